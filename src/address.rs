@@ -1,0 +1,100 @@
+//! Which addresses a check may connect to.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The addresses that peers may lie at when no person at this machine named them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressPolicy {
+    /// Private ranges: RFC 1918, carrier-grade NAT (RFC 6598), unique local IPv6 (RFC 4193).
+    pub allow_private: bool,
+    /// Loopback, link-local and the metadata services of clouds.
+    pub allow_local: bool,
+}
+
+impl AddressPolicy {
+    /// For what a person typed or wrote into a local file.
+    pub const ANY: Self = Self { allow_private: true, allow_local: true };
+    /// For what strangers submit.
+    pub const PUBLIC_ONLY: Self = Self { allow_private: false, allow_local: false };
+
+    /// Whether a check may connect to `address`.
+    pub fn permits(self, address: IpAddr) -> bool {
+        match AddressKind::of(address) {
+            AddressKind::Public => true,
+            AddressKind::Private => self.allow_private,
+            AddressKind::Local => self.allow_local,
+            AddressKind::Unusable => false,
+        }
+    }
+}
+
+/// What kind of place an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    Public,
+    Private,
+    /// This machine, this link, or a cloud's metadata service.
+    Local,
+    /// No single host: unspecified, multicast, broadcast, reserved.
+    Unusable,
+}
+
+impl AddressKind {
+    /// The kind of `address`. An IPv6 address that embeds an IPv4 one (mapped, NAT64, 6to4) is of the kind of the
+    /// embedded address, because that is where the packets go.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::of_v4(v4),
+            IpAddr::V6(v6) => match embedded_v4(v6) {
+                Some(v4) => Self::of_v4(v4),
+                None => Self::of_v6(v6),
+            },
+        }
+    }
+
+    fn of_v4(ip: Ipv4Addr) -> Self {
+        match ip.octets() {
+            [0, ..] | [224..=255, ..] => Self::Unusable,
+            [127, ..] | [169, 254, ..] => Self::Local,
+            // Metadata services outside link-local: Alibaba Cloud, Oracle Cloud.
+            [100, 100, 100, 200] | [192, 0, 0, 192] => Self::Local,
+            [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,
+            // IETF assignments, the documentation ranges and benchmarking: nobody's node.
+            [192, 0, 0, _] | [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18..=19, ..] => {
+                Self::Private
+            }
+            _ => Self::Public,
+        }
+    }
+
+    fn of_v6(ip: Ipv6Addr) -> Self {
+        // AWS serves its metadata at fd00:ec2::254, inside the unique local range.
+        const AWS_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+        if ip.is_unspecified() || ip.is_multicast() {
+            return Self::Unusable;
+        }
+        if ip.is_loopback() || ip == AWS_METADATA {
+            return Self::Local;
+        }
+        match ip.segments() {
+            [0xfe80..=0xfebf, ..] => Self::Local,
+            // Unique local, the deprecated site-local range, and documentation.
+            [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] | [0x2001, 0x0db8, ..] => Self::Private,
+            _ => Self::Public,
+        }
+    }
+}
+
+/// The IPv4 address that packets to this IPv6 address reach, where it embeds one.
+fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match ip.segments() {
+        // ::1 and :: are IPv6's own; the rest of ::/96 are the deprecated "compatible" addresses.
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => Some(v4(high, low)),
+        [0, 0, 0, 0, 0, 0xffff, high, low] => Some(v4(high, low)),
+        [0, 0, 0, 0, 0xffff, 0, high, low] => Some(v4(high, low)),
+        [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
+        [0x2002, high, low, ..] => Some(v4(high, low)),
+        _ => None,
+    }
+}

@@ -1,0 +1,24 @@
+//! The probe cycle of easytier-uptime, as a pure library: fetch peers from a backend, check each by speaking the
+//! EasyTier protocol, report.
+//!
+//! It knows nothing of schedules, databases, clouds or the command line: it starts no runtime, keeps no global state
+//! and writes no file.
+
+pub mod address;
+pub mod check;
+pub mod peer;
+pub mod peer_url;
+pub mod resolve;
+pub mod result;
+mod secret;
+
+pub use address::AddressPolicy;
+pub use check::{CheckOptions, Checker};
+pub use peer::{Access, CheckMode, Membership, Origin, Peer};
+pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
+pub use resolve::{Resolver, Target};
+pub use result::{CheckReport, CheckResult, Failure, FailureCode, Latency, Stage, Status};
+pub use secret::Secret;
+
+/// The version of EasyTier whose protocol this library speaks.
+pub const EASYTIER_VERSION: &str = easytier::VERSION;
