@@ -56,8 +56,8 @@ impl AddressKind {
         match ip.octets() {
             [0, ..] | [224..=255, ..] => Self::Unusable,
             [127, ..] | [169, 254, ..] => Self::Local,
-            // Metadata services outside link-local: Alibaba Cloud, Oracle Cloud.
-            [100, 100, 100, 200] | [192, 0, 0, 192] => Self::Local,
+            // Metadata services outside link-local: Alibaba Cloud, Oracle Cloud, Azure.
+            [100, 100, 100, 200] | [192, 0, 0, 192] | [168, 63, 129, 16] => Self::Local,
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,
             // IETF assignments, the documentation ranges and benchmarking: nobody's node.
             [192, 0, 0, _] | [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18..=19, ..] => {
@@ -68,19 +68,23 @@ impl AddressKind {
     }
 
     fn of_v6(ip: Ipv6Addr) -> Self {
-        // AWS serves its metadata at fd00:ec2::254, inside the unique local range.
-        const AWS_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
-        if ip.is_unspecified() || ip.is_multicast() {
-            return Self::Unusable;
-        }
-        if ip.is_loopback() || ip == AWS_METADATA {
+        if ip.is_loopback() {
             return Self::Local;
         }
         match ip.segments() {
             [0xfe80..=0xfebf, ..] => Self::Local,
-            // Unique local, the deprecated site-local range, and documentation.
-            [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] | [0x2001, 0x0db8, ..] => Self::Private,
-            _ => Self::Public,
+            // Metadata services inside the unique local range: AWS, Google Cloud, Oracle Cloud, Scaleway.
+            [0xfd00, 0x0ec2, ..]
+            | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254]
+            | [0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe]
+            | [0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042] => Self::Local,
+            // Unique local, the deprecated site-local range, and a network's own NAT64.
+            [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] | [0x0064, 0xff9b, 0x0001, ..] => Self::Private,
+            // IETF assignments and documentation: nobody's node.
+            [0x2001, 0x0000..=0x01ff, ..] | [0x2001, 0x0db8, ..] | [0x3fff, 0x0000..=0x0fff, ..] => Self::Private,
+            [0x2000..=0x3fff, ..] => Self::Public,
+            // Unspecified, multicast, and what is reserved until the Internet outgrows 2000::/3.
+            _ => Self::Unusable,
         }
     }
 }

@@ -7,13 +7,14 @@
 pub mod address;
 pub mod check;
 pub mod peer;
+pub mod peer_list;
 pub mod peer_url;
 pub mod resolve;
 pub mod result;
 mod secret;
 
 pub use address::AddressPolicy;
-pub use check::{CheckOptions, Checker};
+pub use check::{CheckOptions, Checker, HeldPeer};
 pub use peer::{Access, CheckMode, Membership, Origin, Peer};
 pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};

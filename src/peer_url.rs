@@ -177,14 +177,14 @@ impl FromStr for PeerUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         let Some((scheme, _)) = text.split_once("://") else {
-            return Err(PeerUrlError::NoScheme(text.to_owned()));
+            return Err(PeerUrlError::NoScheme(quotable(text)));
         };
         let scheme: Scheme = scheme.parse()?;
         let malformed =
-            |reason: &dyn fmt::Display| PeerUrlError::Malformed { url: text.to_owned(), reason: reason.to_string() };
+            |reason: &dyn fmt::Display| PeerUrlError::Malformed { url: quotable(text), reason: reason.to_string() };
 
         let url = Url::parse(text).map_err(|error| match error {
-            url::ParseError::EmptyHost => PeerUrlError::NoHost(text.to_owned()),
+            url::ParseError::EmptyHost => PeerUrlError::NoHost(quotable(text)),
             other => malformed(&other),
         })?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -192,11 +192,11 @@ impl FromStr for PeerUrl {
         }
         // `url` knows addresses only in the hosts of web schemes, so the host is parsed once more by itself.
         let host = match url.host_str() {
-            None | Some("") => return Err(PeerUrlError::NoHost(text.to_owned())),
+            None | Some("") => return Err(PeerUrlError::NoHost(quotable(text))),
             Some(host) => Host::parse(host).map_err(|error| malformed(&error))?,
         };
         let port = match (url.port(), scheme.default_port()) {
-            (Some(0), _) => return Err(PeerUrlError::PortZero(text.to_owned())),
+            (Some(0), _) => return Err(PeerUrlError::PortZero(quotable(text))),
             (Some(_), None) => return Err(PeerUrlError::PortNotAllowed(scheme)),
             (given, default) => given.or(default),
         };
@@ -207,6 +207,13 @@ impl FromStr for PeerUrl {
         };
         Ok(Self { scheme, host, port, path })
     }
+}
+
+/// What an error may show of a text that is no peer URL: neither what stands before an '@', which may be a password,
+/// nor a query, which may hold a token.
+fn quotable(text: &str) -> String {
+    let before_query = text.split(['?', '#']).next().unwrap_or_default();
+    before_query.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
 /// The canonical spelling, with the port always named: `protocol://host:port`, and the path where there is one.

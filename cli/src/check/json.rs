@@ -1,0 +1,22 @@
+//! Results for programs.
+
+use std::io::Write;
+
+use easytier_probe::CheckReport;
+
+/// One array, an object a line.
+pub fn write_array(out: &mut impl Write, reports: &[CheckReport]) -> anyhow::Result<()> {
+    for (index, report) in reports.iter().enumerate() {
+        out.write_all(if index == 0 { b"[\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut *out, report)?;
+    }
+    out.write_all(b"\n]\n")?;
+    Ok(())
+}
+
+/// One object on a line of its own.
+pub fn write_line(out: &mut impl Write, report: &CheckReport) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *out, report)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}

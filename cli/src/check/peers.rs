@@ -1,0 +1,65 @@
+//! From the command line to the peers to check.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::bail;
+use easytier_probe::{Access, CheckMode, Membership, Peer, peer_list};
+
+/// The peers that URLs and files name, in that order. All that is wrong is reported together.
+pub fn gather(urls: &[String], files: &[PathBuf]) -> anyhow::Result<Vec<Peer>> {
+    let typed = (1..).zip(urls).map(|(position, url)| match url.as_str() {
+        "-" => read_list(Path::new("-")),
+        url => match url.parse() {
+            Ok(url) => Ok(vec![Peer::local(position, url)]),
+            Err(error) => Err(format!("URL {position}: {error}")),
+        },
+    });
+    let listed = files.iter().map(|path| read_list(path));
+
+    let mut peers = Vec::new();
+    let mut problems = Vec::new();
+    for outcome in typed.chain(listed) {
+        match outcome {
+            Ok(mut more) => peers.append(&mut more),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        bail!("nothing was checked, for not all peers can be:\n{}", indent(&problems.join("\n")));
+    }
+    if peers.is_empty() {
+        bail!("there is nothing to check: the lists given name no peer");
+    }
+    Ok(peers)
+}
+
+/// Makes members of the peers that bring no network of their own, and shortens the checks if that is asked for.
+pub fn apply(peers: &mut [Peer], membership: Option<Membership>, handshake_only: bool) {
+    for peer in peers {
+        if let (Access::Guest, Some(membership)) = (&peer.access, &membership) {
+            peer.access = Access::Member(membership.clone());
+        }
+        if handshake_only {
+            peer.mode = CheckMode::Handshake;
+        }
+    }
+}
+
+/// The peers that a file lists; `-` is standard input.
+fn read_list(path: &Path) -> Result<Vec<Peer>, String> {
+    let (name, text) = if path == Path::new("-") {
+        let mut text = String::new();
+        ("standard input".to_owned(), std::io::stdin().read_to_string(&mut text).map(|_| text))
+    } else {
+        (format!("'{}'", path.display()), std::fs::read_to_string(path))
+    };
+    let text = text.map_err(|error| format!("cannot read {name}: {error}"))?;
+    peer_list::parse(&text).map_err(|error| format!("{name}:\n{}", indent(&error.to_string())))
+}
+
+fn indent(lines: &str) -> String {
+    lines.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}

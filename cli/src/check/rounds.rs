@@ -1,0 +1,123 @@
+//! Round after round of checks, like ping.
+
+use std::{fmt, io::Write, time::Duration};
+
+use anyhow::Context;
+use easytier_probe::{CheckReport, Checker, Latency, Peer, Status};
+use futures::StreamExt;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::MissedTickBehavior,
+};
+
+use super::{OutputArgs, ProbingArgs, check_all, json, words};
+use crate::exit::Exit;
+
+/// Checks all peers every `interval`, printing each result as it comes, until Ctrl-C or SIGTERM; then sums up.
+pub async fn run(
+    checker: &Checker,
+    peers: &[Peer],
+    interval: Duration,
+    probing: &ProbingArgs,
+    output: &OutputArgs,
+) -> anyhow::Result<Exit> {
+    let mut tallies: Vec<Tally> = peers.iter().map(|_| Tally::default()).collect();
+    tokio::select! {
+        outcome = check_forever(checker, peers, interval, probing, output, &mut tallies) => outcome?,
+        outcome = stop_requested() => outcome?,
+    }
+
+    for (peer, tally) in peers.iter().zip(&tallies) {
+        anstream::eprintln!("{}: {tally}", words::peer(peer));
+    }
+    // A peer that no check has finished for was not found online.
+    let latest = tallies.iter().map(|tally| tally.latest.unwrap_or(Status::Unknown));
+    Ok(Exit::of_checks(latest, output.fail_on))
+}
+
+async fn check_forever(
+    checker: &Checker,
+    peers: &[Peer],
+    interval: Duration,
+    probing: &ProbingArgs,
+    output: &OutputArgs,
+    tallies: &mut [Tally],
+) -> anyhow::Result<()> {
+    let mut rounds = tokio::time::interval(interval);
+    // After a round that took longer than the interval, the next ones keep their distance.
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        let mut results = check_all(checker, peers, probing.concurrency);
+        while let Some((index, report)) = results.next().await {
+            tallies[index].add(&report);
+            print(&peers[index], &report, output.json)?;
+        }
+    }
+}
+
+async fn stop_requested() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome.context("cannot listen for Ctrl-C")?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn print(peer: &Peer, report: &CheckReport, as_json: bool) -> anyhow::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    if as_json {
+        json::write_line(&mut stdout, report)?;
+    } else {
+        let result = &report.result;
+        let time = result.checked_at.format("%Y-%m-%dT%H:%M:%SZ");
+        let status = words::colored_status(result.status);
+        writeln!(stdout, "{time}  {status}  {}  {}", words::peer(peer), words::outcome(report))?;
+    }
+    stdout.flush()?;
+    Ok(())
+}
+
+/// What all checks of one peer say together. It does not grow with their number.
+#[derive(Debug, Default)]
+struct Tally {
+    checks: u64,
+    online: u64,
+    latest: Option<Status>,
+    min_ms: Option<f64>,
+    max_ms: Option<f64>,
+    /// Over the checks that had a round trip.
+    sum_of_medians_ms: f64,
+    measured: u64,
+}
+
+impl Tally {
+    fn add(&mut self, report: &CheckReport) {
+        let status = report.result.status;
+        self.checks += 1;
+        self.online += u64::from(status == Status::Online);
+        self.latest = Some(status);
+        if let Some(Latency { min_ms, median_ms, max_ms, .. }) = report.latency {
+            self.min_ms = Some(self.min_ms.map_or(min_ms, |least| least.min(min_ms)));
+            self.max_ms = Some(self.max_ms.map_or(max_ms, |most| most.max(max_ms)));
+            self.sum_of_medians_ms += median_ms;
+            self.measured += 1;
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { checks, online, .. } = self;
+        write!(f, "checks {checks}, online {online}")?;
+        if *checks > 0 {
+            write!(f, " ({})", words::percent(*online as f64 / *checks as f64))?;
+        }
+        if let (Some(min), Some(max)) = (self.min_ms, self.max_ms) {
+            let mean = self.sum_of_medians_ms / self.measured as f64;
+            write!(f, ", min/avg/max {} / {} / {}", words::millis(min), words::millis(mean), words::millis(max))?;
+        }
+        Ok(())
+    }
+}

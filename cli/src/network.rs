@@ -1,0 +1,60 @@
+//! The options that name a network and its secret, the same for every command that takes them.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use easytier_probe::{Membership, Secret, peer::DEFAULT_NETWORK_NAME};
+
+const SECRET_VARIABLE: &str = "NETWORK_SECRET";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkArgs {
+    /// Name of the network, "default" when only a secret is given; takes a secret beside it
+    #[arg(long, value_name = "NAME")]
+    network_name: Option<String>,
+    /// Secret of the network; "" for a network without one. Other users of this machine can read it in the list of
+    /// processes: prefer the environment or a file
+    #[arg(long, value_name = "SECRET", env = SECRET_VARIABLE, hide_env_values = true)]
+    network_secret: Option<Secret>,
+    /// File that holds the secret, instead of --network-secret; a line break at its end is not part of it
+    #[arg(long, value_name = "PATH")]
+    network_secret_file: Option<PathBuf>,
+}
+
+impl NetworkArgs {
+    /// The network the options name; `None` when they name none.
+    pub fn membership(self) -> anyhow::Result<Option<Membership>> {
+        let secret = match (self.network_secret, self.network_secret_file) {
+            (Some(secret), Some(_)) if !is_from_environment(&secret) => {
+                bail!("--network-secret and --network-secret-file exclude each other; give one of them")
+            }
+            (_, Some(path)) => Some(read_secret(path)?),
+            (secret, None) => secret,
+        };
+        match (self.network_name, secret) {
+            (Some(name), None) => bail!(
+                "--network-name {name} names a network to join, which takes its secret: add --network-secret or \
+                 --network-secret-file, with an empty secret if the network has none"
+            ),
+            (name, Some(network_secret)) => {
+                let network_name = name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
+                Ok(Some(Membership { network_name, network_secret }))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// A flag wins over the environment, and clap does not tell which of them gave a value.
+fn is_from_environment(secret: &Secret) -> bool {
+    std::env::var(SECRET_VARIABLE).is_ok_and(|value| value == secret.expose())
+}
+
+fn read_secret(path: PathBuf) -> anyhow::Result<Secret> {
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the network secret from '{}'", path.display()))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).into())
+}

@@ -1,0 +1,57 @@
+//! Connecting over TCP, and what a refused connection says.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{SocketAddr, UdpSocket},
+};
+
+use tokio::{net::TcpStream, time::Instant};
+
+use super::{DialError, within};
+use crate::{FailureCode, Stage};
+
+/// A TCP connection to `address`, without Nagle's delay: pings are small and one at a time.
+pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<TcpStream, DialError> {
+    let stream = within(
+        deadline,
+        TcpStream::connect(address),
+        || DialError::new(FailureCode::ConnectTimeout, format!("no answer from {address}: host down or port filtered")),
+        |error| refused(address, error),
+    )
+    .await?;
+    tracing::debug!(%address, "connected over TCP");
+    // A connection that cannot take the option is closing already, which the handshake will say better.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// What an error of connecting to `address` says about the peer, or about this probe.
+pub(super) fn refused(address: SocketAddr, error: io::Error) -> DialError {
+    let (code, words) = match error.kind() {
+        ErrorKind::ConnectionRefused => (FailureCode::ConnectRefused, "nothing listens on the port".to_owned()),
+        ErrorKind::ConnectionReset => (FailureCode::ConnectRefused, "connection reset".to_owned()),
+        ErrorKind::TimedOut => (FailureCode::ConnectTimeout, "no answer".to_owned()),
+        ErrorKind::HostUnreachable => (FailureCode::Unreachable, "host unreachable".to_owned()),
+        ErrorKind::NetworkUnreachable if has_route(address) => {
+            (FailureCode::Unreachable, "network unreachable".to_owned())
+        }
+        ErrorKind::NetworkUnreachable => {
+            let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+            (FailureCode::ProbeUnreachable, format!("this probe has no {family} route to it"))
+        }
+        ErrorKind::PermissionDenied => {
+            (FailureCode::ProbeUnreachable, "this machine's firewall forbids the connection".to_owned())
+        }
+        // Out of descriptors or ports, above all: the probe's own trouble.
+        _ => (FailureCode::Internal, format!("this probe cannot connect: {error}")),
+    };
+    let mut refused = DialError::new(code, format!("{words} ({address})"));
+    refused.stage = Stage::Connect;
+    refused
+}
+
+/// Whether this machine has a route to `address`. Connecting a UDP socket looks one up and sends nothing.
+fn has_route(address: SocketAddr) -> bool {
+    let any = if address.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+    UdpSocket::bind(any).and_then(|socket| socket.connect(address)).is_ok()
+}

@@ -1,0 +1,107 @@
+//! A peer watched on a session that stays open.
+//!
+//! An outage shows as a closed connection at once, and the node sees one guest instead of a join and a leave at every
+//! check.
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    Checker,
+    attempt::Attempt,
+    dial::LinkError,
+    report,
+    session::{PingPlan, Session},
+};
+use crate::{CheckReport, Failure, FailureCode, Peer, Stage, Status, result::NodeInfo};
+
+/// A peer, and the session on which it is watched. Dropping it closes the session.
+pub struct HeldPeer {
+    checker: Checker,
+    peer: Peer,
+    open: Option<Open>,
+    /// The last verdict: a failure is looked into with a second session when it is new, not at every check.
+    last: Option<Status>,
+}
+
+struct Open {
+    session: Session,
+    since: Instant,
+}
+
+impl HeldPeer {
+    pub(super) fn new(checker: Checker, peer: Peer) -> Self {
+        Self { checker, peer, open: None, last: None }
+    }
+
+    /// The peer as it is watched.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Keeps the session alive until `due`, then checks the peer: with a ping on the open session, or by opening one.
+    /// When the session ends before `due`, the report of that comes at once.
+    ///
+    /// The caller decides when the next check is due, and so how fast a lost session is opened again. The future may be
+    /// dropped while it waits; the session is kept.
+    pub async fn next(&mut self, due: Instant) -> CheckReport {
+        let report = match self.open {
+            Some(_) => self.check_open(due).await,
+            None => {
+                sleep_until(due).await;
+                Box::pin(self.check_anew()).await
+            }
+        };
+        self.last = Some(report.result.status);
+        report
+    }
+
+    async fn check_open(&mut self, due: Instant) -> CheckReport {
+        let options = &self.checker.shared.options;
+        let open = self.open.as_mut().expect("called with an open session");
+        if let Err(error) = open.session.serve_until(due).await {
+            self.open = None;
+            return report(&self.peer, Attempt::failed(Stage::Ping, ended(&error)));
+        }
+        if open.since.elapsed() >= options.renew_after {
+            self.open = None;
+            return Box::pin(self.check_anew()).await;
+        }
+
+        // One pong is enough here, and the next ping is sent only when the one before is late.
+        let plan = PingPlan { count: options.pings, enough: 1 };
+        let deadline = Instant::now() + self.checker.timeout_of(&self.peer);
+        let mut attempt = Attempt::default();
+        let pings = open.session.ping(plan, deadline).await;
+        attempt.note(&open.session, pings);
+        attempt.stage = Some(if attempt.info == NodeInfo::default() { Stage::Ping } else { Stage::Route });
+        if attempt.pings.round_trips.is_empty() {
+            attempt.stage = Some(Stage::Ping);
+            attempt.failure = Some(match &attempt.pings.ended {
+                Some(error) => ended(error),
+                None => Failure::new(FailureCode::PingTimeout, "the open session gave no answer to pings"),
+            });
+        }
+        if attempt.failure.is_some() || attempt.pings.ended.is_some() {
+            self.open = None;
+        }
+        report(&self.peer, attempt)
+    }
+
+    /// Checks by opening a session, and keeps it when the peer is Online.
+    async fn check_anew(&mut self) -> CheckReport {
+        let pings = self.checker.shared.options.pings;
+        let diagnose = self.last != Some(Status::Offline);
+        let mut attempt = self.checker.attempt(&self.peer, PingPlan { count: pings, enough: pings }, diagnose).await;
+        self.open = attempt.session.take().map(|session| Open { session, since: Instant::now() });
+        report(&self.peer, attempt)
+    }
+}
+
+fn ended(error: &LinkError) -> Failure {
+    match error {
+        LinkError::Closed => Failure::new(FailureCode::Closed, "the node closed the open session"),
+        LinkError::NotEasytier(what) => {
+            Failure::new(FailureCode::NotEasytier, format!("on the open session came {what}"))
+        }
+    }
+}

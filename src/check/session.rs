@@ -1,0 +1,263 @@
+//! A session with a node: the handshake, pings there and back, and what the node tells meanwhile.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use easytier::tunnel::packet_def::PacketType;
+use prost::Message;
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    dial::{Link, LinkError},
+    identity::Identity,
+    messages::Handshake,
+    packet::Packet,
+    route::{self, RouteNews, RouteReader},
+};
+use crate::result::NodeInfo;
+
+/// `MAGIC` and `VERSION` of the crate's `peers::peer_conn`.
+const MAGIC: u32 = 0xd1e1_a5e1;
+const VERSION: u32 = 1;
+/// Packets that may come before the handshake's answer: a ping did in one of a hundred runs over wg.
+const MAX_PACKETS_BEFORE_ANSWER: u32 = 64;
+
+/// An open session. Dropping it closes it; udp and wg have no word for that, and the node forgets them after a while.
+pub(super) struct Session {
+    link: Link,
+    identity: Identity,
+    me: u32,
+    node: u32,
+    answer: Answer,
+    node_network: Box<str>,
+    next_ping: u32,
+    route: RouteReader,
+    info: Option<NodeInfo>,
+    /// Whether asking for route information again is of no use.
+    route_unreadable: bool,
+}
+
+/// What the node's answer to the handshake says about its network, compared to ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Our network, and the same secret.
+    Same,
+    /// Our network's name, but not its secret: newer nodes answer so before they close.
+    OtherSecret,
+    /// Another network, as every shared node answers a guest.
+    OtherNetwork,
+}
+
+/// Why there was no valid answer to the handshake.
+#[derive(Debug)]
+pub(super) enum GreetError {
+    Closed,
+    NotEasytier(&'static str),
+    /// An EasyTier answer, in words that we do not know.
+    Protocol(String),
+}
+
+impl From<LinkError> for GreetError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Closed => Self::Closed,
+            LinkError::NotEasytier(what) => Self::NotEasytier(what),
+        }
+    }
+}
+
+/// What came of a round of pings.
+#[derive(Debug, Default)]
+pub(super) struct PingRound {
+    /// Round trips of the pings that came back, in the order they were sent.
+    pub round_trips: Vec<Duration>,
+    pub sent: u32,
+    /// Why the round ended early.
+    pub ended: Option<LinkError>,
+}
+
+/// How a round of pings goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PingPlan {
+    /// Pings to send at most.
+    pub count: u32,
+    /// Pongs after which the round is over.
+    pub enough: u32,
+}
+
+/// What a packet meant.
+enum Event {
+    /// The payload of a ping of ours came back.
+    Pong(Bytes),
+    /// The node's route information came, or turned out to be unreadable.
+    Route,
+    Other,
+}
+
+impl Session {
+    /// Opens the session: sends the handshake, waits for the answer.
+    pub async fn greet(mut link: Link, identity: Identity) -> Result<Self, GreetError> {
+        // 0 means "not known" in the protocol.
+        let me = rand::random::<u32>().max(1);
+        let question = Handshake {
+            magic: MAGIC,
+            my_peer_id: me,
+            version: VERSION,
+            network_name: identity.network_name.clone(),
+            network_secret_digest: identity.digest.to_vec(),
+        };
+        link.send(&[Packet::new(me, 0, PacketType::HandShake, question.encode_to_vec())]).await?;
+        tracing::debug!(my_peer_id = me, "handshake sent");
+
+        let answer = receive_answer(&mut link).await?;
+        if answer.magic != MAGIC || answer.version != VERSION {
+            let words = format!("its handshake has magic {:#x} and version {}", answer.magic, answer.version);
+            return Err(GreetError::Protocol(words));
+        }
+        if answer.network_secret_digest.len() != identity.digest.len() {
+            let words = format!("its handshake has a digest of {} bytes", answer.network_secret_digest.len());
+            return Err(GreetError::Protocol(words));
+        }
+        let compared = match answer.network_name == identity.network_name {
+            true if answer.network_secret_digest == identity.digest => Answer::Same,
+            true => Answer::OtherSecret,
+            false => Answer::OtherNetwork,
+        };
+        tracing::debug!(node_peer_id = answer.my_peer_id, ?compared, "handshake answered");
+        Ok(Self {
+            link,
+            identity,
+            me,
+            node: answer.my_peer_id,
+            answer: compared,
+            node_network: answer.network_name.into(),
+            next_ping: rand::random(),
+            route: RouteReader::default(),
+            info: None,
+            route_unreadable: false,
+        })
+    }
+
+    pub fn answer(&self) -> Answer {
+        self.answer
+    }
+
+    /// The name of the node's own network, as it answered.
+    pub fn node_network(&self) -> &str {
+        &self.node_network
+    }
+
+    /// What the node has told about itself so far.
+    pub fn info(&self) -> Option<&NodeInfo> {
+        self.info.as_ref()
+    }
+
+    /// Pings the node until the plan is done or `deadline` passes, and asks for its route information with the first
+    /// one if it has told none: that saves a round trip.
+    pub async fn ping(&mut self, plan: PingPlan, deadline: Instant) -> PingRound {
+        let mut round = PingRound::default();
+        match self.ping_into(&mut round, plan, deadline).await {
+            Ok(()) => {}
+            Err(error) => round.ended = Some(error),
+        }
+        tracing::debug!(sent = round.sent, back = ?round.round_trips, ended = ?round.ended, "pings");
+        round
+    }
+
+    async fn ping_into(&mut self, round: &mut PingRound, plan: PingPlan, deadline: Instant) -> Result<(), LinkError> {
+        let mut sent_at: Vec<(u32, Instant)> = Vec::with_capacity(plan.count as usize);
+        while round.sent < plan.count && (round.round_trips.len() as u32) < plan.enough {
+            let now = Instant::now();
+            // What is left is shared by the pings that are left, so that one lost ping does not cost the check.
+            let patience = now + deadline.saturating_duration_since(now) / (plan.count - round.sent);
+            let sequence = self.next_ping;
+            self.next_ping = sequence.wrapping_add(1);
+
+            let mut packets = vec![Packet::new(self.me, self.node, PacketType::Ping, sequence.to_le_bytes().to_vec())];
+            if round.sent == 0 && self.info.is_none() && !self.route_unreadable {
+                packets.push(route::request(&self.identity, self.me, self.node));
+            }
+            sent_at.push((sequence, Instant::now()));
+            round.sent += 1;
+            match timeout_at(patience, self.link.send(&packets)).await {
+                Ok(sent) => sent?,
+                Err(_) => continue,
+            }
+
+            let mut answered = false;
+            while !answered {
+                let Ok(event) = timeout_at(patience, self.next_event()).await else { break };
+                let Event::Pong(payload) = event? else { continue };
+                let ours = sent_at.iter().position(|(sequence, _)| payload[..] == sequence.to_le_bytes());
+                if let Some(position) = ours {
+                    let (answered_sequence, at) = sent_at.remove(position);
+                    round.round_trips.push(at.elapsed());
+                    answered = answered_sequence == sequence;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the node has told its route information, or `deadline` passes.
+    pub async fn wait_for_route(&mut self, deadline: Instant) {
+        while self.info.is_none() && !self.route_unreadable {
+            match timeout_at(deadline, self.next_event()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Keeps the session alive until `due`: answers the node's pings, notes what it tells. Ends early with the reason
+    /// when the session does.
+    pub async fn serve_until(&mut self, due: Instant) -> Result<(), LinkError> {
+        while let Ok(event) = timeout_at(due, self.next_event()).await {
+            event?;
+        }
+        Ok(())
+    }
+
+    /// The next packet's meaning. The node's own pings are answered on the way: it closes after eight seconds without
+    /// an answer.
+    async fn next_event(&mut self) -> Result<Event, LinkError> {
+        let mut packet = self.link.receive().await?;
+        if packet.is(PacketType::Ping) {
+            packet.kind = PacketType::Pong as u8;
+            self.link.send(&[packet]).await?;
+            return Ok(Event::Other);
+        }
+        if packet.is(PacketType::Pong) {
+            return Ok(Event::Pong(packet.payload));
+        }
+        if packet.is(PacketType::RpcReq) {
+            match self.route.read(&packet, &self.identity, self.node) {
+                RouteNews::Info(info) => {
+                    tracing::debug!(?info, "route information");
+                    self.info = Some(info);
+                    return Ok(Event::Route);
+                }
+                RouteNews::Unreadable => {
+                    tracing::debug!("route information is encrypted in a way this probe cannot read");
+                    self.route_unreadable = true;
+                    return Ok(Event::Route);
+                }
+                RouteNews::Nothing => {}
+            }
+        }
+        Ok(Event::Other)
+    }
+}
+
+/// The answer to the handshake, past whatever else comes first.
+async fn receive_answer(link: &mut Link) -> Result<Handshake, GreetError> {
+    for _ in 0..MAX_PACKETS_BEFORE_ANSWER {
+        let packet = link.receive().await?;
+        if packet.is(PacketType::HandShake) {
+            return Handshake::decode(packet.payload)
+                .map_err(|_| GreetError::NotEasytier("a handshake that cannot be read"));
+        }
+        tracing::debug!(kind = packet.kind, "packet before the handshake's answer, skipped");
+    }
+    Err(GreetError::NotEasytier("many packets, and no answer to the handshake"))
+}

@@ -1,0 +1,130 @@
+//! The URL of a peer: what parses, to what, and what the errors say.
+
+use easytier_probe::{PeerUrl, PeerUrlError, Scheme};
+use proptest::prelude::*;
+
+#[track_caller]
+fn parsed(text: &str) -> PeerUrl {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[track_caller]
+fn refused(text: &str) -> PeerUrlError {
+    text.parse::<PeerUrl>().expect_err(text)
+}
+
+#[test]
+fn a_url_without_a_port_has_that_of_its_protocol() {
+    let expected = [
+        ("tcp", Some(11010)),
+        ("udp", Some(11010)),
+        ("ws", Some(80)),
+        ("wss", Some(443)),
+        ("wg", Some(11011)),
+        ("quic", Some(11012)),
+        ("http", Some(80)),
+        ("https", Some(443)),
+        ("txt", None),
+        ("srv", None),
+    ];
+    for (scheme, port) in expected {
+        assert_eq!(parsed(&format!("{scheme}://node.example")).port(), port, "{scheme}");
+    }
+    assert_eq!(Scheme::all().count(), expected.len());
+}
+
+#[test]
+fn the_spelling_of_an_address_does_not_hide_it() {
+    for text in ["tcp://127.0.0.1", "tcp://127.1", "tcp://0x7f000001", "tcp://2130706433", "tcp://%3127.0.0.1"] {
+        assert_eq!(parsed(text).ip(), Some("127.0.0.1".parse().unwrap()), "{text}");
+    }
+    assert_eq!(parsed("udp://[::FFFF:7f00:1]").ip(), Some("::ffff:127.0.0.1".parse().unwrap()));
+    assert_eq!(parsed("tcp://127.0.0.1.example").ip(), None);
+}
+
+#[test]
+fn case_spaces_and_international_names_are_normalised() {
+    assert_eq!(parsed("  TCP://Node.Example:11010 ").to_string(), "tcp://node.example:11010");
+    assert_eq!(parsed("wss://bücher.example/x?y=1").to_string(), "wss://xn--bcher-kva.example:443/x?y=1");
+    assert_eq!(parsed("tcp://node.example/").to_string(), "tcp://node.example:11010");
+}
+
+#[test]
+fn what_is_no_peer_url_says_why() {
+    assert_eq!(refused("node.example"), PeerUrlError::NoScheme("node.example".into()));
+    assert_eq!(refused("ftp://node.example"), PeerUrlError::UnsupportedProtocol("ftp".into()));
+    assert_eq!(refused("tcp://"), PeerUrlError::NoHost("tcp://".into()));
+    assert_eq!(refused("tcp://:11010"), PeerUrlError::NoHost("tcp://:11010".into()));
+    assert_eq!(refused("tcp://node.example:0"), PeerUrlError::PortZero("tcp://node.example:0".into()));
+    assert_eq!(refused("txt://node.example:53"), PeerUrlError::PortNotAllowed(Scheme::Txt));
+    assert_eq!(refused("tcp://me@node.example"), PeerUrlError::Credentials);
+    assert!(matches!(refused("tcp://node.example:99999"), PeerUrlError::Malformed { .. }));
+    assert!(matches!(refused("tcp://[::1"), PeerUrlError::Malformed { .. }));
+    assert!(matches!(refused("tcp://two words"), PeerUrlError::Malformed { .. }));
+}
+
+#[test]
+fn a_url_of_parts_is_that_of_its_spelling() {
+    let of_parts = |scheme, host, port| PeerUrl::new(scheme, host, port).unwrap();
+    assert_eq!(of_parts(Scheme::Tcp, "node.example", Some(1)), parsed("tcp://node.example:1"));
+    assert_eq!(of_parts(Scheme::Udp, "2001:db8::1", None), parsed("udp://[2001:db8::1]:11010"));
+    assert_eq!(of_parts(Scheme::Txt, "node.example", Some(11010)), parsed("txt://node.example"));
+}
+
+fn scheme() -> impl Strategy<Value = Scheme> {
+    prop::sample::select(Scheme::all().collect::<Vec<_>>())
+}
+
+fn host() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z][a-z0-9]{0,10}(\\.[a-z][a-z0-9]{0,10}){0,3}",
+        any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
+        any::<std::net::Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_url_means_what_it_is_put_together_from(
+        scheme in scheme(),
+        host in host(),
+        port in 1u16..,
+        path in "(/[a-z0-9]{1,8}){0,2}(\\?[a-z]=[a-z0-9]{1,8})?",
+    ) {
+        let port = scheme.default_port().map(|_| port);
+        let spelled_port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let url = parsed(&format!("{scheme}://{host}{spelled_port}{path}"));
+
+        prop_assert_eq!(url.scheme(), scheme);
+        prop_assert_eq!(url.host().to_string(), host);
+        prop_assert_eq!(url.port(), port);
+        prop_assert!(url.path().ends_with(&path), "{}", url.path());
+    }
+
+    #[test]
+    fn what_parses_is_valid_and_survives_printing(scheme in scheme(), rest in "\\PC{0,40}") {
+        let Ok(url) = format!("{scheme}://{rest}").parse::<PeerUrl>() else { return Ok(()) };
+
+        prop_assert!(!url.host().to_string().is_empty());
+        prop_assert_ne!(url.port(), Some(0));
+        prop_assert_eq!(url.port().is_some(), scheme.default_port().is_some());
+        prop_assert_eq!(&parsed(&url.to_string()), &url);
+        let json = serde_json::to_string(&url).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<PeerUrl>(&json).unwrap(), &url);
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC*") {
+        let _ = text.parse::<PeerUrl>();
+    }
+
+    #[test]
+    fn no_error_shows_a_password_or_a_token(
+        scheme in prop::sample::select(vec!["", "tcp://", "ws://", "http://", "txt://", "ftp://"]),
+        host in prop::sample::select(vec!["node.example", "", "two words", "[::1", "node.example:0", "h:99999"]),
+    ) {
+        let text = format!("{scheme}user:hunter2@{host}?token=hunter2#hunter2");
+        let error = refused(&text);
+        prop_assert!(!format!("{error} {error:?}").contains("hunter2"), "{}", error);
+    }
+}

@@ -1,0 +1,114 @@
+//! Real EasyTier nodes: child processes of `easytier-uptime node`.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use easytier_probe::{Access, Membership, Peer, PeerUrl, Scheme};
+
+/// A node that runs until dropped. It also ends with this process, because it watches its standard input.
+pub struct Node {
+    child: Child,
+    urls: Vec<PeerUrl>,
+    membership: Membership,
+}
+
+/// How to start a node.
+pub struct NodeOptions {
+    pub listen: Vec<String>,
+    pub network_name: String,
+    pub network_secret: String,
+    pub hostname: Option<String>,
+    pub relay_whitelist: Option<String>,
+}
+
+impl NodeOptions {
+    /// A node of its own network that listens on free loopback ports, one for each scheme.
+    pub fn listening_on(schemes: &[Scheme]) -> Self {
+        Self {
+            listen: schemes.iter().map(|scheme| format!("{scheme}://127.0.0.1:0")).collect(),
+            network_name: "test-network".to_owned(),
+            network_secret: "test-secret".to_owned(),
+            hostname: None,
+            relay_whitelist: None,
+        }
+    }
+
+    /// Starts the node and waits until it listens.
+    pub fn start(self, easytier_uptime: &str) -> Node {
+        let mut command = Command::new(easytier_uptime);
+        command.arg("node").arg("--exit-with-stdin");
+        for url in &self.listen {
+            command.args(["--listen", url]);
+        }
+        command.args(["--network-name", &self.network_name, "--network-secret", &self.network_secret]);
+        if let Some(hostname) = &self.hostname {
+            command.args(["--hostname", hostname]);
+        }
+        if let Some(whitelist) = &self.relay_whitelist {
+            command.args(["--relay-whitelist", whitelist]);
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("the node says where it listens");
+        let urls = line.trim().strip_prefix("listening on ").expect("the node listens").split(' ');
+        Node {
+            child,
+            urls: urls.map(|url| url.parse().expect("a peer URL")).collect(),
+            membership: Membership {
+                network_name: self.network_name,
+                network_secret: self.network_secret.as_str().into(),
+            },
+        }
+    }
+}
+
+impl Node {
+    /// The URL at which the node listens by `scheme`.
+    pub fn url(&self, scheme: Scheme) -> PeerUrl {
+        self.urls.iter().find(|url| url.scheme() == scheme).expect("the node listens by this scheme").clone()
+    }
+
+    /// The node as a peer checked by a stranger.
+    pub fn as_guest(&self, scheme: Scheme) -> Peer {
+        Peer::local(1, self.url(scheme))
+    }
+
+    /// The node as a peer checked by a member of its network.
+    pub fn as_member(&self, scheme: Scheme) -> Peer {
+        Peer { access: Access::Member(self.membership.clone()), ..self.as_guest(scheme) }
+    }
+
+    /// Stops the process where it is: connections stay open, nothing answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a frozen node go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// Kills the node; its ports are closed when this returns.
+    pub fn stop(mut self) {
+        self.kill();
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
