@@ -201,6 +201,11 @@ impl Timings {
         self.0[stage as usize]
     }
 
+    /// The time of all stages together.
+    pub fn total(&self) -> Duration {
+        self.0.iter().flatten().sum()
+    }
+
     pub(crate) fn set(&mut self, stage: Stage, took: Duration) {
         self.0[stage as usize] = Some(took);
     }

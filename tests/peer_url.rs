@@ -2,6 +2,7 @@
 
 use easytier_probe::{PeerUrl, PeerUrlError, Scheme};
 use proptest::prelude::*;
+use url::Host;
 
 #[track_caller]
 fn parsed(text: &str) -> PeerUrl {
@@ -75,11 +76,11 @@ fn scheme() -> impl Strategy<Value = Scheme> {
     prop::sample::select(Scheme::all().collect::<Vec<_>>())
 }
 
-fn host() -> impl Strategy<Value = String> {
+fn host() -> impl Strategy<Value = Host> {
     prop_oneof![
-        "[a-z][a-z0-9]{0,10}(\\.[a-z][a-z0-9]{0,10}){0,3}",
-        any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
-        any::<std::net::Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
+        "[a-z][a-z0-9]{0,10}(\\.[a-z][a-z0-9]{0,10}){0,3}".prop_map(Host::Domain),
+        any::<std::net::Ipv4Addr>().prop_map(Host::Ipv4),
+        any::<std::net::Ipv6Addr>().prop_map(Host::Ipv6),
     ]
 }
 
@@ -96,7 +97,7 @@ proptest! {
         let url = parsed(&format!("{scheme}://{host}{spelled_port}{path}"));
 
         prop_assert_eq!(url.scheme(), scheme);
-        prop_assert_eq!(url.host().to_string(), host);
+        prop_assert_eq!(url.host(), &host);
         prop_assert_eq!(url.port(), port);
         prop_assert!(url.path().ends_with(&path), "{}", url.path());
     }

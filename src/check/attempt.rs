@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    diagnosis::{self, Silence},
+    diagnosis::{self, NoAnswer, Silence},
     dial::{DialError, Dialer, LinkError},
     identity::Identity,
     session::{Answer, GreetError, PingPlan, PingRound, Session},
@@ -30,8 +30,8 @@ pub(super) struct Question<'a> {
     pub deadline: Instant,
     /// The whole time of the check, for words.
     pub timeout: Duration,
-    /// Whether a second session may be opened to find out why the first failed.
-    pub diagnose: bool,
+    /// Why the node gave no answer the last time, if that was so: it is not looked into again while nothing changes.
+    pub known: Option<&'a NoAnswer>,
 }
 
 /// What came of an attempt.
@@ -44,6 +44,8 @@ pub(super) struct Attempt {
     pub info: NodeInfo,
     pub timings: Timings,
     pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// When it was the handshake that got no answer: what was found out about it.
+    pub no_answer: Option<NoAnswer>,
     /// Still open after a good attempt, for those who hold it.
     pub session: Option<Session>,
 }
@@ -63,6 +65,12 @@ impl Attempt {
         self.failure = Some(failure);
         self.session = None;
         self
+    }
+
+    async fn fail_unanswered(mut self, target: &Target, question: Question<'_>, silence: Silence) -> Self {
+        let failure = diagnosis::no_answer(target, question, silence).await;
+        self.no_answer = Some(NoAnswer { silence, failure: failure.clone() });
+        self.fail(Stage::Handshake, in_time(failure, question.timeout))
     }
 
     /// Takes over what a round of pings and the node's own words gave.
@@ -113,14 +121,8 @@ pub(super) async fn attempt(target: &Target, question: Question<'_>) -> Attempt 
             let words = format!("an EasyTier of another protocol version: {words}");
             return attempt.fail(Stage::Handshake, Failure::new(FailureCode::ProtocolMismatch, words));
         }
-        Ok(Err(GreetError::Closed)) => {
-            let failure = diagnosis::no_answer(target, question, Silence::Closed).await;
-            return attempt.fail(Stage::Handshake, failure);
-        }
-        Err(_) => {
-            let failure = diagnosis::no_answer(target, question, Silence::Timeout).await;
-            return attempt.fail(Stage::Handshake, in_time(failure, question.timeout));
-        }
+        Ok(Err(GreetError::Closed)) => return attempt.fail_unanswered(target, question, Silence::Closed).await,
+        Err(_) => return attempt.fail_unanswered(target, question, Silence::Timeout).await,
     };
     if question.mode == CheckMode::Handshake {
         attempt.stage = Some(Stage::Handshake);

@@ -20,20 +20,31 @@ pub(super) enum Silence {
     Timeout,
 }
 
+/// Why a node gave no answer, as far as that was found out.
+#[derive(Debug, Clone)]
+pub(super) struct NoAnswer {
+    pub silence: Silence,
+    pub failure: Failure,
+}
+
 /// Whether time must be left for a try as a guest: over udp a wrong secret shows as silence, elsewhere as a closed
 /// connection.
 pub(super) fn needs_time(target: &Target, question: Question<'_>) -> bool {
-    question.diagnose && matches!(question.access, Access::Member(_)) && target.url.scheme() == Scheme::Udp
+    let known = question.known.is_some_and(|known| known.silence == Silence::Timeout);
+    !known && matches!(question.access, Access::Member(_)) && target.url.scheme() == Scheme::Udp
 }
 
-/// Why `target` gave no answer, after at most one more session.
+/// Why `target` gave no answer, after at most one more session; none if it is known from the last time.
 pub(super) async fn no_answer(target: &Target, question: Question<'_>, silence: Silence) -> Failure {
     let Access::Member(network) = question.access else {
         return unexplained(target, silence, "it refuses strangers, or it is not EasyTier");
     };
     // Over wg a guest gets no answer at all.
     let ambiguous = silence == Silence::Closed && target.url.scheme() != Scheme::Wg || needs_time(target, question);
-    if !question.diagnose || !ambiguous {
+    if let Some(known) = question.known.filter(|known| known.silence == silence) {
+        return known.failure.clone();
+    }
+    if !ambiguous {
         return unexplained(target, silence, "it refuses this network, or it is not EasyTier");
     }
 

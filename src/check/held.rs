@@ -8,19 +8,21 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     Checker,
     attempt::Attempt,
+    diagnosis::NoAnswer,
     dial::LinkError,
     report,
     session::{PingPlan, Session},
 };
-use crate::{CheckReport, Failure, FailureCode, Peer, Stage, Status, result::NodeInfo};
+use crate::{CheckReport, Failure, FailureCode, Peer, Stage, result::NodeInfo};
 
 /// A peer, and the session on which it is watched. Dropping it closes the session.
 pub struct HeldPeer {
     checker: Checker,
     peer: Peer,
     open: Option<Open>,
-    /// The last verdict: a failure is looked into with a second session when it is new, not at every check.
-    last: Option<Status>,
+    /// Why the node gave the last check no answer: that is looked into with a second session when it is new, not at
+    /// every check.
+    no_answer: Option<NoAnswer>,
 }
 
 struct Open {
@@ -30,7 +32,7 @@ struct Open {
 
 impl HeldPeer {
     pub(super) fn new(checker: Checker, peer: Peer) -> Self {
-        Self { checker, peer, open: None, last: None }
+        Self { checker, peer, open: None, no_answer: None }
     }
 
     /// The peer as it is watched.
@@ -44,15 +46,13 @@ impl HeldPeer {
     /// The caller decides when the next check is due, and so how fast a lost session is opened again. The future may be
     /// dropped while it waits; the session is kept.
     pub async fn next(&mut self, due: Instant) -> CheckReport {
-        let report = match self.open {
+        match self.open {
             Some(_) => self.check_open(due).await,
             None => {
                 sleep_until(due).await;
                 Box::pin(self.check_anew()).await
             }
-        };
-        self.last = Some(report.result.status);
-        report
+        }
     }
 
     async fn check_open(&mut self, due: Instant) -> CheckReport {
@@ -90,8 +90,9 @@ impl HeldPeer {
     /// Checks by opening a session, and keeps it when the peer is Online.
     async fn check_anew(&mut self) -> CheckReport {
         let pings = self.checker.shared.options.pings;
-        let diagnose = self.last != Some(Status::Offline);
-        let mut attempt = self.checker.attempt(&self.peer, PingPlan { count: pings, enough: pings }, diagnose).await;
+        let plan = PingPlan { count: pings, enough: pings };
+        let mut attempt = self.checker.attempt(&self.peer, plan, self.no_answer.as_ref()).await;
+        self.no_answer = attempt.no_answer.take();
         self.open = attempt.session.take().map(|session| Open { session, since: Instant::now() });
         report(&self.peer, attempt)
     }

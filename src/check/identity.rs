@@ -39,6 +39,11 @@ impl Identity {
         Self { digest: digest(&name, &format!("{:032x}", rand::random::<u128>())), network_name: name, key: None }
     }
 
+    /// Whether this is a throw-away network.
+    pub fn is_guest(&self) -> bool {
+        self.key.is_none()
+    }
+
     /// Opens an encrypted payload: the ciphertext, then a tag of 16 bytes, then the nonce of 12 bytes (`AesGcmTail` in
     /// the crate). `None` when this identity has no key, or another cipher was used, as newer nodes may.
     pub fn decrypt(&self, payload: &[u8]) -> Option<Vec<u8>> {

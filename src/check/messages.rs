@@ -65,6 +65,22 @@ pub(crate) struct RpcRequest {
     pub timeout_ms: i32,
 }
 
+/// `common.RpcResponse`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RpcResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub response: Vec<u8>,
+}
+
+/// `peer_rpc.SyncRouteInfoResponse`, without its field `error`: there is no value of it that old nodes survive.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SyncRouteInfoResponse {
+    #[prost(bool, tag = "1")]
+    pub is_initiator: bool,
+    #[prost(uint64, tag = "2")]
+    pub session_id: u64,
+}
+
 /// `peer_rpc.SyncRouteInfoRequest`
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct SyncRouteInfoRequest {
@@ -118,6 +134,16 @@ pub(crate) struct ForeignNetworks {
 pub(crate) struct ForeignNetwork {
     #[prost(message, optional, tag = "1")]
     pub key: Option<ForeignNetworkKey>,
+    #[prost(message, optional, tag = "2")]
+    pub value: Option<ForeignNetworkEntry>,
+}
+
+/// `peer_rpc.ForeignNetworkRouteInfoEntry`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ForeignNetworkEntry {
+    /// Its members at that node; none when the node serves it no longer.
+    #[prost(uint32, repeated, tag = "1")]
+    pub foreign_peer_ids: Vec<u32>,
 }
 
 /// `peer_rpc.ForeignNetworkRouteInfoKey`

@@ -25,6 +25,7 @@ use uuid::Uuid;
 pub use self::held::HeldPeer;
 use self::{
     attempt::{Attempt, Question},
+    diagnosis::NoAnswer,
     dial::Dialer,
     join_limit::JoinLimit,
     session::PingPlan,
@@ -97,7 +98,7 @@ impl Checker {
     /// that the check opened stays open.
     pub async fn check(&self, peer: &Peer) -> CheckReport {
         let plan = PingPlan { count: self.shared.options.pings, enough: self.shared.options.pings };
-        report(peer, self.attempt(peer, plan, true).await)
+        report(peer, self.attempt(peer, plan, None).await)
     }
 
     /// Watches `peer` on a session that is kept open. Nothing is opened before the first check.
@@ -110,17 +111,17 @@ impl Checker {
     }
 
     /// Resolves `peer` and tries its addresses.
-    async fn attempt(&self, peer: &Peer, pings: PingPlan, diagnose: bool) -> Attempt {
+    async fn attempt(&self, peer: &Peer, pings: PingPlan, known: Option<&NoAnswer>) -> Attempt {
         let span = tracing::debug_span!("check", peer = %peer.url);
         // The EasyTier crate panics in places; a panic is a failed check, not a failed probe.
-        let attempt = AssertUnwindSafe(self.resolve_and_attempt(peer, pings, diagnose)).catch_unwind().instrument(span);
+        let attempt = AssertUnwindSafe(self.resolve_and_attempt(peer, pings, known)).catch_unwind().instrument(span);
         attempt.await.unwrap_or_else(|_panic| {
             let failure = Failure::new(FailureCode::Internal, "the check panicked; please report this");
             Attempt::failed(Stage::Resolve, failure)
         })
     }
 
-    async fn resolve_and_attempt(&self, peer: &Peer, pings: PingPlan, diagnose: bool) -> Attempt {
+    async fn resolve_and_attempt(&self, peer: &Peer, pings: PingPlan, known: Option<&NoAnswer>) -> Attempt {
         let timeout = self.timeout_of(peer);
         let started = Instant::now();
         let deadline = started + timeout;
@@ -136,7 +137,7 @@ impl Checker {
                     pings,
                     deadline,
                     timeout,
-                    diagnose,
+                    known,
                 };
                 self.first_online(targets, question).await
             }
@@ -153,6 +154,11 @@ impl Checker {
     /// Tries the addresses, each a little after the one before or as soon as that has failed. The first that is Online
     /// decides; otherwise the one that got furthest.
     async fn first_online(&self, targets: Vec<Target>, question: Question<'_>) -> Attempt {
+        // Most peers have one address, and waiting for one of many costs wake-ups.
+        let targets = match <[Target; 1]>::try_from(targets) {
+            Ok([target]) => return self.attempt_in_turn(target, question).await,
+            Err(targets) => targets,
+        };
         let mut waiting = targets.into_iter();
         let mut running = FuturesUnordered::new();
         let nothing = Failure::new(FailureCode::ResolverFailed, "no address to connect to");

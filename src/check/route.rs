@@ -1,10 +1,16 @@
 //! The route stage: asking a node for what it says about itself.
 //!
 //! A node tells its route information to whoever starts a route session with it. The request carries no information
-//! of ours, so that the probe stays out of the node's route table. Nothing is ever sent in answer to the node's own
-//! requests: it repeats them and does not close, and old nodes die of answers whose `error` field is set.
+//! of ours, so that the probe stays out of the node's route table.
+//!
+//! The node tells by a request of its own, which it repeats every three seconds until it is answered. A check is over
+//! before that; a held session answers, which leaves both sides with a fifth of the packets, and is told again when
+//! something changes.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashSet, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+};
 
 use bytes::Bytes;
 use easytier::tunnel::packet_def::PacketType;
@@ -12,7 +18,7 @@ use prost::Message;
 
 use super::{
     identity::Identity,
-    messages::{RpcDescriptor, RpcPacket, RpcRequest, SyncRouteInfoRequest},
+    messages::{RpcDescriptor, RpcPacket, RpcRequest, RpcResponse, SyncRouteInfoRequest, SyncRouteInfoResponse},
     packet::Packet,
 };
 use crate::result::NodeInfo;
@@ -23,9 +29,11 @@ const SYNC_ROUTE_INFO: u32 = 1;
 /// More pieces than any node's route information has (each is 1,300 bytes): a bound for what a stranger may make us
 /// keep.
 const MAX_PIECES: u32 = 1024;
+/// More networks than any node serves, for the same reason.
+const MAX_NETWORKS: usize = 16 * 1024;
 
-/// The question that makes a node tell its route information.
-pub(super) fn request(identity: &Identity, me: u32, node: u32) -> Packet {
+/// The question that makes a node tell its route information. `session` is any number, the same in the answers.
+pub(super) fn request(identity: &Identity, me: u32, node: u32, session: u64) -> Packet {
     let descriptor = RpcDescriptor {
         domain_name: identity.network_name.clone(),
         proto_name: SERVICE.to_owned(),
@@ -34,7 +42,7 @@ pub(super) fn request(identity: &Identity, me: u32, node: u32) -> Packet {
     };
     let sync = SyncRouteInfoRequest {
         my_peer_id: me,
-        my_session_id: rand::random(),
+        my_session_id: session,
         is_initiator: true,
         peer_infos: None,
         foreign_network_infos: None,
@@ -53,23 +61,50 @@ pub(super) fn request(identity: &Identity, me: u32, node: u32) -> Packet {
     Packet::new(me, node, PacketType::RpcReq, rpc.encode_to_vec())
 }
 
-/// Puts a node's route information together from the packets in which it comes.
+/// The answer to a request in which a node told its route information.
+pub(super) fn answer(request: &RpcPacket, me: u32, node: u32, session: u64) -> Packet {
+    let response = SyncRouteInfoResponse { is_initiator: true, session_id: session };
+    let rpc = RpcPacket {
+        from_peer: me,
+        to_peer: node,
+        is_request: false,
+        total_pieces: 1,
+        piece_idx: 0,
+        transaction_id: request.transaction_id,
+        descriptor: request.descriptor.clone(),
+        body: RpcResponse { response: response.encode_to_vec() }.encode_to_vec(),
+    };
+    Packet::new(me, node, PacketType::RpcResp, rpc.encode_to_vec())
+}
+
+/// Puts a node's route information together from the packets in which it comes. Once a request is answered, the node
+/// tells only what has changed since.
 #[derive(Default)]
 pub(super) struct RouteReader {
     transaction: i64,
     pieces: Vec<Option<Bytes>>,
+    /// Networks that the node serves, as hashes: strangers' names are not kept.
+    networks: HashSet<u64>,
+    told_networks: bool,
+    info: Option<NodeInfo>,
 }
 
 /// What a packet brought.
 pub(super) enum RouteNews {
     /// Nothing of use, or not all of it yet.
     Nothing,
-    Info(NodeInfo),
+    /// The whole of this request has been read; a held session answers it.
+    Told(RpcPacket),
     /// The packet is encrypted in a way that we cannot open; so will be the others.
     Unreadable,
 }
 
 impl RouteReader {
+    /// What the node has told so far.
+    pub fn info(&self) -> Option<&NodeInfo> {
+        self.info.as_ref()
+    }
+
     /// Reads a packet of type RpcReq from `node`.
     pub fn read(&mut self, packet: &Packet, identity: &Identity, node: u32) -> RouteNews {
         let rpc = if packet.encrypted {
@@ -80,17 +115,21 @@ impl RouteReader {
         } else {
             RpcPacket::decode(packet.payload.clone())
         };
-        let info = rpc.ok().filter(is_route_sync).and_then(|rpc| self.add(rpc));
-        match info.and_then(|body| parse(&body, identity, node)) {
-            Some(info) => RouteNews::Info(info),
-            None => RouteNews::Nothing,
-        }
+        let Some(mut request) = rpc.ok().filter(is_route_sync) else {
+            return RouteNews::Nothing;
+        };
+        let Some(sync) = self.add(&mut request).and_then(|body| decode(&body)) else {
+            return RouteNews::Nothing;
+        };
+        self.learn(sync, identity, node);
+        RouteNews::Told(request)
     }
 
     /// Adds a piece; the whole body once none is missing.
-    fn add(&mut self, rpc: RpcPacket) -> Option<Vec<u8>> {
+    fn add(&mut self, rpc: &mut RpcPacket) -> Option<Vec<u8>> {
+        let body = std::mem::take(&mut rpc.body);
         if rpc.total_pieces <= 1 {
-            return Some(rpc.body);
+            return Some(body);
         }
         if rpc.total_pieces > MAX_PIECES || rpc.piece_idx >= rpc.total_pieces {
             return None;
@@ -100,9 +139,40 @@ impl RouteReader {
             self.transaction = rpc.transaction_id;
             self.pieces = vec![None; total];
         }
-        self.pieces[rpc.piece_idx as usize] = Some(rpc.body.into());
-        let whole: Option<Vec<&Bytes>> = self.pieces.iter().map(Option::as_ref).collect();
-        Some(whole?.into_iter().flatten().copied().collect())
+        self.pieces[rpc.piece_idx as usize] = Some(body.into());
+        if self.pieces.iter().any(Option::is_none) {
+            return None;
+        }
+        Some(std::mem::take(&mut self.pieces).into_iter().flatten().flatten().collect())
+    }
+
+    fn learn(&mut self, sync: SyncRouteInfoRequest, identity: &Identity, node: u32) {
+        for network in sync.foreign_network_infos.into_iter().flat_map(|foreign| foreign.infos) {
+            let (Some(key), Some(entry)) = (network.key, network.value) else { continue };
+            self.told_networks = true;
+            // The probe's own throw-away network is no load of the node.
+            if key.network_name == identity.network_name {
+                continue;
+            }
+            let name = hash(&key.network_name);
+            match entry.foreign_peer_ids.is_empty() {
+                true => self.networks.remove(&name),
+                false => self.networks.len() < MAX_NETWORKS && self.networks.insert(name),
+            };
+        }
+        let items = sync.peer_infos.map(|infos| infos.items).unwrap_or_default();
+        if let Some(own) = items.iter().find(|item| item.peer_id == node).or(items.first()) {
+            self.info = Some(NodeInfo {
+                version: Some(own.easytier_version.clone()).filter(|version| !version.is_empty()),
+                hostname: own.hostname.clone().filter(|hostname| !hostname.is_empty()),
+                is_public_server: Some(own.feature_flag.as_ref().is_some_and(|flag| flag.is_public_server)),
+                network_count: None,
+            });
+        }
+        if let Some(info) = &mut self.info {
+            // A node tells guests nothing of the others, themselves included: for them no word is not zero.
+            info.network_count = (self.told_networks || !identity.is_guest()).then_some(self.networks.len() as u32);
+        }
     }
 }
 
@@ -110,23 +180,13 @@ fn is_route_sync(rpc: &RpcPacket) -> bool {
     rpc.is_request && rpc.descriptor.as_ref().is_some_and(|descriptor| descriptor.service_name == SERVICE)
 }
 
-fn parse(body: &[u8], identity: &Identity, node: u32) -> Option<NodeInfo> {
+fn decode(body: &[u8]) -> Option<SyncRouteInfoRequest> {
     let request = RpcRequest::decode(body).ok()?;
-    let sync = SyncRouteInfoRequest::decode(request.request.as_slice()).ok()?;
-    let items = sync.peer_infos?.items;
-    let own = items.iter().find(|item| item.peer_id == node).or(items.first())?;
-    // The probe's own throw-away network is no load of the node.
-    let networks: HashSet<&str> = sync
-        .foreign_network_infos
-        .iter()
-        .flat_map(|foreign| &foreign.infos)
-        .filter_map(|info| Some(info.key.as_ref()?.network_name.as_str()))
-        .filter(|name| *name != identity.network_name)
-        .collect();
-    Some(NodeInfo {
-        version: Some(own.easytier_version.clone()).filter(|version| !version.is_empty()),
-        hostname: own.hostname.clone().filter(|hostname| !hostname.is_empty()),
-        network_count: Some(networks.len() as u32),
-        is_public_server: Some(own.feature_flag.as_ref().is_some_and(|flag| flag.is_public_server)),
-    })
+    SyncRouteInfoRequest::decode(request.request.as_slice()).ok()
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }

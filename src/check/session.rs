@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use easytier::tunnel::packet_def::PacketType;
 use prost::Message;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     dial::{Link, LinkError},
     identity::Identity,
-    messages::Handshake,
+    messages::{Handshake, RpcPacket},
     packet::Packet,
     route::{self, RouteNews, RouteReader},
 };
@@ -19,6 +19,10 @@ use crate::result::NodeInfo;
 /// `MAGIC` and `VERSION` of the crate's `peers::peer_conn`.
 const MAGIC: u32 = 0xd1e1_a5e1;
 const VERSION: u32 = 1;
+/// How long the first handshake is given before the next, where packets may be lost; each wait is twice the one before.
+/// It is lost without any fault of the network when it comes too soon after a node's SACK: the node sends that before
+/// it takes note of the connection.
+const FIRST_ANSWER_WAIT: Duration = Duration::from_millis(500);
 /// Packets that may come before the handshake's answer: a ping did in one of a hundred runs over wg.
 const MAX_PACKETS_BEFORE_ANSWER: u32 = 64;
 
@@ -32,7 +36,8 @@ pub(super) struct Session {
     node_network: Box<str>,
     next_ping: u32,
     route: RouteReader,
-    info: Option<NodeInfo>,
+    /// Our number for the exchange of route information.
+    route_session: u64,
     /// Whether asking for route information again is of no use.
     route_unreadable: bool,
 }
@@ -89,8 +94,8 @@ pub(super) struct PingPlan {
 enum Event {
     /// The payload of a ping of ours came back.
     Pong(Bytes),
-    /// The node's route information came, or turned out to be unreadable.
-    Route,
+    /// The node's route information came, in the request given, or turned out to be unreadable.
+    Route(Option<Box<RpcPacket>>),
     Other,
 }
 
@@ -106,10 +111,8 @@ impl Session {
             network_name: identity.network_name.clone(),
             network_secret_digest: identity.digest.to_vec(),
         };
-        link.send(&[Packet::new(me, 0, PacketType::HandShake, question.encode_to_vec())]).await?;
-        tracing::debug!(my_peer_id = me, "handshake sent");
-
-        let answer = receive_answer(&mut link).await?;
+        let question = Packet::new(me, 0, PacketType::HandShake, question.encode_to_vec());
+        let answer = ask(&mut link, question).await?;
         if answer.magic != MAGIC || answer.version != VERSION {
             let words = format!("its handshake has magic {:#x} and version {}", answer.magic, answer.version);
             return Err(GreetError::Protocol(words));
@@ -133,7 +136,7 @@ impl Session {
             node_network: answer.network_name.into(),
             next_ping: rand::random(),
             route: RouteReader::default(),
-            info: None,
+            route_session: rand::random(),
             route_unreadable: false,
         })
     }
@@ -149,7 +152,7 @@ impl Session {
 
     /// What the node has told about itself so far.
     pub fn info(&self) -> Option<&NodeInfo> {
-        self.info.as_ref()
+        self.route.info()
     }
 
     /// Pings the node until the plan is done or `deadline` passes, and asks for its route information with the first
@@ -174,8 +177,8 @@ impl Session {
             self.next_ping = sequence.wrapping_add(1);
 
             let mut packets = vec![Packet::new(self.me, self.node, PacketType::Ping, sequence.to_le_bytes().to_vec())];
-            if round.sent == 0 && self.info.is_none() && !self.route_unreadable {
-                packets.push(route::request(&self.identity, self.me, self.node));
+            if round.sent == 0 && self.info().is_none() && !self.route_unreadable {
+                packets.push(route::request(&self.identity, self.me, self.node, self.route_session));
             }
             sent_at.push((sequence, Instant::now()));
             round.sent += 1;
@@ -201,7 +204,7 @@ impl Session {
 
     /// Waits until the node has told its route information, or `deadline` passes.
     pub async fn wait_for_route(&mut self, deadline: Instant) {
-        while self.info.is_none() && !self.route_unreadable {
+        while self.info().is_none() && !self.route_unreadable {
             match timeout_at(deadline, self.next_event()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) | Err(_) => return,
@@ -213,7 +216,11 @@ impl Session {
     /// when the session does.
     pub async fn serve_until(&mut self, due: Instant) -> Result<(), LinkError> {
         while let Ok(event) = timeout_at(due, self.next_event()).await {
-            event?;
+            if let Event::Route(Some(request)) = event? {
+                let answer = route::answer(&request, self.me, self.node, self.route_session);
+                // A node that takes nothing for so long is not answered; its next packet will tell more.
+                let _ = timeout_at(due, self.link.send(&[answer])).await;
+            }
         }
         Ok(())
     }
@@ -232,20 +239,36 @@ impl Session {
         }
         if packet.is(PacketType::RpcReq) {
             match self.route.read(&packet, &self.identity, self.node) {
-                RouteNews::Info(info) => {
-                    tracing::debug!(?info, "route information");
-                    self.info = Some(info);
-                    return Ok(Event::Route);
+                RouteNews::Told(request) => {
+                    tracing::debug!(info = ?self.route.info(), "route information");
+                    return Ok(Event::Route(Some(Box::new(request))));
                 }
                 RouteNews::Unreadable => {
                     tracing::debug!("route information is encrypted in a way this probe cannot read");
                     self.route_unreadable = true;
-                    return Ok(Event::Route);
+                    return Ok(Event::Route(None));
                 }
                 RouteNews::Nothing => {}
             }
         }
         Ok(Event::Other)
+    }
+}
+
+/// Sends the handshake, again where it may have been lost, and waits for the answer. A node that got it already takes
+/// no notice of another.
+async fn ask(link: &mut Link, question: Packet) -> Result<Handshake, GreetError> {
+    let mut wait = FIRST_ANSWER_WAIT;
+    loop {
+        link.send(std::slice::from_ref(&question)).await?;
+        tracing::debug!(my_peer_id = question.from, "handshake sent");
+        if !link.may_lose() {
+            return receive_answer(link).await;
+        }
+        match timeout(wait, receive_answer(link)).await {
+            Ok(answer) => return answer,
+            Err(_) => wait *= 2,
+        }
     }
 }
 

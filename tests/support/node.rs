@@ -11,10 +11,11 @@ use easytier_probe::{Access, Membership, Peer, PeerUrl, Scheme};
 pub struct Node {
     child: Child,
     urls: Vec<PeerUrl>,
-    membership: Membership,
+    options: NodeOptions,
 }
 
 /// How to start a node.
+#[derive(Clone)]
 pub struct NodeOptions {
     pub listen: Vec<String>,
     pub network_name: String,
@@ -30,7 +31,7 @@ impl NodeOptions {
             listen: schemes.iter().map(|scheme| format!("{scheme}://127.0.0.1:0")).collect(),
             network_name: "test-network".to_owned(),
             network_secret: "test-secret".to_owned(),
-            hostname: None,
+            hostname: Some("test-node".to_owned()),
             relay_whitelist: None,
         }
     }
@@ -49,19 +50,14 @@ impl NodeOptions {
         if let Some(whitelist) = &self.relay_whitelist {
             command.args(["--relay-whitelist", whitelist]);
         }
+        // What the caller's environment says is not the test's.
+        command.env_remove("NETWORK_SECRET");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("the node says where it listens");
         let urls = line.trim().strip_prefix("listening on ").expect("the node listens").split(' ');
-        Node {
-            child,
-            urls: urls.map(|url| url.parse().expect("a peer URL")).collect(),
-            membership: Membership {
-                network_name: self.network_name,
-                network_secret: self.network_secret.as_str().into(),
-            },
-        }
+        Node { child, urls: urls.map(|url| url.parse().expect("a peer URL")).collect(), options: self }
     }
 }
 
@@ -78,7 +74,15 @@ impl Node {
 
     /// The node as a peer checked by a member of its network.
     pub fn as_member(&self, scheme: Scheme) -> Peer {
-        Peer { access: Access::Member(self.membership.clone()), ..self.as_guest(scheme) }
+        let NodeOptions { network_name, network_secret, .. } = &self.options;
+        self.as_member_of(scheme, network_name, network_secret)
+    }
+
+    /// The node as a peer checked by a member of another network.
+    pub fn as_member_of(&self, scheme: Scheme, network_name: &str, network_secret: &str) -> Peer {
+        let membership =
+            Membership { network_name: network_name.to_owned(), network_secret: network_secret.to_owned().into() };
+        Peer { access: Access::Member(membership), ..self.as_guest(scheme) }
     }
 
     /// Stops the process where it is: connections stay open, nothing answers.
@@ -91,9 +95,10 @@ impl Node {
         self.signal("CONT");
     }
 
-    /// Kills the node; its ports are closed when this returns.
-    pub fn stop(mut self) {
+    /// Kills the node; its ports are closed when this returns. It can be started again at the same ones.
+    pub fn stop(mut self) -> NodeOptions {
         self.kill();
+        NodeOptions { listen: self.urls.iter().map(PeerUrl::to_string).collect(), ..self.options.clone() }
     }
 
     fn signal(&self, name: &str) {

@@ -43,7 +43,7 @@ impl Instance {
         // No RPC portal is set, so none is opened, and any number of nodes can share a machine.
         config.set_flags(Flags {
             foreign_network_whitelist: relay_whitelist,
-            no_tun: false,
+            no_tun: true,
             // Nothing connects to other nodes unasked.
             disable_p2p: true,
             disable_udp_hole_punching: true,

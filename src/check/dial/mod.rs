@@ -47,6 +47,11 @@ pub(crate) enum LinkError {
 }
 
 impl Link {
+    /// Whether a packet may be lost without the link being closed.
+    pub fn may_lose(&self) -> bool {
+        matches!(self, Self::Udp(_) | Self::WireGuard(_))
+    }
+
     /// The next packet. Giving up waiting loses nothing.
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         match self {

@@ -1,0 +1,67 @@
+//! The base URL of a backend, parsed: a value that exists carries no secret.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use url::{Host, Url};
+
+/// Where a backend is: `http` or `https`, a host, and perhaps a path, which the paths of the contract are appended to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+/// Why a text is no base URL. The text is not repeated, because it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    #[error("write it with its scheme and host, such as https://hub.example.com or http://192.0.2.7:8080/api")]
+    Malformed,
+    #[error("carries a user name or password; remove what stands before the '@' and set API_KEY or NODE_TOKEN")]
+    Credentials,
+    #[error("carries a query or a fragment; remove what follows the '?' or '#' (a key belongs into API_KEY)")]
+    Query,
+}
+
+impl BaseUrl {
+    /// The URL of an endpoint; `path` begins with a slash.
+    pub(super) fn endpoint(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
+        url
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// Whether it lies on this very machine, where no proxy can reach it.
+    pub(super) fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+            Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+            None => false,
+        }
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = BaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = Url::parse(text.trim()).map_err(|_| BaseUrlError::Malformed)?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(BaseUrlError::Malformed);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BaseUrlError::Credentials);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(BaseUrlError::Query);
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}

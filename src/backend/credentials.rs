@@ -1,0 +1,124 @@
+//! What we show to a backend to be let in, and how it stays out of every message.
+
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::error::BackendError;
+use crate::Secret;
+
+/// The longest part of a backend's text that is shown, in characters.
+const MAX_QUOTE_CHARS: usize = 200;
+
+const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+const NODE_TOKEN_HEADER: HeaderName = HeaderName::from_static("x-node-token");
+
+/// Which secret goes into `Authorization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bearer {
+    ApiKey,
+    NodeToken,
+}
+
+/// The secrets and, made once, the headers that carry them.
+pub(super) struct Credentials {
+    api_key: Option<Secret>,
+    node_token: Option<Secret>,
+    by_api_key: HeaderMap,
+    by_node_token: HeaderMap,
+}
+
+impl Credentials {
+    pub(super) fn new(api_key: Option<Secret>, node_token: Option<Secret>) -> Result<Self, BackendError> {
+        let mut plain = HeaderMap::new();
+        let (mut by_api_key, mut by_node_token) = (HeaderMap::new(), HeaderMap::new());
+        if let Some(key) = &api_key {
+            plain.insert(API_KEY_HEADER, header_value("API_KEY", key.expose())?);
+            by_api_key.insert(header::AUTHORIZATION, header_value("API_KEY", &bearer(key))?);
+        }
+        if let Some(token) = &node_token {
+            plain.insert(NODE_TOKEN_HEADER, header_value("NODE_TOKEN", token.expose())?);
+            by_node_token.insert(header::AUTHORIZATION, header_value("NODE_TOKEN", &bearer(token))?);
+        }
+        by_api_key.extend(plain.clone());
+        by_node_token.extend(plain);
+        Ok(Self { api_key, node_token, by_api_key, by_node_token })
+    }
+
+    pub(super) fn headers(&self, bearer: Bearer) -> HeaderMap {
+        match bearer {
+            Bearer::ApiKey => self.by_api_key.clone(),
+            Bearer::NodeToken => self.by_node_token.clone(),
+        }
+    }
+
+    /// What a backend refused that answered 401 or 403, and what to do about it.
+    ///
+    /// `token_decides` says that the request is answered by the node token alone.
+    pub(super) fn refused(&self, token_decides: bool) -> (&'static str, &'static str) {
+        const TOKEN: &str = "a backend's operator creates one with 'easytier-uptime hub token create --name NAME \
+                             --region REGION'; set NODE_TOKEN to it";
+        const EITHER: &str = "set API_KEY to a key of this backend, or NODE_TOKEN to a token that its operator creates \
+                              with 'easytier-uptime hub token create --name NAME --region REGION'";
+        match (&self.api_key, &self.node_token) {
+            (_, Some(_)) if token_decides => ("NODE_TOKEN", TOKEN),
+            (_, None) if token_decides => ("a request without NODE_TOKEN", TOKEN),
+            (Some(_), Some(_)) => ("API_KEY or NODE_TOKEN", EITHER),
+            (None, Some(_)) => ("NODE_TOKEN", EITHER),
+            (Some(_), None) => ("API_KEY", EITHER),
+            (None, None) => ("a request without credentials", EITHER),
+        }
+    }
+
+    /// A backend's text, fit for a message: short, in one line, and without our own secrets, which it may repeat.
+    pub(super) fn quoted(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in [&self.api_key, &self.node_token].into_iter().flatten() {
+            if !secret.expose().is_empty() {
+                text = text.replace(secret.expose(), "[redacted]");
+            }
+        }
+        let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let mut quoted: String = one_line.clone().take(MAX_QUOTE_CHARS).collect();
+        if one_line.count() > MAX_QUOTE_CHARS {
+            quoted.push('…');
+        }
+        quoted
+    }
+}
+
+fn bearer(secret: &Secret) -> String {
+    format!("Bearer {}", secret.expose())
+}
+
+/// Marked as sensitive, so that no library shows or indexes it.
+fn header_value(name: &str, text: &str) -> Result<HeaderValue, BackendError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        BackendError::Unusable(format!("{name} holds characters that no header can carry, such as a line break"))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headers_do_not_show_what_they_carry() {
+        let credentials = Credentials::new(Some("k3y".into()), Some("t0ken".into())).unwrap();
+        for bearer in [Bearer::ApiKey, Bearer::NodeToken] {
+            let headers = credentials.headers(bearer);
+            assert_eq!(headers.len(), 3);
+            let shown = format!("{headers:?}");
+            assert!(!shown.contains("k3y") && !shown.contains("t0ken"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_quote_is_one_short_line_without_our_secrets() {
+        let credentials = Credentials::new(Some("k3y".into()), Some("t0ken".into())).unwrap();
+        assert_eq!(credentials.quoted("k3y\nand\tt0ken"), "[redacted] and [redacted]");
+        let long = credentials.quoted(&"ü".repeat(MAX_QUOTE_CHARS + 1));
+        assert_eq!(long.chars().count(), MAX_QUOTE_CHARS + 1);
+        assert!(long.ends_with('…'));
+    }
+}

@@ -1,0 +1,200 @@
+//! The configuration of a probe. This is the only place of the library that reads the environment.
+//!
+//! Flags win over the environment, that over a `.env` file in the working directory, that over a TOML file. Every
+//! value is validated, and everything that is wrong is told together. What settings there are is a table,
+//! [`SETTINGS`], from which a command line can make its flags.
+
+mod error;
+mod layers;
+mod settings;
+mod values;
+
+use std::{fmt::Display, net::IpAddr, path::PathBuf, time::Duration};
+
+use self::layers::{Given, Layers};
+pub use self::{
+    error::{ConfigError, ConfigErrors},
+    layers::Sources,
+    settings::{SETTINGS, Setting},
+    values::{Advertised, LogFormat},
+};
+use crate::{
+    AddressPolicy, BackendConfig, CheckOptions, Secret,
+    backend::{BaseUrl, ReportStyle},
+};
+
+/// Everything that can be configured; each field is the setting of its name.
+#[derive(Debug, Clone)]
+pub struct ProbeConfig {
+    pub distributed_mode_enabled: bool,
+    /// Empty when there is no backend.
+    pub backend_base_url: Vec<BaseUrl>,
+    pub node_token: Option<Secret>,
+    pub api_key: Option<Secret>,
+    pub region: Option<String>,
+    pub server_id: String,
+    pub enrollment_key: Option<Secret>,
+    pub advertise_addr: Option<Advertised>,
+    pub report_style: ReportStyle,
+    pub peer_fetch_interval: Duration,
+    pub status_report_interval: Duration,
+    pub health_check_interval: Duration,
+    /// A cron expression of six fields.
+    pub probe_schedule: Option<String>,
+    pub peer_forget_after: Duration,
+    pub health_check_timeout: Duration,
+    pub health_check_pings: u32,
+    pub check_concurrency: usize,
+    /// `ALLOW_PRIVATE_PEERS` and `ALLOW_LOCAL_PEERS`.
+    pub addresses: AddressPolicy,
+    pub server_host: IpAddr,
+    pub server_port: u16,
+    pub database_path: PathBuf,
+    pub database_url: Option<Secret>,
+    /// A filter of the log, not validated here.
+    pub rust_log: String,
+    pub log_format: LogFormat,
+}
+
+impl ProbeConfig {
+    /// Reads and validates the configuration.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(sources);
+        let config = Self {
+            distributed_mode_enabled: reader.value("DISTRIBUTED_MODE_ENABLED", values::switch),
+            backend_base_url: reader.optional("BACKEND_BASE_URL", values::base_urls).unwrap_or_default(),
+            node_token: reader.optional("NODE_TOKEN", values::token),
+            api_key: reader.optional("API_KEY", values::token),
+            region: reader.optional("REGION", values::region),
+            server_id: reader
+                .optional("SERVER_ID", values::server_id)
+                .unwrap_or_else(|| values::host_name_as_id(&gethostname::gethostname().to_string_lossy())),
+            enrollment_key: reader.optional("ENROLLMENT_KEY", values::token),
+            advertise_addr: reader.optional("ADVERTISE_ADDR", values::advertised),
+            report_style: reader.value("REPORT_STYLE", values::report_style),
+            peer_fetch_interval: reader.value("PEER_FETCH_INTERVAL", values::interval),
+            status_report_interval: reader.value("STATUS_REPORT_INTERVAL", values::interval),
+            health_check_interval: reader.value("HEALTH_CHECK_INTERVAL", values::interval),
+            probe_schedule: reader.optional("PROBE_SCHEDULE", values::schedule),
+            peer_forget_after: reader.value("PEER_FORGET_AFTER", values::interval),
+            health_check_timeout: reader.value("HEALTH_CHECK_TIMEOUT", values::interval),
+            health_check_pings: reader.value("HEALTH_CHECK_PINGS", |text| values::number(text, 1..=100)),
+            check_concurrency: reader.value("CHECK_CONCURRENCY", |text| values::number(text, 1..=65535)) as usize,
+            addresses: AddressPolicy {
+                allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::switch),
+                allow_local: reader.value("ALLOW_LOCAL_PEERS", values::switch),
+            },
+            server_host: reader.value("SERVER_HOST", values::address),
+            server_port: reader.value("SERVER_PORT", values::port),
+            database_path: reader.value("DATABASE_PATH", |path| Ok(path.into())),
+            database_url: reader.optional("DATABASE_URL", values::database_url),
+            rust_log: reader.value("RUST_LOG", |filter| Ok(filter.to_owned())),
+            log_format: reader.value("LOG_FORMAT", values::log_format),
+        };
+        if config.distributed_mode_enabled {
+            reader.require("BACKEND_BASE_URL", "a probe needs the URL of its hub");
+            if reader.is_missing("ENROLLMENT_KEY") {
+                reader.require(
+                    "NODE_TOKEN",
+                    "a probe needs the token that the hub knows it by; the hub's operator creates one with \
+                     'easytier-uptime hub token create --name NAME --region REGION'",
+                );
+            }
+        }
+        match reader.errors.is_empty() {
+            true => Ok(config),
+            false => Err(ConfigErrors(reader.errors)),
+        }
+    }
+
+    /// How to talk to the backend; an error when none is configured.
+    pub fn backend(&self) -> Result<BackendConfig, ConfigErrors> {
+        if self.backend_base_url.is_empty() {
+            return Err(ConfigErrors(vec![missing("BACKEND_BASE_URL", "name the backend to fetch the peers from")]));
+        }
+        Ok(BackendConfig {
+            api_key: self.api_key.clone(),
+            node_token: self.node_token.clone(),
+            region: self.region.clone(),
+            report_style: self.report_style,
+            ..BackendConfig::new(self.backend_base_url.clone())
+        })
+    }
+
+    /// How to check peers.
+    pub fn checks(&self) -> CheckOptions {
+        CheckOptions {
+            timeout: self.health_check_timeout,
+            pings: self.health_check_pings,
+            addresses: self.addresses,
+            ..CheckOptions::default()
+        }
+    }
+}
+
+/// Takes the settings one by one, and collects what is wrong.
+struct Reader<'a> {
+    sources: &'a Sources,
+    layers: Layers,
+    errors: Vec<ConfigError>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(sources: &'a Sources) -> Self {
+        let mut errors = Vec::new();
+        let layers = Layers::read(sources, &mut errors);
+        Self { sources, layers, errors }
+    }
+
+    /// The setting's value; its default when none is given, and in place of a wrong one, which is told.
+    fn value<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        self.optional(name, &parse).unwrap_or_else(|| {
+            let default = self.sources.defaults.get(name).copied().or_else(|| Setting::named(name)?.default);
+            parse(default.expect("the setting has a default")).expect("the default is valid")
+        })
+    }
+
+    /// The setting's value; `None` when none is given, and in place of a wrong one, which is told.
+    fn optional<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let Given { value, place } = self.layers.get(name)?;
+        match parse(value) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.errors.push(ConfigError { place: place.clone(), value: shown(name, value), problem });
+                None
+            }
+        }
+    }
+
+    fn is_missing(&self, name: &str) -> bool {
+        self.layers.get(name).is_none()
+    }
+
+    fn require(&mut self, name: &str, why: &str) {
+        if self.is_missing(name) {
+            self.errors.push(missing(name, why));
+        }
+    }
+}
+
+fn missing(name: &str, why: impl Display) -> ConfigError {
+    ConfigError { place: name.to_owned(), value: None, problem: format!("is not set; {why}") }
+}
+
+/// A wrong value as a message may show it. A URL is cut to what is no secret even when it is malformed.
+fn shown(name: &str, value: &str) -> Option<String> {
+    if Setting::named(name).is_none_or(|setting| setting.is_secret) {
+        return None;
+    }
+    if name != "BACKEND_BASE_URL" {
+        return Some(value.to_owned());
+    }
+    let urls = value.split(',').map(|url| {
+        let url = url.split(['?', '#']).next().unwrap_or_default();
+        match url.rsplit_once('@') {
+            Some((_, host)) => format!("…@{host}"),
+            None => url.to_owned(),
+        }
+    });
+    Some(urls.collect::<Vec<_>>().join(","))
+}

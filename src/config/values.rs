@@ -1,0 +1,170 @@
+//! From the text of a value to the value, or what would be right instead. No message repeats the text.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    str::FromStr,
+    time::Duration,
+};
+
+use url::Host;
+
+use crate::{
+    backend::{BaseUrl, ReportStyle},
+    duration,
+};
+
+/// The longest duration taken: a year. Longer ones are mistakes, and could not be added to every point in time.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// The longest name of a region or a server.
+const MAX_NAME_BYTES: usize = 128;
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A host, and perhaps a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertised {
+    pub host: Host,
+    /// The port of the monitoring API when `None`.
+    pub port: Option<u16>,
+}
+
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
+}
+
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse_positive(text).map_err(|error| error.to_string())?;
+    match duration > LONGEST {
+        true => Err("write at most 8784h (a year)".to_owned()),
+        false => Ok(duration),
+    }
+}
+
+/// A whole number in `range`.
+pub(super) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("write a whole number from {} to {}", range.start(), range.end()))
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "write a port from 1 to 65535, or 0 for any that is free".to_owned())
+}
+
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        text => text.trim_matches(['[', ']']).parse().map_err(|_| {
+            "write an IP address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 or :: for every one".to_owned()
+        }),
+    }
+}
+
+pub(super) fn base_urls(text: &str) -> Result<Vec<BaseUrl>, String> {
+    text.split(',').map(|url| url.parse().map_err(displayed)).collect()
+}
+
+pub(super) fn report_style(text: &str) -> Result<ReportStyle, String> {
+    ReportStyle::from_str(text).map_err(displayed)
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("write text or json".to_owned()),
+    }
+}
+
+/// A token or key: it has to go into a header.
+pub(super) fn token(text: &str) -> Result<crate::Secret, String> {
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.into()),
+        false => Err("holds spaces or characters that no token has; copy it again, without quotes".to_owned()),
+    }
+}
+
+pub(super) fn database_url(text: &str) -> Result<crate::Secret, String> {
+    match text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        true => Ok(text.into()),
+        false => Err("write it as postgres://USER:PASSWORD@HOST/DATABASE".to_owned()),
+    }
+}
+
+pub(super) fn region(text: &str) -> Result<String, String> {
+    match text.len() <= MAX_NAME_BYTES && text.trim() == text && !text.contains(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("write at most {MAX_NAME_BYTES} bytes, with no space around them")),
+    }
+}
+
+pub(super) fn server_id(text: &str) -> Result<String, String> {
+    match text.len() <= MAX_NAME_BYTES && text.chars().all(is_of_id) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("write at most {MAX_NAME_BYTES} letters, digits, '.', '_', '-'")),
+    }
+}
+
+/// The machine's name, made an id.
+pub(super) fn host_name_as_id(host_name: &str) -> String {
+    let id: String = host_name.chars().map(|c| if is_of_id(c) { c } else { '-' }).take(MAX_NAME_BYTES).collect();
+    if id.is_empty() { "probe".to_owned() } else { id }
+}
+
+fn is_of_id(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+pub(super) fn advertised(text: &str) -> Result<Advertised, String> {
+    let wrong = || "write the address at which other machines reach this one, as HOST or HOST:PORT".to_owned();
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        let host = match ip {
+            IpAddr::V4(ip) => Host::Ipv4(ip),
+            IpAddr::V6(ip) => Host::Ipv6(ip),
+        };
+        return not_local(Advertised { host, port: None }).ok_or_else(wrong);
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !text.ends_with(']') => (host, Some(port.parse().map_err(|_| wrong())?)),
+        _ => (text, None),
+    };
+    let host = Host::parse(host).map_err(|_| wrong())?;
+    not_local(Advertised { host, port }).filter(|_| port != Some(0)).ok_or_else(wrong)
+}
+
+/// Nobody else reaches this machine by a name or an address that means "myself".
+fn not_local(advertised: Advertised) -> Option<Advertised> {
+    let is_local = match &advertised.host {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(ip) => ip.is_loopback() || ip.is_unspecified(),
+        Host::Ipv6(ip) => ip.is_loopback() || ip.is_unspecified(),
+    };
+    (!is_local).then_some(advertised)
+}
+
+/// A cron expression of six fields. Whether each field makes sense is for whoever runs by it to say.
+pub(super) fn schedule(text: &str) -> Result<String, String> {
+    let is_of_cron = |c: char| c.is_ascii_alphanumeric() || "*/,-?# ".contains(c);
+    match text.split_whitespace().count() == 6 && text.chars().all(is_of_cron) {
+        true => Ok(text.to_owned()),
+        false => Err("write 6 fields, seconds first: second minute hour day month weekday, such as '0 */5 * * * *' \
+                      for every 5 minutes"
+            .to_owned()),
+    }
+}
+
+fn displayed(error: impl fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,951 @@
+//! The client of the backend contract, against backends of the test's own: good ones, bad ones, and a copy of each
+//! habit of those that others wrote.
+
+#[path = "support/backend.rs"]
+mod backend;
+#[path = "support/logs.rs"]
+mod logs;
+
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, SystemTime},
+};
+
+use easytier_probe::{
+    Access, Backend, BackendConfig, BackendError, CheckResult, Origin, Peer, Secret,
+    backend::{BaseUrl, ClaimRequest, Delivery, Rejected, ReportStyle, Reported, RetryPolicy, StatusReport},
+};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use self::{
+    backend::{Reply, Seen, TestBackend, envelope, foreign, hub, listing, nowhere, raw_backend, text, with_header},
+    logs::Logs,
+};
+
+const API_KEY: &str = "api-key-f3b1";
+const NODE_TOKEN: &str = "node-token-9c2e";
+
+/// A deadline that no test is meant to reach.
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+fn in_millis(millis: u64) -> Instant {
+    Instant::now() + Duration::from_millis(millis)
+}
+
+/// A client with both secrets that does not wait between rounds for longer than it must.
+fn config(base_urls: &[&BaseUrl]) -> BackendConfig {
+    BackendConfig {
+        api_key: Some(API_KEY.into()),
+        node_token: Some(NODE_TOKEN.into()),
+        region: Some("eu".to_owned()),
+        retry: RetryPolicy {
+            rounds: 3,
+            first_pause: Duration::from_millis(1),
+            longest_pause: Duration::from_millis(2),
+        },
+        ..BackendConfig::new(base_urls.iter().copied().cloned().collect())
+    }
+}
+
+fn client(base_urls: &[&BaseUrl]) -> Backend {
+    Backend::new(config(base_urls)).expect("a client")
+}
+
+fn styled(style: ReportStyle, base_url: &BaseUrl) -> Backend {
+    Backend::new(BackendConfig { report_style: style, ..config(&[base_url]) }).expect("a client")
+}
+
+/// The ids of the whole listing, and whether every page called it complete.
+async fn whole_listing(backend: &Backend) -> (Vec<i64>, bool) {
+    let (mut ids, mut complete, mut cursor) = (Vec::new(), true, None);
+    loop {
+        let page = backend.peers_page(cursor, soon()).await.expect("a page");
+        ids.extend(page.peers.iter().map(|peer| peer.id));
+        complete &= page.complete_listing;
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return (ids, complete),
+        }
+    }
+}
+
+/// The error of a backend that gives this answer to every request for peers.
+async fn error_of<R: Into<Reply>>(answer: impl Fn(&Seen) -> R + Send + Sync + 'static) -> (BackendError, Vec<String>) {
+    let backend = TestBackend::start(answer).await;
+    let error = client(&[&backend.url]).peers_page(None, soon()).await.expect_err("no page");
+    (error, backend.lines())
+}
+
+fn fixture(name: &str) -> Value {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).expect("a fixture")).expect("JSON")
+}
+
+fn example_results() -> (Uuid, Vec<CheckResult>) {
+    let document = fixture("results.json");
+    let results = serde_json::from_value(document["results"].clone()).expect("results");
+    (document["cycle_id"].as_str().unwrap().parse().unwrap(), results)
+}
+
+fn many_results(count: usize) -> Vec<CheckResult> {
+    let template = example_results().1.remove(0);
+    (0..count).map(|i| CheckResult { id: Uuid::now_v7(), peer_id: i as i64, ..template.clone() }).collect()
+}
+
+// --- the listing -----------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_hub_is_asked_plainly_first_and_with_count_and_cursor_once_it_said_that_it_is_ours() {
+    let backend = TestBackend::start(|seen| {
+        hub(
+            200,
+            envelope(match seen.query.as_str() {
+                query if query.contains("cursor=p2%26") => listing(501..=502, false, None),
+                _ => listing(1..=500, true, Some("p2&")),
+            }),
+        )
+    })
+    .await;
+    let client = client(&[&backend.url]);
+
+    let (ids, complete) = whole_listing(&client).await;
+    assert_eq!(ids, (1..=502).collect::<Vec<_>>());
+    assert!(complete);
+    assert_eq!(backend.lines(), ["GET /peers?region=eu", "GET /peers?region=eu&count=500&cursor=p2%26"]);
+
+    client.peers_page(None, soon()).await.unwrap();
+    assert_eq!(backend.lines()[2], "GET /peers?region=eu&count=500");
+}
+
+#[tokio::test]
+async fn ten_thousand_peers_come_in_pages_over_one_connection() {
+    let backend = TestBackend::start(|seen| {
+        let page: i64 = seen.query.rsplit_once("cursor=").map_or(0, |(_, page)| page.parse().unwrap());
+        let next = (page < 19).then(|| (page + 1).to_string());
+        hub(200, envelope(listing(page * 500..(page + 1) * 500, next.is_some(), next.as_deref())))
+    })
+    .await;
+
+    let (ids, complete) = whole_listing(&client(&[&backend.url])).await;
+    assert_eq!(ids, (0..10_000).collect::<Vec<_>>());
+    assert!(complete);
+    assert_eq!((backend.requests().len(), backend.connections()), (20, 1));
+}
+
+#[tokio::test]
+async fn what_a_hub_adds_to_a_page_is_read() {
+    let backend = TestBackend::start(|_| {
+        let peer = json!({"id": 9, "host": "192.0.2.9", "port": 443, "protocol": "wss", "network_name": "n",
+            "network_secret": "", "tags": ["a"], "allow_relay": true, "timeout_ms": 900, "check": "handshake"});
+        hub(
+            200,
+            envelope(json!({"peers": [peer], "total_available": 1, "next_batch_available": false,
+            "next_cursor": null, "config_version": 42})),
+        )
+    })
+    .await;
+
+    let page = client(&[&backend.url]).peers_page(None, soon()).await.unwrap();
+    assert_eq!((page.total_available, page.config_version, page.skipped), (Some(1), Some(42), 0));
+    assert!(page.next.is_none() && page.complete_listing);
+    let peer = &page.peers[0];
+    assert!(matches!(&peer.access, Access::Member(network) if network.network_secret == Secret::from("")));
+    assert_eq!((peer.timeout, peer.origin, peer.allow_relay), (Some(Duration::from_millis(900)), Origin::Remote, true));
+}
+
+#[tokio::test]
+async fn a_foreign_backend_never_sees_count_cursor_or_claim() {
+    // It answers 400 to what it does not know, and talks of a cursor all the same.
+    let backend = TestBackend::start(|seen| match seen.query.as_str() {
+        "region=eu" => foreign(200, envelope(listing(1..=5, true, Some("x")))),
+        _ => foreign(400, json!({"error": "Bad Request", "message": "count must be at most 20"})),
+    })
+    .await;
+    let client = client(&[&backend.url]);
+
+    assert_eq!(whole_listing(&client).await, ((1..=5).collect(), false));
+    let wanted = ClaimRequest { count: 10, interval: Duration::from_secs(60), lease: Duration::from_secs(60) };
+    let error = client.claim(wanted, soon()).await.unwrap_err();
+    assert!(matches!(error, BackendError::NotAHub { .. }), "{error}");
+    assert!(backend.lines().iter().all(|line| line == "GET /peers?region=eu"), "{:?}", backend.lines());
+}
+
+#[tokio::test]
+async fn a_page_repeated_for_ever_is_asked_for_twice() {
+    let backend = TestBackend::start(|_| foreign(200, envelope(listing(1..=5, true, None)))).await;
+
+    assert_eq!(whole_listing(&client(&[&backend.url])).await, ((1..=5).collect(), false));
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_foreign_backend_that_hands_out_batch_after_batch_is_asked_until_nothing_is_new() {
+    let backend = TestBackend::start(|seen| {
+        let batch = (seen.number as i64).min(2) * 5;
+        foreign(200, envelope(listing(batch + 1..=batch + 5, true, None)))
+    })
+    .await;
+
+    assert_eq!(whole_listing(&client(&[&backend.url])).await.0, (1..=15).collect::<Vec<_>>());
+    assert_eq!(backend.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_foreign_listing_ends_when_all_that_it_claims_to_have_is_there() {
+    let backend = TestBackend::start(|_| {
+        let mut data = listing(1..=5, true, None);
+        data["total_available"] = 5.into();
+        foreign(200, envelope(data))
+    })
+    .await;
+
+    assert_eq!(whole_listing(&client(&[&backend.url])).await.0.len(), 5);
+    assert_eq!(backend.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_hub_that_gives_the_same_cursor_again_ends_the_listing_incomplete() {
+    let backend = TestBackend::start(|_| hub(200, envelope(listing(1..=5, true, Some("same"))))).await;
+
+    assert!(!whole_listing(&client(&[&backend.url])).await.1);
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn the_example_documents_are_read() {
+    let backend = TestBackend::start(|seen| {
+        foreign(200, fixture(["peers-minimal.json", "peers-foreign.json"][seen.number.min(1)]))
+    })
+    .await;
+    let client = client(&[&backend.url]);
+    let shown = |peers: &[Peer]| -> Vec<_> {
+        let line = |peer: &Peer| format!("{} {} {:?}", peer.id, peer.url, peer.access);
+        peers.iter().map(line).collect()
+    };
+
+    let minimal = client.peers_page(None, soon()).await.unwrap();
+    assert_eq!(shown(&minimal.peers), ["1 tcp://192.0.2.10:11010 Guest", "2 wss://node.example.net:443 Guest"]);
+    assert_eq!((minimal.total_available, minimal.skipped, minimal.complete_listing), (Some(100), 0, false));
+    assert!(minimal.next.is_some());
+
+    let foreign = client.peers_page(None, soon()).await.unwrap();
+    assert_eq!(
+        shown(&foreign.peers),
+        [
+            "1 ws://192.0.2.11:13011 Guest",
+            "2 tcp://relay.example.net:11010 Member(Membership { network_name: \"hub\", network_secret: [redacted] })",
+            "3 tcp://192.0.2.12:11010 Guest",
+        ]
+    );
+    assert!(foreign.next.is_none());
+}
+
+#[tokio::test]
+async fn one_malformed_peer_is_skipped_and_counted_and_no_secret_of_it_is_shown() {
+    let logs = Logs::collect();
+    let backend = TestBackend::start(|_| {
+        let good = |id: i64| json!({"id": id, "host": "192.0.2.1", "port": 1, "protocol": "tcp"});
+        foreign(
+            200,
+            envelope(json!({"peers": [
+                good(1),
+                {"id": 2, "host": "192.0.2.1", "port": 1, "network_secret": 773355},
+                {"id": 3, "host": "192.0.2.1", "port": 70000},
+                {"id": 4},
+                {"host": "192.0.2.1", "port": 1},
+                {"id": 6, "host": "192.0.2.1", "port": 1, "protocol": "carrier-pigeon"},
+                "nothing",
+                good(8),
+            ]})),
+        )
+    })
+    .await;
+
+    let page = client(&[&backend.url]).peers_page(None, soon()).await.unwrap();
+    assert_eq!(page.peers.iter().map(|peer| peer.id).collect::<Vec<_>>(), [1, 8]);
+    assert_eq!(page.skipped, 6);
+    assert_eq!(logs.warnings_with("peer 2: its 'network_secret' is not what the contract says"), 1, "{}", logs.text());
+    assert!(!logs.text().contains("773355"));
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read() {
+    let backend = TestBackend::start(|seen| {
+        assert!(seen.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")));
+        let body = envelope(listing(1..=500, false, None)).to_string();
+        with_header(text(200, "application/json", gzipped(body.as_bytes())), "content-encoding", "gzip")
+    })
+    .await;
+
+    assert_eq!(client(&[&backend.url]).peers_page(None, soon()).await.unwrap().peers.len(), 500);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let bomb = gzipped(&vec![b' '; 33 << 20]);
+    let (error, requests) =
+        error_of(move |_| with_header(text(200, "application/json", bomb.clone()), "content-encoding", "gzip")).await;
+    assert!(error.to_string().contains("the answer is longer than 32 MiB"), "{error}");
+    assert_eq!(requests.len(), 1);
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+// --- claims ----------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_claim_asks_first_whether_the_backend_is_ours_and_only_once() {
+    let backend = TestBackend::start(|seen| match seen.query.contains("claim=true") {
+        true => {
+            let mut data = listing(1..=2, true, None);
+            data["lease_expires_at"] = "2026-01-02T03:04:05Z".into();
+            hub(200, envelope(data))
+        }
+        false => hub(401, json!({"code": 401, "message": "who are you?", "data": null})),
+    })
+    .await;
+    let client = client(&[&backend.url]);
+    let wanted = ClaimRequest { count: 100, interval: Duration::from_secs(60), lease: Duration::from_secs(90) };
+
+    for _ in 0..2 {
+        let claim = client.claim(wanted, soon()).await.unwrap();
+        assert_eq!((claim.peers.len(), claim.skipped, claim.more), (2, 0, true));
+        assert_eq!(claim.lease_expires_at.unwrap().to_rfc3339(), "2026-01-02T03:04:05+00:00");
+    }
+    let claim = "GET /peers?region=eu&claim=true&count=100&interval=60&lease=90";
+    assert_eq!(backend.lines(), ["HEAD /peers?region=eu", claim, claim]);
+}
+
+// --- credentials -----------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn both_key_headers_and_the_token_go_with_a_request_for_peers() {
+    let backend = TestBackend::start(|_| foreign(200, envelope(listing(1..=1, false, None)))).await;
+    client(&[&backend.url]).peers_page(None, soon()).await.unwrap();
+    let without = BackendConfig::new(vec![backend.url.clone()]);
+    Backend::new(without).unwrap().peers_page(None, soon()).await.unwrap();
+
+    let requests = backend.requests();
+    assert_eq!(requests[0].header("authorization"), Some("Bearer api-key-f3b1"));
+    assert_eq!(requests[0].header("x-api-key"), Some(API_KEY));
+    assert_eq!(requests[0].header("x-node-token"), Some(NODE_TOKEN));
+    for name in ["authorization", "x-api-key", "x-node-token"] {
+        assert_eq!(requests[1].header(name), None);
+    }
+    assert_eq!(requests[1].line(), "GET /peers");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_once_with_what_to_do_and_never_with_the_secret() {
+    let (error, requests) = error_of(|seen| {
+        let message = format!("no such key: {}", seen.header("x-api-key").unwrap());
+        foreign(401, json!({"error": "Unauthorized", "message": message}))
+    })
+    .await;
+    assert!(error.is_unauthorized() && !error.is_retryable() && !error.is_unreachable() && !error.is_final());
+    let words = error.to_string();
+    for part in
+        ["GET http://127.0.0.1", "/peers: ", "API_KEY or NODE_TOKEN", "(401 Unauthorized: no such key: [redacted])"]
+    {
+        assert!(words.contains(part), "{words}");
+    }
+    assert!(!words.contains("region=eu"), "{words}");
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_with_how_to_make_one() {
+    let backend = TestBackend::start(|_| hub(401, json!({"code": 401, "message": "wrong token", "data": null}))).await;
+    let client = client(&[&backend.url]);
+
+    let error = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap_err();
+    assert!(error.is_unauthorized());
+    assert!(error.to_string().contains("the backend refused NODE_TOKEN (401 Unauthorized: wrong token)"), "{error}");
+    assert!(error.to_string().contains("easytier-uptime hub token create"), "{error}");
+    // To our hub 401 means what it says here too.
+    let error = client.report_status(&StatusReport::default(), soon()).await.unwrap_err();
+    assert!(error.is_unauthorized());
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_or_printed_whatever_the_backend_does() {
+    let logs = Logs::collect();
+    let echo = |seen: &Seen| {
+        let all = format!("{:?} {}", seen.headers.values().collect::<Vec<_>>(), seen.body);
+        match seen.number % 4 {
+            0 => foreign(
+                200,
+                envelope(json!({"peers": [{"id": 1, "host": "h", "port": 1, "network_secret": "s3cr3t"}]})),
+            ),
+            1 => foreign(400, json!({"message": all})),
+            2 => with_header(foreign(302, json!({})), "location", &format!("http://x:{API_KEY}@h/?k={NODE_TOKEN}")),
+            _ => foreign(500, json!({"error": all})),
+        }
+    };
+    let backend = TestBackend::start(echo).await;
+    let nowhere = nowhere().await;
+    let mut printed = String::new();
+    for style in [ReportStyle::Results, ReportStyle::PerNode, ReportStyle::Auto, ReportStyle::Status] {
+        let config = BackendConfig { report_style: style, ..config(&[&nowhere, &backend.url]) };
+        let client = Backend::new(config.clone()).unwrap();
+        printed += &format!("{config:?} {client:?}");
+        for _ in 0..4 {
+            printed += &format!("{:?}", client.peers_page(None, soon()).await);
+            printed += &format!("{:?}", client.send_results(Uuid::now_v7(), &many_results(2), soon()).await);
+            let outcome = client.report_status(&StatusReport::default(), soon()).await;
+            printed += &format!("{outcome:?} {}", outcome.as_ref().map_or_else(ToString::to_string, |_| String::new()));
+        }
+    }
+    assert!(backend.requests().len() > 20 && printed.contains("[redacted]"));
+    let logged = logs.text();
+    assert!(logged.contains("TRACE") && logged.contains("hyper_util"), "libraries are captured too");
+    for secret in [API_KEY, NODE_TOKEN, "s3cr3t"] {
+        assert!(!printed.contains(secret), "{printed}");
+        assert!(!logged.contains(secret), "{}", logged.lines().find(|line| line.contains(secret)).unwrap());
+    }
+}
+
+#[test]
+fn a_base_url_carries_a_path_but_no_secret() {
+    for good in ["http://h", "https://h/api/", "http://[::1]:8080/a/b"] {
+        good.parse::<BaseUrl>().expect(good);
+    }
+    for bad in [
+        "h:8080",
+        "hub.example.com",
+        "ftp://h",
+        "http://u:p4ss@h",
+        "http://p4ss@h",
+        "http://h/?k=p4ss",
+        "http://h#p4ss",
+    ] {
+        let error = bad.parse::<BaseUrl>().expect_err(bad).to_string();
+        assert!(!error.contains("p4ss"), "{error}");
+    }
+    let error = Backend::new(BackendConfig::new(Vec::new())).unwrap_err();
+    assert!(error.to_string().contains("BACKEND_BASE_URL"), "{error}");
+    let broken =
+        BackendConfig { api_key: Some("p4ss\n".into()), ..BackendConfig::new(vec!["http://h".parse().unwrap()]) };
+    let error = Backend::new(broken).unwrap_err().to_string();
+    assert!(error.contains("API_KEY") && !error.contains("p4ss"), "{error}");
+}
+
+#[tokio::test]
+async fn the_paths_of_the_contract_follow_the_path_of_the_base_url() {
+    let backend = TestBackend::start(|_| foreign(200, envelope(listing(1..=1, false, None)))).await;
+    for path in ["/api/v1", "/api/v1/"] {
+        let base_url: BaseUrl = format!("{}{path}", backend.url).parse().unwrap();
+        client(&[&base_url]).peers_page(None, soon()).await.unwrap();
+    }
+    assert_eq!(backend.lines(), ["GET /api/v1/peers?region=eu"; 2]);
+}
+
+// --- what goes wrong -------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn what_may_pass_is_asked_again_and_what_will_not_is_not() {
+    for (status, requests) in [(408, 3), (429, 3), (500, 3), (502, 3), (503, 3), (504, 3), (400, 1), (404, 1), (501, 1)]
+    {
+        let (error, seen) = error_of(move |_| foreign(status, json!({"error": "E", "message": "it is Tuesday"}))).await;
+        assert_eq!(seen.len(), requests, "{error}");
+        assert_eq!((error.is_retryable(), error.is_unreachable()), (requests > 1, requests > 1), "{error}");
+        assert!(
+            error.to_string().contains(&format!("({status} ")) && error.to_string().contains(": it is Tuesday)"),
+            "{error}"
+        );
+        assert_eq!(error.is_final(), status == 400, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_recovers_is_not_an_error() {
+    let backend = TestBackend::start(|seen| match seen.number {
+        0 => foreign(503, Value::Null),
+        1 => text(502, "text/html", "<h1>Bad Gateway</h1>"),
+        _ => foreign(200, envelope(listing(1..=3, false, None))),
+    })
+    .await;
+    assert_eq!(client(&[&backend.url]).peers_page(None, soon()).await.unwrap().peers.len(), 3);
+}
+
+#[tokio::test]
+async fn retry_after_is_obeyed_within_the_deadline() {
+    let backend = TestBackend::start(|seen| match seen.number {
+        0 => with_header(foreign(429, json!({"message": "slow down"})), "retry-after", "1"),
+        _ => foreign(200, envelope(listing(1..=3, false, None))),
+    })
+    .await;
+    let started = Instant::now();
+    client(&[&backend.url]).peers_page(None, soon()).await.unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_retry_after_beyond_the_deadline_is_told_at_once() {
+    for asked in ["30".to_owned(), httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(30))] {
+        let backend = TestBackend::start(move |_| {
+            let busy = foreign(429, json!({"code": 429, "message": "slow down", "data": null}));
+            with_header(busy, "retry-after", &asked)
+        })
+        .await;
+        let started = Instant::now();
+        let error = client(&[&backend.url]).peers_page(None, in_millis(10_000)).await.unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(5));
+        let wait = error.retry_after().unwrap();
+        assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(30), "{wait:?}");
+        assert!(error.is_retryable() && error.to_string().contains("slow down"), "{error}");
+        assert_eq!(backend.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_backend_costs_no_more_than_the_deadline() {
+    let backend = TestBackend::start(|_| Reply::Silence).await;
+    let started = Instant::now();
+    let error = client(&[&backend.url]).peers_page(None, in_millis(200)).await.unwrap_err();
+    assert!(started.elapsed() >= Duration::from_millis(200) && started.elapsed() < Duration::from_secs(5));
+    assert!(matches!(error, BackendError::TimedOut { .. }) && error.is_unreachable(), "{error}");
+
+    // And nothing is sent when it has passed already.
+    client(&[&backend.url]).peers_page(None, Instant::now()).await.unwrap_err();
+    assert_eq!(backend.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_backend_that_falls_silent_is_asked_again_after_the_read_timeout() {
+    let backend = TestBackend::start(|seen| match seen.number {
+        0 => Reply::Silence,
+        _ => foreign(200, envelope(listing(1..=3, false, None))).into(),
+    })
+    .await;
+    let config = BackendConfig { read_timeout: Duration::from_millis(100), ..config(&[&backend.url]) };
+    assert_eq!(Backend::new(config).unwrap().peers_page(None, soon()).await.unwrap().peers.len(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_asked_for_again() {
+    let body = envelope(listing(1..=3, false, None)).to_string();
+    let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    let half = whole.as_bytes()[..whole.len() - 40].to_vec();
+    let url = raw_backend(vec![half.clone(), Vec::new(), whole.into_bytes()]).await;
+    assert_eq!(client(&[&url]).peers_page(None, soon()).await.unwrap().peers.len(), 3);
+
+    let url = raw_backend(vec![half.clone(), half.clone(), half]).await;
+    let error = client(&[&url]).peers_page(None, soon()).await.unwrap_err();
+    assert!(matches!(error, BackendError::CutOff { .. }) && error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn nonsense_is_told_as_such_and_not_asked_for_again() {
+    let nonsense = [
+        "<html>Welcome to this hotel</html>",
+        "",
+        "[]",
+        "{\"code\": 200}",
+        "{\"data\": null}",
+        "{\"data\": {\"peers\": 7}}",
+        "{\"data\": {\"peers\": [",
+    ];
+    for body in nonsense {
+        let (error, requests) = error_of(move |_| text(200, "text/html", body)).await;
+        assert!(matches!(error, BackendError::Nonsense { .. }) && !error.is_retryable(), "{error}");
+        assert!(error.to_string().contains("BACKEND_BASE_URL"), "{error}");
+        assert_eq!(requests.len(), 1, "{body}");
+    }
+    let url = raw_backend(vec![b"SSH-2.0-OpenSSH_9.7\r\n".to_vec(); 3]).await;
+    client(&[&url]).peers_page(None, soon()).await.expect_err("not even HTTP");
+}
+
+#[tokio::test]
+async fn a_status_in_the_body_of_a_200_counts() {
+    let (error, requests) =
+        error_of(|_| foreign(200, json!({"code": 401, "message": "key expired", "data": null}))).await;
+    assert!(error.is_unauthorized() && error.to_string().contains("key expired"), "{error}");
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_because_it_would_take_the_keys_along() {
+    let target = TestBackend::start(|_| foreign(200, envelope(listing(1..=3, false, None)))).await;
+    let location = format!("{}/peers?key=1", target.url);
+    let (error, _) = error_of(move |_| with_header(foreign(307, Value::Null), "location", &location)).await;
+    assert!(error.to_string().contains(&format!("redirects to {}/peers, which", target.url)), "{error}");
+    assert!(target.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_closed_port_is_out_of_reach() {
+    let error = client(&[&nowhere().await]).peers_page(None, soon()).await.unwrap_err();
+    assert!(matches!(error, BackendError::Unreachable { .. }) && error.is_unreachable(), "{error}");
+    assert!(error.to_string().contains("refused"), "{error}");
+}
+
+// --- several base URLs -----------------------------------------------------------------------------------------------
+
+/// A backend that can be broken, and counts the requests for peers.
+async fn breakable() -> (TestBackend, Arc<AtomicBool>) {
+    let broken = Arc::new(AtomicBool::new(false));
+    let is_broken = broken.clone();
+    let backend = TestBackend::start(move |_| match is_broken.load(SeqCst) {
+        true => foreign(503, Value::Null),
+        false => hub(200, envelope(listing(1..=3, false, None))),
+    })
+    .await;
+    (backend, broken)
+}
+
+#[tokio::test]
+async fn the_next_base_url_takes_over_at_once_and_is_remembered() {
+    let logs = Logs::collect();
+    let (first, first_is_broken) = breakable().await;
+    let (second, _) = breakable().await;
+    let nowhere = nowhere().await;
+    let client = client(&[&first.url, &nowhere, &second.url]);
+
+    client.peers_page(None, soon()).await.unwrap();
+    first_is_broken.store(true, SeqCst);
+    for _ in 0..3 {
+        client.peers_page(None, soon()).await.unwrap();
+    }
+    assert_eq!((first.requests().len(), second.requests().len()), (2, 3));
+    assert_eq!(logs.warnings_with("does not answer; using"), 1, "{}", logs.text());
+
+    // Not while it is too soon, even when the first one works again.
+    first_is_broken.store(false, SeqCst);
+    client.peers_page(None, soon()).await.unwrap();
+    assert_eq!((first.requests().len(), second.requests().len()), (2, 4));
+}
+
+#[tokio::test]
+async fn the_first_base_url_is_returned_to() {
+    let (first, first_is_broken) = breakable().await;
+    let (second, _) = breakable().await;
+    first_is_broken.store(true, SeqCst);
+    let config = BackendConfig { return_after: Duration::ZERO, ..config(&[&first.url, &second.url]) };
+    let client = Backend::new(config).unwrap();
+
+    for _ in 0..2 {
+        client.peers_page(None, soon()).await.unwrap();
+    }
+    assert_eq!((first.requests().len(), second.requests().len()), (2, 2));
+    first_is_broken.store(false, SeqCst);
+    for _ in 0..2 {
+        client.peers_page(None, soon()).await.unwrap();
+    }
+    assert_eq!((first.requests().len(), second.requests().len()), (4, 2));
+}
+
+#[tokio::test]
+async fn a_base_url_that_hangs_leaves_time_for_the_next() {
+    let hanging = TestBackend::start(|_| Reply::Silence).await;
+    let (second, _) = breakable().await;
+    client(&[&hanging.url, &second.url]).peers_page(None, in_millis(1000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_base_url_is_no_way_around_a_refusal() {
+    for status in [401, 429] {
+        let refusing = TestBackend::start(move |_| foreign(status, Value::Null)).await;
+        let (second, _) = breakable().await;
+        client(&[&refusing.url, &second.url]).peers_page(None, soon()).await.unwrap_err();
+        assert!(second.requests().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn every_base_url_is_tried_in_every_round() {
+    let (first, first_is_broken) = breakable().await;
+    let (second, second_is_broken) = breakable().await;
+    first_is_broken.store(true, SeqCst);
+    second_is_broken.store(true, SeqCst);
+    let error = client(&[&first.url, &second.url]).peers_page(None, soon()).await.unwrap_err();
+    assert!(error.is_unreachable());
+    assert_eq!((first.requests().len(), second.requests().len()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_cursor_is_shown_only_to_the_backend_that_gave_it() {
+    let first = TestBackend::start(|seen| match seen.number {
+        0 => hub(200, envelope(listing(1..=3, true, Some("next")))),
+        _ => foreign(503, Value::Null),
+    })
+    .await;
+    let (second, _) = breakable().await;
+    let client = client(&[&first.url, &second.url]);
+    let page = client.peers_page(None, soon()).await.unwrap();
+    assert!(client.peers_page(page.next, soon()).await.unwrap_err().is_unreachable());
+    assert!(second.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_stands_in_front_of_a_hub_does_not_speak_for_it() {
+    // While a hub is being replaced its ingress answers 404.
+    let backend = TestBackend::start(|seen| match seen.number {
+        1 => text(404, "text/plain", "default backend - 404"),
+        _ if seen.path == "/results" => hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": []}))),
+        _ => hub(200, envelope(listing(1..=3, false, None))),
+    })
+    .await;
+    let client = client(&[&backend.url]);
+    client.peers_page(None, soon()).await.unwrap();
+    let delivery = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap();
+    assert_eq!(delivery.accepted, 1);
+}
+
+// --- results ---------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn results_go_as_the_example_document_has_them() {
+    let backend = TestBackend::start(|_| {
+        hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": [{"index": 1, "reason": "too_old"}]})))
+    })
+    .await;
+    let (cycle_id, results) = example_results();
+    let delivery = styled(ReportStyle::Results, &backend.url).send_results(cycle_id, &results, soon()).await.unwrap();
+
+    let rejected = vec![Rejected { index: 1, reason: "too_old".to_owned() }];
+    assert_eq!(delivery, Delivery { accepted: 1, rejected, ..Delivery::default() });
+    let request = &backend.requests()[0];
+    assert_eq!(request.line(), "POST /results");
+    assert_eq!(request.header("x-node-token"), Some(NODE_TOKEN));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    let mut sent = request.body.clone();
+    let mut example = fixture("results.json");
+    let sent_at = sent["sent_at"].take();
+    assert!(sent_at.as_str().unwrap().ends_with('Z'), "{sent_at}");
+    example["sent_at"].take();
+    for document in [&mut sent, &mut example] {
+        for result in document["results"].as_array_mut().unwrap() {
+            // The same instant may be written in several ways.
+            let checked_at: chrono::DateTime<chrono::Utc> =
+                serde_json::from_value(result["checked_at"].take()).unwrap();
+            result["checked_at"] = checked_at.timestamp_millis().into();
+        }
+    }
+    assert_eq!(sent, example);
+}
+
+#[tokio::test]
+async fn results_that_may_be_taken_later_are_an_error_and_sent_again() {
+    for (status, requests) in [(401, 1), (429, 3), (500, 3), (503, 3)] {
+        let backend =
+            TestBackend::start(move |_| hub(status, json!({"code": status, "message": "no", "data": null}))).await;
+        let client = styled(ReportStyle::Results, &backend.url);
+        let error = client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap_err();
+        assert!(!error.is_final(), "{error}");
+        let bodies: Vec<Value> = backend.requests().into_iter().map(|seen| seen.body["results"].clone()).collect();
+        assert_eq!(bodies.len(), requests);
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "the same results under the same ids");
+    }
+    let backend = TestBackend::start(|_| hub(400, json!({"message": "'results' is missing"}))).await;
+    let client = styled(ReportStyle::Results, &backend.url);
+    assert!(client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap_err().is_final());
+}
+
+#[tokio::test]
+async fn too_large_a_batch_is_sent_in_halves() {
+    // It takes at most 3 results in a request, and the sixth in none.
+    let backend = TestBackend::start(|seen| {
+        let ids: Vec<i64> =
+            seen.body["results"].as_array().unwrap().iter().map(|result| result["peer_id"].as_i64().unwrap()).collect();
+        match ids.len() > 3 || ids.contains(&5) {
+            true => hub(413, json!({"code": 413, "message": "too large", "data": null})),
+            false => hub(
+                200,
+                envelope(json!({"accepted": ids.len(), "duplicates": 0,
+                "rejected": [{"index": 0, "reason": "first"}, {"index": 999}]})),
+            ),
+        }
+    })
+    .await;
+    let client = styled(ReportStyle::Results, &backend.url);
+    let delivery = client.send_results(Uuid::now_v7(), &many_results(10), soon()).await.unwrap();
+    let rejected: Vec<_> = delivery.rejected.iter().map(|one| (one.index, one.reason.as_str())).collect();
+    let too_large = "413 Payload Too Large: too large";
+    assert_eq!(rejected, [(0, "first"), (2, "first"), (5, too_large), (6, "first"), (7, "first")]);
+    assert_eq!(delivery.accepted, 9);
+}
+
+#[tokio::test]
+async fn more_than_a_batch_goes_in_several_requests() {
+    let backend = TestBackend::start(|seen| {
+        let count = seen.body["results"].as_array().unwrap().len();
+        hub(200, envelope(json!({"accepted": count - 1, "duplicates": 1, "rejected": []})))
+    })
+    .await;
+    let client = styled(ReportStyle::Results, &backend.url);
+    let delivery = client.send_results(Uuid::now_v7(), &many_results(5001), soon()).await.unwrap();
+    assert_eq!((delivery.accepted, delivery.duplicates, backend.requests().len()), (4999, 2, 2));
+}
+
+#[tokio::test]
+async fn auto_sends_results_to_a_hub_alone() {
+    let ours = TestBackend::start(|seen| match seen.path.as_str() {
+        "/results" => hub(200, envelope(json!({"accepted": 2, "duplicates": 0, "rejected": []}))),
+        _ => hub(200, envelope(listing(1..=1, false, None))),
+    })
+    .await;
+    let delivery = client(&[&ours.url]).send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap();
+    assert_eq!(delivery.accepted, 2);
+    assert_eq!(ours.lines(), ["HEAD /peers?region=eu", "POST /results"]);
+
+    let theirs = TestBackend::start(|_| foreign(405, Value::Null)).await;
+    let client = client(&[&theirs.url]);
+    for _ in 0..2 {
+        let delivery = client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap();
+        assert_eq!(delivery, Delivery { not_wanted: 2, ..Delivery::default() });
+    }
+    assert_eq!(theirs.lines(), ["HEAD /peers?region=eu"]);
+
+    let status = styled(ReportStyle::Status, &ours.url);
+    assert_eq!(status.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap().not_wanted, 2);
+    assert_eq!(ours.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn results_that_a_backend_was_told_to_take_and_cannot_are_kept() {
+    let logs = Logs::collect();
+    let backend = TestBackend::start(|_| foreign(404, json!({"error": "Not Found"}))).await;
+    let client = styled(ReportStyle::Results, &backend.url);
+    for _ in 0..3 {
+        let error = client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap_err();
+        assert!(matches!(error, BackendError::Lacking { .. }) && !error.is_final(), "{error}");
+    }
+    assert_eq!((backend.requests().len(), logs.warnings_with("no such endpoint")), (1, 1), "{}", logs.text());
+}
+
+#[tokio::test]
+async fn per_node_reports_go_one_by_one_under_the_node_token() {
+    let backend = TestBackend::start(|seen| match seen.path.as_str() {
+        "/nodes/3/status" => foreign(404, json!({"message": "no such node"})),
+        "/nodes/4/status" => foreign(422, json!({"message": "frozen"})),
+        _ => foreign(200, json!({"code": 200, "message": "ok", "data": null})),
+    })
+    .await;
+    let mut results = many_results(6);
+    results[1].status = easytier_probe::Status::Offline;
+    results[1].response_time = None;
+    results[5].status = easytier_probe::Status::Unknown;
+    let client = styled(ReportStyle::PerNode, &backend.url);
+    let mut delivery = client.send_results(Uuid::now_v7(), &results, soon()).await.unwrap();
+
+    delivery.rejected.sort_by_key(|rejected| rejected.index);
+    let rejected: Vec<_> = delivery.rejected.iter().map(|one| (one.index, one.reason.as_str())).collect();
+    assert_eq!(rejected, [(3, "404 Not Found: no such node"), (4, "422 Unprocessable Entity: frozen")]);
+    assert_eq!((delivery.accepted, delivery.not_wanted), (3, 1));
+    let mut requests = backend.requests();
+    requests.sort_by(|a, b| a.path.cmp(&b.path));
+    assert_eq!(requests[0].line(), "PUT /nodes/0/status");
+    assert_eq!(requests[0].header("authorization"), Some("Bearer node-token-9c2e"));
+    assert_eq!(requests[0].header("x-api-key"), Some(API_KEY));
+    assert_eq!(requests[0].body, json!({"status": "Online", "response_time": 12}));
+    assert_eq!(requests[1].body, json!({"status": "Offline", "response_time": null}));
+    assert_eq!(requests.len(), 5);
+
+    // One unknown node does not mean that the endpoint is missing.
+    client.send_results(Uuid::now_v7(), &results[3..4], soon()).await.unwrap();
+    assert_eq!(client.send_results(Uuid::now_v7(), &results[..1], soon()).await.unwrap().accepted, 1);
+}
+
+#[tokio::test]
+async fn per_node_reports_that_a_backend_lacks_are_left_alone() {
+    for status in [404, 405] {
+        let logs = Logs::collect();
+        let backend = TestBackend::start(move |_| foreign(status, Value::Null)).await;
+        let client = styled(ReportStyle::PerNode, &backend.url);
+        client.send_results(Uuid::now_v7(), &many_results(3), soon()).await.unwrap();
+        let requests = backend.requests().len();
+        let delivery = client.send_results(Uuid::now_v7(), &many_results(3), soon()).await.unwrap();
+        assert_eq!((delivery.not_wanted, backend.requests().len()), (3, requests));
+        assert_eq!(logs.warnings_with("no such endpoint"), 1, "{}", logs.text());
+    }
+}
+
+#[tokio::test]
+async fn per_node_reports_are_an_error_when_the_backend_is_out_of_reach() {
+    let backend = TestBackend::start(|_| foreign(503, Value::Null)).await;
+    let client = styled(ReportStyle::PerNode, &backend.url);
+    assert!(client.send_results(Uuid::now_v7(), &many_results(3), soon()).await.unwrap_err().is_unreachable());
+}
+
+// --- the probe's own status ------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_status_report_is_as_the_example_document_has_it() {
+    let backend = TestBackend::start(|_| foreign(200, json!({"code": 200, "message": "ok", "data": null}))).await;
+    let config = BackendConfig { region: Some("us-west".to_owned()), ..config(&[&backend.url]) };
+    let report = StatusReport {
+        response_time_ms: Some(49.7),
+        total_monitored_nodes: 10,
+        healthy_nodes: 8,
+        server_id: Some("probe-1".to_owned()),
+        check_interval: Duration::from_secs(5),
+    };
+    let reported = Backend::new(config).unwrap().report_status(&report, soon()).await.unwrap();
+
+    assert_eq!(reported, Reported::Taken);
+    let request = &backend.requests()[0];
+    assert_eq!((request.line().as_str(), request.header("x-node-token")), ("PUT /nodes/status", Some(NODE_TOKEN)));
+    assert_eq!(request.body, fixture("status-report.json"));
+}
+
+#[tokio::test]
+async fn a_backend_without_status_reports_is_said_once_and_left_alone() {
+    for status in [401, 404, 405] {
+        let logs = Logs::collect();
+        let backend = TestBackend::start(move |_| foreign(status, json!({"error": "E", "message": "no"}))).await;
+        let client = client(&[&backend.url]);
+        for _ in 0..3 {
+            let reported = client.report_status(&StatusReport::default(), soon()).await.unwrap();
+            assert_eq!(reported, Reported::NotWanted);
+        }
+        assert_eq!(backend.requests().len(), 1);
+        assert_eq!(logs.warnings_with("PUT "), 1, "{}", logs.text());
+    }
+}
+
+#[tokio::test]
+async fn a_missing_endpoint_is_asked_again_when_the_time_has_come_and_not_said_again() {
+    let logs = Logs::collect();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let backend = TestBackend::start(move |_| match count.fetch_add(1, SeqCst) {
+        0 | 1 => foreign(404, Value::Null),
+        _ => foreign(200, json!({"code": 200, "message": "ok", "data": null})),
+    })
+    .await;
+    let config = BackendConfig { ask_again_after: Duration::ZERO, ..config(&[&backend.url]) };
+    let client = Backend::new(config).unwrap();
+    let mut outcomes = Vec::new();
+    for _ in 0..3 {
+        outcomes.push(client.report_status(&StatusReport::default(), soon()).await.unwrap());
+    }
+    assert_eq!(outcomes, [Reported::NotWanted, Reported::NotWanted, Reported::Taken]);
+    assert_eq!(logs.warnings_with("PUT "), 1, "{}", logs.text());
+}
+
+// --- fit for use -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn every_call_can_be_spawned() {
+    fn spawnable<T: Send>(_: impl Future<Output = T> + Send) {}
+    let backend = client(&[&"http://192.0.2.1".parse().unwrap()]);
+    let wanted = ClaimRequest { count: 1, interval: Duration::ZERO, lease: Duration::ZERO };
+    spawnable(backend.peers_page(None, soon()));
+    spawnable(backend.claim(wanted, soon()));
+    spawnable(backend.send_results(Uuid::now_v7(), &[], soon()));
+    spawnable(backend.report_status(&StatusReport::default(), soon()));
+}

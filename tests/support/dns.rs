@@ -1,0 +1,100 @@
+//! A name server of the test's own.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use hickory_resolver::proto::{
+    op::{Message, OpCode, ResponseCode},
+    rr::{
+        Name, RData, Record, RecordType,
+        rdata::{A, AAAA, SRV, TXT},
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket},
+};
+
+pub fn a(octets: [u8; 4]) -> RData {
+    RData::A(A(Ipv4Addr::from(octets)))
+}
+
+pub fn aaaa(address: &str) -> RData {
+    RData::AAAA(AAAA(address.parse::<Ipv6Addr>().unwrap()))
+}
+
+pub fn txt(strings: &[&str]) -> RData {
+    RData::TXT(TXT::new(strings.iter().map(ToString::to_string).collect()))
+}
+
+pub fn srv(priority: u16, weight: u16, port: u16, target: &str) -> RData {
+    RData::SRV(SRV::new(priority, weight, port, fqdn(target)))
+}
+
+fn fqdn(name: &str) -> Name {
+    let mut name = Name::from_ascii(name).unwrap();
+    name.set_fqdn(true);
+    name
+}
+
+/// A name server on a free port, over UDP and TCP, for as long as the test runs. `broken.test` is a server failure.
+pub async fn name_server<'a>(zone: impl IntoIterator<Item = (&'a str, RData)>) -> SocketAddr {
+    let zone: Vec<Record> = zone.into_iter().map(|(name, data)| Record::from_rdata(fqdn(name), 60, data)).collect();
+    let zone = Arc::new(zone);
+    // The kernel gives out a free UDP port; that TCP has the same one free is likely, not certain.
+    let (udp, tcp) = loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            break (udp, tcp);
+        }
+    };
+    let address = udp.local_addr().unwrap();
+
+    let udp_zone = zone.clone();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
+            // A node may still send to whoever had this port before.
+            let Ok(query) = Message::from_vec(&buffer[..length]) else { continue };
+            let mut reply = answer(&udp_zone, &query);
+            if reply.to_vec().unwrap().len() > 512 {
+                reply = reply.truncate();
+            }
+            udp.send_to(&reply.to_vec().unwrap(), from).await.unwrap();
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = tcp.accept().await {
+            tokio::spawn(answer_over_tcp(stream, zone.clone()));
+        }
+    });
+    address
+}
+
+async fn answer_over_tcp(mut stream: TcpStream, zone: Arc<Vec<Record>>) {
+    while let Ok(length) = stream.read_u16().await {
+        let mut query = vec![0; length.into()];
+        stream.read_exact(&mut query).await.unwrap();
+        let reply = answer(&zone, &Message::from_vec(&query).unwrap()).to_vec().unwrap();
+        stream.write_u16(reply.len().try_into().unwrap()).await.unwrap();
+        stream.write_all(&reply).await.unwrap();
+    }
+}
+
+fn answer(zone: &[Record], query: &Message) -> Message {
+    let question = query.queries[0].clone();
+    let of_name = || zone.iter().filter(|record| record.name == *question.name());
+    let of_type = of_name().filter(|record| [record.record_type(), RecordType::ANY].contains(&question.query_type()));
+
+    let mut reply = Message::response(query.metadata.id, OpCode::Query);
+    reply.add_answers(of_type.cloned());
+    if *question.name() == fqdn("broken.test") {
+        reply = Message::error_msg(query.metadata.id, OpCode::Query, ResponseCode::ServFail);
+    } else if of_name().next().is_none() {
+        reply.metadata.response_code = ResponseCode::NXDomain;
+    }
+    reply.add_query(question);
+    reply
+}

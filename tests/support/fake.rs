@@ -1,0 +1,190 @@
+//! Servers that are no EasyTier node, and ports where nobody is.
+
+use std::{
+    net::{SocketAddr, UdpSocket as StdUdpSocket},
+    sync::{Arc, Mutex},
+};
+
+use easytier_probe::Scheme;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream, UdpSocket},
+    task::{AbortHandle, JoinSet},
+    time::Instant,
+};
+
+/// A server that runs until dropped.
+pub struct Fake {
+    address: SocketAddr,
+    arrivals: Arrivals,
+    server: AbortHandle,
+}
+
+/// When connections, or datagrams, came.
+#[derive(Clone, Default)]
+pub struct Arrivals(Arc<Mutex<Vec<Instant>>>);
+
+impl Arrivals {
+    pub fn note(&self) {
+        self.0.lock().unwrap().push(Instant::now());
+    }
+}
+
+impl Fake {
+    /// A TCP server that leaves each connection to `serve`; what `serve` still has when the server is dropped is closed.
+    pub async fn tcp<S, F>(serve: S) -> Self
+    where
+        S: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::tcp_at("127.0.0.1:0".parse().unwrap(), serve).await
+    }
+
+    /// The same at an address of the test's choice.
+    pub async fn tcp_at<S, F>(address: SocketAddr, serve: S) -> Self
+    where
+        S: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::run(address, |arrivals| async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                arrivals.note();
+                connections.spawn(serve(stream));
+            }
+        })
+    }
+
+    /// A UDP server that sends back what `answer` makes of a datagram.
+    pub async fn udp(answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        Self::run(address, |arrivals| async move {
+            let mut datagram = [0; 4096];
+            while let Ok((length, from)) = socket.recv_from(&mut datagram).await {
+                arrivals.note();
+                if let Some(answer) = answer(&datagram[..length]) {
+                    socket.send_to(&answer, from).await.unwrap();
+                }
+            }
+        })
+    }
+
+    /// A server at `address` that is whatever `server` does.
+    pub fn run<F>(address: SocketAddr, server: impl FnOnce(Arrivals) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let arrivals = Arrivals::default();
+        let server = tokio::spawn(server(arrivals.clone())).abort_handle();
+        Self { address, arrivals, server }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn url(&self, scheme: Scheme) -> String {
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// How many connections, or datagrams, have come.
+    pub fn arrived(&self) -> usize {
+        self.arrivals.0.lock().unwrap().len()
+    }
+
+    /// When they came.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.arrivals.0.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Reads until the other side closes.
+pub async fn listen_only(mut stream: impl AsyncRead + Unpin) {
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+}
+
+/// Accepts connections and never says a word.
+pub async fn silent() -> Fake {
+    Fake::tcp(listen_only).await
+}
+
+/// Answers the first bytes that come with `answer`, and nothing after them.
+pub async fn answering(answer: &'static [u8]) -> Fake {
+    Fake::tcp(move |stream| answer_once(stream, answer)).await
+}
+
+/// Reads something, writes `answer`, and listens from then on.
+pub async fn answer_once(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8]) {
+    let mut question = [0; 4096];
+    if stream.read(&mut question).await.is_ok_and(|length| length > 0) {
+        let _ = stream.write_all(answer).await;
+        listen_only(stream).await;
+    }
+}
+
+/// Reads something, then closes.
+pub async fn closing() -> Fake {
+    Fake::tcp(async |mut stream| _ = stream.read(&mut [0; 4096]).await).await
+}
+
+/// A TLS server that leaves each connection to `serve` once TLS is established.
+pub async fn tls<S, F>(serve: S) -> Fake
+where
+    S: Fn(tokio_rustls::server::TlsStream<TcpStream>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (certificates, key) = easytier::tunnel::insecure_tls::get_insecure_tls_cert();
+    let provider = rustls::crypto::ring::default_provider();
+    let config = rustls::ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    Fake::tcp(move |stream| {
+        let (acceptor, serve) = (acceptor.clone(), serve.clone());
+        async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                serve(stream).await;
+            }
+        }
+    })
+    .await
+}
+
+/// A port at which nobody is, over TCP and UDP. It is taken all the same, so that no other test gets it meanwhile.
+pub struct ClosedPort {
+    address: SocketAddr,
+    /// Bound, and not listening.
+    _tcp: TcpSocket,
+    /// Connected to an address that is not the probe's: what the probe sends does not belong to it.
+    _udp: StdUdpSocket,
+}
+
+impl ClosedPort {
+    pub fn new() -> Self {
+        loop {
+            let tcp = TcpSocket::new_v4().unwrap();
+            tcp.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = tcp.local_addr().unwrap();
+            if let Ok(udp) = StdUdpSocket::bind(address) {
+                udp.connect("127.0.0.1:9").unwrap();
+                return Self { address, _tcp: tcp, _udp: udp };
+            }
+        }
+    }
+
+    pub fn url(&self, scheme: Scheme) -> String {
+        format!("{scheme}://{}", self.address)
+    }
+}

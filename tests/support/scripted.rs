@@ -1,0 +1,159 @@
+//! Nodes that speak EasyTier by a script, through the crate's own framing: what no node of the crate's version does.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use easytier::{
+    proto::peer_rpc::HandshakeRequest,
+    tunnel::{
+        Tunnel, TunnelListener, ZCPacketSink,
+        packet_def::{PacketType, ZCPacket},
+        tcp::TcpTunnelListener,
+    },
+};
+use easytier_probe::{PeerUrl, Scheme};
+use futures::{SinkExt, StreamExt};
+use prost::Message;
+use tokio::{task::JoinSet, time::sleep};
+
+use super::fake::Fake;
+
+const PEER_ID: u32 = 4711;
+/// How fast a node babbles: not so fast that it leaves the test, which is in the same thread, no time.
+const BABBLE_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How a scripted node answers the handshake, and what it does then.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The network it says it is in; `None` for the one it is asked by.
+    pub network_name: Option<&'static str>,
+    /// Its digest; `None` for the one it is asked with.
+    pub digest: Option<Vec<u8>>,
+    /// The network on whose members it closes without a word.
+    pub refused: Option<&'static str>,
+    pub magic: u32,
+    pub version: u32,
+    /// Pings it sends before the answer.
+    pub pings_before: usize,
+    pub then: Then,
+}
+
+/// What a scripted node does after its answer to the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Answers pings.
+    Pong,
+    /// Answers pings from the second on.
+    PongLater,
+    /// Reads, and says nothing.
+    Silence,
+    /// Closes when the first packet comes.
+    Close,
+    /// Sends pings for ever, and never a pong.
+    Babble,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            network_name: None,
+            digest: None,
+            refused: None,
+            magic: 0xd1e1_a5e1,
+            version: 1,
+            pings_before: 0,
+            then: Then::Pong,
+        }
+    }
+}
+
+/// A scripted node that runs until dropped.
+pub struct ScriptedNode {
+    pub fake: Fake,
+    pings: Arc<AtomicUsize>,
+}
+
+impl ScriptedNode {
+    /// Starts a node that follows `script` on every connection.
+    pub async fn start(script: Script) -> Self {
+        let mut listener = TcpTunnelListener::new("tcp://127.0.0.1:0".parse().unwrap());
+        listener.listen().await.unwrap();
+        let url = listener.local_url();
+        let address: SocketAddr = format!("127.0.0.1:{}", url.port().unwrap()).parse().unwrap();
+        let pings = Arc::new(AtomicUsize::new(0));
+        let counted = pings.clone();
+        let fake = Fake::run(address, |arrivals| async move {
+            let mut sessions = JoinSet::new();
+            while let Ok(tunnel) = listener.accept().await {
+                arrivals.note();
+                sessions.spawn(serve(tunnel, script.clone(), counted.clone()));
+            }
+        });
+        Self { fake, pings }
+    }
+
+    pub fn url(&self) -> PeerUrl {
+        self.fake.url(Scheme::Tcp).parse().unwrap()
+    }
+
+    /// How many pings have come.
+    pub fn pings(&self) -> usize {
+        self.pings.load(Ordering::Relaxed)
+    }
+}
+
+async fn serve(tunnel: Box<dyn Tunnel>, script: Script, pings: Arc<AtomicUsize>) {
+    let (mut stream, mut sink) = tunnel.split();
+    let mut answered = false;
+    while let Some(Ok(packet)) = stream.next().await {
+        let header = packet.peer_manager_header().expect("the crate's framing gives whole headers");
+        let (probe, kind) = (header.from_peer_id.get(), header.packet_type);
+        if answered && script.then == Then::Close {
+            return;
+        }
+        if kind == PacketType::HandShake as u8 {
+            let question = HandshakeRequest::decode(packet.payload()).unwrap();
+            if script.refused == Some(question.network_name.as_str()) {
+                return;
+            }
+            for _ in 0..script.pings_before {
+                send(&mut sink, probe, PacketType::Ping, b"ping").await;
+            }
+            let answer = answer(&script, question);
+            send(&mut sink, probe, PacketType::HandShake, &answer.encode_to_vec()).await;
+            answered = true;
+            while script.then == Then::Babble && send(&mut sink, probe, PacketType::Ping, b"ping").await {
+                sleep(BABBLE_INTERVAL).await;
+            }
+        } else if kind == PacketType::Ping as u8 {
+            let before = pings.fetch_add(1, Ordering::Relaxed);
+            if script.then == Then::Pong || script.then == Then::PongLater && before > 0 {
+                send(&mut sink, probe, PacketType::Pong, packet.payload()).await;
+            }
+        }
+    }
+}
+
+fn answer(script: &Script, question: HandshakeRequest) -> HandshakeRequest {
+    HandshakeRequest {
+        magic: script.magic,
+        my_peer_id: PEER_ID,
+        version: script.version,
+        features: Vec::new(),
+        network_name: script.network_name.map_or(question.network_name, str::to_owned),
+        network_secret_digrest: script.digest.clone().unwrap_or(question.network_secret_digrest),
+    }
+}
+
+/// Whether the packet could be sent.
+async fn send(sink: &mut (impl ZCPacketSink + Unpin), to: u32, kind: PacketType, payload: &[u8]) -> bool {
+    let mut packet = ZCPacket::new_with_payload(payload);
+    packet.fill_peer_manager_hdr(PEER_ID, to, kind as u8);
+    sink.send(packet).await.is_ok()
+}
