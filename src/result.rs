@@ -225,8 +225,8 @@ pub struct CheckResult {
     pub id: Uuid,
     pub peer_id: i64,
     pub checked_at: DateTime<Utc>,
-    /// How many checks this result stands for; `null` on the wire means 1.
-    #[serde(default = "one")]
+    /// How many checks this result stands for; absent or `null` on the wire means 1.
+    #[serde(default = "one", deserialize_with = "null_is_one")]
     pub checks: u32,
     /// How many of them found the peer healthy.
     #[serde(default)]
@@ -260,6 +260,10 @@ pub struct CheckResult {
 
 fn one() -> u32 {
     1
+}
+
+fn null_is_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(1))
 }
 
 /// Whether the node relays data between two of its guests.

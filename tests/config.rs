@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ffi::OsString, fs, os::unix::ffi::OsStringExt, 
 use easytier_probe::{
     AddressPolicy, ProbeConfig, Secret,
     backend::ReportStyle,
-    config::{ConfigErrors, LogFormat, SETTINGS, Setting, Sources},
+    config::{ConfigErrors, LogFormat, Reader, SETTINGS, Setting, Sources, values},
     duration::{self, DurationError},
 };
 use proptest::prelude::*;
@@ -281,14 +281,48 @@ fn the_table_is_what_flags_can_be_made_from() {
     let setting = Setting::named("PEER_FETCH_INTERVAL").unwrap();
     assert_eq!((setting.flag().as_str(), setting.key().as_str()), ("peer-fetch-interval", "peer_fetch_interval"));
     assert!(Setting::named("ALLOW_LOCAL_PEERS").unwrap().is_switch());
-    for setting in SETTINGS {
+    for setting in Setting::all() {
         assert!(!setting.help.is_empty() && !setting.help.ends_with('.') && !setting.value_name.is_empty());
         assert!(setting.default.is_none() || !setting.is_secret, "no default secret: {}", setting.name);
-        assert_eq!(SETTINGS.iter().filter(|other| other.name == setting.name).count(), 1);
+        assert_eq!(Setting::all().filter(|other| other.name == setting.name).count(), 1);
     }
     let (sources, _directory) = nothing();
     let sources = Sources { flags: BTreeMap::from([("COLOUR".to_owned(), "red".to_owned())]), ..sources };
     assert_eq!(lines(ProbeConfig::load(&sources)), ["COLOUR: there is no such flag"]);
+}
+
+#[test]
+fn the_hubs_settings_come_from_the_same_places() {
+    // A probe that shares its file with a hub knows them, and needs none of them.
+    toml("flap_damping = 3\nhub-key = 'no key at all'\n").unwrap();
+    assert_eq!(
+        lines(toml("result_retentoin = '24h'")),
+        ["result_retentoin (probe.toml): there is no such setting; did you mean result_retention?"]
+    );
+
+    let (sources, directory) = nothing();
+    fs::write(directory.path().join(".env"), "RESULT_RETENTION=24h\nEVENT_RETENTION=23h\nHOUR_RETENTION=87841h\n")
+        .unwrap();
+    let sources = Sources { environment: variables(&[("FLAP_DAMPING", "3")]), ..sources };
+    let mut reader = Reader::new(&sources);
+    assert_eq!(reader.value("RESULT_RETENTION", values::retention), Duration::from_secs(24 * 3600));
+    assert_eq!(reader.value("FIVE_MINUTE_RETENTION", values::retention), Duration::from_secs(48 * 3600));
+    assert_eq!(reader.value("FLAP_DAMPING", |text| values::number(text, 1..=100)), 3);
+    reader.value("EVENT_RETENTION", values::retention);
+    reader.value("HOUR_RETENTION", values::retention);
+    reader.require("HUB_KEY", "it is needed here");
+    reader.refuse("FLAP_DAMPING", "not with that".to_owned());
+    let errors = reader.finish(()).unwrap_err().to_string();
+    let told: Vec<&str> = errors.lines().skip(1).map(str::trim).collect();
+    assert_eq!(
+        told,
+        [
+            "EVENT_RETENTION (.env) = '23h': write at least 24h, and at most 87840h (ten years)",
+            "HOUR_RETENTION (.env) = '87841h': write at least 24h, and at most 87840h (ten years)",
+            "HUB_KEY: is not set; it is needed here",
+            "FLAP_DAMPING (environment): not with that",
+        ]
+    );
 }
 
 /// An option that is parsed and never read is worse than none.

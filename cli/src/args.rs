@@ -4,7 +4,10 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
-use crate::{check::CheckArgs, completions::CompletionsArgs, exit::Exit, node::NodeArgs};
+use crate::{
+    check::CheckArgs, completions::CompletionsArgs, demo::DemoArgs, exit::Exit, hub::HubArgs, node::NodeArgs,
+    once::OnceArgs,
+};
 
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} (speaks EasyTier {})", env!("CARGO_PKG_VERSION"), easytier_probe::EASYTIER_VERSION));
@@ -13,6 +16,9 @@ const EXAMPLES: &str = "\
 Examples:
   easytier-uptime check tcp://192.0.2.7:11010       is this node up, how fast, which version?
   easytier-uptime check --file nodes.txt --json     a whole list, for a program to read
+  easytier-uptime once                              one cycle, for cron and CI: fetch, check, report
+  easytier-uptime hub                               keeps what probes report, and tells everybody
+  easytier-uptime demo                              see it all at work, on this machine alone
   easytier-uptime node --listen tcp://127.0.0.1:0   a node of one's own to try things on
 
 'easytier-uptime help <COMMAND>' explains a command and all its options.";
@@ -30,6 +36,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Check(CheckArgs),
+    Once(OnceArgs),
+    Hub(HubArgs),
+    Demo(DemoArgs),
     Node(NodeArgs),
     Completions(CompletionsArgs),
 }
@@ -38,6 +47,9 @@ impl Command {
     pub fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Check(args) => crate::check::run(args),
+            Self::Once(args) => crate::once::run(args),
+            Self::Hub(args) => crate::hub::run(args),
+            Self::Demo(args) => crate::demo::run(args),
             Self::Node(args) => crate::node::run(args),
             Self::Completions(args) => crate::completions::run(args),
         }

@@ -4,15 +4,12 @@ mod json;
 mod peers;
 mod progress;
 mod rounds;
-mod summary;
-mod table;
-mod words;
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{ArgAction, Args, builder::BoolishValueParser};
-use easytier_probe::{AddressPolicy, CheckOptions, CheckReport, Checker, Peer};
+use easytier_probe::{AddressPolicy, CheckOptions, CheckReport, Checker, Peer, duration};
 use futures::{
     StreamExt,
     stream::{self, LocalBoxStream},
@@ -20,10 +17,10 @@ use futures::{
 use tokio::{runtime, time::Instant};
 
 use crate::{
-    duration,
     exit::{Exit, FailOn},
     logging,
     network::NetworkArgs,
+    results::{Checked, summary, table},
 };
 
 const EXAMPLES: &str = "\
@@ -155,25 +152,25 @@ async fn check_once(
 ) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let progress = progress::bar(peers.len(), output.debug);
-    let mut reports: Vec<Option<CheckReport>> = vec![None; peers.len()];
+    let mut checked: Vec<Option<Checked>> = vec![None; peers.len()];
     let mut results = check_all(checker, peers, probing.concurrency);
     while let Some((index, report)) = results.next().await {
         progress.inc(1);
-        reports[index] = Some(report);
+        checked[index] = Some(Checked::new(&peers[index], report));
     }
     progress.finish_and_clear();
     let took = started.elapsed();
 
     // Every peer yields exactly one report.
-    let reports: Vec<CheckReport> = reports.into_iter().flatten().collect();
+    let checked: Vec<Checked> = checked.into_iter().flatten().collect();
     let mut stdout = anstream::stdout().lock();
     if output.json {
-        json::write_array(&mut stdout, &reports)?;
+        json::write_array(&mut stdout, &checked)?;
     } else {
-        writeln!(stdout, "{}", table::of(peers, &reports))?;
+        writeln!(stdout, "{}", table::of(&checked))?;
     }
     stdout.flush()?;
-    let statuses = || reports.iter().map(|report| report.result.status);
+    let statuses = || checked.iter().map(|peer| peer.report.result.status);
     anstream::eprintln!("{}", summary::line(statuses(), took));
     Ok(Exit::of_checks(statuses(), output.fail_on))
 }

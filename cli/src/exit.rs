@@ -11,6 +11,12 @@ pub enum Exit {
     Success,
     /// As many peers are not online as `--fail-on` says.
     PeersNotOnline,
+    /// Something happened that should not have.
+    NotAsExpected,
+    /// The backend is there, and does not do what it is asked: something in the configuration is wrong.
+    Misconfigured,
+    /// The backend is out of reach, or in no state to answer.
+    BackendUnreachable,
 }
 
 /// Which outcome of a check is a failure.
@@ -41,7 +47,9 @@ impl Exit {
 pub fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
     match outcome {
         Ok(Exit::Success) => ExitCode::SUCCESS,
-        Ok(Exit::PeersNotOnline) => ExitCode::from(1),
+        Ok(Exit::PeersNotOnline | Exit::NotAsExpected) => ExitCode::from(1),
+        Ok(Exit::Misconfigured) => ExitCode::from(2),
+        Ok(Exit::BackendUnreachable) => ExitCode::from(3),
         Err(error) => {
             // Whoever reads our output (`head`, a pager) has seen enough; that is no news to the person.
             if !is_broken_pipe(&error) {

@@ -2,15 +2,65 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing::Level;
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use easytier_probe::config::LogFormat;
+use tracing::{Level, level_filters::LevelFilter};
+use tracing_subscriber::{EnvFilter, Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Where our own code's lines come from.
+const OURS: [&str; 2] = ["easytier_probe", "easytier_uptime"];
 
 /// Shows on stderr what each check sends and receives, and when, counted from the start of the process.
 pub fn trace_checks() {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let lines = fmt::layer()
-        .with_writer(io::stderr)
-        .with_timer(fmt::time::uptime())
-        .with_ansi(io::stderr().is_terminal() && !no_color);
+    let lines = fmt::layer().with_writer(io::stderr).with_timer(fmt::time::uptime()).with_ansi(colored());
     tracing_subscriber::registry().with(Targets::new().with_target("easytier_probe", Level::DEBUG)).with(lines).init();
+}
+
+/// Logs to stderr what passes `filter`.
+pub fn start(filter: EnvFilter, format: LogFormat) {
+    let lines = match format {
+        LogFormat::Text => fmt::layer().with_writer(io::stderr).with_ansi(colored()).boxed(),
+        LogFormat::Json => fmt::layer().with_writer(io::stderr).json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}
+
+/// The filter that `RUST_LOG` asks for, or what would be right instead.
+///
+/// A level that names no module is for our own code; of the libraries beneath it, which have much to say about
+/// little, only errors come through unless they are named.
+pub fn filter(rust_log: &str) -> Result<EnvFilter, String> {
+    let directives = rust_log.split(',').map(|directive| match directive.trim().parse::<LevelFilter>() {
+        Ok(level) => OURS.map(|module| format!("{module}={level}")).join(","),
+        Err(_) => directive.to_owned(),
+    });
+    let directives = directives.collect::<Vec<_>>().join(",");
+    EnvFilter::try_new(format!("error,{directives}"))
+        .map_err(|_| "write error, warn, info, debug or trace, or a filter such as info,hyper=debug".to_owned())
+}
+
+fn colored() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !no_color
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter_of(rust_log: &str) -> String {
+        let mut directives: Vec<String> = filter(rust_log).unwrap().to_string().split(',').map(str::to_owned).collect();
+        directives.sort();
+        directives.join(" ")
+    }
+
+    #[test]
+    fn a_level_is_for_our_own_code() {
+        assert_eq!(filter_of("info"), "easytier_probe=info easytier_uptime=info error");
+        assert_eq!(filter_of("debug,hyper=trace"), "easytier_probe=debug easytier_uptime=debug error hyper=trace");
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused() {
+        assert!(filter("easytier=loud").is_err());
+    }
 }

@@ -3,11 +3,17 @@
 mod args;
 mod check;
 mod completions;
-mod duration;
+mod demo;
 mod exit;
+mod hub;
 mod logging;
 mod network;
 mod node;
+mod once;
+mod peer_list;
+mod results;
+mod settings;
+mod stop;
 mod text;
 
 use std::process::ExitCode;

@@ -3,7 +3,6 @@
 mod instance;
 mod listener;
 mod stdout;
-mod stop;
 
 use std::io::Write;
 
@@ -13,7 +12,7 @@ use easytier_probe::{Membership, Secret, peer::DEFAULT_NETWORK_NAME};
 use tokio::runtime;
 
 use self::{instance::Instance, listener::Listener};
-use crate::{exit::Exit, network::NetworkArgs};
+use crate::{exit::Exit, network::NetworkArgs, stop};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -99,7 +99,9 @@ impl Backend {
             match self.send_batch(cycle_id, &results[start..end], deadline).await {
                 Ok(None) => delivery.not_wanted += (end - start) as u32,
                 Ok(Some(data)) => {
-                    delivery.accepted += data.accepted;
+                    let others = data.duplicates + data.rejected.len() as u32;
+                    let rest = ((end - start) as u32).saturating_sub(others);
+                    delivery.accepted += data.accepted.unwrap_or(rest);
                     delivery.duplicates += data.duplicates;
                     let known = data.rejected.into_iter().filter(|entry| entry.index < end - start);
                     delivery.rejected.extend(known.map(|entry| Rejected {
@@ -173,7 +175,7 @@ impl Backend {
         let envelope = Envelope::read(&answer.body).ok_or_else(|| nonsense("the answer is no JSON object"))?;
         if !envelope.has_data() {
             // It took them, and doesn't count.
-            return Ok(Some(ResultsData { accepted: results.len() as u32, duplicates: 0, rejected: Vec::new() }));
+            return Ok(Some(ResultsData { accepted: None, duplicates: 0, rejected: Vec::new() }));
         }
         envelope.data().map(Some).ok_or_else(|| nonsense("the answer's 'data' is not what became of the results"))
     }

@@ -114,8 +114,9 @@ fn millis_utc<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::O
 /// `data` of the answer to `POST /results`.
 #[derive(Deserialize)]
 pub(super) struct ResultsData {
+    /// `None` from a backend that does not count: it took the rest.
     #[serde(default)]
-    pub(super) accepted: u32,
+    pub(super) accepted: Option<u32>,
     #[serde(default)]
     pub(super) duplicates: u32,
     #[serde(default)]

@@ -59,6 +59,12 @@ impl Attempt {
         self.failure.as_ref().map_or(Status::Online, |failure| failure.code.status())
     }
 
+    /// Which of two failures tells about a peer: one that is the peer's own, and then the one that got further.
+    pub fn says_more_than(&self, other: &Self) -> bool {
+        let weight = |attempt: &Self| (attempt.status() == Status::Offline, attempt.stage);
+        weight(self) > weight(other)
+    }
+
     fn fail(mut self, stage: Stage, failure: Failure) -> Self {
         tracing::debug!(%stage, %failure, "failed");
         self.stage = Some(stage);

@@ -161,8 +161,7 @@ impl Checker {
         };
         let mut waiting = targets.into_iter();
         let mut running = FuturesUnordered::new();
-        let nothing = Failure::new(FailureCode::ResolverFailed, "no address to connect to");
-        let mut furthest = Attempt::failed(Stage::Resolve, nothing);
+        let mut furthest: Option<Attempt> = None;
         loop {
             if let Some(target) = waiting.next() {
                 running.push(self.attempt_in_turn(target, question));
@@ -175,10 +174,16 @@ impl Checker {
                 },
             };
             match finished {
-                None => return furthest,
+                None => {
+                    let nothing = Failure::new(FailureCode::ResolverFailed, "no address to connect to");
+                    return furthest.unwrap_or_else(|| Attempt::failed(Stage::Resolve, nothing));
+                }
                 Some(attempt) if attempt.status() == Status::Online => return attempt,
-                Some(attempt) if attempt.stage > furthest.stage => furthest = attempt,
-                Some(_) => {}
+                Some(attempt) => {
+                    if furthest.as_ref().is_none_or(|furthest| attempt.says_more_than(furthest)) {
+                        furthest = Some(attempt);
+                    }
+                }
             }
         }
     }

@@ -23,6 +23,8 @@ const VERSION: u32 = 1;
 /// It is lost without any fault of the network when it comes too soon after a node's SACK: the node sends that before
 /// it takes note of the connection.
 const FIRST_ANSWER_WAIT: Duration = Duration::from_millis(500);
+/// How often a check asks for route information.
+const ROUTE_QUESTIONS: u32 = 4;
 /// Packets that may come before the handshake's answer: a ping did in one of a hundred runs over wg.
 const MAX_PACKETS_BEFORE_ANSWER: u32 = 64;
 
@@ -202,14 +204,27 @@ impl Session {
         Ok(())
     }
 
-    /// Waits until the node has told its route information, or `deadline` passes.
+    /// Waits until the node has told its route information, or `deadline` passes; meanwhile it is asked again a few
+    /// times. A 2.0 node takes no notice of one question in a hundred, when others come or go at that moment.
     pub async fn wait_for_route(&mut self, deadline: Instant) {
-        while self.info().is_none() && !self.route_unreadable {
-            match timeout_at(deadline, self.next_event()).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) | Err(_) => return,
+        let now = Instant::now();
+        let patience = deadline.saturating_duration_since(now) / ROUTE_QUESTIONS;
+        for asked in 1..=ROUTE_QUESTIONS {
+            let told = timeout_at(now + patience * asked, self.route_told()).await;
+            if told.is_ok() || asked == ROUTE_QUESTIONS {
+                return;
             }
+            let question = route::request(&self.identity, self.me, self.node, self.route_session);
+            let Ok(Ok(())) = timeout_at(deadline, self.link.send(&[question])).await else { return };
         }
+    }
+
+    /// Reads until the node has told its route information.
+    async fn route_told(&mut self) -> Result<(), LinkError> {
+        while self.info().is_none() && !self.route_unreadable {
+            self.next_event().await?;
+        }
+        Ok(())
     }
 
     /// Keeps the session alive until `due`: answers the node's pings, notes what it tells. Ends early with the reason

@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    error::ConfigError,
-    settings::{SETTINGS, Setting},
-};
+use super::{error::ConfigError, settings::Setting};
 
 /// What is read besides the TOML file, whose name is itself a setting.
 #[derive(Clone, Default)]
@@ -29,7 +26,7 @@ impl Sources {
     /// What this process was started with, below these flags.
     pub fn of_process(flags: BTreeMap<String, String>) -> Self {
         let environment =
-            SETTINGS.iter().filter_map(|setting| Some((setting.name.to_owned(), std::env::var_os(setting.name)?)));
+            Setting::all().filter_map(|setting| Some((setting.name.to_owned(), std::env::var_os(setting.name)?)));
         Self { flags, environment: environment.collect(), directory: PathBuf::from("."), defaults: BTreeMap::new() }
     }
 }
@@ -188,7 +185,7 @@ fn plain_text(value: toml::Value) -> Option<String> {
 /// The setting that was probably meant.
 fn suggestion(key: &str) -> String {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    let near = SETTINGS.iter().map(|setting| (edits(&key, &setting.key()), setting)).min_by_key(|(edits, _)| *edits);
+    let near = Setting::all().map(|setting| (edits(&key, &setting.key()), setting)).min_by_key(|(edits, _)| *edits);
     match near {
         Some((edits, setting)) if edits <= 3 => format!("; did you mean {}?", setting.key()),
         _ => String::new(),

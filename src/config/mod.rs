@@ -3,11 +3,14 @@
 //! Flags win over the environment, that over a `.env` file in the working directory, that over a TOML file. Every
 //! value is validated, and everything that is wrong is told together. What settings there are is a table,
 //! [`SETTINGS`], from which a command line can make its flags.
+//!
+//! The hub's settings come from the same places and are in a table beside it, [`HUB_SETTINGS`]. What their values mean is
+//! for the hub to know: it reads them by a [`Reader`] of its own.
 
 mod error;
 mod layers;
 mod settings;
-mod values;
+pub mod values;
 
 use std::{fmt::Display, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -15,7 +18,7 @@ use self::layers::{Given, Layers};
 pub use self::{
     error::{ConfigError, ConfigErrors},
     layers::Sources,
-    settings::{SETTINGS, Setting},
+    settings::{HUB_SETTINGS, SETTINGS, Setting},
     values::{Advertised, LogFormat},
 };
 use crate::{
@@ -101,10 +104,7 @@ impl ProbeConfig {
                 );
             }
         }
-        match reader.errors.is_empty() {
-            true => Ok(config),
-            false => Err(ConfigErrors(reader.errors)),
-        }
+        reader.finish(config)
     }
 
     /// How to talk to the backend; an error when none is configured.
@@ -133,21 +133,24 @@ impl ProbeConfig {
 }
 
 /// Takes the settings one by one, and collects what is wrong.
-struct Reader<'a> {
+///
+/// It is public for configurations that are not a probe's; a setting is read with a function of [`values`], or of the
+/// caller's own.
+pub struct Reader<'a> {
     sources: &'a Sources,
     layers: Layers,
     errors: Vec<ConfigError>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(sources: &'a Sources) -> Self {
+    pub fn new(sources: &'a Sources) -> Self {
         let mut errors = Vec::new();
         let layers = Layers::read(sources, &mut errors);
         Self { sources, layers, errors }
     }
 
     /// The setting's value; its default when none is given, and in place of a wrong one, which is told.
-    fn value<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+    pub fn value<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
         self.optional(name, &parse).unwrap_or_else(|| {
             let default = self.sources.defaults.get(name).copied().or_else(|| Setting::named(name)?.default);
             parse(default.expect("the setting has a default")).expect("the default is valid")
@@ -155,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The setting's value; `None` when none is given, and in place of a wrong one, which is told.
-    fn optional<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub fn optional<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let Given { value, place } = self.layers.get(name)?;
         match parse(value) {
             Ok(value) => Some(value),
@@ -166,14 +169,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_missing(&self, name: &str) -> bool {
+    /// Whether no value was given.
+    pub fn is_missing(&self, name: &str) -> bool {
         self.layers.get(name).is_none()
     }
 
-    fn require(&mut self, name: &str, why: &str) {
+    /// Makes it an error when no value was given.
+    pub fn require(&mut self, name: &str, why: &str) {
         if self.is_missing(name) {
             self.errors.push(missing(name, why));
         }
+    }
+
+    /// Adds something that is wrong with the setting, although its value alone is not.
+    pub fn refuse(&mut self, name: &str, problem: String) {
+        let place = self.layers.get(name).map_or_else(|| name.to_owned(), |given| given.place.clone());
+        self.errors.push(ConfigError { place, value: None, problem });
+    }
+
+    /// The configuration, if nothing was wrong.
+    pub fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
+        if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
     }
 }
 

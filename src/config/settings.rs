@@ -1,4 +1,4 @@
-//! Every setting there is: the one table that flags, help texts and the reading of configuration are made from.
+//! Every setting there is: the tables that flags, help texts and the reading of configuration are made from.
 
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +30,19 @@ impl Setting {
         self.value_name == "BOOL"
     }
 
+    /// Every setting there is, the hub's own too.
+    pub fn all() -> impl Iterator<Item = &'static Setting> {
+        SETTINGS.iter().chain(HUB_SETTINGS)
+    }
+
     /// The setting of this name.
     pub fn named(name: &str) -> Option<&'static Setting> {
-        SETTINGS.iter().find(|setting| setting.name == name)
+        Self::all().find(|setting| setting.name == name)
     }
 
     /// The setting with this key in a TOML file; words are joined by `_` or `-`.
     pub(super) fn with_key(key: &str) -> Option<&'static Setting> {
-        SETTINGS.iter().find(|setting| key == setting.key() || key == setting.flag())
+        Self::all().find(|setting| key == setting.key() || key == setting.flag())
     }
 }
 
@@ -53,7 +58,7 @@ const fn secret(name: &'static str, value_name: &'static str, help: &'static str
     Setting { name, value_name, default: None, is_secret: true, help }
 }
 
-/// All settings, in the order in which a help text lists them.
+/// The settings of a probe, in the order in which a help text lists them.
 pub static SETTINGS: &[Setting] = &[
     optional("CONFIG_FILE", "PATH", "TOML file with settings, each under its name in lower case"),
     plain("DISTRIBUTED_MODE_ENABLED", "BOOL", "false", "Run as a probe of a remote hub"),
@@ -96,4 +101,31 @@ pub static SETTINGS: &[Setting] = &[
     secret("DATABASE_URL", "URL", "The PostgreSQL database to use instead of the file"),
     plain("RUST_LOG", "FILTER", "info", "What is logged: error, warn, info, debug, trace, or a filter by module"),
     plain("LOG_FORMAT", "FORMAT", "text", "How it is logged: text, or json for log collectors"),
+];
+
+/// The settings that only a hub has. They are in the same environment and the same files, so a probe knows their names.
+pub static HUB_SETTINGS: &[Setting] = &[
+    secret(
+        "HUB_KEY",
+        "HEX",
+        "The key that the peers' network secrets are encrypted with, 64 hexadecimal digits; the same for all hubs on one \
+         database. Needed with DATABASE_URL; with a SQLite file it is made at the first start, in a file beside it",
+    ),
+    optional("HUB_KEY_FILE", "PATH", "File that holds the hub's key, instead of HUB_KEY"),
+    secret(
+        "ADMIN_PASSWORD",
+        "PASSWORD",
+        "The admin's password; without one it is made at the first start, and printed that once",
+    ),
+    optional(
+        "TRUSTED_PROXIES",
+        "NETWORKS",
+        "The proxies in front of the hub, as addresses or networks, comma-separated: their X-Forwarded-For is believed, \
+         nobody else's",
+    ),
+    plain("FLAP_DAMPING", "N", "2", "How many results in a row it takes to change what a region says of a peer"),
+    plain("RESULT_RETENTION", "DURATION", "168h", "How long single results are kept"),
+    plain("FIVE_MINUTE_RETENTION", "DURATION", "48h", "How long their sums over 5 minutes are kept"),
+    plain("HOUR_RETENTION", "DURATION", "2160h", "How long their sums over an hour are kept; those over a day stay"),
+    plain("EVENT_RETENTION", "DURATION", "2160h", "How long it is kept when peers went up and down"),
 ];

@@ -17,6 +17,9 @@ use crate::{
 /// The longest duration taken: a year. Longer ones are mistakes, and could not be added to every point in time.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
+const SHORTEST_RETENTION: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_RETENTION: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
 /// The longest name of a region or a server.
 const MAX_NAME_BYTES: usize = 128;
 
@@ -37,7 +40,7 @@ pub struct Advertised {
     pub port: Option<u16>,
 }
 
-pub(super) fn switch(text: &str) -> Result<bool, String> {
+pub fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
@@ -45,7 +48,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-pub(super) fn interval(text: &str) -> Result<Duration, String> {
+pub fn interval(text: &str) -> Result<Duration, String> {
     let duration = duration::parse_positive(text).map_err(|error| error.to_string())?;
     match duration > LONGEST {
         true => Err("write at most 8784h (a year)".to_owned()),
@@ -53,17 +56,26 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long something is kept: at least a day, because that is what the public list tells of.
+pub fn retention(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse(text).map_err(|error| error.to_string())?;
+    match (SHORTEST_RETENTION..=LONGEST_RETENTION).contains(&duration) {
+        true => Ok(duration),
+        false => Err("write at least 24h, and at most 87840h (ten years)".to_owned()),
+    }
+}
+
 /// A whole number in `range`.
-pub(super) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
+pub fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("write a whole number from {} to {}", range.start(), range.end()))
 }
 
-pub(super) fn port(text: &str) -> Result<u16, String> {
+pub fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "write a port from 1 to 65535, or 0 for any that is free".to_owned())
 }
 
-pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+pub fn address(text: &str) -> Result<IpAddr, String> {
     match text {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
         text => text.trim_matches(['[', ']']).parse().map_err(|_| {
@@ -72,15 +84,15 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-pub(super) fn base_urls(text: &str) -> Result<Vec<BaseUrl>, String> {
+pub fn base_urls(text: &str) -> Result<Vec<BaseUrl>, String> {
     text.split(',').map(|url| url.parse().map_err(displayed)).collect()
 }
 
-pub(super) fn report_style(text: &str) -> Result<ReportStyle, String> {
+pub fn report_style(text: &str) -> Result<ReportStyle, String> {
     ReportStyle::from_str(text).map_err(displayed)
 }
 
-pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+pub fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
@@ -89,28 +101,28 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 }
 
 /// A token or key: it has to go into a header.
-pub(super) fn token(text: &str) -> Result<crate::Secret, String> {
+pub fn token(text: &str) -> Result<crate::Secret, String> {
     match text.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(text.into()),
         false => Err("holds spaces or characters that no token has; copy it again, without quotes".to_owned()),
     }
 }
 
-pub(super) fn database_url(text: &str) -> Result<crate::Secret, String> {
+pub fn database_url(text: &str) -> Result<crate::Secret, String> {
     match text.starts_with("postgres://") || text.starts_with("postgresql://") {
         true => Ok(text.into()),
         false => Err("write it as postgres://USER:PASSWORD@HOST/DATABASE".to_owned()),
     }
 }
 
-pub(super) fn region(text: &str) -> Result<String, String> {
+pub fn region(text: &str) -> Result<String, String> {
     match text.len() <= MAX_NAME_BYTES && text.trim() == text && !text.contains(char::is_control) {
         true => Ok(text.to_owned()),
         false => Err(format!("write at most {MAX_NAME_BYTES} bytes, with no space around them")),
     }
 }
 
-pub(super) fn server_id(text: &str) -> Result<String, String> {
+pub fn server_id(text: &str) -> Result<String, String> {
     match text.len() <= MAX_NAME_BYTES && text.chars().all(is_of_id) {
         true => Ok(text.to_owned()),
         false => Err(format!("write at most {MAX_NAME_BYTES} letters, digits, '.', '_', '-'")),
@@ -118,7 +130,7 @@ pub(super) fn server_id(text: &str) -> Result<String, String> {
 }
 
 /// The machine's name, made an id.
-pub(super) fn host_name_as_id(host_name: &str) -> String {
+pub fn host_name_as_id(host_name: &str) -> String {
     let id: String = host_name.chars().map(|c| if is_of_id(c) { c } else { '-' }).take(MAX_NAME_BYTES).collect();
     if id.is_empty() { "probe".to_owned() } else { id }
 }
@@ -127,7 +139,7 @@ fn is_of_id(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
-pub(super) fn advertised(text: &str) -> Result<Advertised, String> {
+pub fn advertised(text: &str) -> Result<Advertised, String> {
     let wrong = || "write the address at which other machines reach this one, as HOST or HOST:PORT".to_owned();
     if let Ok(ip) = text.parse::<IpAddr>() {
         let host = match ip {
@@ -155,7 +167,7 @@ fn not_local(advertised: Advertised) -> Option<Advertised> {
 }
 
 /// A cron expression of six fields. Whether each field makes sense is for whoever runs by it to say.
-pub(super) fn schedule(text: &str) -> Result<String, String> {
+pub fn schedule(text: &str) -> Result<String, String> {
     let is_of_cron = |c: char| c.is_ascii_alphanumeric() || "*/,-?# ".contains(c);
     match text.split_whitespace().count() == 6 && text.chars().all(is_of_cron) {
         true => Ok(text.to_owned()),

@@ -22,8 +22,6 @@ pub(super) struct Checked {
     pub unknown: u64,
     /// Peers that were not checked, or not to the end, when the time was over.
     pub skipped: u64,
-    /// Whether every peer was checked that came.
-    pub complete: bool,
     pub failures: BTreeMap<FailureCode, u64>,
     /// The slowest first.
     pub slowest: Vec<SlowCheck>,
@@ -48,6 +46,18 @@ pub(super) async fn check(
     tokio::pin!(out_of_time);
     while more || !running.is_empty() {
         tokio::select! {
+            // What is finished counts, even when the time is over.
+            biased;
+            Some(finished) = running.join_next() => match finished {
+                Ok((peer, report)) => {
+                    checked.count(&report);
+                    on_check(&peer, &report);
+                    // It cannot fail: the upload takes results for as long as there may be some.
+                    let _ = results.send(report.result).await;
+                }
+                // A check catches its panics; what is left is a runtime that shuts down.
+                Err(_) => checked.skipped += 1,
+            },
             () = &mut out_of_time => break,
             peer = peers.recv(), if more && running.len() < concurrency => match peer {
                 None => more = false,
@@ -59,20 +69,9 @@ pub(super) async fn check(
                     });
                 }
             },
-            Some(finished) = running.join_next() => match finished {
-                Ok((peer, report)) => {
-                    checked.count(&report);
-                    on_check(&peer, &report);
-                    // It fails only when the upload has given up, which has its own words for it.
-                    let _ = results.send(report.result).await;
-                }
-                // A check catches its panics; what is left is a runtime that shuts down.
-                Err(_) => checked.skipped += 1,
-            },
         }
         checked.took = started.elapsed();
     }
-    checked.complete = !more && running.is_empty();
     checked.skipped += running.len() as u64;
     running.shutdown().await;
     peers.close();
@@ -91,7 +90,12 @@ impl Checked {
     pub fn median_round_trip_ms(&self) -> Option<f64> {
         let mut sorted = self.round_trips.clone();
         sorted.sort_by(f32::total_cmp);
-        sorted.get(sorted.len() / 2).map(|middle| f64::from(*middle))
+        let middle = |index: usize| sorted.get(index).map(|value| f64::from(*value));
+        let upper = middle(sorted.len() / 2)?;
+        // Of an even number of them there are two in the middle.
+        let lower = middle((sorted.len() - 1) / 2)?;
+        // Kept in half the digits, shown in no more.
+        Some(((lower + upper) * 5000.0).round() / 10_000.0)
     }
 
     fn count(&mut self, report: &CheckReport) {

@@ -24,28 +24,35 @@ pub(super) struct Fetched {
 pub(super) async fn fetch(source: &mut impl PeerSource, peers: Sender<Peer>, check_by: Instant) -> Fetched {
     let started = Instant::now();
     let mut fetched = Fetched::default();
-    loop {
-        let page = match timeout_at(check_by, source.next_page(check_by)).await {
-            Err(_) => break,
-            Ok(Ok(Some(page))) => page,
-            Ok(Ok(None)) => {
-                fetched.complete = true;
-                break;
-            }
-            Ok(Err(error)) => {
-                fetched.error = Some(error);
-                break;
-            }
-        };
-        fetched.skipped += page.skipped;
-        let mut page = page.peers.into_iter();
-        while let Some(peer) = page.next() {
-            if !matches!(timeout_at(check_by, peers.send(peer)).await, Ok(Ok(()))) {
-                fetched.skipped += 1 + page.len() as u64;
-                return fetched;
-            }
-        }
+    match hand_on(source, peers, check_by, &mut fetched.skipped).await {
+        Ok(complete) => fetched.complete = complete,
+        Err(error) => fetched.error = Some(error),
     }
     fetched.took = started.elapsed();
     fetched
+}
+
+/// Whether the source came to its end; if not, nobody takes its peers any more.
+async fn hand_on(
+    source: &mut impl PeerSource,
+    peers: Sender<Peer>,
+    check_by: Instant,
+    skipped: &mut u64,
+) -> Result<bool, BoxError> {
+    loop {
+        let page = match timeout_at(check_by, source.next_page(check_by)).await {
+            Err(_) => return Err("the time for checking was over before the list of peers was".into()),
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(None)) => return Ok(true),
+            Ok(Ok(Some(page))) => page,
+        };
+        *skipped += page.skipped;
+        let mut page = page.peers.into_iter();
+        while let Some(peer) = page.next() {
+            if !matches!(timeout_at(check_by, peers.send(peer)).await, Ok(Ok(()))) {
+                *skipped += 1 + page.len() as u64;
+                return Ok(false);
+            }
+        }
+    }
 }

@@ -13,7 +13,10 @@ mod upload;
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use uuid::Uuid;
 
 pub use self::{
@@ -102,10 +105,14 @@ pub async fn run_cycle(
         server_id: options.server_id.clone(),
         check_interval: options.check_interval,
     };
-    // A backend that is away would only cost its time once more.
-    let status_error = match uploaded.error {
-        Some(_) => None,
-        None => sink.report_status(&status, schedule.end_by).await.err(),
+    // A backend that is away, or lets nobody in, would only cost its time and say so once more.
+    let in_vain = uploaded.error.is_some() || fetched.error.is_some() && checked.total() == 0;
+    let status_error = match in_vain {
+        true => None,
+        false => match timeout_at(schedule.end_by, sink.report_status(&status, schedule.end_by)).await {
+            Ok(reported) => reported.err(),
+            Err(_) => Some("the time of the cycle was over before the probe's own status was reported".into()),
+        },
     };
 
     CycleReport {
@@ -129,7 +136,7 @@ pub async fn run_cycle(
         not_wanted: uploaded.not_wanted,
         rejected: uploaded.rejected,
         undelivered: uploaded.undelivered.len() as u64,
-        complete: fetched.complete && checked.complete,
+        complete: fetched.complete && checked.skipped == 0,
         fetch_error: fetched.error,
         report_error: uploaded.error.or(status_error),
         undelivered_results: uploaded.undelivered,

@@ -44,9 +44,11 @@ pub(super) async fn upload(
         }
         let sending = Instant::now();
         match timeout_at(deliver_by, sink.send(cycle_id, &batch, deliver_by)).await {
-            Ok(Ok(delivery)) => uploaded.count(&delivery),
+            Ok(Ok(delivery)) => uploaded.count(batch, &delivery),
             Ok(Err(error)) => uploaded.give_up(batch, error),
-            Err(_) => uploaded.give_up(batch, "the time of the cycle was over before the results were delivered".into()),
+            Err(_) => {
+                uploaded.give_up(batch, "the time of the cycle was over before the results were delivered".into())
+            }
         }
         uploaded.took += sending.elapsed();
     }
@@ -69,10 +71,21 @@ async fn next_batch(results: &mut Receiver<CheckResult>, batch_size: usize) -> O
 }
 
 impl Uploaded {
-    fn count(&mut self, delivery: &Delivery) {
-        self.delivered += u64::from(delivery.accepted) + u64::from(delivery.duplicates);
-        self.not_wanted += u64::from(delivery.not_wanted);
-        self.rejected += delivery.rejected.len() as u64;
+    fn count(&mut self, batch: Vec<CheckResult>, delivery: &Delivery) {
+        let delivered = u64::from(delivery.accepted) + u64::from(delivery.duplicates);
+        let not_wanted = u64::from(delivery.not_wanted);
+        let rejected = delivery.rejected.len() as u64;
+        let (told, sent) = (delivered + not_wanted + rejected, batch.len());
+        if told != sent as u64 {
+            // Which of them it does not have is unknown; what it has it knows again by its id.
+            return self.give_up(
+                batch,
+                format!("the backend says of {told} results what became of them; {sent} were sent").into(),
+            );
+        }
+        self.delivered += delivered;
+        self.not_wanted += not_wanted;
+        self.rejected += rejected;
     }
 
     fn give_up(&mut self, batch: Vec<CheckResult>, error: BoxError) {

@@ -4,11 +4,13 @@ use std::io::Write;
 
 use easytier_probe::CheckReport;
 
+use crate::results::Checked;
+
 /// One array, an object a line.
-pub fn write_array(out: &mut impl Write, reports: &[CheckReport]) -> anyhow::Result<()> {
-    for (index, report) in reports.iter().enumerate() {
+pub fn write_array(out: &mut impl Write, peers: &[Checked]) -> anyhow::Result<()> {
+    for (index, peer) in peers.iter().enumerate() {
         out.write_all(if index == 0 { b"[\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *out, report)?;
+        serde_json::to_writer(&mut *out, &peer.report)?;
     }
     out.write_all(b"\n]\n")?;
     Ok(())

@@ -1,23 +1,22 @@
 //! From the command line to the peers to check.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use easytier_probe::{Access, CheckMode, Membership, Peer, peer_list};
+use easytier_probe::{Access, CheckMode, Membership, Peer};
+
+use crate::peer_list::{self, indent};
 
 /// The peers that URLs and files name, in that order. All that is wrong is reported together.
 pub fn gather(urls: &[String], files: &[PathBuf]) -> anyhow::Result<Vec<Peer>> {
     let typed = (1..).zip(urls).map(|(position, url)| match url.as_str() {
-        "-" => read_list(Path::new("-")),
+        "-" => peer_list::read(Path::new("-")),
         url => match url.parse() {
             Ok(url) => Ok(vec![Peer::local(position, url)]),
             Err(error) => Err(format!("URL {position}: {error}")),
         },
     });
-    let listed = files.iter().map(|path| read_list(path));
+    let listed = files.iter().map(|path| peer_list::read(path));
 
     let mut peers = Vec::new();
     let mut problems = Vec::new();
@@ -46,20 +45,4 @@ pub fn apply(peers: &mut [Peer], membership: Option<Membership>, handshake_only:
             peer.mode = CheckMode::Handshake;
         }
     }
-}
-
-/// The peers that a file lists; `-` is standard input.
-fn read_list(path: &Path) -> Result<Vec<Peer>, String> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = String::new();
-        ("standard input".to_owned(), std::io::stdin().read_to_string(&mut text).map(|_| text))
-    } else {
-        (format!("'{}'", path.display()), std::fs::read_to_string(path))
-    };
-    let text = text.map_err(|error| format!("cannot read {name}: {error}"))?;
-    peer_list::parse(&text).map_err(|error| format!("{name}:\n{}", indent(&error.to_string())))
-}
-
-fn indent(lines: &str) -> String {
-    lines.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }

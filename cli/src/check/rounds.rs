@@ -2,16 +2,12 @@
 
 use std::{fmt, io::Write, time::Duration};
 
-use anyhow::Context;
 use easytier_probe::{CheckReport, Checker, Latency, Peer, Status};
 use futures::StreamExt;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::MissedTickBehavior,
-};
+use tokio::time::MissedTickBehavior;
 
-use super::{OutputArgs, ProbingArgs, check_all, json, words};
-use crate::exit::Exit;
+use super::{OutputArgs, ProbingArgs, check_all, json};
+use crate::{exit::Exit, results::words, stop};
 
 /// Checks all peers every `interval`, printing each result as it comes, until Ctrl-C or SIGTERM; then sums up.
 pub async fn run(
@@ -24,11 +20,11 @@ pub async fn run(
     let mut tallies: Vec<Tally> = peers.iter().map(|_| Tally::default()).collect();
     tokio::select! {
         outcome = check_forever(checker, peers, interval, probing, output, &mut tallies) => outcome?,
-        outcome = stop_requested() => outcome?,
+        () = stop::requested(false)? => {}
     }
 
     for (peer, tally) in peers.iter().zip(&tallies) {
-        anstream::eprintln!("{}: {tally}", words::peer(peer));
+        anstream::eprintln!("{}: {tally}", words::peer(peer.name.as_deref(), &peer.url));
     }
     // A peer that no check has finished for was not found online.
     let latest = tallies.iter().map(|tally| tally.latest.unwrap_or(Status::Unknown));
@@ -56,15 +52,6 @@ async fn check_forever(
     }
 }
 
-async fn stop_requested() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    tokio::select! {
-        outcome = tokio::signal::ctrl_c() => outcome.context("cannot listen for Ctrl-C")?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
-}
-
 fn print(peer: &Peer, report: &CheckReport, as_json: bool) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
     if as_json {
@@ -73,7 +60,12 @@ fn print(peer: &Peer, report: &CheckReport, as_json: bool) -> anyhow::Result<()>
         let result = &report.result;
         let time = result.checked_at.format("%Y-%m-%dT%H:%M:%SZ");
         let status = words::colored_status(result.status);
-        writeln!(stdout, "{time}  {status}  {}  {}", words::peer(peer), words::outcome(report))?;
+        writeln!(
+            stdout,
+            "{time}  {status}  {}  {}",
+            words::peer(peer.name.as_deref(), &peer.url),
+            words::outcome(report)
+        )?;
     }
     stdout.flush()?;
     Ok(())

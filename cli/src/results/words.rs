@@ -1,7 +1,7 @@
 //! Figures and verdicts in words.
 
 use anstyle::{AnsiColor, Style};
-use easytier_probe::{CheckReport, CheckResult, Peer, Status};
+use easytier_probe::{CheckReport, CheckResult, PeerUrl, Status};
 
 use crate::text::printable;
 
@@ -25,10 +25,10 @@ pub fn colored_status(of: Status) -> String {
 }
 
 /// What a person knows the peer by: its name where it has one, and its URL.
-pub fn peer(peer: &Peer) -> String {
-    match &peer.name {
-        Some(name) => printable(&format!("{name} ({})", peer.url)),
-        None => peer.url.to_string(),
+pub fn peer(name: Option<&str>, url: &PeerUrl) -> String {
+    match name {
+        Some(name) => printable(&format!("{name} ({url})")),
+        None => url.to_string(),
     }
 }
 

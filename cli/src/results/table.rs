@@ -1,41 +1,40 @@
 //! Results for people.
 
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
-use easytier_probe::{CheckReport, Peer, Status};
+use easytier_probe::Status;
 
-use super::words;
+use super::{Checked, words};
 use crate::text::printable;
 
 /// A column: its heading, and what stands in it for a peer, if anything.
-type Column = (&'static str, fn(&Peer, &CheckReport) -> Option<String>);
+type Column = (&'static str, fn(&Checked) -> Option<String>);
 
 const COLUMNS: [Column; 8] = [
-    ("STATUS", |_, report| Some(words::status(report.result.status).to_owned())),
-    ("PEER", |peer, _| Some(words::peer(peer))),
-    ("LATENCY", |_, report| Some(words::millis(report.latency?.median_ms))),
-    ("LOSS", |_, report| Some(words::percent(report.latency?.loss))),
-    ("VERSION", |_, report| report.result.version.as_deref().map(printable)),
-    ("HOSTNAME", |_, report| report.result.hostname.as_deref().map(printable)),
-    ("NETWORKS", |_, report| Some(report.result.network_count?.to_string())),
-    ("PROBLEM", |_, report| words::problem(&report.result)),
+    ("STATUS", |peer| Some(words::status(peer.report.result.status).to_owned())),
+    ("PEER", |peer| Some(words::peer(peer.name.as_deref(), &peer.report.url))),
+    ("LATENCY", |peer| Some(words::millis(peer.report.latency?.median_ms))),
+    ("LOSS", |peer| Some(words::percent(peer.report.latency?.loss))),
+    ("VERSION", |peer| peer.report.result.version.as_deref().map(printable)),
+    ("HOSTNAME", |peer| peer.report.result.hostname.as_deref().map(printable)),
+    ("NETWORKS", |peer| Some(peer.report.result.network_count?.to_string())),
+    ("PROBLEM", |peer| words::problem(&peer.report.result)),
 ];
 
 /// A row for each peer, in order, without the columns that nobody fills. It carries colours; who prints it takes them
 /// out where they do not belong.
-pub fn of(peers: &[Peer], reports: &[CheckReport]) -> String {
-    let rows = || peers.iter().zip(reports);
+pub fn of(peers: &[Checked]) -> String {
     let columns: Vec<&Column> =
-        COLUMNS.iter().filter(|(_, content)| rows().any(|(peer, report)| content(peer, report).is_some())).collect();
+        COLUMNS.iter().filter(|(_, content)| peers.iter().any(|peer| content(peer).is_some())).collect();
 
     let mut table = Table::new();
     // Lines too long for the terminal are left to it: columns squeezed into its width are harder to read, and cannot
     // be copied or searched.
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).enforce_styling();
     table.set_header(columns.iter().map(|(heading, _)| heading));
-    for (peer, report) in rows() {
+    for peer in peers {
         table.add_row(columns.iter().map(|(heading, content)| {
-            let cell = Cell::new(content(peer, report).unwrap_or_default());
-            if *heading == "STATUS" { cell.fg(color(report.result.status)) } else { cell }
+            let cell = Cell::new(content(peer).unwrap_or_default());
+            if *heading == "STATUS" { cell.fg(color(peer.report.result.status)) } else { cell }
         }));
     }
     for column in table.column_iter_mut() {

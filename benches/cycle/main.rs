@@ -1,0 +1,49 @@
+//! The figures that README quotes about one cycle, its backend included.
+//!
+//! `cargo bench -p easytier-uptime --bench cycle`. The nodes, the backend and the client are processes of their own, so
+//! that the client's memory is seen alone. Needs Linux.
+
+mod backend;
+mod client;
+#[path = "../support/nodes.rs"]
+mod nodes;
+#[path = "../support/usage.rs"]
+mod usage;
+
+use self::{
+    client::Cycle,
+    usage::{mebibytes, median},
+};
+
+const FEW: usize = 1_000;
+const MANY: usize = 10_000;
+const RUNS: usize = 5;
+
+/// Roles that this binary plays for itself in a child process.
+const ROLES: [nodes::Role; 2] = [("backend", backend::serve), ("client", client::run_cycle)];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, role, rest @ ..] = arguments.as_slice()
+        && flag == "--role"
+    {
+        let (_, play) = ROLES.iter().find(|(name, _)| name == role).expect("a known role");
+        return play(rest);
+    }
+    println!(
+        "\none cycle over {} nodes, medians of {RUNS} (best and worst)\n\n  \
+         peers   wall time                client CPU   resident at the most",
+        nodes::NODES
+    );
+    let [few, many] = [FEW, MANY].map(|peers| {
+        let cycles: Vec<Cycle> = (0..RUNS).map(|_| client::measure(peers)).collect();
+        let walls = cycles.iter().map(|cycle| cycle.wall.as_secs_f64());
+        let (best, worst) = (walls.clone().fold(f64::MAX, f64::min), walls.clone().fold(0.0, f64::max));
+        let wall = median(walls.collect());
+        let cpu = median(cycles.iter().map(|cycle| cycle.cpu.as_secs_f64()).collect());
+        let memory = median(cycles.iter().map(|cycle| mebibytes(cycle.peak)).collect());
+        println!("{peers:7} {wall:7.2} s ({best:5.2}, {worst:5.2}) {cpu:11.2} s {memory:11.1} MiB");
+        memory
+    });
+    println!("\nmemory of {MANY} peers to that of {FEW}: {:.2}", many / few);
+}

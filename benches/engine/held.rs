@@ -1,0 +1,191 @@
+//! Held sessions pinged every five seconds, against instances of the EasyTier library that watch the same nodes.
+//!
+//! Both run in one network namespace, at the same time: an instance binds to physical interfaces and reaches a node on
+//! loopback only where there are none.
+
+use std::{
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use easytier::{
+    common::config::{ConfigLoader, NetworkIdentity, PeerConfig, TomlConfigLoader},
+    launcher::NetworkInstance,
+};
+use easytier_probe::Status;
+
+use crate::{
+    nodes::{self, Helper},
+    usage::{cpu_of, mebibytes, resident, threads},
+};
+
+const SESSIONS: usize = 1000;
+const INSTANCES: usize = 64;
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// Checks of sessions fall due on a grid this wide, so that sessions share the wake-ups.
+const GRID: Duration = Duration::from_millis(100);
+const SETTLE: Duration = Duration::from_secs(20);
+const MEASURE: Duration = Duration::from_secs(60);
+/// Set in the child that runs in the namespace.
+const IN_NAMESPACE: &str = "ENGINE_BENCH_IN_NAMESPACE";
+
+pub fn run() {
+    if !in_own_namespace("held") {
+        return;
+    }
+    let (_nodes, urls) = nodes::start();
+    let mut sessions = Helper::role("hold-sessions", &urls);
+    let mut instances = Helper::role("hold-instances", &urls);
+    assert_eq!((sessions.line().as_str(), instances.line().as_str()), ("ready", "ready"));
+    let before = [&sessions, &instances].map(|helper| (resident(helper.pid()), threads(helper.pid())));
+    sessions.go_on();
+    instances.go_on();
+    println!("open: {}; {}", sessions.line(), instances.line());
+    sleep(SETTLE);
+
+    let start = [cpu_of(sessions.pid()), cpu_of(instances.pid())];
+    sleep(MEASURE);
+    let spent = [cpu_of(sessions.pid()) - start[0], cpu_of(instances.pid()) - start[1]];
+    let after = [&sessions, &instances].map(|helper| (resident(helper.pid()), threads(helper.pid())));
+    sessions.go_on();
+    instances.go_on();
+    println!("after {} s: {}; {}", (SETTLE + MEASURE).as_secs(), sessions.line(), instances.line());
+
+    let per_peer = |which: usize, count: usize| {
+        let memory = (after[which].0.saturating_sub(before[which].0)) as f64 / count as f64;
+        let cpu = spent[which].as_secs_f64() / MEASURE.as_secs_f64() * 100.0 / count as f64;
+        let threads = (after[which].1 - before[which].1) as f64 / count as f64;
+        (memory, cpu, threads)
+    };
+    let session = per_peer(0, SESSIONS);
+    let instance = per_peer(1, INSTANCES);
+    println!("                     memory a peer    CPU a peer (of a core)   threads a peer");
+    println!("held session     {:10.1} KiB        {:10.5} %         {:8.3}", session.0 / 1024.0, session.1, session.2);
+    println!(
+        "instance         {:10.1} KiB        {:10.5} %         {:8.3}",
+        instance.0 / 1024.0,
+        instance.1,
+        instance.2
+    );
+    println!("ratio            {:10.0}            {:10.1}", instance.0 / session.0, instance.1 / session.1);
+    println!("whole process of {SESSIONS} held sessions: {:.1} MiB", mebibytes(after[0].0));
+}
+
+/// Whether this process is in a namespace of its own. If it is not, it runs `figure` again in one.
+fn in_own_namespace(figure: &str) -> bool {
+    if std::env::var_os(IN_NAMESPACE).is_some() {
+        return true;
+    }
+    let this = std::env::current_exe().expect("this binary has a path");
+    let status = Command::new("unshare")
+        .args(["--net", "--map-root-user", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
+        .arg(this)
+        .arg(figure)
+        .env(IN_NAMESPACE, "1")
+        .status();
+    if !status.is_ok_and(|status| status.success()) {
+        println!("not measured: no network namespace could be made (needs unshare and ip)");
+    }
+    false
+}
+
+/// The role: holds sessions to the nodes given, each checked every [`PING_EVERY`].
+pub fn hold_sessions(urls: &[String]) {
+    nodes::say("ready");
+    nodes::wait_to_go_on();
+    nodes::runtime().block_on(async {
+        let checker = nodes::checker();
+        let started = tokio::time::Instant::now();
+        let (healthy, mut changes) = tokio::sync::mpsc::unbounded_channel();
+        for (index, peer) in nodes::peers(urls, SESSIONS).into_iter().enumerate() {
+            let mut held = checker.hold(peer);
+            let healthy = healthy.clone();
+            let slots = (PING_EVERY.as_millis() / GRID.as_millis()) as usize;
+            let mut due = started + GRID * (index % slots) as u32;
+            tokio::spawn(async move {
+                let mut status = Status::Unknown;
+                loop {
+                    let report = held.next(due).await;
+                    if report.result.status != status {
+                        let change =
+                            i64::from(report.result.status == Status::Online) - i64::from(status == Status::Online);
+                        status = report.result.status;
+                        let _ = healthy.send(change);
+                    }
+                    due += PING_EVERY;
+                }
+            });
+        }
+        let mut online = 0;
+        while online < SESSIONS as i64 {
+            online += changes.recv().await.expect("sessions run");
+        }
+        nodes::say(format!("{online} of {SESSIONS} held sessions online"));
+        tokio::task::spawn_blocking(nodes::wait_to_go_on).await.expect("told");
+        while let Ok(change) = changes.try_recv() {
+            online += change;
+        }
+        nodes::say(format!("{online} of {SESSIONS} held sessions online"));
+    });
+}
+
+/// The role: holds one instance a peer, as other monitors do.
+pub fn hold_instances(urls: &[String]) {
+    nodes::say("ready");
+    nodes::wait_to_go_on();
+    let instances: Vec<NetworkInstance> =
+        (0..INSTANCES).map(|index| start_instance(&urls[index % urls.len()])).collect();
+    let connected = || instances.iter().filter(|instance| has_peer(instance)).count();
+    let started = Instant::now();
+    while connected() < INSTANCES && started.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(100));
+    }
+    nodes::say(format!("{} of {INSTANCES} instances online", connected()));
+    nodes::wait_to_go_on();
+    nodes::say(format!("{} of {INSTANCES} instances online", connected()));
+    nodes::wait_to_go_on();
+}
+
+fn start_instance(url: &str) -> NetworkInstance {
+    let config = TomlConfigLoader::default();
+    let name = format!("{:016x}", rand::random::<u64>());
+    config.set_network_identity(NetworkIdentity::new(name, "bench".to_owned()));
+    config.set_peers(vec![PeerConfig { uri: url.parse().expect("a URL") }]);
+    let mut flags = config.get_flags();
+    flags.no_tun = true;
+    config.set_flags(flags);
+    let mut instance = NetworkInstance::new(config);
+    instance.start().expect("the instance starts");
+    instance
+}
+
+fn has_peer(instance: &NetworkInstance) -> bool {
+    instance.get_running_info().is_some_and(|info| !info.peers.is_empty())
+}
+
+/// How long an instance takes from its start to its first peer; `None` where it cannot be measured.
+pub fn instance_verdict_time() -> Option<Duration> {
+    let this = std::env::current_exe().expect("this binary has a path");
+    let output = Command::new("unshare")
+        .args(["--net", "--map-root-user", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
+        .arg(this)
+        .args(["--role", "time-instance"])
+        .output()
+        .ok()?;
+    let millis: u64 = String::from_utf8(output.stdout).ok()?.lines().last()?.parse().ok()?;
+    Some(Duration::from_millis(millis))
+}
+
+/// The role: prints the milliseconds that an instance takes to its first peer.
+pub fn time_instance(_: &[String]) {
+    let (_nodes, urls) = nodes::start();
+    let started = Instant::now();
+    let instance = start_instance(&urls[0]);
+    while !has_peer(&instance) {
+        assert!(started.elapsed() < Duration::from_secs(30), "the instance found no peer");
+        sleep(Duration::from_millis(1));
+    }
+    println!("{}", started.elapsed().as_millis());
+    std::process::exit(0);
+}

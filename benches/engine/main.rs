@@ -1,0 +1,52 @@
+//! The figures that README quotes about the check engine.
+//!
+//! `cargo bench -p easytier-uptime --bench engine [-- NAME…]` runs them all, or those named. Nodes are processes of
+//! their own, so that the CPU of the client is counted alone; what is compared is measured in the same run. Needs
+//! Linux, the right to make a network namespace, and for one figure the package prometheus-blackbox-exporter.
+
+mod check_cost;
+mod connect_baseline;
+mod exporter;
+mod held;
+mod in_flight;
+#[path = "../support/nodes.rs"]
+mod nodes;
+#[path = "../support/usage.rs"]
+mod usage;
+mod verdict;
+
+/// A figure: its name on the command line, and what measures it.
+const FIGURES: [(&str, fn()); 5] = [
+    ("check-cost", check_cost::run),
+    ("exporter", exporter::run),
+    ("verdict", verdict::run),
+    ("in-flight", in_flight::run),
+    ("held", held::run),
+];
+
+/// Roles that this binary plays for itself in a child process.
+const ROLES: [nodes::Role; 5] = [
+    ("echo", connect_baseline::serve),
+    ("in-flight", in_flight::client),
+    ("hold-sessions", held::hold_sessions),
+    ("hold-instances", held::hold_instances),
+    ("time-instance", held::time_instance),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, role, rest @ ..] = arguments.as_slice()
+        && flag == "--role"
+    {
+        let (_, play) = ROLES.iter().find(|(name, _)| name == role).expect("a known role");
+        return play(rest);
+    }
+    // cargo passes --bench.
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    for (name, measure) in FIGURES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name) {
+            println!("\n## {name}");
+            measure();
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `demo`: real nodes, a backend and a probe on this machine, and a node that goes down and comes back.
+
+mod backend;
+mod node;
+mod show;
+mod stage;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use easytier_probe::{
+    AddressPolicy, Backend, BackendConfig, CheckOptions, Checker, CycleOptions, CycleReport, config::LogFormat,
+    cycle::BackendPeers, duration, run_cycle,
+};
+use tokio::{
+    runtime,
+    time::{self, MissedTickBehavior},
+};
+
+use self::{show::Show, stage::Stage};
+use crate::{exit::Exit, logging, stop};
+
+const EXAMPLES: &str = "\
+Examples:
+  easytier-uptime demo
+  easytier-uptime demo --cycles 30 --interval 10s
+
+Exit codes:
+  0  what was seen is what should have been seen, as far as the demo got
+  1  it is not
+  2  the demo could not be set up";
+
+/// Shows the whole on this machine alone: three nodes, a backend, and a probe that sees one of them go down and come
+/// back
+///
+/// The nodes are real EasyTier nodes, processes of this same program. The probe fetches them from the backend over
+/// HTTP, checks them, and reports, every few seconds; what is shown is what the backend heard. Everything is at
+/// 127.0.0.1, and gone at the end.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// How many cycles to run: a third with all nodes up, a third with one of them down, the rest with it up again
+    #[arg(long, value_name = "N", default_value = "9", value_parser = clap::value_parser!(u32).range(3..=100_000))]
+    cycles: u32,
+    /// The time from one cycle to the next. A node is not joined more often than every second
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration::parse_positive)]
+    interval: Duration,
+}
+
+pub fn run(args: DemoArgs) -> anyhow::Result<Exit> {
+    logging::start(logging::filter("warn").expect("a level is a filter"), LogFormat::Text);
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    runtime.block_on(async {
+        let stop = stop::requested(false)?;
+        tokio::pin!(stop);
+        let mut show = Show::new();
+        // In both cases Ctrl-C goes first: in a terminal it ends the nodes as well, which is no news then.
+        let mut stage = tokio::select! {
+            biased;
+            () = &mut stop => return Ok(Exit::Success),
+            stage = Stage::set() => stage?,
+        };
+        tokio::select! {
+            biased;
+            () = &mut stop => show.interrupted()?,
+            outcome = play(&args, &mut stage, &mut show) => outcome?,
+        }
+        stage.clear().await?;
+        show.end()
+    })
+}
+
+async fn play(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyhow::Result<()> {
+    show.opens(stage)?;
+
+    let backend = Backend::new(BackendConfig {
+        node_token: Some(stage.backend.node_token()),
+        region: Some("demo".to_owned()),
+        ..BackendConfig::new(vec![stage.backend.base_url()])
+    })?;
+    // Everything lies at loopback, where a backend may not usually send a probe.
+    let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
+    let options =
+        CycleOptions { server_id: Some("demo".to_owned()), check_interval: args.interval, ..CycleOptions::default() };
+
+    let (goes_down, comes_back) = (args.cycles / 3 + 1, args.cycles / 3 * 2 + 1);
+    let mut rounds = time::interval(args.interval);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for number in 1..=args.cycles {
+        rounds.tick().await;
+        if number == goes_down {
+            stage.stop_carol().await?;
+            show.carol_stopped()?;
+        }
+        if number == comes_back {
+            stage.start_carol().await?;
+            show.carol_started(stage)?;
+        }
+        let mut peers = BackendPeers::new(backend.clone());
+        let report: CycleReport = run_cycle(&mut peers, &checker, &backend, &options, |_, _| {}).await;
+        show.cycle(number, &report, stage)?;
+    }
+    show.finished();
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! A real EasyTier node: a process of this same program.
+
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+use easytier_probe::PeerUrl;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// It runs until it is stopped or dropped; and it ends with this process, however that ends, because the pipe to its
+/// standard input ends then.
+pub struct Node {
+    child: Child,
+    url: PeerUrl,
+}
+
+impl Node {
+    /// Starts a node that listens at `listen`, and waits until it does.
+    pub async fn start(name: &str, listen: &str) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut child = Command::new(program)
+            .args(["node", "--exit-with-stdin", "--hostname", name, "--listen", listen])
+            // What the caller's environment says is not the demo's.
+            .env_remove("NETWORK_SECRET")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start node {name}"))?;
+        let stdout = child.stdout.take().expect("piped");
+        let mut stderr = child.stderr.take().expect("piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).await?;
+        let Some(url) = line.trim_end().strip_prefix("listening on ") else {
+            let mut why = String::new();
+            stderr.read_to_string(&mut why).await?;
+            bail!("node {name} did not start: {}", why.trim_end());
+        };
+        let url = url.parse().with_context(|| format!("node {name} listens at '{url}'"))?;
+        // A node has things to say that nobody needs; unread, they would hold it up.
+        tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
+        Ok(Self { child, url })
+    }
+
+    pub fn url(&self) -> &PeerUrl {
+        &self.url
+    }
+
+    /// Ends the node in order, and waits until it is gone.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().await?;
+        if !status.success() {
+            bail!("the node at {} ended with {status}", self.url);
+        }
+        Ok(())
+    }
+}

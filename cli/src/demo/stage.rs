@@ -1,0 +1,70 @@
+//! What the demo is played on: three nodes and a backend that lists them.
+
+use anyhow::Context;
+
+use super::{backend::DemoBackend, node::Node};
+
+pub const CAROL: &str = "carol";
+
+/// The nodes, by name, and where each listens. Ports are any that are free.
+const NODES: [(&str, &str); 3] =
+    [("alice", "tcp://127.0.0.1:0"), ("bob", "udp://127.0.0.1:0"), (CAROL, "tcp://127.0.0.1:0")];
+
+/// A node of the cast. Its id is its position, from 1.
+pub struct Member {
+    pub name: &'static str,
+    pub url: String,
+    /// `None` while it is stopped.
+    node: Option<Node>,
+}
+
+impl Member {
+    pub fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+}
+
+pub struct Stage {
+    pub members: Vec<Member>,
+    pub backend: DemoBackend,
+}
+
+impl Stage {
+    pub async fn set() -> anyhow::Result<Self> {
+        let mut members = Vec::new();
+        for (name, listen) in NODES {
+            let node = Node::start(name, listen).await?;
+            members.push(Member { name, url: node.url().to_string(), node: Some(node) });
+        }
+        let peers = (1..).zip(&members).map(|(id, member)| (id, member.name, member.url.as_str()));
+        let backend = DemoBackend::start(peers).await?;
+        Ok(Self { members, backend })
+    }
+
+    pub async fn stop_carol(&mut self) -> anyhow::Result<()> {
+        match self.carol().node.take() {
+            Some(node) => node.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// At the very place where it was.
+    pub async fn start_carol(&mut self) -> anyhow::Result<()> {
+        let carol = self.carol();
+        let node = Node::start(carol.name, &carol.url).await;
+        carol.node = Some(node.context("a stopped node could not be started again")?);
+        Ok(())
+    }
+
+    /// Ends every node, and waits until all are gone.
+    pub async fn clear(self) -> anyhow::Result<()> {
+        for node in self.members.into_iter().filter_map(|member| member.node) {
+            node.stop().await?;
+        }
+        Ok(())
+    }
+
+    fn carol(&mut self) -> &mut Member {
+        self.members.iter_mut().find(|member| member.name == CAROL).expect("carol is of the cast")
+    }
+}

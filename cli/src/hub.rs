@@ -1,0 +1,94 @@
+//! `hub`: the backend that probes report to, and the commands of the person who runs it.
+
+mod backup;
+mod config;
+mod credential;
+mod database;
+mod password;
+mod peer;
+mod print;
+mod serve;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use easytier_probe::config::Setting;
+
+use self::{
+    backup::BackupArgs,
+    config::{DatabaseSettings, HubConfig, ServerSettings},
+    credential::{EnrollCommand, KeyCommand, TokenCommand},
+    password::PasswordArgs,
+    peer::PeerCommand,
+};
+use crate::{exit::Exit, settings::SettingFlags};
+
+const EXAMPLES: &str = "\
+Examples:
+  easytier-uptime hub                                  serve, with everything in this folder
+  easytier-uptime hub peer add tcp://192.0.2.7:11010   a node to watch
+  easytier-uptime hub token create --name probe-1      what a probe is given as NODE_TOKEN
+  easytier-uptime hub peer import https://example.com  take over the nodes of another site
+
+The subcommands work on the hub's database, while it runs or not: run them in its folder, or
+name the database with DATABASE_PATH, or with DATABASE_URL and HUB_KEY. The first line that 'hub'
+prints is its address; a first start prints the admin's password too.
+
+Settings are read from flags, the environment, a .env file in the working directory, and the file
+of --config, in this order.
+
+Exit codes:
+  0  done; for 'hub' itself: stopped by Ctrl-C or SIGTERM
+  1  'hub' was told to stop twice, and did not wait for requests under way
+  2  bad usage or configuration, or the database could not be used";
+
+/// Runs the hub that probes report to, and manages its peers, tokens and keys
+///
+/// The hub lists peers to probes, keeps what they see, and tells launchers, dashboards and people. Without a subcommand
+/// it serves until it is stopped. Nothing need be configured: the database, 'uptime.db', its key and the admin's
+/// password are made at the first start.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct HubArgs {
+    #[command(subcommand)]
+    command: Option<HubCommand>,
+
+    #[command(flatten)]
+    database: SettingFlags<DatabaseSettings>,
+
+    #[command(flatten)]
+    server: SettingFlags<ServerSettings>,
+}
+
+#[derive(Debug, Subcommand)]
+enum HubCommand {
+    #[command(subcommand)]
+    Peer(PeerCommand),
+    #[command(subcommand)]
+    Token(TokenCommand),
+    #[command(subcommand)]
+    Key(KeyCommand),
+    #[command(subcommand)]
+    Enroll(EnrollCommand),
+    Backup(BackupArgs),
+    Password(PasswordArgs),
+}
+
+pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
+    let HubArgs { command, database, server } = args;
+    let (database, server) = (database.into_given(), server.into_given());
+    let Some(command) = command else {
+        return serve::run(HubConfig::load(database.into_iter().chain(server).collect())?);
+    };
+    if let Some(setting) = server.keys().next().and_then(|name| Setting::named(name)) {
+        bail!("--{} is for running the hub, and says nothing to its subcommands; remove it", setting.flag());
+    }
+    let config = HubConfig::load(database)?;
+    match command {
+        HubCommand::Peer(command) => peer::run(command, &config),
+        HubCommand::Token(command) => credential::run_token(command, &config),
+        HubCommand::Key(command) => credential::run_key(command, &config),
+        HubCommand::Enroll(command) => credential::run_enroll(command, &config),
+        HubCommand::Backup(args) => backup::run(args, &config),
+        HubCommand::Password(args) => password::run(args, &config),
+    }
+}

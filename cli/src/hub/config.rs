@@ -1,0 +1,248 @@
+//! The hub's configuration, from the same layers as a probe's.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use easytier_probe::{
+    AddressPolicy, CheckOptions, Secret,
+    config::{ConfigErrors, LogFormat, Reader, Sources, values},
+};
+use easytier_uptime_hub::{api::Network, consensus::Policy, crypto::HubKey, store::Retention};
+use tracing_subscriber::EnvFilter;
+
+use super::password;
+use crate::{logging, settings::Selection};
+
+/// What every command of the hub needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct DatabaseSettings;
+
+impl Selection for DatabaseSettings {
+    const SETTINGS: &'static [(&'static str, &'static [&'static str])] =
+        &[("Database", &["CONFIG_FILE", "DATABASE_PATH", "DATABASE_URL", "HUB_KEY", "HUB_KEY_FILE"])];
+    const OF_SUBCOMMANDS: bool = true;
+}
+
+/// What only the running hub needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerSettings;
+
+impl Selection for ServerSettings {
+    const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
+        ("Server", &["SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "ADMIN_PASSWORD"]),
+        (
+            "Tests that strangers ask for before they submit a peer",
+            &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS"],
+        ),
+        (
+            "Results",
+            &["FLAP_DAMPING", "RESULT_RETENTION", "FIVE_MINUTE_RETENTION", "HOUR_RETENTION", "EVENT_RETENTION"],
+        ),
+        ("Log", &["RUST_LOG", "LOG_FORMAT"]),
+    ];
+    /// Strangers may have public addresses checked, unless the operator says more.
+    const DEFAULTS: &'static [(&'static str, &'static str)] = &[("ALLOW_PRIVATE_PEERS", "false")];
+}
+
+/// A test of a connection takes no longer than this, whatever checks may take.
+const LONGEST_TEST: Duration = Duration::from_secs(5);
+
+/// All that can be configured of a hub.
+#[derive(Debug, Clone)]
+pub struct HubConfig {
+    pub listen: SocketAddr,
+    pub database: Database,
+    pub admin_password: Option<Secret>,
+    pub trusted_proxies: Vec<Network>,
+    /// Of tests that strangers ask for.
+    pub checks: CheckOptions,
+    pub policy: Policy,
+    pub retention: Retention,
+    pub log_filter: EnvFilterText,
+    pub log_format: LogFormat,
+}
+
+/// Where the database is, and with which key its secrets are sealed.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// Without a key, that in the file beside it.
+    Sqlite {
+        path: PathBuf,
+        key: Option<HubKey>,
+    },
+    Postgres {
+        url: Secret,
+        key: HubKey,
+    },
+}
+
+/// The text of a filter that is known to be one: a filter itself cannot be cloned.
+#[derive(Debug, Clone)]
+pub struct EnvFilterText(String);
+
+impl EnvFilterText {
+    pub fn filter(&self) -> EnvFilter {
+        logging::filter(&self.0).expect("validated when it was read")
+    }
+}
+
+impl HubConfig {
+    /// Reads and validates the configuration, `flags` first.
+    pub fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
+        Self::of(Sources::of_process(flags))
+    }
+
+    fn of(mut sources: Sources) -> Result<Self, ConfigErrors> {
+        sources.defaults.extend(ServerSettings::DEFAULTS.iter().copied());
+        let mut reader = Reader::new(&sources);
+        let host: IpAddr = reader.value("SERVER_HOST", values::address);
+        let listen = SocketAddr::new(host, reader.value("SERVER_PORT", values::port));
+        let admin_password = reader.optional("ADMIN_PASSWORD", password::checked);
+        let trusted_proxies = reader.optional("TRUSTED_PROXIES", networks).unwrap_or_default();
+        let timeout = reader.value("HEALTH_CHECK_TIMEOUT", values::interval);
+        let checks = CheckOptions {
+            timeout: timeout.min(LONGEST_TEST),
+            pings: reader.value("HEALTH_CHECK_PINGS", |text| values::number(text, 1..=100)),
+            addresses: AddressPolicy {
+                allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::switch),
+                allow_local: reader.value("ALLOW_LOCAL_PEERS", values::switch),
+            },
+            ..CheckOptions::default()
+        };
+        let policy = Policy {
+            confirmations: reader.value("FLAP_DAMPING", |text| values::number(text, 1..=100)),
+            ..Policy::default()
+        };
+        let retention = Retention {
+            results: reader.value("RESULT_RETENTION", values::retention),
+            five_minutes: reader.value("FIVE_MINUTE_RETENTION", values::retention),
+            hours: reader.value("HOUR_RETENTION", values::retention),
+            events: reader.value("EVENT_RETENTION", values::retention),
+        };
+        let log_filter = reader.value("RUST_LOG", |text| logging::filter(text).map(|_| EnvFilterText(text.to_owned())));
+        let log_format = reader.value("LOG_FORMAT", values::log_format);
+        let database = database(&mut reader);
+        let config = database.map(|database| Self {
+            listen,
+            database,
+            admin_password,
+            trusted_proxies,
+            checks,
+            policy,
+            retention,
+            log_filter,
+            log_format,
+        });
+        reader.finish(config).map(|config| config.expect("what is wrong with the database was told"))
+    }
+}
+
+/// `None` when something is wrong with it, which the reader then knows.
+fn database(reader: &mut Reader<'_>) -> Option<Database> {
+    let path: PathBuf = reader.value("DATABASE_PATH", |path| Ok(path.into()));
+    let url = reader.optional("DATABASE_URL", values::database_url);
+    let key = reader.optional("HUB_KEY", |text| HubKey::from_hex(text).map_err(|error| error.to_string()));
+    let key_of_file =
+        reader.optional("HUB_KEY_FILE", |path| HubKey::from_file(path.as_ref()).map_err(|error| error.to_string()));
+    let given = |name: &str| !reader.is_missing(name);
+    if given("HUB_KEY") && given("HUB_KEY_FILE") {
+        reader.refuse("HUB_KEY_FILE", "names a key, and HUB_KEY is one too; remove one of them".to_owned());
+        return None;
+    }
+    let has_key = given("HUB_KEY") || given("HUB_KEY_FILE");
+    match (given("DATABASE_URL"), key.or(key_of_file)) {
+        (true, None) if !has_key => {
+            let why = "a hub on PostgreSQL needs it, the same for all hubs on one database: 64 hexadecimal digits, made \
+                       with 'openssl rand -hex 32'; or name a file that holds them with HUB_KEY_FILE";
+            reader.require("HUB_KEY", why);
+            None
+        }
+        (true, key) => Some(Database::Postgres { url: url?, key: key? }),
+        (false, None) if has_key => None,
+        (false, key) => Some(Database::Sqlite { path, key }),
+    }
+}
+
+fn networks(text: &str) -> Result<Vec<Network>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse::<Network>().map_err(|error| error.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use easytier_probe::config::HUB_SETTINGS;
+
+    use super::*;
+
+    fn environment(values: &[(&str, &str)]) -> Result<HubConfig, ConfigErrors> {
+        let directory = tempfile::tempdir().unwrap();
+        HubConfig::of(Sources {
+            environment: values.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect(),
+            directory: directory.path().to_owned(),
+            ..Sources::default()
+        })
+    }
+
+    fn lines(values: &[(&str, &str)]) -> Vec<String> {
+        let shown = environment(values).expect_err("not valid").to_string();
+        shown.lines().skip(1).map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn nothing_need_be_configured() {
+        let config = environment(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert!(matches!(config.database, Database::Sqlite { path, key: None } if path.as_os_str() == "uptime.db"));
+        assert_eq!((config.policy, config.retention), (Policy::default(), Retention::default()));
+        assert_eq!(config.checks.addresses, AddressPolicy::PUBLIC_ONLY);
+    }
+
+    /// An option that is parsed and never read is worse than none.
+    #[test]
+    fn every_setting_of_the_table_is_read_and_no_secret_shown() {
+        for setting in HUB_SETTINGS {
+            let lines = lines(&[(setting.name, "\u{7} no value of anything")]);
+            assert_eq!(lines.len(), 1, "{}: {lines:?}", setting.name);
+            assert_eq!(lines[0].contains("no value of"), !setting.is_secret, "{}: {lines:?}", setting.name);
+        }
+    }
+
+    #[test]
+    fn a_shared_database_takes_a_shared_key() {
+        let url = ("DATABASE_URL", "postgres://u:s3cr3t@h/d");
+        let lines = lines(&[url]);
+        assert!(lines.len() == 1 && lines[0].starts_with("HUB_KEY: is not set; "), "{lines:?}");
+        let key = "5e".repeat(32);
+        let config = environment(&[url, ("HUB_KEY", &key)]).unwrap();
+        assert!(matches!(config.database, Database::Postgres { .. }));
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("s3cr3t") && !printed.contains("5e5e"), "{printed}");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_together() {
+        let wrong = [
+            ("DATABASE_URL", "mysql://h/d"),
+            ("HUB_KEY", "short"),
+            ("HUB_KEY_FILE", "/no/such/file"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
+            ("ADMIN_PASSWORD", "1234"),
+            ("RESULT_RETENTION", "1h"),
+            ("RUST_LOG", "easytier=loud"),
+        ];
+        let lines = lines(&wrong);
+        for (name, _) in wrong {
+            assert!(lines.iter().any(|line| line.starts_with(name)), "{name} is missing in {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_test_of_a_connection_is_short_whatever_checks_may_take() {
+        assert_eq!(environment(&[("HEALTH_CHECK_TIMEOUT", "60s")]).unwrap().checks.timeout, LONGEST_TEST);
+        assert_eq!(environment(&[("HEALTH_CHECK_TIMEOUT", "2s")]).unwrap().checks.timeout, Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,100 @@
+//! The hub's database, opened as its own hub opens it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use easytier_uptime_hub::{
+    crypto::HubKey,
+    store::{Location, Store, StoreError, StoreOptions, key_file},
+    time::Timestamp,
+};
+use tokio::runtime;
+
+use super::config::{Database, HubConfig};
+
+/// An open database.
+pub struct Opened {
+    pub store: Store,
+    pub key: HubKey,
+}
+
+/// Opens the database for the hub, which makes it when there is none.
+pub async fn open(config: &HubConfig) -> anyhow::Result<Opened> {
+    let (location, key) = match &config.database {
+        Database::Sqlite { path, key } => (Location::Sqlite(path.clone()), sqlite_key(path, key.as_ref())?),
+        Database::Postgres { url, key } => (Location::Postgres(url.clone()), key.clone()),
+    };
+    let options = StoreOptions { location, key: key.clone(), policy: config.policy, retention: config.retention };
+    let store = Store::open(options, Timestamp::now()).await.map_err(|error| told(error, &config.database))?;
+    Ok(Opened { store, key })
+}
+
+/// Runs `command` on the database of a hub that was started before, and closes it.
+pub fn with<T>(config: &HubConfig, command: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    if let Database::Sqlite { path, .. } = &config.database
+        && !path.exists()
+    {
+        bail!(
+            "there is no database '{}': start the hub first ('easytier-uptime hub'), run this in its folder, or name its \
+             database with --database-path or --database-url",
+            path.display()
+        );
+    }
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    runtime.block_on(async {
+        let Opened { store, .. } = open(config).await?;
+        let outcome = command(&store).await;
+        store.close().await;
+        outcome
+    })
+}
+
+/// The key that was given, or that of the file beside the database, which is made together with the database.
+fn sqlite_key(database: &Path, given: Option<&HubKey>) -> anyhow::Result<HubKey> {
+    if let Some(key) = given {
+        return Ok(key.clone());
+    }
+    // In this order: whoever makes both at this moment makes the key first.
+    let has_content = std::fs::metadata(database).is_ok_and(|file| file.len() > 0);
+    let file = key_file(database);
+    if has_content && !file.exists() {
+        bail!(
+            "the key of the database '{}' is missing: without it the peers' network secrets cannot be read. Put the file \
+             '{}' back from a backup, or give the key with HUB_KEY or HUB_KEY_FILE",
+            database.display(),
+            file.display()
+        );
+    }
+    HubKey::load_or_create(&file).with_context(|| format!("no key for the database '{}'", database.display()))
+}
+
+/// The file of the key that is used, when it is that beside the database.
+pub fn own_key_file(database: &Database) -> Option<PathBuf> {
+    match database {
+        Database::Sqlite { path, key: None } => Some(key_file(path)),
+        Database::Sqlite { .. } | Database::Postgres { .. } => None,
+    }
+}
+
+/// What to call the database in a message; a URL has a password in it.
+pub fn name(database: &Database) -> String {
+    match database {
+        Database::Sqlite { path, .. } => format!("'{}'", path.display()),
+        Database::Postgres { .. } => "of DATABASE_URL".to_owned(),
+    }
+}
+
+fn told(error: StoreError, database: &Database) -> anyhow::Error {
+    let name = name(database);
+    match error {
+        StoreError::WrongHubKey(_) => {
+            let given = match own_key_file(database) {
+                Some(file) => format!("that in '{}' is another", file.display()),
+                None => "that of HUB_KEY or HUB_KEY_FILE is another".to_owned(),
+            };
+            anyhow!("the database {name} was made with another hub key: {given}. Give the key that it was made with")
+        }
+        error => anyhow::Error::new(error).context(format!("cannot open the database {name}")),
+    }
+}

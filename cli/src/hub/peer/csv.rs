@@ -1,0 +1,114 @@
+//! Peers as a table: one row each, under headings that are the names of the JSON fields. Tags and regions are joined by
+//! commas, which neither can contain.
+
+use std::io;
+
+use serde_json::{Map, Value};
+
+use super::document::Document;
+
+/// The columns of an export, in order; `network_secret` only where secrets are wanted.
+const COLUMNS: [&str; 18] = [
+    "id",
+    "name",
+    "url",
+    "description",
+    "access",
+    "network_name",
+    "network_secret",
+    "check",
+    "timeout_ms",
+    "allow_relay",
+    "max_connections",
+    "tags",
+    "regions",
+    "qq_number",
+    "wechat",
+    "mail",
+    "is_approved",
+    "submitted",
+];
+
+const SECRET: &str = "network_secret";
+const LISTS: [&str; 2] = ["tags", "regions"];
+const NUMBERS: [&str; 4] = ["id", "port", "timeout_ms", "max_connections"];
+const SWITCHES: [&str; 3] = ["allow_relay", "is_approved", "submitted"];
+
+pub fn write(documents: &[Document], with_secrets: bool) -> anyhow::Result<String> {
+    let columns: Vec<&str> = COLUMNS.into_iter().filter(|column| with_secrets || *column != SECRET).collect();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&columns)?;
+    for document in documents {
+        let fields = serde_json::to_value(document)?;
+        writer.write_record(columns.iter().map(|column| cell(&fields[*column])))?;
+    }
+    Ok(String::from_utf8(writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?)?)
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// The number of a row's line, and the row as a JSON object, or what of it cannot be read.
+pub type Row = (u64, Result<Value, String>);
+
+/// The rows of a table whose first line names the columns.
+pub fn read(text: &str) -> Result<Vec<Row>, String> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).flexible(true).from_reader(text.as_bytes());
+    let headings = reader.headers().map_err(|error| format!("not CSV: {error}"))?.clone();
+    let headings: Vec<String> = headings.iter().map(str::to_ascii_lowercase).collect();
+    if !headings.iter().any(|heading| ["url", "host", "public_ip", "address"].contains(&heading.as_str())) {
+        return Err(
+            "not CSV as it is read here: the first line must name the columns, 'url' (or 'host' and 'port') among \
+                    them"
+                .to_owned(),
+        );
+    }
+    let rows = reader.records().map(|record| match record {
+        Ok(record) => {
+            let line = record.position().map_or(0, csv::Position::line);
+            let row = if record.len() > headings.len() {
+                Err(format!("it has {} cells, and there are {} columns", record.len(), headings.len()))
+            } else {
+                object(&headings, &record)
+            };
+            (line, row)
+        }
+        Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
+    });
+    Ok(rows.collect())
+}
+
+fn object(headings: &[String], record: &csv::StringRecord) -> Result<Value, String> {
+    let mut fields = Map::new();
+    for (heading, cell) in headings.iter().zip(record) {
+        let is_member = || {
+            let access = headings.iter().position(|heading| heading == "access").and_then(|at| record.get(at));
+            access == Some("member")
+        };
+        let value = match heading.as_str() {
+            // An empty secret is one, for a member.
+            SECRET if cell.is_empty() && !is_member() => continue,
+            SECRET => Value::from(cell),
+            _ if cell.trim().is_empty() => continue,
+            name if LISTS.contains(&name) => cell.split(',').map(str::trim).collect(),
+            name if NUMBERS.contains(&name) => {
+                let number: u64 = cell.trim().parse().map_err(|_| format!("{name}: '{cell}' is no whole number"))?;
+                number.into()
+            }
+            name if SWITCHES.contains(&name) => match cell.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" => true.into(),
+                "false" | "0" | "no" => false.into(),
+                _ => return Err(format!("{name}: '{cell}' is neither true nor false")),
+            },
+            _ => Value::from(cell.trim()),
+        };
+        fields.insert(heading.clone(), value);
+    }
+    Ok(fields.into())
+}

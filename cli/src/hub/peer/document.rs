@@ -1,0 +1,183 @@
+//! Peers in files: what an export writes, and all that an import reads.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use easytier_probe::{CheckMode, Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
+use easytier_uptime_hub::model::{Contacts, PeerRecord, PeerSpec, Region, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::named;
+
+/// A peer as an export writes it.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    pub id: i64,
+    pub name: String,
+    pub url: String,
+    pub description: String,
+    pub access: Access,
+    pub network_name: Option<String>,
+    /// Absent, not null, where secrets are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_secret: Option<Secret>,
+    pub check: Check,
+    pub timeout_ms: Option<u64>,
+    pub allow_relay: bool,
+    pub max_connections: u32,
+    pub tags: BTreeSet<Tag>,
+    pub regions: BTreeSet<Region>,
+    pub qq_number: Option<String>,
+    pub wechat: Option<String>,
+    pub mail: Option<String>,
+    pub is_approved: bool,
+    /// A stranger named it.
+    pub submitted: bool,
+}
+
+/// In whose network a peer is checked: without its secret a member's record would look like a guest's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    Guest,
+    Member,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    Full,
+    Handshake,
+}
+
+impl Document {
+    pub fn of(record: &PeerRecord, with_secret: bool) -> Self {
+        let spec = record.spec.clone();
+        Self {
+            id: record.id.0,
+            name: spec.name,
+            url: spec.url.to_string(),
+            description: spec.description,
+            access: if spec.network_secret.is_some() { Access::Member } else { Access::Guest },
+            network_name: spec.network_name,
+            network_secret: spec.network_secret.filter(|_| with_secret),
+            check: if spec.mode == CheckMode::Handshake { Check::Handshake } else { Check::Full },
+            timeout_ms: spec.timeout.map(|timeout| timeout.as_millis() as u64),
+            allow_relay: spec.allow_relay,
+            max_connections: spec.max_connections,
+            tags: spec.tags,
+            regions: spec.regions,
+            qq_number: spec.contacts.qq_number,
+            wechat: spec.contacts.wechat,
+            mail: spec.contacts.mail,
+            is_approved: record.approved,
+            submitted: record.submitted,
+        }
+    }
+}
+
+/// A peer to import: what exports write, what the contract's documents have, and what the public API's list shows.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Entry {
+    #[serde(flatten)]
+    listed: ListedPeer,
+    /// The public API's `protocol://host:port`.
+    address: Option<String>,
+    access: Option<Access>,
+    description: Option<String>,
+    max_connections: Option<u32>,
+    regions: Option<Vec<String>>,
+    qq_number: Option<String>,
+    wechat: Option<String>,
+    mail: Option<String>,
+    is_approved: Option<bool>,
+    submitted: Option<bool>,
+}
+
+/// A peer that can be imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub spec: PeerSpec,
+    pub approved: bool,
+    /// A stranger named it: where it lies is looked at more closely.
+    pub submitted: bool,
+}
+
+impl Entry {
+    /// A peer known by its URL alone.
+    pub fn of_url(url: &str) -> Self {
+        Self { listed: ListedPeer { url: Some(url.to_owned()), ..ListedPeer::default() }, ..Self::default() }
+    }
+
+    /// What it is called in a message.
+    pub fn label(&self) -> Option<&str> {
+        let ListedPeer { name, url, host, public_ip, .. } = &self.listed;
+        [name, url, &self.address, host, public_ip]
+            .into_iter()
+            .find_map(|text| text.as_deref())
+            .filter(|text| !text.is_empty())
+    }
+
+    /// The peer, or all that is wrong with it.
+    pub fn into_candidate(self) -> Result<Candidate, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut listed = self.listed;
+        let filled = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        // The address has the path too, which host and port have not.
+        if listed.url.is_none() && self.address.as_deref().is_some_and(|address| address.parse::<PeerUrl>().is_ok()) {
+            listed.url = self.address;
+        }
+        let network_secret = match (self.access, listed.network_secret.take()) {
+            (Some(Access::Guest), _) => None,
+            (Some(Access::Member), None) => {
+                problems.push(
+                    "it is checked as a member of its network, and the network's secret is not here: export it with \
+                     --with-secrets, or write access 'guest'"
+                        .to_owned(),
+                );
+                None
+            }
+            (_, secret) => secret,
+        };
+        let network_name = filled(listed.network_name.take())
+            .or_else(|| network_secret.as_ref().map(|_| DEFAULT_NETWORK_NAME.to_owned()));
+        if let Some(check) = listed.check.as_deref().filter(|check| !["full", "handshake"].contains(check)) {
+            problems.push(format!("its check '{check}' is neither 'full' nor 'handshake'"));
+        }
+        if listed.timeout_ms == Some(0) {
+            problems.push("its timeout_ms is 0".to_owned());
+        }
+        let tags: BTreeSet<Tag> = labels(listed.tags.take(), &mut problems);
+        let regions: BTreeSet<Region> = labels(self.regions, &mut problems);
+
+        let peer = listed.into_peer(Origin::Local, Some(0)).map_err(|error| problems.push(error.to_string())).ok();
+        let Some(peer) = peer.filter(|_| problems.is_empty()) else { return Err(problems) };
+        let spec = PeerSpec {
+            description: self.description.unwrap_or_default(),
+            network_name,
+            network_secret,
+            mode: peer.mode,
+            timeout: peer.timeout.filter(|timeout| *timeout > Duration::ZERO),
+            allow_relay: peer.allow_relay,
+            max_connections: self.max_connections.unwrap_or(100),
+            tags,
+            regions,
+            contacts: Contacts {
+                qq_number: filled(self.qq_number),
+                wechat: filled(self.wechat),
+                mail: filled(self.mail),
+            },
+            ..named(peer.url, peer.name)
+        };
+        Ok(Candidate { spec, approved: self.is_approved.unwrap_or(true), submitted: self.submitted.unwrap_or(false) })
+    }
+}
+
+fn labels<T: Ord + std::str::FromStr<Err: std::fmt::Display>>(
+    texts: Option<Vec<String>>,
+    problems: &mut Vec<String>,
+) -> BTreeSet<T> {
+    let texts = texts.unwrap_or_default();
+    let filled = texts.iter().filter(|text| !text.trim().is_empty());
+    filled.filter_map(|text| text.parse().map_err(|error: T::Err| problems.push(error.to_string())).ok()).collect()
+}

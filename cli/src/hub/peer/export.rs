@@ -1,0 +1,91 @@
+//! `hub peer export`.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::{csv, document::Document};
+use crate::{
+    exit::Exit,
+    hub::{config::HubConfig, database, print::count},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  easytier-uptime hub peer export > peers.json
+  easytier-uptime hub peer export --format csv --output peers.csv
+  easytier-uptime hub peer export --with-secrets --output peers.json     to move to another hub";
+
+/// Writes all peers as JSON or CSV, which 'hub peer import' reads
+///
+/// The JSON is also a list that 'easytier-uptime check --file' and 'easytier-uptime once --peers' read.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ExportArgs {
+    /// The form
+    #[arg(long, short, value_name = "FORMAT", value_enum, default_value = "json")]
+    format: Format,
+    /// Write to this file instead of standard output; with secrets it can be read by its owner alone
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write the networks' secrets too, in plain text
+    #[arg(long)]
+    with_secrets: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// An array of objects
+    Json,
+    /// A table; tags and regions are joined by commas
+    Csv,
+}
+
+pub fn run(args: &ExportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
+    let records = database::with(config, async |store| Ok(store.export_peers().await?))?;
+    let secrets = records.iter().filter(|record| record.spec.network_secret.is_some()).count();
+    let documents: Vec<Document> = records.iter().map(|record| Document::of(record, args.with_secrets)).collect();
+    let text = match args.format {
+        Format::Json => serde_json::to_string_pretty(&documents)? + "\n",
+        Format::Csv => csv::write(&documents, args.with_secrets)?,
+    };
+    match &args.output {
+        Some(file) => {
+            write(file, &text, args.with_secrets).with_context(|| format!("cannot write to '{}'", file.display()))?
+        }
+        None => io::stdout().write_all(text.as_bytes())?,
+    }
+    match (secrets, args.with_secrets) {
+        (0, _) => {}
+        (_, true) => anstream::eprintln!(
+            "warning: the secrets of {} are in it, in plain text: keep it where nobody else can read it",
+            count(secrets, "network")
+        ),
+        (_, false) => anstream::eprintln!(
+            "note: the network secrets of {} are left out, and without them an import refuses these; --with-secrets \
+             includes them",
+            count(secrets, "peer")
+        ),
+    }
+    Ok(Exit::Success)
+}
+
+fn write(file: &Path, text: &str, is_private: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    if is_private {
+        options.mode(0o600);
+    }
+    let mut file = options.open(file)?;
+    if is_private && file.metadata()?.is_file() {
+        // One that was there before may be open to others.
+        file.set_permissions(PermissionsExt::from_mode(0o600))?;
+    }
+    file.write_all(text.as_bytes())
+}

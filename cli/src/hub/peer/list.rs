@@ -1,0 +1,78 @@
+//! `hub peer list`.
+
+use clap::Args;
+use easytier_uptime_hub::model::{PageRequest, PeerFilter, PeerRecord};
+use serde::Serialize;
+
+use super::document::Document;
+use crate::{
+    exit::Exit,
+    hub::{config::HubConfig, database, print},
+    text::printable,
+};
+
+/// Lists the peers, with what the regions together say of them
+///
+/// STATUS is 'up' when more than half of the regions that look say so, 'partial' when some do, 'down' when none does, and
+/// 'unknown' when nobody looked lately.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Print a JSON array instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Only those that strangers submitted and that wait for 'hub peer approve'
+    #[arg(long)]
+    pending: bool,
+    /// Only those with this text in their name, URL or description
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+}
+
+/// A peer in the JSON array: what an export has, and what the hub knows of it.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    document: Document,
+    status: &'static str,
+    created_at: String,
+    updated_at: String,
+}
+
+pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
+    let filter = PeerFilter { approved: args.pending.then_some(false), search: args.search.clone() };
+    let everything = PageRequest { page: 1, per_page: u32::MAX };
+    let mut peers = database::with(config, async |store| Ok(store.peers(&filter, everything).await?.items))?;
+    peers.reverse();
+    if args.json {
+        let listed = |peer: &PeerRecord| Listed {
+            document: Document::of(peer, false),
+            status: peer.verdict.as_str(),
+            created_at: peer.created_at.to_string(),
+            updated_at: peer.updated_at.to_string(),
+        };
+        print::json(&peers.iter().map(listed).collect::<Vec<_>>())?;
+    } else if peers.is_empty() {
+        let any = !args.pending && args.search.is_none();
+        anstream::eprintln!(
+            "{}",
+            if any { "there are no peers yet; 'hub peer add' adds one" } else { "there are none" }
+        );
+    } else {
+        let row = |peer: &PeerRecord| {
+            let spec = &peer.spec;
+            let name = if spec.name == spec.url.to_string() { String::new() } else { printable(&spec.name) };
+            [
+                peer.id.to_string(),
+                if peer.approved { peer.verdict.as_str() } else { "not approved" }.to_owned(),
+                spec.url.to_string(),
+                name,
+                spec.network_secret.as_ref().and(spec.network_name.as_deref()).map(printable).unwrap_or_default(),
+                printable(&spec.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+                printable(&spec.regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+            ]
+        };
+        let rows: Vec<_> = peers.iter().map(row).collect();
+        print::table(["ID", "STATUS", "URL", "NAME", "NETWORK", "TAGS", "REGIONS"], &rows)?;
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,65 @@
+//! Where results are written to.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+};
+
+use anstream::AutoStream;
+use anyhow::Context;
+
+use super::{Format, Outcome, json, junit, markdown, text};
+
+/// GitHub Actions names here the file whose Markdown it shows on the page of the run.
+const STEP_SUMMARY_VARIABLE: &str = "GITHUB_STEP_SUMMARY";
+
+pub enum Output {
+    Stdout,
+    File(File, PathBuf),
+}
+
+impl Output {
+    /// Makes sure that the results can be written.
+    pub fn open(path: Option<PathBuf>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self::Stdout) };
+        let file = File::create(&path).with_context(|| format!("cannot write to '{}'", path.display()))?;
+        Ok(Self::File(file, path))
+    }
+
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File(..))
+    }
+
+    pub fn write(&self, outcome: &Outcome, format: Format) -> anyhow::Result<()> {
+        match self {
+            Self::Stdout => write(&mut anstream::stdout().lock(), outcome, format),
+            Self::File(file, path) => {
+                let file = file.try_clone()?;
+                write(&mut BufWriter::new(AutoStream::never(file)), outcome, format)
+                    .with_context(|| format!("cannot write to '{}'", path.display()))
+            }
+        }
+    }
+}
+
+fn write(out: &mut impl Write, outcome: &Outcome, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Text => text::write(out, outcome)?,
+        Format::Json => json::write(out, outcome)?,
+        Format::Junit => junit::write(out, outcome)?,
+        Format::Markdown => markdown::write(out, outcome)?,
+    }
+    Ok(out.flush()?)
+}
+
+/// Shows the results on the page of the run, where this runs on GitHub Actions.
+pub fn append_to_step_summary(outcome: &Outcome) -> anyhow::Result<()> {
+    let Some(path) = std::env::var_os(STEP_SUMMARY_VARIABLE).filter(|path| !path.is_empty()) else { return Ok(()) };
+    let append = || -> io::Result<()> {
+        let mut file = BufWriter::new(OpenOptions::new().append(true).create(true).open(&path)?);
+        markdown::write(&mut file, outcome)?;
+        file.flush()
+    };
+    append().with_context(|| format!("cannot append to '{}' ({STEP_SUMMARY_VARIABLE})", path.display()))
+}

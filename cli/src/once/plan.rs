@@ -1,0 +1,140 @@
+//! What a cycle is to do, from the command line and the configuration, with everything that is wrong told together.
+
+use std::path::Path;
+
+use easytier_probe::{
+    Backend, CheckOptions, CheckResult, ProbeConfig,
+    backend::{Delivery, StatusReport},
+    config::{ConfigError, ConfigErrors, LogFormat},
+    cycle::{BackendPeers, BoxError, ListedPeers, NoSink, Page, PeerSource, ReportSink},
+};
+use tokio::time::Instant;
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+use super::Reporting;
+use crate::{logging, peer_list, settings::SettingFlags};
+
+pub struct Plan {
+    pub source: Source,
+    pub sink: Sink,
+    pub reporting: Reporting,
+    pub checks: CheckOptions,
+    pub concurrency: usize,
+    pub server_id: String,
+    pub log_filter: EnvFilter,
+    pub log_format: LogFormat,
+}
+
+/// Where the peers are from.
+pub enum Source {
+    Backend(BackendPeers),
+    List(ListedPeers),
+}
+
+/// Where the results go.
+pub enum Sink {
+    Backend(Backend),
+    Nowhere,
+}
+
+impl Plan {
+    pub fn new(settings: SettingFlags, list: Option<&Path>, report: bool, dry_run: bool) -> anyhow::Result<Self> {
+        let mut errors = Vec::new();
+        let listed = list.map(|path| match peer_list::read(path) {
+            Ok(peers) => {
+                if peers.is_empty() {
+                    errors.push(problem("--peers", "there is nothing to check: the list names no peer".to_owned()));
+                }
+                peers
+            }
+            Err(error) => {
+                errors.push(problem("--peers", error));
+                Vec::new()
+            }
+        });
+        let config = match ProbeConfig::load(&settings.sources()) {
+            Ok(config) => config,
+            Err(mut more) => {
+                more.0.append(&mut errors);
+                return Err(more.into());
+            }
+        };
+        let log_filter = logging::filter(&config.rust_log).unwrap_or_else(|what| {
+            errors.push(ConfigError {
+                place: "RUST_LOG".to_owned(),
+                value: Some(config.rust_log.clone()),
+                problem: what,
+            });
+            EnvFilter::default()
+        });
+        // A backend that a list makes superfluous need not be there.
+        let backend = if listed.is_none() || report {
+            let backend = config.backend().map_err(|mut more| errors.append(&mut more.0)).ok();
+            if let (None, None, Some(error)) = (&backend, &listed, errors.last_mut()) {
+                error.problem += ", or a list of peers with --peers";
+            }
+            backend
+        } else {
+            None
+        };
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors).into());
+        }
+
+        let backend = backend.map(Backend::new).transpose()?;
+        let reporting = match (&backend, dry_run) {
+            (_, true) => Reporting::DryRun,
+            (Some(_), false) => Reporting::ToBackend,
+            (None, false) => Reporting::ListOnly,
+        };
+        let sink = match &backend {
+            Some(backend) if reporting == Reporting::ToBackend => Sink::Backend(backend.clone()),
+            _ => Sink::Nowhere,
+        };
+        let source = match (listed, backend) {
+            (Some(peers), _) => Source::List(ListedPeers::new(peers)),
+            (None, Some(backend)) => Source::Backend(BackendPeers::new(backend)),
+            (None, None) => unreachable!("without a list there is a backend, or an error"),
+        };
+        Ok(Self {
+            source,
+            sink,
+            reporting,
+            checks: config.checks(),
+            concurrency: config.check_concurrency,
+            server_id: config.server_id,
+            log_filter,
+            log_format: config.log_format,
+        })
+    }
+}
+
+fn problem(place: &str, problem: String) -> ConfigError {
+    ConfigError { place: place.to_owned(), value: None, problem }
+}
+
+impl PeerSource for Source {
+    async fn next_page(&mut self, deadline: Instant) -> Result<Option<Page>, BoxError> {
+        match self {
+            Self::Backend(peers) => peers.next_page(deadline).await,
+            Self::List(peers) => peers.next_page(deadline).await,
+        }
+    }
+}
+
+impl ReportSink for Sink {
+    async fn send(&self, cycle_id: Uuid, results: &[CheckResult], deadline: Instant) -> Result<Delivery, BoxError> {
+        match self {
+            Self::Backend(backend) => backend.send(cycle_id, results, deadline).await,
+            Self::Nowhere => NoSink.send(cycle_id, results, deadline).await,
+        }
+    }
+
+    async fn report_status(&self, status: &StatusReport, deadline: Instant) -> Result<(), BoxError> {
+        match self {
+            Self::Backend(backend) => ReportSink::report_status(backend, status, deadline).await,
+            Self::Nowhere => NoSink.report_status(status, deadline).await,
+        }
+    }
+}

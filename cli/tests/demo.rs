@@ -1,0 +1,64 @@
+//! The `demo` command: it shows what it should, says so, and leaves nothing behind.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn start(args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_easytier-uptime"));
+    // What the caller's environment says is not the demo's.
+    command.arg("demo").args(args).env("NODE_TOKEN", "another").env("NETWORK_SECRET", "another").env_remove("RUST_LOG");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Nobody listens any more where the demo's first lines say that nodes do.
+#[track_caller]
+fn assert_no_node_is_left(lines: &[String]) {
+    let nodes: Vec<&str> = lines.iter().filter_map(|line| line.split_once("  tcp://")).map(|(_, at)| at).collect();
+    assert_eq!(nodes.len(), 2, "{lines:?}");
+    for address in nodes {
+        TcpListener::bind(address).unwrap_or_else(|error| panic!("a node still listens at {address}: {error}"));
+    }
+}
+
+#[test]
+fn a_node_is_seen_to_go_down_and_to_come_back() {
+    let output = start(&["--cycles", "3", "--interval", "1s"]).wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+    let mut rest = stdout.as_str();
+    for expected in [
+        "cycle 1: 3 online, 0 offline",
+        "carol  online",
+        "carol stops",
+        "cycle 2: 2 online, 1 offline",
+        "carol  offline  connect: ",
+        "[connect_refused]",
+        "carol is back",
+        "cycle 3: 3 online, 0 offline",
+        "carol  online",
+        "All as it should be",
+    ] {
+        let (_, after) = rest.split_once(expected).unwrap_or_else(|| panic!("no '{expected}' in\n{rest}\n{stderr}"));
+        rest = after;
+    }
+    assert_eq!(stderr, "");
+    assert_no_node_is_left(&stdout.lines().map(str::to_owned).collect::<Vec<_>>());
+}
+
+#[test]
+fn ctrl_c_ends_it_in_order() {
+    let mut demo = start(&["--cycles", "1000", "--interval", "1h"]);
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("cycle 1: ")).collect();
+    kill_process(Pid::from_child(&demo), Signal::INT).unwrap();
+    seen.extend(lines);
+    let output = demo.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{seen:?} {output:?}");
+    assert!(seen.last().unwrap().ends_with("stopped"), "{seen:?}");
+    assert_no_node_is_left(&seen);
+}

@@ -1,0 +1,596 @@
+//! The hub's command line: from an empty folder to peers that are seen healthy, and everything an operator does.
+
+#[path = "../../tests/support/node.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod node;
+#[path = "../../hub/tests/support/postgres.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod postgres;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    http::{StatusCode, Uri},
+    routing::get,
+};
+use easytier_probe::Scheme;
+use node::NodeOptions;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_easytier-uptime");
+
+/// A command in `folder`, with nothing in its environment but `variables`.
+fn command(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(args).current_dir(folder).env_clear().envs(variables.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    run_with(folder, args, &[], "")
+}
+
+fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Output {
+    let mut child = command(folder, args, variables).spawn().unwrap();
+    // The command may end without reading; that is no failure of the test.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What a command printed that succeeded.
+#[track_caller]
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// What a command said that refused, with exit code 2 and nothing on standard output.
+#[track_caller]
+fn refusal(output: &Output) -> String {
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{}", text(&output.stderr));
+    text(&output.stderr)
+}
+
+#[track_caller]
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+/// A hub in a folder, which runs until it is dropped.
+struct Hub {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+    stderr: BufReader<std::process::ChildStderr>,
+    url: String,
+}
+
+impl Hub {
+    fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let variables: Vec<_> = [("SERVER_PORT", "0")].iter().chain(variables).copied().collect();
+        let mut child = command(folder, &["hub"], &variables).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected first line {line:?}"));
+        let url = url.trim_end().to_owned();
+        Self { child, stdout, stderr, url }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Reads the log up to a line with these words.
+    fn await_log(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "no {words:?} in the log");
+        }
+    }
+
+    /// Waits for the end, with what was printed after the first line, and the rest of the log.
+    fn ended(mut self) -> (ExitStatus, String, String) {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        (self.child.wait().unwrap(), stdout, stderr)
+    }
+
+    /// Stops it in order, and gives what it printed after its first line.
+    #[track_caller]
+    fn stop(self) -> String {
+        self.signal(Signal::TERM);
+        let (status, stdout, stderr) = self.ended();
+        assert_eq!(status.code(), Some(0), "{stderr}");
+        stdout
+    }
+
+    /// The answer to a GET: its status and document.
+    fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// The public list, by name.
+    fn nodes(&self) -> BTreeMap<String, Value> {
+        let (status, answer) = self.get("/api/nodes?per_page=100", &[]);
+        assert_eq!(status, 200, "{answer}");
+        let items = answer["data"]["items"].as_array().unwrap().clone();
+        items.into_iter().map(|item| (item["name"].as_str().unwrap().to_owned(), item)).collect()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder in which a hub was started once, so that there is a database.
+fn folder_of_hub() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    Hub::start(folder.path()).stop();
+    folder
+}
+
+/// An address at which nothing listens.
+fn dead_url() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("tcp://{}", listener.local_addr().unwrap())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn starts_on_an_empty_folder_and_tells_its_address_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    assert!(hub.url.starts_with("http://127.0.0.1:"), "{}", hub.url);
+    assert_eq!(hub.get("/api/nodes", &[]).0, 200);
+
+    let database = folder.path().join("uptime.db");
+    assert_eq!((mode(&database), mode(&folder.path().join("uptime.db.key"))), (0o600, 0o600));
+    let stdout = hub.stop();
+    assert_contains(&stdout, &["admin password: ", "'uptime.db'", "'uptime.db.key'", "hub token create"]);
+}
+
+#[test]
+fn a_second_start_keeps_the_data_and_tells_no_password_again() {
+    let folder = folder_of_hub();
+    printed(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.7:11010", "--name", "kept"]));
+
+    let hub = Hub::start(folder.path());
+    assert_eq!(hub.nodes().keys().collect::<Vec<_>>(), ["kept"]);
+    assert_eq!(hub.stop(), "", "only the address is printed");
+}
+
+#[test]
+fn once_reports_to_it_and_the_public_list_shows_what_it_saw() {
+    let nodes = ["a", "b"].map(|name| {
+        let options = NodeOptions { hostname: Some(name.to_owned()), ..NodeOptions::listening_on(&[Scheme::Tcp]) };
+        options.start(PROGRAM)
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let add = |url: &str, args: &[&str], variables: &[(&str, &str)]| {
+        let args: Vec<&str> = ["hub", "peer", "add", url].iter().chain(args).copied().collect();
+        printed(&run_with(folder.path(), &args, variables, ""))
+    };
+    let [guest, member] = nodes.each_ref().map(|node| node.url(Scheme::Tcp).to_string());
+    assert_eq!(add(&guest, &["--name", "guest", "--tag", "x"], &[]), format!("added peer 1: {guest} (guest)\n"));
+    let network = ["--name", "member", "--network-name", "test-network"];
+    let said = add(&member, &network, &[("NETWORK_SECRET", "test-secret")]);
+    assert!(!said.contains("test-secret"), "{said}");
+    add(&dead_url(), &["--name", "dead"], &[]);
+
+    let token = printed(&run(folder.path(), &["hub", "token", "create", "--name", "probe-1"]));
+    let probe = [
+        ("BACKEND_BASE_URL", hub.url.as_str()),
+        ("NODE_TOKEN", token.trim()),
+        ("SERVER_ID", "probe-1"),
+        ("ALLOW_LOCAL_PEERS", "true"),
+    ];
+    let once = run_with(folder.path(), &["once", "--fail-on", "never"], &probe, "");
+    printed(&once);
+
+    let listed = hub.nodes();
+    for name in ["guest", "member"] {
+        let node = &listed[name];
+        assert_eq!(node["current_health_status"], "healthy", "{node}");
+        assert!(node["version"].as_str().unwrap().starts_with("2."), "{node}");
+        assert!(node["last_response_time"].as_i64().unwrap() > 0, "{node}");
+        assert_eq!(node["network_secret"], Value::Null);
+    }
+    assert_eq!(listed["dead"]["current_health_status"], "unhealthy", "{}", listed["dead"]);
+
+    let table = printed(&run(folder.path(), &["hub", "peer", "list"]));
+    assert_contains(&table, &["STATUS", "up", "down", "guest", "test-network"]);
+    assert!(!table.contains("test-secret"));
+}
+
+#[test]
+fn a_token_is_printed_alone_and_its_revocation_counts_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let token = printed(&run(folder.path(), &["hub", "token", "create", "--name", "p", "--region", "eu"]));
+    assert!(token.starts_with("etn_") && token.ends_with('\n') && token.split_whitespace().count() == 1, "{token:?}");
+    let answer = || hub.get("/peers", &[("x-node-token", token.trim())]).0;
+    assert_eq!(answer(), 200);
+
+    let list = printed(&run(folder.path(), &["hub", "token", "list"]));
+    assert_contains(&list, &["eu", "p"]);
+    assert!(!list.contains(token.trim()));
+    let missing = refusal(&run(folder.path(), &["hub", "token", "revoke", "1", "77"]));
+    assert_contains(&missing, &["there is no token 77", "nothing was revoked"]);
+    assert_eq!(answer(), 200);
+    printed(&run(folder.path(), &["hub", "token", "revoke", "1"]));
+    assert_eq!(answer(), 401);
+    assert_contains(&printed(&run(folder.path(), &["hub", "token", "revoke", "1"])), &["revoked before"]);
+    let list: Value = serde_json::from_str(&printed(&run(folder.path(), &["hub", "token", "list", "--json"]))).unwrap();
+    assert!(list[0]["revoked_at"].is_string() && list[0].get("token").is_none(), "{list}");
+
+    let elsewhere = refusal(&run(folder.path(), &["hub", "token", "create", "--name", "p", "--region", "us"]));
+    assert_contains(&elsewhere, &["'p' stands in another region than 'us'"]);
+}
+
+#[test]
+fn keys_and_enrollment_keys_are_made_listed_and_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let key = printed(&run(folder.path(), &["hub", "key", "create", "--name", "launcher"]));
+    let answer = || hub.get("/peers", &[("x-api-key", key.trim())]).0;
+    assert_eq!(answer(), 200);
+    printed(&run(folder.path(), &["hub", "key", "revoke", "1"]));
+    assert_eq!(answer(), 401);
+
+    let enroll = printed(&run(folder.path(), &["hub", "enroll", "create", "--name", "fleet", "--region", "eu"]));
+    assert!(enroll.starts_with("ete_"), "{enroll}");
+    assert_contains(&printed(&run(folder.path(), &["hub", "enroll", "list"])), &["fleet", "eu"]);
+    printed(&run(folder.path(), &["hub", "enroll", "revoke", "2"]));
+    assert_contains(&printed(&run(folder.path(), &["hub", "enroll", "list"])), &["revoked"]);
+    // The numbers of one kind mean nothing to another.
+    assert_contains(&refusal(&run(folder.path(), &["hub", "token", "revoke", "2"])), &["there is no token 2"]);
+}
+
+#[test]
+fn a_peer_is_removed_by_its_number_or_none_is() {
+    let folder = folder_of_hub();
+    for url in ["tcp://192.0.2.7", "tcp://192.0.2.8"] {
+        printed(&run(folder.path(), &["hub", "peer", "add", url]));
+    }
+    let twice = refusal(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.7:11010"]));
+    assert_contains(&twice, &["tcp://192.0.2.7:11010 is listed already"]);
+    assert_contains(
+        &refusal(&run(folder.path(), &["hub", "peer", "remove", "1", "9"])),
+        &["no peer 9", "no peer was removed"],
+    );
+    printed(&run(folder.path(), &["hub", "peer", "remove", "1"]));
+    let list: Value = serde_json::from_str(&printed(&run(folder.path(), &["hub", "peer", "list", "--json"]))).unwrap();
+    assert_eq!(list.as_array().unwrap().iter().map(|peer| &peer["id"]).collect::<Vec<_>>(), [2]);
+}
+
+/// Peers with everything that can be said of one.
+fn everything() -> Value {
+    json!([
+        {"url": "tcp://192.0.2.7:11010", "name": "a, \"quoted\"\nname", "tags": ["cn", "a;b"], "regions": ["eu", "us"],
+         "network_name": "home", "network_secret": "s3cr3t ", "allow_relay": true, "max_connections": 7,
+         "description": "=1+1", "timeout_ms": 2500, "mail": "a@example.com", "qq_number": "1", "wechat": "w"},
+        {"url": "udp://[2001:db8::1]:11010", "name": "open network", "network_secret": "", "check": "handshake"},
+        {"url": "ws://node.example.net:80/path?x=1"},
+        {"url": "srv://example.net", "is_approved": false, "mail": "b@example.com"},
+        {"host": "192.0.2.9", "port": 11010, "submitted": true}
+    ])
+}
+
+/// An export without what a hub gives by itself.
+fn exported(folder: &Path) -> Vec<Value> {
+    let text = printed(&run(folder, &["hub", "peer", "export", "--with-secrets"]));
+    let mut peers: Vec<Value> = serde_json::from_str(&text).unwrap();
+    for peer in &mut peers {
+        peer.as_object_mut().unwrap().remove("id");
+    }
+    peers.sort_by_key(|peer| peer["url"].to_string());
+    peers
+}
+
+#[test]
+fn an_export_imports_into_another_hub_as_it_was() {
+    let [from, json, csv] = [(); 3].map(|()| folder_of_hub());
+    let stdin = everything().to_string();
+    let said = printed(&run_with(from.path(), &["hub", "peer", "import", "-"], &[], &stdin));
+    assert_eq!(said, "imported 5 peers, 1 of them to be approved; 0 listed already\n");
+    let original = exported(from.path());
+    assert_eq!(original.iter().filter(|peer| peer["network_secret"] == "s3cr3t ").count(), 1, "{original:#?}");
+
+    for (format, to) in [("json", &json), ("csv", &csv)] {
+        let file = to.path().join("peers");
+        fs::write(&file, "was open to others before").unwrap();
+        let path = file.to_str().unwrap();
+        let args = ["hub", "peer", "export", "--with-secrets", "--format", format, "--output", path];
+        let export = run(from.path(), &args);
+        assert_contains(&text(&export.stderr), &["warning: the secrets of 2 networks"]);
+        assert_eq!((mode(&file), printed(&export)), (0o600, String::new()));
+        printed(&run(to.path(), &["hub", "peer", "import", path]));
+        assert_eq!(exported(to.path()), original, "{format}");
+        let again = printed(&run(to.path(), &["hub", "peer", "import", path]));
+        assert_eq!(again, "imported 0 peers; 5 listed already\n");
+    }
+}
+
+#[test]
+fn without_its_secret_no_member_becomes_a_guest() {
+    let [from, to] = [(); 2].map(|()| folder_of_hub());
+    printed(&run_with(from.path(), &["hub", "peer", "import", "-"], &[], &everything().to_string()));
+    for format in ["json", "csv"] {
+        let export = run(from.path(), &["hub", "peer", "export", "--format", format]);
+        let stdout = printed(&export);
+        assert!(!stdout.contains("s3cr3t"), "{stdout}");
+        assert_contains(&text(&export.stderr), &["2 peers are left out"]);
+        let import = refusal(&run_with(to.path(), &["hub", "peer", "import", "-"], &[], &stdout));
+        assert_contains(&import, &["nothing was imported", "2 of 5 peers", "--with-secrets"]);
+        assert!(exported(to.path()).is_empty());
+    }
+}
+
+#[test]
+fn everything_wrong_with_an_import_is_told_and_nothing_is_imported() {
+    let folder = folder_of_hub();
+    let list = json!(["tcp://192.0.2.7", "192.0.2.8", {"name": "lost"}, {"host": "h", "port": 1, "tags": ["a,b"]}, 5]);
+    let import = |args: &[&str], stdin: &str| {
+        let args: Vec<&str> = ["hub", "peer", "import", "-"].iter().chain(args).copied().collect();
+        run_with(folder.path(), &args, &[], stdin)
+    };
+    let told = refusal(&import(&[], &list.to_string()));
+    let problems =
+        ["4 of 5 peers", "peer 2 ('192.0.2.8'): ", "no scheme", "peer 3 ('lost'): ", "peer 4", "'a,b'", "peer 5: "];
+    assert_contains(&told, &problems);
+    assert!(exported(folder.path()).is_empty());
+
+    let csv = "url,max_connections\ntcp://192.0.2.7,many\ntcp://192.0.2.8,5\n,\n";
+    assert_contains(&refusal(&import(&[], csv)), &["line 2: max_connections: 'many'", "line 4: "]);
+    assert_contains(&refusal(&import(&[], "name\nx\n")), &["first line must name the columns"]);
+    assert_contains(&refusal(&import(&[], "{")), &["standard input is not JSON"]);
+    assert_contains(&refusal(&import(&[], "[]")), &["nothing to import"]);
+
+    let skipped = import(&["--skip-invalid"], &list.to_string());
+    assert_contains(&text(&skipped.stderr), &["warning: 4 are left out", "no scheme"]);
+    assert_eq!(printed(&skipped), "imported 1 peer; 0 listed already\n");
+    printed(&import(&[], "# mine\nudp://192.0.2.9  # the other\n"));
+    assert_eq!(exported(folder.path()).len(), 2);
+}
+
+#[test]
+fn a_running_hub_is_taken_over_by_its_url() {
+    let [from, to] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let hub = Hub::start(from.path());
+    for (url, name) in [("tcp://192.0.2.7", "a"), ("ws://192.0.2.8/path", "b"), ("srv://example.net", "c")] {
+        printed(&run(from.path(), &["hub", "peer", "add", url, "--name", name, "--tag", "t"]));
+    }
+    Hub::start(to.path()).stop();
+    let said = printed(&run(to.path(), &["hub", "peer", "import", &hub.url]));
+    assert_eq!(said, "imported 3 peers; 0 listed already\n");
+    assert_eq!(exported(to.path()), exported(from.path()));
+}
+
+/// A site as others run it: three pages, at most 100 peers each, with fields and values of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_taken_over_page_by_page() {
+    async fn list(uri: Uri) -> Result<Json<Value>, StatusCode> {
+        let query: BTreeMap<String, String> =
+            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        if query["per_page"].parse::<u32>().unwrap() > 100 {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        let page: u32 = query["page"].parse().unwrap();
+        let items: Vec<Value> = (0..2)
+            .map(|index| {
+                json!({"id": page * 2 + index, "name": format!("n{page}-{index}"), "host": format!("192.0.2.{page}{index}"),
+                       "port": 11010, "protocol": "tcp", "network_name": "", "network_secret": null, "ISP": "x",
+                       "is_active": false, "is_approved": true, "tags": ["t"], "max_connections": 100})
+            })
+            .collect();
+        let data = json!({"items": items, "total": 6, "page": page, "per_page": 100, "total_pages": 3});
+        Ok(Json(json!({"success": true, "data": data, "error": null, "message": null})))
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let site = Router::new().route("/api/nodes", get(list));
+    let server = tokio::spawn(async { axum::serve(listener, site).await });
+
+    let folder = folder_of_hub();
+    let said = printed(&run(folder.path(), &["hub", "peer", "import", &url]));
+    assert_eq!(said, "imported 6 peers; 0 listed already\n");
+    assert!(exported(folder.path()).iter().all(|peer| peer["access"] == "guest" && peer["tags"] == json!(["t"])));
+    let wrong = refusal(&run(folder.path(), &["hub", "peer", "import", &format!("{url}/nothing")]));
+    assert_contains(&wrong, &["nothing was imported", "404", "/api/nodes"]);
+    server.abort();
+    let gone = refusal(&run(folder.path(), &["hub", "peer", "import", &dead_url().replace("tcp", "http")]));
+    assert_contains(&gone, &["nothing was imported", "cannot be reached"]);
+}
+
+#[test]
+fn a_backup_taken_while_it_runs_is_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let secret = [("NETWORK_SECRET", "s3cr3t")];
+    let add = ["hub", "peer", "add", "tcp://192.0.2.7", "--network-name", "home"];
+    printed(&run_with(folder.path(), &add, &secret, ""));
+
+    let backup = run(folder.path(), &["hub", "backup", "copy.db"]);
+    assert_eq!(printed(&backup), "");
+    assert_contains(&text(&backup.stderr), &["'copy.db'", "uptime.db.key"]);
+    assert_eq!(mode(&folder.path().join("copy.db")), 0o600);
+    assert_contains(&refusal(&run(folder.path(), &["hub", "backup", "copy.db"])), &["exists already"]);
+
+    let list = ["hub", "peer", "list", "--database-path", "copy.db"];
+    assert_contains(&refusal(&run(folder.path(), &list)), &["the key of the database 'copy.db' is missing"]);
+    let key = [("HUB_KEY_FILE", "uptime.db.key")];
+    assert_contains(&printed(&run_with(folder.path(), &list, &key, "")), &["192.0.2.7", "home"]);
+    hub.stop();
+}
+
+#[test]
+fn another_key_is_refused_and_changes_nothing() {
+    let folder = folder_of_hub();
+    let key = [("HUB_KEY", "ab".repeat(32))];
+    let key = key.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let refused = refusal(&run_with(folder.path(), &["hub", "--server-port", "0"], &key, ""));
+    assert_contains(&refused, &["'uptime.db' was made with another hub key", "HUB_KEY"]);
+    assert!(!refused.contains("abab"), "{refused}");
+    Hub::start(folder.path()).stop();
+}
+
+#[test]
+fn postgresql_takes_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = [("DATABASE_URL", "postgres://user:s3cr3t@127.0.0.1:1/uptime")];
+    for args in [&["hub"][..], &["hub", "peer", "list"]] {
+        let refused = refusal(&run_with(folder.path(), args, &url, ""));
+        assert_contains(&refused, &["HUB_KEY: is not set", "openssl rand -hex 32"]);
+        assert!(!refused.contains("s3cr3t"), "{refused}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hubs_on_one_postgresql_share_a_key_and_all_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = postgres::fresh_database().await;
+    let key = "5e".repeat(32);
+    let shared = [("DATABASE_URL", url.as_str()), ("HUB_KEY", key.as_str())];
+    let [first, second] = [(); 2].map(|()| Hub::start_with(folder.path(), &shared));
+    let add = ["hub", "peer", "add", "tcp://192.0.2.7", "--name", "shared", "--network-name", "home"];
+    let secret: Vec<_> = shared.into_iter().chain([("NETWORK_SECRET", "s3cr3t")]).collect();
+    printed(&run_with(folder.path(), &add, &secret, ""));
+    for hub in [&first, &second] {
+        assert_eq!(hub.nodes().keys().collect::<Vec<_>>(), ["shared"]);
+    }
+    assert_contains(&refusal(&run_with(folder.path(), &["hub", "backup", "copy.db"], &shared, "")), &["use pg_dump"]);
+    let other = "ab".repeat(32);
+    let other = [("DATABASE_URL", url.as_str()), ("HUB_KEY", other.as_str())];
+    let refused = refusal(&run_with(folder.path(), &["hub", "peer", "list"], &other, ""));
+    assert_contains(&refused, &["of DATABASE_URL was made with another hub key", "HUB_KEY"]);
+    let told = [first.stop(), second.stop()].concat();
+    assert_eq!(told.matches("admin password: ").count(), 1, "one of them made it: {told}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is kept in files");
+}
+
+#[test]
+fn commands_find_no_database_where_no_hub_was() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [&["hub", "peer", "list"][..], &["hub", "token", "create", "--name", "p"]] {
+        assert_contains(&refusal(&run(folder.path(), args)), &["no database 'uptime.db'", "start the hub first"]);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+    let misplaced = refusal(&run(folder.path(), &["hub", "--server-port", "1", "peer", "list"]));
+    assert_contains(&misplaced, &["--server-port is for running the hub"]);
+}
+
+/// The status of a login.
+fn login(hub: &Hub, password: &str) -> u16 {
+    let body = json!({"password": password}).to_string();
+    let mut stream = TcpStream::connect(hub.url.strip_prefix("http://").unwrap()).unwrap();
+    let head =
+        format!("Host: hub\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+    write!(stream, "POST /api/admin/login HTTP/1.1\r\n{head}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_password_is_made_taken_or_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start_with(folder.path(), &[("ADMIN_PASSWORD", "configured 1")]);
+    assert_eq!(login(&hub, "configured 1"), 200);
+    let made = printed(&run(folder.path(), &["hub", "password"]));
+    assert_eq!((login(&hub, "configured 1"), login(&hub, made.trim())), (401, 200));
+    let set = run_with(folder.path(), &["hub", "password", "--stdin"], &[], "chosen one\n");
+    assert_eq!(printed(&set), "");
+    assert_eq!((login(&hub, made.trim()), login(&hub, "chosen one")), (401, 200));
+    let short = refusal(&run_with(folder.path(), &["hub", "password", "--stdin"], &[], "1234567\n"));
+    assert_contains(&short, &["8 to 1024 characters"]);
+    assert!(!short.contains("1234567"));
+    assert!(!hub.stop().contains("admin password"), "a configured one is not printed");
+}
+
+#[test]
+fn a_port_in_use_is_told_and_no_database_is_made() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let refused = refusal(&run(folder.path(), &["hub", "--server-port", &port]));
+    assert_contains(&refused, &[&port, "SERVER_PORT"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+}
+
+/// A request whose body has begun, and which the hub reads.
+fn request_under_way(hub: &Hub, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(hub.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!("Host: hub\r\nx-node-token: {token}\r\nContent-Length: 100\r\nExpect: 100-continue");
+    write!(stream, "POST /results HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+    assert_contains(&line, &["100"]);
+    stream
+}
+
+#[test]
+fn a_signal_finishes_what_was_accepted_and_a_second_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hub = Hub::start(folder.path());
+    let token = printed(&run(folder.path(), &["hub", "token", "create", "--name", "p"]));
+    let mut request = request_under_way(&hub, token.trim());
+    hub.signal(Signal::INT);
+    hub.await_log("stopping");
+    request.write_all(format!("{:<100}", r#"{"results": []}"#).as_bytes()).unwrap();
+    let mut answer = String::new();
+    request.read_to_string(&mut answer).unwrap();
+    assert_contains(&answer, &["HTTP/1.1 "]);
+    let (status, ..) = hub.ended();
+    assert_eq!(status.code(), Some(0));
+
+    let mut hub = Hub::start(folder.path());
+    let _request = request_under_way(&hub, token.trim());
+    hub.signal(Signal::TERM);
+    hub.await_log("stopping");
+    let signalled = Instant::now();
+    hub.signal(Signal::TERM);
+    let (status, ..) = hub.ended();
+    assert_eq!(status.code(), Some(1));
+    assert!(signalled.elapsed() < Duration::from_secs(5), "it did not wait for the request");
+}

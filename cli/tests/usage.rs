@@ -1,0 +1,193 @@
+//! What the command line says before anything is checked: help, versions, and every kind of bad usage.
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+fn run(args: &[&str]) -> Output {
+    run_with_stdin(args, "")
+}
+
+fn run_with_stdin(args: &[&str], stdin: &str) -> Output {
+    let mut child = command(args).spawn().unwrap();
+    // The command may end without reading; that is no failure of the test.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_easytier-uptime"));
+    command.args(args).env_remove("NETWORK_SECRET");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The error text of a command that was refused: exit code 2, and not a byte for the program that reads stdout.
+#[track_caller]
+fn refusal(output: &Output) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(stdout(output), "");
+    stderr
+}
+
+#[track_caller]
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn version_names_the_protocol_it_speaks() {
+    let output = run(&["--version"]);
+    let expected = format!(
+        "easytier-uptime {} (speaks EasyTier {})\n",
+        env!("CARGO_PKG_VERSION"),
+        easytier_probe::EASYTIER_VERSION
+    );
+    assert_eq!(stdout(&output), expected);
+    assert!(output.status.success());
+}
+
+#[test]
+fn help_lists_the_commands_with_examples() {
+    let help = stdout(&run(&["--help"]));
+    assert_contains(
+        &help,
+        &["check", "once", "demo", "node", "completions", "Examples:", "easytier-uptime check tcp://"],
+    );
+}
+
+#[test]
+fn help_of_check_tells_exit_codes_and_defaults() {
+    let help = stdout(&run(&["check", "--help"]));
+    assert_contains(&help, &["Exit codes:", "[default: 5s]", "[default: 512]", "[env: NETWORK_SECRET]", "Examples:"]);
+}
+
+#[test]
+fn help_of_once_tells_exit_codes_settings_and_their_variables() {
+    let help = stdout(&run(&["once", "--help"]));
+    let expected =
+        ["Exit codes:", "3  the backend is out of reach", "[env: NODE_TOKEN]", "--config <PATH>", "[default: 300s]"];
+    assert_contains(&help, &expected);
+}
+
+#[test]
+fn help_of_demo_says_that_it_stays_on_this_machine() {
+    assert_contains(&stdout(&run(&["demo", "--help"])), &["127.0.0.1", "Exit codes:", "[default: 9]"]);
+}
+
+#[test]
+fn a_demo_has_a_cycle_for_each_of_its_parts() {
+    assert_contains(&refusal(&run(&["demo", "--cycles", "2"])), &["--cycles", "3..="]);
+}
+
+#[test]
+fn help_of_node_explains_the_whitelist() {
+    let help = stdout(&run(&["node", "--help"]));
+    assert_contains(&help, &["turned away", "wildcards", "listening on tcp://", "--exit-with-stdin"]);
+}
+
+#[test]
+fn help_does_not_show_a_secret_of_the_environment() {
+    for name in ["check", "once"] {
+        let mut command = command(&[name, "--help"]);
+        let output = command.env("NETWORK_SECRET", "hunter2").env("NODE_TOKEN", "hunter2").output().unwrap();
+        assert!(output.status.success());
+        assert!(!stdout(&output).contains("hunter2"));
+    }
+}
+
+#[test]
+fn no_command_shows_the_help() {
+    assert_contains(&refusal(&run(&[])), &["Usage: easytier-uptime", "check", "node"]);
+}
+
+#[test]
+fn completions_are_a_script_for_each_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = run(&["completions", shell]);
+        assert!(output.status.success(), "{shell}");
+        assert_contains(&stdout(&output), &["easytier-uptime", "handshake-only"]);
+    }
+}
+
+#[test]
+fn check_without_peers_is_refused() {
+    assert_contains(&refusal(&run(&["check"])), &["<URL>", "--help"]);
+    assert_contains(&refusal(&run_with_stdin(&["check", "-"], "# nobody\n")), &["nothing to check"]);
+}
+
+#[test]
+fn all_bad_peers_are_reported_together() {
+    let output = run_with_stdin(
+        &["check", "tcp://192.0.2.7", "node.example", "ftp://192.0.2.7", "-", "--file", "/nonexistent/nodes.txt"],
+        "tcp://192.0.2.8\ntcp://192.0.2.8:0\n",
+    );
+    assert_contains(
+        &refusal(&output),
+        &[
+            "nothing was checked",
+            "URL 2: 'node.example' has no scheme",
+            "URL 3: protocol 'ftp' is not supported",
+            "standard input:",
+            "line 2",
+            "cannot read '/nonexistent/nodes.txt'",
+        ],
+    );
+}
+
+#[test]
+fn values_out_of_range_are_refused_with_what_would_be_right() {
+    let url = "tcp://192.0.2.7";
+    let refused = |args: &[&str]| refusal(&run(&[&["check", url], args].concat()));
+    assert_contains(&refused(&["--timeout", "5x"]), &["--timeout", "500ms, 30s, 5m, 24h"]);
+    assert_contains(&refused(&["--timeout", "0"]), &["--timeout", "longer than zero"]);
+    assert_contains(&refused(&["--interval", "0s"]), &["--interval", "longer than zero"]);
+    assert_contains(&refused(&["--count", "0"]), &["--count", "1..=100"]);
+    assert_contains(&refused(&["--count", "101"]), &["--count", "1..=100"]);
+    assert_contains(&refused(&["--concurrency", "0"]), &["--concurrency", "1..="]);
+    assert_contains(&refused(&["--fail-on", "some"]), &["--fail-on", "any, all, never"]);
+    assert_contains(&refused(&["--allow-local-peers=perhaps"]), &["--allow-local-peers"]);
+}
+
+#[test]
+fn a_network_name_takes_a_secret() {
+    let error = refusal(&run(&["check", "tcp://192.0.2.7", "--network-name", "home"]));
+    assert_contains(&error, &["--network-name home", "--network-secret-file"]);
+}
+
+#[test]
+fn two_secrets_exclude_each_other() {
+    let error =
+        refusal(&run(&["check", "tcp://192.0.2.7", "--network-secret", "hunter2", "--network-secret-file", "x"]));
+    assert_contains(&error, &["--network-secret ", "--network-secret-file"]);
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+/// The error is about the file, so it was the file that was asked.
+#[test]
+fn a_secret_file_goes_before_the_environment() {
+    let output = command(&["check", "tcp://192.0.2.7", "--network-secret-file", "/nonexistent/secret"])
+        .env("NETWORK_SECRET", "hunter2")
+        .output()
+        .unwrap();
+    assert_contains(&refusal(&output), &["cannot read the network secret from '/nonexistent/secret'"]);
+}
+
+#[test]
+fn node_takes_addresses_of_this_machine_only() {
+    let refused = |url: &str| refusal(&run(&["node", "--exit-with-stdin", "--listen", url]));
+    assert_contains(&refused("127.0.0.1:11010"), &["write it like tcp://127.0.0.1:11010"]);
+    assert_contains(&refused("tcp://localhost:0"), &["'localhost' is no IP address"]);
+    assert_contains(&refused("http://127.0.0.1:0"), &["cannot listen on http"]);
+    // IPv6 documentation: no machine has this address.
+    assert_contains(&refused("tcp://[2001:db8::1]:0"), &["cannot listen at tcp://[2001:db8::1]:0"]);
+    assert_contains(&refusal(&run(&["node"])), &["--listen"]);
+}

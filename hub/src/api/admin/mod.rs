@@ -1,0 +1,41 @@
+//! What the person who runs the hub does over HTTP: login, approval, changes.
+
+mod login;
+mod nodes;
+pub(super) mod session;
+
+use utoipa::{
+    OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{ApiKey, ApiKeyValue, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::App;
+
+/// What `openapi.json` files these routes under.
+const TAG: &str = "admin";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(document())
+        .routes(routes!(login::login))
+        .routes(routes!(login::verify))
+        .routes(routes!(login::logout))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::change, nodes::remove))
+        .routes(routes!(nodes::approve))
+        .routes(routes!(nodes::revoke))
+}
+
+/// How the pages show a session; programs show it as Bearer.
+fn document() -> Document {
+    #[derive(OpenApi)]
+    struct Sessions;
+
+    let mut document = Sessions::openapi();
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(session::COOKIE)));
+    document.components.get_or_insert_default().add_security_scheme("session_cookie", cookie);
+    document
+}

@@ -1,0 +1,14 @@
+//! The backend contract: what probes fetch and report.
+
+mod peers;
+mod results;
+mod schema;
+mod status;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::App;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(peers::list)).routes(routes!(results::post)).routes(routes!(status::put))
+}

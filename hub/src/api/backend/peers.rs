@@ -1,0 +1,271 @@
+//! `GET /peers`: the listing, and claimed batches of what is due.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use axum::extract::State;
+use easytier_probe::{CheckMode, Scheme, Secret};
+use serde::{Deserialize, Serialize};
+use serde_html_form::de::empty_as_none;
+use url::Host;
+use utoipa::{IntoParams, ToSchema, openapi::Schema};
+
+use crate::{
+    api::{
+        auth::{Lister, NO_TOKEN, own_region},
+        error::{Answer, BackendEnvelope, BackendRefusal, Refusal},
+        input::{self, Query},
+        public::parameter::{self, Id, Whole},
+    },
+    consensus::Verdict,
+    model::{Claim, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Tag},
+    store::Store,
+    time::Timestamp,
+};
+
+const DEFAULT_COUNT: u32 = 500;
+const MAX_COUNT: u32 = 5000;
+const DEFAULT_INTERVAL: u32 = 60;
+/// A month; what is checked less often than that is not watched.
+const MAX_INTERVAL: u32 = 30 * 24 * 3600;
+const DEFAULT_LEASE: u32 = 60;
+const MAX_LEASE: u32 = 900;
+
+/// Which peers.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Peers for this region, and peers for all. A node token has its own region.
+    #[param(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
+    region: Option<String>,
+    /// Peers on a page, or in a claimed batch.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(schema_with = count, required = false)]
+    count: Option<Whole<1, MAX_COUNT>>,
+    /// `next_cursor` of the page before.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(schema_with = parameter::optional_id, required = false)]
+    cursor: Option<Id>,
+    /// Lease a batch of peers that are due, instead of listing. For node tokens only.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(schema_with = parameter::boolean, required = false)]
+    claim: Option<bool>,
+    /// A peer is due when its region has not checked it for so many seconds.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(schema_with = interval, required = false)]
+    interval: Option<Whole<0, MAX_INTERVAL>>,
+    /// How many seconds claimed peers are the caller's alone.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(schema_with = lease, required = false)]
+    lease: Option<Whole<1, MAX_LEASE>>,
+}
+
+fn count() -> Schema {
+    parameter::whole(1, MAX_COUNT, Some(DEFAULT_COUNT))
+}
+
+fn interval() -> Schema {
+    parameter::whole(0, MAX_INTERVAL, Some(DEFAULT_INTERVAL))
+}
+
+fn lease() -> Schema {
+    parameter::whole(1, MAX_LEASE, Some(DEFAULT_LEASE))
+}
+
+/// One page, or one claimed batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Peers {
+    peers: Vec<Peer>,
+    /// Peers on all pages; of a claim, the peers that were due.
+    total_available: u64,
+    /// Whether there is another page, or more is due now.
+    next_batch_available: bool,
+    /// Where the next page starts.
+    next_cursor: Option<String>,
+    /// Grows when the listing changes.
+    config_version: i64,
+    /// Until when claimed peers are the caller's alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    lease_expires_at: Option<Timestamp>,
+}
+
+/// A peer to check.
+#[derive(Debug, Serialize, ToSchema)]
+struct Peer {
+    #[schema(value_type = i64)]
+    id: PeerId,
+    name: String,
+    host: String,
+    /// 0 for a protocol that has no port (`txt`, `srv`).
+    port: u16,
+    #[schema(value_type = String, example = "tcp")]
+    protocol: Scheme,
+    /// The same in one piece, with the path of an `http` or `https` URL.
+    url: String,
+    network_name: Option<String>,
+    /// With one (an empty one counts) the peer is checked as a member of its network. Only for node tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    network_secret: Option<Secret>,
+    status: ListedStatus,
+    /// In milliseconds.
+    response_time: Option<i64>,
+    #[schema(value_type = Vec<String>)]
+    tags: BTreeSet<Tag>,
+    allow_relay: bool,
+    /// The deadline of one check, when this peer wants another than the probe's.
+    timeout_ms: Option<u64>,
+    /// `handshake` when only a valid handshake answer is asked for.
+    check: Option<Check>,
+    /// A stranger named it, so that only public addresses may be checked.
+    submitted: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+enum ListedStatus {
+    Online,
+    Offline,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Check {
+    Handshake,
+}
+
+/// The peers to check, page by page; or, for callers that keep nothing, the next batch of those that are due.
+///
+/// Without credentials, approved peers as the public API shows them. With an API key, with the names of their networks.
+/// With a node token, those of its region and with the secrets of their networks.
+#[utoipa::path(
+    get,
+    path = "/peers",
+    tag = "backend",
+    operation_id = "list_peers",
+    params(Wanted),
+    security((), ("api_key" = []), ("bearer" = []), ("node_token" = [])),
+    responses(
+        (status = 200, description = "Some peers", body = BackendEnvelope<Peers>),
+        (status = 400, description = "A parameter is wrong", body = BackendRefusal),
+        (status = 401, description = "The token or key is wrong, or a claim came without a node token", body = BackendRefusal),
+        (status = 403, description = "The node token is for another region", body = BackendRefusal),
+    ),
+)]
+pub(super) async fn list(
+    State(store): State<Store>,
+    lister: Lister,
+    Query(wanted): Query<Wanted>,
+) -> Answer<BackendEnvelope<Peers>> {
+    let request = Request::parse(&wanted)?;
+    let peers = match (lister, request.claim) {
+        (Lister::Probe(probe), claim) => {
+            own_region(&probe, request.region.as_ref())?;
+            match claim {
+                Some(claim) => claimed(&store, &probe, &claim).await?,
+                None => listed_to_probe(&store, &probe, &request).await?,
+            }
+        }
+        (Lister::Reader | Lister::Anybody, Some(_)) => return Err(Refusal::unauthorized(NO_TOKEN)),
+        (Lister::Reader, None) => listed(&store, request.region, false, request.cursor, request.count).await?,
+        (Lister::Anybody, None) => {
+            let mut page = listed(&store, request.region, false, request.cursor, request.count).await?;
+            page.peers.iter_mut().for_each(|peer| peer.network_name = None);
+            page
+        }
+    };
+    Ok(BackendEnvelope::of(peers))
+}
+
+/// A query that makes sense.
+struct Request {
+    region: Option<Region>,
+    count: u32,
+    cursor: Option<PeerId>,
+    claim: Option<Claim>,
+}
+
+impl Request {
+    fn parse(wanted: &Wanted) -> Result<Self, Refusal> {
+        let count = wanted.count.map_or(DEFAULT_COUNT, |Whole(count)| count);
+        let interval = wanted.interval.map_or(DEFAULT_INTERVAL, |Whole(seconds)| seconds);
+        let lease = wanted.lease.map_or(DEFAULT_LEASE, |Whole(seconds)| seconds);
+        let seconds = |number: u32| Duration::from_secs(number.into());
+        let claim = Claim { interval: seconds(interval), lease: seconds(lease), count };
+        Ok(Self {
+            region: input::region("region", wanted.region.as_deref())?,
+            count,
+            cursor: wanted.cursor.map(|Id(id)| PeerId(id)),
+            claim: wanted.claim.unwrap_or(false).then_some(claim),
+        })
+    }
+}
+
+async fn claimed(store: &Store, probe: &ProbeIdentity, claim: &Claim) -> Result<Peers, Refusal> {
+    let claimed = store.claim_peers(probe, claim, Timestamp::now()).await?;
+    store.note_fetched(probe, claimed.config_version).await?;
+    Ok(Peers {
+        total_available: claimed.peers.len() as u64 + claimed.more_due,
+        next_batch_available: claimed.more_due > 0,
+        next_cursor: None,
+        config_version: claimed.config_version,
+        lease_expires_at: Some(claimed.lease_expires_at),
+        peers: claimed.peers.into_iter().map(Peer::from).collect(),
+    })
+}
+
+async fn listed_to_probe(store: &Store, probe: &ProbeIdentity, request: &Request) -> Result<Peers, Refusal> {
+    let page = listed(store, Some(probe.region.clone()), true, request.cursor, request.count).await?;
+    // The probe has a listing when it has its last page.
+    if !page.next_batch_available {
+        store.note_fetched(probe, page.config_version).await?;
+    }
+    Ok(page)
+}
+
+async fn listed(
+    store: &Store,
+    region: Option<Region>,
+    with_secrets: bool,
+    cursor: Option<PeerId>,
+    count: u32,
+) -> Result<Peers, Refusal> {
+    let page = store.probe_peers(&PeerScope { region, with_secrets }, cursor, count).await?;
+    Ok(Peers {
+        total_available: page.total,
+        next_batch_available: page.next_cursor.is_some(),
+        next_cursor: page.next_cursor.map(|id| id.to_string()),
+        config_version: page.config_version,
+        lease_expires_at: None,
+        peers: page.peers.into_iter().map(Peer::from).collect(),
+    })
+}
+
+impl From<ProbePeer> for Peer {
+    fn from(peer: ProbePeer) -> Self {
+        Self {
+            id: peer.id,
+            name: peer.name,
+            host: match peer.url.host() {
+                Host::Domain(name) => name.clone(),
+                Host::Ipv4(ip) => ip.to_string(),
+                Host::Ipv6(ip) => ip.to_string(),
+            },
+            port: peer.url.port().unwrap_or(0),
+            protocol: peer.url.scheme(),
+            url: peer.url.to_string(),
+            network_name: peer.network_name,
+            network_secret: peer.network_secret,
+            status: match peer.verdict {
+                Verdict::Up | Verdict::Partial => ListedStatus::Online,
+                Verdict::Down | Verdict::Unknown => ListedStatus::Offline,
+            },
+            response_time: peer.response_us.map(|micros| (micros + 500) / 1000),
+            tags: peer.tags,
+            allow_relay: peer.allow_relay,
+            timeout_ms: peer.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            check: (peer.mode == CheckMode::Handshake).then_some(Check::Handshake),
+            submitted: peer.submitted,
+        }
+    }
+}

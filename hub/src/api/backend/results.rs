@@ -1,0 +1,262 @@
+//! `POST /results`.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+};
+use easytier_probe::{CheckResult, FailureCode, result::Relay};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, value::RawValue};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    api::{
+        App,
+        auth::ProbeCaller,
+        error::{Answer, BackendEnvelope, BackendRefusal, Refusal},
+        input,
+    },
+    model::{Batch, Rejection},
+    time::Timestamp,
+};
+
+const MAX_RESULTS: usize = 5000;
+
+/// The longest `detail`, in characters.
+const MAX_DETAIL: usize = 200;
+
+/// The body, with results as `T`.
+#[derive(Debug, Deserialize)]
+struct Sent<T> {
+    /// For the log.
+    cycle_id: Option<Uuid>,
+    sent_at: Option<Timestamp>,
+    results: Vec<T>,
+}
+
+/// What became of a batch. All that is not rejected is durably stored.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Taken {
+    accepted: usize,
+    /// Stored before.
+    duplicates: usize,
+    /// In the order of their places.
+    rejected: Vec<Refused>,
+}
+
+/// A result that is never taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct Refused {
+    /// Its place in the batch, from 0.
+    index: usize,
+    #[schema(value_type = String, example = "unknown_peer")]
+    reason: Rejection,
+    /// What is wrong with an `invalid` one, where that can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// Results of checks, at most 5,000 and 4 MiB.
+///
+/// The answer comes when they are durably stored. A batch may be sent again at any time without effect. A single result
+/// that makes no sense is `rejected` and does not hold up the others.
+#[utoipa::path(
+    post,
+    path = "/results",
+    tag = "backend",
+    operation_id = "post_results",
+    request_body = super::schema::Results,
+    security(("node_token" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "What became of them", body = BackendEnvelope<Taken>),
+        (status = 400, description = "The body is no such document", body = BackendRefusal),
+        (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
+        (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
+        (status = 413, description = "Too many results, or too long a body", body = BackendRefusal),
+    ),
+)]
+pub(super) async fn post(
+    State(app): State<App>,
+    ProbeCaller(from): ProbeCaller,
+    request: Request,
+) -> Answer<BackendEnvelope<Taken>> {
+    // What many probes send at the same time is taken in one after another rather than all kept in memory.
+    let _turn = app.ingests.acquire().await.expect("it is never closed");
+    let body = input::read(request).await?;
+    let received_at = Timestamp::now();
+    let Read { sent, places, mut refused } = read(&body)?;
+    drop(body);
+
+    let started = Instant::now();
+    let cycle = sent.cycle_id;
+    let batch = Batch { from, received_at, sent_at: sent.sent_at, results: sent.results };
+    let receipt = app.store.ingest(batch).await?;
+    app.metrics.ingested(&receipt, started.elapsed());
+    refused.iter().for_each(|refused| app.metrics.rejected(refused.reason));
+
+    refused.extend(receipt.rejected.into_iter().map(|rejected| Refused {
+        index: places.as_ref().map_or(rejected.index, |places| places[rejected.index]),
+        reason: rejected.reason,
+        detail: None,
+    }));
+    refused.sort_unstable_by_key(|refused| refused.index);
+    let (accepted, duplicates, rejected) = (receipt.accepted, receipt.duplicates, refused.len());
+    tracing::debug!(?cycle, accepted, duplicates, rejected, "took results");
+    Ok(BackendEnvelope::of(Taken { accepted: receipt.accepted, duplicates: receipt.duplicates, rejected: refused }))
+}
+
+/// A body, read as far as it can be.
+struct Read {
+    sent: Sent<CheckResult>,
+    /// Where the results that could be read stood; `None` when that was all of them.
+    places: Option<Vec<usize>>,
+    refused: Vec<Refused>,
+}
+
+fn read(body: &[u8]) -> Result<Read, Refusal> {
+    let text = input::text(body)?;
+    // Nearly always everything is as it should be, and this is the cheap way.
+    if let Ok(sent) = serde_json::from_str::<Sent<CheckResult>>(text) {
+        check_count(sent.results.len())?;
+        return Ok(Read { sent, places: None, refused: Vec::new() });
+    }
+    let Sent { cycle_id, sent_at, results } = input::parse::<Sent<Box<RawValue>>>(body)?;
+    check_count(results.len())?;
+    let (mut places, mut readable, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, raw) in results.into_iter().enumerate() {
+        match read_one(&raw) {
+            Ok(result) => {
+                places.push(index);
+                readable.push(result);
+            }
+            Err(detail) => refused.push(Refused { index, reason: Rejection::Invalid, detail: Some(detail) }),
+        }
+    }
+    Ok(Read { sent: Sent { cycle_id, sent_at, results: readable }, places: Some(places), refused })
+}
+
+fn check_count(count: usize) -> Result<(), Refusal> {
+    if count > MAX_RESULTS {
+        let message = format!("results: at most {MAX_RESULTS} in one batch; these are {count}");
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    Ok(())
+}
+
+/// One result, or what is wrong with it. Words that only a newer probe knows don't make it worthless.
+fn read_one(raw: &RawValue) -> Result<CheckResult, String> {
+    let mut fields: Map<String, Value> = serde_json::from_str(raw.get()).map_err(|_| "not an object".to_owned())?;
+    if fields.get("checks").is_some_and(Value::is_null) {
+        fields.remove("checks");
+    }
+    if is_unknown::<FailureCode>(fields.get("error")) {
+        let code = fields.remove("error").unwrap_or_default();
+        let words = [code.as_str(), fields.get("message").and_then(Value::as_str)];
+        let message = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
+        fields.insert("message".to_owned(), message.into());
+    }
+    if is_unknown::<Relay>(fields.get("relay")) {
+        fields.remove("relay");
+    }
+    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
+        let what = match input::field_of(&error) {
+            None => error.inner().to_string(),
+            Some(field) => format!("{field}: {}", error.inner()),
+        };
+        what.chars().take(MAX_DETAIL).collect()
+    })
+}
+
+/// Whether this is a word, and none that a `T` is spelled by.
+fn is_unknown<T: DeserializeOwned>(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| value.is_string() && T::deserialize(value).is_err())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn result() -> Value {
+        json!({
+            "id": "0190d2a4-7c1e-7b7e-9a55-2f3c8a6f1b21", "peer_id": 1, "checked_at": "2026-01-02T03:04:05.100Z",
+            "status": "Online", "response_time": 12.41, "stage": "route", "more": [1],
+        })
+    }
+
+    fn changed(field: &str, value: Value) -> Value {
+        let mut result = result();
+        result[field] = value;
+        result
+    }
+
+    fn read_all(results: Vec<Value>) -> Read {
+        let body = json!({ "cycle_id": null, "sent_at": "2026-01-02T03:04:05.678Z", "results": results });
+        read(body.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_example_of_the_contract_is_read() {
+        let example = json!({ "results": [result(), changed("relay", Value::Null)] }).to_string();
+        let Read { sent, places, refused } = read(example.as_bytes()).unwrap();
+        assert_eq!((sent.results.len(), places, refused.len()), (2, None, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_by_its_place_and_the_rest_is_taken() {
+        let Read { sent, places, refused } = read_all(vec![
+            changed("status", "Meh".into()),
+            result(),
+            changed("peer_id", "x".into()),
+            5.into(),
+            result(),
+        ]);
+        assert_eq!((sent.results.len(), places), (2, Some(vec![1, 4])));
+        assert!(sent.sent_at.is_some());
+        let details: Vec<_> = refused.iter().map(|one| (one.index, one.detail.as_deref().unwrap_or(""))).collect();
+        assert_eq!(details.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 2, 3]);
+        assert!(details[0].1.starts_with("status: unknown variant"), "{details:?}");
+        assert!(details[1].1.starts_with("peer_id: invalid type"), "{details:?}");
+        assert_eq!(details[2].1, "not an object");
+    }
+
+    #[test]
+    fn words_of_newer_probes_do_not_make_a_result_worthless() {
+        let mut blocked = changed("error", "quic_blocked".into());
+        blocked["message"] = "no answer".into();
+        let Read { sent, refused, .. } = read_all(vec![
+            blocked,
+            changed("error", "quic_blocked".into()),
+            changed("relay", "slow".into()),
+            changed("checks", Value::Null),
+        ]);
+        assert!(refused.is_empty());
+        let [blocked, silent, relayed, once] = &sent.results[..] else { panic!("{:?}", sent.results) };
+        assert_eq!((blocked.error, blocked.message.as_deref()), (None, Some("quic_blocked: no answer")));
+        assert_eq!(silent.message.as_deref(), Some("quic_blocked"));
+        assert_eq!((relayed.relay, once.checks), (None, 1));
+    }
+
+    #[test]
+    fn a_body_that_is_no_batch_is_refused_as_a_whole() {
+        let status = |body: &[u8]| read(body).map(drop).unwrap_err().status;
+        assert_eq!(status(b"{\"results\": ["), StatusCode::BAD_REQUEST);
+        assert_eq!(status(b"{\"results\": [], \"more\": \"\xff\"}"), StatusCode::BAD_REQUEST);
+        let wrong = read(b"{\"results\": [], \"sent_at\": \"yesterday\"}").map(drop).unwrap_err();
+        assert!(wrong.message.starts_with("sent_at: "), "{}", wrong.message);
+        let missing = read(b"{}").map(drop).unwrap_err();
+        assert!(missing.message.contains("results"), "{}", missing.message);
+    }
+
+    #[test]
+    fn too_many_results_are_refused_readable_or_not() {
+        for one in [result(), json!(0)] {
+            let body = json!({ "results": vec![one; MAX_RESULTS + 1] }).to_string();
+            assert_eq!(read(body.as_bytes()).map(drop).unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! How the documents that probes send are described: what they send is read more leniently than a schema can say.
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{AnyOfBuilder, ArrayBuilder, Object, SchemaType},
+    },
+};
+use uuid::Uuid;
+
+/// A batch of results.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the document alone")]
+pub(super) struct Results {
+    cycle_id: Option<Uuid>,
+    /// By the probe's clock, when it sent this: the hub corrects `checked_at` by the clock's error.
+    #[schema(format = DateTime, min_length = 20)]
+    sent_at: Option<String>,
+    #[schema(schema_with = results)]
+    results: Vec<CheckResult>,
+}
+
+/// Whatever is no result is rejected by its place and does not make the batch wrong.
+fn results() -> RefOr<Schema> {
+    let anything = Object::with_type(SchemaType::AnyValue);
+    let one = AnyOfBuilder::new().item(CheckResult::schema()).item(anything);
+    ArrayBuilder::new().items(one).description(Some("At most 5,000.")).into()
+}
+
+/// What one check, or several alike, said about a peer.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the document alone")]
+struct CheckResult {
+    /// A UUIDv7 made by the probe: a result that is sent again is the same result.
+    id: Uuid,
+    peer_id: i64,
+    #[schema(format = DateTime)]
+    checked_at: String,
+    /// How many checks it stands for.
+    #[schema(default = 1, minimum = 1)]
+    checks: Option<u32>,
+    /// How many of them found the peer healthy; by the status where it is missing.
+    healthy: Option<u32>,
+    #[schema(inline)]
+    status: Status,
+    /// The median round trip, in milliseconds.
+    #[schema(minimum = 0)]
+    response_time: Option<f64>,
+    #[schema(minimum = 0)]
+    min_ms: Option<f64>,
+    #[schema(minimum = 0)]
+    max_ms: Option<f64>,
+    /// The last stage reached: `resolve`, `connect`, `handshake`, `admit`, `ping`, `route` or `relay`.
+    #[schema(example = "route")]
+    stage: String,
+    /// Why it failed.
+    #[schema(example = "connect_timeout")]
+    error: Option<String>,
+    /// At most 300 characters; the rest is cut off.
+    message: Option<String>,
+    version: Option<String>,
+    hostname: Option<String>,
+    network_count: Option<u32>,
+    /// `ok` or `failed`.
+    relay: Option<String>,
+    relay_error: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the document alone")]
+enum Status {
+    Online,
+    Offline,
+    Unknown,
+}

@@ -1,0 +1,131 @@
+//! What the hub serves over HTTP.
+//!
+//! `backend` and `registry` are for probes (CONTRACT section 1), `public` is read by launchers and dashboards, `admin` is
+//! for the person who runs the hub (section 2), `operations` for machines that watch the hub itself. Every route is
+//! declared together with its documentation, so that `/openapi.json` says what is there and nothing else.
+//!
+//! A handler gives data or a [`Refusal`](error::Refusal); `error` knows the envelopes. What callers send is read by the
+//! extractors of `input`, who they are by those of `auth` and `client`.
+
+mod admin;
+mod auth;
+mod backend;
+mod client;
+mod document;
+mod drain;
+mod error;
+mod input;
+mod limit;
+mod metrics;
+mod operations;
+mod public;
+mod registry;
+mod serve;
+mod server_id;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::FromRef,
+    http::{HeaderValue, Method, request::Parts},
+    middleware::{from_fn, from_fn_with_state, map_response},
+};
+use bytes::Bytes;
+use easytier_probe::{CheckOptions, Checker, Secret};
+use tokio::sync::Semaphore;
+use tower_http::{
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+pub use self::{
+    client::{Network, NetworkError},
+    serve::serve,
+};
+use self::{limit::Limits, metrics::Metrics};
+use crate::store::Store;
+
+/// What the API needs to know.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Signs the sessions of the admin; the same for all hubs on one database.
+    pub session_key: Secret,
+}
+
+/// What handlers share.
+#[derive(Clone, FromRef)]
+pub(crate) struct App {
+    store: Store,
+    /// Runs the connection tests that strangers ask for: public addresses only.
+    checker: Checker,
+    options: Arc<ApiOptions>,
+    limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
+    /// Turns at taking in results.
+    #[from_ref(skip)]
+    ingests: Arc<Semaphore>,
+    /// `/openapi.json`.
+    #[from_ref(skip)]
+    document: Bytes,
+}
+
+/// How many batches of results are taken in at the same time; each may be [`input::MAX_BODY`] long.
+const INGESTS: usize = 32;
+
+/// All routes of a hub, and the document that describes them.
+pub fn router(store: Store, checker: Checker, options: ApiOptions) -> Router {
+    let routes = OpenApiRouter::with_openapi(document::base())
+        .merge(backend::routes())
+        .nest("/api", backend::routes())
+        .merge(registry::routes())
+        .merge(public::routes().layer(readable_from_anywhere()))
+        .merge(admin::routes())
+        .merge(operations::routes());
+    assemble(routes, store, checker, options).layer(map_response(operations::say_that_this_is_a_hub))
+}
+
+/// What a probe shows of its local history: the part of the public API that changes nothing.
+pub fn monitoring_router(store: Store) -> Router {
+    let routes = OpenApiRouter::with_openapi(document::base())
+        .merge(public::read_routes().layer(readable_from_anywhere()))
+        .merge(operations::routes());
+    // Of use to routes that are not there.
+    let session_key = data_encoding::HEXLOWER.encode(&crate::crypto::random::<32>()).into();
+    let options = ApiOptions { trusted_proxies: Vec::new(), session_key };
+    assemble(routes, store, Checker::new(CheckOptions::default()), options)
+}
+
+/// Routes with all that stands around them.
+fn assemble(routes: OpenApiRouter<App>, store: Store, checker: Checker, options: ApiOptions) -> Router {
+    let (router, document) = routes.split_for_parts();
+    let app = App {
+        store,
+        checker,
+        options: Arc::new(options),
+        limits: Arc::default(),
+        metrics: Arc::default(),
+        ingests: Arc::new(Semaphore::new(INGESTS)),
+        document: document::finish(&document),
+    };
+    // The last is the outermost.
+    router
+        .with_state(app.clone())
+        .layer(from_fn(operations::in_time))
+        .layer(CatchPanicLayer::custom(operations::panicked))
+        .layer(from_fn(error::put_into_envelope))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(from_fn_with_state(app, operations::observe))
+        .layer(from_fn(drain::drain))
+}
+
+/// Pages of other sites may read, and do nothing else.
+fn readable_from_anywhere() -> CorsLayer {
+    let reads = |_: &HeaderValue, parts: &Parts| [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method);
+    CorsLayer::new().allow_origin(AllowOrigin::predicate(reads)).allow_methods([Method::GET, Method::HEAD])
+}

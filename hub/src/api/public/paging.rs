@@ -1,0 +1,65 @@
+//! Pages of a list, as they are asked for and given.
+
+use serde::{Deserialize, Serialize};
+use serde_html_form::de::empty_as_none;
+use utoipa::{IntoParams, ToSchema};
+
+use super::parameter::{self, Whole};
+use crate::model::{Page, PageRequest};
+
+const MAX_PER_PAGE: u32 = 1000;
+
+/// The page of a list that is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Paging {
+    /// From 1.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = page, required = false)]
+    page: Option<Whole<1, { u32::MAX }>>,
+    /// How long pages are, at most 1000.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = per_page, required = false)]
+    per_page: Option<Whole<1, MAX_PER_PAGE>>,
+}
+
+fn page() -> utoipa::openapi::Schema {
+    parameter::whole(1, u32::MAX, Some(PageRequest::default().page))
+}
+
+fn per_page() -> utoipa::openapi::Schema {
+    parameter::whole(1, MAX_PER_PAGE, Some(PageRequest::default().per_page))
+}
+
+impl Paging {
+    pub(in crate::api) fn request(self) -> PageRequest {
+        let usual = PageRequest::default();
+        PageRequest {
+            page: self.page.map_or(usual.page, |page| page.0),
+            per_page: self.per_page.map_or(usual.per_page, |per_page| per_page.0),
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Paged<T> {
+    items: Vec<T>,
+    /// Items on all pages.
+    total: u64,
+    page: u32,
+    per_page: u32,
+    total_pages: u64,
+}
+
+impl<T> Paged<T> {
+    pub(in crate::api) fn new<U>(page: Page<U>, request: PageRequest, item: impl FnMut(U) -> T) -> Self {
+        Self {
+            items: page.items.into_iter().map(item).collect(),
+            total: page.total,
+            page: request.page,
+            per_page: request.per_page,
+            total_pages: page.total.div_ceil(u64::from(request.per_page)),
+        }
+    }
+}

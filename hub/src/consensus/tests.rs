@@ -1,0 +1,241 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const POLICY: Policy = Policy { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60) };
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+
+fn seen(region: i64, probe: i64, word: Word, seconds_ago: i64) -> Observation {
+    Observation {
+        region: RegionId(region),
+        probe: ProbeId(probe),
+        word,
+        at: Timestamp(NOW.0 - seconds_ago * 1000),
+        interval: CHECK_INTERVAL,
+        response_us: (word == Word::Online).then_some(1000 * region),
+    }
+}
+
+fn all_live(_: ProbeId) -> bool {
+    true
+}
+
+fn after(observations: &[Observation]) -> State {
+    advance(&State::default(), observations, all_live, &POLICY, NOW).0
+}
+
+fn word(state: &State, region: i64) -> Option<Word> {
+    state.regions.get(&RegionId(region)).and_then(|region| region.word)
+}
+
+use Word::{Offline, Online};
+
+#[test]
+fn the_verdict_is_a_vote_of_the_fresh_regions() {
+    let vote = |words: &[Word]| {
+        let observations: Vec<_> = words.iter().zip(1..).map(|(word, region)| seen(region, region, *word, 1)).collect();
+        after(&observations).verdict()
+    };
+    assert_eq!(vote(&[]), Verdict::Unknown);
+    assert_eq!(vote(&[Online]), Verdict::Up);
+    assert_eq!(vote(&[Offline]), Verdict::Down);
+    assert_eq!(vote(&[Online, Offline]), Verdict::Partial, "half is not more than half");
+    assert_eq!(vote(&[Online, Online, Offline]), Verdict::Up);
+    assert_eq!(vote(&[Online, Offline, Offline]), Verdict::Partial);
+    assert_eq!(vote(&[Offline, Offline, Offline]), Verdict::Down);
+}
+
+#[test]
+fn leaving_unknown_is_immediate_and_changing_a_known_word_takes_two_results() {
+    let up = after(&[seen(1, 1, Online, 50)]);
+    assert_eq!(up.verdict(), Verdict::Up);
+    let (doubted, changes) = advance(&up, &[seen(1, 1, Offline, 40)], all_live, &POLICY, NOW);
+    assert_eq!((doubted.verdict(), changes.len()), (Verdict::Up, 0));
+    let (down, changes) = advance(&doubted, &[seen(1, 1, Offline, 30)], all_live, &POLICY, NOW);
+    assert_eq!(down.verdict(), Verdict::Down);
+    assert_eq!(
+        changes,
+        [
+            Change::Verdict { was: Verdict::Up, became: Verdict::Down },
+            Change::Region { region: RegionId(1), was: Some(Online), became: Some(Offline) },
+        ]
+    );
+}
+
+#[test]
+fn a_result_that_agrees_ends_the_doubt() {
+    let flapping =
+        after(&[seen(1, 1, Online, 50), seen(1, 1, Offline, 40), seen(1, 1, Online, 30), seen(1, 1, Offline, 20)]);
+    assert_eq!(word(&flapping, 1), Some(Online));
+}
+
+#[test]
+fn a_region_is_online_when_any_of_its_probes_says_so() {
+    let state = after(&[seen(1, 1, Online, 30), seen(1, 2, Offline, 20), seen(1, 2, Offline, 10)]);
+    assert_eq!(word(&state, 1), Some(Online));
+}
+
+#[test]
+fn another_probe_of_the_region_does_not_confirm_what_it_did_not_see() {
+    let offline = after(&[seen(1, 1, Offline, 50)]);
+    let blip = [seen(1, 2, Online, 40), seen(1, 1, Offline, 30), seen(1, 1, Offline, 20)];
+    let (state, _) = advance(&offline, &blip, all_live, &POLICY, NOW);
+    assert_eq!(word(&state, 1), Some(Offline));
+    let (state, _) = advance(&state, &[seen(1, 2, Online, 10)], all_live, &POLICY, NOW);
+    assert_eq!(word(&state, 1), Some(Online));
+}
+
+#[test]
+fn evidence_is_stale_after_three_intervals_and_never_before_a_minute() {
+    for (interval, fresh_for) in [(5, 60), (30, 90), (3600, 10_800)] {
+        let observation = Observation { interval: Duration::from_secs(interval), ..seen(1, 1, Online, 0) };
+        let state = after(&[observation]);
+        let at_the_end = NOW + Duration::from_secs(fresh_for);
+        assert_eq!(advance(&state, &[], all_live, &POLICY, at_the_end).0.verdict(), Verdict::Up);
+        assert_eq!(state.review_at(&POLICY), Some(Timestamp(at_the_end.0 + 1)));
+        let (stale, changes) = advance(&state, &[], all_live, &POLICY, Timestamp(at_the_end.0 + 1));
+        assert_eq!((stale.verdict(), changes.len(), stale.review_at(&POLICY)), (Verdict::Unknown, 2, None));
+    }
+}
+
+#[test]
+fn a_region_whose_probes_are_all_offline_is_no_evidence() {
+    let state = after(&[seen(1, 1, Online, 10), seen(2, 2, Offline, 10)]);
+    let without_2 = |probe| probe != ProbeId(2);
+    let (state, _) = advance(&state, &[], without_2, &POLICY, NOW);
+    assert_eq!((state.verdict(), word(&state, 2)), (Verdict::Up, None));
+    let (state, _) = advance(&state, &[], all_live, &POLICY, NOW);
+    assert_eq!((state.verdict(), word(&state, 2)), (Verdict::Partial, Some(Offline)));
+}
+
+#[test]
+fn the_response_time_is_the_median_over_online_regions() {
+    let words = [seen(1, 1, Online, 1), seen(2, 2, Online, 1), seen(9, 9, Online, 1), seen(50, 50, Offline, 1)];
+    assert_eq!(after(&words).response_us(), Some(2000));
+    assert_eq!(after(&words[..2]).response_us(), Some(1500));
+    assert_eq!(after(&words[3..]).response_us(), None);
+}
+
+fn observations(most: usize) -> impl Strategy<Value = Vec<Observation>> {
+    let one = (1i64..4, 0i64..3, any::<bool>(), 0i64..150, 0u64..60).prop_map(
+        |(region, nth, online, seconds_ago, interval)| Observation {
+            interval: Duration::from_secs(interval),
+            ..seen(region, region * 10 + nth, if online { Online } else { Offline }, seconds_ago)
+        },
+    );
+    proptest::collection::vec(one, 0..most)
+}
+
+/// Which probes are live, as a set of bits.
+fn liveness(bits: u32) -> impl Fn(ProbeId) -> bool {
+    move |probe| bits >> (probe.0 % 32) & 1 == 1
+}
+
+proptest! {
+    #[test]
+    fn the_verdict_follows_from_the_regions_words(seen in observations(30), live: u32) {
+        let (state, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
+        let words: Vec<Word> = state.regions.values().filter_map(|region| region.word).collect();
+        let online = words.iter().filter(|word| **word == Online).count();
+        let expected = match state.verdict() {
+            Verdict::Unknown => words.is_empty(),
+            Verdict::Down => !words.is_empty() && online == 0,
+            Verdict::Partial => online > 0 && 2 * online <= words.len(),
+            Verdict::Up => 2 * online > words.len(),
+        };
+        prop_assert!(expected);
+    }
+
+    #[test]
+    fn the_same_observations_again_change_nothing(seen in observations(30), live: u32) {
+        let (once, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
+        let (twice, changes) = advance(&once, &seen, liveness(live), &POLICY, NOW);
+        prop_assert_eq!(once, twice);
+        prop_assert!(changes.is_empty());
+    }
+
+    #[test]
+    fn one_batch_or_one_by_one_is_the_same(mut seen in observations(30), live: u32) {
+        let (batch, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
+        seen.sort_by_key(|observation| observation.at);
+        let step = |state: State, one: &Observation| {
+            advance(&state, std::slice::from_ref(one), liveness(live), &POLICY, NOW).0
+        };
+        prop_assert_eq!(batch, seen.iter().fold(State::default(), step));
+    }
+
+    #[test]
+    fn a_late_observation_never_replaces_a_newer_one(before in observations(30), late in 1i64..1000) {
+        let (state, _) = advance(&State::default(), &before, all_live, &POLICY, NOW);
+        let old: Vec<_> = state
+            .regions
+            .iter()
+            .flat_map(|(region, known)| known.probes.iter().map(|(probe, evidence)| (*region, *probe, *evidence)))
+            .map(|(region, probe, Evidence { word, at, interval, response_us })| {
+                let word = if word == Online { Offline } else { Online };
+                Observation { region, probe, word, at: Timestamp(at.0 - late), interval, response_us }
+            })
+            .collect();
+        prop_assert_eq!(advance(&state, &old, all_live, &POLICY, NOW).0, state);
+    }
+
+    #[test]
+    fn one_result_never_turns_a_known_word_and_the_second_of_a_lone_probe_does(start: bool, age in 3i64..50) {
+        let (first, other) = if start { (Online, Offline) } else { (Offline, Online) };
+        let state = after(&[seen(1, 1, first, age)]);
+        let (state, _) = advance(&state, &[seen(1, 1, other, age - 1)], all_live, &POLICY, NOW);
+        prop_assert_eq!(word(&state, 1), Some(first));
+        let (state, _) = advance(&state, &[seen(1, 1, other, age - 2)], all_live, &POLICY, NOW);
+        prop_assert_eq!(word(&state, 1), Some(other));
+    }
+
+    #[test]
+    fn without_fresh_evidence_of_a_live_probe_all_is_unknown(seen in observations(30), live: u32) {
+        let (state, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
+        prop_assert_eq!(advance(&state, &[], |_| false, &POLICY, NOW).0.verdict(), Verdict::Unknown);
+        let much_later = NOW + Duration::from_secs(3600);
+        let (state, _) = advance(&state, &[], liveness(live), &POLICY, much_later);
+        prop_assert_eq!((state.verdict(), state.regions.len()), (Verdict::Unknown, 0));
+    }
+
+    #[test]
+    fn probes_that_are_offline_might_as_well_have_said_nothing(seen in observations(30), live: u32) {
+        let heard: Vec<_> = seen.iter().copied().filter(|one| liveness(live)(one.probe)).collect();
+        let (with, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
+        let (without, _) = advance(&State::default(), &heard, liveness(live), &POLICY, NOW);
+        for region in 1..4 {
+            prop_assert_eq!(word(&with, region), word(&without, region));
+        }
+        prop_assert_eq!(with.verdict(), without.verdict());
+    }
+
+    #[test]
+    fn changes_say_exactly_what_changed(first in observations(20), second in observations(20), live: u32, later in 0u64..200) {
+        let (before, _) = advance(&State::default(), &first, liveness(live), &POLICY, NOW);
+        let now = NOW + Duration::from_secs(later);
+        let (after, changes) = advance(&before, &second, liveness(live), &POLICY, now);
+        let verdicts = changes.iter().filter(|change| matches!(change, Change::Verdict { .. })).count();
+        prop_assert_eq!(verdicts, usize::from(before.verdict() != after.verdict()));
+        let regions = (1..4).filter(|region| word(&before, *region) != word(&after, *region)).count();
+        prop_assert_eq!(changes.len(), verdicts + regions);
+    }
+
+    #[test]
+    fn nothing_changes_by_itself_before_the_review(seen in observations(30), live: u32) {
+        let (state, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
+        if let Some(review) = state.review_at(&POLICY) {
+            let just_before = Timestamp(review.0 - 1);
+            let (same, changes) = advance(&state, &[], liveness(live), &POLICY, just_before);
+            prop_assert_eq!(same, state);
+            prop_assert!(changes.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back_from_storage_as_it_was(seen in observations(30)) {
+        let state = after(&seen);
+        let stored = serde_json::to_string(&state).unwrap();
+        prop_assert_eq!(serde_json::from_str::<State>(&stored).unwrap(), state);
+    }
+}

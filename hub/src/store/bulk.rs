@@ -1,0 +1,169 @@
+//! Many rows in few statements.
+//!
+//! PostgreSQL takes each column as an array and unnests them: one statement for any number of rows. SQLite takes
+//! lists of values; their lengths are powers of four, so that a handful of prepared statements serves every batch.
+
+use std::sync::OnceLock;
+
+use sqlx::{Arguments, postgres::PgArguments};
+use uuid::Uuid;
+
+use super::{
+    StoreError,
+    engine::{Row, Tx, Value, sqlite_query, sqlite_rows},
+};
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Int,
+    Text,
+    Bytes,
+    Uuid,
+}
+
+/// Rows in one list of values on SQLite: 256, 64, 16, 4, 1.
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// An `INSERT` of many rows. Make it a `static`: its statements are put together once.
+pub(super) struct Bulk {
+    table: &'static str,
+    columns: &'static [(&'static str, Column)],
+    /// What follows the rows: `ON CONFLICT …`, `RETURNING …`.
+    then: &'static str,
+    sqlite: OnceLock<[String; CHUNKS.len()]>,
+    postgres: OnceLock<String>,
+}
+
+impl Bulk {
+    pub(super) const fn new(
+        table: &'static str,
+        columns: &'static [(&'static str, Column)],
+        then: &'static str,
+    ) -> Self {
+        Self { table, columns, then, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+    }
+
+    /// Inserts `values`, which are whole rows one after another. Nothing happens without any.
+    pub(super) async fn execute(&'static self, tx: &mut Tx, values: Vec<Value>) -> Result<(), StoreError> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        match tx {
+            Tx::Sqlite(tx) => {
+                for (sql, args) in self.chunks(values) {
+                    sqlite_query(sql, args).execute(&mut **tx).await?;
+                }
+            }
+            Tx::Postgres(tx) => {
+                sqlx::query_with(self.postgres(), self.arrays(values)).execute(&mut **tx).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, with the rows that `RETURNING` gives.
+    pub(super) async fn returning<T: Row>(
+        &'static self,
+        tx: &mut Tx,
+        values: Vec<Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        match tx {
+            Tx::Sqlite(tx) => {
+                let mut rows = Vec::new();
+                for (sql, args) in self.chunks(values) {
+                    rows.extend(sqlite_rows(sql, args).fetch_all(&mut **tx).await?);
+                }
+                Ok(rows)
+            }
+            Tx::Postgres(tx) => {
+                Ok(sqlx::query_as_with(self.postgres(), self.arrays(values)).fetch_all(&mut **tx).await?)
+            }
+        }
+    }
+
+    fn chunks(&'static self, values: Vec<Value>) -> impl Iterator<Item = (&'static str, Vec<Value>)> {
+        let statements = self.sqlite.get_or_init(|| CHUNKS.map(|rows| self.values_of(rows)));
+        let width = self.columns.len();
+        let mut left = values.len() / width;
+        let mut values = values.into_iter();
+        std::iter::from_fn(move || {
+            let nth = CHUNKS.iter().position(|rows| *rows <= left)?;
+            left -= CHUNKS[nth];
+            Some((statements[nth].as_str(), values.by_ref().take(CHUNKS[nth] * width).collect()))
+        })
+    }
+
+    fn values_of(&self, rows: usize) -> String {
+        let row = format!("({})", vec!["?"; self.columns.len()].join(","));
+        format!("{} VALUES {} {}", self.insert(), vec![row; rows].join(","), self.then)
+    }
+
+    fn postgres(&'static self) -> &'static str {
+        self.postgres.get_or_init(|| {
+            let arrays: Vec<String> = (1..)
+                .zip(self.columns)
+                .map(|(nth, (_, column))| {
+                    let element = match column {
+                        Column::Int => "bigint",
+                        Column::Text => "text",
+                        Column::Bytes => "bytea",
+                        Column::Uuid => "uuid",
+                    };
+                    format!("${nth}::{element}[]")
+                })
+                .collect();
+            format!("{} SELECT * FROM unnest({}) {}", self.insert(), arrays.join(","), self.then)
+        })
+    }
+
+    fn insert(&self) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        format!("INSERT INTO {} ({})", self.table, names.join(","))
+    }
+
+    /// The rows as one array a column.
+    fn arrays(&self, values: Vec<Value>) -> PgArguments {
+        enum Array {
+            Ints(Vec<Option<i64>>),
+            Texts(Vec<Option<String>>),
+            Bytes(Vec<Option<Vec<u8>>>),
+            Uuids(Vec<Uuid>),
+        }
+        let rows = values.len() / self.columns.len();
+        let mut arrays: Vec<Array> = self
+            .columns
+            .iter()
+            .map(|(_, column)| match column {
+                Column::Int => Array::Ints(Vec::with_capacity(rows)),
+                Column::Text => Array::Texts(Vec::with_capacity(rows)),
+                Column::Bytes => Array::Bytes(Vec::with_capacity(rows)),
+                Column::Uuid => Array::Uuids(Vec::with_capacity(rows)),
+            })
+            .collect();
+        for (nth, value) in values.into_iter().enumerate() {
+            let column = nth % self.columns.len();
+            match (&mut arrays[column], value) {
+                (Array::Ints(array), Value::Int(value)) => array.push(value),
+                (Array::Texts(array), Value::Text(value)) => array.push(value),
+                (Array::Bytes(array), Value::Bytes(value)) => array.push(value),
+                (Array::Uuids(array), Value::Uuid(value)) => array.push(value),
+                (_, value) => panic!("{value:?} in column {} of {}", self.columns[column].0, self.table),
+            }
+        }
+        let mut arguments = PgArguments::default();
+        for array in arrays {
+            match array {
+                Array::Ints(array) => arguments.add(array),
+                Array::Texts(array) => arguments.add(array),
+                Array::Bytes(array) => arguments.add(array),
+                Array::Uuids(array) => arguments.add(array),
+            }
+            .expect("plain values can be encoded");
+        }
+        arguments
+    }
+}

@@ -1,0 +1,167 @@
+//! Tokens and keys: made, listed, revoked, and told whom they stand for.
+
+use super::{
+    Conflict, Store, StoreError,
+    engine::{Tx, args, sql},
+    peers::clean,
+    probes, regions,
+};
+use crate::{
+    model::{Caller, Credential, CredentialId, Issued, ProbeId, ProbeIdentity, Region, RegionId},
+    time::Timestamp,
+    token::{self, CredentialKind},
+};
+
+#[derive(sqlx::FromRow)]
+struct CredentialRow {
+    id: CredentialId,
+    kind: String,
+    name: String,
+    hash: Vec<u8>,
+    created_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+    probe_id: Option<ProbeId>,
+    server_id: Option<String>,
+    region_id: Option<RegionId>,
+    region: Option<String>,
+}
+
+macro_rules! credential_columns {
+    ($engine:ident) => {
+        "c.id, c.kind, c.name, c.hash, c.created_at, c.revoked_at, c.probe_id, b.server_id, r.id AS region_id, \
+         r.name AS region FROM credentials c LEFT JOIN probes b ON b.id = c.probe_id \
+         LEFT JOIN regions r ON r.id = coalesce(b.region_id, c.region_id)"
+    };
+}
+
+impl CredentialRow {
+    fn kind(&self) -> Result<CredentialKind, StoreError> {
+        CredentialKind::from_name(&self.kind)
+            .ok_or_else(|| StoreError::Corrupt(format!("credentials.kind of {}", self.id)))
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.region.as_deref().and_then(|name| name.parse().ok())
+    }
+
+    fn into_caller(self) -> Result<Caller, StoreError> {
+        let corrupt = || StoreError::Corrupt(format!("credentials: node token {} has no probe", self.id));
+        Ok(match self.kind()? {
+            CredentialKind::Api => Caller::Api { name: self.name },
+            CredentialKind::Enrollment => Caller::Enrollment { region: self.region() },
+            CredentialKind::Node => Caller::Probe(ProbeIdentity {
+                probe: self.probe_id.ok_or_else(corrupt)?,
+                region_id: self.region_id.ok_or_else(corrupt)?,
+                region: self.region().ok_or_else(corrupt)?,
+                server_id: self.server_id.ok_or_else(|| StoreError::Corrupt("probes.server_id".into()))?,
+            }),
+        })
+    }
+
+    fn into_credential(self) -> Result<Credential, StoreError> {
+        Ok(Credential {
+            id: self.id,
+            kind: self.kind()?,
+            region: self.region(),
+            name: self.name,
+            server_id: self.server_id,
+            created_at: self.created_at,
+            revoked_at: self.revoked_at,
+        })
+    }
+}
+
+impl Store {
+    /// A token for the probe `server_id` in `region`. Without a `server_id` the token's name stands for it until the
+    /// probe first reports under one of its own. A probe may have several tokens, so that one can be replaced.
+    pub async fn create_node_token(
+        &self,
+        name: &str,
+        server_id: Option<&str>,
+        region: &Region,
+        now: Timestamp,
+    ) -> Result<Issued, StoreError> {
+        let mut tx = self.db().begin().await?;
+        let named = server_id.is_some();
+        let server_id = clean(server_id.unwrap_or(name));
+        let region_id = regions::ensure(&mut tx, region).await?;
+        let probe = match probes::find(&mut tx, &server_id).await? {
+            None => probes::insert(&mut tx, &server_id, named, region_id, now).await?,
+            Some((probe, stands_in)) if stands_in == region_id => probe,
+            Some(_) => return Err(Conflict::ProbeElsewhere.into()),
+        };
+        let issued = insert(&mut tx, CredentialKind::Node, name, Some(probe), None, now).await?;
+        tx.commit().await?;
+        Ok(issued)
+    }
+
+    /// A key that lists peers, without their secrets.
+    pub async fn create_api_key(&self, name: &str, now: Timestamp) -> Result<Issued, StoreError> {
+        let mut tx = self.db().begin().await?;
+        let issued = insert(&mut tx, CredentialKind::Api, name, None, None, now).await?;
+        tx.commit().await?;
+        Ok(issued)
+    }
+
+    /// A key with which new probes get a token; in one region only when one is given.
+    pub async fn create_enrollment_key(
+        &self,
+        name: &str,
+        region: Option<&Region>,
+        now: Timestamp,
+    ) -> Result<Issued, StoreError> {
+        let mut tx = self.db().begin().await?;
+        let region_id = match region {
+            Some(region) => Some(regions::ensure(&mut tx, region).await?),
+            None => None,
+        };
+        let issued = insert(&mut tx, CredentialKind::Enrollment, name, None, region_id, now).await?;
+        tx.commit().await?;
+        Ok(issued)
+    }
+
+    /// Whom a presented token or key stands for; nobody when it is unknown or revoked.
+    pub async fn authenticate(&self, presented: &str) -> Result<Option<Caller>, StoreError> {
+        let Some(lookup) = token::lookup(presented) else { return Ok(None) };
+        let select = sql!("SELECT ", (credential_columns), " WHERE c.lookup = $1 AND c.revoked_at IS NULL");
+        let row: Option<CredentialRow> = self.db().optional(select, args![lookup]).await?;
+        row.filter(|row| token::matches(presented, &row.hash)).map(CredentialRow::into_caller).transpose()
+    }
+
+    /// Credentials of a kind, revoked ones too, oldest first.
+    pub async fn credentials(&self, kind: CredentialKind) -> Result<Vec<Credential>, StoreError> {
+        let select = sql!("SELECT ", (credential_columns), " WHERE c.kind = $1 ORDER BY c.id");
+        let rows: Vec<CredentialRow> = self.db().all(select, args![kind.as_str()]).await?;
+        rows.into_iter().map(CredentialRow::into_credential).collect()
+    }
+
+    /// Ends a credential, for good and at once.
+    pub async fn revoke_credential(
+        &self,
+        kind: CredentialKind,
+        id: CredentialId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = "UPDATE credentials SET revoked_at = $3 WHERE id = $1 AND kind = $2 AND revoked_at IS NULL";
+        match self.db().execute(update, args![id, kind.as_str(), now]).await? {
+            0 => Err(StoreError::NotFound("credential")),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) async fn insert(
+    tx: &mut Tx,
+    kind: CredentialKind,
+    name: &str,
+    probe: Option<ProbeId>,
+    region: Option<RegionId>,
+    now: Timestamp,
+) -> Result<Issued, StoreError> {
+    let (token, kept) = token::issue(kind);
+    let insert = "INSERT INTO credentials (kind, name, lookup, hash, probe_id, region_id, created_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+    let parameters = args![kind.as_str(), clean(name), kept.lookup, kept.hash.to_vec(), probe, region, now];
+    let (id,) = tx.one(insert, parameters).await?;
+    Ok(Issued { id, token })
+}

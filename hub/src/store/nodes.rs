@@ -1,0 +1,158 @@
+//! Approved peers for the public API.
+
+use easytier_probe::PeerUrl;
+
+use super::{
+    Store, StoreError,
+    engine::{args, sql},
+    rows::{self, like_1},
+    states,
+};
+use crate::{
+    model::{Node, NodeFilter, Page, PageRequest, PeerId},
+    ring::{Count, Ring},
+    time::Timestamp,
+};
+
+macro_rules! node_columns {
+    ($engine:ident) => {
+        "p.id, p.name, p.url, p.description, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
+         s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
+         s.quarter_checks, s.quarter_healthy, g.newest, g.counts, \
+         (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags \
+         FROM peers p JOIN peer_states s ON s.peer_id = p.id LEFT JOIN rings g ON g.peer_id = p.id"
+    };
+}
+
+/// Whether a peer `p` with the state `s` is what the filter asks for, `$1` to `$5`.
+macro_rules! filtered {
+    (sqlite) => {
+        concat!(filtered!(both sqlite), "IN (SELECT value FROM json_each($5))))")
+    };
+    (postgres) => {
+        concat!(filtered!(both postgres), "= ANY($5)))")
+    };
+    (both $engine:ident) => {
+        concat!(
+            like_1!($engine),
+            " AND p.approved AND ($2 IS NULL OR (s.verdict >= 2) = $2) AND ($3 IS NULL OR p.url LIKE $3) \
+             AND ($4 OR EXISTS (SELECT 1 FROM peer_tags t WHERE t.peer_id = p.id AND t.tag "
+        )
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct NodeRow {
+    id: PeerId,
+    name: String,
+    url: String,
+    description: String,
+    allow_relay: bool,
+    max_connections: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    verdict: i64,
+    since: Timestamp,
+    last_check_at: Option<Timestamp>,
+    response_us: Option<i64>,
+    version: Option<String>,
+    network_count: Option<i64>,
+    held_sessions: i64,
+    quarter: i64,
+    quarter_checks: i64,
+    quarter_healthy: i64,
+    newest: Option<i64>,
+    counts: Option<Vec<u8>>,
+    tags: Option<String>,
+}
+
+impl NodeRow {
+    fn into_node(self, now: Timestamp) -> Result<Node, StoreError> {
+        let mut ring = match (self.newest, self.counts) {
+            (Some(newest), Some(counts)) => states::ring(self.id, newest, &counts)?,
+            _ => Ring::new(self.quarter),
+        };
+        let in_quarter = Count { checks: rows::count(self.quarter_checks), healthy: rows::count(self.quarter_healthy) };
+        ring.add(self.quarter, in_quarter);
+        Ok(Node {
+            id: self.id,
+            url: rows::url(&self.url)?,
+            name: self.name,
+            description: self.description,
+            version: self.version,
+            allow_relay: self.allow_relay,
+            max_connections: rows::count(self.max_connections),
+            current_connections: rows::count(self.network_count.unwrap_or(0) - self.held_sessions),
+            tags: rows::labels(self.tags),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            verdict: rows::verdict(self.verdict)?,
+            since: self.since,
+            last_check_at: self.last_check_at,
+            response_us: self.response_us,
+            ring: ring.at(now),
+        })
+    }
+}
+
+impl Store {
+    /// The public list, in the order of ids: two statements, whatever the history.
+    pub async fn nodes(
+        &self,
+        filter: &NodeFilter,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<Node>, StoreError> {
+        let tags: Vec<String> = filter.tags.iter().map(|tag| tag.as_str().to_owned()).collect();
+        let wanted = args![
+            filter.search.as_deref().map(rows::contains),
+            filter.is_active,
+            filter.protocol.map(|protocol| format!("{protocol}://%")),
+            tags.is_empty(),
+            tags,
+        ];
+        let count = sql!("SELECT count(*) FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ", (filtered));
+        let (total,): (i64,) = self.db().one(count, wanted.clone()).await?;
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (filtered), " ORDER BY p.id LIMIT $6 OFFSET $7");
+        let mut parameters = wanted;
+        parameters.extend(args![page.limit(), page.offset()]);
+        let rows: Vec<NodeRow> = self.db().all(select, parameters).await?;
+        let items = rows.into_iter().map(|row| row.into_node(now)).collect::<Result<_, _>>()?;
+        Ok(Page { items, total: rows::count(total) })
+    }
+
+    /// An approved peer.
+    pub async fn node(&self, id: PeerId, now: Timestamp) -> Result<Node, StoreError> {
+        let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id = $1");
+        let row: Option<NodeRow> = self.db().optional(select, args![id]).await?;
+        row.ok_or(StoreError::NotFound("node"))?.into_node(now)
+    }
+
+    /// Those of the peers that exist, approved or not, in the order of ids: for the operator.
+    pub async fn nodes_by_id(&self, ids: &[PeerId], now: Timestamp) -> Result<Vec<Node>, StoreError> {
+        let select = sql!(
+            "SELECT ",
+            (node_columns),
+            " WHERE p.id ",
+            ["IN (SELECT value FROM json_each($1))" | "= ANY($1)"],
+            " ORDER BY p.id"
+        );
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<NodeRow> = self.db().all(select, args![ids]).await?;
+        rows.into_iter().map(|row| row.into_node(now)).collect()
+    }
+
+    /// The URL of an approved peer, for EasyTier clients.
+    pub async fn node_url(&self, id: PeerId) -> Result<PeerUrl, StoreError> {
+        let select = "SELECT url FROM peers WHERE approved AND id = $1";
+        let row: Option<(String,)> = self.db().optional(select, args![id]).await?;
+        rows::url(&row.ok_or(StoreError::NotFound("node"))?.0)
+    }
+
+    /// The tags of approved peers, sorted.
+    pub async fn tags(&self) -> Result<Vec<String>, StoreError> {
+        let select = "SELECT DISTINCT t.tag FROM peer_tags t JOIN peers p ON p.id = t.peer_id WHERE p.approved \
+                      ORDER BY t.tag";
+        Ok(self.db().all::<(String,)>(select, vec![]).await?.into_iter().map(|(tag,)| tag).collect())
+    }
+}

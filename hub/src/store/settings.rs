@@ -1,0 +1,43 @@
+//! Small facts by name.
+
+use super::{
+    Store, StoreError,
+    engine::{Db, Tx, args},
+};
+
+const CONFIG_VERSION: &str = "SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'config_version'";
+
+impl Store {
+    /// A setting's value, as it was put.
+    pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let row: Option<(String,)> =
+            self.db().optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
+        Ok(row.map(|(value,)| value))
+    }
+
+    pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let upsert = "INSERT INTO settings (key, value) VALUES ($1, $2) \
+                      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.db().execute(upsert, args![name, value]).await.map(drop)
+    }
+
+    /// Grows whenever what probes are given to watch may have changed.
+    pub async fn config_version(&self) -> Result<i64, StoreError> {
+        config_version(self.db()).await
+    }
+}
+
+pub(super) async fn config_version(db: &Db) -> Result<i64, StoreError> {
+    db.one::<(i64,)>(CONFIG_VERSION, vec![]).await.map(|(version,)| version)
+}
+
+pub(super) async fn config_version_in(tx: &mut Tx) -> Result<i64, StoreError> {
+    tx.one::<(i64,)>(CONFIG_VERSION, vec![]).await.map(|(version,)| version)
+}
+
+/// To be called first in every transaction that changes what probes are given to watch: until it ends, it is the only
+/// one.
+pub(super) async fn bump_config_version(tx: &mut Tx) -> Result<(), StoreError> {
+    let bump = "UPDATE settings SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'";
+    tx.execute(bump, vec![]).await.map(drop)
+}

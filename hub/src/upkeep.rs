@@ -1,0 +1,59 @@
+//! What happens to the store without anybody asking: evidence goes stale, and what is over goes.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{store::Store, time::Timestamp};
+
+/// How late it may be noticed that a region's word is stale, or that a probe is gone.
+const REVIEW_EVERY: Duration = Duration::from_secs(5);
+
+/// A sweep that leaves something goes on at once.
+const SWEEP_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// Looks after the store until `shutdown` resolves; what is under way then is finished first. Every hub runs this: where
+/// several share a database, the store lets one of them do each thing.
+pub async fn upkeep(store: Store, shutdown: impl Future<Output = ()>) {
+    let mut shutdown = std::pin::pin!(shutdown);
+    let [mut reviews, mut sweeps] = [REVIEW_EVERY, SWEEP_EVERY].map(interval);
+    reviews.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return,
+            _ = reviews.tick() => review(&store).await,
+            _ = sweeps.tick() => {
+                // Reviews have their turn between the parts of a long sweep.
+                if sweep(&store).await {
+                    sweeps.reset_immediately();
+                }
+            }
+        }
+    }
+}
+
+async fn review(store: &Store) {
+    match store.review(Timestamp::now()).await {
+        Ok(0) => {}
+        Ok(peers) => tracing::debug!(peers, "reviewed"),
+        Err(error) => tracing::error!(%error, "a review failed; the next one makes up for it"),
+    }
+}
+
+/// Whether there is more to sweep.
+async fn sweep(store: &Store) -> bool {
+    match store.sweep(Timestamp::now()).await {
+        Ok(swept) => {
+            if swept.rows > 0 || swept.days > 0 {
+                tracing::debug!(rows = swept.rows, days = swept.days, "swept");
+            }
+            swept.more
+        }
+        Err(error) => {
+            tracing::error!(%error, "a sweep failed; the next one makes up for it");
+            false
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The HTTP API: real hubs over real HTTP, on both engines.
+
+#[path = "../support/hub.rs"]
+mod hub;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod operations;
+mod peers;
+mod registry;
+mod results;
+mod status;
+mod upkeep;

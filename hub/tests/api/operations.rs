@@ -1,0 +1,268 @@
+//! What holds for every route, and the routes for machines that watch the hub.
+
+use std::{collections::HashSet, time::Duration};
+
+use easytier_uptime_hub::{api, model::PeerId, time::Timestamp};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    hub::{TestHub, batch_of, good, said, said_in_any_way},
+    support::{Engine, TestStore, on_both_engines},
+};
+
+on_both_engines! {
+    the_hub_is_healthy_as_long_as_its_database_answers,
+    the_figures_count_what_happened,
+    a_stopping_hub_finishes_what_it_accepted,
+}
+
+async fn sqlite() -> TestHub {
+    TestHub::on(&TestStore::new(Engine::Sqlite).await).await
+}
+
+async fn the_hub_is_healthy_as_long_as_its_database_answers(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let healthy = said(hub.get("/health")).await;
+    assert_eq!((healthy.status, &healthy.body["success"]), (200, &true.into()));
+    assert!(healthy.body["message"].is_string());
+    hub.store.close().await;
+    for path in ["/health", "/metrics"] {
+        let sick = said_in_any_way(hub.get(path)).await;
+        assert_eq!((sick.status, &sick.body["success"]), (503, &false.into()));
+        assert!(sick.body["error"].is_string() && sick.headers.contains_key("retry-after"), "{sick:?}");
+    }
+    // What is not the caller's fault is not final for it.
+    let failed = said_in_any_way(hub.get("/peers")).await;
+    assert!(failed.status >= 500 && failed.body["code"] == failed.status, "{failed:?}");
+}
+
+async fn the_figures_count_what_happened(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let peer = hub.peer("tcp://192.0.2.1:11010").await;
+    hub.peer("tcp://192.0.2.2:11010").await;
+    let token = hub.token("probe-1", "eu").await;
+    let batch = batch_of(&[good(peer), good(PeerId(peer.0 + 99))]);
+    for _ in 0..2 {
+        said(hub.post("/api/results", &batch).header("x-node-token", &token)).await.data();
+    }
+    said(hub.get("/no/such/path")).await;
+    let figures = said(hub.get("/metrics")).await;
+    assert!(figures.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
+    let text = figures.body.as_str().unwrap();
+    for line in [
+        r#"easytier_uptime_http_requests_total{method="POST",route="/api/results",status="200"} 2"#,
+        r#"easytier_uptime_http_requests_total{method="GET",route="none",status="404"} 1"#,
+        r#"easytier_uptime_http_request_duration_seconds_count{route="/api/results"} 2"#,
+        r#"easytier_uptime_results_total{outcome="accepted"} 1"#,
+        r#"easytier_uptime_results_total{outcome="duplicate"} 1"#,
+        r#"easytier_uptime_results_total{outcome="unknown_peer"} 2"#,
+        "easytier_uptime_ingest_batches_total 2",
+        "easytier_uptime_ingest_duration_seconds_count 2",
+        r#"easytier_uptime_peers{state="up"} 1"#,
+        r#"easytier_uptime_peers{state="unknown"} 1"#,
+        r#"easytier_uptime_peers{state="down"} 0"#,
+        r#"easytier_uptime_probes{state="online"} 1"#,
+        r#"easytier_uptime_probes{state="offline"} 0"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(text.contains("easytier_uptime_database_round_trip_seconds ") && text.ends_with("# EOF\n"), "{text}");
+}
+
+/// The head of a request is in, its body is not: the hub has accepted it.
+async fn a_stopping_hub_finishes_what_it_accepted(store: TestStore) {
+    let mut hub = TestHub::on(&store).await;
+    let peer = hub.peer("tcp://192.0.2.1:11010").await;
+    let token = hub.token("probe-1", "eu").await;
+    let body = batch_of(&[good(peer)]).to_string();
+    let address = hub.url.strip_prefix("http://").unwrap().to_owned();
+    let mut connection = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "POST /results HTTP/1.1\r\nhost: hub\r\nx-node-token: {token}\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    // The hub asks for the body when its handler does.
+    let mut continued = [0; 25];
+    connection.read_exact(&mut continued).await.unwrap();
+    assert_eq!(&continued, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    let stopping = hub.begin_stop();
+    while TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!stopping.is_finished());
+    connection.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(r#""accepted":1"#), "{answer}");
+    tokio::time::timeout(Duration::from_secs(10), stopping).await.expect("it stops").unwrap().unwrap();
+    hub.store.close().await;
+    assert_eq!(
+        store.health_records(peer, &Default::default(), Default::default(), Timestamp::now()).await.unwrap().total,
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_there_is_not_is_told_in_the_envelope_of_the_api_that_was_asked() {
+    let hub = sqlite().await;
+    for (method, path, status) in [
+        (Method::POST, "/peers", 405),
+        (Method::GET, "/results", 405),
+        (Method::PATCH, "/api/nodes/status", 405),
+        (Method::GET, "/api/discovery/nothing", 404),
+        (Method::GET, "/api/discovery/register", 405),
+    ] {
+        let refused = said(hub.request(method, path)).await;
+        assert!(!refused.refusal(status).is_empty());
+        assert_eq!(refused.headers.contains_key("allow"), status == 405, "{path}");
+    }
+    for (method, path, status) in [
+        (Method::GET, "/", 404),
+        (Method::GET, "/no/such/path", 404),
+        (Method::GET, "/api/..%2f..%2fetc/passwd", 404),
+        (Method::GET, "/%FF%00", 404),
+        (Method::POST, "/health", 405),
+    ] {
+        let refused = said(hub.request(method, path)).await;
+        assert_eq!((refused.status, &refused.body["success"]), (status, &false.into()), "{path}");
+        assert!(refused.body["error"].is_string() && refused.body["data"].is_null());
+    }
+    let head = hub.request(Method::HEAD, "/peers?region=eu").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), &head.headers()["x-uptime-hub"]), (200, &"1".parse().unwrap()));
+    let head = hub.request(Method::HEAD, "/peers?count=0").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), &head.headers()["x-uptime-hub"]), (400, &"1".parse().unwrap()));
+    assert!(head.text().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_id_of_its_request() {
+    let hub = sqlite().await;
+    let own = said(hub.get("/health")).await.headers["x-request-id"].clone();
+    assert_ne!(own, said(hub.get("/health")).await.headers["x-request-id"]);
+    let given = said(hub.get("/nothing").header("x-request-id", "proxy-4711")).await;
+    assert_eq!(given.headers["x-request-id"], "proxy-4711");
+    for unfit in ["with space".to_owned(), "x".repeat(65), String::new()] {
+        let replaced = said(hub.get("/health").header("x-request-id", &unfit)).await;
+        assert_ne!(replaced.headers["x-request-id"], *unfit);
+    }
+}
+
+#[tokio::test]
+async fn long_answers_are_compressed_for_whom_it_suits() {
+    let hub = sqlite().await;
+    for nth in 0..50 {
+        hub.peer(&format!("tcp://192.0.2.{nth}:11010")).await;
+    }
+    let plain = hub.get("/peers").header("accept-encoding", "identity").send().await.unwrap();
+    assert!(!plain.headers().contains_key("content-encoding"));
+    let plain = plain.bytes().await.unwrap();
+    let address = hub.url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let request = "GET /peers HTTP/1.1\r\nhost: hub\r\naccept-encoding: gzip\r\nconnection: close\r\n\r\n";
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("content-encoding: gzip"));
+    assert!(answer.len() * 3 < plain.len(), "{} of {}", answer.len(), plain.len());
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_may_read_the_public_api_and_nothing_else() {
+    let hub = sqlite().await;
+    let from = "https://dashboard.example";
+    let allowed = |said: &crate::hub::Said| said.headers.get("access-control-allow-origin").cloned();
+    assert_eq!(allowed(&said(hub.get("/api/nodes").header("origin", from)).await).unwrap(), from);
+    let preflight = |path: &str, method: &str| {
+        hub.request(Method::OPTIONS, path)
+            .header("origin", from)
+            .header("access-control-request-method", method.to_owned())
+    };
+    let reading = said(preflight("/api/nodes", "GET")).await;
+    assert_eq!(allowed(&reading).unwrap(), from);
+    assert!(!reading.headers["access-control-allow-methods"].to_str().unwrap().contains("POST"));
+    assert_eq!(allowed(&said(hub.post("/api/nodes", &json!({})).header("origin", from)).await), None);
+    for path in ["/peers", "/api/peers", "/api/discovery/servers", "/api/admin/verify", "/metrics"] {
+        assert_eq!(allowed(&said(hub.get(path).header("origin", from)).await), None, "{path}");
+        assert_eq!(allowed(&said(preflight(path, "GET")).await), None, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_names_every_route_of_the_contract_once() {
+    let hub = sqlite().await;
+    let document = said(hub.get("/openapi.json")).await;
+    assert_eq!(document.headers["content-type"], "application/json");
+    let paths = document.body["paths"].as_object().unwrap();
+    for (path, method) in [
+        ("/peers", "get"),
+        ("/api/peers", "get"),
+        ("/results", "post"),
+        ("/api/results", "post"),
+        ("/nodes/status", "put"),
+        ("/api/nodes/status", "put"),
+        ("/api/discovery/register", "post"),
+        ("/api/discovery/heartbeat/{server_id}", "post"),
+        ("/api/discovery/servers", "get"),
+        ("/api/discovery/unregister/{server_id}", "delete"),
+        ("/health", "get"),
+        ("/metrics", "get"),
+        ("/openapi.json", "get"),
+    ] {
+        let operation = &paths[path][method];
+        assert!(operation["responses"]["500"].is_object(), "{method} {path}");
+    }
+    let operations: Vec<&Value> = paths.values().flat_map(|path| path.as_object().unwrap().values()).collect();
+    let ids: HashSet<&str> = operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len());
+    for reference in references(&document.body) {
+        assert!(document.body.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn references(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str);
+            own.into_iter().chain(fields.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_probes_own_monitoring_api_reads_and_is_no_hub() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    let peer = store.add("tcp://192.0.2.1:11010").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = api::monitoring_router(store.store.clone());
+    let server = tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
+    let hub = TestHub::on(&store).await;
+    let ask = |method: Method, path: &str| hub.client.request(method, format!("{url}{path}")).send();
+    let nodes = ask(Method::GET, "/api/nodes").await.unwrap();
+    assert!(!nodes.headers().contains_key("x-uptime-hub"));
+    let nodes: Value = nodes.json().await.unwrap();
+    assert_eq!(nodes["data"]["items"][0]["id"], peer.0);
+    for path in ["/health", "/metrics", "/openapi.json"] {
+        assert_eq!(ask(Method::GET, path).await.unwrap().status(), 200, "{path}");
+    }
+    for (method, path, status) in [
+        (Method::POST, "/api/nodes", 405),
+        (Method::POST, "/api/test_connection", 404),
+        (Method::GET, "/peers", 404),
+        (Method::POST, "/results", 404),
+        (Method::POST, "/api/admin/login", 404),
+        (Method::GET, "/api/discovery/servers", 404),
+    ] {
+        assert_eq!(ask(method, path).await.unwrap().status(), status, "{path}");
+    }
+    server.abort();
+}

@@ -1,0 +1,182 @@
+//! The discovery endpoints.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    hub::{TestHub, batch_of, said},
+    support::{TestStore, on_both_engines},
+};
+
+on_both_engines! {
+    an_enrollment_key_gets_a_token_that_works,
+    nobody_enrolls_over_somebody_elses_server_id,
+    a_probe_registers_again_with_its_own_token_only,
+    an_enrollment_key_for_one_region_enrolls_for_no_other,
+    a_heartbeat_is_of_the_probe_itself,
+    whoever_lists_the_probes_must_be_known,
+    a_probe_that_unregisters_is_offline_and_comes_back,
+    what_makes_no_sense_is_refused_by_the_field,
+}
+
+fn registration(server_id: &str) -> Value {
+    json!({
+        "server_id": server_id, "host": "192.0.2.77", "port": 8080, "version": "0.1.0",
+        "capabilities": ["tcp", "udp"], "system": { "platform": "linux", "cpus": 2 },
+    })
+}
+
+const REGISTER: &str = "/api/discovery/register";
+
+async fn an_enrollment_key_gets_a_token_that_works(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let key = hub.enrollment_key(None).await;
+    let mut sent = registration("probe-1");
+    sent["region"] = "eu".into();
+    let registered = said(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
+    let data = registered.data();
+    assert_eq!((&data["server_id"], &data["region"]), (&"probe-1".into(), &"eu".into()));
+    let token = data["node_token"].as_str().unwrap();
+
+    let servers = said(hub.get("/api/discovery/servers").header("x-node-token", token)).await;
+    assert_eq!(servers.data()["count"], 1);
+    let server = &servers.data()["servers"][0];
+    for field in ["server_id", "region", "host", "port", "version", "capabilities", "system"] {
+        assert_eq!(server[field], sent[field], "{field}");
+    }
+    assert_eq!(server["status"], "online");
+    assert!(!servers.body.to_string().contains(token));
+    said(hub.post("/results", &batch_of(&[])).header("x-node-token", token)).await.data();
+
+    let without_region = said(hub.post(REGISTER, &registration("probe-2")).bearer_auth(&key)).await;
+    assert_eq!(without_region.data()["region"], "default");
+}
+
+async fn nobody_enrolls_over_somebody_elses_server_id(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let key = hub.enrollment_key(None).await;
+    let first = said(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
+    let token = first.data()["node_token"].as_str().unwrap().to_owned();
+    let kept = hub.kept().await;
+    let mut evil = registration("probe-1");
+    evil["host"] = "203.0.113.66".into();
+    said(hub.post(REGISTER, &evil).bearer_auth(&key)).await.refusal(409);
+    said(hub.post(REGISTER, &evil)).await.refusal(401);
+    said(hub.post(REGISTER, &evil).bearer_auth("nonsense")).await.refusal(401);
+    said(hub.post(REGISTER, &evil).bearer_auth(format!("{key}x"))).await.refusal(401);
+    assert_eq!(hub.kept().await, kept);
+    said(hub.post("/results", &batch_of(&[])).header("x-node-token", &token)).await.data();
+}
+
+async fn a_probe_registers_again_with_its_own_token_only(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let (token, other) = (hub.token("probe-1", "eu").await, hub.token("probe-2", "eu").await);
+    let key = hub.api_key().await;
+    let registered = said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await;
+    assert_eq!(*registered.data(), json!({ "server_id": "probe-1", "region": "eu" }));
+    let kept = hub.kept().await;
+    said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &other)).await.refusal(409);
+    said(hub.post(REGISTER, &registration("probe-3")).header("x-node-token", &other)).await.refusal(409);
+    said(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await.refusal(403);
+    let mut moved = registration("probe-1");
+    moved["region"] = "asia".into();
+    said(hub.post(REGISTER, &moved).header("x-node-token", &token)).await.refusal(403);
+    assert_eq!(hub.kept().await, kept);
+}
+
+async fn an_enrollment_key_for_one_region_enrolls_for_no_other(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let key = hub.enrollment_key(Some("eu")).await;
+    let kept = hub.kept().await;
+    let mut sent = registration("probe-1");
+    sent["region"] = "asia".into();
+    let refused = said(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
+    assert!(refused.refusal(403).contains("'eu'"));
+    assert_eq!(hub.kept().await, kept);
+    let registered = said(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
+    assert_eq!(registered.data()["region"], "eu");
+}
+
+async fn a_heartbeat_is_of_the_probe_itself(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let token = hub.token("probe-1", "eu").await;
+    hub.token("probe-2", "eu").await;
+    let counters = json!({ "peers": 12, "spool": 0, "last_cycle": { "took_ms": 800 } });
+    let beat = |id: &str| hub.post(&format!("/api/discovery/heartbeat/{id}"), &counters);
+    said(beat("probe-1").header("x-node-token", &token)).await.data();
+    let servers = said(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
+    assert_eq!(servers.data()["servers"][0]["counters"], counters);
+
+    let kept = hub.kept().await;
+    said(beat("probe-1")).await.refusal(401);
+    for other in ["probe-2", "probe-3", "..%2F..%2Fetc%2Fpasswd", "%00", "%FF", "probe-1%00", "a/b/../../.."] {
+        let refused = said(beat(other).header("x-node-token", &token)).await;
+        assert!([400, 403, 404].contains(&refused.status), "{other}: {refused:?}");
+        refused.refusal(refused.status);
+    }
+    let path = "/api/discovery/heartbeat/probe-1";
+    let wrong = hub.request(Method::POST, path).header("x-node-token", &token).body("\u{0}\u{1}");
+    said(wrong).await.refusal(400);
+    let long = json!({ "more": "x".repeat(17 * 1024) });
+    said(hub.post(path, &long).header("x-node-token", &token)).await.refusal(400);
+    assert_eq!(hub.kept().await, kept);
+    said(hub.request(Method::POST, path).header("x-node-token", &token)).await.data();
+    assert_eq!(hub.kept().await, kept, "a heartbeat without counters leaves the last ones");
+}
+
+async fn whoever_lists_the_probes_must_be_known(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let (token, key) = (hub.token("probe-1", "eu").await, hub.api_key().await);
+    let enrollment = hub.enrollment_key(None).await;
+    let list = || hub.get("/api/discovery/servers");
+    said(list()).await.refusal(401);
+    said(list().bearer_auth("nonsense")).await.refusal(401);
+    said(list().bearer_auth(&enrollment)).await.refusal(403);
+    for known in [list().header("x-node-token", &token), list().header("x-api-key", &key), list().bearer_auth(&key)] {
+        assert_eq!(*said(known).await.data(), json!({ "servers": [], "count": 0 }), "a probe that never came is none");
+    }
+}
+
+async fn a_probe_that_unregisters_is_offline_and_comes_back(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let (token, other) = (hub.token("probe-1", "eu").await, hub.token("probe-2", "eu").await);
+    said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await.data();
+    let status = async || {
+        let servers = said(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
+        servers.data()["servers"][0]["status"].clone()
+    };
+    let path = "/api/discovery/unregister/probe-1";
+    said(hub.request(Method::DELETE, path)).await.refusal(401);
+    said(hub.request(Method::DELETE, path).header("x-node-token", &other)).await.refusal(403);
+    assert_eq!(status().await, "online");
+    said(hub.request(Method::DELETE, path).header("x-node-token", &token)).await.data();
+    assert_eq!(status().await, "offline");
+    said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await.data();
+    assert_eq!(status().await, "online");
+}
+
+async fn what_makes_no_sense_is_refused_by_the_field(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let key = hub.enrollment_key(None).await;
+    let kept = hub.kept().await;
+    for (field, value) in [
+        ("server_id", json!("")),
+        ("server_id", json!("../../etc/passwd")),
+        ("server_id", json!("a\nb")),
+        ("server_id", json!("x".repeat(256))),
+        ("server_id", json!(5)),
+        ("host", json!("x".repeat(256))),
+        ("version", json!("x".repeat(65))),
+        ("port", json!(70_000)),
+        ("region", json!("a,b")),
+        ("system", json!("x".repeat(17 * 1024))),
+    ] {
+        let mut sent = registration("probe-1");
+        sent[field] = value;
+        let refused = said(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
+        assert!(refused.refusal(400).starts_with(&format!("{field}: ")), "{field}: {refused:?}");
+    }
+    let missing = said(hub.post(REGISTER, &json!({})).bearer_auth(&key)).await;
+    assert!(missing.refusal(400).contains("server_id"), "{missing:?}");
+    assert_eq!(hub.kept().await, kept);
+}

@@ -1,0 +1,432 @@
+//! What the operator does over HTTP: login, approval, changes.
+
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/mod.rs"]
+mod support;
+
+use axum::http::{Request, StatusCode, request::Builder};
+use easytier_probe::{CheckMode, Secret};
+use easytier_uptime_hub::{
+    model::PeerId,
+    time::{DAY, Timestamp},
+};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::{
+    http::{PublicHub, Reply, SESSION_KEY},
+    support::{Engine, TestStore, on_both_engines, online, seconds, spec},
+};
+
+on_both_engines! {
+    a_login_gives_a_token_of_24_hours,
+    a_session_that_was_ended_is_over,
+    a_submission_is_approved_revoked_and_forgotten,
+    the_operator_sees_everything_but_the_secret,
+    the_list_is_filtered_and_paged_newest_first,
+    a_change_keeps_what_it_does_not_name,
+    a_node_can_be_put_back_as_it_was_shown,
+}
+
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A hub with a password.
+async fn start(store: TestStore) -> PublicHub {
+    store.set_admin_password(&PASSWORD.into(), Timestamp::now()).await.unwrap();
+    PublicHub::over(store).await
+}
+
+async fn start_on_sqlite() -> PublicHub {
+    start(TestStore::new(Engine::Sqlite).await).await
+}
+
+async fn login(hub: &PublicHub) -> String {
+    let reply = hub.post("/api/admin/login", &json!({ "password": PASSWORD })).await;
+    reply.data()["token"].as_str().unwrap().to_owned()
+}
+
+/// The operator, logged in, as a program.
+struct Admin<'a> {
+    hub: &'a PublicHub,
+    token: String,
+}
+
+impl<'a> Admin<'a> {
+    async fn of(hub: &'a PublicHub) -> Self {
+        Self { hub, token: login(hub).await }
+    }
+
+    async fn send(&self, request: Builder, body: &Json) -> Reply {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.hub.send(request.header("authorization", format!("Bearer {}", self.token)), body).await
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path), &Json::Null).await
+    }
+
+    async fn put(&self, path: &str, body: &Json) -> Reply {
+        self.send(Request::put(path), body).await
+    }
+
+    /// The node as the operator's list shows it.
+    async fn shown(&self, id: PeerId) -> Json {
+        let list = self.get("/api/admin/nodes?per_page=1000").await.data();
+        list["items"].as_array().unwrap().iter().find(|item| item["id"] == json!(id)).unwrap().clone()
+    }
+}
+
+/// Everything that is for the operator alone.
+fn operations(id: PeerId) -> Vec<Builder> {
+    vec![
+        Request::get("/api/admin/verify"),
+        Request::get("/api/admin/nodes"),
+        Request::put(format!("/api/admin/nodes/{id}")),
+        Request::put(format!("/api/admin/nodes/{id}/approve")),
+        Request::put(format!("/api/admin/nodes/{id}/revoke")),
+        Request::delete(format!("/api/admin/nodes/{id}")),
+        Request::post("/api/admin/logout"),
+    ]
+}
+
+async fn a_login_gives_a_token_of_24_hours(store: TestStore) {
+    let hub = start(store).await;
+    let before = Timestamp::now();
+    let reply = hub.post("/api/admin/login", &json!({ "password": PASSWORD, "remember": true })).await;
+    let data = reply.data();
+    let expires_at: Timestamp = serde_json::from_value(data["expires_at"].clone()).unwrap();
+    assert!((before + DAY..=Timestamp::now() + DAY).contains(&expires_at), "{expires_at}");
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    let admin = Admin { hub: &hub, token: data["token"].as_str().unwrap().to_owned() };
+    let verified = admin.get("/api/admin/verify").await.data();
+    let of_token: Timestamp = serde_json::from_value(verified["expires_at"].clone()).unwrap();
+    assert!(verified["valid"] == true && expires_at.since(of_token) < seconds(1), "{verified}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_opens_nothing() {
+    let hub = start_on_sqlite().await;
+    for (nth, password) in ["", "wrong", &PASSWORD.to_uppercase(), &format!("{PASSWORD} ")].iter().enumerate() {
+        let request = Request::post("/api/admin/login").header("x-forwarded-for", format!("198.51.100.{nth}"));
+        let reply = hub.send(request, json!({ "password": password }).to_string()).await;
+        assert_eq!(reply.refusal(StatusCode::UNAUTHORIZED), "the password is wrong");
+        assert_eq!(reply.header("set-cookie"), None);
+    }
+    for (body, words) in [("{}", "missing field `password`"), (r#"{"password":7}"#, "password: "), ("{", "EOF")] {
+        let said = hub.send(Request::post("/api/admin/login"), body).await.refusal(StatusCode::BAD_REQUEST);
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_password_nobody_logs_in() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    hub.post("/api/admin/login", &json!({ "password": "" })).await.refusal(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn passwords_cannot_be_tried_at_will() {
+    let hub = start_on_sqlite().await;
+    let attempt = async |caller: &str, password: &str| {
+        let request = Request::post("/api/admin/login").header("x-forwarded-for", caller);
+        hub.send(request, json!({ "password": password }).to_string()).await
+    };
+    let mut tried = 0;
+    let refused = loop {
+        let reply = attempt("198.51.100.1", "guess").await;
+        match reply.status {
+            StatusCode::UNAUTHORIZED => tried += 1,
+            _ => break reply,
+        }
+        assert!(tried < 100, "there is no limit");
+    };
+    refused.refusal(StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    // The right one is not even looked at; others are not hindered.
+    attempt("198.51.100.1", PASSWORD).await.refusal(StatusCode::TOO_MANY_REQUESTS);
+    attempt("198.51.100.2", PASSWORD).await.data();
+}
+
+#[tokio::test]
+async fn only_the_admin_gets_in() {
+    let hub = start_on_sqlite().await;
+    let id = hub.add("tcp://192.0.2.1:11010").await;
+    let sign = |key: &str, algorithm, claims: Json| {
+        jsonwebtoken::encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
+    };
+    let later = (Timestamp::now() + DAY).0 / 1000;
+    let lasting = hub.start_session(DAY, Timestamp::now()).await.unwrap().id;
+    let over = hub.start_session(seconds(1), Timestamp::now() - seconds(2)).await.unwrap().id;
+    let claims = |jti: Uuid, exp: i64| json!({ "sub": "admin", "jti": jti, "exp": exp });
+    let node_token: Secret = hub
+        .enroll_probe(None, "p1", &support::region("eu"), &Default::default(), Timestamp::now())
+        .await
+        .unwrap()
+        .1
+        .token;
+    let of_another_key = sign("another key", Algorithm::HS256, claims(lasting, later));
+    let of_no_session = sign(SESSION_KEY, Algorithm::HS256, claims(Uuid::new_v4(), later));
+    let expired_in_the_store = sign(SESSION_KEY, Algorithm::HS256, claims(over, later));
+    let expired = sign(SESSION_KEY, Algorithm::HS256, claims(lasting, later - 86_401));
+    let other_algorithm = sign(SESSION_KEY, Algorithm::HS384, claims(lasting, later));
+    let without_a_session = sign(SESSION_KEY, Algorithm::HS256, json!({ "sub": "admin", "exp": later }));
+    for (token, why) in [
+        ("", "none"),
+        ("nonsense", "nonsense"),
+        (PASSWORD, "the password itself"),
+        (node_token.expose(), "a node token"),
+        (&of_another_key, "another key"),
+        (&of_no_session, "no session"),
+        (&expired_in_the_store, "expired in the store"),
+        (&expired, "expired"),
+        (&other_algorithm, "another algorithm"),
+        (&without_a_session, "without a session"),
+    ] {
+        let admin = Admin { hub: &hub, token: token.to_owned() };
+        for request in operations(id) {
+            let reply = admin.send(request, &json!({ "name": "changed" })).await;
+            assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{why}");
+            assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+        }
+    }
+    let record = hub.peer(id).await.unwrap();
+    assert!(record.approved && record.spec.name != "changed");
+    // What made all of them wrong: this one is right.
+    let admin = Admin { hub: &hub, token: sign(SESSION_KEY, Algorithm::HS256, claims(lasting, later)) };
+    admin.get("/api/admin/verify").await.data();
+}
+
+async fn a_session_that_was_ended_is_over(store: TestStore) {
+    let hub = start(store).await;
+    let (first, second) = (Admin::of(&hub).await, Admin::of(&hub).await);
+    let reply = first.send(Request::post("/api/admin/logout"), &Json::Null).await;
+    assert!(reply.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(reply.data(), Json::Null);
+    first.get("/api/admin/verify").await.refusal(StatusCode::UNAUTHORIZED);
+    second.get("/api/admin/verify").await.data();
+    hub.set_admin_password(&"another".into(), Timestamp::now()).await.unwrap();
+    second.get("/api/admin/verify").await.refusal(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_pages_use_a_cookie_that_other_pages_cannot() {
+    let hub = start_on_sqlite().await;
+    let id = hub.add("tcp://192.0.2.1:11010").await;
+    let body = json!({ "password": PASSWORD }).to_string();
+    let own = format!("http://{}", hub.address);
+    let reply = hub.send(Request::post("/api/admin/login").header("origin", &own), body.clone()).await;
+    let cookie = reply.header("set-cookie").unwrap().to_owned();
+    let token = reply.data()["token"].as_str().unwrap().to_owned();
+    assert_eq!(cookie, format!("uptime_session={token}; Path=/; Max-Age=86400; HttpOnly; SameSite=Strict"));
+
+    let over_https = Request::post("/api/admin/login").header("origin", "https://hub.example.net");
+    let reply = hub.send(over_https.header("host", "hub.example.net"), body.clone()).await;
+    assert!(reply.header("set-cookie").unwrap().ends_with("; Secure"));
+    let from_elsewhere = Request::post("/api/admin/login").header("origin", "https://evil.example");
+    assert_eq!(hub.send(from_elsewhere, body).await.header("set-cookie"), None);
+
+    let with_cookie = |request: Builder, origin: Option<&str>| {
+        let request = request.header("cookie", format!("theme=dark; uptime_session={token}"));
+        match origin {
+            Some(origin) => request.header("origin", origin),
+            None => request,
+        }
+    };
+    let read = hub.send(with_cookie(Request::get("/api/admin/nodes"), None), "").await;
+    assert_eq!(read.data()["total"], 1);
+    let revoke = || Request::put(format!("/api/admin/nodes/{id}/revoke"));
+    for origin in [None, Some("null"), Some("https://evil.example"), Some("http://127.0.0.1:1")] {
+        let reply = hub.send(with_cookie(revoke(), origin), "").await;
+        assert!(reply.refusal(StatusCode::FORBIDDEN).contains("Origin"), "{origin:?}");
+        assert!(hub.peer(id).await.unwrap().approved);
+    }
+    hub.send(with_cookie(revoke(), Some(&own)), "").await.data();
+    assert!(!hub.peer(id).await.unwrap().approved);
+    hub.send(with_cookie(Request::post("/api/admin/logout"), Some(&own)), "").await.data();
+    hub.send(with_cookie(Request::get("/api/admin/nodes"), None), "").await.refusal(StatusCode::UNAUTHORIZED);
+}
+
+async fn a_submission_is_approved_revoked_and_forgotten(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    let form = json!({ "name": "Tokyo", "host": "tokyo.example.net", "wechat": "someone" });
+    let id = hub.post("/api/nodes", &form).await.data()["id"].as_i64().unwrap();
+    let listed = async || hub.get("/api/nodes").await.data()["total"].clone();
+
+    let queue = admin.get("/api/admin/nodes?is_approved=false").await.data();
+    assert_eq!((&queue["total"], &queue["items"][0]["wechat"]), (&json!(1), &json!("someone")));
+    assert_eq!((&queue["items"][0]["submitted"], listed().await), (&json!(true), json!(0)));
+    let approved = admin.put(&format!("/api/admin/nodes/{id}/approve"), &Json::Null).await.data();
+    assert_eq!((&approved["is_approved"], listed().await), (&json!(true), json!(1)));
+    let revoked = admin.put(&format!("/api/admin/nodes/{id}/revoke"), &Json::Null).await.data();
+    assert_eq!((&revoked["is_approved"], listed().await), (&json!(false), json!(0)));
+    let forgotten = admin.send(Request::delete(format!("/api/admin/nodes/{id}")), &Json::Null).await;
+    assert_eq!(forgotten.data(), Json::Null);
+    assert_eq!(hub.export_peers().await.unwrap(), []);
+    for request in operations(PeerId(id)).into_iter().skip(2).take(4) {
+        let reply = admin.send(request, &json!({})).await;
+        assert_eq!(reply.refusal(StatusCode::NOT_FOUND), "no such peer");
+    }
+}
+
+async fn the_operator_sees_everything_but_the_secret(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    let mut peer = spec("tcp://node.example.net:11010");
+    peer.max_connections = 74;
+    peer.network_name = Some("lan".into());
+    peer.network_secret = Some("s3cret".into());
+    peer.contacts.mail = Some("me@example.net".into());
+    peer.regions = ["us", "eu"].map(support::region).into();
+    peer.timeout = Some(seconds(3));
+    let id = hub.add_peer(&peer, Timestamp::now()).await.unwrap();
+    let probe = hub.live_probe("p1", "eu").await;
+    hub.report(&probe, vec![online(id, Timestamp::now())], Timestamp::now()).await;
+
+    let reply = admin.get("/api/admin/nodes").await;
+    assert!(!reply.text().contains("s3cret"));
+    let item = &reply.data()["items"][0];
+    for (name, value) in [
+        ("network_name", json!("lan")),
+        ("network_secret", Json::Null),
+        ("has_secret", json!(true)),
+        ("mail", json!("me@example.net")),
+        ("wechat", Json::Null),
+        ("max_connections", json!(74)),
+        ("current_connections", json!(37)),
+        ("usage_percentage", json!(50.0)),
+        ("is_approved", json!(true)),
+        ("submitted", json!(false)),
+        ("regions", json!(["eu", "us"])),
+        ("check", json!("full")),
+        ("timeout_ms", json!(3000)),
+        ("current_health_status", json!("healthy")),
+        ("version", json!("2.4.5")),
+    ] {
+        assert_eq!(item.get(name), Some(&value), "{name}");
+    }
+    // All that the public list has, and more.
+    for name in hub.get(&format!("/api/nodes/{id}")).await.data().as_object().unwrap().keys() {
+        assert!(item.get(name).is_some(), "{name}");
+    }
+}
+
+async fn the_list_is_filtered_and_paged_newest_first(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    let mut added = Vec::new();
+    for nth in 0..3 {
+        added.push(hub.add(&format!("tcp://192.0.2.{nth}:1")).await.0);
+    }
+    added.push(hub.submit_peer(&spec("tcp://pending.example.net:1"), Timestamp::now()).await.unwrap().0);
+    added.reverse();
+    let ids = async |query: &str| {
+        let data = admin.get(&format!("/api/admin/nodes?{query}")).await.data();
+        let items = data["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("").await, added);
+    assert_eq!(ids("is_approved=true&search=").await, added[1..]);
+    assert_eq!(ids("is_approved=false").await, added[..1]);
+    assert_eq!(ids("search=PENDING").await, added[..1]);
+    assert_eq!(ids("page=2&per_page=3").await, added[3..]);
+    let wrong = admin.get("/api/admin/nodes?is_approved=perhaps").await.refusal(StatusCode::BAD_REQUEST);
+    assert!(wrong.starts_with("is_approved"), "{wrong}");
+}
+
+async fn a_change_keeps_what_it_does_not_name(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    let mut peer = spec("tcp://node.example.net:11010");
+    peer.name = "before".into();
+    peer.network_name = Some("lan".into());
+    peer.network_secret = Some("s3cret".into());
+    peer.contacts.mail = Some("me@example.net".into());
+    peer.contacts.wechat = Some("me".into());
+    let id = hub.add_peer(&peer, Timestamp::now()).await.unwrap();
+    let path = format!("/api/admin/nodes/{id}");
+    let change = json!({
+        "name": "after", "port": 11011, "wechat": "", "mail": null, "regions": ["eu"], "tags": ["a"],
+        "check": "handshake", "timeout_ms": 1500, "network_secret": null, "anything": "else",
+    });
+    let shown = admin.put(&path, &change).await.data();
+    assert_eq!((&shown["name"], &shown["address"]), (&json!("after"), &json!("tcp://node.example.net:11011")));
+    assert_eq!(shown, admin.shown(id).await);
+    let record = hub.peer(id).await.unwrap();
+    assert_eq!(record.spec.network_secret, Some("s3cret".into()));
+    assert_eq!((record.spec.contacts.mail.as_deref(), record.spec.contacts.wechat), (Some("me@example.net"), None));
+    assert_eq!((record.spec.mode, record.spec.timeout), (CheckMode::Handshake, Some(seconds(3) / 2)));
+
+    let shown = admin.put(&path, &json!({ "has_secret": false, "timeout_ms": 0, "check": "full" })).await.data();
+    assert_eq!((&shown["has_secret"], &shown["timeout_ms"]), (&json!(false), &Json::Null));
+    let shown = admin.put(&path, &json!({ "network_secret": "" })).await.data();
+    assert_eq!(shown["has_secret"], true, "the network has a name, so it may have an empty secret");
+
+    for (change, field) in [
+        (json!({ "port": 0 }), "port"),
+        (json!({ "host": "a b" }), "host"),
+        (json!({ "name": "" }), "name"),
+        (json!({ "regions": ["eu", "a,b"] }), "regions"),
+        (json!({ "check": "some" }), "check"),
+        (json!({ "timeout_ms": 60_001 }), "timeout_ms"),
+        (json!({ "has_secret": "no" }), "has_secret"),
+        (json!([]), ""),
+    ] {
+        let words = admin.put(&path, &change).await.refusal(StatusCode::BAD_REQUEST);
+        assert!(words.starts_with(field), "{words}");
+    }
+    admin.send(Request::put(&path), &Json::Null).await.refusal(StatusCode::BAD_REQUEST);
+    hub.add("tcp://other.example.net:1").await;
+    let taken = json!({ "host": "other.example.net", "port": 1, "network_name": "" });
+    admin.put(&path, &taken).await.refusal(StatusCode::CONFLICT);
+    assert_eq!(hub.peer(id).await.unwrap().spec.name, "after");
+}
+
+/// Forms send everything back.
+async fn a_node_can_be_put_back_as_it_was_shown(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    for url in ["tcp://[2001:db8::1]:11010", "txt://example.com", "http://example.com:80/list?x=1", "ws://192.0.2.1:80"]
+    {
+        let mut peer = spec(url);
+        peer.network_name = Some("lan".into());
+        peer.network_secret = Some("s3cret".into());
+        peer.contacts.qq_number = Some("12345".into());
+        peer.regions = [support::region("eu")].into();
+        peer.timeout = Some(seconds(3));
+        peer.mode = CheckMode::Handshake;
+        let id = hub.add_peer(&peer, Timestamp::now()).await.unwrap();
+        let shown = admin.shown(id).await;
+        admin.put(&format!("/api/admin/nodes/{id}"), &shown).await.data();
+        assert_eq!(hub.peer(id).await.unwrap().spec, peer);
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_documented_with_who_may_use_it() {
+    let hub = start_on_sqlite().await;
+    let document = hub.get("/openapi.json").await.json();
+    for (path, method, open) in [
+        ("/api/admin/login", "post", true),
+        ("/api/admin/verify", "get", false),
+        ("/api/admin/logout", "post", false),
+        ("/api/admin/nodes", "get", false),
+        ("/api/admin/nodes/{id}", "put", false),
+        ("/api/admin/nodes/{id}", "delete", false),
+        ("/api/admin/nodes/{id}/approve", "put", false),
+        ("/api/admin/nodes/{id}/revoke", "put", false),
+    ] {
+        let operation = &document["paths"][path][method];
+        assert!(operation["summary"].is_string() && operation["responses"]["200"].is_object(), "{method} {path}");
+        assert_eq!(operation["security"].is_null(), open, "{method} {path}");
+        for scheme in
+            operation["security"].as_array().into_iter().flatten().flat_map(|one| one.as_object().unwrap().keys())
+        {
+            assert!(document["components"]["securitySchemes"][scheme].is_object(), "{scheme}");
+        }
+    }
+}

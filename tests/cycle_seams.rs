@@ -1,0 +1,380 @@
+//! The probe cycle between sources and sinks that do as a test says; most of it in time that does not pass by itself.
+
+#[path = "support/cycle.rs"]
+mod cycle;
+#[path = "support/seams.rs"]
+mod seams;
+mod support;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashSet},
+    future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use easytier_probe::{
+    CheckMode, CheckResult, CycleOptions, FailureCode, Peer, ReportSink, Scheme,
+    backend::{Delivery, Rejected, StatusReport},
+    cycle::{BoxError, ListedPeers, NoSink, Page},
+};
+use serde_json::json;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
+use uuid::Uuid;
+
+use self::{
+    cycle::{impossible, run, run_showing, small},
+    seams::{Sink, Source, page, taken},
+    support::{
+        LONG,
+        fake::{self, ClosedPort, Fake},
+        scripted::{Script, ScriptedNode},
+    },
+};
+
+// --- the whole of it -------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_dry_run_delivers_nothing_and_misses_nothing() {
+    let mut peers = ListedPeers::new((1..=25).map(impossible).collect());
+
+    let ran = run(&mut peers, &NoSink, &small(LONG)).await;
+    assert_eq!((ran.report.checked, ran.report.not_wanted, ran.report.complete), (25, 25, true));
+}
+
+#[tokio::test]
+async fn the_slowest_checks_are_named_slowest_first() {
+    let silent = fake::silent().await;
+    let slow = |id: i64, millis| Peer {
+        timeout: Some(Duration::from_millis(millis)),
+        ..Peer::local(id, silent.url(Scheme::Tcp).parse().unwrap())
+    };
+    let mut peers: Vec<Peer> = (1..=50).map(impossible).collect();
+    peers.extend([slow(103, 300), slow(107, 700), slow(101, 100), slow(105, 500), slow(109, 900), slow(111, 1100)]);
+
+    let ran = run(&mut ListedPeers::new(peers), &NoSink, &CycleOptions { concurrency: 64, ..small(LONG) }).await;
+    let slowest = &ran.report.slowest;
+    assert_eq!(slowest.iter().map(|slow| slow.peer_id).collect::<Vec<_>>(), [111, 109, 107, 105, 103]);
+    assert!(slowest.iter().all(|slow| slow.url == silent.url(Scheme::Tcp).parse().unwrap()));
+    assert!(slowest[0].took_ms >= 1100.0, "{slowest:?}");
+}
+
+#[tokio::test]
+async fn a_report_is_a_document_without_the_undelivered_results() {
+    let mut source = Source::new(async |number| match number {
+        0 => page((1..=3).map(impossible)),
+        _ => Err("the source broke".into()),
+    });
+    let sink = Sink::new(async |_, _: &[_]| Err("the sink broke".into()));
+
+    let ran = run(&mut source, &sink, &small(LONG)).await;
+    let document = serde_json::to_value(&ran.report).unwrap();
+    assert_eq!(document["fetch_error"], "the source broke");
+    assert_eq!(document["report_error"], "the sink broke");
+    assert_eq!(document["failures"], json!({"forbidden_address": 3}));
+    assert_eq!(document["undelivered"], 3);
+    assert_eq!(document.get("undelivered_results"), None);
+}
+
+// --- overlap, pages, memory ------------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn results_arrive_before_the_last_page_is_fetched() {
+    let arrived = Notify::new();
+    let mut source = Source::new(async |number| match number {
+        0 => page((1..=10).map(impossible)),
+        1 => {
+            // The first page's results must come all the way before there is a second one.
+            arrived.notified().await;
+            page((11..=20).map(impossible))
+        }
+        _ => Ok(None),
+    });
+    let sink = Sink::new(async |_, results| {
+        arrived.notify_one();
+        Ok(taken(results))
+    });
+
+    let ran = run(&mut source, &sink, &small(LONG)).await;
+    assert_eq!((ran.report.delivered, ran.report.complete), (20, true));
+    assert!(ran.took < Duration::from_secs(2), "{:?}", ran.took);
+    assert_eq!(sink.cycles(), HashSet::from([ran.report.cycle_id]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_does_not_fill_up_is_sent_all_the_same() {
+    let arrived = Notify::new();
+    let mut source = Source::new(async |number| match number {
+        0 => page((1..=3).map(impossible)),
+        1 => {
+            arrived.notified().await;
+            Ok(None)
+        }
+        _ => unreachable!("the source is at its end"),
+    });
+    let sink = Sink::new(async |_, results| {
+        arrived.notify_one();
+        Ok(taken(results))
+    });
+
+    let ran = run(&mut source, &sink, &small(LONG)).await;
+    assert_eq!((ran.report.delivered, ran.report.complete), (3, true));
+    assert!(ran.took < Duration::from_secs(2), "{:?}", ran.took);
+}
+
+/// However many peers there are, and however slow the sink is.
+#[tokio::test(start_paused = true)]
+async fn what_is_in_memory_depends_on_concurrency_and_batch_alone() {
+    const PAGES: usize = 200;
+    const PAGE: usize = 50;
+    const PAUSE: Duration = Duration::from_millis(100);
+    let options = small(Duration::from_secs(300));
+    let (given, checked, reported) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let (most_unchecked, most_unreported) = (Cell::new(0), Cell::new(0));
+    let mut source = Source::new(async |number| {
+        most_unchecked.set(most_unchecked.get().max(given.get() - checked.get()));
+        if number == PAGES {
+            return Ok(None);
+        }
+        given.set(given.get() + PAGE);
+        page((0..PAGE).map(|index| impossible((number * PAGE + index) as i64)))
+    });
+    let sink = Sink::new(async |_, results| {
+        sleep(PAUSE).await;
+        most_unreported.set(most_unreported.get().max(checked.get() - reported.get()));
+        reported.set(reported.get() + results.len());
+        Ok(taken(results))
+    });
+
+    let ran = run_showing(&mut source, &sink, &options, |_| checked.set(checked.get() + 1)).await;
+    assert_eq!((ran.report.delivered, ran.report.complete), ((PAGES * PAGE) as u64, true));
+    let most_unchecked = most_unchecked.get();
+    assert!(most_unchecked <= 2 * options.concurrency, "{most_unchecked} were taken and not checked");
+    // A batch under way, a batch behind it, and the one that waits to get into that.
+    let most_unreported = most_unreported.get();
+    assert!(most_unreported <= 2 * options.batch_size + 1, "{most_unreported} were checked and not sent");
+    // The sink's pace was everyone's.
+    let batches = sink.batches();
+    assert_eq!(batches.len(), PAGES * PAGE / options.batch_size, "not every batch was full");
+    assert!(ran.took >= PAUSE * batches.len() as u32, "{:?}", ran.took);
+}
+
+#[tokio::test]
+async fn no_more_checks_run_at_a_time_than_allowed() {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now_open, most_open) = (open.clone(), most.clone());
+    let silent = Fake::tcp(move |stream| {
+        most_open.fetch_max(now_open.fetch_add(1, SeqCst) + 1, SeqCst);
+        let now_open = now_open.clone();
+        async move {
+            fake::listen_only(stream).await;
+            now_open.fetch_sub(1, SeqCst);
+        }
+    })
+    .await;
+    let peer = |id| Peer {
+        timeout: Some(Duration::from_millis(200)),
+        ..Peer::local(id, silent.url(Scheme::Tcp).parse().unwrap())
+    };
+    let options = CycleOptions { concurrency: 4, ..small(LONG) };
+
+    let ran = run(&mut ListedPeers::new((1..=20).map(peer).collect()), &NoSink, &options).await;
+    assert_eq!(ran.report.failures, BTreeMap::from([(FailureCode::HandshakeTimeout, 20)]));
+    assert_eq!(silent.arrived(), 20);
+    // The test sees a connection end some time after the check has.
+    let most = most.load(SeqCst);
+    assert!((4..=8).contains(&most), "{most} connections at a time");
+    assert!(ran.took >= Duration::from_secs(1), "{:?}", ran.took);
+}
+
+// --- the time budget -------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn peers_whose_turn_never_came_are_skipped() {
+    let silent = fake::silent().await;
+    let peers = (1..=1000).map(|id| Peer::local(id, silent.url(Scheme::Tcp).parse().unwrap())).collect();
+    let sink = Sink::new(async |_, results| Ok(taken(results)));
+
+    let ran = run(&mut ListedPeers::new(peers), &sink, &small(Duration::from_secs(1))).await;
+    assert_eq!((ran.report.checked, ran.report.skipped, ran.report.complete), (0, 1000, false));
+    assert!(ran.report.fetch_error.is_none() && ran.report.report_error.is_none(), "{:?}", ran.report);
+    assert!(sink.batches().is_empty());
+    assert_eq!(sink.statuses().len(), 1);
+    // It could hand on what there is room for, and no more.
+    assert!(ran.report.durations.fetch_ms >= 400.0, "{:?}", ran.report.durations);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_without_an_end_is_left_when_the_time_is_over() {
+    let budget = Duration::from_secs(30);
+    let mut source = Source::new(async |_| {
+        sleep(Duration::from_millis(10)).await;
+        page((1..=5).map(impossible))
+    });
+    let sink = Sink::new(async |_, results| Ok(taken(results)));
+
+    let ran = run(&mut source, &sink, &small(budget)).await;
+    assert!(ran.took < budget && ran.took > budget / 2, "{:?}", ran.took);
+    assert!(!ran.report.complete && ran.report.delivered > 1000, "{:?}", ran.report);
+    assert_eq!(ran.report.undelivered, 0);
+    assert!(ran.fetch_error().contains("time"), "{}", ran.fetch_error());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_hangs_does_not_hold_the_results_up() {
+    let budget = Duration::from_secs(30);
+    let mut source = Source::new(async |number| match number {
+        0 => page((1..=5).map(impossible)),
+        _ => future::pending().await,
+    });
+    let first_at = Cell::new(None);
+    let sink = Sink::new(async |_, results| {
+        first_at.set(Some(Instant::now()));
+        Ok(taken(results))
+    });
+    let started = Instant::now();
+
+    let ran = run(&mut source, &sink, &small(budget)).await;
+    assert!(ran.took < budget, "{:?}", ran.took);
+    assert!(first_at.get().unwrap() - started < Duration::from_secs(2));
+    assert_eq!((ran.report.delivered, ran.report.complete), (5, false));
+    assert!(ran.fetch_error().contains("time"), "{}", ran.fetch_error());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_hangs_costs_the_results_and_no_more_than_the_budget() {
+    let budget = Duration::from_secs(30);
+    let sink = Sink::new(async |number, results| match number {
+        0 => Ok(taken(results)),
+        _ => future::pending().await,
+    });
+
+    let ran = run(&mut ListedPeers::new((1..=200).map(impossible).collect()), &sink, &small(budget)).await;
+    let report = &ran.report;
+    assert!(ran.took <= budget, "{:?}", ran.took);
+    assert_eq!(report.delivered, 10);
+    assert!(report.undelivered > 0 && report.checked + report.skipped == 200, "{report:?}");
+    assert!(ran.report_error().contains("time"), "{}", ran.report_error());
+    assert!(sink.statuses().is_empty(), "it was asked again");
+}
+
+/// All checks are under way at once, and over long before the time is.
+#[tokio::test(start_paused = true)]
+async fn what_had_to_wait_for_the_sink_is_reported_after_the_time_for_checking() {
+    let options = CycleOptions { concurrency: 64, ..small(Duration::from_secs(30)) };
+    let until = Instant::now() + Duration::from_secs(26);
+    let sink = Sink::new(async |_, results| {
+        sleep_until(until).await;
+        Ok(taken(results))
+    });
+
+    let ran = run(&mut ListedPeers::new((1..=60).map(impossible).collect()), &sink, &options).await;
+    assert_eq!(ran.peer_ids(), (1..=60).collect::<Vec<_>>());
+    assert_eq!((ran.report.delivered, ran.report.skipped, ran.report.complete), (60, 0, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_report_that_hangs_does_not_hold_the_cycle() {
+    struct Hanging;
+    impl ReportSink for Hanging {
+        async fn send(&self, _: Uuid, results: &[CheckResult], _: Instant) -> Result<Delivery, BoxError> {
+            Ok(taken(results))
+        }
+
+        async fn report_status(&self, _: &StatusReport, _: Instant) -> Result<(), BoxError> {
+            future::pending().await
+        }
+    }
+    let budget = Duration::from_secs(30);
+
+    let ran = run(&mut ListedPeers::new(vec![impossible(1)]), &Hanging, &small(budget)).await;
+    assert!(ran.took <= budget, "{:?}", ran.took);
+    assert_eq!(ran.report.delivered, 1);
+    assert!(ran.report_error().contains("status"), "{}", ran.report_error());
+}
+
+// --- what goes wrong with a source -----------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn empty_pages_and_what_a_source_skips_are_no_trouble() {
+    let mut source = Source::new(async |number| match number {
+        0 | 2 => Ok(Some(Page { peers: Vec::new(), skipped: 2 })),
+        1 => page([impossible(1)]),
+        _ => Ok(None),
+    });
+
+    let ran = run(&mut source, &NoSink, &small(LONG)).await;
+    assert_eq!((ran.report.checked, ran.report.skipped, ran.report.complete), (1, 4, true));
+}
+
+// --- what goes wrong with a sink -------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_failed_is_left_alone() {
+    let sink = Sink::new(async |number, results| match number {
+        3 => Err("the sink broke".into()),
+        _ => Ok(taken(results)),
+    });
+
+    let ran = run(&mut ListedPeers::new((1..=100).map(impossible).collect()), &sink, &small(LONG)).await;
+    let report = &ran.report;
+    assert_eq!((report.checked, report.delivered, report.undelivered), (100, 30, 70));
+    assert_eq!((sink.batches().len(), sink.statuses().len(), report.complete), (4, 0, true));
+    assert_eq!(ran.report_error(), "the sink broke");
+    let sent: HashSet<Uuid> = sink.batches()[..3].iter().flatten().map(|result| result.id).collect();
+    assert_eq!(&sent | &ran.undelivered(), ran.shown());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_of_a_result_is_counted() {
+    let sink = Sink::new(async |_, results: &[_]| {
+        let count = results.len() as u32;
+        let rejected = vec![Rejected { index: 1, reason: "too_old".to_owned() }];
+        Ok(Delivery { accepted: count - 6, duplicates: 2, rejected, not_wanted: 3 })
+    });
+
+    let ran = run(&mut ListedPeers::new((1..=30).map(impossible).collect()), &sink, &small(LONG)).await;
+    let report = &ran.report;
+    assert_eq!((report.delivered, report.rejected, report.not_wanted, report.undelivered), (18, 3, 9, 0));
+    assert!(report.report_error.is_none(), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_a_sink_says_nothing_of_are_not_lost() {
+    for told in [0, 9, 11] {
+        let sink = Sink::new(async |_, _: &[_]| Ok(Delivery { accepted: told, ..Delivery::default() }));
+
+        let ran = run(&mut ListedPeers::new((1..=10).map(impossible).collect()), &sink, &small(LONG)).await;
+        assert_eq!((ran.report.delivered, ran.report.undelivered), (0, 10));
+        assert!(ran.report_error().contains("10 were sent"), "{}", ran.report_error());
+    }
+}
+
+#[tokio::test]
+async fn a_check_is_shown_once_and_before_it_is_reported() {
+    let (closed, script) = (ClosedPort::new(), ScriptedNode::start(Script::default()).await);
+    let peers = (1..=100).map(|id| match id % 2 {
+        0 => Peer::local(id, closed.url(Scheme::Tcp).parse().unwrap()),
+        _ => Peer { mode: CheckMode::Handshake, ..Peer::local(id, script.url()) },
+    });
+    let shown = RefCell::new(HashSet::new());
+    let sink = Sink::new(async |_, results: &[CheckResult]| {
+        let shown = shown.borrow();
+        assert!(results.iter().all(|result| shown.contains(&result.id)), "reported before it was shown");
+        Ok(taken(results))
+    });
+
+    let ran = run_showing(&mut ListedPeers::new(peers.collect()), &sink, &small(LONG), |report| {
+        shown.borrow_mut().insert(report.result.id);
+    })
+    .await;
+    assert_eq!(ran.peer_ids(), (1..=100).collect::<Vec<_>>());
+    assert_eq!((ran.report.online, ran.report.offline, ran.report.delivered), (50, 50, 100));
+}

@@ -1,0 +1,140 @@
+//! A cycle run by a test, and what holds for every one.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use easytier_probe::{
+    CheckReport, Checker, CycleOptions, CycleReport, Peer, PeerSource, PeerUrl, ReportSink, Status, run_cycle,
+};
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use crate::support::{self, LONG};
+
+/// What a cycle may take beyond its budget on a machine that is busy with other tests.
+pub const SLACK: Duration = Duration::from_millis(500);
+
+/// A cycle that is over, and every check that it showed, in this order.
+pub struct Ran {
+    pub report: CycleReport,
+    pub shown: Vec<CheckReport>,
+    pub took: Duration,
+}
+
+impl Ran {
+    pub fn undelivered(&self) -> HashSet<Uuid> {
+        self.report.undelivered_results.iter().map(|result| result.id).collect()
+    }
+
+    pub fn shown(&self) -> HashSet<Uuid> {
+        self.shown.iter().map(|report| report.result.id).collect()
+    }
+
+    /// The ids of the peers that were checked, in order.
+    pub fn peer_ids(&self) -> Vec<i64> {
+        let mut ids: Vec<i64> = self.shown.iter().map(|report| report.result.peer_id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    pub fn fetch_error(&self) -> String {
+        self.report.fetch_error.as_ref().expect("an error of the source").to_string()
+    }
+
+    pub fn report_error(&self) -> String {
+        self.report.report_error.as_ref().expect("an error of the sink").to_string()
+    }
+}
+
+/// Small queues and batches, so that little is enough to fill them.
+pub fn small(budget: Duration) -> CycleOptions {
+    CycleOptions {
+        budget,
+        concurrency: 16,
+        batch_size: 10,
+        server_id: Some("probe-1".to_owned()),
+        check_interval: Duration::from_secs(60),
+    }
+}
+
+/// Runs a cycle and looks at what holds for every one.
+pub async fn run(source: &mut impl PeerSource, sink: &impl ReportSink, options: &CycleOptions) -> Ran {
+    run_showing(source, sink, options, |_| ()).await
+}
+
+pub async fn run_showing(
+    source: &mut impl PeerSource,
+    sink: &impl ReportSink,
+    options: &CycleOptions,
+    mut on_check: impl FnMut(&CheckReport),
+) -> Ran {
+    let checker = Checker::new(support::options(LONG));
+    let mut shown = Vec::new();
+    let started = Instant::now();
+    let cycle = run_cycle(source, &checker, sink, options, |peer, report| {
+        support::assert_consistent(peer, report);
+        on_check(report);
+        shown.push(report.clone());
+    });
+    let report = timeout(options.budget + SLACK, cycle).await.expect("a cycle ends within its budget");
+    let ran = Ran { report, shown, took: started.elapsed() };
+    assert_adds_up(&ran);
+    ran
+}
+
+/// No check is lost or counted twice, and the report says what the checks said.
+pub fn assert_adds_up(ran: &Ran) {
+    let Ran { report, shown, .. } = ran;
+    assert_eq!(ran.shown().len(), shown.len(), "a check was shown twice");
+    assert_eq!(report.checked, shown.len() as u64);
+    assert_eq!(report.delivered + report.undelivered + report.rejected + report.not_wanted, report.checked);
+    assert_eq!(report.undelivered, report.undelivered_results.len() as u64);
+    assert_eq!(ran.undelivered().len(), report.undelivered_results.len(), "a result is undelivered twice");
+    for undelivered in &report.undelivered_results {
+        assert!(shown.iter().any(|shown| shown.result == *undelivered), "{undelivered:?} was never shown");
+    }
+    assert!(report.undelivered == 0 || report.report_error.is_some(), "{report:?}");
+
+    let with_status = |status| shown.iter().filter(|report| report.result.status == status).count() as u64;
+    assert_eq!(
+        [report.online, report.offline, report.unknown],
+        [Status::Online, Status::Offline, Status::Unknown].map(with_status)
+    );
+    let mut failures = BTreeMap::new();
+    for code in shown.iter().filter_map(|report| report.result.error) {
+        *failures.entry(code).or_insert(0) += 1;
+    }
+    assert_eq!(report.failures, failures);
+
+    let mut times: Vec<f64> = shown.iter().map(|report| report.timings.total().as_secs_f64() * 1000.0).collect();
+    times.sort_by(|a, b| b.total_cmp(a));
+    times.truncate(5);
+    assert_eq!(report.slowest.iter().map(|slow| slow.took_ms).collect::<Vec<_>>(), times);
+
+    let online = shown.iter().filter(|report| report.result.status == Status::Online);
+    let mut round_trips: Vec<f64> = online.filter_map(|report| report.result.response_time).collect();
+    round_trips.sort_by(f64::total_cmp);
+    let middle = round_trips.len() / 2;
+    match (report.response_time, round_trips.len()) {
+        (median, 0) => assert_eq!(median, None),
+        (Some(median), odd) if odd % 2 == 1 => assert!((median - round_trips[middle]).abs() < 1e-4, "{median}"),
+        (Some(median), _) => {
+            let between = (round_trips[middle - 1] + round_trips[middle]) / 2.0;
+            assert!((median - between).abs() < 1e-4, "{median}, not {between}");
+        }
+        (None, _) => panic!("no median of {round_trips:?}"),
+    }
+}
+
+/// A peer whose check is over at once and without a socket, Offline: no node can be at such an address.
+pub fn impossible(id: i64) -> Peer {
+    Peer::local(id, impossible_url())
+}
+
+pub fn impossible_url() -> PeerUrl {
+    "tcp://0.0.0.1:11010".parse().expect("a peer URL")
+}

@@ -1,0 +1,87 @@
+//! A source and a sink that do as the test's closures say, and remember what passed through them.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{cell::RefCell, collections::HashSet};
+
+use easytier_probe::{
+    CheckResult, Peer, PeerSource, ReportSink,
+    backend::{Delivery, StatusReport},
+    cycle::{BoxError, Page},
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Gives what the closure makes of the number of the page, from 0.
+pub struct Source<F> {
+    give: F,
+    asked: usize,
+}
+
+impl<F: AsyncFnMut(usize) -> Result<Option<Page>, BoxError>> Source<F> {
+    pub fn new(give: F) -> Self {
+        Self { give, asked: 0 }
+    }
+}
+
+impl<F: AsyncFnMut(usize) -> Result<Option<Page>, BoxError>> PeerSource for Source<F> {
+    async fn next_page(&mut self, _deadline: Instant) -> Result<Option<Page>, BoxError> {
+        self.asked += 1;
+        (self.give)(self.asked - 1).await
+    }
+}
+
+/// A page of nothing but these peers.
+pub fn page(peers: impl IntoIterator<Item = Peer>) -> Result<Option<Page>, BoxError> {
+    Ok(Some(Page { peers: peers.into_iter().collect(), skipped: 0 }))
+}
+
+/// Answers a batch with what the closure makes of it and of its number, from 0.
+pub struct Sink<F> {
+    take: F,
+    batches: RefCell<Vec<Vec<CheckResult>>>,
+    cycles: RefCell<HashSet<Uuid>>,
+    statuses: RefCell<Vec<StatusReport>>,
+}
+
+impl<F: AsyncFn(usize, &[CheckResult]) -> Result<Delivery, BoxError>> Sink<F> {
+    pub fn new(take: F) -> Self {
+        Self { take, batches: RefCell::default(), cycles: RefCell::default(), statuses: RefCell::default() }
+    }
+
+    /// What it was sent, whatever it answered.
+    pub fn batches(&self) -> Vec<Vec<CheckResult>> {
+        self.batches.borrow().clone()
+    }
+
+    /// The ids by which results came to it.
+    pub fn cycles(&self) -> HashSet<Uuid> {
+        self.cycles.borrow().clone()
+    }
+
+    pub fn statuses(&self) -> Vec<StatusReport> {
+        self.statuses.borrow().clone()
+    }
+}
+
+impl<F: AsyncFn(usize, &[CheckResult]) -> Result<Delivery, BoxError>> ReportSink for Sink<F> {
+    async fn send(&self, cycle_id: Uuid, results: &[CheckResult], _deadline: Instant) -> Result<Delivery, BoxError> {
+        let number = {
+            let mut batches = self.batches.borrow_mut();
+            batches.push(results.to_vec());
+            batches.len() - 1
+        };
+        self.cycles.borrow_mut().insert(cycle_id);
+        (self.take)(number, results).await
+    }
+
+    async fn report_status(&self, status: &StatusReport, _deadline: Instant) -> Result<(), BoxError> {
+        self.statuses.borrow_mut().push(status.clone());
+        Ok(())
+    }
+}
+
+/// Every result of the batch is taken.
+pub fn taken(results: &[CheckResult]) -> Delivery {
+    Delivery { accepted: results.len() as u32, ..Delivery::default() }
+}
