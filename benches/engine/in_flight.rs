@@ -25,7 +25,6 @@ pub fn run() {
     assert_eq!(client.line(), "ready");
     let before = resident(client.pid());
     client.go_on();
-    eprintln!("{}", client.line());
     let timeouts = client.line();
     let peak = resident_peak(client.pid());
     client.go_on();
@@ -45,7 +44,6 @@ pub fn client(arguments: &[String]) {
     let checker = nodes::checker();
     nodes::say("ready");
     nodes::wait_to_go_on();
-    println!("check future {} bytes", std::mem::size_of_val(&checker.check(&peers[0])));
     let reports: Vec<CheckReport> = nodes::runtime().block_on(async {
         let checks: FuturesUnordered<_> = peers.iter().map(|peer| checker.check(peer)).collect();
         checks.collect().await
