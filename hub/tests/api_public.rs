@@ -36,7 +36,7 @@ on_both_engines! {
     text_that_people_wrote_comes_back_as_text,
 }
 
-/// The one item of `shared/examples/nodes.json`, and the page that it is on.
+/// The one item of the example document, and the page that it is on.
 fn example() -> (Json, Json) {
     let document: Json = serde_json::from_str(include_str!("fixtures/nodes.json")).unwrap();
     (document["data"]["items"][0].clone(), document)

@@ -1,7 +1,7 @@
 //! What the hub serves over HTTP.
 //!
-//! `backend` and `registry` are for probes (CONTRACT section 1), `public` is read by launchers and dashboards, `admin` is
-//! for the person who runs the hub (section 2), `operations` for machines that watch the hub itself. Every route is
+//! `backend` and `registry` are for probes, `public` is read by launchers and dashboards, `admin` is
+//! for the person who runs the hub, `operations` for machines that watch the hub itself. Every route is
 //! declared together with its documentation, so that `/openapi.json` says what is there and nothing else.
 //!
 //! A handler gives data or a [`Refusal`](error::Refusal); `error` knows the envelopes. What callers send is read by the

@@ -1,4 +1,4 @@
-//! The public API: what launchers and dashboards read (CONTRACT section 2).
+//! The public API: what launchers and dashboards read.
 //!
 //! Everything here is for anybody: nothing that is masked leaves through it, and a peer that is not approved is not
 //! there.
