@@ -90,3 +90,68 @@ impl Packet {
 /// The bytes that came cannot be an EasyTier packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAPacket;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    prop_compose! {
+        fn packet()(
+            from in any::<u32>(),
+            to in any::<u32>(),
+            kind in any::<u8>(),
+            encrypted in any::<bool>(),
+            payload in proptest::collection::vec(any::<u8>(), 0..200),
+        ) -> Packet {
+            Packet { from, to, kind, encrypted, payload: payload.into() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn packets_are_read_as_they_were_written(
+            packets in proptest::collection::vec(packet(), 0..5),
+            cut in 0_usize..1000,
+        ) {
+            let mut bytes = BytesMut::new();
+            packets.iter().for_each(|packet| packet.put_into_stream(&mut bytes));
+            // They may come in two pieces, cut anywhere.
+            let rest = bytes.split_off(cut.min(bytes.len()));
+            let mut read = Vec::new();
+            for piece in [BytesMut::new(), rest] {
+                bytes.extend_from_slice(&piece);
+                while let Some(packet) = Packet::take_from_stream(&mut bytes).unwrap() {
+                    read.push(packet);
+                }
+            }
+            prop_assert_eq!(read, packets);
+            prop_assert!(bytes.is_empty());
+        }
+
+        #[test]
+        fn any_bytes_are_packets_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut stream = BytesMut::from(&bytes[..]);
+            while let Ok(Some(_)) = Packet::take_from_stream(&mut stream) {}
+            let _ = Packet::decode(bytes.into());
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_packet_has_is_refused() {
+        for length in [0, 15, MAX_PACKET as u32 + 1, u32::MAX] {
+            let mut stream = BytesMut::from(&length.to_le_bytes()[..]);
+            assert_eq!(Packet::take_from_stream(&mut stream), Err(NotAPacket), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_header_is_the_crates() {
+        let mut theirs = easytier::tunnel::packet_def::ZCPacket::new_with_payload(b"seq!");
+        theirs.fill_peer_manager_hdr(7, 9, PacketType::Ping as u8);
+        let mut ours = BytesMut::new();
+        Packet::new(7, 9, PacketType::Ping, &b"seq!"[..]).encode(&mut ours);
+        assert_eq!(ours, theirs.tunnel_payload());
+    }
+}
