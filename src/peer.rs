@@ -57,8 +57,10 @@ pub enum Origin {
     /// A person at this machine: typed, or written into a local file. Any address is allowed.
     #[default]
     Local,
-    /// A backend or a submission: the address policy applies.
+    /// A backend: the address policy applies.
     Remote,
+    /// A stranger, as the backend says: only public addresses are allowed, whatever the policy.
+    Submitted,
 }
 
 impl Peer {

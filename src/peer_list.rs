@@ -31,6 +31,8 @@ pub struct ListedPeer {
     pub allow_relay: Option<bool>,
     pub timeout_ms: Option<u64>,
     pub check: Option<String>,
+    /// Our hub says so of a peer that a stranger submitted.
+    pub submitted: Option<bool>,
 }
 
 /// Why a listed peer cannot be watched.
@@ -69,7 +71,10 @@ impl ListedPeer {
             timeout: self.timeout_ms.map(Duration::from_millis),
             allow_relay: self.allow_relay.unwrap_or_default(),
             tags: self.tags.unwrap_or_default(),
-            origin,
+            origin: match (origin, self.submitted) {
+                (Origin::Remote, Some(true)) => Origin::Submitted,
+                (origin, _) => origin,
+            },
         })
     }
 

@@ -1,6 +1,9 @@
 //! Lists of peers, in every form that people and backends write them.
 
-use easytier_probe::{Access, CheckMode, Origin, Peer, peer_list::parse};
+use easytier_probe::{
+    Access, CheckMode, Origin, Peer,
+    peer_list::{ListedPeer, parse},
+};
 use proptest::prelude::*;
 
 fn urls(peers: &[Peer]) -> Vec<String> {
@@ -58,6 +61,19 @@ fn every_problem_is_told_with_its_place() {
     assert!(error.problems[1].starts_with("line 3: "), "{error}");
     let error = parse(r#"[{"id": 1}, {"id": 2, "host": "192.0.2.1"}]"#).unwrap_err();
     assert_eq!(error.problems.len(), 2, "{error}");
+}
+
+#[test]
+fn a_backend_says_which_peers_strangers_submitted() {
+    let origin = |submitted, origin| {
+        let listed = ListedPeer { url: Some("tcp://192.0.2.1".to_owned()), submitted, ..ListedPeer::default() };
+        listed.into_peer(origin, Some(1)).unwrap().origin
+    };
+    assert_eq!(origin(Some(true), Origin::Remote), Origin::Submitted);
+    assert_eq!(origin(Some(false), Origin::Remote), Origin::Remote);
+    assert_eq!(origin(None, Origin::Remote), Origin::Remote);
+    // A person who writes a list of their own answers for it.
+    assert_eq!(origin(Some(true), Origin::Local), Origin::Local);
 }
 
 proptest! {

@@ -165,6 +165,23 @@ async fn a_name_of_a_private_address_is_refused_from_remote_and_allowed_from_loc
 }
 
 #[tokio::test]
+async fn a_strangers_peer_lies_at_public_addresses_whatever_the_policy() {
+    let zone = [
+        ("home.test", a([192, 168, 1, 5])),
+        ("open.test", a([1, 1, 1, 1])),
+        ("list.test", txt(&["tcp://10.0.0.1:1 tcp://1.1.1.1:1"])),
+    ];
+    let resolver = resolver(AddressPolicy::ANY, zone).await;
+
+    for url in ["tcp://home.test:1", "tcp://127.0.0.1:1", "http://home.test/", "http://127.0.0.1:1/"] {
+        let failure = refused(&resolver, url, Origin::Submitted).await;
+        assert_eq!(failure.code, FailureCode::ForbiddenAddress, "{url}: {failure}");
+    }
+    assert_eq!(resolved(&resolver, "tcp://open.test:1", Origin::Submitted).await, ["tcp 1.1.1.1:1"]);
+    assert_eq!(resolved(&resolver, "txt://list.test", Origin::Submitted).await, ["tcp 1.1.1.1:1"]);
+}
+
+#[tokio::test]
 async fn of_mixed_addresses_only_the_permitted_are_kept() {
     let zone = [
         ("mixed.test", a([127, 0, 0, 1])),

@@ -46,6 +46,8 @@ pub struct Resolver {
     local_web: Web,
     /// Asks the web servers that a backend named, if the policy permits their addresses.
     remote_web: Web,
+    /// Asks the web servers that a stranger named, at public addresses only.
+    public_web: Web,
 }
 
 impl Resolver {
@@ -65,15 +67,17 @@ impl Resolver {
             policy,
             local_web: Web::new(dns.clone(), AddressPolicy::ANY),
             remote_web: Web::new(dns.clone(), policy),
+            public_web: Web::new(dns.clone(), AddressPolicy::PUBLIC_ONLY),
             dns,
         }
     }
 
     /// The targets that `url` stands for, at least one and at most [`MAX_TARGETS`], each at a permitted address.
     pub async fn resolve(&self, url: &PeerUrl, origin: Origin) -> Result<Vec<Target>, Failure> {
-        let (own_policy, web) = match origin {
-            Origin::Local => (AddressPolicy::ANY, &self.local_web),
-            Origin::Remote => (self.policy, &self.remote_web),
+        let (own_policy, yield_policy, web) = match origin {
+            Origin::Local => (AddressPolicy::ANY, self.policy, &self.local_web),
+            Origin::Remote => (self.policy, self.policy, &self.remote_web),
+            Origin::Submitted => (AddressPolicy::PUBLIC_ONLY, AddressPolicy::PUBLIC_ONLY, &self.public_web),
         };
         let yielded = match url.scheme() {
             Scheme::Http | Scheme::Https => web.ask(url).await?,
@@ -82,14 +86,14 @@ impl Resolver {
             _ => return self.targets(url, own_policy).await,
         };
         debug!(url = %shown(url), yielded = ?yielded.iter().map(shown).collect::<Vec<_>>(), "yielded");
-        self.targets_of_all(&yielded).await
+        self.targets_of_all(&yielded, yield_policy).await
     }
 
     /// The targets of the URLs that another one yielded; a failure only when none of them has any.
-    async fn targets_of_all(&self, urls: &[PeerUrl]) -> Result<Vec<Target>, Failure> {
+    async fn targets_of_all(&self, urls: &[PeerUrl], policy: AddressPolicy) -> Result<Vec<Target>, Failure> {
         let mut found = Vec::new();
         let mut first_failure = None;
-        for result in join_all(urls.iter().map(|url| self.targets(url, self.policy))).await {
+        for result in join_all(urls.iter().map(|url| self.targets(url, policy))).await {
             match result {
                 Ok(targets) => found.push(targets),
                 Err(failure) => {
@@ -133,8 +137,12 @@ fn refusal(host: &Host, address: IpAddr) -> Failure {
         _ => format!("{address} is"),
     };
     let why = match AddressKind::of(address) {
-        AddressKind::Private => "a private address; ALLOW_PRIVATE_PEERS=true would allow it",
-        AddressKind::Local => "a loopback, link-local or metadata address; ALLOW_LOCAL_PEERS=true would allow it",
+        AddressKind::Private => {
+            "a private address; ALLOW_PRIVATE_PEERS=true would allow it, but not for a stranger's peer"
+        }
+        AddressKind::Local => {
+            "a loopback, link-local or metadata address; ALLOW_LOCAL_PEERS=true would allow it, but not for a stranger's peer"
+        }
         AddressKind::Unusable | AddressKind::Public => {
             "an unusable address (unspecified, multicast, broadcast or reserved): no node can be there"
         }
