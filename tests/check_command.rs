@@ -382,3 +382,24 @@ async fn with_an_interval_rounds_go_on_until_interrupted() {
     child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
     assert!(stderr.contains("online 2") || stderr.contains("online 3"), "{stderr}");
 }
+
+/// In a network namespace of its own, where one network is told to be unreachable and there is no route to any other.
+#[tokio::test]
+async fn a_probe_without_a_route_says_so_of_itself_and_not_of_the_peer() {
+    let script = "ip link set lo up && ip route add unreachable 198.51.100.0/24 && exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_easytier-uptime")]).args([
+        "check",
+        "--json",
+        "tcp://192.0.2.1:11010",
+        "tcp://198.51.100.1:11010",
+    ]);
+    let outcome = ended(command).await;
+    outcome.assert_code(1);
+    let told: Vec<_> = outcome
+        .objects()
+        .into_iter()
+        .map(|object| ["status", "stage", "error"].map(|field| object[field].as_str().unwrap_or_default().to_owned()))
+        .collect();
+    assert_eq!(told, [["Unknown", "connect", "probe_unreachable"], ["Offline", "connect", "unreachable"]]);
+}
