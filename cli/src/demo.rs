@@ -1,6 +1,6 @@
-//! `demo`: real nodes, a backend and a probe on this machine, and a node that goes down and comes back.
+//! `demo`: real nodes, a hub and a probe on this machine, and a node that goes down and comes back.
 
-mod backend;
+mod hub;
 mod node;
 mod show;
 mod stage;
@@ -18,7 +18,7 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
-use self::{show::Show, stage::Stage};
+use self::{hub::PROBE, show::Show, stage::Stage};
 use crate::{exit::Exit, logging, stop};
 
 const EXAMPLES: &str = "\
@@ -31,11 +31,11 @@ Exit codes:
   1  it is not
   2  the demo could not be set up";
 
-/// Shows the whole on this machine alone: three nodes, a backend, and a probe that sees one of them go down and come
+/// Shows the whole on this machine alone: three nodes, a hub, and a probe that sees one of them go down and come
 /// back
 ///
-/// The nodes are real EasyTier nodes, processes of this same program. The probe fetches them from the backend over
-/// HTTP, checks them, and reports, every few seconds; what is shown is what the backend heard. Everything is at
+/// The nodes are real EasyTier nodes, processes of this same program. The probe fetches them from the hub over HTTP,
+/// checks them, and reports, every few seconds; what is shown is what the hub says. Everything is at
 /// 127.0.0.1, and gone at the end.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -76,14 +76,14 @@ async fn play(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyhow::Re
     show.opens(stage)?;
 
     let backend = Backend::new(BackendConfig {
-        node_token: Some(stage.backend.node_token()),
-        region: Some("demo".to_owned()),
-        ..BackendConfig::new(vec![stage.backend.base_url()])
+        node_token: Some(stage.hub.node_token()),
+        region: Some(PROBE.to_owned()),
+        ..BackendConfig::new(vec![stage.hub.base_url()])
     })?;
     // Everything lies at loopback, where a backend may not usually send a probe.
     let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
     let options =
-        CycleOptions { server_id: Some("demo".to_owned()), check_interval: args.interval, ..CycleOptions::default() };
+        CycleOptions { server_id: Some(PROBE.to_owned()), check_interval: args.interval, ..CycleOptions::default() };
 
     let (goes_down, comes_back) = (args.cycles / 3 + 1, args.cycles / 3 * 2 + 1);
     let mut rounds = time::interval(args.interval);
@@ -100,7 +100,7 @@ async fn play(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyhow::Re
         }
         let mut peers = BackendPeers::new(backend.clone());
         let report: CycleReport = run_cycle(&mut peers, &checker, &backend, &options, |_, _| {}).await;
-        show.cycle(number, &report, stage)?;
+        show.cycle(number, &report, stage).await?;
     }
     show.finished();
     Ok(())

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, io::Write};
 
-use easytier_probe::{CheckResult, CycleReport, FailureCode, Status};
+use easytier_probe::{CycleReport, FailureCode, Stage as CheckStage, Status};
+use easytier_uptime_hub::model::LatestResult;
 use tokio::time::Instant;
 
 use super::stage::{CAROL, Member, Stage};
@@ -10,8 +11,8 @@ use crate::{exit::Exit, results::words};
 
 pub struct Show {
     started: Instant,
-    /// What was last shown of each peer, by its id.
-    shown: BTreeMap<i64, Status>,
+    /// What was last shown of each peer, by its name.
+    shown: BTreeMap<&'static str, Status>,
     cycles: u32,
     results: u64,
     finished: bool,
@@ -33,11 +34,11 @@ impl Show {
 
     pub fn opens(&mut self, stage: &Stage) -> anyhow::Result<()> {
         let mut lines = vec![
-            "Three EasyTier nodes, a backend and a probe, all of them on this machine:".to_owned(),
-            format!("  backend  {}", stage.backend.base_url()),
+            "Three EasyTier nodes, a hub and a probe, all of them on this machine:".to_owned(),
+            format!("  hub      {}", stage.hub.base_url()),
         ];
         lines.extend(stage.members.iter().map(|member| format!("  {:<7}  {}", member.name, member.url)));
-        lines.push("The probe checks the nodes again and again; this is what the backend hears.".to_owned());
+        lines.push("The probe checks the nodes again and again; this is what the hub says.".to_owned());
         self.started = Instant::now();
         print(&format!("{}\n", lines.join("\n")))
     }
@@ -52,10 +53,10 @@ impl Show {
     }
 
     /// A line for the cycle, and one for each peer that is not as it was.
-    pub fn cycle(&mut self, number: u32, report: &CycleReport, stage: &Stage) -> anyhow::Result<()> {
+    pub async fn cycle(&mut self, number: u32, report: &CycleReport, stage: &Stage) -> anyhow::Result<()> {
         self.cycles = number;
-        let heard = stage.backend.heard();
-        self.results = heard.results;
+        let heard = stage.hub.heard().await?;
+        self.results = heard.checks;
         let mut lines = vec![format!(
             "{}cycle {number}: {} online, {} offline, in {}",
             self.time(),
@@ -68,15 +69,12 @@ impl Show {
             surprises.push(error.to_string());
         }
         let results_due = u64::from(number) * stage.members.len() as u64;
-        if (heard.results, heard.status_reports) != (results_due, number.into()) {
-            surprises.push(format!(
-                "the backend has {} results and {} status reports instead of {results_due} and {number}",
-                heard.results, heard.status_reports
-            ));
+        if heard.checks != results_due {
+            surprises.push(format!("the hub has {} results instead of {results_due}", heard.checks));
         }
-        for (id, member) in (1..).zip(&stage.members) {
-            let Some(result) = heard.latest.get(&id) else { continue };
-            if self.shown.insert(id, result.status) != Some(result.status) {
+        for (member, latest) in stage.members.iter().zip(&heard.latest) {
+            let Some(result) = latest else { continue };
+            if self.shown.insert(member.name, result.status) != Some(result.status) {
                 lines.push(format!("{:10}{:<5}  {}", "", member.name, in_words(result)));
             }
             if !is_right(member, result) {
@@ -126,16 +124,20 @@ impl Show {
     }
 }
 
-fn is_right(member: &Member, result: &CheckResult) -> bool {
+fn is_right(member: &Member, result: &LatestResult) -> bool {
     match member.is_up() {
         true => result.status == Status::Online,
         false => result.error == Some(FailureCode::ConnectRefused),
     }
 }
 
-fn in_words(result: &CheckResult) -> String {
-    let outcome = words::problem(result).or_else(|| result.response_time.map(words::millis));
-    format!("{}  {}", words::colored_status(result.status), outcome.unwrap_or_default())
+fn in_words(result: &LatestResult) -> String {
+    let outcome = match (result.error, result.response_us) {
+        (Some(code), _) => words::failure(result.stage.unwrap_or(CheckStage::Resolve), code, result.message.as_deref()),
+        (None, Some(micros)) => words::millis(micros as f64 / 1000.0),
+        (None, None) => String::new(),
+    };
+    format!("{}  {outcome}", words::colored_status(result.status))
 }
 
 /// At once, so that who reads a pipe sees it when it happens.

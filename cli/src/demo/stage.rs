@@ -1,8 +1,8 @@
-//! What the demo is played on: three nodes and a backend that lists them.
+//! What the demo is played on: three nodes and a hub that has them watched.
 
 use anyhow::Context;
 
-use super::{backend::DemoBackend, node::Node};
+use super::{hub::DemoHub, node::Node};
 
 pub const CAROL: &str = "carol";
 
@@ -10,7 +10,7 @@ pub const CAROL: &str = "carol";
 const NODES: [(&str, &str); 3] =
     [("alice", "tcp://127.0.0.1:0"), ("bob", "udp://127.0.0.1:0"), (CAROL, "tcp://127.0.0.1:0")];
 
-/// A node of the cast. Its id is its position, from 1.
+/// A node of the cast.
 pub struct Member {
     pub name: &'static str,
     pub url: String,
@@ -26,7 +26,7 @@ impl Member {
 
 pub struct Stage {
     pub members: Vec<Member>,
-    pub backend: DemoBackend,
+    pub hub: DemoHub,
 }
 
 impl Stage {
@@ -36,9 +36,8 @@ impl Stage {
             let node = Node::start(name, listen).await?;
             members.push(Member { name, url: node.url().to_string(), node: Some(node) });
         }
-        let peers = (1..).zip(&members).map(|(id, member)| (id, member.name, member.url.as_str()));
-        let backend = DemoBackend::start(peers).await?;
-        Ok(Self { members, backend })
+        let hub = DemoHub::start(members.iter().map(|member| (member.name, member.url.as_str()))).await?;
+        Ok(Self { members, hub })
     }
 
     pub async fn stop_carol(&mut self) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! Figures and verdicts in words.
 
 use anstyle::{AnsiColor, Style};
-use easytier_probe::{CheckReport, CheckResult, PeerUrl, Status};
+use easytier_probe::{CheckReport, CheckResult, FailureCode, PeerUrl, Stage, Status};
 
 use crate::text::printable;
 
@@ -48,11 +48,15 @@ pub fn percent(share: f64) -> String {
 
 /// What went wrong, at which stage, for people and with the code to look up; `None` when nothing did.
 pub fn problem(result: &CheckResult) -> Option<String> {
-    let code = result.error?;
-    Some(match &result.message {
-        Some(message) => format!("{}: {} [{code}]", result.stage, printable(message)),
-        None => format!("{}: {code}", result.stage),
-    })
+    Some(failure(result.stage, result.error?, result.message.as_deref()))
+}
+
+/// A failure, at its stage, for people and with the code to look up.
+pub fn failure(stage: Stage, code: FailureCode, message: Option<&str>) -> String {
+    match message {
+        Some(message) => format!("{stage}: {} [{code}]", printable(message)),
+        None => format!("{stage}: {code}"),
+    }
 }
 
 /// The latency, and the loss where there was one, or what went wrong.
