@@ -120,8 +120,7 @@ pub(super) async fn attempt(target: &Target, question: Question<'_>) -> Attempt 
     let mut session = match greeted {
         Ok(Ok(session)) => session,
         Ok(Err(GreetError::NotEasytier(what))) => {
-            let words = format!("port open, but what answers is not EasyTier: it sent {what}");
-            return attempt.fail(Stage::Handshake, Failure::new(FailureCode::NotEasytier, words));
+            return attempt.fail(Stage::Handshake, diagnosis::not_easytier(what));
         }
         Ok(Err(GreetError::Protocol(words))) => {
             let words = format!("an EasyTier of another protocol version: {words}");
@@ -176,9 +175,7 @@ fn admission_failure(attempt: &Attempt, session: &Session, question: Question<'_
             "the node is up, but in another network than the one given for it",
         ),
         _ if ponged => None,
-        (Answer::OtherSecret, _) if member => {
-            fail(Stage::Admit, FailureCode::SecretMismatch, "the node's network has the given name, but another secret")
-        }
+        (Answer::OtherSecret, _) if member => Some((Stage::Admit, diagnosis::other_secret())),
         (_, Some(LinkError::Closed)) => fail(
             Stage::Admit,
             FailureCode::Rejected,

@@ -39,11 +39,11 @@ pub(super) async fn no_answer(target: &Target, question: Question<'_>, silence: 
     let Access::Member(network) = question.access else {
         return unexplained(target, silence, "it refuses strangers, or it is not EasyTier");
     };
-    // Over wg a guest gets no answer at all.
-    let ambiguous = silence == Silence::Closed && target.url.scheme() != Scheme::Wg || needs_time(target, question);
     if let Some(known) = question.known.filter(|known| known.silence == silence) {
         return known.failure.clone();
     }
+    // Over wg a guest gets no answer at all.
+    let ambiguous = silence == Silence::Closed && target.url.scheme() != Scheme::Wg || needs_time(target, question);
     if !ambiguous {
         return unexplained(target, silence, "it refuses this network, or it is not EasyTier");
     }
@@ -54,19 +54,25 @@ pub(super) async fn no_answer(target: &Target, question: Question<'_>, silence: 
         Some(Session::greet(dialed.link, Identity::guest()).await)
     };
     match timeout_at(question.deadline, guest).await {
-        Ok(Some(Ok(session))) if session.node_network() == network.network_name => {
-            Failure::new(FailureCode::SecretMismatch, "the node's network has the given name, but another secret")
-        }
+        Ok(Some(Ok(session))) if session.node_network() == network.network_name => other_secret(),
         Ok(Some(Ok(_))) => {
             let words = "the node answers guests, but its network is not the one given for it";
             Failure::new(FailureCode::NetworkMismatch, words)
         }
-        Ok(Some(Err(GreetError::NotEasytier(what)))) => {
-            let words = format!("port open, but what answers is not EasyTier: it sent {what}");
-            Failure::new(FailureCode::NotEasytier, words)
-        }
+        Ok(Some(Err(GreetError::NotEasytier(what)))) => not_easytier(what),
         _ => unexplained(target, silence, "it refuses both this network and guests, or it is not EasyTier"),
     }
+}
+
+/// A member's secret is not that of the node's network.
+pub(super) fn other_secret() -> Failure {
+    Failure::new(FailureCode::SecretMismatch, "the node's network has the given name, but another secret")
+}
+
+/// In place of an answer to the handshake came `what`.
+pub(super) fn not_easytier(what: &str) -> Failure {
+    let words = format!("port open, but what answers is not EasyTier: it sent {what}");
+    Failure::new(FailureCode::NotEasytier, words)
 }
 
 fn unexplained(target: &Target, silence: Silence, closed_because: &str) -> Failure {

@@ -8,7 +8,7 @@ use std::{
 use tokio::{net::TcpStream, time::Instant};
 
 use super::{DialError, within};
-use crate::{FailureCode, Stage};
+use crate::FailureCode;
 
 /// A TCP connection to `address`, without Nagle's delay: pings are small and one at a time.
 pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<TcpStream, DialError> {
@@ -45,9 +45,7 @@ pub(super) fn refused(address: SocketAddr, error: io::Error) -> DialError {
         // Out of descriptors or ports, above all: the probe's own trouble.
         _ => (FailureCode::Internal, format!("this probe cannot connect: {error}")),
     };
-    let mut refused = DialError::new(code, format!("{words} ({address})"));
-    refused.stage = Stage::Connect;
-    refused
+    DialError::new(code, format!("{words} ({address})"))
 }
 
 /// Whether this machine has a route to `address`. Connecting a UDP socket looks one up and sends nothing.
