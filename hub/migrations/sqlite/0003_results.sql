@@ -1,6 +1,7 @@
 -- What probes reported, one row a result. It stands for `checks` checks, `healthy` of them good.
 CREATE TABLE results (
-    id            INTEGER PRIMARY KEY,
+    -- AUTOINCREMENT, because a probe notes up to which of them it has delivered.
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     -- The day in the probe's UUIDv7, so that a result that is sent again falls on the same day whatever the clocks
     -- have done since; the two together are the idempotency key.
     day           BIGINT NOT NULL,

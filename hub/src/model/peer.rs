@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use easytier_probe::{CheckMode, PeerUrl, Secret};
+use easytier_probe::{Access, CheckMode, Membership, Origin, Peer, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME};
 
 use super::{PeerId, Region, Tag};
 use crate::{consensus::Verdict, time::Timestamp};
@@ -51,6 +51,29 @@ impl PeerSpec {
             tags: BTreeSet::new(),
             regions: BTreeSet::new(),
             contacts: Contacts::default(),
+        }
+    }
+}
+
+impl From<&Peer> for PeerSpec {
+    /// What the listing of another backend says about a peer. Tags that are none here are left out.
+    fn from(peer: &Peer) -> Self {
+        let (network_name, network_secret) = match &peer.access {
+            Access::Member(Membership { network_name, network_secret }) => {
+                (Some(network_name.clone()), Some(network_secret.clone()))
+            }
+            Access::Guest => (None, None),
+        };
+        let spec = Self::new(peer.url.clone());
+        Self {
+            name: peer.name.clone().unwrap_or(spec.name),
+            network_name,
+            network_secret,
+            mode: peer.mode,
+            timeout: peer.timeout,
+            allow_relay: peer.allow_relay,
+            tags: peer.tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
+            ..spec
         }
     }
 }
@@ -109,6 +132,30 @@ pub struct ProbePeer {
     pub verdict: Verdict,
     /// Microseconds.
     pub response_us: Option<i64>,
+}
+
+impl ProbePeer {
+    /// The peer as it is checked. `named_by`: who named it, unless it was a stranger.
+    pub fn to_check(self, named_by: Origin) -> Peer {
+        let access = match self.network_secret {
+            Some(network_secret) => {
+                let network_name = self.network_name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
+                Access::Member(Membership { network_name, network_secret })
+            }
+            None => Access::Guest,
+        };
+        Peer {
+            id: self.id.0,
+            name: Some(self.name),
+            url: self.url,
+            access,
+            mode: self.mode,
+            timeout: self.timeout,
+            allow_relay: self.allow_relay,
+            tags: self.tags.into_iter().map(String::from).collect(),
+            origin: if self.submitted { Origin::Submitted } else { named_by },
+        }
+    }
 }
 
 /// One page of the listing for probes.

@@ -15,7 +15,9 @@ mod figures;
 mod history;
 mod ingest;
 mod leases;
+mod mirror;
 mod nodes;
+mod outbox;
 mod partitions;
 mod peers;
 mod probes;
@@ -37,6 +39,8 @@ pub use self::{
     admin::Session,
     error::{Conflict, StoreError},
     ingest::CLOCK_TOLERANCE,
+    mirror::Listing,
+    outbox::Outgoing,
     retention::Swept,
 };
 use self::{engine::Db, ingest::Queue};

@@ -1,6 +1,6 @@
 //! Peers: the operator's list, submissions, and the listing for probes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use easytier_probe::{CheckMode, Secret};
 
@@ -124,7 +124,7 @@ impl PeerRow {
 
 /// Who named a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Author {
+pub(super) enum Author {
     /// It is approved at once.
     Operator,
     /// It waits for approval.
@@ -148,7 +148,7 @@ impl Store {
         if is_listed(&mut tx, spec, None).await? {
             return Err(Conflict::PeerListed.into());
         }
-        let id = self.shared.insert_peer(&mut tx, None, spec, author, now).await?;
+        let id = self.shared.insert_peer(&mut tx, spec, author, now).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -162,32 +162,12 @@ impl Store {
             if is_listed(&mut tx, spec, None).await? {
                 imported.known += 1;
             } else {
-                self.shared.insert_peer(&mut tx, None, spec, Author::Operator, now).await?;
+                self.shared.insert_peer(&mut tx, spec, Author::Operator, now).await?;
                 imported.added += 1;
             }
         }
         tx.commit().await?;
         Ok(imported)
-    }
-
-    /// Makes the list of peers equal to another hub's, ids included: for the local history of a probe, to whose store
-    /// nobody else adds peers.
-    pub async fn mirror_peers(&self, peers: &[(PeerId, PeerSpec)], now: Timestamp) -> Result<(), StoreError> {
-        let mut known: BTreeMap<PeerId, PeerSpec> =
-            self.export_peers().await?.into_iter().map(|peer| (peer.id, peer.spec)).collect();
-        let mut tx = self.db().begin().await?;
-        settings::bump_config_version(&mut tx).await?;
-        for (id, spec) in peers {
-            match known.remove(id) {
-                Some(same) if same == *spec => {}
-                Some(_) => self.shared.write_peer(&mut tx, *id, spec, now).await?,
-                None => drop(self.shared.insert_peer(&mut tx, Some(*id), spec, Author::Operator, now).await?),
-            }
-        }
-        for gone in known.into_keys() {
-            delete_peer(&mut tx, gone).await?;
-        }
-        tx.commit().await
     }
 
     pub async fn peer(&self, id: PeerId) -> Result<PeerRecord, StoreError> {
@@ -342,23 +322,17 @@ impl Store {
 
 impl Shared {
     /// Inserts a peer, its lists and its empty state.
-    async fn insert_peer(
+    pub(super) async fn insert_peer(
         &self,
         tx: &mut Tx,
-        id: Option<PeerId>,
         spec: &PeerSpec,
         author: Author,
         now: Timestamp,
     ) -> Result<PeerId, StoreError> {
-        let insert = sql!(
-            "INSERT INTO peers (id, name, url, description, network_name, network_secret, handshake_only, timeout_ms, \
-             allow_relay, max_connections, approved, submitted, qq_number, wechat, mail, created_at, updated_at) \
-             VALUES (",
-            ["$1" | "coalesce($1, nextval(pg_get_serial_sequence('peers', 'id')))"],
-            ", $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16) RETURNING id"
-        );
-        let mut parameters = args![id];
-        parameters.extend(self.columns_of(spec));
+        let insert = "INSERT INTO peers (name, url, description, network_name, network_secret, handshake_only, timeout_ms, \
+                      allow_relay, max_connections, approved, submitted, qq_number, wechat, mail, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING id";
+        let mut parameters = self.columns_of(spec);
         parameters.extend(args![author == Author::Operator, author == Author::Stranger]);
         parameters.extend(contacts_of(spec));
         parameters.extend(args![now]);
@@ -370,7 +344,13 @@ impl Shared {
         Ok(id)
     }
 
-    async fn write_peer(&self, tx: &mut Tx, id: PeerId, spec: &PeerSpec, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn write_peer(
+        &self,
+        tx: &mut Tx,
+        id: PeerId,
+        spec: &PeerSpec,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let update = "UPDATE peers SET name = $2, url = $3, description = $4, network_name = $5, network_secret = $6, \
                       handshake_only = $7, timeout_ms = $8, allow_relay = $9, max_connections = $10, qq_number = $11, \
                       wechat = $12, mail = $13, updated_at = $14 WHERE id = $1";

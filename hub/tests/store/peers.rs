@@ -4,7 +4,7 @@ use easytier_uptime_hub::{
     store::{Conflict, Location, StoreError},
 };
 
-use crate::support::{NOW, TestStore, offline, on_both_engines, online, region, seconds, spec};
+use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, spec};
 
 on_both_engines! {
     a_peer_comes_back_as_it_was_added,
@@ -19,7 +19,6 @@ on_both_engines! {
     secrets_are_sealed_in_the_database,
     every_change_of_the_list_is_a_new_config_version,
     the_operators_list_is_filtered_and_paged,
-    a_mirror_has_what_the_hub_has,
 }
 
 fn full() -> PeerSpec {
@@ -219,17 +218,4 @@ async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
     assert_eq!(ids(None, Some("% \\ _"), 1).await, (1, vec![listed]), "wildcards are text");
     assert_eq!(ids(None, Some("1%0"), 1).await, (0, vec![]));
     assert_eq!(ids(None, Some("192.0.2"), 1).await, (1, vec![pending]));
-}
-
-async fn a_mirror_has_what_the_hub_has(hub: TestStore) {
-    let peers = [(PeerId(7), full()), (PeerId(9), spec("tcp://192.0.2.1:11010")), (PeerId(12), full())];
-    hub.mirror_peers(&peers, NOW).await.unwrap();
-    let probe = hub.probe("p1", "eu").await;
-    hub.report(&probe, vec![offline(PeerId(9), NOW)], NOW).await;
-    // The two swap their addresses, and one goes.
-    let changed = [(PeerId(7), spec("tcp://192.0.2.1:11010")), (PeerId(9), full())];
-    hub.mirror_peers(&changed, NOW).await.unwrap();
-    let kept: Vec<_> = hub.export_peers().await.unwrap().into_iter().map(|peer| (peer.id, peer.spec)).collect();
-    assert_eq!(kept, changed);
-    assert_eq!(hub.node(PeerId(9), NOW).await.unwrap().ring[0].checks, 1, "what was seen stays");
 }

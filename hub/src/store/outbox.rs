@@ -1,0 +1,130 @@
+//! Results on their way to a backend: those that a probe keeps here, from one row to another.
+
+use easytier_probe::CheckResult;
+use uuid::Uuid;
+
+use super::{
+    Store, StoreError,
+    engine::{args, sql},
+    rows,
+};
+use crate::{model::ProbeId, time::Timestamp};
+
+/// A result, and the row that it is kept in. Rows are numbered as they come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    pub row: i64,
+    /// With the backend's id of the peer.
+    pub result: CheckResult,
+}
+
+#[derive(sqlx::FromRow)]
+struct OutgoingRow {
+    id: i64,
+    result_id: Uuid,
+    remote_id: i64,
+    checked_at: Timestamp,
+    checks: i64,
+    healthy: i64,
+    status: i64,
+    response_us: Option<i64>,
+    min_us: Option<i64>,
+    max_us: Option<i64>,
+    stage: String,
+    error: Option<String>,
+    message: Option<String>,
+    version: Option<String>,
+    hostname: Option<String>,
+    network_count: Option<i64>,
+    relay: Option<String>,
+    relay_error: Option<String>,
+}
+
+impl OutgoingRow {
+    fn into_outgoing(self) -> Result<Outgoing, StoreError> {
+        let millis = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1000.0);
+        let stage = rows::stage(&self.stage)
+            .ok_or_else(|| StoreError::Corrupt(format!("results.stage of row {}: {}", self.id, self.stage)))?;
+        Ok(Outgoing {
+            row: self.id,
+            result: CheckResult {
+                id: self.result_id,
+                peer_id: self.remote_id,
+                checked_at: self.checked_at.into(),
+                checks: rows::count(self.checks),
+                healthy: Some(rows::count(self.healthy)),
+                status: rows::status(self.status),
+                response_time: millis(self.response_us),
+                min_ms: millis(self.min_us),
+                max_ms: millis(self.max_us),
+                stage,
+                error: rows::failure_code(self.error),
+                message: self.message,
+                version: self.version,
+                hostname: self.hostname,
+                network_count: self.network_count.map(rows::count),
+                relay: rows::relay(self.relay),
+                relay_error: self.relay_error,
+            },
+        })
+    }
+}
+
+impl Store {
+    /// The results of `probe` in the rows after `after` up to `up_to`, oldest first and at most `limit`, of peers that
+    /// the backend knows.
+    pub async fn outgoing(
+        &self,
+        backend: &str,
+        probe: ProbeId,
+        (after, up_to): (i64, i64),
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        let select = "SELECT d.id, d.result_id, o.remote_id, d.checked_at, d.checks, d.healthy, d.status, \
+                      d.response_us, d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, \
+                      d.network_count, d.relay, d.relay_error FROM results d \
+                      JOIN backends b ON b.url = $1 \
+                      JOIN peer_origins o ON o.backend_id = b.id AND o.peer_id = d.peer_id \
+                      WHERE d.id > $2 AND d.id <= $3 AND d.probe_id = $4 ORDER BY d.id LIMIT $5";
+        let parameters = args![backend, after, up_to, probe, limit];
+        let rows: Vec<OutgoingRow> = self.db().all(select, parameters).await?;
+        rows.into_iter().map(OutgoingRow::into_outgoing).collect()
+    }
+
+    /// The newest row of results; 0 when there never was one.
+    pub async fn newest_result(&self) -> Result<i64, StoreError> {
+        let select = sql!(["SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'results'), 0)"
+            | "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM results_id"]);
+        self.db().one::<(i64,)>(select, vec![]).await.map(|(newest,)| newest)
+    }
+
+    /// The last row up to which every result in the rows after `after` up to `up_to` was received before `since`. Rows
+    /// come in the order of the time, so a few are looked at.
+    pub async fn last_result_before(&self, since: Timestamp, (after, up_to): (i64, i64)) -> Result<i64, StoreError> {
+        let select = "SELECT id, received_at FROM results WHERE id > $1 AND id <= $2 ORDER BY id LIMIT 1";
+        let (mut low, mut high) = (after, up_to);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let next: Option<(i64, Timestamp)> = self.db().optional(select, args![middle, up_to]).await?;
+            match next {
+                Some((row, received_at)) if received_at < since => low = row,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// What [`Store::put_spool`] kept for the backend.
+    pub async fn spool(&self, backend: &str) -> Result<Option<String>, StoreError> {
+        let row: Option<(Option<String>,)> =
+            self.db().optional("SELECT spool FROM backends WHERE url = $1", args![backend]).await?;
+        Ok(row.and_then(|(spool,)| spool))
+    }
+
+    /// Keeps what is not delivered to the backend yet, in the words of the probe.
+    pub async fn put_spool(&self, backend: &str, spool: &str) -> Result<(), StoreError> {
+        let upsert = "INSERT INTO backends (url, spool) VALUES ($1, $2) \
+                      ON CONFLICT (url) DO UPDATE SET spool = excluded.spool";
+        self.db().execute(upsert, args![backend, spool]).await.map(drop)
+    }
+}
