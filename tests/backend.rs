@@ -17,7 +17,10 @@ use std::{
 
 use easytier_probe::{
     Access, Backend, BackendConfig, BackendError, CheckResult, Origin, Peer, Secret,
-    backend::{BaseUrl, ClaimRequest, Delivery, Rejected, ReportStyle, Reported, RetryPolicy, StatusReport},
+    backend::{
+        BaseUrl, ClaimRequest, Delivery, Registered, Registration, Rejected, ReportStyle, Reported, RetryPolicy,
+        StatusReport, System,
+    },
 };
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
@@ -893,6 +896,7 @@ async fn the_status_report_is_as_the_example_document_has_it() {
         healthy_nodes: 8,
         server_id: Some("probe-1".to_owned()),
         check_interval: Duration::from_secs(5),
+        holds_sessions: false,
     };
     let reported = Backend::new(config).unwrap().report_status(&report, soon()).await.unwrap();
 
@@ -948,4 +952,58 @@ fn every_call_can_be_spawned() {
     spawnable(backend.claim(wanted, soon()));
     spawnable(backend.send_results(Uuid::now_v7(), &[], soon()));
     spawnable(backend.report_status(&StatusReport::default(), soon()));
+}
+
+fn registration() -> Registration {
+    Registration {
+        server_id: "probe-1".to_owned(),
+        host: Some("192.0.2.7".to_owned()),
+        port: Some(8080),
+        region: None,
+        version: "0.1.0".to_owned(),
+        capabilities: vec!["tcp".to_owned()],
+        system: System { platform: "linux".to_owned(), arch: "x86_64".to_owned(), cpus: 2, memory: None },
+    }
+}
+
+#[tokio::test]
+async fn an_enrollment_key_is_shown_to_the_registry_alone_and_gets_a_token() {
+    let answer = json!({"code": 200, "message": "ok", "data": {"region": "eu", "node_token": "fresh"}});
+    let backend = TestBackend::start(move |_| foreign(200, answer.clone())).await;
+    let config = BackendConfig { node_token: None, enrollment_key: Some("j0in".into()), ..config(&[&backend.url]) };
+    let client = Backend::new(config).unwrap();
+    let registered = client.register(&registration(), soon()).await.unwrap().unwrap();
+    assert_eq!(registered, Registered { region: Some("eu".to_owned()), node_token: Some("fresh".into()) });
+    drop(client.heartbeat("probe-1", &json!({"peers": 3}), soon()).await);
+
+    let [register, heartbeat] = &backend.requests()[..] else { panic!("two requests") };
+    assert_eq!(register.line(), "POST /api/discovery/register");
+    assert_eq!(register.header("authorization"), Some("Bearer j0in"));
+    assert_eq!(register.body["system"], json!({"platform": "linux", "arch": "x86_64", "cpus": 2}));
+    assert_eq!(heartbeat.line(), "POST /api/discovery/heartbeat/probe-1");
+    assert_eq!((heartbeat.header("authorization"), &heartbeat.body), (None, &json!({"peers": 3})));
+}
+
+#[tokio::test]
+async fn a_base_url_that_ends_with_api_finds_the_registry_too() {
+    let backend = TestBackend::start(|_| foreign(200, json!({"code": 200, "message": "ok", "data": {}}))).await;
+    let base_url: BaseUrl = format!("{}/api/", backend.url).parse().unwrap();
+    let client = client(&[&base_url]);
+    assert_eq!(client.unregister("probe-1", soon()).await.unwrap(), Reported::Taken);
+    let request = &backend.requests()[0];
+    assert_eq!(request.line(), "DELETE /api/discovery/unregister/probe-1");
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {NODE_TOKEN}").as_str()));
+}
+
+#[tokio::test]
+async fn a_backend_without_a_registry_is_left_alone() {
+    let logs = Logs::collect();
+    let backend = TestBackend::start(|_| foreign(404, json!({"error": "Not Found", "message": "no"}))).await;
+    let client = client(&[&backend.url]);
+    for _ in 0..3 {
+        assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
+        assert_eq!(client.heartbeat("probe-1", &(), soon()).await.unwrap(), Reported::NotWanted);
+    }
+    assert_eq!(backend.requests().len(), 1);
+    assert_eq!(logs.warnings_with("discovery"), 1, "{}", logs.text());
 }

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check::CheckArgs, completions::CompletionsArgs, demo::DemoArgs, exit::Exit, hub::HubArgs, node::NodeArgs,
-    once::OnceArgs,
+    check::CheckArgs, completions::CompletionsArgs, daemon::DaemonArgs, demo::DemoArgs, exit::Exit, hub::HubArgs,
+    node::NodeArgs, once::OnceArgs, standalone::StandaloneArgs,
 };
 
 static VERSION: LazyLock<String> =
@@ -16,6 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   easytier-uptime check tcp://192.0.2.7:11010       is this node up, how fast, which version?
   easytier-uptime check --file nodes.txt --json     a whole list, for a program to read
+  easytier-uptime                                   a hub that checks by itself: start here
+  easytier-uptime daemon                            a probe that runs for months and reports to a hub
   easytier-uptime once                              one cycle, for cron and CI: fetch, check, report
   easytier-uptime hub                               keeps what probes report, and tells everybody
   easytier-uptime demo                              see it all at work, on this machine alone
@@ -27,16 +29,34 @@ Examples:
 ///
 /// No VPN is set up for a check, and no privileges are needed.
 #[derive(Debug, Parser)]
-#[command(name = "easytier-uptime", version = VERSION.as_str(), after_help = EXAMPLES)]
+#[command(
+    name = "easytier-uptime",
+    version = VERSION.as_str(),
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    command: Option<Command>,
+
+    #[command(flatten)]
+    standalone: StandaloneArgs,
+}
+
+impl Cli {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        match self.command {
+            Some(command) => command.run(),
+            None => crate::standalone::run(self.standalone),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     Check(CheckArgs),
     Once(OnceArgs),
+    Daemon(DaemonArgs),
     Hub(HubArgs),
     Demo(DemoArgs),
     Node(NodeArgs),
@@ -44,10 +64,11 @@ pub enum Command {
 }
 
 impl Command {
-    pub fn run(self) -> anyhow::Result<Exit> {
+    fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Check(args) => crate::check::run(args),
             Self::Once(args) => crate::once::run(args),
+            Self::Daemon(args) => crate::daemon::run(args),
             Self::Hub(args) => crate::hub::run(args),
             Self::Demo(args) => crate::demo::run(args),
             Self::Node(args) => crate::node::run(args),

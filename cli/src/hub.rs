@@ -1,13 +1,13 @@
 //! `hub`: the backend that probes report to, and the commands of the person who runs it.
 
 mod backup;
-mod config;
+pub mod config;
 mod credential;
-mod database;
+pub mod database;
 mod password;
 mod peer;
 mod print;
-mod serve;
+pub mod serve;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -19,8 +19,9 @@ use self::{
     credential::{EnrollCommand, KeyCommand, TokenCommand},
     password::PasswordArgs,
     peer::PeerCommand,
+    serve::Hub,
 };
-use crate::{exit::Exit, settings::SettingFlags};
+use crate::{exit::Exit, service, settings::SettingFlags};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,7 +78,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
     let HubArgs { command, database, server } = args;
     let (database, server) = (database.into_given(), server.into_given());
     let Some(command) = command else {
-        return serve::run(HubConfig::load(database.into_iter().chain(server).collect())?);
+        return service::run::<Hub>(database.into_iter().chain(server).collect());
     };
     if let Some(setting) = server.keys().next().and_then(|name| Setting::named(name)) {
         bail!("--{} is for running the hub, and says nothing to its subcommands; remove it", setting.flag());

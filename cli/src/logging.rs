@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal};
 
 use easytier_probe::config::LogFormat;
 use tracing::{Level, level_filters::LevelFilter};
-use tracing_subscriber::{EnvFilter, Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
 /// Where our own code's lines come from.
 const OURS: [&str; 2] = ["easytier_probe", "easytier_uptime"];
@@ -15,13 +17,24 @@ pub fn trace_checks() {
     tracing_subscriber::registry().with(Targets::new().with_target("easytier_probe", Level::DEBUG)).with(lines).init();
 }
 
+/// What is logged, which can be changed while the program runs.
+pub struct Filter(reload::Handle<EnvFilter, Registry>);
+
+impl Filter {
+    pub fn set(&self, filter: EnvFilter) {
+        self.0.reload(filter).expect("the log lasts as long as the process");
+    }
+}
+
 /// Logs to stderr what passes `filter`.
-pub fn start(filter: EnvFilter, format: LogFormat) {
+pub fn start(filter: EnvFilter, format: LogFormat) -> Filter {
     let lines = match format {
         LogFormat::Text => fmt::layer().with_writer(io::stderr).with_ansi(colored()).boxed(),
         LogFormat::Json => fmt::layer().with_writer(io::stderr).json().flatten_event(true).boxed(),
     };
+    let (filter, handle) = reload::Layer::new(filter);
     tracing_subscriber::registry().with(filter).with(lines).init();
+    Filter(handle)
 }
 
 /// The filter that `RUST_LOG` asks for, or what would be right instead.

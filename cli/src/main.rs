@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod completions;
+mod daemon;
 mod demo;
 mod exit;
 mod hub;
@@ -11,9 +12,13 @@ mod network;
 mod node;
 mod once;
 mod peer_list;
+mod plan;
 mod results;
+mod service;
 mod settings;
+mod standalone;
 mod stop;
+mod systemd;
 mod text;
 
 use std::process::ExitCode;
@@ -21,5 +26,5 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    exit::report(args::Cli::parse().command.run())
+    exit::report(args::Cli::parse().run())
 }

@@ -16,6 +16,8 @@ pub trait Selection: 'static {
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
     /// Whether the subcommands of the command take them too.
     const OF_SUBCOMMANDS: bool = false;
+    /// Whether `-h` lists them, as `--help` does.
+    const IN_SHORT_HELP: bool = true;
 }
 
 /// What one cycle reads of the settings.
@@ -73,7 +75,7 @@ impl<S: Selection> Args for SettingFlags<S> {
             own.map(|(_, default)| *default).or(setting.default)
         };
         let flags = settings::<S>().map(|(heading, setting)| flag(setting, default_of(setting)).help_heading(heading));
-        command.args(flags.map(|flag| flag.global(S::OF_SUBCOMMANDS)))
+        command.args(flags.map(|flag| flag.global(S::OF_SUBCOMMANDS).hide_short_help(!S::IN_SHORT_HELP)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -96,6 +98,9 @@ fn flag(setting: &'static Setting, default: Option<&'static str>) -> Arg {
         .hide_env_values(true);
     if setting.name == "CONFIG_FILE" {
         arg = arg.long("config").visible_alias("config-file");
+    }
+    if setting.name == "DISTRIBUTED_MODE_ENABLED" {
+        arg = arg.visible_alias("distributed-mode");
     }
     if let Some(default) = default {
         arg = arg.default_value(default);

@@ -30,6 +30,7 @@ pub(super) struct Base {
     pub(super) status_report: OptionalEndpoint,
     pub(super) results: OptionalEndpoint,
     pub(super) per_node: OptionalEndpoint,
+    pub(super) registry: OptionalEndpoint,
 }
 
 impl Base {
@@ -40,6 +41,7 @@ impl Base {
             status_report: OptionalEndpoint::default(),
             results: OptionalEndpoint::default(),
             per_node: OptionalEndpoint::default(),
+            registry: OptionalEndpoint::default(),
         }
     }
 

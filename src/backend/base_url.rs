@@ -20,10 +20,17 @@ pub enum BaseUrlError {
 }
 
 impl BaseUrl {
-    /// The URL of an endpoint; `path` begins with a slash.
+    /// The URL of an endpoint; `path` begins with a slash. The `/api` of a path and that at the end of the base URL, with
+    /// which many are given, are the same.
     pub(super) fn endpoint(&self, path: &str) -> Url {
+        const API: &str = "/api";
+        let base = self.0.path().trim_end_matches('/');
+        let base = match path.starts_with("/api/") {
+            true => base.strip_suffix(API).unwrap_or(base),
+            false => base,
+        };
         let mut url = self.0.clone();
-        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
+        url.set_path(&format!("{base}{path}"));
         url
     }
 

@@ -15,6 +15,8 @@ pub struct BackendConfig {
     pub base_urls: Vec<BaseUrl>,
     pub api_key: Option<Secret>,
     pub node_token: Option<Secret>,
+    /// With it [`Backend::register`](super::Backend::register) gets a node token where there is none.
+    pub enrollment_key: Option<Secret>,
     pub region: Option<String>,
     pub report_style: ReportStyle,
     /// The peers of a page, 1 to 5000; only our hub is asked for a number.
@@ -37,6 +39,7 @@ impl BackendConfig {
             base_urls,
             api_key: None,
             node_token: None,
+            enrollment_key: None,
             region: None,
             report_style: ReportStyle::Auto,
             page_size: DEFAULT_PAGE_SIZE,

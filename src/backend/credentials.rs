@@ -2,7 +2,7 @@
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::error::BackendError;
+use super::{config::BackendConfig, error::BackendError};
 use crate::Secret;
 
 /// The longest part of a backend's text that is shown, in characters.
@@ -16,20 +16,25 @@ const NODE_TOKEN_HEADER: HeaderName = HeaderName::from_static("x-node-token");
 pub(super) enum Bearer {
     ApiKey,
     NodeToken,
+    EnrollmentKey,
 }
 
 /// The secrets and, made once, the headers that carry them.
 pub(super) struct Credentials {
     api_key: Option<Secret>,
     node_token: Option<Secret>,
+    enrollment_key: Option<Secret>,
     by_api_key: HeaderMap,
     by_node_token: HeaderMap,
+    by_enrollment_key: HeaderMap,
 }
 
 impl Credentials {
-    pub(super) fn new(api_key: Option<Secret>, node_token: Option<Secret>) -> Result<Self, BackendError> {
+    pub(super) fn new(config: &BackendConfig) -> Result<Self, BackendError> {
+        let BackendConfig { api_key, node_token, enrollment_key, .. } = config.clone();
         let mut plain = HeaderMap::new();
         let (mut by_api_key, mut by_node_token) = (HeaderMap::new(), HeaderMap::new());
+        let mut by_enrollment_key = HeaderMap::new();
         if let Some(key) = &api_key {
             plain.insert(API_KEY_HEADER, header_value("API_KEY", key.expose())?);
             by_api_key.insert(header::AUTHORIZATION, header_value("API_KEY", &bearer(key))?);
@@ -38,27 +43,34 @@ impl Credentials {
             plain.insert(NODE_TOKEN_HEADER, header_value("NODE_TOKEN", token.expose())?);
             by_node_token.insert(header::AUTHORIZATION, header_value("NODE_TOKEN", &bearer(token))?);
         }
+        if let Some(key) = &enrollment_key {
+            by_enrollment_key.insert(header::AUTHORIZATION, header_value("ENROLLMENT_KEY", &bearer(key))?);
+        }
         by_api_key.extend(plain.clone());
         by_node_token.extend(plain);
-        Ok(Self { api_key, node_token, by_api_key, by_node_token })
+        Ok(Self { api_key, node_token, enrollment_key, by_api_key, by_node_token, by_enrollment_key })
     }
 
     pub(super) fn headers(&self, bearer: Bearer) -> HeaderMap {
         match bearer {
             Bearer::ApiKey => self.by_api_key.clone(),
             Bearer::NodeToken => self.by_node_token.clone(),
+            Bearer::EnrollmentKey => self.by_enrollment_key.clone(),
         }
     }
 
     /// What a backend refused that answered 401 or 403, and what to do about it.
     ///
     /// `token_decides` says that the request is answered by the node token alone.
-    pub(super) fn refused(&self, token_decides: bool) -> (&'static str, &'static str) {
+    pub(super) fn refused(&self, bearer: Bearer, token_decides: bool) -> (&'static str, &'static str) {
         const TOKEN: &str = "a backend's operator creates one with 'easytier-uptime hub token create --name NAME \
                              --region REGION'; set NODE_TOKEN to it";
         const EITHER: &str = "set API_KEY to a key of this backend, or NODE_TOKEN to a token that its operator creates \
                               with 'easytier-uptime hub token create --name NAME --region REGION'";
+        const ENROLLMENT: &str = "a backend's operator creates one with 'easytier-uptime hub enroll create'; set \
+                                  ENROLLMENT_KEY to it, or NODE_TOKEN to the token of a probe";
         match (&self.api_key, &self.node_token) {
+            _ if bearer == Bearer::EnrollmentKey => ("ENROLLMENT_KEY", ENROLLMENT),
             (_, Some(_)) if token_decides => ("NODE_TOKEN", TOKEN),
             (_, None) if token_decides => ("a request without NODE_TOKEN", TOKEN),
             (Some(_), Some(_)) => ("API_KEY or NODE_TOKEN", EITHER),
@@ -71,7 +83,7 @@ impl Credentials {
     /// A backend's text, fit for a message: short, in one line, and without our own secrets, which it may repeat.
     pub(super) fn quoted(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for secret in [&self.api_key, &self.node_token].into_iter().flatten() {
+        for secret in [&self.api_key, &self.node_token, &self.enrollment_key].into_iter().flatten() {
             if !secret.expose().is_empty() {
                 text = text.replace(secret.expose(), "[redacted]");
             }
@@ -102,21 +114,27 @@ fn header_value(name: &str, text: &str) -> Result<HeaderValue, BackendError> {
 mod tests {
     use super::*;
 
+    fn credentials() -> Credentials {
+        let config = BackendConfig::new(vec!["http://h".parse().unwrap()]);
+        let [api_key, node_token, enrollment_key] = ["k3y", "t0ken", "j0in"].map(|secret| Some(secret.into()));
+        Credentials::new(&BackendConfig { api_key, node_token, enrollment_key, ..config }).unwrap()
+    }
+
     #[test]
     fn the_headers_do_not_show_what_they_carry() {
-        let credentials = Credentials::new(Some("k3y".into()), Some("t0ken".into())).unwrap();
-        for bearer in [Bearer::ApiKey, Bearer::NodeToken] {
+        let credentials = credentials();
+        for (bearer, count) in [(Bearer::ApiKey, 3), (Bearer::NodeToken, 3), (Bearer::EnrollmentKey, 1)] {
             let headers = credentials.headers(bearer);
-            assert_eq!(headers.len(), 3);
+            assert_eq!(headers.len(), count);
             let shown = format!("{headers:?}");
-            assert!(!shown.contains("k3y") && !shown.contains("t0ken"), "{shown}");
+            assert!(["k3y", "t0ken", "j0in"].iter().all(|secret| !shown.contains(secret)), "{shown}");
         }
     }
 
     #[test]
     fn a_quote_is_one_short_line_without_our_secrets() {
-        let credentials = Credentials::new(Some("k3y".into()), Some("t0ken".into())).unwrap();
-        assert_eq!(credentials.quoted("k3y\nand\tt0ken"), "[redacted] and [redacted]");
+        let credentials = credentials();
+        assert_eq!(credentials.quoted("k3y\nand\tt0ken, j0in"), "[redacted] and [redacted], [redacted]");
         let long = credentials.quoted(&"ü".repeat(MAX_QUOTE_CHARS + 1));
         assert_eq!(long.chars().count(), MAX_QUOTE_CHARS + 1);
         assert!(long.ends_with('…'));

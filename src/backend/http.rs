@@ -50,7 +50,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(config: &BackendConfig) -> Result<Self, BackendError> {
-        let credentials = Credentials::new(config.api_key.clone(), config.node_token.clone())?;
+        let credentials = Credentials::new(config)?;
         // Does nothing when the process has a default provider already.
         easytier::tunnel::insecure_tls::init_crypto_provider();
         let mut client = Client::builder()
@@ -159,7 +159,7 @@ impl Http {
                 BackendError::Redirected { request: request_shown, location }
             }
             401 | 403 => {
-                let (credentials, advice) = self.credentials.refused(request.needs_token);
+                let (credentials, advice) = self.credentials.refused(request.bearer, request.needs_token);
                 BackendError::Unauthorized { request: request_shown, credentials, answer, advice }
             }
             // While a hub is being replaced, what stands in front of it answers in its place.

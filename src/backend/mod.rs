@@ -12,6 +12,7 @@ mod credentials;
 mod error;
 mod http;
 mod listing;
+mod registry;
 mod report;
 mod retry;
 mod wire;
@@ -32,6 +33,7 @@ pub use self::{
     config::{BackendConfig, DEFAULT_PAGE_SIZE, ReportStyle, ReportStyleError},
     error::BackendError,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
+    registry::{Registered, Registration, System},
     report::{Delivery, MAX_BATCH, Rejected, Reported, StatusReport},
     retry::RetryPolicy,
 };

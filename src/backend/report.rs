@@ -56,6 +56,8 @@ pub struct StatusReport {
     pub server_id: Option<String>,
     /// The time between the checks of a peer; whole seconds, at least one.
     pub check_interval: Duration,
+    /// The probe keeps a session open on every peer it watches, which the hub takes off a node's load.
+    pub holds_sessions: bool,
 }
 
 /// What became of a status report.
@@ -255,6 +257,7 @@ impl Backend {
                 region: self.shared.config.region.as_deref(),
                 server_id: report.server_id.as_deref(),
                 check_interval: report.check_interval.as_secs().max(1),
+                holds_sessions: report.holds_sessions,
             },
         };
         let request = report_request(Method::PUT, "/nodes/status", &body, Bearer::ApiKey);
@@ -281,7 +284,7 @@ impl Backend {
     }
 
     /// A request whose answer is of interest only when it is no success.
-    async fn put(&self, base: &Base, request: &Request<'_>, deadline: Instant) -> Result<(), BackendError> {
+    pub(super) async fn put(&self, base: &Base, request: &Request<'_>, deadline: Instant) -> Result<(), BackendError> {
         let Answer { body, .. } = self.shared.http.send(base, request, deadline).await?;
         if body.iter().all(u8::is_ascii_whitespace) || Envelope::read(&body).is_some() {
             return Ok(());
@@ -309,7 +312,7 @@ fn lacks_status_report<'e>(base: &Base, error: &'e BackendError) -> Option<(&'e 
     }
 }
 
-fn report_request<'a>(method: Method, path: &'a str, body: &impl Serialize, bearer: Bearer) -> Request<'a> {
+pub(super) fn report_request<'a>(method: Method, path: &'a str, body: &impl Serialize, bearer: Bearer) -> Request<'a> {
     Request {
         method,
         path,

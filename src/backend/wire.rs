@@ -149,6 +149,12 @@ pub(super) struct StatusMetadata<'a> {
     pub(super) server_id: Option<&'a str>,
     /// In seconds.
     pub(super) check_interval: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) holds_sessions: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The body of `PUT /nodes/{id}/status`.

@@ -40,6 +40,11 @@ impl HeldPeer {
         &self.peer
     }
 
+    /// Whether the session is open, so that the next check is a ping on it.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Keeps the session alive until `due`, then checks the peer: with a ping on the open session, or by opening one.
     /// When the session ends before `due`, the report of that comes at once.
     ///

@@ -42,9 +42,14 @@ pub struct ProbeConfig {
     pub peer_fetch_interval: Duration,
     pub status_report_interval: Duration,
     pub health_check_interval: Duration,
-    /// A cron expression of six fields.
+    /// A cron expression, not validated here.
     pub probe_schedule: Option<String>,
+    /// The name of a time zone, not validated here.
+    pub probe_timezone: String,
     pub peer_forget_after: Duration,
+    pub spool_max_age: Duration,
+    pub spool_max_results: u64,
+    pub peers_file: Option<PathBuf>,
     pub health_check_timeout: Duration,
     pub health_check_pings: u32,
     pub check_concurrency: usize,
@@ -63,6 +68,12 @@ impl ProbeConfig {
     /// Reads and validates the configuration.
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(sources);
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    /// The same as a part of a configuration that has more.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
         let config = Self {
             distributed_mode_enabled: reader.value("DISTRIBUTED_MODE_ENABLED", values::switch),
             backend_base_url: reader.optional("BACKEND_BASE_URL", values::base_urls).unwrap_or_default(),
@@ -75,11 +86,17 @@ impl ProbeConfig {
             enrollment_key: reader.optional("ENROLLMENT_KEY", values::token),
             advertise_addr: reader.optional("ADVERTISE_ADDR", values::advertised),
             report_style: reader.value("REPORT_STYLE", values::report_style),
-            peer_fetch_interval: reader.value("PEER_FETCH_INTERVAL", values::interval),
-            status_report_interval: reader.value("STATUS_REPORT_INTERVAL", values::interval),
-            health_check_interval: reader.value("HEALTH_CHECK_INTERVAL", values::interval),
-            probe_schedule: reader.optional("PROBE_SCHEDULE", values::schedule),
+            peer_fetch_interval: reader.value("PEER_FETCH_INTERVAL", values::whole_seconds),
+            status_report_interval: reader.value("STATUS_REPORT_INTERVAL", values::whole_seconds),
+            health_check_interval: reader.value("HEALTH_CHECK_INTERVAL", values::check_interval),
+            probe_schedule: reader.optional("PROBE_SCHEDULE", values::text),
+            probe_timezone: reader.value("PROBE_TIMEZONE", values::text),
             peer_forget_after: reader.value("PEER_FORGET_AFTER", values::interval),
+            spool_max_age: reader.value("SPOOL_MAX_AGE", values::interval),
+            spool_max_results: reader
+                .value("SPOOL_MAX_RESULTS", |text| values::number(text, 1000..=100_000_000))
+                .into(),
+            peers_file: reader.optional("PEERS_FILE", |path| Ok(path.into())),
             health_check_timeout: reader.value("HEALTH_CHECK_TIMEOUT", values::interval),
             health_check_pings: reader.value("HEALTH_CHECK_PINGS", |text| values::number(text, 1..=100)),
             check_concurrency: reader.value("CHECK_CONCURRENCY", |text| values::number(text, 1..=65535)) as usize,
@@ -91,7 +108,7 @@ impl ProbeConfig {
             server_port: reader.value("SERVER_PORT", values::port),
             database_path: reader.value("DATABASE_PATH", |path| Ok(path.into())),
             database_url: reader.optional("DATABASE_URL", values::database_url),
-            rust_log: reader.value("RUST_LOG", |filter| Ok(filter.to_owned())),
+            rust_log: reader.value("RUST_LOG", values::text),
             log_format: reader.value("LOG_FORMAT", values::log_format),
         };
         if config.distributed_mode_enabled {
@@ -104,7 +121,7 @@ impl ProbeConfig {
                 );
             }
         }
-        reader.finish(config)
+        config
     }
 
     /// How to talk to the backend; an error when none is configured.
@@ -115,6 +132,7 @@ impl ProbeConfig {
         Ok(BackendConfig {
             api_key: self.api_key.clone(),
             node_token: self.node_token.clone(),
+            enrollment_key: self.enrollment_key.clone(),
             region: self.region.clone(),
             report_style: self.report_style,
             ..BackendConfig::new(self.backend_base_url.clone())
@@ -189,7 +207,14 @@ impl<'a> Reader<'a> {
 
     /// The configuration, if nothing was wrong.
     pub fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
-        if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
+        // A setting that two parts of a program read is wrong once.
+        let mut errors: Vec<ConfigError> = Vec::new();
+        for error in self.errors {
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
     }
 }
 

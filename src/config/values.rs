@@ -20,6 +20,8 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 const SHORTEST_RETENTION: Duration = Duration::from_secs(24 * 3600);
 const LONGEST_RETENTION: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
+const SHORTEST_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The longest name of a region or a server.
 const MAX_NAME_BYTES: usize = 128;
 
@@ -48,11 +50,34 @@ pub fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Any text.
+pub fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
 pub fn interval(text: &str) -> Result<Duration, String> {
     let duration = duration::parse_positive(text).map_err(|error| error.to_string())?;
     match duration > LONGEST {
         true => Err("write at most 8784h (a year)".to_owned()),
         false => Ok(duration),
+    }
+}
+
+/// An interval of what is scheduled by the second.
+pub fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let duration = interval(text)?;
+    match duration.subsec_nanos() {
+        0 => Ok(duration),
+        _ => Err("write whole seconds, at least 1s".to_owned()),
+    }
+}
+
+/// Nobody's node is asked more often than ten times a second.
+pub fn check_interval(text: &str) -> Result<Duration, String> {
+    let duration = interval(text)?;
+    match duration >= SHORTEST_CHECK_INTERVAL {
+        true => Ok(duration),
+        false => Err("write at least 100ms".to_owned()),
     }
 }
 
@@ -164,17 +189,6 @@ fn not_local(advertised: Advertised) -> Option<Advertised> {
         Host::Ipv6(ip) => ip.is_loopback() || ip.is_unspecified(),
     };
     (!is_local).then_some(advertised)
-}
-
-/// A cron expression of six fields. Whether each field makes sense is for whoever runs by it to say.
-pub fn schedule(text: &str) -> Result<String, String> {
-    let is_of_cron = |c: char| c.is_ascii_alphanumeric() || "*/,-?# ".contains(c);
-    match text.split_whitespace().count() == 6 && text.chars().all(is_of_cron) {
-        true => Ok(text.to_owned()),
-        false => Err("write 6 fields, seconds first: second minute hour day month weekday, such as '0 */5 * * * *' \
-                      for every 5 minutes"
-            .to_owned()),
-    }
 }
 
 fn displayed(error: impl fmt::Display) -> String {

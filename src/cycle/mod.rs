@@ -104,6 +104,7 @@ pub async fn run_cycle(
         healthy_nodes: checked.online,
         server_id: options.server_id.clone(),
         check_interval: options.check_interval,
+        holds_sessions: false,
     };
     // A backend that is away, or lets nobody in, would only cost its time and say so once more.
     let in_vain = uploaded.error.is_some() || fetched.error.is_some() && checked.total() == 0;

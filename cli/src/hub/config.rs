@@ -96,9 +96,16 @@ impl HubConfig {
         Self::of(Sources::of_process(flags))
     }
 
-    fn of(mut sources: Sources) -> Result<Self, ConfigErrors> {
+    pub fn of(mut sources: Sources) -> Result<Self, ConfigErrors> {
         sources.defaults.extend(ServerSettings::DEFAULTS.iter().copied());
         let mut reader = Reader::new(&sources);
+        let config = Self::read(&mut reader);
+        reader.finish(config).map(|config| config.expect("what is wrong with the database was told"))
+    }
+
+    /// The same as a part of a configuration that has more; `None` when something is wrong with the database, which the
+    /// reader then knows.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let host: IpAddr = reader.value("SERVER_HOST", values::address);
         let listen = SocketAddr::new(host, reader.value("SERVER_PORT", values::port));
         let admin_password = reader.optional("ADMIN_PASSWORD", password::checked);
@@ -125,10 +132,9 @@ impl HubConfig {
         };
         let log_filter = reader.value("RUST_LOG", |text| logging::filter(text).map(|_| EnvFilterText(text.to_owned())));
         let log_format = reader.value("LOG_FORMAT", values::log_format);
-        let database = database(&mut reader);
-        let config = database.map(|database| Self {
+        Some(Self {
             listen,
-            database,
+            database: database(reader)?,
             admin_password,
             trusted_proxies,
             checks,
@@ -136,8 +142,7 @@ impl HubConfig {
             retention,
             log_filter,
             log_format,
-        });
-        reader.finish(config).map(|config| config.expect("what is wrong with the database was told"))
+        })
     }
 }
 

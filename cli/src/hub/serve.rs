@@ -1,6 +1,7 @@
 //! The running hub.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     io::Write as _,
     net::{IpAddr, SocketAddr},
@@ -8,78 +9,121 @@ use std::{
 };
 
 use anyhow::Context;
-use easytier_probe::{AddressPolicy, Checker, Secret};
+use easytier_probe::{
+    AddressPolicy, Checker, Secret,
+    config::{ConfigErrors, LogFormat},
+};
 use easytier_uptime_hub::{
     api::{self, ApiOptions},
     crypto::HubKey,
+    model::{PeerSpec, Region},
     store::Store,
     time::Timestamp,
     upkeep::upkeep,
 };
-use futures::FutureExt;
-use tokio::{net::TcpListener, runtime, sync::oneshot};
+use easytier_uptime_scheduler::{CheckPlan, LocalProbe};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use super::{
     config::{Database, HubConfig},
     database::{self, Opened},
 };
-use crate::{exit::Exit, logging, stop};
+use crate::{
+    service::{Service, Told},
+    systemd,
+};
 
 /// How long requests under way may take when the hub is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-pub fn run(config: HubConfig) -> anyhow::Result<Exit> {
-    logging::start(config.log_filter.filter(), config.log_format);
-    let runtime =
-        runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
-    let outcome = runtime.block_on(serve(config));
-    // Whoever asked twice does not wait for what still runs.
-    runtime.shutdown_background();
-    outcome
+/// A hub, and perhaps a probe in its own process.
+pub struct Hub {
+    pub config: HubConfig,
+    pub local: Option<Local>,
 }
 
-async fn serve(config: HubConfig) -> anyhow::Result<Exit> {
-    // Before anything is printed, so that a signal that answers it ends the hub in order.
-    let stop = stop::requested(false)?;
-    // Before the database is made, which would be left behind.
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("cannot listen at {}; choose another place with SERVER_HOST and SERVER_PORT", config.listen)
-    })?;
-    let address = listener.local_addr().context("cannot tell where the hub listens")?;
-    let is_first_start = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
-    let Opened { store, key } = database::open(&config).await?;
-    let password = admin_password(&store, config.admin_password.as_ref()).await?;
+/// The probe in the hub's process.
+pub struct Local {
+    pub server_id: String,
+    pub region: Region,
+    pub plan: CheckPlan,
+    /// Peers that a file names.
+    pub peers: Vec<PeerSpec>,
+}
 
-    let greeting = greeting(address, &config.database, is_first_start, password.as_ref());
-    std::io::stdout().write_all(greeting.as_bytes())?;
-    warn_of_open_tests(config.checks.addresses, address.ip());
-    tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
-
-    let options = ApiOptions { trusted_proxies: config.trusted_proxies, session_key: session_key(&key) };
-    let router = api::router(store.clone(), Checker::new(config.checks), options);
-    let (stopping, told_to_stop) = oneshot::channel::<()>();
-    let stopped = async { drop(told_to_stop.await) }.shared();
-    let server = async {
-        let upkeep = upkeep(store.clone(), stopped.clone()).map(Ok);
-        tokio::try_join!(api::serve(listener, router, stopped, GRACE), upkeep).context("the hub cannot serve")?;
-        store.close().await;
-        anyhow::Ok(())
-    };
-    let mut server = std::pin::pin!(server);
-    tokio::select! {
-        ended = &mut server => return ended.map(|()| Exit::Success),
-        () = stop => {}
+impl Service for Hub {
+    fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
+        Ok(Self { config: HubConfig::load(flags)?, local: None })
     }
-    // Hears only the signals that come from now on.
-    let again = stop::requested(false)?;
-    tracing::info!("stopping when what was accepted is done; a second signal stops at once");
-    drop(stopping);
-    tokio::select! {
-        ended = server => ended.map(|()| Exit::Success),
-        () = again => {
-            tracing::warn!("stopped at once");
-            Ok(Exit::NotAsExpected)
+
+    fn listen(&self) -> SocketAddr {
+        self.config.listen
+    }
+
+    fn log(&self) -> (EnvFilter, LogFormat) {
+        (self.config.log_filter.filter(), self.config.log_format)
+    }
+
+    async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
+        let Self { config, local } = self;
+        let address = listener.local_addr().context("cannot tell where the hub listens")?;
+        let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
+        let Opened { store, key } = database::open(&config).await?;
+        let password = admin_password(&store, config.admin_password.as_ref()).await?;
+        let local = match local {
+            Some(local) => Some(local.prepare(&store).await?),
+            None => None,
+        };
+
+        if is_first {
+            let greeting = greeting(address, &config.database, is_new, password.as_ref(), local.is_some());
+            std::io::stdout().write_all(greeting.as_bytes())?;
         }
+        warn_of_open_tests(config.checks.addresses, address.ip());
+        tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
+
+        let options = ApiOptions { trusted_proxies: config.trusted_proxies, session_key: session_key(&key) };
+        let checker = Checker::new(config.checks);
+        let router = match &local {
+            Some(probe) => api::standalone_router(store.clone(), checker, options, probe.vitals()),
+            None => api::router(store.clone(), checker, options),
+        };
+        let stop = CancellationToken::new();
+        let stopped = || stop.clone().cancelled_owned();
+        let works = async {
+            let served = api::serve(listener, router, stopped(), GRACE);
+            let checks = async {
+                if let Some(probe) = local {
+                    probe.run(stop.clone()).await;
+                }
+            };
+            let (served, (), ()) = tokio::join!(served, upkeep(store.clone(), stopped()), checks);
+            served.context("the hub cannot serve")?;
+            store.close().await;
+            anyhow::Ok(())
+        };
+        let told = async {
+            // Nobody is left to tell it when the process ends.
+            let _ = ending.await;
+            stop.cancel();
+        };
+        tokio::select! {
+            (served, ()) = async { tokio::join!(works, told) } => served,
+            () = systemd::ready(|| true) => unreachable!("it lasts as long as it is asked"),
+        }
+    }
+}
+
+impl Local {
+    /// Adds the peers of the file that are not there yet; those that are stay as they are.
+    async fn prepare(self, store: &Store) -> anyhow::Result<LocalProbe> {
+        let imported = store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers")?;
+        if !self.peers.is_empty() {
+            tracing::info!(added = imported.added, known = imported.known, "peers of the file");
+        }
+        LocalProbe::new(store.clone(), &self.server_id, self.region, self.plan).await.context("no local probe")
     }
 }
 
@@ -93,20 +137,31 @@ async fn admin_password(store: &Store, configured: Option<&Secret>) -> anyhow::R
 }
 
 /// What is printed when the hub is ready: the address in the first line, for programs; the rest is for people.
-fn greeting(address: SocketAddr, database: &Database, is_first_start: bool, password: Option<&Secret>) -> String {
+fn greeting(
+    address: SocketAddr,
+    database: &Database,
+    is_new: bool,
+    password: Option<&Secret>,
+    checks_by_itself: bool,
+) -> String {
     let mut text = format!("listening on http://{address}\n");
     let mut say = |line: String| writeln!(text, "{line}").expect("a String takes any text");
     if let Some(password) = password {
         say(format!("admin password: {}", password.expose()));
         say("  shown this once; 'easytier-uptime hub password' makes another".to_owned());
     }
-    if is_first_start {
+    if is_new {
         say(format!("made the database {}", database::name(database)));
         if let Some(file) = database::own_key_file(database) {
             let file = file.display();
             say(format!("  and its key '{file}': keep a copy of it in another place than the database's"));
         }
-        say("next: easytier-uptime hub peer add URL, and easytier-uptime hub token create --name NAME".to_owned());
+        say(match checks_by_itself {
+            true => "next: easytier-uptime hub peer add URL".to_owned(),
+            false => {
+                "next: easytier-uptime hub peer add URL, and easytier-uptime hub token create --name NAME".to_owned()
+            }
+        });
     }
     text
 }

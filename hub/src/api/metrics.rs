@@ -158,10 +158,13 @@ impl Metrics {
         self.database_time.set(database_took.as_secs_f64());
     }
 
-    /// The OpenMetrics text.
-    pub(super) fn text(&self) -> String {
+    /// The OpenMetrics text, with the figures of a probe in the same process.
+    pub(super) fn text(&self, probe: Option<&Registry>) -> String {
         let mut text = String::new();
-        text::encode(&mut text, &self.registry).expect("a string takes any text");
+        for registry in [Some(&self.registry), probe].into_iter().flatten() {
+            text::encode_registry(&mut text, registry).expect("a string takes any text");
+        }
+        text::encode_eof(&mut text).expect("a string takes any text");
         text
     }
 }

@@ -22,6 +22,7 @@ mod public;
 mod registry;
 mod serve;
 mod server_id;
+mod vitals;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use self::{
     client::{Network, NetworkError},
     serve::serve,
+    vitals::Vitals,
 };
 use self::{limit::Limits, metrics::Metrics};
 use crate::store::Store;
@@ -67,6 +69,9 @@ pub(crate) struct App {
     options: Arc<ApiOptions>,
     limits: Arc<Limits>,
     metrics: Arc<Metrics>,
+    /// Of the probe in this very process.
+    #[from_ref(skip)]
+    vitals: Option<Arc<dyn Vitals>>,
     /// Turns at taking in results.
     #[from_ref(skip)]
     ingests: Arc<Semaphore>,
@@ -80,6 +85,15 @@ const INGESTS: usize = 32;
 
 /// All routes of a hub, and the document that describes them.
 pub fn router(store: Store, checker: Checker, options: ApiOptions) -> Router {
+    hub(store, checker, options, None)
+}
+
+/// The same for a hub that has a probe in its own process.
+pub fn standalone_router(store: Store, checker: Checker, options: ApiOptions, vitals: Arc<dyn Vitals>) -> Router {
+    hub(store, checker, options, Some(vitals))
+}
+
+fn hub(store: Store, checker: Checker, options: ApiOptions, vitals: Option<Arc<dyn Vitals>>) -> Router {
     let routes = OpenApiRouter::with_openapi(document::base())
         .merge(backend::routes())
         .nest("/api", backend::routes())
@@ -87,22 +101,28 @@ pub fn router(store: Store, checker: Checker, options: ApiOptions) -> Router {
         .merge(public::routes().layer(readable_from_anywhere()))
         .merge(admin::routes())
         .merge(operations::routes());
-    assemble(routes, store, checker, options).layer(map_response(operations::say_that_this_is_a_hub))
+    assemble(routes, store, checker, options, vitals).layer(map_response(operations::say_that_this_is_a_hub))
 }
 
-/// What a probe shows of its local history: the part of the public API that changes nothing.
-pub fn monitoring_router(store: Store) -> Router {
+/// What a probe shows of its local history and of itself: the part of the public API that changes nothing.
+pub fn monitoring_router(store: Store, vitals: Arc<dyn Vitals>) -> Router {
     let routes = OpenApiRouter::with_openapi(document::base())
         .merge(public::read_routes().layer(readable_from_anywhere()))
         .merge(operations::routes());
     // Of use to routes that are not there.
     let session_key = data_encoding::HEXLOWER.encode(&crate::crypto::random::<32>()).into();
     let options = ApiOptions { trusted_proxies: Vec::new(), session_key };
-    assemble(routes, store, Checker::new(CheckOptions::default()), options)
+    assemble(routes, store, Checker::new(CheckOptions::default()), options, Some(vitals))
 }
 
 /// Routes with all that stands around them.
-fn assemble(routes: OpenApiRouter<App>, store: Store, checker: Checker, options: ApiOptions) -> Router {
+fn assemble(
+    routes: OpenApiRouter<App>,
+    store: Store,
+    checker: Checker,
+    options: ApiOptions,
+    vitals: Option<Arc<dyn Vitals>>,
+) -> Router {
     let (router, document) = routes.split_for_parts();
     let app = App {
         store,
@@ -110,6 +130,7 @@ fn assemble(routes: OpenApiRouter<App>, store: Store, checker: Checker, options:
         options: Arc::new(options),
         limits: Arc::default(),
         metrics: Arc::default(),
+        vitals,
         ingests: Arc::new(Semaphore::new(INGESTS)),
         document: document::finish(&document),
     };

@@ -38,7 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(health)).routes(routes!(metrics)).routes(routes!(document))
 }
 
-/// Whether the hub works: its database answers.
+/// Whether the hub, or the probe, works: its database answers, and peers are checked.
 #[utoipa::path(
     get,
     path = "/health",
@@ -50,9 +50,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         (status = 503, description = "It does not", body = PublicRefusal),
     ),
 )]
-async fn health(State(store): State<Store>) -> Answer<PublicEnvelope<()>> {
-    round_trip(&store).await?;
-    Ok(PublicEnvelope::done("the hub works"))
+async fn health(State(app): State<App>) -> Answer<PublicEnvelope<()>> {
+    round_trip(&app.store).await?;
+    match &app.vitals {
+        None => Ok(PublicEnvelope::done("the hub works")),
+        Some(vitals) => vitals.health().map(PublicEnvelope::done).map_err(Refusal::unavailable),
+    }
 }
 
 /// How long the database takes to answer.
@@ -89,7 +92,8 @@ async fn metrics(State(app): State<App>) -> Result<Response, Refusal> {
     let peers = app.store.count_peers().await?;
     let probes = app.store.probes(Timestamp::now()).await?;
     app.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), database_took);
-    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], app.metrics.text()).into_response())
+    let probe = app.vitals.as_ref().map(|vitals| vitals.figures());
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], app.metrics.text(probe)).into_response())
 }
 
 /// This document.

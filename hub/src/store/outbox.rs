@@ -114,6 +114,13 @@ impl Store {
         Ok(low)
     }
 
+    /// When the first result after the row `after` came.
+    pub async fn received_after(&self, after: i64) -> Result<Option<Timestamp>, StoreError> {
+        let select = "SELECT received_at FROM results WHERE id > $1 ORDER BY id LIMIT 1";
+        let row: Option<(Timestamp,)> = self.db().optional(select, args![after]).await?;
+        Ok(row.map(|(received_at,)| received_at))
+    }
+
     /// What [`Store::put_spool`] kept for the backend.
     pub async fn spool(&self, backend: &str) -> Result<Option<String>, StoreError> {
         let row: Option<(Option<String>,)> =

@@ -1,5 +1,7 @@
 //! Small facts by name.
 
+use easytier_probe::Secret;
+
 use super::{
     Store, StoreError,
     engine::{Db, Tx, args},
@@ -19,6 +21,20 @@ impl Store {
         let upsert = "INSERT INTO settings (key, value) VALUES ($1, $2) \
                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         self.db().execute(upsert, args![name, value]).await.map(drop)
+    }
+
+    /// A setting that is kept encrypted.
+    pub async fn secret(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        let Some(sealed) = self.setting(name).await? else { return Ok(None) };
+        let sealed = data_encoding::HEXLOWER
+            .decode(sealed.as_bytes())
+            .map_err(|error| StoreError::Corrupt(format!("settings.{name}: {error}")))?;
+        Ok(Some(self.shared.key.open(name, &sealed)?))
+    }
+
+    pub async fn put_secret(&self, name: &str, secret: &Secret) -> Result<(), StoreError> {
+        let sealed = self.shared.key.seal(name, secret);
+        self.put_setting(name, &data_encoding::HEXLOWER.encode(&sealed)).await
     }
 
     /// Grows whenever what probes are given to watch may have changed.

@@ -1,8 +1,13 @@
 //! What holds for every route, and the routes for machines that watch the hub.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use easytier_uptime_hub::{api, model::PeerId, time::Timestamp};
+use easytier_uptime_hub::{
+    api::{self, Vitals},
+    model::PeerId,
+    time::Timestamp,
+};
+use prometheus_client::registry::Registry;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -237,13 +242,26 @@ fn references(value: &Value) -> Vec<&str> {
     }
 }
 
+/// A probe that does not do well.
+struct Ailing(Registry);
+
+impl Vitals for Ailing {
+    fn health(&self) -> Result<String, String> {
+        Err("no peer was checked".to_owned())
+    }
+
+    fn figures(&self) -> &Registry {
+        &self.0
+    }
+}
+
 #[tokio::test]
 async fn a_probes_own_monitoring_api_reads_and_is_no_hub() {
     let store = TestStore::new(Engine::Sqlite).await;
     let peer = store.add("tcp://192.0.2.1:11010").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = api::monitoring_router(store.store.clone());
+    let router = api::monitoring_router(store.store.clone(), Arc::new(Ailing(Registry::default())));
     let server = tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
     let hub = TestHub::on(&store).await;
     let ask = |method: Method, path: &str| hub.client.request(method, format!("{url}{path}")).send();
@@ -251,9 +269,11 @@ async fn a_probes_own_monitoring_api_reads_and_is_no_hub() {
     assert!(!nodes.headers().contains_key("x-uptime-hub"));
     let nodes: Value = nodes.json().await.unwrap();
     assert_eq!(nodes["data"]["items"][0]["id"], peer.0);
-    for path in ["/health", "/metrics", "/openapi.json"] {
-        assert_eq!(ask(Method::GET, path).await.unwrap().status(), 200, "{path}");
+    for (path, status) in [("/health", 503), ("/metrics", 200), ("/openapi.json", 200)] {
+        assert_eq!(ask(Method::GET, path).await.unwrap().status(), status, "{path}");
     }
+    let health: Value = ask(Method::GET, "/health").await.unwrap().json().await.unwrap();
+    assert_eq!((&health["success"], &health["error"]), (&false.into(), &"no peer was checked".into()));
     for (method, path, status) in [
         (Method::POST, "/api/nodes", 405),
         (Method::POST, "/api/test_connection", 404),

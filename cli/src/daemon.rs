@@ -1,0 +1,252 @@
+//! `daemon`: a probe of a backend, which runs for months.
+
+use std::{collections::BTreeMap, io::Write, net::SocketAddr};
+
+use anyhow::Context;
+use clap::Args;
+use easytier_probe::{
+    ProbeConfig,
+    config::{ConfigErrors, LogFormat, Reader, Sources},
+};
+use easytier_uptime_hub::model::Region;
+use easytier_uptime_scheduler::{DaemonOptions, Ending, SpoolLimits, Vitals, run_daemon};
+use tokio::{net::TcpListener, sync::oneshot};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    exit::Exit,
+    hub::{
+        config::{Database, HubConfig},
+        database::{self, Opened},
+    },
+    plan,
+    service::{self, Service, Told},
+    settings::{Selection, SettingFlags},
+    systemd,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  BACKEND_BASE_URL=https://hub.example.com NODE_TOKEN=... easytier-uptime daemon
+      every peer every 5 seconds, on sessions that are held open
+  easytier-uptime daemon --probe-schedule '0 */10 * * * *' --probe-timezone Asia/Shanghai
+      all peers every ten minutes, each on a session of its own
+
+The peers and what was seen of them are kept in a local database, so that nothing is lost when the
+backend is away or this process is killed: the peers of the last good fetch go on being checked, and
+the results are delivered when the backend is back.
+
+GET /health, /metrics and the public API of the local history are served at SERVER_HOST:SERVER_PORT;
+the first line that is printed is this address.
+
+SIGHUP reads the configuration again. SIGTERM and Ctrl-C finish the checks in flight and end in order;
+a second one ends at once.
+
+Exit codes:
+  0  stopped by Ctrl-C or SIGTERM
+  1  told to stop twice
+  2  bad usage or configuration, or the database or the address could not be used";
+
+/// Checks a backend's peers all the time, and reports to it
+///
+/// 'easytier-uptime --distributed-mode' is the same.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DaemonArgs {
+    #[command(flatten)]
+    settings: SettingFlags<OfADaemon>,
+}
+
+/// What a daemon reads of the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct OfADaemon;
+
+impl Selection for OfADaemon {
+    const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
+        (
+            "Backend",
+            &[
+                "CONFIG_FILE",
+                "BACKEND_BASE_URL",
+                "NODE_TOKEN",
+                "API_KEY",
+                "REGION",
+                "SERVER_ID",
+                "ENROLLMENT_KEY",
+                "ADVERTISE_ADDR",
+                "REPORT_STYLE",
+            ],
+        ),
+        (
+            "When",
+            &[
+                "PEER_FETCH_INTERVAL",
+                "STATUS_REPORT_INTERVAL",
+                "HEALTH_CHECK_INTERVAL",
+                "PROBE_SCHEDULE",
+                "PROBE_TIMEZONE",
+                "PEER_FORGET_AFTER",
+            ],
+        ),
+        (
+            "Checking",
+            &[
+                "HEALTH_CHECK_TIMEOUT",
+                "HEALTH_CHECK_PINGS",
+                "CHECK_CONCURRENCY",
+                "ALLOW_PRIVATE_PEERS",
+                "ALLOW_LOCAL_PEERS",
+            ],
+        ),
+        ("Monitoring API", &["SERVER_HOST", "SERVER_PORT"]),
+        (
+            "Local history",
+            &[
+                "DATABASE_PATH",
+                "SPOOL_MAX_AGE",
+                "SPOOL_MAX_RESULTS",
+                "FLAP_DAMPING",
+                "RESULT_RETENTION",
+                "FIVE_MINUTE_RETENTION",
+                "HOUR_RETENTION",
+                "EVENT_RETENTION",
+                "HUB_KEY",
+                "HUB_KEY_FILE",
+            ],
+        ),
+        ("Log", &["RUST_LOG", "LOG_FORMAT"]),
+    ];
+}
+
+pub fn run(args: DaemonArgs) -> anyhow::Result<Exit> {
+    service::run::<Daemon>(args.settings.into_given())
+}
+
+/// A daemon with a validated configuration.
+pub struct Daemon {
+    /// Where the local history is, and how it is kept.
+    history: HubConfig,
+    options: DaemonOptions,
+}
+
+impl Service for Daemon {
+    fn load(mut flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
+        flags.insert("DISTRIBUTED_MODE_ENABLED".to_owned(), "true".to_owned());
+        Self::of(&Sources::of_process(flags))
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.history.listen
+    }
+
+    fn log(&self) -> (EnvFilter, LogFormat) {
+        (self.history.log_filter.filter(), self.history.log_format)
+    }
+
+    async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
+        let address = listener.local_addr().context("cannot tell where the probe listens")?;
+        let Opened { store, .. } = database::open(&self.history).await?;
+        if is_first {
+            writeln!(std::io::stdout(), "listening on http://{address}")?;
+        }
+        let (ready, is_ready) = oneshot::channel::<std::sync::Arc<Vitals>>();
+        let on_ready = |vitals| drop(ready.send(vitals));
+        let ending = async { ending.await.unwrap_or(Ending::Stop) };
+        let notify = async {
+            match is_ready.await {
+                Ok(vitals) => systemd::ready(|| vitals.is_alive()).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = run_daemon(store, listener, self.options, on_ready, ending) => Ok(ended?),
+            () = notify => unreachable!("it lasts as long as it is asked"),
+        }
+    }
+}
+
+impl Daemon {
+    fn of(sources: &Sources) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(sources);
+        let probe = ProbeConfig::read(&mut reader);
+        let plan = plan::read(&mut reader, &probe);
+        let history = HubConfig::read(&mut reader);
+        let region = reader.optional("REGION", |text| text.parse::<Region>().map_err(|error| error.to_string()));
+        if matches!(&history, Some(HubConfig { database: Database::Postgres { .. }, .. })) {
+            let why = "a daemon keeps its history in a file; remove it, and name the file with DATABASE_PATH";
+            reader.refuse("DATABASE_URL", why.to_owned());
+        }
+        if history.as_ref().is_some_and(|history| probe.spool_max_age > history.retention.results) {
+            let why = "results are not kept that long; write less, or more for RESULT_RETENTION";
+            reader.refuse("SPOOL_MAX_AGE", why.to_owned());
+        }
+        reader.finish(())?;
+        Ok(Self {
+            history: history.expect("what is wrong with the database was told"),
+            options: DaemonOptions {
+                backend: probe.backend()?,
+                server_id: probe.server_id,
+                region: region.unwrap_or_default(),
+                advertise: probe.advertise_addr,
+                plan,
+                fetch_interval: probe.peer_fetch_interval,
+                forget_after: probe.peer_forget_after,
+                spool: SpoolLimits { max_age: probe.spool_max_age, max_results: probe.spool_max_results },
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(values: &[(&str, &str)]) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let needed = [("DISTRIBUTED_MODE_ENABLED", "true"), ("BACKEND_BASE_URL", "http://h"), ("NODE_TOKEN", "t")];
+        let environment = needed.iter().chain(values).map(|(name, value)| ((*name).to_owned(), value.into()));
+        let sources = Sources {
+            environment: environment.collect(),
+            directory: directory.path().to_owned(),
+            ..Sources::default()
+        };
+        match Daemon::of(&sources) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.to_string().lines().skip(1).map(|line| line.trim().to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_backend_and_a_token_are_enough() {
+        assert_eq!(lines(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_together_and_once() {
+        let shown = lines(&[
+            ("PROBE_SCHEDULE", "0 61 * * * *"),
+            ("PROBE_TIMEZONE", "Mars/Olympus"),
+            ("SPOOL_MAX_AGE", "400h"),
+            ("SERVER_PORT", "70000"),
+            ("RUST_LOG", "easytier=loud"),
+        ]);
+        let expected = [
+            "SERVER_PORT (environment) = '70000': ",
+            "PROBE_SCHEDULE (environment) = '0 61 * * * *': at character 3: '61' is no minute",
+            "PROBE_TIMEZONE (environment) = 'Mars/Olympus': write the name of a time zone",
+            "RUST_LOG (environment) = 'easytier=loud': ",
+            "SPOOL_MAX_AGE (environment): results are not kept that long",
+        ];
+        assert_eq!(shown.len(), expected.len(), "{shown:#?}");
+        for (line, start) in shown.iter().zip(expected) {
+            assert!(line.starts_with(start), "'{line}' should start with '{start}'");
+        }
+    }
+
+    #[test]
+    fn the_history_of_a_daemon_is_a_file() {
+        let shown = lines(&[("DATABASE_URL", "postgres://u:s3cr3t@h/d"), ("HUB_KEY", &"5e".repeat(32))]);
+        assert!(shown.len() == 1 && shown[0].contains("DATABASE_PATH"), "{shown:?}");
+        assert!(!shown[0].contains("s3cr3t"));
+    }
+}

@@ -1,0 +1,68 @@
+//! When to try again what failed.
+
+use std::time::Duration;
+
+use easytier_probe::BackendError;
+use rand::Rng;
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Pauses that double with every failure in a row, up to a minute, and vary, so that probes which failed together do not
+/// come back together.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// The pause after a failure. A wait that the backend asks for is kept, and what somebody has to do something about is not
+    /// made better by haste.
+    pub fn after(&mut self, error: &BackendError) -> Duration {
+        let longest = match error.is_unauthorized() || error.is_final() {
+            true => LONGEST,
+            false => FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST),
+        };
+        self.failures += 1;
+        let pause = longest.mul_f64(rand::thread_rng().gen_range(0.5..=1.0));
+        pause.max(error.retry_after().unwrap_or_default())
+    }
+
+    /// It worked.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(retry_after: Option<Duration>) -> BackendError {
+        BackendError::Failed { request: "GET /".into(), status: 503, answer: "503".into(), retry_after }
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_start_over() {
+        let mut backoff = Backoff::default();
+        for most in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            let (pause, most) = (backoff.after(&failed(None)), Duration::from_secs(most));
+            assert!(pause >= most / 2 && pause <= most, "{pause:?} of {most:?}");
+        }
+        backoff.reset();
+        assert!(backoff.after(&failed(None)) <= FIRST);
+    }
+
+    #[test]
+    fn what_the_backend_asks_for_is_kept() {
+        let asked = Duration::from_secs(120);
+        assert_eq!(Backoff::default().after(&failed(Some(asked))), asked);
+    }
+
+    #[test]
+    fn wrong_credentials_are_tried_slowly_from_the_first_time_on() {
+        let refused =
+            BackendError::Unauthorized { request: "".into(), credentials: "NODE_TOKEN", answer: "".into(), advice: "" };
+        assert!(Backoff::default().after(&refused) >= LONGEST / 2);
+    }
+}

@@ -1,0 +1,157 @@
+//! The two ways in which peers are checked: each at its own interval, or all in cycles at the times of a schedule.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::Utc;
+use chrono_tz::Tz;
+use easytier_probe::{
+    CheckOptions, Checker, CycleOptions, Peer,
+    cycle::{ListedPeers, NoSink},
+    run_cycle,
+};
+
+use crate::{
+    jobs::Job,
+    observer::Observer,
+    schedule::Schedule,
+    vitals::Figures,
+    watch::{Changes, Watch, WatchOptions},
+};
+
+/// How peers are checked, and how often.
+#[derive(Debug, Clone)]
+pub struct CheckPlan {
+    pub checks: CheckOptions,
+    /// Checks at the same time; with held sessions, sessions that are opened at the same time.
+    pub concurrency: usize,
+    /// Time from one check of a peer to the next, where there is no schedule.
+    pub interval: Duration,
+    /// How often results are told that say nothing new.
+    pub report_interval: Duration,
+    /// When whole cycles run, instead of the intervals.
+    pub schedule: Option<Schedule>,
+    /// The clocks that the schedule goes by.
+    pub zone: Tz,
+}
+
+impl CheckPlan {
+    /// The longest time from one result of a peer to the next.
+    pub fn longest_pause(&self) -> Duration {
+        match &self.schedule {
+            Some(schedule) => schedule.longest_pause(Utc::now(), self.zone),
+            None => self.interval.max(self.report_interval),
+        }
+    }
+
+    /// Whether a session is kept open on every peer.
+    pub fn holds_sessions(&self) -> bool {
+        self.schedule.is_none() && self.watch().holds_sessions()
+    }
+
+    fn watch(&self) -> WatchOptions {
+        WatchOptions { interval: self.interval, concurrency: self.concurrency }
+    }
+}
+
+/// The peers that are checked, and how.
+pub struct Checking {
+    observer: Arc<Observer>,
+    mode: Mode,
+}
+
+enum Mode {
+    /// Empty when it has ended.
+    Watch(Mutex<Option<Watch>>),
+    Cycles {
+        checker: Checker,
+        peers: Mutex<Vec<Peer>>,
+        concurrency: usize,
+        budget: Duration,
+    },
+}
+
+impl Checking {
+    pub fn new(plan: &CheckPlan, observer: Arc<Observer>) -> Self {
+        let checker = Checker::new(plan.checks.clone());
+        let mode = match &plan.schedule {
+            None => Mode::Watch(Mutex::new(Some(Watch::new(checker, Arc::clone(&observer), plan.watch())))),
+            Some(_) => Mode::Cycles {
+                checker,
+                peers: Mutex::default(),
+                concurrency: plan.concurrency,
+                budget: CycleOptions::default().budget.max(plan.longest_pause()),
+            },
+        };
+        Self { observer, mode }
+    }
+
+    /// Checks these peers and no others from now on.
+    pub fn set_peers(&self, peers: Vec<Peer>) {
+        let count = peers.len();
+        let changes = match &self.mode {
+            Mode::Watch(watch) => match &mut *watch.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(watch) => watch.set_peers(peers),
+                None => return,
+            },
+            Mode::Cycles { peers: current, .. } => {
+                let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+                let changes = Changes::between(&current, &peers);
+                for gone in current.iter().filter(|peer| !peers.iter().any(|other| other.id == peer.id)) {
+                    self.observer.forget(gone.id);
+                }
+                *current = peers;
+                changes
+            }
+        };
+        if changes != Changes::default() {
+            let Changes { added, changed, removed } = changes;
+            tracing::info!(added, changed, removed, "{count} peers to watch");
+        }
+    }
+
+    /// Runs one cycle over all peers, where there are cycles.
+    pub async fn cycle(&self) {
+        let Mode::Cycles { checker, peers, concurrency, budget } = &self.mode else { return };
+        let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let options = CycleOptions { concurrency: *concurrency, budget: *budget, ..CycleOptions::default() };
+        let observe = |peer: &Peer, report: &_| self.observer.observe(peer, report, Duration::ZERO);
+        let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;
+        self.observer.flush();
+        tracing::info!(
+            checked = report.checked,
+            online = report.online,
+            offline = report.offline,
+            unknown = report.unknown,
+            "a cycle of {:.1} s",
+            report.duration_ms / 1000.0
+        );
+    }
+
+    /// What is to be done at times: in cycles, the cycles; else the telling of what says nothing new.
+    pub fn job(self: &Arc<Self>, plan: &CheckPlan, figures: &Figures) -> Job {
+        let (checking, figures) = (Arc::clone(self), figures.clone());
+        match &plan.schedule {
+            Some(schedule) => Job::new("cycle", schedule.clone(), move || {
+                let checking = Arc::clone(&checking);
+                async move { checking.cycle().await }
+            })
+            .on_skip(move || figures.skipped_cycle()),
+            None => Job::new("report", Schedule::Every(plan.report_interval), move || {
+                checking.observer.flush();
+                std::future::ready(())
+            }),
+        }
+    }
+
+    /// Ends the checks; those in flight are finished first, if they don't take long.
+    pub async fn stop(&self) {
+        let Mode::Watch(watch) = &self.mode else { return };
+        let watch = watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(watch) = watch {
+            watch.stop().await;
+        }
+    }
+}

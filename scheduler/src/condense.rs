@@ -1,0 +1,196 @@
+//! Many checks of one peer, condensed into few results.
+//!
+//! A check every five seconds is not a result every five seconds. A change of status is a result at once, and so is the
+//! check that confirms it, because a hub believes a change only when a second result says the same. What says nothing
+//! new adds up to one result.
+
+use easytier_probe::{CheckResult, Latency, Status};
+use uuid::Uuid;
+
+/// How many checks of a new status are results of their own.
+const CONFIRMED_BY: u32 = 2;
+
+/// The most round trips whose median is told; more checks than that stand in one result only when a backend is told
+/// seldom.
+const MOST_ROUND_TRIPS: usize = 720;
+
+/// What is known of one peer and not told yet.
+#[derive(Debug, Default)]
+pub struct Condenser {
+    /// The status of the last check.
+    status: Option<Status>,
+    /// How many checks in a row had it, up to [`CONFIRMED_BY`].
+    streak: u32,
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// The newest check, which says all that cannot be added up.
+    newest: CheckResult,
+    checks: u32,
+    /// Milliseconds.
+    round_trips: Vec<f32>,
+    min_ms: f64,
+    max_ms: f64,
+}
+
+impl Condenser {
+    /// The status of the last check.
+    pub fn status(&self) -> Option<Status> {
+        self.status
+    }
+
+    /// Adds a check, and gives what is to be told at once: what was pending and, by itself, a check that changes the
+    /// status or confirms a change.
+    pub fn add(&mut self, check: CheckResult) -> [Option<CheckResult>; 2] {
+        if self.status != Some(check.status) {
+            (self.status, self.streak) = (Some(check.status), 0);
+        }
+        if self.streak < CONFIRMED_BY {
+            self.streak += 1;
+            return [self.flush(), Some(check)];
+        }
+        match &mut self.pending {
+            Some(pending) => pending.add(check),
+            None => self.pending = Some(Pending::new(check)),
+        }
+        [None, None]
+    }
+
+    /// What is pending, as one result.
+    pub fn flush(&mut self) -> Option<CheckResult> {
+        self.pending.take().map(Pending::condensed)
+    }
+}
+
+impl Pending {
+    fn new(check: CheckResult) -> Self {
+        let mut pending =
+            Self { newest: check.clone(), checks: 0, round_trips: Vec::new(), min_ms: f64::MAX, max_ms: 0.0 };
+        pending.add(check);
+        pending
+    }
+
+    fn add(&mut self, check: CheckResult) {
+        self.checks += check.checks;
+        if let Some(round_trip) = check.response_time.filter(|_| self.round_trips.len() < MOST_ROUND_TRIPS) {
+            self.round_trips.push(round_trip as f32);
+        }
+        self.min_ms = self.min_ms.min(check.min_ms.unwrap_or(f64::MAX));
+        self.max_ms = self.max_ms.max(check.max_ms.unwrap_or(0.0));
+        self.newest = check;
+    }
+
+    fn condensed(self) -> CheckResult {
+        let Self { mut newest, checks, round_trips, min_ms, max_ms } = self;
+        if checks == newest.checks {
+            return newest;
+        }
+        newest.id = Uuid::now_v7();
+        newest.checks = checks;
+        newest.healthy = Some(if newest.status == Status::Online { checks } else { 0 });
+        let round_trips: Vec<_> =
+            round_trips.into_iter().map(|ms| std::time::Duration::from_secs_f64(f64::from(ms) / 1000.0)).collect();
+        if let Some(latency) = Latency::of(&round_trips, round_trips.len() as u32) {
+            newest.response_time = Some(latency.median_ms);
+            newest.min_ms = Some(min_ms).filter(|ms| *ms < f64::MAX);
+            newest.max_ms = Some(max_ms);
+        }
+        newest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use easytier_probe::{FailureCode, Stage};
+
+    use super::*;
+
+    fn check(status: Status, ms: f64) -> CheckResult {
+        let online = status == Status::Online;
+        CheckResult {
+            id: Uuid::now_v7(),
+            peer_id: 1,
+            checked_at: Utc::now(),
+            checks: 1,
+            healthy: Some(u32::from(online)),
+            status,
+            response_time: online.then_some(ms),
+            min_ms: online.then_some(ms),
+            max_ms: online.then_some(ms),
+            stage: Stage::Ping,
+            error: (!online).then_some(FailureCode::PingTimeout),
+            message: None,
+            version: None,
+            hostname: None,
+            network_count: None,
+            relay: None,
+            relay_error: None,
+        }
+    }
+
+    /// What is told when each of `checks` is added, as status and number of checks.
+    fn told(condenser: &mut Condenser, checks: &[Status]) -> Vec<Vec<(Status, u32)>> {
+        let of = |result: CheckResult| (result.status, result.checks);
+        checks.iter().map(|status| condenser.add(check(*status, 1.0)).into_iter().flatten().map(of).collect()).collect()
+    }
+
+    use Status::{Offline, Online, Unknown};
+
+    #[test]
+    fn a_change_and_its_confirmation_are_told_at_once_and_the_rest_is_added_up() {
+        let mut condenser = Condenser::default();
+        let told = told(&mut condenser, &[Online, Online, Online, Online, Online, Offline, Offline, Offline, Online]);
+        let expected: [&[_]; 9] = [
+            &[(Online, 1)],
+            &[(Online, 1)],
+            &[],
+            &[],
+            &[],
+            &[(Online, 3), (Offline, 1)],
+            &[(Offline, 1)],
+            &[],
+            &[(Offline, 1), (Online, 1)],
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(condenser.flush(), None);
+    }
+
+    #[test]
+    fn every_check_is_told_of_once() {
+        let mut condenser = Condenser::default();
+        let checks = [Online, Unknown, Online, Online, Online, Offline, Unknown, Unknown, Unknown, Unknown, Online];
+        let mut sum: u32 = told(&mut condenser, &checks).iter().flatten().map(|(_, checks)| checks).sum();
+        sum += condenser.flush().map_or(0, |result| result.checks);
+        assert_eq!(sum, checks.len() as u32);
+    }
+
+    #[test]
+    fn the_figures_are_those_of_all_checks_and_the_rest_that_of_the_newest() {
+        let mut condenser = Condenser::default();
+        for ms in [9.0, 9.0, 5.0, 1.0, 3.0] {
+            condenser.add(check(Online, ms));
+        }
+        let mut newest = check(Online, 2.0);
+        (newest.version, newest.min_ms, newest.max_ms) = (Some("2.6.4".into()), Some(0.5), Some(7.0));
+        condenser.add(newest.clone());
+        let result = condenser.flush().unwrap();
+        assert_eq!((result.checks, result.healthy), (4, Some(4)));
+        assert_eq!((result.min_ms, result.response_time, result.max_ms), (Some(0.5), Some(2.5), Some(7.0)));
+        assert_eq!((result.checked_at, result.version), (newest.checked_at, newest.version));
+        assert_ne!(result.id, newest.id);
+    }
+
+    #[test]
+    fn what_failed_has_no_latency() {
+        let mut condenser = Condenser::default();
+        for _ in 0..4 {
+            condenser.add(check(Offline, 0.0));
+        }
+        let result = condenser.flush().unwrap();
+        assert_eq!((result.checks, result.healthy, result.response_time), (2, Some(0), None));
+        assert_eq!((result.min_ms, result.max_ms, result.error), (None, None, Some(FailureCode::PingTimeout)));
+    }
+}

@@ -1,0 +1,85 @@
+//! The results of this probe, stored in its database every second.
+
+use std::{sync::Arc, time::Duration};
+
+use easytier_probe::CheckResult;
+use easytier_uptime_hub::{
+    model::{Batch, ProbeIdentity},
+    store::Store,
+    time::Timestamp,
+};
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    observer::Observer,
+    vitals::{Loss, Vitals},
+};
+
+/// What a crash may lose.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Results of one transaction.
+const BATCH: usize = 5_000;
+
+/// Stores what the observer has.
+pub struct Journal {
+    pub store: Store,
+    pub probe: ProbeIdentity,
+    pub observer: Arc<Observer>,
+    pub vitals: Arc<Vitals>,
+    /// Told when results were stored.
+    pub stored: Arc<Notify>,
+}
+
+impl Journal {
+    /// Stores every second, and a last time when it is told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.write().await,
+                () = stop.cancelled() => break,
+            }
+        }
+        self.observer.flush();
+        self.write().await;
+    }
+
+    async fn write(&self) {
+        if self.observer.checks_since() > 0 || self.observer.summary().total() == 0 {
+            self.vitals.good_cycle();
+        }
+        let mut results = self.observer.take();
+        let had_some = !results.is_empty();
+        while !results.is_empty() {
+            let rest = results.split_off(results.len().min(BATCH));
+            if let Err(error) = self.write_batch(results.clone()).await {
+                self.vitals.not_stored(&error);
+                results.extend(rest);
+                let dropped = self.observer.give_back(results);
+                return self.vitals.figures.lost(Loss::NotStored, dropped as u64);
+            }
+            results = rest;
+        }
+        if had_some {
+            self.vitals.stored();
+            self.stored.notify_one();
+        }
+    }
+
+    async fn write_batch(&self, results: Vec<CheckResult>) -> Result<(), easytier_uptime_hub::store::StoreError> {
+        let batch = Batch { from: self.probe.clone(), received_at: Timestamp::now(), sent_at: None, results };
+        let receipt = self.store.ingest(batch).await?;
+        if let Some(rejected) = receipt.rejected.first() {
+            // Those of a peer that was removed meanwhile, or of before the clock was set.
+            let count = receipt.rejected.len();
+            tracing::debug!(count, reason = ?rejected.reason, "results are not stored");
+        }
+        Ok(())
+    }
+}

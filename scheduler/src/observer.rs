@@ -1,0 +1,173 @@
+//! What comes of checks: figures, log lines when a peer changes, and results to store.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, Status};
+
+use crate::{condense::Condenser, vitals::Figures};
+
+/// Results that wait in memory while the database takes none; beyond it the oldest are dropped.
+const MOST_PENDING: usize = 100_000;
+
+/// Takes in every check of every peer.
+pub struct Observer {
+    figures: Figures,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By id.
+    peers: HashMap<i64, Observed>,
+    /// To be stored.
+    pending: Vec<CheckResult>,
+    /// Checks since [`Observer::checks_since`] was asked last.
+    checks: u64,
+}
+
+#[derive(Default)]
+struct Observed {
+    condenser: Condenser,
+    error: Option<FailureCode>,
+    /// Of the last good check, in milliseconds.
+    round_trip: Option<f32>,
+}
+
+/// How the peers are at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Summary {
+    pub online: u64,
+    pub offline: u64,
+    pub unknown: u64,
+    /// The median round trip to the peers online, in milliseconds.
+    pub round_trip_ms: Option<f64>,
+}
+
+impl Summary {
+    pub fn total(&self) -> u64 {
+        self.online + self.offline + self.unknown
+    }
+}
+
+impl Observer {
+    pub fn new(figures: Figures) -> Self {
+        Self { figures, state: Mutex::default() }
+    }
+
+    /// Takes in a check. `since_due`: how long after its time it was done.
+    pub fn observe(&self, peer: &Peer, report: &CheckReport, since_due: Duration) {
+        self.figures.checked(report, since_due);
+        let result = &report.result;
+        let mut state = self.state();
+        let State { peers, pending, checks } = &mut *state;
+        *checks += 1;
+        let observed = peers.entry(peer.id).or_default();
+        let before = observed.condenser.status();
+        if before != Some(result.status) || observed.error != result.error {
+            log_change(peer, result, before);
+        }
+        observed.error = result.error;
+        if let Some(round_trip) = result.response_time {
+            observed.round_trip = Some(round_trip as f32);
+        }
+        pending.extend(observed.condenser.add(result.clone()).into_iter().flatten());
+    }
+
+    /// Checks that were not done because the one before was not over.
+    pub fn missed(&self, checks: u64) {
+        self.figures.missed(checks);
+    }
+
+    /// Makes results of all that was condensed.
+    pub fn flush(&self) {
+        let mut state = self.state();
+        let State { peers, pending, .. } = &mut *state;
+        pending.extend(peers.values_mut().filter_map(|observed| observed.condenser.flush()));
+    }
+
+    /// The peer is no longer watched.
+    pub fn forget(&self, id: i64) {
+        let mut state = self.state();
+        if let Some(mut observed) = state.peers.remove(&id) {
+            state.pending.extend(observed.condenser.flush());
+        }
+    }
+
+    /// Takes the results that are to be stored.
+    pub fn take(&self) -> Vec<CheckResult> {
+        std::mem::take(&mut self.state().pending)
+    }
+
+    /// Takes results back that could not be stored, and says how many had to be dropped.
+    pub fn give_back(&self, mut results: Vec<CheckResult>) -> usize {
+        let mut state = self.state();
+        results.append(&mut state.pending);
+        let excess = results.len().saturating_sub(MOST_PENDING);
+        results.drain(..excess);
+        state.pending = results;
+        excess
+    }
+
+    /// How many checks there were since this was asked last.
+    pub fn checks_since(&self) -> u64 {
+        std::mem::take(&mut self.state().checks)
+    }
+
+    /// How the peers are.
+    pub fn summary(&self) -> Summary {
+        let state = self.state();
+        let mut summary = Summary::default();
+        let mut round_trips = Vec::new();
+        for observed in state.peers.values() {
+            match observed.condenser.status() {
+                Some(Status::Online) => {
+                    summary.online += 1;
+                    round_trips.extend(observed.round_trip);
+                }
+                Some(Status::Offline) => summary.offline += 1,
+                Some(Status::Unknown) | None => summary.unknown += 1,
+            }
+        }
+        if !round_trips.is_empty() {
+            let middle = round_trips.len() / 2;
+            let (_, median, _) = round_trips.select_nth_unstable_by(middle, f32::total_cmp);
+            summary.round_trip_ms = Some(f64::from(*median));
+        }
+        summary
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One line for each change, and none for what stays as it is.
+fn log_change(peer: &Peer, result: &CheckResult, before: Option<Status>) {
+    let url = &peer.url;
+    let name = peer.name.as_deref().filter(|name| *name != url.to_string());
+    let was = before.map(word);
+    match (result.status, result.error) {
+        (Status::Online, _) => {
+            let ms = result.response_time.unwrap_or_default();
+            tracing::info!(%url, name, was, version = result.version.as_deref(), "online, {ms:.1} ms");
+        }
+        (status, code) => {
+            let code = code.map(FailureCode::as_str);
+            let message = result.message.as_deref().unwrap_or_default();
+            tracing::warn!(%url, name, was, code, "{}: {message}", word(status));
+        }
+    }
+}
+
+/// As logs and figures spell it.
+pub fn word(status: Status) -> &'static str {
+    match status {
+        Status::Online => "online",
+        Status::Offline => "offline",
+        Status::Unknown => "unknown",
+    }
+}

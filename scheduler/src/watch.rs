@@ -1,0 +1,189 @@
+//! The peers under watch: each is checked at its own time within the interval, by a task of its own.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use easytier_probe::{CheckReport, Checker, HeldPeer, Peer};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep_until, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::observer::Observer;
+
+/// Sessions are held when a peer is checked at least this often; else each check opens one of its own.
+const HOLD_UP_TO: Duration = Duration::from_secs(60);
+
+/// Checks are aligned to steps of this length, so that many share a wake-up; a shorter interval has shorter steps.
+const STEP: Duration = Duration::from_millis(100);
+
+/// How long checks in flight may take when the watch ends.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How peers are watched.
+#[derive(Debug, Clone)]
+pub struct WatchOptions {
+    /// Time from one check of a peer to the next.
+    pub interval: Duration,
+    /// Checks that open a session at the same time.
+    pub concurrency: usize,
+}
+
+impl WatchOptions {
+    /// Whether a session is kept open on every peer.
+    pub fn holds_sessions(&self) -> bool {
+        self.interval <= HOLD_UP_TO
+    }
+}
+
+/// The peers under watch.
+pub struct Watch {
+    watcher: Arc<Watcher>,
+    /// By id.
+    watched: HashMap<i64, Watched>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+struct Watched {
+    peer: Peer,
+    stop: CancellationToken,
+}
+
+/// What the tasks share.
+struct Watcher {
+    checker: Checker,
+    observer: Arc<Observer>,
+    options: WatchOptions,
+    /// Turns at opening a session.
+    turns: Semaphore,
+    started: Instant,
+}
+
+/// What [`Watch::set_peers`] changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    pub added: usize,
+    pub changed: usize,
+    pub removed: usize,
+}
+
+impl Changes {
+    /// What it takes to come from one list of peers to the other.
+    pub fn between(before: &[Peer], after: &[Peer]) -> Self {
+        let before: HashMap<i64, &Peer> = before.iter().map(|peer| (peer.id, peer)).collect();
+        let kept = after.iter().filter_map(|peer| Some((*before.get(&peer.id)?, peer)));
+        let (kept, same) = kept.fold((0, 0), |(kept, same), (was, is)| (kept + 1, same + usize::from(was == is)));
+        Self { added: after.len() - kept, changed: kept - same, removed: before.len() - kept }
+    }
+}
+
+impl Watch {
+    pub fn new(checker: Checker, observer: Arc<Observer>, options: WatchOptions) -> Self {
+        let turns = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        let watcher = Watcher { checker, observer, options, turns, started: Instant::now() };
+        Self {
+            watcher: Arc::new(watcher),
+            watched: HashMap::new(),
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Watches these peers and no others. What is watched already goes on; a peer that is not the same any more is
+    /// watched anew.
+    pub fn set_peers(&mut self, peers: Vec<Peer>) -> Changes {
+        let mut changes = Changes::default();
+        let mut before = std::mem::take(&mut self.watched);
+        for peer in peers {
+            let watched = match before.remove(&peer.id) {
+                Some(watched) if watched.peer == peer => watched,
+                Some(other) => {
+                    changes.changed += 1;
+                    other.stop.cancel();
+                    self.watch(peer)
+                }
+                None => {
+                    changes.added += 1;
+                    self.watch(peer)
+                }
+            };
+            self.watched.insert(watched.peer.id, watched);
+        }
+        for (id, gone) in before {
+            changes.removed += 1;
+            gone.stop.cancel();
+            self.watcher.observer.forget(id);
+        }
+        changes
+    }
+
+    fn watch(&self, peer: Peer) -> Watched {
+        let stop = self.stop.child_token();
+        self.tracker.spawn(Arc::clone(&self.watcher).watch(peer.clone(), stop.clone()));
+        Watched { peer, stop }
+    }
+
+    /// Ends the watch; checks in flight are finished first, if they don't take long.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+impl Watcher {
+    async fn watch(self: Arc<Self>, peer: Peer, stop: CancellationToken) {
+        let mut held = self.checker.hold(peer.clone());
+        let mut due = self.next_due(peer.id, Instant::now());
+        loop {
+            let mut check = std::pin::pin!(self.check(&mut held, due));
+            let report = tokio::select! {
+                report = &mut check => Some(report),
+                () = stop.cancelled() => match due <= Instant::now() {
+                    true => timeout_at(Instant::now() + GRACE, check).await.ok(),
+                    false => None,
+                },
+            };
+            if let Some(report) = report {
+                self.observer.observe(&peer, &report, Instant::now().saturating_duration_since(due));
+            }
+            if stop.is_cancelled() {
+                return;
+            }
+            let next = self.next_due(peer.id, Instant::now());
+            let missed = next.saturating_duration_since(due).as_nanos() / self.options.interval.as_nanos();
+            self.observer.missed(missed.saturating_sub(1) as u64);
+            due = next;
+        }
+    }
+
+    /// The check that is due, or before it the news that the open session ended.
+    async fn check(&self, held: &mut HeldPeer, due: Instant) -> CheckReport {
+        if held.is_open() {
+            return held.next(due).await;
+        }
+        sleep_until(due).await;
+        let _turn = self.turns.acquire().await.expect("nobody closes it");
+        match self.options.holds_sessions() {
+            true => held.next(due).await,
+            false => self.checker.check(held.peer()).await,
+        }
+    }
+
+    /// The first time after `now` at which the peer is due. Its place within the interval is where the golden ratio puts
+    /// its id, which spreads ids that follow each other evenly, however many they are.
+    fn next_due(&self, id: i64, now: Instant) -> Instant {
+        const GOLDEN_RATIO: f64 = 0.618_033_988_749_894_9;
+        let interval = self.options.interval;
+        let step = STEP.min(interval / 10).max(Duration::from_millis(1));
+        let steps = (interval.as_nanos() / step.as_nanos()).max(1) as u32;
+        let place = ((id as f64 * GOLDEN_RATIO).rem_euclid(1.0) * f64::from(steps)) as u32;
+        let first = self.started + step * place;
+        if now < first {
+            return first;
+        }
+        let passed = now.saturating_duration_since(first).as_nanos() / interval.as_nanos();
+        first + interval * (passed as u32 + 1)
+    }
+}
