@@ -57,6 +57,29 @@ impl Database {
             tokio::task::yield_now().await;
         }
     }
+
+    /// Keeps the transaction of a hub that stores results from going on.
+    pub async fn stop_a_transaction(&self) -> Stopped {
+        let Self::Postgres(url) = self else { panic!("transactions of SQLite cannot be stopped") };
+        let mut lock = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("BEGIN; SELECT id FROM probes FOR UPDATE").execute(&mut lock).await.unwrap();
+        let mut look = PgConnection::connect(url).await.unwrap();
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' AND query LIKE 'UPDATE probes%'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut look).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        Stopped(lock)
+    }
+}
+
+/// Holds what a hub's transaction waits for.
+pub struct Stopped(PgConnection);
+
+impl Stopped {
+    pub async fn go_on(self) {
+        self.0.close().await.unwrap();
+    }
 }
 
 async fn open(path: &PathBuf) -> SqliteConnection {

@@ -4,13 +4,10 @@ use rand::Rng;
 
 use crate::{
     database::Database,
-    scene::{Place, Senders, assert_complete, pass, random},
+    scene::{PEERS, Place, Senders, assert_complete, random},
     sender::Troubles,
     witness::Witness,
 };
-
-/// The most requests that are begun or acknowledged between a start and the next kill.
-const MOST_STEPS: u64 = 24;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_kills_lose_and_double_nothing_on_sqlite() {
@@ -38,10 +35,9 @@ async fn kill_again_and_again(mut place: Place, database: Database, kills: usize
     let (mut rng, mut met) = (random(), Met::default());
     let mut witness = Witness::new(database);
     let mut hub = place.start_hub();
-    let mut senders = Senders::start(&hub, &place.furnish(), Troubles::Deaths, &mut rng);
+    let mut senders = Senders::start(&hub, &place.furnish(PEERS), Troubles::Deaths, &mut rng);
     for _ in 0..kills {
-        senders.await_progress(rng.gen_range(1..=MOST_STEPS)).await;
-        pass(senders.progress.took().mul_f64(rng.gen_range(0.0..1.0))).await;
+        senders.await_random_moment(&mut rng).await;
         drop(hub);
         if rng.gen_bool(0.25) {
             place.kill_a_starting_hub(place.start_took, &mut rng).await;

@@ -14,9 +14,11 @@ mod postgres;
 #[path = "../support/hub.rs"]
 mod support;
 
+mod cut;
 mod database;
 mod killed;
 mod ledger;
 mod scene;
 mod sender;
+mod wire;
 mod witness;

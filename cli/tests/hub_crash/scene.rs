@@ -1,6 +1,7 @@
 //! A database with peers and tokens, hubs on it, and senders that post to them.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,6 +13,7 @@ use tokio::{
     task::{JoinSet, yield_now},
     time::timeout,
 };
+use url::Url;
 
 use crate::{
     database::Database,
@@ -19,16 +21,21 @@ use crate::{
     postgres,
     sender::{Progress, Sender, Target, Troubles},
     support::{Hub, command, printed, run_with},
+    wire::Wire,
     witness::Witness,
 };
 
-const PEERS: usize = 6;
+/// Peers of which senders report.
+pub const PEERS: usize = 6;
 
 /// Probes and their regions; each posts on two connections.
 const PROBES: [(&str, &str); 3] = [("probe-1", "eu"), ("probe-2", "eu"), ("probe-3", "us")];
 
+/// The most requests that are begun or acknowledged before a random moment.
+const MOST_STEPS: u64 = 24;
+
 /// Far longer than anything takes that is waited for here.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Where hubs run.
 pub struct Place {
@@ -49,8 +56,22 @@ impl Place {
     /// An empty database of the test's own.
     pub async fn with_postgres() -> (Self, Database) {
         let url = postgres::fresh_database().await;
-        let variables = vec![("DATABASE_URL", url.clone()), ("HUB_KEY", "5e".repeat(32))];
-        (Self { folder: tempfile::tempdir().unwrap(), variables, start_took: Duration::ZERO }, Database::Postgres(url))
+        (Self::of_url(url.clone()), Database::Postgres(url))
+    }
+
+    /// The same, where all that hubs say to the database goes over a wire.
+    pub async fn with_postgres_over_a_wire() -> (Self, Database, Wire) {
+        let url = postgres::fresh_database().await;
+        let mut to = Url::parse(&url).unwrap();
+        let wire = Wire::to(SocketAddr::from(([127, 0, 0, 1], to.port().unwrap()))).await;
+        to.set_host(Some(&wire.address.ip().to_string())).unwrap();
+        to.set_port(Some(wire.address.port())).unwrap();
+        (Self::of_url(to.into()), Database::Postgres(url), wire)
+    }
+
+    fn of_url(url: String) -> Self {
+        let variables = vec![("DATABASE_URL", url), ("HUB_KEY", "5e".repeat(32))];
+        Self { folder: tempfile::tempdir().unwrap(), variables, start_took: Duration::ZERO }
     }
 
     fn variables(&self) -> Vec<(&str, &str)> {
@@ -78,9 +99,9 @@ impl Place {
         printed(&run_with(self.folder.path(), args, &self.variables(), stdin))
     }
 
-    /// Adds the peers, and gives a token for each probe.
-    pub fn furnish(&self) -> Vec<String> {
-        let peers: String = (1..=PEERS).map(|n| format!("tcp://192.0.2.{n}:11010\n")).collect();
+    /// Adds so many peers, and gives a token for each probe.
+    pub fn furnish(&self, peers: usize) -> Vec<String> {
+        let peers: String = (1..=peers).map(|n| format!("tcp://192.0.2.{n}:11010\n")).collect();
         self.command(&["hub", "peer", "import", "-"], &peers);
         PROBES
             .map(|(name, region)| {
@@ -129,14 +150,19 @@ impl Senders {
         Self { tasks, target, ledger, progress }
     }
 
-    /// Waits for so many more requests to begin or to be acknowledged.
-    pub async fn await_progress(&mut self, more: u64) {
-        let target = self.progress.steps() + more;
-        let reached = timeout(DEADLINE, self.progress.reached(target));
+    /// Waits for something that needs the senders.
+    pub async fn while_sending(&mut self, what: impl Future<Output = ()>) {
         tokio::select! {
-            reached = reached => reached.expect("the senders get on"),
+            reached = timeout(DEADLINE, what) => reached.expect("what is waited for comes"),
             Some(ended) = self.tasks.join_next() => panic!("a sender ended: {ended:?}"),
         }
+    }
+
+    /// Waits for a moment that nobody knows: after some steps of the senders, and a part of the time of a request.
+    pub async fn await_random_moment(&mut self, rng: &mut StdRng) {
+        let progress = Arc::clone(&self.progress);
+        self.while_sending(progress.steps.more(rng.gen_range(1..=MOST_STEPS))).await;
+        pass(progress.took().mul_f64(rng.gen_range(0.0..1.0))).await;
     }
 
     /// Tells the senders which hub there is now.

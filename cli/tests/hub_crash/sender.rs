@@ -43,20 +43,30 @@ pub enum Troubles {
 #[derive(Default)]
 pub struct Progress {
     /// Requests begun, and acknowledgements.
-    steps: watch::Sender<u64>,
+    pub steps: Count,
+    pub acknowledged: Count,
+    pub refused: Count,
     took: Mutex<Duration>,
-    refusals: watch::Sender<u64>,
+}
+
+/// A count that can be waited for.
+#[derive(Default)]
+pub struct Count(watch::Sender<u64>);
+
+impl Count {
+    pub fn add(&self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until it has grown by this.
+    pub async fn more(&self, count: u64) {
+        let mut changes = self.0.subscribe();
+        let wanted = *changes.borrow() + count;
+        changes.wait_for(|now| *now >= wanted).await.expect("the sender is here");
+    }
 }
 
 impl Progress {
-    pub fn steps(&self) -> u64 {
-        *self.steps.borrow()
-    }
-
-    pub async fn reached(&self, steps: u64) {
-        self.steps.subscribe().wait_for(|reached| *reached >= steps).await.expect("the sender is here");
-    }
-
     /// How long the last request took that was acknowledged.
     pub fn took(&self) -> Duration {
         *self.took.lock().unwrap()
@@ -121,7 +131,7 @@ impl Sender {
                 Outcome::Acknowledged { .. } => self.ledger.entries().acknowledged.extend(batch.ids),
                 Outcome::Refused => {
                     assert_eq!(self.troubles, Troubles::Refusals, "the hub has its database");
-                    self.progress.refusals.send_modify(|count| *count += 1);
+                    self.progress.refused.add();
                     pending = Some(batch);
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -180,24 +190,28 @@ impl Sender {
     }
 
     async fn post(&self, url: &str, batch: &Batch) -> Outcome {
-        self.progress.steps.send_modify(|steps| *steps += 1);
+        self.progress.steps.add();
         let began = Instant::now();
         let body = json!({ "cycle_id": Uuid::now_v7(), "sent_at": Timestamp::now(), "results": batch.results });
         let request = self.client.post(format!("{url}/results")).header("x-node-token", &self.token);
         let Ok(response) = request.body(body.to_string()).send().await else { return Outcome::Lost };
         let status = response.status().as_u16();
+        let asks_to_wait = response.headers().contains_key("retry-after");
         // A head without its body acknowledges nothing.
         let Ok(text) = response.text().await else { return Outcome::Lost };
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["code"], status, "{answer}");
         if status == 503 {
+            assert!(asks_to_wait, "{answer}");
             return Outcome::Refused;
         }
-        assert_eq!(status, 200, "{text}");
-        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status, 200, "{answer}");
         let of = |name: &str| answer["data"][name].as_u64().unwrap() as usize;
         let (accepted, duplicates) = (of("accepted"), of("duplicates"));
         assert_eq!((accepted + duplicates, &answer["data"]["rejected"]), (batch.ids.len(), &json!([])), "{answer}");
         *self.progress.took.lock().unwrap() = began.elapsed();
-        self.progress.steps.send_modify(|steps| *steps += 1);
+        self.progress.steps.add();
+        self.progress.acknowledged.add();
         Outcome::Acknowledged { accepted }
     }
 }
