@@ -18,6 +18,7 @@ mod cut;
 mod database;
 mod killed;
 mod ledger;
+mod pair;
 mod scene;
 mod sender;
 mod wire;
