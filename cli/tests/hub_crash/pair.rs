@@ -153,17 +153,21 @@ async fn when_one_of_two_hubs_is_killed_the_other_takes_everything_and_gives_no_
             let claimer = Claimer::new(hubs, &tokens[nth % tokens.len()], Arc::clone(&shared), random);
             claimers.spawn(claimer.run(20));
         }
-        let claims = shared.rounds.more(rng.gen_range(1..=MOST_CLAIMS));
-        timeout(DEADLINE, claims).await.expect("the claimers get on");
+        tokio::select! {
+            () = shared.rounds.more(rng.gen_range(1..=MOST_CLAIMS)) => {}
+            () = all_end(&mut claimers) => panic!("the claimers ended before the hub was killed"),
+        }
         pass(Duration::from_millis(20).mul_f64(rng.gen_range(0.0..1.0))).await;
         drop(victim);
-        let ended = async {
-            while let Some(ended) = claimers.join_next().await {
-                ended.expect("the claimer works");
-            }
-        };
-        timeout(DEADLINE, ended).await.expect("the claimers go on with the other hub");
+        timeout(DEADLINE, all_end(&mut claimers)).await.expect("the claimers go on with the other hub");
     }
     witness.look(&survivor, &shared.ledger).await;
     witness.assert_nothing_missing(&shared.ledger);
+}
+
+/// Waits for all, or for the first that fails.
+async fn all_end(claimers: &mut JoinSet<()>) {
+    while let Some(ended) = claimers.join_next().await {
+        ended.expect("the claimer works");
+    }
 }

@@ -24,6 +24,8 @@ pub enum Condition {
 #[derive(Debug, Clone, Copy)]
 struct State {
     condition: Condition,
+    /// How often it was cut; connections from before end, even when it is whole again before they notice.
+    cuts: u32,
     /// Connections of an earlier age are never heard of again.
     age: u32,
 }
@@ -40,7 +42,7 @@ impl Wire {
         // No other test is at this address of the loopback, so that the port is still free after a while of refusing.
         let listener = TcpListener::bind("127.7.7.7:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = watch::Sender::new(State { condition: Condition::Whole, age: 0 });
+        let state = watch::Sender::new(State { condition: Condition::Whole, cuts: 0, age: 0 });
         let (tell, listens) = watch::channel(true);
         tokio::spawn(listen(listener, server, state.subscribe(), tell));
         Self { address, state, listens }
@@ -48,7 +50,10 @@ impl Wire {
 
     /// From when this returns, the wire is so.
     pub async fn become_(&mut self, condition: Condition) {
-        self.state.send_modify(|state| state.condition = condition);
+        self.state.send_modify(|state| {
+            state.condition = condition;
+            state.cuts += u32::from(condition == Condition::Cut);
+        });
         self.listens.wait_for(|listens| *listens == (condition != Condition::Cut)).await.unwrap();
     }
 
@@ -89,7 +94,7 @@ async fn listen(
 }
 
 async fn connect(client: TcpStream, server: SocketAddr, state: watch::Receiver<State>) {
-    let age = state.borrow().age;
+    let State { cuts, age, .. } = *state.borrow();
     let Ok(server) = TcpStream::connect(server).await else { return };
     // Closed without ceremony, as by a cut.
     client.set_zero_linger().unwrap();
@@ -97,8 +102,9 @@ async fn connect(client: TcpStream, server: SocketAddr, state: watch::Receiver<S
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let mut cut = state.clone();
+    let is_cut = |state: &State| (state.cuts != cuts || state.condition == Condition::Cut) && state.age == age;
     tokio::select! {
-        _ = comes(&mut cut, |state| state.condition == Condition::Cut && state.age == age) => {}
+        _ = comes(&mut cut, is_cut) => {}
         () = pass(from_client, to_server, state.clone(), age) => {}
         () = pass(from_server, to_client, state.clone(), age) => {}
     }
