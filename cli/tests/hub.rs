@@ -6,6 +6,8 @@ mod node;
 #[path = "../../hub/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;
+#[path = "support/hub.rs"]
+mod support;
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +16,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::Output,
     time::{Duration, Instant},
 };
 
@@ -25,41 +27,10 @@ use axum::{
 };
 use easytier_probe::Scheme;
 use node::NodeOptions;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::{Hub, PROGRAM, printed, run, run_with, text};
 use tempfile::TempDir;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_easytier-uptime");
-
-/// A command in `folder`, with nothing in its environment but `variables`.
-fn command(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(args).current_dir(folder).env_clear().envs(variables.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    run_with(folder, args, &[], "")
-}
-
-fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Output {
-    let mut child = command(folder, args, variables).spawn().unwrap();
-    // The command may end without reading; that is no failure of the test.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// What a command printed that succeeded.
-#[track_caller]
-fn printed(output: &Output) -> String {
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    text(&output.stdout)
-}
 
 /// What a command said that refused, with exit code 2 and nothing on standard output.
 #[track_caller]
@@ -75,87 +46,12 @@ fn assert_contains(text: &str, parts: &[&str]) {
     }
 }
 
-/// A hub in a folder, which runs until it is dropped.
-struct Hub {
-    child: Child,
-    stdout: BufReader<std::process::ChildStdout>,
-    stderr: BufReader<std::process::ChildStderr>,
-    url: String,
-}
-
-impl Hub {
-    fn start(folder: &Path) -> Self {
-        Self::start_with(folder, &[])
-    }
-
-    fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let variables: Vec<_> = [("SERVER_PORT", "0")].iter().chain(variables).copied().collect();
-        let mut child = command(folder, &["hub"], &variables).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected first line {line:?}"));
-        let url = url.trim_end().to_owned();
-        Self { child, stdout, stderr, url }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Reads the log up to a line with these words.
-    fn await_log(&mut self, words: &str) {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
-            assert!(self.stderr.read_line(&mut line).unwrap() > 0, "no {words:?} in the log");
-        }
-    }
-
-    /// Waits for the end, with what was printed after the first line, and the rest of the log.
-    fn ended(mut self) -> (ExitStatus, String, String) {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut stdout).unwrap();
-        self.stderr.read_to_string(&mut stderr).unwrap();
-        (self.child.wait().unwrap(), stdout, stderr)
-    }
-
-    /// Stops it in order, and gives what it printed after its first line.
-    #[track_caller]
-    fn stop(self) -> String {
-        self.signal(Signal::TERM);
-        let (status, stdout, stderr) = self.ended();
-        assert_eq!(status.code(), Some(0), "{stderr}");
-        stdout
-    }
-
-    /// The answer to a GET: its status and document.
-    fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-        let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        let body = answer.split_once("\r\n\r\n").unwrap().1;
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
-    }
-
-    /// The public list, by name.
-    fn nodes(&self) -> BTreeMap<String, Value> {
-        let (status, answer) = self.get("/api/nodes?per_page=100", &[]);
-        assert_eq!(status, 200, "{answer}");
-        let items = answer["data"]["items"].as_array().unwrap().clone();
-        items.into_iter().map(|item| (item["name"].as_str().unwrap().to_owned(), item)).collect()
-    }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The public list, by name.
+fn public_list(hub: &Hub) -> BTreeMap<String, Value> {
+    let (status, answer) = hub.get("/api/nodes?per_page=100", &[]);
+    assert_eq!(status, 200, "{answer}");
+    let items = answer["data"]["items"].as_array().unwrap().clone();
+    items.into_iter().map(|item| (item["name"].as_str().unwrap().to_owned(), item)).collect()
 }
 
 /// A folder in which a hub was started once, so that there is a database.
@@ -194,7 +90,7 @@ fn a_second_start_keeps_the_data_and_tells_no_password_again() {
     printed(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.7:11010", "--name", "kept"]));
 
     let hub = Hub::start(folder.path());
-    assert_eq!(hub.nodes().keys().collect::<Vec<_>>(), ["kept"]);
+    assert_eq!(public_list(&hub).keys().collect::<Vec<_>>(), ["kept"]);
     assert_eq!(hub.stop(), "", "only the address is printed");
 }
 
@@ -227,7 +123,7 @@ fn once_reports_to_it_and_the_public_list_shows_what_it_saw() {
     let once = run_with(folder.path(), &["once", "--fail-on", "never"], &probe, "");
     printed(&once);
 
-    let listed = hub.nodes();
+    let listed = public_list(&hub);
     for name in ["guest", "member"] {
         let node = &listed[name];
         assert_eq!(node["current_health_status"], "healthy", "{node}");
@@ -497,7 +393,7 @@ async fn hubs_on_one_postgresql_share_a_key_and_all_else() {
     let secret: Vec<_> = shared.into_iter().chain([("NETWORK_SECRET", "s3cr3t")]).collect();
     printed(&run_with(folder.path(), &add, &secret, ""));
     for hub in [&first, &second] {
-        assert_eq!(hub.nodes().keys().collect::<Vec<_>>(), ["shared"]);
+        assert_eq!(public_list(hub).keys().collect::<Vec<_>>(), ["shared"]);
     }
     assert_contains(&refusal(&run_with(folder.path(), &["hub", "backup", "copy.db"], &shared, "")), &["use pg_dump"]);
     let other = "ab".repeat(32);

@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::{store::Store, time::Timestamp};
+use crate::{
+    store::{Store, StoreError},
+    time::Timestamp,
+};
 
 /// How late it may be noticed that a region's word is stale, or that a probe is gone.
 const REVIEW_EVERY: Duration = Duration::from_secs(5);
 
 /// A sweep that leaves something goes on at once.
 const SWEEP_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// Far longer than a review or a part of a sweep takes, unless the database is not heard of any more.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Looks after the store until `shutdown` resolves; what is under way then is finished first. Every hub runs this: where
 /// several share a database, the store lets one of them do each thing.
@@ -35,7 +41,7 @@ pub async fn upkeep(store: Store, shutdown: impl Future<Output = ()>) {
 }
 
 async fn review(store: &Store) {
-    match store.review(Timestamp::now()).await {
+    match in_time(store.review(Timestamp::now())).await {
         Ok(0) => {}
         Ok(peers) => tracing::debug!(peers, "reviewed"),
         Err(error) => tracing::error!(%error, "a review failed; the next one makes up for it"),
@@ -44,7 +50,7 @@ async fn review(store: &Store) {
 
 /// Whether there is more to sweep.
 async fn sweep(store: &Store) -> bool {
-    match store.sweep(Timestamp::now()).await {
+    match in_time(store.sweep(Timestamp::now())).await {
         Ok(swept) => {
             if swept.rows > 0 || swept.days > 0 {
                 tracing::debug!(rows = swept.rows, days = swept.days, "swept");
@@ -56,4 +62,8 @@ async fn sweep(store: &Store) -> bool {
             false
         }
     }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(LONGEST, work).await.unwrap_or(Err(StoreError::Unavailable))
 }

@@ -152,6 +152,10 @@ impl From<StoreError> for Refusal {
             StoreError::NotFound(what) => Self::not_found(what),
             StoreError::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict.to_string()),
             StoreError::Closed => Self::unavailable("the hub is stopping"),
+            away if away.is_unavailable() => {
+                tracing::error!(error = %away, "the database is not available");
+                Self::unavailable("the database is not available")
+            }
             other => {
                 tracing::error!(error = %other, "the store failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the hub failed; its log says why")

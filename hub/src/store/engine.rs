@@ -6,13 +6,14 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection, FromRow, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
     query::{Query, QueryAs},
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::StoreError;
@@ -146,6 +147,13 @@ const SQLITE_READERS: u32 = 4;
 
 const POSTGRES_CONNECTIONS: u32 = 16;
 
+/// How long a connection to PostgreSQL that nobody uses may take to say that it is alive: less than a caller waits.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// Where a connection died silently PostgreSQL does not know it either: without this a transaction that was under way
+/// on it would hold its locks for hours. The hub never pauses within one.
+const NEVER_IDLE: &str = "SET idle_in_transaction_session_timeout = '15s'";
+
 impl Db {
     /// Opens a SQLite file, and makes one that only its owner can read where there is none.
     pub(super) async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
@@ -181,6 +189,13 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(PATIENCE)
+            // sqlx's own tests wait for ever for an answer on a connection that died silently.
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(answers(connection)))
+            .after_release(|connection, _| Box::pin(answers(connection)))
+            .after_connect(|connection, _| {
+                Box::pin(async move { sqlx::query(NEVER_IDLE).execute(connection).await.map(drop) })
+            })
             .connect_with(options.application_name("easytier-uptime hub"))
             .await?;
         Ok(Self::Postgres(pool))
@@ -239,6 +254,14 @@ impl Db {
             }
             Self::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// Whether a connection is alive; what was left under way on it is finished or rolled back by that.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(SIGN_OF_LIFE, connection.ping()).await {
+        Ok(answered) => answered.map(|()| true),
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
     }
 }
 

@@ -31,6 +31,9 @@ pub enum StoreError {
     /// Another transaction changed what this one had read.
     #[error("overtaken by another transaction")]
     Overtaken,
+    /// The database did not answer in time, or is known to be away. What was asked may have been done.
+    #[error("the database does not answer")]
+    Unavailable,
     /// The store was closed before it could do this; nothing was changed.
     #[error("the store is closed")]
     Closed,
@@ -63,5 +66,59 @@ impl StoreError {
         };
         // PostgreSQL: serialization failure, deadlock. SQLite: busy (5) and its extended codes.
         error.code().is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "5" | "261" | "517"))
+    }
+
+    /// Whether nothing is wrong with what was asked, and it may succeed when the database is in order again: it is out
+    /// of reach, out of something, or too busy.
+    pub fn is_unavailable(&self) -> bool {
+        use sqlx::Error::{BeginFailed, Database, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+        match self {
+            Self::Unavailable | Self::Overtaken => true,
+            Self::Database(Database(error)) => error.code().is_some_and(|code| is_of_the_moment(&code)),
+            Self::Database(error) => {
+                matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a database's error code says what passes.
+fn is_of_the_moment(code: &str) -> bool {
+    match code.parse::<u32>() {
+        // SQLite's are shorter than PostgreSQL's five characters. Their low byte: busy, locked, I/O error, full.
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 10 | 13),
+        // PostgreSQL: connection lost, out of resources, shut down or starting, another transaction in the way, a lock
+        // that is not free, a session that was given up, a standby that a failover has not reached yet.
+        _ => {
+            ["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class))
+                || matches!(code, "55P03" | "25P03" | "25006")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_stays_wrong() {
+        for passing in ["5", "517", "10", "778", "13", "08006", "53300", "57P01", "40001", "25006"] {
+            assert!(is_of_the_moment(passing), "{passing}");
+        }
+        // A constraint, a schema, a corrupt file; a constraint, a syntax error, a missing table, a cancelled statement.
+        for lasting in ["19", "2067", "1", "11", "23505", "42601", "42P01", "57014"] {
+            assert!(!is_of_the_moment(lasting), "{lasting}");
+        }
+    }
+
+    #[test]
+    fn a_database_out_of_reach_is_unavailable_and_a_wrong_statement_is_not() {
+        let io = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for error in [sqlx::Error::Io(io), sqlx::Error::PoolTimedOut] {
+            assert!(StoreError::Database(error).is_unavailable());
+        }
+        assert!(!StoreError::Database(sqlx::Error::RowNotFound).is_unavailable());
+        assert!(!StoreError::Corrupt("x".into()).is_unavailable());
     }
 }

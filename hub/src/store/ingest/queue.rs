@@ -1,10 +1,14 @@
 //! One writer of results a hub: what arrives while a transaction is under way is stored together in the next one.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::timeout,
 };
 
 use super::commit;
@@ -18,6 +22,9 @@ const WAITING: usize = 256;
 
 /// Results in one transaction, as long as more than one batch makes them up.
 const GROUP: usize = 10_000;
+
+/// The longest time for one group: after so long no caller waits for its answer any more.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A batch and where its receipt goes.
 type Delivery = (Batch, oneshot::Sender<Result<Receipt, StoreError>>);
@@ -94,7 +101,7 @@ async fn write(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>) {
 async fn store(shared: &Shared, group: Vec<Delivery>) {
     let (batches, replies): (Vec<Batch>, Vec<_>) = group.into_iter().unzip();
     // Nobody may be left to hear an answer; that changes nothing.
-    match commit::store(shared, &batches).await {
+    match store_in_time(shared, &batches).await {
         Ok(receipts) => {
             for (reply, receipt) in replies.into_iter().zip(receipts) {
                 drop(reply.send(Ok(receipt)));
@@ -104,13 +111,24 @@ async fn store(shared: &Shared, group: Vec<Delivery>) {
             let reply = replies.into_iter().next().expect("as many replies as batches");
             drop(reply.send(Err(error)));
         }
+        Err(error) if error.is_unavailable() && !error.is_transient() => {
+            tracing::warn!(%error, batches = batches.len(), "storing a group failed");
+            for reply in replies {
+                drop(reply.send(Err(StoreError::Unavailable)));
+            }
+        }
         Err(error) => {
             // One batch must not make the others fail.
             tracing::warn!(%error, batches = batches.len(), "storing a group failed; storing its batches one by one");
             for (reply, batch) in replies.into_iter().zip(&batches) {
-                let stored = commit::store(shared, std::slice::from_ref(batch)).await;
+                let stored = store_in_time(shared, std::slice::from_ref(batch)).await;
                 drop(reply.send(stored.map(|mut receipts| receipts.remove(0))));
             }
         }
     }
+}
+
+/// Gives up what gets no answer, so that a connection that died silently does not hold up results for ever.
+async fn store_in_time(shared: &Shared, batches: &[Batch]) -> Result<Vec<Receipt>, StoreError> {
+    timeout(LONGEST, commit::store(shared, batches)).await.unwrap_or(Err(StoreError::Unavailable))
 }

@@ -1,0 +1,83 @@
+//! PostgreSQL is cut off while results come in: the hub says so, and goes on by itself.
+
+use std::sync::Arc;
+
+use rand::Rng;
+use tokio::task::yield_now;
+
+use crate::{
+    scene::{PEERS, Place, Senders, assert_complete, random},
+    sender::Troubles,
+    support::Hub,
+    wire::Condition,
+    witness::Witness,
+};
+
+/// The status of `/health`.
+fn health(hub: &Hub) -> u16 {
+    hub.get("/health", &[]).0
+}
+
+async fn await_health(hub: &Hub) {
+    while health(hub) != 200 {
+        yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_that_is_cut_off_again_and_again_makes_the_hub_refuse_and_lose_nothing() {
+    let (mut place, database, mut wire) = Place::with_postgres_over_a_wire().await;
+    let (mut rng, mut witness) = (random(), Witness::new(database));
+    let hub = place.start_hub();
+    let mut senders = Senders::start(&hub, &place.furnish(PEERS), Troubles::Refusals, &mut rng);
+    let progress = Arc::clone(&senders.progress);
+    for _ in 0..6 {
+        senders.await_random_moment(&mut rng).await;
+        wire.become_(Condition::Cut).await;
+        senders.while_sending(progress.refused.more(1)).await;
+        assert_eq!(health(&hub), 503);
+        wire.become_(Condition::Whole).await;
+        senders.while_sending(await_health(&hub)).await;
+        senders.while_sending(progress.acknowledged.more(1)).await;
+    }
+    assert_complete(&hub, &mut witness, &mut senders).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_that_stalls_makes_the_hub_refuse_and_lose_nothing() {
+    let (mut place, database, mut wire) = Place::with_postgres_over_a_wire().await;
+    let (mut rng, mut witness) = (random(), Witness::new(database));
+    let hub = place.start_hub();
+    let mut senders = Senders::start(&hub, &place.furnish(PEERS), Troubles::Refusals, &mut rng);
+    let progress = Arc::clone(&senders.progress);
+    for then in [Condition::Whole, Condition::Cut] {
+        senders.await_random_moment(&mut rng).await;
+        wire.become_(Condition::Stalled).await;
+        assert_eq!(health(&hub), 503);
+        senders.while_sending(progress.refused.more(1)).await;
+        wire.become_(then).await;
+        wire.become_(Condition::Whole).await;
+        senders.while_sending(await_health(&hub)).await;
+        senders.while_sending(progress.acknowledged.more(rng.gen_range(1..20))).await;
+    }
+    assert_complete(&hub, &mut witness, &mut senders).await;
+}
+
+/// The connections of the hub stay open and are never heard of again, while a transaction is under way on one of them.
+/// PostgreSQL does not hear of their end either, and holds what that transaction had locked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_that_die_silently_are_given_up() {
+    let (mut place, database, wire) = Place::with_postgres_over_a_wire().await;
+    let (mut rng, mut witness) = (random(), Witness::new(database));
+    let hub = place.start_hub();
+    let mut senders = Senders::start(&hub, &place.furnish(PEERS), Troubles::Refusals, &mut rng);
+    let progress = Arc::clone(&senders.progress);
+    senders.await_random_moment(&mut rng).await;
+    let stopped = witness.database.stop_a_transaction().await;
+    wire.forget_connections();
+    stopped.go_on().await;
+    senders.while_sending(progress.refused.more(1)).await;
+    senders.while_sending(await_health(&hub)).await;
+    senders.while_sending(progress.acknowledged.more(20)).await;
+    assert_complete(&hub, &mut witness, &mut senders).await;
+}

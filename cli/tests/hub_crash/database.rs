@@ -1,0 +1,87 @@
+//! A look into the database beside the hub, while it runs.
+
+use std::path::PathBuf;
+
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
+use uuid::Uuid;
+
+pub enum Database {
+    Sqlite(PathBuf),
+    /// A URL.
+    Postgres(String),
+}
+
+/// The stored results.
+pub struct Stored {
+    /// Those after a row, with their rows.
+    pub newer: Vec<(i64, Uuid)>,
+    /// How many there are in all.
+    pub count: u64,
+}
+
+const NEWER: &str = "SELECT id, result_id FROM results WHERE id > $1 ORDER BY id";
+const COUNT: &str = "SELECT count(*) FROM results";
+
+impl Database {
+    pub async fn results_after(&self, row: i64) -> Stored {
+        let (newer, count): (_, i64) = match self {
+            Self::Sqlite(path) => {
+                let mut connection = open(path).await;
+                let newer = sqlx::query_as(NEWER).bind(row).fetch_all(&mut connection).await.unwrap();
+                (newer, sqlx::query_scalar(COUNT).fetch_one(&mut connection).await.unwrap())
+            }
+            Self::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                let newer = sqlx::query_as(NEWER).bind(row).fetch_all(&mut connection).await.unwrap();
+                (newer, sqlx::query_scalar(COUNT).fetch_one(&mut connection).await.unwrap())
+            }
+        };
+        Stored { newer, count: count as u64 }
+    }
+
+    /// Makes sure that the database is in order, as far as it can tell.
+    pub async fn assert_intact(&self) {
+        let Self::Sqlite(path) = self else { return };
+        let told: Vec<String> =
+            sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&mut open(path).await).await.unwrap();
+        assert_eq!(told, ["ok"]);
+    }
+
+    /// Waits until PostgreSQL has seen that hubs died: until then it may still commit what they had asked for.
+    pub async fn await_end_of_the_dead(&self) {
+        let Self::Postgres(url) = self else { return };
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                      AND pid <> pg_backend_pid()";
+        while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut connection).await.unwrap() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Keeps the transaction of a hub that stores results from going on.
+    pub async fn stop_a_transaction(&self) -> Stopped {
+        let Self::Postgres(url) = self else { panic!("transactions of SQLite cannot be stopped") };
+        let mut lock = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("BEGIN; SELECT id FROM probes FOR UPDATE").execute(&mut lock).await.unwrap();
+        let mut look = PgConnection::connect(url).await.unwrap();
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' AND query LIKE 'UPDATE probes%'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut look).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        Stopped(lock)
+    }
+}
+
+/// Holds what a hub's transaction waits for.
+pub struct Stopped(PgConnection);
+
+impl Stopped {
+    pub async fn go_on(self) {
+        self.0.close().await.unwrap();
+    }
+}
+
+async fn open(path: &PathBuf) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(path).read_only(true).connect().await.unwrap()
+}

@@ -1,0 +1,69 @@
+//! Hubs are killed at random moments while results come in.
+
+use rand::Rng;
+
+use crate::{
+    database::Database,
+    scene::{PEERS, Place, Senders, assert_complete, random},
+    sender::Troubles,
+    witness::Witness,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_kills_lose_and_double_nothing_on_sqlite() {
+    let (place, database) = Place::with_sqlite();
+    let met = kill_again_and_again(place, database, 200).await;
+    assert!(met.stored > 0 && met.not_stored > 0, "{met:?}: the moments differ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn twenty_kills_lose_and_double_nothing_on_postgresql() {
+    let (place, database) = Place::with_postgres().await;
+    kill_again_and_again(place, database, 20).await;
+}
+
+/// Kills that met results under way.
+#[derive(Debug, Default)]
+struct Met {
+    /// Between their commit and their acknowledgement.
+    stored: usize,
+    /// Before their commit, or on their way to the hub.
+    not_stored: usize,
+}
+
+async fn kill_again_and_again(mut place: Place, database: Database, kills: usize) -> Met {
+    let (mut rng, mut met) = (random(), Met::default());
+    let mut witness = Witness::new(database);
+    let mut hub = place.start_hub();
+    let mut senders = Senders::start(&hub, &place.furnish(PEERS), Troubles::Deaths, &mut rng);
+    for _ in 0..kills {
+        senders.await_random_moment(&mut rng).await;
+        drop(hub);
+        if rng.gen_bool(0.25) {
+            place.kill_a_starting_hub(place.start_took, &mut rng).await;
+        }
+        witness.database.await_end_of_the_dead().await;
+        hub = place.start_hub();
+        let under_way = witness.look(&hub, &senders.ledger).await;
+        met.stored += usize::from(under_way.stored > 0);
+        met.not_stored += usize::from(under_way.not_stored > 0);
+        senders.turn_to(&hub);
+    }
+    assert_complete(&hub, &mut witness, &mut senders).await;
+    println!("{kills} kills, of which met results under way: {met:?}");
+    met
+}
+
+/// Nothing of what a first start makes (key, tables, password) may be in the way of the next start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hub_that_is_killed_while_it_makes_its_database_starts_the_next_time() {
+    let mut rng = random();
+    let (mut place, _) = Place::with_sqlite();
+    place.start_hub().stop();
+    let first_start = place.start_took;
+    for _ in 0..20 {
+        place.folder = tempfile::tempdir().unwrap();
+        place.kill_a_starting_hub(first_start, &mut rng).await;
+        place.start_hub().stop();
+    }
+}
