@@ -18,7 +18,7 @@ use self::layers::{Given, Layers};
 pub use self::{
     error::{ConfigError, ConfigErrors},
     layers::Sources,
-    settings::{HUB_SETTINGS, SETTINGS, Setting},
+    settings::{FUNCTION_SETTINGS, HUB_SETTINGS, SETTINGS, Setting},
     values::{Advertised, LogFormat},
 };
 use crate::{

@@ -30,9 +30,9 @@ impl Setting {
         self.value_name == "BOOL"
     }
 
-    /// Every setting there is, the hub's own too.
+    /// Every setting there is, the hub's own and the function's too.
     pub fn all() -> impl Iterator<Item = &'static Setting> {
-        SETTINGS.iter().chain(HUB_SETTINGS)
+        SETTINGS.iter().chain(HUB_SETTINGS).chain(FUNCTION_SETTINGS)
     }
 
     /// The setting of this name.
@@ -133,3 +133,10 @@ pub static HUB_SETTINGS: &[Setting] = &[
     plain("HOUR_RETENTION", "DURATION", "2160h", "How long their sums over an hour are kept; those over a day stay"),
     plain("EVENT_RETENTION", "DURATION", "2160h", "How long it is kept when peers went up and down"),
 ];
+
+/// The settings that only the function has.
+pub static FUNCTION_SETTINGS: &[Setting] = &[optional(
+    "SPOOL_QUEUE_URL",
+    "URL",
+    "The SQS queue that results go to which the hub does not take, and from which they are delivered later",
+)];

@@ -1,0 +1,150 @@
+//! One invocation: what waits in the queue, then one cycle over what is due, within the time that is left.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::bail;
+use chrono::Utc;
+use easytier_probe::{
+    Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink,
+    cycle::{BackendPeers, ListedPeers, NoSink},
+    run_cycle,
+};
+use lambda_runtime::LambdaEvent;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{
+    event::Event,
+    peers::{DuePeers, FirstPeers},
+    queue::Queue,
+    report::InvocationReport,
+    sandbox::Sandbox,
+};
+
+/// The time when nobody says how much there is.
+const UNKNOWN: Duration = Duration::from_secs(30);
+
+/// Kept for what comes after the cycle: what the hub did not take goes into the queue, and the answer is written.
+const MARGIN: Duration = Duration::from_millis(1500);
+
+/// The part of the time in which the queue is drained, at most: one in so many.
+const DRAINING: u32 = 4;
+
+/// Does what the event asks for. An error is for the schedule's retry and the alarm to see.
+pub async fn run(sandbox: &Sandbox, event: LambdaEvent<Value>) -> anyhow::Result<InvocationReport> {
+    let ends = Instant::now() + time_left(event.context.deadline, SystemTime::now());
+    let event = Event::read(event.payload)?;
+    let report = match event.peers {
+        Some(mut peers) => {
+            peers.truncate(event.count.unwrap_or(u32::MAX) as usize);
+            let cycle = cycle(sandbox, &mut ListedPeers::new(peers), &NoSink, ends).await;
+            InvocationReport { region: event.region, cycle, spooled: 0, drained: 0 }
+        }
+        None => with_backend(sandbox, &event, ends).await?,
+    };
+    // CloudWatch makes metrics of such a line wherever it stands in the log.
+    println!("{}", report.metrics(Utc::now()));
+    Ok(report)
+}
+
+/// The time of the invocation. A deadline that has passed is one that nobody knows, as that of an emulator.
+fn time_left(deadline_ms: u64, now: SystemTime) -> Duration {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    match Duration::from_millis(deadline_ms).checked_sub(now) {
+        Some(left) if !left.is_zero() => left,
+        _ => UNKNOWN,
+    }
+}
+
+async fn with_backend(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<InvocationReport> {
+    let (drained, mut cycle) = {
+        let first = cycle_at(sandbox, event, ends).await?;
+        match is_unauthorized(&first.1) && first.1.checked == 0 && sandbox.forget_secrets().await {
+            true => cycle_at(sandbox, event, ends).await?,
+            false => first,
+        }
+    };
+    let spooled = spool(sandbox, &mut cycle, ends).await?;
+    if cycle.checked == 0
+        && let Some(error) = &cycle.fetch_error
+    {
+        bail!("nothing was checked: {error}");
+    }
+    let region = event.region.clone().or_else(|| sandbox.config.region.clone());
+    Ok(InvocationReport { region, cycle, spooled, drained })
+}
+
+/// Drains the queue and runs the cycle.
+async fn cycle_at(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<(u64, CycleReport)> {
+    let backend = sandbox.backend(event.region.as_deref()).await?;
+    let drained = match &sandbox.queue_url {
+        Some(url) => drain(&Queue { aws: &sandbox.aws, url }, &backend, ends).await,
+        None => 0,
+    };
+    let cycle = match event.claim {
+        true => cycle(sandbox, &mut due(sandbox, event, &backend, ends), &backend, ends).await,
+        false => cycle(sandbox, &mut listed(event, &backend), &backend, ends).await,
+    };
+    Ok((drained, cycle))
+}
+
+async fn cycle(sandbox: &Sandbox, peers: &mut impl PeerSource, sink: &impl ReportSink, ends: Instant) -> CycleReport {
+    let config = &sandbox.config;
+    let options = CycleOptions {
+        budget: ends.saturating_duration_since(Instant::now()).saturating_sub(MARGIN),
+        concurrency: config.check_concurrency,
+        server_id: sandbox.server_id.clone(),
+        check_interval: config.health_check_interval,
+        ..CycleOptions::default()
+    };
+    run_cycle(peers, &sandbox.checker, sink, &options, |_, _| ()).await
+}
+
+fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> DuePeers {
+    let config = &sandbox.config;
+    DuePeers {
+        backend: backend.clone(),
+        interval: config.health_check_interval,
+        batch: config.check_concurrency as u32,
+        check_timeout: config.health_check_timeout,
+        left: event.count.unwrap_or(u32::MAX),
+        ends,
+    }
+}
+
+fn listed(event: &Event, backend: &Backend) -> FirstPeers<BackendPeers> {
+    FirstPeers { peers: BackendPeers::new(backend.clone()), left: event.count.unwrap_or(u32::MAX) }
+}
+
+/// What waits in the queue must not keep the function from checking.
+async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
+    let now = Instant::now();
+    let deadline = now + ends.saturating_duration_since(now) / DRAINING;
+    match queue.drain(backend, deadline).await {
+        Ok(drained) => drained,
+        Err(error) => {
+            tracing::error!("{error}");
+            0
+        }
+    }
+}
+
+/// Puts what the hub did not take into the queue. Without one the invocation has failed.
+async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> anyhow::Result<u64> {
+    let results = std::mem::take(&mut cycle.undelivered_results);
+    if results.is_empty() {
+        return Ok(0);
+    }
+    let why = cycle.report_error.as_ref().map(ToString::to_string).unwrap_or_default();
+    let Some(url) = &sandbox.queue_url else {
+        bail!("{} results are lost, because no SPOOL_QUEUE_URL is set: {why}", results.len());
+    };
+    tracing::warn!(results = results.len(), "results go into the queue: {why}");
+    Queue { aws: &sandbox.aws, url }.put(&results, ends).await?;
+    Ok(results.len() as u64)
+}
+
+fn is_unauthorized(cycle: &CycleReport) -> bool {
+    let error = cycle.fetch_error.as_ref().and_then(|error| error.downcast_ref::<BackendError>());
+    error.is_some_and(BackendError::is_unauthorized)
+}

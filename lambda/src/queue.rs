@@ -1,0 +1,120 @@
+//! Results on their way through a queue, for when the hub is away.
+
+use easytier_probe::{Backend, CheckResult};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::aws::Aws;
+
+/// The longest message, in bytes: what SQS takes of all sizes it ever took, less its own part.
+const MAX_MESSAGE: usize = 240 * 1024;
+
+/// Messages that one invocation takes from the queue, at most.
+const MAX_DRAINED: usize = 20;
+
+/// Messages of one request, as SQS allows.
+const AT_ONCE: i32 = 10;
+
+/// What went wrong with the queue.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue of SPOOL_QUEUE_URL {what}: {cause}")]
+pub struct QueueError {
+    what: &'static str,
+    cause: String,
+}
+
+/// A queue of results.
+pub struct Queue<'a> {
+    pub aws: &'a Aws,
+    pub url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    results: &'a [CheckResult],
+}
+
+#[derive(Deserialize)]
+struct Received {
+    results: Vec<CheckResult>,
+}
+
+impl Queue<'_> {
+    /// Puts results into the queue, in as few messages as hold them. Says how many could not be put there, and why.
+    pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> Result<(), QueueError> {
+        for body in messages(results) {
+            let request = self.aws.sqs().await.send_message().queue_url(self.url).message_body(body);
+            within(deadline, "takes no results", request.send()).await?;
+        }
+        Ok(())
+    }
+
+    /// Delivers what is in the queue to the backend, a bounded part of it and until `deadline`. A message leaves the
+    /// queue when the backend has stored it. Gives the number of results delivered.
+    pub async fn drain(&self, backend: &Backend, deadline: Instant) -> Result<u64, QueueError> {
+        let mut delivered = 0;
+        let mut taken = 0;
+        while taken < MAX_DRAINED && Instant::now() < deadline {
+            let request = self
+                .aws
+                .sqs()
+                .await
+                .receive_message()
+                .queue_url(self.url)
+                .max_number_of_messages(AT_ONCE)
+                .wait_time_seconds(0);
+            let received = within(deadline, "cannot be read", request.send()).await?.messages.unwrap_or_default();
+            if received.is_empty() {
+                break;
+            }
+            taken += received.len();
+            for message in received {
+                let body = message.body.unwrap_or_default();
+                match serde_json::from_str::<Received>(&body) {
+                    Ok(Received { results }) => {
+                        if let Err(error) = backend.send_results(Uuid::now_v7(), &results, deadline).await {
+                            // The message comes back by itself, and so do those that were received with it.
+                            tracing::warn!("results stay in the queue: {error}");
+                            return Ok(delivered);
+                        }
+                        delivered += results.len() as u64;
+                    }
+                    Err(error) => tracing::error!(%error, "a message that holds no results; it leaves the queue"),
+                }
+                if let Some(handle) = message.receipt_handle {
+                    let request = self.aws.sqs().await.delete_message().queue_url(self.url).receipt_handle(handle);
+                    within(deadline, "keeps what was delivered", request.send()).await?;
+                }
+            }
+        }
+        Ok(delivered)
+    }
+}
+
+/// The bodies of messages that hold `results`, each as long as it may be.
+fn messages(results: &[CheckResult]) -> Vec<String> {
+    let body = serde_json::to_string(&Message { results }).expect("a result can be written");
+    match results.len() {
+        0 => Vec::new(),
+        length if length > 1 && body.len() > MAX_MESSAGE => {
+            let (first, second) = results.split_at(length / 2);
+            let mut bodies = messages(first);
+            bodies.extend(messages(second));
+            bodies
+        }
+        _ => vec![body],
+    }
+}
+
+async fn within<T, E: std::error::Error + 'static>(
+    deadline: Instant,
+    what: &'static str,
+    request: impl Future<Output = Result<T, E>>,
+) -> Result<T, QueueError> {
+    match timeout_at(deadline, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(QueueError { what, cause: aws_sdk_sqs::error::DisplayErrorContext(&error).to_string() }),
+        Err(_) => Err(QueueError { what, cause: "the time of the invocation was over".to_owned() }),
+    }
+}
