@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod completions;
 mod demo;
+mod descriptors;
 mod exit;
 mod hub;
 mod logging;
@@ -21,5 +22,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    descriptors::raise();
     exit::report(args::Cli::parse().command.run())
 }

@@ -54,7 +54,7 @@ pub struct ProbeConfig {
     pub server_port: u16,
     pub database_path: PathBuf,
     pub database_url: Option<Secret>,
-    /// A filter of the log, not validated here.
+    /// A filter of the log, which the program that logs validates: it knows what filters there are.
     pub rust_log: String,
     pub log_format: LogFormat,
 }
@@ -63,6 +63,13 @@ impl ProbeConfig {
     /// Reads and validates the configuration.
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(sources);
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    /// The same with a reader that others read by too, so that all that is wrong is told together. What was read means
+    /// nothing unless the reader is finished without an error.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
         let config = Self {
             distributed_mode_enabled: reader.value("DISTRIBUTED_MODE_ENABLED", values::switch),
             backend_base_url: reader.optional("BACKEND_BASE_URL", values::base_urls).unwrap_or_default(),
@@ -104,7 +111,7 @@ impl ProbeConfig {
                 );
             }
         }
-        reader.finish(config)
+        config
     }
 
     /// How to talk to the backend; an error when none is configured.
@@ -163,7 +170,11 @@ impl<'a> Reader<'a> {
         match parse(value) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.errors.push(ConfigError { place: place.clone(), value: shown(name, value), problem });
+                let error = ConfigError { place: place.clone(), value: shown(name, value), problem };
+                // Two that read by the same reader may both want this setting.
+                if !self.errors.contains(&error) {
+                    self.errors.push(error);
+                }
                 None
             }
         }

@@ -29,7 +29,7 @@ use crate::{exit::Exit, logging, stop};
 const GRACE: Duration = Duration::from_secs(10);
 
 pub fn run(config: HubConfig) -> anyhow::Result<Exit> {
-    logging::start(config.log_filter.filter(), config.log_format);
+    logging::start(&config.log);
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(serve(config));
