@@ -6,12 +6,11 @@ use anyhow::Context;
 use clap::Args;
 use easytier_probe::{
     ProbeConfig,
-    config::{ConfigErrors, LogFormat, Reader, Sources},
+    config::{ConfigErrors, Reader, Sources},
 };
 use easytier_uptime_hub::model::Region;
 use easytier_uptime_scheduler::{DaemonOptions, Ending, SpoolLimits, Vitals, run_daemon};
 use tokio::{net::TcpListener, sync::oneshot};
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     exit::Exit,
@@ -19,6 +18,7 @@ use crate::{
         config::{Database, HubConfig},
         database::{self, Opened},
     },
+    logging::LogSettings,
     plan,
     service::{self, Service, Told},
     settings::{Selection, SettingFlags},
@@ -139,8 +139,8 @@ impl Service for Daemon {
         self.history.listen
     }
 
-    fn log(&self) -> (EnvFilter, LogFormat) {
-        (self.history.log_filter.filter(), self.history.log_format)
+    fn log(&self) -> &LogSettings {
+        &self.history.log
     }
 
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {

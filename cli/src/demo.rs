@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use easytier_probe::{
-    AddressPolicy, Backend, BackendConfig, CheckOptions, Checker, CycleOptions, CycleReport, config::LogFormat,
-    cycle::BackendPeers, duration, run_cycle,
+    AddressPolicy, Backend, BackendConfig, CheckOptions, Checker, CycleOptions, CycleReport, cycle::BackendPeers,
+    duration, run_cycle,
 };
 use tokio::{
     runtime,
@@ -49,7 +49,7 @@ pub struct DemoArgs {
 }
 
 pub fn run(args: DemoArgs) -> anyhow::Result<Exit> {
-    logging::start(logging::filter("warn").expect("a level is a filter"), LogFormat::Text);
+    logging::start_with_warnings();
     let runtime =
         runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
     runtime.block_on(async {

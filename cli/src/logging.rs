@@ -2,11 +2,13 @@
 
 use std::io::{self, IsTerminal};
 
-use easytier_probe::config::LogFormat;
+use easytier_probe::config::{LogFormat, Reader, values};
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
+
+use crate::descriptors;
 
 /// Where our own code's lines come from.
 const OURS: [&str; 2] = ["easytier_probe", "easytier_uptime"];
@@ -17,31 +19,65 @@ pub fn trace_checks() {
     tracing_subscriber::registry().with(Targets::new().with_target("easytier_probe", Level::DEBUG)).with(lines).init();
 }
 
-/// What is logged, which can be changed while the program runs.
-pub struct Filter(reload::Handle<EnvFilter, Registry>);
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// Of a filter that is known to be one: a filter itself cannot be cloned.
+    filter: String,
+    format: LogFormat,
+}
 
-impl Filter {
-    pub fn set(&self, filter: EnvFilter) {
-        self.0.reload(filter).expect("the log lasts as long as the process");
+impl LogSettings {
+    /// Reads `RUST_LOG` and `LOG_FORMAT`, together with whatever else a command reads.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            filter: reader.value("RUST_LOG", |text| filter(text).map(|_| text.to_owned())),
+            format: reader.value("LOG_FORMAT", values::log_format),
+        }
+    }
+
+    fn filter(&self) -> EnvFilter {
+        filter(&self.filter).expect("it was read as one")
     }
 }
 
-/// Logs to stderr what passes `filter`.
-pub fn start(filter: EnvFilter, format: LogFormat) -> Filter {
+/// The log of this process, whose filter can be changed while it runs.
+pub struct Log(reload::Handle<EnvFilter, Registry>);
+
+impl Log {
+    /// Logs what the settings say from now on; the format stays as it is.
+    pub fn filter_by(&self, settings: &LogSettings) {
+        self.0.reload(settings.filter()).expect("the log lasts as long as the process");
+    }
+}
+
+/// Logs to stderr as the settings say.
+pub fn start(settings: &LogSettings) -> Log {
+    let log = to_stderr(settings.filter(), settings.format);
+    descriptors::tell();
+    log
+}
+
+/// Logs to stderr what somebody has to know, for commands that take no settings.
+pub fn start_with_warnings() {
+    to_stderr(filter("warn").expect("a level is a filter"), LogFormat::Text);
+}
+
+fn to_stderr(filter: EnvFilter, format: LogFormat) -> Log {
     let lines = match format {
         LogFormat::Text => fmt::layer().with_writer(io::stderr).with_ansi(colored()).boxed(),
         LogFormat::Json => fmt::layer().with_writer(io::stderr).json().flatten_event(true).boxed(),
     };
     let (filter, handle) = reload::Layer::new(filter);
     tracing_subscriber::registry().with(filter).with(lines).init();
-    Filter(handle)
+    Log(handle)
 }
 
 /// The filter that `RUST_LOG` asks for, or what would be right instead.
 ///
 /// A level that names no module is for our own code; of the libraries beneath it, which have much to say about
 /// little, only errors come through unless they are named.
-pub fn filter(rust_log: &str) -> Result<EnvFilter, String> {
+fn filter(rust_log: &str) -> Result<EnvFilter, String> {
     let directives = rust_log.split(',').map(|directive| match directive.trim().parse::<LevelFilter>() {
         Ok(level) => OURS.map(|module| format!("{module}={level}")).join(","),
         Err(_) => directive.to_owned(),

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod daemon;
 mod demo;
+mod descriptors;
 mod exit;
 mod hub;
 mod logging;
@@ -26,5 +27,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    descriptors::raise();
     exit::report(args::Cli::parse().run())
 }

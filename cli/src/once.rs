@@ -130,7 +130,7 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     let plan = Plan::new(settings, peers.as_deref(), report, dry_run)?;
     // Before the checks, so that they are not in vain.
     let output = Output::open(output)?;
-    logging::start(plan.log_filter, plan.log_format);
+    logging::start(&plan.log);
 
     let options = CycleOptions {
         budget,

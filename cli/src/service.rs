@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use easytier_probe::config::{ConfigErrors, LogFormat};
+use easytier_probe::config::ConfigErrors;
 use easytier_uptime_scheduler::Ending;
 use tokio::{
     net::TcpListener,
@@ -19,9 +19,12 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
-use tracing_subscriber::EnvFilter;
 
-use crate::{exit::Exit, logging, systemd};
+use crate::{
+    exit::Exit,
+    logging::{self, Log, LogSettings},
+    systemd,
+};
 
 /// A service with a validated configuration.
 pub trait Service: Sized {
@@ -31,7 +34,7 @@ pub trait Service: Sized {
     /// Where it serves.
     fn listen(&self) -> SocketAddr;
 
-    fn log(&self) -> (EnvFilter, LogFormat);
+    fn log(&self) -> &LogSettings;
 
     /// Serves on `listener` until it is told how to end. `is_first`: whether it has served before in this process.
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()>;
@@ -43,8 +46,7 @@ pub type Told = oneshot::Receiver<Ending>;
 /// Runs the service that `flags` and the rest of the configuration ask for.
 pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let service = S::load(flags.clone())?;
-    let (filter, format) = service.log();
-    let log = logging::start(filter, format);
+    let log = logging::start(service.log());
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(run_until_stopped(service, flags, &log));
@@ -56,7 +58,7 @@ pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> 
 async fn run_until_stopped<S: Service>(
     mut service: S,
     flags: BTreeMap<String, String>,
-    log: &logging::Filter,
+    log: &Log,
 ) -> anyhow::Result<Exit> {
     // Before anything is printed, so that a signal that answers it ends the service in order.
     let mut signals = Signals::take_over()?;
@@ -88,7 +90,7 @@ async fn run_until_stopped<S: Service>(
             Some(next) => {
                 systemd::reloading();
                 tracing::info!("beginning anew with the configuration as it is now");
-                log.set(next.log().0);
+                log.filter_by(next.log());
                 Ending::Restart
             }
         };

@@ -9,11 +9,10 @@ use std::{
 use clap::Args;
 use easytier_probe::{
     ProbeConfig,
-    config::{ConfigError, ConfigErrors, LogFormat, Reader, Sources},
+    config::{ConfigError, ConfigErrors, Reader, Sources},
 };
 use easytier_uptime_hub::model::{PeerSpec, Region};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     daemon::Daemon,
@@ -22,6 +21,7 @@ use crate::{
         config::HubConfig,
         serve::{Hub, Local},
     },
+    logging::LogSettings,
     peer_list, plan,
     service::{self, Service, Told},
     settings::{Selection, SettingFlags},
@@ -143,7 +143,7 @@ impl Service for Standalone {
         }
     }
 
-    fn log(&self) -> (EnvFilter, LogFormat) {
+    fn log(&self) -> &LogSettings {
         match self {
             Self::Hub(hub) => hub.log(),
             Self::Daemon(daemon) => daemon.log(),

@@ -85,6 +85,20 @@ fn starts_on_an_empty_folder_and_tells_its_address_first() {
 }
 
 #[test]
+fn a_hub_may_open_as_many_files_as_the_system_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -S -n 256 && exec \"$0\" hub", PROGRAM]).current_dir(folder.path());
+    shell.env_clear().envs([("SERVER_PORT", "0"), ("RUST_LOG", "debug")]);
+    let mut hub = Hub::of(&mut shell);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", hub.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let [.., soft, hard, _] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+    assert!(soft == hard && soft != "256", "{line}");
+    hub.await_log(&format!("limit={soft}"));
+}
+
+#[test]
 fn a_second_start_keeps_the_data_and_tells_no_password_again() {
     let folder = folder_of_hub();
     printed(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.7:11010", "--name", "kept"]));
@@ -300,6 +314,26 @@ fn a_running_hub_is_taken_over_by_its_url() {
     let said = printed(&run(to.path(), &["hub", "peer", "import", &hub.url]));
     assert_eq!(said, "imported 3 peers; 0 listed already\n");
     assert_eq!(exported(to.path()), exported(from.path()));
+}
+
+#[test]
+fn a_hub_with_more_peers_than_a_page_is_taken_over_from_either_of_its_lists() {
+    const PEERS: usize = 1201;
+    let from = tempfile::tempdir().unwrap();
+    let hub = Hub::start(from.path());
+    let list: String = (0..PEERS).map(|n| format!("tcp://198.18.{}.{}:11010\n", n / 250, n % 250 + 1)).collect();
+    printed(&run_with(from.path(), &["hub", "peer", "import", "-"], &[], &list));
+    let (_, page) = hub.get("/peers", &[]);
+    let first = page["data"]["peers"].as_array().unwrap().len();
+    assert!(first < PEERS && page["data"]["next_cursor"].is_string(), "all on one page of {first}");
+
+    // By cursor, and by number.
+    for path in ["/peers", "/api/peers?count=300", "/api/nodes"] {
+        let to = folder_of_hub();
+        let said = printed(&run(to.path(), &["hub", "peer", "import", &format!("{}{path}", hub.url)]));
+        assert_eq!(said, format!("imported {PEERS} peers; 0 listed already\n"), "{path}");
+        assert_eq!(exported(to.path()), exported(from.path()), "{path}");
+    }
 }
 
 /// A site as others run it: three pages, at most 100 peers each, with fields and values of its own.

@@ -436,6 +436,19 @@ async fn what_cannot_be_meant_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_the_log_is_told_once_and_with_all_else() {
+    let wrong = [("RUST_LOG", "easytier=loud"), ("LOG_FORMAT", "xml"), ("CHECK_CONCURRENCY", "many")];
+    let run = wrong.iter().fold(Run::new(&["--peers", "-"]), |run, (name, value)| run.env(name, value));
+    let outcome = run.ended().await;
+    outcome.assert_code(2);
+    outcome.assert_says(&["names no peer"]);
+    for (name, value) in wrong {
+        let line = format!("{name} (environment) = '{value}': ");
+        assert_eq!(outcome.stderr.matches(&line).count(), 1, "{line}\n{}", outcome.stderr);
+    }
+}
+
+#[tokio::test]
 async fn flags_win_over_the_environment_over_dotenv_over_the_file() {
     let hub = hub_with(&[]).await;
     let toml = format!(

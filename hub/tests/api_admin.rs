@@ -116,8 +116,14 @@ async fn a_wrong_password_opens_nothing() {
         assert_eq!(reply.refusal(StatusCode::UNAUTHORIZED), "the password is wrong");
         assert_eq!(reply.header("set-cookie"), None);
     }
-    for (body, words) in [("{}", "missing field `password`"), (r#"{"password":7}"#, "password: "), ("{", "EOF")] {
-        let said = hub.send(Request::post("/api/admin/login"), body).await.refusal(StatusCode::BAD_REQUEST);
+    let list = json!([PASSWORD]).to_string();
+    for (body, words) in [
+        ("{}", "missing field `password`"),
+        (r#"{"password":7}"#, "password: "),
+        ("{", "EOF"),
+        (list.as_str(), "expected an object"),
+    ] {
+        let said = hub.send(Request::post("/api/admin/login"), body.to_owned()).await.refusal(StatusCode::BAD_REQUEST);
         assert!(said.contains(words), "{said}");
     }
 }

@@ -59,7 +59,7 @@ pub struct ProbeConfig {
     pub server_port: u16,
     pub database_path: PathBuf,
     pub database_url: Option<Secret>,
-    /// A filter of the log, not validated here.
+    /// A filter of the log, which the program that logs validates: it knows what filters there are.
     pub rust_log: String,
     pub log_format: LogFormat,
 }
@@ -72,7 +72,8 @@ impl ProbeConfig {
         reader.finish(config)
     }
 
-    /// The same as a part of a configuration that has more.
+    /// The same with a reader that others read by too, so that all that is wrong is told together. What was read means
+    /// nothing unless the reader is finished without an error.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let config = Self {
             distributed_mode_enabled: reader.value("DISTRIBUTED_MODE_ENABLED", values::switch),
@@ -181,7 +182,11 @@ impl<'a> Reader<'a> {
         match parse(value) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.errors.push(ConfigError { place: place.clone(), value: shown(name, value), problem });
+                let error = ConfigError { place: place.clone(), value: shown(name, value), problem };
+                // Two that read by the same reader may both want this setting.
+                if !self.errors.contains(&error) {
+                    self.errors.push(error);
+                }
                 None
             }
         }
@@ -207,14 +212,7 @@ impl<'a> Reader<'a> {
 
     /// The configuration, if nothing was wrong.
     pub fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
-        // A setting that two parts of a program read is wrong once.
-        let mut errors: Vec<ConfigError> = Vec::new();
-        for error in self.errors {
-            if !errors.contains(&error) {
-                errors.push(error);
-            }
-        }
-        if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
+        if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
     }
 }
 

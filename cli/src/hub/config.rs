@@ -9,13 +9,12 @@ use std::{
 
 use easytier_probe::{
     AddressPolicy, CheckOptions, Secret,
-    config::{ConfigErrors, LogFormat, Reader, Sources, values},
+    config::{ConfigErrors, Reader, Sources, values},
 };
 use easytier_uptime_hub::{api::Network, consensus::Policy, crypto::HubKey, store::Retention};
-use tracing_subscriber::EnvFilter;
 
 use super::password;
-use crate::{logging, settings::Selection};
+use crate::{logging::LogSettings, settings::Selection};
 
 /// What every command of the hub needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +61,7 @@ pub struct HubConfig {
     pub checks: CheckOptions,
     pub policy: Policy,
     pub retention: Retention,
-    pub log_filter: EnvFilterText,
-    pub log_format: LogFormat,
+    pub log: LogSettings,
 }
 
 /// Where the database is, and with which key its secrets are sealed.
@@ -78,16 +76,6 @@ pub enum Database {
         url: Secret,
         key: HubKey,
     },
-}
-
-/// The text of a filter that is known to be one: a filter itself cannot be cloned.
-#[derive(Debug, Clone)]
-pub struct EnvFilterText(String);
-
-impl EnvFilterText {
-    pub fn filter(&self) -> EnvFilter {
-        logging::filter(&self.0).expect("validated when it was read")
-    }
 }
 
 impl HubConfig {
@@ -130,8 +118,7 @@ impl HubConfig {
             hours: reader.value("HOUR_RETENTION", values::retention),
             events: reader.value("EVENT_RETENTION", values::retention),
         };
-        let log_filter = reader.value("RUST_LOG", |text| logging::filter(text).map(|_| EnvFilterText(text.to_owned())));
-        let log_format = reader.value("LOG_FORMAT", values::log_format);
+        let log = LogSettings::read(reader);
         Some(Self {
             listen,
             database: database(reader)?,
@@ -140,8 +127,7 @@ impl HubConfig {
             checks,
             policy,
             retention,
-            log_filter,
-            log_format,
+            log,
         })
     }
 }

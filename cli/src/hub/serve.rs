@@ -9,10 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use easytier_probe::{
-    AddressPolicy, Checker, Secret,
-    config::{ConfigErrors, LogFormat},
-};
+use easytier_probe::{AddressPolicy, Checker, Secret, config::ConfigErrors};
 use easytier_uptime_hub::{
     api::{self, ApiOptions},
     crypto::HubKey,
@@ -24,13 +21,13 @@ use easytier_uptime_hub::{
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use super::{
     config::{Database, HubConfig},
     database::{self, Opened},
 };
 use crate::{
+    logging::LogSettings,
     service::{Service, Told},
     systemd,
 };
@@ -62,8 +59,8 @@ impl Service for Hub {
         self.config.listen
     }
 
-    fn log(&self) -> (EnvFilter, LogFormat) {
-        (self.config.log_filter.filter(), self.config.log_format)
+    fn log(&self) -> &LogSettings {
+        &self.config.log
     }
 
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {

@@ -5,15 +5,14 @@ use std::path::Path;
 use easytier_probe::{
     Backend, CheckOptions, CheckResult, ProbeConfig,
     backend::{Delivery, StatusReport},
-    config::{ConfigError, ConfigErrors, LogFormat},
+    config::{ConfigError, ConfigErrors, Reader},
     cycle::{BackendPeers, BoxError, ListedPeers, NoSink, Page, PeerSource, ReportSink},
 };
 use tokio::time::Instant;
-use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use super::Reporting;
-use crate::{logging, peer_list, settings::SettingFlags};
+use crate::{logging::LogSettings, peer_list, settings::SettingFlags};
 
 pub struct Plan {
     pub source: Source,
@@ -22,8 +21,7 @@ pub struct Plan {
     pub checks: CheckOptions,
     pub concurrency: usize,
     pub server_id: String,
-    pub log_filter: EnvFilter,
-    pub log_format: LogFormat,
+    pub log: LogSettings,
 }
 
 /// Where the peers are from.
@@ -53,21 +51,14 @@ impl Plan {
                 Vec::new()
             }
         });
-        let config = match ProbeConfig::load(&settings.sources()) {
-            Ok(config) => config,
-            Err(mut more) => {
-                more.0.append(&mut errors);
-                return Err(more.into());
-            }
-        };
-        let log_filter = logging::filter(&config.rust_log).unwrap_or_else(|what| {
-            errors.push(ConfigError {
-                place: "RUST_LOG".to_owned(),
-                value: Some(config.rust_log.clone()),
-                problem: what,
-            });
-            EnvFilter::default()
-        });
+        let sources = settings.sources();
+        let mut reader = Reader::new(&sources);
+        let config = ProbeConfig::read(&mut reader);
+        let log = LogSettings::read(&mut reader);
+        if let Err(mut more) = reader.finish(()) {
+            more.0.append(&mut errors);
+            return Err(more.into());
+        }
         // A backend that a list makes superfluous need not be there.
         let backend = if listed.is_none() || report {
             let backend = config.backend().map_err(|mut more| errors.append(&mut more.0)).ok();
@@ -104,8 +95,7 @@ impl Plan {
             checks: config.checks(),
             concurrency: config.check_concurrency,
             server_id: config.server_id,
-            log_filter,
-            log_format: config.log_format,
+            log,
         })
     }
 }

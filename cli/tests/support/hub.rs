@@ -62,7 +62,12 @@ impl Hub {
 
     pub fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Self {
         let variables: Vec<_> = [("SERVER_PORT", "0")].iter().chain(variables).copied().collect();
-        let mut child = command(folder, &["hub"], &variables).spawn().unwrap();
+        Self::of(&mut command(folder, &["hub"], &variables))
+    }
+
+    /// The hub that a command becomes.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (line, log) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -77,6 +82,10 @@ impl Hub {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Reads the log up to a line with these words.

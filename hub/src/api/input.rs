@@ -1,6 +1,6 @@
 //! What callers send, read with answers that say what is wrong with it.
 
-use std::time::Duration;
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use axum::{
     body::Body as RawBody,
@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _},
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(super) const MAX_BODY: usize = 4 << 20;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A JSON document in the body, whatever the caller says its type is.
+/// A JSON object in the body, whatever the caller says its type is.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub T);
 
@@ -60,8 +60,13 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(body).map_err(|_| Refusal::bad_request("the body is not UTF-8"))
 }
 
-/// Reads a document; the refusal names the field that is wrong.
+/// Reads an object; the refusal names the field that is wrong.
 pub(super) fn parse<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
+    parse_any(body).map(|Object(document)| document)
+}
+
+/// The same for a document that may be anything that a `T` takes.
+pub(super) fn parse_any<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
     let mut reader = serde_json::Deserializer::from_str(text(body.as_ref())?);
     let document = serde_path_to_error::deserialize(&mut reader).map_err(|error| malformed("the body", &error))?;
     reader.end().map_err(|error| Refusal::bad_request(format!("the body: {error}")))?;
@@ -70,10 +75,34 @@ pub(super) fn parse<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Re
 
 /// [`parse`] for what stands at `place` in a document that is parsed already.
 pub(super) fn parse_at<'a, T: Deserialize<'a>>(place: &str, value: &'a Value) -> Result<T, Refusal> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(value).map(|Object(part)| part).map_err(|error| {
         let place = field_of(&error).map_or(place.to_owned(), |field| format!("{place}.{field}"));
         Refusal::bad_request(format!("{place}: {}", error.inner()))
     })
+}
+
+/// A `T` that is written as an object. serde would take an array of its fields' values just as well.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
 }
 
 /// Reads a whole number in whichever way JSON may spell it: 80 and 80.0 are the same.
@@ -201,6 +230,18 @@ mod tests {
         assert!(refused(br#"{"count": 1} {}"#).starts_with("the body: trailing"));
         assert_eq!(refused(b"{\"count\": 1, \"more\": \"\xff\"}"), "the body is not UTF-8");
         refused("[".repeat(100_000).as_bytes());
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for wrong in ["[1]", "[1, []]", "null", "5", "\"count\"", "true"] {
+            let message = refused(wrong.as_bytes());
+            assert!(message.starts_with("the body: ") && message.contains("expected an object"), "{wrong}: {message}");
+        }
+        let part = serde_json::json!([1, []]);
+        let message = parse_at::<Document>("metadata", &part).unwrap_err().message;
+        assert!(message.starts_with("metadata: ") && message.contains("expected an object"), "{message}");
+        assert_eq!(parse_any::<Vec<u32>>("[1]").unwrap(), [1]);
     }
 
     #[test]

@@ -155,7 +155,7 @@ async fn heartbeat(
     let body = input::read(request).await?;
     let counters: Option<Value> = match input::text(&body)?.trim() {
         "" => None,
-        text => input::parse(text)?,
+        text => input::parse_any(text)?,
     };
     counters.as_ref().map_or(Ok(()), |counters| input::small("the body", counters))?;
     store.heartbeat(&probe, counters.as_ref(), Timestamp::now()).await?;

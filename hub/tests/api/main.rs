@@ -6,6 +6,7 @@ mod hub;
 mod support;
 
 mod client;
+mod document_examples;
 mod operations;
 mod peers;
 mod registry;

@@ -21,7 +21,7 @@ use crate::{
         error::{Answer, PublicDone, PublicEnvelope, PublicRefusal, Refusal},
         input::{self, Body, Path, Query},
         public::{
-            fields::{NodeFields, labels, labels_schema, whole, wrong},
+            fields::{NodeFields, labels, labels_schema, wrong},
             item::NodeItem,
             nodes::{MAX_SEARCH, search},
             paging::{Paged, Paging},
@@ -124,7 +124,7 @@ pub(super) struct OperatorFields {
     regions: Option<Vec<String>>,
     check: Option<CheckWord>,
     /// 0 for the deadline of the probe.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "input::whole_number")]
     #[schema(maximum = 60_000)]
     timeout_ms: Option<u32>,
     /// False takes the secret away. True changes nothing.

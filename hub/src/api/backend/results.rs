@@ -17,7 +17,7 @@ use crate::{
         App,
         auth::ProbeCaller,
         error::{Answer, BackendEnvelope, BackendRefusal, Refusal},
-        input,
+        input::{self, Object},
     },
     model::{Batch, Rejection},
     time::Timestamp,
@@ -119,9 +119,10 @@ struct Read {
 fn read(body: &[u8]) -> Result<Read, Refusal> {
     let text = input::text(body)?;
     // Nearly always everything is as it should be, and this is the cheap way.
-    if let Ok(sent) = serde_json::from_str::<Sent<CheckResult>>(text) {
-        check_count(sent.results.len())?;
-        return Ok(Read { sent, places: None, refused: Vec::new() });
+    if let Ok(Object(Sent { cycle_id, sent_at, results })) = serde_json::from_str::<Object<Sent<Object<_>>>>(text) {
+        check_count(results.len())?;
+        let results = results.into_iter().map(|Object(result)| result).collect();
+        return Ok(Read { sent: Sent { cycle_id, sent_at, results }, places: None, refused: Vec::new() });
     }
     let Sent { cycle_id, sent_at, results } = input::parse::<Sent<Box<RawValue>>>(body)?;
     check_count(results.len())?;
@@ -239,6 +240,20 @@ mod tests {
         assert_eq!((blocked.error, blocked.message.as_deref()), (None, Some("quic_blocked: no answer")));
         assert_eq!(silent.message.as_deref(), Some("quic_blocked"));
         assert_eq!((relayed.relay, once.checks), (None, 1));
+    }
+
+    #[test]
+    fn an_array_of_fields_is_no_result_and_no_batch() {
+        let [id, at] = ["id", "checked_at"].map(|field| result()[field].clone());
+        // In the order of the fields, with nothing missing.
+        let fields =
+            json!([id, 1, at, 1, 1, "Online", 12.41, null, null, "route", null, null, null, null, null, null, null]);
+        assert!(serde_json::from_value::<CheckResult>(fields.clone()).is_ok());
+        let Read { sent, refused, .. } = read_all(vec![result(), fields]);
+        assert_eq!((sent.results.len(), refused.len(), refused[0].index), (1, 1, 1));
+        assert_eq!(refused[0].detail.as_deref(), Some("not an object"));
+        let batch = read(b"[null, null, []]").map(drop).unwrap_err();
+        assert!(batch.message.contains("expected an object"), "{}", batch.message);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use easytier_probe::{PeerUrl, Scheme, Secret};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 use utoipa::{
     ToSchema,
     openapi::{
@@ -18,7 +18,7 @@ use utoipa::{
 
 use super::{nodes::LABEL_PATTERN, parameter::string};
 use crate::{
-    api::error::Refusal,
+    api::{error::Refusal, input::whole_number},
     model::{LabelError, PeerSpec, Tag},
 };
 
@@ -48,7 +48,7 @@ pub(in crate::api) struct NodeFields {
     #[schema(schema_with = host)]
     host: Option<String>,
     /// The protocol's usual one when there is none; txt and srv nodes have none.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "whole_number")]
     #[schema(minimum = 1, maximum = 65535, example = 11010)]
     port: Option<u16>,
     /// tcp when there is none.
@@ -57,7 +57,7 @@ pub(in crate::api) struct NodeFields {
     #[schema(max_length = 2000)]
     description: Option<String>,
     /// Networks that the node takes.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "whole_number")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     max_connections: Option<u32>,
     /// Its owner offers to relay.
@@ -269,16 +269,6 @@ fn is_mail_or_blank(text: &str) -> bool {
     mail.is_empty() || mail.split_once('@').is_some_and(|(user, host)| part(user) && part(host))
 }
 
-/// A whole number. In JSON 80 and 80.0 are the same.
-pub(in crate::api) fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
-    let float = number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..1e15).contains(float));
-    let whole = number.as_u64().or(float.map(|float| float as u64)).and_then(|whole| T::try_from(whole).ok());
-    whole.map(Some).ok_or_else(|| D::Error::custom(format_args!("{number} is not whole or out of bounds")))
-}
-
 /// A host as [`PeerUrl`] takes it: nothing in it can become another part of a URL.
 fn parse_host(said: &str) -> Result<String, Refusal> {
     let host = said.trim();
@@ -329,7 +319,7 @@ mod tests {
         let url = |json| fields(json).parse().and_then(Said::into_spec).unwrap().url.to_string();
         assert_eq!(url(serde_json::json!({ "host": " node.example.net " })), "tcp://node.example.net:11010");
         assert_eq!(url(serde_json::json!({ "host": "::1", "protocol": "wss" })), "wss://[::1]:443");
-        assert_eq!(url(serde_json::json!({ "host": "[2001:db8::1]", "port": 7 })), "tcp://[2001:db8::1]:7");
+        assert_eq!(url(serde_json::json!({ "host": "[2001:db8::1]", "port": 7.0 })), "tcp://[2001:db8::1]:7");
         assert_eq!(url(serde_json::json!({ "host": "192.0.2.1", "protocol": "wg" })), "wg://192.0.2.1:11011");
         let txt = serde_json::json!({ "host": "_nodes.example.net", "port": 0, "protocol": "txt" });
         assert_eq!(url(txt), "txt://_nodes.example.net");

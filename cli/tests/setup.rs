@@ -1,0 +1,57 @@
+//! tools/setup asks the system for what is missing, and for nothing when nothing is.
+
+use std::{
+    env, fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::Command,
+};
+
+/// Notes how it was called.
+const APT_GET: &str = "#!/bin/sh\necho \"$*\" >>\"$CALLS\"\n";
+/// Only to be root for a moment.
+const SUDO: &str = "#!/bin/sh\nexec \"$@\"\n";
+const NOTHING: &str = "#!/bin/sh\n";
+
+fn program(folder: &Path, name: &str, script: &str) {
+    let file = folder.join(name);
+    fs::write(&file, script).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// What apt-get is asked for on a machine that has these programs, and no others that matter.
+fn asked_for(installed: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = env::var_os("PATH").unwrap();
+    for name in ["tr", "id"] {
+        let real = env::split_paths(&path).map(|place| place.join(name)).find(|file| file.is_file()).unwrap();
+        symlink(real, folder.path().join(name)).unwrap();
+    }
+    program(folder.path(), "apt-get", APT_GET);
+    program(folder.path(), "sudo", SUDO);
+    installed.iter().for_each(|name| program(folder.path(), name, NOTHING));
+    let calls = folder.path().join("calls");
+    let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/setup");
+    let ran = Command::new("/bin/sh").arg(setup).env("PATH", folder.path()).env("CALLS", &calls).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    fs::read_to_string(calls).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_missing_is_installed_in_one_go() {
+    let asked = asked_for(&[]);
+    let [update, install] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(update, "update -qq");
+    assert!(install.starts_with("install -y --no-install-recommends "), "{install}");
+    // PostgreSQL is found where its package puts it, on the PATH or not, and so may be there.
+    for package in ["iproute2", "util-linux", "python3-venv"] {
+        assert!(install.split(' ').any(|word| word == package), "{package} is missing in {install:?}");
+    }
+}
+
+#[test]
+fn what_is_there_is_not_installed_again() {
+    let asked = asked_for(&["ip", "initdb", "python3"]);
+    assert_eq!(asked, ["update -qq", "install -y --no-install-recommends util-linux"]);
+    assert!(asked_for(&["ip", "initdb", "python3", "unshare"]).is_empty());
+}
