@@ -16,6 +16,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
+    process::Command,
     process::Output,
     time::{Duration, Instant},
 };
