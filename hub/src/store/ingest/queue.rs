@@ -96,6 +96,7 @@ async fn store(shared: &Shared, group: Vec<Delivery>) {
     // Nobody may be left to hear an answer; that changes nothing.
     match commit::store(shared, &batches).await {
         Ok(receipts) => {
+            tracing::debug!(batches = batches.len(), "stored a group in one transaction");
             for (reply, receipt) in replies.into_iter().zip(receipts) {
                 drop(reply.send(Ok(receipt)));
             }
