@@ -39,7 +39,10 @@ pub use self::{
     ingest::CLOCK_TOLERANCE,
     retention::Swept,
 };
-use self::{engine::Db, ingest::Queue};
+use self::{
+    engine::Db,
+    ingest::{KnownPeers, Queue},
+};
 use crate::{
     consensus::Policy,
     crypto::HubKey,
@@ -98,6 +101,7 @@ struct Shared {
     key: HubKey,
     policy: Policy,
     retention: Retention,
+    known_peers: KnownPeers,
 }
 
 impl Store {
@@ -109,7 +113,7 @@ impl Store {
             Location::Postgres(url) => Db::open_postgres(url.expose()).await?,
         };
         migrate(&db).await?;
-        let shared = Arc::new(Shared { db, key, policy, retention });
+        let shared = Arc::new(Shared { db, key, policy, retention, known_peers: KnownPeers::default() });
         shared.check_key().await?;
         partitions::prepare(&shared.db, shared.retention.results, now).await?;
         let queue = Queue::start(Arc::clone(&shared));
