@@ -31,8 +31,16 @@ pub fn run(engine: Engine, size: &Size) {
     runtime().block_on(async {
         let (_database, hub) = with_history(engine, size.many_peers, size.hours).await;
         println!(
-            "{} peers reported {ROUNDS} times from {REGIONS} regions, {} h of 5-minute rollups; {LIST}, {} times",
-            size.many_peers, size.hours, size.lists
+            "{} peers reported {ROUNDS} times from {REGIONS} regions, {} h of 5-minute rollups; {LIST}, {} times\n\n\
+             {:12} {:>24} {:>30} {:>18} {:>12}",
+            size.many_peers,
+            size.hours,
+            size.lists,
+            "",
+            "until it is read, median",
+            "until its head, hub's own mean",
+            "hub's CPU, mean",
+            "length",
         );
         for zipped in [false, true] {
             print_lists(&hub, size, zipped).await;
@@ -42,7 +50,7 @@ pub fn run(engine: Engine, size: &Size) {
             connection.get(&format!("{LIST}&page={page}"), false).await;
         }
         let (now, most) = hub.memory();
-        println!("memory of the hub: {:.1} MiB, {:.1} MiB at the most", mebibytes(now), mebibytes(most));
+        println!("\nmemory of the hub {:.1} MiB, at the most {:.1} MiB", mebibytes(now), mebibytes(most));
     });
 }
 
@@ -60,8 +68,7 @@ async fn print_lists(hub: &Hub, size: &Size, zipped: bool) {
     }
     let (cpu, (count_after, answering_after)) = (hub.cpu() - cpu, hub.answered(ROUTE).await);
     println!(
-        "{}: {:.1} ms until it was read on a kept connection (median), {:.1} ms to the head of the answer by the hub's own \
-         figure (mean), {:.1} ms of the hub's CPU (mean); {} KiB",
+        "{:12} {:21.1} ms {:27.1} ms {:15.1} ms {:8} KiB",
         if zipped { "with gzip" } else { "as it is" },
         median(waits),
         millis(answering_after - answering) / (count_after - count),
@@ -90,8 +97,8 @@ pub fn run_growth(engine: Engine, size: &Size) {
         }
         let [short, long] = waits.map(median);
         println!(
-            "{FEW_PEERS} peers, {LIST} in turns, medians of {}: {} h of 5-minute rollups {short:.1} ms, {} h {long:.1} ms: \
-             {:.2} times",
+            "{FEW_PEERS} peers, {LIST} in turns, until it is read, medians of {}\n\n\
+             {:4} h of 5-minute rollups {short:7.1} ms\n{:4} h {long:26.1} ms\nratio {:28.2}",
             size.lists,
             size.hours,
             size.hours * LONGER,

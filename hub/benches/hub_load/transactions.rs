@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::{
     Layer,
-    filter::{LevelFilter, filter_fn},
+    filter::{LevelFilter, Targets, filter_fn},
     layer::{Context, SubscriberExt},
     util::SubscriberInitExt,
 };
@@ -26,7 +26,9 @@ fn is_of_a_transaction(metadata: &Metadata<'_>) -> bool {
 
 /// Counts from now on.
 pub fn count() {
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(LevelFilter::INFO);
+    // Apart from what the driver says of PostgreSQL's notices.
+    let said = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(said);
     tracing_subscriber::registry().with(log).with(Counter.with_filter(filter_fn(is_of_a_transaction))).init();
 }
 

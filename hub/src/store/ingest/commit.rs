@@ -29,8 +29,8 @@ use crate::{
 /// How often a transaction is tried that meets another hub's.
 const ATTEMPTS: u32 = 4;
 
-/// Whether some results of a group may have been stored before. Nearly always all are new, and to be told which are
-/// costs a fifth of storing them.
+/// Whether some results of a group may have been stored before. Nearly always all are new, and to look costs a third of
+/// storing them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     AllNew,
@@ -175,7 +175,7 @@ const RESULT_COLUMNS: &[(&str, Column)] = &[
     ("relay_error", Column::Text),
 ];
 
-static NEW_RESULTS: Bulk = Bulk::new("results", RESULT_COLUMNS, "ON CONFLICT (day, result_id) DO NOTHING");
+static NEW_RESULTS: Bulk = Bulk::new("results", RESULT_COLUMNS, "");
 
 static RESULTS: Bulk =
     Bulk::new("results", RESULT_COLUMNS, "ON CONFLICT (day, result_id) DO NOTHING RETURNING result_id");
@@ -191,9 +191,12 @@ async fn insert<'a>(
     taken.sort_unstable_by_key(|one| one.judged.result.id);
     let values = values(&taken);
     if expected == Expected::AllNew {
-        let stored = NEW_RESULTS.execute(tx, values).await?;
+        match NEW_RESULTS.execute(tx, values).await {
+            Err(error) if error.is_unique_violation() => return Ok(None),
+            stored => stored?,
+        };
         taken.iter().for_each(|one| receipts[one.batch].accepted += 1);
-        return Ok((stored == taken.len() as u64).then_some(taken));
+        return Ok(Some(taken));
     }
     let new: HashSet<Uuid> = RESULTS.returning::<(Uuid,)>(tx, values).await?.into_iter().map(|(id,)| id).collect();
     let mut stored = Vec::with_capacity(new.len());
