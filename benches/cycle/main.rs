@@ -7,6 +7,8 @@ mod backend;
 mod client;
 #[path = "../support/nodes.rs"]
 mod nodes;
+#[path = "../support/role.rs"]
+mod role;
 #[path = "../support/usage.rs"]
 mod usage;
 
@@ -24,11 +26,8 @@ const ROLES: [nodes::Role; 2] = [("backend", backend::serve), ("client", client:
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, role, rest @ ..] = arguments.as_slice()
-        && flag == "--role"
-    {
-        let (_, play) = ROLES.iter().find(|(name, _)| name == role).expect("a known role");
-        return play(rest);
+    if role::play(&ROLES, &arguments) {
+        return;
     }
     println!(
         "\none cycle over {} nodes, medians of {RUNS} (best and worst)\n\n  \

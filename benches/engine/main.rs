@@ -11,6 +11,8 @@ mod held;
 mod in_flight;
 #[path = "../support/nodes.rs"]
 mod nodes;
+#[path = "../support/role.rs"]
+mod role;
 #[path = "../support/usage.rs"]
 mod usage;
 mod verdict;
@@ -35,11 +37,8 @@ const ROLES: [nodes::Role; 5] = [
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, role, rest @ ..] = arguments.as_slice()
-        && flag == "--role"
-    {
-        let (_, play) = ROLES.iter().find(|(name, _)| name == role).expect("a known role");
-        return play(rest);
+    if role::play(&ROLES, &arguments) {
+        return;
     }
     // cargo passes --bench.
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();

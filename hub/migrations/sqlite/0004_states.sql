@@ -1,4 +1,5 @@
--- What the regions together say about a peer; every peer has a row.
+-- What the regions together say about a peer; every peer has a row. No index but the key: all columns change with every
+-- result, and what is due for review is looked for only every few seconds.
 CREATE TABLE peer_states (
     peer_id         BIGINT NOT NULL PRIMARY KEY REFERENCES peers (id) ON DELETE CASCADE,
     -- 0 unknown, 1 down, 2 partial, 3 up
@@ -20,8 +21,6 @@ CREATE TABLE peer_states (
     -- The evidence by region and probe: JSON, see consensus.rs.
     evidence        TEXT NOT NULL
 ) WITHOUT ROWID;
-
-CREATE INDEX peer_states_review ON peer_states (review_at);
 
 -- The last 96 quarters of an hour, packed; apart from peer_states because they change once a quarter.
 CREATE TABLE rings (

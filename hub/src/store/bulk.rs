@@ -44,22 +44,25 @@ impl Bulk {
         Self { table, columns, then, sqlite: OnceLock::new(), postgres: OnceLock::new() }
     }
 
-    /// Inserts `values`, which are whole rows one after another. Nothing happens without any.
-    pub(super) async fn execute(&'static self, tx: &mut Tx, values: Vec<Value>) -> Result<(), StoreError> {
+    /// Inserts `values`, which are whole rows one after another; says how many rows it made or changed. Nothing happens
+    /// without any.
+    pub(super) async fn execute(&'static self, tx: &mut Tx, values: Vec<Value>) -> Result<u64, StoreError> {
         if values.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         match tx {
             Tx::Sqlite(tx) => {
+                let mut changed = 0;
                 for (sql, args) in self.chunks(values) {
-                    sqlite_query(sql, args).execute(&mut **tx).await?;
+                    changed += sqlite_query(sql, args).execute(&mut **tx).await?.rows_affected();
                 }
+                Ok(changed)
             }
             Tx::Postgres(tx) => {
-                sqlx::query_with(self.postgres(), self.arrays(values)).execute(&mut **tx).await?;
+                let done = sqlx::query_with(self.postgres(), self.arrays(values)).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
             }
         }
-        Ok(())
     }
 
     /// The same, with the rows that `RETURNING` gives.

@@ -57,6 +57,11 @@ pub enum Conflict {
 }
 
 impl StoreError {
+    /// Whether a row was there already.
+    pub(super) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+
     /// Whether the same attempt may succeed a moment later: another transaction was in the way.
     pub(super) fn is_transient(&self) -> bool {
         let error = match self {

@@ -69,7 +69,7 @@ pub(super) async fn record(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), Sto
             args![at, kind.as_str(), subject_id, was, became, detail.to_string()]
         })
         .collect();
-    EVENTS.execute(tx, values).await
+    EVENTS.execute(tx, values).await.map(drop)
 }
 
 impl Store {

@@ -120,5 +120,5 @@ pub(super) async fn note_checked(tx: &mut Tx, checked: Vec<Checked>) -> Result<(
         .filter(|one| claiming.contains(&(one.region,)))
         .flat_map(|one| args![one.region, one.peer, one.at, one.at.0 + tolerance, 0i64, one.probe])
         .collect();
-    CHECKED.execute(tx, values).await
+    CHECKED.execute(tx, values).await.map(drop)
 }

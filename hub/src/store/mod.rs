@@ -43,7 +43,10 @@ pub use self::{
     outbox::Outgoing,
     retention::Swept,
 };
-use self::{engine::Db, ingest::Queue};
+use self::{
+    engine::Db,
+    ingest::{KnownPeers, Queue},
+};
 use crate::{
     consensus::Policy,
     crypto::HubKey,
@@ -102,6 +105,7 @@ struct Shared {
     key: HubKey,
     policy: Policy,
     retention: Retention,
+    known_peers: KnownPeers,
 }
 
 impl Store {
@@ -113,7 +117,7 @@ impl Store {
             Location::Postgres(url) => Db::open_postgres(url.expose()).await?,
         };
         migrate(&db).await?;
-        let shared = Arc::new(Shared { db, key, policy, retention });
+        let shared = Arc::new(Shared { db, key, policy, retention, known_peers: KnownPeers::default() });
         shared.check_key().await?;
         partitions::prepare(&shared.db, shared.retention.results, now).await?;
         let queue = Queue::start(Arc::clone(&shared));

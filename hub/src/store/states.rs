@@ -271,7 +271,7 @@ pub(super) async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -
             ]
         })
         .collect();
-    STATES.execute(tx, values).await
+    STATES.execute(tx, values).await.map(drop)
 }
 
 #[derive(sqlx::FromRow)]
@@ -308,7 +308,7 @@ async fn save_rings(tx: &mut Tx, states: &[PeerState]) -> Result<(), StoreError>
             args![peer, ring.newest(), ring.to_bytes()]
         })
         .collect();
-    RINGS.execute(tx, values).await
+    RINGS.execute(tx, values).await.map(drop)
 }
 
 pub(super) fn ring(peer: PeerId, newest: i64, counts: &[u8]) -> Result<Ring, StoreError> {

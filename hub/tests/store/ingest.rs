@@ -1,7 +1,7 @@
 use easytier_probe::CheckResult;
 use easytier_uptime_hub::{
     consensus::Verdict,
-    model::{PageRequest, PeerId, Receipt, RecordFilter, Rejected, Rejection},
+    model::{Grain, PageRequest, PeerId, Receipt, RecordFilter, Rejected, Rejection},
     store::{Store, StoreError},
     time::Timestamp,
 };
@@ -15,6 +15,8 @@ on_both_engines! {
     what_is_rejected_is_named_and_not_stored,
     the_rest_of_a_batch_is_taken,
     a_peer_of_another_region_is_refused,
+    what_another_hub_changes_about_peers_counts_at_once,
+    new_five_minutes_begin_for_some_peers_and_go_on_for_others,
     batches_that_arrive_together_are_all_stored,
     two_hubs_that_get_the_same_batch_store_it_once,
     two_hubs_count_every_result_of_the_same_peers,
@@ -100,6 +102,38 @@ async fn a_peer_of_another_region_is_refused(hub: TestStore) {
     let refused = hub.report(&eu, vec![online(peer, NOW)], NOW).await;
     assert_eq!(refused.rejected, [Rejected { index: 0, reason: Rejection::WrongRegion }]);
     assert_eq!(hub.report(&asia, vec![online(peer, NOW)], NOW).await, accepted(1));
+}
+
+async fn what_another_hub_changes_about_peers_counts_at_once(hub: TestStore) {
+    let probe = hub.probe("p1", "eu").await;
+    let other = hub.second_hub().await.unwrap();
+    assert_eq!(hub.report(&probe, vec![], NOW).await, Receipt::default());
+    let report = |peer| hub.report(&probe, vec![online(peer, NOW)], NOW);
+    let refused = |reason| Receipt { rejected: vec![Rejected { index: 0, reason }], ..Receipt::default() };
+
+    let peer = other.add_peer(&spec("tcp://192.0.2.1:11010"), NOW).await.unwrap();
+    assert_eq!(report(peer).await, accepted(1));
+    other.edit_peer(peer, |spec| spec.regions = [region("asia")].into(), NOW).await.unwrap();
+    assert_eq!(report(peer).await, refused(Rejection::WrongRegion));
+    other.edit_peer(peer, |spec| spec.regions = [region("eu")].into(), NOW).await.unwrap();
+    assert_eq!(report(peer).await, accepted(1));
+    other.delete_peer(peer).await.unwrap();
+    assert_eq!(report(peer).await, refused(Rejection::UnknownPeer));
+}
+
+async fn new_five_minutes_begin_for_some_peers_and_go_on_for_others(hub: TestStore) {
+    let peers = [hub.add("tcp://192.0.2.1:1").await, hub.add("tcp://192.0.2.2:1").await];
+    let new = hub.add("tcp://192.0.2.3:1").await;
+    let probe = hub.probe("p1", "eu").await;
+    let (early, late, next) = (NOW, NOW + seconds(299), NOW + seconds(300));
+    hub.report(&probe, peers.map(|peer| online(peer, early)).to_vec(), early).await;
+    let mixed = vec![online(peers[0], late), online(peers[1], late), online(peers[1], next), online(new, next)];
+    assert_eq!(hub.report(&probe, mixed, next).await, accepted(4));
+    for (peer, counts) in [(peers[0], vec![2]), (peers[1], vec![2, 1]), (new, vec![1])] {
+        let points = hub.node_series(peer, Grain::FiveMinutes, early - seconds(600), next).await.unwrap();
+        let checks: Vec<u64> = points.iter().map(|point| point.stats.total_checks).collect();
+        assert_eq!(checks, counts);
+    }
 }
 
 async fn batches_that_arrive_together_are_all_stored(hub: TestStore) {

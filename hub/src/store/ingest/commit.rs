@@ -1,13 +1,14 @@
 //! A group of batches in one transaction: the probes' sign of life, raw results, counts, the consensus and its events,
 //! leases.
 
-use std::collections::{BTreeMap, HashMap, HashSet, btree_map::Entry};
+use std::collections::{BTreeMap, HashSet, btree_map::Entry};
 
 use uuid::Uuid;
 
 use super::{
     counts,
     judge::{Judged, judge},
+    known::Regions,
 };
 use crate::{
     consensus::Observation,
@@ -16,7 +17,7 @@ use crate::{
     store::{
         Shared, StoreError,
         bulk::{Bulk, Column},
-        engine::{Tx, args, sql},
+        engine::{Tx, Value, args},
         events,
         leases::{self, Checked},
         rows,
@@ -28,16 +29,27 @@ use crate::{
 /// How often a transaction is tried that meets another hub's.
 const ATTEMPTS: u32 = 4;
 
+/// Whether some results of a group may have been stored before. Nearly always all are new, and to look costs a third of
+/// storing them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    AllNew,
+    Duplicates,
+}
+
 /// Stores the batches, all or none; the receipts are in their order.
 pub(super) async fn store(shared: &Shared, batches: &[Batch]) -> Result<Vec<Receipt>, StoreError> {
     let mut attempt = 1;
+    let mut expected = Expected::AllNew;
     loop {
-        match attempt_to_store(shared, batches).await {
+        match attempt_to_store(shared, batches, expected).await {
+            Ok(None) => expected = Expected::Duplicates,
+            Ok(Some(receipts)) => return Ok(receipts),
             Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                 tracing::debug!(%error, attempt, "another transaction was in the way");
                 attempt += 1;
             }
-            other => return other,
+            Err(error) => return Err(error),
         }
     }
 }
@@ -57,7 +69,12 @@ impl Taken<'_> {
     }
 }
 
-async fn attempt_to_store(shared: &Shared, batches: &[Batch]) -> Result<Vec<Receipt>, StoreError> {
+/// `None` when not all results were new although that was expected.
+async fn attempt_to_store(
+    shared: &Shared,
+    batches: &[Batch],
+    expected: Expected,
+) -> Result<Option<Vec<Receipt>>, StoreError> {
     let mut receipts = vec![Receipt::default(); batches.len()];
     let taken = judge_all(batches, shared, &mut receipts);
     let now = batches.iter().map(|batch| batch.received_at).max().unwrap_or_default();
@@ -67,9 +84,9 @@ async fn attempt_to_store(shared: &Shared, batches: &[Batch]) -> Result<Vec<Rece
     // go to several hubs. Tables are written in one order everywhere, and rows in that of their keys: nobody waits in
     // a circle.
     let senders = touch_probes(&mut tx, batches).await?;
-    let known = known_peers(&mut tx, &taken).await?;
+    let known = shared.known_peers.get(&mut tx).await?;
     let taken = admit(taken, &known, &mut receipts);
-    let taken = insert(&mut tx, taken, &mut receipts).await?;
+    let Some(taken) = insert(&mut tx, taken, expected, &mut receipts).await? else { return Ok(None) };
     counts::add(&mut tx, &taken).await?;
 
     let mut probes = states::probes(&mut tx, now).await?;
@@ -94,7 +111,7 @@ async fn attempt_to_store(shared: &Shared, batches: &[Batch]) -> Result<Vec<Rece
     for receipt in &mut receipts {
         receipt.rejected.sort_by_key(|rejected| rejected.index);
     }
-    Ok(receipts)
+    Ok(Some(receipts))
 }
 
 /// What needs no database: times, figures, and ids that are in the group twice.
@@ -116,30 +133,8 @@ fn judge_all<'a>(batches: &'a [Batch], shared: &Shared, receipts: &mut [Receipt]
     taken
 }
 
-/// The peers that exist, and the regions of those that are not watched from everywhere.
-async fn known_peers(tx: &mut Tx, taken: &[Taken<'_>]) -> Result<HashMap<PeerId, Vec<RegionId>>, StoreError> {
-    let mut ids: Vec<i64> = taken.iter().map(|one| one.judged.result.peer_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let select = sql!("SELECT id FROM peers WHERE id ", ["IN (SELECT value FROM json_each($1))" | "= ANY($1)"]);
-    let found: Vec<(PeerId,)> = tx.all(select, args![ids.clone()]).await?;
-    let mut known: HashMap<PeerId, Vec<RegionId>> = found.into_iter().map(|(id,)| (id, Vec::new())).collect();
-    let select = sql!(
-        "SELECT peer_id, region_id FROM peer_regions WHERE peer_id ",
-        ["IN (SELECT value FROM json_each($1))" | "= ANY($1)"]
-    );
-    for (peer, region) in tx.all::<(PeerId, RegionId)>(select, args![ids]).await? {
-        known.entry(peer).or_default().push(region);
-    }
-    Ok(known)
-}
-
 /// Refuses results of peers that are not there, or are not the probe's to check.
-fn admit<'a>(
-    taken: Vec<Taken<'a>>,
-    known: &HashMap<PeerId, Vec<RegionId>>,
-    receipts: &mut [Receipt],
-) -> Vec<Taken<'a>> {
+fn admit<'a>(taken: Vec<Taken<'a>>, known: &Regions, receipts: &mut [Receipt]) -> Vec<Taken<'a>> {
     let refusal = |one: &Taken| match known.get(&one.peer()) {
         None => Some(Rejection::UnknownPeer),
         Some(regions) if regions.is_empty() || regions.contains(&one.from.region_id) => None,
@@ -155,72 +150,54 @@ fn admit<'a>(
     admitted
 }
 
-static RESULTS: Bulk = Bulk::new(
-    "results",
-    &[
-        ("day", Column::Int),
-        ("result_id", Column::Uuid),
-        ("quarter", Column::Int),
-        ("peer_id", Column::Int),
-        ("region_id", Column::Int),
-        ("probe_id", Column::Int),
-        ("checked_at", Column::Int),
-        ("received_at", Column::Int),
-        ("status", Column::Int),
-        ("checks", Column::Int),
-        ("healthy", Column::Int),
-        ("response_us", Column::Int),
-        ("min_us", Column::Int),
-        ("max_us", Column::Int),
-        ("stage", Column::Text),
-        ("error", Column::Text),
-        ("message", Column::Text),
-        ("version", Column::Text),
-        ("hostname", Column::Text),
-        ("network_count", Column::Int),
-        ("relay", Column::Text),
-        ("relay_error", Column::Text),
-    ],
-    "ON CONFLICT (day, result_id) DO NOTHING RETURNING result_id",
-);
+const RESULT_COLUMNS: &[(&str, Column)] = &[
+    ("day", Column::Int),
+    ("result_id", Column::Uuid),
+    ("quarter", Column::Int),
+    ("peer_id", Column::Int),
+    ("region_id", Column::Int),
+    ("probe_id", Column::Int),
+    ("checked_at", Column::Int),
+    ("received_at", Column::Int),
+    ("status", Column::Int),
+    ("checks", Column::Int),
+    ("healthy", Column::Int),
+    ("response_us", Column::Int),
+    ("min_us", Column::Int),
+    ("max_us", Column::Int),
+    ("stage", Column::Text),
+    ("error", Column::Text),
+    ("message", Column::Text),
+    ("version", Column::Text),
+    ("hostname", Column::Text),
+    ("network_count", Column::Int),
+    ("relay", Column::Text),
+    ("relay_error", Column::Text),
+];
 
-/// Inserts the raw results; those that were stored before are taken out and counted as duplicates.
+static NEW_RESULTS: Bulk = Bulk::new("results", RESULT_COLUMNS, "");
+
+static RESULTS: Bulk =
+    Bulk::new("results", RESULT_COLUMNS, "ON CONFLICT (day, result_id) DO NOTHING RETURNING result_id");
+
+/// Inserts the raw results; those that were stored before are taken out and counted as duplicates. `None` when there
+/// are such and none were expected.
 async fn insert<'a>(
     tx: &mut Tx,
     mut taken: Vec<Taken<'a>>,
+    expected: Expected,
     receipts: &mut [Receipt],
-) -> Result<Vec<Taken<'a>>, StoreError> {
+) -> Result<Option<Vec<Taken<'a>>>, StoreError> {
     taken.sort_unstable_by_key(|one| one.judged.result.id);
-    let values = taken
-        .iter()
-        .flat_map(|one| {
-            let Judged { at, healthy, response_us, min_us, max_us, result } = &one.judged;
-            args![
-                day_of(result.id),
-                result.id,
-                at.bucket(QUARTER),
-                one.peer(),
-                one.from.region_id,
-                one.from.probe,
-                *at,
-                one.received_at,
-                rows::status_code(result.status),
-                result.checks,
-                *healthy,
-                *response_us,
-                *min_us,
-                *max_us,
-                result.stage.as_str(),
-                result.error.map(|code| code.as_str()),
-                result.message.clone(),
-                result.version.clone(),
-                result.hostname.clone(),
-                result.network_count,
-                result.relay.map(rows::relay_name),
-                result.relay_error.clone(),
-            ]
-        })
-        .collect();
+    let values = values(&taken);
+    if expected == Expected::AllNew {
+        match NEW_RESULTS.execute(tx, values).await {
+            Err(error) if error.is_unique_violation() => return Ok(None),
+            stored => stored?,
+        };
+        taken.iter().for_each(|one| receipts[one.batch].accepted += 1);
+        return Ok(Some(taken));
+    }
     let new: HashSet<Uuid> = RESULTS.returning::<(Uuid,)>(tx, values).await?.into_iter().map(|(id,)| id).collect();
     let mut stored = Vec::with_capacity(new.len());
     for one in taken {
@@ -232,7 +209,40 @@ async fn insert<'a>(
             receipt.duplicates += 1;
         }
     }
-    Ok(stored)
+    Ok(Some(stored))
+}
+
+fn values(taken: &[Taken<'_>]) -> Vec<Value> {
+    let row = |one: &Taken| {
+        let Judged { at, healthy, response_us, min_us, max_us, result } = &one.judged;
+        args![
+            day_of(result.id),
+            result.id,
+            at.bucket(QUARTER),
+            one.peer(),
+            one.from.region_id,
+            one.from.probe,
+            *at,
+            one.received_at,
+            rows::status_code(result.status),
+            result.checks,
+            *healthy,
+            *response_us,
+            *min_us,
+            *max_us,
+            result.stage.as_str(),
+            result.error.map(|code| code.as_str()),
+            result.message.clone(),
+            result.version.clone(),
+            result.hostname.clone(),
+            result.network_count,
+            result.relay.map(rows::relay_name),
+            result.relay_error.clone(),
+        ]
+    };
+    let mut values = Vec::with_capacity(taken.len() * RESULT_COLUMNS.len());
+    taken.iter().for_each(|one| values.extend(row(one)));
+    values
 }
 
 /// The day that a UUIDv7 was made on; 0 for other ids, which are no contract's.

@@ -14,7 +14,7 @@ use crate::{
     store::{
         StoreError,
         bulk::{Bulk, Column},
-        engine::{Tx, args, sql},
+        engine::{Tx, Value, args, sql},
     },
     time::Timestamp,
 };
@@ -78,6 +78,10 @@ impl Seen {
     fn newest_bucket(&self) -> i64 {
         self.at.bucket(FINEST.duration())
     }
+
+    fn newest_tally(&self) -> Tally {
+        self.tallies.get(&self.newest_bucket()).copied().unwrap_or_default()
+    }
 }
 
 /// Tallies on their way to the rollups, sorted as the table is, so that neighbours are written together.
@@ -99,26 +103,41 @@ impl Rollups {
 
 /// Counts results that were just stored.
 pub(super) async fn add(tx: &mut Tx, taken: &[Taken<'_>]) -> Result<(), StoreError> {
-    let mut seen = sort(taken);
+    let seen = sort(taken);
     let mut rollups = Rollups::default();
-    for ((probe, peer), kept) in mismatched(tx, &seen).await? {
-        let new = seen.get_mut(&(probe, peer)).expect("only what was seen was asked for");
-        if kept.region_id == new.region && kept.bucket > new.newest_bucket() {
-            // All of it is late. What is kept is newer, and stays.
-            let late = seen.remove(&(probe, peer)).expect("it was just there");
-            late.tallies.iter().for_each(|(bucket, tally)| rollups.add(*bucket, late.region, peer, tally));
-        } else {
-            rollups.add(kept.bucket, kept.region_id, peer, &kept.tally);
-        }
-    }
-    for ((_, peer), new) in &mut seen {
-        let newest = new.newest_bucket();
-        for (bucket, tally) in new.tallies.range(..newest) {
+    for ((_, peer), new) in &seen {
+        for (bucket, tally) in new.tallies.range(..new.newest_bucket()) {
             rollups.add(*bucket, new.region, *peer, tally);
         }
     }
-    write_latest(tx, seen).await?;
+    // Mostly the same five minutes go on everywhere: then what is kept need not be read.
+    if SAME.execute(tx, seen.iter().flat_map(row).collect()).await? < seen.len() as u64 {
+        begin_others(tx, seen, &mut rollups).await?;
+    }
     write_rollups(tx, rollups).await
+}
+
+/// Counts what [`SAME`] left alone, where other five minutes are kept than those of the newest new result, or those of
+/// another region.
+async fn begin_others(
+    tx: &mut Tx,
+    mut seen: BTreeMap<(ProbeId, PeerId), Seen>,
+    rollups: &mut Rollups,
+) -> Result<(), StoreError> {
+    let mut begun = Vec::new();
+    for (key, kept) in mismatched(tx, &seen).await? {
+        let (_, peer) = key;
+        let new = seen.remove(&key).expect("only what was seen was asked for");
+        if kept.region_id == new.region && kept.bucket > new.newest_bucket() {
+            // All of it is late. What is kept is newer, and stays.
+            rollups.add(new.newest_bucket(), new.region, peer, &new.newest_tally());
+        } else {
+            rollups.add(kept.bucket, kept.region_id, peer, &kept.tally);
+            begun.push((key, new));
+        }
+    }
+    begun.sort_unstable_by_key(|(key, _)| *key);
+    OTHER.execute(tx, begun.iter().flat_map(|(key, new)| row((key, new))).collect()).await.map(drop)
 }
 
 fn sort(taken: &[Taken<'_>]) -> BTreeMap<(ProbeId, PeerId), Seen> {
@@ -150,8 +169,7 @@ struct Kept {
     tally: Tally,
 }
 
-/// What is kept of other five minutes than those of the newest new result, or of another region. Mostly nothing: then
-/// the new results add to what is kept, and it need not be read.
+/// What is kept of other five minutes than those of the newest new result, or of another region.
 async fn mismatched(
     tx: &mut Tx,
     seen: &BTreeMap<(ProbeId, PeerId), Seen>,
@@ -173,73 +191,80 @@ async fn mismatched(
     Ok(found)
 }
 
-static LATEST: Bulk = Bulk::new(
+const LATEST_COLUMNS: &[(&str, Column)] = &[
+    ("probe_id", Column::Int),
+    ("peer_id", Column::Int),
+    ("region_id", Column::Int),
+    ("checked_at", Column::Int),
+    ("day", Column::Int),
+    ("result_id", Column::Uuid),
+    ("bucket", Column::Int),
+    ("checks", Column::Int),
+    ("healthy", Column::Int),
+    ("latency_count", Column::Int),
+    ("latency_sum", Column::Int),
+    ("latency_min", Column::Int),
+    ("latency_max", Column::Int),
+];
+
+/// Which result is the newest.
+macro_rules! newest {
+    () => {
+        "ON CONFLICT (probe_id, peer_id) DO UPDATE SET (day, result_id, checked_at) = (\
+         CASE WHEN latest.checked_at >= excluded.checked_at THEN latest.day ELSE excluded.day END, \
+         CASE WHEN latest.checked_at >= excluded.checked_at THEN latest.result_id ELSE excluded.result_id END, \
+         CASE WHEN latest.checked_at >= excluded.checked_at THEN latest.checked_at ELSE excluded.checked_at END), "
+    };
+}
+
+/// Begins the five minutes of new peers, and goes on with those that are kept; leaves others alone. A comparison with
+/// null is not true: a figure stays unless a lesser or greater one comes.
+static SAME: Bulk = Bulk::new(
     "latest",
-    &[
-        ("probe_id", Column::Int),
-        ("peer_id", Column::Int),
-        ("region_id", Column::Int),
-        ("checked_at", Column::Int),
-        ("day", Column::Int),
-        ("result_id", Column::Uuid),
-        ("bucket", Column::Int),
-        ("checks", Column::Int),
-        ("healthy", Column::Int),
-        ("latency_count", Column::Int),
-        ("latency_sum", Column::Int),
-        ("latency_min", Column::Int),
-        ("latency_max", Column::Int),
-    ],
-    // The same five minutes go on, or others begin. A comparison with null is not true: a figure stays unless a lesser
-    // or greater one comes.
-    "ON CONFLICT (probe_id, peer_id) DO UPDATE SET \
-     (day, result_id, checked_at) = (\
-     CASE WHEN latest.checked_at >= excluded.checked_at THEN latest.day ELSE excluded.day END, \
-     CASE WHEN latest.checked_at >= excluded.checked_at THEN latest.result_id ELSE excluded.result_id END, \
-     CASE WHEN latest.checked_at >= excluded.checked_at THEN latest.checked_at ELSE excluded.checked_at END), \
-     (checks, healthy, latency_count, latency_sum) = (\
-     excluded.checks + CASE WHEN latest.bucket = excluded.bucket AND latest.region_id = excluded.region_id \
-     THEN latest.checks ELSE 0 END, \
-     excluded.healthy + CASE WHEN latest.bucket = excluded.bucket AND latest.region_id = excluded.region_id \
-     THEN latest.healthy ELSE 0 END, \
-     excluded.latency_count + CASE WHEN latest.bucket = excluded.bucket AND latest.region_id = excluded.region_id \
-     THEN latest.latency_count ELSE 0 END, \
-     excluded.latency_sum + CASE WHEN latest.bucket = excluded.bucket AND latest.region_id = excluded.region_id \
-     THEN latest.latency_sum ELSE 0 END), \
-     latency_min = CASE WHEN latest.bucket = excluded.bucket AND latest.region_id = excluded.region_id \
-     AND (excluded.latency_min IS NULL OR latest.latency_min < excluded.latency_min) \
-     THEN latest.latency_min ELSE excluded.latency_min END, \
-     latency_max = CASE WHEN latest.bucket = excluded.bucket AND latest.region_id = excluded.region_id \
-     AND (excluded.latency_max IS NULL OR latest.latency_max > excluded.latency_max) \
-     THEN latest.latency_max ELSE excluded.latency_max END, \
-     bucket = excluded.bucket, region_id = excluded.region_id",
+    LATEST_COLUMNS,
+    concat!(
+        newest!(),
+        "checks = latest.checks + excluded.checks, healthy = latest.healthy + excluded.healthy, \
+         latency_count = latest.latency_count + excluded.latency_count, \
+         latency_sum = latest.latency_sum + excluded.latency_sum, \
+         latency_min = CASE WHEN excluded.latency_min IS NULL OR latest.latency_min < excluded.latency_min \
+         THEN latest.latency_min ELSE excluded.latency_min END, \
+         latency_max = CASE WHEN excluded.latency_max IS NULL OR latest.latency_max > excluded.latency_max \
+         THEN latest.latency_max ELSE excluded.latency_max END \
+         WHERE latest.bucket = excluded.bucket AND latest.region_id = excluded.region_id"
+    ),
 );
 
-async fn write_latest(tx: &mut Tx, seen: BTreeMap<(ProbeId, PeerId), Seen>) -> Result<(), StoreError> {
-    let values = seen
-        .into_iter()
-        .flat_map(|((probe, peer), new)| {
-            let bucket = new.newest_bucket();
-            let tally = new.tallies.get(&bucket).copied().unwrap_or_default();
-            let Tally { checks, healthy, latency_count, latency_sum, latency_min, latency_max } = tally;
-            args![
-                probe,
-                peer,
-                new.region,
-                new.at,
-                new.day,
-                new.id,
-                bucket,
-                checks,
-                healthy,
-                latency_count,
-                latency_sum,
-                latency_min,
-                latency_max,
-            ]
-        })
-        .collect();
-    LATEST.execute(tx, values).await
+/// Begins other five minutes.
+static OTHER: Bulk = Bulk::new(
+    "latest",
+    LATEST_COLUMNS,
+    concat!(
+        newest!(),
+        "checks = excluded.checks, healthy = excluded.healthy, latency_count = excluded.latency_count, \
+         latency_sum = excluded.latency_sum, latency_min = excluded.latency_min, latency_max = excluded.latency_max, \
+         bucket = excluded.bucket, region_id = excluded.region_id"
+    ),
+);
+
+/// A row of `latest`.
+fn row(((probe, peer), new): (&(ProbeId, PeerId), &Seen)) -> Vec<Value> {
+    let Tally { checks, healthy, latency_count, latency_sum, latency_min, latency_max } = new.newest_tally();
+    args![
+        *probe,
+        *peer,
+        new.region,
+        new.at,
+        new.day,
+        new.id,
+        new.newest_bucket(),
+        checks,
+        healthy,
+        latency_count,
+        latency_sum,
+        latency_min,
+        latency_max,
+    ]
 }
 
 static ROLLUPS: Bulk = Bulk::new(
@@ -274,5 +299,5 @@ async fn write_rollups(tx: &mut Tx, rollups: Rollups) -> Result<(), StoreError> 
             args![grain, bucket, region, peer, checks, healthy, latency_count, latency_sum, latency_min, latency_max,]
         })
         .collect();
-    ROLLUPS.execute(tx, values).await
+    ROLLUPS.execute(tx, values).await.map(drop)
 }

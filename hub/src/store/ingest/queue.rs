@@ -103,6 +103,7 @@ async fn store(shared: &Shared, group: Vec<Delivery>) {
     // Nobody may be left to hear an answer; that changes nothing.
     match store_in_time(shared, &batches).await {
         Ok(receipts) => {
+            tracing::debug!(batches = batches.len(), "stored a group in one transaction");
             for (reply, receipt) in replies.into_iter().zip(receipts) {
                 drop(reply.send(Ok(receipt)));
             }

@@ -1,0 +1,63 @@
+//! A past that a hub might have: rollups and rings as its ingest would have left them, written at once.
+
+use easytier_uptime_hub::{
+    ring::{Count, Ring, SLOTS},
+    time::{QUARTER, Timestamp},
+};
+
+use crate::database::{Database, Engine};
+
+const GRAINS: [u64; 3] = [300, 3600, 86_400];
+
+/// Rings that differ.
+const VARIANTS: i64 = 8;
+
+/// Gives each peer a day of rings, and `hours` of rollups of five minutes in one region, with the hours and days that go
+/// with them.
+pub async fn write(database: &Database, hours: u64) {
+    let now = Timestamp::now();
+    let mut statements = vec![match database.engine {
+        Engine::Sqlite => "PRAGMA synchronous = OFF",
+        Engine::Postgres => "SET synchronous_commit = off",
+    }];
+    let mut statements: Vec<String> = statements.drain(..).map(str::to_owned).collect();
+    statements.extend(GRAINS.map(|grain| rollups(grain, hours, now)));
+    statements.extend((0..VARIANTS).map(|variant| rings(database.engine, variant, now)));
+    if database.engine == Engine::Postgres {
+        // In two days it has happened by itself.
+        statements.push("VACUUM ANALYZE".to_owned());
+        statements.push("CHECKPOINT".to_owned());
+    }
+    database.run(statements).await;
+}
+
+/// The buckets before the one that goes on; a check every five seconds, one in thirty bad.
+fn rollups(grain: u64, hours: u64, now: Timestamp) -> String {
+    let current = now.bucket(std::time::Duration::from_secs(grain));
+    let count = (hours * 3600).div_ceil(grain) as i64;
+    let checks = grain as i64 / 5;
+    let healthy = checks - checks / 30;
+    format!(
+        "WITH RECURSIVE buckets (bucket) AS (SELECT CAST({first} AS BIGINT) UNION ALL \
+         SELECT bucket + 1 FROM buckets WHERE bucket + 1 < {current}) \
+         INSERT INTO rollups SELECT {grain}, b.bucket, 1, p.id, {checks}, {healthy}, {healthy}, {healthy} * 23456, \
+         8000 + p.id % 100, 90000 + p.id % 1000 FROM buckets b CROSS JOIN peers p",
+        first = current - count,
+    )
+}
+
+/// The quarters of an hour before the one that goes on.
+fn rings(engine: Engine, variant: i64, now: Timestamp) -> String {
+    let newest = now.bucket(QUARTER) - 1;
+    let mut ring = Ring::new(newest);
+    for age in 0..SLOTS as i64 {
+        let bad = if (age * 7 + variant * 13) % 11 == 0 { 6 } else { 0 };
+        ring.add(newest - age, Count { checks: 180, healthy: 180 - bad as u32 });
+    }
+    let hex = data_encoding::HEXLOWER.encode(&ring.to_bytes());
+    let counts = match engine {
+        Engine::Sqlite => format!("X'{hex}'"),
+        Engine::Postgres => format!("'\\x{hex}'::bytea"),
+    };
+    format!("INSERT INTO rings SELECT id, {newest}, {counts} FROM peers WHERE id % {VARIANTS} = {variant}")
+}

@@ -1,0 +1,95 @@
+//! The hub under load: the real router over a real store, with upkeep, in a process of its own.
+
+use std::{net::SocketAddr, time::Duration};
+
+use easytier_probe::{AddressPolicy, CheckOptions, Checker, Secret};
+use easytier_uptime_hub::{
+    api::{self, ApiOptions},
+    store::Store,
+    time::Timestamp,
+    upkeep::upkeep,
+};
+use futures::FutureExt;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{
+    client,
+    database::{Database, Engine, options},
+    role::{self, Helper},
+    transactions,
+    usage::{cpu_of, resident, resident_peak},
+};
+
+/// A running hub; it is killed when dropped.
+pub struct Hub {
+    process: Helper,
+    pub address: SocketAddr,
+}
+
+impl Hub {
+    /// Starts a hub that keeps rollups of five minutes for so many hours.
+    pub fn start(database: &Database, hours: u64) -> Self {
+        let arguments = [database.engine.name().to_owned(), database.place.clone(), hours.to_string()];
+        let mut process = Helper::role("hub", &arguments);
+        let address = process.line().parse().expect("an address");
+        Self { process, address }
+    }
+
+    /// CPU time that its process has used so far.
+    pub fn cpu(&self) -> Duration {
+        cpu_of(self.process.pid())
+    }
+
+    /// Resident memory now, and the most that there was.
+    pub fn memory(&self) -> (u64, u64) {
+        (resident(self.process.pid()), resident_peak(self.process.pid()))
+    }
+
+    /// Transactions so far that stored results.
+    pub fn transactions(&mut self) -> usize {
+        self.process.tell("transactions?");
+        self.process.line().parse().expect("a number")
+    }
+
+    /// How long it took to answer requests of a route so far: how many there were, and all of them together. From the
+    /// hub's own figures.
+    pub async fn answered(&self, route: &str) -> (f64, Duration) {
+        let figures = client::Connection::open(self.address).await.get("/metrics", false).await;
+        let figures = String::from_utf8(figures.to_vec()).expect("text");
+        let figure = |name: &str| -> f64 {
+            let start = format!("easytier_uptime_http_request_duration_seconds_{name}{{route=\"{route}\"}} ");
+            let line = figures.lines().find_map(|line| line.strip_prefix(start.as_str()));
+            line.unwrap_or("0").parse().expect("a number")
+        };
+        (figure("count"), Duration::from_secs_f64(figure("sum")))
+    }
+}
+
+/// The role: serves a database until nobody listens any more.
+pub fn serve(arguments: &[String]) {
+    let [engine, place, hours] = arguments else { panic!("an engine, a place, hours: {arguments:?}") };
+    let options = options(Engine::named(engine), place, hours.parse().expect("a number"));
+    transactions::count();
+    let (stop, stopped) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        while role::told().is_some() {
+            role::say(transactions::counted());
+        }
+        drop(stop);
+    });
+    let stopped = async { drop(stopped.await) }.shared();
+    // As `easytier-uptime hub` does.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let store = Store::open(options, Timestamp::now()).await.expect("the database opens");
+        let checker = Checker::new(CheckOptions { addresses: AddressPolicy::PUBLIC_ONLY, ..CheckOptions::default() });
+        let options = ApiOptions { trusted_proxies: Vec::new(), session_key: Secret::from("of a throw-away hub") };
+        let router = api::router(store.clone(), checker, options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        role::say(listener.local_addr().expect("bound"));
+        let serving = api::serve(listener, router, stopped.clone(), Duration::from_secs(10));
+        let (served, ()) = tokio::join!(serving, upkeep(store.clone(), stopped));
+        served.expect("it serves");
+        store.close().await;
+    });
+}

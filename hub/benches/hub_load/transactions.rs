@@ -1,0 +1,37 @@
+//! Counts the transactions in which a hub stores results, by what it says of each; and has the log that a hub has.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets, filter_fn},
+    layer::{Context, SubscriberExt},
+    util::SubscriberInitExt,
+};
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+struct Counter;
+
+impl<S: Subscriber> Layer<S> for Counter {
+    fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+        COUNT.fetch_add(1, Relaxed);
+    }
+}
+
+fn is_of_a_transaction(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == "easytier_uptime_hub::store::ingest::queue" && *metadata.level() == Level::DEBUG
+}
+
+/// Counts from now on.
+pub fn count() {
+    // Apart from what the driver says of PostgreSQL's notices.
+    let said = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(said);
+    tracing_subscriber::registry().with(log).with(Counter.with_filter(filter_fn(is_of_a_transaction))).init();
+}
+
+pub fn counted() -> usize {
+    COUNT.load(Relaxed)
+}
