@@ -1,0 +1,26 @@
+# What the function is told. tools/check-deployment-code lists these names, and a test compares them with those that
+# the function reads.
+locals {
+  environment = {
+    for region, about in var.regions : region => merge({
+      BACKEND_BASE_URL = var.backend_base_url
+      # References, never the secrets: the function reads those itself.
+      NODE_TOKEN   = local.node_token_references[region]
+      API_KEY      = local.api_key_references[region]
+      REGION       = coalesce(about.probe_region, region)
+      SERVER_ID    = coalesce(about.server_id, local.names[region])
+      REPORT_STYLE = var.report_style
+      # Shorter than the time to the next invocation, which would otherwise come a moment before the peers are due
+      # again, so that each is checked only every second time.
+      HEALTH_CHECK_INTERVAL = "${floor(local.intervals[region] * 3 / 4)}s"
+      HEALTH_CHECK_TIMEOUT  = var.check_timeout
+      HEALTH_CHECK_PINGS    = tostring(var.check_pings)
+      CHECK_CONCURRENCY     = tostring(var.check_concurrency)
+      ALLOW_PRIVATE_PEERS   = tostring(var.allow_private_peers)
+      ALLOW_LOCAL_PEERS     = tostring(var.allow_local_peers)
+      RUST_LOG              = var.log_filter
+      LOG_FORMAT            = "json"
+      SPOOL_QUEUE_URL       = aws_sqs_queue.spool[region].url
+    }, about.environment)
+  }
+}

@@ -1,0 +1,41 @@
+resource "aws_scheduler_schedule_group" "this" {
+  for_each = var.regions
+  region   = each.key
+
+  name = local.names[each.key]
+  tags = var.tags
+}
+
+resource "aws_scheduler_schedule" "this" {
+  for_each = var.regions
+  region   = each.key
+
+  name                = local.names[each.key]
+  description         = "Has the peers checked that are due"
+  group_name          = aws_scheduler_schedule_group.this[each.key].name
+  schedule_expression = each.value.schedule
+  state               = each.value.enabled ? "ENABLED" : "DISABLED"
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_lambda_function.this[each.key].arn
+    role_arn = aws_iam_role.schedule[each.key].arn
+    # Without it the scheduler sends an event of its own.
+    input = jsonencode({})
+
+    retry_policy {
+      maximum_retry_attempts       = var.retry_attempts
+      maximum_event_age_in_seconds = local.event_ages[each.key]
+    }
+
+    dead_letter_config {
+      arn = aws_sqs_queue.dead_letters[each.key].arn
+    }
+  }
+
+  # The first invocation would fail otherwise.
+  depends_on = [aws_iam_role_policy.schedule]
+}

@@ -1,0 +1,58 @@
+resource "aws_ssm_parameter" "node_token" {
+  for_each = { for region, about in var.regions : region => about if about.node_token_arn == null }
+  region   = each.key
+
+  name             = "/${var.name}/${each.key}/node-token"
+  description      = "By which the hub knows the probe of ${each.key}"
+  type             = "SecureString"
+  key_id           = each.value.kms_key_arn
+  value_wo         = var.node_tokens[each.key]
+  value_wo_version = var.secrets_version
+  tags             = var.tags
+}
+
+resource "aws_ssm_parameter" "api_key" {
+  for_each = { for region, about in var.regions : region => about if about.api_key_arn == null && var.store_api_key }
+  region   = each.key
+
+  name             = "/${var.name}/${each.key}/api-key"
+  description      = "The key for reading the backend's peers"
+  type             = "SecureString"
+  key_id           = each.value.kms_key_arn
+  value_wo         = var.api_key
+  value_wo_version = var.secrets_version
+  tags             = var.tags
+}
+
+locals {
+  # What the function is told. Both services take an ARN for a name, which leaves no doubt about a leading slash.
+  node_token_references = {
+    for region, about in var.regions : region => (
+      about.node_token_arn == null
+      ? "ssm:${aws_ssm_parameter.node_token[region].name}"
+      : "${split(":", about.node_token_arn)[2]}:${about.node_token_arn}"
+    )
+  }
+  api_key_references = {
+    for region, about in var.regions : region => (
+      about.api_key_arn != null ? "${split(":", about.api_key_arn)[2]}:${about.api_key_arn}" :
+      var.store_api_key ? "ssm:${aws_ssm_parameter.api_key[region].name}" : null
+    )
+  }
+
+  # What it may read.
+  secret_arns = {
+    for region, about in var.regions : region => compact([
+      about.node_token_arn == null ? local.parameter_arns[region].node_token : about.node_token_arn,
+      about.api_key_arn == null && var.store_api_key ? local.parameter_arns[region].api_key : about.api_key_arn,
+    ])
+  }
+
+  # Written out, because a policy that depended on the parameters would not be known before they are made.
+  parameter_arns = {
+    for region in keys(var.regions) : region => {
+      for name, path in { node_token = "node-token", api_key = "api-key" } :
+      name => "arn:${data.aws_partition.this.partition}:ssm:${region}:${data.aws_caller_identity.this.account_id}:parameter/${var.name}/${region}/${path}"
+    }
+  }
+}

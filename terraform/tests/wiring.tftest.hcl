@@ -1,0 +1,445 @@
+# What is made, and how it hangs together.
+
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+}
+
+variables {
+  # A test must give every ephemeral variable.
+  api_key          = ""
+  backend_base_url = "https://hub.example.net"
+  package_path     = "tests/package"
+  node_tokens      = { eu-central-1 = "token-of-europe" }
+  tags             = { service = "nodes" }
+  regions = {
+    eu-central-1 = {
+      probe_region    = "eu"
+      alarm_topic_arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
+    }
+    us-east-1 = {
+      schedule       = "rate(2 hours)"
+      enabled        = false
+      memory         = 128
+      timeout        = 600
+      concurrency    = 2
+      server_id      = "probe-7"
+      node_token_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:uptime-AbCdEf"
+      api_key_arn    = "arn:aws:ssm:us-east-1:123456789012:parameter/uptime/key"
+      kms_key_arn    = "arn:aws:kms:us-east-1:123456789012:key/1234"
+      environment    = { HEALTH_CHECK_TIMEOUT = "8s", RUST_BACKTRACE = "1" }
+    }
+    ap-southeast-1 = {
+      schedule       = "cron(0/10 * * * ? *)"
+      interval       = 600
+      node_token_arn = "arn:aws:ssm:ap-southeast-1:123456789012:parameter/uptime/token"
+    }
+  }
+}
+
+run "everything_is_in_its_region" {
+  assert {
+    condition = alltrue([
+      for made in [
+        aws_lambda_function.this, aws_lambda_function_event_invoke_config.this, aws_cloudwatch_log_group.function,
+        aws_scheduler_schedule.this, aws_scheduler_schedule_group.this, aws_sqs_queue.spool,
+        aws_sqs_queue.spool_dead_letters, aws_sqs_queue.dead_letters, aws_sqs_queue_redrive_allow_policy.spool_dead_letters,
+      ] :
+      { for region, one in made : region => one.region } == {
+        ap-southeast-1 = "ap-southeast-1", eu-central-1 = "eu-central-1", us-east-1 = "us-east-1"
+      }
+    ])
+    error_message = "Something is missing in a region, or is in another one."
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role.function)) == toset(keys(var.regions)) && toset(keys(aws_iam_role.schedule)) == toset(keys(var.regions))
+    error_message = "Each region has roles of its own."
+  }
+
+  assert {
+    condition     = length(distinct(concat(values(aws_iam_role.function)[*].name, values(aws_iam_role.schedule)[*].name))) == 6
+    error_message = "Roles belong to the account: their names must differ between regions."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 18 && alltrue([for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.region == split("/", key)[0]])
+    error_message = "Each region has six alarms of its own."
+  }
+
+  assert {
+    condition = alltrue([
+      for one in [
+        aws_lambda_function.this["eu-central-1"], aws_sqs_queue.spool["eu-central-1"], aws_iam_role.function["eu-central-1"],
+        aws_ssm_parameter.node_token["eu-central-1"], aws_cloudwatch_metric_alarm.this["eu-central-1/errors"],
+      ] : one.tags == tomap({ service = "nodes" })
+    ])
+    error_message = "Tags are missing."
+  }
+}
+
+run "function" {
+  assert {
+    condition = (
+      aws_lambda_function.this["eu-central-1"].function_name == "easytier-uptime-eu-central-1"
+      && aws_lambda_function.this["eu-central-1"].runtime == "provided.al2023"
+      && aws_lambda_function.this["eu-central-1"].handler == "bootstrap"
+      && aws_lambda_function.this["eu-central-1"].architectures == tolist(["arm64"])
+      && aws_lambda_function.this["eu-central-1"].source_code_hash == filebase64sha256("tests/package")
+      && aws_lambda_function.this["eu-central-1"].memory_size == 256
+      && aws_lambda_function.this["eu-central-1"].timeout == 50
+      && aws_lambda_function.this["eu-central-1"].reserved_concurrent_executions == -1
+    )
+    error_message = "The function is not as it is by default."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this["us-east-1"].memory_size == 128
+      && aws_lambda_function.this["us-east-1"].timeout == 600
+      && aws_lambda_function.this["us-east-1"].reserved_concurrent_executions == 2
+    )
+    error_message = "The function is not as its region says."
+  }
+
+  assert {
+    condition = alltrue([
+      for region, function in aws_lambda_function.this :
+      function.role == aws_iam_role.function[region].arn
+      && function.logging_config[0].log_group == aws_cloudwatch_log_group.function[region].name
+      && function.dead_letter_config[0].target_arn == aws_sqs_queue.dead_letters[region].arn
+    ])
+    error_message = "The function has not its own region's role, log group and dead-letter queue."
+  }
+
+  assert {
+    condition     = alltrue([for region, group in aws_cloudwatch_log_group.function : group.retention_in_days == 30 && group.name == "/aws/lambda/easytier-uptime-${region}"])
+    error_message = "Logs are not kept for 30 days where Lambda's console looks for them."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function_event_invoke_config.this["eu-central-1"].function_name == "easytier-uptime-eu-central-1"
+      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_retry_attempts == 1
+      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_event_age_in_seconds == 60
+      && aws_lambda_function_event_invoke_config.this["us-east-1"].maximum_event_age_in_seconds == 7200
+      && aws_lambda_function_event_invoke_config.this["ap-southeast-1"].maximum_event_age_in_seconds == 600
+    )
+    error_message = "Events are not tried again until the next one is due."
+  }
+}
+
+run "environment" {
+  variables {
+    api_key       = "key"
+    store_api_key = true
+  }
+
+  assert {
+    condition = aws_lambda_function.this["eu-central-1"].environment[0].variables == tomap({
+      ALLOW_LOCAL_PEERS     = "false"
+      ALLOW_PRIVATE_PEERS   = "false"
+      API_KEY               = "ssm:/easytier-uptime/eu-central-1/api-key"
+      BACKEND_BASE_URL      = "https://hub.example.net"
+      CHECK_CONCURRENCY     = "512"
+      HEALTH_CHECK_INTERVAL = "45s"
+      HEALTH_CHECK_PINGS    = "3"
+      HEALTH_CHECK_TIMEOUT  = "5s"
+      LOG_FORMAT            = "json"
+      NODE_TOKEN            = "ssm:/easytier-uptime/eu-central-1/node-token"
+      REGION                = "eu"
+      REPORT_STYLE          = "auto"
+      RUST_LOG              = "info"
+      SERVER_ID             = "easytier-uptime-eu-central-1"
+      SPOOL_QUEUE_URL       = aws_sqs_queue.spool["eu-central-1"].url
+    })
+    error_message = "The function is told something else."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this["us-east-1"].environment[0].variables["REGION"] == "us-east-1"
+      && aws_lambda_function.this["us-east-1"].environment[0].variables["SERVER_ID"] == "probe-7"
+      && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_TIMEOUT"] == "8s"
+      && aws_lambda_function.this["us-east-1"].environment[0].variables["RUST_BACKTRACE"] == "1"
+      && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_INTERVAL"] == "5400s"
+      && aws_lambda_function.this["us-east-1"].environment[0].variables["SPOOL_QUEUE_URL"] == aws_sqs_queue.spool["us-east-1"].url
+    )
+    error_message = "A region's own environment does not reach its function."
+  }
+}
+
+run "settings_reach_the_function" {
+  variables {
+    name                = "watch"
+    architecture        = "x86_64"
+    report_style        = "per-node"
+    check_timeout       = "750ms"
+    check_pings         = 5
+    check_concurrency   = 64
+    allow_private_peers = true
+    allow_local_peers   = true
+    log_filter          = "info,easytier_probe=debug"
+    log_retention_days  = 7
+    retry_attempts      = 2
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this["eu-central-1"].function_name == "watch-eu-central-1"
+      && aws_lambda_function.this["eu-central-1"].architectures == tolist(["x86_64"])
+      && aws_ssm_parameter.node_token["eu-central-1"].name == "/watch/eu-central-1/node-token"
+      && aws_cloudwatch_log_group.function["eu-central-1"].retention_in_days == 7
+      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_retry_attempts == 2
+      && aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_retry_attempts == 2
+    )
+    error_message = "A variable does not reach what it is about."
+  }
+
+  assert {
+    condition = {
+      for name in ["REPORT_STYLE", "HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "CHECK_CONCURRENCY", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS", "RUST_LOG"] :
+      name => aws_lambda_function.this["eu-central-1"].environment[0].variables[name]
+      } == {
+      REPORT_STYLE         = "per-node"
+      HEALTH_CHECK_TIMEOUT = "750ms"
+      HEALTH_CHECK_PINGS   = "5"
+      CHECK_CONCURRENCY    = "64"
+      ALLOW_PRIVATE_PEERS  = "true"
+      ALLOW_LOCAL_PEERS    = "true"
+      RUST_LOG             = "info,easytier_probe=debug"
+    }
+    error_message = "A variable does not reach the function's environment."
+  }
+}
+
+run "schedule" {
+  assert {
+    condition = (
+      aws_scheduler_schedule.this["eu-central-1"].schedule_expression == "rate(1 minute)"
+      && aws_scheduler_schedule.this["eu-central-1"].state == "ENABLED"
+      && aws_scheduler_schedule.this["eu-central-1"].flexible_time_window[0].mode == "OFF"
+      && aws_scheduler_schedule.this["us-east-1"].schedule_expression == "rate(2 hours)"
+      && aws_scheduler_schedule.this["us-east-1"].state == "DISABLED"
+      && aws_scheduler_schedule.this["ap-southeast-1"].schedule_expression == "cron(0/10 * * * ? *)"
+    )
+    error_message = "A schedule is not as its region says."
+  }
+
+  assert {
+    condition = alltrue([
+      for region, schedule in aws_scheduler_schedule.this :
+      schedule.group_name == aws_scheduler_schedule_group.this[region].name
+      && schedule.target[0].arn == aws_lambda_function.this[region].arn
+      && schedule.target[0].role_arn == aws_iam_role.schedule[region].arn
+      && schedule.target[0].input == "{}"
+      && schedule.target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters[region].arn
+      && schedule.target[0].retry_policy[0].maximum_retry_attempts == 1
+    ])
+    error_message = "A schedule does not invoke its own region's function, or its events get lost."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 60
+    error_message = "An event is tried again although the next one has come."
+  }
+}
+
+run "queues" {
+  assert {
+    condition = alltrue([
+      for region, spool in aws_sqs_queue.spool :
+      jsondecode(spool.redrive_policy) == { deadLetterTargetArn = aws_sqs_queue.spool_dead_letters[region].arn, maxReceiveCount = 1000 }
+      && jsondecode(aws_sqs_queue_redrive_allow_policy.spool_dead_letters[region].redrive_allow_policy) == {
+        redrivePermission = "byQueue", sourceQueueArns = [spool.arn]
+      }
+      && aws_sqs_queue_redrive_allow_policy.spool_dead_letters[region].queue_url == aws_sqs_queue.spool_dead_letters[region].url
+    ])
+    error_message = "What cannot be delivered does not leave the spool for its own queue."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.spool["eu-central-1"].visibility_timeout_seconds == 300 && aws_sqs_queue.spool["us-east-1"].visibility_timeout_seconds == 1200
+    error_message = "Another invocation could see a message while the function still delivers it."
+  }
+
+  assert {
+    condition = alltrue([
+      for region, spool in aws_sqs_queue.spool :
+      spool.message_retention_seconds == 604800
+      && aws_sqs_queue.spool_dead_letters[region].message_retention_seconds == 1209600
+      && aws_sqs_queue.dead_letters[region].message_retention_seconds == 1209600
+    ])
+    error_message = "A message's age counts on in its dead-letter queue, which therefore has to keep it for longer."
+  }
+
+  assert {
+    condition = alltrue([
+      for queue in concat(values(aws_sqs_queue.spool), values(aws_sqs_queue.spool_dead_letters), values(aws_sqs_queue.dead_letters)) :
+      queue.sqs_managed_sse_enabled
+    ])
+    error_message = "A queue is not encrypted."
+  }
+}
+
+run "the_function_may_do_no_more_than_it_needs" {
+  assert {
+    condition = jsondecode(aws_iam_role.function["eu-central-1"].assume_role_policy).Statement == [
+      { Action = "sts:AssumeRole", Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" } }
+    ]
+    error_message = "Somebody other than Lambda may take the function's role."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy.function["eu-central-1"].role == aws_iam_role.function["eu-central-1"].name
+    error_message = "The policy is another role's."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.function["eu-central-1"].policy).Statement : statement.Sid => statement
+      } == {
+      Log = {
+        Sid      = "Log", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"],
+        Resource = "${aws_cloudwatch_log_group.function["eu-central-1"].arn}:*"
+      }
+      Spool = {
+        Sid      = "Spool", Effect = "Allow", Action = ["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"],
+        Resource = aws_sqs_queue.spool["eu-central-1"].arn
+      }
+      DeadLetters = {
+        Sid = "DeadLetters", Effect = "Allow", Action = "sqs:SendMessage", Resource = aws_sqs_queue.dead_letters["eu-central-1"].arn
+      }
+      ReadParameters = {
+        Sid      = "ReadParameters", Effect = "Allow", Action = "ssm:GetParameter",
+        Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/easytier-uptime/eu-central-1/node-token"]
+      }
+    }
+    error_message = "The function may do something else than it needs."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.function["us-east-1"].policy).Statement : statement.Sid => statement
+      if !contains(["Log", "Spool", "DeadLetters"], statement.Sid)
+      } == {
+      ReadParameters = {
+        Sid      = "ReadParameters", Effect = "Allow", Action = "ssm:GetParameter",
+        Resource = ["arn:aws:ssm:us-east-1:123456789012:parameter/uptime/key"]
+      }
+      ReadSecrets = {
+        Sid      = "ReadSecrets", Effect = "Allow", Action = "secretsmanager:GetSecretValue",
+        Resource = ["arn:aws:secretsmanager:us-east-1:123456789012:secret:uptime-AbCdEf"]
+      }
+      DecryptSecrets = {
+        Sid       = "DecryptSecrets", Effect = "Allow", Action = "kms:Decrypt",
+        Resource  = "arn:aws:kms:us-east-1:123456789012:key/1234",
+        Condition = { StringLike = { "kms:ViaService" = ["ssm.us-east-1.*", "secretsmanager.us-east-1.*"] } }
+      }
+    }
+    error_message = "The function may not read the secrets that it was given, or more than those."
+  }
+}
+
+run "the_schedule_may_do_no_more_than_it_needs" {
+  assert {
+    condition = jsondecode(aws_iam_role.schedule["eu-central-1"].assume_role_policy).Statement == [{
+      Action    = "sts:AssumeRole", Effect = "Allow", Principal = { Service = "scheduler.amazonaws.com" },
+      Condition = { StringEquals = { "aws:SourceAccount" = "123456789012", "aws:SourceArn" = aws_scheduler_schedule_group.this["eu-central-1"].arn } }
+    }]
+    error_message = "Another schedule may take the schedule's role."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.schedule["eu-central-1"].policy).Statement == [
+      { Sid = "Invoke", Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.this["eu-central-1"].arn },
+      { Sid = "DeadLetters", Effect = "Allow", Action = "sqs:SendMessage", Resource = aws_sqs_queue.dead_letters["eu-central-1"].arn },
+    ]
+    error_message = "The schedule may do something else than it needs."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy.schedule["eu-central-1"].role == aws_iam_role.schedule["eu-central-1"].name
+    error_message = "The policy is another role's."
+  }
+}
+
+run "alarms" {
+  assert {
+    condition = {
+      for kind in ["errors", "throttles", "silence", "dead-letters", "spool-dead-letters", "spool-age"] : kind => join(" ", [
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].statistic,
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].namespace,
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].metric_name,
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].comparison_operator,
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].threshold,
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].period,
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].evaluation_periods,
+        aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].treat_missing_data,
+        join(" ", values(aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].dimensions)),
+      ])
+      } == {
+      errors             = "Sum AWS/Lambda Errors GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
+      throttles          = "Sum AWS/Lambda Throttles GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
+      silence            = "Sum AWS/Lambda Invocations LessThanThreshold 1 300 1 breaching easytier-uptime-eu-central-1"
+      dead-letters       = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-dead-letters"
+      spool-dead-letters = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-spool-dead-letters"
+      spool-age          = "Maximum AWS/SQS ApproximateAgeOfOldestMessage GreaterThanThreshold 900 300 1 notBreaching easytier-uptime-eu-central-1-spool"
+    }
+    error_message = "An alarm watches something else."
+  }
+
+  assert {
+    condition = alltrue([
+      for key, alarm in aws_cloudwatch_metric_alarm.this :
+      keys(alarm.dimensions) == tolist([alarm.namespace == "AWS/Lambda" ? "FunctionName" : "QueueName"])
+      && alltrue([for value in values(alarm.dimensions) : startswith(value, "easytier-uptime-${alarm.region}")])
+    ])
+    error_message = "An alarm watches another region's part."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["ap-southeast-1/silence"].period == 1800 && aws_cloudwatch_metric_alarm.this["us-east-1/silence"].period == 21600
+    error_message = "A region that is invoked less often is silent for longer before it is an alarm."
+  }
+
+  assert {
+    condition     = !aws_cloudwatch_metric_alarm.this["us-east-1/silence"].actions_enabled && aws_cloudwatch_metric_alarm.this["us-east-1/errors"].actions_enabled && aws_cloudwatch_metric_alarm.this["eu-central-1/silence"].actions_enabled
+    error_message = "A region that is paused must not be reported for its silence, and for nothing else be left out."
+  }
+
+  assert {
+    condition = alltrue([
+      for key, alarm in aws_cloudwatch_metric_alarm.this :
+      alarm.alarm_actions == toset(startswith(key, "eu-") ? ["arn:aws:sns:eu-central-1:123456789012:alarms"] : [])
+      && alarm.ok_actions == alarm.alarm_actions
+    ])
+    error_message = "An alarm tells somebody else than its region's topic."
+  }
+}
+
+run "the_longest_rate_still_has_an_alarm_for_silence" {
+  variables {
+    regions         = { eu-central-1 = { schedule = "rate(8 hours)" } }
+    spool_age_alarm = 7200
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["eu-central-1/silence"].period == 86400
+    error_message = "CloudWatch looks back a day at most."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 21600
+    error_message = "Lambda keeps an event for six hours at most."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["eu-central-1/spool-age"].threshold == 7200
+    error_message = "The spool's age is not as the variable says."
+  }
+}

@@ -1,0 +1,382 @@
+variable "name" {
+  description = "What everything is called, and what all names begin with."
+  type        = string
+  default     = "easytier-uptime"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.name))
+    error_message = "The name is at most 32 lower-case letters, digits and hyphens, and begins with a letter: the names of roles end at 64."
+  }
+}
+
+variable "regions" {
+  description = <<-EOT
+    The regions to check from. The key is the AWS region, such as eu-central-1.
+
+    schedule: when to check, a rate() or cron() expression of EventBridge Scheduler.
+    interval: seconds from one invocation to the next. Follows from a rate(); must be given with a cron().
+    enabled: false pauses the schedule; the rest stays.
+    memory, timeout: of the function, in MB and seconds.
+    concurrency: how many invocations may run at once; -1 is no limit of its own.
+    probe_region: the region's name at the hub; the AWS region when null.
+    server_id: the probe's name at the hub; made of 'name' and the region when null.
+    node_token_arn: an SSM parameter or a Secrets Manager secret in this very region that holds the node token, and
+      that is there already when the plan is made. When null, the module makes a parameter of what 'node_tokens' says.
+    api_key_arn: the same for the API key, for backends that want one.
+    kms_key_arn: the key of your own that encrypts these secrets; AWS's own when null.
+    alarm_topic_arn: the SNS topic in this very region that hears of alarms.
+    environment: more environment variables, or other values for those that the module sets.
+  EOT
+  type = map(object({
+    schedule        = optional(string, "rate(1 minute)")
+    interval        = optional(number)
+    enabled         = optional(bool, true)
+    memory          = optional(number, 256)
+    timeout         = optional(number, 50)
+    concurrency     = optional(number, -1)
+    probe_region    = optional(string)
+    server_id       = optional(string)
+    node_token_arn  = optional(string)
+    api_key_arn     = optional(string)
+    kms_key_arn     = optional(string)
+    alarm_topic_arn = optional(string)
+    environment     = optional(map(string), {})
+  }))
+  nullable = false
+
+  validation {
+    condition     = length(var.regions) > 0
+    error_message = "At least one region is needed."
+  }
+
+  validation {
+    condition     = alltrue([for region in keys(var.regions) : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    error_message = "A key of 'regions' is an AWS region, such as eu-central-1."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) :
+      can(regex("^(rate\\((1 (minute|hour)|([2-9]|[1-9][0-9]+) (minutes|hours))\\)|cron\\([^ ]+( [^ ]+){5}\\))$", about.schedule))
+    ])
+    error_message = "A schedule is rate(1 minute), rate(5 minutes), rate(1 hour), rate(2 hours) and so on, or a cron() with six fields."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : !startswith(about.schedule, "cron(") || about.interval != null
+    ])
+    error_message = "A region with a cron() schedule needs an 'interval': the seconds from one invocation to the next."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : about.interval == null || try(about.interval >= 60 && about.interval <= 28800, false)
+    ])
+    error_message = "An interval is 60 to 28800 seconds: a schedule is not finer than a minute, and an alarm looks back a day at most."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : try(
+        tonumber(regex("^rate\\((\\d+) minutes?\\)$", about.schedule)[0]) <= 480,
+        tonumber(regex("^rate\\((\\d+) hours?\\)$", about.schedule)[0]) <= 8,
+        true,
+      )
+    ])
+    error_message = "A rate is 8 hours at most: the alarm for missing invocations looks back a day."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : about.memory >= 128 && about.memory <= 10240 && floor(about.memory) == about.memory
+    ])
+    error_message = "Memory is 128 to 10240 MB."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : about.timeout >= 15 && about.timeout <= 900 && floor(about.timeout) == about.timeout
+    ])
+    error_message = "A timeout is 15 to 900 seconds: below that a check, and time to report it, do not fit."
+  }
+
+  validation {
+    condition     = alltrue([for about in values(var.regions) : about.concurrency == -1 || about.concurrency >= 1])
+    error_message = "Concurrency is 1 or more, or -1 for no limit; pause a region with 'enabled'."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : alltrue([
+        for text in [about.probe_region, about.server_id] :
+        text == null || can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", text))
+      ])
+    ])
+    error_message = "A probe_region and a server_id are at most 64 letters, digits, dots, underscores and hyphens."
+  }
+
+  validation {
+    condition = alltrue([
+      for region, about in var.regions : alltrue([
+        for arn in [about.node_token_arn, about.api_key_arn] :
+        arn == null || can(regex("^arn:[^:]+:(ssm:${region}:[0-9]{12}:parameter/.+|secretsmanager:${region}:[0-9]{12}:secret:.+)$", arn))
+      ])
+    ])
+    error_message = "A secret is the ARN of an SSM parameter or of a Secrets Manager secret in the very region that uses it."
+  }
+
+  validation {
+    condition = alltrue([
+      for region, about in var.regions :
+      about.kms_key_arn == null || can(regex("^arn:[^:]+:kms:${region}:[0-9]{12}:key/.+$", about.kms_key_arn))
+    ])
+    error_message = "A kms_key_arn is the ARN of a key (not of an alias) in the very region that uses it."
+  }
+
+  validation {
+    condition = alltrue([
+      for region, about in var.regions :
+      about.alarm_topic_arn == null || can(regex("^arn:[^:]+:sns:${region}:[0-9]{12}:[^:]+$", about.alarm_topic_arn))
+    ])
+    error_message = "An alarm_topic_arn is the ARN of an SNS topic in the very region whose alarms it hears of."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : alltrue([
+        for name in keys(about.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !startswith(name, "AWS_")
+      ])
+    ])
+    error_message = "Names of environment variables are upper-case letters, digits and underscores; those with AWS_ belong to AWS."
+  }
+
+  validation {
+    condition = alltrue([
+      for about in values(var.regions) : length(setintersection(keys(about.environment), ["NODE_TOKEN", "API_KEY", "SPOOL_QUEUE_URL"])) == 0
+    ])
+    error_message = "Secrets go by 'node_tokens', 'node_token_arn' and the like, never in plain; the spool queue is the module's."
+  }
+}
+
+variable "backend_base_url" {
+  description = "Where the hub is; several, comma-separated, are tried in order."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for url in split(",", var.backend_base_url) : can(regex("^https://[^/\\s]+(/[^\\s]*)?$", trimspace(url)))])
+    error_message = "The hub's address begins with https://: the node token goes with every request, through the internet."
+  }
+}
+
+variable "package_path" {
+  description = "The function's zip, as 'cargo lambda build --output-format zip' makes it; for all regions."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = fileexists(var.package_path)
+    error_message = "There is no such zip; build it first."
+  }
+}
+
+variable "architecture" {
+  description = "What the zip was built for: arm64 (which costs less) or x86_64."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "The architecture is arm64 or x86_64."
+  }
+}
+
+variable "node_tokens" {
+  description = "AWS region → the node token of its probe, for the regions without a node_token_arn. Kept in an SSM parameter, never in the state."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition = alltrue([
+      for region, about in var.regions : about.node_token_arn != null || try(length(var.node_tokens[region]) > 0, false)
+    ])
+    error_message = "Each region needs a node token, in 'node_tokens' or by its 'node_token_arn'."
+  }
+
+  validation {
+    condition = alltrue([
+      for region in keys(var.node_tokens) : try(var.regions[region].node_token_arn == null, false)
+    ])
+    error_message = "A token in 'node_tokens' is for a region that is not in 'regions', or that has a 'node_token_arn'."
+  }
+}
+
+variable "store_api_key" {
+  description = "Whether 'api_key' is kept in an SSM parameter for the regions without an api_key_arn."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "api_key" {
+  description = "The key for reading the backend's peers, for backends that want one; see 'store_api_key'. Never in the state."
+  type        = string
+  default     = null
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition     = var.store_api_key == try(length(var.api_key) > 0, false)
+    error_message = "'api_key' and 'store_api_key' go together: give both or none."
+  }
+}
+
+variable "secrets_version" {
+  description = "Raise it when 'node_tokens' or 'api_key' changed: what is not in the state cannot be seen to change."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
+    error_message = "The version of the secrets is 1, 2, 3 and so on."
+  }
+}
+
+variable "report_style" {
+  description = "How results are reported; auto finds out what the backend understands."
+  type        = string
+  default     = "auto"
+  nullable    = false
+
+  validation {
+    condition     = contains(["auto", "results", "status", "per-node"], var.report_style)
+    error_message = "The report style is auto, results, status or per-node."
+  }
+}
+
+variable "check_timeout" {
+  description = "How long the check of a peer may take, such as 5s or 500ms."
+  type        = string
+  default     = "5s"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([1-9][0-9]?s?|[1-9][0-9]{2,4}ms)$", var.check_timeout))
+    error_message = "A check's timeout is 1 to 99 seconds (5 or 5s), or 100ms to 99999ms."
+  }
+}
+
+variable "check_pings" {
+  description = "How many pings a check sends."
+  type        = number
+  default     = 3
+  nullable    = false
+
+  validation {
+    condition     = var.check_pings >= 1 && var.check_pings <= 100 && floor(var.check_pings) == var.check_pings
+    error_message = "A check sends 1 to 100 pings."
+  }
+}
+
+variable "check_concurrency" {
+  description = "How many checks an invocation runs at once. Each takes a file descriptor, of which Lambda grants 1024."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.check_concurrency >= 1 && var.check_concurrency <= 900 && floor(var.check_concurrency) == var.check_concurrency
+    error_message = "1 to 900 checks run at once: Lambda grants 1024 file descriptors."
+  }
+}
+
+variable "allow_private_peers" {
+  description = "Whether a peer may lie at a private address."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "allow_local_peers" {
+  description = "Whether a peer may lie at a loopback, link-local or metadata address; for trying things out only."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "log_filter" {
+  description = "What is logged: error, warn, info, debug, trace, or a filter such as info,easytier_probe=debug."
+  type        = string
+  default     = "info"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_:]+(=[a-z]+)?(,[A-Za-z0-9_:]+(=[a-z]+)?)*$", var.log_filter))
+    error_message = "A log filter is a level, or a comma-separated list of target=level."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How many days logs are kept."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days,
+    )
+    error_message = "CloudWatch keeps logs for 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+}
+
+variable "retry_attempts" {
+  description = "How often an invocation that failed, or that could not be made, is tried again before the next one is due."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 1, 2], var.retry_attempts)
+    error_message = "Lambda tries again 0, 1 or 2 times."
+  }
+}
+
+variable "spool_retention_days" {
+  description = "How long results wait for a hub that is away. The hub does not take results older than 7 days, if not told otherwise."
+  type        = number
+  default     = 7
+  nullable    = false
+
+  validation {
+    condition     = var.spool_retention_days >= 1 && var.spool_retention_days <= 14 && floor(var.spool_retention_days) == var.spool_retention_days
+    error_message = "SQS keeps messages for 1 to 14 days."
+  }
+}
+
+variable "spool_age_alarm" {
+  description = "The age in seconds of the oldest result in the spool from which on there is an alarm."
+  type        = number
+  default     = 900
+  nullable    = false
+
+  validation {
+    condition     = var.spool_age_alarm >= 60 && floor(var.spool_age_alarm) == var.spool_age_alarm
+    error_message = "The spool's age is in whole seconds, at least 60."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything that can have tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
