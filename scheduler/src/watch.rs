@@ -9,16 +9,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::observer::Observer;
+use crate::{checking::GRACE, observer::Observer};
 
 /// Sessions are held when a peer is checked at least this often; else each check opens one of its own.
 const HOLD_UP_TO: Duration = Duration::from_secs(60);
 
 /// Checks are aligned to steps of this length, so that many share a wake-up; a shorter interval has shorter steps.
 const STEP: Duration = Duration::from_millis(100);
-
-/// How long checks in flight may take when the watch ends.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// How peers are watched.
 #[derive(Debug, Clone)]
@@ -47,7 +44,8 @@ pub struct Watch {
 
 struct Watched {
     peer: Peer,
-    stop: CancellationToken,
+    /// It is gone, or not the same any more: of a check in flight nobody wants to know.
+    gone: CancellationToken,
 }
 
 /// What the tasks share.
@@ -100,7 +98,7 @@ impl Watch {
                 Some(watched) if watched.peer == peer => watched,
                 Some(other) => {
                     changes.changed += 1;
-                    other.stop.cancel();
+                    other.gone.cancel();
                     self.watch(peer)
                 }
                 None => {
@@ -112,16 +110,18 @@ impl Watch {
         }
         for (id, gone) in before {
             changes.removed += 1;
-            gone.stop.cancel();
+            gone.gone.cancel();
             self.watcher.observer.forget(id);
         }
         changes
     }
 
     fn watch(&self, peer: Peer) -> Watched {
-        let stop = self.stop.child_token();
-        self.tracker.spawn(Arc::clone(&self.watcher).watch(peer.clone(), stop.clone()));
-        Watched { peer, stop }
+        self.watcher.observer.expect(peer.id);
+        let gone = CancellationToken::new();
+        let watch = Arc::clone(&self.watcher).watch(peer.clone(), self.stop.clone());
+        self.tracker.spawn(gone.clone().run_until_cancelled_owned(watch));
+        Watched { peer, gone }
     }
 
     /// Ends the watch; checks in flight are finished first, if they don't take long.
