@@ -42,7 +42,7 @@ async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
     daemon.kill().await;
 
     // The hub gets them, and the probe does not hear of it.
-    proxy.set(Fault::Truncate(40));
+    proxy.set(Fault::Truncate);
     let daemon = folder.daemon().await;
     assert!(daemon.checks(1).await >= seen, "what was stored is there");
     until("what waited at the hub", async || hub.checks(good).await >= seen).await;

@@ -9,7 +9,7 @@ use std::{
 use easytier::tunnel::packet_def::{PacketType, UdpPacketType};
 use easytier_probe::{PeerUrl, Scheme};
 use tokio::{
-    io::{self, AsyncReadExt, AsyncWriteExt},
+    io::{self, AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{
         TcpSocket, TcpStream, UdpSocket,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -124,9 +124,9 @@ pub enum Fault {
     Stall,
     /// It takes what comes, and resets the connection.
     Reset,
-    /// It passes on everything, but of the answers this many bytes alone: the backend does what it is asked, and the probe
-    /// does not hear of it.
-    Truncate(u64),
+    /// It passes on the requests, and of the answers the heads alone: the backend does what it is asked, and the probe does
+    /// not hear the end of it.
+    Truncate,
     /// Every request gets this answer in the backend's place: a status line and headers, such as `500 Nothing Works`.
     Answer(&'static str),
 }
@@ -229,14 +229,15 @@ async fn serve(mut probe: TcpStream, target: SocketAddr, fault: Fault, taken: Ta
             let _ = probe.read(&mut [0; 4096]).await;
             let _ = probe.set_zero_linger();
         }
-        Fault::Truncate(length) => {
+        Fault::Truncate => {
             let Ok(backend) = TcpStream::connect(target).await else { return };
             let (mut from_probe, mut to_probe) = probe.into_split();
-            let (from_backend, mut to_backend) = backend.into_split();
-            let mut answer = from_backend.take(length);
+            let (mut from_backend, mut to_backend) = backend.into_split();
             tokio::select! {
                 _ = io::copy(&mut from_probe, &mut to_backend) => {}
-                _ = io::copy(&mut answer, &mut to_probe) => {}
+                head = head_of(&mut from_backend) => if let Ok(head) = head {
+                    let _ = to_probe.write_all(&head).await;
+                }
             }
         }
         Fault::Answer(head) => {
@@ -250,12 +251,18 @@ async fn serve(mut probe: TcpStream, target: SocketAddr, fault: Fault, taken: Ta
 
 /// Reads one request, and gives its first line.
 async fn take_request(probe: &mut TcpStream) -> io::Result<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(probe.read_u8().await?);
-    }
+    let head = head_of(probe).await?;
     let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
     io::copy(&mut probe.take(length), &mut io::sink()).await?;
     Ok(head.lines().next().unwrap_or_default().to_owned())
+}
+
+/// What comes up to the first empty line.
+async fn head_of(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(from.read_u8().await?);
+    }
+    Ok(head)
 }
