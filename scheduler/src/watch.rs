@@ -17,6 +17,9 @@ const HOLD_UP_TO: Duration = Duration::from_secs(60);
 /// Checks are aligned to steps of this length, so that many share a wake-up; a shorter interval has shorter steps.
 const STEP: Duration = Duration::from_millis(100);
 
+/// So many new peers are checked at once; more wait for their places within the interval, which spreads them.
+const AT_ONCE: usize = 32;
+
 /// How peers are watched.
 #[derive(Debug, Clone)]
 pub struct WatchOptions {
@@ -93,20 +96,24 @@ impl Watch {
     pub fn set_peers(&mut self, peers: Vec<Peer>) -> Changes {
         let mut changes = Changes::default();
         let mut before = std::mem::take(&mut self.watched);
+        let mut new = Vec::new();
         for peer in peers {
-            let watched = match before.remove(&peer.id) {
-                Some(watched) if watched.peer == peer => watched,
+            match before.remove(&peer.id) {
+                Some(watched) if watched.peer == peer => {
+                    self.watched.insert(peer.id, watched);
+                    continue;
+                }
                 Some(other) => {
                     changes.changed += 1;
                     other.gone.cancel();
-                    self.watch(peer)
                 }
-                None => {
-                    changes.added += 1;
-                    self.watch(peer)
-                }
-            };
-            self.watched.insert(watched.peer.id, watched);
+                None => changes.added += 1,
+            }
+            new.push(peer);
+        }
+        let at_once = new.len() <= AT_ONCE;
+        for peer in new {
+            self.watched.insert(peer.id, self.watch(peer, at_once));
         }
         for (id, gone) in before {
             changes.removed += 1;
@@ -116,10 +123,10 @@ impl Watch {
         changes
     }
 
-    fn watch(&self, peer: Peer) -> Watched {
+    fn watch(&self, peer: Peer, at_once: bool) -> Watched {
         self.watcher.observer.expect(peer.id);
         let gone = CancellationToken::new();
-        let watch = Arc::clone(&self.watcher).watch(peer.clone(), self.stop.clone());
+        let watch = Arc::clone(&self.watcher).watch(peer.clone(), at_once, self.stop.clone());
         self.tracker.spawn(gone.clone().run_until_cancelled_owned(watch));
         Watched { peer, gone }
     }
@@ -133,9 +140,10 @@ impl Watch {
 }
 
 impl Watcher {
-    async fn watch(self: Arc<Self>, peer: Peer, stop: CancellationToken) {
+    async fn watch(self: Arc<Self>, peer: Peer, at_once: bool, stop: CancellationToken) {
         let mut held = self.checker.hold(peer.clone());
-        let mut due = self.next_due(peer.id, Instant::now());
+        let now = Instant::now();
+        let mut due = if at_once { now } else { self.next_due(peer.id, now) };
         loop {
             let mut check = std::pin::pin!(self.check(&mut held, due));
             let report = tokio::select! {

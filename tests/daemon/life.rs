@@ -6,7 +6,7 @@ use easytier_probe::Scheme;
 use rustix::process::Signal;
 
 use crate::{
-    await_checks, http,
+    NEVER, await_checks, http,
     hub::Hub,
     node,
     program::{Folder, Running},
@@ -35,7 +35,7 @@ async fn the_checks_in_flight_are_finished_and_stored_when_it_is_told_to_stop() 
     assert!(log.contains("handshake_timeout"), "the check was finished: {log}");
 
     // And it is on the disk, from where the next start delivers it.
-    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
     let daemon = folder.daemon().await;
     assert_eq!(daemon.checks(1).await, 1);
     until("it at the hub", async || hub.checks(slow).await == 1).await;
@@ -122,7 +122,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     assert!(http::client().get(format!("{}/health", daemon.url)).send().await.is_err(), "the old port is closed");
     until("the interval in the registry", async || {
         let server = hub.server(&token, "probe-1").await.unwrap();
-        server["check_interval"] == 7200 && server["status"] == "online" && server["port"].to_string() == port
+        server["check_interval"] == 7200 && server["status"] == "online" && server["port"].as_u64() == port.parse().ok()
     })
     .await;
     // The history is the same.
@@ -166,6 +166,15 @@ impl Systemd {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_told_at_the_start() {
+    let folder = Folder::of_probe("http://127.0.0.1:9", "token");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    folder.set(&[("SERVER_PORT", &taken.local_addr().unwrap().port().to_string())]);
+    let said = folder.refusal(&["daemon"]).await;
+    assert!(said.contains("cannot listen at") && said.contains("SERVER_PORT"), "{said}");
 }
 
 #[tokio::test]

@@ -32,6 +32,9 @@ use crate::{
 /// tries again after a minute at the latest.
 const PATIENCE: Duration = Duration::from_secs(100);
 
+/// A schedule of no cycle that a test sees: once a year.
+const NEVER: &str = "0 0 0 1 1 *";
+
 /// Waits until there is what the test waits for.
 async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -64,7 +67,7 @@ async fn await_checks(daemon: &Running, id: i64, more: u64) {
 /// Has the daemon check nothing more, and waits until the hub has all that it has seen: each check once. The ids are
 /// those of the hub and those of the daemon.
 async fn assert_delivered_once(hub: &Hub, folder: &Folder, daemon: &Running, ids: &[(PeerId, i64)]) {
-    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h"), ("PROBE_SCHEDULE", "")]);
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
     daemon.reload_until("peers to watch").await;
     for (there, here) in ids {
         let seen = daemon.checks(*here).await;

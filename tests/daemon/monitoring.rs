@@ -65,6 +65,10 @@ async fn the_figures_are_those_of_the_checks() {
             "{histogram}"
         );
     }
+    // One line for what it was found to be, however many checks there were.
+    assert_eq!(daemon.log_with(&node.url(Scheme::Tcp).to_string()).len(), 1);
+    assert_eq!(daemon.log_with("tcp://0.0.0.1:11010").len(), 1);
+
     let (_, text) = http::get(&format!("{}/metrics", daemon.url)).await;
     for name in ["spool_results", "spool_age_seconds", "checks_missed_total", "cycles_skipped_total"] {
         assert!(text.contains(&format!("\neasytier_uptime_probe_{name} ")), "{name} is not in {text}");

@@ -5,7 +5,13 @@ use std::net::IpAddr;
 use easytier_probe::Scheme;
 use easytier_uptime_hub::{model::Presence, time::Timestamp, token::CredentialKind};
 
-use crate::{hub::Hub, node, program::Folder, until};
+use crate::{
+    hub::Hub,
+    node,
+    program::Folder,
+    support::proxy::{Fault, Faulty},
+    until,
+};
 
 #[tokio::test]
 async fn a_daemon_registers_sends_heartbeats_and_says_when_it_stops() {
@@ -60,9 +66,12 @@ async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
     let (hub, node) = (Hub::start().await, node());
     let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
     let key = hub.enrollment_key().await;
-    let folder = Folder::of_probe(&hub.url(), "");
+    let proxy = Faulty::to(hub.address, Fault::Refuse).await;
+    let folder = Folder::of_probe(&proxy.url(), "");
     folder.set(&[("ENROLLMENT_KEY", &key)]);
     let daemon = folder.daemon().await;
+    daemon.await_log("no connection").await;
+    proxy.set(Fault::None);
     daemon.await_log("enrolled at the backend").await;
     until("checks at the hub", async || hub.checks(peer).await > 0).await;
     let log = daemon.stop().await;
@@ -83,7 +92,8 @@ async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
 async fn a_server_id_that_is_taken_is_told() {
     let hub = Hub::start().await;
     let others = hub.token("probe-1").await;
-    let registered = Folder::of_probe(&hub.url(), &others).daemon().await;
+    let folder = Folder::of_probe(&hub.url(), &others);
+    let registered = folder.daemon().await;
     until("the other", async || hub.probe("probe-1").await.is_some_and(|probe| probe.port.is_some())).await;
 
     let enrolling = Folder::of_probe(&hub.url(), "");
@@ -95,5 +105,5 @@ async fn a_server_id_that_is_taken_is_told() {
         assert!(line.contains("ERROR") && line.contains("SERVER_ID"), "{line}");
         daemon.stop().await;
     }
-    drop(registered);
+    registered.stop().await;
 }

@@ -4,7 +4,7 @@ use easytier_probe::Scheme;
 use serde_json::Value;
 
 use crate::{
-    assert_delivered_once, http,
+    NEVER, assert_delivered_once, http,
     hub::Hub,
     node,
     program::{Folder, Running},
@@ -56,6 +56,27 @@ async fn nothing_need_be_configured() {
     let log = again.stop().await;
     let password = printed[1].trim_start_matches("admin password: ");
     assert!(!log.contains(password));
+}
+
+/// Though its place within the interval may be at the end.
+#[tokio::test]
+async fn a_peer_is_checked_as_soon_as_it_is_added_whatever_the_interval() {
+    let (folder, nodes) = (Folder::new(), [node(), node(), node()]);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "24h"), ("REGION", "eu")]);
+    let standalone = folder.start(&[]).await;
+    for node in &nodes {
+        let address = node.url(Scheme::Tcp).to_string();
+        folder.run(&["hub", "peer", "add", &address]).await;
+        await_health(&standalone, &address, "healthy").await;
+    }
+    // Another region is another region's word from then on.
+    folder.set(&[("REGION", "us")]);
+    standalone.reload_until("peers to watch").await;
+    until("the word of the other region", async || {
+        http::data(&standalone.url, "/api/nodes/1/regions").await.to_string().contains("\"us\"")
+    })
+    .await;
+    standalone.stop().await;
 }
 
 #[tokio::test]
@@ -134,7 +155,7 @@ async fn a_standalone_database_is_kept_by_a_daemon() {
     assert!(daemon.checks(2).await > before);
 
     // What was seen before there was a hub is not for it.
-    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
     daemon.reload_until("peers to watch").await;
     until("all at the hub", async || hub.checks(there).await == daemon.checks(3).await).await;
     until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
