@@ -149,6 +149,7 @@ impl Service for Daemon {
         if is_first {
             writeln!(std::io::stdout(), "listening on http://{address}")?;
         }
+        tracing::info!(%address, "the probe listens");
         let (ready, is_ready) = oneshot::channel::<std::sync::Arc<Vitals>>();
         let on_ready = |vitals| drop(ready.send(vitals));
         let ending = async { ending.await.unwrap_or(Ending::Stop) };

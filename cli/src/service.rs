@@ -62,10 +62,10 @@ async fn run_until_stopped<S: Service>(
 ) -> anyhow::Result<Exit> {
     // Before anything is printed, so that a signal that answers it ends the service in order.
     let mut signals = Signals::take_over()?;
-    let mut socket = None;
+    let mut socket = Socket::bind(service.listen())?;
     let mut is_first = true;
     loop {
-        let listener = Socket::listen(&mut socket, service.listen())?;
+        let listener = socket.listener()?;
         let (tell, ending) = oneshot::channel();
         let mut serving = pin!(service.serve(listener, is_first, ending));
         let next = loop {
@@ -76,7 +76,10 @@ async fn run_until_stopped<S: Service>(
             match signal {
                 Request::Stop => break None,
                 Request::Reload => match S::load(flags.clone()) {
-                    Ok(next) => break Some(next),
+                    Ok(next) => match socket.at(next.listen()) {
+                        Ok(moved) => break Some((next, moved)),
+                        Err(error) => tracing::error!("{error:#}\nNothing changes"),
+                    },
                     Err(errors) => tracing::error!("{errors}\nNothing changes"),
                 },
             }
@@ -87,7 +90,7 @@ async fn run_until_stopped<S: Service>(
                 tracing::info!("stopping when what was accepted is done; a second signal stops at once");
                 Ending::Stop
             }
-            Some(next) => {
+            Some((next, _)) => {
                 systemd::reloading();
                 tracing::info!("beginning anew with the configuration as it is now");
                 log.filter_by(next.log());
@@ -105,7 +108,16 @@ async fn run_until_stopped<S: Service>(
         }
         match next {
             None => return Ok(Exit::Success),
-            Some(next) => service = next,
+            Some((next, moved)) => {
+                socket = match moved {
+                    Some(moved) => moved,
+                    None => {
+                        drop(socket);
+                        Socket::bind(next.listen())?
+                    }
+                };
+                service = next;
+            }
         }
         is_first = false;
     }
@@ -119,20 +131,27 @@ struct Socket {
 
 impl Socket {
     /// Listens at `address`, which may have port 0.
-    fn listen(socket: &mut Option<Self>, address: SocketAddr) -> anyhow::Result<TcpListener> {
-        let open = match socket.take().filter(|socket| socket.asked_for == address) {
-            Some(open) => open,
-            None => {
-                let bound = net::TcpListener::bind(address).with_context(|| {
-                    format!("cannot listen at {address}; choose another place with SERVER_HOST and SERVER_PORT")
-                })?;
-                bound.set_nonblocking(true)?;
-                Self { asked_for: address, socket: bound }
-            }
-        };
-        let listener = TcpListener::from_std(open.socket.try_clone()?)?;
-        *socket = Some(open);
-        Ok(listener)
+    fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = net::TcpListener::bind(address).with_context(|| {
+            format!("cannot listen at {address}; choose another place with SERVER_HOST and SERVER_PORT")
+        })?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { asked_for: address, socket })
+    }
+
+    /// A socket at `address`, this one if it is there. `None` when it must be closed first, because both have one port.
+    fn at(&self, address: SocketAddr) -> anyhow::Result<Option<Self>> {
+        if self.asked_for == address {
+            return Ok(Some(Self { asked_for: address, socket: self.socket.try_clone()? }));
+        }
+        match Self::bind(address) {
+            Err(_) if self.asked_for.port() == address.port() => Ok(None),
+            bound => bound.map(Some),
+        }
+    }
+
+    fn listener(&self) -> anyhow::Result<TcpListener> {
+        Ok(TcpListener::from_std(self.socket.try_clone()?)?)
     }
 }
 
@@ -143,7 +162,7 @@ struct Signals {
 }
 
 /// What a signal asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Request {
     Stop,
     Reload,
@@ -167,7 +186,11 @@ impl Signals {
         }
     }
 
+    /// Leaves the wish for another configuration to whoever comes next.
     async fn stop(&mut self) {
-        while self.next().await != Request::Stop {}
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -21,6 +21,9 @@ use crate::{
     watch::{Changes, Watch, WatchOptions},
 };
 
+/// How long checks in flight may take at the end.
+pub const GRACE: Duration = Duration::from_secs(5);
+
 /// How peers are checked, and how often.
 #[derive(Debug, Clone)]
 pub struct CheckPlan {
@@ -99,6 +102,7 @@ impl Checking {
             Mode::Cycles { peers: current, .. } => {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
                 let changes = Changes::between(&current, &peers);
+                peers.iter().for_each(|peer| self.observer.expect(peer.id));
                 for gone in current.iter().filter(|peer| !peers.iter().any(|other| other.id == peer.id)) {
                     self.observer.forget(gone.id);
                 }

@@ -115,25 +115,26 @@ pub async fn run_daemon(
     });
     peers.watch_known().await?;
 
+    // A backend that does not answer holds up no end.
+    let stop = CancellationToken::new();
     let fetch = {
-        let peers = Arc::clone(&peers);
+        let (peers, stop) = (Arc::clone(&peers), stop.clone());
         Job::new("peers", Schedule::Every(options.fetch_interval), move || {
-            let peers = Arc::clone(&peers);
-            async move { peers.fetch().await }
+            let (peers, stop) = (Arc::clone(&peers), stop.clone());
+            async move { stop.run_until_cancelled(peers.fetch()).await.unwrap_or_default() }
         })
     };
     let tell = {
-        let (status, link) = (Arc::clone(&probe.status), link.clone());
+        let (status, link, stop) = (Arc::clone(&probe.status), link.clone(), stop.clone());
         Job::new("status", Schedule::Every(options.plan.report_interval), move || {
-            let (status, link) = (Arc::clone(&status), link.clone());
+            let (status, link, stop) = (Arc::clone(&status), link.clone(), stop.clone());
             async move {
                 status.note().await;
-                status.tell(&link).await;
+                stop.run_until_cancelled(status.tell(&link)).await.unwrap_or_default();
             }
         })
     };
 
-    let stop = CancellationToken::new();
     let (farewell, is_farewell) = oneshot::channel();
     let at_first = {
         let (fetch, tell, mut link) = (fetch.clone(), tell.clone(), link.clone());

@@ -15,11 +15,11 @@ use std::{
 use chrono::{Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use futures::future::BoxFuture;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_cron_scheduler::{Job as CronJob, JobScheduler, JobSchedulerError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::schedule::Schedule;
+use crate::{checking::GRACE, schedule::Schedule};
 
 /// How far the clocks may drift apart between two looks at them before that counts as a jump.
 const JUMP: Duration = Duration::from_secs(2);
@@ -67,11 +67,21 @@ impl Job {
         (self.work)().await;
     }
 
-    fn scheduled(&self, zone: Tz, tracker: &TaskTracker) -> Result<CronJob, JobSchedulerError> {
-        let (job, tracker) = (self.clone(), tracker.clone());
+    fn scheduled(
+        &self,
+        zone: Tz,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<CronJob, JobSchedulerError> {
+        let (job, tracker, stop) = (self.clone(), tracker.clone(), stop.clone());
         let run = move |_, _| -> BoxFuture<'static, ()> {
-            let job = job.clone();
-            tracker.spawn(async move { job.run().await });
+            let (job, stop) = (job.clone(), stop.clone());
+            tracker.spawn(async move {
+                tokio::select! {
+                    () = job.run() => {}
+                    () = async { stop.cancelled().await; sleep(GRACE).await } => {}
+                }
+            });
             Box::pin(async {})
         };
         match &self.schedule {
@@ -89,13 +99,13 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Runs the jobs at their times, until `stop`, and then waits for those that run.
+/// Runs the jobs at their times, until `stop`, and then waits for those that run, if they don't take long.
 pub async fn run(jobs: Vec<Job>, zone: Tz, stop: CancellationToken) -> Result<(), JobSchedulerError> {
     let tracker = TaskTracker::new();
     while !stop.is_cancelled() {
         let mut scheduler = JobScheduler::new().await?;
         for job in &jobs {
-            scheduler.add(job.scheduled(zone, &tracker)?).await?;
+            scheduler.add(job.scheduled(zone, &tracker, &stop)?).await?;
         }
         scheduler.start().await?;
         tokio::select! {

@@ -39,7 +39,7 @@ struct Fetched {
 impl PeerList {
     /// Fetches the peers, and watches what is listed. When the backend is away nothing changes.
     pub async fn fetch(&self) {
-        let Some(backend) = self.link.now() else { return };
+        let Some(backend) = self.link.now().filter(|_| self.vitals.may_ask(Ask::Peers)) else { return };
         match fetch(&backend).await {
             Ok(fetched) => {
                 self.vitals.backend_answered(Ask::Peers);

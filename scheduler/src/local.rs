@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{checking::CheckPlan, jobs::Job, probe::Probe, schedule::Schedule, vitals::Vitals};
 
-/// How often is looked whether somebody changed the hub's peers.
+/// How often is looked whether somebody changed the hub's peers; more often when they are checked more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Peers that are read at a time.
@@ -53,7 +53,7 @@ impl LocalProbe {
             async move { status.note().await }
         });
         let follow = async {
-            let mut looks = interval(LOOK_EVERY);
+            let mut looks = interval(LOOK_EVERY.min(plan.interval));
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut seen = None;
             loop {

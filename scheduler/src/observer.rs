@@ -58,14 +58,20 @@ impl Observer {
         Self { figures, state: Mutex::default() }
     }
 
-    /// Takes in a check. `since_due`: how long after its time it was done.
+    /// The peer is watched from now on.
+    pub fn expect(&self, id: i64) {
+        self.state().peers.entry(id).or_default();
+    }
+
+    /// Takes in a check of a peer that is watched. `since_due`: how long after its time it was done.
     pub fn observe(&self, peer: &Peer, report: &CheckReport, since_due: Duration) {
-        self.figures.checked(report, since_due);
         let result = &report.result;
         let mut state = self.state();
         let State { peers, pending, checks } = &mut *state;
+        // It was taken off the list while it was checked.
+        let Some(observed) = peers.get_mut(&peer.id) else { return };
+        self.figures.checked(report, since_due);
         *checks += 1;
-        let observed = peers.entry(peer.id).or_default();
         let before = observed.condenser.status();
         if before != Some(result.status) || observed.error != result.error {
             log_change(peer, result, before);

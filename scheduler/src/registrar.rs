@@ -67,7 +67,7 @@ impl Registrar {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = beats.tick() => self.beat(&backend).await,
+                () = async { beats.tick().await; self.beat(&backend).await } => {}
                 () = stop.cancelled() => break,
             }
         }
@@ -115,6 +115,9 @@ impl Registrar {
     }
 
     async fn beat(&self, backend: &Backend) {
+        if !self.vitals.may_ask(Ask::Heartbeat) {
+            return;
+        }
         match backend.heartbeat(&self.server_id, &self.vitals.counters(), Instant::now() + PATIENCE).await {
             Ok(_) => self.vitals.backend_answered(Ask::Heartbeat),
             Err(error) => self.vitals.backend_failed(Ask::Heartbeat, &error),

@@ -46,7 +46,7 @@ impl StatusReporter {
 
     /// Tells the backend.
     pub async fn tell(&self, link: &Link) {
-        let Some(backend) = link.now() else { return };
+        let Some(backend) = link.now().filter(|_| self.vitals.may_ask(Ask::Status)) else { return };
         let summary = self.vitals.summary();
         let report = StatusReport {
             response_time_ms: summary.round_trip_ms,

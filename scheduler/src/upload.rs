@@ -10,7 +10,7 @@ use easytier_uptime_hub::{
 };
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often is looked whether something waits for too long, when nothing else happens.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// How often what waits is measured, and bounded, while nothing can be delivered.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// How much may wait for the backend.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +107,7 @@ impl Uploader {
                 () = stop.cancelled() => return,
                 () = async {
                     match pause {
-                        Some(pause) => sleep(pause).await,
+                        Some(pause) => self.wait(&mut spool, pause).await,
                         None => tokio::select! {
                             () = self.stored.notified() => {}
                             () = sleep(LOOK_EVERY) => {}
@@ -115,12 +118,29 @@ impl Uploader {
         }
     }
 
-    /// Delivers the newest results and a part of the backlog. Gives the pause before the next delivery; `None` when
-    /// nothing is left.
-    async fn deliver_some(&mut self, spool: &mut Spool) -> Result<Option<Duration>, Trouble> {
+    /// Waits, and sees to it that no more waits than may.
+    async fn wait(&self, spool: &mut Spool, pause: Duration) {
+        let end = Instant::now() + pause;
+        while Instant::now() < end {
+            sleep_until(end.min(Instant::now() + MEASURE_EVERY)).await;
+            if let Err(error) = self.look(spool).await {
+                tracing::debug!(%error, "the results that wait cannot be counted");
+            }
+        }
+    }
+
+    /// Bounds and measures what waits, and gives the newest row.
+    async fn look(&self, spool: &mut Spool) -> Result<i64, StoreError> {
         let newest = self.store.newest_result().await?;
         self.give_up_what_is_over(spool, newest).await?;
         self.measure(spool, newest).await?;
+        Ok(newest)
+    }
+
+    /// Delivers the newest results and a part of the backlog. Gives the pause before the next delivery; `None` when
+    /// nothing is left.
+    async fn deliver_some(&mut self, spool: &mut Spool) -> Result<Option<Duration>, Trouble> {
+        let newest = self.look(spool).await?;
         while let Some(rows) = spool.live(newest) {
             self.deliver(spool, Lane::Live, rows).await?;
         }

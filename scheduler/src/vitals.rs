@@ -30,6 +30,9 @@ const INTERVALS: u32 = 3;
 /// The shortest time without anything good that counts: less is a busy machine.
 const SHORTEST: Duration = Duration::from_secs(10);
 
+/// How long the backend is left alone that wants other credentials.
+const SLOWLY: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Verdict {
     status: &'static str,
@@ -207,8 +210,13 @@ pub struct Vitals {
     summarize: Box<dyn Fn() -> Summary + Send + Sync>,
 }
 
-/// Since when, and why.
-type Trouble = (Instant, BackendError);
+/// Something that the backend does not do.
+struct Trouble {
+    since: Instant,
+    /// When it may be asked again.
+    again_at: Instant,
+    error: BackendError,
+}
 
 #[derive(Default)]
 struct Known {
@@ -272,8 +280,8 @@ impl Vitals {
     /// The backend did what it was asked.
     pub fn backend_answered(&self, request: Ask) {
         let over = self.known(|known| {
-            let (since, _) = known.backend.remove(&request)?;
-            known.backend.is_empty().then(|| since.elapsed())
+            let trouble = known.backend.remove(&request)?;
+            known.backend.is_empty().then(|| trouble.since.elapsed())
         });
         if let Some(lasted) = over {
             tracing::info!("the backend does what it is asked again, after {} s", lasted.as_secs());
@@ -285,10 +293,13 @@ impl Vitals {
     pub fn backend_failed(&self, request: Ask, error: &BackendError) {
         self.figures.backend_errors.get_or_create(&Error { request: request.as_str() }).inc();
         let is_known = self.known(|known| {
-            let is_away = |trouble: &Trouble| error.is_unreachable() && trouble.1.is_unreachable();
+            let is_away = |trouble: &Trouble| error.is_unreachable() && trouble.error.is_unreachable();
             let is_known = known.backend.contains_key(&request) || known.backend.values().any(is_away);
-            let since = known.backend.get(&request).map_or_else(Instant::now, |(since, _)| *since);
-            known.backend.insert(request, (since, error.clone()));
+            let now = Instant::now();
+            let since = known.backend.get(&request).map_or(now, |trouble| trouble.since);
+            let slowly = if error.is_unauthorized() { SLOWLY } else { Duration::ZERO };
+            let again_at = now + error.retry_after().unwrap_or_default().max(slowly);
+            known.backend.insert(request, Trouble { since, again_at, error: error.clone() });
             is_known
         });
         match error {
@@ -299,6 +310,12 @@ impl Vitals {
             }
             error => tracing::error!("{error}"),
         }
+    }
+
+    /// Whether the backend may be asked this by now: it may have asked for a pause, or want other credentials. For what is
+    /// asked at regular times; what has a backoff of its own keeps to that.
+    pub fn may_ask(&self, request: Ask) -> bool {
+        self.known(|known| known.backend.get(&request).is_none_or(|trouble| trouble.again_at <= Instant::now()))
     }
 
     /// Whether peers are checked, whatever becomes of the results.
@@ -362,7 +379,7 @@ impl api::Vitals for Vitals {
                 });
             }
             Ok(match known.backend.values().next() {
-                Some((since, error)) => {
+                Some(Trouble { since, error, .. }) => {
                     format!("peers are checked; for {} s now: {error}", since.elapsed().as_secs())
                 }
                 None => "peers are checked".to_owned(),

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::observer::Observer;
+use crate::{checking::GRACE, observer::Observer};
 
 /// Sessions are held when a peer is checked at least this often; else each check opens one of its own.
 const HOLD_UP_TO: Duration = Duration::from_secs(60);
@@ -17,8 +17,8 @@ const HOLD_UP_TO: Duration = Duration::from_secs(60);
 /// Checks are aligned to steps of this length, so that many share a wake-up; a shorter interval has shorter steps.
 const STEP: Duration = Duration::from_millis(100);
 
-/// How long checks in flight may take when the watch ends.
-const GRACE: Duration = Duration::from_secs(5);
+/// So many new peers are checked at once; more wait for their places within the interval, which spreads them.
+const AT_ONCE: usize = 32;
 
 /// How peers are watched.
 #[derive(Debug, Clone)]
@@ -47,7 +47,8 @@ pub struct Watch {
 
 struct Watched {
     peer: Peer,
-    stop: CancellationToken,
+    /// It is gone, or not the same any more: of a check in flight nobody wants to know.
+    gone: CancellationToken,
 }
 
 /// What the tasks share.
@@ -95,33 +96,39 @@ impl Watch {
     pub fn set_peers(&mut self, peers: Vec<Peer>) -> Changes {
         let mut changes = Changes::default();
         let mut before = std::mem::take(&mut self.watched);
+        let mut new = Vec::new();
         for peer in peers {
-            let watched = match before.remove(&peer.id) {
-                Some(watched) if watched.peer == peer => watched,
+            match before.remove(&peer.id) {
+                Some(watched) if watched.peer == peer => {
+                    self.watched.insert(peer.id, watched);
+                    continue;
+                }
                 Some(other) => {
                     changes.changed += 1;
-                    other.stop.cancel();
-                    self.watch(peer)
+                    other.gone.cancel();
                 }
-                None => {
-                    changes.added += 1;
-                    self.watch(peer)
-                }
-            };
-            self.watched.insert(watched.peer.id, watched);
+                None => changes.added += 1,
+            }
+            new.push(peer);
+        }
+        let at_once = new.len() <= AT_ONCE;
+        for peer in new {
+            self.watched.insert(peer.id, self.watch(peer, at_once));
         }
         for (id, gone) in before {
             changes.removed += 1;
-            gone.stop.cancel();
+            gone.gone.cancel();
             self.watcher.observer.forget(id);
         }
         changes
     }
 
-    fn watch(&self, peer: Peer) -> Watched {
-        let stop = self.stop.child_token();
-        self.tracker.spawn(Arc::clone(&self.watcher).watch(peer.clone(), stop.clone()));
-        Watched { peer, stop }
+    fn watch(&self, peer: Peer, at_once: bool) -> Watched {
+        self.watcher.observer.expect(peer.id);
+        let gone = CancellationToken::new();
+        let watch = Arc::clone(&self.watcher).watch(peer.clone(), at_once, self.stop.clone());
+        self.tracker.spawn(gone.clone().run_until_cancelled_owned(watch));
+        Watched { peer, gone }
     }
 
     /// Ends the watch; checks in flight are finished first, if they don't take long.
@@ -133,9 +140,10 @@ impl Watch {
 }
 
 impl Watcher {
-    async fn watch(self: Arc<Self>, peer: Peer, stop: CancellationToken) {
+    async fn watch(self: Arc<Self>, peer: Peer, at_once: bool, stop: CancellationToken) {
         let mut held = self.checker.hold(peer.clone());
-        let mut due = self.next_due(peer.id, Instant::now());
+        let now = Instant::now();
+        let mut due = if at_once { now } else { self.next_due(peer.id, now) };
         loop {
             let mut check = std::pin::pin!(self.check(&mut held, due));
             let report = tokio::select! {

@@ -26,6 +26,12 @@ pub enum BackendError {
     /// It never takes this request.
     #[error("{request}: the backend refused the request ({answer}); see whether BACKEND_BASE_URL and REGION are right")]
     Refused { request: String, status: u16, answer: String },
+    /// Its registry has somebody else by this id.
+    #[error(
+        "{request}: the backend did not register this probe ({answer}); give it a SERVER_ID of its own, or the NODE_TOKEN \
+         that belongs to this one"
+    )]
+    Taken { request: String, answer: String },
     #[error(
         "{request}: the backend redirects to {location}, which is not followed; set BACKEND_BASE_URL to where it is"
     )]
@@ -65,6 +71,14 @@ impl BackendError {
         no_answer || matches!(self, Self::Failed { .. } | Self::Nonsense { .. })
     }
 
+    /// The same error of a request that names this probe.
+    pub(super) fn of_the_registry(self) -> Self {
+        match self {
+            Self::Refused { request, status: 409, answer } => Self::Taken { request, answer },
+            error => error,
+        }
+    }
+
     /// How long the backend asked to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -85,7 +99,7 @@ impl BackendError {
 
     /// Sending the same again is of no use, ever: the backend understood, and does not take it.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Refused { status: 400..=499, .. })
+        matches!(self, Self::Refused { status: 400..=499, .. } | Self::Taken { .. })
     }
 }
 

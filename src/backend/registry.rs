@@ -107,7 +107,7 @@ impl Backend {
                     miss_registry(base, request, &answer);
                     return Ok(None);
                 }
-                Err(error) => attempts.failed(error).await?,
+                Err(error) => attempts.failed(error.of_the_registry()).await?,
             }
         }
     }

@@ -279,7 +279,7 @@ impl Backend {
                 base.status_report.missed(&shown(base, &request), answer, consequence);
                 return Ok(Reported::NotWanted);
             }
-            attempts.failed(error).await?;
+            attempts.failed(error.of_the_registry()).await?;
         }
     }
 

@@ -1,15 +1,22 @@
-//! Proxies before a node, which stop, or lose something, where the test wants.
+//! Proxies before a node, which stop, or lose something, where the test wants; and one before a backend, whose fault can
+//! be changed.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use easytier::tunnel::packet_def::{PacketType, UdpPacketType};
 use easytier_probe::{PeerUrl, Scheme};
 use tokio::{
-    io::{self, AsyncReadExt, AsyncWriteExt},
+    io::{self, AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpStream, UdpSocket,
+        TcpSocket, TcpStream, UdpSocket,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+    time::Instant,
 };
 
 use super::fake::{Fake, listen_only};
@@ -104,4 +111,158 @@ async fn pass_until(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, last: u8,
 
 fn address(url: &PeerUrl) -> SocketAddr {
     SocketAddr::new(url.ip().expect("a node of the test's own"), url.port().expect("a node's URL has a port"))
+}
+
+/// What is wrong with a [`Faulty`] proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: it passes on everything.
+    None,
+    /// Nobody listens.
+    Refuse,
+    /// It takes requests, and says nothing.
+    Stall,
+    /// It takes what comes, and resets the connection.
+    Reset,
+    /// It passes on the requests, and of the answers the heads alone: the backend does what it is asked, and the probe does
+    /// not hear the end of it.
+    Truncate,
+    /// Every request gets this answer in the backend's place: a status line and headers, such as `500 Nothing Works`.
+    Answer(&'static str),
+}
+
+/// A proxy before a backend, whose fault can be changed. Whenever it is, all connections are cut. It ends when dropped.
+pub struct Faulty {
+    address: SocketAddr,
+    fault: watch::Sender<Fault>,
+    taken: Taken,
+    proxy: AbortHandle,
+}
+
+/// The first line of each request that a proxy took for itself, in lower case, and when it came.
+type Taken = Arc<Mutex<Vec<(Instant, String)>>>;
+
+impl Faulty {
+    /// A proxy to what is at `target`, now or later.
+    pub async fn to(target: SocketAddr, fault: Fault) -> Self {
+        let socket = bound("127.0.0.1:0".parse().unwrap());
+        let address = socket.local_addr().unwrap();
+        let (fault, faults) = watch::channel(fault);
+        let taken = Taken::default();
+        let proxy = tokio::spawn(pass_on(socket, target, faults, taken.clone())).abort_handle();
+        Self { address, fault, taken, proxy }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+
+    /// The requests that it did not pass on, but answered by itself or not at all.
+    pub fn taken(&self) -> Vec<(Instant, String)> {
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.proxy.abort();
+    }
+}
+
+/// The socket is bound all the time, so that nobody else gets its port.
+async fn pass_on(mut socket: TcpSocket, target: SocketAddr, mut faults: watch::Receiver<Fault>, taken: Taken) {
+    let address = socket.local_addr().unwrap();
+    loop {
+        if faults.wait_for(|fault| *fault != Fault::Refuse).await.is_err() {
+            return;
+        }
+        let listener = socket.listen(1024).unwrap();
+        // Those that are left are cut when this is dropped.
+        let mut connections = JoinSet::new();
+        loop {
+            let fault = faults.borrow_and_update().clone();
+            if fault == Fault::Refuse {
+                break;
+            }
+            tokio::select! {
+                Ok((probe, _)) = listener.accept() => {
+                    connections.spawn(serve(probe, target, fault, taken.clone()));
+                }
+                changed = faults.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    connections.abort_all();
+                }
+            }
+        }
+        drop(listener);
+        socket = bound(address);
+    }
+}
+
+/// At an address where connections of before may still be on their way out.
+fn bound(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
+}
+
+async fn serve(mut probe: TcpStream, target: SocketAddr, fault: Fault, taken: Taken) {
+    match fault {
+        Fault::None => {
+            let Ok(mut backend) = TcpStream::connect(target).await else { return };
+            let _ = io::copy_bidirectional(&mut probe, &mut backend).await;
+        }
+        Fault::Refuse => {}
+        Fault::Stall => {
+            let Ok(line) = take_request(&mut probe).await else { return };
+            taken.lock().unwrap().push((Instant::now(), line));
+            listen_only(probe).await;
+        }
+        Fault::Reset => {
+            let _ = probe.read(&mut [0; 4096]).await;
+            let _ = probe.set_zero_linger();
+        }
+        Fault::Truncate => {
+            let Ok(backend) = TcpStream::connect(target).await else { return };
+            let (mut from_probe, mut to_probe) = probe.into_split();
+            let (mut from_backend, mut to_backend) = backend.into_split();
+            tokio::select! {
+                _ = io::copy(&mut from_probe, &mut to_backend) => {}
+                head = head_of(&mut from_backend) => if let Ok(head) = head {
+                    let _ = to_probe.write_all(&head).await;
+                }
+            }
+        }
+        Fault::Answer(head) => {
+            let Ok(line) = take_request(&mut probe).await else { return };
+            taken.lock().unwrap().push((Instant::now(), line));
+            let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = probe.write_all(answer.as_bytes()).await;
+        }
+    }
+}
+
+/// Reads one request, and gives its first line.
+async fn take_request(probe: &mut TcpStream) -> io::Result<String> {
+    let head = head_of(probe).await?;
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+    io::copy(&mut probe.take(length), &mut io::sink()).await?;
+    Ok(head.lines().next().unwrap_or_default().to_owned())
+}
+
+/// What comes up to the first empty line.
+async fn head_of(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(from.read_u8().await?);
+    }
+    Ok(head)
 }

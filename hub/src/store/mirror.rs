@@ -128,12 +128,11 @@ impl Shared {
         origin: Origin,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // Of these a listing says nothing.
+        // Of these a listing says nothing. It is for this probe, so that the peer is watched from wherever that stands.
         let known = &record.spec;
         let spec = PeerSpec {
             description: known.description.clone(),
             max_connections: known.max_connections,
-            regions: known.regions.clone(),
             contacts: known.contacts.clone(),
             ..spec
         };

@@ -1,0 +1,180 @@
+//! The backend is away, or does strange things: the checks go on, and nothing is lost or doubled.
+
+use std::time::Duration;
+
+use easytier_probe::Scheme;
+
+use crate::{
+    assert_delivered_once, await_checks, eventually, http,
+    hub::Hub,
+    node,
+    program::Folder,
+    support::proxy::{Fault, Faulty},
+    until,
+};
+
+#[tokio::test]
+async fn a_hub_that_was_never_there_is_waited_for() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::Refuse).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+
+    let daemon = folder.daemon().await;
+    let line = daemon.await_log("no connection").await;
+    assert!(line.contains("BACKEND_BASE_URL") && line.contains("the checks go on"), "{line}");
+    assert_eq!(http::get(&format!("{}/health", daemon.url)).await.0, 200, "that is no fault of the probe's");
+    proxy.set(Fault::None);
+    until("checks at the hub", async || hub.checks(peer).await > 0).await;
+    daemon.await_log("the backend does what it is asked again").await;
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}
+
+#[tokio::test]
+async fn the_peers_of_the_last_good_fetch_are_checked_when_the_hub_is_down_at_the_start() {
+    let (hub, node) = (Hub::start().await, node());
+    hub.add("tcp://192.0.2.1:11010").await;
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    hub.remove(easytier_uptime_hub::model::PeerId(1)).await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 0).await;
+    daemon.stop().await;
+
+    proxy.set(Fault::Refuse);
+    let daemon = folder.daemon().await;
+    await_checks(&daemon, 1, 5).await;
+    assert_eq!(daemon.figure("peers_watched{status=\"online\"}").await, 1.0);
+    proxy.set(Fault::None);
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}
+
+/// A daemon with a node that works and one that does not, of whose hub this fault happens for a while.
+async fn nothing_is_lost_or_doubled_by(fault: Fault) {
+    let (hub, node) = (Hub::start().await, node());
+    let good = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let dead = hub.add("tcp://0.0.0.1:11010").await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(good).await > 2 && hub.checks(dead).await > 2).await;
+
+    proxy.set(fault);
+    await_checks(&daemon, 1, 6).await;
+    await_checks(&daemon, 2, 6).await;
+    until("a request that was not done", async || {
+        let failed = async |request| daemon.figure(&format!("backend_errors_total{{request=\"{request}\"}}")).await;
+        failed("results").await > 0.0
+    })
+    .await;
+    until("results that wait", async || daemon.figure("spool_results").await > 0.0).await;
+    assert!(daemon.figure("spool_age_seconds").await > 0.0);
+    proxy.set(Fault::None);
+    assert_delivered_once(&hub, &folder, &daemon, &[(good, 1), (dead, 2)]).await;
+    assert_eq!(daemon.figure("results_lost_total{reason=\"rejected\"}").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_hub_that_is_down_for_a_while_costs_nothing() {
+    nothing_is_lost_or_doubled_by(Fault::Refuse).await;
+}
+
+#[tokio::test]
+async fn a_hub_that_stalls_costs_nothing() {
+    nothing_is_lost_or_doubled_by(Fault::Stall).await;
+}
+
+#[tokio::test]
+async fn connections_that_are_reset_cost_nothing() {
+    nothing_is_lost_or_doubled_by(Fault::Reset).await;
+}
+
+/// The hub stores what it is sent, and the probe does not hear of it.
+#[tokio::test]
+async fn answers_that_break_off_cost_nothing() {
+    nothing_is_lost_or_doubled_by(Fault::Truncate).await;
+}
+
+#[tokio::test]
+async fn a_hub_that_fails_costs_nothing() {
+    nothing_is_lost_or_doubled_by(Fault::Answer("500 Internal Server Error")).await;
+}
+
+/// Each kind of request waits for as long as it was told to; and none is lost by that.
+#[tokio::test]
+async fn a_hub_that_asks_for_a_pause_is_left_alone() {
+    const PAUSE: Duration = Duration::from_secs(7);
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+
+    proxy.set(Fault::Answer("429 Too Many Requests\r\nx-uptime-hub: 1\r\nRetry-After: 7"));
+    let kinds = ["get /peers", "post /results", "put /nodes/status"];
+    let times = async |kind: &str| -> Vec<_> {
+        let taken = proxy.taken().into_iter();
+        taken.filter(|(_, line)| line.starts_with(kind)).map(|(time, _)| time).collect()
+    };
+    for kind in kinds {
+        // More than the attempts at one request, so that a request after it is among them.
+        until(&format!("five times {kind}"), async || times(kind).await.len() >= 5).await;
+    }
+    for kind in kinds {
+        for pair in times(kind).await.windows(2) {
+            let pause = pair[1] - pair[0];
+            // The answer was on its way for a moment after its time was noted.
+            assert!(pause > PAUSE - Duration::from_millis(100), "{kind} again after {pause:?}");
+        }
+    }
+    daemon.await_log("asks to slow down").await;
+    proxy.set(Fault::None);
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_told_loudly_while_the_checks_go_on() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+
+    proxy.set(Fault::Answer("401 Unauthorized\r\nx-uptime-hub: 1"));
+    let line = daemon.await_log("the backend refused NODE_TOKEN").await;
+    assert!(line.contains("ERROR") && line.contains("hub token create"), "{line}");
+    await_checks(&daemon, 1, 4).await;
+    let (status, health) = http::get(&format!("{}/health", daemon.url)).await;
+    assert!(status == 200 && health.contains("refused"), "{health}");
+
+    proxy.set(Fault::None);
+    let told = hub.checks(peer).await;
+    until("more checks at the hub", async || hub.checks(peer).await > told).await;
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}
+
+#[tokio::test]
+async fn another_base_url_is_used_while_the_first_is_away() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let first = Faulty::to(hub.address, Fault::Refuse).await;
+    let second = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&format!("{},{}", first.url(), second.url()), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+    daemon.await_log(&format!("using {}", second.url())).await;
+
+    first.set(Fault::None);
+    second.set(Fault::Refuse);
+    eventually("checks by the first", async || {
+        let told = hub.checks(peer).await;
+        await_checks(&daemon, 1, 2).await;
+        (hub.checks(peer).await > told).then_some(())
+    })
+    .await;
+    daemon.await_log(&format!("back to the backend at {}", first.url())).await;
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}

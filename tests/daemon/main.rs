@@ -1,0 +1,86 @@
+//! The daemon and the standalone mode, end to end: the real program, real nodes, a real hub, and faults between them.
+
+mod away;
+#[path = "../support/backend.rs"]
+mod backend;
+mod http;
+mod hub;
+mod life;
+mod monitoring;
+mod peers;
+mod program;
+mod registration;
+mod schedule;
+mod spool;
+mod standalone;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use easytier_probe::Scheme;
+use easytier_uptime_hub::model::PeerId;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    hub::Hub,
+    program::{Folder, PROGRAM, Running},
+    support::node::{Node, NodeOptions},
+};
+
+/// When a test gives up: what it waits for takes a few seconds, but the machine may be busy, and a probe that was refused
+/// tries again after a minute at the latest.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// A schedule of no cycle that a test sees: once a year.
+const NEVER: &str = "0 0 0 1 1 *";
+
+/// Waits until there is what the test waits for.
+async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until it is so.
+async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    eventually(what, async || look().await.then_some(())).await;
+}
+
+/// A node that listens on TCP.
+fn node() -> Node {
+    NodeOptions::listening_on(&[Scheme::Tcp]).start(PROGRAM)
+}
+
+/// Waits until a daemon's own history has so many more checks of a node.
+async fn await_checks(daemon: &Running, id: i64, more: u64) {
+    let before = daemon.checks(id).await;
+    until(&format!("{more} checks of node {id} beyond {before}"), async || daemon.checks(id).await >= before + more)
+        .await;
+}
+
+/// Has the daemon check nothing more, and waits until the hub has all that it has seen: each check once. The ids are
+/// those of the hub and those of the daemon.
+async fn assert_delivered_once(hub: &Hub, folder: &Folder, daemon: &Running, ids: &[(PeerId, i64)]) {
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    daemon.reload_until("peers to watch").await;
+    for (there, here) in ids {
+        let seen = daemon.checks(*here).await;
+        assert!(seen > 0, "peer {here} was checked");
+        until(&format!("{seen} checks of peer {there} at the hub"), async || {
+            let told = hub.checks(*there).await;
+            assert!(told <= seen, "peer {here} was checked {seen} times, and the hub has {told}");
+            told == seen
+        })
+        .await;
+    }
+    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    for (there, here) in ids {
+        assert_eq!(hub.checks(*there).await, daemon.checks(*here).await);
+    }
+}

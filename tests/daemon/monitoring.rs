@@ -1,0 +1,96 @@
+//! What a daemon shows of its local history and of itself.
+
+use easytier_probe::Scheme;
+
+use crate::{http, hub::Hub, node, program::Folder, support::fake, until};
+
+#[tokio::test]
+async fn the_public_api_is_read_only_and_over_the_local_history() {
+    let (hub, node) = (Hub::start().await, node());
+    hub.add("tcp://0.0.0.1:11010").await;
+    hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks of both", async || daemon.checks(1).await > 2 && daemon.checks(2).await > 2).await;
+
+    let good = http::node(&daemon.url, &node.url(Scheme::Tcp).to_string()).await.unwrap();
+    assert_eq!((&good["is_active"], &good["current_health_status"]), (&true.into(), &"healthy".into()), "{good}");
+    assert!(good["last_response_time"].as_u64().is_some_and(|micros| micros > 0), "{good}");
+    assert!(good["health_record_total_counter_ring"][0].as_u64().is_some_and(|checks| checks > 0), "{good}");
+    let id = good["id"].as_i64().unwrap();
+    assert_eq!(http::get(&format!("{}/node/{id}", daemon.url)).await.1, node.url(Scheme::Tcp).to_string());
+    let records = http::data(&daemon.url, &format!("/api/nodes/{}/health?per_page=5", 3 - id)).await;
+    let record = &records["items"][0];
+    assert_eq!(record["status"], "unhealthy", "{records}");
+    let regions = http::data(&daemon.url, &format!("/api/nodes/{id}/regions")).await;
+    assert!(regions.to_string().contains("probe-1") || regions.to_string().contains("default"), "{regions}");
+    assert!(http::get(&format!("{}/openapi.json", daemon.url)).await.1.contains("/api/nodes/{id}/health/stats"));
+
+    for (method, path) in [
+        ("POST", "/api/nodes"),
+        ("POST", "/api/test_connection"),
+        ("POST", "/api/admin/login"),
+        ("POST", "/results"),
+        ("GET", "/peers"),
+        ("GET", "/api/discovery/servers"),
+    ] {
+        let request = http::client().request(method.parse().unwrap(), format!("{}{path}", daemon.url)).body("{}");
+        let status = request.send().await.unwrap().status().as_u16();
+        assert!(status == 404 || status == 405, "{method} {path}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn the_figures_are_those_of_the_checks() {
+    let (hub, node) = (Hub::start().await, node());
+    hub.add("tcp://0.0.0.1:11010").await;
+    hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("figures of both", async || {
+        let online = daemon.figure("checks_total{status=\"online\",code=\"\"}").await;
+        let (_, text) = http::get(&format!("{}/metrics", daemon.url)).await;
+        let offline =
+            text.lines().any(|line| line.starts_with("easytier_uptime_probe_checks_total{status=\"offline\""));
+        online > 2.0 && offline && daemon.figure("results_delivered_total").await > 2.0
+    })
+    .await;
+    assert_eq!(daemon.figure("peers_watched{status=\"online\"}").await, 1.0);
+    assert_eq!(daemon.figure("peers_watched{status=\"offline\"}").await, 1.0);
+    for histogram in ["check_duration_seconds", "latency_seconds", "check_lag_seconds"] {
+        assert!(daemon.figure(&format!("{histogram}_count")).await > 2.0, "{histogram}");
+        let all = daemon.figure(&format!("{histogram}_bucket{{le=\"+Inf\"}}")).await;
+        assert!(
+            all >= daemon.figure(&format!("{histogram}_bucket{{le=\"0.0256\"}}")).await && all > 2.0,
+            "{histogram}"
+        );
+    }
+    // One line for what it was found to be, however many checks there were.
+    assert_eq!(daemon.log_with(&node.url(Scheme::Tcp).to_string()).len(), 1);
+    assert_eq!(daemon.log_with("tcp://0.0.0.1:11010").len(), 1);
+
+    let (_, text) = http::get(&format!("{}/metrics", daemon.url)).await;
+    for name in ["spool_results", "spool_age_seconds", "checks_missed_total", "cycles_skipped_total"] {
+        assert!(text.contains(&format!("\neasytier_uptime_probe_{name} ")), "{name} is not in {text}");
+    }
+}
+
+/// Every check hangs for longer than three intervals, so that nothing at all is known of any peer.
+#[tokio::test]
+async fn a_probe_whose_checks_come_to_nothing_calls_itself_unhealthy_until_one_does() {
+    let (hub, node) = (Hub::start().await, node());
+    let silent = fake::silent().await;
+    hub.add(silent.url(Scheme::Tcp)).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("HEALTH_CHECK_TIMEOUT", "10m")]);
+    let daemon = folder.daemon().await;
+    let health = async || http::get(&format!("{}/health", daemon.url)).await;
+    let (status, text) = health().await;
+    assert!(status == 200 && text.contains("peers are checked"), "{text}");
+
+    until("503", async || health().await.0 == 503).await;
+    let (_, text) = health().await;
+    assert!(text.contains("no peer was checked") && text.contains(" s"), "{text}");
+    hub.add(node.url(Scheme::Tcp).to_string()).await;
+    until("200", async || health().await.0 == 200).await;
+}

@@ -1,0 +1,177 @@
+//! The backend's peers change, and the next fetch applies it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use easytier_probe::Scheme;
+use serde_json::json;
+
+use crate::{
+    await_checks,
+    backend::{TestBackend, envelope, foreign},
+    eventually, http,
+    hub::Hub,
+    node,
+    program::{Folder, Running},
+    support::fake,
+    until,
+};
+
+async fn is_watched(daemon: &Running, address: &str) -> bool {
+    http::node(&daemon.url, address).await.is_some()
+}
+
+/// Waits until its own history calls the node at `address` healthy, or unhealthy.
+async fn await_health(daemon: &Running, address: &str, health: &str) {
+    until(&format!("{address} to be {health}"), async || {
+        let node = http::node(&daemon.url, address).await;
+        node.is_some_and(|node| node["current_health_status"] == health)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_added_removed_renamed_or_moved_is_applied_by_the_next_fetch() {
+    let (hub, [first, second]) = (Hub::start().await, [node(), node()]);
+    let [here, there] = [&first, &second].map(|node| node.url(Scheme::Tcp));
+    let peer = hub.add(here.to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    await_health(&daemon, &here.to_string(), "healthy").await;
+
+    let added = hub.add("tcp://0.0.0.1:11010").await;
+    await_health(&daemon, "tcp://0.0.0.1:11010", "unhealthy").await;
+
+    hub.edit(peer, |spec| spec.name = "another name".to_owned()).await;
+    until("the name", async || {
+        http::node(&daemon.url, &here.to_string()).await.is_some_and(|node| node["name"] == "another name")
+    })
+    .await;
+
+    let before = daemon.checks(1).await;
+    let url = there.clone();
+    hub.edit(peer, move |spec| spec.url = url).await;
+    await_health(&daemon, &there.to_string(), "healthy").await;
+    first.stop();
+    await_checks(&daemon, 1, 3).await;
+    assert!(daemon.checks(1).await > before, "its history goes on");
+    await_health(&daemon, &there.to_string(), "healthy").await;
+
+    hub.remove(added).await;
+    until("it to be gone", async || !is_watched(&daemon, "tcp://0.0.0.1:11010").await).await;
+    assert_eq!(daemon.figure("peers_watched{status=\"offline\"}").await, 0.0);
+    daemon.stop().await;
+    // The history of what is gone stays.
+    let stored = folder.run(&["hub", "peer", "list", "--json"]).await;
+    assert!(stored.contains("0.0.0.1"), "{stored}");
+}
+
+#[tokio::test]
+async fn another_secret_is_used_at_once() {
+    let (hub, node) = (Hub::start().await, node());
+    let address = node.url(Scheme::Tcp).to_string();
+    let peer = hub.add(&address).await;
+    hub.edit(peer, |spec| {
+        spec.network_name = Some("test-network".to_owned());
+        spec.network_secret = Some("not the secret".into());
+    })
+    .await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    daemon.await_log("secret_mismatch").await;
+    await_health(&daemon, &address, "unhealthy").await;
+
+    hub.edit(peer, |spec| spec.network_secret = Some("test-secret".into())).await;
+    await_health(&daemon, &address, "healthy").await;
+    until("the hub to know", async || {
+        http::node(&hub.url(), &address).await.is_some_and(|node| node["current_health_status"] == "healthy")
+    })
+    .await;
+    let log = daemon.stop().await;
+    assert!(!log.contains("not the secret") && !log.contains("test-secret"), "{log}");
+}
+
+/// Its check, which is under way, must not bring it back.
+#[tokio::test]
+async fn a_peer_that_is_removed_in_the_middle_of_its_check_is_gone() {
+    let hub = Hub::start().await;
+    let silent = fake::silent().await;
+    let peer = hub.add(silent.url(Scheme::Tcp)).await;
+    let other = hub.add("tcp://0.0.0.1:1").await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("HEALTH_CHECK_TIMEOUT", "4s")]);
+    let daemon = folder.daemon().await;
+    until("the check to begin", async || silent.arrived() > 0).await;
+    hub.remove(peer).await;
+    daemon.await_log("removed=1").await;
+    let watched = async || {
+        let of = async |status: &str| daemon.figure(&format!("peers_watched{{status=\"{status}\"}}")).await;
+        of("online").await + of("offline").await + of("unknown").await
+    };
+    // Longer than that check would have taken.
+    await_checks(&daemon, 2, 10).await;
+    assert_eq!(watched().await, 1.0);
+    assert_eq!(daemon.log_with(&silent.url(Scheme::Tcp)), [""; 0], "nothing was seen of it");
+    assert!(hub.checks(other).await > 0);
+}
+
+/// A peer is moved while it is checked at its old address: what comes of that says nothing of the new one.
+#[tokio::test]
+async fn a_peer_that_is_moved_in_the_middle_of_its_check_is_judged_by_its_new_address() {
+    let (hub, node) = (Hub::start().await, node());
+    let silent = fake::silent().await;
+    let peer = hub.add(silent.url(Scheme::Tcp)).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("HEALTH_CHECK_TIMEOUT", "4s")]);
+    let daemon = folder.daemon().await;
+    until("the check to begin", async || silent.arrived() > 0).await;
+    let url = node.url(Scheme::Tcp);
+    hub.edit(peer, move |spec| spec.url = url).await;
+    daemon.await_log("changed=1").await;
+    await_checks(&daemon, 1, 12).await;
+    assert_eq!(daemon.log_with("offline:"), [""; 0]);
+}
+
+/// It lists what is online alone, as some do.
+#[tokio::test]
+async fn a_backend_of_others_may_leave_a_peer_out_for_a_while() {
+    let nodes = [node(), node()];
+    let addresses = nodes.each_ref().map(|node| node.url(Scheme::Tcp).to_string());
+    let ports = nodes.each_ref().map(|node| node.url(Scheme::Tcp).port().unwrap());
+    let listed = Arc::new(Mutex::new(BTreeSet::from([0, 1])));
+    let lists = Arc::clone(&listed);
+    let backend = TestBackend::start(move |seen| match seen.path.as_str() {
+        "/peers" => {
+            let peers: Vec<_> = lists.lock().unwrap().iter().map(|nth| {
+                json!({"id": 100 + nth, "name": format!("n{nth}"), "host": "127.0.0.1", "port": ports[*nth], "protocol": "tcp"})
+            }).collect();
+            foreign(200, envelope(json!({"peers": peers, "total_available": peers.len(), "next_batch_available": false})))
+        }
+        _ => foreign(404, json!({"error": "not found"})),
+    })
+    .await;
+    let folder = Folder::of_probe(&backend.url.to_string(), "token");
+    folder.set(&[("PEER_FORGET_AFTER", "1h")]);
+    let daemon = folder.daemon().await;
+    for address in &addresses {
+        await_health(&daemon, address, "healthy").await;
+    }
+
+    listed.lock().unwrap().remove(&1);
+    let fetches = || backend.lines().iter().filter(|line| line.starts_with("GET /peers")).count();
+    let before = fetches();
+    until("fetches", async || fetches() > before + 2).await;
+    await_checks(&daemon, 2, 2).await;
+    assert!(is_watched(&daemon, &addresses[1]).await);
+
+    folder.set(&[("PEER_FORGET_AFTER", "2s")]);
+    daemon.reload_until("removed=1").await;
+    until("it to be forgotten", async || !is_watched(&daemon, &addresses[1]).await).await;
+    await_checks(&daemon, 1, 2).await;
+
+    listed.lock().unwrap().insert(1);
+    let again = eventually("it to be back", async || http::node(&daemon.url, &addresses[1]).await).await;
+    assert_eq!(again["id"], 2, "with its history");
+}

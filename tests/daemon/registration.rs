@@ -1,0 +1,109 @@
+//! The probe in the hub's registry.
+
+use std::net::IpAddr;
+
+use easytier_probe::Scheme;
+use easytier_uptime_hub::{model::Presence, time::Timestamp, token::CredentialKind};
+
+use crate::{
+    hub::Hub,
+    node,
+    program::Folder,
+    support::proxy::{Fault, Faulty},
+    until,
+};
+
+#[tokio::test]
+async fn a_daemon_registers_sends_heartbeats_and_says_when_it_stops() {
+    let (hub, node) = (Hub::start().await, node());
+    hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let token = hub.token("probe-1").await;
+    let folder = Folder::of_probe(&hub.url(), &token);
+    folder.set(&[("ADVERTISE_ADDR", "probe.example.net:9999")]);
+    let daemon = folder.daemon().await;
+    until("a heartbeat", async || {
+        hub.server(&token, "probe-1").await.is_some_and(|server| server["counters"].is_object())
+    })
+    .await;
+    let server = hub.server(&token, "probe-1").await.unwrap();
+    assert_eq!((&server["status"], &server["region"]), (&"online".into(), &"default".into()), "{server}");
+    assert_eq!((&server["host"], &server["port"]), (&"probe.example.net".into(), &9999.into()), "{server}");
+    assert_eq!(server["version"], env!("CARGO_PKG_VERSION"));
+    assert!(server["system"]["cpus"].as_u64().is_some_and(|cpus| cpus > 0), "{server}");
+    until("its own report", async || {
+        let server = hub.server(&token, "probe-1").await.unwrap();
+        server["metadata"]["healthy_nodes"] == 1
+    })
+    .await;
+
+    daemon.stop().await;
+    assert_eq!(hub.server(&token, "probe-1").await.unwrap()["status"], "offline", "at once");
+
+    let daemon = folder.daemon().await;
+    until("it to be back", async || hub.server(&token, "probe-1").await.unwrap()["status"] == "online").await;
+    daemon.kill().await;
+    assert_eq!(hub.server(&token, "probe-1").await.unwrap()["status"], "online", "nobody has said anything");
+}
+
+/// Other machines cannot reach a probe at its loopback address, though it is by this that it reaches the hub.
+#[tokio::test]
+async fn the_address_that_is_registered_is_not_a_loopback_one() {
+    let hub = Hub::start().await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("the registration", async || hub.probe("probe-1").await.is_some_and(|probe| probe.port.is_some())).await;
+    let probe = hub.probe("probe-1").await.unwrap();
+    assert!(daemon.url.ends_with(&format!(":{}", probe.port.unwrap())));
+    // A machine without any route has no such address.
+    if let Some(host) = probe.host {
+        let address: IpAddr = host.parse().expect("an address");
+        assert!(!address.is_loopback() && !address.is_unspecified(), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let key = hub.enrollment_key().await;
+    let proxy = Faulty::to(hub.address, Fault::Refuse).await;
+    let folder = Folder::of_probe(&proxy.url(), "");
+    folder.set(&[("ENROLLMENT_KEY", &key)]);
+    let daemon = folder.daemon().await;
+    daemon.await_log("no connection").await;
+    proxy.set(Fault::None);
+    daemon.await_log("enrolled at the backend").await;
+    until("checks at the hub", async || hub.checks(peer).await > 0).await;
+    let log = daemon.stop().await;
+    assert!(!log.contains(&key) && !log.contains("etn_"), "{log}");
+
+    let keys = hub.store.credentials(CredentialKind::Enrollment).await.unwrap();
+    hub.store.revoke_credential(CredentialKind::Enrollment, keys[0].id, Timestamp::now()).await.unwrap();
+    let before = hub.checks(peer).await;
+    let daemon = folder.daemon().await;
+    until("more checks at the hub", async || hub.checks(peer).await > before).await;
+    until("it to be registered", async || hub.probe("probe-1").await.unwrap().presence == Presence::Online).await;
+    let log = daemon.stop().await;
+    assert!(!log.contains("enrolled at the backend") && !log.contains("refused"), "{log}");
+    assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_id_that_is_taken_is_told() {
+    let hub = Hub::start().await;
+    let others = hub.token("probe-1").await;
+    let folder = Folder::of_probe(&hub.url(), &others);
+    let registered = folder.daemon().await;
+    until("the other", async || hub.probe("probe-1").await.is_some_and(|probe| probe.port.is_some())).await;
+
+    let enrolling = Folder::of_probe(&hub.url(), "");
+    enrolling.set(&[("ENROLLMENT_KEY", &hub.enrollment_key().await)]);
+    let with_token = Folder::of_probe(&hub.url(), &hub.token("probe-2").await);
+    for folder in [enrolling, with_token] {
+        let daemon = folder.daemon().await;
+        let line = daemon.await_log("409").await;
+        assert!(line.contains("ERROR") && line.contains("SERVER_ID"), "{line}");
+        daemon.stop().await;
+    }
+    registered.stop().await;
+}

@@ -1,0 +1,119 @@
+//! When peers are checked.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use easytier_probe::Scheme;
+
+use crate::{
+    await_checks,
+    hub::Hub,
+    node,
+    program::Folder,
+    support::fake::{self, Fake},
+    until,
+};
+
+/// A server that never says a word, and the most connections that it had at a time.
+async fn silent() -> (Fake, Arc<AtomicUsize>) {
+    let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let counted = Arc::clone(&most);
+    let server = Fake::tcp(move |stream| {
+        let (now, most) = (Arc::clone(&now), Arc::clone(&counted));
+        async move {
+            most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            fake::listen_only(stream).await;
+            now.fetch_sub(1, SeqCst);
+        }
+    })
+    .await;
+    (server, most)
+}
+
+#[tokio::test]
+async fn a_peer_that_is_silent_is_checked_once_at_a_time_and_delays_no_other() {
+    let (hub, node) = (Hub::start().await, node());
+    let (silent, most) = silent().await;
+    hub.add(node.url(Scheme::Tcp).to_string()).await;
+    hub.add(silent.url(Scheme::Tcp)).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("HEALTH_CHECK_TIMEOUT", "3s"), ("CHECK_CONCURRENCY", "2")]);
+    let daemon = folder.daemon().await;
+
+    until("checks of the silent one", async || daemon.checks(2).await >= 3).await;
+    let (good, slow) = (daemon.checks(1).await, daemon.checks(2).await);
+    assert!(good > 2 * slow, "{good} checks of the one that answers, {slow} of the other");
+    assert_eq!(most.load(SeqCst), 1, "connections at a time");
+    assert!(daemon.figure("checks_missed_total").await >= 2.0);
+    let seen = daemon.figure("checks_total{status=\"offline\",code=\"handshake_timeout\"}").await;
+    assert!(seen >= 3.0, "{seen}");
+}
+
+#[tokio::test]
+async fn a_node_that_goes_away_is_seen_when_its_connection_closes() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "60s")]);
+    let daemon = folder.daemon().await;
+    until("it to be up", async || hub.checks(peer).await > 0).await;
+    let seen = daemon.checks(1).await;
+
+    node.stop();
+    let line = daemon.await_log("the node closed the open session").await;
+    assert!(line.contains("offline") && line.contains("was=\"online\"") && line.contains("closed"), "{line}");
+    until("the hub to know", async || {
+        let events = crate::http::data(&hub.url(), "/api/nodes?is_active=false&per_page=100").await;
+        let down = events["items"].as_array().unwrap().iter().any(|node| node["id"] == peer.0);
+        down && hub.checks(peer).await == seen + 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cycles_run_by_an_interval_and_by_a_cron_expression() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("PROBE_SCHEDULE", "@every 1s")]);
+    let daemon = folder.daemon().await;
+    until("cycles", async || hub.checks(peer).await >= 3).await;
+    assert!(daemon.log_with("a cycle of").len() >= 3);
+
+    folder.set(&[("PROBE_SCHEDULE", "* * * * * *"), ("PROBE_TIMEZONE", "Europe/Berlin")]);
+    daemon.reload_until("a cycle of").await;
+    await_checks(&daemon, 1, 3).await;
+    crate::assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}
+
+#[tokio::test]
+async fn a_cycle_that_still_runs_is_not_doubled() {
+    let hub = Hub::start().await;
+    let (silent, most) = silent().await;
+    hub.add(silent.url(Scheme::Tcp)).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("PROBE_SCHEDULE", "@every 1s"), ("HEALTH_CHECK_TIMEOUT", "4s")]);
+    let daemon = folder.daemon().await;
+    let line = daemon.await_log_times("still running when it is due again; skipped", 2).await;
+    assert!(line.contains("job=\"cycle\""), "{line}");
+    until("two cycles", async || daemon.log_with("a cycle of").len() >= 2).await;
+    let skipped = daemon.figure("cycles_skipped_total").await;
+    assert!(skipped >= 2.0, "{skipped}");
+    assert_eq!(most.load(SeqCst), 1, "connections at a time");
+}
+
+#[tokio::test]
+async fn a_wrong_expression_is_refused_with_the_place_of_the_mistake() {
+    let folder = Folder::of_probe("http://127.0.0.1:9", "token");
+    for (expression, words) in [
+        ("0 61 * * * *", "at character 3: '61' is no minute"),
+        ("0 0 * * *", "write 6 fields"),
+        ("@every 1500ms", "at character 8: write whole seconds"),
+    ] {
+        folder.set(&[("PROBE_SCHEDULE", expression)]);
+        let said = folder.refusal(&["daemon"]).await;
+        assert!(said.contains("PROBE_SCHEDULE (.env)") && said.contains(words), "{said}");
+    }
+}

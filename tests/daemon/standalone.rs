@@ -1,0 +1,165 @@
+//! No subcommand: hub and probe in one process.
+
+use easytier_probe::Scheme;
+use serde_json::Value;
+
+use crate::{
+    NEVER, assert_delivered_once, http,
+    hub::Hub,
+    node,
+    program::{Folder, Running},
+    until,
+};
+
+/// A folder where nothing is configured, but what a test cannot do without: a port that is free.
+fn empty() -> Folder {
+    let folder = Folder::new();
+    folder.set(&[
+        ("ALLOW_LOCAL_PEERS", ""),
+        ("HEALTH_CHECK_INTERVAL", ""),
+        ("HEALTH_CHECK_TIMEOUT", ""),
+        ("PEER_FETCH_INTERVAL", ""),
+        ("STATUS_REPORT_INTERVAL", ""),
+        ("FLAP_DAMPING", ""),
+    ]);
+    folder
+}
+
+async fn await_health(running: &Running, address: &str, health: &str) -> Value {
+    crate::eventually(&format!("{address} to be {health}"), async || {
+        let node = http::node(&running.url, address).await;
+        node.filter(|node| node["current_health_status"] == health)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn nothing_need_be_configured() {
+    let (folder, node) = (empty(), node());
+    let standalone = folder.start(&[]).await;
+    until("the rest of the greeting", async || standalone.printed().len() > 2).await;
+    let printed = standalone.printed();
+    assert!(printed[1].starts_with("admin password: ") && printed[1].len() > 24, "{printed:?}");
+
+    let address = node.url(Scheme::Tcp).to_string();
+    folder.run(&["hub", "peer", "add", &address]).await;
+    let listed = await_health(&standalone, &address, "healthy").await;
+    let regions = http::data(&standalone.url, &format!("/api/nodes/{}/regions", listed["id"])).await;
+    assert!(regions.to_string().contains("\"local\""), "{regions}");
+    assert_eq!(http::get(&format!("{}/health", standalone.url)).await.0, 200);
+    assert!(standalone.figure("checks_total{status=\"online\",code=\"\"}").await > 0.0);
+    standalone.stop().await;
+
+    let again = folder.start(&[]).await;
+    await_health(&again, &address, "healthy").await;
+    assert_eq!(again.printed().len(), 1, "{:?}", again.printed());
+    let log = again.stop().await;
+    let password = printed[1].trim_start_matches("admin password: ");
+    assert!(!log.contains(password));
+}
+
+/// Though its place within the interval may be at the end.
+#[tokio::test]
+async fn a_peer_is_checked_as_soon_as_it_is_added_whatever_the_interval() {
+    let (folder, nodes) = (Folder::new(), [node(), node(), node()]);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "24h"), ("REGION", "eu")]);
+    let standalone = folder.start(&[]).await;
+    for node in &nodes {
+        let address = node.url(Scheme::Tcp).to_string();
+        folder.run(&["hub", "peer", "add", &address]).await;
+        await_health(&standalone, &address, "healthy").await;
+    }
+    // Another region is another region's word from then on.
+    folder.set(&[("REGION", "us")]);
+    standalone.reload_until("peers to watch").await;
+    until("the word of the other region", async || {
+        http::data(&standalone.url, "/api/nodes/1/regions").await.to_string().contains("\"us\"")
+    })
+    .await;
+    standalone.stop().await;
+}
+
+#[tokio::test]
+async fn peers_come_from_a_file_of_any_form_and_are_added_once() {
+    let nodes = [node(), node(), node()];
+    let addresses = nodes.each_ref().map(|node| node.url(Scheme::Tcp).to_string());
+    let [first, second, third] = &addresses;
+    let files = [
+        ("peers.txt", format!("# ours\n{first}\n\n{second}\n")),
+        ("peers.json", format!(r#"[{{"url": "{first}", "name": "a"}}, {{"url": "{second}"}}]"#)),
+        ("peers.toml", format!("[[peers]]\nurl = \"{first}\"\nname = \"a\"\n\n[[peers]]\nurl = \"{second}\"\n")),
+    ];
+    for (name, text) in files {
+        let folder = empty();
+        std::fs::write(folder.file(name), &text).unwrap();
+        let standalone = folder.start(&["--peers", name]).await;
+        for address in [first, second] {
+            await_health(&standalone, address, "healthy").await;
+        }
+        // What the file gets more is added when the configuration is read again; what it has, stays.
+        let more = match name {
+            "peers.txt" => format!("{text}{third}\n"),
+            "peers.json" => format!(r#"{}, {{"url": "{third}"}}]"#, text.trim_end_matches(']')),
+            _ => format!("{text}\n[[peers]]\nurl = \"{third}\"\n"),
+        };
+        std::fs::write(folder.file(name), more).unwrap();
+        let line = standalone.reload_until("peers of the file").await;
+        assert!(line.contains("added=1") && line.contains("known=2"), "{line}");
+        await_health(&standalone, third, "healthy").await;
+        assert_eq!(http::nodes(&standalone.url).await.len(), 3);
+        standalone.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn distributed_mode_is_a_daemon() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    let daemon = folder.start(&["--distributed-mode"]).await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+    assert_eq!(daemon.printed().len(), 1, "no password: {:?}", daemon.printed());
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+    daemon.stop().await;
+    assert_eq!(hub.probe("probe-1").await.unwrap().presence, easytier_uptime_hub::model::Presence::Offline);
+}
+
+/// A probe that began alone, and is pointed at a hub: the history of the peers that the hub lists too goes on.
+#[tokio::test]
+async fn a_standalone_database_is_kept_by_a_daemon() {
+    let (hub, nodes) = (Hub::start().await, [node(), node(), node()]);
+    let [own, both, hubs] = nodes.each_ref().map(|node| node.url(Scheme::Tcp).to_string());
+    let folder = Folder::new();
+    let standalone = folder.start(&[]).await;
+    folder.run(&["hub", "peer", "add", &own]).await;
+    folder.run(&["hub", "peer", "add", &both, "--region", "local"]).await;
+    until("checks of both", async || standalone.checks(1).await > 3 && standalone.checks(2).await > 3).await;
+    standalone.stop().await;
+
+    // The hub's ids are others: its first is nowhere else, its second is our second's address.
+    let there = hub.add(&hubs).await;
+    let shared = hub.add(&both).await;
+    folder.set(&[
+        ("BACKEND_BASE_URL", &hub.url()),
+        ("NODE_TOKEN", &hub.token("probe-1").await),
+        ("SERVER_ID", "probe-1"),
+    ]);
+    let daemon = folder.daemon().await;
+    let ours = crate::eventually("the hub's own", async || http::node(&daemon.url, &hubs).await).await;
+    assert_eq!(ours["id"], 3, "no id is used twice");
+    assert_eq!(http::node(&daemon.url, &both).await.unwrap()["id"], 2);
+    assert!(http::node(&daemon.url, &own).await.is_none(), "the backend alone says what is watched");
+    let before = daemon.checks(2).await;
+    assert!(before > 3, "its history is there");
+    until("checks of both at the hub", async || hub.checks(shared).await > 3 && hub.checks(there).await > 3).await;
+    assert!(daemon.checks(2).await > before);
+
+    // What was seen before there was a hub is not for it.
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    daemon.reload_until("peers to watch").await;
+    until("all at the hub", async || hub.checks(there).await == daemon.checks(3).await).await;
+    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    assert!(hub.checks(shared).await < daemon.checks(2).await);
+    daemon.stop().await;
+    assert!(folder.run(&["hub", "peer", "list"]).await.contains(&own), "what only we watched is kept");
+}
