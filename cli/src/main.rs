@@ -6,6 +6,7 @@ mod completions;
 mod daemon;
 mod demo;
 mod exit;
+mod health;
 mod hub;
 mod logging;
 mod network;
