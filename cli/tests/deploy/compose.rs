@@ -2,7 +2,7 @@
 
 #[path = "../../../tests/support/node.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
-mod node;
+pub mod node;
 #[path = "../../../hub/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;

@@ -1,6 +1,7 @@
 //! That what is in `deploy/`, `scripts/` and `docs/` is fit for the program: every command, flag, variable, port, path and
 //! log message that it names is the program's own, and whatever can check it has nothing to say.
 
+mod ci;
 mod compose;
 mod docs;
 mod image;

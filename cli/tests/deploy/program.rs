@@ -25,7 +25,7 @@ pub struct Usage {
 
 impl Usage {
     /// As `--help` tells it.
-    fn of(command: &[&str]) -> Self {
+    pub fn of(command: &[&str]) -> Self {
         let output = Command::new(PROGRAM).args(command).arg("--help").env_clear().output().expect("it runs");
         assert!(output.status.success(), "there is no command {command:?}");
         let help = String::from_utf8(output.stdout).expect("help is text");
@@ -41,7 +41,12 @@ impl Usage {
         }
     }
 
-    pub fn has_flag(&self, flag: &str) -> bool {
+    /// All its flags, with their dashes.
+    pub fn into_flags(self) -> BTreeSet<String> {
+        self.flags
+    }
+
+    fn has_flag(&self, flag: &str) -> bool {
         self.flags.contains(flag)
     }
 

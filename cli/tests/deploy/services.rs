@@ -29,7 +29,11 @@ pub struct Service {
 impl Service {
     /// Starts the program with nothing in its environment but `variables`, at a free port.
     pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), args, variables)
+    }
+
+    /// The same, in a folder that may have a database.
+    pub fn start_in(folder: TempDir, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut own =
             vec![("SERVER_HOST".to_owned(), "127.0.0.1".to_owned()), ("SERVER_PORT".to_owned(), "0".to_owned())];
         own.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -64,20 +68,21 @@ impl Service {
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or(Value::Null)
     }
 
-    /// Stops it in order.
+    /// Stops it in order, and gives its folder.
     #[track_caller]
-    pub fn stop(self) {
+    pub fn stop(self) -> TempDir {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        self.assert_ends_well();
+        self.ended_well()
     }
 
     #[track_caller]
-    pub fn assert_ends_well(mut self) {
+    pub fn ended_well(mut self) -> TempDir {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.log());
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 
-    pub fn log(&self) -> String {
+    fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 }
