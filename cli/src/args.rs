@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check::CheckArgs, completions::CompletionsArgs, daemon::DaemonArgs, demo::DemoArgs, exit::Exit, hub::HubArgs,
-    node::NodeArgs, once::OnceArgs, standalone::StandaloneArgs,
+    check::CheckArgs, completions::CompletionsArgs, daemon::DaemonArgs, demo::DemoArgs, exit::Exit, health::HealthArgs,
+    hub::HubArgs, node::NodeArgs, once::OnceArgs, standalone::StandaloneArgs,
 };
 
 static VERSION: LazyLock<String> =
@@ -58,6 +58,7 @@ enum Command {
     Once(OnceArgs),
     Daemon(DaemonArgs),
     Hub(HubArgs),
+    Health(HealthArgs),
     Demo(DemoArgs),
     Node(NodeArgs),
     Completions(CompletionsArgs),
@@ -70,6 +71,7 @@ impl Command {
             Self::Once(args) => crate::once::run(args),
             Self::Daemon(args) => crate::daemon::run(args),
             Self::Hub(args) => crate::hub::run(args),
+            Self::Health(args) => crate::health::run(args),
             Self::Demo(args) => crate::demo::run(args),
             Self::Node(args) => crate::node::run(args),
             Self::Completions(args) => crate::completions::run(args),

@@ -7,6 +7,7 @@ mod daemon;
 mod demo;
 mod descriptors;
 mod exit;
+mod health;
 mod hub;
 mod logging;
 mod network;

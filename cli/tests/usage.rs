@@ -60,7 +60,18 @@ fn help_lists_the_commands_with_examples() {
     let help = stdout(&run(&["--help"]));
     assert_contains(
         &help,
-        &["check", "once", "demo", "node", "completions", "Examples:", "easytier-uptime check tcp://"],
+        &[
+            "check",
+            "once",
+            "daemon",
+            "hub",
+            "health",
+            "demo",
+            "node",
+            "completions",
+            "Examples:",
+            "easytier-uptime check tcp://",
+        ],
     );
 }
 
@@ -104,9 +115,20 @@ fn help_does_not_show_a_secret_of_the_environment() {
     }
 }
 
+/// Without a command it serves, so it is given something that it cannot serve with.
 #[test]
-fn no_command_shows_the_help() {
-    assert_contains(&refusal(&run(&[])), &["Usage: easytier-uptime", "check", "node"]);
+fn no_command_is_the_standalone_mode() {
+    let refused = refusal(&run(&["--server-port", "70000", "--health-check-interval", "soon"]));
+    assert_contains(&refused, &["--server-port = '70000'", "--health-check-interval = 'soon'"]);
+}
+
+#[test]
+fn health_says_what_it_asked_and_why_it_is_not_well() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = run(&["health", &format!("http://{nobody}")]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    assert_contains(&String::from_utf8(output.stderr).unwrap(), &[&nobody.to_string(), "refused"]);
+    assert_contains(&refusal(&run(&["health", "--server-port", "0"])), &["--server-port: ", "name the URL"]);
 }
 
 #[test]

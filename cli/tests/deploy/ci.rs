@@ -1,0 +1,64 @@
+//! The GitHub action, the workflow that shows how to use it, and the line for cron.
+
+use std::collections::BTreeSet;
+
+use easytier_probe::config::Setting;
+use serde_json::Value;
+
+use crate::{
+    program::{assert_command, assert_setting, flags_of},
+    read,
+};
+
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    object.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect()
+}
+
+#[test]
+fn the_action_runs_what_there_is() {
+    let action = yaml("action.yml");
+    let step = action["runs"]["steps"].as_array().unwrap().iter().rfind(|step| step["env"].is_object()).unwrap();
+    let script = step["run"].as_str().unwrap();
+    let usage = assert_command(&["once"]);
+    let flags: Vec<String> = script.lines().flat_map(flags_of).collect();
+    assert!(flags.len() > 5, "{flags:?}");
+    assert_command(&["once"].into_iter().chain(flags.iter().map(String::as_str)).collect::<Vec<_>>());
+    for name in keys(&step["env"]).iter().filter(|name| !name.starts_with("INPUT_")) {
+        assert_setting(&usage, name);
+    }
+    // Each input is used, and each that is used is there.
+    let text = read("action.yml");
+    let used = text.split("${{ inputs.").skip(1).map(|rest| rest.split(' ').next().unwrap());
+    assert_eq!(keys(&action["inputs"]), used.collect());
+}
+
+#[test]
+fn the_workflow_gives_the_action_inputs_that_it_has() {
+    let (action, workflow) = (yaml("action.yml"), yaml("deploy/github-workflow.example.yml"));
+    let jobs = workflow["jobs"].as_object().unwrap().values();
+    let steps = jobs.flat_map(|job| job["steps"].as_array().unwrap());
+    let ours = steps.filter(|step| step["uses"].as_str().unwrap().starts_with("easytier-uptime/"));
+    let given: Vec<&str> = ours.flat_map(|step| keys(&step["with"])).collect();
+    assert!(given.len() > 5, "{given:?}");
+    for input in given {
+        assert!(keys(&action["inputs"]).contains(input), "the action has no input {input}");
+    }
+}
+
+#[test]
+fn the_line_for_cron_runs_what_there_is() {
+    let text = read("deploy/crontab.example");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lines.len(), 1);
+    let (_, command) = lines[0].split_once(" easytier-uptime ").unwrap();
+    assert_command(&command.split_whitespace().take_while(|word| !word.starts_with('>')).collect::<Vec<_>>());
+    // The file that it tells to write.
+    for line in text.lines().filter_map(|line| line.strip_prefix("#   ")) {
+        let (key, _) = line.split_once(" = ").unwrap();
+        assert!(Setting::all().any(|setting| setting.key() == key), "there is no setting {key}");
+    }
+}

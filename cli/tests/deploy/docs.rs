@@ -1,0 +1,242 @@
+//! What is written for people: the commands, flags, variables and log messages in it are the program's own, and what it
+//! says of moving house holds.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use easytier_probe::{Scheme, config::Setting};
+
+use crate::{
+    compose::node::NodeOptions,
+    program::{PROGRAM, Usage, assert_command, flags_of},
+    read, root,
+    services::{Service, wait_until},
+};
+
+const PAGES: [&str; 2] = ["README.md", "docs/distributed.md"];
+
+/// Variables that are not settings.
+const OTHERS: [&str; 1] = ["NETWORK_SECRET"];
+
+/// The lines of fenced blocks, joined where they go on.
+fn commands(page: &str) -> Vec<String> {
+    let text = read(page).replace("\\\n", " ");
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    // The first line is the language.
+    blocks.flat_map(|block| block.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// Code in running text.
+fn spans(text: &str) -> Vec<&str> {
+    text.split("\n```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2)).collect()
+}
+
+/// What follows the program's name in a line, up to where the shell ends a command.
+fn invocations(line: &str) -> Vec<Vec<&str>> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_program = |word: &str| {
+        let word = word.trim_start_matches("$(");
+        word == "easytier-uptime" || word.starts_with("easytier-uptime:")
+    };
+    let starts = words.iter().enumerate().filter(|(at, word)| {
+        // The name of an image or a package that is built, and not of what runs.
+        is_program(word) && at.checked_sub(1).is_none_or(|before| !["--tag", "-p"].contains(&words[before]))
+    });
+    let ends = |word: &&&str| !(["|", "#", ">", "&&", "&"].contains(word) || word.starts_with('#'));
+    starts
+        .map(|(at, _)| words[at + 1..].iter().take_while(ends).map(|word| word.trim_end_matches(')')).collect())
+        .collect()
+}
+
+#[test]
+fn every_command_is_one_that_there_is() {
+    for page in PAGES {
+        let text = read(page);
+        let lines = commands(page);
+        let lines = lines.iter().map(String::as_str).chain(spans(&text));
+        let found: Vec<Vec<&str>> = lines.flat_map(invocations).collect();
+        assert!(found.len() > 5, "{page}: {found:?}");
+        for words in found {
+            assert_command(&words);
+        }
+    }
+}
+
+/// Code such as `hub peer export`, and `--fail-on any|all|never`.
+#[test]
+fn every_flag_and_command_in_the_text_is_one_that_there_is() {
+    let mut flags = BTreeSet::new();
+    let mut waiting: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(command) = waiting.pop() {
+        let usage = Usage::of(&command.iter().map(String::as_str).collect::<Vec<_>>());
+        waiting.extend(
+            usage
+                .commands
+                .iter()
+                .filter(|name| *name != "help")
+                .map(|name| [&command[..], std::slice::from_ref(name)].concat()),
+        );
+        flags.extend(usage.into_flags());
+    }
+    let top = Usage::of(&[]);
+    for page in PAGES {
+        for span in spans(&read(page)) {
+            let words: Vec<&str> = span.split_whitespace().collect();
+            if words.first().is_some_and(|word| top.commands.contains(*word)) {
+                assert_command(&words);
+            } else if span.starts_with("--") {
+                flags_of(span).iter().for_each(|flag| assert!(flags.contains(flag), "{page}: no command takes {flag}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_variable_is_a_setting() {
+    for page in PAGES {
+        let text = read(page);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let is_variable = |word: &&str| {
+            word.contains('_') && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        };
+        let variables: BTreeSet<&str> = words.filter(is_variable).collect();
+        assert!(variables.len() > 10, "{variables:?}");
+        for name in variables {
+            assert!(Setting::named(name).is_some() || OTHERS.contains(&name), "{page}: there is no setting {name}");
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in PAGES {
+        let text = read(page);
+        let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        for link in links.filter(|link| !link.starts_with("http")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let folder = Path::new(page).parent().unwrap();
+            let target = if file.is_empty() { PathBuf::from(page) } else { folder.join(file) };
+            assert!(root().join(&target).exists(), "{page}: {link}");
+            if !heading.is_empty() {
+                let text = fs::read_to_string(root().join(&target)).unwrap();
+                let headings = text.lines().filter(|line| line.starts_with('#')).map(anchor);
+                assert!(headings.into_iter().any(|anchor| anchor == heading), "{page}: {link}");
+            }
+        }
+    }
+}
+
+/// As GitHub makes it of a heading.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// All of our own code, with the texts in one line that it has in several.
+fn sources() -> String {
+    let mut text = String::new();
+    let mut waiting: Vec<PathBuf> =
+        ["src", "hub/src", "scheduler/src", "cli/src"].map(|folder| root().join(folder)).into();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            text += &fs::read_to_string(path).unwrap();
+        }
+    }
+    let mut joined = String::new();
+    for line in text.lines() {
+        match line.strip_suffix('\\') {
+            Some(goes_on) if joined.ends_with('\u{0}') => {
+                joined.pop();
+                joined += goes_on.trim_start();
+                joined.push('\u{0}');
+            }
+            Some(goes_on) => {
+                joined += goes_on;
+                joined.push('\u{0}');
+            }
+            None if joined.ends_with('\u{0}') => {
+                joined.pop();
+                joined += line.trim_start();
+                joined.push('\n');
+            }
+            None => {
+                joined += line;
+                joined.push('\n');
+            }
+        }
+    }
+    joined
+}
+
+#[test]
+fn messages_are_quoted_as_the_program_says_them() {
+    let sources = sources();
+    let text = read("docs/distributed.md");
+    let (_, table) = text.split_once("\n## Troubleshooting\n").unwrap();
+    let symptoms =
+        table.lines().filter(|line| line.starts_with("| ")).map(|line| line.split(" | ").take(2).collect::<String>());
+    let symptoms: Vec<String> = symptoms.collect();
+    let messages = symptoms.iter().flat_map(|cells| spans(cells)).filter(|span| span.contains(' '));
+    let mut found = 0;
+    for message in messages.filter(|message| !message.contains("files")) {
+        for part in message.split('…').map(str::trim).filter(|part| part.len() > 2) {
+            assert!(sources.contains(part), "nobody says '{part}'");
+            found += 1;
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
+/// Checks of the node with this id at a service's own API.
+fn checks(service: &Service, id: i64) -> u64 {
+    service.get(&format!("/api/nodes/{id}/health/stats?hours=24"), "")["data"]["total_checks"].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn a_standalone_becomes_a_probe_and_keeps_its_history() {
+    let node = NodeOptions::listening_on(&[Scheme::Tcp]).start(PROGRAM);
+    let address = node.url(Scheme::Tcp).to_string();
+    let often = ("HEALTH_CHECK_INTERVAL", "1s");
+    let standalone = Service::start(&[], &[often]);
+    standalone.command(&["hub", "peer", "add", &address, "--name", "moves"]);
+    standalone.command(&["hub", "peer", "add", "tcp://127.0.0.1:1", "--name", "stays"]);
+    wait_until("the standalone has checked both", || (1..=2).all(|id| checks(&standalone, id) >= 2));
+    let before = [1, 2].map(|id| checks(&standalone, id));
+
+    // Another peer is first at the hub, so that the ids differ.
+    let hub = Service::start(&["hub"], &[]);
+    hub.command(&["hub", "peer", "add", "tcp://127.0.0.1:2", "--name", "first"]);
+    let peers = standalone.folder.path().join("peers.json");
+    standalone.command(&["hub", "peer", "export", "--with-secrets", "--output", peers.to_str().unwrap()]);
+    let exported = fs::read_to_string(&peers).unwrap();
+    let mut exported: Vec<serde_json::Value> = serde_json::from_str(&exported).unwrap();
+    exported.retain(|peer| peer["name"] == "moves");
+    fs::write(&peers, serde_json::to_string(&exported).unwrap()).unwrap();
+    hub.command(&["hub", "peer", "import", peers.to_str().unwrap()]);
+
+    let token = hub.command(&["hub", "token", "create", "--name", "probe-eu", "--region", "eu"]);
+    let folder = standalone.stop();
+    let settings = [
+        ("BACKEND_BASE_URL", hub.url.as_str()),
+        ("NODE_TOKEN", &token),
+        ("ALLOW_LOCAL_PEERS", "true"),
+        often,
+        ("STATUS_REPORT_INTERVAL", "1s"),
+    ];
+    let probe = Service::start_in(folder, &["daemon"], &settings);
+    wait_until("its history goes on under the same id", || checks(&probe, 1) > before[0] + 1);
+    wait_until("the hub has it under its own id", || checks(&hub, 2) > 0);
+    assert!(checks(&hub, 2) <= checks(&probe, 1) - before[0], "the hub was sent what was seen before");
+    let names = |service: &Service| -> Vec<String> {
+        let items = service.get("/api/nodes", "")["data"]["items"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    };
+    // By id: what stays behind is no longer checked, and what only the hub had is new here.
+    assert_eq!(names(&probe), ["moves", "first"]);
+}

@@ -1,0 +1,157 @@
+//! `scripts/verify-deployment.sh`, against hubs that are broken; `compose` has it look at one that is not.
+
+use std::{net::TcpListener, process::Command};
+
+use axum::{
+    Json, Router,
+    http::{HeaderMap, StatusCode, header},
+    middleware::map_response,
+    response::Response,
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+
+use crate::{assert_contains, root, services::Service, tool};
+
+/// The script's exit code, and its report.
+pub fn verify(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let mut script = Command::new("sh");
+    script.arg(root().join("scripts/verify-deployment.sh")).args(args);
+    for name in ["API_KEY", "NODE_TOKEN", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        script.env_remove(name);
+    }
+    let output = tool::output(script.envs(variables.iter().copied()));
+    assert!(String::from_utf8_lossy(&output.stderr).is_empty() || output.status.code() == Some(2), "{output:?}");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("it ends by itself"), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn bad_usage_is_refused() {
+    for (args, words) in [
+        (&[] as &[&str], "name the URL of the hub"),
+        (&["hub.example.com"], "'hub.example.com' is no web address"),
+        (&["http://a", "http://b"], "name one URL"),
+        (&["--grace", "soon", "http://a"], "not 'soon'"),
+        (&["--retired"], "--retired needs a value"),
+        (&["--all"], "there is no option --all"),
+    ] {
+        let (code, said) = verify(args, &[]);
+        assert_eq!(code, 2, "{said}");
+        assert_contains(&said, &["error: ", words]);
+    }
+    let (code, help) = verify(&["--help"], &[]);
+    assert_eq!(code, 0);
+    assert_contains(&help, &["Usage: ", "Exit codes:", "--grace", "--retired", "API_KEY"]);
+}
+
+#[test]
+fn a_hub_that_is_away_is_said_to_be() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, report) = verify(&[&format!("http://{nobody}")], &[]);
+    assert_contains(&report, &["WRONG  http://127.0.0.1:", " refuses connections", "\n1 thing is wrong\n"]);
+    assert_eq!(code, 1);
+    // Whatever the resolver of this machine says, there is no such name (RFC 2606).
+    let (code, report) = verify(&["https://hub.invalid"], &[]);
+    assert_eq!((code, report.contains("WRONG  https://hub.invalid ")), (1, true), "{report}");
+}
+
+#[test]
+fn a_server_without_tls_is_no_hub_with_it() {
+    let hub = Service::start(&["hub"], &[]);
+    let (code, report) = verify(&[&hub.url.replace("http:", "https:")], &[]);
+    assert_contains(&report, &["has no TLS that can be trusted"]);
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn peers_that_nobody_checks_are_found() {
+    let hub = Service::start(&["hub"], &[]);
+    let (_, report) = verify(&[&hub.url], &[]);
+    assert_contains(&report, &["WRONG  it lists no nodes", "note   the probes were not looked at"]);
+    hub.command(&["hub", "peer", "add", "tcp://192.0.2.7", "--name", "lonely"]);
+    let (code, report) = verify(&[&hub.url, "--grace", "0"], &[]);
+    assert_contains(&report, &["WRONG  nodes that were never checked: 1 of 1 (1 'lonely'); ", "\n1 thing is wrong\n"]);
+    assert_eq!(code, 1);
+    // One that was added just now may wait.
+    let (code, report) = verify(&[&hub.url, "--grace", "3600"], &[]);
+    assert_eq!(code, 0, "{report}");
+    let key = hub.command(&["hub", "key", "create", "--name", "verify"]);
+    let (_, report) = verify(&[&hub.url, "--grace", "3600"], &[("API_KEY", &key)]);
+    assert_contains(&report, &["WRONG  no probe has ever registered"]);
+}
+
+#[test]
+fn a_probe_is_no_hub() {
+    let probe = Service::start(&["daemon"], &[("BACKEND_BASE_URL", "http://127.0.0.1:1"), ("NODE_TOKEN", "token")]);
+    let (code, report) = verify(&[&probe.url], &[]);
+    assert_contains(&report, &["WRONG  it does not say that it is a hub: it is the monitoring API of a probe"]);
+    assert_eq!(code, 1);
+}
+
+/// A hub in which everything is wrong that can be.
+fn broken() -> Router {
+    let node = json!({
+        "id": 1, "name": "open", "network_secret": "hunter2", "mail": "a@example.com", "created_at": "2026-01-01T00:00:00Z",
+        "last_check_time": "2026-01-02T00:00:00Z", "current_health_status": "unknown",
+    });
+    let nodes = json!({"success": true, "data": {"items": [node], "total_pages": 1}});
+    let peers = json!({"code": 200, "data": {"peers": [{"id": 1, "network_secret": "hunter2"}]}});
+    let servers = json!({"code": 200, "data": {"servers": [
+        {"server_id": "a", "region": "eu", "status": "offline", "last_seen": "2026-01-02T00:00:00Z"},
+        {"server_id": "b", "region": "us", "status": "degraded", "last_seen": "2026-01-02T00:00:00Z", "version": "1",
+            "counters": {"lost": 7}},
+        {"server_id": "c", "region": "us", "status": "online", "last_seen": "2026-01-02T00:00:00Z", "version": "2"},
+    ]}});
+    let done = || Json(json!({"success": true, "message": "done"}));
+    let login = async move |Json(tried): Json<Value>| match tried["password"] == "changeme" {
+        true => StatusCode::OK,
+        false => StatusCode::UNAUTHORIZED,
+    };
+    let disguise = async |mut response: Response| {
+        let headers: &mut HeaderMap = response.headers_mut();
+        headers.insert("x-uptime-hub", "1".parse().unwrap());
+        headers.insert(header::DATE, "Thu, 01 Jan 2026 00:00:00 GMT".parse().unwrap());
+        response
+    };
+    let unwell = json!({"success": false, "error": "the database does not answer"});
+    Router::new()
+        .route("/health", get(async move || (StatusCode::SERVICE_UNAVAILABLE, Json(unwell))))
+        .route("/results", post(async move || done()))
+        .route("/api/admin/nodes", get(async move || done()))
+        .route("/api/admin/login", post(login))
+        .route("/api/discovery/servers", get(async move || Json(servers)))
+        .route("/api/nodes", get(async move || Json(nodes)))
+        .route("/peers", get(async move || Json(peers)))
+        .layer(map_response(disguise))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_wrong_is_found() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, broken()).await.unwrap() });
+    let (code, report) = tokio::task::spawn_blocking(move || verify(&[&url], &[("API_KEY", "any")])).await.unwrap();
+    assert_contains(
+        &report,
+        &[
+            "WRONG  /health answers 503: the database does not answer",
+            "WRONG  its clock is ",
+            " s behind this machine's",
+            "WRONG  /openapi.json answers 404",
+            "WRONG  POST /results answers 200: done to somebody without a token",
+            "WRONG  GET /api/discovery/servers answers 200",
+            "WRONG  GET /api/admin/nodes answers 200",
+            "WRONG  the admin's password is 'changeme'",
+            "WRONG  the public list shows mail, network_secret, which must be null",
+            "WRONG  GET /peers shows network secrets",
+            "WRONG  nodes that are unknown although they were checked before: 1 of 1 (1 'open'); ",
+            "WRONG  the region eu has no live probe: a, last seen 2026-01-02T00:00:00Z",
+            "WRONG  the probe b is late",
+            "note   the probe b has lost 7 results",
+            "note   the probes are of several versions: 1, 2",
+            "\n12 things are wrong\n",
+        ],
+    );
+    assert_eq!(code, 1);
+}
