@@ -105,8 +105,8 @@ fn help_does_not_show_a_secret_of_the_environment() {
 }
 
 #[test]
-fn no_command_shows_the_help() {
-    assert_contains(&refusal(&run(&[])), &["Usage: easytier-uptime", "check", "node"]);
+fn without_a_command_settings_are_validated_too() {
+    assert_contains(&refusal(&run(&["--server-port", "70000"])), &["server-port", "70000"]);
 }
 
 #[test]
