@@ -1,6 +1,13 @@
 //! `scripts/verify-deployment.sh`, against hubs that are broken; `compose` has it look at one that is not.
 
-use std::{net::TcpListener, process::Command};
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     Json, Router,
@@ -9,7 +16,10 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
+use tokio::{io::copy_bidirectional, net::TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{assert_contains, root, services::Service, tool};
 
@@ -87,6 +97,63 @@ fn a_probe_is_no_hub() {
     let (code, report) = verify(&[&probe.url], &[]);
     assert_contains(&report, &["WRONG  it does not say that it is a hub: it is the monitoring API of a probe"]);
     assert_eq!(code, 1);
+}
+
+/// What brings TLS to `hub`, with a certificate for `localhost` that ends after `lasts`, and is written to `file`.
+async fn with_tls(hub: &Service, lasts: Duration, file: &Path) -> String {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let now = rcgen::date_time_ymd(1970, 1, 1) + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]);
+    (params.not_before, params.not_after) = (now - DAY, now + lasts);
+    let certificate = rcgen::Certificate::from_params(params).unwrap();
+    // It is signed anew each time that it is written.
+    let pem = certificate.serialize_pem().unwrap();
+    fs::write(file, &pem).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::try_from(certificate.serialize_private_key_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap()));
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let behind = hub.url.strip_prefix("http://").unwrap().to_owned();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (acceptor, behind) = (acceptor.clone(), behind.clone());
+            tokio::spawn(async move {
+                // Whoever does not trust the certificate goes away.
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut hub = TcpStream::connect(behind).await.unwrap();
+                let _ = copy_bidirectional(&mut stream, &mut hub).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_looked_at() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let hub = Service::start(&["hub"], &[]);
+    let file = hub.folder.path().join("certificate.pem");
+    for (days, words) in [
+        (100, "ok     its TLS certificate is valid for 99 days\n"),
+        (5, "WRONG  its TLS certificate ends in 4 days; renew"),
+    ] {
+        // So that no second on the way makes it a day less.
+        let url = with_tls(&hub, DAY * days - Duration::from_secs(3600), &file).await;
+        let trusted = file.to_str().unwrap().to_owned();
+        let (with, without) = tokio::task::spawn_blocking(move || {
+            (verify(&[&url], &[("CURL_CA_BUNDLE", &trusted)]), verify(&[&url], &[]))
+        })
+        .await
+        .unwrap();
+        assert_contains(&with.1, &[words, "ok     it is a hub\n"]);
+        assert_contains(&without.1, &[" has no TLS that can be trusted ("]);
+        assert_eq!(without.0, 1);
+    }
 }
 
 /// A hub in which everything is wrong that can be.
