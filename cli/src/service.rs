@@ -86,8 +86,7 @@ async fn run_until_stopped<S: Service>(
         };
         let ending = match &next {
             None => {
-                systemd::stopping();
-                tracing::info!("stopping when what was accepted is done; a second signal stops at once");
+                say_that_it_stops();
                 Ending::Stop
             }
             Some((next, _)) => {
@@ -99,11 +98,18 @@ async fn run_until_stopped<S: Service>(
         };
         // It has ended by itself if it does not hear.
         let _ = tell.send(ending);
-        tokio::select! {
-            ended = serving => ended?,
-            () = signals.stop() => {
-                tracing::warn!("stopped at once");
-                return Ok(Exit::NotAsExpected);
+        let mut next = next;
+        loop {
+            tokio::select! {
+                ended = &mut serving => break ended?,
+                // The first one, if what ends was to begin anew.
+                () = signals.stop() => match next.take() {
+                    Some(_) => say_that_it_stops(),
+                    None => {
+                        tracing::warn!("stopped at once");
+                        return Ok(Exit::NotAsExpected);
+                    }
+                },
             }
         }
         match next {
@@ -121,6 +127,11 @@ async fn run_until_stopped<S: Service>(
         }
         is_first = false;
     }
+}
+
+fn say_that_it_stops() {
+    systemd::stopping();
+    tracing::info!("stopping when what was accepted is done; a second signal stops at once");
 }
 
 /// A socket that outlives the service that listens at it.
