@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::proxy::Proxy;
+use crate::proxy::{self, Proxy};
 
 /// What tells the SDK where the services are.
 pub fn variables(url: &str) -> [(&'static str, String); 2] {
@@ -42,7 +42,7 @@ fn url() -> &'static str {
 /// Asks a service for an operation, which has to succeed.
 pub async fn ask(service: &str, target: &str, body: Value) -> Value {
     let credential = format!("test/20260101/us-east-1/{service}/aws4_request");
-    let request = crate::client()
+    let request = proxy::client()
         .post(url())
         .header("x-amz-target", target)
         .header("content-type", "application/x-amz-json-1.1")

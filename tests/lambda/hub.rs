@@ -1,5 +1,7 @@
 //! A real hub, behind a proxy that sees what the function asks of it.
 
+#![allow(dead_code, reason = "the bench uses a part of it, and the tests another")]
+
 use std::{collections::HashSet, time::Duration};
 
 use easytier_probe::{AddressPolicy, CheckOptions, Checker, Secret};
@@ -22,6 +24,8 @@ pub const REGION: &str = "eu";
 /// A hub that serves until the test is over.
 pub struct Hub {
     pub store: Store,
+    /// The hub itself, without the proxy.
+    pub url: String,
     /// What the function knows as the hub.
     pub proxy: Proxy,
     _folder: tempfile::TempDir,
@@ -39,7 +43,7 @@ impl Hub {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
-        Self { store, proxy: Proxy::before(&url).await, _folder: folder }
+        Self { store, proxy: Proxy::before(&url).await, url, _folder: folder }
     }
 
     /// A hub that lists these, and the function's variables that name it, with a token of its own.

@@ -1,5 +1,7 @@
 //! A real EasyTier node, and addresses where there is none.
 
+#![allow(dead_code, reason = "the bench uses a part of it, and the tests another")]
+
 use std::{sync::OnceLock, thread, time::Duration};
 
 use easytier::{

@@ -69,7 +69,7 @@ async fn many_results_go_in_messages_below_the_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_invocation_drains_a_bounded_part_of_the_queue() {
-    let Scene { queue, mut function, .. } = scene("bounded", 1).await;
+    let Scene { hub: _hub, queue, mut function, .. } = scene("bounded", 1).await;
     for _ in 0..30 {
         queue.put("{\"results\": []}").await;
     }

@@ -1,5 +1,7 @@
 //! The Lambda runtime API, as the service serves it to a sandbox.
 
+#![allow(dead_code, reason = "the bench uses a part of it, and the tests another")]
+
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
