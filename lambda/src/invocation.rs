@@ -11,7 +11,7 @@ use easytier_probe::{
 };
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     event::Event,
@@ -33,6 +33,7 @@ const DRAINING: u32 = 4;
 /// Does what the event asks for. An error is for the schedule's retry and the alarm to see.
 pub async fn run(sandbox: &Sandbox, event: LambdaEvent<Value>) -> anyhow::Result<InvocationReport> {
     let ends = Instant::now() + time_left(event.context.deadline, SystemTime::now());
+    let request_id = event.context.request_id;
     let event = Event::read(event.payload)?;
     let report = match event.peers {
         Some(mut peers) => {
@@ -43,7 +44,7 @@ pub async fn run(sandbox: &Sandbox, event: LambdaEvent<Value>) -> anyhow::Result
         None => with_backend(sandbox, &event, ends).await?,
     };
     // CloudWatch makes metrics of such a line wherever it stands in the log.
-    println!("{}", report.metrics(Utc::now()));
+    println!("{}", report.metrics(&request_id, Utc::now()));
     Ok(report)
 }
 
@@ -76,7 +77,11 @@ async fn with_backend(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow
 
 /// Drains the queue and runs the cycle.
 async fn cycle_at(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<(u64, CycleReport)> {
-    let backend = sandbox.backend(event.region.as_deref()).await?;
+    let latest = ends.checked_sub(MARGIN).unwrap_or(ends);
+    let Ok(backend) = timeout_at(latest, sandbox.backend(event.region.as_deref())).await else {
+        bail!("reading the secrets took all of the time; can the function reach SSM or Secrets Manager?");
+    };
+    let backend = backend?;
     let drained = match &sandbox.queue_url {
         Some(url) => drain(&Queue { aws: &sandbox.aws, url }, &backend, ends).await,
         None => 0,
@@ -107,6 +112,7 @@ fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> Du
         interval: config.health_check_interval,
         batch: config.check_concurrency as u32,
         check_timeout: config.health_check_timeout,
+        claimed: 0,
         left: event.count.unwrap_or(u32::MAX),
         ends,
     }

@@ -6,6 +6,7 @@ mod aws;
 mod event;
 mod help;
 mod invocation;
+mod logging;
 mod peers;
 mod queue;
 mod report;
@@ -14,10 +15,9 @@ mod secrets;
 
 use std::{collections::BTreeMap, env};
 
-use easytier_probe::config::Sources;
+use easytier_probe::config::{LogFormat, Sources};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
 
 use self::sandbox::Sandbox;
 
@@ -28,10 +28,19 @@ async fn main() -> Result<(), Error> {
         print!("{}", help::text());
         return Ok(());
     }
-    let sandbox = Sandbox::new(Sources::of_process(BTreeMap::new()), function())?;
-    log(&sandbox.config.rust_log)?;
-    let sandbox = &sandbox;
-    let handler = service_fn(|event: LambdaEvent<Value>| async move { invocation::run(sandbox, event).await });
+    let sandbox = Sandbox::new(Sources::of_process(BTreeMap::new()), function());
+    match &sandbox {
+        Ok(sandbox) => logging::start(sandbox.log_filter(), sandbox.config.log_format),
+        Err(_) => logging::start(logging::filter("info").expect("a level is a filter"), LogFormat::Json),
+    }
+    // A configuration that is wrong is told to whoever invokes the function: of a process that ends, Lambda tells no
+    // more than that it did.
+    let handler = service_fn(|event: LambdaEvent<Value>| async {
+        match &sandbox {
+            Ok(sandbox) => invocation::run(sandbox, event).await,
+            Err(errors) => Err(errors.clone().into()),
+        }
+    });
     lambda_runtime::run(handler).await
 }
 
@@ -42,17 +51,4 @@ fn function() -> Option<String> {
         Ok(region) => format!("{name}-{region}"),
         Err(_) => name,
     })
-}
-
-/// JSON lines, each with the id of its request. A level that names no module is for our own code.
-fn log(rust_log: &str) -> Result<(), Error> {
-    let filter = match rust_log.parse::<tracing::Level>() {
-        Ok(level) => format!("error,easytier_probe={level},easytier_uptime_lambda={level}"),
-        Err(_) => rust_log.to_owned(),
-    };
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("RUST_LOG: {error}"))?;
-    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(true).with_span_list(false);
-    // CloudWatch notes the time.
-    lines.with_env_filter(filter).without_time().init();
-    Ok(())
 }

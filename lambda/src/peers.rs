@@ -9,8 +9,11 @@ use easytier_probe::{
 };
 use tokio::time::Instant;
 
-/// How many rounds of checks may be ahead of a batch when it is claimed: those that run, those that wait, and its own.
+/// The rounds of checks until a batch is done, at most: those that run when it is claimed, those that wait, and its own.
 const ROUNDS: u32 = 3;
+
+/// What claiming takes.
+const CLAIMING: Duration = Duration::from_millis(500);
 
 /// The longest lease that the contract knows.
 const LONGEST_LEASE: Duration = Duration::from_secs(900);
@@ -22,8 +25,10 @@ pub struct DuePeers {
     pub interval: Duration,
     /// Peers of one batch: as many as are checked at the same time.
     pub batch: u32,
-    /// The deadline of one check.
+    /// The deadline of one check, unless a peer has a longer one.
     pub check_timeout: Duration,
+    /// Batches that were claimed.
+    pub claimed: u32,
     /// How many more this invocation may take.
     pub left: u32,
     /// When the invocation is over, and its leases with it.
@@ -33,8 +38,7 @@ pub struct DuePeers {
 impl PeerSource for DuePeers {
     async fn next_page(&mut self, deadline: Instant) -> Result<Option<Page>, BoxError> {
         let now = Instant::now();
-        let needed = self.check_timeout * ROUNDS;
-        if self.left == 0 || deadline.saturating_duration_since(now) < needed {
+        if self.left == 0 || !self.can_finish(deadline.saturating_duration_since(now)) {
             return Ok(None);
         }
         let rest = self.ends.saturating_duration_since(now).as_secs() + 1;
@@ -51,7 +55,24 @@ impl PeerSource for DuePeers {
             true => self.left.saturating_sub(claim.peers.len() as u32),
             false => 0,
         };
+        self.claimed += 1;
+        let longest = claim.peers.iter().filter_map(|peer| peer.timeout).max().unwrap_or_default();
+        self.check_timeout = self.check_timeout.max(longest);
         Ok(Some(Page { peers: claim.peers, skipped: claim.skipped.into() }))
+    }
+}
+
+impl DuePeers {
+    /// Whether another batch would be done by the time that is left for checks.
+    fn can_finish(&self, left: Duration) -> bool {
+        let needed = CLAIMING + self.check_timeout * (self.claimed + 1).min(ROUNDS);
+        if left < needed && self.claimed == 0 {
+            tracing::warn!(
+                "nothing is checked: {left:.1?} is left for checks, which can take {needed:.1?}; give the \
+                 function a longer timeout, or set a shorter HEALTH_CHECK_TIMEOUT"
+            );
+        }
+        left >= needed
     }
 }
 

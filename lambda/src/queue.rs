@@ -1,6 +1,7 @@
 //! Results on their way through a queue, for when the hub is away.
 
-use easytier_probe::{Backend, CheckResult};
+use aws_sdk_sqs::types::Message;
+use easytier_probe::{Backend, BackendError, CheckResult};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -31,7 +32,7 @@ pub struct Queue<'a> {
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct Sent<'a> {
     results: &'a [CheckResult],
 }
 
@@ -41,7 +42,7 @@ struct Received {
 }
 
 impl Queue<'_> {
-    /// Puts results into the queue, in as few messages as hold them. Says how many could not be put there, and why.
+    /// Puts results into the queue, in as few messages as hold them.
     pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> Result<(), QueueError> {
         for body in messages(results) {
             let request = self.aws.sqs().await.send_message().queue_url(self.url).message_body(body);
@@ -56,45 +57,62 @@ impl Queue<'_> {
         let mut delivered = 0;
         let mut taken = 0;
         while taken < MAX_DRAINED && Instant::now() < deadline {
-            let request = self
-                .aws
-                .sqs()
-                .await
-                .receive_message()
-                .queue_url(self.url)
-                .max_number_of_messages(AT_ONCE)
-                .wait_time_seconds(0);
-            let received = within(deadline, "cannot be read", request.send()).await?.messages.unwrap_or_default();
+            let received = self.receive(deadline).await?;
             if received.is_empty() {
                 break;
             }
             taken += received.len();
             for message in received {
-                let body = message.body.unwrap_or_default();
-                match serde_json::from_str::<Received>(&body) {
-                    Ok(Received { results }) => {
-                        if let Err(error) = backend.send_results(Uuid::now_v7(), &results, deadline).await {
-                            // The message comes back by itself, and so do those that were received with it.
-                            tracing::warn!("results stay in the queue: {error}");
-                            return Ok(delivered);
-                        }
-                        delivered += results.len() as u64;
+                match deliver(&message, backend, deadline).await {
+                    Ok(results) => delivered += results,
+                    // It is kept for somebody to look at, until the queue gives it up.
+                    Err(error) if error.is_final() => {
+                        tracing::error!("results stay in the queue, which the hub does not take: {error}");
+                        continue;
                     }
-                    Err(error) => tracing::error!(%error, "a message that holds no results; it leaves the queue"),
+                    Err(error) => {
+                        // The message comes back by itself, and so do those that were received with it.
+                        tracing::warn!("results stay in the queue: {error}");
+                        return Ok(delivered);
+                    }
                 }
-                if let Some(handle) = message.receipt_handle {
-                    let request = self.aws.sqs().await.delete_message().queue_url(self.url).receipt_handle(handle);
-                    within(deadline, "keeps what was delivered", request.send()).await?;
-                }
+                self.delete(message, deadline).await?;
             }
         }
         Ok(delivered)
+    }
+
+    async fn receive(&self, deadline: Instant) -> Result<Vec<Message>, QueueError> {
+        let request = self.aws.sqs().await.receive_message().queue_url(self.url);
+        let request = request.max_number_of_messages(AT_ONCE).wait_time_seconds(0);
+        Ok(within(deadline, "cannot be read", request.send()).await?.messages.unwrap_or_default())
+    }
+
+    async fn delete(&self, message: Message, deadline: Instant) -> Result<(), QueueError> {
+        let Some(handle) = message.receipt_handle else { return Ok(()) };
+        let request = self.aws.sqs().await.delete_message().queue_url(self.url).receipt_handle(handle);
+        within(deadline, "keeps what was delivered", request.send()).await?;
+        Ok(())
+    }
+}
+
+/// Delivers the results of a message; gives their number. What holds no results counts as delivered.
+async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Result<u64, BackendError> {
+    match serde_json::from_str::<Received>(message.body().unwrap_or_default()) {
+        Ok(Received { results }) => {
+            backend.send_results(Uuid::now_v7(), &results, deadline).await?;
+            Ok(results.len() as u64)
+        }
+        Err(error) => {
+            tracing::error!(%error, "a message that holds no results; it leaves the queue");
+            Ok(0)
+        }
     }
 }
 
 /// The bodies of messages that hold `results`, each as long as it may be.
 fn messages(results: &[CheckResult]) -> Vec<String> {
-    let body = serde_json::to_string(&Message { results }).expect("a result can be written");
+    let body = serde_json::to_string(&Sent { results }).expect("a result can be written");
     match results.len() {
         0 => Vec::new(),
         length if length > 1 && body.len() > MAX_MESSAGE => {

@@ -21,7 +21,7 @@ pub struct InvocationReport {
 
 impl InvocationReport {
     /// A line from which CloudWatch makes metrics (its embedded metric format).
-    pub fn metrics(&self, now: chrono::DateTime<chrono::Utc>) -> Value {
+    pub fn metrics(&self, request_id: &str, now: chrono::DateTime<chrono::Utc>) -> Value {
         let cycle = &self.cycle;
         let counts = [
             ("checked", cycle.checked),
@@ -37,6 +37,7 @@ impl InvocationReport {
                 "Timestamp": now.timestamp_millis(),
                 "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [["region"]], "Metrics": metrics }],
             },
+            "requestId": request_id,
             "region": self.region.as_deref().unwrap_or("default"),
             "duration": cycle.duration_ms,
         });

@@ -2,14 +2,17 @@
 
 use easytier_probe::{
     Backend, BackendConfig, Checker, ProbeConfig, Secret,
-    config::{ConfigErrors, Reader, Setting, Sources, values},
+    config::{ConfigErrors, Reader, Setting, Sources},
 };
 use tokio::sync::Mutex;
+use tracing_subscriber::EnvFilter;
 
-use crate::{aws::Aws, secrets};
+use crate::{aws::Aws, logging, secrets};
 
 /// Defaults other than those of a machine: strangers may invoke a function, and its neighbours are others'.
-const DEFAULTS: [(&str, &str); 2] = [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "60s")];
+/// The log is CloudWatch's to read.
+const DEFAULTS: [(&str, &str); 3] =
+    [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "60s"), ("LOG_FORMAT", "json")];
 
 /// The variables that the function reads.
 const VARIABLES: [&str; 15] = [
@@ -48,7 +51,21 @@ pub struct Sandbox {
     pub aws: Aws,
     /// Where results go that the hub does not take.
     pub queue_url: Option<String>,
-    backend: Mutex<Option<Backend>>,
+    known: Mutex<Known>,
+}
+
+/// What holds until the hub refuses the secrets.
+#[derive(Default)]
+struct Known {
+    secrets: Option<Secrets>,
+    backend: Option<Backend>,
+}
+
+/// What the references, if that is what was given, refer to.
+#[derive(Clone)]
+struct Secrets {
+    node_token: Option<Secret>,
+    api_key: Option<Secret>,
 }
 
 impl Sandbox {
@@ -59,28 +76,41 @@ impl Sandbox {
         sources.environment.retain(|name, _| VARIABLES.contains(&name.as_str()));
         let mut reader = Reader::new(&sources);
         let config = ProbeConfig::read(&mut reader);
-        let queue_url = reader.optional("SPOOL_QUEUE_URL", values::text);
+        reader.value("RUST_LOG", |text| logging::filter(text).map(drop));
+        let queue_url = reader.optional("SPOOL_QUEUE_URL", queue_url);
         let server_id = match reader.is_missing("SERVER_ID") {
             true => function,
             false => Some(config.server_id.clone()),
         };
         reader.finish(())?;
         let checker = Checker::new(config.checks());
-        Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, backend: Mutex::new(None) })
+        Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, known: Mutex::default() })
+    }
+
+    /// What `RUST_LOG` asks for.
+    pub fn log_filter(&self) -> EnvFilter {
+        logging::filter(&self.config.rust_log).expect("it was read as one")
     }
 
     /// The backend, with secrets that were read at the first call. `region`: another one than the configured.
     pub async fn backend(&self, region: Option<&str>) -> anyhow::Result<Backend> {
-        if region.is_some() {
-            return Ok(Backend::new(self.backend_config(region).await?)?);
-        }
-        let mut backend = self.backend.lock().await;
-        if let Some(backend) = &*backend {
+        let mut known = self.known.lock().await;
+        if let (Some(backend), None) = (&known.backend, region) {
             return Ok(backend.clone());
         }
-        let made = Backend::new(self.backend_config(None).await?)?;
-        *backend = Some(made.clone());
-        Ok(made)
+        let mut config = self.config.backend()?;
+        let secrets = match &known.secrets {
+            Some(secrets) => secrets.clone(),
+            None => known.secrets.insert(self.secrets(&config).await?).clone(),
+        };
+        (config.node_token, config.api_key) = (secrets.node_token, secrets.api_key);
+        match region {
+            Some(region) => {
+                config.region = Some(region.to_owned());
+                Ok(Backend::new(config)?)
+            }
+            None => Ok(known.backend.insert(Backend::new(config)?).clone()),
+        }
     }
 
     /// Whether other secrets may be had than those that the backend refused; the next call reads them anew.
@@ -88,27 +118,32 @@ impl Sandbox {
         let given = [&self.config.node_token, &self.config.api_key];
         let are_references = given.into_iter().flatten().any(secrets::is_reference);
         if are_references {
-            *self.backend.lock().await = None;
+            *self.known.lock().await = Known::default();
         }
         are_references
     }
 
-    async fn backend_config(&self, region: Option<&str>) -> anyhow::Result<BackendConfig> {
-        let mut config = self.config.backend()?;
-        (config.node_token, config.api_key) = tokio::try_join!(
+    async fn secrets(&self, config: &BackendConfig) -> anyhow::Result<Secrets> {
+        let (node_token, api_key) = tokio::try_join!(
             self.secret("NODE_TOKEN", config.node_token.as_ref()),
             self.secret("API_KEY", config.api_key.as_ref()),
         )?;
-        if let Some(region) = region {
-            config.region = Some(region.to_owned());
-        }
-        Ok(config)
+        Ok(Secrets { node_token, api_key })
     }
 
     async fn secret(&self, setting: &'static str, value: Option<&Secret>) -> anyhow::Result<Option<Secret>> {
         match value {
             Some(value) => Ok(Some(secrets::resolve(&self.aws, setting, value).await?)),
             None => Ok(None),
+        }
+    }
+}
+
+fn queue_url(text: &str) -> Result<String, String> {
+    match text.starts_with("https://") || text.starts_with("http://") {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("write the queue's URL, such as https://sqs.eu-central-1.amazonaws.com/123456789012/spool".to_owned())
         }
     }
 }

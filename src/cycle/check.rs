@@ -7,6 +7,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
+use tracing::Instrument;
 
 use super::{Schedule, report::SlowCheck};
 use crate::{CheckReport, CheckResult, Checker, FailureCode, Peer, Status, result::millis};
@@ -63,10 +64,12 @@ pub(super) async fn check(
                 None => more = false,
                 Some(peer) => {
                     let checker = checker.clone();
-                    running.spawn(async move {
+                    // Whoever runs the cycle in a span finds it in what the checks log.
+                    let check = async move {
                         let report = checker.check(&peer).await;
                         (peer, report)
-                    });
+                    };
+                    running.spawn(check.in_current_span());
                 }
             },
         }

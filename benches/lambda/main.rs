@@ -1,0 +1,177 @@
+//! The figures that README quotes about the function: its cold start, and 1,000 peers in one invocation.
+//!
+//! `cargo bench -p easytier-uptime-lambda`. The function and the nodes are processes of their own, so that the function's
+//! memory is seen alone. Needs Linux.
+
+#[path = "../../tests/lambda/hub.rs"]
+mod hub;
+#[path = "../../tests/lambda/node.rs"]
+mod node;
+#[path = "../../tests/lambda/proxy.rs"]
+mod proxy;
+#[path = "../../tests/lambda/runtime.rs"]
+mod runtime;
+mod sandbox;
+#[path = "../support/usage.rs"]
+mod usage;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+use self::{
+    hub::Hub,
+    sandbox::Sandbox,
+    usage::{mebibytes, median},
+};
+
+/// Nodes to spread the joins over: old ones die of too many.
+const NODES: usize = 16;
+const PEERS: usize = 1_000;
+const STARTS: usize = 30;
+const RUNS: usize = 5;
+
+type Variables = Vec<(&'static str, String)>;
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("node") => play_node(),
+        Some("bare") => play_bare_function(),
+        _ => tokio::runtime::Runtime::new().expect("a runtime").block_on(measure()),
+    }
+}
+
+async fn measure() {
+    println!("\nfrom exec to the first request for an invocation, medians of {STARTS} (best and worst)\n");
+    let this = std::env::current_exe().expect("this binary has a path");
+    let plain = vec![
+        ("BACKEND_BASE_URL", "https://hub.example.com".to_owned()),
+        ("NODE_TOKEN", "a-token".to_owned()),
+        ("REGION", "eu".to_owned()),
+    ];
+    let mut referring = plain.clone();
+    referring[1].1 = "ssm:/uptime/token".to_owned();
+    referring.push(("SPOOL_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/spool".to_owned()));
+    cold_starts("the function", || Sandbox::command(&plain)).await;
+    cold_starts("with a secret by reference and a queue", || Sandbox::command(&referring)).await;
+    cold_starts("a function that does nothing", || {
+        let mut command = Command::new(&this);
+        command.arg("bare");
+        command
+    })
+    .await;
+
+    println!("\n{PEERS} peers on {NODES} nodes in one invocation, the first of its sandbox, medians of {RUNS}\n");
+    println!("                      wall time (best and worst)    function CPU   resident at the most");
+    invocations("peers of the event", false).await;
+    invocations("claimed at a hub", true).await;
+}
+
+async fn cold_starts(what: &str, command: impl Fn() -> Command) {
+    let mut millis = Vec::new();
+    let mut resident = Vec::new();
+    for _ in 0..STARTS {
+        let (sandbox, took) = Sandbox::start(command()).await;
+        millis.push(took.as_secs_f64() * 1000.0);
+        resident.push(mebibytes(usage::resident_peak(sandbox.pid())));
+    }
+    let (best, worst) = range(&millis);
+    let (middle, resident) = (median(millis), median(resident));
+    println!("{what:40} {middle:6.1} ms ({best:.1}, {worst:.1}), resident {resident:.1} MiB");
+}
+
+async fn invocations(what: &str, claimed: bool) {
+    let (mut walls, mut cpus, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let run = invocation(claimed).await;
+        walls.push(run.wall.as_secs_f64());
+        cpus.push(run.cpu.as_secs_f64());
+        peaks.push(mebibytes(run.peak));
+    }
+    let (best, worst) = range(&walls);
+    let (wall, cpu, peak) = (median(walls), median(cpus), median(peaks));
+    println!("{what:20} {wall:6.2} s ({best:5.2}, {worst:5.2}) {cpu:17.2} s {peak:15.1} MiB");
+}
+
+/// What an invocation cost.
+struct Run {
+    wall: Duration,
+    cpu: Duration,
+    /// The most resident memory of the function, in bytes.
+    peak: u64,
+}
+
+/// One invocation over nodes of its own: old ones die of too many joins.
+async fn invocation(claimed: bool) -> Run {
+    let (_nodes, ports): (Vec<Node>, Vec<u16>) = (0..NODES).map(|_| Node::start()).unzip();
+    // Each peer at an address of its own, so that no join waits for another: the limit is one a second of each address.
+    let urls: Vec<String> = (0..PEERS)
+        .map(|nth| {
+            let (node, address) = (nth % NODES, nth / NODES);
+            format!("tcp://127.2.{}.{}:{}", address / 250, address % 250 + 1, ports[node])
+        })
+        .collect();
+    let (_hub, variables, event) = match claimed {
+        true => {
+            let hub = Hub::start().await;
+            hub.add(&urls).await;
+            let token = hub.token("bench").await;
+            let variables = vec![("BACKEND_BASE_URL", hub.url.clone()), ("NODE_TOKEN", token)];
+            (Some(hub), variables, json!({}))
+        }
+        false => (None, Variables::new(), json!({"peers": urls})),
+    };
+    let mut allowing = variables;
+    allowing.push(("ALLOW_LOCAL_PEERS", "true".to_owned()));
+    let (sandbox, _) = Sandbox::start(Sandbox::command(&allowing)).await;
+    let started = Instant::now();
+    let answer = sandbox.invoke(event).await;
+    let wall = started.elapsed();
+    assert_eq!([&answer["checked"], &answer["online"]], [PEERS; 2], "{answer}");
+    Run { wall, cpu: usage::cpu_of(sandbox.pid()), peak: usage::resident_peak(sandbox.pid()) }
+}
+
+fn range(values: &[f64]) -> (f64, f64) {
+    (values.iter().copied().fold(f64::MAX, f64::min), values.iter().copied().fold(0.0, f64::max))
+}
+
+/// A node in a process of its own; killed when dropped.
+struct Node(Child);
+
+impl Node {
+    fn start() -> (Self, u16) {
+        let mut command = Command::new(std::env::current_exe().expect("this binary has a path"));
+        // An instance asks for servers on the internet; so its questions fail at once.
+        command.arg("node").env("RES_OPTIONS", "attempts:0");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says its port");
+        (Self(child), line.trim().parse().expect("a port"))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The role: a node, until nobody holds its standard input.
+fn play_node() {
+    println!("{}", node::start());
+    let _ = std::io::stdin().read_line(&mut String::new());
+    std::process::exit(0);
+}
+
+/// The role: what a function takes that does nothing.
+fn play_bare_function() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let handler = service_fn(|event: LambdaEvent<Value>| async { Ok::<_, lambda_runtime::Error>(event.payload) });
+    runtime.block_on(lambda_runtime::run(handler)).expect("it serves");
+}

@@ -1,0 +1,41 @@
+//! What goes to the log: JSON lines, each with the id of its request.
+
+use std::panic;
+
+use easytier_probe::config::LogFormat;
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
+
+/// Where our own code's lines come from.
+const OURS: [&str; 2] = ["easytier_probe", "easytier_uptime_lambda"];
+
+/// The span that knows the id of the request is the runtime's, so it is never filtered away.
+const REQUESTS: &str = "lambda_runtime=info";
+
+/// Logs from now on, panics too.
+pub fn start(filter: EnvFilter, format: LogFormat) {
+    // CloudWatch notes the time.
+    match format {
+        LogFormat::Json => registry().with(filter).with(json()).init(),
+        LogFormat::Text => registry().with(filter).with(fmt::layer().without_time().with_ansi(false)).init(),
+    }
+    panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+}
+
+fn json<S>() -> impl tracing_subscriber::Layer<S>
+where
+    S: tracing::Subscriber + for<'a> registry::LookupSpan<'a>,
+{
+    fmt::layer().json().flatten_event(true).without_time()
+}
+
+/// The filter that `RUST_LOG` asks for, or what would be right instead. A level that names no module is for our own
+/// code; of the libraries beneath it only errors come through, unless they are named.
+pub fn filter(rust_log: &str) -> Result<EnvFilter, String> {
+    let directives = rust_log.split(',').map(|directive| match directive.trim().parse::<tracing::Level>() {
+        Ok(level) => OURS.map(|module| format!("{module}={level}")).join(","),
+        Err(_) => directive.to_owned(),
+    });
+    let directives = directives.collect::<Vec<_>>().join(",");
+    EnvFilter::try_new(format!("error,{REQUESTS},{directives}"))
+        .map_err(|_| "write error, warn, info, debug or trace, or a filter such as info,hyper=debug".to_owned())
+}

@@ -1,0 +1,113 @@
+//! A real hub, behind a proxy that sees what the function asks of it.
+
+#![allow(dead_code, reason = "the bench uses a part of it, and the tests another")]
+
+use std::{collections::HashSet, time::Duration};
+
+use easytier_probe::{AddressPolicy, CheckOptions, Checker, Secret};
+use easytier_uptime_hub::{
+    api::{self, ApiOptions},
+    crypto::HubKey,
+    model::{PageRequest, PeerId, PeerSpec, RecordFilter},
+    store::{Location, Store, StoreOptions},
+    time::Timestamp,
+    token::CredentialKind,
+};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::proxy::Proxy;
+
+/// Where the functions of the tests are.
+pub const REGION: &str = "eu";
+
+/// A hub that serves until the test is over.
+pub struct Hub {
+    pub store: Store,
+    /// The hub itself, without the proxy.
+    pub url: String,
+    /// What the function knows as the hub.
+    pub proxy: Proxy,
+    _folder: tempfile::TempDir,
+}
+
+impl Hub {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions::new(Location::Sqlite(folder.path().join("uptime.db")), HubKey::generate());
+        let store = Store::open(options, Timestamp::now()).await.unwrap();
+        let addresses = AddressPolicy { allow_private: false, allow_local: false };
+        let checker = Checker::new(CheckOptions { addresses, ..CheckOptions::default() });
+        let session_key = Secret::from("nobody logs in");
+        let router = api::router(store.clone(), checker, ApiOptions { trusted_proxies: Vec::new(), session_key });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
+        Self { store, proxy: Proxy::before(&url).await, url, _folder: folder }
+    }
+
+    /// A hub that lists these, and the function's variables that name it, with a token of its own.
+    pub async fn with_peers<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> (Self, Vec<(&'static str, String)>) {
+        let hub = Self::start().await;
+        hub.add(urls).await;
+        let variables = vec![
+            ("BACKEND_BASE_URL", hub.proxy.url.clone()),
+            ("NODE_TOKEN", hub.token("probe").await),
+            ("ALLOW_LOCAL_PEERS", "true".to_owned()),
+        ];
+        (hub, variables)
+    }
+
+    /// Operator's peers.
+    pub async fn add<U: AsRef<str>>(&self, urls: impl IntoIterator<Item = U>) {
+        let specs: Vec<PeerSpec> = urls.into_iter().map(|url| PeerSpec::new(url.as_ref().parse().unwrap())).collect();
+        self.store.import_peers(&specs, Timestamp::now()).await.unwrap();
+    }
+
+    /// A token for the region of the tests.
+    pub async fn token(&self, name: &str) -> String {
+        let region = REGION.parse().unwrap();
+        let issued = self.store.create_node_token(name, Some("probe"), &region, Timestamp::now()).await.unwrap();
+        issued.token.expose().to_owned()
+    }
+
+    /// From now on no token that was given out is worth anything.
+    pub async fn revoke_tokens(&self) {
+        for credential in self.store.credentials(CredentialKind::Node).await.unwrap() {
+            if credential.revoked_at.is_none() {
+                self.store.revoke_credential(CredentialKind::Node, credential.id, Timestamp::now()).await.unwrap();
+            }
+        }
+    }
+
+    /// How many results it has of each of its peers.
+    pub async fn records(&self) -> Vec<u64> {
+        let mut records = Vec::new();
+        for peer in self.store.export_peers().await.unwrap() {
+            records.push(self.records_of(peer.id).await);
+        }
+        records
+    }
+
+    async fn records_of(&self, peer: PeerId) -> u64 {
+        let filter = RecordFilter::default();
+        self.store.health_records(peer, &filter, PageRequest::default(), Timestamp::now()).await.unwrap().total
+    }
+
+    /// The ids of the peers that were claimed, each as often as it was.
+    pub fn claimed(&self) -> Vec<i64> {
+        let claims = self.proxy.seen_of("/peers").into_iter().filter(|seen| seen.query.contains("claim=true"));
+        claims.filter(|seen| seen.status == 200).flat_map(|seen| ids(&seen.answer)).collect()
+    }
+}
+
+fn ids(answer: &str) -> Vec<i64> {
+    let answer: Value = serde_json::from_str(answer).expect("the hub answers in JSON");
+    let peers = answer["data"]["peers"].as_array().expect("peers").clone();
+    peers.iter().map(|peer| peer["id"].as_i64().expect("an id")).collect()
+}
+
+/// That nothing is in there twice.
+pub fn assert_distinct(ids: &[i64]) {
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{ids:?}");
+}

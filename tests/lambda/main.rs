@@ -1,0 +1,15 @@
+//! The function end to end: the built binary, driven as Lambda drives it, with real nodes and a real hub.
+
+mod addresses;
+mod aws;
+mod deadlines;
+mod function;
+mod hub;
+mod invocations;
+mod logs;
+mod node;
+mod proxy;
+mod queue;
+mod runtime;
+mod secrets;
+mod settings;
