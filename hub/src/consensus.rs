@@ -144,10 +144,7 @@ impl State {
             .regions
             .values()
             .filter(|region| region.word == Some(Word::Online))
-            .filter_map(|region| {
-                let online = region.probes.values().filter(|evidence| evidence.word == Word::Online);
-                online.max_by_key(|evidence| evidence.at)?.response_us
-            })
+            .filter_map(RegionState::response_us)
             .collect();
         figures.sort_unstable();
         let middle = figures.len() / 2;
@@ -204,6 +201,12 @@ pub fn advance(
 }
 
 impl RegionState {
+    /// The round trip of the newest Online evidence, in microseconds.
+    pub fn response_us(&self) -> Option<i64> {
+        let online = self.probes.values().filter(|evidence| evidence.word == Word::Online);
+        online.max_by_key(|evidence| evidence.at)?.response_us
+    }
+
     /// Drops what is stale, and the word when nothing that counts is left. A word that lost its support but is
     /// contradicted stays until results contradict it often enough.
     fn settle(&mut self, is_live: &impl Fn(ProbeId) -> bool, policy: &Policy, now: Timestamp) {

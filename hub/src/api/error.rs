@@ -112,7 +112,7 @@ impl BackendEnvelope<()> {
 
 /// Why a request was not done: a status, and words for the caller that hold no detail of the hub.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub status: StatusCode,
     pub message: String,
     /// In seconds; for 429 and 503.
@@ -120,28 +120,28 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), retry_after: None }
     }
 
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+    pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message)
     }
 
-    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    pub(super) fn not_found(what: &str) -> Self {
+    pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("no such {what}"))
     }
 
     /// What is missing will be there again in a moment.
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self { retry_after: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
     }
 }
@@ -207,11 +207,13 @@ pub(super) async fn put_into_envelope(request: Request, next: Next) -> Response 
     (parts, Json(body)).into_response()
 }
 
-/// An error without a document.
+/// An error without a document, and without a page.
 fn is_bare(response: &Response) -> bool {
     let error = response.status().is_client_error() || response.status().is_server_error();
     let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    error && !media_type.is_some_and(|media_type| media_type.starts_with(b"application/json"))
+    let is_written =
+        |media_type: &[u8]| media_type.starts_with(b"application/json") || media_type.starts_with(b"text/html");
+    error && !media_type.is_some_and(is_written)
 }
 
 /// Whether a path is of the backend contract.

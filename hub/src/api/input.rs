@@ -150,7 +150,7 @@ pub(super) fn field_of<E>(error: &serde_path_to_error::Error<E>) -> Option<Strin
 
 /// The query. A name may be there several times where a list is wanted; one without a value is as good as missing.
 #[derive(Debug)]
-pub(super) struct Query<T>(pub T);
+pub(crate) struct Query<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Refusal;
@@ -163,7 +163,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 /// What stands in the path; a refusal (400) when it is not of the right kind.
 #[derive(Debug)]
-pub(super) struct Path<T>(pub T);
+pub(crate) struct Path<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = Refusal;

@@ -1,8 +1,8 @@
 //! What the hub serves over HTTP.
 //!
 //! `backend` and `registry` are for probes, `public` is read by launchers and dashboards, `admin` is
-//! for the person who runs the hub, `operations` for machines that watch the hub itself. Every route is
-//! declared together with its documentation, so that `/openapi.json` says what is there and nothing else.
+//! for the person who runs the hub, `operations` for machines that watch the hub itself; people read
+//! `crate::pages`. Every route of the API is declared together with its documentation, so that `/openapi.json` says what is there and nothing else.
 //!
 //! A handler gives data or a [`Refusal`](error::Refusal); `error` knows the envelopes. What callers send is read by the
 //! extractors of `input`, who they are by those of `auth` and `client`.
@@ -13,8 +13,8 @@ mod backend;
 mod client;
 mod document;
 mod drain;
-mod error;
-mod input;
+pub(crate) mod error;
+pub(crate) mod input;
 mod limit;
 mod metrics;
 mod operations;
@@ -49,7 +49,8 @@ pub use self::{
     vitals::Vitals,
 };
 use self::{limit::Limits, metrics::Metrics};
-use crate::store::Store;
+pub(crate) use self::{public::parameter, serve::Closing};
+use crate::{pages, store::Store};
 
 /// What the API needs to know.
 #[derive(Debug, Clone)]
@@ -101,7 +102,8 @@ fn hub(store: Store, checker: Checker, options: ApiOptions, vitals: Option<Arc<d
         .merge(public::routes().layer(readable_from_anywhere()))
         .merge(admin::routes())
         .merge(operations::routes());
-    assemble(routes, store, checker, options, vitals).layer(map_response(operations::say_that_this_is_a_hub))
+    assemble(routes, Serves::Pages, store, checker, options, vitals)
+        .layer(map_response(operations::say_that_this_is_a_hub))
 }
 
 /// What a probe shows of its local history and of itself: the part of the public API that changes nothing.
@@ -112,12 +114,20 @@ pub fn monitoring_router(store: Store, vitals: Arc<dyn Vitals>) -> Router {
     // Of use to routes that are not there.
     let session_key = data_encoding::HEXLOWER.encode(&crate::crypto::random::<32>()).into();
     let options = ApiOptions { trusted_proxies: Vec::new(), session_key };
-    assemble(routes, store, Checker::new(CheckOptions::default()), options, Some(vitals))
+    assemble(routes, Serves::Programs, store, Checker::new(CheckOptions::default()), options, Some(vitals))
+}
+
+/// Whom a router is for.
+enum Serves {
+    /// People as well.
+    Pages,
+    Programs,
 }
 
 /// Routes with all that stands around them.
 fn assemble(
     routes: OpenApiRouter<App>,
+    serves: Serves,
     store: Store,
     checker: Checker,
     options: ApiOptions,
@@ -135,8 +145,12 @@ fn assemble(
         document: document::finish(&document),
     };
     // The last is the outermost.
+    let router = router.with_state(app.clone());
+    let router = match serves {
+        Serves::Pages => router.merge(pages::routes(&app)).fallback(pages::nowhere),
+        Serves::Programs => router,
+    };
     router
-        .with_state(app.clone())
         .layer(from_fn(operations::in_time))
         .layer(CatchPanicLayer::custom(operations::panicked))
         .layer(from_fn(error::put_into_envelope))

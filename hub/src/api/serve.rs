@@ -11,7 +11,7 @@ use hyper_util::{
 use rlimit::Resource;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
@@ -33,6 +33,17 @@ impl Default for Bounds {
         // The other half is for the database, for connection tests, and for whatever else the process does.
         let descriptors = Resource::NOFILE.get_soft().unwrap_or(u64::MAX) / 2;
         Self { connections: descriptors.clamp(1, MOST) as usize, patience: Duration::from_secs(60) }
+    }
+}
+
+/// Every request is told when the server stops: an answer that would go on for ever ends then.
+#[derive(Debug, Clone)]
+pub(crate) struct Closing(watch::Receiver<bool>);
+
+impl Closing {
+    pub(crate) async fn begun(&mut self) {
+        // A server that is gone has stopped as well.
+        let _ = self.0.wait_for(|has_begun| *has_begun).await;
     }
 }
 
@@ -61,6 +72,8 @@ async fn serve_within(
 ) -> io::Result<()> {
     let connections = GracefulShutdown::new();
     let mut places = Places::new(bounds.connections);
+    let (close, closing) = watch::channel(false);
+    let closing = Closing(closing);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (place, stream, from) = tokio::select! {
@@ -75,9 +88,10 @@ async fn serve_within(
             },
             () = &mut shutdown => break,
         };
-        let router = router.clone();
+        let (router, closing) = (router.clone(), closing.clone());
         let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo::<SocketAddr>(from));
+            request.extensions_mut().insert(closing.clone());
             router.clone().oneshot(request)
         });
         let connection = http1::Builder::new()
@@ -93,6 +107,7 @@ async fn serve_within(
         });
     }
     drop(listener);
+    close.send_replace(true);
     let open = connections.count();
     if timeout(grace, connections.shutdown()).await.is_err() {
         tracing::warn!(open, ?grace, "stopping although some requests have not ended");

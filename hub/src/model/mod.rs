@@ -7,6 +7,7 @@ mod ids;
 mod ingest;
 mod label;
 mod node;
+mod overview;
 mod page;
 mod peer;
 mod probe;
@@ -18,6 +19,7 @@ pub use ids::{CredentialId, PeerId, ProbeId, RegionId};
 pub use ingest::{Batch, Receipt, Rejected, Rejection};
 pub use label::{LabelError, Region, Tag};
 pub use node::{Node, NodeFilter};
+pub use overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint};
 pub use page::{Page, PageRequest};
 pub use peer::{
     Claim, ClaimedPeers, Contacts, Imported, PeerFilter, PeerRecord, PeerScope, PeerSpec, ProbePeer, ProbePeers,

@@ -18,6 +18,7 @@ mod leases;
 mod mirror;
 mod nodes;
 mod outbox;
+mod overview;
 mod partitions;
 mod peers;
 mod probes;

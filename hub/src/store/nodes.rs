@@ -123,6 +123,13 @@ impl Store {
         Ok(Page { items, total: rows::count(total) })
     }
 
+    /// Every approved peer, in the order of ids.
+    pub(super) async fn all_nodes(&self, now: Timestamp) -> Result<Vec<Node>, StoreError> {
+        let select = sql!("SELECT ", (node_columns), " WHERE p.approved ORDER BY p.id");
+        let rows: Vec<NodeRow> = self.db().all(select, vec![]).await?;
+        rows.into_iter().map(|row| row.into_node(now)).collect()
+    }
+
     /// An approved peer.
     pub async fn node(&self, id: PeerId, now: Timestamp) -> Result<Node, StoreError> {
         let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id = $1");

@@ -10,7 +10,7 @@ mod health;
 pub(super) mod item;
 pub(super) mod nodes;
 pub(super) mod paging;
-pub(super) mod parameter;
+pub(crate) mod parameter;
 mod regions;
 mod submission;
 

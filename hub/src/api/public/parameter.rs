@@ -17,14 +17,14 @@ use crate::model::PeerId;
 /// The node that a path names.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-pub(in crate::api) struct NodePath {
+pub(crate) struct NodePath {
     #[param(schema_with = id)]
     pub id: PeerId,
 }
 
 /// A whole number within bounds.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) struct Whole<const MIN: u32, const MAX: u32>(pub u32);
+pub(crate) struct Whole<const MIN: u32, const MAX: u32>(pub u32);
 
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for Id {
 
 /// A text of at most `MAX` characters.
 #[derive(Debug, Clone)]
-pub(in crate::api) struct Text<const MAX: usize>(pub String);
+pub(crate) struct Text<const MAX: usize>(pub String);
 
 impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

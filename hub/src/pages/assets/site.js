@@ -1,0 +1,356 @@
+// What makes the pages comfortable. They can be read without it.
+"use strict";
+
+const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
+
+// What needs this script is hidden until it runs.
+function reveal(within = document) {
+  for (const element of all("button.copy, #theme, #live, #test", within)) element.hidden = false;
+}
+
+// ---- Light and dark
+
+function switchTheme() {
+  const root = document.documentElement;
+  const systemIsDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const isDark = root.dataset.theme ? root.dataset.theme === "dark" : systemIsDark;
+  root.dataset.theme = isDark ? "light" : "dark";
+  document.cookie = `uptime_theme=${root.dataset.theme}; Path=/; Max-Age=31536000; SameSite=Lax`;
+}
+
+// ---- Copying
+
+async function copy(button) {
+  let worked = true;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+  } catch {
+    worked = copyTheOldWay(button.dataset.copy);
+  }
+  const said = worked ? document.body.dataset.copied : document.body.dataset.copyFailed;
+  const before = button.dataset.text ?? button.textContent;
+  button.dataset.text = before;
+  button.textContent = said;
+  button.classList.toggle("done", worked);
+  const box = button.getBoundingClientRect();
+  showTip(`${said}: ${button.dataset.copy}`, box.left + box.width / 2, box.top);
+  setTimeout(() => {
+    button.textContent = before;
+    button.classList.remove("done");
+    hideTip();
+  }, 1600);
+}
+
+// Without HTTPS a browser has no clipboard for scripts but this one.
+function copyTheOldWay(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "unseen";
+  const focused = document.activeElement;
+  document.body.append(area);
+  area.select();
+  const worked = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return worked;
+}
+
+// ---- The numbers behind a bar
+
+const tip = document.getElementById("tip");
+const QUARTER = 15 * 60 * 1000;
+
+function slotsOf(bar) {
+  return bar.dataset.slots.split(" ").flatMap((run) => {
+    const [counts, times = "1"] = run.split("x");
+    const [healthy, checks = healthy] = counts.split("/").map(Number);
+    return Array(Number(times)).fill({ healthy, checks });
+  });
+}
+
+function showSlot(bar, nth) {
+  const slots = slotsOf(bar);
+  const place = Math.max(0, Math.min(slots.length - 1, nth));
+  const { healthy, checks } = slots[place];
+  const around = bar.closest("[data-newest]");
+  const begin = new Date(Number(around.dataset.newest) - (slots.length - 1 - place) * QUARTER);
+  const time = (date) => date.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+  const share = checks ? `${healthy} / ${checks} ${around.dataset.checks} (${floor(100 * healthy / checks)}%)` : around.dataset.none;
+  const box = bar.getBoundingClientRect();
+  showTip(`${time(begin)}–${time(new Date(begin.getTime() + QUARTER))} · ${share}`, box.left + (place + 0.5) / slots.length * box.width, box.top);
+  bar.dataset.at = place;
+}
+
+const floor = (percent) => Math.floor(percent * 10) / 10;
+
+function showTip(text, x, y) {
+  tip.textContent = text;
+  tip.hidden = false;
+  const box = tip.getBoundingClientRect();
+  const left = Math.max(6, Math.min(innerWidth - box.width - 6, x - box.width / 2));
+  const top = y - box.height - 8 < 0 ? y + 30 : y - box.height - 8;
+  tip.style.setProperty("left", `${left}px`);
+  tip.style.setProperty("top", `${top}px`);
+}
+
+function hideTip() {
+  tip.hidden = true;
+}
+
+document.addEventListener("pointermove", (event) => {
+  const bar = event.target.closest?.(".bar[data-slots]");
+  if (bar) {
+    const box = bar.getBoundingClientRect();
+    showSlot(bar, Math.floor((event.clientX - box.left) / box.width * 96));
+  } else if (!tip.hidden && !document.activeElement?.matches?.(".bar") && !document.querySelector("button.done")) {
+    hideTip();
+  }
+});
+document.addEventListener("focusin", (event) => {
+  const bar = event.target.closest?.(".bar[data-slots]");
+  if (bar) showSlot(bar, Number(bar.dataset.at ?? 95));
+});
+document.addEventListener("focusout", (event) => {
+  if (event.target.matches?.(".bar")) hideTip();
+});
+document.addEventListener("keydown", (event) => {
+  const bar = event.target.closest?.(".bar[data-slots]");
+  if (event.key === "Escape") hideTip();
+  if (!bar) return;
+  const at = Number(bar.dataset.at ?? 95);
+  const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: 95, PageUp: at - 4, PageDown: at + 4 }[event.key];
+  if (next === undefined) return;
+  event.preventDefault();
+  showSlot(bar, next);
+});
+
+// ---- News, without losing the place
+
+// Makes `old` like `fresh`, touching only what is different, so that focus, scroll and open details stay.
+function morph(old, fresh) {
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE || old.id === "filters" || old.isEqualNode(fresh)) return;
+  // What the script itself has set.
+  const own = (name, element) =>
+    (name === "hidden" && element.matches("button, #tip")) || (name === "open" && element.matches("details")) ||
+    (name === "aria-pressed" && element.id === "live") || name === "data-at" || name === "data-text";
+  for (const { name } of Array.from(old.attributes)) {
+    if (!fresh.hasAttribute(name) && !own(name, old)) old.removeAttribute(name);
+  }
+  for (const { name, value } of Array.from(fresh.attributes)) {
+    if (!own(name, old) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  const known = new Map(all(":scope > [id]", old).map((child) => [child.id, child]));
+  let place = old.firstChild;
+  for (const next of Array.from(fresh.childNodes)) {
+    const same = next.id ? known.get(next.id) : undefined;
+    if (same) {
+      if (same !== place) old.insertBefore(same, place);
+      else place = place.nextSibling;
+      morph(same, next);
+    } else if (place && !place.id && !next.id && place.nodeName === next.nodeName) {
+      const current = place;
+      place = place.nextSibling;
+      morph(current, next);
+    } else {
+      old.insertBefore(next, place);
+    }
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+let refreshing = false;
+let again = false;
+
+async function show(address) {
+  const response = await fetch(address, { headers: { accept: "text/html" } });
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  reveal(fresh);
+  morph(document.getElementById("content"), fresh.getElementById("content"));
+  document.title = fresh.title;
+}
+
+async function refresh() {
+  if (refreshing) {
+    again = true;
+    return;
+  }
+  refreshing = true;
+  try {
+    do {
+      again = false;
+      await show(location.href);
+    } while (again);
+  } catch {
+    // The hub is away; the next news, or the next look, comes when it is back.
+  } finally {
+    refreshing = false;
+  }
+}
+
+let source;
+let timer;
+
+// A page that nobody sees holds no connection, of which a browser has few for each site.
+function listen() {
+  const button = document.getElementById("live");
+  source?.close();
+  source = undefined;
+  clearInterval(timer);
+  if (!button || button.getAttribute("aria-pressed") !== "true" || document.hidden) return;
+  source = new EventSource("/live");
+  // Not all at once, where many look at the same.
+  const soon = (most) => setTimeout(refresh, Math.random() * most);
+  source.addEventListener("change", () => soon(300));
+  source.addEventListener("figures", () => soon(2000));
+  source.addEventListener("error", () => {
+    if (source?.readyState === EventSource.CLOSED) timer = setInterval(refresh, 60000);
+  });
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && document.getElementById("live")?.getAttribute("aria-pressed") === "true") refresh();
+  listen();
+});
+addEventListener("pagehide", () => source?.close());
+addEventListener("pageshow", (event) => {
+  if (event.persisted) listen();
+});
+
+// ---- Filters
+
+function addressOf(form) {
+  const query = new URLSearchParams(Array.from(new FormData(form)).filter(([, value]) => value !== ""));
+  return form.getAttribute("action") + (query.size ? `?${query}` : "");
+}
+
+async function filter(form) {
+  const address = addressOf(form);
+  history.replaceState(null, "", address);
+  await refresh();
+  // The language switch keeps what is in the address.
+  for (const link of all(".languages a")) {
+    const query = new URLSearchParams(location.search);
+    query.set("lang", link.hreflang.slice(0, 2));
+    link.href = `${location.pathname}?${query}`;
+  }
+}
+
+const filters = document.getElementById("filters");
+if (filters) {
+  let typing;
+  filters.addEventListener("change", (event) => {
+    if (event.target.name !== "search") filter(filters);
+  });
+  filters.addEventListener("input", (event) => {
+    if (event.target.name !== "search") return;
+    clearTimeout(typing);
+    typing = setTimeout(() => filter(filters), 250);
+  });
+}
+
+// ---- Submitting a node
+
+function fieldsOf(form) {
+  const fields = {};
+  for (const input of form.elements) {
+    if (!input.name) continue;
+    const value = input.value.trim();
+    if (input.type === "checkbox") fields[input.name] = input.checked;
+    else if (input.name === "tags") fields.tags = value.split(/[,，]/).map((tag) => tag.trim()).filter(Boolean);
+    else if (value !== "") fields[input.name] = input.dataset.type === "number" ? Number(value) : input.value;
+  }
+  return fields;
+}
+
+async function post(address, fields) {
+  const response = await fetch(address, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json" },
+    body: JSON.stringify(fields),
+  });
+  return response.json();
+}
+
+function tell(outcome, kind, heading, detail = "", facts = []) {
+  outcome.className = `outcome ${kind}`;
+  const paragraph = document.createElement("p");
+  const strong = document.createElement("strong");
+  strong.textContent = heading;
+  paragraph.append(strong, detail ? ` — ${detail}` : "");
+  const list = document.createElement("dl");
+  list.className = "facts";
+  for (const [name, value] of facts.filter(([, value]) => value !== null && value !== undefined && value !== "")) {
+    const term = document.createElement("dt");
+    const description = document.createElement("dd");
+    term.textContent = name;
+    description.textContent = value;
+    list.append(term, description);
+  }
+  outcome.replaceChildren(paragraph, ...(list.childElementCount ? [list] : []));
+}
+
+const submission = document.getElementById("submission");
+if (submission) {
+  const outcome = document.getElementById("outcome");
+  const buttons = all("button", submission);
+  const { test: testAt, testing, good, bad, sent, failed } = submission.dataset;
+  const busy = async (work) => {
+    buttons.forEach((button) => { button.disabled = true; });
+    try {
+      await work();
+    } catch {
+      tell(outcome, "bad", failed);
+    } finally {
+      buttons.forEach((button) => { button.disabled = false; });
+    }
+  };
+  document.getElementById("test").addEventListener("click", () => {
+    const host = submission.elements.host;
+    if (!host.reportValidity()) return;
+    busy(async () => {
+      tell(outcome, "", testing);
+      const { success, data, error } = await post(testAt, fieldsOf(submission));
+      const facts = data ? [
+        ["", data.address],
+        ["ms", data.response_time === null ? null : (data.response_time / 1000).toFixed(1)],
+        ["EasyTier", data.version],
+      ] : [];
+      tell(outcome, success ? "good" : "bad", success ? good : bad, error ?? "", facts.map(([name, value]) => [name || "URL", value]));
+    });
+  });
+  submission.addEventListener("submit", (event) => {
+    event.preventDefault();
+    busy(async () => {
+      const { success, error } = await post(submission.getAttribute("action"), fieldsOf(submission));
+      tell(outcome, success ? "good" : "bad", success ? sent : failed, error ?? "");
+      if (success) submission.reset();
+    });
+  });
+}
+
+// ---- Everything that is clicked
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button");
+  if (!button) return;
+  if (button.dataset.copy !== undefined) copy(button);
+  if (button.id === "theme") switchTheme();
+  if (button.id === "live") {
+    const was = button.getAttribute("aria-pressed") === "true";
+    button.setAttribute("aria-pressed", String(!was));
+    if (!was) refresh();
+    listen();
+  }
+});
+
+reveal();
+listen();

@@ -1,0 +1,129 @@
+//! Badges: small pictures for a README or a forum post.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_html_form::de::empty_as_none;
+
+use super::{Site, format, view::View};
+use crate::{
+    api::{
+        error::Refusal,
+        input::{Path, Query},
+        parameter::{NodePath, Whole},
+    },
+    consensus::Verdict,
+    time::{DAY, Timestamp},
+};
+
+/// How long others may keep a badge.
+const FRESH: &str = "public, max-age=60";
+
+const GREEN: &str = "#137a54";
+const YELLOW: &str = "#8f6400";
+const RED: &str = "#b3261e";
+const GREY: &str = "#5f6b68";
+
+#[derive(Debug, Deserialize)]
+pub struct Window {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    days: Option<Whole<1, 3650>>,
+}
+
+pub async fn status(State(site): State<Site>, view: View, Path(path): Path<NodePath>) -> Result<Response, Refusal> {
+    let node = site.store.node(path.id, Timestamp::now()).await?;
+    Ok(badge(&node.name, view.language.verdict(node.verdict), color(node.verdict)))
+}
+
+pub async fn uptime(
+    State(site): State<Site>,
+    view: View,
+    Path(path): Path<NodePath>,
+    Query(window): Query<Window>,
+) -> Result<Response, Refusal> {
+    let days = window.days.map_or(30, |days| days.0);
+    let length: Duration = DAY * days;
+    let checks = site.store.node_stats(path.id, length, Timestamp::now()).await?.checks;
+    let unit = view.language.pick("d", " 天");
+    let label = format!("{} {days}{unit}", view.texts().uptime);
+    if checks.total_checks == 0 {
+        return Ok(badge(&label, "–", GREY));
+    }
+    let percentage = checks.health_percentage();
+    let color = match percentage {
+        99.0.. => GREEN,
+        90.0.. => YELLOW,
+        _ => RED,
+    };
+    Ok(badge(&label, &format::percent(percentage), color))
+}
+
+pub async fn latency(State(site): State<Site>, view: View, Path(path): Path<NodePath>) -> Result<Response, Refusal> {
+    let node = site.store.node(path.id, Timestamp::now()).await?;
+    let (text, color) = match node.response_us {
+        Some(micros) => (format::latency(micros), color(node.verdict)),
+        None => ("–".to_owned(), GREY),
+    };
+    Ok(badge(view.texts().latency, &text, color))
+}
+
+fn color(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Up => GREEN,
+        Verdict::Partial => YELLOW,
+        Verdict::Down => RED,
+        Verdict::Unknown => GREY,
+    }
+}
+
+/// The longest label, in characters.
+const MAX_LABEL: usize = 40;
+
+fn badge(label: &str, text: &str, color: &str) -> Response {
+    let visible: String = label.chars().filter(|c| !c.is_control()).collect();
+    let label = match visible.chars().count() {
+        ..=MAX_LABEL => visible,
+        _ => format!("{}…", visible.chars().take(MAX_LABEL - 1).collect::<String>()),
+    };
+    let picture = drawn(&label, text, color).into_string();
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, FRESH)], picture).into_response()
+}
+
+fn drawn(label: &str, text: &str, color: &str) -> Markup {
+    let (left, right) = (width(label) + 12, width(text) + 12);
+    let words = |x: usize, length: usize, words: &str| {
+        html! { text x=(x) y="14" textLength=(length) lengthAdjust="spacingAndGlyphs" { (words) } }
+    };
+    html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(left + right) height="20" role="img" aria-label=(format!("{label}: {text}")) {
+            title { (label) ": " (text) }
+            clipPath id="round" { rect width=(left + right) height="20" rx="4" {} }
+            g clip-path="url(#round)" {
+                rect width=(left) height="20" fill="#3a4341" {}
+                rect x=(left) width=(right) height="20" fill=(color) {}
+            }
+            g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" {
+                (words(6, left - 12, label))
+                (words(left + 6, right - 12, text))
+            }
+        }
+    }
+}
+
+/// About how wide a text is, which is then fitted exactly.
+fn width(text: &str) -> usize {
+    let wide = |c: char| match c {
+        'i' | 'l' | 'j' | '.' | ',' | ':' | ' ' | 'I' | 't' | 'f' | 'r' | '(' | ')' => 45,
+        'm' | 'w' | 'M' | 'W' | '%' => 100,
+        c if c.is_ascii() => 70,
+        // Chinese characters are as wide as they are high.
+        _ => 115,
+    };
+    text.chars().map(wide).sum::<usize>().div_ceil(10).max(1)
+}

@@ -1,0 +1,72 @@
+//! `/events.atom`: changes of nodes, for feed readers.
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, PreEscaped, html};
+
+use super::{Site, view::View};
+use crate::{
+    api::error::Refusal,
+    model::{Event, EventKind},
+    time::Timestamp,
+};
+
+/// How many changes the feed holds, and how many events are looked through for them.
+const ENTRIES: usize = 50;
+const EVENTS: u32 = 200;
+
+pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refusal> {
+    let mut events = site.store.events(None, None, EVENTS, false).await?;
+    events.retain(|event| event.kind == EventKind::Peer);
+    events.truncate(ENTRIES);
+    let ids: Vec<i64> = events.iter().map(|event| event.subject_id).collect();
+    let names = site.store.peer_names(&ids).await?;
+    let updated = events.first().map_or(Timestamp(0), |event| event.at);
+    let entries = events.iter().filter_map(|event| Some(entry(&view, event, names.get(&event.subject_id)?)));
+    let document = html! {
+        (PreEscaped("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"))
+        feed xmlns="http://www.w3.org/2005/Atom" xml:lang=(view.language.tag()) {
+            id { "urn:easytier-uptime:events" }
+            title { (view.texts().site) }
+            updated { (updated) }
+            author { name { (view.texts().site) } }
+            (element("self", "/events.atom"))
+            (element("alternate", "/"))
+            @for entry in entries { (entry) }
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], document.into_string()).into_response())
+}
+
+fn entry(view: &View, event: &Event, name: &str) -> Markup {
+    let language = view.language;
+    let name = printable(name);
+    let (was, became) = (language.state(&event.was), language.state(&event.became));
+    html! {
+        entry {
+            id { "urn:easytier-uptime:event:" (event.id) }
+            title { (name) ": " (became) }
+            updated { (event.at) }
+            (element("alternate", &format!("/nodes/{}", event.subject_id)))
+            summary {
+                (name) ": " (was) " → " (became)
+                @if let (Some(online), Some(regions)) = (event.detail["online"].as_u64(), event.detail["regions"].as_u64()) {
+                    " (" (online) "/" (regions) " " (view.texts().regions_agree) ")"
+                }
+            }
+        }
+    }
+}
+
+/// In HTML a `link` has no end, in XML it needs one.
+fn element(relation: &str, path: &str) -> Markup {
+    html! { (PreEscaped("<link rel=\"")) (relation) (PreEscaped("\" href=\"")) (path) (PreEscaped("\"/>")) }
+}
+
+/// Without the characters that XML does not know.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
+}

@@ -1,0 +1,110 @@
+//! What surrounds every page.
+
+use axum::http::StatusCode;
+use maud::{DOCTYPE, Markup, html};
+
+use super::{assets, language::Language, view::View};
+use crate::api::error::Refusal;
+
+/// A place in the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Nodes,
+    Probes,
+    Submit,
+    Elsewhere,
+}
+
+/// A whole page.
+pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup {
+    let texts = view.texts();
+    let places = [
+        (Place::Nodes, "/", texts.nodes),
+        (Place::Probes, "/probes", texts.probes),
+        (Place::Submit, "/submit", texts.submit),
+    ];
+    html! {
+        (DOCTYPE)
+        html lang=(view.language.tag()) data-theme=[view.theme] {
+            head {
+                meta charset="utf-8";
+                title { @if title == texts.site { (title) } @else { (title) " · " (texts.site) } }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="stylesheet" href=(assets::STYLE.path());
+                link rel="icon" type="image/svg+xml" href=(assets::ICON.path());
+                link rel="alternate" type="application/atom+xml" title=(texts.feed) href="/events.atom";
+                script src=(assets::SCRIPT.path()) defer {}
+            }
+            body data-copied=(texts.copied) data-copy-failed=(texts.copy_failed) {
+                a.skip href="#content" { (texts.skip) }
+                header.top {
+                    a.brand href="/" { (assets::mark()) span { (texts.site) } }
+                    nav aria-label=(texts.main_navigation) {
+                        @for (its, path, name) in places {
+                            a href=(path) aria-current=[(its == place).then_some("page")] { (name) }
+                        }
+                    }
+                    div.switches {
+                        (languages(view))
+                        button.icon #theme type="button" hidden aria-label=(texts.theme) title=(texts.theme) { (sun_and_moon()) }
+                    }
+                }
+                main #content tabindex="-1" { (content) }
+                footer {
+                    p { (texts.footer) }
+                    p.links {
+                        a href="/events.atom" { (texts.feed) } " · "
+                        a href="/openapi.json" { (texts.api) } " · "
+                        a href="/admin" { (texts.admin) }
+                    }
+                }
+                div #tip role="status" hidden {}
+            }
+        }
+    }
+}
+
+fn languages(view: &View) -> Markup {
+    html! {
+        span.languages role="group" aria-label=(view.texts().language) {
+            @for language in Language::ALL {
+                @if language == view.language {
+                    span aria-current="true" lang=(language.tag()) { (language.own_name()) }
+                } @else {
+                    a href=(view.in_language(language)) lang=(language.tag()) hreflang=(language.tag()) rel="alternate nofollow" {
+                        (language.own_name())
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn sun_and_moon() -> Markup {
+    html! {
+        svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true" {
+            circle cx="10" cy="10" r="7" fill="none" stroke="currentColor" stroke-width="1.6" {}
+            path d="M10 3a7 7 0 0 1 0 14z" fill="currentColor" {}
+        }
+    }
+}
+
+/// The page in the place of one that could not be shown.
+pub fn refusal(view: &View, refusal: &Refusal) -> (StatusCode, Markup) {
+    let texts = view.texts();
+    let (title, hint) = match refusal.status {
+        StatusCode::NOT_FOUND => (texts.not_found, texts.not_found_hint),
+        status if status.is_client_error() => (texts.wrong_request, refusal.message.as_str()),
+        _ => (texts.broken, refusal.message.as_str()),
+    };
+    let content = html! {
+        section.notice {
+            p.code { (refusal.status.as_u16()) }
+            h1 { (title) }
+            p { (hint) }
+            p { a href="/" { (texts.back) } }
+        }
+    };
+    (refusal.status, page(view, Place::Elsewhere, title, &content))
+}

@@ -1,0 +1,347 @@
+//! `/nodes/{id}`: one node from all sides.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use easytier_probe::Status;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{
+    Site, chart, format,
+    language::{Language, Texts},
+    layout::{self, Place},
+    nodes,
+    view::View,
+};
+use crate::{
+    api::{
+        error::Refusal,
+        input::{Path, Query},
+        parameter::NodePath,
+    },
+    consensus::{Verdict, Word},
+    model::{Event, EventKind, FailureCount, Grain, Node, RegionReport},
+    time::{DAY, Timestamp},
+};
+
+/// How many changes are shown.
+const CHANGES: u32 = 20;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Over how long the page looks back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+enum Range {
+    #[serde(rename = "1h")]
+    Hour,
+    #[default]
+    #[serde(rename = "24h")]
+    Day,
+    #[serde(rename = "7d")]
+    Week,
+    #[serde(rename = "30d")]
+    Month,
+}
+
+impl Range {
+    const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
+
+    fn name(self) -> &'static str {
+        ["1h", "24h", "7d", "30d"][self as usize]
+    }
+
+    fn text(self, texts: &Texts) -> &'static str {
+        [texts.range_hour, texts.range_day, texts.range_week, texts.range_month][self as usize]
+    }
+
+    fn length(self) -> Duration {
+        [HOUR, DAY, DAY * 7, DAY * 30][self as usize]
+    }
+
+    fn grain(self) -> Grain {
+        [Grain::FiveMinutes, Grain::FiveMinutes, Grain::Hour, Grain::Hour][self as usize]
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    #[serde(default)]
+    range: Range,
+}
+
+pub async fn page(
+    State(site): State<Site>,
+    view: View,
+    Path(NodePath { id }): Path<NodePath>,
+    Query(Wanted { range }): Query<Wanted>,
+) -> Result<Markup, Refusal> {
+    let now = Timestamp::now();
+    let store = &site.store;
+    let node = store.node(id, now).await?;
+    let from = now - range.length();
+    let lines = chart::lines(&store.series(&[id], range.grain(), from, now).await?);
+    let failures = store.node_failures(id, from, now).await?;
+    let regions = store.node_regions(id, now).await?;
+    let events = store.events(Some((EventKind::Peer, id.0)), None, CHANGES, false).await?;
+    let mut uptimes = Vec::new();
+    for window in [DAY, DAY * 7, DAY * 30] {
+        uptimes.push(store.node_stats(id, window, now).await?.checks);
+    }
+
+    let (texts, language) = (view.texts(), view.language);
+    let content = html! {
+        div.heading {
+            h1 { (node.name) }
+            (nodes::state(language, node.verdict))
+            @if node.verdict != Verdict::Unknown || node.last_check_at.is_some() {
+                span.muted { (texts.since) " " (format::ago(language, node.since, now)) }
+            }
+            button.live #live type="button" aria-pressed="true" title=(texts.live_hint) hidden { (texts.live) }
+        }
+        section.panel aria-label=(texts.connect) {
+            (to_copy(texts.address, &node.url.to_string(), texts.copy_address))
+            (to_copy(texts.command, &nodes::command(&node), texts.copy_command))
+        }
+        div.columns {
+            section.panel {
+                h2 { (texts.about) }
+                (facts(language, &node, now))
+            }
+            section.panel {
+                h2 { (texts.uptime) }
+                dl.big {
+                    @for (label, checks) in [texts.day, texts.week, texts.month].into_iter().zip(&uptimes) {
+                        div {
+                            dt { (label) }
+                            dd { @if checks.total_checks == 0 { "–" } @else { (format::percent(checks.health_percentage())) } }
+                            dd.muted { (checks.total_checks) " " (texts.checks) }
+                        }
+                    }
+                }
+                div.wide.nodes data-newest=(chart::newest_quarter(now)) data-checks=(texts.checks) data-none=(texts.no_checks) {
+                    (chart::bar(language, &node.ring, &node.name, node.health_percentage_24h()))
+                    div.scale aria-hidden="true" { span { (texts.last_day) } span { (texts.now) } }
+                }
+            }
+        }
+        section.panel #latency {
+            div.heading {
+                h2 { (texts.latency_by_region) }
+                nav.tabs aria-label=(texts.range) {
+                    @for its in Range::ALL {
+                        a href=(view.with(&[("range", if its == Range::Day { "" } else { its.name() })]))
+                            aria-current=[(its == range).then_some("true")] { (its.text(texts)) }
+                    }
+                }
+            }
+            @if lines.is_empty() { p.empty { (texts.no_latency) } } @else {
+                (legend(&lines))
+                (chart::chart(language, &lines, from, now, range.grain().duration() * 3))
+                (table(texts, &lines))
+            }
+        }
+        section.panel {
+            h2 { (texts.regions) }
+            @if regions.is_empty() { p.empty { (texts.no_regions) } } @else { (seen_by(language, &regions, now)) }
+        }
+        div.columns {
+            section.panel {
+                h2 { (texts.failures) }
+                p.muted { (texts.failures_hint) }
+                @if failures.is_empty() { p.empty { (texts.no_failures) } } @else { (reasons(language, &failures, now)) }
+            }
+            section.panel {
+                h2 { (texts.changes) }
+                @if events.is_empty() { p.empty { (texts.no_changes) } } @else { (changes(language, &events, now)) }
+            }
+        }
+        details.panel {
+            summary { (texts.badges) }
+            p.muted { (texts.badges_hint) }
+            p.badges {
+                @for path in badges(&node) { img src=(path) alt=(path) height="20"; " " }
+            }
+            @for path in badges(&node) { code.block { (path) } }
+        }
+    };
+    Ok(layout::page(&view, Place::Nodes, &node.name, &content))
+}
+
+fn badges(node: &Node) -> [String; 3] {
+    ["status.svg", "uptime.svg?days=30", "latency.svg"].map(|name| format!("/badge/{}/{name}", node.id))
+}
+
+fn to_copy(label: &str, text: &str, hint: &str) -> Markup {
+    html! {
+        div.to-copy {
+            span.muted { (label) }
+            code { (text) }
+            button.copy type="button" hidden data-copy=(text) { (hint) }
+        }
+    }
+}
+
+fn facts(language: Language, node: &Node, now: Timestamp) -> Markup {
+    let texts = language.texts();
+    html! {
+        dl.facts {
+            dt { (texts.protocol) } dd { (node.url.scheme().as_str()) }
+            dt { (texts.version) } dd { (node.version.as_deref().unwrap_or("–")) }
+            dt { (texts.load) } dd.load { (nodes::load(node)) }
+            dt { (texts.relay) } dd { (if node.allow_relay { texts.yes } else { texts.no }) }
+            dt { (texts.latency) } dd { (node.response_us.map_or_else(|| "–".to_owned(), format::latency)) }
+            dt { (texts.last_checked) }
+            dd { @match node.last_check_at { Some(at) => (format::ago(language, at, now)), None => (texts.never) } }
+            @if !node.tags.is_empty() {
+                dt { (texts.tags) }
+                dd.tags { @for tag in &node.tags { span.tag { (tag) } } }
+            }
+            @if !node.description.is_empty() {
+                dt { (texts.description) }
+                dd.description { (node.description) }
+            }
+        }
+    }
+}
+
+fn legend(lines: &chart::Lines) -> Markup {
+    html! {
+        ul.legend {
+            @for (nth, (region, line)) in lines.iter().enumerate() {
+                li {
+                    svg viewBox="0 0 24 8" width="24" height="8" aria-hidden="true" { path class=(chart::color(nth)) d="M1 4h22" {} }
+                    (region)
+                    @if let Some((_, latency)) = line.last() { " " b { (format::latency(*latency)) } }
+                }
+            }
+        }
+    }
+}
+
+/// The chart's figures, for who does not see it.
+fn table(texts: &Texts, lines: &chart::Lines) -> Markup {
+    let mut rows: std::collections::BTreeMap<Timestamp, Vec<Option<i64>>> = Default::default();
+    for (nth, line) in lines.values().enumerate() {
+        for (at, latency) in line {
+            rows.entry(*at).or_insert_with(|| vec![None; lines.len()])[nth] = Some(*latency);
+        }
+    }
+    html! {
+        details {
+            summary { (texts.as_table) }
+            div.frame tabindex="0" role="region" aria-label=(texts.as_table) {
+                table.plain {
+                    thead { tr { th scope="col" { (texts.time) " (UTC)" } @for region in lines.keys() { th scope="col" { (region) } } } }
+                    tbody {
+                        @for (at, latencies) in rows.iter().rev() {
+                            tr {
+                                th scope="row" { (format::minute(*at)) }
+                                @for latency in latencies { td { (latency.map_or_else(|| "–".to_owned(), format::latency)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn seen_by(language: Language, regions: &[RegionReport], now: Timestamp) -> Markup {
+    let texts = language.texts();
+    html! {
+        div.frame {
+            table.plain {
+                thead {
+                    tr {
+                        @for label in [texts.region, texts.says, texts.uptime, texts.latency, texts.last_result, texts.when] {
+                            th scope="col" { (label) }
+                        }
+                    }
+                }
+                tbody {
+                    @for report in regions {
+                        tr {
+                            th scope="row" { (report.region) }
+                            td { (word(language, report.word)) }
+                            td data-label=(texts.uptime) {
+                                @if report.stats.total_checks == 0 { "–" } @else { (format::percent(report.stats.health_percentage())) }
+                            }
+                            td data-label=(texts.latency) { (report.latest.response_us.map_or_else(|| "–".to_owned(), format::latency)) }
+                            td data-label=(texts.last_result) { (result(language, report)) }
+                            td data-label=(texts.when) { (format::ago(language, report.latest.checked_at, now)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn word(language: Language, word: Option<Word>) -> Markup {
+    nodes::state(
+        language,
+        match word {
+            Some(Word::Online) => Verdict::Up,
+            Some(Word::Offline) => Verdict::Down,
+            None => Verdict::Unknown,
+        },
+    )
+}
+
+fn result(language: Language, report: &RegionReport) -> Markup {
+    let texts = language.texts();
+    let latest = &report.latest;
+    html! {
+        @match (latest.status, latest.error) {
+            (Status::Online, _) => (texts.online),
+            (_, Some(code)) => { (language.failure(code)) " " code { (code) } },
+            (Status::Offline, None) => (texts.offline),
+            (Status::Unknown, None) => (texts.unknown),
+        }
+    }
+}
+
+fn reasons(language: Language, failures: &[FailureCount], now: Timestamp) -> Markup {
+    let texts = language.texts();
+    html! {
+        div.frame {
+            table.plain {
+                thead { tr { @for label in [texts.reason, texts.got_to, texts.times, texts.last_time] { th scope="col" { (label) } } } }
+                tbody {
+                    @for failure in failures {
+                        tr {
+                            th scope="row" {
+                                @match failure.code {
+                                    Some(code) => { (language.failure(code)) " " code { (code) } },
+                                    None => (texts.unknown),
+                                }
+                            }
+                            td data-label=(texts.got_to) { @if let Some(stage) = failure.stage { (language.stage(stage)) } }
+                            td data-label=(texts.times) { (failure.results) }
+                            td data-label=(texts.last_time) { (format::ago(language, failure.last_at, now)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn changes(language: Language, events: &[Event], now: Timestamp) -> Markup {
+    let texts = language.texts();
+    html! {
+        ol.changes {
+            @for event in events {
+                @let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == event.became);
+                li {
+                    (nodes::state(language, verdict.unwrap_or_default()))
+                    @if let (Some(online), Some(regions)) = (event.detail["online"].as_u64(), event.detail["regions"].as_u64()) {
+                        span.muted { (online) "/" (regions) " " (texts.regions_agree) }
+                    }
+                    (format::ago(language, event.at, now))
+                }
+            }
+        }
+    }
+}
