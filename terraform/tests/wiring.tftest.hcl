@@ -175,17 +175,16 @@ run "environment" {
 
 run "settings_reach_the_function" {
   variables {
-    name                = "watch"
-    architecture        = "x86_64"
-    report_style        = "per-node"
-    check_timeout       = "750ms"
-    check_pings         = 5
-    check_concurrency   = 64
-    allow_private_peers = true
-    allow_local_peers   = true
-    log_filter          = "info,easytier_probe=debug"
-    log_retention_days  = 7
-    retry_attempts      = 2
+    name               = "watch"
+    architecture       = "x86_64"
+    report_style       = "per-node"
+    check_timeout      = "750ms"
+    check_pings        = 5
+    check_concurrency  = 64
+    allow_local_peers  = true
+    log_filter         = "info,easytier_probe=debug"
+    log_retention_days = 7
+    retry_attempts     = 2
   }
 
   assert {
@@ -209,11 +208,31 @@ run "settings_reach_the_function" {
       HEALTH_CHECK_TIMEOUT = "750ms"
       HEALTH_CHECK_PINGS   = "5"
       CHECK_CONCURRENCY    = "64"
-      ALLOW_PRIVATE_PEERS  = "true"
+      ALLOW_PRIVATE_PEERS  = "false"
       ALLOW_LOCAL_PEERS    = "true"
       RUST_LOG             = "info,easytier_probe=debug"
     }
     error_message = "A variable does not reach the function's environment."
+  }
+}
+
+run "private_peers_are_another_matter_than_local_ones" {
+  variables {
+    allow_private_peers  = true
+    spool_retention_days = 3
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this["eu-central-1"].environment[0].variables["ALLOW_PRIVATE_PEERS"] == "true"
+      && aws_lambda_function.this["eu-central-1"].environment[0].variables["ALLOW_LOCAL_PEERS"] == "false"
+    )
+    error_message = "One is allowed with the other."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.spool["eu-central-1"].message_retention_seconds == 259200
+    error_message = "The spool keeps results for another time than the variable says."
   }
 }
 
