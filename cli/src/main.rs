@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod daemon;
 mod demo;
+mod descriptors;
 mod exit;
 mod hub;
 mod logging;

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{exit::Exit, logging, systemd};
+use crate::{descriptors, exit::Exit, logging, systemd};
 
 /// A service with a validated configuration.
 pub trait Service: Sized {
@@ -45,6 +45,7 @@ pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> 
     let service = S::load(flags.clone())?;
     let (filter, format) = service.log();
     let log = logging::start(filter, format);
+    descriptors::allow_all();
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(run_until_stopped(service, flags, &log));
