@@ -8,5 +8,4 @@ mod counts;
 mod judge;
 mod queue;
 
-pub use judge::CLOCK_TOLERANCE;
 pub(super) use queue::Queue;
