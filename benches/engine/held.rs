@@ -1,37 +1,29 @@
 //! Held sessions pinged every five seconds, against instances of the EasyTier library that watch the same nodes.
 //!
-//! Both run in one network namespace, at the same time: an instance binds to physical interfaces and reaches a node on
-//! loopback only where there are none.
+//! Both run in one network namespace, at the same time.
 
 use std::{
-    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use easytier::{
-    common::config::{ConfigLoader, NetworkIdentity, PeerConfig, TomlConfigLoader},
-    launcher::NetworkInstance,
-};
 use easytier_probe::Status;
 
 use crate::{
+    instances::{self, INSTANCES},
     nodes::{self, Helper},
     usage::{cpu_of, mebibytes, resident, threads},
 };
 
 const SESSIONS: usize = 1000;
-const INSTANCES: usize = 64;
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// Checks of sessions fall due on a grid this wide, so that sessions share the wake-ups.
 const GRID: Duration = Duration::from_millis(100);
 const SETTLE: Duration = Duration::from_secs(20);
 const MEASURE: Duration = Duration::from_secs(60);
-/// Set in the child that runs in the namespace.
-const IN_NAMESPACE: &str = "ENGINE_BENCH_IN_NAMESPACE";
 
 pub fn run() {
-    if !in_own_namespace("held") {
+    if !instances::in_own_namespace(&["held".to_owned()]) {
         return;
     }
     let (_nodes, urls) = nodes::start();
@@ -70,24 +62,6 @@ pub fn run() {
     );
     println!("ratio            {:10.0}            {:10.1}", instance.0 / session.0, instance.1 / session.1);
     println!("whole process of {SESSIONS} held sessions: {:.1} MiB", mebibytes(after[0].0));
-}
-
-/// Whether this process is in a namespace of its own. If it is not, it runs `figure` again in one.
-fn in_own_namespace(figure: &str) -> bool {
-    if std::env::var_os(IN_NAMESPACE).is_some() {
-        return true;
-    }
-    let this = std::env::current_exe().expect("this binary has a path");
-    let status = Command::new("unshare")
-        .args(["--net", "--map-root-user", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
-        .arg(this)
-        .arg(figure)
-        .env(IN_NAMESPACE, "1")
-        .status();
-    if !status.is_ok_and(|status| status.success()) {
-        println!("not measured: no network namespace could be made (needs unshare and ip)");
-    }
-    false
 }
 
 /// The role: holds sessions to the nodes given, each checked every [`PING_EVERY`].
@@ -130,49 +104,9 @@ pub fn hold_sessions(urls: &[String]) {
     });
 }
 
-/// The role: holds one instance a peer, as other monitors do.
-pub fn hold_instances(urls: &[String]) {
-    nodes::say("ready");
-    nodes::wait_to_go_on();
-    let instances: Vec<NetworkInstance> =
-        (0..INSTANCES).map(|index| start_instance(&urls[index % urls.len()])).collect();
-    let connected = || instances.iter().filter(|instance| has_peer(instance)).count();
-    let started = Instant::now();
-    while connected() < INSTANCES && started.elapsed() < Duration::from_secs(60) {
-        sleep(Duration::from_millis(100));
-    }
-    nodes::say(format!("{} of {INSTANCES} instances online", connected()));
-    nodes::wait_to_go_on();
-    nodes::say(format!("{} of {INSTANCES} instances online", connected()));
-    nodes::wait_to_go_on();
-}
-
-fn start_instance(url: &str) -> NetworkInstance {
-    let config = TomlConfigLoader::default();
-    let name = format!("{:016x}", rand::random::<u64>());
-    config.set_network_identity(NetworkIdentity::new(name, "bench".to_owned()));
-    config.set_peers(vec![PeerConfig { uri: url.parse().expect("a URL") }]);
-    let mut flags = config.get_flags();
-    flags.no_tun = true;
-    config.set_flags(flags);
-    let mut instance = NetworkInstance::new(config);
-    instance.start().expect("the instance starts");
-    instance
-}
-
-fn has_peer(instance: &NetworkInstance) -> bool {
-    instance.get_running_info().is_some_and(|info| !info.peers.is_empty())
-}
-
 /// How long an instance takes from its start to its first peer; `None` where it cannot be measured.
 pub fn instance_verdict_time() -> Option<Duration> {
-    let this = std::env::current_exe().expect("this binary has a path");
-    let output = Command::new("unshare")
-        .args(["--net", "--map-root-user", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
-        .arg(this)
-        .args(["--role", "time-instance"])
-        .output()
-        .ok()?;
+    let output = instances::in_namespace().args(["--role", "time-instance"]).output().ok()?;
     let millis: u64 = String::from_utf8(output.stdout).ok()?.lines().last()?.parse().ok()?;
     Some(Duration::from_millis(millis))
 }
@@ -181,8 +115,8 @@ pub fn instance_verdict_time() -> Option<Duration> {
 pub fn time_instance(_: &[String]) {
     let (_nodes, urls) = nodes::start();
     let started = Instant::now();
-    let instance = start_instance(&urls[0]);
-    while !has_peer(&instance) {
+    let instance = instances::start(&urls[0]);
+    while !instances::has_peer(&instance) {
         assert!(started.elapsed() < Duration::from_secs(30), "the instance found no peer");
         sleep(Duration::from_millis(1));
     }

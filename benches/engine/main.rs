@@ -9,6 +9,8 @@ mod connect_baseline;
 mod exporter;
 mod held;
 mod in_flight;
+#[path = "../support/instances.rs"]
+mod instances;
 #[path = "../support/nodes.rs"]
 mod nodes;
 #[path = "../support/role.rs"]
@@ -31,7 +33,7 @@ const ROLES: [nodes::Role; 5] = [
     ("echo", connect_baseline::serve),
     ("in-flight", in_flight::client),
     ("hold-sessions", held::hold_sessions),
-    ("hold-instances", held::hold_instances),
+    ("hold-instances", instances::hold),
     ("time-instance", held::time_instance),
 ];
 

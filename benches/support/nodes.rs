@@ -13,13 +13,18 @@ pub const NODES: usize = 16;
 
 /// Starts the nodes; the URLs of their tcp listeners.
 pub fn start() -> (Vec<Helper>, Vec<String>) {
+    start_at("127.0.0.1")
+}
+
+/// The same at an address.
+pub fn start_at(address: &str) -> (Vec<Helper>, Vec<String>) {
     let mut nodes: Vec<Helper> = (0..NODES)
         .map(|_| {
             Helper::start(Command::new(env!("CARGO_BIN_EXE_easytier-uptime")).args([
                 "node",
                 "--exit-with-stdin",
                 "--listen",
-                "tcp://127.0.0.1:0",
+                &format!("tcp://{address}:0"),
                 "--network-name",
                 "bench",
                 "--network-secret",

@@ -25,6 +25,9 @@ use crate::{
     systemd,
 };
 
+/// Of the local history: one probe writes to it, and few read.
+const CACHE_MEBIBYTES: u32 = 4;
+
 const EXAMPLES: &str = "\
 Examples:
   BACKEND_BASE_URL=https://hub.example.com NODE_TOKEN=... easytier-uptime daemon
@@ -145,7 +148,7 @@ impl Service for Daemon {
 
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot tell where the probe listens")?;
-        let Opened { store, .. } = database::open(&self.history).await?;
+        let Opened { store, .. } = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
         if is_first {
             writeln!(std::io::stdout(), "listening on http://{address}")?;
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{ProbeId, RegionId},
-    time::{Timestamp, millis},
+    time::{CLOCK_TOLERANCE, Timestamp, millis},
 };
 
 /// When evidence counts.
@@ -163,8 +163,8 @@ impl State {
 
 /// The next state, and what changed.
 ///
-/// `observations` are taken in the order of their times; one that is not newer than what its probe said before
-/// changes nothing. `is_live` tells whether a probe is there at `now`: the evidence of one that is not does not count.
+/// `observations` are taken in the order of their times; one that is not newer than what its probe said before, up to
+/// `now`, changes nothing. `is_live` tells whether a probe is there at `now`: the evidence of one that is not does not count.
 pub fn advance(
     previous: &State,
     observations: &[Observation],
@@ -223,7 +223,10 @@ impl RegionState {
     fn hear(&mut self, observation: &Observation, is_live: &impl Fn(ProbeId) -> bool, policy: &Policy, now: Timestamp) {
         let Observation { probe, word: heard, at, interval, response_us, .. } = *observation;
         let evidence = Evidence { word: heard, at, interval, response_us };
-        if self.probes.get(&probe).is_some_and(|known| known.at >= at) || policy.fresh_until(&evidence) < now {
+        // What is known from a time that has not come was seen before the clock was set back: it must not keep everything
+        // that is seen now from counting until that time comes again.
+        let is_late = |known: &Evidence| known.at >= at && known.at <= now + CLOCK_TOLERANCE;
+        if self.probes.get(&probe).is_some_and(is_late) || policy.fresh_until(&evidence) < now {
             return;
         }
         self.probes.insert(probe, evidence);

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 #[sqlx(transparent)]
 pub struct Timestamp(pub i64);
 
+/// How far a clock may be off before its times are corrected; less cannot be told from a slow network.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
 /// A quarter of an hour, the grain of the public API's counter rings.
 pub const QUARTER: Duration = Duration::from_secs(15 * 60);
 pub const DAY: Duration = Duration::from_secs(24 * 3600);

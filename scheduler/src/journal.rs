@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use easytier_probe::CheckResult;
 use easytier_uptime_hub::{
     model::{Batch, ProbeIdentity},
-    store::Store,
+    store::{Store, StoreError},
     time::Timestamp,
 };
 use tokio::{
@@ -72,8 +72,10 @@ impl Journal {
         }
     }
 
-    async fn write_batch(&self, results: Vec<CheckResult>) -> Result<(), easytier_uptime_hub::store::StoreError> {
-        let batch = Batch { from: self.probe.clone(), received_at: Timestamp::now(), sent_at: None, results };
+    async fn write_batch(&self, mut results: Vec<CheckResult>) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        at_the_latest(now, &mut results);
+        let batch = Batch { from: self.probe.clone(), received_at: now, sent_at: None, results };
         let receipt = self.store.ingest(batch).await?;
         if let Some(rejected) = receipt.rejected.first() {
             // Those of a peer that was removed meanwhile, or of before the clock was set.
@@ -81,5 +83,13 @@ impl Journal {
             tracing::debug!(count, reason = ?rejected.reason, "results are not stored");
         }
         Ok(())
+    }
+}
+
+/// What is said to be of later than `now` was seen before the clock was set back. It was seen by now, and nobody takes
+/// results of the future.
+pub fn at_the_latest(now: Timestamp, results: &mut [CheckResult]) {
+    for result in results {
+        result.checked_at = result.checked_at.min(now.into());
     }
 }

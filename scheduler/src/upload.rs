@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     backoff::Backoff,
+    journal::at_the_latest,
     link::Link,
     spool::{Lane, Rows, Spool},
     vitals::{Ask, Loss, Vitals},
@@ -159,8 +160,9 @@ impl Uploader {
             _ => rows.1,
         };
         if !outgoing.is_empty() {
-            let results: Vec<CheckResult> = outgoing.into_iter().map(|outgoing| outgoing.result).collect();
             let backend = self.link.ready().await;
+            let mut results: Vec<CheckResult> = outgoing.into_iter().map(|outgoing| outgoing.result).collect();
+            at_the_latest(Timestamp::now(), &mut results);
             let sent = backend.send_results(Uuid::now_v7(), &results, Instant::now() + PATIENCE).await;
             let delivery = match sent {
                 Ok(delivery) => delivery,

@@ -1,7 +1,7 @@
 //! Nodes that speak EasyTier by a script, through the crate's own framing: what no node of the crate's version does.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -82,10 +82,14 @@ pub struct ScriptedNode {
 impl ScriptedNode {
     /// Starts a node that follows `script` on every connection.
     pub async fn start(script: Script) -> Self {
-        let mut listener = TcpTunnelListener::new("tcp://127.0.0.1:0".parse().unwrap());
+        Self::start_at(Ipv4Addr::LOCALHOST, script).await
+    }
+
+    /// The same at an address of the test's choice.
+    pub async fn start_at(ip: Ipv4Addr, script: Script) -> Self {
+        let mut listener = TcpTunnelListener::new(format!("tcp://{ip}:0").parse().unwrap());
         listener.listen().await.unwrap();
-        let url = listener.local_url();
-        let address: SocketAddr = format!("127.0.0.1:{}", url.port().unwrap()).parse().unwrap();
+        let address = SocketAddr::new(ip.into(), listener.local_url().port().unwrap());
         let pings = Arc::new(AtomicUsize::new(0));
         let counted = pings.clone();
         let fake = Fake::run(address, |arrivals| async move {

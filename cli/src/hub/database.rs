@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use easytier_uptime_hub::{
     crypto::HubKey,
-    store::{Location, Store, StoreError, StoreOptions, key_file},
+    store::{Location, Store, StoreError, StoreOptions, USUAL_CACHE_MEBIBYTES, key_file},
     time::Timestamp,
 };
 use tokio::runtime;
@@ -20,11 +20,17 @@ pub struct Opened {
 
 /// Opens the database for the hub, which makes it when there is none.
 pub async fn open(config: &HubConfig) -> anyhow::Result<Opened> {
+    open_with_cache(config, USUAL_CACHE_MEBIBYTES).await
+}
+
+/// The same, with another size of the cache.
+pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow::Result<Opened> {
     let (location, key) = match &config.database {
         Database::Sqlite { path, key } => (Location::Sqlite(path.clone()), sqlite_key(path, key.as_ref())?),
         Database::Postgres { url, key } => (Location::Postgres(url.clone()), key.clone()),
     };
-    let options = StoreOptions { location, key: key.clone(), policy: config.policy, retention: config.retention };
+    let HubConfig { policy, retention, .. } = *config;
+    let options = StoreOptions { location, key: key.clone(), policy, retention, cache_mebibytes };
     let store = Store::open(options, Timestamp::now()).await.map_err(|error| told(error, &config.database))?;
     Ok(Opened { store, key })
 }

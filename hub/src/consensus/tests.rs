@@ -47,6 +47,15 @@ fn the_verdict_is_a_vote_of_the_fresh_regions() {
 }
 
 #[test]
+fn what_was_seen_before_the_clock_was_set_back_does_not_outweigh_what_is_seen_now() {
+    let hours_ahead = |word, hours: i64| seen(1, 1, word, -hours * 3600);
+    let before =
+        advance(&State::default(), &[hours_ahead(Online, 2)], all_live, &POLICY, NOW + Duration::from_secs(2 * 3600)).0;
+    let down = advance(&before, &[seen(1, 1, Offline, 2), seen(1, 1, Offline, 1)], all_live, &POLICY, NOW).0;
+    assert_eq!(down.verdict(), Verdict::Down);
+}
+
+#[test]
 fn leaving_unknown_is_immediate_and_changing_a_known_word_takes_two_results() {
     let up = after(&[seen(1, 1, Online, 50)]);
     assert_eq!(up.verdict(), Verdict::Up);

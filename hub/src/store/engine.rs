@@ -156,7 +156,7 @@ const NEVER_IDLE: &str = "SET idle_in_transaction_session_timeout = '15s'";
 
 impl Db {
     /// Opens a SQLite file, and makes one that only its owner can read where there is none.
-    pub(super) async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn open_sqlite(path: &Path, cache_mebibytes: u32) -> Result<Self, StoreError> {
         match create_private(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(StoreError::File { path: path.display().to_string(), source: error });
@@ -174,12 +174,19 @@ impl Db {
             // Pages that are written again and again reach the file once per 32 MiB of log, not once per 4 MiB.
             .pragma("wal_autocheckpoint", "8192")
             .pragma("journal_size_limit", "67108864")
-            .pragma("cache_size", "-32768");
-        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(writer).await?;
+            .pragma("cache_size", kibibytes(cache_mebibytes * 1024));
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            // On a full disk SQLite rolls back by itself, after which sqlx takes the connection to be in a transaction
+            // for ever.
+            .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))))
+            .connect_with(writer)
+            .await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .acquire_timeout(PATIENCE)
-            .connect_with(options.pragma("query_only", "on"))
+            .connect_with(options.pragma("query_only", "on").pragma("cache_size", kibibytes(cache_mebibytes * 64)))
             .await?;
         Ok(Self::Sqlite { writer, readers })
     }
@@ -263,6 +270,11 @@ async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         Ok(answered) => answered.map(|()| true),
         Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
     }
+}
+
+/// As SQLite wants a size that is not in pages.
+fn kibibytes(count: u32) -> String {
+    format!("-{count}")
 }
 
 /// A transaction; it is rolled back unless it is committed.

@@ -7,13 +7,12 @@ use super::{
     Store, StoreError,
     bulk::{Bulk, Column},
     engine::{Tx, args, sql},
-    ingest::CLOCK_TOLERANCE,
     peers::watched_from_1,
     rows, settings,
 };
 use crate::{
     model::{Claim, ClaimedPeers, PeerId, ProbeId, ProbeIdentity, RegionId},
-    time::{Timestamp, millis},
+    time::{CLOCK_TOLERANCE, Timestamp, millis},
 };
 
 impl Store {

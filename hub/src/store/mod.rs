@@ -39,7 +39,6 @@ use easytier_probe::Secret;
 pub use self::{
     admin::Session,
     error::{Conflict, StoreError},
-    ingest::CLOCK_TOLERANCE,
     mirror::Listing,
     outbox::Outgoing,
     retention::Swept,
@@ -78,6 +77,9 @@ impl Default for Retention {
     }
 }
 
+/// Of a hub, which many probes report to.
+pub const USUAL_CACHE_MEBIBYTES: u32 = 32;
+
 /// What a store needs to know.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -85,12 +87,20 @@ pub struct StoreOptions {
     pub key: HubKey,
     pub policy: Policy,
     pub retention: Retention,
+    /// How much of a SQLite file is kept in memory, in MiB, beside what the system keeps of it.
+    pub cache_mebibytes: u32,
 }
 
 impl StoreOptions {
     /// A store with the usual policy and retention.
     pub fn new(location: Location, key: HubKey) -> Self {
-        Self { location, key, policy: Policy::default(), retention: Retention::default() }
+        Self {
+            location,
+            key,
+            policy: Policy::default(),
+            retention: Retention::default(),
+            cache_mebibytes: USUAL_CACHE_MEBIBYTES,
+        }
     }
 }
 
@@ -112,9 +122,9 @@ struct Shared {
 impl Store {
     /// Opens the database and brings its tables up to date. Needs a tokio runtime, on which it writes results.
     pub async fn open(options: StoreOptions, now: Timestamp) -> Result<Self, StoreError> {
-        let StoreOptions { location, key, policy, retention } = options;
+        let StoreOptions { location, key, policy, retention, cache_mebibytes } = options;
         let db = match &location {
-            Location::Sqlite(path) => Db::open_sqlite(path).await?,
+            Location::Sqlite(path) => Db::open_sqlite(path, cache_mebibytes).await?,
             Location::Postgres(url) => Db::open_postgres(url.expose()).await?,
         };
         migrate(&db).await?;

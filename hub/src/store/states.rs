@@ -18,7 +18,7 @@ use crate::{
     consensus::{self, Change, Observation, Policy, State, Verdict, Word},
     model::{EventKind, PeerId, Presence, ProbeId},
     ring::{Count, Ring},
-    time::{QUARTER, Timestamp},
+    time::{CLOCK_TOLERANCE, QUARTER, Timestamp},
 };
 
 /// The check interval of a probe that has not told its own.
@@ -188,7 +188,9 @@ impl PeerState {
         let holds = |probe| probes.get(&probe).is_some_and(|facts| facts.live && facts.holds_sessions);
         let held = state.evidence().filter(|(probe, seen)| seen.word == Word::Online && holds(*probe)).count();
         self.held_sessions = if self.guest { held as i64 } else { 0 };
-        self.last_check_at = observations.iter().map(|seen| seen.at).chain(self.last_check_at).max();
+        // A check of a time that has not come was done before the clock was set back.
+        let known = self.last_check_at.filter(|at| *at <= now + CLOCK_TOLERANCE);
+        self.last_check_at = observations.iter().map(|seen| seen.at).chain(known).max();
         // An unknown or offline peer keeps no latency: the last one would say nothing about now.
         self.response_us = state.response_us();
         self.state = state;

@@ -6,11 +6,8 @@ use easytier_probe::{CheckResult, Status, result::MAX_MESSAGE_CHARS};
 
 use crate::{
     model::{Batch, Rejection},
-    time::Timestamp,
+    time::{CLOCK_TOLERANCE, Timestamp},
 };
-
-/// How far a probe's clock may be off before its times are corrected; less cannot be told from a slow network.
-pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// How far ahead of the hub a corrected time may be.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);

@@ -9,6 +9,5 @@ mod judge;
 mod known;
 mod queue;
 
-pub use judge::CLOCK_TOLERANCE;
 pub(super) use known::KnownPeers;
 pub(super) use queue::Queue;

@@ -1,0 +1,72 @@
+//! The figures that README quotes about the daemon.
+//!
+//! `cargo bench -p easytier-uptime --bench daemon-soak [-- --minutes N] [NAME…]` measures every scene, or those named,
+//! for so long (two minutes where nothing is said). The daemon is the program itself, with its history in a file and its
+//! API asked all the time; nodes and the hub are processes of their own. Needs Linux and the right to make a network
+//! namespace.
+
+mod api;
+mod backend;
+mod daemon;
+#[path = "../support/instances.rs"]
+mod instances;
+#[path = "../support/nodes.rs"]
+mod nodes;
+mod scene;
+#[path = "../support/usage.rs"]
+mod usage;
+mod watch;
+
+use std::time::Duration;
+
+use self::scene::Scene;
+
+const SCENES: [Scene; 2] = [
+    Scene {
+        name: "few",
+        peers: 1_000,
+        interval: Duration::from_secs(5),
+        most_mebibytes: 48.0,
+        most_of_a_core: 5.0,
+        beside_instances: true,
+    },
+    Scene {
+        name: "many",
+        peers: 10_000,
+        interval: Duration::from_secs(30),
+        most_mebibytes: 200.0,
+        most_of_a_core: 20.0,
+        beside_instances: false,
+    },
+];
+
+/// Roles that this binary plays for itself in a child process.
+const ROLES: [nodes::Role; 1] = [("hold-instances", instances::hold)];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, role, rest @ ..] = arguments.as_slice()
+        && flag == "--role"
+    {
+        let (_, play) = ROLES.iter().find(|(name, _)| name == role).expect("a known role");
+        return play(rest);
+    }
+    if !instances::in_own_namespace(&arguments) {
+        return;
+    }
+    let (mut minutes, mut wanted) = (2.0, Vec::new());
+    let mut left = arguments.iter();
+    while let Some(argument) = left.next() {
+        match argument.as_str() {
+            "--minutes" => minutes = left.next().and_then(|number| number.parse().ok()).expect("--minutes N"),
+            // cargo passes --bench.
+            flag if flag.starts_with("--") => {}
+            name => wanted.push(name),
+        }
+    }
+    for scene in SCENES {
+        if wanted.is_empty() || wanted.contains(&scene.name) {
+            scene.measure(Duration::from_secs_f64(minutes * 60.0));
+        }
+    }
+}

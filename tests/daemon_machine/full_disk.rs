@@ -1,0 +1,86 @@
+//! A disk that is full for a while.
+
+use std::{fs::File, io::Write, path::Path};
+
+use easytier_probe::Scheme;
+
+use crate::{
+    eventually,
+    http::{all_checks, get},
+    hub::Hub,
+    namespace,
+    program::{Folder, PROGRAM, Running},
+    support::node::NodeOptions,
+    until,
+};
+
+const ONLINE: &str = "checks_total{status=\"online\",code=\"\"}";
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_survived_and_nothing_is_lost() {
+    if !namespace::has_own("full_disk::a_full_disk_is_told_and_survived_and_nothing_is_lost") {
+        return;
+    }
+    let disk = tempfile::tempdir().unwrap();
+    let place = disk.path().to_str().unwrap();
+    namespace::system("mount", &["-t", "tmpfs", "-o", "size=3m", "tmpfs", place]);
+    let node = NodeOptions::listening_on(&[Scheme::Tcp]).start(PROGRAM);
+    let hub = Hub::start().await;
+    let id = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("DATABASE_PATH", disk.path().join("uptime.db").to_str().unwrap())]);
+    let daemon = folder.daemon().await;
+    until("checks that the hub knows of", async || hub.checks(id).await > 3).await;
+
+    fill(disk.path());
+    daemon.await_log("results cannot be stored").await;
+    let reason = eventually("an unhealthy daemon", async || unhealthy(&daemon).await).await;
+    assert!(reason.contains("results cannot be stored") && reason.contains("full"), "{reason}");
+
+    // The checks go on, and find out what there is to find out.
+    let before = daemon.figure(ONLINE).await;
+    until("more checks", async || daemon.figure(ONLINE).await >= before + 4.0).await;
+    let asleep = node.stop();
+    daemon.await_log("offline: ").await;
+    let node = asleep.start(PROGRAM);
+    until("the node to be back", async || daemon.log_with(" online, ").len() >= 2).await;
+    assert!(unhealthy(&daemon).await.is_some(), "the disk is full all the while");
+    assert_eq!(daemon.log_with("results cannot be stored").len(), 1, "it is told once");
+
+    std::fs::remove_file(disk.path().join(FILLER)).unwrap();
+    daemon.await_log("results are stored again").await;
+    until("a healthy daemon", async || unhealthy(&daemon).await.is_none()).await;
+    // Every check of before is counted, the hub has each, and each once.
+    let counted = all_checks(&daemon.url).await;
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
+    daemon.reload_until("peers to watch").await;
+    let stored = daemon.checks(1).await;
+    assert!(stored >= counted, "{counted} checks were done, and {stored} stored");
+    until("all checks at the hub", async || {
+        let told = hub.checks(id).await;
+        assert!(told <= stored, "{stored} checks were done, and the hub has {told}");
+        told == stored
+    })
+    .await;
+    let log = daemon.stop().await;
+    assert!(!log.contains("panicked"), "{log}");
+    drop(node);
+    namespace::system("umount", &[place]);
+}
+
+const FILLER: &str = "filler";
+
+/// Leaves no room at all.
+fn fill(disk: &Path) {
+    let mut filler = File::create(disk.join(FILLER)).unwrap();
+    for size in [4096, 1] {
+        while filler.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+/// What `/health` says, when it is nothing good.
+async fn unhealthy(daemon: &Running) -> Option<String> {
+    let (status, text) = get(&format!("{}/health", daemon.url)).await;
+    assert!([200, 503].contains(&status), "{status}: {text}");
+    (status == 503).then_some(text)
+}

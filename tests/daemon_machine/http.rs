@@ -1,0 +1,52 @@
+//! What is asked over HTTP.
+
+use std::sync::LazyLock;
+
+use reqwest::Client;
+use serde_json::Value;
+
+static CLIENT: LazyLock<()> = LazyLock::new(easytier::tunnel::insecure_tls::init_crypto_provider);
+
+/// A client for one request: each test has a runtime of its own.
+pub fn client() -> Client {
+    LazyLock::force(&CLIENT);
+    Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
+}
+
+/// The status and text of an answer.
+pub async fn get(url: &str) -> (u16, String) {
+    let answer = client().get(url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// `data` of the public API's answer, or `null`.
+pub async fn data(base: &str, path: &str) -> Value {
+    let (_, text) = get(&format!("{base}{path}")).await;
+    let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path}: {text}"));
+    answer["data"].clone()
+}
+
+/// How many checks of a node there were in the last day; 0 for a node that is not there.
+pub async fn checks(base: &str, id: i64) -> u64 {
+    data(base, &format!("/api/nodes/{id}/health/stats?hours=24")).await["total_checks"].as_u64().unwrap_or(0)
+}
+
+/// The nodes of the public list, by name.
+pub async fn nodes(base: &str) -> Vec<Value> {
+    data(base, "/api/nodes?per_page=1000").await["items"].as_array().cloned().unwrap_or_default()
+}
+
+/// The figure at `/metrics` whose name and labels are `series`; 0 when there is none yet.
+pub async fn figure(base: &str, series: &str) -> f64 {
+    let (status, text) = get(&format!("{base}/metrics")).await;
+    assert_eq!(status, 200, "{text}");
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().expect("a number"))
+}
+
+/// How many checks a daemon has done, whatever came of them.
+pub async fn all_checks(base: &str) -> u64 {
+    let (_, text) = get(&format!("{base}/metrics")).await;
+    let counts = text.lines().filter(|line| line.starts_with("easytier_uptime_probe_checks_total{"));
+    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+}

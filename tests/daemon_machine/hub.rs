@@ -1,0 +1,69 @@
+//! A hub of the test's own, which probes and the test ask over HTTP, and whose database the test looks into.
+
+use std::{net::SocketAddr, time::Duration};
+
+use easytier_probe::{AddressPolicy, CheckOptions, Checker, PeerUrl, Secret};
+use easytier_uptime_hub::{
+    api::{self, ApiOptions},
+    consensus::Policy,
+    crypto::HubKey,
+    model::{PeerId, PeerSpec},
+    store::{Location, Store, StoreOptions},
+    time::Timestamp,
+    upkeep::upkeep,
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::http;
+
+/// A hub that serves. It ends when dropped.
+pub struct Hub {
+    pub store: Store,
+    pub address: SocketAddr,
+    _stop: DropGuard,
+    _folder: TempDir,
+}
+
+impl Hub {
+    /// It believes the first result that says something new.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("hub.db"));
+        let policy = Policy { confirmations: 1, ..Policy::default() };
+        let options = StoreOptions { policy, ..StoreOptions::new(location, HubKey::generate()) };
+        let store = Store::open(options, Timestamp::now()).await.unwrap();
+        let checker = Checker::new(CheckOptions { addresses: AddressPolicy::PUBLIC_ONLY, ..CheckOptions::default() });
+        let options = ApiOptions { trusted_proxies: Vec::new(), session_key: Secret::from("of a test") };
+        let router = api::router(store.clone(), checker, options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(api::serve(listener, router, stop.clone().cancelled_owned(), Duration::ZERO));
+        tokio::spawn(upkeep(store.clone(), stop.clone().cancelled_owned()));
+        Self { store, address, _stop: stop.drop_guard(), _folder: folder }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A token for the probe `server_id` in the default region.
+    pub async fn token(&self, server_id: &str) -> String {
+        let region = "default".parse().unwrap();
+        let issued = self.store.create_node_token(server_id, Some(server_id), &region, Timestamp::now()).await;
+        issued.unwrap().token.expose().to_owned()
+    }
+
+    /// Has the node at `url` watched.
+    pub async fn add(&self, url: impl AsRef<str>) -> PeerId {
+        let url: PeerUrl = url.as_ref().parse().expect("a peer URL");
+        self.store.add_peer(&PeerSpec::new(url), Timestamp::now()).await.unwrap()
+    }
+
+    /// How many checks of a peer it knows of.
+    pub async fn checks(&self, id: PeerId) -> u64 {
+        http::checks(&self.url(), id.0).await
+    }
+}

@@ -1,0 +1,75 @@
+//! A line of long delay that loses packets.
+
+use easytier_probe::Scheme;
+use tokio::time::Instant;
+
+use crate::{
+    http::{data, figure},
+    hub::Hub,
+    namespace,
+    program::{Folder, PROGRAM},
+    support::node::NodeOptions,
+    until, wire,
+};
+
+/// Places at which the node is reached, each by tcp and by udp.
+const PLACES: u8 = 10;
+const PEERS: usize = PLACES as usize * 2;
+
+/// Checks of each peer before the test is over.
+const CHECKS: u64 = 8;
+
+/// Seconds from one check of a peer to the next; what it is when nothing is set.
+const INTERVAL: f64 = 5.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_behind_a_bad_line_stay_online() {
+    if !namespace::has_own("line::peers_behind_a_bad_line_stay_online") {
+        return;
+    }
+    wire::lay();
+    let listen = ["tcp", "udp"].map(|scheme| format!("{scheme}://{}:0", wire::HERE));
+    let node = NodeOptions { listen: listen.into(), ..NodeOptions::listening_on(&[]) }.start(PROGRAM);
+    let hub = Hub::start().await;
+    let mut ids = Vec::new();
+    for (scheme, name) in [(Scheme::Tcp, "tcp"), (Scheme::Udp, "udp")] {
+        let port = node.url(scheme).port().unwrap();
+        for nth in 0..PLACES {
+            ids.push(hub.add(format!("{name}://{}:{port}", wire::over_the_line(nth))).await);
+        }
+    }
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", ""), ("FLAP_DAMPING", "")]);
+    let daemon = folder.daemon().await;
+    let started = Instant::now();
+    until("checks of every peer", async || {
+        let mut counts = Vec::new();
+        for id in &ids {
+            counts.push(hub.checks(*id).await);
+        }
+        counts.into_iter().all(|checks| checks >= CHECKS)
+    })
+    .await;
+
+    // No check was left out for long, and none was repeated in haste.
+    let rounds = started.elapsed().as_secs_f64() / INTERVAL + 1.0;
+    let (mut checks, mut healthy) = (0.0, 0.0);
+    for id in &ids {
+        let stats = data(&hub.url(), &format!("/api/nodes/{id}/health/stats?hours=24")).await;
+        let [all, good] = ["total_checks", "healthy_count"].map(|field| stats[field].as_f64().unwrap());
+        checks += all;
+        healthy += good;
+        let average = stats["average_response_time"].as_f64().unwrap_or_default() / 1000.0;
+        println!("{id}: {good} of {all}, {average} ms");
+        assert!((600.0..5000.0).contains(&average), "peer {id}: {stats}");
+    }
+    let missed = figure(&daemon.url, "easytier_uptime_probe_checks_missed_total").await;
+    println!("{checks} checks, {healthy} healthy, {missed} missed, in {rounds} rounds");
+    assert!(healthy >= 0.85 * checks, "{healthy} of {checks} checks found the node");
+    assert!(checks <= rounds * PEERS as f64 * 1.2, "{checks} checks in {rounds} rounds of {PEERS}");
+    assert!(checks + missed >= (rounds - 3.0) * PEERS as f64, "{checks} checks in {rounds} rounds of {PEERS}");
+    assert!(missed <= 0.1 * checks, "{missed} checks were missed beside {checks}");
+    let down = crate::http::nodes(&hub.url()).await.into_iter().filter(|node| node["is_active"] != true);
+    assert_eq!(down.collect::<Vec<_>>(), Vec::<serde_json::Value>::new(), "the hub believes all to be up");
+    drop(node);
+}

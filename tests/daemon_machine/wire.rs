@@ -1,0 +1,88 @@
+//! A bad line: packets take their time, and some are lost.
+//!
+//! Whatever is sent to an address of the line comes back to this machine, from that address: so a node that listens here
+//! is reached over the line at every address of it. Delay and loss are those of `tc netem`, or, where the kernel has no
+//! netem, of the line itself.
+
+use std::{
+    ffi::CString,
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    net::Ipv4Addr,
+    os::fd::AsRawFd,
+    process::Command,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::namespace::system;
+
+const NAME: &str = "wire";
+const DELAY: Duration = Duration::from_millis(300);
+const LOSS: f64 = 0.1;
+
+/// Where nodes listen.
+pub const HERE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+
+/// Where they are reached over the line.
+pub fn over_the_line(nth: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 9, 0, 2 + nth)
+}
+
+/// Makes the line, in a network namespace of the test's own. It lasts as long as the process.
+pub fn lay() {
+    let device = open();
+    system("ip", &["addr", "add", &format!("{HERE}/24"), "dev", NAME]);
+    system("ip", &["link", "set", NAME, "up"]);
+    let netem = format!("root netem delay {}ms loss {}%", DELAY.as_millis(), LOSS * 100.0);
+    let netem = Command::new("tc").args(["qdisc", "add", "dev", NAME]).args(netem.split(' ')).output();
+    let (delay, loss) = match netem.expect("tc is there; tools/setup installs it").status.success() {
+        true => (Duration::ZERO, 0.0),
+        false => (DELAY, LOSS),
+    };
+    let (send, arrive) = mpsc::channel::<(Instant, Vec<u8>)>();
+    let mut into = device.try_clone().unwrap();
+    thread::spawn(move || {
+        let mut device = device;
+        let mut luck = StdRng::seed_from_u64(4711);
+        let mut packet = [0; 2048];
+        while let Ok(length) = device.read(&mut packet) {
+            if !luck.gen_bool(loss) {
+                let _ = send.send((Instant::now() + delay, packet[..length].to_vec()));
+            }
+        }
+    });
+    thread::spawn(move || {
+        for (at, mut packet) in arrive {
+            thread::sleep(at.saturating_duration_since(Instant::now()));
+            if packet[0] >> 4 == 4 {
+                turn_around(&mut packet);
+                let _ = into.write_all(&packet);
+            }
+        }
+    });
+}
+
+/// Swaps the addresses of an IPv4 packet. All checksums stay right: they are sums, and the sums are the same.
+fn turn_around(packet: &mut [u8]) {
+    let (from, to) = packet[12..20].split_at_mut(4);
+    from.swap_with_slice(to);
+}
+
+/// A network device whose packets this process reads and writes.
+fn open() -> File {
+    let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("the kernel has tun devices");
+    let name = CString::new(NAME).unwrap();
+    // SAFETY: the request is all zeros but for a name that fits with its NUL, and the flags; the call only reads it.
+    let outcome = unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        std::ptr::copy_nonoverlapping(name.as_ptr(), request.ifr_name.as_mut_ptr(), name.as_bytes_with_nul().len());
+        request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
+        libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF as _, &request)
+    };
+    assert_eq!(outcome, 0, "no device: {}", std::io::Error::last_os_error());
+    device
+}
