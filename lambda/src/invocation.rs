@@ -154,3 +154,44 @@ fn is_unauthorized(cycle: &CycleReport) -> bool {
     let error = cycle.fetch_error.as_ref().and_then(|error| error.downcast_ref::<BackendError>());
     error.is_some_and(BackendError::is_unauthorized)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use easytier_probe::config::Sources;
+    use lambda_runtime::Context;
+    use serde_json::json;
+    use tracing_subscriber::{Layer, layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_has_passed_says_nothing() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        assert_eq!(time_left(1_000_005_000, now), Duration::from_secs(5));
+        assert_eq!(time_left(1_000_000_000, now), UNKNOWN);
+        assert_eq!(time_left(600_000, now), UNKNOWN);
+    }
+
+    /// Panics in the middle of a check: where it logs how it went.
+    struct Panics;
+
+    impl<S: tracing::Subscriber> Layer<S> for Panics {
+        fn on_event(&self, event: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+            assert!(!event.metadata().target().starts_with("easytier_probe::check"), "a panic in a check");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_check_is_a_failed_check_and_no_failed_invocation() {
+        let environment = BTreeMap::from([("ALLOW_LOCAL_PEERS".to_owned(), "true".into())]);
+        let sandbox = Sandbox::new(Sources { environment, ..Sources::default() }, None).unwrap();
+        let _panics = tracing_subscriber::registry().with(Panics).set_default();
+        let event = LambdaEvent::new(json!({"peers": ["tcp://127.0.0.1:1"]}), Context::default());
+        let report = run(&sandbox, event).await.unwrap();
+        let report = serde_json::to_value(report).unwrap();
+        assert_eq!((&report["checked"], &report["unknown"]), (&json!(1), &json!(1)), "{report}");
+        assert_eq!(report["failures"], json!({"internal": 1}));
+    }
+}

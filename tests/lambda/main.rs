@@ -3,6 +3,7 @@
 mod addresses;
 mod aws;
 mod deadlines;
+mod emulator;
 mod function;
 mod hub;
 mod invocations;
