@@ -1,6 +1,6 @@
 // What a person does with the pages, in a real browser, against a hub and nodes that are real too.
 //
-// usage: node run.mjs PROGRAM OUTPUT   with PROGRAM easytier-uptime, and OUTPUT the folder for screenshots
+// tests/browser/run calls it: node run.mjs PROGRAM OUTPUT, with PROGRAM easytier-uptime, and OUTPUT the folder for screenshots
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,6 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const [program, output] = process.argv.slice(2);
-// The packages are installed beside the output, which is where tests/browser/run says.
 const require = createRequire(join(process.env.BROWSER_PACKAGES, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -49,7 +48,7 @@ async function stop({ child }, signal = "SIGTERM") {
   await ended;
 }
 
-const node = () => start(["node", "--listen", "tcp://127.0.0.1:0", "--network-name", "shared", "--network-secret", "s", "--exit-with-stdin"]);
+const node = () => start(["node", "--listen", `tcp://${process.env.PUBLIC}:0`, "--network-name", "shared", "--network-secret", "s", "--exit-with-stdin"]);
 
 // What a browser says that should not be: errors of scripts, requests that fail, answers that refuse.
 class Watch {
@@ -94,8 +93,6 @@ async function main() {
     ADMIN_PASSWORD: PASSWORD,
     HEALTH_CHECK_INTERVAL: "1s",
     STATUS_REPORT_INTERVAL: "2s",
-    ALLOW_LOCAL_PEERS: "true",
-    ALLOW_PRIVATE_PEERS: "true",
   });
   const base = hub.address;
   const browser = await chromium.launch({
@@ -104,7 +101,7 @@ async function main() {
   });
   const watch = Object.assign(new Watch(), { base });
   try {
-    const context = await browser.newContext({ viewport: DESKTOP, locale: "en-US", permissions: ["clipboard-read", "clipboard-write"] });
+    const context = await browser.newContext({ viewport: DESKTOP, locale: "en-US", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
     context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     watch.page(page);
@@ -126,7 +123,7 @@ async function main() {
       await page.getByRole("button", { name: "Test the connection" }).click();
       await page.getByText("The node works").waitFor();
       await page.getByRole("button", { name: "Submit", exact: true }).click();
-      await page.getByText("It is listed once it is approved").or(page.getByText("listed once it is approved")).first().waitFor();
+      await page.getByText("The node is listed once it is approved").waitFor();
     };
     await step("nodes are submitted, and tested before", async () => {
       await submit("Alpha <b>node</b>", first.address, "games");

@@ -125,7 +125,7 @@ fn table(view: &View, credentials: &[Credential], now: Timestamp) -> Markup {
     let (texts, language) = (view.texts(), view.language);
     html! {
         div.frame {
-            table.plain {
+            table.plain.stack {
                 thead { tr { @for label in [texts.name, texts.probe, texts.its_region, texts.created, texts.actions] { th scope="col" { (label) } } } }
                 tbody {
                     @for credential in credentials {

@@ -69,7 +69,7 @@ fn table(view: &View, records: &[PeerRecord], now: Timestamp) -> Markup {
     let texts = view.texts();
     html! {
         div.frame {
-            table.plain {
+            table.plain.stack {
                 thead { tr { @for label in [texts.node, texts.says, texts.contact, texts.when, texts.actions] { th scope="col" { (label) } } } }
                 tbody { @for record in records { (row(view, record, now)) } }
             }
