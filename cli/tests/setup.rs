@@ -44,16 +44,17 @@ fn what_is_missing_is_installed_in_one_go() {
     assert_eq!(update, "update -qq");
     assert!(install.starts_with("install -y --no-install-recommends "), "{install}");
     // PostgreSQL is found where its package puts it, on the PATH or not, and so may be there.
-    for package in ["iproute2", "util-linux", "python3-venv"] {
+    for package in ["iproute2", "util-linux", "python3-venv", "nodejs", "npm", "chromium"] {
         assert!(install.split(' ').any(|word| word == package), "{package} is missing in {install:?}");
     }
 }
 
 #[test]
 fn what_is_there_is_not_installed_again() {
-    let asked = asked_for(&["ip", "initdb", "python3", "npm", "systemd-analyze", "kill", "curl", "jq"]);
+    let others = [
+        "ip", "mount", "faketime", "initdb", "python3", "node", "npm", "chromium", "systemd-analyze", "kill", "curl", "jq",
+    ];
+    let asked = asked_for(&others);
     assert_eq!(asked, ["update -qq", "install -y --no-install-recommends util-linux"]);
-    assert!(
-        asked_for(&["ip", "initdb", "python3", "npm", "systemd-analyze", "kill", "curl", "jq", "unshare"]).is_empty()
-    );
+    assert!(asked_for(&[&others[..], &["unshare"]].concat()).is_empty());
 }

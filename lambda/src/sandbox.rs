@@ -12,7 +12,7 @@ use crate::{aws::Aws, logging, secrets};
 /// Defaults other than those of a machine: strangers may invoke a function, and its neighbours are others'.
 /// The log is CloudWatch's to read.
 const DEFAULTS: [(&str, &str); 3] =
-    [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "60s"), ("LOG_FORMAT", "json")];
+    [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "45s"), ("LOG_FORMAT", "json")];
 
 /// The variables that the function reads.
 const VARIABLES: [&str; 15] = [

@@ -37,7 +37,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 /// The body of a request, of at most [`MAX_BODY`].
-pub(super) async fn read(request: Request) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(request: Request) -> Result<Bytes, Refusal> {
     let body = tokio::time::timeout(BODY_TIMEOUT, whole(request.into_body())).await;
     body.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))?
 }
@@ -130,7 +130,7 @@ pub(super) fn small(place: &str, value: &Value) -> Result<(), Refusal> {
 }
 
 /// A region by its name; an empty one is none.
-pub(super) fn region(place: &str, name: Option<&str>) -> Result<Option<Region>, Refusal> {
+pub(crate) fn region(place: &str, name: Option<&str>) -> Result<Option<Region>, Refusal> {
     let name = name.map(str::trim).filter(|name| !name.is_empty());
     name.map(|name| name.parse().map_err(|error| Refusal::bad_request(format!("{place}: {error}")))).transpose()
 }

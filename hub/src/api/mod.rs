@@ -48,7 +48,7 @@ pub use self::{
     serve::serve,
     vitals::Vitals,
 };
-use self::{limit::Limits, metrics::Metrics};
+use self::{error::Refusal, limit::Limits, metrics::Metrics};
 pub(crate) use self::{public::parameter, serve::Closing};
 use crate::{pages, store::Store};
 
@@ -83,6 +83,12 @@ pub(crate) struct App {
 
 /// How many batches of results are taken in at the same time; each may be [`input::MAX_BODY`] long.
 const INGESTS: usize = 32;
+
+/// Whether a request shows a session of the admin that lasts. One that changes something must come from a page of this
+/// hub.
+pub(crate) async fn is_admin(parts: &Parts, app: &App) -> Result<bool, Refusal> {
+    Ok(admin::session::shown(parts, app).await?.is_some())
+}
 
 /// All routes of a hub, and the document that describes them.
 pub fn router(store: Store, checker: Checker, options: ApiOptions) -> Router {

@@ -145,10 +145,10 @@ pub fn color(nth: usize) -> &'static str {
 
 /// A chart of latencies with axes. Lines break where there was nothing for more than `gap`.
 pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, gap: std::time::Duration) -> Markup {
-    const LEFT: f64 = 52.0;
-    const RIGHT: f64 = 708.0;
+    const LEFT: f64 = 56.0;
+    const RIGHT: f64 = 1090.0;
     const TOP: f64 = 10.0;
-    const BOTTOM: f64 = 210.0;
+    const BOTTOM: f64 = 216.0;
     let most = round_up(lines.values().flatten().map(|(_, latency)| *latency).max().unwrap_or(1_000));
     let length = (to.0 - from.0).max(1) as f64;
     let x = |at: Timestamp| LEFT + (at.0 - from.0).max(0) as f64 / length * (RIGHT - LEFT);
@@ -158,7 +158,7 @@ pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, 
         .filter_map(|(region, line)| Some(format!("{region} {}", format::latency(line.last()?.1))))
         .collect();
     html! {
-        svg.chart viewBox="0 0 720 236" role="img" aria-label=(format!("{}: {}", language.texts().latency_by_region, summary.join(", "))) {
+        svg.chart viewBox="0 0 1100 244" role="img" aria-label=(format!("{}: {}", language.texts().latency_by_region, summary.join(", "))) {
             @for step in 0..=4_u8 {
                 @let value = most * f64::from(step) / 4.0;
                 line.grid x1=(LEFT) x2=(RIGHT) y1=(format!("{:.1}", y(value))) y2=(format!("{:.1}", y(value))) {}
@@ -166,7 +166,7 @@ pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, 
             }
             @for step in 0..=4_i64 {
                 @let at = Timestamp(from.0 + (to.0 - from.0) * step / 4);
-                text.axis x=(format!("{:.1}", x(at))) y="230" text-anchor=(match step { 0 => "start", 4 => "end", _ => "middle" }) {
+                text.axis x=(format!("{:.1}", x(at))) y="236" text-anchor=(match step { 0 => "start", 4 => "end", _ => "middle" }) {
                     (tick(at, to.0 - from.0))
                 }
             }

@@ -335,6 +335,48 @@ texts! {
     sent: "Thank you. The node is listed once it is approved.", "谢谢！审核通过后将显示。";
     failed: "That did not work", "操作失败";
 
+    // The admin's
+    admin_needs_script: "The admin's pages take JavaScript.", "管理页面需要启用 JavaScript。";
+    log_in: "Log in", "登录";
+    log_out: "Log out", "退出登录";
+    password: "Password", "密码";
+    keys: "Tokens and keys", "令牌与密钥";
+    events: "Events", "事件";
+    queue: "Waiting for approval", "待审核";
+    queue_empty: "Nothing is waiting.", "没有待审核的节点。";
+    listed: "Listed", "已列出";
+    waits: "Waits", "待审核";
+    actions: "Actions", "操作";
+    approve: "Approve", "通过";
+    take_off: "Take off the list", "下架";
+    delete: "Delete", "删除";
+    delete_sure: "Delete this node for good?", "确定永久删除此节点？";
+    export: "Export", "导出";
+    save: "Save", "保存";
+    cancel: "Cancel", "取消";
+    checking: "How it is checked", "检测方式";
+    watched_from: "Regions that check it (all when empty)", "检测地区（留空为全部）";
+    depth: "Check", "检测深度";
+    depth_full: "Full", "完整";
+    depth_handshake: "Handshake only", "仅握手";
+    deadline: "Deadline in ms, 0 for the usual", "超时（毫秒），0 为默认";
+    new_secret: "New network secret (stays as it is when empty)", "新的网络密钥（留空则不变）";
+    remove_secret: "Remove the secret: check it as a stranger", "移除密钥：以陌生人身份检测";
+    new_key: "A new token or key", "新建令牌或密钥";
+    kind: "Kind", "类型";
+    kind_node: "Node tokens of probes", "探针令牌";
+    kind_api: "API keys", "API 密钥";
+    kind_enrollment: "Enrollment keys", "注册密钥";
+    its_region: "Region", "地区";
+    create: "Create", "创建";
+    created: "Created", "创建时间";
+    revoke: "Revoke", "吊销";
+    revoked: "revoked", "已吊销";
+    issued: "Here it is", "创建成功";
+    issued_hint: "It is shown this once. Keep it in a safe place.", "仅显示这一次，请妥善保存。";
+    copy: "Copy", "复制";
+    none: "None.", "暂无。";
+
     // Errors
     not_found: "There is nothing here", "页面不存在";
     not_found_hint: "The page or the node does not exist, or is not listed any more.", "页面或节点不存在，或已不再列出。";

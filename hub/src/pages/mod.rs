@@ -4,6 +4,7 @@
 //! escapes every text. They show what the public API shows, from the same store; what changes something is sent to the
 //! API.
 
+mod admin;
 mod assets;
 mod badge;
 mod chart;
@@ -43,6 +44,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// What the pages share.
 #[derive(Clone, FromRef)]
 struct Site {
+    /// For what the admin's session needs.
+    app: App,
     store: Store,
     snapshots: Arc<Snapshots>,
     live: Arc<Live>,
@@ -51,8 +54,12 @@ struct Site {
 /// All pages.
 pub(crate) fn routes(app: &App) -> Router {
     let store = Store::from_ref(app);
-    let site =
-        Site { snapshots: Arc::new(Snapshots::new(store.clone())), live: Arc::new(Live::new(store.clone())), store };
+    let site = Site {
+        app: app.clone(),
+        snapshots: Arc::new(Snapshots::new(store.clone())),
+        live: Arc::new(Live::new(store.clone())),
+        store,
+    };
     Router::new()
         .route("/", get(nodes::page))
         .route("/nodes/{id}", get(node::page))
@@ -65,6 +72,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/badge/{id}/latency.svg", get(badge::latency))
         .route("/assets/{name}", get(assets::asset))
         .route("/favicon.ico", get(assets::icon))
+        .merge(admin::routes())
         .with_state(site)
         .layer(from_fn(frame))
 }

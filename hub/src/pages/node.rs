@@ -251,7 +251,7 @@ fn seen_by(language: Language, regions: &[RegionReport], now: Timestamp) -> Mark
     let texts = language.texts();
     html! {
         div.frame {
-            table.plain {
+            table.plain.stack {
                 thead {
                     tr {
                         @for label in [texts.region, texts.says, texts.uptime, texts.latency, texts.last_result, texts.when] {
@@ -306,7 +306,7 @@ fn reasons(language: Language, failures: &[FailureCount], now: Timestamp) -> Mar
     let texts = language.texts();
     html! {
         div.frame {
-            table.plain {
+            table.plain.stack {
                 thead { tr { @for label in [texts.reason, texts.got_to, texts.times, texts.last_time] { th scope="col" { (label) } } } }
                 tbody {
                     @for failure in failures {

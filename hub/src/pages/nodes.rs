@@ -333,9 +333,11 @@ fn line(view: &View, row: &Row, past: Option<&Past>, now: Timestamp) -> Markup {
     html! {
         tr id=(format!("node-{}", node.id)) {
             th.who scope="row" {
-                (state(language, node.verdict))
-                a.name href=(format!("/nodes/{}", node.id)) { (node.name) }
-                @if node.allow_relay { span.badge title=(texts.relay_hint) { (texts.relay) } }
+                span.title {
+                    (state(language, node.verdict))
+                    a.name href=(format!("/nodes/{}", node.id)) { (node.name) }
+                    @if node.allow_relay { span.badge title=(texts.relay_hint) { (texts.relay) } }
+                }
                 span.address { (node.url) }
                 @if !node.tags.is_empty() {
                     span.tags { @for tag in &node.tags { a.tag href=(view.with(&[("tags", tag.as_str())])) { (tag) } } }
@@ -435,7 +437,7 @@ pub fn command(node: &Node) -> String {
     }
 }
 
-fn paging(view: &View, number: usize, pages: usize) -> Markup {
+pub fn paging(view: &View, number: usize, pages: usize) -> Markup {
     let texts = view.texts();
     let link = |page: usize| view.with(&[("page", &page.to_string())]);
     html! {

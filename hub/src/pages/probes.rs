@@ -80,7 +80,7 @@ fn card(view: &View, number: usize, probe: &Probe, now: Timestamp) -> Markup {
     }
 }
 
-fn presence(view: &View, presence: Presence) -> Markup {
+pub fn presence(view: &View, presence: Presence) -> Markup {
     let verdict = match presence {
         Presence::Online => Verdict::Up,
         Presence::Degraded => Verdict::Partial,

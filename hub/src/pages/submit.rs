@@ -76,7 +76,7 @@ fn field(label: &str, name: &str, kind: &str, required: bool, max: &str, hint: O
         label.grow {
             span { (label) @if required { " *" } }
             input name=(name) type=(kind) required[required] maxlength=(max) autocomplete=(complete)
-                aria-describedby=[described.as_deref()];
+                data-type=[(name == "tags").then_some("list")] aria-describedby=[described.as_deref()];
             @if let Some(hint) = hint { small id=(format!("{name}-hint")) { (hint) } }
         }
     }

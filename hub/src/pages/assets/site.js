@@ -259,23 +259,29 @@ if (filters) {
 
 // ---- Submitting a node
 
+// What a form says, as the API takes it. What is empty is left out, or clears where the form is about what is there.
 function fieldsOf(form) {
+  const clears = form.dataset.clear !== undefined;
   const fields = {};
   for (const input of form.elements) {
     if (!input.name) continue;
+    const kind = input.dataset.type;
     const value = input.value.trim();
-    if (input.type === "checkbox") fields[input.name] = input.checked;
-    else if (input.name === "tags") fields.tags = value.split(/[,，]/).map((tag) => tag.trim()).filter(Boolean);
-    else if (value !== "") fields[input.name] = input.dataset.type === "number" ? Number(value) : input.value;
+    if (kind === "remove") {
+      if (input.checked) fields[input.name] = false;
+    } else if (input.type === "checkbox") fields[input.name] = input.checked;
+    else if (kind === "list") fields[input.name] = value.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
+    else if (value !== "") fields[input.name] = kind === "number" ? Number(value) : input.value;
+    else if (clears && kind === undefined) fields[input.name] = "";
   }
   return fields;
 }
 
-async function post(address, fields) {
+async function ask(method, address, fields) {
   const response = await fetch(address, {
-    method: "POST",
+    method,
     headers: { "content-type": "application/json", accept: "application/json" },
-    body: JSON.stringify(fields),
+    body: method === "DELETE" ? undefined : JSON.stringify(fields),
   });
   return response.json();
 }
@@ -318,7 +324,7 @@ if (submission) {
     if (!host.reportValidity()) return;
     busy(async () => {
       tell(outcome, "", testing);
-      const { success, data, error } = await post(testAt, fieldsOf(submission));
+      const { success, data, error } = await ask("POST", testAt, fieldsOf(submission));
       const facts = data ? [
         ["", data.address],
         ["ms", data.response_time === null ? null : (data.response_time / 1000).toFixed(1)],
@@ -330,12 +336,33 @@ if (submission) {
   submission.addEventListener("submit", (event) => {
     event.preventDefault();
     busy(async () => {
-      const { success, error } = await post(submission.getAttribute("action"), fieldsOf(submission));
+      const { success, error } = await ask("POST", submission.getAttribute("action"), fieldsOf(submission));
       tell(outcome, success ? "good" : "bad", success ? sent : failed, error ?? "");
       if (success) submission.reset();
     });
   });
 }
+
+// ---- Forms of the admin's that go to the API
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest?.("form[data-api]");
+  if (!form) return;
+  event.preventDefault();
+  if (form.dataset.confirm && !confirm(form.dataset.confirm)) return;
+  const outcome = document.getElementById("outcome");
+  const button = event.submitter;
+  if (button) button.disabled = true;
+  try {
+    const { success, error } = await ask(form.dataset.api, form.getAttribute("action"), fieldsOf(form));
+    if (success) location.assign(form.dataset.then ?? location.href);
+    else tell(outcome, "bad", outcome.dataset.failed, error ?? "");
+  } catch {
+    tell(outcome, "bad", outcome.dataset.failed);
+  } finally {
+    if (button) button.disabled = false;
+  }
+});
 
 // ---- Everything that is clicked
 

@@ -1,0 +1,379 @@
+//! The pages over HTTP, as a browser without scripts gets them.
+
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use axum::http::{Request, StatusCode};
+use easytier_probe::{CheckResult, FailureCode};
+use easytier_uptime_hub::{
+    model::{Contacts, PeerId, PeerSpec, ProbeIdentity},
+    time::Timestamp,
+};
+use quick_xml::{Reader, events::Event};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    http::{PublicHub, Reply},
+    support::{Engine, TestStore, offline, on_both_engines, online, spec},
+};
+
+on_both_engines! {
+    the_list_shows_what_is_approved_and_links_to_each_node,
+    filters_and_sorting_are_in_the_address,
+    the_list_is_cut_into_pages,
+    a_node_is_shown_from_all_sides,
+    nothing_that_only_the_operator_may_see_is_on_a_page,
+    badges_tell_the_state,
+    the_feed_is_xml_and_tells_each_change,
+    open_pages_are_told_of_a_change,
+}
+
+/// What breaks out of a page that does not escape it.
+const HOSTILE: &str = "</title><script>alert(1)</script><img src=x onerror=\"alert('2')\">&amp;";
+
+fn named(name: &str, url: &str) -> PeerSpec {
+    PeerSpec { name: name.to_owned(), ..spec(url) }
+}
+
+async fn add(hub: &PublicHub, spec: &PeerSpec) -> PeerId {
+    hub.add_peer(spec, Timestamp::now()).await.unwrap()
+}
+
+async fn report(hub: &PublicHub, probe: &ProbeIdentity, results: Vec<CheckResult>) {
+    let count = results.len();
+    let receipt = hub.report(probe, results, Timestamp::now()).await;
+    assert_eq!(receipt.accepted, count, "{receipt:?}");
+}
+
+/// A page as somebody with this language gets it.
+async fn read(hub: &PublicHub, path: &str, language: &str) -> Reply {
+    hub.send(Request::get(path).header("accept", "text/html").header("accept-language", language), "").await
+}
+
+async fn page(hub: &PublicHub, path: &str) -> String {
+    let reply = read(hub, path, "en").await;
+    assert_eq!(reply.status, StatusCode::OK, "{path}: {reply:?}");
+    reply.text().to_owned()
+}
+
+/// The names of the nodes on a page of the list, in order.
+fn listed(page: &str) -> Vec<&str> {
+    let rows = page.split("<a class=\"name\"").skip(1);
+    rows.map(|row| row.split_once('>').unwrap().1.split_once('<').unwrap().0).collect()
+}
+
+/// A list is read at most once a second, so it is looked at until it is as it should be.
+async fn until_listed(hub: &PublicHub, path: &str, expected: &[&str]) {
+    let mut seen = String::new();
+    let as_expected = async {
+        loop {
+            seen = page(hub, path).await;
+            if listed(&seen) == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = timeout(Duration::from_secs(30), as_expected).await.is_ok();
+    assert!(in_time, "{path}: {:?} and not {expected:?}", listed(&seen));
+}
+
+async fn the_list_shows_what_is_approved_and_links_to_each_node(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let shown = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    hub.submit_peer(&named("Hidden", "tcp://hidden.example.net:11010"), Timestamp::now()).await.unwrap();
+    let probe = hub.live_probe("secret-host-name", "eu").await;
+    report(&hub, &probe, vec![CheckResult { response_time: Some(12.41), ..online(shown, Timestamp::now()) }]).await;
+
+    until_listed(&hub, "/", &["Shanghai 2"]).await;
+    let list = page(&hub, "/").await;
+    assert!(list.contains(&format!("href=\"/nodes/{shown}\"")));
+    assert!(
+        list.contains("tcp://node.example.net:11010") && list.contains("easytier-core -p tcp://node.example.net:11010")
+    );
+    assert!(list.contains("12 ms") && list.contains("<b>1</b> Online"), "{list}");
+}
+
+async fn filters_and_sorting_are_in_the_address(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let far = add(&hub, &PeerSpec { allow_relay: true, ..named("b far", "tcp://far.example.net:1") }).await;
+    let near =
+        add(&hub, &PeerSpec { tags: ["国内".parse().unwrap()].into(), ..named("c near", "udp://near.example.net:1") })
+            .await;
+    let down = add(&hub, &named("a down", "wss://down.example.net:443")).await;
+    let (eu, asia) = (hub.live_probe("p1", "eu").await, hub.live_probe("p2", "asia").await);
+    let now = Timestamp::now();
+    let at = |peer, ms| CheckResult { response_time: Some(ms), ..online(peer, now) };
+    report(&hub, &eu, vec![at(far, 90.0), at(near, 5.0), offline(down, now)]).await;
+    report(&hub, &asia, vec![at(near, 7.0)]).await;
+
+    for (query, expected) in [
+        ("", &["c near", "b far", "a down"][..]),
+        ("?sort=name", &["a down", "b far", "c near"]),
+        ("?sort=latency", &["c near", "b far", "a down"]),
+        ("?online=true&sort=name", &["b far", "c near"]),
+        ("?search=FAR.example", &["b far"]),
+        ("?protocol=udp", &["c near"]),
+        ("?tags=%E5%9B%BD%E5%86%85", &["c near"]),
+        ("?relay=true", &["b far"]),
+        ("?region=asia", &["c near"]),
+        ("?search=nothing", &[]),
+    ] {
+        until_listed(&hub, &format!("/{query}"), expected).await;
+    }
+    assert_eq!(read(&hub, "/?protocol=carrier-pigeon", "en").await.status, StatusCode::BAD_REQUEST);
+}
+
+async fn the_list_is_cut_into_pages(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    for name in ["a", "b", "c"] {
+        add(&hub, &named(name, &format!("tcp://{name}.example.net:1"))).await;
+    }
+    until_listed(&hub, "/?sort=name&per_page=2", &["a", "b"]).await;
+    until_listed(&hub, "/?sort=name&per_page=2&page=2", &["c"]).await;
+    // One that was removed in between leaves no empty page.
+    until_listed(&hub, "/?sort=name&per_page=2&page=9", &["c"]).await;
+    let first = page(&hub, "/?sort=name&per_page=2").await;
+    assert!(first.contains("rel=\"next\" href=\"/?sort=name&amp;per_page=2&amp;page=2\""), "{first}");
+}
+
+async fn a_node_is_shown_from_all_sides(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    let (eu, asia) = (hub.live_probe("secret-host-name", "eu").await, hub.live_probe("p2", "asia").await);
+    let now = Timestamp::now();
+    report(&hub, &eu, vec![CheckResult { response_time: Some(12.41), ..online(peer, now) }]).await;
+    let bad = CheckResult { error: Some(FailureCode::NotEasytier), ..offline(peer, now) };
+    report(&hub, &asia, vec![bad]).await;
+
+    for range in ["1h", "24h", "7d", "30d"] {
+        let page = page(&hub, &format!("/nodes/{peer}?range={range}")).await;
+        for expected in
+            ["Shanghai 2", "The port answers, but it is not EasyTier", "not_easytier", "asia", "eu", "12 ms"]
+        {
+            assert!(page.contains(expected), "no {expected} in {range}: {page}");
+        }
+        assert!(page.contains("Partly online") && page.contains("1/2 regions online"), "{page}");
+        assert!(page.contains("class=\"chart\"") && !page.contains("secret-host-name"));
+    }
+    let chinese = read(&hub, &format!("/nodes/{peer}"), "zh-CN").await;
+    assert!(chinese.text().contains("端口有应答，但不是 EasyTier"));
+    for wrong in ["/nodes/1000000", "/nodes/x", "/nodes/1?range=year"] {
+        let reply = read(&hub, wrong, "en").await;
+        assert!(reply.status.is_client_error() && reply.text().starts_with("<!DOCTYPE html>"), "{wrong}: {reply:?}");
+    }
+}
+
+async fn nothing_that_only_the_operator_may_see_is_on_a_page(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let contacts = Contacts {
+        qq_number: Some("masked-qq".into()),
+        wechat: Some("masked-wechat".into()),
+        mail: Some("masked@mail".into()),
+    };
+    let secret = PeerSpec {
+        contacts,
+        network_name: Some("masked-network".into()),
+        network_secret: Some("masked-secret".into()),
+        ..named("Listed", "tcp://node.example.net:11010")
+    };
+    let peer = add(&hub, &secret).await;
+    let waiting = PeerSpec { name: "Waiting".into(), ..named("Waiting", "tcp://waiting.example.net:1") };
+    let waiting = hub.submit_peer(&waiting, Timestamp::now()).await.unwrap();
+    let probe = hub.live_probe("masked-host", "eu").await;
+    report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
+    until_listed(&hub, "/", &["Listed"]).await;
+    for path in ["/", "/probes", "/events.atom", &format!("/nodes/{peer}"), &format!("/badge/{peer}/status.svg")] {
+        let page = page(&hub, path).await;
+        assert!(!page.contains("masked") && !page.contains("Waiting"), "{path}: {page}");
+    }
+    for path in ["nodes/ID", "badge/ID/status.svg", "badge/ID/uptime.svg", "badge/ID/latency.svg"] {
+        let reply = read(&hub, &format!("/{}", path.replace("ID", &waiting.to_string())), "en").await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+async fn badges_tell_the_state(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named(HOSTILE, "tcp://node.example.net:11010")).await;
+    let badge = async |name: &str| {
+        let reply = read(&hub, &format!("/badge/{peer}/{name}"), "en").await;
+        assert_eq!(reply.header("content-type"), Some("image/svg+xml"), "{reply:?}");
+        let text = reply.text().to_owned();
+        assert_xml(&text);
+        text
+    };
+    assert!(badge("status.svg").await.contains("Unknown"));
+    assert!(badge("uptime.svg?days=7").await.contains("Uptime 7d: –"));
+    let probe = hub.live_probe("p1", "eu").await;
+    report(&hub, &probe, vec![CheckResult { response_time: Some(12.41), ..online(peer, Timestamp::now()) }]).await;
+    assert!(badge("status.svg").await.contains("Online"));
+    assert!(badge("uptime.svg").await.contains("Uptime 30d: 100%"));
+    assert!(badge("latency.svg?lang=zh").await.contains("延迟: 12 ms"));
+    assert_eq!(read(&hub, &format!("/badge/{peer}/uptime.svg?days=0"), "en").await.status, StatusCode::BAD_REQUEST);
+}
+
+/// Fails for what is no XML document.
+#[track_caller]
+fn assert_xml(text: &str) {
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    let mut depth = 0;
+    loop {
+        match reader.read_event().unwrap_or_else(|error| panic!("{error}: {text}")) {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth -= 1,
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0, "{text}");
+}
+
+async fn the_feed_is_xml_and_tells_each_change(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    assert_xml(&page(&hub, "/events.atom").await);
+    let peer = add(&hub, &named(&format!("{HOSTILE}\u{8}"), "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
+    let reply = read(&hub, "/events.atom", "en").await;
+    assert_eq!(reply.header("content-type"), Some("application/atom+xml; charset=utf-8"));
+    let feed = reply.text();
+    assert_xml(feed);
+    assert!(feed.contains("Unknown → Online (1/1 regions online)") && feed.matches("<entry>").count() == 1, "{feed}");
+    assert!(
+        feed.contains(&format!("href=\"/nodes/{peer}\"/>")) && !feed.contains("<script>") && !feed.contains('\u{8}')
+    );
+}
+
+async fn open_pages_are_told_of_a_change(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let mut stream = TcpStream::connect(hub.address).await.unwrap();
+    stream.write_all(b"GET /live HTTP/1.1\r\nhost: hub\r\n\r\n").await.unwrap();
+    let mut told = Vec::new();
+    let listen = async |stream: &mut TcpStream, told: &mut Vec<u8>, words: &str| {
+        let heard = async {
+            while !String::from_utf8_lossy(told).contains(words) {
+                assert!(stream.read_buf(told).await.unwrap() > 0, "it ended: {}", String::from_utf8_lossy(told));
+            }
+        };
+        let in_time = timeout(Duration::from_secs(60), heard).await.is_ok();
+        assert!(in_time, "no {words:?} in {}", String::from_utf8_lossy(told));
+    };
+    listen(&mut stream, &mut told, ": listening").await;
+    assert!(String::from_utf8_lossy(&told).contains("content-type: text/event-stream"));
+    // The first look at the store is what later ones are compared with; nobody tells when it was.
+    let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    let changes = async {
+        loop {
+            report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
+            add(&hub, &named("another", &format!("tcp://{}.example.net:1", uuid::Uuid::new_v4()))).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        () = listen(&mut stream, &mut told, "event: change") => {}
+        () = changes => unreachable!("it goes on"),
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_in_the_language_that_is_asked_for() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    assert!(read(&hub, "/", "en").await.text().contains("<html lang=\"en\">"));
+    let chinese = read(&hub, "/", "zh-CN,zh;q=0.9").await;
+    assert!(chinese.text().contains("<html lang=\"zh-CN\">") && chinese.text().contains("EasyTier 共享节点"));
+    let chosen = read(&hub, "/?lang=zh&search=x", "en").await;
+    assert!(
+        chosen.text().contains("<html lang=\"zh-CN\">") && chosen.text().contains("href=\"/?search=x&amp;lang=en\"")
+    );
+    let cookie = chosen.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("uptime_lang=zh; "), "{cookie}");
+    let again = hub.send(Request::get("/probes").header("cookie", "uptime_lang=zh; uptime_theme=dark"), "").await;
+    assert!(again.text().contains("<html lang=\"zh-CN\" data-theme=\"dark\">"));
+}
+
+#[tokio::test]
+async fn hostile_text_stays_text() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let hostile = PeerSpec {
+        description: HOSTILE.into(),
+        tags: ["<script>tag</script>".parse().unwrap()].into(),
+        ..named(HOSTILE, "tcp://node.example.net:11010")
+    };
+    let peer = add(&hub, &hostile).await;
+    let probe = hub.live_probe("p1", "<script>region</script>").await;
+    report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
+    let query = "search=%22%3E%3Cscript%3Ealert(3)%3C/script%3E&region=%3Cscript%3E&tags=%22%3E%3Cscript%3E";
+    for path in ["/", &format!("/?{query}"), &format!("/nodes/{peer}?x=%22%3E%3Cscript%3E"), "/probes", "/%3Cscript%3E"]
+    {
+        let reply = read(&hub, path, "en").await;
+        let scripts = reply.text().matches("<script").count();
+        assert_eq!(scripts, 1, "{path}: {}", reply.text());
+        assert!(!reply.text().contains("<img src=x") && !reply.text().contains("onerror=\"alert"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_has_a_strict_policy_and_nothing_of_other_hosts() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let peer = add(&hub, &named("a", "tcp://node.example.net:11010")).await;
+    for path in ["/", "/probes", "/submit", &format!("/nodes/{peer}"), "/nodes/77", "/nowhere"] {
+        let reply = read(&hub, path, "en").await;
+        assert_eq!(
+            reply.header("content-security-policy"),
+            Some(
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                 form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+            ),
+            "{path}"
+        );
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}");
+        let page = reply.text();
+        assert!(!page.contains("style=") && !page.contains("onclick") && !page.contains("src=\"http"), "{path}");
+        // Every script and style has a file.
+        for asset in page.split(['"', '\'']).filter(|text| text.starts_with("/assets/")) {
+            let reply = hub.get(asset).await;
+            assert_eq!(reply.status, StatusCode::OK, "{asset}");
+            assert_eq!(reply.header("cache-control"), Some("public, max-age=31536000, immutable"), "{asset}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_page_for_people_and_an_envelope_for_programs() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let person = read(&hub, "/nowhere", "zh").await;
+    assert_eq!(person.status, StatusCode::NOT_FOUND);
+    assert!(person.text().contains("页面不存在"));
+    assert_eq!(hub.get("/nowhere").await.refusal(StatusCode::NOT_FOUND), "there is nothing at this path");
+    assert_eq!(read(&hub, "/api/nowhere", "en").await.refusal(StatusCode::NOT_FOUND), "there is nothing at this path");
+    assert_eq!(read(&hub, "/assets/site-0.css", "en").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_hub_that_stops_ends_the_news() {
+    let test = TestStore::new(Engine::Sqlite).await;
+    let mut hub = hub::TestHub::on(&test).await;
+    let mut stream = TcpStream::connect(hub.url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(b"GET /live HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut told = Vec::new();
+    while !String::from_utf8_lossy(&told).contains(": listening") {
+        assert!(stream.read_buf(&mut told).await.unwrap() > 0);
+    }
+    let stopped = hub.begin_stop();
+    timeout(Duration::from_secs(60), stream.read_to_end(&mut told)).await.expect("it ends").unwrap();
+    assert!(String::from_utf8_lossy(&told).ends_with("0\r\n\r\n"), "in order");
+    timeout(Duration::from_secs(60), stopped).await.expect("the hub stops").unwrap().unwrap();
+}
