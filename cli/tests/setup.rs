@@ -30,9 +30,19 @@ fn asked_for(installed: &[&str]) -> Vec<String> {
     program(folder.path(), "apt-get", APT_GET);
     program(folder.path(), "sudo", SUDO);
     installed.iter().for_each(|name| program(folder.path(), name, NOTHING));
+    // The linters are there.
+    let linters = folder.path().join("target/tools/bin");
+    fs::create_dir_all(&linters).unwrap();
+    ["hadolint", "shellcheck"].iter().for_each(|name| program(&linters, name, NOTHING));
     let calls = folder.path().join("calls");
     let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/setup");
-    let ran = Command::new("/bin/sh").arg(setup).env("PATH", folder.path()).env("CALLS", &calls).output().unwrap();
+    let ran = Command::new("/bin/sh")
+        .arg(setup)
+        .env("PATH", folder.path())
+        .env("CALLS", &calls)
+        .env("CARGO_TARGET_DIR", folder.path().join("target"))
+        .output()
+        .unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     fs::read_to_string(calls).unwrap_or_default().lines().map(str::to_owned).collect()
 }
@@ -52,7 +62,18 @@ fn what_is_missing_is_installed_in_one_go() {
 #[test]
 fn what_is_there_is_not_installed_again() {
     let others = [
-        "ip", "mount", "faketime", "initdb", "python3", "node", "npm", "chromium", "systemd-analyze", "kill", "curl", "jq",
+        "ip",
+        "mount",
+        "faketime",
+        "initdb",
+        "python3",
+        "node",
+        "npm",
+        "chromium",
+        "systemd-analyze",
+        "kill",
+        "curl",
+        "jq",
     ];
     let asked = asked_for(&others);
     assert_eq!(asked, ["update -qq", "install -y --no-install-recommends util-linux"]);

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{aws::Aws, logging, secrets};
 
 /// Defaults other than those of a machine: strangers may invoke a function, and its neighbours are others'.
-/// The log is CloudWatch's to read.
+/// The log is CloudWatch's to read. Peers are due again a little before the next minute's invocation.
 const DEFAULTS: [(&str, &str); 3] =
     [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "45s"), ("LOG_FORMAT", "json")];
 
