@@ -345,6 +345,8 @@ texts! {
     queue: "Waiting for approval", "待审核";
     queue_empty: "Nothing is waiting.", "没有待审核的节点。";
     listed: "Listed", "已列出";
+    status: "Status", "状态";
+    reach: "Contact", "联系方式";
     waits: "Waits", "待审核";
     actions: "Actions", "操作";
     approve: "Approve", "通过";
