@@ -344,6 +344,8 @@ async fn the_admins_pages_are_for_the_admin() {
     let waiting = named("Waiting", "tcp://waiting.example.net:1");
     let waiting = hub.submit_peer(&waiting, Timestamp::now()).await.unwrap();
     let paths = [
+        "/admin/import",
+        "/admin/settings",
         "/admin",
         "/admin/keys",
         "/admin/probes",
@@ -408,6 +410,30 @@ async fn a_key_is_shown_once_and_made_by_the_hubs_own_pages_only() {
     assert!(hub.authenticate(&token).await.unwrap().is_some());
     assert_eq!(post("/admin/keys/revoke", Some(&own), "kind=api&id=4").await.status, StatusCode::SEE_OTHER);
     assert!(hub.authenticate(&token).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_import_adds_what_is_not_there_or_says_what_is_wrong() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let cookie = log_in(&hub).await;
+    add(&hub, &named("known", "tcp://known.example.net:1")).await;
+    let import = async |peers: &str| {
+        let request = Request::post("/admin/import").header("cookie", &cookie);
+        let request = request.header("origin", format!("http://{}", hub.address));
+        hub.send(request, serde_html_form::to_string([("peers", peers)]).unwrap()).await
+    };
+    let wrong = import("tcp://new.example.net:1\n<script>").await;
+    assert!(
+        wrong.text().contains("&lt;script&gt;") && wrong.text().matches("<script").count() == 1,
+        "{}",
+        wrong.text()
+    );
+    assert_eq!(hub.export_peers().await.unwrap().len(), 1);
+    let good = import("tcp://new.example.net:1\ntcp://known.example.net:1\n").await;
+    assert!(good.text().contains("Added: <b>1</b>. Known before: <b>1</b>."), "{}", good.text());
+    let foreign = hub.send(Request::post("/admin/import").header("cookie", &cookie), "peers=tcp://other:1").await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    assert_eq!(hub.export_peers().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
