@@ -289,6 +289,154 @@ async fn open_pages_are_told_of_a_change(store: TestStore) {
 }
 
 #[tokio::test]
+async fn a_hundred_nodes_weigh_less_than_150_kilobytes() {
+    const MOST: usize = 150_000;
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let probes =
+        [hub.live_probe("p1", "eu").await, hub.live_probe("p2", "asia").await, hub.live_probe("p3", "us").await];
+    let now = Timestamp::now();
+    let mut peers = Vec::new();
+    for nth in 0..100 {
+        let tags = [format!("tag {}", nth % 7), format!("other {}", nth % 3)].map(|tag| tag.parse().unwrap()).into();
+        let named = named(&format!("共享节点 {nth}"), &format!("tcp://node-{nth}.example.net:{}", 11_000 + nth));
+        peers.push(add(&hub, &PeerSpec { tags, allow_relay: nth % 2 == 0, ..named }).await);
+    }
+    // Every node has a day of its own, which does not pack well.
+    for (nth, probe) in probes.iter().enumerate() {
+        for hour in 0..24_u64 {
+            let at = |peer: &PeerId| {
+                let at = now - Duration::from_secs(hour * 3600 + peer.0.unsigned_abs() * 37 % 3600);
+                let latency = Some((peer.0 * 7919 % 200) as f64 + (hour * nth as u64) as f64);
+                match (peer.0.unsigned_abs() * 31 + hour * 7) % 11 {
+                    0 => offline(*peer, at),
+                    _ => CheckResult { response_time: latency, min_ms: None, max_ms: None, ..online(*peer, at) },
+                }
+            };
+            report(&hub, probe, peers.iter().map(at).collect()).await;
+        }
+    }
+    let mut weight = 0;
+    let request = |path: &str| Request::get(path).header("accept-encoding", "gzip").header("accept", "text/html");
+    let plain = page(&hub, "/?per_page=100").await;
+    assert_eq!(listed(&plain).len(), 100);
+    let assets: Vec<&str> = plain.split('"').filter(|text| text.starts_with("/assets/")).collect();
+    assert_eq!(assets.len(), 3, "{assets:?}");
+    for path in assets.into_iter().chain(["/?per_page=100"]) {
+        let reply = hub.send(request(path), "").await;
+        assert_eq!(reply.header("content-encoding"), Some("gzip"), "{path}");
+        weight += reply.body.len();
+    }
+    assert!(weight < MOST, "{weight} bytes");
+}
+
+/// Logs in as the pages do, and gives the cookie.
+async fn log_in(hub: &PublicHub) -> String {
+    hub.set_admin_password(&"the admin's password".into(), Timestamp::now()).await.unwrap();
+    let request = Request::post("/api/admin/login").header("origin", format!("http://{}", hub.address));
+    let reply = hub.send(request, r#"{"password": "the admin's password"}"#).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    reply.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_admins_pages_are_for_the_admin() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let waiting = named("Waiting", "tcp://waiting.example.net:1");
+    let waiting = hub.submit_peer(&waiting, Timestamp::now()).await.unwrap();
+    let paths = [
+        "/admin/import",
+        "/admin/settings",
+        "/admin",
+        "/admin/keys",
+        "/admin/probes",
+        "/admin/events",
+        "/admin/export.json",
+        &format!("/admin/nodes/{waiting}"),
+    ];
+    for path in paths {
+        let reply = read(&hub, path, "en").await;
+        assert_eq!((reply.status, reply.header("location")), (StatusCode::SEE_OTHER, Some("/admin/login")), "{path}");
+        assert!(!reply.text().contains("Waiting"), "{path}");
+    }
+    let cookie = log_in(&hub).await;
+    for path in paths {
+        let reply = hub.send(Request::get(path).header("cookie", &cookie), "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {reply:?}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
+        assert!(reply.header("content-security-policy").is_some(), "{path}");
+    }
+    let queue = hub.send(Request::get("/admin").header("cookie", &cookie), "").await;
+    assert!(queue.text().contains("Waiting for approval (1)"));
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_made_by_the_hubs_own_pages_only() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let cookie = log_in(&hub).await;
+    let own = format!("http://{}", hub.address);
+    let post = async |path: &str, origin: Option<&str>, form: &'static str| {
+        let mut request = Request::post(path).header("cookie", &cookie);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        hub.send(request, form).await
+    };
+    for foreign in [None, Some("https://evil.example"), Some("null")] {
+        let reply = post("/admin/keys", foreign, "kind=api&name=reader").await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{foreign:?}");
+    }
+    let kept = |page: &str| page.split("id=\"issued\">").nth(1).map(|rest| rest.split('<').next().unwrap().to_owned());
+    for (form, prefix) in [
+        ("kind=api&name=reader", "eta_"),
+        ("kind=node&name=p1&region=eu", "etn_"),
+        ("kind=enrollment&name=new", "ete_"),
+    ] {
+        let made = post("/admin/keys", Some(&own), form).await;
+        assert_eq!(made.status, StatusCode::OK, "{made:?}");
+        let token = kept(made.text()).unwrap();
+        assert!(token.starts_with(prefix) && hub.authenticate(&token).await.unwrap().is_some());
+        let again = hub.send(Request::get("/admin/keys").header("cookie", &cookie), "").await;
+        assert!(again.text().contains("reader") && !again.text().contains(&token));
+    }
+    for wrong in ["kind=api&name=", "kind=other&name=x", "name=x", "kind=node&name=x&region=a%2Cb"] {
+        assert_eq!(post("/admin/keys", Some(&own), wrong).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let reader = post("/admin/keys", Some(&own), "kind=api&name=second").await;
+    let token = kept(reader.text()).unwrap();
+    assert_eq!(
+        post("/admin/keys/revoke", Some("https://evil.example"), "kind=api&id=4").await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert!(hub.authenticate(&token).await.unwrap().is_some());
+    assert_eq!(post("/admin/keys/revoke", Some(&own), "kind=api&id=4").await.status, StatusCode::SEE_OTHER);
+    assert!(hub.authenticate(&token).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_import_adds_what_is_not_there_or_says_what_is_wrong() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let cookie = log_in(&hub).await;
+    add(&hub, &named("known", "tcp://known.example.net:1")).await;
+    let import = async |peers: &str| {
+        let request = Request::post("/admin/import").header("cookie", &cookie);
+        let request = request.header("origin", format!("http://{}", hub.address));
+        hub.send(request, serde_html_form::to_string([("peers", peers)]).unwrap()).await
+    };
+    let wrong = import("tcp://new.example.net:1\n<script>").await;
+    assert!(
+        wrong.text().contains("&lt;script&gt;") && wrong.text().matches("<script").count() == 1,
+        "{}",
+        wrong.text()
+    );
+    assert_eq!(hub.export_peers().await.unwrap().len(), 1);
+    let good = import("tcp://new.example.net:1\ntcp://known.example.net:1\n").await;
+    assert!(good.text().contains("Added: <b>1</b>. Known before: <b>1</b>."), "{}", good.text());
+    let foreign = hub.send(Request::post("/admin/import").header("cookie", &cookie), "peers=tcp://other:1").await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    assert_eq!(hub.export_peers().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_page_is_in_the_language_that_is_asked_for() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     assert!(read(&hub, "/", "en").await.text().contains("<html lang=\"en\">"));

@@ -146,7 +146,7 @@ pub fn color(nth: usize) -> &'static str {
 /// A chart of latencies with axes. Lines break where there was nothing for more than `gap`.
 pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, gap: std::time::Duration) -> Markup {
     const LEFT: f64 = 56.0;
-    const RIGHT: f64 = 1090.0;
+    const RIGHT: f64 = 890.0;
     const TOP: f64 = 10.0;
     const BOTTOM: f64 = 216.0;
     let most = round_up(lines.values().flatten().map(|(_, latency)| *latency).max().unwrap_or(1_000));
@@ -158,7 +158,7 @@ pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, 
         .filter_map(|(region, line)| Some(format!("{region} {}", format::latency(line.last()?.1))))
         .collect();
     html! {
-        svg.chart viewBox="0 0 1100 244" role="img" aria-label=(format!("{}: {}", language.texts().latency_by_region, summary.join(", "))) {
+        svg.chart viewBox="0 0 900 244" role="img" aria-label=(format!("{}: {}", language.texts().latency_by_region, summary.join(", "))) {
             @for step in 0..=4_u8 {
                 @let value = most * f64::from(step) / 4.0;
                 line.grid x1=(LEFT) x2=(RIGHT) y1=(format!("{:.1}", y(value))) y2=(format!("{:.1}", y(value))) {}

@@ -345,6 +345,8 @@ texts! {
     queue: "Waiting for approval", "待审核";
     queue_empty: "Nothing is waiting.", "没有待审核的节点。";
     listed: "Listed", "已列出";
+    status: "Status", "状态";
+    reach: "Contact", "联系方式";
     waits: "Waits", "待审核";
     actions: "Actions", "操作";
     approve: "Approve", "通过";
@@ -376,6 +378,22 @@ texts! {
     issued_hint: "It is shown this once. Keep it in a safe place.", "仅显示这一次，请妥善保存。";
     copy: "Copy", "复制";
     none: "None.", "暂无。";
+    import: "Import", "导入";
+    import_hint: "Addresses one a line, TOML, or the JSON of a backend's list. What is listed already stays as it is.",
+        "每行一个地址，或 TOML，或后端列表的 JSON。已列出的节点保持不变。";
+    added: "Added", "已添加";
+    known: "Known before", "已存在";
+    settings: "Settings", "设置";
+    settings_hint: "What the hub runs with. It is changed in the hub's configuration, by these names, and taken over on SIGHUP.",
+        "当前运行的设置。请在服务配置中按下列名称修改，收到 SIGHUP 后生效。";
+    setting: "Setting", "设置项";
+    value: "Value", "值";
+    configured_by: "Configured by", "配置名称";
+    damping: "Results in a row that change a region's word", "改变地区结论所需的连续结果数";
+    keep_results: "Single results are kept", "原始结果保留";
+    keep_five_minutes: "Counts of five minutes are kept", "五分钟统计保留";
+    keep_hours: "Counts of an hour are kept", "小时统计保留";
+    keep_events: "Events are kept", "事件保留";
 
     // Errors
     not_found: "There is nothing here", "页面不存在";

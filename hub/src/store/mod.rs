@@ -141,6 +141,16 @@ impl Store {
         self.shared.db.close().await;
     }
 
+    /// When evidence counts.
+    pub fn policy(&self) -> Policy {
+        self.shared.policy
+    }
+
+    /// How long things are kept.
+    pub fn retention(&self) -> Retention {
+        self.shared.retention
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.db().one::<(i64,)>("SELECT CAST(1 AS BIGINT)", vec![]).await.map(drop)

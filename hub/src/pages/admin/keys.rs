@@ -6,10 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
-use super::Operator;
+use super::{Operator, form};
 use crate::{
     api::{error::Refusal, input},
     model::{Credential, CredentialId, Issued, Region},
@@ -29,12 +29,6 @@ fn kind_text(texts: &Texts, kind: CredentialKind) -> &'static str {
         CredentialKind::Api => texts.kind_api,
         CredentialKind::Enrollment => texts.kind_enrollment,
     }
-}
-
-/// What a form here says.
-async fn form<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
-    let body = input::read(request).await?;
-    serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))
 }
 
 #[derive(Debug, Deserialize)]

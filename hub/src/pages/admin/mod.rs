@@ -6,26 +6,29 @@
 mod edit;
 mod events;
 mod export;
+mod import;
 mod keys;
 mod login;
 mod nodes;
 mod probes;
+mod settings;
 
 use axum::{
     Router,
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Request},
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use maud::{Markup, html};
+use serde::de::DeserializeOwned;
 
 use super::{
     Site,
     layout::{self, Place},
     view::View,
 };
-use crate::api;
+use crate::api::{self, error::Refusal, input};
 
 pub fn routes() -> Router<Site> {
     Router::new()
@@ -36,6 +39,8 @@ pub fn routes() -> Router<Site> {
         .route("/admin/keys/revoke", post(keys::revoke))
         .route("/admin/probes", get(probes::page))
         .route("/admin/events", get(events::page))
+        .route("/admin/settings", get(settings::page))
+        .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
 }
 
@@ -62,6 +67,8 @@ fn page(view: &View, title: &str, content: &Markup) -> Response {
         ("/admin/keys", texts.keys),
         ("/admin/probes", texts.probes),
         ("/admin/events", texts.events),
+        ("/admin/import", texts.import),
+        ("/admin/settings", texts.settings),
     ];
     let content = html! {
         div.heading {
@@ -78,6 +85,12 @@ fn page(view: &View, title: &str, content: &Markup) -> Response {
     };
     let page = layout::page(view, Place::Elsewhere, &format!("{}: {title}", texts.admin), &content);
     ([(header::CACHE_CONTROL, "no-store")], page).into_response()
+}
+
+/// What a form that is sent to a page here says.
+async fn form<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+    let body = input::read(request).await?;
+    serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))
 }
 
 /// A button that asks the admin's API for something, and shows this page anew.

@@ -70,7 +70,7 @@ fn table(view: &View, records: &[PeerRecord], now: Timestamp) -> Markup {
     html! {
         div.frame {
             table.plain.stack {
-                thead { tr { @for label in [texts.node, texts.says, texts.contact, texts.when, texts.actions] { th scope="col" { (label) } } } }
+                thead { tr { @for label in [texts.node, texts.status, texts.reach, texts.when, texts.actions] { th scope="col" { (label) } } } }
                 tbody { @for record in records { (row(view, record, now)) } }
             }
         }
