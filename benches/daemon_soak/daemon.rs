@@ -30,7 +30,6 @@ impl Daemon {
             ("HEALTH_CHECK_INTERVAL", &interval.as_secs().to_string()),
             ("DATABASE_PATH", "daemon.db"),
         ]);
-        command.envs(std::env::vars().filter(|(k, _)| k.starts_with("MALLOC_")));
         let mut process = Helper::start(&mut command);
         let api = Api(process.line().replace("listening on http://", ""));
         Self { api, process }

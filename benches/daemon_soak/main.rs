@@ -12,6 +12,8 @@ mod daemon;
 mod instances;
 #[path = "../support/nodes.rs"]
 mod nodes;
+#[path = "../support/role.rs"]
+mod role;
 mod scene;
 #[path = "../support/usage.rs"]
 mod usage;

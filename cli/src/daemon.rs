@@ -19,7 +19,7 @@ use crate::{
         database::{self, Opened},
     },
     logging::LogSettings,
-    plan,
+    memory, plan,
     service::{self, Service, Told},
     settings::{Selection, SettingFlags},
     systemd,
@@ -122,6 +122,7 @@ impl Selection for OfADaemon {
 }
 
 pub fn run(args: DaemonArgs) -> anyhow::Result<Exit> {
+    memory::keep_together();
     service::run::<Daemon>(args.settings.into_given())
 }
 
@@ -165,6 +166,7 @@ impl Service for Daemon {
         tokio::select! {
             ended = run_daemon(store, listener, self.options, on_ready, ending) => Ok(ended?),
             () = notify => unreachable!("it lasts as long as it is asked"),
+            never = memory::give_back() => match never {},
         }
     }
 }

@@ -10,6 +10,7 @@ mod exit;
 mod health;
 mod hub;
 mod logging;
+mod memory;
 mod network;
 mod node;
 mod once;

@@ -22,7 +22,7 @@ use crate::{
         serve::{Hub, Local},
     },
     logging::LogSettings,
-    peer_list, plan,
+    memory, peer_list, plan,
     service::{self, Service, Told},
     settings::{Selection, SettingFlags},
 };
@@ -111,6 +111,7 @@ impl Service for Standalone {
         let mut reader = Reader::new(&sources);
         let probe = ProbeConfig::read(&mut reader);
         if probe.distributed_mode_enabled {
+            memory::keep_together();
             return Daemon::load(flags).map(|daemon| Self::Daemon(Box::new(daemon)));
         }
         let plan = plan::read(&mut reader, &probe);

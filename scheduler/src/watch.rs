@@ -213,7 +213,7 @@ mod tests {
         let observer = Arc::new(Observer::new(Figures::default()));
         let watch = Watch::new(Checker::new(CheckOptions::default()), observer, options);
         let peer = Peer::local(1, "tcp://192.0.2.1:11010".parse().unwrap());
-        let task = Arc::clone(&watch.watcher).watch(peer, watch.stop.clone());
+        let task = Arc::clone(&watch.watcher).watch(peer, false, watch.stop.clone());
         assert!(size_of_val(&task) <= MOST_BYTES, "{} bytes", size_of_val(&task));
     }
 }

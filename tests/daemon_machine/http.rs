@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use reqwest::Client;
 use serde_json::Value;
 
+use crate::eventually;
+
 static CLIENT: LazyLock<()> = LazyLock::new(easytier::tunnel::insecure_tls::init_crypto_provider);
 
 /// A client for one request: each test has a runtime of its own.
@@ -38,8 +40,12 @@ pub async fn nodes(base: &str) -> Vec<Value> {
 
 /// The figure at `/metrics` whose name and labels are `series`; 0 when there is none yet.
 pub async fn figure(base: &str, series: &str) -> f64 {
-    let (status, text) = get(&format!("{base}/metrics")).await;
-    assert_eq!(status, 200, "{text}");
+    // A busy machine may be late once.
+    let text = eventually("figures", async || {
+        let (status, text) = get(&format!("{base}/metrics")).await;
+        (status == 200).then_some(text)
+    })
+    .await;
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().expect("a number"))
 }
