@@ -51,8 +51,8 @@ async fn nothing_holds_up_the_end_for_long() {
         let proxy = Faulty::to(hub.address, Fault::None).await;
         let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
         folder.set(&[("HEALTH_CHECK_TIMEOUT", FOR_EVER), ("PROBE_SCHEDULE", schedule)]);
-        let daemon = folder.daemon().await;
         let before = silent.arrived();
+        let daemon = folder.daemon().await;
         until("the check to begin", async || silent.arrived() > before).await;
         proxy.set(Fault::Stall);
         for kind in ["get /peers", "put /nodes/status"] {
