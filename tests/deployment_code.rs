@@ -19,8 +19,10 @@ enum Outcome {
     Ignored,
 }
 
+type Test = (&'static str, fn() -> Outcome);
+
 fn main() -> ExitCode {
-    let tests: [(&str, fn() -> Outcome); 2] = [
+    let tests: [Test; 2] = [
         ("the_deployment_code_is_sound", the_deployment_code_is_sound),
         ("the_function_reads_what_it_is_given_and_nothing_else", the_function_reads_what_it_is_given_and_nothing_else),
     ];
