@@ -1,6 +1,7 @@
 //! The two ways in which peers are checked: each at its own interval, or all in cycles at the times of a schedule.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -103,7 +104,8 @@ impl Checking {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
                 let changes = Changes::between(&current, &peers);
                 peers.iter().for_each(|peer| self.observer.expect(peer.id));
-                for gone in current.iter().filter(|peer| !peers.iter().any(|other| other.id == peer.id)) {
+                let listed: HashSet<i64> = peers.iter().map(|peer| peer.id).collect();
+                for gone in current.iter().filter(|peer| !listed.contains(&peer.id)) {
                     self.observer.forget(gone.id);
                 }
                 *current = peers;

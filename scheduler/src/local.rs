@@ -22,7 +22,6 @@ const PAGE: u32 = 1000;
 pub struct LocalProbe {
     probe: Probe,
     peers: HubPeers,
-    plan: CheckPlan,
 }
 
 /// The hub's peers for one region.
@@ -34,8 +33,8 @@ struct HubPeers {
 impl LocalProbe {
     /// A probe that checks nothing yet.
     pub async fn new(store: Store, server_id: &str, region: Region, plan: CheckPlan) -> Result<Self, StoreError> {
-        let probe = Probe::new(store.clone(), server_id, &region, plan.clone()).await?;
-        Ok(Self { probe, peers: HubPeers { store, region }, plan })
+        let probe = Probe::new(store.clone(), server_id, &region, plan).await?;
+        Ok(Self { probe, peers: HubPeers { store, region } })
     }
 
     /// What tells how the probe does.
@@ -45,15 +44,16 @@ impl LocalProbe {
 
     /// Checks the hub's peers until it is told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { probe, peers, plan } = self;
+        let Self { probe, peers } = self;
         let checking = Arc::clone(&probe.checking);
         let status = Arc::clone(&probe.status);
-        let note = Job::new("status", Schedule::Every(plan.report_interval), move || {
+        let note = Job::new("status", Schedule::Every(probe.plan.report_interval), move || {
             let status = Arc::clone(&status);
             async move { status.note().await }
         });
+        let look_every = LOOK_EVERY.min(probe.plan.interval);
         let follow = async {
-            let mut looks = interval(LOOK_EVERY.min(plan.interval));
+            let mut looks = interval(look_every);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut seen = None;
             loop {

@@ -32,7 +32,7 @@ pub struct Probe {
     /// Told when results were stored.
     pub stored: Arc<Notify>,
     journal: Journal,
-    plan: CheckPlan,
+    pub plan: CheckPlan,
 }
 
 impl Probe {
@@ -41,12 +41,11 @@ impl Probe {
         let identity = store.local_probe(server_id, region, Timestamp::now()).await?;
         let figures = Figures::default();
         let observer = Arc::new(Observer::new(figures.clone()));
-        let summarizer = Arc::clone(&observer);
         let interval = match plan.schedule {
             Some(_) => plan.longest_pause(),
             None => plan.interval,
         };
-        let vitals = Vitals::new(figures, interval, move || summarizer.summary());
+        let vitals = Vitals::new(figures, interval, Arc::clone(&observer));
         let stored = Arc::new(Notify::new());
         let status = StatusReporter {
             store: store.clone(),

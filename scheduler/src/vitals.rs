@@ -22,7 +22,7 @@ use prometheus_client::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::observer::{Summary, word};
+use crate::observer::{Observer, Summary, word};
 
 /// How many intervals may pass without anything good before the probe calls itself unhealthy.
 const INTERVALS: u32 = 3;
@@ -207,7 +207,7 @@ pub struct Vitals {
     /// How long a good cycle is worth something.
     patience: Duration,
     state: Mutex<Known>,
-    summarize: Box<dyn Fn() -> Summary + Send + Sync>,
+    observer: Arc<Observer>,
 }
 
 /// Something that the backend does not do.
@@ -242,18 +242,14 @@ pub struct Counters {
 
 impl Vitals {
     /// `interval`: the time from one cycle to the next.
-    pub fn new(
-        figures: Figures,
-        interval: Duration,
-        summarize: impl Fn() -> Summary + Send + Sync + 'static,
-    ) -> Arc<Self> {
+    pub fn new(figures: Figures, interval: Duration, observer: Arc<Observer>) -> Arc<Self> {
         Arc::new(Self {
             registry: figures.registry(),
             figures,
             started: Instant::now(),
             patience: (interval * INTERVALS).max(SHORTEST),
             state: Mutex::default(),
-            summarize: Box::new(summarize),
+            observer,
         })
     }
 
@@ -324,7 +320,7 @@ impl Vitals {
     }
 
     pub fn summary(&self) -> Summary {
-        (self.summarize)()
+        self.observer.summary()
     }
 
     pub fn counters(&self) -> Counters {
