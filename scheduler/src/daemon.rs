@@ -112,6 +112,7 @@ pub async fn run_daemon(
         forget_after: options.forget_after,
         checking: Arc::clone(&probe.checking),
         vitals: Arc::clone(&vitals),
+        applied: Default::default(),
     });
     peers.watch_known().await?;
 

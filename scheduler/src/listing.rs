@@ -1,6 +1,9 @@
 //! The peers to watch: fetched from the backend, and kept in the local database for when it is away.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use easytier_probe::{Backend, BackendError, Origin, Peer};
 use easytier_uptime_hub::{
@@ -27,6 +30,8 @@ pub struct PeerList {
     pub forget_after: Duration,
     pub checking: Arc<Checking>,
     pub vitals: Arc<Vitals>,
+    /// The version of the backend's list that is watched, where the backend tells one.
+    pub applied: Mutex<Option<i64>>,
 }
 
 /// All pages of a listing.
@@ -34,21 +39,27 @@ struct Fetched {
     peers: Vec<Peer>,
     /// It lists all the backend has.
     complete: bool,
+    /// Of the list, if all pages are of the same.
+    version: Option<i64>,
 }
 
 impl PeerList {
     /// Fetches the peers, and watches what is listed. When the backend is away nothing changes.
     pub async fn fetch(&self) {
         let Some(backend) = self.link.now().filter(|_| self.vitals.may_ask(Ask::Peers)) else { return };
-        match fetch(&backend).await {
-            Ok(fetched) => {
-                self.vitals.backend_answered(Ask::Peers);
-                if let Err(error) = self.mirror(&fetched).await {
-                    tracing::error!(%error, "the peers that were fetched cannot be stored; those of before are watched");
-                }
-            }
-            Err(error) => self.vitals.backend_failed(Ask::Peers, &error),
+        let fetched = match fetch(&backend, self.applied()).await {
+            Ok(fetched) => fetched,
+            Err(error) => return self.vitals.backend_failed(Ask::Peers, &error),
+        };
+        self.vitals.backend_answered(Ask::Peers);
+        let Some(fetched) = fetched else { return };
+        if let Err(error) = self.mirror(&fetched).await {
+            tracing::error!(%error, "the peers that were fetched cannot be stored; those of before are watched");
         }
+    }
+
+    fn applied(&self) -> Option<i64> {
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Watches the peers of the last good fetch.
@@ -58,24 +69,32 @@ impl PeerList {
         Ok(())
     }
 
-    async fn mirror(&self, Fetched { peers, complete }: &Fetched) -> Result<(), StoreError> {
+    async fn mirror(&self, Fetched { peers, complete, version }: &Fetched) -> Result<(), StoreError> {
         let listing = Listing { backend: &self.backend, peers, complete: *complete, forget_after: self.forget_after };
         self.store.mirror_peers(listing, Timestamp::now()).await?;
-        self.watch_known().await
+        self.watch_known().await?;
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = *version;
+        Ok(())
     }
 }
 
-async fn fetch(backend: &Backend) -> Result<Fetched, BackendError> {
+/// The peers, or `None` when the backend's list is of the version that is watched already.
+async fn fetch(backend: &Backend, applied: Option<i64>) -> Result<Option<Fetched>, BackendError> {
     let deadline = Instant::now() + PATIENCE;
-    let mut fetched = Fetched { peers: Vec::new(), complete: true };
-    let mut cursor = None;
-    loop {
+    let first = backend.peers_page(None, deadline).await?;
+    let version = first.config_version;
+    if applied.is_some() && version == applied {
+        return Ok(None);
+    }
+    let mut fetched = Fetched { peers: first.peers, complete: first.complete_listing, version };
+    let mut cursor = first.next;
+    while cursor.is_some() {
         let page = backend.peers_page(cursor, deadline).await?;
         fetched.complete &= page.complete_listing;
+        // It changed while it was fetched, and is fetched anew the next time.
+        fetched.version = fetched.version.filter(|version| page.config_version == Some(*version));
         fetched.peers.extend(page.peers);
         cursor = page.next;
-        if cursor.is_none() {
-            return Ok(fetched);
-        }
     }
+    Ok(Some(fetched))
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     await_checks,
-    backend::{TestBackend, envelope, foreign},
+    backend::{self, TestBackend, envelope, foreign},
     eventually, http,
     hub::Hub,
     node,
@@ -174,4 +174,34 @@ async fn a_backend_of_others_may_leave_a_peer_out_for_a_while() {
     listed.lock().unwrap().insert(1);
     let again = eventually("it to be back", async || http::node(&daemon.url, &addresses[1]).await).await;
     assert_eq!(again["id"], 2, "with its history");
+}
+
+#[tokio::test]
+async fn a_list_that_did_not_change_is_fetched_no_further_than_its_first_page() {
+    let version = Arc::new(Mutex::new(1));
+    let current = Arc::clone(&version);
+    let backend = TestBackend::start(move |seen| {
+        let first = !seen.line().contains("cursor=");
+        let data = json!({
+            "peers": [{"id": if first { 1 } else { 2 }, "host": "0.0.0.1", "port": if first { 1 } else { 2 }}],
+            "next_cursor": first.then_some("second"),
+            "config_version": *current.lock().unwrap(),
+        });
+        match seen.path.as_str() {
+            "/peers" => backend::hub(200, envelope(data)),
+            _ => backend::hub(404, json!({"error": "not found"})),
+        }
+    })
+    .await;
+    let folder = Folder::of_probe(&backend.url.to_string(), "token");
+    let daemon = folder.daemon().await;
+    let fetches = || backend.lines().iter().filter(|line| line.starts_with("GET /peers")).count();
+    let of_second_page = || backend.lines().iter().filter(|line| line.contains("cursor=second")).count();
+    until("fetches", async || fetches() >= 5).await;
+    assert_eq!(of_second_page(), 1);
+    let offline = async || daemon.figure("peers_watched{status=\"offline\"}").await;
+    until("both pages to be watched", async || offline().await == 2.0).await;
+
+    *version.lock().unwrap() = 2;
+    until("the changed list", async || of_second_page() == 2).await;
 }
