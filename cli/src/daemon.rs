@@ -147,6 +147,10 @@ impl Service for Daemon {
         &self.history.log
     }
 
+    fn database(&self) -> &HubConfig {
+        &self.history
+    }
+
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot tell where the probe listens")?;
         let Opened { store, .. } = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;

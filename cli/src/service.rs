@@ -1,8 +1,8 @@
 //! What runs until it is told to stop: the hub, the daemon, the standalone mode.
 //!
 //! SIGTERM and Ctrl-C end a service in order, and a second one at once. SIGHUP reads the configuration again: when it is
-//! valid the service begins anew with it, on the same socket where its address is the same; when it is not, the service
-//! goes on as it was.
+//! valid, and the database and the address that it names can be had, the service begins anew with it, on the same socket
+//! where its address is the same; else the service goes on as it was.
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     exit::Exit,
+    hub::{config::HubConfig, database},
     logging::{self, Log, LogSettings},
     systemd,
 };
@@ -35,6 +36,9 @@ pub trait Service: Sized {
     fn listen(&self) -> SocketAddr;
 
     fn log(&self) -> &LogSettings;
+
+    /// Where its database is, and how it is kept.
+    fn database(&self) -> &HubConfig;
 
     /// Serves on `listener` until it is told how to end. `is_first`: whether it has served before in this process.
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()>;
@@ -75,13 +79,16 @@ async fn run_until_stopped<S: Service>(
             };
             match signal {
                 Request::Stop => break None,
-                Request::Reload => match S::load(flags.clone()) {
-                    Ok(next) => match socket.at(next.listen()) {
-                        Ok(moved) => break Some((next, moved)),
+                Request::Reload => {
+                    let next = tokio::select! {
+                        ended = &mut serving => return ended.map(|()| Exit::Success),
+                        next = next::<S>(&flags, &socket) => next,
+                    };
+                    match next {
+                        Ok(next) => break Some(next),
                         Err(error) => tracing::error!("{error:#}\nNothing changes"),
-                    },
-                    Err(errors) => tracing::error!("{errors}\nNothing changes"),
-                },
+                    }
+                }
             }
         };
         let ending = match &next {
@@ -127,6 +134,14 @@ async fn run_until_stopped<S: Service>(
         }
         is_first = false;
     }
+}
+
+/// The service that the configuration asks for now, and its socket, where that can be had beside the present one.
+async fn next<S: Service>(flags: &BTreeMap<String, String>, socket: &Socket) -> anyhow::Result<(S, Option<Socket>)> {
+    let next = S::load(flags.clone())?;
+    database::try_out(next.database()).await?;
+    let moved = socket.at(next.listen())?;
+    Ok((next, moved))
 }
 
 fn say_that_it_stops() {

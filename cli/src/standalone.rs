@@ -151,6 +151,13 @@ impl Service for Standalone {
         }
     }
 
+    fn database(&self) -> &HubConfig {
+        match self {
+            Self::Hub(hub) => hub.database(),
+            Self::Daemon(daemon) => daemon.database(),
+        }
+    }
+
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
         match self {
             Self::Hub(hub) => hub.serve(listener, is_first, ending).await,

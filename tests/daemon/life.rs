@@ -108,6 +108,14 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     daemon.await_log("choose another place with SERVER_HOST and SERVER_PORT").await;
     await_checks(&daemon, 1, 2).await;
 
+    // And so is a database that cannot be opened.
+    let nowhere = folder.file("absent/uptime.db");
+    folder.set(&[("DATABASE_PATH", nowhere.to_str().unwrap()), ("SERVER_PORT", "0")]);
+    daemon.signal(Signal::HUP);
+    daemon.await_log("absent/uptime.db").await;
+    await_checks(&daemon, 1, 2).await;
+    folder.set(&[("DATABASE_PATH", ""), ("SERVER_PORT", &port)]);
+
     // Right: the interval of the TOML file, the level of the log, the port.
     drop(taken);
     std::fs::write(folder.file("probe.toml"), "health_check_interval = \"2h\"\nrust_log = \"debug\"\n").unwrap();

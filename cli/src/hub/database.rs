@@ -35,6 +35,12 @@ pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow
     Ok(Opened { store, key })
 }
 
+/// Opens the database and closes it again, to see whether that can be done.
+pub async fn try_out(config: &HubConfig) -> anyhow::Result<()> {
+    open(config).await?.store.close().await;
+    Ok(())
+}
+
 /// Runs `command` on the database of a hub that was started before, and closes it.
 pub fn with<T>(config: &HubConfig, command: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
     if let Database::Sqlite { path, .. } = &config.database

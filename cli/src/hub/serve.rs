@@ -63,6 +63,10 @@ impl Service for Hub {
         &self.config.log
     }
 
+    fn database(&self) -> &HubConfig {
+        &self.config
+    }
+
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot tell where the hub listens")?;
