@@ -80,7 +80,8 @@ pub async fn run_daemon(
     on_ready: impl FnOnce(Arc<Vitals>),
     ending: impl Future<Output = Ending>,
 ) -> Result<(), DaemonError> {
-    let backend = options.backend.base_urls[0].to_string();
+    let urls: Vec<String> = options.backend.base_urls.iter().map(ToString::to_string).collect();
+    let backend = store.known_backend(&urls).await?.unwrap_or_else(|| urls[0].clone());
     let probe = Probe::new(store.clone(), &options.server_id, &options.region, options.plan.clone()).await?;
     let (link_setter, link) = link();
     let vitals = Arc::clone(&probe.vitals);

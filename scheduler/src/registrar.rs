@@ -127,7 +127,7 @@ impl Registrar {
     async fn registration(&self) -> Registration {
         let (host, port) = match &self.advertise {
             Some(advertised) => (Some(advertised.host.to_string()), advertised.port),
-            None => (outbound_address(&self.backend).await.map(|ip| ip.to_string()), None),
+            None => (outbound_address(&self.config.base_urls[0].to_string()).await.map(|ip| ip.to_string()), None),
         };
         Registration {
             server_id: self.server_id.clone(),

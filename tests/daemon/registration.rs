@@ -6,6 +6,7 @@ use easytier_probe::Scheme;
 use easytier_uptime_hub::{model::Presence, time::Timestamp, token::CredentialKind};
 
 use crate::{
+    assert_delivered_once,
     hub::Hub,
     node,
     program::Folder,
@@ -86,6 +87,28 @@ async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
     let log = daemon.stop().await;
     assert!(!log.contains("enrolled at the backend") && !log.contains("refused"), "{log}");
     assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1);
+}
+
+/// The new URL is named before the old one, where nobody answers any more.
+#[tokio::test]
+async fn a_hub_that_moves_finds_the_probe_enrolled_and_gets_what_waited() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let key = hub.enrollment_key().await;
+    let old = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&old.url(), "");
+    folder.set(&[("ENROLLMENT_KEY", &key)]);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 0).await;
+
+    old.set(Fault::Refuse);
+    let told = hub.checks(peer).await;
+    until("results to wait", async || daemon.figure("spool_results").await > 0.0).await;
+    folder.set(&[("BACKEND_BASE_URL", &format!("{},{}", hub.url(), old.url()))]);
+    daemon.reload_until("peers to watch").await;
+    until("more checks at the hub", async || hub.checks(peer).await > told).await;
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+    assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1, "it did not enroll again");
 }
 
 #[tokio::test]

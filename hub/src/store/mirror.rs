@@ -24,7 +24,7 @@ use crate::{
 /// What a backend lists.
 #[derive(Debug, Clone, Copy)]
 pub struct Listing<'a> {
-    /// By which the backend is known from one run to the next: its base URL.
+    /// By which the backend is known from one run to the next: a base URL of it, see [`Store::known_backend`].
     pub backend: &'a str,
     /// With the backend's own ids.
     pub peers: &'a [Peer],
@@ -92,6 +92,13 @@ impl Store {
         }
         watch_only(&mut tx, &watched, now).await?;
         tx.commit().await
+    }
+
+    /// The first of a backend's URLs by which it is known here already. A backend that moves keeps what is kept for it
+    /// as long as its old URL is among them.
+    pub async fn known_backend(&self, urls: &[String]) -> Result<Option<String>, StoreError> {
+        let known: Vec<(String,)> = self.db().all("SELECT url FROM backends", vec![]).await?;
+        Ok(urls.iter().find(|url| known.iter().any(|(known,)| known == *url)).cloned())
     }
 
     /// The peers that [`Store::mirror_peers`] left to watch, with their secrets and the ids that they have here.
