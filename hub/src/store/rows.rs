@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, str::FromStr, time::Duration};
 use easytier_probe::{FailureCode, PeerUrl, Stage, Status, result::Relay};
 
 use super::StoreError;
-use crate::consensus::Verdict;
+use crate::{
+    consensus::{State, Verdict},
+    model::PeerId,
+};
 
 /// What the tags and regions of a peer are joined with; neither contains one.
 pub(super) fn labels<T: FromStr + Ord>(joined: Option<String>) -> BTreeSet<T> {
@@ -19,6 +22,11 @@ pub(super) fn url(text: &str) -> Result<PeerUrl, StoreError> {
 pub(super) fn verdict(code: i64) -> Result<Verdict, StoreError> {
     let verdict = usize::try_from(code).ok().and_then(|code| Verdict::ALL.get(code));
     verdict.copied().ok_or_else(|| StoreError::Corrupt(format!("verdict {code}")))
+}
+
+/// What the regions said of a peer, as its row of `peer_states` has it.
+pub(super) fn evidence(peer: PeerId, json: &str) -> Result<State, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("peer_states.evidence of {peer}: {error}")))
 }
 
 pub(super) fn status_code(status: Status) -> i64 {
