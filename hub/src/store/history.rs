@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     Store, StoreError,
     engine::{Value, args, sql},
-    rows,
+    rows::{self, ResultRow, result_columns},
     tally::Tally,
 };
 use crate::{
@@ -71,37 +71,28 @@ struct LatestRow {
     region: String,
     server_id: String,
     checked_at: Timestamp,
-    status: i64,
-    response_us: Option<i64>,
-    min_us: Option<i64>,
-    max_us: Option<i64>,
-    stage: String,
-    error: Option<String>,
-    message: Option<String>,
-    version: Option<String>,
-    hostname: Option<String>,
-    network_count: Option<i64>,
-    relay: Option<String>,
-    relay_error: Option<String>,
+    #[sqlx(flatten)]
+    result: ResultRow,
 }
 
 impl LatestRow {
     fn into_latest(self) -> LatestResult {
+        let Self { server_id, checked_at, result, .. } = self;
         LatestResult {
-            server_id: self.server_id,
-            checked_at: self.checked_at,
-            status: rows::status(self.status),
-            response_us: self.response_us,
-            min_us: self.min_us,
-            max_us: self.max_us,
-            stage: rows::stage(&self.stage),
-            error: rows::failure_code(self.error),
-            message: self.message,
-            version: self.version,
-            hostname: self.hostname,
-            network_count: self.network_count.map(rows::count),
-            relay: rows::relay(self.relay),
-            relay_error: self.relay_error,
+            server_id,
+            checked_at,
+            status: rows::status(result.status),
+            response_us: result.response_us,
+            min_us: result.min_us,
+            max_us: result.max_us,
+            stage: rows::stage(&result.stage),
+            error: rows::failure_code(result.error),
+            message: result.message,
+            version: result.version,
+            hostname: result.hostname,
+            network_count: result.network_count.map(rows::count),
+            relay: rows::relay(result.relay),
+            relay_error: result.relay_error,
         }
     }
 }
@@ -185,11 +176,13 @@ impl Store {
         let state = rows::evidence(id, &evidence)?;
 
         // Probes first: their number is small, and the newest results are sorted by probe.
-        let select = "SELECT l.region_id, r.name AS region, b.server_id, l.checked_at, d.status, d.response_us, \
-                      d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, d.network_count, d.relay, \
-                      d.relay_error FROM probes b CROSS JOIN latest l JOIN regions r ON r.id = l.region_id \
-                      JOIN results d ON d.day = l.day AND d.result_id = l.result_id \
-                      WHERE l.probe_id = b.id AND l.peer_id = $1 ORDER BY l.checked_at";
+        let select = concat!(
+            "SELECT l.region_id, r.name AS region, b.server_id, l.checked_at, ",
+            result_columns!(),
+            " FROM probes b CROSS JOIN latest l JOIN regions r ON r.id = l.region_id \
+             JOIN results d ON d.day = l.day AND d.result_id = l.result_id \
+             WHERE l.probe_id = b.id AND l.peer_id = $1 ORDER BY l.checked_at"
+        );
         let mut newest: BTreeMap<RegionId, LatestRow> = BTreeMap::new();
         for row in self.db().all::<LatestRow>(select, args![id]).await? {
             newest.insert(row.region_id, row);

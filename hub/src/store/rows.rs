@@ -67,6 +67,32 @@ pub(super) fn relay(name: Option<String>) -> Option<Relay> {
     [Relay::Ok, Relay::Failed].into_iter().find(|relay| relay_name(*relay) == name)
 }
 
+/// What a row `d` of results says, beside who saw it of whom, and when.
+#[derive(sqlx::FromRow)]
+pub(super) struct ResultRow {
+    pub status: i64,
+    pub response_us: Option<i64>,
+    pub min_us: Option<i64>,
+    pub max_us: Option<i64>,
+    pub stage: String,
+    pub error: Option<String>,
+    pub message: Option<String>,
+    pub version: Option<String>,
+    pub hostname: Option<String>,
+    pub network_count: Option<i64>,
+    pub relay: Option<String>,
+    pub relay_error: Option<String>,
+}
+
+/// The columns of a [`ResultRow`].
+macro_rules! result_columns {
+    () => {
+        "d.status, d.response_us, d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, \
+         d.network_count, d.relay, d.relay_error"
+    };
+}
+pub(super) use result_columns;
+
 pub(super) fn duration(millis: Option<i64>) -> Option<Duration> {
     millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis)
 }
