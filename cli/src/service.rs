@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     exit::Exit,
     logging::{self, Log, LogSettings},
-    systemd,
+    memory, systemd,
 };
 
 /// A service with a validated configuration.
@@ -36,6 +36,11 @@ pub trait Service: Sized {
 
     fn log(&self) -> &LogSettings;
 
+    /// Whether its threads share one heap, because it is to be small rather than fast.
+    fn has_one_heap(&self) -> bool {
+        false
+    }
+
     /// Serves on `listener` until it is told how to end. `is_first`: whether it has served before in this process.
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()>;
 }
@@ -47,6 +52,10 @@ pub type Told = oneshot::Receiver<Ending>;
 pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let service = S::load(flags.clone())?;
     let log = logging::start(service.log());
+    // The runtime has the first threads.
+    if service.has_one_heap() {
+        memory::keep_together();
+    }
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(run_until_stopped(service, flags, &log));
