@@ -3,6 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context, bail};
+use easytier_probe::backend::is_loopback;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 use tokio::runtime;
@@ -30,16 +31,10 @@ pub fn all(source: &str) -> anyhow::Result<Vec<Placed>> {
     runtime.block_on(async {
         let mut client =
             Client::builder().user_agent(concat!("easytier-uptime/", env!("CARGO_PKG_VERSION"))).timeout(TIMEOUT);
-        let is_loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if is_loopback {
+        if is_loopback(&url) {
             client = client.no_proxy();
         }
-        if url.scheme() == "http" && is_loopback {
+        if url.scheme() == "http" && is_loopback(&url) {
             // So that a machine without CA certificates does as well.
             client = client.tls_certs_only([]);
         }
