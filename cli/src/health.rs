@@ -14,10 +14,10 @@ use easytier_probe::{
 };
 use reqwest::Client;
 use serde::Deserialize;
-use tokio::runtime;
 
 use crate::{
     exit::Exit,
+    runtime,
     settings::{Selection, SettingFlags},
 };
 
@@ -69,8 +69,7 @@ pub fn run(args: HealthArgs) -> anyhow::Result<Exit> {
         None => own(&args.settings.sources())?,
     };
     easytier::tunnel::insecure_tls::init_crypto_provider();
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     let (works, words) = runtime.block_on(ask(&base, args.timeout))?;
     match works {
         true => anstream::println!("{words}"),

@@ -6,9 +6,9 @@ use anyhow::{Context, bail};
 use easytier_probe::backend::is_loopback;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
-use tokio::runtime;
 
 use super::import::{Placed, list_of, of_json, parse};
+use crate::runtime;
 
 /// How many peers a page is asked to have: sites differ in what they take.
 const PAGE_SIZES: [u32; 3] = [1000, 100, 20];
@@ -26,8 +26,7 @@ pub fn is_url(source: &str) -> bool {
 pub fn all(source: &str) -> anyhow::Result<Vec<Placed>> {
     let url = list_url(source)?;
     easytier::tunnel::insecure_tls::init_crypto_provider();
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     runtime.block_on(async {
         let mut client =
             Client::builder().user_agent(concat!("easytier-uptime/", env!("CARGO_PKG_VERSION"))).timeout(TIMEOUT);
