@@ -138,13 +138,9 @@ fn hint(status: StatusCode) -> &'static str {
 }
 
 async fn get(client: &Client, url: &Url) -> anyhow::Result<String> {
-    let mut response = client.get(url.clone()).header("accept", "application/json").send().await.map_err(|error| {
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        anyhow::anyhow!("{url} cannot be reached: {cause}")
-    })?;
+    let unreachable = |error| anyhow::anyhow!("{url} cannot be reached: {}", anyhow::Error::new(error).root_cause());
+    let request = client.get(url.clone()).header("accept", "application/json");
+    let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     if [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY].contains(&status) {
         return Err(TooMany { url: url.clone(), status }.into());
