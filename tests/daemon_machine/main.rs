@@ -18,4 +18,30 @@ mod support;
 mod wait;
 mod wire;
 
-use crate::wait::{PATIENCE, eventually, until};
+use easytier_uptime_hub::model::PeerId;
+
+use crate::{
+    http::all_checks,
+    hub::Hub,
+    program::{Folder, Running},
+    wait::{PATIENCE, eventually, until},
+};
+
+/// Has the daemon check nothing more, and waits until the hub has every check of its one peer, `id` at the hub: each once.
+/// Gives the daemon's log.
+async fn assert_delivered_once(hub: &Hub, id: PeerId, folder: &Folder, daemon: Running) -> String {
+    let counted = all_checks(&daemon.url).await;
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
+    daemon.reload_until("peers to watch").await;
+    let stored = daemon.checks(1).await;
+    assert!(stored >= counted, "{counted} checks were done, and {stored} stored");
+    until("all checks at the hub", async || {
+        let told = hub.checks(id).await;
+        assert!(told <= stored, "{stored} checks were done, and the hub has {told}");
+        told == stored
+    })
+    .await;
+    let log = daemon.stop().await;
+    assert!(!log.contains("panicked"), "{log}");
+    log
+}
