@@ -7,20 +7,20 @@ mod rounds;
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
-use anyhow::Context;
 use clap::{ArgAction, Args, builder::BoolishValueParser};
 use easytier_probe::{AddressPolicy, CheckOptions, CheckReport, Checker, Peer, duration};
 use futures::{
     StreamExt,
     stream::{self, LocalBoxStream},
 };
-use tokio::{runtime, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     exit::{Exit, FailOn},
     logging,
     network::NetworkArgs,
     results::{Checked, summary, table},
+    runtime,
 };
 
 const EXAMPLES: &str = "\
@@ -123,8 +123,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
         logging::trace_checks();
     }
     let checker = Checker::new(probing.options());
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     runtime.block_on(async {
         match probing.interval {
             None => check_once(&checker, &peers, &probing, &output).await,

@@ -122,7 +122,6 @@ impl Selection for OfADaemon {
 }
 
 pub fn run(args: DaemonArgs) -> anyhow::Result<Exit> {
-    memory::keep_together();
     service::run::<Daemon>(args.settings.into_given())
 }
 
@@ -149,6 +148,10 @@ impl Service for Daemon {
 
     fn database(&self) -> &HubConfig {
         &self.history
+    }
+
+    fn has_one_heap(&self) -> bool {
+        true
     }
 
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {

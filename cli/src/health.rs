@@ -1,23 +1,23 @@
 //! `health`: asks a hub or a probe whether it works, for containers that have nothing else to ask with.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
 use anyhow::Context;
 use clap::Args;
 use easytier_probe::{
+    backend::BaseUrl,
     config::{Reader, Sources, values},
     duration,
 };
 use reqwest::Client;
 use serde::Deserialize;
-use tokio::runtime;
-use url::{Host, Url};
 
 use crate::{
     exit::Exit,
+    runtime,
     settings::{Selection, SettingFlags},
 };
 
@@ -38,7 +38,7 @@ Exit codes:
 #[command(after_help = EXAMPLES)]
 pub struct HealthArgs {
     /// Where it is [default: this machine, at the port of SERVER_PORT]
-    url: Option<Url>,
+    url: Option<BaseUrl>,
     /// How long it may take to answer
     #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = duration::parse_positive)]
     timeout: Duration,
@@ -69,8 +69,7 @@ pub fn run(args: HealthArgs) -> anyhow::Result<Exit> {
         None => own(&args.settings.sources())?,
     };
     easytier::tunnel::insecure_tls::init_crypto_provider();
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     let (works, words) = runtime.block_on(ask(&base, args.timeout))?;
     match works {
         true => anstream::println!("{words}"),
@@ -80,7 +79,7 @@ pub fn run(args: HealthArgs) -> anyhow::Result<Exit> {
 }
 
 /// The service of this machine.
-fn own(sources: &Sources) -> anyhow::Result<Url> {
+fn own(sources: &Sources) -> anyhow::Result<BaseUrl> {
     let mut reader = Reader::new(sources);
     let host = reader.value("SERVER_HOST", values::address);
     let port = reader.value("SERVER_PORT", values::port);
@@ -92,37 +91,27 @@ fn own(sources: &Sources) -> anyhow::Result<Url> {
 }
 
 /// How the service that listens there is reached from this machine.
-fn url_of(host: IpAddr, port: u16) -> Url {
+fn url_of(host: IpAddr, port: u16) -> BaseUrl {
     let host = match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         other => other,
     };
-    let mut url: Url = "http://localhost".parse().expect("it is a URL");
-    url.set_ip_host(host).expect("an http URL has a host");
-    url.set_port(Some(port)).expect("an http URL has a port");
-    url
+    format!("http://{}", SocketAddr::new(host, port)).parse().expect("it has a scheme and a host, and no more")
 }
 
 /// Whether the service works, and what there is to say about it.
-async fn ask(base: &Url, timeout: Duration) -> anyhow::Result<(bool, String)> {
-    let mut url = base.clone();
-    url.path_segments_mut().map_err(|()| anyhow::anyhow!("{base} is no web address"))?.pop_if_empty().push("health");
+async fn ask(base: &BaseUrl, timeout: Duration) -> anyhow::Result<(bool, String)> {
     let mut client = Client::builder().timeout(timeout);
-    let is_loopback = match base.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        _ => base.host_str() == Some("localhost"),
-    };
-    if is_loopback {
+    if base.is_loopback() {
         client = client.no_proxy();
     }
-    if base.scheme() == "http" {
+    if !base.is_https() {
         // So that a machine without CA certificates does as well.
         client = client.tls_certs_only([]);
     }
     let client = client.build().context("no web client")?;
-    let response = match client.get(url).send().await {
+    let response = match client.get(base.endpoint("/health")).send().await {
         Ok(response) => response,
         Err(error) if error.is_timeout() => return Ok((false, format!("no answer within {timeout:?}"))),
         Err(error) => return Ok((false, format!("{:#}", anyhow::Error::new(error.without_url())))),
@@ -147,7 +136,7 @@ mod tests {
             ("::", "http://[::1]:8080/"),
             ("192.0.2.7", "http://192.0.2.7:8080/"),
         ] {
-            assert_eq!(url_of(listens.parse().unwrap(), 8080).as_str(), asked);
+            assert_eq!(url_of(listens.parse().unwrap(), 8080).endpoint("/").as_str(), asked);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use easytier_probe::config::{LogFormat, Reader, values};
-use tracing::{Level, level_filters::LevelFilter};
+use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
@@ -74,17 +74,8 @@ fn to_stderr(filter: EnvFilter, format: LogFormat) -> Log {
 }
 
 /// The filter that `RUST_LOG` asks for, or what would be right instead.
-///
-/// A level that names no module is for our own code; of the libraries beneath it, which have much to say about
-/// little, only errors come through unless they are named.
 fn filter(rust_log: &str) -> Result<EnvFilter, String> {
-    let directives = rust_log.split(',').map(|directive| match directive.trim().parse::<LevelFilter>() {
-        Ok(level) => OURS.map(|module| format!("{module}={level}")).join(","),
-        Err(_) => directive.to_owned(),
-    });
-    let directives = directives.collect::<Vec<_>>().join(",");
-    EnvFilter::try_new(format!("error,{directives}"))
-        .map_err(|_| "write error, warn, info, debug or trace, or a filter such as info,hyper=debug".to_owned())
+    values::log_filter(rust_log, &OURS, EnvFilter::try_new)
 }
 
 fn colored() -> bool {

@@ -17,6 +17,7 @@ mod once;
 mod peer_list;
 mod plan;
 mod results;
+mod runtime;
 mod service;
 mod settings;
 mod standalone;

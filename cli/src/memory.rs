@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 const EVERY: Duration = Duration::from_secs(60);
 
-/// One heap for all threads. To be called before there are any; later it does no harm.
+/// One heap for all threads. To be called before there are any.
 pub fn keep_together() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it sets a number.

@@ -9,10 +9,9 @@ use std::io::Write;
 use anyhow::Context;
 use clap::Args;
 use easytier_probe::{Membership, Secret, peer::DEFAULT_NETWORK_NAME};
-use tokio::runtime;
 
 use self::{instance::Instance, listener::Listener};
-use crate::{exit::Exit, network::NetworkArgs, stop};
+use crate::{exit::Exit, network::NetworkArgs, runtime, stop};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,8 +69,7 @@ pub fn run(args: NodeArgs) -> anyhow::Result<Exit> {
     // SAFETY: no other thread runs yet.
     unsafe { instance::forbid_dns_queries() };
     let mut stdout = stdout::divert_to_stderr().context("cannot set standard output apart")?;
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     runtime.block_on(async {
         // Before the line is printed, so that a signal that answers it ends the node in order.
         let stop = stop::requested(args.exit_with_stdin)?;

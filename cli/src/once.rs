@@ -12,16 +12,15 @@ mod text;
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use easytier_probe::{Checker, CycleOptions, CycleReport, Status, duration, run_cycle};
-use tokio::runtime;
 
 use self::{kept::Kept, output::Output, plan::Plan};
 use crate::{
     exit::{Exit, FailOn},
     logging,
     results::Checked,
+    runtime,
     settings::SettingFlags,
 };
 
@@ -141,8 +140,7 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     };
     let (mut source, sink, reporting) = (plan.source, plan.sink, plan.reporting);
     let mut kept = Kept::default();
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     let cycle = runtime.block_on(async {
         let checker = Checker::new(plan.checks);
         run_cycle(&mut source, &checker, &sink, &options, |peer, report| kept.add(peer, report)).await

@@ -24,7 +24,7 @@ use crate::{
     exit::Exit,
     hub::{config::HubConfig, database},
     logging::{self, Log, LogSettings},
-    systemd,
+    memory, systemd,
 };
 
 /// A service with a validated configuration.
@@ -40,6 +40,11 @@ pub trait Service: Sized {
     /// Where its database is, and how it is kept.
     fn database(&self) -> &HubConfig;
 
+    /// Whether its threads share one heap, because it is to be small rather than fast.
+    fn has_one_heap(&self) -> bool {
+        false
+    }
+
     /// Serves on `listener` until it is told how to end. `is_first`: whether it has served before in this process.
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()>;
 }
@@ -51,6 +56,10 @@ pub type Told = oneshot::Receiver<Ending>;
 pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let service = S::load(flags.clone())?;
     let log = logging::start(service.log());
+    // The runtime has the first threads.
+    if service.has_one_heap() {
+        memory::keep_together();
+    }
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(run_until_stopped(service, flags, &log));

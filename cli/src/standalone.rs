@@ -22,7 +22,7 @@ use crate::{
         serve::{Hub, Local},
     },
     logging::LogSettings,
-    memory, peer_list, plan,
+    peer_list, plan,
     service::{self, Service, Told},
     settings::{Selection, SettingFlags},
 };
@@ -111,7 +111,6 @@ impl Service for Standalone {
         let mut reader = Reader::new(&sources);
         let probe = ProbeConfig::read(&mut reader);
         if probe.distributed_mode_enabled {
-            memory::keep_together();
             return Daemon::load(flags).map(|daemon| Self::Daemon(Box::new(daemon)));
         }
         let plan = plan::read(&mut reader, &probe);
@@ -155,6 +154,13 @@ impl Service for Standalone {
         match self {
             Self::Hub(hub) => hub.database(),
             Self::Daemon(daemon) => daemon.database(),
+        }
+    }
+
+    fn has_one_heap(&self) -> bool {
+        match self {
+            Self::Hub(hub) => hub.has_one_heap(),
+            Self::Daemon(daemon) => daemon.has_one_heap(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::panic;
 
-use easytier_probe::config::LogFormat;
+use easytier_probe::config::{LogFormat, values};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 /// Where our own code's lines come from.
@@ -28,14 +28,7 @@ where
     fmt::layer().json().flatten_event(true).without_time()
 }
 
-/// The filter that `RUST_LOG` asks for, or what would be right instead. A level that names no module is for our own
-/// code; of the libraries beneath it only errors come through, unless they are named.
+/// The filter that `RUST_LOG` asks for, or what would be right instead.
 pub fn filter(rust_log: &str) -> Result<EnvFilter, String> {
-    let directives = rust_log.split(',').map(|directive| match directive.trim().parse::<tracing::Level>() {
-        Ok(level) => OURS.map(|module| format!("{module}={level}")).join(","),
-        Err(_) => directive.to_owned(),
-    });
-    let directives = directives.collect::<Vec<_>>().join(",");
-    EnvFilter::try_new(format!("error,{REQUESTS},{directives}"))
-        .map_err(|_| "write error, warn, info, debug or trace, or a filter such as info,hyper=debug".to_owned())
+    values::log_filter(rust_log, &OURS, |directives| EnvFilter::try_new(format!("{REQUESTS},{directives}")))
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use easytier_probe::BackendError;
-use rand::Rng;
+use easytier_probe::{BackendError, backend::RetryPolicy};
 
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+/// For ever, and never more than a minute apart.
+const POLICY: RetryPolicy =
+    RetryPolicy { rounds: u32::MAX, first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(60) };
 
-/// Pauses that double with every failure in a row, up to a minute, and vary, so that probes which failed together do not
-/// come back together.
+/// Pauses that grow with every failure in a row.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
@@ -19,13 +18,12 @@ impl Backoff {
     /// The pause after a failure. A wait that the backend asks for is kept, and what somebody has to do something about is not
     /// made better by haste.
     pub fn after(&mut self, error: &BackendError) -> Duration {
-        let longest = match error.is_unauthorized() || error.is_final() {
-            true => LONGEST,
-            false => FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST),
+        let round = match error.is_unauthorized() || error.is_final() {
+            true => u32::MAX,
+            false => self.failures,
         };
         self.failures += 1;
-        let pause = longest.mul_f64(rand::thread_rng().gen_range(0.5..=1.0));
-        pause.max(error.retry_after().unwrap_or_default())
+        POLICY.pause(round).max(error.retry_after().unwrap_or_default())
     }
 
     /// It worked.
@@ -50,7 +48,7 @@ mod tests {
             assert!(pause >= most / 2 && pause <= most, "{pause:?} of {most:?}");
         }
         backoff.reset();
-        assert!(backoff.after(&failed(None)) <= FIRST);
+        assert!(backoff.after(&failed(None)) <= POLICY.first_pause);
     }
 
     #[test]
@@ -63,6 +61,6 @@ mod tests {
     fn wrong_credentials_are_tried_slowly_from_the_first_time_on() {
         let refused =
             BackendError::Unauthorized { request: "".into(), credentials: "NODE_TOKEN", answer: "".into(), advice: "" };
-        assert!(Backoff::default().after(&refused) >= LONGEST / 2);
+        assert!(Backoff::default().after(&refused) >= POLICY.longest_pause / 2);
     }
 }

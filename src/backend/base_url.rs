@@ -1,6 +1,6 @@
 //! The base URL of a backend, parsed: a value that exists carries no secret.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use url::{Host, Url};
 
@@ -22,7 +22,7 @@ pub enum BaseUrlError {
 impl BaseUrl {
     /// The URL of an endpoint; `path` begins with a slash. The `/api` of a path and that at the end of the base URL, with
     /// which many are given, are the same.
-    pub(super) fn endpoint(&self, path: &str) -> Url {
+    pub fn endpoint(&self, path: &str) -> Url {
         const API: &str = "/api";
         let base = self.0.path().trim_end_matches('/');
         let base = match path.starts_with("/api/") {
@@ -34,18 +34,24 @@ impl BaseUrl {
         url
     }
 
-    pub(super) fn is_https(&self) -> bool {
+    /// Whether certificates are needed to ask it.
+    pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 
-    /// Whether it lies on this very machine, where no proxy can reach it.
-    pub(super) fn is_loopback(&self) -> bool {
-        match self.0.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
-            Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
-            None => false,
-        }
+    /// Whether it lies on this very machine, as [`is_loopback`] tells.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+}
+
+/// Whether a URL lies on this very machine, where no proxy can reach it.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 

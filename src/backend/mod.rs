@@ -29,7 +29,7 @@ use self::{
     http::{Http, Request},
 };
 pub use self::{
-    base_url::{BaseUrl, BaseUrlError},
+    base_url::{BaseUrl, BaseUrlError, is_loopback},
     config::{BackendConfig, DEFAULT_PAGE_SIZE, ReportStyle, ReportStyleError},
     error::BackendError,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},

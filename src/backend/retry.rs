@@ -28,7 +28,7 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// The pause after round `round`, counted from 0: between half and the whole of the doubled time, so that probes
     /// which failed together do not come back together.
-    pub(super) fn pause(&self, round: u32) -> Duration {
+    pub fn pause(&self, round: u32) -> Duration {
         let doubled = self.first_pause.saturating_mul(2_u32.saturating_pow(round));
         doubled.min(self.longest_pause).mul_f64(rand::thread_rng().gen_range(0.5..=1.0))
     }

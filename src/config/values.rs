@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use tracing::level_filters::LevelFilter;
 use url::Host;
 
 use crate::{
@@ -123,6 +124,18 @@ pub fn log_format(text: &str) -> Result<LogFormat, String> {
         "json" => Ok(LogFormat::Json),
         _ => Err("write text or json".to_owned()),
     }
+}
+
+/// The filter of a log, which `parse` makes of directives. A level that names no module is for the modules `ours`; of the
+/// libraries beneath them, which have much to say about little, only errors come through unless they are named.
+pub fn log_filter<F, E>(text: &str, ours: &[&str], parse: impl FnOnce(String) -> Result<F, E>) -> Result<F, String> {
+    let directives = text.split(',').map(|directive| match directive.trim().parse::<LevelFilter>() {
+        Ok(level) => ours.iter().map(|module| format!("{module}={level}")).collect::<Vec<_>>().join(","),
+        Err(_) => directive.to_owned(),
+    });
+    let directives = directives.collect::<Vec<_>>().join(",");
+    parse(format!("error,{directives}"))
+        .map_err(|_| "write error, warn, info, debug or trace, or a filter such as info,hyper=debug".to_owned())
 }
 
 /// A token or key: it has to go into a header.

@@ -3,11 +3,14 @@
 mod away;
 #[path = "../support/backend.rs"]
 mod backend;
+#[path = "../support/daemon/http.rs"]
 mod http;
+#[path = "../support/daemon/hub.rs"]
 mod hub;
 mod life;
 mod monitoring;
 mod peers;
+#[path = "../support/daemon/program.rs"]
 mod program;
 mod registration;
 mod schedule;
@@ -15,42 +18,21 @@ mod spool;
 mod standalone;
 #[path = "../support/mod.rs"]
 mod support;
-
-use std::time::Duration;
+#[path = "../support/daemon/wait.rs"]
+mod wait;
 
 use easytier_probe::Scheme;
 use easytier_uptime_hub::model::PeerId;
-use tokio::time::{Instant, sleep};
 
 use crate::{
     hub::Hub,
     program::{Folder, PROGRAM, Running},
     support::node::{Node, NodeOptions},
+    wait::{eventually, until},
 };
-
-/// When a test gives up: what it waits for takes a few seconds, but the machine may be busy, and a probe that was refused
-/// tries again after a minute at the latest.
-const PATIENCE: Duration = Duration::from_secs(100);
 
 /// A schedule of no cycle that a test sees: once a year.
 const NEVER: &str = "0 0 0 1 1 *";
-
-/// Waits until there is what the test waits for.
-async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits until it is so.
-async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    eventually(what, async || look().await.then_some(())).await;
-}
 
 /// A node that listens on TCP.
 fn node() -> Node {

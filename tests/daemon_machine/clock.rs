@@ -7,7 +7,8 @@ use easytier_uptime_hub::model::PeerId;
 use tokio::time::Instant;
 
 use crate::{
-    http::{all_checks, data},
+    assert_delivered_once,
+    http::data,
     hub::Hub,
     program::{Folder, PROGRAM, Running},
     support::node::NodeOptions,
@@ -45,14 +46,8 @@ async fn whichever_way_the_clock_is_set_the_jobs_go_on_at_their_intervals() {
         until(&format!("the node to be up at {setting}"), async || is_active(&daemon).await).await;
     }
     // Nothing of it was refused, by the hub or by its own history.
-    let counted = all_checks(&daemon.url).await;
-    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
-    daemon.reload_until("peers to watch").await;
-    let stored = daemon.checks(1).await;
-    assert!(stored >= counted, "{counted} checks were done, and {stored} stored");
-    until("all checks at the hub", async || hub.checks(id).await == stored).await;
-    let log = daemon.stop().await;
-    assert!(!log.contains("panicked") && !log.contains("rejected"), "{log}");
+    let log = assert_delivered_once(&hub, id, &folder, daemon).await;
+    assert!(!log.contains("rejected"), "{log}");
 }
 
 /// Whether the daemon's own history has the node up.

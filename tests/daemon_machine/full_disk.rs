@@ -5,8 +5,8 @@ use std::{fs::File, io::Write, path::Path};
 use easytier_probe::Scheme;
 
 use crate::{
-    eventually,
-    http::{all_checks, get},
+    assert_delivered_once, eventually,
+    http::get,
     hub::Hub,
     namespace,
     program::{Folder, PROGRAM, Running},
@@ -50,20 +50,7 @@ async fn a_full_disk_is_told_and_survived_and_nothing_is_lost() {
     std::fs::remove_file(disk.path().join(FILLER)).unwrap();
     daemon.await_log("results are stored again").await;
     until("a healthy daemon", async || unhealthy(&daemon).await.is_none()).await;
-    // Every check of before is counted, the hub has each, and each once.
-    let counted = all_checks(&daemon.url).await;
-    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
-    daemon.reload_until("peers to watch").await;
-    let stored = daemon.checks(1).await;
-    assert!(stored >= counted, "{counted} checks were done, and {stored} stored");
-    until("all checks at the hub", async || {
-        let told = hub.checks(id).await;
-        assert!(told <= stored, "{stored} checks were done, and the hub has {told}");
-        told == stored
-    })
-    .await;
-    let log = daemon.stop().await;
-    assert!(!log.contains("panicked"), "{log}");
+    assert_delivered_once(&hub, id, &folder, daemon).await;
     drop(node);
     namespace::system("umount", &[place]);
 }

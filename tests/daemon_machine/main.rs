@@ -3,37 +3,45 @@
 
 mod clock;
 mod full_disk;
+#[path = "../support/daemon/http.rs"]
 mod http;
+#[path = "../support/daemon/hub.rs"]
 mod hub;
 mod line;
 mod many;
 mod namespace;
+#[path = "../support/daemon/program.rs"]
 mod program;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/daemon/wait.rs"]
+mod wait;
 mod wire;
 
-use std::time::Duration;
+use easytier_uptime_hub::model::PeerId;
 
-use tokio::time::{Instant, sleep};
+use crate::{
+    http::all_checks,
+    hub::Hub,
+    program::{Folder, Running},
+    wait::{PATIENCE, eventually, until},
+};
 
-/// When a test gives up: what it waits for takes a few seconds, but the machine may be busy, and results that could not
-/// be read are tried again after half a minute.
-const PATIENCE: Duration = Duration::from_secs(180);
-
-/// Waits until there is what the test waits for.
-async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits until it is so.
-async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    eventually(what, async || look().await.then_some(())).await;
+/// Has the daemon check nothing more, and waits until the hub has every check of its one peer, `id` at the hub: each once.
+/// Gives the daemon's log.
+async fn assert_delivered_once(hub: &Hub, id: PeerId, folder: &Folder, daemon: Running) -> String {
+    let counted = all_checks(&daemon.url).await;
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
+    daemon.reload_until("peers to watch").await;
+    let stored = daemon.checks(1).await;
+    assert!(stored >= counted, "{counted} checks were done, and {stored} stored");
+    until("all checks at the hub", async || {
+        let told = hub.checks(id).await;
+        assert!(told <= stored, "{stored} checks were done, and the hub has {told}");
+        told == stored
+    })
+    .await;
+    let log = daemon.stop().await;
+    assert!(!log.contains("panicked"), "{log}");
+    log
 }

@@ -8,9 +8,9 @@ use easytier_uptime_hub::{
     store::{Location, Store, StoreError, StoreOptions, USUAL_CACHE_MEBIBYTES, key_file},
     time::Timestamp,
 };
-use tokio::runtime;
 
 use super::config::{Database, HubConfig};
+use crate::runtime;
 
 /// An open database.
 pub struct Opened {
@@ -52,8 +52,7 @@ pub fn with<T>(config: &HubConfig, command: impl AsyncFnOnce(&Store) -> anyhow::
             path.display()
         );
     }
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     runtime.block_on(async {
         let Opened { store, .. } = open(config).await?;
         let outcome = command(&store).await;

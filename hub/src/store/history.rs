@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     Store, StoreError,
     engine::{Value, args, sql},
-    rows,
+    rows::{self, ResultRow, result_columns},
+    tally::Tally,
 };
 use crate::{
-    consensus::State,
     model::{
         Grain, HealthRecord, LatestResult, NodeStats, Page, PageRequest, PeerId, RecordFilter, RegionId, RegionReport,
         RegionStats, RollupPoint,
@@ -51,24 +51,8 @@ macro_rules! tally_columns {
 struct TallyRow {
     /// What the sums are by.
     key: i64,
-    checks: i64,
-    healthy: i64,
-    latency_count: i64,
-    latency_sum: i64,
-    latency_min: Option<i64>,
-    latency_max: Option<i64>,
-}
-
-impl TallyRow {
-    fn stats(&self) -> RegionStats {
-        RegionStats {
-            total_checks: rows::count(self.checks),
-            healthy_count: rows::count(self.healthy),
-            average_response_us: (self.latency_count > 0).then(|| self.latency_sum / self.latency_count),
-            min_response_us: self.latency_min,
-            max_response_us: self.latency_max,
-        }
-    }
+    #[sqlx(flatten)]
+    tally: Tally,
 }
 
 #[derive(sqlx::FromRow)]
@@ -87,37 +71,28 @@ struct LatestRow {
     region: String,
     server_id: String,
     checked_at: Timestamp,
-    status: i64,
-    response_us: Option<i64>,
-    min_us: Option<i64>,
-    max_us: Option<i64>,
-    stage: String,
-    error: Option<String>,
-    message: Option<String>,
-    version: Option<String>,
-    hostname: Option<String>,
-    network_count: Option<i64>,
-    relay: Option<String>,
-    relay_error: Option<String>,
+    #[sqlx(flatten)]
+    result: ResultRow,
 }
 
 impl LatestRow {
     fn into_latest(self) -> LatestResult {
+        let Self { server_id, checked_at, result, .. } = self;
         LatestResult {
-            server_id: self.server_id,
-            checked_at: self.checked_at,
-            status: rows::status(self.status),
-            response_us: self.response_us,
-            min_us: self.min_us,
-            max_us: self.max_us,
-            stage: rows::stage(&self.stage),
-            error: rows::failure_code(self.error),
-            message: self.message,
-            version: self.version,
-            hostname: self.hostname,
-            network_count: self.network_count.map(rows::count),
-            relay: rows::relay(self.relay),
-            relay_error: self.relay_error,
+            server_id,
+            checked_at,
+            status: rows::status(result.status),
+            response_us: result.response_us,
+            min_us: result.min_us,
+            max_us: result.max_us,
+            stage: rows::stage(&result.stage),
+            error: rows::failure_code(result.error),
+            message: result.message,
+            version: result.version,
+            hostname: result.hostname,
+            network_count: result.network_count.map(rows::count),
+            relay: rows::relay(result.relay),
+            relay_error: result.relay_error,
         }
     }
 }
@@ -188,7 +163,7 @@ impl Store {
         let grain = self.grain_for(window);
         let select = sql!("SELECT CAST(0 AS BIGINT) AS key, ", (tally_columns));
         let row: TallyRow = self.db().one(select, range(id, grain, now - window, now)).await?;
-        Ok(NodeStats { checks: row.stats(), last_check_at: node.last_check_at, verdict: node.verdict })
+        Ok(NodeStats { checks: row.tally.stats(), last_check_at: node.last_check_at, verdict: node.verdict })
     }
 
     /// What each region saw last, what it says now, and its last 24 hours; in the order of their names. A region of
@@ -198,15 +173,16 @@ impl Store {
                       WHERE p.approved AND p.id = $1";
         let row: Option<(String,)> = self.db().optional(select, args![id]).await?;
         let (evidence,) = row.ok_or(StoreError::NotFound("node"))?;
-        let state: State = serde_json::from_str(&evidence)
-            .map_err(|error| StoreError::Corrupt(format!("peer_states.evidence of {id}: {error}")))?;
+        let state = rows::evidence(id, &evidence)?;
 
         // Probes first: their number is small, and the newest results are sorted by probe.
-        let select = "SELECT l.region_id, r.name AS region, b.server_id, l.checked_at, d.status, d.response_us, \
-                      d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, d.network_count, d.relay, \
-                      d.relay_error FROM probes b CROSS JOIN latest l JOIN regions r ON r.id = l.region_id \
-                      JOIN results d ON d.day = l.day AND d.result_id = l.result_id \
-                      WHERE l.probe_id = b.id AND l.peer_id = $1 ORDER BY l.checked_at";
+        let select = concat!(
+            "SELECT l.region_id, r.name AS region, b.server_id, l.checked_at, ",
+            result_columns!(),
+            " FROM probes b CROSS JOIN latest l JOIN regions r ON r.id = l.region_id \
+             JOIN results d ON d.day = l.day AND d.result_id = l.result_id \
+             WHERE l.probe_id = b.id AND l.peer_id = $1 ORDER BY l.checked_at"
+        );
         let mut newest: BTreeMap<RegionId, LatestRow> = BTreeMap::new();
         for row in self.db().all::<LatestRow>(select, args![id]).await? {
             newest.insert(row.region_id, row);
@@ -214,7 +190,7 @@ impl Store {
         let select = sql!("SELECT region_id AS key, ", (tally_columns), " GROUP BY region_id");
         let parameters = range(id, self.grain_for(DAY), now - DAY, now);
         let tallies: Vec<TallyRow> = self.db().all(select, parameters).await?;
-        let stats: BTreeMap<i64, RegionStats> = tallies.into_iter().map(|row| (row.key, row.stats())).collect();
+        let stats: BTreeMap<i64, RegionStats> = tallies.into_iter().map(|row| (row.key, row.tally.stats())).collect();
 
         let mut reports = Vec::new();
         for (region, row) in newest {
@@ -240,8 +216,10 @@ impl Store {
         self.node_url(id).await?;
         let select = sql!("SELECT bucket AS key, ", (tally_columns), " GROUP BY bucket ORDER BY bucket");
         let rows: Vec<TallyRow> = self.db().all(select, range(id, grain, from, to)).await?;
-        let point =
-            |row: TallyRow| RollupPoint { at: Timestamp::of_bucket(row.key, grain.duration()), stats: row.stats() };
+        let point = |row: TallyRow| RollupPoint {
+            at: Timestamp::of_bucket(row.key, grain.duration()),
+            stats: row.tally.stats(),
+        };
         Ok(rows.into_iter().map(point).collect())
     }
 

@@ -27,6 +27,7 @@ mod retention;
 mod rows;
 mod settings;
 mod states;
+mod tally;
 
 use std::{
     path::{Path, PathBuf},

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError,
     engine::{args, sql},
-    rows,
+    rows::{self, ResultRow, result_columns},
 };
 use crate::{model::ProbeId, time::Timestamp};
 
@@ -26,25 +26,16 @@ struct OutgoingRow {
     checked_at: Timestamp,
     checks: i64,
     healthy: i64,
-    status: i64,
-    response_us: Option<i64>,
-    min_us: Option<i64>,
-    max_us: Option<i64>,
-    stage: String,
-    error: Option<String>,
-    message: Option<String>,
-    version: Option<String>,
-    hostname: Option<String>,
-    network_count: Option<i64>,
-    relay: Option<String>,
-    relay_error: Option<String>,
+    #[sqlx(flatten)]
+    result: ResultRow,
 }
 
 impl OutgoingRow {
     fn into_outgoing(self) -> Result<Outgoing, StoreError> {
         let millis = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1000.0);
-        let stage = rows::stage(&self.stage)
-            .ok_or_else(|| StoreError::Corrupt(format!("results.stage of row {}: {}", self.id, self.stage)))?;
+        let result = self.result;
+        let stage = rows::stage(&result.stage)
+            .ok_or_else(|| StoreError::Corrupt(format!("results.stage of row {}: {}", self.id, result.stage)))?;
         Ok(Outgoing {
             row: self.id,
             result: CheckResult {
@@ -53,18 +44,18 @@ impl OutgoingRow {
                 checked_at: self.checked_at.into(),
                 checks: rows::count(self.checks),
                 healthy: Some(rows::count(self.healthy)),
-                status: rows::status(self.status),
-                response_time: millis(self.response_us),
-                min_ms: millis(self.min_us),
-                max_ms: millis(self.max_us),
+                status: rows::status(result.status),
+                response_time: millis(result.response_us),
+                min_ms: millis(result.min_us),
+                max_ms: millis(result.max_us),
                 stage,
-                error: rows::failure_code(self.error),
-                message: self.message,
-                version: self.version,
-                hostname: self.hostname,
-                network_count: self.network_count.map(rows::count),
-                relay: rows::relay(self.relay),
-                relay_error: self.relay_error,
+                error: rows::failure_code(result.error),
+                message: result.message,
+                version: result.version,
+                hostname: result.hostname,
+                network_count: result.network_count.map(rows::count),
+                relay: rows::relay(result.relay),
+                relay_error: result.relay_error,
             },
         })
     }
@@ -80,12 +71,13 @@ impl Store {
         (after, up_to): (i64, i64),
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        let select = "SELECT d.id, d.result_id, o.remote_id, d.checked_at, d.checks, d.healthy, d.status, \
-                      d.response_us, d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, \
-                      d.network_count, d.relay, d.relay_error FROM results d \
-                      JOIN backends b ON b.url = $1 \
-                      JOIN peer_origins o ON o.backend_id = b.id AND o.peer_id = d.peer_id \
-                      WHERE d.id > $2 AND d.id <= $3 AND d.probe_id = $4 ORDER BY d.id LIMIT $5";
+        let select = concat!(
+            "SELECT d.id, d.result_id, o.remote_id, d.checked_at, d.checks, d.healthy, ",
+            result_columns!(),
+            " FROM results d JOIN backends b ON b.url = $1 \
+             JOIN peer_origins o ON o.backend_id = b.id AND o.peer_id = d.peer_id \
+             WHERE d.id > $2 AND d.id <= $3 AND d.probe_id = $4 ORDER BY d.id LIMIT $5"
+        );
         let parameters = args![backend, after, up_to, probe, limit];
         let rows: Vec<OutgoingRow> = self.db().all(select, parameters).await?;
         rows.into_iter().map(OutgoingRow::into_outgoing).collect()

@@ -6,10 +6,11 @@ use super::{
     Store, StoreError,
     engine::{args, sql},
     rows,
+    tally::Tally,
 };
 use crate::{
     consensus::{State, Word},
-    model::{FailureCount, Grain, NodeView, PeerId, Pulse, Region, RegionId, RegionStats, RegionView, SeriesPoint},
+    model::{FailureCount, Grain, NodeView, PeerId, Pulse, Region, RegionId, RegionView, SeriesPoint},
     time::{QUARTER, Timestamp},
 };
 
@@ -18,12 +19,8 @@ struct PointRow {
     peer_id: PeerId,
     region: String,
     bucket: i64,
-    checks: i64,
-    healthy: i64,
-    latency_count: i64,
-    latency_sum: i64,
-    latency_min: Option<i64>,
-    latency_max: Option<i64>,
+    #[sqlx(flatten)]
+    tally: Tally,
 }
 
 #[derive(sqlx::FromRow)]
@@ -75,9 +72,7 @@ impl Store {
         let evidence: Vec<(PeerId, String)> = self.db().all(select, vec![]).await?;
         let mut regions = HashMap::new();
         for (id, evidence) in evidence {
-            let state: State = serde_json::from_str(&evidence)
-                .map_err(|error| StoreError::Corrupt(format!("peer_states.evidence of {id}: {error}")))?;
-            regions.insert(id, said(state, &names));
+            regions.insert(id, said(rows::evidence(id, &evidence)?, &names));
         }
         let view = |node: crate::model::Node| NodeView { regions: regions.remove(&node.id).unwrap_or_default(), node };
         Ok(self.all_nodes(now).await?.into_iter().map(view).collect())
@@ -102,13 +97,7 @@ impl Store {
                 peer: row.peer_id,
                 region: row.region.parse().ok()?,
                 at: Timestamp::of_bucket(row.bucket, duration),
-                stats: RegionStats {
-                    total_checks: rows::count(row.checks),
-                    healthy_count: rows::count(row.healthy),
-                    average_response_us: (row.latency_count > 0).then(|| row.latency_sum / row.latency_count),
-                    min_response_us: row.latency_min,
-                    max_response_us: row.latency_max,
-                },
+                stats: row.tally.stats(),
             })
         };
         Ok(rows.into_iter().filter_map(point).collect())

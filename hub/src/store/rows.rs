@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, str::FromStr, time::Duration};
 use easytier_probe::{FailureCode, PeerUrl, Stage, Status, result::Relay};
 
 use super::StoreError;
-use crate::consensus::Verdict;
+use crate::{
+    consensus::{State, Verdict},
+    model::PeerId,
+};
 
 /// What the tags and regions of a peer are joined with; neither contains one.
 pub(super) fn labels<T: FromStr + Ord>(joined: Option<String>) -> BTreeSet<T> {
@@ -19,6 +22,11 @@ pub(super) fn url(text: &str) -> Result<PeerUrl, StoreError> {
 pub(super) fn verdict(code: i64) -> Result<Verdict, StoreError> {
     let verdict = usize::try_from(code).ok().and_then(|code| Verdict::ALL.get(code));
     verdict.copied().ok_or_else(|| StoreError::Corrupt(format!("verdict {code}")))
+}
+
+/// What the regions said of a peer, as its row of `peer_states` has it.
+pub(super) fn evidence(peer: PeerId, json: &str) -> Result<State, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("peer_states.evidence of {peer}: {error}")))
 }
 
 pub(super) fn status_code(status: Status) -> i64 {
@@ -58,6 +66,32 @@ pub(super) fn relay(name: Option<String>) -> Option<Relay> {
     let name = name?;
     [Relay::Ok, Relay::Failed].into_iter().find(|relay| relay_name(*relay) == name)
 }
+
+/// What a row `d` of results says, beside who saw it of whom, and when.
+#[derive(sqlx::FromRow)]
+pub(super) struct ResultRow {
+    pub status: i64,
+    pub response_us: Option<i64>,
+    pub min_us: Option<i64>,
+    pub max_us: Option<i64>,
+    pub stage: String,
+    pub error: Option<String>,
+    pub message: Option<String>,
+    pub version: Option<String>,
+    pub hostname: Option<String>,
+    pub network_count: Option<i64>,
+    pub relay: Option<String>,
+    pub relay_error: Option<String>,
+}
+
+/// The columns of a [`ResultRow`].
+macro_rules! result_columns {
+    () => {
+        "d.status, d.response_us, d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, \
+         d.network_count, d.relay, d.relay_error"
+    };
+}
+pub(super) use result_columns;
 
 pub(super) fn duration(millis: Option<i64>) -> Option<Duration> {
     millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis)

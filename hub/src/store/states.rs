@@ -101,8 +101,6 @@ struct StateRow {
 
 impl StateRow {
     fn into_state(self) -> Result<PeerState, StoreError> {
-        let state = serde_json::from_str(&self.evidence)
-            .map_err(|error| StoreError::Corrupt(format!("peer_states.evidence of {}: {error}", self.peer_id)))?;
         Ok(PeerState {
             peer: self.peer_id,
             verdict: rows::verdict(self.verdict)?,
@@ -114,7 +112,7 @@ impl StateRow {
             held_sessions: self.held_sessions,
             quarter: self.quarter,
             in_quarter: Count { checks: rows::count(self.quarter_checks), healthy: rows::count(self.quarter_healthy) },
-            state,
+            state: rows::evidence(self.peer_id, &self.evidence)?,
             guest: self.guest,
             for_ring: Vec::new(),
         })

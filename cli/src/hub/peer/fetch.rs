@@ -3,11 +3,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context, bail};
+use easytier_probe::backend::is_loopback;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
-use tokio::runtime;
 
 use super::import::{Placed, list_of, of_json, parse};
+use crate::runtime;
 
 /// How many peers a page is asked to have: sites differ in what they take.
 const PAGE_SIZES: [u32; 3] = [1000, 100, 20];
@@ -25,21 +26,14 @@ pub fn is_url(source: &str) -> bool {
 pub fn all(source: &str) -> anyhow::Result<Vec<Placed>> {
     let url = list_url(source)?;
     easytier::tunnel::insecure_tls::init_crypto_provider();
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     runtime.block_on(async {
         let mut client =
             Client::builder().user_agent(concat!("easytier-uptime/", env!("CARGO_PKG_VERSION"))).timeout(TIMEOUT);
-        let is_loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if is_loopback {
+        if is_loopback(&url) {
             client = client.no_proxy();
         }
-        if url.scheme() == "http" && is_loopback {
+        if url.scheme() == "http" && is_loopback(&url) {
             // So that a machine without CA certificates does as well.
             client = client.tls_certs_only([]);
         }
@@ -144,13 +138,9 @@ fn hint(status: StatusCode) -> &'static str {
 }
 
 async fn get(client: &Client, url: &Url) -> anyhow::Result<String> {
-    let mut response = client.get(url.clone()).header("accept", "application/json").send().await.map_err(|error| {
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        anyhow::anyhow!("{url} cannot be reached: {cause}")
-    })?;
+    let unreachable = |error| anyhow::anyhow!("{url} cannot be reached: {}", anyhow::Error::new(error).root_cause());
+    let request = client.get(url.clone()).header("accept", "application/json");
+    let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     if [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY].contains(&status) {
         return Err(TooMany { url: url.clone(), status }.into());

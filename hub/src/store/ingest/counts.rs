@@ -15,53 +15,12 @@ use crate::{
         StoreError,
         bulk::{Bulk, Column},
         engine::{Tx, Value, args, sql},
+        tally::Tally,
     },
     time::Timestamp,
 };
 
 const FINEST: Grain = Grain::FiveMinutes;
-
-/// Checks in one bucket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
-struct Tally {
-    checks: i64,
-    healthy: i64,
-    latency_count: i64,
-    latency_sum: i64,
-    latency_min: Option<i64>,
-    latency_max: Option<i64>,
-}
-
-impl Tally {
-    /// `Unknown` results count neither for nor against.
-    fn of(judged: &Judged) -> Self {
-        let Judged { healthy, response_us, min_us, max_us, result, .. } = judged;
-        if result.status == Status::Unknown {
-            return Self::default();
-        }
-        let healthy = i64::from(*healthy);
-        let counted = Self { checks: i64::from(result.checks), healthy, ..Self::default() };
-        match *response_us {
-            Some(median) if healthy > 0 => Self {
-                latency_count: healthy,
-                latency_sum: median * healthy,
-                latency_min: Some(min_us.unwrap_or(median)),
-                latency_max: Some(max_us.unwrap_or(median)),
-                ..counted
-            },
-            _ => counted,
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.checks += other.checks;
-        self.healthy += other.healthy;
-        self.latency_count += other.latency_count;
-        self.latency_sum += other.latency_sum;
-        self.latency_min = self.latency_min.into_iter().chain(other.latency_min).min();
-        self.latency_max = self.latency_max.max(other.latency_max);
-    }
-}
 
 /// What a group says of one peer as one probe saw it.
 struct Seen {
@@ -154,9 +113,29 @@ fn sort(taken: &[Taken<'_>]) -> BTreeMap<(ProbeId, PeerId), Seen> {
         if at > seen.at {
             (seen.at, seen.day, seen.id) = (at, day_of(id), id);
         }
-        seen.tallies.entry(at.bucket(FINEST.duration())).or_default().add(&Tally::of(&one.judged));
+        seen.tallies.entry(at.bucket(FINEST.duration())).or_default().add(&tally(&one.judged));
     }
     sorted
+}
+
+/// `Unknown` results count neither for nor against.
+fn tally(judged: &Judged) -> Tally {
+    let Judged { healthy, response_us, min_us, max_us, result, .. } = judged;
+    if result.status == Status::Unknown {
+        return Tally::default();
+    }
+    let healthy = i64::from(*healthy);
+    let counted = Tally { checks: i64::from(result.checks), healthy, ..Tally::default() };
+    match *response_us {
+        Some(median) if healthy > 0 => Tally {
+            latency_count: healthy,
+            latency_sum: median * healthy,
+            latency_min: Some(min_us.unwrap_or(median)),
+            latency_max: Some(max_us.unwrap_or(median)),
+            ..counted
+        },
+        _ => counted,
+    }
 }
 
 /// What `latest` keeps.

@@ -1,5 +1,7 @@
 //! The program as a person starts it: in a folder, with its settings in `.env` there.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -81,6 +83,21 @@ impl Folder {
     pub async fn start(&self, args: &[&str]) -> Running {
         Running::of(self.command(args)).await
     }
+
+    /// Runs a command to its end, and gives what it printed.
+    pub async fn run(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().await.unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Starts what refuses, with exit code 2, and gives what it said.
+    pub async fn refusal(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{said}");
+        said
+    }
 }
 
 /// Lines as they come.
@@ -110,6 +127,7 @@ pub struct Running {
     child: Child,
     /// As `http://127.0.0.1:4711`.
     pub url: String,
+    printed: Lines,
     logged: Lines,
     readers: [JoinHandle<()>; 2],
 }
@@ -125,15 +143,20 @@ impl Running {
             None => None,
         });
         let url = url.await;
-        Self { child, url, logged, readers: [of_stdout, of_stderr] }
+        Self { child, url, printed, logged, readers: [of_stdout, of_stderr] }
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.child.id().unwrap() as i32).unwrap(), signal).unwrap();
+        kill_process(Pid::from_raw(self.pid() as i32).unwrap(), signal).unwrap();
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap()
+    }
+
+    /// Everything that was printed so far, line by line.
+    pub fn printed(&self) -> Vec<String> {
+        self.printed.all()
     }
 
     /// The lines of the log with these words.
@@ -169,6 +192,13 @@ impl Running {
         let (status, log) = self.ended().await;
         assert_eq!(status.code(), Some(0), "{log}");
         log
+    }
+
+    /// Kills it where it is.
+    pub async fn kill(self) {
+        self.signal(Signal::KILL);
+        let (status, _) = self.ended().await;
+        assert_eq!(status.code(), None);
     }
 
     /// Has it read the configuration again, and waits for a line of the log with these words after that.

@@ -1,9 +1,13 @@
 //! What is asked over HTTP.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::sync::LazyLock;
 
 use reqwest::Client;
 use serde_json::Value;
+
+use crate::eventually;
 
 static CLIENT: LazyLock<()> = LazyLock::new(easytier::tunnel::insecure_tls::init_crypto_provider);
 
@@ -43,8 +47,24 @@ pub async fn node(base: &str, address: &str) -> Option<Value> {
 
 /// The figure at `/metrics` whose name and labels are `series`; 0 when there is none yet.
 pub async fn figure(base: &str, series: &str) -> f64 {
-    let (status, text) = get(&format!("{base}/metrics")).await;
-    assert_eq!(status, 200, "{text}");
+    let text = figures(base).await;
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().expect("a number"))
+}
+
+/// How many checks a daemon has done, whatever came of them.
+pub async fn all_checks(base: &str) -> u64 {
+    let text = figures(base).await;
+    let counts = text.lines().filter(|line| line.starts_with("easytier_uptime_probe_checks_total{"));
+    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+}
+
+/// All of `/metrics`; a busy machine may be late once.
+async fn figures(base: &str) -> String {
+    eventually("figures", async || match get(&format!("{base}/metrics")).await {
+        (200, text) => Some(text),
+        (503, _) => None,
+        (status, text) => panic!("{status}: {text}"),
+    })
+    .await
 }
