@@ -11,6 +11,7 @@ mod admin;
 mod auth;
 mod backend;
 mod client;
+pub(crate) mod cookie;
 mod document;
 mod drain;
 pub(crate) mod error;

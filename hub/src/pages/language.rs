@@ -3,8 +3,7 @@
 use axum::http::{HeaderMap, header};
 use easytier_probe::{FailureCode, Stage};
 
-use super::cookie;
-use crate::{consensus::Verdict, model::Presence};
+use crate::{api::cookie::cookie, consensus::Verdict, model::Presence};
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

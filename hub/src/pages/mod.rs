@@ -25,7 +25,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{FromRef, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
@@ -119,11 +119,4 @@ fn with_headers(mut response: Response) -> Response {
     set(header::CACHE_CONTROL, "no-cache");
     set(header::VARY, "accept-language, cookie");
     response
-}
-
-/// A cookie of the request.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
