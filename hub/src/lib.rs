@@ -14,4 +14,5 @@ pub mod ring;
 pub mod store;
 pub mod time;
 pub mod token;
+pub mod tuning;
 pub mod upkeep;

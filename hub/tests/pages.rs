@@ -13,7 +13,8 @@ use axum::http::{Request, StatusCode};
 use easytier_probe::{CheckResult, FailureCode};
 use easytier_uptime_hub::{
     model::{Contacts, PeerId, PeerSpec, ProbeIdentity},
-    time::Timestamp,
+    time::{DAY, Timestamp},
+    tuning::{Knob, Tuning},
 };
 use quick_xml::{Reader, events::Event};
 use tokio::{
@@ -434,6 +435,46 @@ async fn an_import_adds_what_is_not_there_or_says_what_is_wrong() {
     let foreign = hub.send(Request::post("/admin/import").header("cookie", &cookie), "peers=tcp://other:1").await;
     assert_eq!(foreign.status, StatusCode::FORBIDDEN);
     assert_eq!(hub.export_peers().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_operator_changes_settings_and_is_told_what_is_not_valid() {
+    let mut test = TestStore::new(Engine::Sqlite).await;
+    test.options.fixed = [(Knob::EventRetention, "--event-retention".to_owned())].into();
+    test.store = test.second_hub().await.unwrap();
+    let hub = PublicHub::over(test).await;
+    let cookie = log_in(&hub).await;
+    let own = format!("http://{}", hub.address);
+    let save = async |origin: &str, language: &str, form: &'static str| {
+        let request = Request::post("/admin/settings").header("cookie", &cookie).header("origin", origin);
+        hub.send(request.header("accept-language", language), form).await
+    };
+    let shown =
+        async || hub.send(Request::get("/admin/settings").header("cookie", &cookie), "").await.text().to_owned();
+
+    let before = shown().await;
+    assert!(before.contains("name=\"RESULT_RETENTION\" value=\"168h\""), "{before}");
+    assert!(before.contains("--event-retention") && !before.contains("name=\"EVENT_RETENTION\""), "{before}");
+    assert!(!before.contains("name=\"HEALTH_CHECK_INTERVAL\""), "there is no probe in this process");
+
+    let foreign = save("https://evil.example", "en", "FLAP_DAMPING=3").await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    let wrong = save(&own, "zh", "FLAP_DAMPING=3&RESULT_RETENTION=%3Cb%3E1h").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(wrong.text().contains("value=\"&lt;b&gt;1h\"") && wrong.text().contains("未保存"), "{}", wrong.text());
+    hub.read_tuning().await.unwrap();
+    assert_eq!(hub.tuning(), Tuning::default(), "all or nothing");
+
+    let saved = save(&own, "en", "FLAP_DAMPING=3&RESULT_RETENTION=+72h+&EVENT_RETENTION=48h&UNKNOWN=1").await;
+    assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, Some("/admin/settings?saved=yes")));
+    hub.read_tuning().await.unwrap();
+    let mut expected = Tuning::default();
+    (expected.policy.confirmations, expected.retention.results) = (3, 3 * DAY);
+    assert_eq!(hub.tuning(), expected);
+    assert!(shown().await.contains("name=\"RESULT_RETENTION\" value=\"72h\""));
+    save(&own, "en", "FLAP_DAMPING=&RESULT_RETENTION=").await;
+    hub.read_tuning().await.unwrap();
+    assert_eq!(hub.tuning(), Tuning::default(), "an empty field is the usual value");
 }
 
 #[tokio::test]

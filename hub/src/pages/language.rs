@@ -383,11 +383,22 @@ texts! {
     added: "Added", "已添加";
     known: "Known before", "已存在";
     settings: "Settings", "设置";
-    settings_hint: "What the hub runs with. It is changed in the hub's configuration, by these names, and taken over on SIGHUP.",
-        "当前运行的设置。请在服务配置中按下列名称修改，收到 SIGHUP 后生效。";
-    setting: "Setting", "设置项";
-    value: "Value", "值";
-    configured_by: "Configured by", "配置名称";
+    settings_hint: "What is saved holds within seconds, at all hubs on this database. An empty field is what it would be anyway.",
+        "保存后数秒内对共用此数据库的所有服务生效。留空则恢复默认值。";
+    judging: "What the regions say", "地区结论";
+    keeping: "How long things are kept", "数据保留";
+    local_checks: "The probe in this process", "本进程的探针";
+    intervals_elsewhere: "How often a probe checks is said where the probe is configured.", "检测间隔由各探针自己的配置决定。";
+    check_every: "Each node is checked every", "每个节点的检测间隔";
+    report_every: "Results that say nothing new are kept every", "无变化结果的记录间隔";
+    right_count: "A whole number from 1 to 100.", "1 到 100 的整数。";
+    right_retention: "From 24h to 87840h (ten years).", "24h 到 87840h（十年）。";
+    right_check_interval: "At least 100ms; such as 5s.", "至少 100ms，例如 5s。";
+    right_report_interval: "Whole seconds, such as 30s or 5m.", "整数秒，例如 30s 或 5m。";
+    usually: "Usually", "默认";
+    fixed_by: "Fixed by", "由配置固定：";
+    saved: "Saved", "已保存";
+    not_saved: "Nothing was saved: see below what is not right", "未保存：请检查下方标出的项目";
     damping: "Results in a row that change a region's word", "改变地区结论所需的连续结果数";
     keep_results: "Single results are kept", "原始结果保留";
     keep_five_minutes: "Counts of five minutes are kept", "五分钟统计保留";
