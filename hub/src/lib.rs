@@ -10,6 +10,7 @@ pub mod crypto;
 pub mod model;
 mod pages;
 pub mod password;
+pub mod peer_file;
 pub mod ring;
 pub mod store;
 pub mod time;

@@ -438,6 +438,37 @@ async fn an_import_adds_what_is_not_there_or_says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn what_one_hub_exports_another_imports() {
+    let [from, to] = [TestStore::new(Engine::Sqlite).await, TestStore::new(Engine::Sqlite).await];
+    let (from, to) = (PublicHub::over(from).await, PublicHub::over(to).await);
+    let whole = PeerSpec {
+        description: "Two lines\nof text".into(),
+        tags: ["games".parse().unwrap()].into(),
+        regions: ["eu".parse().unwrap(), "亚洲".parse().unwrap()].into(),
+        contacts: Contacts { mail: Some("owner@example.net".into()), ..Contacts::default() },
+        allow_relay: true,
+        max_connections: 7,
+        ..named("Shanghai 2", "tcp://node.example.net:11010")
+    };
+    add(&from, &whole).await;
+    from.submit_peer(&named("Waiting", "udp://waiting.example.net:1"), Timestamp::now()).await.unwrap();
+    let cookie = log_in(&from).await;
+    let exported = from.send(Request::get("/admin/export.json").header("cookie", &cookie), "").await;
+
+    let cookie = log_in(&to).await;
+    let request = Request::post("/admin/import").header("cookie", &cookie);
+    let request = request.header("origin", format!("http://{}", to.address));
+    let form = serde_html_form::to_string([("peers", exported.text())]).unwrap();
+    let reply = to.send(request, form).await;
+    assert!(reply.text().contains("Waiting for approval: <b>1</b>."), "{}", reply.text());
+    let of = async |hub: &PublicHub| {
+        let records = hub.export_peers().await.unwrap();
+        records.into_iter().map(|record| (record.spec, record.approved, record.submitted)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&to).await, of(&from).await);
+}
+
+#[tokio::test]
 async fn the_operator_changes_settings_and_is_told_what_is_not_valid() {
     let mut test = TestStore::new(Engine::Sqlite).await;
     test.options.fixed = [(Knob::EventRetention, "--event-retention".to_owned())].into();

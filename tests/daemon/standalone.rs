@@ -61,7 +61,7 @@ async fn nothing_need_be_configured() {
 #[tokio::test]
 async fn the_operator_changes_how_often_peers_are_checked() {
     let (folder, node) = (empty(), node());
-    folder.set(&[("ADMIN_PASSWORD", "the admin's password"), ("FLAP_DAMPING", "3")]);
+    folder.set(&[("ADMIN_PASSWORD", "the password of the admin"), ("FLAP_DAMPING", "3")]);
     let standalone = folder.start(&[]).await;
     let address = node.url(Scheme::Tcp).to_string();
     folder.run(&["hub", "peer", "add", &address]).await;
@@ -69,7 +69,7 @@ async fn the_operator_changes_how_often_peers_are_checked() {
 
     let client = http::client();
     let login = client.post(format!("{}/api/admin/login", standalone.url));
-    let answer = login.json(&json!({ "password": "the admin's password" })).send().await.unwrap();
+    let answer = login.json(&json!({ "password": "the password of the admin" })).send().await.unwrap();
     let token = answer.json::<Value>().await.unwrap()["data"]["token"].as_str().unwrap().to_owned();
     let page = format!("{}/admin/settings", standalone.url);
     let shown = client.get(&page).bearer_auth(&token).send().await.unwrap().text().await.unwrap();

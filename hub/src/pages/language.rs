@@ -378,8 +378,11 @@ texts! {
     copy: "Copy", "复制";
     none: "None.", "暂无。";
     import: "Import", "导入";
-    import_hint: "Addresses one a line, TOML, or the JSON of a backend's list. What is listed already stays as it is.",
-        "每行一个地址，或 TOML，或后端列表的 JSON。已列出的节点保持不变。";
+    import_hint: "An export, with descriptions, regions, contacts and all; or the JSON of a site's list, a table (CSV), TOML, or \
+                  addresses one a line. What is listed already stays as it is.",
+        "可粘贴导出文件（含描述、地区、联系方式等）、站点列表的 JSON、表格（CSV）、TOML，或每行一个地址。已列出的节点保持不变。";
+    the_list: "The list", "列表";
+    nothing_imported: "Nothing was imported", "未导入任何节点";
     added: "Added", "已添加";
     known: "Known before", "已存在";
     settings: "Settings", "设置";

@@ -3,11 +3,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context, bail};
+use easytier_uptime_hub::peer_file::{Placed, list_of, of_json, parse};
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 use tokio::runtime;
-
-use super::import::{Placed, list_of, of_json, parse};
 
 /// How many peers a page is asked to have: sites differ in what they take.
 const PAGE_SIZES: [u32; 3] = [1000, 100, 20];
