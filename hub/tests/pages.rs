@@ -438,6 +438,63 @@ async fn an_import_adds_what_is_not_there_or_says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_node_is_tested_and_submitted_without_scripts() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let own = format!("http://{}", hub.address);
+    let post = async |origin: &str, language: &str, form: &str| {
+        let request = Request::post("/submit").header("origin", origin).header("accept-language", language);
+        hub.send(request.header("x-forwarded-for", "198.51.100.7"), form.to_owned()).await
+    };
+    let filled = "name=%3Cb%3EMine&protocol=udp&host=127.0.0.1&port=11010&tags=games,home&max_connections=7&allow_relay=true\
+                  &network_name=lan&network_secret=hush&mail=owner%40example.net";
+    let tested = post(&own, "en", &format!("step=test&{filled}")).await;
+    assert_eq!((tested.status, tested.header("cache-control")), (StatusCode::OK, Some("no-store")));
+    let page = tested.text();
+    assert!(page.contains("The node could not be used") && page.contains("forbidden_address"), "{page}");
+    for kept in
+        ["value=\"&lt;b&gt;Mine\"", "value=\"udp\" selected", "value=\"games,home\"", "value=\"owner@example.net\""]
+    {
+        assert!(page.contains(kept), "no {kept} in {page}");
+    }
+    assert!(!page.contains("hush") && page.contains("Write the secret again"), "{page}");
+    assert_eq!(hub.export_peers().await.unwrap(), [], "a test stores nothing");
+
+    for (language, wrong, words) in [
+        ("en", "step=send&name=Mine&host=node.example.net", "At least one way to reach you"),
+        ("zh", "step=send&name=Mine&host=a%2Fb&mail=a%40b", "请填写域名或 IP 地址"),
+        ("en", "step=send&host=node.example.net&mail=a%40b", "Give it a name"),
+        ("en", "step=test&host=node.example.net&port=many", "The port is a whole number"),
+    ] {
+        let reply = post(&own, language, wrong).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{wrong}");
+        assert!(reply.text().contains(words), "{wrong}: {}", reply.text());
+    }
+    for foreign in ["https://evil.example", "null"] {
+        assert_eq!(post(foreign, "en", &format!("step=send&{filled}")).await.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(hub.export_peers().await.unwrap(), []);
+
+    let sent = post(&own, "en", &format!("step=send&{filled}")).await;
+    assert!(sent.status == StatusCode::OK && sent.text().contains("listed once it is approved"), "{sent:?}");
+    let records = hub.export_peers().await.unwrap();
+    let (record, spec) = (&records[0], &records[0].spec);
+    assert!(record.submitted && !record.approved && spec.allow_relay && spec.max_connections == 7);
+    assert_eq!((spec.name.as_str(), spec.url.to_string().as_str()), ("<b>Mine", "udp://127.0.0.1:11010"));
+    assert_eq!(spec.network_secret, Some("hush".into()));
+    let again = post(&own, "en", &format!("step=send&{filled}")).await;
+    assert!(again.status == StatusCode::CONFLICT && again.text().contains("listed already"), "{again:?}");
+
+    let mut refused = None;
+    for _ in 0..7 {
+        let reply = post(&own, "en", "step=test&host=127.0.0.1").await;
+        refused = Some(reply).filter(|reply| reply.status != StatusCode::OK).or(refused);
+    }
+    let refused = refused.expect("strangers' tests are limited");
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.header("retry-after").is_some() && refused.text().contains("Try again later"), "{refused:?}");
+}
+
+#[tokio::test]
 async fn what_one_hub_exports_another_imports() {
     let [from, to] = [TestStore::new(Engine::Sqlite).await, TestStore::new(Engine::Sqlite).await];
     let (from, to) = (PublicHub::over(from).await, PublicHub::over(to).await);

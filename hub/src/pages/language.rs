@@ -307,7 +307,6 @@ texts! {
     submit_title: "Submit a node", "提交节点";
     submit_intro: "Anyone may submit a node. It is listed once the person who runs this site has approved it.",
         "任何人都可以提交节点，经站长审核后显示。";
-    needs_script: "Submitting takes JavaScript; so does the connection test.", "提交与连接测试需要启用 JavaScript。";
     the_node: "The node", "节点信息";
     name: "Name", "名称";
     host: "Host", "主机";
@@ -333,6 +332,18 @@ texts! {
     send: "Submit", "提交";
     sent: "Thank you. The node is listed once it is approved.", "谢谢！审核通过后将显示。";
     failed: "That did not work", "操作失败";
+    secret_again: "Write the secret again: it is never shown.", "请重新填写密钥：密钥不会回显。";
+    too_often: "That was often enough for now. Try again later.", "操作过于频繁，请稍后再试。";
+    listed_already: "The node is listed already, or waits for approval.", "节点已列出或正在等待审核。";
+    wrong_name: "Give it a name, of at most 100 characters.", "请填写名称，最多 100 个字符。";
+    wrong_host: "Write a host name or an address; an international name in its xn-- form, and the port apart.",
+        "请填写域名或 IP 地址；国际化域名用 xn-- 形式，端口另填。";
+    wrong_port: "The port is a whole number from 1 to 65535.", "端口应为 1 到 65535 的整数。";
+    wrong_mail: "At least one way to reach you is needed, and a mail address has the form name@example.net.",
+        "请至少填写一种联系方式；邮箱格式如 name@example.net。";
+    wrong_tags: "At most 16 tags, each of at most 64 characters.", "最多 16 个标签，每个最多 64 个字符。";
+    wrong_max_connections: "It takes a whole number of networks, from 1 to 1,000,000.", "可接纳网络数应为 1 到 1000000 的整数。";
+    too_long: "A field is longer than can be kept.", "有字段超出长度限制。";
 
     // The admin's
     admin_needs_script: "The admin's pages take JavaScript.", "管理页面需要启用 JavaScript。";

@@ -1,8 +1,8 @@
 //! The web pages: HTML that the hub renders, with small scripts on top.
 //!
 //! They read without scripts. Nothing in them comes from another host, and nothing that people wrote is ever HTML: `maud`
-//! escapes every text. They show what the public API shows, from the same store; what changes something is sent to the
-//! API.
+//! escapes every text. They show what the public API shows, from the same store; what changes something goes the way of
+//! the API.
 
 mod admin;
 mod assets;
@@ -64,7 +64,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/", get(nodes::page))
         .route("/nodes/{id}", get(node::page))
         .route("/probes", get(probes::page))
-        .route("/submit", get(submit::page))
+        .route("/submit", get(submit::page).post(submit::take))
         .route("/events.atom", get(feed::feed))
         .route("/live", get(live::events))
         .route("/badge/{id}/status.svg", get(badge::status))

@@ -107,7 +107,7 @@ pub(super) fn clear_cookie() -> HeaderValue {
 
 /// Whether the page that asks was served under the very name that it asks. A page of another origin can set neither of
 /// the headers compared; a proxy may replace `Host` and tell the original one.
-fn is_of_this_hub(headers: &HeaderMap) -> bool {
+pub(in crate::api) fn is_of_this_hub(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
     let is_origin = |host: &str| origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host.trim()));
