@@ -40,9 +40,26 @@ pub fn parse_positive(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
+/// A duration as [`parse`] reads it, in the largest unit that leaves nothing over; it is cut to milliseconds.
+pub fn written(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let unit = units.into_iter().find(|(each, _)| millis.is_multiple_of(*each));
+    let (each, unit) = unit.unwrap_or((1, "ms"));
+    format!("{}{unit}", millis / each)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for text in ["500ms", "1500ms", "90s", "5m", "24h", "168h"] {
+            assert_eq!(written(parse(text).unwrap()), text);
+        }
+        assert_eq!(written(Duration::from_secs(7200)), "2h");
+    }
 
     #[test]
     fn a_bare_number_is_seconds() {

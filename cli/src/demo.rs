@@ -1,7 +1,8 @@
-//! `demo`: real nodes, a hub and a probe on this machine, and a node that goes down and comes back.
+//! `demo`: real nodes, a hub and probes on this machine, and a node that goes down and comes back.
 
 mod hub;
 mod node;
+mod probe;
 mod show;
 mod stage;
 
@@ -9,41 +10,40 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use easytier_probe::{
-    AddressPolicy, Backend, BackendConfig, CheckOptions, Checker, CycleOptions, CycleReport, cycle::BackendPeers,
-    duration, run_cycle,
-};
+use easytier_probe::duration;
+use futures::future::join_all;
 use tokio::{
     runtime,
     time::{self, MissedTickBehavior},
 };
 
-use self::{hub::PROBE, show::Show, stage::Stage};
+use self::{hub::DemoHub, probe::DemoProbe, show::Show, stage::Stage};
 use crate::{exit::Exit, logging, stop};
 
 const EXAMPLES: &str = "\
 Examples:
   easytier-uptime demo
-  easytier-uptime demo --cycles 30 --interval 10s
+  easytier-uptime demo --cycles 300      a quarter of an hour, to look around on the pages
 
 Exit codes:
   0  what was seen is what should have been seen, as far as the demo got
   1  it is not
   2  the demo could not be set up";
 
-/// Shows the whole on this machine alone: three nodes, a hub, and a probe that sees one of them go down and come
-/// back
+/// Shows the whole on this machine alone: three nodes, a hub with its pages, and three probes that see one of the nodes
+/// go down and come back
 ///
-/// The nodes are real EasyTier nodes, processes of this same program. The probe fetches them from the hub over HTTP,
-/// checks them, and reports, every few seconds; what is shown is what the hub says. Everything is at
-/// 127.0.0.1, and gone at the end.
+/// The nodes are real EasyTier nodes, processes of this same program. The probes fetch them from the hub over HTTP,
+/// check them, and report, every few seconds; what is shown is what the hub says, here and on its pages, whose address
+/// is printed first. Two of the probes are in regions that are simulated: they check from here as well, and add to the
+/// round trips what a distance would. Everything is at 127.0.0.1, and gone at the end.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
     /// How many cycles to run: a third with all nodes up, a third with one of them down, the rest with it up again
     #[arg(long, value_name = "N", default_value = "9", value_parser = clap::value_parser!(u32).range(3..=100_000))]
     cycles: u32,
-    /// The time from one cycle to the next. A node is not joined more often than every second
+    /// The time from one cycle to the next. No probe joins a node more often than every second
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration::parse_positive)]
     interval: Duration,
 }
@@ -57,10 +57,15 @@ pub fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         tokio::pin!(stop);
         let mut show = Show::new();
         // In both cases Ctrl-C goes first: in a terminal it ends the nodes as well, which is no news then.
+        let setting = async {
+            let hub = DemoHub::start().await?;
+            show.address(&hub)?;
+            Stage::set(hub, args.interval).await
+        };
         let mut stage = tokio::select! {
             biased;
             () = &mut stop => return Ok(Exit::Success),
-            stage = Stage::set() => stage?,
+            stage = setting => stage?,
         };
         tokio::select! {
             biased;
@@ -74,17 +79,6 @@ pub fn run(args: DemoArgs) -> anyhow::Result<Exit> {
 
 async fn play(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyhow::Result<()> {
     show.opens(stage)?;
-
-    let backend = Backend::new(BackendConfig {
-        node_token: Some(stage.hub.node_token()),
-        region: Some(PROBE.to_owned()),
-        ..BackendConfig::new(vec![stage.hub.base_url()])
-    })?;
-    // Everything lies at loopback, where a backend may not usually send a probe.
-    let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
-    let options =
-        CycleOptions { server_id: Some(PROBE.to_owned()), check_interval: args.interval, ..CycleOptions::default() };
-
     let (goes_down, comes_back) = (args.cycles / 3 + 1, args.cycles / 3 * 2 + 1);
     let mut rounds = time::interval(args.interval);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,9 +92,8 @@ async fn play(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyhow::Re
             stage.start_carol().await?;
             show.carol_started(stage)?;
         }
-        let mut peers = BackendPeers::new(backend.clone());
-        let report: CycleReport = run_cycle(&mut peers, &checker, &backend, &options, |_, _| {}).await;
-        show.cycle(number, &report, stage).await?;
+        let reports = join_all(stage.probes.iter().map(DemoProbe::cycle)).await;
+        show.cycle(number, &reports, stage).await?;
     }
     show.finished();
     Ok(())

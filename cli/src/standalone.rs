@@ -119,10 +119,11 @@ impl Service for Standalone {
         let peers = reader.optional("PEERS_FILE", |path| peers_of(path.as_ref()));
         // Strangers' tests have a default of their own, so the hub reads for itself.
         let (hub, probe) = (HubConfig::of(sources.clone()), reader.finish(probe));
-        let (config, probe) = match (hub, probe) {
+        let (mut config, probe) = match (hub, probe) {
             (Ok(config), Ok(probe)) => (config, probe),
             (hub, probe) => return Err(all_of(hub.err(), probe.err())),
         };
+        config.intervals = plan.intervals();
         let local = Local {
             // Another one than that of a daemon on the same machine.
             server_id: match has_id {

@@ -8,11 +8,20 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-fn start(args: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_easytier-uptime"));
+use self::hub::Hub;
+
+#[path = "support/hub.rs"]
+mod hub;
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(hub::PROGRAM);
     // What the caller's environment says is not the demo's.
     command.arg("demo").args(args).env("NODE_TOKEN", "another").env("NETWORK_SECRET", "another").env_remove("RUST_LOG");
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+}
+
+fn start(args: &[&str]) -> Child {
+    command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Nobody listens any more where the demo's first lines say that nodes do.
@@ -30,6 +39,7 @@ fn a_node_is_seen_to_go_down_and_to_come_back() {
     let output = start(&["--cycles", "3", "--interval", "1s"]).wait_with_output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+    assert!(stdout.starts_with("listening on http://127.0.0.1:"), "{stdout}");
     let mut rest = stdout.as_str();
     for expected in [
         "cycle 1: 3 online, 0 offline",
@@ -61,4 +71,33 @@ fn ctrl_c_ends_it_in_order() {
     assert_eq!(output.status.code(), Some(0), "{seen:?} {output:?}");
     assert!(seen.last().unwrap().ends_with("stopped"), "{seen:?}");
     assert_no_node_is_left(&seen);
+}
+
+#[test]
+fn the_pages_show_three_regions_after_the_first_cycle() {
+    let mut demo = Hub::of(&mut command(&["--cycles", "1000", "--interval", "1h"]));
+    let lines = demo.await_printed("carol  online");
+    for simulated in ["simulated-near", "simulated-far"] {
+        assert!(lines.iter().any(|line| line.contains(&format!("{simulated} "))), "{lines:?}");
+    }
+    for id in 1..=3 {
+        let (status, answer) = demo.get(&format!("/api/nodes/{id}/regions"), &[]);
+        assert_eq!(status, 200, "{answer}");
+        let regions = answer["data"]["regions"].as_array().unwrap();
+        let round_trip = |name: &str| {
+            let region = regions.iter().find(|region| region["region"] == name);
+            region
+                .and_then(|region| region["latest"]["response_time"].as_f64())
+                .unwrap_or_else(|| panic!("{name}: {answer}"))
+        };
+        assert!(round_trip("simulated-near") > round_trip("this-machine"), "{answer}");
+        assert!(round_trip("simulated-far") > round_trip("simulated-near"), "{answer}");
+        let node = demo.get(&format!("/api/nodes/{id}"), &[]).1;
+        assert_eq!(node["data"]["current_health_status"], "healthy", "{node}");
+    }
+    let (_, page) = demo.text("/", &[]);
+    for name in ["alice", "bob", "carol", "simulated-far"] {
+        assert!(page.contains(name), "{name} is not on the page");
+    }
+    demo.stop();
 }

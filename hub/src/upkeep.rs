@@ -9,7 +9,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// How late it may be noticed that a region's word is stale, or that a probe is gone.
+/// How late it may be noticed that a region's word is stale, that a probe is gone, or that the operator changed a setting
+/// at another hub.
 const REVIEW_EVERY: Duration = Duration::from_secs(5);
 
 /// A sweep that leaves something goes on at once.
@@ -29,7 +30,10 @@ pub async fn upkeep(store: Store, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             biased;
             () = &mut shutdown => return,
-            _ = reviews.tick() => review(&store).await,
+            _ = reviews.tick() => {
+                read_tuning(&store).await;
+                review(&store).await;
+            }
             _ = sweeps.tick() => {
                 // Reviews have their turn between the parts of a long sweep.
                 if sweep(&store).await {
@@ -37,6 +41,13 @@ pub async fn upkeep(store: Store, shutdown: impl Future<Output = ()>) {
                 }
             }
         }
+    }
+}
+
+/// The operator may have changed something at another hub.
+async fn read_tuning(store: &Store) {
+    if let Err(error) = in_time(store.read_tuning()).await {
+        tracing::error!(%error, "the settings cannot be read; those of before hold");
     }
 }
 

@@ -13,7 +13,8 @@ use axum::http::{Request, StatusCode};
 use easytier_probe::{CheckResult, FailureCode};
 use easytier_uptime_hub::{
     model::{Contacts, PeerId, PeerSpec, ProbeIdentity},
-    time::Timestamp,
+    time::{DAY, Timestamp},
+    tuning::{Knob, Tuning},
 };
 use quick_xml::{Reader, events::Event};
 use tokio::{
@@ -434,6 +435,134 @@ async fn an_import_adds_what_is_not_there_or_says_what_is_wrong() {
     let foreign = hub.send(Request::post("/admin/import").header("cookie", &cookie), "peers=tcp://other:1").await;
     assert_eq!(foreign.status, StatusCode::FORBIDDEN);
     assert_eq!(hub.export_peers().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_node_is_tested_and_submitted_without_scripts() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let own = format!("http://{}", hub.address);
+    let post = async |origin: &str, language: &str, form: &str| {
+        let request = Request::post("/submit").header("origin", origin).header("accept-language", language);
+        hub.send(request.header("x-forwarded-for", "198.51.100.7"), form.to_owned()).await
+    };
+    let filled = "name=%3Cb%3EMine&protocol=udp&host=127.0.0.1&port=11010&tags=games,home&max_connections=7&allow_relay=true\
+                  &network_name=lan&network_secret=hush&mail=owner%40example.net";
+    let tested = post(&own, "en", &format!("step=test&{filled}")).await;
+    assert_eq!((tested.status, tested.header("cache-control")), (StatusCode::OK, Some("no-store")));
+    let page = tested.text();
+    assert!(page.contains("The node could not be used") && page.contains("forbidden_address"), "{page}");
+    for kept in
+        ["value=\"&lt;b&gt;Mine\"", "value=\"udp\" selected", "value=\"games,home\"", "value=\"owner@example.net\""]
+    {
+        assert!(page.contains(kept), "no {kept} in {page}");
+    }
+    assert!(!page.contains("hush") && page.contains("Write the secret again"), "{page}");
+    assert_eq!(hub.export_peers().await.unwrap(), [], "a test stores nothing");
+
+    for (language, wrong, words) in [
+        ("en", "step=send&name=Mine&host=node.example.net", "At least one way to reach you"),
+        ("zh", "step=send&name=Mine&host=a%2Fb&mail=a%40b", "请填写域名或 IP 地址"),
+        ("en", "step=send&host=node.example.net&mail=a%40b", "Give it a name"),
+        ("en", "step=test&host=node.example.net&port=many", "The port is a whole number"),
+    ] {
+        let reply = post(&own, language, wrong).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{wrong}");
+        assert!(reply.text().contains(words), "{wrong}: {}", reply.text());
+    }
+    for foreign in ["https://evil.example", "null"] {
+        assert_eq!(post(foreign, "en", &format!("step=send&{filled}")).await.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(hub.export_peers().await.unwrap(), []);
+
+    let sent = post(&own, "en", &format!("step=send&{filled}")).await;
+    assert!(sent.status == StatusCode::OK && sent.text().contains("listed once it is approved"), "{sent:?}");
+    let records = hub.export_peers().await.unwrap();
+    let (record, spec) = (&records[0], &records[0].spec);
+    assert!(record.submitted && !record.approved && spec.allow_relay && spec.max_connections == 7);
+    assert_eq!((spec.name.as_str(), spec.url.to_string().as_str()), ("<b>Mine", "udp://127.0.0.1:11010"));
+    assert_eq!(spec.network_secret, Some("hush".into()));
+    let again = post(&own, "en", &format!("step=send&{filled}")).await;
+    assert!(again.status == StatusCode::CONFLICT && again.text().contains("listed already"), "{again:?}");
+
+    let mut refused = None;
+    for _ in 0..7 {
+        let reply = post(&own, "en", "step=test&host=127.0.0.1").await;
+        refused = Some(reply).filter(|reply| reply.status != StatusCode::OK).or(refused);
+    }
+    let refused = refused.expect("strangers' tests are limited");
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.header("retry-after").is_some() && refused.text().contains("Try again later"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_one_hub_exports_another_imports() {
+    let [from, to] = [TestStore::new(Engine::Sqlite).await, TestStore::new(Engine::Sqlite).await];
+    let (from, to) = (PublicHub::over(from).await, PublicHub::over(to).await);
+    let whole = PeerSpec {
+        description: "Two lines\nof text".into(),
+        tags: ["games".parse().unwrap()].into(),
+        regions: ["eu".parse().unwrap(), "亚洲".parse().unwrap()].into(),
+        contacts: Contacts { mail: Some("owner@example.net".into()), ..Contacts::default() },
+        allow_relay: true,
+        max_connections: 7,
+        ..named("Shanghai 2", "tcp://node.example.net:11010")
+    };
+    add(&from, &whole).await;
+    from.submit_peer(&named("Waiting", "udp://waiting.example.net:1"), Timestamp::now()).await.unwrap();
+    let cookie = log_in(&from).await;
+    let exported = from.send(Request::get("/admin/export.json").header("cookie", &cookie), "").await;
+
+    let cookie = log_in(&to).await;
+    let request = Request::post("/admin/import").header("cookie", &cookie);
+    let request = request.header("origin", format!("http://{}", to.address));
+    let form = serde_html_form::to_string([("peers", exported.text())]).unwrap();
+    let reply = to.send(request, form).await;
+    assert!(reply.text().contains("Waiting for approval: <b>1</b>."), "{}", reply.text());
+    let of = async |hub: &PublicHub| {
+        let records = hub.export_peers().await.unwrap();
+        records.into_iter().map(|record| (record.spec, record.approved, record.submitted)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&to).await, of(&from).await);
+}
+
+#[tokio::test]
+async fn the_operator_changes_settings_and_is_told_what_is_not_valid() {
+    let mut test = TestStore::new(Engine::Sqlite).await;
+    test.options.fixed = [(Knob::EventRetention, "--event-retention".to_owned())].into();
+    test.store = test.second_hub().await.unwrap();
+    let hub = PublicHub::over(test).await;
+    let cookie = log_in(&hub).await;
+    let own = format!("http://{}", hub.address);
+    let save = async |origin: &str, language: &str, form: &'static str| {
+        let request = Request::post("/admin/settings").header("cookie", &cookie).header("origin", origin);
+        hub.send(request.header("accept-language", language), form).await
+    };
+    let shown =
+        async || hub.send(Request::get("/admin/settings").header("cookie", &cookie), "").await.text().to_owned();
+
+    let before = shown().await;
+    assert!(before.contains("name=\"RESULT_RETENTION\" value=\"168h\""), "{before}");
+    assert!(before.contains("--event-retention") && !before.contains("name=\"EVENT_RETENTION\""), "{before}");
+    assert!(!before.contains("name=\"HEALTH_CHECK_INTERVAL\""), "there is no probe in this process");
+
+    let foreign = save("https://evil.example", "en", "FLAP_DAMPING=3").await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    let wrong = save(&own, "zh", "FLAP_DAMPING=3&RESULT_RETENTION=%3Cb%3E1h").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(wrong.text().contains("value=\"&lt;b&gt;1h\"") && wrong.text().contains("未保存"), "{}", wrong.text());
+    hub.read_tuning().await.unwrap();
+    assert_eq!(hub.tuning(), Tuning::default(), "all or nothing");
+
+    let saved = save(&own, "en", "FLAP_DAMPING=3&RESULT_RETENTION=+72h+&EVENT_RETENTION=48h&UNKNOWN=1").await;
+    assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, Some("/admin/settings?saved=yes")));
+    hub.read_tuning().await.unwrap();
+    let mut expected = Tuning::default();
+    (expected.policy.confirmations, expected.retention.results) = (3, 3 * DAY);
+    assert_eq!(hub.tuning(), expected);
+    assert!(shown().await.contains("name=\"RESULT_RETENTION\" value=\"72h\""));
+    save(&own, "en", "FLAP_DAMPING=&RESULT_RETENTION=").await;
+    hub.read_tuning().await.unwrap();
+    assert_eq!(hub.tuning(), Tuning::default(), "an empty field is the usual value");
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ use easytier_probe::{
     run_cycle,
 };
 
+use easytier_uptime_hub::tuning::Intervals;
+
 use crate::{
     jobs::Job,
     observer::Observer,
@@ -42,6 +44,17 @@ pub struct CheckPlan {
 }
 
 impl CheckPlan {
+    /// The intervals, where it is they that say when peers are checked.
+    pub fn intervals(&self) -> Option<Intervals> {
+        let intervals = Intervals { check: self.interval, report: self.report_interval };
+        self.schedule.is_none().then_some(intervals)
+    }
+
+    /// The same plan with other intervals.
+    pub fn with_intervals(self, Intervals { check, report }: Intervals) -> Self {
+        Self { interval: check, report_interval: report, ..self }
+    }
+
     /// The longest time from one result of a peer to the next.
     pub fn longest_pause(&self) -> Duration {
         match &self.schedule {

@@ -1,6 +1,6 @@
 //! The probe in the process of a hub: it checks the hub's own peers, and its results go straight into the hub's store.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_hub::{
@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Peers that are read at a time.
 const PAGE: u32 = 1000;
 
-/// A probe of the hub with this store.
+/// A probe of the hub with this store. The operator may change how often it checks.
 pub struct LocalProbe {
     probe: Probe,
     peers: HubPeers,
@@ -33,6 +33,10 @@ struct HubPeers {
 impl LocalProbe {
     /// A probe that checks nothing yet.
     pub async fn new(store: Store, server_id: &str, region: Region, plan: CheckPlan) -> Result<Self, StoreError> {
+        let plan = match store.tuning().intervals {
+            Some(intervals) => plan.with_intervals(intervals),
+            None => plan,
+        };
         let probe = Probe::new(store.clone(), server_id, &region, plan).await?;
         Ok(Self { probe, peers: HubPeers { store, region } })
     }
@@ -42,9 +46,31 @@ impl LocalProbe {
         Arc::clone(&self.probe.vitals)
     }
 
-    /// Checks the hub's peers until it is told to stop.
+    /// Checks the hub's peers until it is told to stop, and begins anew when the operator changes the intervals.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { probe, peers } = self;
+        let Self { mut probe, peers } = self;
+        let mut tuning = peers.store.follow_tuning();
+        loop {
+            let until = stop.child_token();
+            let (identity, vitals, plan) = (probe.identity.clone(), Arc::clone(&probe.vitals), probe.plan.clone());
+            let mut watch = pin!(peers.watch(probe, until.clone()));
+            let tuned = tokio::select! {
+                () = &mut watch => return,
+                tuned = tuning.wait_for(|tuning| tuning.intervals != plan.intervals()) => tuned,
+            };
+            // Those of a schedule are not the operator's to change.
+            let Some(intervals) = tuned.ok().and_then(|tuned| tuned.intervals) else { return watch.await };
+            tracing::info!(?intervals, "checking at other intervals");
+            until.cancel();
+            watch.await;
+            probe = Probe::with_vitals(peers.store.clone(), identity, plan.with_intervals(intervals), vitals).await;
+        }
+    }
+}
+
+impl HubPeers {
+    /// Has the probe check these peers, and what becomes of them, until it is told to stop.
+    async fn watch(&self, probe: Probe, stop: CancellationToken) {
         let checking = Arc::clone(&probe.checking);
         let status = Arc::clone(&probe.status);
         let note = Job::new("status", Schedule::Every(probe.plan.report_interval), move || {
@@ -61,7 +87,7 @@ impl LocalProbe {
                     _ = looks.tick() => {}
                     () = stop.cancelled() => return,
                 }
-                match peers.changed(&mut seen).await {
+                match self.changed(&mut seen).await {
                     Ok(Some(peers)) => checking.set_peers(peers),
                     Ok(None) => {}
                     Err(error) => tracing::warn!(%error, "the peers cannot be read; those of before are watched"),
@@ -70,9 +96,7 @@ impl LocalProbe {
         };
         tokio::join!(probe.run(vec![note], stop.clone()), follow);
     }
-}
 
-impl HubPeers {
     /// All peers, if they are others than those of the version `seen`.
     async fn changed(&self, seen: &mut Option<i64>) -> Result<Option<Vec<Peer>>, StoreError> {
         let version = self.store.config_version().await?;

@@ -39,13 +39,17 @@ impl Probe {
     /// A probe that checks nothing yet.
     pub async fn new(store: Store, server_id: &str, region: &Region, plan: CheckPlan) -> Result<Self, StoreError> {
         let identity = store.local_probe(server_id, region, Timestamp::now()).await?;
-        let figures = Figures::default();
-        let observer = Arc::new(Observer::new(figures.clone()));
+        Ok(Self::with_vitals(store, identity, plan, Vitals::new(Figures::default())).await)
+    }
+
+    /// The probe of these vitals with another plan, for when it has ended with the one before.
+    pub async fn with_vitals(store: Store, identity: ProbeIdentity, plan: CheckPlan, vitals: Arc<Vitals>) -> Self {
+        let observer = Arc::new(Observer::new(vitals.figures.clone()));
         let interval = match plan.schedule {
             Some(_) => plan.longest_pause(),
             None => plan.interval,
         };
-        let vitals = Vitals::new(figures, interval, Arc::clone(&observer));
+        vitals.watch(interval, Arc::clone(&observer));
         let stored = Arc::new(Notify::new());
         let status = StatusReporter {
             store: store.clone(),
@@ -55,7 +59,7 @@ impl Probe {
             holds_sessions: plan.holds_sessions(),
         };
         status.note().await;
-        Ok(Self {
+        Self {
             checking: Arc::new(Checking::new(&plan, Arc::clone(&observer))),
             journal: Journal {
                 store,
@@ -69,7 +73,7 @@ impl Probe {
             status: Arc::new(status),
             stored,
             plan,
-        })
+        }
     }
 
     /// Checks the peers that it is given, with `jobs` beside its own, until it is told to stop. Then what is in flight is

@@ -203,10 +203,16 @@ impl Figures {
 pub struct Vitals {
     pub figures: Figures,
     registry: Registry,
-    started: Instant,
+    state: Mutex<Known>,
+    watch: Mutex<WatchKept>,
+}
+
+/// How peers are watched, which may change.
+#[derive(Clone)]
+struct WatchKept {
+    since: Instant,
     /// How long a good cycle is worth something.
     patience: Duration,
-    state: Mutex<Known>,
     observer: Arc<Observer>,
 }
 
@@ -241,16 +247,33 @@ pub struct Counters {
 }
 
 impl Vitals {
-    /// `interval`: the time from one cycle to the next.
-    pub fn new(figures: Figures, interval: Duration, observer: Arc<Observer>) -> Arc<Self> {
+    /// Of a probe that watches nothing yet.
+    pub fn new(figures: Figures) -> Arc<Self> {
+        let observer = Arc::new(Observer::new(figures.clone()));
         Arc::new(Self {
             registry: figures.registry(),
             figures,
-            started: Instant::now(),
-            patience: (interval * INTERVALS).max(SHORTEST),
             state: Mutex::default(),
-            observer,
+            watch: Mutex::new(WatchKept { since: Instant::now(), patience: SHORTEST, observer }),
         })
+    }
+
+    /// From now on there is a cycle every `interval`, and `observer` knows how the peers are.
+    pub fn watch(&self, interval: Duration, observer: Arc<Observer>) {
+        let patience = (interval * INTERVALS).max(SHORTEST);
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) =
+            WatchKept { since: Instant::now(), patience, observer };
+    }
+
+    fn watch_kept(&self) -> WatchKept {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long ago the last good cycle was, and how long one is worth something.
+    fn age_and_patience(&self) -> (Duration, Duration) {
+        let WatchKept { since, patience, .. } = self.watch_kept();
+        let last = self.known(|known| known.last_cycle.map_or(since, |last| last.max(since)));
+        (last.elapsed(), patience)
     }
 
     /// Checks were done.
@@ -316,11 +339,12 @@ impl Vitals {
 
     /// Whether peers are checked, whatever becomes of the results.
     pub fn is_alive(&self) -> bool {
-        self.known(|known| known.last_cycle.unwrap_or(self.started).elapsed() <= self.patience)
+        let (age, patience) = self.age_and_patience();
+        age <= patience
     }
 
     pub fn summary(&self) -> Summary {
-        self.observer.summary()
+        self.watch_kept().observer.summary()
     }
 
     pub fn counters(&self) -> Counters {
@@ -363,12 +387,12 @@ impl Vitals {
 impl api::Vitals for Vitals {
     /// A backend that is away is no reason to be unhealthy: the checks go on, and nobody is helped by a restart.
     fn health(&self) -> Result<String, String> {
+        let (age, patience) = self.age_and_patience();
         self.known(|known| {
             if let Some(problem) = &known.storage {
                 return Err(format!("results cannot be stored: {problem}"));
             }
-            let age = known.last_cycle.unwrap_or(self.started).elapsed();
-            if age > self.patience {
+            if age > patience {
                 return Err(match known.last_cycle {
                     Some(_) => format!("no peer was checked for {} s", age.as_secs()),
                     None => format!("no peer was checked since the start, {} s ago", age.as_secs()),

@@ -192,6 +192,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where the setting's value was given, such as `FLAP_DAMPING (environment)`; `None` when none was.
+    pub fn place(&self, name: &str) -> Option<&str> {
+        self.layers.get(name).map(|given| given.place.as_str())
+    }
+
     /// Whether no value was given.
     pub fn is_missing(&self, name: &str) -> bool {
         self.layers.get(name).is_none()

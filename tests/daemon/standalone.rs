@@ -1,7 +1,7 @@
 //! No subcommand: hub and probe in one process.
 
 use easytier_probe::Scheme;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     NEVER, assert_delivered_once, http,
@@ -56,6 +56,37 @@ async fn nothing_need_be_configured() {
     let log = again.stop().await;
     let password = printed[1].trim_start_matches("admin password: ");
     assert!(!log.contains(password));
+}
+
+#[tokio::test]
+async fn the_operator_changes_how_often_peers_are_checked() {
+    let (folder, node) = (empty(), node());
+    folder.set(&[("ADMIN_PASSWORD", "the password of the admin"), ("FLAP_DAMPING", "3")]);
+    let standalone = folder.start(&[]).await;
+    let address = node.url(Scheme::Tcp).to_string();
+    folder.run(&["hub", "peer", "add", &address]).await;
+    await_health(&standalone, &address, "healthy").await;
+
+    let client = http::client();
+    let login = client.post(format!("{}/api/admin/login", standalone.url));
+    let answer = login.json(&json!({ "password": "the password of the admin" })).send().await.unwrap();
+    let token = answer.json::<Value>().await.unwrap()["data"]["token"].as_str().unwrap().to_owned();
+    let page = format!("{}/admin/settings", standalone.url);
+    let shown = client.get(&page).bearer_auth(&token).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("name=\"HEALTH_CHECK_INTERVAL\" value=\"5s\""), "{shown}");
+    assert!(shown.contains("FLAP_DAMPING (.env)") && !shown.contains("name=\"FLAP_DAMPING\""), "{shown}");
+
+    let form = "HEALTH_CHECK_INTERVAL=200ms&STATUS_REPORT_INTERVAL=1s";
+    let saved = client.post(&page).bearer_auth(&token).body(form).send().await.unwrap();
+    assert!(saved.status().is_success() || saved.status().is_redirection(), "{saved:?}");
+    standalone.await_log("checking at other intervals").await;
+    let known = standalone.figure("checks_total{status=\"online\",code=\"\"}").await;
+    until("checks at the other interval", async || {
+        standalone.figure("checks_total{status=\"online\",code=\"\"}").await > known + 10.0
+    })
+    .await;
+    assert_eq!(http::get(&format!("{}/health", standalone.url)).await.0, 200);
+    standalone.stop().await;
 }
 
 /// Though its place within the interval may be at the end.

@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, io::Write};
 
 use easytier_probe::{CycleReport, FailureCode, Stage as CheckStage, Status};
-use easytier_uptime_hub::model::LatestResult;
+use easytier_uptime_hub::model::{LatestResult, RegionReport};
 use tokio::time::Instant;
 
-use super::stage::{CAROL, Member, Stage};
+use super::{
+    hub::DemoHub,
+    probe::HERE,
+    stage::{CAROL, Member, Stage},
+};
 use crate::{exit::Exit, results::words};
 
 pub struct Show {
@@ -32,13 +36,26 @@ impl Show {
         }
     }
 
+    /// Where the pages are: the very first line, for programs too.
+    pub fn address(&self, hub: &DemoHub) -> anyhow::Result<()> {
+        print(&format!("listening on {}", hub.base_url()))
+    }
+
     pub fn opens(&mut self, stage: &Stage) -> anyhow::Result<()> {
+        let password = stage.hub.admin_password().expose();
         let mut lines = vec![
-            "Three EasyTier nodes, a hub and a probe, all of them on this machine:".to_owned(),
-            format!("  hub      {}", stage.hub.base_url()),
+            format!("The pages are there; so are the admin's, at /admin, with the password {password}"),
+            "Three EasyTier nodes, a hub and three probes, all of them on this machine:".to_owned(),
         ];
-        lines.extend(stage.members.iter().map(|member| format!("  {:<7}  {}", member.name, member.url)));
-        lines.push("The probe checks the nodes again and again; this is what the hub says.".to_owned());
+        lines.extend(stage.members.iter().map(|member| format!("  {:<14}  {}", member.name, member.url)));
+        lines.extend(stage.probes.iter().map(|probe| {
+            let truth = match probe.place.distance {
+                None => "a probe in a region of that name".to_owned(),
+                Some(distance) => format!("one as if it were {} away", words::millis(distance.as_secs_f64() * 1000.0)),
+            };
+            format!("  {:<14}  {truth}", probe.place.region)
+        }));
+        lines.push("The probes check the nodes again and again; this is what the hub says.".to_owned());
         self.started = Instant::now();
         print(&format!("{}\n", lines.join("\n")))
     }
@@ -52,37 +69,45 @@ impl Show {
         self.event(&format!("{CAROL} is back at {}", url.unwrap_or_default()))
     }
 
-    /// A line for the cycle, and one for each peer that is not as it was.
-    pub async fn cycle(&mut self, number: u32, report: &CycleReport, stage: &Stage) -> anyhow::Result<()> {
+    /// A line for the cycle, and one for each peer that is not as it was. `reports` are those of the probes, in their
+    /// order.
+    pub async fn cycle(&mut self, number: u32, reports: &[CycleReport], stage: &Stage) -> anyhow::Result<()> {
         self.cycles = number;
         let heard = stage.hub.heard().await?;
         self.results = heard.checks;
-        let mut lines = vec![format!(
-            "{}cycle {number}: {} online, {} offline, in {}",
-            self.time(),
-            report.online,
-            report.offline,
-            words::millis(report.duration_ms)
-        )];
-        let mut surprises = Vec::new();
-        for error in [&report.fetch_error, &report.report_error].into_iter().flatten() {
-            surprises.push(error.to_string());
+        let mut lines = Vec::new();
+        if let Some(here) = reports.first() {
+            let took = words::millis(here.duration_ms);
+            lines.push(format!(
+                "{}cycle {number}: {} online, {} offline, in {took}",
+                self.time(),
+                here.online,
+                here.offline
+            ));
         }
-        let results_due = u64::from(number) * stage.members.len() as u64;
+        let mut surprises: Vec<String> = reports
+            .iter()
+            .flat_map(|report| [&report.fetch_error, &report.report_error])
+            .flatten()
+            .map(ToString::to_string)
+            .collect();
+        let results_due = u64::from(number) * (stage.members.len() * stage.probes.len()) as u64;
         if heard.checks != results_due {
             surprises.push(format!("the hub has {} results instead of {results_due}", heard.checks));
         }
-        for (member, latest) in stage.members.iter().zip(&heard.latest) {
-            let Some(result) = latest else { continue };
-            if self.shown.insert(member.name, result.status) != Some(result.status) {
-                lines.push(format!("{:10}{:<5}  {}", "", member.name, in_words(result)));
+        for (member, regions) in stage.members.iter().zip(&heard.regions) {
+            if let Some(here) = regions.iter().find(|report| report.region.as_str() == HERE.region)
+                && self.shown.insert(member.name, here.latest.status) != Some(here.latest.status)
+            {
+                lines.push(format!("{:10}{:<5}  {}", "", member.name, in_all_words(here, regions)));
             }
-            if !is_right(member, result) {
+            for report in regions.iter().filter(|report| !is_right(member, &report.latest)) {
                 let should_be = if member.is_up() { "online" } else { "offline with connect_refused" };
                 surprises.push(format!(
-                    "{} should be {should_be}, and is {}",
+                    "{} should be {should_be} from {}, and is {}",
                     member.name,
-                    in_words(result).trim_end()
+                    report.region,
+                    in_words(&report.latest).trim_end()
                 ));
             }
         }
@@ -129,6 +154,15 @@ fn is_right(member: &Member, result: &LatestResult) -> bool {
         true => result.status == Status::Online,
         false => result.error == Some(FailureCode::ConnectRefused),
     }
+}
+
+/// What is seen from here, and the round trips from elsewhere.
+fn in_all_words(here: &RegionReport, regions: &[RegionReport]) -> String {
+    let elsewhere = regions.iter().filter(|report| report.region != here.region).filter_map(|report| {
+        let micros = report.latest.response_us?;
+        Some(format!("  {} {}", report.region, words::millis(micros as f64 / 1000.0)))
+    });
+    in_words(&here.latest) + &elsewhere.collect::<String>()
 }
 
 fn in_words(result: &LatestResult) -> String {

@@ -1,8 +1,14 @@
-//! What the demo is played on: three nodes and a hub that has them watched.
+//! What the demo is played on: three nodes, a hub that has them watched, and the probes that watch them.
+
+use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{hub::DemoHub, node::Node};
+use super::{
+    hub::DemoHub,
+    node::Node,
+    probe::{DemoProbe, PLACES},
+};
 
 pub const CAROL: &str = "carol";
 
@@ -27,17 +33,26 @@ impl Member {
 pub struct Stage {
     pub members: Vec<Member>,
     pub hub: DemoHub,
+    /// That of this machine first.
+    pub probes: Vec<DemoProbe>,
 }
 
 impl Stage {
-    pub async fn set() -> anyhow::Result<Self> {
+    /// Starts the nodes, has `hub` watch them, and sends out probes that do so every `interval`.
+    pub async fn set(mut hub: DemoHub, interval: Duration) -> anyhow::Result<Self> {
         let mut members = Vec::new();
         for (name, listen) in NODES {
             let node = Node::start(name, listen).await?;
-            members.push(Member { name, url: node.url().to_string(), node: Some(node) });
+            let url = node.url().to_string();
+            hub.watch(name, &url).await?;
+            members.push(Member { name, url, node: Some(node) });
         }
-        let hub = DemoHub::start(members.iter().map(|member| (member.name, member.url.as_str()))).await?;
-        Ok(Self { members, hub })
+        let mut probes = Vec::new();
+        for place in PLACES {
+            let token = hub.node_token(place.region).await?;
+            probes.push(DemoProbe::new(place, hub.base_url(), token, interval)?);
+        }
+        Ok(Self { members, hub, probes })
     }
 
     pub async fn stop_carol(&mut self) -> anyhow::Result<()> {

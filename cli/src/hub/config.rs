@@ -11,7 +11,13 @@ use easytier_probe::{
     AddressPolicy, CheckOptions, Secret,
     config::{ConfigErrors, Reader, Sources, values},
 };
-use easytier_uptime_hub::{api::Network, consensus::Policy, crypto::HubKey, store::Retention};
+use easytier_uptime_hub::{
+    api::Network,
+    consensus::Policy,
+    crypto::HubKey,
+    store::Retention,
+    tuning::{self, Intervals, Knob},
+};
 
 use super::password;
 use crate::{logging::LogSettings, settings::Selection};
@@ -61,6 +67,10 @@ pub struct HubConfig {
     pub checks: CheckOptions,
     pub policy: Policy,
     pub retention: Retention,
+    /// Of the probe in the hub's own process, where there is one that checks at intervals.
+    pub intervals: Option<Intervals>,
+    /// What the admin's pages cannot change, and where it is configured.
+    pub fixed: BTreeMap<Knob, String>,
     pub log: LogSettings,
 }
 
@@ -108,16 +118,15 @@ impl HubConfig {
             },
             ..CheckOptions::default()
         };
-        let policy = Policy {
-            confirmations: reader.value("FLAP_DAMPING", |text| values::number(text, 1..=100)),
-            ..Policy::default()
-        };
+        let policy = Policy { confirmations: reader.value("FLAP_DAMPING", tuning::damping), ..Policy::default() };
         let retention = Retention {
             results: reader.value("RESULT_RETENTION", values::retention),
             five_minutes: reader.value("FIVE_MINUTE_RETENTION", values::retention),
             hours: reader.value("HOUR_RETENTION", values::retention),
             events: reader.value("EVENT_RETENTION", values::retention),
         };
+        let place = |knob: Knob| Some((knob, reader.place(knob.name())?.to_owned()));
+        let fixed = Knob::ALL.into_iter().filter_map(place).collect();
         let log = LogSettings::read(reader);
         Some(Self {
             listen,
@@ -127,6 +136,8 @@ impl HubConfig {
             checks,
             policy,
             retention,
+            intervals: None,
+            fixed,
             log,
         })
     }

@@ -29,8 +29,9 @@ pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow
         Database::Sqlite { path, key } => (Location::Sqlite(path.clone()), sqlite_key(path, key.as_ref())?),
         Database::Postgres { url, key } => (Location::Postgres(url.clone()), key.clone()),
     };
-    let HubConfig { policy, retention, .. } = *config;
-    let options = StoreOptions { location, key: key.clone(), policy, retention, cache_mebibytes };
+    let HubConfig { policy, retention, intervals, .. } = *config;
+    let fixed = config.fixed.clone();
+    let options = StoreOptions { location, key: key.clone(), policy, retention, intervals, fixed, cache_mebibytes };
     let store = Store::open(options, Timestamp::now()).await.map_err(|error| told(error, &config.database))?;
     Ok(Opened { store, key })
 }

@@ -1,7 +1,5 @@
 //! `hub peer`: the nodes under watch.
 
-mod csv;
-mod document;
 mod export;
 mod fetch;
 mod import;
@@ -114,7 +112,7 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         max_connections: args.max_connections,
         tags: BTreeSet::from_iter(args.tags),
         regions: BTreeSet::from_iter(args.regions),
-        ..named(args.url, args.name)
+        ..PeerSpec::named(args.url, args.name)
     };
     database::with(config, async |store| {
         let id = store.add_peer(&spec, Timestamp::now()).await.map_err(|error| match error {
@@ -126,15 +124,6 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         Ok(print::line(format!("added peer {id}: {}", shown(&spec)))?)
     })?;
     Ok(Exit::Success)
-}
-
-/// A peer of this name, or known by its URL.
-fn named(url: PeerUrl, name: Option<String>) -> PeerSpec {
-    let mut spec = PeerSpec::new(url);
-    if let Some(name) = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) {
-        spec.name = name;
-    }
-    spec
 }
 
 /// Does something to all of them, or to none when one does not exist.

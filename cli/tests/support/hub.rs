@@ -93,6 +93,17 @@ impl Hub {
         while !self.log.recv().unwrap_or_else(|_| panic!("no {words:?} in the log")).contains(words) {}
     }
 
+    /// Reads what it prints up to a line with these words, and gives those lines.
+    pub fn await_printed(&mut self, words: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        while lines.last().is_none_or(|line| !line.contains(words)) {
+            let mut line = String::new();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "no {words:?} in {lines:?}");
+            lines.push(line.trim_end().to_owned());
+        }
+        lines
+    }
+
     /// Waits for the end, with what was printed after the first line, and the rest of the log.
     pub fn ended(mut self) -> (ExitStatus, String, String) {
         let mut stdout = String::new();
@@ -112,14 +123,19 @@ impl Hub {
 
     /// The answer to a GET: its status and document.
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let (status, body) = self.text(path, headers);
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    /// The same with what is no document.
+    pub fn text(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        let body = answer.split_once("\r\n\r\n").unwrap().1;
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
 }
 

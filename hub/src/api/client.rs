@@ -43,7 +43,7 @@ impl FromStr for Network {
 
 /// The address of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Client(pub IpAddr);
+pub(crate) struct Client(pub IpAddr);
 
 impl FromRequestParts<App> for Client {
     type Rejection = Infallible;

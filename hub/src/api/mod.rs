@@ -11,6 +11,7 @@ mod admin;
 mod auth;
 mod backend;
 mod client;
+pub(crate) mod cookie;
 mod document;
 mod drain;
 pub(crate) mod error;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::FromRef,
-    http::{HeaderValue, Method, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, request::Parts},
     middleware::{from_fn, from_fn_with_state, map_response},
 };
 use bytes::Bytes;
@@ -43,13 +44,17 @@ use tower_http::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use self::{
+    client::Client,
+    public::{connection_test::try_out, parameter, submission::propose},
+    serve::Closing,
+};
 pub use self::{
     client::{Network, NetworkError},
     serve::serve,
     vitals::Vitals,
 };
 use self::{error::Refusal, limit::Limits, metrics::Metrics};
-pub(crate) use self::{public::parameter, serve::Closing};
 use crate::{pages, store::Store};
 
 /// What the API needs to know.
@@ -88,6 +93,11 @@ const INGESTS: usize = 32;
 /// hub.
 pub(crate) async fn is_admin(parts: &Parts, app: &App) -> Result<bool, Refusal> {
     Ok(admin::session::shown(parts, app).await?.is_some())
+}
+
+/// Whether the page that sent a request is one of this hub.
+pub(crate) fn is_of_this_hub(headers: &HeaderMap) -> bool {
+    admin::session::is_of_this_hub(headers)
 }
 
 /// All routes of a hub, and the document that describes them.

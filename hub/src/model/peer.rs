@@ -53,6 +53,15 @@ impl PeerSpec {
             contacts: Contacts::default(),
         }
     }
+
+    /// The same with a name, if there is one.
+    pub fn named(url: PeerUrl, name: Option<String>) -> Self {
+        let mut spec = Self::new(url);
+        if let Some(name) = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) {
+            spec.name = name;
+        }
+        spec
+    }
 }
 
 impl From<&Peer> for PeerSpec {

@@ -3,8 +3,7 @@
 use axum::http::{HeaderMap, header};
 use easytier_probe::{FailureCode, Stage};
 
-use super::cookie;
-use crate::{consensus::Verdict, model::Presence};
+use crate::{api::cookie::cookie, consensus::Verdict, model::Presence};
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,7 +307,6 @@ texts! {
     submit_title: "Submit a node", "提交节点";
     submit_intro: "Anyone may submit a node. It is listed once the person who runs this site has approved it.",
         "任何人都可以提交节点，经站长审核后显示。";
-    needs_script: "Submitting takes JavaScript; so does the connection test.", "提交与连接测试需要启用 JavaScript。";
     the_node: "The node", "节点信息";
     name: "Name", "名称";
     host: "Host", "主机";
@@ -334,6 +332,18 @@ texts! {
     send: "Submit", "提交";
     sent: "Thank you. The node is listed once it is approved.", "谢谢！审核通过后将显示。";
     failed: "That did not work", "操作失败";
+    secret_again: "Write the secret again: it is never shown.", "请重新填写密钥：密钥不会回显。";
+    too_often: "That was often enough for now. Try again later.", "操作过于频繁，请稍后再试。";
+    listed_already: "The node is listed already, or waits for approval.", "节点已列出或正在等待审核。";
+    wrong_name: "Give it a name, of at most 100 characters.", "请填写名称，最多 100 个字符。";
+    wrong_host: "Write a host name or an address; an international name in its xn-- form, and the port apart.",
+        "请填写域名或 IP 地址；国际化域名用 xn-- 形式，端口另填。";
+    wrong_port: "The port is a whole number from 1 to 65535.", "端口应为 1 到 65535 的整数。";
+    wrong_mail: "At least one way to reach you is needed, and a mail address has the form name@example.net.",
+        "请至少填写一种联系方式；邮箱格式如 name@example.net。";
+    wrong_tags: "At most 16 tags, each of at most 64 characters.", "最多 16 个标签，每个最多 64 个字符。";
+    wrong_max_connections: "It takes a whole number of networks, from 1 to 1,000,000.", "可接纳网络数应为 1 到 1000000 的整数。";
+    too_long: "A field is longer than can be kept.", "有字段超出长度限制。";
 
     // The admin's
     admin_needs_script: "The admin's pages take JavaScript.", "管理页面需要启用 JavaScript。";
@@ -379,16 +389,30 @@ texts! {
     copy: "Copy", "复制";
     none: "None.", "暂无。";
     import: "Import", "导入";
-    import_hint: "Addresses one a line, TOML, or the JSON of a backend's list. What is listed already stays as it is.",
-        "每行一个地址，或 TOML，或后端列表的 JSON。已列出的节点保持不变。";
+    import_hint: "An export, with descriptions, regions, contacts and all; or the JSON of a site's list, a table (CSV), TOML, or \
+                  addresses one a line. What is listed already stays as it is.",
+        "可粘贴导出文件（含描述、地区、联系方式等）、站点列表的 JSON、表格（CSV）、TOML，或每行一个地址。已列出的节点保持不变。";
+    the_list: "The list", "列表";
+    nothing_imported: "Nothing was imported", "未导入任何节点";
     added: "Added", "已添加";
     known: "Known before", "已存在";
     settings: "Settings", "设置";
-    settings_hint: "What the hub runs with. It is changed in the hub's configuration, by these names, and taken over on SIGHUP.",
-        "当前运行的设置。请在服务配置中按下列名称修改，收到 SIGHUP 后生效。";
-    setting: "Setting", "设置项";
-    value: "Value", "值";
-    configured_by: "Configured by", "配置名称";
+    settings_hint: "What is saved holds within seconds, at all hubs on this database. An empty field is what it would be anyway.",
+        "保存后数秒内对共用此数据库的所有服务生效。留空则恢复默认值。";
+    judging: "What the regions say", "地区结论";
+    keeping: "How long things are kept", "数据保留";
+    local_checks: "The probe in this process", "本进程的探针";
+    intervals_elsewhere: "How often a probe checks is said where the probe is configured.", "检测间隔由各探针自己的配置决定。";
+    check_every: "Each node is checked every", "每个节点的检测间隔";
+    report_every: "Results that say nothing new are kept every", "无变化结果的记录间隔";
+    right_count: "A whole number from 1 to 100.", "1 到 100 的整数。";
+    right_retention: "From 24h to 87840h (ten years).", "24h 到 87840h（十年）。";
+    right_check_interval: "At least 100ms; such as 5s.", "至少 100ms，例如 5s。";
+    right_report_interval: "Whole seconds, such as 30s or 5m.", "整数秒，例如 30s 或 5m。";
+    usually: "Usually", "默认";
+    fixed_by: "Fixed by", "由配置固定：";
+    saved: "Saved", "已保存";
+    not_saved: "Nothing was saved: see below what is not right", "未保存：请检查下方标出的项目";
     damping: "Results in a row that change a region's word", "改变地区结论所需的连续结果数";
     keep_results: "Single results are kept", "原始结果保留";
     keep_five_minutes: "Counts of five minutes are kept", "五分钟统计保留";

@@ -1,8 +1,8 @@
 //! The web pages: HTML that the hub renders, with small scripts on top.
 //!
 //! They read without scripts. Nothing in them comes from another host, and nothing that people wrote is ever HTML: `maud`
-//! escapes every text. They show what the public API shows, from the same store; what changes something is sent to the
-//! API.
+//! escapes every text. They show what the public API shows, from the same store; what changes something goes the way of
+//! the API.
 
 mod admin;
 mod assets;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{FromRef, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
@@ -64,7 +64,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/", get(nodes::page))
         .route("/nodes/{id}", get(node::page))
         .route("/probes", get(probes::page))
-        .route("/submit", get(submit::page))
+        .route("/submit", get(submit::page).post(submit::take))
         .route("/events.atom", get(feed::feed))
         .route("/live", get(live::events))
         .route("/badge/{id}/status.svg", get(badge::status))
@@ -119,11 +119,4 @@ fn with_headers(mut response: Response) -> Response {
     set(header::CACHE_CONTROL, "no-cache");
     set(header::VARY, "accept-language, cookie");
     response
-}
-
-/// A cookie of the request.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }

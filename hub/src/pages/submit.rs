@@ -1,83 +1,119 @@
-//! `/submit`: the form that proposes a node. The script sends it to the public API, which tests and takes nodes.
+//! `/submit`: the form that proposes a node, with a test of the connection before it is sent. It works without scripts:
+//! each step is a form that is sent here, and goes the way of the public API, with its rules and its limits.
 
-use easytier_probe::Scheme;
+mod form;
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use easytier_probe::{CheckReport, Status};
 use maud::{Markup, html};
 
-use super::{
-    layout::{self, Place},
-    view::View,
-};
+use self::form::{Step, Written};
+use super::{Site, format, language::Texts, view::View};
+use crate::api::{self, Client, error::Refusal, input};
 
-pub async fn page(view: View) -> Markup {
-    let texts = view.texts();
-    let content = html! {
-        div.heading { h1 { (texts.submit_title) } }
-        p { (texts.submit_intro) }
-        noscript { p.warning { (texts.needs_script) } }
-        form.sheet #submission method="post" action="/api/nodes" data-test="/api/test_connection"
-            data-testing=(texts.testing) data-good=(texts.test_good) data-bad=(texts.test_bad) data-sent=(texts.sent)
-            data-failed=(texts.failed) {
-            fieldset {
-                legend { (texts.the_node) }
-                (field(texts.name, "name", "text", true, "100", None))
-                div.row {
-                    label { span { (texts.protocol) }
-                        select name="protocol" {
-                            @for scheme in Scheme::all() { option value=(scheme.as_str()) { (scheme.as_str()) } }
-                        }
-                    }
-                    label.grow { span { (texts.host) " *" }
-                        input name="host" required maxlength="253" autocomplete="off" spellcheck="false"
-                            autocapitalize="none" placeholder="node.example.net" aria-describedby="host-hint";
-                        small #host-hint { (texts.host_hint) }
-                    }
-                    label.short { span { (texts.port) }
-                        input name="port" type="number" min="1" max="65535" inputmode="numeric" placeholder="11010" data-type="number";
-                    }
-                }
-                label { span { (texts.description) } textarea name="description" rows="3" maxlength="2000" {} }
-                (field(texts.tags, "tags", "text", false, "400", Some(texts.tags_hint)))
-                div.row {
-                    label { span { (texts.max_connections) }
-                        input name="max_connections" type="number" min="1" max="1000000" value="100" inputmode="numeric" data-type="number";
-                    }
-                    label.check { input type="checkbox" name="allow_relay" value="true"; span { (texts.allow_relay) } }
-                }
-            }
-            details {
-                summary { (texts.private_network) }
-                p.muted { (texts.private_hint) }
-                (field(texts.network_name, "network_name", "text", false, "255", None))
-                (field(texts.network_secret, "network_secret", "password", false, "255", None))
-            }
-            fieldset {
-                legend { (texts.contact) }
-                p.muted { (texts.contact_hint) }
-                (field(texts.mail, "mail", "email", false, "100", None))
-                div.row {
-                    (field(texts.qq_number, "qq_number", "text", false, "100", None))
-                    (field(texts.wechat, "wechat", "text", false, "100", None))
-                }
-            }
-            div.actions {
-                button #test type="button" hidden { (texts.test) }
-                button.primary type="submit" { (texts.send) }
-            }
-            div.outcome #outcome role="status" aria-live="polite" {}
-        }
-    };
-    layout::page(&view, Place::Submit, texts.submit_title, &content)
+/// What came of a step.
+enum Outcome {
+    Tested(Box<CheckReport>),
+    Sent,
+    Refused(Refusal),
 }
 
-fn field(label: &str, name: &str, kind: &str, required: bool, max: &str, hint: Option<&str>) -> Markup {
-    let described = hint.map(|_| format!("{name}-hint"));
-    let complete = if kind == "password" { "new-password" } else { "off" };
-    html! {
-        label.grow {
-            span { (label) @if required { " *" } }
-            input name=(name) type=(kind) required[required] maxlength=(max) autocomplete=(complete)
-                data-type=[(name == "tags").then_some("list")] aria-describedby=[described.as_deref()];
-            @if let Some(hint) = hint { small id=(format!("{name}-hint")) { (hint) } }
+pub async fn page(view: View) -> Markup {
+    form::page(&view, &Written::default(), None, &html! {})
+}
+
+/// A step of the form.
+pub async fn take(State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    if !api::is_of_this_hub(&parts.headers) {
+        return Err(Refusal::forbidden("the Origin of the request is not this hub"));
+    }
+    let Ok(Client(from)) = Client::from_request_parts(&mut parts, &site.app).await;
+    let body = input::read(Request::from_parts(parts, body)).await?;
+    let written: Written =
+        serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+
+    let fields = written.fields();
+    let outcome = match written.step {
+        Step::Test => api::try_out(&site.app, from, &fields).await.map(|report| Outcome::Tested(Box::new(report))),
+        Step::Send => api::propose(&site.app, from, &fields).await.map(|_| Outcome::Sent),
+    };
+    Ok(answer(&view, &written, outcome.unwrap_or_else(Outcome::Refused)))
+}
+
+/// The form as it was filled in, with what came of it.
+fn answer(view: &View, written: &Written, outcome: Outcome) -> Response {
+    let told = told(view, &outcome);
+    let page = match &outcome {
+        Outcome::Sent => form::page(view, &Written::default(), None, &told),
+        Outcome::Tested(_) => form::page(view, written, None, &told),
+        Outcome::Refused(refusal) => form::page(view, written, field_of(refusal), &told),
+    };
+    let mut response = ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], page).into_response();
+    if let Outcome::Refused(Refusal { status, retry_after, .. }) = outcome {
+        *response.status_mut() = status;
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+    }
+    response
+}
+
+fn told(view: &View, outcome: &Outcome) -> Markup {
+    let texts = view.texts();
+    match outcome {
+        Outcome::Sent => html! { div.outcome.good #outcome role="status" data-done { p { strong { (texts.sent) } } } },
+        Outcome::Refused(refusal) => html! {
+            div.outcome.bad #outcome role="status" { p { strong { (texts.failed) } " — " (refused(texts, refusal)) } }
+        },
+        Outcome::Tested(report) => tested(view, report),
+    }
+}
+
+fn tested(view: &View, CheckReport { result, url, .. }: &CheckReport) -> Markup {
+    let (texts, language) = (view.texts(), view.language);
+    let works = result.status == Status::Online;
+    let (class, heading) = if works { ("outcome good", texts.test_good) } else { ("outcome bad", texts.test_bad) };
+    html! {
+        div class=(class) #outcome role="status" {
+            p {
+                strong { (heading) }
+                @if let Some(code) = result.error { " — " (language.failure(code)) }
+            }
+            dl.facts {
+                dt { (texts.address) } dd { (url) }
+                @if let Some(ms) = result.response_time {
+                    dt { (texts.latency) } dd { (format::latency((ms * 1000.0).round() as i64)) }
+                }
+                @if let Some(version) = &result.version { dt { (texts.version) } dd { (version) } }
+                @if let Some(code) = result.error { dt { (texts.got_to) } dd { (language.stage(result.stage)) " · " code { (code) } } }
+            }
+        }
+    }
+}
+
+/// The field that a refusal is about.
+fn field_of(refusal: &Refusal) -> Option<&str> {
+    let field = refusal.message.split_once(": ").map(|(field, _)| field);
+    field.filter(|_| refusal.status == StatusCode::BAD_REQUEST)
+}
+
+/// Why it was refused, in the reader's language.
+fn refused<'a>(texts: &'static Texts, refusal: &'a Refusal) -> &'a str {
+    match (refusal.status, field_of(refusal)) {
+        (StatusCode::TOO_MANY_REQUESTS, _) => texts.too_often,
+        (StatusCode::CONFLICT, _) => texts.listed_already,
+        (_, Some("name")) => texts.wrong_name,
+        (_, Some("host")) => texts.wrong_host,
+        (_, Some("port")) => texts.wrong_port,
+        (_, Some("mail")) => texts.wrong_mail,
+        (_, Some("tags")) => texts.wrong_tags,
+        (_, Some("max_connections")) => texts.wrong_max_connections,
+        (_, Some("description" | "network_name" | "network_secret" | "qq_number" | "wechat")) => texts.too_long,
+        _ => &refusal.message,
     }
 }

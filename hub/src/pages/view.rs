@@ -8,10 +8,8 @@ use axum::{
 };
 use url::form_urlencoded;
 
-use super::{
-    cookie,
-    language::{self, Language, Texts},
-};
+use super::language::{self, Language, Texts};
+use crate::api::cookie::cookie;
 
 /// What remembers a theme.
 const THEME_COOKIE: &str = "uptime_theme";

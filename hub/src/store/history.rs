@@ -108,7 +108,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Page<HealthRecord>, StoreError> {
         self.node_url(id).await?;
-        let kept_since = now - self.shared.retention.results;
+        let kept_since = now - self.shared.retention().results;
         let since = filter.since.unwrap_or(kept_since).max(kept_since);
         let status = filter.status.map(rows::status_code);
         let quarters: Vec<i64> = (since.bucket(QUARTER)..=now.bucket(QUARTER)).collect();
@@ -224,7 +224,7 @@ impl Store {
     }
 
     fn grain_for(&self, window: Duration) -> Grain {
-        let kept = &self.shared.retention;
+        let kept = self.shared.retention();
         if window <= kept.five_minutes {
             Grain::FiveMinutes
         } else if window <= kept.hours {

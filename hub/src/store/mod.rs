@@ -28,14 +28,17 @@ mod rows;
 mod settings;
 mod states;
 mod tally;
+mod tuning;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use easytier_probe::Secret;
+use tokio::sync::watch;
 
 pub use self::{
     admin::Session,
@@ -52,6 +55,7 @@ use crate::{
     consensus::Policy,
     crypto::HubKey,
     time::{DAY, Timestamp},
+    tuning::{Intervals, Knob, Tuning},
 };
 
 /// Where the database is.
@@ -88,6 +92,10 @@ pub struct StoreOptions {
     pub key: HubKey,
     pub policy: Policy,
     pub retention: Retention,
+    /// Of the probe in the hub's own process, where there is one that checks at intervals.
+    pub intervals: Option<Intervals>,
+    /// What of the above is not the operator's to change while the hub runs, and where it is configured.
+    pub fixed: BTreeMap<Knob, String>,
     /// How much of a SQLite file is kept in memory, in MiB, beside what the system keeps of it.
     pub cache_mebibytes: u32,
 }
@@ -100,6 +108,8 @@ impl StoreOptions {
             key,
             policy: Policy::default(),
             retention: Retention::default(),
+            intervals: None,
+            fixed: BTreeMap::new(),
             cache_mebibytes: USUAL_CACHE_MEBIBYTES,
         }
     }
@@ -115,23 +125,29 @@ pub struct Store {
 struct Shared {
     db: Db,
     key: HubKey,
-    policy: Policy,
-    retention: Retention,
+    /// What the configuration says.
+    configured: Tuning,
+    fixed: BTreeMap<Knob, String>,
+    /// What is gone by.
+    tuning: watch::Sender<Tuning>,
     known_peers: KnownPeers,
 }
 
 impl Store {
     /// Opens the database and brings its tables up to date. Needs a tokio runtime, on which it writes results.
     pub async fn open(options: StoreOptions, now: Timestamp) -> Result<Self, StoreError> {
-        let StoreOptions { location, key, policy, retention, cache_mebibytes } = options;
+        let StoreOptions { location, key, policy, retention, intervals, fixed, cache_mebibytes } = options;
         let db = match &location {
             Location::Sqlite(path) => Db::open_sqlite(path, cache_mebibytes).await?,
             Location::Postgres(url) => Db::open_postgres(url.expose()).await?,
         };
         migrate(&db).await?;
-        let shared = Arc::new(Shared { db, key, policy, retention, known_peers: KnownPeers::default() });
+        let configured = Tuning { policy, retention, intervals };
+        let (tuning, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
+        let shared = Arc::new(Shared { db, key, configured, fixed, tuning, known_peers });
         shared.check_key().await?;
-        partitions::prepare(&shared.db, shared.retention.results, now).await?;
+        shared.read_tuning().await?;
+        partitions::prepare(&shared.db, shared.retention().results, now).await?;
         let queue = Queue::start(Arc::clone(&shared));
         Ok(Self { shared, queue })
     }
@@ -140,16 +156,6 @@ impl Store {
     pub async fn close(&self) {
         self.queue.close().await;
         self.shared.db.close().await;
-    }
-
-    /// When evidence counts.
-    pub fn policy(&self) -> Policy {
-        self.shared.policy
-    }
-
-    /// How long things are kept.
-    pub fn retention(&self) -> Retention {
-        self.shared.retention
     }
 
     /// Whether the database answers.
@@ -183,6 +189,16 @@ async fn migrate(db: &Db) -> Result<(), StoreError> {
 }
 
 impl Shared {
+    /// When evidence counts.
+    fn policy(&self) -> Policy {
+        self.tuning.borrow().policy
+    }
+
+    /// How long things are kept.
+    fn retention(&self) -> Retention {
+        self.tuning.borrow().retention
+    }
+
     /// Makes sure that this is the key that the database's secrets are sealed with; the first hub sets it.
     async fn check_key(&self) -> Result<(), StoreError> {
         const PLACE: &str = "settings.key_check";

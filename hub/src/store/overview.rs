@@ -112,7 +112,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<FailureCount>, StoreError> {
         self.node_url(id).await?;
-        let since = since.max(now - self.shared.retention.results);
+        let since = since.max(now - self.shared.retention().results);
         let quarters: Vec<i64> = (since.bucket(QUARTER)..=now.bucket(QUARTER)).collect();
         let select = sql!(
             "SELECT stage, error, count(*) AS results, max(checked_at) AS last_at FROM results WHERE quarter ",

@@ -32,7 +32,7 @@ impl Store {
     /// called every few minutes, and again at once as long as there is more. Where several hubs share a database one
     /// does it.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
-        let kept = self.shared.retention;
+        let kept = self.shared.retention();
         let mut swept = Swept::default();
         if let Db::Postgres(pool) = self.db() {
             partitions::prepare(self.db(), kept.results, now).await?;

@@ -8,7 +8,7 @@ use std::{
 use easytier_probe::Status;
 
 use super::{
-    Shared, Store, StoreError,
+    Store, StoreError,
     bulk::{Bulk, Column},
     engine::{Tx, args, sql},
     events::{self, NewEvent},
@@ -400,7 +400,7 @@ impl Store {
             .await?;
         let mut states = load(&mut tx, due.into_iter().map(|(id,)| id).collect()).await?;
         let probes = probes(&mut tx, now).await?;
-        let Shared { policy, .. } = &*self.shared;
+        let policy = &self.shared.policy();
         let changes = states.iter_mut().filter_map(|state| state.advance(&[], &probes, policy, now)).collect();
         let reviewed = states.len();
         save(&mut tx, states, policy).await?;

@@ -16,3 +16,4 @@ mod outbox;
 mod peers;
 mod probes;
 mod retention;
+mod tuning;

@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use easytier_uptime_hub::peer_file::{Document, csv};
 
-use super::{csv, document::Document};
 use crate::{
     exit::Exit,
     hub::{config::HubConfig, database, print::count},

@@ -4,10 +4,10 @@ use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context, bail};
 use easytier_probe::backend::is_loopback;
+use easytier_uptime_hub::peer_file::{Placed, list_of, of_json, parse};
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
-use super::import::{Placed, list_of, of_json, parse};
 use crate::runtime;
 
 /// How many peers a page is asked to have: sites differ in what they take.

@@ -1,10 +1,12 @@
 //! `hub peer list`.
 
 use clap::Args;
-use easytier_uptime_hub::model::{PageRequest, PeerFilter, PeerRecord};
+use easytier_uptime_hub::{
+    model::{PageRequest, PeerFilter, PeerRecord},
+    peer_file::Document,
+};
 use serde::Serialize;
 
-use super::document::Document;
 use crate::{
     exit::Exit,
     hub::{config::HubConfig, database, print},

@@ -1,10 +1,11 @@
 //! A check that anybody may ask for.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{Json, extract::State};
 use easytier_probe::{Access, CheckReport, Membership, Origin, Peer, peer::DEFAULT_NETWORK_NAME};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, Ref, RefOr, Schema, schema::AllOfBuilder},
@@ -20,8 +21,8 @@ use crate::{
     api::{
         App,
         client::Client,
-        error::{Answer, PublicEnvelope, PublicRefusal},
-        input::Body,
+        error::{Answer, PublicEnvelope, PublicRefusal, Refusal},
+        input::{self, Body},
     },
     model::PeerSpec,
     time::Timestamp,
@@ -131,13 +132,22 @@ pub(super) async fn test(
     Client(address): Client,
     Body(candidate): Body<Candidate>,
 ) -> Answer<PublicEnvelope<Outcome>> {
-    let spec = candidate.0.parse().and_then(Said::into_spec)?;
-    app.limits.connection_tests.check(address)?;
-    let outcome = Outcome::from(app.checker.check(&remote(spec)).await);
+    let outcome = Outcome::from(check(&app, address, candidate).await?);
     let error = outcome.error.map(|code| match &outcome.message {
         Some(words) => format!("{code}: {words}"),
         None => code.to_owned(),
     });
     let success = outcome.status == HealthStatus::Healthy;
     Ok(Json(PublicEnvelope { success, data: Some(outcome), error, message: None }))
+}
+
+/// The same for the page: checks a node of these fields.
+pub(crate) async fn try_out(app: &App, from: IpAddr, fields: &Value) -> Result<CheckReport, Refusal> {
+    check(app, from, input::parse(fields.to_string())?).await
+}
+
+async fn check(app: &App, from: IpAddr, candidate: Candidate) -> Result<CheckReport, Refusal> {
+    let spec = candidate.0.parse().and_then(Said::into_spec)?;
+    app.limits.connection_tests.check(from)?;
+    Ok(app.checker.check(&remote(spec)).await)
 }

@@ -3,7 +3,7 @@
 //! Everything here is for anybody: nothing that is masked leaves through it, and a peer that is not approved is not
 //! there.
 
-mod connection_test;
+pub(super) mod connection_test;
 mod events;
 pub(super) mod fields;
 mod health;
@@ -12,7 +12,7 @@ pub(super) mod nodes;
 pub(super) mod paging;
 pub(crate) mod parameter;
 mod regions;
-mod submission;
+pub(super) mod submission;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -1,7 +1,10 @@
 //! Nodes that anybody may propose.
 
+use std::net::IpAddr;
+
 use axum::{Json, extract::State};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -21,9 +24,9 @@ use crate::{
         App,
         client::Client,
         error::{Answer, PublicEnvelope, PublicRefusal, Refusal},
-        input::Body,
+        input::{self, Body},
     },
-    model::{Contacts, PeerSpec},
+    model::{Contacts, PeerId, PeerSpec},
     time::Timestamp,
 };
 
@@ -85,15 +88,23 @@ pub(super) async fn submit(
     Client(address): Client,
     Body(submission): Body<Submission>,
 ) -> Answer<PublicEnvelope<NodeItem>> {
-    let spec = submission.parse()?;
-    app.limits.submissions.check(address)?;
-    let now = Timestamp::now();
-    let id = app.store.submit_peer(&spec, now).await?;
-    let node = app.store.nodes_by_id(&[id], now).await?.pop().ok_or_else(|| Refusal::not_found("node"))?;
+    let id = take(&app, address, submission).await?;
+    let node = app.store.nodes_by_id(&[id], Timestamp::now()).await?.pop().ok_or_else(|| Refusal::not_found("node"))?;
     Ok(Json(PublicEnvelope {
         success: true,
         data: Some(NodeItem::pending(node)),
         error: None,
         message: Some("the node is listed once it is approved".to_owned()),
     }))
+}
+
+/// The same for the page: proposes a node of these fields.
+pub(crate) async fn propose(app: &App, from: IpAddr, fields: &Value) -> Result<PeerId, Refusal> {
+    take(app, from, input::parse(fields.to_string())?).await
+}
+
+async fn take(app: &App, from: IpAddr, submission: Submission) -> Result<PeerId, Refusal> {
+    let spec = submission.parse()?;
+    app.limits.submissions.check(from)?;
+    Ok(app.store.submit_peer(&spec, Timestamp::now()).await?)
 }

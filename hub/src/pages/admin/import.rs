@@ -4,15 +4,14 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use easytier_probe::peer_list;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{Operator, form};
 use crate::{
     api::error::Refusal,
-    model::{Imported, PeerSpec},
     pages::{Site, view::View},
+    peer_file::{self, Done},
     time::Timestamp,
 };
 
@@ -25,18 +24,34 @@ pub async fn page(_: Operator, view: View) -> Response {
     shown(&view, "", &html! {})
 }
 
+/// Adds all, or none when something is wrong with one.
 pub async fn import(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
     let Sent { peers: text } = form(request).await?;
     let texts = view.texts();
-    let specs: Vec<PeerSpec> = match peer_list::parse(&text) {
-        Ok(peers) => peers.iter().map(PeerSpec::from).collect(),
-        Err(error) => {
-            let told = html! { div.outcome.bad role="status" { p { strong { (texts.failed) } } pre { (error) } } };
-            return Ok(shown(&view, &text, &told));
+    let (mut candidates, mut problems) = (Vec::new(), Vec::new());
+    for (place, read) in
+        peer_file::parse(&text).unwrap_or_else(|problem| vec![(texts.the_list.to_owned(), Err(vec![problem]))])
+    {
+        match read {
+            Ok(candidate) => candidates.push(candidate),
+            Err(more) => problems.extend(more.into_iter().map(|problem| format!("{place}: {problem}"))),
+        }
+    }
+    if !problems.is_empty() {
+        let told = html! {
+            div.outcome.bad role="status" { p { strong { (texts.nothing_imported) } } pre { (problems.join("\n")) } }
+        };
+        return Ok(shown(&view, &text, &told));
+    }
+    let Done { added, known, waiting } = peer_file::import(&site.store, candidates, Timestamp::now()).await?;
+    let told = html! {
+        div.outcome.good role="status" {
+            p {
+                (texts.added) ": " b { (added) } ". " (texts.known) ": " b { (known) } "."
+                @if waiting > 0 { " " (texts.queue) ": " b { (waiting) } "." }
+            }
         }
     };
-    let Imported { added, known } = site.store.import_peers(&specs, Timestamp::now()).await?;
-    let told = html! { div.outcome.good role="status" { p { (texts.added) ": " b { (added) } ". " (texts.known) ": " b { (known) } "." } } };
     Ok(shown(&view, "", &told))
 }
 

@@ -39,7 +39,7 @@ pub fn routes() -> Router<Site> {
         .route("/admin/keys/revoke", post(keys::revoke))
         .route("/admin/probes", get(probes::page))
         .route("/admin/events", get(events::page))
-        .route("/admin/settings", get(settings::page))
+        .route("/admin/settings", get(settings::page).post(settings::change))
         .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
 }

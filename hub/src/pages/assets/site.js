@@ -5,7 +5,7 @@ const all = (selector, within = document) => Array.from(within.querySelectorAll(
 
 // What needs this script is hidden until it runs.
 function reveal(within = document) {
-  for (const element of all("button.copy, #theme, #live, #test", within)) element.hidden = false;
+  for (const element of all("button.copy, #theme, #live", within)) element.hidden = false;
 }
 
 // ---- Light and dark
@@ -259,6 +259,34 @@ if (filters) {
 
 // ---- Submitting a node
 
+// Each step is sent to the page that the form is on, whose answer says what came of it.
+const submission = document.getElementById("submission");
+submission?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const isTest = event.submitter?.value === "test";
+  if (isTest && !submission.elements.host.reportValidity()) return;
+  const outcome = document.getElementById("outcome");
+  const buttons = all("button", submission);
+  const { testing, failed } = submission.dataset;
+  const body = new URLSearchParams(new FormData(submission));
+  body.set("step", isTest ? "test" : "send");
+  buttons.forEach((button) => { button.disabled = true; });
+  if (isTest) tell(outcome, "", testing);
+  try {
+    const response = await fetch(submission.action, { method: "POST", headers: { accept: "text/html" }, body });
+    const said = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("outcome");
+    outcome.className = said.className;
+    outcome.replaceChildren(...said.childNodes);
+    if (said.dataset.done !== undefined) submission.reset();
+  } catch {
+    tell(outcome, "bad", failed);
+  } finally {
+    buttons.forEach((button) => { button.disabled = false; });
+  }
+});
+
+// ---- Forms of the admin's that go to the API
+
 // What a form says, as the API takes it. What is empty is left out, or clears where the form is about what is there.
 function fieldsOf(form) {
   const clears = form.dataset.clear !== undefined;
@@ -286,64 +314,14 @@ async function ask(method, address, fields) {
   return response.json();
 }
 
-function tell(outcome, kind, heading, detail = "", facts = []) {
+function tell(outcome, kind, heading, detail = "") {
   outcome.className = `outcome ${kind}`;
   const paragraph = document.createElement("p");
   const strong = document.createElement("strong");
   strong.textContent = heading;
   paragraph.append(strong, detail ? ` — ${detail}` : "");
-  const list = document.createElement("dl");
-  list.className = "facts";
-  for (const [name, value] of facts.filter(([, value]) => value !== null && value !== undefined && value !== "")) {
-    const term = document.createElement("dt");
-    const description = document.createElement("dd");
-    term.textContent = name;
-    description.textContent = value;
-    list.append(term, description);
-  }
-  outcome.replaceChildren(paragraph, ...(list.childElementCount ? [list] : []));
+  outcome.replaceChildren(paragraph);
 }
-
-const submission = document.getElementById("submission");
-if (submission) {
-  const outcome = document.getElementById("outcome");
-  const buttons = all("button", submission);
-  const { test: testAt, testing, good, bad, sent, failed } = submission.dataset;
-  const busy = async (work) => {
-    buttons.forEach((button) => { button.disabled = true; });
-    try {
-      await work();
-    } catch {
-      tell(outcome, "bad", failed);
-    } finally {
-      buttons.forEach((button) => { button.disabled = false; });
-    }
-  };
-  document.getElementById("test").addEventListener("click", () => {
-    const host = submission.elements.host;
-    if (!host.reportValidity()) return;
-    busy(async () => {
-      tell(outcome, "", testing);
-      const { success, data, error } = await ask("POST", testAt, fieldsOf(submission));
-      const facts = data ? [
-        ["", data.address],
-        ["ms", data.response_time === null ? null : (data.response_time / 1000).toFixed(1)],
-        ["EasyTier", data.version],
-      ] : [];
-      tell(outcome, success ? "good" : "bad", success ? good : bad, error ?? "", facts.map(([name, value]) => [name || "URL", value]));
-    });
-  });
-  submission.addEventListener("submit", (event) => {
-    event.preventDefault();
-    busy(async () => {
-      const { success, error } = await ask("POST", submission.getAttribute("action"), fieldsOf(submission));
-      tell(outcome, success ? "good" : "bad", success ? sent : failed, error ?? "");
-      if (success) submission.reset();
-    });
-  });
-}
-
-// ---- Forms of the admin's that go to the API
 
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest?.("form[data-api]");

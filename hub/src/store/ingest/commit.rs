@@ -11,7 +11,7 @@ use super::{
     known::Regions,
 };
 use crate::{
-    consensus::Observation,
+    consensus::{Observation, Policy},
     model::{Batch, PeerId, ProbeId, ProbeIdentity, Receipt, RegionId, Rejected, Rejection},
     ring::Count,
     store::{
@@ -99,11 +99,11 @@ async fn attempt_to_store(
         // A peer was deleted since it was looked up.
         return Err(StoreError::Overtaken);
     }
-    let mut changes = Vec::new();
+    let (mut changes, policy) = (Vec::new(), shared.policy());
     for state in &mut states {
-        changes.extend(apply(state, &by_peer[&state.peer], &probes, shared, now));
+        changes.extend(apply(state, &by_peer[&state.peer], &probes, &policy, now));
     }
-    states::save(&mut tx, states, &shared.policy).await?;
+    states::save(&mut tx, states, &policy).await?;
     events::record(&mut tx, changes).await?;
     leases::note_checked(&mut tx, newest_checks(&taken)).await?;
     tx.commit().await?;
@@ -116,11 +116,11 @@ async fn attempt_to_store(
 
 /// What needs no database: times, figures, and ids that are in the group twice.
 fn judge_all<'a>(batches: &'a [Batch], shared: &Shared, receipts: &mut [Receipt]) -> Vec<Taken<'a>> {
-    let mut ids = HashSet::new();
+    let (mut ids, kept) = (HashSet::new(), shared.retention().results);
     let mut taken = Vec::with_capacity(batches.iter().map(|batch| batch.results.len()).sum());
     for (nth, batch) in batches.iter().enumerate() {
         for (index, result) in batch.results.iter().enumerate() {
-            match judge(batch, result.clone(), shared.retention.results) {
+            match judge(batch, result.clone(), kept) {
                 Ok(judged) if ids.insert(result.id) => {
                     let Batch { from, received_at, .. } = batch;
                     taken.push(Taken { batch: nth, index, from, received_at: *received_at, judged });
@@ -269,7 +269,7 @@ fn apply(
     state: &mut PeerState,
     seen: &[&Taken],
     probes: &Probes,
-    shared: &Shared,
+    policy: &Policy,
     now: Timestamp,
 ) -> Option<events::NewEvent> {
     let mut observations = Vec::with_capacity(seen.len());
@@ -287,7 +287,7 @@ fn apply(
             response_us: judged.response_us,
         });
     }
-    state.advance(&observations, probes, &shared.policy, now)
+    state.advance(&observations, probes, policy, now)
 }
 
 /// Results are a sign of life of their senders.

@@ -34,7 +34,8 @@ const LISTS: [&str; 2] = ["tags", "regions"];
 const NUMBERS: [&str; 4] = ["id", "port", "timeout_ms", "max_connections"];
 const SWITCHES: [&str; 3] = ["allow_relay", "is_approved", "submitted"];
 
-pub fn write(documents: &[Document], with_secrets: bool) -> anyhow::Result<String> {
+/// The documents as a table.
+pub fn write(documents: &[Document], with_secrets: bool) -> io::Result<String> {
     let columns: Vec<&str> = COLUMNS.into_iter().filter(|column| with_secrets || *column != SECRET).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&columns)?;
@@ -42,7 +43,8 @@ pub fn write(documents: &[Document], with_secrets: bool) -> anyhow::Result<Strin
         let fields = serde_json::to_value(document)?;
         writer.write_record(columns.iter().map(|column| cell(&fields[*column])))?;
     }
-    Ok(String::from_utf8(writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?)?)
+    let table = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    String::from_utf8(table).map_err(io::Error::other)
 }
 
 fn cell(value: &Value) -> String {

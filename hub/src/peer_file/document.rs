@@ -3,10 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{CheckMode, Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
-use easytier_uptime_hub::model::{Contacts, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
 
-use super::named;
+use crate::model::{Contacts, PeerRecord, PeerSpec, Region, Tag};
 
 /// A peer as an export writes it.
 #[derive(Debug, Serialize)]
@@ -167,7 +166,7 @@ impl Entry {
                 wechat: filled(self.wechat),
                 mail: filled(self.mail),
             },
-            ..named(peer.url, peer.name)
+            ..PeerSpec::named(peer.url, peer.name)
         };
         Ok(Candidate { spec, approved: self.is_approved.unwrap_or(true), submitted: self.submitted.unwrap_or(false) })
     }

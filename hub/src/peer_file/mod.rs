@@ -1,0 +1,116 @@
+//! Peers in files: what an export writes, and all that an import reads.
+
+pub mod csv;
+mod document;
+
+use serde_json::Value;
+
+use self::document::Entry;
+pub use self::document::{Candidate, Document};
+use crate::{
+    model::{Imported, PeerSpec},
+    store::{Conflict, Store, StoreError},
+    time::Timestamp,
+};
+
+/// Where a peer stands in a list, and what came of reading it: the peer, or all that is wrong with it.
+pub type Placed = (String, Result<Candidate, Vec<String>>);
+
+/// What became of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Done {
+    pub added: usize,
+    /// Of those, how many wait to be approved.
+    pub waiting: usize,
+    /// Listed already; left as they were.
+    pub known: usize,
+}
+
+/// Adds the operator's peers all or none, then those that strangers had named, which stay theirs.
+pub async fn import(store: &Store, candidates: Vec<Candidate>, now: Timestamp) -> Result<Done, StoreError> {
+    let (own, others): (Vec<Candidate>, Vec<Candidate>) =
+        candidates.into_iter().partition(|candidate| candidate.approved && !candidate.submitted);
+    let own: Vec<PeerSpec> = own.into_iter().map(|candidate| candidate.spec).collect();
+    let Imported { added, known } = store.import_peers(&own, now).await?;
+    let mut done = Done { added, known, waiting: 0 };
+    for Candidate { spec, approved, .. } in others {
+        match store.submit_peer(&spec, now).await {
+            Ok(id) if approved => {
+                store.set_approved(id, true, now).await?;
+                done.added += 1;
+            }
+            Ok(_) => {
+                done.added += 1;
+                done.waiting += 1;
+            }
+            Err(StoreError::Conflict(Conflict::PeerListed)) => done.known += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// The peers of a text in whichever form it is: JSON (an export, an array of peers or of URLs, a backend's answer, the
+/// public API's list), TOML with a `[[peers]]` table a peer, CSV, or URLs one a line.
+pub fn parse(text: &str) -> Result<Vec<Placed>, String> {
+    let text = text.trim_start_matches('\u{feff}');
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    if text.lines().any(|line| line.trim() == "[[peers]]") {
+        // The whole error shows a line, which may be that of a secret.
+        let document = toml::from_str(text).map_err(|error| format!("not TOML: {}", error.message()))?;
+        return Ok(of_json(list_of(document)?, 1));
+    }
+    if first.starts_with(['{', '[']) {
+        let document = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+        return Ok(of_json(list_of(document)?, 1));
+    }
+    // A list of URLs names no columns.
+    if first.contains("://") && !first.contains(',') {
+        let lines =
+            (1..).zip(text.lines()).map(|(number, line)| (number, line.split(" #").next().unwrap_or_default().trim()));
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        return Ok(lines
+            .map(|(number, line)| (format!("line {number}"), Entry::of_url(line).into_candidate()))
+            .collect());
+    }
+    let rows = csv::read(text)?;
+    let row = |(line, row): csv::Row| match row {
+        Ok(value) => of_value(&format!("line {line}"), value),
+        Err(problem) => (format!("line {line}"), Err(vec![problem])),
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// The array of peers in a document: it alone, the contract's `peers`, or the public API's `items`.
+pub fn list_of(mut document: Value) -> Result<Vec<Value>, String> {
+    let places = ["/data/items", "/data/peers", "/peers", "/items", "/data"];
+    let list =
+        places.iter().find_map(|place| document.pointer_mut(place).filter(|list| list.is_array()).map(Value::take));
+    match list.unwrap_or(document) {
+        Value::Array(list) => Ok(list),
+        _ => Err("no list of peers: expected an array of peers, or an object with 'peers' or 'data.items'".to_owned()),
+    }
+}
+
+/// The peers of an array, the first of which is the `first` of the whole list.
+pub fn of_json(list: Vec<Value>, first: usize) -> Vec<Placed> {
+    (first..).zip(list).map(|(number, value)| of_value(&format!("peer {number}"), value)).collect()
+}
+
+fn of_value(place: &str, value: Value) -> Placed {
+    let entry = match &value {
+        Value::String(url) => Ok(Entry::of_url(url)),
+        _ => serde_json::from_value::<Entry>(value.clone()),
+    };
+    match entry {
+        Ok(entry) => {
+            let place = match entry.label() {
+                Some(label) => format!("{place} ('{label}')"),
+                None => place.to_owned(),
+            };
+            (place, entry.into_candidate())
+        }
+        // The words may repeat a value, but a secret is a text, and any text can be one.
+        Err(error) => (place.to_owned(), Err(vec![format!("not a peer: {error}")])),
+    }
+}
