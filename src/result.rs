@@ -21,6 +21,17 @@ pub enum Status {
     Unknown,
 }
 
+impl Status {
+    /// The word for it in logs, figures and tables; on the wire it begins with a capital letter.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The stages of a check, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,17 +8,13 @@ mod stage;
 
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use easytier_probe::duration;
 use futures::future::join_all;
-use tokio::{
-    runtime,
-    time::{self, MissedTickBehavior},
-};
+use tokio::time::{self, MissedTickBehavior};
 
 use self::{hub::DemoHub, probe::DemoProbe, show::Show, stage::Stage};
-use crate::{exit::Exit, logging, stop};
+use crate::{exit::Exit, logging, runtime, stop};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,8 +46,7 @@ pub struct DemoArgs {
 
 pub fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     logging::start_with_warnings();
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = runtime::of_one_thread()?;
     runtime.block_on(async {
         let stop = stop::requested(false)?;
         tokio::pin!(stop);

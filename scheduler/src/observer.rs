@@ -155,7 +155,7 @@ impl Observer {
 fn log_change(peer: &Peer, result: &CheckResult, before: Option<Status>) {
     let url = &peer.url;
     let name = peer.name.as_deref().filter(|name| *name != url.to_string());
-    let was = before.map(word);
+    let was = before.map(Status::as_str);
     match (result.status, result.error) {
         (Status::Online, _) => {
             let ms = result.response_time.unwrap_or_default();
@@ -164,16 +164,7 @@ fn log_change(peer: &Peer, result: &CheckResult, before: Option<Status>) {
         (status, code) => {
             let code = code.map(FailureCode::as_str);
             let message = result.message.as_deref().unwrap_or_default();
-            tracing::warn!(%url, name, was, code, "{}: {message}", word(status));
+            tracing::warn!(%url, name, was, code, "{}: {message}", status.as_str());
         }
-    }
-}
-
-/// As logs and figures spell it.
-pub fn word(status: Status) -> &'static str {
-    match status {
-        Status::Online => "online",
-        Status::Offline => "offline",
-        Status::Unknown => "unknown",
     }
 }

@@ -22,7 +22,7 @@ use prometheus_client::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::observer::{Observer, Summary, word};
+use crate::observer::{Observer, Summary};
 
 /// How many intervals may pass without anything good before the probe calls itself unhealthy.
 const INTERVALS: u32 = 3;
@@ -147,7 +147,7 @@ impl Figures {
     /// A check was done, so long after it was due.
     pub fn checked(&self, report: &CheckReport, since_due: Duration) {
         let result = &report.result;
-        let status = word(result.status);
+        let status = result.status.as_str();
         let code = result.error.map(|code| code.as_str()).unwrap_or_default();
         self.checks.get_or_create(&Verdict { status, code }).inc();
         let took = report.timings.total();

@@ -50,7 +50,7 @@ fn cells(peer: &Checked) -> [String; HEADINGS.len()] {
         Status::Unknown => "🟡",
     };
     [
-        format!("{mark} {}", words::status(result.status)),
+        format!("{mark} {}", result.status.as_str()),
         code(&words::peer(peer.name.as_deref(), &peer.report.url)),
         peer.report.latency.map(|latency| words::millis(latency.median_ms)).unwrap_or_default(),
         result.version.as_deref().map(code).unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::text::printable;
 type Column = (&'static str, fn(&Checked) -> Option<String>);
 
 const COLUMNS: [Column; 8] = [
-    ("STATUS", |peer| Some(words::status(peer.report.result.status).to_owned())),
+    ("STATUS", |peer| Some(peer.report.result.status.as_str().to_owned())),
     ("PEER", |peer| Some(words::peer(peer.name.as_deref(), &peer.report.url))),
     ("LATENCY", |peer| Some(words::millis(peer.report.latency?.median_ms))),
     ("LOSS", |peer| Some(words::percent(peer.report.latency?.loss))),

@@ -5,14 +5,6 @@ use easytier_probe::{CheckReport, CheckResult, FailureCode, PeerUrl, Stage, Stat
 
 use crate::text::printable;
 
-pub fn status(status: Status) -> &'static str {
-    match status {
-        Status::Online => "online",
-        Status::Offline => "offline",
-        Status::Unknown => "unknown",
-    }
-}
-
 /// The status in its colour, padded to the longest of them.
 pub fn colored_status(of: Status) -> String {
     let color = match of {
@@ -21,7 +13,7 @@ pub fn colored_status(of: Status) -> String {
         Status::Unknown => AnsiColor::Yellow,
     };
     let style = Style::new().fg_color(Some(color.into()));
-    format!("{style}{:<7}{style:#}", status(of))
+    format!("{style}{:<7}{style:#}", of.as_str())
 }
 
 /// What a person knows the peer by: its name where it has one, and its URL.
