@@ -10,6 +10,8 @@ mod backend;
 mod daemon;
 #[path = "../support/instances.rs"]
 mod instances;
+#[path = "../support/namespace.rs"]
+mod namespace;
 #[path = "../support/nodes.rs"]
 mod nodes;
 #[path = "../support/role.rs"]
@@ -53,7 +55,7 @@ fn main() {
         let (_, play) = ROLES.iter().find(|(name, _)| name == role).expect("a known role");
         return play(rest);
     }
-    if !instances::in_own_namespace(&arguments) {
+    if !namespace::in_own_namespace(&arguments) {
         return;
     }
     let (mut minutes, mut wanted) = (2.0, Vec::new());

@@ -23,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(20);
 const MEASURE: Duration = Duration::from_secs(60);
 
 pub fn run() {
-    if !instances::in_own_namespace(&["held".to_owned()]) {
+    if !namespace::in_own_namespace(&["held".to_owned()]) {
         return;
     }
     let (_nodes, urls) = nodes::start();
@@ -106,7 +106,7 @@ pub fn hold_sessions(urls: &[String]) {
 
 /// How long an instance takes from its start to its first peer; `None` where it cannot be measured.
 pub fn instance_verdict_time() -> Option<Duration> {
-    let output = instances::in_namespace().args(["--role", "time-instance"]).output().ok()?;
+    let output = namespace::in_namespace().args(["--role", "time-instance"]).output().ok()?;
     let millis: u64 = String::from_utf8(output.stdout).ok()?.lines().last()?.parse().ok()?;
     Some(Duration::from_millis(millis))
 }

@@ -11,6 +11,8 @@ mod held;
 mod in_flight;
 #[path = "../support/instances.rs"]
 mod instances;
+#[path = "../support/namespace.rs"]
+mod namespace;
 #[path = "../support/nodes.rs"]
 mod nodes;
 #[path = "../support/role.rs"]

@@ -1,10 +1,12 @@
 //! The figures that README quotes about the function: its cold start, and 1,000 peers in one invocation.
 //!
 //! `cargo bench -p easytier-uptime-lambda`. The function and the nodes are processes of their own, so that the function's
-//! memory is seen alone. Needs Linux.
+//! memory is seen alone. Needs Linux, and the right to make a network namespace, in which what is sent is counted.
 
 #[path = "../../tests/lambda/hub.rs"]
 mod hub;
+#[path = "../support/namespace.rs"]
+mod namespace;
 #[path = "../../tests/lambda/node.rs"]
 mod node;
 #[path = "../../tests/lambda/proxy.rs"]
@@ -17,6 +19,7 @@ mod usage;
 
 use std::{
     io::{BufRead, BufReader},
+    net::TcpListener,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -32,17 +35,38 @@ use self::{
 
 /// Nodes to spread the joins over: old ones die of too many.
 const NODES: usize = 16;
-const PEERS: usize = 1_000;
 const STARTS: usize = 30;
 const RUNS: usize = 5;
 
 type Variables = Vec<(&'static str, String)>;
 
+/// Invocations to measure, each the first of its sandbox.
+const SCENES: [Scene; 4] = [
+    Scene { what: "1,000 peers of the event", peers: 1_000, silent: 0, claimed: false },
+    Scene { what: "1,000 claimed at a hub", peers: 1_000, silent: 0, claimed: true },
+    Scene { what: "100 claimed at a hub", peers: 100, silent: 0, claimed: true },
+    Scene { what: "... and one that is silent", peers: 100, silent: 1, claimed: true },
+];
+
+struct Scene {
+    what: &'static str,
+    /// Peers that answer.
+    peers: usize,
+    /// Peers that take the connection and say nothing.
+    silent: usize,
+    /// From a hub, else from the event.
+    claimed: bool,
+}
+
 fn main() {
-    match std::env::args().nth(1).as_deref() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
         Some("node") => play_node(),
         Some("bare") => play_bare_function(),
-        _ => tokio::runtime::Runtime::new().expect("a runtime").block_on(measure()),
+        _ if namespace::in_own_namespace(&arguments) => {
+            tokio::runtime::Runtime::new().expect("a runtime").block_on(measure());
+        }
+        _ => {}
     }
 }
 
@@ -66,10 +90,13 @@ async fn measure() {
     })
     .await;
 
-    println!("\n{PEERS} peers on {NODES} nodes in one invocation, the first of its sandbox, medians of {RUNS}\n");
-    println!("                      wall time (best and worst)    function CPU   resident at the most");
-    invocations("peers of the event", false).await;
-    invocations("claimed at a hub", true).await;
+    println!("\none invocation, the first of its sandbox, at {NODES} nodes, medians of {RUNS}\n");
+    println!(
+        "                            wall time (best and worst)     CPU   resident at the most   bytes a peer   logged"
+    );
+    for scene in SCENES {
+        scene.measure().await;
+    }
 }
 
 async fn cold_starts(what: &str, command: impl Fn() -> Command) {
@@ -85,55 +112,75 @@ async fn cold_starts(what: &str, command: impl Fn() -> Command) {
     println!("{what:40} {middle:6.1} ms ({best:.1}, {worst:.1}), resident {resident:.1} MiB");
 }
 
-async fn invocations(what: &str, claimed: bool) {
-    let (mut walls, mut cpus, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        let run = invocation(claimed).await;
-        walls.push(run.wall.as_secs_f64());
-        cpus.push(run.cpu.as_secs_f64());
-        peaks.push(mebibytes(run.peak));
-    }
-    let (best, worst) = range(&walls);
-    let (wall, cpu, peak) = (median(walls), median(cpus), median(peaks));
-    println!("{what:20} {wall:6.2} s ({best:5.2}, {worst:5.2}) {cpu:17.2} s {peak:15.1} MiB");
-}
-
 /// What an invocation cost.
 struct Run {
     wall: Duration,
     cpu: Duration,
     /// The most resident memory of the function, in bytes.
     peak: u64,
+    /// Bytes that went over the network there and back, for a peer.
+    moved: f64,
+    /// Bytes.
+    logged: u64,
 }
 
-/// One invocation over nodes of its own: old ones die of too many joins.
-async fn invocation(claimed: bool) -> Run {
-    let (_nodes, ports): (Vec<Node>, Vec<u16>) = (0..NODES).map(|_| Node::start()).unzip();
-    // Each peer at an address of its own, so that no join waits for another: the limit is one a second of each address.
-    let urls: Vec<String> = (0..PEERS)
-        .map(|nth| {
-            let (node, address) = (nth % NODES, nth / NODES);
-            format!("tcp://127.2.{}.{}:{}", address / 250, address % 250 + 1, ports[node])
-        })
-        .collect();
-    let (_hub, variables, event) = match claimed {
-        true => {
-            let hub = Hub::start().await;
-            hub.add(&urls).await;
-            let token = hub.token("bench").await;
-            let variables = vec![("BACKEND_BASE_URL", hub.url.clone()), ("NODE_TOKEN", token)];
-            (Some(hub), variables, json!({}))
+impl Scene {
+    async fn measure(&self) {
+        let mut runs = Vec::new();
+        for _ in 0..RUNS {
+            runs.push(self.run().await);
         }
-        false => (None, Variables::new(), json!({"peers": urls})),
-    };
-    let mut allowing = variables;
-    allowing.push(("ALLOW_LOCAL_PEERS", "true".to_owned()));
-    let (sandbox, _) = Sandbox::start(Sandbox::command(&allowing)).await;
-    let started = Instant::now();
-    let answer = sandbox.invoke(event).await;
-    let wall = started.elapsed();
-    assert_eq!([&answer["checked"], &answer["online"]], [PEERS; 2], "{answer}");
-    Run { wall, cpu: usage::cpu_of(sandbox.pid()), peak: usage::resident_peak(sandbox.pid()) }
+        let all = |of: fn(&Run) -> f64| runs.iter().map(of).collect::<Vec<_>>();
+        let walls = all(|run| run.wall.as_secs_f64());
+        let (best, worst) = range(&walls);
+        println!(
+            "{:26} {:6.2} s ({best:5.2}, {worst:5.2}) {:9.2} s {:15.1} MiB {:18.0} {:8.0}",
+            self.what,
+            median(walls),
+            median(all(|run| run.cpu.as_secs_f64())),
+            median(all(|run| mebibytes(run.peak))),
+            median(all(|run| run.moved)),
+            median(all(|run| run.logged as f64)),
+        );
+    }
+
+    /// One invocation over nodes of its own: old ones die of too many joins.
+    async fn run(&self) -> Run {
+        let (_nodes, ports): (Vec<Node>, Vec<u16>) = (0..NODES).map(|_| Node::start()).unzip();
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let silent_port = silent.local_addr().expect("bound").port();
+        // Each peer at an address of its own, so that no join waits for another: the limit is one a second of each address.
+        let mut urls: Vec<String> = (0..self.peers)
+            .map(|nth| {
+                let (node, address) = (nth % NODES, nth / NODES);
+                format!("tcp://127.2.{}.{}:{}", address / 250, address % 250 + 1, ports[node])
+            })
+            .collect();
+        urls.extend((0..self.silent).map(|_| format!("tcp://127.0.0.1:{silent_port}")));
+        let (_hub, mut variables, event) = match self.claimed {
+            true => {
+                let hub = Hub::start().await;
+                hub.add(&urls).await;
+                let token = hub.token("bench").await;
+                let variables = vec![("BACKEND_BASE_URL", hub.url.clone()), ("NODE_TOKEN", token)];
+                (Some(hub), variables, json!({}))
+            }
+            false => (None, Variables::new(), json!({"peers": urls})),
+        };
+        variables.push(("ALLOW_LOCAL_PEERS", "true".to_owned()));
+        let (sandbox, _) = Sandbox::start(Sandbox::command(&variables)).await;
+        let (started, sent, logged) = (Instant::now(), usage::sent_octets(), sandbox.logged());
+        let answer = sandbox.invoke(event).await;
+        let (wall, sent) = (started.elapsed(), usage::sent_octets() - sent);
+        assert_eq!([&answer["checked"], &answer["online"]], [urls.len(), self.peers], "{answer}");
+        Run {
+            wall,
+            cpu: usage::cpu_of(sandbox.pid()),
+            peak: usage::resident_peak(sandbox.pid()),
+            moved: sent as f64 / urls.len() as f64,
+            logged: sandbox.logged() - logged,
+        }
+    }
 }
 
 fn range(values: &[f64]) -> (f64, f64) {

@@ -1,6 +1,7 @@
 //! A sandbox: the function, and the API that it asks for invocations.
 
 use std::{
+    fs::File,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -16,6 +17,8 @@ use crate::{
 pub struct Sandbox {
     runtime: Runtime,
     child: Child,
+    /// What it logs.
+    log: File,
 }
 
 impl Sandbox {
@@ -29,6 +32,7 @@ impl Sandbox {
     /// Starts it, and waits until it asks for its first invocation; how long that took.
     pub async fn start(mut command: Command) -> (Self, Duration) {
         let runtime = Runtime::start().await;
+        let log = tempfile::tempfile().expect("a file");
         command
             .env("AWS_LAMBDA_RUNTIME_API", runtime.address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
@@ -36,15 +40,20 @@ impl Sandbox {
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_REGION", "us-east-1")
             .stdin(Stdio::null())
-            .stdout(Stdio::null());
+            .stdout(log.try_clone().expect("a second handle"));
         let started = Instant::now();
         let child = command.spawn().expect("the function starts");
         runtime.asked().await;
-        (Self { runtime, child }, started.elapsed())
+        (Self { runtime, child, log }, started.elapsed())
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How much it has logged so far, in bytes.
+    pub fn logged(&self) -> u64 {
+        self.log.metadata().expect("it is open").len()
     }
 
     pub async fn invoke(&self, event: Value) -> Value {

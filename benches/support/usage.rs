@@ -48,6 +48,15 @@ fn field(pid: u32, name: &str) -> String {
     line[name.len()..].trim().to_owned()
 }
 
+/// Bytes of IP packets sent in this network namespace so far, by whomever.
+pub fn sent_octets() -> u64 {
+    let counts = fs::read_to_string("/proc/net/netstat").expect("the kernel tells it");
+    let mut lines = counts.lines().filter_map(|line| line.strip_prefix("IpExt: "));
+    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+    let named = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "OutOctets");
+    named.expect("it is counted").1.parse().expect("a number")
+}
+
 /// The middle of some measurements.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
