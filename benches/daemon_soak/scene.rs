@@ -72,8 +72,12 @@ impl Scene {
         println!("over {:.0} minutes:", lasting.as_secs_f64() / 60.0);
         println!("resident at the most   {memory:8.1} MiB          goal: below {} MiB", self.most_mebibytes);
         println!("CPU                    {cpu:8.2} % of a core    goal: below {} %", self.most_of_a_core);
-        let (slope, noise) = used.slope_and_noise();
-        println!("growth of the memory   {:8.0} KiB a minute, give or take {:.0} KiB", slope / 1024.0, noise / 1024.0);
+        for (when, used) in [("", used), (", second half", &used.second_half())] {
+            let (slope, noise) = used.slope_and_noise();
+            println!("growth{when:13}    {:8.0} KiB a minute, give or take {:.0} KiB", slope / 1024.0, noise / 1024.0);
+        }
+        let by_minute: Vec<_> = used.most_by_minute().iter().map(|bytes| format!("{:.1}", bytes / MEBIBYTE)).collect();
+        println!("minute by minute       {} MiB", by_minute.join(" "));
         println!("at the most, with the start: {:.1} MiB", peak(daemon));
         let figure = |name: &str| daemon.api.figure(&format!("easytier_uptime_probe_{name}"));
         println!(

@@ -47,6 +47,17 @@ impl Used {
         self.resident.last().map_or(0.0, |(_, bytes)| *bytes)
     }
 
+    /// The most resident memory in each minute.
+    pub fn most_by_minute(&self) -> Vec<f64> {
+        let by_minute = self.resident.chunk_by(|a, b| a.0 as u64 == b.0 as u64);
+        by_minute.map(|looks| looks.iter().map(|(_, bytes)| *bytes).fold(0.0, f64::max)).collect()
+    }
+
+    /// What was seen in the second half of the time.
+    pub fn second_half(&self) -> Self {
+        Self { cpu: self.cpu, resident: self.resident[self.resident.len() / 2..].to_vec() }
+    }
+
     /// By how much the memory grew a minute, by the line that fits best; and how far it was from that line, as one
     /// standard deviation.
     pub fn slope_and_noise(&self) -> (f64, f64) {
