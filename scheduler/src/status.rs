@@ -8,6 +8,7 @@ use easytier_uptime_hub::{
     store::Store,
     time::Timestamp,
 };
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
@@ -29,7 +30,7 @@ pub struct StatusReporter {
 }
 
 impl StatusReporter {
-    /// So that the probe's own database knows that it is there, and how often it checks.
+    /// So that the probe's own database knows that it is there, how often it checks, and what it sees.
     pub async fn note(&self) {
         let summary = self.vitals.summary();
         let report = model::StatusReport {
@@ -37,6 +38,8 @@ impl StatusReporter {
             response_us: summary.round_trip_ms.map(|ms| (ms * 1000.0).round() as i64),
             check_interval: Some(self.longest_pause),
             holds_sessions: self.holds_sessions,
+            // As a hub is told by other probes.
+            metadata: Some(json!({"total_monitored_nodes": summary.total(), "healthy_nodes": summary.online})),
             ..model::StatusReport::default()
         };
         if let Err(error) = self.store.report_status(&self.probe, &report, Timestamp::now()).await {

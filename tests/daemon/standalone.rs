@@ -194,3 +194,14 @@ async fn a_standalone_database_is_kept_by_a_daemon() {
     daemon.stop().await;
     assert!(folder.run(&["hub", "peer", "list"]).await.contains(&own), "what only we watched is kept");
 }
+
+#[tokio::test]
+async fn the_page_of_probes_tells_what_its_own_watches() {
+    let (folder, node) = (Folder::new(), node());
+    let standalone = folder.start(&[]).await;
+    folder.run(&["hub", "peer", "add", &node.url(Scheme::Tcp).to_string()]).await;
+    until("one node of which one is healthy", async || {
+        http::get(&format!("{}/probes", standalone.url)).await.1.contains("1 (1 healthy)")
+    })
+    .await;
+}
