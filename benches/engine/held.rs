@@ -11,6 +11,7 @@ use easytier_probe::Status;
 
 use crate::{
     instances::{self, INSTANCES},
+    namespace,
     nodes::{self, Helper},
     usage::{cpu_of, mebibytes, resident, threads},
 };

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use clap::Args;
 use easytier_probe::duration;
-use futures::future::join_all;
 use tokio::time::{self, MissedTickBehavior};
 
-use self::{hub::DemoHub, probe::DemoProbe, show::Show, stage::Stage};
+use self::{hub::DemoHub, show::Show, stage::Stage};
 use crate::{exit::Exit, logging, runtime, stop};
 
 const EXAMPLES: &str = "\
@@ -39,7 +38,7 @@ pub struct DemoArgs {
     /// How many cycles to run: a third with all nodes up, a third with one of them down, the rest with it up again
     #[arg(long, value_name = "N", default_value = "9", value_parser = clap::value_parser!(u32).range(3..=100_000))]
     cycles: u32,
-    /// The time from one cycle to the next. No probe joins a node more often than every second
+    /// The time from one cycle to the next. A node is not joined more often than every second, so that a cycle takes two
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration::parse_positive)]
     interval: Duration,
 }
@@ -87,7 +86,10 @@ async fn play(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyhow::Re
             stage.start_carol().await?;
             show.carol_started(stage)?;
         }
-        let reports = join_all(stage.probes.iter().map(DemoProbe::cycle)).await;
+        let mut reports = Vec::new();
+        for probe in &stage.probes {
+            reports.push(probe.cycle().await);
+        }
         show.cycle(number, &reports, stage).await?;
     }
     show.finished();

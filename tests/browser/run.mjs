@@ -5,20 +5,17 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
+import { DESKTOP, PHONE, launch, require } from "./chromium.mjs";
+
 const [program, output] = process.argv.slice(2);
-const require = createRequire(join(process.env.BROWSER_PACKAGES, "package.json"));
-const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const PASSWORD = "the password of the browser's test";
 const PATIENCE = 60_000;
-const DESKTOP = { width: 1280, height: 900 };
-const PHONE = { width: 390, height: 844 };
 
 const folder = mkdtempSync(join(tmpdir(), "easytier-uptime-browser-"));
 mkdirSync(output, { recursive: true });
@@ -91,14 +88,10 @@ async function main() {
   const hub = await start([], {
     SERVER_PORT: "0",
     ADMIN_PASSWORD: PASSWORD,
-    HEALTH_CHECK_INTERVAL: "1s",
     STATUS_REPORT_INTERVAL: "2s",
   });
   const base = hub.address;
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  const browser = await launch();
   const watch = Object.assign(new Watch(), { base });
   try {
     const context = await browser.newContext({ viewport: DESKTOP, locale: "en-US", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
@@ -175,6 +168,22 @@ async function main() {
       await accessible(page, "/admin/keys");
     });
 
+    await step("a setting is changed, and a wrong one told", async () => {
+      await page.getByRole("link", { name: "Settings" }).click();
+      await page.getByText("STATUS_REPORT_INTERVAL (environment)").waitFor();
+      watch.expected.add("/admin/settings");
+      await page.getByLabel("Each node is checked every").fill("often");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("Nothing was saved").waitFor();
+      await accessible(page, "/admin/settings with a wrong value");
+      watch.expected.clear();
+      await page.getByLabel("Each node is checked every").fill("1s");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("Saved", { exact: true }).waitFor();
+      assert.equal(await page.getByLabel("Each node is checked every").inputValue(), "1s");
+      await page.screenshot({ path: join(output, "settings-desktop.png"), fullPage: true });
+    });
+
     await step("the nodes turn online by themselves", async () => {
       await page.goto(base);
       await row("Alpha").getByText("Online", { exact: true }).waitFor();
@@ -191,6 +200,9 @@ async function main() {
             await page.emulateMedia({ colorScheme });
             await accessible(page, `${path} (${size}, ${colorScheme})`);
           }
+          await page.emulateMedia({ colorScheme: "dark" });
+          await page.screenshot({ path: join(output, `${name}-${size}-dark.png`), fullPage: true });
+          await page.emulateMedia({ colorScheme: "light" });
           const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           assert.ok(excess <= 0, `${path} is ${excess} pixels too wide for a ${size}`);
           await page.screenshot({ path: join(output, `${name}-${size}.png`), fullPage: true });
@@ -222,13 +234,20 @@ async function main() {
       await page.goto(`${base}/probes`);
       await page.getByRole("heading", { name: "探针", exact: true, level: 1 }).waitFor();
       await page.goto(base);
-      await page.screenshot({ path: join(output, "nodes-chinese.png"), fullPage: true });
+      for (const [path, name] of [["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/submit", "submit"]]) {
+        await page.goto(base + path);
+        await accessible(page, `${path} in Chinese`);
+        await page.screenshot({ path: join(output, `${name}-chinese.png`), fullPage: true });
+      }
+      await page.goto(base);
       await page.getByRole("link", { name: "English" }).click();
       await page.getByRole("heading", { name: "Shared EasyTier nodes" }).waitFor();
     });
 
     await step("light and dark are switched, and stay", async () => {
       await page.getByRole("button", { name: "Light or dark" }).click();
+      // A browser may keep a cookie a moment after a script has set it.
+      await page.waitForFunction(() => document.cookie.includes("uptime_theme=dark"));
       await page.reload();
       assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
       await page.getByRole("button", { name: "Light or dark" }).click();
@@ -268,6 +287,27 @@ async function main() {
       await page.goto(base);
       await page.getByText(first.address, { exact: true }).first().waitFor();
       assert.equal(await page.locator("button.copy:visible").count(), 0);
+      await plain.close();
+    });
+
+    await step("without scripts a node is tested and submitted", async () => {
+      const plain = await browser.newContext({ javaScriptEnabled: false, viewport: DESKTOP });
+      plain.setDefaultTimeout(PATIENCE);
+      const page = await plain.newPage();
+      await page.goto(`${base}/submit`);
+      const { hostname, port } = new URL(first.address.replace("tcp:", "http:"));
+      await page.getByLabel("Protocol").selectOption("tcp");
+      await page.getByLabel("Host *").fill(hostname);
+      await page.getByLabel("Port").fill(port);
+      await page.getByRole("button", { name: "Test the connection" }).click();
+      await page.getByText("The node works").waitFor();
+      await page.screenshot({ path: join(output, "submit-tested-desktop.png"), fullPage: true });
+      assert.equal(await page.getByLabel("Host *").inputValue(), hostname);
+      await page.getByLabel("Port").fill("1");
+      await page.getByLabel("Name *").fill("Gamma");
+      await page.getByLabel("Mail").fill("owner@example.net");
+      await page.getByRole("button", { name: "Submit", exact: true }).click();
+      await page.getByText("The node is listed once it is approved").waitFor();
       await plain.close();
     });
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use easytier_probe::{
-    AddressPolicy, Backend, BackendConfig, CheckOptions, CheckResult, Checker, CycleOptions, CycleReport, Secret,
+    Backend, BackendConfig, CheckResult, Checker, CycleOptions, CycleReport, Secret,
     backend::{BaseUrl, Delivery, StatusReport},
     cycle::{BackendPeers, BoxError, ReportSink},
     run_cycle,
@@ -42,14 +42,19 @@ pub struct DemoProbe {
 }
 
 impl DemoProbe {
-    pub fn new(place: Place, hub: BaseUrl, node_token: Secret, interval: Duration) -> anyhow::Result<Self> {
+    /// Probes with clones of one checker spare the nodes together.
+    pub fn new(
+        place: Place,
+        hub: BaseUrl,
+        node_token: Secret,
+        checker: Checker,
+        interval: Duration,
+    ) -> anyhow::Result<Self> {
         let backend = Backend::new(BackendConfig {
             node_token: Some(node_token),
             region: Some(place.region.to_owned()),
             ..BackendConfig::new(vec![hub])
         })?;
-        // Everything lies at loopback, where a backend may not usually send a probe.
-        let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
         let server_id = Some(place.region.to_owned());
         let options = CycleOptions { server_id, check_interval: interval, ..CycleOptions::default() };
         Ok(Self { place, backend, checker, options })

@@ -1,6 +1,6 @@
 //! Pictures of figures, as plain SVG. What they show is also there as text.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use maud::{Markup, html};
 
@@ -143,62 +143,65 @@ pub fn color(nth: usize) -> &'static str {
     ["l0", "l1", "l2", "l3", "l4", "l5"][nth % 6]
 }
 
+/// How many steps an axis has.
+const STEPS: i64 = 4;
+
 /// A chart of latencies with axes. Lines break where there was nothing for more than `gap`.
-pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, gap: std::time::Duration) -> Markup {
-    const LEFT: f64 = 56.0;
-    const RIGHT: f64 = 890.0;
-    const TOP: f64 = 10.0;
-    const BOTTOM: f64 = 216.0;
+///
+/// The picture is drawn as wide as there is room; what is written beside it is text of the page, and never too small.
+pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, gap: Duration) -> Markup {
+    const WIDTH: f64 = 900.0;
+    const HEIGHT: f64 = 200.0;
     let most = round_up(lines.values().flatten().map(|(_, latency)| *latency).max().unwrap_or(1_000));
-    let length = (to.0 - from.0).max(1) as f64;
-    let x = |at: Timestamp| LEFT + (at.0 - from.0).max(0) as f64 / length * (RIGHT - LEFT);
-    let y = |latency: f64| BOTTOM - latency / most * (BOTTOM - TOP);
+    let length = (to.0 - from.0).max(1);
+    let x = |at: Timestamp| (at.0 - from.0).clamp(0, length) as f64 / length as f64 * WIDTH;
+    let y = |latency: i64| HEIGHT - latency as f64 / most * HEIGHT;
     let summary: Vec<String> = lines
         .iter()
         .filter_map(|(region, line)| Some(format!("{region} {}", format::latency(line.last()?.1))))
         .collect();
     html! {
-        svg.chart viewBox="0 0 900 244" role="img" aria-label=(format!("{}: {}", language.texts().latency_by_region, summary.join(", "))) {
-            @for step in 0..=4_u8 {
-                @let value = most * f64::from(step) / 4.0;
-                line.grid x1=(LEFT) x2=(RIGHT) y1=(format!("{:.1}", y(value))) y2=(format!("{:.1}", y(value))) {}
-                text.axis x=(LEFT - 6.0) y=(format!("{:.1}", y(value) + 4.0)) text-anchor="end" { (axis(value)) }
-            }
-            @for step in 0..=4_i64 {
-                @let at = Timestamp(from.0 + (to.0 - from.0) * step / 4);
-                text.axis x=(format!("{:.1}", x(at))) y="236" text-anchor=(match step { 0 => "start", 4 => "end", _ => "middle" }) {
-                    (tick(at, to.0 - from.0))
+        div.plot {
+            div.ys aria-hidden="true" { @for step in (0..=STEPS).rev() { span { (axis(most * step as f64 / STEPS as f64)) } } }
+            svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img"
+                aria-label=(format!("{}: {}", language.texts().latency_by_region, summary.join(", "))) {
+                @for step in 0..=STEPS {
+                    @let y = HEIGHT * step as f64 / STEPS as f64;
+                    line.grid x1="0" x2=(WIDTH) y1=(y) y2=(y) {}
+                }
+                @for (nth, line) in lines.values().enumerate() {
+                    @let (line, dots) = drawn(line, gap, x, y);
+                    path class=(color(nth)) d=(line) {}
+                    @if !dots.is_empty() { path class=(format!("dots {}", color(nth))) d=(dots) {} }
                 }
             }
-            @for (nth, line) in lines.values().enumerate() {
-                path class=(color(nth)) d=(drawn(line, gap, x, |latency| y(latency as f64))) {}
+            div.xs aria-hidden="true" {
+                @for step in 0..=STEPS { span { (tick(Timestamp(from.0 + length * step / STEPS), length)) } }
             }
+            span.zone aria-hidden="true" { "UTC" }
         }
     }
 }
 
+/// The lines, and the points that are too far from all others for a line.
 fn drawn(
     line: &[(Timestamp, i64)],
-    gap: std::time::Duration,
+    gap: Duration,
     x: impl Fn(Timestamp) -> f64,
     y: impl Fn(i64) -> f64,
-) -> String {
-    let mut path = String::new();
-    let mut last: Option<Timestamp> = None;
-    for (at, latency) in line {
-        let (x, y) = (x(*at), y(*latency));
-        let verb = match last {
-            Some(last) if at.since(last) <= gap => 'L',
-            // A dot, where nothing follows.
-            _ => {
-                write!(path, "M{x:.1} {y:.1}h.1").expect("a String takes any text");
-                'M'
-            }
-        };
-        write!(path, "{verb}{x:.1} {y:.1}").expect("a String takes any text");
-        last = Some(*at);
+) -> (String, String) {
+    let (mut path, mut dots) = (String::new(), String::new());
+    for run in line.chunk_by(|(before, _), (at, _)| at.since(*before) <= gap) {
+        if let [(at, latency)] = run {
+            write!(dots, "M{:.1} {:.1}h.1", x(*at), y(*latency)).expect("a String takes any text");
+            continue;
+        }
+        for (nth, (at, latency)) in run.iter().enumerate() {
+            let verb = if nth == 0 { 'M' } else { 'L' };
+            write!(path, "{verb}{:.1} {:.1}", x(*at), y(*latency)).expect("a String takes any text");
+        }
     }
-    path
+    (path, dots)
 }
 
 /// The top of an axis for values up to `most`: 1, 2 or 5 with zeros.
@@ -237,6 +240,16 @@ mod tests {
         let of = |healthy, checks| Slot::of(Count { checks, healthy });
         assert_eq!(of(0, 0), Slot::Nothing);
         assert_eq!([of(0, 9), of(8, 10), of(9, 10), of(10, 10)], [Slot::Bad, Slot::Half, Slot::Most, Slot::All]);
+    }
+
+    #[test]
+    fn a_line_breaks_where_nothing_was_measured() {
+        let minute = |minute: i64, latency| (Timestamp(minute * 60_000), latency);
+        let line = [minute(0, 1), minute(1, 2), minute(9, 3), minute(20, 4), minute(21, 5)];
+        let (lines, dots) =
+            drawn(&line, Duration::from_secs(120), |at| at.0 as f64 / 60_000.0, |latency| latency as f64);
+        assert_eq!(lines, "M0.0 1.0L1.0 2.0M20.0 4.0L21.0 5.0");
+        assert_eq!(dots, "M9.0 3.0h.1");
     }
 
     #[test]

@@ -137,9 +137,7 @@ pub async fn page(
             }
             @if lines.is_empty() { p.empty { (texts.no_latency) } } @else {
                 (legend(&lines))
-                div.frame tabindex="0" role="region" aria-label=(texts.latency_by_region) {
-                    (chart::chart(language, &lines, from, now, range.grain().duration() * 3))
-                }
+                (chart::chart(language, &lines, from, now, range.grain().duration() * 3))
                 (table(texts, &lines))
             }
         }

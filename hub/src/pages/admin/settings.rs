@@ -69,7 +69,7 @@ fn shown(site: &Site, view: &View, saved: bool, wrong: &Wrong) -> Response {
     let content = html! {
         @if saved { div.outcome.good role="status" { p { strong { (texts.saved) } } } }
         @if !wrong.is_empty() { div.outcome.bad role="alert" { p { strong { (texts.not_saved) } } } }
-        form.sheet method="post" action="/admin/settings" {
+        form.sheet.brief method="post" action="/admin/settings" {
             p.muted { (texts.settings_hint) }
             @for (title, knobs) in groups.into_iter().filter(|(_, knobs)| has_any(knobs)) {
                 fieldset {

@@ -1,0 +1,58 @@
+//! The figures that README quotes about the pages in a browser.
+//!
+//! `cargo bench -p easytier-uptime --bench pages`. A hub in this process serves the list of 100 nodes and that of 1,000,
+//! each with a day of history from three regions, and tests/browser/measure looks at them in Chromium. Needs what
+//! tools/setup installs.
+
+mod history;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use easytier_probe::{CheckOptions, Checker};
+use easytier_uptime_hub::{
+    api::{self, ApiOptions},
+    crypto::HubKey,
+    store::{Location, Store, StoreOptions},
+    time::Timestamp,
+};
+use tokio::net::TcpListener;
+
+/// The nodes of the two hubs, and the list that is looked at: all of the few, and of the many the first page.
+const LISTS: [(usize, &str); 2] = [(100, "/?per_page=100"), (1_000, "/")];
+
+#[tokio::main]
+async fn main() {
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    let measure = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser/measure");
+    for (nodes, list) in LISTS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path()).await;
+        history::write(&store, nodes).await;
+        let address = serve(store.clone()).await;
+        println!("\n{nodes} nodes");
+        let mut command = Command::new(&measure);
+        command.arg(&output).arg(format!("http://{address}{list}"));
+        let ended = tokio::task::spawn_blocking(move || command.status()).await.expect("it does not panic");
+        assert!(ended.expect("a shell is there").success(), "tests/browser/measure failed");
+        store.close().await;
+    }
+}
+
+async fn open(folder: &Path) -> Store {
+    let options = StoreOptions::new(Location::Sqlite(folder.join("uptime.db")), HubKey::generate());
+    Store::open(options, Timestamp::now()).await.expect("a new database")
+}
+
+async fn serve(store: Store) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let options = ApiOptions { trusted_proxies: Vec::new(), session_key: "of a throw-away hub".into() };
+    let router = api::router(store, Checker::new(CheckOptions::default()), options);
+    tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
+    address
+}
