@@ -11,7 +11,8 @@ use std::{
 const APT_GET: &str = "#!/bin/sh\necho \"$*\" >>\"$CALLS\"\n";
 /// Only to be root for a moment.
 const SUDO: &str = "#!/bin/sh\nexec \"$@\"\n";
-const NOTHING: &str = "#!/bin/sh\n";
+/// For fc-list a font, and for others nothing that matters.
+const THERE: &str = "#!/bin/sh\necho there\n";
 
 fn program(folder: &Path, name: &str, script: &str) {
     let file = folder.join(name);
@@ -29,11 +30,11 @@ fn asked_for(installed: &[&str]) -> Vec<String> {
     }
     program(folder.path(), "apt-get", APT_GET);
     program(folder.path(), "sudo", SUDO);
-    installed.iter().for_each(|name| program(folder.path(), name, NOTHING));
+    installed.iter().for_each(|name| program(folder.path(), name, THERE));
     // The linters are there.
     let linters = folder.path().join("target/tools/bin");
     fs::create_dir_all(&linters).unwrap();
-    ["hadolint", "shellcheck"].iter().for_each(|name| program(&linters, name, NOTHING));
+    ["hadolint", "shellcheck"].iter().for_each(|name| program(&linters, name, THERE));
     let calls = folder.path().join("calls");
     let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/setup");
     let ran = Command::new("/bin/sh")
@@ -70,6 +71,7 @@ fn what_is_there_is_not_installed_again() {
         "node",
         "npm",
         "chromium",
+        "fc-list",
         "systemd-analyze",
         "kill",
         "curl",
