@@ -145,11 +145,11 @@ type Taken = Arc<Mutex<Vec<(Instant, String)>>>;
 impl Faulty {
     /// A proxy to what is at `target`, now or later.
     pub async fn to(target: SocketAddr, fault: Fault) -> Self {
-        let socket = bound("127.0.0.1:0".parse().unwrap());
-        let address = socket.local_addr().unwrap();
+        let reserved = bound("127.0.0.1:0".parse().unwrap());
+        let address = reserved.local_addr().unwrap();
         let (fault, faults) = watch::channel(fault);
         let taken = Taken::default();
-        let proxy = tokio::spawn(pass_on(socket, target, faults, taken.clone())).abort_handle();
+        let proxy = tokio::spawn(pass_on(reserved, target, faults, taken.clone())).abort_handle();
         Self { address, fault, taken, proxy }
     }
 
@@ -173,14 +173,14 @@ impl Drop for Faulty {
     }
 }
 
-/// The socket is bound all the time, so that nobody else gets its port.
-async fn pass_on(mut socket: TcpSocket, target: SocketAddr, mut faults: watch::Receiver<Fault>, taken: Taken) {
-    let address = socket.local_addr().unwrap();
+/// `reserved` is bound all the time, so that nobody else gets its port, and refuses connections while nobody listens there.
+async fn pass_on(reserved: TcpSocket, target: SocketAddr, mut faults: watch::Receiver<Fault>, taken: Taken) {
+    let address = reserved.local_addr().unwrap();
     loop {
         if faults.wait_for(|fault| *fault != Fault::Refuse).await.is_err() {
             return;
         }
-        let listener = socket.listen(1024).unwrap();
+        let listener = bound(address).listen(1024).unwrap();
         // Those that are left are cut when this is dropped.
         let mut connections = JoinSet::new();
         loop {
@@ -200,15 +200,13 @@ async fn pass_on(mut socket: TcpSocket, target: SocketAddr, mut faults: watch::R
                 }
             }
         }
-        drop(listener);
-        socket = bound(address);
     }
 }
 
-/// At an address where connections of before may still be on their way out.
+/// At an address where others of this kind are.
 fn bound(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
+    socket.set_reuseport(true).unwrap();
     socket.bind(address).unwrap();
     socket
 }
