@@ -211,7 +211,7 @@ fn everything_that_is_wrong_is_told_at_once_with_what_would_be_right() {
         "--check-concurrency = 'many': write a whole number from 1 to 65535",
         "SERVER_HOST (environment) = 'everywhere': write an IP address of this machine",
         "server_port (probe.toml) = '70000': write a port from 1 to 65535",
-        "DATABASE_URL (environment): write it as postgres://USER:PASSWORD@HOST/DATABASE",
+        "DATABASE_URL (environment): write it as postgres://USER:PASSWORD@HOST/DATABASE, or leave it out and name a SQLite file with DATABASE_PATH",
     ];
     assert_eq!(shown.len(), expected.len(), "{shown:#?}");
     for (line, start) in shown.iter().zip(expected) {

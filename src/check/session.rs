@@ -119,6 +119,10 @@ impl Session {
             let words = format!("its handshake has magic {:#x} and version {}", answer.magic, answer.version);
             return Err(GreetError::Protocol(words));
         }
+        // Else whatever sends back what it gets would be a member: an echo service is no node.
+        if answer.my_peer_id == me {
+            return Err(GreetError::NotEasytier("our own handshake, sent back"));
+        }
         if answer.network_secret_digest.len() != identity.digest.len() {
             let words = format!("its handshake has a digest of {} bytes", answer.network_secret_digest.len());
             return Err(GreetError::Protocol(words));

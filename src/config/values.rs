@@ -149,7 +149,7 @@ pub fn token(text: &str) -> Result<crate::Secret, String> {
 pub fn database_url(text: &str) -> Result<crate::Secret, String> {
     match text.starts_with("postgres://") || text.starts_with("postgresql://") {
         true => Ok(text.into()),
-        false => Err("write it as postgres://USER:PASSWORD@HOST/DATABASE".to_owned()),
+        false => Err("write it as postgres://USER:PASSWORD@HOST/DATABASE, or leave it out and name a SQLite file with DATABASE_PATH".to_owned()),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{FailureCode, check::packet::Packet};
 /// How long the first SYN is given before the next; each wait is twice the one before.
 const FIRST_SYN_WAIT: Duration = Duration::from_millis(500);
 /// EasyTier's limit for a datagram.
-const MAX_DATAGRAM: usize = 2048;
+pub(super) const MAX_DATAGRAM: usize = 2048;
 
 pub(crate) struct UdpLink {
     socket: UdpSocket,

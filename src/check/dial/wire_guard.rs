@@ -1,24 +1,37 @@
-//! EasyTier over WireGuard, by the crate's own connector.
+//! EasyTier over WireGuard: each packet is what an IPv4 packet inside the tunnel carries.
+//!
+//! The crate's connector takes the first datagram that comes for the answer, on a socket that may share its port with
+//! another (`SO_REUSEADDR`). Here the socket is connected, and the link is open when the node has proven the keys.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, pin::Pin};
+use std::{io, net::SocketAddr, time::Duration};
 
-use bytes::BytesMut;
-use easytier::tunnel::{
-    Tunnel, TunnelConnector, ZCPacketSink, ZCPacketStream,
-    packet_def::{ZCPacket, ZCPacketType},
-    wireguard::{WgConfig, WgTunnelConnector},
+use boringtun::{
+    noise::{Tunn, TunnResult},
+    x25519::{PublicKey, StaticSecret},
 };
-use futures::{FutureExt, SinkExt, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use bytes::{BufMut, Bytes, BytesMut};
+use easytier::tunnel::{packet_def::WG_TUNNEL_HEADER_SIZE, wireguard::WgConfig};
+use tokio::{
+    net::UdpSocket,
+    time::{Instant, timeout, timeout_at},
+};
 
-use super::{DialError, LinkError};
-use crate::{Access, FailureCode, check::packet::Packet};
+use super::{
+    DialError, LinkError, tcp,
+    udp::{MAX_DATAGRAM, connected_socket},
+};
+use crate::{Access, FailureCode, Membership, check::packet::Packet};
+
+/// How long the first initiation is given before the next; each wait is twice the one before.
+const FIRST_INITIATION_WAIT: Duration = Duration::from_millis(500);
+/// How often WireGuard is asked whether a keepalive or new keys are due: its own times are whole seconds.
+const TICK: Duration = Duration::from_secs(1);
+/// What WireGuard adds to a packet (32 bytes), and the longest message of its own (148).
+const OVERHEAD: usize = 32 + 148;
 
 pub(crate) struct WireGuardLink {
-    stream: Pin<Box<dyn ZCPacketStream>>,
-    sink: Pin<Box<dyn ZCPacketSink>>,
-    /// Owns the tasks that feed the halves.
-    _tunnel: Box<dyn Tunnel>,
+    socket: UdpSocket,
+    tunnel: Box<Tunn>,
 }
 
 /// Opens a WireGuard tunnel. Its keys are made from the node's own network name and secret, so only a member can.
@@ -31,53 +44,149 @@ pub(super) async fn connect(
         let words = "a wg node answers members of its own network only; give its network name and secret";
         return Err(DialError::new(FailureCode::UnsupportedProtocol, words));
     };
-    let keys = WgConfig::new_from_network_identity(&network.network_name, network.network_secret.expose());
-    let url = format!("wg://{address}").parse().expect("an address makes a URL");
-    let mut connector = WgTunnelConnector::new(url, keys);
+    let socket = connected_socket(address).await.map_err(|error| tcp::refused(address, error))?;
+    let mut link = WireGuardLink { socket, tunnel: Box::new(tunnel(network)) };
 
-    // The connector has no time limit of its own, and the crate's code may panic.
-    let connecting = AssertUnwindSafe(connector.connect()).catch_unwind();
-    match timeout_at(deadline, connecting).await {
-        Ok(Ok(Ok(tunnel))) => {
-            tracing::debug!(%address, "connected over WireGuard");
-            let (stream, sink) = tunnel.split();
-            Ok(WireGuardLink { stream, sink, _tunnel: tunnel })
+    let opening = async {
+        let mut wait = FIRST_INITIATION_WAIT;
+        loop {
+            link.initiate()?;
+            match timeout(wait, link.keys_agreed()).await {
+                Ok(agreed) => return agreed,
+                Err(_) => wait *= 2,
+            }
         }
-        Ok(Ok(Err(error))) => {
-            let words = format!("WireGuard to {address} failed: {error}");
-            Err(DialError::new(FailureCode::Unreachable, words))
-        }
-        Ok(Err(_panic)) => {
-            Err(DialError::new(FailureCode::Internal, "the EasyTier library panicked in its wg connector"))
-        }
+    };
+    match timeout_at(deadline, opening).await {
         Err(_) => {
             let words = "no answer over WireGuard: nothing listens there, or network name or secret differ";
             Err(DialError::new(FailureCode::ConnectTimeout, words))
         }
+        Ok(Err(error)) => Err(tcp::refused(address, error)),
+        Ok(Ok(())) => {
+            tracing::debug!(%address, "connected over WireGuard");
+            Ok(link)
+        }
     }
 }
 
+/// Both ends have the same keys, made from what every member of the network knows.
+fn tunnel(network: &Membership) -> Tunn {
+    let keys = WgConfig::new_from_network_identity(&network.network_name, network.network_secret.expose());
+    let key = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).expect("WireGuard keys have 32 bytes");
+    let ours = StaticSecret::from(key(keys.my_secret_key()));
+    let theirs = PublicKey::from(key(keys.peer_public_key()));
+    Tunn::new(ours, theirs, None, None, rand::random(), None)
+}
+
 impl WireGuardLink {
-    pub async fn receive(&mut self) -> Result<Packet, LinkError> {
-        let Some(Ok(packet)) = self.stream.next().await else {
-            return Err(LinkError::Closed);
-        };
-        let header = packet.packet_type().get_packet_offsets().peer_manager_header_offset;
-        let mut bytes = packet.inner();
-        if bytes.len() < header {
-            return Err(LinkError::NotEasytier("a WireGuard packet too short for a packet"));
+    fn initiate(&mut self) -> io::Result<()> {
+        let mut space = [0; MAX_DATAGRAM];
+        match self.tunnel.format_handshake_initiation(&mut space, true) {
+            TunnResult::WriteToNetwork(initiation) => transmit(&self.socket, initiation),
+            other => Err(io::Error::other(format!("WireGuard makes no initiation: {other:?}"))),
         }
-        Packet::decode(bytes.split_off(header).freeze())
-            .ok_or(LinkError::NotEasytier("a WireGuard packet too short for a packet"))
+    }
+
+    /// Waits until the node has shown that it has the keys.
+    async fn keys_agreed(&mut self) -> io::Result<()> {
+        while self.tunnel.time_since_last_handshake().is_none() {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a datagram, a second at most; what came in the tunnel, if anything did.
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let readable = timeout(TICK, self.socket.readable()).await;
+        self.keep_up()?;
+        match readable {
+            Err(_) => Ok(None),
+            Ok(ready) => ready.and_then(|()| self.take_datagram()),
+        }
+    }
+
+    fn take_datagram(&mut self) -> io::Result<Option<Bytes>> {
+        let mut datagram = [0; MAX_DATAGRAM];
+        let length = match self.socket.try_recv(&mut datagram) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            received => received?,
+        };
+        let mut space = [0; MAX_DATAGRAM];
+        match self.tunnel.decapsulate(None, &datagram[..length], &mut space) {
+            TunnResult::WriteToTunnelV4(packet, _) => {
+                Ok(Some(Bytes::copy_from_slice(&packet[WG_TUNNEL_HEADER_SIZE..])))
+            }
+            TunnResult::WriteToNetwork(answer) => {
+                transmit(&self.socket, answer)?;
+                self.flush()?;
+                Ok(None)
+            }
+            // Of another session, or no WireGuard at all.
+            other => {
+                tracing::debug!(?other, "datagram skipped");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends what had to wait for new keys.
+    fn flush(&mut self) -> io::Result<()> {
+        let mut space = [0; MAX_DATAGRAM];
+        while let TunnResult::WriteToNetwork(waiting) = self.tunnel.decapsulate(None, &[], &mut space) {
+            transmit(&self.socket, waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is due by now: a keepalive, an initiation for new keys.
+    fn keep_up(&mut self) -> io::Result<()> {
+        let mut space = [0; MAX_DATAGRAM];
+        match self.tunnel.update_timers(&mut space) {
+            TunnResult::WriteToNetwork(due) => transmit(&self.socket, due),
+            TunnResult::Err(error) => Err(io::Error::other(format!("the WireGuard session is over: {error:?}"))),
+            _ => Ok(()),
+        }
+    }
+
+    pub async fn receive(&mut self) -> Result<Packet, LinkError> {
+        loop {
+            if let Some(bytes) = self.next().await.map_err(|_| LinkError::Closed)? {
+                return Packet::decode(bytes)
+                    .ok_or(LinkError::NotEasytier("a WireGuard packet too short for a packet"));
+            }
+        }
     }
 
     pub async fn send(&mut self, packets: &[Packet]) -> Result<(), LinkError> {
         for packet in packets {
-            let mut bytes = BytesMut::new();
-            packet.encode(&mut bytes);
-            let packet = ZCPacket::new_from_buf(bytes, ZCPacketType::DummyTunnel);
-            self.sink.feed(packet).await.map_err(|_| LinkError::Closed)?;
+            let inner = in_ip(packet);
+            let mut space = vec![0; inner.len() + OVERHEAD];
+            if let TunnResult::WriteToNetwork(datagram) = self.tunnel.encapsulate(&inner, &mut space) {
+                self.socket.send(datagram).await.map_err(|_| LinkError::Closed)?;
+            }
         }
-        self.sink.flush().await.map_err(|_| LinkError::Closed)
+        Ok(())
+    }
+}
+
+/// The packet inside an IPv4 packet, as the crate's `WgPeerData::fill_ip_header` makes it: WireGuard reads the version
+/// and the length, and nobody reads the addresses.
+fn in_ip(packet: &Packet) -> BytesMut {
+    let length = WG_TUNNEL_HEADER_SIZE + packet.encoded_len();
+    let mut bytes = BytesMut::with_capacity(length);
+    bytes.put_slice(&[0x45, 0]);
+    bytes.put_u16(length as u16);
+    bytes.put_slice(&[0, 0, 0, 0, 64, 0, 0, 0]);
+    bytes.put_slice(&[0; 8]);
+    packet.encode(&mut bytes);
+    bytes
+}
+
+/// Sends a datagram, or loses it while the socket is full, as the network might.
+fn transmit(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
+    match socket.try_send(datagram) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(()),
     }
 }
