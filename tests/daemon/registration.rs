@@ -124,8 +124,8 @@ async fn a_server_id_that_is_taken_is_told() {
     let with_token = Folder::of_probe(&hub.url(), &hub.token("probe-2").await);
     for folder in [enrolling, with_token] {
         let daemon = folder.daemon().await;
-        let line = daemon.await_log("409").await;
-        assert!(line.contains("ERROR") && line.contains("SERVER_ID"), "{line}");
+        let line = daemon.await_log("did not register this probe").await;
+        assert!(line.contains("ERROR") && line.contains("409") && line.contains("SERVER_ID"), "{line}");
         daemon.stop().await;
     }
     registered.stop().await;
