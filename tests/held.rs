@@ -154,11 +154,31 @@ async fn a_node_that_hangs_times_out_and_is_online_when_it_goes_on() {
     }
 
     node.freeze();
-    for report in join_all(peers.iter_mut().map(check_now)).await {
-        assert_failed(&report, FailureCode::PingTimeout, Stage::Ping, "the open session gave no answer to pings");
+    for (scheme, report) in schemes.into_iter().zip(join_all(peers.iter_mut().map(check_now)).await) {
+        match scheme {
+            // The node might have forgotten the session: another was tried.
+            Scheme::Udp | Scheme::Wg => {
+                assert_failed(&report, FailureCode::ConnectTimeout, Stage::Connect, "no answer");
+            }
+            _ => assert_failed(&report, FailureCode::PingTimeout, Stage::Ping, "the open session gave no answer"),
+        }
         assert_eq!(report.result.status, Status::Offline);
     }
     node.thaw();
+    for report in join_all(peers.iter_mut().map(check_now)).await {
+        assert_online(&report);
+    }
+}
+
+/// Over udp and wg a session ends without a word: by a restart, or when too many of the node's own pings were lost.
+#[tokio::test]
+async fn a_node_that_forgot_the_session_is_still_online() {
+    let node = start(NodeOptions::listening_on(&[Scheme::Udp, Scheme::Wg]));
+    let mut peers = [Scheme::Udp, Scheme::Wg].map(|scheme| hold(node.as_member(scheme)));
+    for report in join_all(peers.iter_mut().map(check_now)).await {
+        assert_online(&report);
+    }
+    let _again = start(node.stop());
     for report in join_all(peers.iter_mut().map(check_now)).await {
         assert_online(&report);
     }

@@ -149,8 +149,17 @@ async fn a_dead_name_server_fails_every_kind_of_url_within_the_deadline_of_a_che
 async fn without_any_name_server_the_failure_says_so() {
     let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[]);
     let failure = refused(&resolver, "tcp://node.test", Origin::Local).await;
-    assert_eq!(failure.code, FailureCode::DnsFailed);
+    assert_eq!(failure.code, FailureCode::ProbeUnreachable);
     assert_eq!(failure.message, "node.test: no name server is configured");
+}
+
+#[tokio::test]
+async fn a_name_server_that_cannot_be_asked_is_no_word_about_the_name() {
+    // No socket may send there without asking for it.
+    let broadcast = "255.255.255.255:53".parse().unwrap();
+    let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[broadcast]);
+    let failure = refused(&resolver, "tcp://node.test", Origin::Local).await;
+    assert_eq!(failure.code, FailureCode::ProbeUnreachable, "{failure}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One attempt at one address: dial, handshake, admission, pings, route information.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
@@ -46,13 +46,17 @@ pub(super) struct Attempt {
     pub certificate_expires_at: Option<DateTime<Utc>>,
     /// When it was the handshake that got no answer: what was found out about it.
     pub no_answer: Option<NoAnswer>,
-    /// Still open after a good attempt, for those who hold it.
-    pub session: Option<Session>,
+    /// Still open after a good attempt, for those who hold it, with the address it leads to.
+    pub session: Option<(SocketAddr, Session)>,
 }
 
 impl Attempt {
     pub fn failed(stage: Stage, failure: Failure) -> Self {
         Self { stage: Some(stage), failure: Some(failure), ..Self::default() }
+    }
+
+    pub fn panicked() -> Self {
+        Self::failed(Stage::Resolve, Failure::new(FailureCode::Internal, "the check panicked; please report this"))
     }
 
     pub fn status(&self) -> Status {
@@ -157,7 +161,7 @@ pub(super) async fn attempt(target: &Target, question: Question<'_>) -> Attempt 
         attempt.timings.set(Stage::Route, clock.elapsed());
     }
     if attempt.pings.ended.is_none() {
-        attempt.session = Some(session);
+        attempt.session = Some((target.address, session));
     }
     attempt
 }

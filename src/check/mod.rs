@@ -98,7 +98,7 @@ impl Checker {
     /// that the check opened stays open.
     pub async fn check(&self, peer: &Peer) -> CheckReport {
         let plan = PingPlan { count: self.shared.options.pings, enough: self.shared.options.pings };
-        report(peer, self.attempt(peer, plan, None).await)
+        report(peer, self.attempt(peer, self.timeout_of(peer), plan, None).await)
     }
 
     /// Watches `peer` on a session that is kept open. Nothing is opened before the first check.
@@ -111,18 +111,21 @@ impl Checker {
     }
 
     /// Resolves `peer` and tries its addresses.
-    async fn attempt(&self, peer: &Peer, pings: PingPlan, known: Option<&NoAnswer>) -> Attempt {
+    async fn attempt(&self, peer: &Peer, timeout: Duration, pings: PingPlan, known: Option<&NoAnswer>) -> Attempt {
         let span = tracing::debug_span!("check", peer = %peer.url);
         // The EasyTier crate panics in places; a panic is a failed check, not a failed probe.
-        let attempt = AssertUnwindSafe(self.resolve_and_attempt(peer, pings, known)).catch_unwind().instrument(span);
-        attempt.await.unwrap_or_else(|_panic| {
-            let failure = Failure::new(FailureCode::Internal, "the check panicked; please report this");
-            Attempt::failed(Stage::Resolve, failure)
-        })
+        let attempt = self.resolve_and_attempt(peer, timeout, pings, known);
+        let attempt = AssertUnwindSafe(attempt).catch_unwind().instrument(span);
+        attempt.await.unwrap_or_else(|_panic| Attempt::panicked())
     }
 
-    async fn resolve_and_attempt(&self, peer: &Peer, pings: PingPlan, known: Option<&NoAnswer>) -> Attempt {
-        let timeout = self.timeout_of(peer);
+    async fn resolve_and_attempt(
+        &self,
+        peer: &Peer,
+        timeout: Duration,
+        pings: PingPlan,
+        known: Option<&NoAnswer>,
+    ) -> Attempt {
         let started = Instant::now();
         let deadline = started + timeout;
 

@@ -3,9 +3,9 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use easytier::tunnel::packet_def::{PEER_MANAGER_HEADER_SIZE, PacketType};
 
-/// The largest packet that a stream transport may announce. EasyTier reads up to 2,000 bytes over tcp and 4,500 over
+/// The largest packet that is read where a transport says how large one is. EasyTier reads up to 2,000 bytes over tcp and 4,500 over
 /// quic; what announces more is not EasyTier.
-const MAX_PACKET: usize = 4500;
+pub(super) const MAX_PACKET: usize = 4500;
 
 /// The header flag that says the payload is encrypted (`PeerManagerHeaderFlags::ENCRYPTED` in the crate).
 const FLAG_ENCRYPTED: u8 = 1;

@@ -29,6 +29,10 @@ const SYNC_ROUTE_INFO: u32 = 1;
 /// More pieces than any node's route information has (each is 1,300 bytes): a bound for what a stranger may make us
 /// keep.
 const MAX_PIECES: u32 = 1024;
+/// More bytes than that of a large network, for the same reason: read, they take many times their size.
+const MAX_BODY: usize = 1024 * 1024;
+/// A guest is told of the node alone.
+const MAX_BODY_FOR_GUESTS: usize = 64 * 1024;
 /// More networks than any node serves, for the same reason.
 const MAX_NETWORKS: usize = 16 * 1024;
 
@@ -118,15 +122,16 @@ impl RouteReader {
         let Some(mut request) = rpc.ok().filter(is_route_sync) else {
             return RouteNews::Nothing;
         };
-        let Some(sync) = self.add(&mut request).and_then(|body| decode(&body)) else {
+        let limit = if identity.is_guest() { MAX_BODY_FOR_GUESTS } else { MAX_BODY };
+        let Some(sync) = self.add(&mut request, limit).and_then(|body| decode(&body)) else {
             return RouteNews::Nothing;
         };
         self.learn(sync, identity, node);
         RouteNews::Told(request)
     }
 
-    /// Adds a piece; the whole body once none is missing.
-    fn add(&mut self, rpc: &mut RpcPacket) -> Option<Vec<u8>> {
+    /// Adds a piece; the whole body, of at most `limit` bytes, once none is missing.
+    fn add(&mut self, rpc: &mut RpcPacket, limit: usize) -> Option<Vec<u8>> {
         let body = std::mem::take(&mut rpc.body);
         if rpc.total_pieces <= 1 {
             return Some(body);
@@ -140,6 +145,10 @@ impl RouteReader {
             self.pieces = vec![None; total];
         }
         self.pieces[rpc.piece_idx as usize] = Some(body.into());
+        if self.pieces.iter().flatten().map(Bytes::len).sum::<usize>() > limit {
+            self.pieces.clear();
+            return None;
+        }
         if self.pieces.iter().any(Option::is_none) {
             return None;
         }

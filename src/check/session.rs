@@ -151,6 +151,11 @@ impl Session {
         self.answer
     }
 
+    /// Whether the node may take the session for ended without our being told.
+    pub fn may_be_forgotten(&self) -> bool {
+        self.link.may_lose()
+    }
+
     /// The name of the node's own network, as it answered.
     pub fn node_network(&self) -> &str {
         &self.node_network

@@ -12,6 +12,7 @@ use hickory_resolver::{
     net::{DnsError, NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, RecordType},
 };
+use tokio::{sync::Semaphore, time::timeout};
 use tracing::debug;
 
 use super::{in_turn, quoted};
@@ -24,16 +25,21 @@ const ANSWER_TIME: Duration = Duration::from_millis(1500);
 /// then say that it was the name server that did not answer.
 const LOOKUP_TIME: Duration = Duration::from_secs(4);
 
+/// Lookups at a time. The client opens a socket for each question, and asks two for a name; beside them there must be
+/// file descriptors left for the checks, of 1,024 in all on many systems.
+const LOOKUPS_AT_A_TIME: usize = 128;
+
 /// A caching DNS client, made at the first question.
 pub(super) struct Dns {
     /// `None` for the system's.
     name_servers: Option<Vec<NameServerConfig>>,
     client: OnceLock<TokioResolver>,
+    turns: Semaphore,
 }
 
 impl Dns {
     pub(super) fn system() -> Self {
-        Self { name_servers: None, client: OnceLock::new() }
+        Self::new(None)
     }
 
     pub(super) fn with_name_servers(servers: &[SocketAddr]) -> Self {
@@ -44,12 +50,16 @@ impl Dns {
             });
             NameServerConfig::new(server.ip(), true, connections.into())
         };
-        Self { name_servers: Some(servers.iter().map(name_server).collect()), client: OnceLock::new() }
+        Self::new(Some(servers.iter().map(name_server).collect()))
+    }
+
+    fn new(name_servers: Option<Vec<NameServerConfig>>) -> Self {
+        Self { name_servers, client: OnceLock::new(), turns: Semaphore::new(LOOKUPS_AT_A_TIME) }
     }
 
     /// The addresses of `name`, at least one, the two families alternating.
     pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
-        let found = in_time(self.client().lookup_ip(name)).await.map_err(|error| failure(name, &error))?;
+        let found = self.ask(self.client().lookup_ip(name)).await.map_err(|error| failure(name, &error))?;
         let (v4, v6) = found.iter().partition(IpAddr::is_ipv4);
         let addresses = in_turn([v4, v6]);
         debug!(name, ?addresses, "resolved");
@@ -61,13 +71,18 @@ impl Dns {
 
     /// The records of one type at `name`; none when the answer is that there is none.
     pub(super) async fn records(&self, name: &str, record_type: RecordType) -> Result<Vec<RData>, Failure> {
-        let found = match in_time(self.client().lookup(name, record_type)).await {
+        let found = match self.ask(self.client().lookup(name, record_type)).await {
             Ok(found) => found.answers().iter().map(|record| record.data.clone()).collect(),
             Err(error) if error.is_no_records_found() => Vec::new(),
             Err(error) => return Err(failure(name, &error)),
         };
         debug!(name, %record_type, ?found, "looked up");
         Ok(found)
+    }
+
+    async fn ask<T>(&self, lookup: impl Future<Output = Result<T, NetError>>) -> Result<T, NetError> {
+        let _turn = self.turns.acquire().await.expect("it is never closed");
+        timeout(LOOKUP_TIME, lookup).await.unwrap_or(Err(NetError::Timeout))
     }
 
     fn client(&self) -> &TokioResolver {
@@ -93,18 +108,17 @@ impl Dns {
     }
 }
 
-async fn in_time<T>(lookup: impl Future<Output = Result<T, NetError>>) -> Result<T, NetError> {
-    tokio::time::timeout(LOOKUP_TIME, lookup).await.unwrap_or(Err(NetError::Timeout))
-}
-
 const NO_ADDRESS: &str = "the name exists and has no address (no A or AAAA record)";
 
 fn failure(name: &str, error: &NetError) -> Failure {
+    let unasked = |what: &str| Failure::new(FailureCode::ProbeUnreachable, format!("{}: {what}", quoted(name)));
     let what = match error {
         error if error.is_nx_domain() => "no such name".to_owned(),
         error if error.is_no_records_found() => NO_ADDRESS.to_owned(),
         NetError::Timeout => "no answer from the name server".to_owned(),
-        NetError::NoConnections => "no name server is configured".to_owned(),
+        // No word about the name: the question did not get out.
+        NetError::NoConnections => return unasked("no name server is configured"),
+        NetError::Io(error) => return unasked(&format!("the name server cannot be asked: {error}")),
         NetError::Dns(DnsError::ResponseCode(code)) => format!("the name server answered '{code}'"),
         other => format!("the lookup failed: {}", quoted(&other.to_string())),
     };

@@ -66,6 +66,11 @@ pub fn lay() {
     });
 }
 
+/// Cuts the line: there is no way to its addresses any more.
+pub fn cut() {
+    system("ip", &["link", "set", NAME, "down"]);
+}
+
 /// Swaps the addresses of an IPv4 packet. All checksums stay right: they are sums, and the sums are the same.
 fn turn_around(packet: &mut [u8]) {
     let (from, to) = packet[12..20].split_at_mut(4);

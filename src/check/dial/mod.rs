@@ -18,6 +18,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub(super) use self::tcp::without_route;
 use self::{
     quic::{QuicEndpoints, QuicStream},
     stream::PacketStream,

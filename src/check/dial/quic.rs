@@ -16,10 +16,12 @@ use std::{
     time::Duration,
 };
 
-use quinn::{ClientConfig, ConnectionError, Endpoint, RecvStream, SendStream, crypto::rustls::QuicClientConfig};
+use quinn::{
+    ClientConfig, ConnectionError, Endpoint, RecvStream, SendStream, TransportConfig, crypto::rustls::QuicClientConfig,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{DialError, udp};
@@ -27,6 +29,9 @@ use crate::FailureCode;
 
 /// How long before the deadline the wait for TLS ends, so that a version that nobody knows can be asked about.
 const VERSION_QUESTION_SHARE: u32 = 4;
+
+/// What a node may send before we have read it: a few packets' worth.
+const RECEIVE_WINDOW: u32 = 64 * 1024;
 
 /// The endpoints that all QUIC connections share.
 #[derive(Default)]
@@ -48,10 +53,10 @@ impl QuicEndpoints {
         };
         let endpoint = self.endpoint(address).map_err(|error| internal(&error))?;
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| internal(&error))?;
+        let mut config = ClientConfig::new(Arc::new(crypto));
+        config.transport_config(Arc::new(transport()));
         // The name is never verified; the crate uses the same.
-        let connecting = endpoint
-            .connect_with(ClientConfig::new(Arc::new(crypto)), address, "localhost")
-            .map_err(|error| internal(&error))?;
+        let connecting = endpoint.connect_with(config, address, "localhost").map_err(|error| internal(&error))?;
 
         let patience = deadline - (deadline - Instant::now()) / VERSION_QUESTION_SHARE;
         let connection = match timeout_at(patience, connecting).await {
@@ -64,11 +69,14 @@ impl QuicEndpoints {
             }
         };
         tracing::debug!(%address, "connected over QUIC");
-        let (send, receive) = connection
-            .open_bi()
-            .await
-            .map_err(|error| DialError::new(FailureCode::Rejected, format!("the QUIC connection ended: {error}")))?;
-        Ok(QuicStream { send, receive, connection })
+        match timeout_at(deadline, connection.open_bi()).await {
+            Ok(Ok((send, receive))) => Ok(QuicStream { send, receive, connection }),
+            Ok(Err(error)) => Err(DialError::new(FailureCode::Rejected, format!("the QUIC connection ended: {error}"))),
+            Err(_) => {
+                let words = "it speaks QUIC, and allows no stream";
+                Err(DialError::after_connect(FailureCode::HandshakeTimeout, words))
+            }
+        }
     }
 
     fn endpoint(&self, address: SocketAddr) -> io::Result<&Endpoint> {
@@ -79,6 +87,18 @@ impl QuicEndpoints {
         let endpoint = Endpoint::client(any.parse().expect("a literal address"))?;
         Ok(cell.get_or_init(|| endpoint))
     }
+}
+
+/// Bounds for what a stranger may make us keep: nodes open no streams, and send no datagrams.
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(0_u32.into())
+        .max_concurrent_uni_streams(0_u32.into())
+        .stream_receive_window(RECEIVE_WINDOW.into())
+        .receive_window(RECEIVE_WINDOW.into())
+        .datagram_receive_buffer_size(None);
+    transport
 }
 
 /// What to say of an address that does not answer a TLS handshake over QUIC.
@@ -116,17 +136,24 @@ async fn speaks_some_quic(address: SocketAddr) -> io::Result<()> {
     question[14] = connection_id.len() as u8;
     question[15..23].copy_from_slice(&connection_id);
 
+    // Version negotiation: a long header with version 0 that sends our connection id back.
+    let is_answer = |datagram: &[u8]| {
+        datagram.len() > 14 && datagram[0] & 0x80 != 0 && datagram[1..5] == [0; 4] && datagram[6..14] == connection_id
+    };
     let socket = udp::connected_socket(address).await?;
-    let mut answer = [0; INITIAL_SIZE];
+    let mut space = [0; INITIAL_SIZE];
     loop {
         socket.send(&question).await?;
-        let Ok(received) = tokio::time::timeout(ASK_EVERY, socket.recv(&mut answer)).await else {
-            continue;
+        let answered = async {
+            loop {
+                let length = socket.recv(&mut space).await?;
+                if is_answer(&space[..length]) {
+                    return io::Result::Ok(());
+                }
+            }
         };
-        // Version negotiation: a long header with version 0 that sends our connection id back.
-        let answer = &answer[..received?];
-        if answer.len() > 14 && answer[0] & 0x80 != 0 && answer[1..5] == [0; 4] && answer[6..14] == connection_id {
-            return Ok(());
+        if let Ok(answered) = timeout(ASK_EVERY, answered).await {
+            return answered;
         }
     }
 }
@@ -165,5 +192,37 @@ impl AsyncWrite for QuicStream {
 impl Drop for QuicStream {
     fn drop(&mut self) {
         self.connection.close(0u32.into(), b"done");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use easytier::tunnel::insecure_tls::{get_insecure_tls_cert, get_insecure_tls_client_config};
+    use quinn::ServerConfig;
+
+    use super::*;
+    use crate::Stage;
+
+    #[tokio::test]
+    async fn a_server_that_allows_no_stream_is_given_up_at_the_deadline() {
+        let (certificates, key) = get_insecure_tls_cert();
+        let mut config = ServerConfig::with_single_cert(certificates, key).unwrap();
+        let mut transport = TransportConfig::default();
+        transport.max_concurrent_bidi_streams(0_u32.into());
+        config.transport_config(Arc::new(transport));
+        let server = Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = server.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let _connection = server.accept().await.unwrap().await.unwrap();
+            pending::<()>().await
+        });
+
+        let tls = Arc::new(get_insecure_tls_client_config());
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let error = QuicEndpoints::default().connect(address, tls, deadline).await.err().expect("no stream");
+        assert_eq!((error.failure.code, error.stage), (FailureCode::HandshakeTimeout, Stage::Handshake), "{error:?}");
+        serving.abort();
     }
 }

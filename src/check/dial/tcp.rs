@@ -8,7 +8,10 @@ use std::{
 use tokio::{net::TcpStream, time::Instant};
 
 use super::{DialError, within};
-use crate::FailureCode;
+use crate::{Failure, FailureCode, Stage};
+
+/// The number of this error, the same on every Unix. Of a firewall here the kernel says EPERM.
+const EACCES: i32 = 13;
 
 /// A TCP connection to `address`, without Nagle's delay: pings are small and one at a time.
 pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<TcpStream, DialError> {
@@ -35,9 +38,10 @@ pub(super) fn refused(address: SocketAddr, error: io::Error) -> DialError {
         ErrorKind::NetworkUnreachable if has_route(address) => {
             (FailureCode::Unreachable, "network unreachable".to_owned())
         }
-        ErrorKind::NetworkUnreachable => {
-            let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
-            (FailureCode::ProbeUnreachable, format!("this probe has no {family} route to it"))
+        ErrorKind::NetworkUnreachable => return DialError { stage: Stage::Connect, failure: no_route(address) },
+        // What a firewall on the way answers, and the kernel says where a route of ours forbids it.
+        ErrorKind::PermissionDenied if error.raw_os_error() == Some(EACCES) && has_route(address) => {
+            (FailureCode::Unreachable, "a firewall on the way forbids the connection".to_owned())
         }
         ErrorKind::PermissionDenied => {
             (FailureCode::ProbeUnreachable, "this machine's firewall forbids the connection".to_owned())
@@ -46,6 +50,16 @@ pub(super) fn refused(address: SocketAddr, error: io::Error) -> DialError {
         _ => (FailureCode::Internal, format!("this probe cannot connect: {error}")),
     };
     DialError::new(code, format!("{words} ({address})"))
+}
+
+/// That this machine has no route to `address`, if that is so: no fault of who is there.
+pub(in crate::check) fn without_route(address: SocketAddr) -> Option<Failure> {
+    (!has_route(address)).then(|| no_route(address))
+}
+
+fn no_route(address: SocketAddr) -> Failure {
+    let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+    Failure::new(FailureCode::ProbeUnreachable, format!("this probe has no {family} route to it ({address})"))
 }
 
 /// Whether this machine has a route to `address`. Connecting a UDP socket looks one up and sends nothing.

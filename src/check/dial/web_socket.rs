@@ -3,21 +3,24 @@
 //! The crate's connector resolves the URL itself, takes the address for the TLS name and leaves Nagle's delay on; here
 //! the connection goes to the address decided on, and the Host header is the URL's.
 
-use std::{io, sync::Arc};
+use std::{io, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use futures::{SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout_at},
 };
 use tokio_rustls::TlsConnector;
-use tokio_websockets::{ClientBuilder, Error as WebSocketError, Message, WebSocketStream};
+use tokio_websockets::{ClientBuilder, Error as WebSocketError, Limits, Message, WebSocketStream};
 
 use super::{DialError, Dialed, Link, LinkError, tcp, within};
-use crate::{FailureCode, Target, check::packet::Packet};
+use crate::{
+    FailureCode, Target,
+    check::packet::{MAX_PACKET, Packet},
+};
 
 /// What a WebSocket runs over: plain or TLS.
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -55,9 +58,12 @@ pub(super) async fn connect(
         let words = format!("{url} cannot be asked for over HTTP: {error}");
         DialError::new(FailureCode::InvalidUrl, words)
     })?;
-    let upgrade = timeout_at(deadline, async { ClientBuilder::from_uri(uri).connect_on(stream).await }).await;
-    let (stream, _) = match upgrade {
-        Ok(upgraded) => upgraded.map_err(upgrade_failed)?,
+    let limits = Limits::default().max_payload_len(Some(MAX_PACKET));
+    let upgrade = async { ClientBuilder::from_uri(uri).limits(limits).connect_on(stream).await };
+    // An answer whose accept key is too long makes the library panic.
+    let (stream, _) = match timeout_at(deadline, AssertUnwindSafe(upgrade).catch_unwind()).await {
+        Ok(Ok(upgraded)) => upgraded.map_err(upgrade_failed)?,
+        Ok(Err(_panic)) => return Err(no_web_socket()),
         Err(_) => {
             let words = "port open, no answer to the WebSocket upgrade";
             return Err(DialError::after_connect(FailureCode::HandshakeTimeout, words));
@@ -76,9 +82,13 @@ fn upgrade_failed(error: WebSocketError) -> DialError {
         WebSocketError::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
             (FailureCode::Rejected, "port open, but the connection was closed during the WebSocket upgrade".to_owned())
         }
-        _ => (FailureCode::NotEasytier, "port open, but what answers does not speak WebSocket".to_owned()),
+        _ => return no_web_socket(),
     };
     DialError::after_connect(code, words)
+}
+
+fn no_web_socket() -> DialError {
+    DialError::after_connect(FailureCode::NotEasytier, "port open, but what answers does not speak WebSocket")
 }
 
 /// When the certificate that the node showed ends.
@@ -91,6 +101,8 @@ fn certificate_expiry<S>(stream: &tokio_rustls::client::TlsStream<S>) -> Option<
 impl WebSocketLink {
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
+            // Pongs first: a node that pings and never reads would have us keep all of them.
+            self.0.flush().await.map_err(|_| LinkError::Closed)?;
             let message = match self.0.next().await {
                 Some(Ok(message)) => message,
                 Some(Err(_)) | None => return Err(LinkError::Closed),

@@ -13,6 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use easytier::tunnel::{packet_def::WG_TUNNEL_HEADER_SIZE, wireguard::WgConfig};
 use tokio::{
     net::UdpSocket,
+    task::consume_budget,
     time::{Instant, timeout, timeout_at},
 };
 
@@ -98,6 +99,8 @@ impl WireGuardLink {
 
     /// Waits for a datagram, a second at most; what came in the tunnel, if anything did.
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        // Readiness is not counted against the task's budget: without this a flood would keep every deadline from passing.
+        consume_budget().await;
         let readable = timeout(TICK, self.socket.readable()).await;
         self.keep_up()?;
         match readable {
@@ -114,8 +117,9 @@ impl WireGuardLink {
         };
         let mut space = [0; MAX_DATAGRAM];
         match self.tunnel.decapsulate(None, &datagram[..length], &mut space) {
+            // The length is what the packet says of itself, and may be less than its header.
             TunnResult::WriteToTunnelV4(packet, _) => {
-                Ok(Some(Bytes::copy_from_slice(&packet[WG_TUNNEL_HEADER_SIZE..])))
+                Ok(packet.get(WG_TUNNEL_HEADER_SIZE..).map(Bytes::copy_from_slice))
             }
             TunnResult::WriteToNetwork(answer) => {
                 transmit(&self.socket, answer)?;
@@ -188,5 +192,63 @@ fn transmit(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
     match socket.try_send(datagram) {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node that has the keys, and sends what it is told.
+    struct Node {
+        socket: UdpSocket,
+        tunnel: Tunn,
+    }
+
+    impl Node {
+        /// Answers the handshake of `connecting`.
+        async fn greet(network: &Membership) -> (Self, WireGuardLink) {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let address = socket.local_addr().unwrap();
+            let mut node = Self { socket, tunnel: tunnel(network) };
+            let access = Access::Member(network.clone());
+            let deadline = Instant::now() + Duration::from_secs(20);
+            let (link, ()) = tokio::join!(connect(address, &access, deadline), async {
+                let mut datagram = [0; MAX_DATAGRAM];
+                let (length, from) = node.socket.recv_from(&mut datagram).await.unwrap();
+                node.socket.connect(from).await.unwrap();
+                let mut space = [0; MAX_DATAGRAM];
+                match node.tunnel.decapsulate(None, &datagram[..length], &mut space) {
+                    TunnResult::WriteToNetwork(answer) => transmit(&node.socket, answer).unwrap(),
+                    other => panic!("{other:?}"),
+                }
+                // The keepalive that confirms the keys.
+                let length = node.socket.recv(&mut datagram).await.unwrap();
+                node.tunnel.decapsulate(None, &datagram[..length], &mut space);
+            });
+            (node, link.unwrap_or_else(|error| panic!("{error:?}")))
+        }
+
+        async fn send(&mut self, inner: &[u8]) {
+            let mut space = [0; MAX_DATAGRAM];
+            match self.tunnel.encapsulate(inner, &mut space) {
+                TunnResult::WriteToNetwork(datagram) => self.socket.send(datagram).await.unwrap(),
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+
+    #[tokio::test]
+    async fn a_packet_that_says_it_is_shorter_than_its_header_is_skipped() {
+        let network = Membership { network_name: "net".to_owned(), network_secret: "secret".into() };
+        let (mut node, mut link) = Node::greet(&network).await;
+        let packet = Packet::new(1, 2, easytier::tunnel::packet_def::PacketType::Ping, vec![1, 2, 3, 4]);
+        for length in [0, 19] {
+            let mut short = in_ip(&packet);
+            short[2..4].copy_from_slice(&u16::to_be_bytes(length));
+            node.send(&short).await;
+        }
+        node.send(&in_ip(&packet)).await;
+        assert_eq!(link.receive().await.unwrap(), packet);
     }
 }
