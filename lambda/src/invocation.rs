@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 use chrono::Utc;
 use easytier_probe::{
-    Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink,
+    Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink, Status,
+    backend::ReportStyle,
     cycle::{BackendPeers, ListedPeers, NoSink},
     run_cycle,
 };
@@ -137,7 +138,11 @@ async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
 
 /// Puts what the hub did not take into the queue. Without one the invocation has failed.
 async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> anyhow::Result<u64> {
-    let results = std::mem::take(&mut cycle.undelivered_results);
+    let mut results = std::mem::take(&mut cycle.undelivered_results);
+    if sandbox.config.report_style == ReportStyle::PerNode {
+        // Such a report has no word for them, so that they would wait for ever.
+        results.retain(|result| result.status != Status::Unknown);
+    }
     if results.is_empty() {
         return Ok(0);
     }

@@ -1,6 +1,8 @@
 //! The hub is away: results wait in a queue.
 
+use axum::Router;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::{
     aws::{self, Queue},
@@ -93,10 +95,44 @@ async fn a_message_that_nobody_takes_does_not_keep_the_others() {
     });
     let answer = function.answer(json!({})).await;
     assert_eq!(answer["drained"], 1, "{answer}");
-    assert_eq!((queue.length().await, hub.records().await), (1, vec![1]), "it stays for somebody to look at");
+    assert_eq!((queue.length().await, hub.records().await), (2, vec![1]), "they stay for somebody to look at");
     let log = function.end();
-    assert!(log.iter().any(|line| line.contains("ERROR") && line.contains("the hub does not take")), "{log:#?}");
-    assert!(log.iter().any(|line| line.contains("ERROR") && line.contains("holds no results")), "{log:#?}");
+    for why in ["refused the request (400", "holds no results that this version can read"] {
+        assert!(log.iter().any(|line| line.contains("ERROR") && line.contains(why)), "no '{why}' in {log:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_backend_has_no_use_for_stays_in_the_queue() {
+    let services = aws::start().await;
+    for (style, queue) in [("auto", "unwanted-foreign"), ("status", "unwanted-status")] {
+        let queue = Queue::create(queue).await;
+        queue.put(&json!({"results": [result_of(1)]}).to_string()).await;
+        let mut variables = vec![
+            ("BACKEND_BASE_URL", answers_200_to_everything().await),
+            ("NODE_TOKEN", "a-token".to_owned()),
+            ("REPORT_STYLE", style.to_owned()),
+            ("SPOOL_QUEUE_URL", queue.url.clone()),
+        ];
+        variables.extend(aws::variables(&services.url));
+        let mut function = Function::start(variables).await;
+        // It is no hub, of which nothing can be claimed.
+        function.invoke(json!({})).await;
+        assert_eq!(queue.length().await, 1, "REPORT_STYLE={style}: results were lost");
+        let log = function.end();
+        assert!(log.iter().any(|line| line.contains("WARN") && line.contains("stay in the queue")), "{log:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_hub_rejects_for_good_leaves_the_queue() {
+    let Scene { hub, queue, mut function, .. } = scene("rejected", 1).await;
+    queue.put(&json!({"results": [result_of(77)]}).to_string()).await;
+    let answer = function.answer(json!({})).await;
+    assert_eq!((queue.length().await, &answer["drained"]), (0, &json!(0)), "{answer}");
+    assert_eq!(hub.records().await, [1]);
+    let log = function.end();
+    assert!(log.iter().any(|line| line.contains("WARN") && line.contains("rejected")), "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,6 +162,15 @@ async fn a_queue_that_takes_nothing_fails_the_invocation_too() {
     hub.proxy.refuse("/results", 503);
     let error = function.error(json!({})).await;
     assert!(error.contains("SPOOL_QUEUE_URL"), "{error}");
+}
+
+/// The URL of what answers like no hub, and never says no.
+async fn answers_200_to_everything() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(|| async { "{\"data\": {\"peers\": []}}" });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
 }
 
 fn result_of(peer: i64) -> Value {
