@@ -28,6 +28,9 @@ const UNKNOWN: Duration = Duration::from_secs(30);
 /// Kept for what comes after the cycle: what the hub did not take goes into the queue, and the answer is written.
 const MARGIN: Duration = Duration::from_millis(1500);
 
+/// Of that, kept for the answer alone: an invocation whose time is over says nothing any more.
+const ANSWERING: Duration = Duration::from_millis(500);
+
 /// The part of the time in which the queue is drained, at most: one in so many.
 const DRAINING: u32 = 4;
 
@@ -151,7 +154,8 @@ async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> any
         bail!("{} results are lost, because no SPOOL_QUEUE_URL is set: {why}", results.len());
     };
     tracing::warn!(results = results.len(), "results go into the queue: {why}");
-    Queue { aws: &sandbox.aws, url }.put(&results, ends).await?;
+    let latest = ends.checked_sub(ANSWERING).unwrap_or(ends);
+    Queue { aws: &sandbox.aws, url }.put(&results, latest).await?;
     Ok(results.len() as u64)
 }
 

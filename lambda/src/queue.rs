@@ -25,6 +25,16 @@ pub struct QueueError {
     cause: String,
 }
 
+/// Results that nobody has any more.
+#[derive(Debug, thiserror::Error)]
+#[error("{lost} of {sent} results are lost: {first}")]
+pub struct LostError {
+    lost: usize,
+    sent: usize,
+    /// What went wrong first.
+    first: QueueError,
+}
+
 /// Why a message stays in the queue.
 #[derive(Debug, thiserror::Error)]
 enum Kept {
@@ -67,13 +77,22 @@ struct Received {
 }
 
 impl Queue<'_> {
-    /// Puts results into the queue, in as few messages as hold them.
-    pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> Result<(), QueueError> {
-        for body in messages(results) {
+    /// Puts results into the queue, in as few messages as hold them. One that it does not take keeps no other from it.
+    pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> Result<(), LostError> {
+        let mut lost = 0;
+        let mut first = None;
+        for (count, body) in messages(results) {
             let request = self.aws.sqs().await.send_message().queue_url(self.url).message_body(body);
-            within(deadline, "takes no results", request.send()).await?;
+            if let Err(error) = within(deadline, "takes no results", request.send()).await {
+                tracing::error!(results = count, "{error}");
+                lost += count;
+                first.get_or_insert(error);
+            }
         }
-        Ok(())
+        match first {
+            Some(first) => Err(LostError { lost, sent: results.len(), first }),
+            None => Ok(()),
+        }
     }
 
     /// Delivers what is in the queue to the backend, a bounded part of it and until `deadline`. A message leaves the
@@ -136,18 +155,19 @@ async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Res
     Ok(stored.into())
 }
 
-/// The bodies of messages that hold `results`, each as long as it may be.
-fn messages(results: &[CheckResult]) -> Vec<String> {
+/// Messages that hold `results`, each with their number and its body, which is as long as it may be. One with a single
+/// result may be longer; the queue says whether it takes it.
+fn messages(results: &[CheckResult]) -> Vec<(usize, String)> {
     let body = serde_json::to_string(&Sent { results }).expect("a result can be written");
     match results.len() {
         0 => Vec::new(),
         length if length > 1 && body.len() > MAX_MESSAGE => {
             let (first, second) = results.split_at(length / 2);
-            let mut bodies = messages(first);
-            bodies.extend(messages(second));
-            bodies
+            let mut all = messages(first);
+            all.extend(messages(second));
+            all
         }
-        _ => vec![body],
+        length => vec![(length, body)],
     }
 }
 

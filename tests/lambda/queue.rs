@@ -1,5 +1,10 @@
 //! The hub is away: results wait in a queue.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
 use axum::Router;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -10,6 +15,7 @@ use crate::{
     hub::Hub,
     node,
     proxy::{Proxy, Way},
+    runtime::{Deadline, Outcome},
 };
 
 /// The longest message that SQS has ever taken.
@@ -162,6 +168,40 @@ async fn a_queue_that_takes_nothing_fails_the_invocation_too() {
     hub.proxy.refuse("/results", 503);
     let error = function.error(json!({})).await;
     assert!(error.contains("SPOOL_QUEUE_URL"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_the_queue_does_not_take_keeps_no_other_from_it() {
+    const PEERS: usize = 2000;
+    let Scene { services, hub, queue, mut function } = scene("refusing", PEERS).await;
+    hub.proxy.refuse("/results", 503);
+    let sent = AtomicUsize::new(0);
+    services.rule(move |seen| match seen.target.ends_with("SendMessage") && sent.fetch_add(1, Relaxed) == 0 {
+        true => Way::Refused(400),
+        false => Way::Through,
+    });
+    let error = function.error(json!({})).await;
+    let sent = services.seen_of("SendMessage");
+    let (lost, kept) = sent.split_first().expect("results were sent");
+    assert!(!kept.is_empty() && kept.iter().all(|seen| seen.status == 200), "{error}");
+    assert_eq!(queue.length().await, kept.len() as u64);
+    let body: Value = serde_json::from_str(&lost.body).unwrap();
+    let message: Value = serde_json::from_str(body["MessageBody"].as_str().unwrap()).unwrap();
+    let lost = message["results"].as_array().unwrap().len();
+    assert!(error.contains(&format!("{lost} of {PEERS} results")), "{lost} are lost: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_does_not_answer_fails_the_invocation_in_time() {
+    let Scene { services, hub, mut function, .. } = scene("stalled", 1).await;
+    // So that the time of the other invocation begins when it is given.
+    function.answer(json!({"count": 1, "claim": false})).await;
+    hub.proxy.refuse("/results", 503);
+    services.rule(|seen| if seen.target.ends_with("SendMessage") { Way::Held } else { Way::Through });
+    let event = json!({"claim": false}).to_string();
+    let outcome = function.invoke_until(event, Deadline::In(Duration::from_secs(8))).await;
+    let Outcome::Error(error) = outcome else { panic!("{outcome:?}") };
+    assert!(error.contains("1 of 1 results") && error.contains("the time of the invocation was over"), "{error}");
 }
 
 /// The URL of what answers like no hub, and never says no.
