@@ -125,11 +125,11 @@ run "function" {
     condition = (
       aws_lambda_function_event_invoke_config.this["eu-central-1"].function_name == "easytier-uptime-eu-central-1"
       && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_retry_attempts == 1
-      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_event_age_in_seconds == 60
+      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_event_age_in_seconds == 390
       && aws_lambda_function_event_invoke_config.this["us-east-1"].maximum_event_age_in_seconds == 7200
       && aws_lambda_function_event_invoke_config.this["ap-southeast-1"].maximum_event_age_in_seconds == 600
     )
-    error_message = "Events are not tried again until the next one is due."
+    error_message = "An event is too old before it was tried as often as the module says."
   }
 }
 
@@ -263,8 +263,8 @@ run "schedule" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 60
-    error_message = "An event is tried again although the next one has come."
+    condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 390
+    error_message = "An event is too old before it was tried again."
   }
 }
 
