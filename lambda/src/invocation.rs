@@ -34,6 +34,10 @@ const ANSWERING: Duration = Duration::from_millis(500);
 /// The part of the time in which the queue is drained, at most: one in so many.
 const DRAINING: u32 = 4;
 
+/// The part of the time to the next invocation after which a peer is due again. After the whole of it the next invocation
+/// would come a moment too early, and each peer be checked only every second time.
+const DUE_AFTER: f64 = 0.75;
+
 /// Does what the event asks for. An error is for the schedule's retry and the alarm to see.
 pub async fn run(sandbox: &Sandbox, event: LambdaEvent<Value>) -> anyhow::Result<InvocationReport> {
     let ends = Instant::now() + time_left(event.context.deadline, SystemTime::now());
@@ -113,7 +117,7 @@ fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> Du
     let config = &sandbox.config;
     DuePeers {
         backend: backend.clone(),
-        interval: config.health_check_interval,
+        interval: config.health_check_interval.mul_f64(DUE_AFTER),
         batch: config.check_concurrency as u32,
         check_timeout: config.health_check_timeout,
         claimed: 0,

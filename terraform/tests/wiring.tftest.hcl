@@ -149,7 +149,7 @@ run "environment" {
       API_KEY               = "ssm:/easytier-uptime/eu-central-1/api-key"
       BACKEND_BASE_URL      = "https://hub.example.net"
       CHECK_CONCURRENCY     = "512"
-      HEALTH_CHECK_INTERVAL = "45s"
+      HEALTH_CHECK_INTERVAL = "60s"
       HEALTH_CHECK_PINGS    = "3"
       HEALTH_CHECK_TIMEOUT  = "5s"
       LOG_FORMAT            = "json"
@@ -169,7 +169,7 @@ run "environment" {
       && aws_lambda_function.this["us-east-1"].environment[0].variables["SERVER_ID"] == "probe-7"
       && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_TIMEOUT"] == "8s"
       && aws_lambda_function.this["us-east-1"].environment[0].variables["RUST_BACKTRACE"] == "1"
-      && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_INTERVAL"] == "5400s"
+      && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_INTERVAL"] == "7200s"
       && aws_lambda_function.this["us-east-1"].environment[0].variables["SPOOL_QUEUE_URL"] == aws_sqs_queue.spool["us-east-1"].url
     )
     error_message = "A region's own environment does not reach its function."
