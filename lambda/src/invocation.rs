@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use chrono::Utc;
 use easytier_probe::{
     Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink, Status,
     backend::ReportStyle,
+    config::ConfigErrors,
     cycle::{BackendPeers, ListedPeers, NoSink},
     run_cycle,
 };
@@ -18,7 +19,7 @@ use crate::{
     event::Event,
     peers::{DuePeers, FirstPeers},
     queue::Queue,
-    report::InvocationReport,
+    report::{InvocationReport, metrics},
     sandbox::Sandbox,
 };
 
@@ -39,21 +40,37 @@ const DRAINING: u32 = 4;
 const DUE_AFTER: f64 = 0.75;
 
 /// Does what the event asks for. An error is for the schedule's retry and the alarm to see.
-pub async fn run(sandbox: &Sandbox, event: LambdaEvent<Value>) -> anyhow::Result<InvocationReport> {
-    let ends = Instant::now() + time_left(event.context.deadline, SystemTime::now());
-    let request_id = event.context.request_id;
-    let event = Event::read(event.payload)?;
-    let report = match event.peers {
-        Some(mut peers) => {
-            peers.truncate(event.count.unwrap_or(u32::MAX) as usize);
-            let cycle = cycle(sandbox, &mut ListedPeers::new(peers), &NoSink, ends).await;
-            InvocationReport { region: event.region, cycle, spooled: 0, drained: 0 }
-        }
-        None => with_backend(sandbox, &event, ends).await?,
+pub async fn run(
+    sandbox: Result<&Sandbox, &ConfigErrors>,
+    event: LambdaEvent<Value>,
+) -> anyhow::Result<InvocationReport> {
+    let started = Instant::now();
+    let ends = started + time_left(event.context.deadline, SystemTime::now());
+    let outcome = match sandbox {
+        Ok(sandbox) => follow(sandbox, event.payload, ends).await,
+        Err(errors) => Err(errors.clone().into()),
     };
-    // CloudWatch makes metrics of such a line wherever it stands in the log.
-    println!("{}", report.metrics(&request_id, Utc::now()));
-    Ok(report)
+    let region = match (&outcome, sandbox) {
+        (Ok(report), _) => report.region.as_deref(),
+        (Err(_), Ok(sandbox)) => sandbox.config.region.as_deref(),
+        (Err(_), Err(_)) => None,
+    };
+    // CloudWatch makes metrics of such a line wherever it stands in the log. There is one whatever came of the invocation.
+    let report = outcome.as_ref().ok();
+    println!("{}", metrics(report, region, started.elapsed(), &event.context.request_id, Utc::now()));
+    let mut report = outcome?;
+    match report.failure.take() {
+        Some(failure) => Err(failure),
+        None => Ok(report),
+    }
+}
+
+async fn follow(sandbox: &Sandbox, event: Value, ends: Instant) -> anyhow::Result<InvocationReport> {
+    let event = Event::read(event)?;
+    let Some(mut peers) = event.peers else { return with_backend(sandbox, &event, ends).await };
+    peers.truncate(event.count.unwrap_or(u32::MAX) as usize);
+    let cycle = cycle(sandbox, &mut ListedPeers::new(peers), &NoSink, ends).await;
+    Ok(InvocationReport { region: event.region, cycle, spooled: 0, drained: 0, failure: None })
 }
 
 /// The time of the invocation. A deadline that has passed is one that nobody knows, as that of an emulator.
@@ -73,14 +90,11 @@ async fn with_backend(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow
             false => first,
         }
     };
-    let spooled = spool(sandbox, &mut cycle, ends).await?;
-    if cycle.checked == 0
-        && let Some(error) = &cycle.fetch_error
-    {
-        bail!("nothing was checked: {error}");
-    }
+    let (spooled, lost) = spool(sandbox, &mut cycle, ends).await;
+    let nothing_checked = cycle.fetch_error.as_ref().filter(|_| cycle.checked == 0);
+    let failure = lost.or_else(|| nothing_checked.map(|error| anyhow!("nothing was checked: {error}")));
     let region = event.region.clone().or_else(|| sandbox.config.region.clone());
-    Ok(InvocationReport { region, cycle, spooled, drained })
+    Ok(InvocationReport { region, cycle, spooled, drained, failure })
 }
 
 /// Drains the queue and runs the cycle.
@@ -143,24 +157,26 @@ async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
     }
 }
 
-/// Puts what the hub did not take into the queue. Without one the invocation has failed.
-async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> anyhow::Result<u64> {
+/// Puts what the hub did not take into the queue; gives how many results are there now, and why others are lost.
+async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> (u64, Option<anyhow::Error>) {
     let mut results = std::mem::take(&mut cycle.undelivered_results);
     if sandbox.config.report_style == ReportStyle::PerNode {
         // Such a report has no word for them, so that they would wait for ever.
         results.retain(|result| result.status != Status::Unknown);
     }
     if results.is_empty() {
-        return Ok(0);
+        return (0, None);
     }
     let why = cycle.report_error.as_ref().map(ToString::to_string).unwrap_or_default();
     let Some(url) = &sandbox.queue_url else {
-        bail!("{} results are lost, because no SPOOL_QUEUE_URL is set: {why}", results.len());
+        let lost = anyhow!("{} results are lost, because no SPOOL_QUEUE_URL is set: {why}", results.len());
+        return (0, Some(lost));
     };
     tracing::warn!(results = results.len(), "results go into the queue: {why}");
     let latest = ends.checked_sub(ANSWERING).unwrap_or(ends);
-    Queue { aws: &sandbox.aws, url }.put(&results, latest).await?;
-    Ok(results.len() as u64)
+    let (put, error) = Queue { aws: &sandbox.aws, url }.put(&results, latest).await;
+    let lost = results.len() - put;
+    (put as u64, error.map(|error| anyhow!("{lost} of {} results are lost: {error}", results.len())))
 }
 
 fn is_unauthorized(cycle: &CycleReport) -> bool {
@@ -202,7 +218,7 @@ mod tests {
         let sandbox = Sandbox::new(Sources { environment, ..Sources::default() }, None).unwrap();
         let _panics = tracing_subscriber::registry().with(Panics).set_default();
         let event = LambdaEvent::new(json!({"peers": ["tcp://127.0.0.1:1"]}), Context::default());
-        let report = run(&sandbox, event).await.unwrap();
+        let report = run(Ok(&sandbox), event).await.unwrap();
         let report = serde_json::to_value(report).unwrap();
         assert_eq!((&report["checked"], &report["unknown"]), (&json!(1), &json!(1)), "{report}");
         assert_eq!(report["failures"], json!({"internal": 1}));

@@ -25,16 +25,6 @@ pub struct QueueError {
     cause: String,
 }
 
-/// Results that nobody has any more.
-#[derive(Debug, thiserror::Error)]
-#[error("{lost} of {sent} results are lost: {first}")]
-pub struct LostError {
-    lost: usize,
-    sent: usize,
-    /// What went wrong first.
-    first: QueueError,
-}
-
 /// Why a message stays in the queue.
 #[derive(Debug, thiserror::Error)]
 enum Kept {
@@ -78,21 +68,21 @@ struct Received {
 
 impl Queue<'_> {
     /// Puts results into the queue, in as few messages as hold them. One that it does not take keeps no other from it.
-    pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> Result<(), LostError> {
-        let mut lost = 0;
-        let mut first = None;
+    /// Gives how many results are in the queue now, and what went wrong first.
+    pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> (usize, Option<QueueError>) {
+        let mut put = 0;
+        let mut first_error = None;
         for (count, body) in messages(results) {
             let request = self.aws.sqs().await.send_message().queue_url(self.url).message_body(body);
-            if let Err(error) = within(deadline, "takes no results", request.send()).await {
-                tracing::error!(results = count, "{error}");
-                lost += count;
-                first.get_or_insert(error);
+            match within(deadline, "takes no results", request.send()).await {
+                Ok(_) => put += count,
+                Err(error) => {
+                    tracing::error!(results = count, "{error}");
+                    first_error.get_or_insert(error);
+                }
             }
         }
-        match first {
-            Some(first) => Err(LostError { lost, sent: results.len(), first }),
-            None => Ok(()),
-        }
+        (put, first_error)
     }
 
     /// Delivers what is in the queue to the backend, a bounded part of it and until `deadline`. A message leaves the
