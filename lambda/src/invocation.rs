@@ -134,6 +134,7 @@ fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> Du
         interval: config.health_check_interval.mul_f64(DUE_AFTER),
         batch: config.check_concurrency as u32,
         check_timeout: config.health_check_timeout,
+        delay: Duration::ZERO,
         claimed: 0,
         left: event.count.unwrap_or(u32::MAX),
         ends,
