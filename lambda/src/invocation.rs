@@ -8,7 +8,7 @@ use easytier_probe::{
     Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink, Status,
     backend::ReportStyle,
     config::ConfigErrors,
-    cycle::{BackendPeers, ListedPeers, NoSink},
+    cycle::{BackendPeers, BoxError, ListedPeers, NoSink},
     run_cycle,
 };
 use lambda_runtime::LambdaEvent;
@@ -85,7 +85,9 @@ fn time_left(deadline_ms: u64, now: SystemTime) -> Duration {
 async fn with_backend(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<InvocationReport> {
     let (drained, mut cycle) = {
         let first = cycle_at(sandbox, event, ends).await?;
-        match is_unauthorized(&first.1) && first.1.checked == 0 && sandbox.forget_secrets().await {
+        let refused = [&first.1.fetch_error, &first.1.report_error].into_iter().flatten().any(is_unauthorized);
+        // With other secrets the next invocation fares better, and so does this one when it has done nothing yet.
+        match refused && sandbox.forget_secrets().await && first.1.checked == 0 {
             true => cycle_at(sandbox, event, ends).await?,
             false => first,
         }
@@ -180,9 +182,8 @@ async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> (u6
     (put as u64, error.map(|error| anyhow!("{lost} of {} results are lost: {error}", results.len())))
 }
 
-fn is_unauthorized(cycle: &CycleReport) -> bool {
-    let error = cycle.fetch_error.as_ref().and_then(|error| error.downcast_ref::<BackendError>());
-    error.is_some_and(BackendError::is_unauthorized)
+fn is_unauthorized(error: &BoxError) -> bool {
+    error.downcast_ref::<BackendError>().is_some_and(BackendError::is_unauthorized)
 }
 
 #[cfg(test)]
