@@ -48,7 +48,7 @@ locals {
   }
 
   alarm_list = flatten([
-    for region, about in var.regions : [
+    for region in keys(var.regions) : [
       for kind, alarm in local.alarm_kinds : merge(alarm, {
         key    = "${region}/${kind}"
         kind   = kind
@@ -93,7 +93,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 }
 
 # Of a metric without data CloudWatch looks at older data first, and would see the silence only after three periods more.
-# What is filled in is data.
+# What is filled in is data. The period is long enough for Lambda's metrics, which come a minute or two late.
 resource "aws_cloudwatch_metric_alarm" "silence" {
   for_each = var.regions
   region   = each.key

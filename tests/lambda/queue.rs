@@ -131,6 +131,22 @@ async fn what_the_backend_has_no_use_for_stays_in_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_report_per_node_has_no_word_for_does_not_wait() {
+    let (services, queue) = (aws::start().await, Queue::create("per-node").await);
+    // The second one's turn at the address comes after its deadline, which is no fault of its own: it is Unknown.
+    let (hub, mut variables) = Hub::with_peers(["tcp://127.1.0.1:1", "ws://127.1.0.1:1"]).await;
+    variables.extend([
+        ("REPORT_STYLE", "per-node".to_owned()),
+        ("HEALTH_CHECK_TIMEOUT", "300ms".to_owned()),
+        ("SPOOL_QUEUE_URL", queue.url.clone()),
+    ]);
+    variables.extend(aws::variables(&services.url));
+    hub.proxy.rule(|seen| if seen.path.starts_with("/nodes/") { Way::Refused(401) } else { Way::Through });
+    let answer = Function::start(variables).await.answer(json!({})).await;
+    assert_eq!([&answer["checked"], &answer["unknown"], &answer["spooled"]], [2, 1, 1], "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_hub_rejects_for_good_leaves_the_queue() {
     let Scene { hub, queue, mut function, .. } = scene("rejected", 1).await;
     queue.put(&json!({"results": [result_of(77)]}).to_string()).await;
