@@ -8,7 +8,6 @@ locals {
       statistic = "Sum"
       compare   = "GreaterThanOrEqualToThreshold"
       threshold = 1
-      missing   = "notBreaching"
     }
     throttles = {
       says      = "Lambda turns invocations away: the account's or the function's concurrency is used up"
@@ -18,17 +17,6 @@ locals {
       statistic = "Sum"
       compare   = "GreaterThanOrEqualToThreshold"
       threshold = 1
-      missing   = "notBreaching"
-    }
-    silence = {
-      says      = "nothing invokes the function: see the schedule and its role"
-      namespace = "AWS/Lambda"
-      metric    = "Invocations"
-      queue     = null
-      statistic = "Sum"
-      compare   = "LessThanThreshold"
-      threshold = 1
-      missing   = "breaching"
     }
     dead-letters = {
       says      = "events were given up: read them, mend the cause, and empty the queue"
@@ -38,7 +26,6 @@ locals {
       statistic = "Maximum"
       compare   = "GreaterThanOrEqualToThreshold"
       threshold = 1
-      missing   = "notBreaching"
     }
     spool-dead-letters = {
       says      = "results could not be delivered for days: send them back into the spool when the hub takes them again"
@@ -48,7 +35,6 @@ locals {
       statistic = "Maximum"
       compare   = "GreaterThanOrEqualToThreshold"
       threshold = 1
-      missing   = "notBreaching"
     }
     spool-age = {
       says      = "results wait for the hub: it is away, or refuses this probe's token"
@@ -58,20 +44,15 @@ locals {
       statistic = "Maximum"
       compare   = "GreaterThanThreshold"
       threshold = var.spool_age_alarm
-      missing   = "notBreaching"
     }
   }
 
   alarm_list = flatten([
-    for region, about in var.regions : [
+    for region in keys(var.regions) : [
       for kind, alarm in local.alarm_kinds : merge(alarm, {
         key    = "${region}/${kind}"
         kind   = kind
         region = region
-        # Five minutes, and three invocations that stay away where they come less often. A region that is paused is
-        # silent by intent.
-        period  = kind == "silence" ? 60 * ceil(max(300, 3 * local.intervals[region]) / 60) : 300
-        enabled = kind == "silence" ? about.enabled : true
       })
     ]
   ])
@@ -83,7 +64,6 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_name        = "${local.names[each.value.region]}-${each.value.kind}"
   alarm_description = "${local.names[each.value.region]}: ${each.value.says}"
-  actions_enabled   = each.value.enabled
 
   namespace   = each.value.namespace
   metric_name = each.value.metric
@@ -102,12 +82,55 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   statistic           = each.value.statistic
   comparison_operator = each.value.compare
   threshold           = each.value.threshold
-  period              = each.value.period
+  period              = 300
   evaluation_periods  = 1
-  treat_missing_data  = each.value.missing
+  treat_missing_data  = "notBreaching"
 
   alarm_actions = compact([var.regions[each.value.region].alarm_topic_arn])
   ok_actions    = compact([var.regions[each.value.region].alarm_topic_arn])
+
+  tags = var.tags
+}
+
+# Of a metric without data CloudWatch looks at older data first, and would see the silence only after three periods more.
+# What is filled in is data. The period is long enough for Lambda's metrics, which come a minute or two late.
+resource "aws_cloudwatch_metric_alarm" "silence" {
+  for_each = var.regions
+  region   = each.key
+
+  alarm_name        = "${local.names[each.key]}-silence"
+  alarm_description = "${local.names[each.key]}: nothing invokes the function: see the schedule and its role"
+  # A region that is paused is silent by intent.
+  actions_enabled = each.value.enabled
+
+  metric_query {
+    id          = "filled"
+    expression  = "FILL(invocations, 0)"
+    label       = "Invocations"
+    return_data = true
+  }
+
+  metric_query {
+    id          = "invocations"
+    return_data = false
+
+    metric {
+      namespace   = "AWS/Lambda"
+      metric_name = "Invocations"
+      dimensions  = { FunctionName = aws_lambda_function.this[each.key].function_name }
+      stat        = "Sum"
+      # Five minutes, and three invocations that stay away where they come less often.
+      period = 60 * ceil(max(300, 3 * local.intervals[each.key]) / 60)
+    }
+  }
+
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  evaluation_periods  = 1
+  treat_missing_data  = "breaching"
+
+  alarm_actions = compact([each.value.alarm_topic_arn])
+  ok_actions    = compact([each.value.alarm_topic_arn])
 
   tags = var.tags
 }

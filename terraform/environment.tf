@@ -10,9 +10,8 @@ locals {
       REGION       = coalesce(about.probe_region, region)
       SERVER_ID    = coalesce(about.server_id, local.names[region])
       REPORT_STYLE = var.report_style
-      # Shorter than the time to the next invocation, which would otherwise come a moment before the peers are due
-      # again, so that each is checked only every second time.
-      HEALTH_CHECK_INTERVAL = "${floor(local.intervals[region] * 3 / 4)}s"
+      # The time to the next invocation; a peer is due again a little before.
+      HEALTH_CHECK_INTERVAL = "${local.intervals[region]}s"
       HEALTH_CHECK_TIMEOUT  = var.check_timeout
       HEALTH_CHECK_PINGS    = tostring(var.check_pings)
       CHECK_CONCURRENCY     = tostring(var.check_concurrency)

@@ -12,7 +12,10 @@ output "functions" {
       dead_letters       = aws_sqs_queue.dead_letters[region].url
       node_token         = local.node_token_references[region]
       api_key            = local.api_key_references[region]
-      alarms             = [for alarm in local.alarm_list : aws_cloudwatch_metric_alarm.this[alarm.key].alarm_name if alarm.region == region]
+      alarms = concat(
+        [for alarm in local.alarm_list : aws_cloudwatch_metric_alarm.this[alarm.key].alarm_name if alarm.region == region],
+        [aws_cloudwatch_metric_alarm.silence[region].alarm_name],
+      )
     }
   }
 }

@@ -16,7 +16,10 @@ locals {
     ))
   }
 
-  # An event is worth trying again only until the next one comes. Neither service takes less than a minute, and Lambda
-  # no more than six hours.
-  event_ages = { for region, interval in local.intervals : region => min(max(60, interval), 21600) }
+  # Lambda waits for a minute before it tries a failed invocation again, and for two before the second time. What has
+  # become older than this meanwhile is given up untried: all attempts fit, and a minute to spare. Lambda keeps nothing
+  # for longer than six hours.
+  event_ages = {
+    for region, about in var.regions : region => min(max(240 + 3 * about.timeout, local.intervals[region]), 21600)
+  }
 }

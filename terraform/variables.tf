@@ -339,7 +339,7 @@ variable "log_retention_days" {
 }
 
 variable "retry_attempts" {
-  description = "How often an invocation that failed, or that could not be made, is tried again before the next one is due."
+  description = "How often an invocation that failed, or that could not be made, is tried again. Lambda waits for a minute before the first time and for two before the second; what fails still is a dead letter."
   type        = number
   default     = 1
   nullable    = false

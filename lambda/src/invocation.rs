@@ -2,11 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use chrono::Utc;
 use easytier_probe::{
-    Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink,
-    cycle::{BackendPeers, ListedPeers, NoSink},
+    Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink, Status,
+    backend::ReportStyle,
+    config::ConfigErrors,
+    cycle::{BackendPeers, BoxError, ListedPeers, NoSink},
     run_cycle,
 };
 use lambda_runtime::LambdaEvent;
@@ -17,7 +19,7 @@ use crate::{
     event::Event,
     peers::{DuePeers, FirstPeers},
     queue::Queue,
-    report::InvocationReport,
+    report::{InvocationReport, metrics},
     sandbox::Sandbox,
 };
 
@@ -27,25 +29,48 @@ const UNKNOWN: Duration = Duration::from_secs(30);
 /// Kept for what comes after the cycle: what the hub did not take goes into the queue, and the answer is written.
 const MARGIN: Duration = Duration::from_millis(1500);
 
+/// Of that, kept for the answer alone: an invocation whose time is over says nothing any more.
+const ANSWERING: Duration = Duration::from_millis(500);
+
 /// The part of the time in which the queue is drained, at most: one in so many.
 const DRAINING: u32 = 4;
 
+/// The part of the time to the next invocation after which a peer is due again. After the whole of it the next invocation
+/// would come a moment too early, and each peer be checked only every second time.
+const DUE_AFTER: f64 = 0.75;
+
 /// Does what the event asks for. An error is for the schedule's retry and the alarm to see.
-pub async fn run(sandbox: &Sandbox, event: LambdaEvent<Value>) -> anyhow::Result<InvocationReport> {
-    let ends = Instant::now() + time_left(event.context.deadline, SystemTime::now());
-    let request_id = event.context.request_id;
-    let event = Event::read(event.payload)?;
-    let report = match event.peers {
-        Some(mut peers) => {
-            peers.truncate(event.count.unwrap_or(u32::MAX) as usize);
-            let cycle = cycle(sandbox, &mut ListedPeers::new(peers), &NoSink, ends).await;
-            InvocationReport { region: event.region, cycle, spooled: 0, drained: 0 }
-        }
-        None => with_backend(sandbox, &event, ends).await?,
+pub async fn run(
+    sandbox: Result<&Sandbox, &ConfigErrors>,
+    event: LambdaEvent<Value>,
+) -> anyhow::Result<InvocationReport> {
+    let started = Instant::now();
+    let ends = started + time_left(event.context.deadline, SystemTime::now());
+    let outcome = match sandbox {
+        Ok(sandbox) => follow(sandbox, event.payload, ends).await,
+        Err(errors) => Err(errors.clone().into()),
     };
-    // CloudWatch makes metrics of such a line wherever it stands in the log.
-    println!("{}", report.metrics(&request_id, Utc::now()));
-    Ok(report)
+    let region = match (&outcome, sandbox) {
+        (Ok(report), _) => report.region.as_deref(),
+        (Err(_), Ok(sandbox)) => sandbox.config.region.as_deref(),
+        (Err(_), Err(_)) => None,
+    };
+    // CloudWatch makes metrics of such a line wherever it stands in the log. There is one whatever came of the invocation.
+    let report = outcome.as_ref().ok();
+    println!("{}", metrics(report, region, started.elapsed(), &event.context.request_id, Utc::now()));
+    let mut report = outcome?;
+    match report.failure.take() {
+        Some(failure) => Err(failure),
+        None => Ok(report),
+    }
+}
+
+async fn follow(sandbox: &Sandbox, event: Value, ends: Instant) -> anyhow::Result<InvocationReport> {
+    let event = Event::read(event)?;
+    let Some(mut peers) = event.peers else { return with_backend(sandbox, &event, ends).await };
+    peers.truncate(event.count.unwrap_or(u32::MAX) as usize);
+    let cycle = cycle(sandbox, &mut ListedPeers::new(peers), &NoSink, ends).await;
+    Ok(InvocationReport { region: event.region, cycle, spooled: 0, drained: 0, failure: None })
 }
 
 /// The time of the invocation. A deadline that has passed is one that nobody knows, as that of an emulator.
@@ -60,19 +85,18 @@ fn time_left(deadline_ms: u64, now: SystemTime) -> Duration {
 async fn with_backend(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<InvocationReport> {
     let (drained, mut cycle) = {
         let first = cycle_at(sandbox, event, ends).await?;
-        match is_unauthorized(&first.1) && first.1.checked == 0 && sandbox.forget_secrets().await {
+        let refused = [&first.1.fetch_error, &first.1.report_error].into_iter().flatten().any(is_unauthorized);
+        // With other secrets the next invocation fares better, and so does this one when it has done nothing yet.
+        match refused && sandbox.forget_secrets().await && first.1.checked == 0 {
             true => cycle_at(sandbox, event, ends).await?,
             false => first,
         }
     };
-    let spooled = spool(sandbox, &mut cycle, ends).await?;
-    if cycle.checked == 0
-        && let Some(error) = &cycle.fetch_error
-    {
-        bail!("nothing was checked: {error}");
-    }
+    let (spooled, lost) = spool(sandbox, &mut cycle, ends).await;
+    let nothing_checked = cycle.fetch_error.as_ref().filter(|_| cycle.checked == 0);
+    let failure = lost.or_else(|| nothing_checked.map(|error| anyhow!("nothing was checked: {error}")));
     let region = event.region.clone().or_else(|| sandbox.config.region.clone());
-    Ok(InvocationReport { region, cycle, spooled, drained })
+    Ok(InvocationReport { region, cycle, spooled, drained, failure })
 }
 
 /// Drains the queue and runs the cycle.
@@ -109,9 +133,10 @@ fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> Du
     let config = &sandbox.config;
     DuePeers {
         backend: backend.clone(),
-        interval: config.health_check_interval,
+        interval: config.health_check_interval.mul_f64(DUE_AFTER),
         batch: config.check_concurrency as u32,
         check_timeout: config.health_check_timeout,
+        delay: Duration::ZERO,
         claimed: 0,
         left: event.count.unwrap_or(u32::MAX),
         ends,
@@ -135,24 +160,30 @@ async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
     }
 }
 
-/// Puts what the hub did not take into the queue. Without one the invocation has failed.
-async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> anyhow::Result<u64> {
-    let results = std::mem::take(&mut cycle.undelivered_results);
+/// Puts what the hub did not take into the queue; gives how many results are there now, and why others are lost.
+async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> (u64, Option<anyhow::Error>) {
+    let mut results = std::mem::take(&mut cycle.undelivered_results);
+    if sandbox.config.report_style == ReportStyle::PerNode {
+        // Such a report has no word for them, so that they would wait for ever.
+        results.retain(|result| result.status != Status::Unknown);
+    }
     if results.is_empty() {
-        return Ok(0);
+        return (0, None);
     }
     let why = cycle.report_error.as_ref().map(ToString::to_string).unwrap_or_default();
     let Some(url) = &sandbox.queue_url else {
-        bail!("{} results are lost, because no SPOOL_QUEUE_URL is set: {why}", results.len());
+        let lost = anyhow!("{} results are lost, because no SPOOL_QUEUE_URL is set: {why}", results.len());
+        return (0, Some(lost));
     };
     tracing::warn!(results = results.len(), "results go into the queue: {why}");
-    Queue { aws: &sandbox.aws, url }.put(&results, ends).await?;
-    Ok(results.len() as u64)
+    let latest = ends.checked_sub(ANSWERING).unwrap_or(ends);
+    let (put, error) = Queue { aws: &sandbox.aws, url }.put(&results, latest).await;
+    let lost = results.len() - put;
+    (put as u64, error.map(|error| anyhow!("{lost} of {} results are lost: {error}", results.len())))
 }
 
-fn is_unauthorized(cycle: &CycleReport) -> bool {
-    let error = cycle.fetch_error.as_ref().and_then(|error| error.downcast_ref::<BackendError>());
-    error.is_some_and(BackendError::is_unauthorized)
+fn is_unauthorized(error: &BoxError) -> bool {
+    error.downcast_ref::<BackendError>().is_some_and(BackendError::is_unauthorized)
 }
 
 #[cfg(test)]
@@ -189,7 +220,7 @@ mod tests {
         let sandbox = Sandbox::new(Sources { environment, ..Sources::default() }, None).unwrap();
         let _panics = tracing_subscriber::registry().with(Panics).set_default();
         let event = LambdaEvent::new(json!({"peers": ["tcp://127.0.0.1:1"]}), Context::default());
-        let report = run(&sandbox, event).await.unwrap();
+        let report = run(Ok(&sandbox), event).await.unwrap();
         let report = serde_json::to_value(report).unwrap();
         assert_eq!((&report["checked"], &report["unknown"]), (&json!(1), &json!(1)), "{report}");
         assert_eq!(report["failures"], json!({"internal": 1}));

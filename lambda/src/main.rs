@@ -35,12 +35,7 @@ async fn main() -> Result<(), Error> {
     }
     // A configuration that is wrong is told to whoever invokes the function: of a process that ends, Lambda tells no
     // more than that it did.
-    let handler = service_fn(|event: LambdaEvent<Value>| async {
-        match &sandbox {
-            Ok(sandbox) => invocation::run(sandbox, event).await,
-            Err(errors) => Err(errors.clone().into()),
-        }
-    });
+    let handler = service_fn(|event: LambdaEvent<Value>| invocation::run(sandbox.as_ref(), event));
     lambda_runtime::run(handler).await
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use easytier_probe::{
-    Backend, PeerSource,
+    Backend, Peer, PeerSource,
     backend::ClaimRequest,
     cycle::{BoxError, Page},
 };
@@ -27,6 +27,9 @@ pub struct DuePeers {
     pub batch: u32,
     /// The deadline of one check, unless a peer has a longer one.
     pub check_timeout: Duration,
+    /// What checks with a longer deadline can take in all, spread over those that run at the same time: by so much they
+    /// can delay the others.
+    pub delay: Duration,
     /// Batches that were claimed.
     pub claimed: u32,
     /// How many more this invocation may take.
@@ -47,7 +50,7 @@ impl PeerSource for DuePeers {
             interval: self.interval,
             lease: Duration::from_secs(rest).min(LONGEST_LEASE),
         };
-        let claim = self.backend.claim(wanted, deadline).await?;
+        let mut claim = self.backend.claim(wanted, deadline).await?;
         if claim.peers.is_empty() {
             return Ok(None);
         }
@@ -55,17 +58,38 @@ impl PeerSource for DuePeers {
             true => self.left.saturating_sub(claim.peers.len() as u32),
             false => 0,
         };
+        self.shorten(&mut claim.peers, deadline.saturating_duration_since(Instant::now()));
         self.claimed += 1;
-        let longest = claim.peers.iter().filter_map(|peer| peer.timeout).max().unwrap_or_default();
-        self.check_timeout = self.check_timeout.max(longest);
         Ok(Some(Page { peers: claim.peers, skipped: claim.skipped.into() }))
     }
 }
 
 impl DuePeers {
+    /// What checks with the usual deadline can take until another batch is done.
+    fn usual(&self) -> Duration {
+        self.check_timeout * (self.claimed + 1).min(ROUNDS)
+    }
+
+    /// Gives the checks of a batch no longer deadlines than there is time for in what is `left`: a peer that is claimed is
+    /// judged.
+    fn shorten(&mut self, peers: &mut [Peer], left: Duration) {
+        let usual = self.check_timeout;
+        let longer = peers.iter_mut().filter_map(|peer| peer.timeout.as_mut()).filter(|timeout| **timeout > usual);
+        let longer: Vec<&mut Duration> = longer.collect();
+        // One that starts last has waited for its share of all others.
+        let delaying = 1.0 + longer.len() as f64 / f64::from(self.batch);
+        let longest = left.saturating_sub(self.usual() + self.delay).div_f64(delaying).max(usual);
+        for timeout in longer {
+            *timeout = longest.min(*timeout);
+            self.delay += *timeout / self.batch;
+        }
+    }
+
     /// Whether another batch would be done by the time that is left for checks.
     fn can_finish(&self, left: Duration) -> bool {
-        let needed = CLAIMING + self.check_timeout * (self.claimed + 1).min(ROUNDS);
+        // The places that long checks hold make one round more of the others.
+        let more = if self.delay.is_zero() { Duration::ZERO } else { self.delay + self.check_timeout };
+        let needed = CLAIMING + self.usual() + more;
         if left < needed && self.claimed == 0 {
             tracing::warn!(
                 "nothing is checked: {left:.1?} is left for checks, which can take {needed:.1?}; give the \

@@ -25,6 +25,31 @@ pub struct QueueError {
     cause: String,
 }
 
+/// Why a message stays in the queue.
+#[derive(Debug, thiserror::Error)]
+enum Kept {
+    #[error("a message holds no results that this version can read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error(transparent)]
+    Undelivered(#[from] BackendError),
+    #[error(
+        "the backend stored {stored} and rejected {rejected} of {sent}; see whether BACKEND_BASE_URL is that of the hub, \
+         and REPORT_STYLE one that reports results"
+    )]
+    NotStored { stored: u32, rejected: usize, sent: usize },
+}
+
+impl Kept {
+    /// Whether another message may fare better.
+    fn is_of_the_message(&self) -> bool {
+        match self {
+            Self::Unreadable(_) => true,
+            Self::Undelivered(error) => error.is_final(),
+            Self::NotStored { .. } => false,
+        }
+    }
+}
+
 /// A queue of results.
 pub struct Queue<'a> {
     pub aws: &'a Aws,
@@ -42,17 +67,26 @@ struct Received {
 }
 
 impl Queue<'_> {
-    /// Puts results into the queue, in as few messages as hold them.
-    pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> Result<(), QueueError> {
-        for body in messages(results) {
+    /// Puts results into the queue, in as few messages as hold them. One that it does not take keeps no other from it.
+    /// Gives how many results are in the queue now, and what went wrong first.
+    pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> (usize, Option<QueueError>) {
+        let mut put = 0;
+        let mut first_error = None;
+        for (count, body) in messages(results) {
             let request = self.aws.sqs().await.send_message().queue_url(self.url).message_body(body);
-            within(deadline, "takes no results", request.send()).await?;
+            match within(deadline, "takes no results", request.send()).await {
+                Ok(_) => put += count,
+                Err(error) => {
+                    tracing::error!(results = count, "{error}");
+                    first_error.get_or_insert(error);
+                }
+            }
         }
-        Ok(())
+        (put, first_error)
     }
 
     /// Delivers what is in the queue to the backend, a bounded part of it and until `deadline`. A message leaves the
-    /// queue when the backend has stored it. Gives the number of results delivered.
+    /// queue when the backend has stored or rejected each of its results. Gives the number of results stored.
     pub async fn drain(&self, backend: &Backend, deadline: Instant) -> Result<u64, QueueError> {
         let mut delivered = 0;
         let mut taken = 0;
@@ -64,11 +98,13 @@ impl Queue<'_> {
             taken += received.len();
             for message in received {
                 match deliver(&message, backend, deadline).await {
-                    Ok(results) => delivered += results,
+                    Ok(results) => {
+                        delivered += results;
+                        self.delete(message, deadline).await?;
+                    }
                     // It is kept for somebody to look at, until the queue gives it up.
-                    Err(error) if error.is_final() => {
-                        tracing::error!("results stay in the queue, which the hub does not take: {error}");
-                        continue;
+                    Err(error) if error.is_of_the_message() => {
+                        tracing::error!("results stay in the queue: {error}");
                     }
                     Err(error) => {
                         // The message comes back by itself, and so do those that were received with it.
@@ -76,7 +112,6 @@ impl Queue<'_> {
                         return Ok(delivered);
                     }
                 }
-                self.delete(message, deadline).await?;
             }
         }
         Ok(delivered)
@@ -96,32 +131,33 @@ impl Queue<'_> {
     }
 }
 
-/// Delivers the results of a message; gives their number. What holds no results counts as delivered.
-async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Result<u64, BackendError> {
-    match serde_json::from_str::<Received>(message.body().unwrap_or_default()) {
-        Ok(Received { results }) => {
-            backend.send_results(Uuid::now_v7(), &results, deadline).await?;
-            Ok(results.len() as u64)
-        }
-        Err(error) => {
-            tracing::error!(%error, "a message that holds no results; it leaves the queue");
-            Ok(0)
-        }
+/// Delivers the results of a message; gives the number of those that are stored now.
+async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Result<u64, Kept> {
+    let Received { results } = serde_json::from_str(message.body().unwrap_or_default())?;
+    let delivery = backend.send_results(Uuid::now_v7(), &results, deadline).await?;
+    let (stored, rejected) = (delivery.accepted + delivery.duplicates, delivery.rejected.len());
+    if delivery.not_wanted > 0 || stored as usize + rejected != results.len() {
+        return Err(Kept::NotStored { stored, rejected, sent: results.len() });
     }
+    if let Some(first) = delivery.rejected.first() {
+        tracing::warn!(rejected, "the hub has rejected results from the queue: {}", first.reason);
+    }
+    Ok(stored.into())
 }
 
-/// The bodies of messages that hold `results`, each as long as it may be.
-fn messages(results: &[CheckResult]) -> Vec<String> {
+/// Messages that hold `results`, each with their number and its body, which is as long as it may be. One with a single
+/// result may be longer; the queue says whether it takes it.
+fn messages(results: &[CheckResult]) -> Vec<(usize, String)> {
     let body = serde_json::to_string(&Sent { results }).expect("a result can be written");
     match results.len() {
         0 => Vec::new(),
         length if length > 1 && body.len() > MAX_MESSAGE => {
             let (first, second) = results.split_at(length / 2);
-            let mut bodies = messages(first);
-            bodies.extend(messages(second));
-            bodies
+            let mut all = messages(first);
+            all.extend(messages(second));
+            all
         }
-        _ => vec![body],
+        length => vec![(length, body)],
     }
 }
 

@@ -1,5 +1,8 @@
 //! What an invocation says: to its caller, and to CloudWatch.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use easytier_probe::CycleReport;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,33 +20,40 @@ pub struct InvocationReport {
     pub spooled: u64,
     /// Results that came out of the queue and were delivered, before the checks.
     pub drained: u64,
+    /// Why the invocation has failed all the same.
+    #[serde(skip)]
+    pub failure: Option<anyhow::Error>,
 }
 
-impl InvocationReport {
-    /// A line from which CloudWatch makes metrics (its embedded metric format).
-    pub fn metrics(&self, request_id: &str, now: chrono::DateTime<chrono::Utc>) -> Value {
-        let cycle = &self.cycle;
-        let counts = [
-            ("checked", cycle.checked),
-            ("online", cycle.online),
-            ("offline", cycle.offline),
-            ("unknown", cycle.unknown),
-            ("spooled", self.spooled),
-        ];
-        let mut metrics: Vec<Value> = counts.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
-        metrics.push(json!({"Name": "duration", "Unit": "Milliseconds"}));
-        let mut line = json!({
-            "_aws": {
-                "Timestamp": now.timestamp_millis(),
-                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [["region"]], "Metrics": metrics }],
-            },
-            "requestId": request_id,
-            "region": self.region.as_deref().unwrap_or("default"),
-            "duration": cycle.duration_ms,
-        });
-        for (name, count) in counts {
-            line[name] = count.into();
-        }
-        line
+/// A line from which CloudWatch makes metrics (its embedded metric format). Without a `report` nothing was done.
+pub fn metrics(
+    report: Option<&InvocationReport>,
+    region: Option<&str>,
+    took: Duration,
+    request_id: &str,
+    now: DateTime<Utc>,
+) -> Value {
+    let count = |count: fn(&InvocationReport) -> u64| report.map(count).unwrap_or_default();
+    let counts = [
+        ("checked", count(|report| report.cycle.checked)),
+        ("online", count(|report| report.cycle.online)),
+        ("offline", count(|report| report.cycle.offline)),
+        ("unknown", count(|report| report.cycle.unknown)),
+        ("spooled", count(|report| report.spooled)),
+    ];
+    let mut metrics: Vec<Value> = counts.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
+    metrics.push(json!({"Name": "duration", "Unit": "Milliseconds"}));
+    let mut line = json!({
+        "_aws": {
+            "Timestamp": now.timestamp_millis(),
+            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [["region"]], "Metrics": metrics }],
+        },
+        "requestId": request_id,
+        "region": region.unwrap_or("default"),
+        "duration": took.as_secs_f64() * 1000.0,
+    });
+    for (name, count) in counts {
+        line[name] = count.into();
     }
+    line
 }

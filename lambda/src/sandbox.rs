@@ -10,9 +10,9 @@ use tracing_subscriber::EnvFilter;
 use crate::{aws::Aws, logging, secrets};
 
 /// Defaults other than those of a machine: strangers may invoke a function, and its neighbours are others'.
-/// The log is CloudWatch's to read. Peers are due again a little before the next minute's invocation.
+/// The log is CloudWatch's to read. There is an invocation every minute.
 const DEFAULTS: [(&str, &str); 3] =
-    [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "45s"), ("LOG_FORMAT", "json")];
+    [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "60s"), ("LOG_FORMAT", "json")];
 
 /// The variables that the function reads.
 const VARIABLES: [&str; 15] = [

@@ -67,7 +67,10 @@ run "everything_is_in_its_region" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 18 && alltrue([for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.region == split("/", key)[0]])
+    condition = (
+      length(aws_cloudwatch_metric_alarm.this) == 15 && length(aws_cloudwatch_metric_alarm.silence) == 3
+      && alltrue([for key, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.silence) : alarm.region == split("/", key)[0]])
+    )
     error_message = "Each region has six alarms of its own."
   }
 
@@ -125,11 +128,11 @@ run "function" {
     condition = (
       aws_lambda_function_event_invoke_config.this["eu-central-1"].function_name == "easytier-uptime-eu-central-1"
       && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_retry_attempts == 1
-      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_event_age_in_seconds == 60
+      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_event_age_in_seconds == 390
       && aws_lambda_function_event_invoke_config.this["us-east-1"].maximum_event_age_in_seconds == 7200
       && aws_lambda_function_event_invoke_config.this["ap-southeast-1"].maximum_event_age_in_seconds == 600
     )
-    error_message = "Events are not tried again until the next one is due."
+    error_message = "An event is too old before it was tried as often as the module says."
   }
 }
 
@@ -146,7 +149,7 @@ run "environment" {
       API_KEY               = "ssm:/easytier-uptime/eu-central-1/api-key"
       BACKEND_BASE_URL      = "https://hub.example.net"
       CHECK_CONCURRENCY     = "512"
-      HEALTH_CHECK_INTERVAL = "45s"
+      HEALTH_CHECK_INTERVAL = "60s"
       HEALTH_CHECK_PINGS    = "3"
       HEALTH_CHECK_TIMEOUT  = "5s"
       LOG_FORMAT            = "json"
@@ -166,7 +169,7 @@ run "environment" {
       && aws_lambda_function.this["us-east-1"].environment[0].variables["SERVER_ID"] == "probe-7"
       && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_TIMEOUT"] == "8s"
       && aws_lambda_function.this["us-east-1"].environment[0].variables["RUST_BACKTRACE"] == "1"
-      && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_INTERVAL"] == "5400s"
+      && aws_lambda_function.this["us-east-1"].environment[0].variables["HEALTH_CHECK_INTERVAL"] == "7200s"
       && aws_lambda_function.this["us-east-1"].environment[0].variables["SPOOL_QUEUE_URL"] == aws_sqs_queue.spool["us-east-1"].url
     )
     error_message = "A region's own environment does not reach its function."
@@ -263,8 +266,8 @@ run "schedule" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 60
-    error_message = "An event is tried again although the next one has come."
+    condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 390
+    error_message = "An event is too old before it was tried again."
   }
 }
 
@@ -390,7 +393,7 @@ run "the_schedule_may_do_no_more_than_it_needs" {
 run "alarms" {
   assert {
     condition = {
-      for kind in ["errors", "throttles", "silence", "dead-letters", "spool-dead-letters", "spool-age"] : kind => join(" ", [
+      for kind in ["errors", "throttles", "dead-letters", "spool-dead-letters", "spool-age"] : kind => join(" ", [
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].statistic,
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].namespace,
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].metric_name,
@@ -404,7 +407,6 @@ run "alarms" {
       } == {
       errors             = "Sum AWS/Lambda Errors GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
       throttles          = "Sum AWS/Lambda Throttles GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
-      silence            = "Sum AWS/Lambda Invocations LessThanThreshold 1 300 1 breaching easytier-uptime-eu-central-1"
       dead-letters       = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-dead-letters"
       spool-dead-letters = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-spool-dead-letters"
       spool-age          = "Maximum AWS/SQS ApproximateAgeOfOldestMessage GreaterThanThreshold 900 300 1 notBreaching easytier-uptime-eu-central-1-spool"
@@ -422,18 +424,35 @@ run "alarms" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["ap-southeast-1/silence"].period == 1800 && aws_cloudwatch_metric_alarm.this["us-east-1/silence"].period == 21600
+    condition = alltrue([
+      for region, alarm in aws_cloudwatch_metric_alarm.silence :
+      one([for query in alarm.metric_query : query.expression if query.return_data]) == "FILL(invocations, 0)"
+      && one([for query in alarm.metric_query : query.metric[0] if query.id == "invocations"]).namespace == "AWS/Lambda"
+      && one([for query in alarm.metric_query : query.metric[0] if query.id == "invocations"]).metric_name == "Invocations"
+      && one([for query in alarm.metric_query : query.metric[0] if query.id == "invocations"]).stat == "Sum"
+      && one([for query in alarm.metric_query : query.metric[0] if query.id == "invocations"]).dimensions == tomap({ FunctionName = "easytier-uptime-${region}" })
+      && alarm.comparison_operator == "LessThanThreshold" && alarm.threshold == 1
+      && alarm.evaluation_periods == 1 && alarm.treat_missing_data == "breaching"
+    ])
+    error_message = "Silence is no alarm, or one that comes late."
+  }
+
+  assert {
+    condition = {
+      for region, alarm in aws_cloudwatch_metric_alarm.silence :
+      region => one([for query in alarm.metric_query : query.metric[0].period if query.id == "invocations"])
+    } == { ap-southeast-1 = 1800, eu-central-1 = 300, us-east-1 = 21600 }
     error_message = "A region that is invoked less often is silent for longer before it is an alarm."
   }
 
   assert {
-    condition     = !aws_cloudwatch_metric_alarm.this["us-east-1/silence"].actions_enabled && aws_cloudwatch_metric_alarm.this["us-east-1/errors"].actions_enabled && aws_cloudwatch_metric_alarm.this["eu-central-1/silence"].actions_enabled
+    condition     = !aws_cloudwatch_metric_alarm.silence["us-east-1"].actions_enabled && aws_cloudwatch_metric_alarm.this["us-east-1/errors"].actions_enabled != false && aws_cloudwatch_metric_alarm.silence["eu-central-1"].actions_enabled
     error_message = "A region that is paused must not be reported for its silence, and for nothing else be left out."
   }
 
   assert {
     condition = alltrue([
-      for key, alarm in aws_cloudwatch_metric_alarm.this :
+      for key, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.silence) :
       alarm.alarm_actions == toset(startswith(key, "eu-") ? ["arn:aws:sns:eu-central-1:123456789012:alarms"] : [])
       && alarm.ok_actions == alarm.alarm_actions
     ])
@@ -448,7 +467,7 @@ run "the_longest_rate_still_has_an_alarm_for_silence" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["eu-central-1/silence"].period == 86400
+    condition     = one([for query in aws_cloudwatch_metric_alarm.silence["eu-central-1"].metric_query : query.metric[0].period if query.id == "invocations"]) == 86400
     error_message = "CloudWatch looks back a day at most."
   }
 

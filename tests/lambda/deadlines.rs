@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use easytier_uptime_hub::{model::PeerSpec, time::Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -44,6 +45,23 @@ async fn only_what_can_be_finished_is_claimed() {
     let rest = Function::start(variables).await.answer(json!({})).await;
     assert_eq!(rest["checked"], PEERS - checked, "{rest}");
     assert_distinct(&hub.claimed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_with_a_long_timeout_is_judged_and_keeps_no_other_from_it() {
+    const OTHERS: usize = 12;
+    let (_listener, url) = silent(1).await;
+    let (hub, mut variables) = Hub::with_peers::<String>([]).await;
+    let patient = PeerSpec { timeout: Some(Duration::from_secs(60)), ..PeerSpec::new(url[0].parse().unwrap()) };
+    hub.store.import_peers(&[patient], Timestamp::now()).await.unwrap();
+    hub.add(node::refusing(OTHERS)).await;
+    // It is in the first of four batches.
+    variables.extend([("HEALTH_CHECK_TIMEOUT", "300ms".to_owned()), ("CHECK_CONCURRENCY", "4".to_owned())]);
+    let mut function = Function::start(variables).await;
+    // Not even all of it is enough for the one.
+    let answer = function.answer_within(json!({}), Duration::from_secs(10)).await;
+    assert_eq!([&answer["checked"], &answer["skipped"]], [OTHERS + 1, 0], "{answer}");
+    assert_eq!(hub.records().await, [1; OTHERS + 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -39,7 +39,8 @@ async fn a_cold_start_checks_what_is_due_and_warm_invocations_go_on_with_what_it
     assert_eq!(hub.proxy.connections(), 1, "a connection was made again");
     let status: Value = serde_json::from_str(&hub.proxy.seen_of("/nodes/status")[0].body).unwrap();
     assert_eq!(status["metadata"]["server_id"], "uptime-us-east-1");
-    assert_eq!(status["metadata"]["check_interval"], 45);
+    assert_eq!(status["metadata"]["check_interval"], 60, "the time to the next invocation");
+    assert!(hub.proxy.seen_of("/peers").iter().any(|seen| seen.query.contains("interval=45")), "due a little before");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -49,22 +49,38 @@ async fn lines_are_json_with_the_id_of_their_request_and_hold_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_invocation_gives_one_line_of_metrics() {
-    let (_hub, mut variables) = Hub::with_peers([node::url(8)].into_iter().chain(node::refusing(1))).await;
+async fn each_invocation_gives_one_line_of_metrics_whatever_comes_of_it() {
+    let (hub, mut variables) = Hub::with_peers([node::url(8)].into_iter().chain(node::refusing(1))).await;
     variables.push(("REGION", "eu".to_owned()));
     let mut function = Function::start(variables).await;
     function.answer(json!({})).await;
     function.answer(json!({})).await;
-    let log = function.end();
-    let lines: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let metrics: Vec<&Value> = lines.iter().filter(|line| line.get("_aws").is_some()).collect();
-    assert_eq!(metrics.len(), 2, "{log:#?}");
-    let values =
-        |line: &Value| ["checked", "online", "offline", "unknown", "spooled"].map(|name| line[name].as_u64().unwrap());
-    assert_eq!(metrics.iter().map(|line| values(line)).collect::<Vec<_>>(), [[2, 1, 1, 0, 0], [0; 5]]);
-    for line in metrics {
+    // It fails before anything is done, ...
+    function.error(json!({"count": 0})).await;
+    hub.proxy.refuse("/peers", 503);
+    function.error(json!({})).await;
+    // ... and when all is done, because there is no queue for what the hub does not take.
+    hub.proxy.refuse("/results", 503);
+    function.error(json!({"claim": false})).await;
+    let all = metrics_of(&function.end());
+    let values = |line: &Value| {
+        assert_eq!(line["region"], "eu", "{line}");
+        ["checked", "online", "offline", "unknown", "spooled"].map(|name| line[name].as_u64().unwrap())
+    };
+    let done = [2, 1, 1, 0, 0];
+    assert_eq!(all.iter().map(values).collect::<Vec<_>>(), [done, [0; 5], [0; 5], [0; 5], done]);
+    for line in &all {
         assert_embedded(line);
     }
+
+    let mut misconfigured = Function::start([("HEALTH_CHECK_TIMEOUT", "never")]).await;
+    misconfigured.error(json!({})).await;
+    assert_eq!(metrics_of(&misconfigured.end()).len(), 1);
+}
+
+fn metrics_of(log: &[String]) -> Vec<Value> {
+    let lines = log.iter().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    lines.filter(|line| line.get("_aws").is_some()).collect()
 }
 
 /// What CloudWatch asks of a line to make metrics of it.

@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use crate::{aws, function::Function, hub::Hub, node};
+use crate::{
+    aws::{self, Queue},
+    function::Function,
+    hub::Hub,
+    node,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parameter_is_read_once_for_all_invocations() {
@@ -38,6 +43,21 @@ async fn a_rotated_parameter_is_read_again_when_the_hub_refuses_the_old_one() {
     hub.revoke_tokens().await;
     let error = function.error(json!({})).await;
     assert!(error.contains("401"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_read_again_too_when_only_the_report_is_refused() {
+    let (services, (hub, mut variables)) = (aws::start().await, Hub::with_peers(node::refusing(1)).await);
+    let queue = Queue::create("refused-report").await;
+    aws::put_parameter("/uptime/refused-report", &hub.token("by-reference").await).await;
+    refer(&mut variables, "ssm:/uptime/refused-report", &services.url);
+    variables.push(("SPOOL_QUEUE_URL", queue.url.clone()));
+    let mut function = Function::start(variables).await;
+    hub.proxy.refuse("/results", 401);
+    assert_eq!(function.answer(json!({})).await["spooled"], 1);
+    hub.proxy.let_through();
+    assert_eq!(function.answer(json!({})).await["drained"], 1);
+    assert_eq!(services.seen_of("GetParameter").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
