@@ -69,7 +69,7 @@ impl CheckPlan {
     }
 
     fn watch(&self) -> WatchOptions {
-        WatchOptions { interval: self.interval, concurrency: self.concurrency }
+        WatchOptions { interval: self.interval, timeout: self.checks.timeout, concurrency: self.concurrency }
     }
 }
 

@@ -130,8 +130,10 @@ impl Default for Times {
 impl Figures {
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("easytier_uptime_probe");
-        registry.register("checks", "Checks, by verdict and failure code", self.checks.clone());
-        registry.register("checks_missed", "Checks not done because the one before was not over", self.missed.clone());
+        let checks = "Checks, by verdict and failure code; one that lasts over several intervals counts for each";
+        registry.register("checks", checks, self.checks.clone());
+        let missed = "Checks not done because the probe was late; no other counts for them";
+        registry.register("checks_missed", missed, self.missed.clone());
         registry.register("cycles_skipped", "Cycles not run because the one before was not over", self.skipped.clone());
         for (name, help, histogram) in [
             ("check_duration", "Time that a check took", &self.check_time),
@@ -154,7 +156,7 @@ impl Figures {
         let result = &report.result;
         let status = result.status.as_str();
         let code = result.error.map(|code| code.as_str()).unwrap_or_default();
-        self.checks.get_or_create(&Verdict { status, code }).inc();
+        self.checks.get_or_create(&Verdict { status, code }).inc_by(u64::from(result.checks));
         let took = report.timings.total();
         self.check_time.0.observe(took.as_secs_f64());
         self.lag.0.observe(since_due.saturating_sub(took).as_secs_f64());
