@@ -352,6 +352,11 @@ impl Vitals {
         self.known(|known| known.backend.get(&request).is_none_or(|trouble| trouble.again_at <= Instant::now()))
     }
 
+    /// Why the backend does not do this, if it did not the last time.
+    pub fn backend_error(&self, request: Ask) -> Option<BackendError> {
+        self.known(|known| known.backend.get(&request).map(|trouble| trouble.error.clone()))
+    }
+
     /// Whether peers are checked, whatever becomes of the results.
     pub fn is_alive(&self) -> bool {
         self.overdue().is_none()
