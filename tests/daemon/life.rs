@@ -137,6 +137,23 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     daemon.stop().await;
 }
 
+#[tokio::test]
+async fn the_password_of_another_database_is_shown() {
+    let folder = Folder::new();
+    let standalone = folder.start(&[]).await;
+    let passwords = || {
+        let printed = standalone.printed().into_iter();
+        printed.filter(|line| line.starts_with("admin password: ")).collect::<Vec<_>>()
+    };
+    until("a password", async || !passwords().is_empty()).await;
+    folder.set(&[("DATABASE_PATH", "another.db")]);
+    standalone.signal(Signal::HUP);
+    until("the other password", async || passwords().len() == 2).await;
+    assert_ne!(passwords()[0], passwords()[1]);
+    // What programs read is said once.
+    assert_eq!(standalone.printed().iter().filter(|line| line.starts_with("listening on")).count(), 1);
+}
+
 /// The host alone changes, so that its own socket is in the way.
 #[tokio::test]
 async fn it_moves_to_another_address_with_the_same_port() {
