@@ -8,7 +8,7 @@ use std::sync::{
 use easytier_probe::Scheme;
 
 use crate::{
-    await_checks,
+    NEVER, await_checks,
     hub::Hub,
     node,
     program::Folder,
@@ -87,6 +87,22 @@ async fn cycles_run_by_an_interval_and_by_a_cron_expression() {
     daemon.reload_until("a cycle of").await;
     await_checks(&daemon, 1, 3).await;
     crate::assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}
+
+#[tokio::test]
+async fn the_hub_is_told_of_the_longest_pause_of_a_schedule() {
+    let hub = Hub::start().await;
+    let token = hub.token("probe-1").await;
+    for (expression, hours) in [("0 30 8-18 * * MON-FRI", 62), (NEVER, 365 * 24)] {
+        let folder = Folder::of_probe(&hub.url(), &token);
+        folder.set(&[("PROBE_SCHEDULE", expression)]);
+        let _daemon = folder.daemon().await;
+        until(expression, async || {
+            let server = hub.server(&token, "probe-1").await;
+            server.is_some_and(|server| server["check_interval"] == hours * 3600)
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
