@@ -35,9 +35,9 @@ Examples:
   easytier-uptime daemon --probe-schedule '0 */10 * * * *' --probe-timezone Asia/Shanghai
       all peers every ten minutes, each on a session of its own
 
-The peers and what was seen of them are kept in a local database, so that nothing is lost when the
-backend is away or this process is killed: the peers of the last good fetch go on being checked, and
-the results are delivered when the backend is back.
+The peers and the results are kept in a local database, and last when the backend is away or this
+process is killed: the peers of the last good fetch go on being checked, and the results are
+delivered when the backend is back.
 
 GET /health, /metrics and the public API of the local history are served at SERVER_HOST:SERVER_PORT;
 the first line that is printed is this address.

@@ -45,7 +45,7 @@ pub trait Service: Sized {
         false
     }
 
-    /// Serves on `listener` until it is told how to end. `is_first`: whether it has served before in this process.
+    /// Serves on `listener` until it is told how to end. `is_first`: whether nothing has served before it in this process.
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()>;
 }
 

@@ -15,6 +15,7 @@ use easytier_probe::{
 };
 
 use easytier_uptime_hub::tuning::Intervals;
+use tokio::time::Instant;
 
 use crate::{
     jobs::Job,
@@ -69,7 +70,7 @@ impl CheckPlan {
     }
 
     fn watch(&self) -> WatchOptions {
-        WatchOptions { interval: self.interval, concurrency: self.concurrency }
+        WatchOptions { interval: self.interval, timeout: self.checks.timeout, concurrency: self.concurrency }
     }
 }
 
@@ -131,12 +132,13 @@ impl Checking {
         }
     }
 
-    /// Runs one cycle over all peers, where there are cycles.
+    /// Runs one cycle over all peers, which is due now, where there are cycles.
     pub async fn cycle(&self) {
+        let due = Instant::now();
         let Mode::Cycles { checker, peers, concurrency, budget } = &self.mode else { return };
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let options = CycleOptions { concurrency: *concurrency, budget: *budget, ..CycleOptions::default() };
-        let observe = |peer: &Peer, report: &_| self.observer.observe(peer, report, Duration::ZERO);
+        let observe = |peer: &Peer, report: &_| self.observer.observe(peer, report, due.elapsed());
         let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;
         self.observer.flush();
         tracing::info!(

@@ -9,10 +9,11 @@ use easytier_uptime_hub::{
     store::{Store, StoreError},
     upkeep::upkeep,
 };
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backoff::Backoff,
     checking::CheckPlan,
     jobs::Job,
     link::link,
@@ -21,7 +22,7 @@ use crate::{
     registrar::{ClientError, Registrar},
     schedule::Schedule,
     upload::{SpoolLimits, Uploader},
-    vitals::Vitals,
+    vitals::{Ask, Vitals},
 };
 
 /// How long requests under way may take at the end.
@@ -139,11 +140,21 @@ pub async fn run_daemon(
 
     let (farewell, is_farewell) = oneshot::channel();
     let at_first = {
-        let (fetch, tell, mut link) = (fetch.clone(), tell.clone(), link.clone());
+        let (fetch, tell, mut link, vitals) = (fetch.clone(), tell.clone(), link.clone(), Arc::clone(&vitals));
         async move {
             link.ready().await;
             fetch.run().await;
             tell.run().await;
+            // Without a list there may be nothing to watch, and the next fetch may be an hour away.
+            let mut backoff = Backoff::default();
+            while let Some(error) = vitals.backend_error(Ask::Peers) {
+                let pause = backoff.after(&error);
+                if pause >= options.fetch_interval {
+                    return;
+                }
+                sleep(pause).await;
+                fetch.run().await;
+            }
         }
     };
     let router = api::monitoring_router(store.clone(), Arc::clone(&vitals) as _);

@@ -19,7 +19,7 @@ use crate::{
     vitals::{Loss, Vitals},
 };
 
-/// What a crash may lose.
+/// What a crash may lose of the results; checks that the observer has not condensed to one are lost with them.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Results of one transaction.

@@ -83,7 +83,7 @@ impl Observer {
         pending.extend(observed.condenser.add(result.clone()).into_iter().flatten());
     }
 
-    /// Checks that were not done because the one before was not over.
+    /// Checks that were not done because the probe was late.
     pub fn missed(&self, checks: u64) {
         self.figures.missed(checks);
     }

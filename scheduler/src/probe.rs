@@ -45,11 +45,8 @@ impl Probe {
     /// The probe of these vitals with another plan, for when it has ended with the one before.
     pub async fn with_vitals(store: Store, identity: ProbeIdentity, plan: CheckPlan, vitals: Arc<Vitals>) -> Self {
         let observer = Arc::new(Observer::new(vitals.figures.clone()));
-        let interval = match plan.schedule {
-            Some(_) => plan.longest_pause(),
-            None => plan.interval,
-        };
-        vitals.watch(interval, Arc::clone(&observer));
+        let schedule = plan.schedule.clone().unwrap_or(Schedule::Every(plan.interval));
+        vitals.watch(schedule, plan.zone, Arc::clone(&observer));
         let stored = Arc::new(Notify::new());
         let status = StatusReporter {
             store: store.clone(),

@@ -19,6 +19,9 @@ use crate::{
 /// How long a report may take, with all its attempts.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The longest pause that a hub takes: a leap year is more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Reports on the probe.
 pub struct StatusReporter {
     pub store: Store,
@@ -56,7 +59,7 @@ impl StatusReporter {
             total_monitored_nodes: summary.total(),
             healthy_nodes: summary.online,
             server_id: Some(self.probe.server_id.clone()),
-            check_interval: self.longest_pause,
+            check_interval: self.longest_pause.min(LONGEST_PAUSE),
             holds_sessions: self.holds_sessions,
         };
         match backend.report_status(&report, Instant::now() + PATIENCE).await {

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
+use chrono_tz::Tz;
 use easytier_probe::{BackendError, CheckReport};
 use easytier_uptime_hub::{api, store::StoreError};
 use prometheus_client::{
@@ -22,10 +24,13 @@ use prometheus_client::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::observer::{Observer, Summary};
+use crate::{
+    observer::{Observer, Summary},
+    schedule::Schedule,
+};
 
-/// How many intervals may pass without anything good before the probe calls itself unhealthy.
-const INTERVALS: u32 = 3;
+/// How many cycles may be due without anything good before the probe calls itself unhealthy.
+const CYCLES: u32 = 3;
 
 /// The shortest time without anything good that counts: less is a busy machine.
 const SHORTEST: Duration = Duration::from_secs(10);
@@ -125,8 +130,10 @@ impl Default for Times {
 impl Figures {
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("easytier_uptime_probe");
-        registry.register("checks", "Checks, by verdict and failure code", self.checks.clone());
-        registry.register("checks_missed", "Checks not done because the one before was not over", self.missed.clone());
+        let checks = "Checks, by verdict and failure code; one that lasts over several intervals counts for each";
+        registry.register("checks", checks, self.checks.clone());
+        let missed = "Checks not done because the probe was late; no other counts for them";
+        registry.register("checks_missed", missed, self.missed.clone());
         registry.register("cycles_skipped", "Cycles not run because the one before was not over", self.skipped.clone());
         for (name, help, histogram) in [
             ("check_duration", "Time that a check took", &self.check_time),
@@ -149,7 +156,7 @@ impl Figures {
         let result = &report.result;
         let status = result.status.as_str();
         let code = result.error.map(|code| code.as_str()).unwrap_or_default();
-        self.checks.get_or_create(&Verdict { status, code }).inc();
+        self.checks.get_or_create(&Verdict { status, code }).inc_by(u64::from(result.checks));
         let took = report.timings.total();
         self.check_time.0.observe(took.as_secs_f64());
         self.lag.0.observe(since_due.saturating_sub(took).as_secs_f64());
@@ -211,8 +218,10 @@ pub struct Vitals {
 #[derive(Clone)]
 struct WatchKept {
     since: Instant,
-    /// How long a good cycle is worth something.
-    patience: Duration,
+    /// When a cycle is due.
+    schedule: Schedule,
+    /// The clocks that the schedule goes by.
+    zone: Tz,
     observer: Arc<Observer>,
 }
 
@@ -254,26 +263,32 @@ impl Vitals {
             registry: figures.registry(),
             figures,
             state: Mutex::default(),
-            watch: Mutex::new(WatchKept { since: Instant::now(), patience: SHORTEST, observer }),
+            watch: Mutex::new(WatchKept {
+                since: Instant::now(),
+                schedule: Schedule::Every(SHORTEST),
+                zone: Tz::UTC,
+                observer,
+            }),
         })
     }
 
-    /// From now on there is a cycle every `interval`, and `observer` knows how the peers are.
-    pub fn watch(&self, interval: Duration, observer: Arc<Observer>) {
-        let patience = (interval * INTERVALS).max(SHORTEST);
+    /// From now on cycles are due at these times, on the clocks of `zone`, and `observer` knows how the peers are.
+    pub fn watch(&self, schedule: Schedule, zone: Tz, observer: Arc<Observer>) {
         *self.watch.lock().unwrap_or_else(PoisonError::into_inner) =
-            WatchKept { since: Instant::now(), patience, observer };
+            WatchKept { since: Instant::now(), schedule, zone, observer };
     }
 
     fn watch_kept(&self) -> WatchKept {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How long ago the last good cycle was, and how long one is worth something.
-    fn age_and_patience(&self) -> (Duration, Duration) {
-        let WatchKept { since, patience, .. } = self.watch_kept();
+    /// How long ago the last good cycle was, when that is too long.
+    fn overdue(&self) -> Option<Duration> {
+        let WatchKept { since, schedule, zone, .. } = self.watch_kept();
         let last = self.known(|known| known.last_cycle.map_or(since, |last| last.max(since)));
-        (last.elapsed(), patience)
+        // By the clock that only counts, so that nothing was due while the machine slept, or in a time that was set away.
+        let age = last.elapsed();
+        (age > SHORTEST && schedule.were_due(CYCLES, age, Utc::now(), zone)).then_some(age)
     }
 
     /// Checks were done.
@@ -337,10 +352,14 @@ impl Vitals {
         self.known(|known| known.backend.get(&request).is_none_or(|trouble| trouble.again_at <= Instant::now()))
     }
 
+    /// Why the backend does not do this, if it did not the last time.
+    pub fn backend_error(&self, request: Ask) -> Option<BackendError> {
+        self.known(|known| known.backend.get(&request).map(|trouble| trouble.error.clone()))
+    }
+
     /// Whether peers are checked, whatever becomes of the results.
     pub fn is_alive(&self) -> bool {
-        let (age, patience) = self.age_and_patience();
-        age <= patience
+        self.overdue().is_none()
     }
 
     pub fn summary(&self) -> Summary {
@@ -387,12 +406,12 @@ impl Vitals {
 impl api::Vitals for Vitals {
     /// A backend that is away is no reason to be unhealthy: the checks go on, and nobody is helped by a restart.
     fn health(&self) -> Result<String, String> {
-        let (age, patience) = self.age_and_patience();
+        let overdue = self.overdue();
         self.known(|known| {
             if let Some(problem) = &known.storage {
                 return Err(format!("results cannot be stored: {problem}"));
             }
-            if age > patience {
+            if let Some(age) = overdue {
                 return Err(match known.last_cycle {
                     Some(_) => format!("no peer was checked for {} s", age.as_secs()),
                     None => format!("no peer was checked since the start, {} s ago", age.as_secs()),

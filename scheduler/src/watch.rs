@@ -1,8 +1,14 @@
 //! The peers under watch: each is checked at its own time within the interval, by a task of its own.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
-use easytier_probe::{CheckReport, Checker, HeldPeer, Peer};
+use easytier_probe::{CheckReport, CheckResult, Checker, HeldPeer, Peer};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep_until, timeout_at},
@@ -25,6 +31,8 @@ const AT_ONCE: usize = 32;
 pub struct WatchOptions {
     /// Time from one check of a peer to the next.
     pub interval: Duration,
+    /// The time of a whole check, for peers that name none of their own.
+    pub timeout: Duration,
     /// Checks that open a session at the same time.
     pub concurrency: usize,
 }
@@ -151,7 +159,7 @@ impl Watcher {
         let now = Instant::now();
         let mut due = if at_once { now } else { self.next_due(peer.id, now) };
         loop {
-            let mut check = std::pin::pin!(self.check(&mut held, due));
+            let mut check = pin!(self.check(&mut held, due));
             let report = tokio::select! {
                 report = &mut check => Some(report),
                 () = stop.cancelled() => match due <= Instant::now() {
@@ -159,31 +167,43 @@ impl Watcher {
                     false => None,
                 },
             };
-            if let Some(report) = report {
-                self.observer.observe(&peer, &report, Instant::now().saturating_duration_since(due));
+            let now = Instant::now();
+            let mut lasted_over = 0;
+            if let Some((mut report, began)) = report {
+                lasted_over = self.due_during(&peer, began, now);
+                stand_for(&mut report.result, lasted_over);
+                self.observer.observe(&peer, &report, now.saturating_duration_since(due));
             }
             if stop.is_cancelled() {
                 return;
             }
-            let next = self.next_due(peer.id, Instant::now());
-            let missed = next.saturating_duration_since(due).as_nanos() / self.options.interval.as_nanos();
-            self.observer.missed(missed.saturating_sub(1) as u64);
+            let next = self.next_due(peer.id, now);
+            let passed = next.saturating_duration_since(due).as_nanos() / self.options.interval.as_nanos();
+            self.observer.missed(passed.saturating_sub(1 + u128::from(lasted_over)) as u64);
             due = next;
         }
     }
 
-    /// The check that is due, or before it the news that the open session ended.
-    async fn check(&self, held: &mut HeldPeer, due: Instant) -> CheckReport {
+    /// The check that is due, or before it the news that the open session ended; and when it began.
+    async fn check(&self, held: &mut HeldPeer, due: Instant) -> (CheckReport, Instant) {
         if held.is_open() {
-            return held.next(due).await;
+            return with_begin(due, pin!(held.next(due))).await;
         }
         sleep_until(due).await;
         let _turn = self.turns.acquire().await.expect("nobody closes it");
         match self.options.holds_sessions() {
-            true => held.next(due).await,
+            true => with_begin(due, pin!(held.next(due))).await,
             // In a box, because a check is large, and most of the time every peer only waits.
-            false => Box::pin(self.checker.check(held.peer())).await,
+            false => with_begin(due, Box::pin(self.checker.check(held.peer()))).await,
         }
+    }
+
+    /// How often the peer was due again in a check that lasted from `began` to `ended`. No check takes longer than its
+    /// timeout: for the rest the machine stood still.
+    fn due_during(&self, peer: &Peer, began: Instant, ended: Instant) -> u32 {
+        let took = ended.saturating_duration_since(began).min(peer.timeout.unwrap_or(self.options.timeout));
+        let passed = self.next_due(peer.id, began + took) - self.next_due(peer.id, began);
+        (passed.as_nanos() / self.options.interval.as_nanos()) as u32
     }
 
     /// The first time after `now` at which the peer is due. Its place within the interval is where the golden ratio puts
@@ -203,6 +223,24 @@ impl Watcher {
     }
 }
 
+/// What comes of a check, and when it began: the first time that it went on after it was due.
+async fn with_begin(due: Instant, mut check: impl Future<Output = CheckReport> + Unpin) -> (CheckReport, Instant) {
+    let mut began = None;
+    let outcome = poll_fn(|context| {
+        let now = Instant::now();
+        began = began.or((now >= due).then_some(now));
+        Pin::new(&mut check).poll(context)
+    });
+    (outcome.await, began.unwrap_or(due))
+}
+
+/// Has the result of one check stand for the times as well at which the peer was due while it lasted, so that what
+/// takes long counts as much as what does not.
+fn stand_for(result: &mut CheckResult, times: u32) {
+    result.checks += times;
+    result.healthy = result.healthy.map(|healthy| healthy * result.checks);
+}
+
 #[cfg(test)]
 mod tests {
     use easytier_probe::CheckOptions;
@@ -213,12 +251,54 @@ mod tests {
     /// A check that opens a session takes twice as much by itself.
     const MOST_BYTES: usize = 5000;
 
+    /// With the intervals of whom nothing is set.
+    fn watch() -> Watch {
+        let seconds = Duration::from_secs(5);
+        let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1 };
+        let observer = Arc::new(Observer::new(Figures::default()));
+        Watch::new(Checker::new(CheckOptions::default()), observer, options)
+    }
+
+    fn peer(id: i64) -> Peer {
+        Peer::local(id, "tcp://192.0.2.1:11010".parse().unwrap())
+    }
+
+    #[test]
+    fn every_time_at_which_a_silent_peer_is_due_has_a_verdict() {
+        let Watch { watcher, .. } = watch();
+        for id in 1..100 {
+            let peer = peer(id);
+            let first = watcher.next_due(id, watcher.started);
+            let mut due = first;
+            let mut verdicts = 0;
+            for late in [0, 1, 1, 30, 200] {
+                let began = due + Duration::from_millis(late);
+                let ended = began + Duration::from_millis(5001);
+                verdicts += 1 + watcher.due_during(&peer, began, ended);
+                due = watcher.next_due(id, ended);
+            }
+            assert_eq!(first + watcher.options.interval * verdicts, due, "peer {id}");
+        }
+    }
+
+    #[test]
+    fn a_check_stands_for_no_more_than_its_own_time() {
+        let Watch { watcher, .. } = watch();
+        let began = watcher.next_due(1, watcher.started);
+        let due_during = |peer: &Peer, millis| watcher.due_during(peer, began, began + Duration::from_millis(millis));
+        let usual = peer(1);
+        let patient = Peer { timeout: Some(Duration::from_secs(60)), ..peer(1) };
+        assert_eq!([0, 4999, 5000].map(|millis| due_during(&usual, millis)), [0, 0, 1]);
+        // The machine stood still for an hour.
+        assert_eq!([&usual, &patient].map(|peer| due_during(peer, 3_600_000)), [1, 12]);
+        // The session ended before the check was due.
+        assert_eq!(watcher.due_during(&usual, began, began - Duration::from_secs(2)), 0);
+    }
+
     #[test]
     fn a_peer_that_waits_for_its_check_takes_little_memory() {
-        let options = WatchOptions { interval: Duration::from_secs(5), concurrency: 1 };
-        let observer = Arc::new(Observer::new(Figures::default()));
-        let watch = Watch::new(Checker::new(CheckOptions::default()), observer, options);
-        let peer = Peer::local(1, "tcp://192.0.2.1:11010".parse().unwrap());
+        let watch = watch();
+        let peer = peer(1);
         let waits = Arc::clone(&watch.watcher).watch(peer, false, watch.stop.clone());
         let bytes = size_of_val(&waits) + size_of_val(&until(CancellationToken::new(), waits));
         assert!(bytes <= MOST_BYTES, "{bytes} bytes");

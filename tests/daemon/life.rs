@@ -22,15 +22,14 @@ const FOR_EVER: &str = "1h";
 
 #[tokio::test]
 async fn the_checks_in_flight_are_finished_and_stored_when_it_is_told_to_stop() {
-    let (hub, node) = (Hub::start().await, node());
+    let hub = Hub::start().await;
     let silent = fake::silent().await;
     let slow = hub.add(silent.url(Scheme::Tcp)).await;
-    hub.add(node.url(Scheme::Tcp).to_string()).await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
-    folder.set(&[("HEALTH_CHECK_TIMEOUT", "3s"), ("HEALTH_CHECK_INTERVAL", "2s")]);
+    folder.set(&[("HEALTH_CHECK_TIMEOUT", "4s"), ("HEALTH_CHECK_INTERVAL", FOR_EVER)]);
     let daemon = folder.daemon().await;
-    until("a check to begin", async || silent.arrived() > 0 && daemon.checks(2).await > 0).await;
-    assert_eq!(daemon.checks(1).await, 0);
+    until("the check to begin", async || silent.arrived() > 0).await;
+    assert_eq!(daemon.log_with("handshake_timeout"), [""; 0], "it lasts until after the signal");
     let log = daemon.stop().await;
     assert!(log.contains("handshake_timeout"), "the check was finished: {log}");
 
@@ -136,6 +135,23 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     // The history is the same.
     assert!(http::checks(&url, 1).await > 2);
     daemon.stop().await;
+}
+
+#[tokio::test]
+async fn the_password_of_another_database_is_shown() {
+    let folder = Folder::new();
+    let standalone = folder.start(&[]).await;
+    let passwords = || {
+        let printed = standalone.printed().into_iter();
+        printed.filter(|line| line.starts_with("admin password: ")).collect::<Vec<_>>()
+    };
+    until("a password", async || !passwords().is_empty()).await;
+    folder.set(&[("DATABASE_PATH", "another.db")]);
+    standalone.signal(Signal::HUP);
+    until("the other password", async || passwords().len() == 2).await;
+    assert_ne!(passwords()[0], passwords()[1]);
+    // What programs read is said once.
+    assert_eq!(standalone.printed().iter().filter(|line| line.starts_with("listening on")).count(), 1);
 }
 
 /// The host alone changes, so that its own socket is in the way.

@@ -74,6 +74,21 @@ async fn the_figures_are_those_of_the_checks() {
     }
 }
 
+#[tokio::test]
+async fn a_check_that_waits_for_its_turn_in_a_cycle_is_late() {
+    let hub = Hub::start().await;
+    let silent = [fake::silent().await, fake::silent().await];
+    for peer in &silent {
+        hub.add(peer.url(Scheme::Tcp)).await;
+    }
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("PROBE_SCHEDULE", "@every 1s"), ("CHECK_CONCURRENCY", "1"), ("HEALTH_CHECK_TIMEOUT", "1s")]);
+    let daemon = folder.daemon().await;
+    daemon.await_log("checked=2").await;
+    let late = daemon.figure("check_lag_seconds_sum").await;
+    assert!(late >= 0.9, "one check waited for another, which took a second: {late} s");
+}
+
 /// Every check hangs for longer than three intervals, so that nothing at all is known of any peer.
 #[tokio::test]
 async fn a_probe_whose_checks_come_to_nothing_calls_itself_unhealthy_until_one_does() {

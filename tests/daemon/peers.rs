@@ -15,7 +15,10 @@ use crate::{
     hub::Hub,
     node,
     program::{Folder, Running},
-    support::fake,
+    support::{
+        fake,
+        proxy::{Fault, Faulty},
+    },
     until,
 };
 
@@ -66,6 +69,19 @@ async fn what_is_added_removed_renamed_or_moved_is_applied_by_the_next_fetch() {
     // The history of what is gone stays.
     let stored = folder.run(&["hub", "peer", "list", "--json"]).await;
     assert!(stored.contains("0.0.0.1"), "{stored}");
+}
+
+#[tokio::test]
+async fn a_list_that_could_not_be_fetched_at_the_start_is_not_waited_for_until_the_next_fetch() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::Refuse).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    folder.set(&[("PEER_FETCH_INTERVAL", "1h")]);
+    let daemon = folder.daemon().await;
+    until("two fetches in vain", async || daemon.figure("backend_errors_total{request=\"peers\"}").await >= 2.0).await;
+    proxy.set(Fault::None);
+    until("checks at the hub", async || hub.checks(peer).await > 0).await;
 }
 
 #[tokio::test]

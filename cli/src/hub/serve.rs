@@ -78,10 +78,9 @@ impl Service for Hub {
             None => None,
         };
 
-        if is_first {
-            let greeting = greeting(address, &config.database, is_new, password.as_ref(), local.is_some());
-            std::io::stdout().write_all(greeting.as_bytes())?;
-        }
+        let first_address = is_first.then_some(address);
+        let greeting = greeting(first_address, &config.database, is_new, password.as_ref(), local.is_some());
+        std::io::stdout().write_all(greeting.as_bytes())?;
         warn_of_open_tests(config.checks.addresses, address.ip());
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
@@ -137,15 +136,16 @@ async fn admin_password(store: &Store, configured: Option<&Secret>) -> anyhow::R
     outcome.context("cannot set the admin's password")
 }
 
-/// What is printed when the hub is ready: the address in the first line, for programs; the rest is for people.
+/// What is printed when the hub is ready: the address in the first line, for programs; the rest is for people. When the
+/// hub begins anew it is only what is new, such as the password of another database.
 fn greeting(
-    address: SocketAddr,
+    first_address: Option<SocketAddr>,
     database: &Database,
     is_new: bool,
     password: Option<&Secret>,
     checks_by_itself: bool,
 ) -> String {
-    let mut text = format!("listening on http://{address}\n");
+    let mut text = first_address.map(|address| format!("listening on http://{address}\n")).unwrap_or_default();
     let mut say = |line: String| writeln!(text, "{line}").expect("a String takes any text");
     if let Some(password) = password {
         say(format!("admin password: {}", password.expose()));

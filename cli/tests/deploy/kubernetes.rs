@@ -7,7 +7,7 @@ use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment},
         batch::v1::CronJob,
-        core::v1::{Container, EnvVar, PersistentVolumeClaim, PodSpec, PodTemplateSpec, Probe, Secret, Service},
+        core::v1::{Container, EnvVar, PersistentVolumeClaim, PodSpec, PodTemplateSpec, Secret, Service},
         policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
@@ -184,16 +184,20 @@ fn port_of(container: &Container, port: &IntOrString) -> i32 {
 }
 
 #[test]
-fn services_are_asked_for_their_health_where_they_serve() {
+fn services_are_asked_for_their_health_where_they_serve_and_live_on_without() {
     for workload in workloads(&Manifests::read()) {
         let container = workload.container();
-        let probes: Vec<&Probe> =
-            [&container.readiness_probe, &container.liveness_probe].into_iter().flatten().collect();
-        assert_eq!(probes.len(), if workload.usage().name == "once" { 0 } else { 2 }, "{}", workload.name);
-        for probe in probes {
-            let get = probe.http_get.as_ref().unwrap();
-            assert_eq!(get.path.as_deref(), Some("/health"));
-            assert_eq!(port_of(container, &get.port), i32::from(default_port()));
+        let probes = [&container.readiness_probe, &container.liveness_probe].map(Option::as_ref);
+        let [Some(readiness), Some(liveness)] = probes else {
+            assert_eq!((workload.usage().name.as_str(), probes), ("once", [None, None]), "{}", workload.name);
+            continue;
+        };
+        let get = readiness.http_get.as_ref().unwrap();
+        assert_eq!(get.path.as_deref(), Some("/health"));
+        // It is unhealthy as long as nothing can be stored.
+        assert_eq!(liveness.http_get, None, "{}", workload.name);
+        for port in [&get.port, &liveness.tcp_socket.as_ref().unwrap().port] {
+            assert_eq!(port_of(container, port), i32::from(default_port()));
         }
     }
 }
