@@ -140,6 +140,9 @@ async function main() {
 
     await step("the queue is approved", async () => {
       await page.screenshot({ path: join(output, "admin-desktop.png"), fullPage: true });
+      // From then on the address has a fragment.
+      await page.getByRole("link", { name: "Skip to the content" }).press("Enter");
+      await page.waitForURL("**/admin#content");
       for (const left of [1, 0]) {
         await page.getByRole("button", { name: "Approve" }).first().click();
         await page.getByText(`Waiting for approval (${left})`).waitFor();

@@ -333,7 +333,9 @@ document.addEventListener("submit", async (event) => {
   if (button) button.disabled = true;
   try {
     const { success, error } = await ask(form.dataset.api, form.getAttribute("action"), fieldsOf(form));
-    if (success) location.assign(form.dataset.then ?? location.href);
+    if (success && form.dataset.then) location.assign(form.dataset.then);
+    // With a fragment in the address, to go there would load nothing.
+    else if (success) location.reload();
     else tell(outcome, "bad", outcome.dataset.failed, error ?? "");
   } catch {
     tell(outcome, "bad", outcome.dataset.failed);
