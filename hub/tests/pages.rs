@@ -36,6 +36,7 @@ on_both_engines! {
     nothing_that_only_the_operator_may_see_is_on_a_page,
     badges_tell_the_state,
     the_feed_is_xml_and_tells_each_change,
+    probes_that_come_and_go_push_no_change_out_of_the_feed,
     open_pages_are_told_of_a_change,
 }
 
@@ -255,6 +256,26 @@ async fn the_feed_is_xml_and_tells_each_change(store: TestStore) {
     assert!(
         feed.contains(&format!("href=\"/nodes/{peer}\"/>")) && !feed.contains("<script>") && !feed.contains('\u{8}')
     );
+    let id = format!("<id>urn:easytier-uptime:{}:event:", hub.database_id().await.unwrap());
+    assert!(feed.contains(&id), "{feed}");
+    let other = TestStore::new(hub.engine()).await;
+    assert_ne!(other.database_id().await.unwrap(), hub.database_id().await.unwrap());
+    assert_eq!(hub.second_hub().await.unwrap().database_id().await.unwrap(), hub.database_id().await.unwrap());
+}
+
+async fn probes_that_come_and_go_push_no_change_out_of_the_feed(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    let now = Timestamp::now();
+    report(&hub, &probe, vec![online(peer, now)]).await;
+    // Each of many probes has come.
+    for nth in 0..201 {
+        hub.live_probe(&format!("passing {nth}"), "eu").await;
+    }
+    hub.review(Timestamp::now()).await.unwrap();
+    let feed = page(&hub, "/events.atom").await;
+    assert_eq!(feed.matches("<entry>").count(), 1, "{feed}");
 }
 
 async fn open_pages_are_told_of_a_change(store: TestStore) {
