@@ -52,4 +52,9 @@ impl Snapshots {
         *newest = Some((Arc::clone(&snapshot), until));
         Ok(snapshot)
     }
+
+    /// Makes the next reader read anew: there is something that the newest one may not show.
+    pub async fn forget(&self) {
+        *self.newest.lock().await = None;
+    }
 }
