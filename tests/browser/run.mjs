@@ -216,9 +216,18 @@ async function main() {
 
     await step("filters go into the address, which can be shared", async () => {
       await page.goto(base);
+      // A failure that passes leaves the page as it is.
+      watch.expected.add("/?search=bet");
+      const away = (url) => url.search === "?search=bet";
+      await page.route(away, (route) => route.fulfill({ status: 503, contentType: "text/html", body: "<main id=content>" }));
+      const refused = page.waitForResponse((response) => response.status() === 503);
+      await page.getByLabel("Search").fill("bet");
+      await (await refused).finished();
+      await page.unroute(away);
       await page.getByLabel("Search").fill("beta");
       await row("Alpha").waitFor({ state: "detached" });
       await page.waitForURL("**/?search=beta");
+      watch.expected.clear();
       await page.getByLabel("Search").fill("");
       await row("Alpha").waitFor();
       await page.getByLabel("Tag").selectOption("home");
