@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     http::{PublicHub, Reply},
-    support::{Engine, TestStore, offline, on_both_engines, online, spec},
+    support::{Engine, TestStore, offline, on_both_engines, online, spec, unknown},
 };
 
 on_both_engines! {
@@ -116,14 +116,23 @@ async fn filters_and_sorting_are_in_the_address(store: TestStore) {
     let (eu, asia) = (hub.live_probe("p1", "eu").await, hub.live_probe("p2", "asia").await);
     let now = Timestamp::now();
     let at = |peer, ms| CheckResult { response_time: Some(ms), ..online(peer, now) };
-    report(&hub, &eu, vec![at(far, 90.0), at(near, 5.0), offline(down, now)]).await;
+    let full = CheckResult { network_count: Some(80), ..at(far, 90.0) };
+    report(&hub, &eu, vec![full, at(near, 5.0), offline(down, now)]).await;
     report(&hub, &asia, vec![at(near, 7.0)]).await;
+    // The nearest is less reliable than the others that work, and nobody measured its load.
+    let quick = add(&hub, &named("d quick", "tcp://quick.example.net:1")).await;
+    let unmeasured = |result| CheckResult { network_count: None, ..result };
+    let before = |seconds| now - Duration::from_secs(seconds);
+    let failed = CheckResult { checks: 3, ..offline(quick, before(60)) };
+    report(&hub, &eu, vec![unmeasured(online(quick, before(120))), failed, unmeasured(at(quick, 1.0))]).await;
 
     for (query, expected) in [
-        ("", &["c near", "b far", "a down"][..]),
-        ("?sort=name", &["a down", "b far", "c near"]),
-        ("?sort=latency", &["c near", "b far", "a down"]),
-        ("?online=true&sort=name", &["b far", "c near"]),
+        ("", &["c near", "d quick", "b far", "a down"][..]),
+        ("?sort=name", &["a down", "b far", "c near", "d quick"]),
+        ("?sort=latency", &["d quick", "c near", "b far", "a down"]),
+        ("?sort=uptime", &["b far", "c near", "d quick", "a down"]),
+        ("?sort=load", &["c near", "b far", "d quick", "a down"]),
+        ("?online=true&sort=name", &["b far", "c near", "d quick"]),
         ("?search=FAR.example", &["b far"]),
         ("?protocol=udp", &["c near"]),
         ("?tags=%E5%9B%BD%E5%86%85", &["c near"]),
@@ -133,6 +142,8 @@ async fn filters_and_sorting_are_in_the_address(store: TestStore) {
     ] {
         until_listed(&hub, &format!("/{query}"), expected).await;
     }
+    let loads = page(&hub, "/?search=quick").await;
+    assert!(loads.contains("data-label=\"Load\"><span class=\"figure\">–</span>"), "{loads}");
     assert_eq!(read(&hub, "/?protocol=carrier-pigeon", "en").await.status, StatusCode::BAD_REQUEST);
 }
 
@@ -155,8 +166,8 @@ async fn a_node_is_shown_from_all_sides(store: TestStore) {
     let (eu, asia) = (hub.live_probe("secret-host-name", "eu").await, hub.live_probe("p2", "asia").await);
     let now = Timestamp::now();
     report(&hub, &eu, vec![CheckResult { response_time: Some(12.41), ..online(peer, now) }]).await;
-    let bad = CheckResult { error: Some(FailureCode::NotEasytier), ..offline(peer, now) };
-    report(&hub, &asia, vec![bad]).await;
+    let bad = CheckResult { error: Some(FailureCode::NotEasytier), checks: 12, ..offline(peer, now) };
+    report(&hub, &asia, vec![bad, unknown(peer, now - Duration::from_secs(1))]).await;
 
     for range in ["1h", "24h", "7d", "30d"] {
         let page = page(&hub, &format!("/nodes/{peer}?range={range}")).await;
@@ -166,6 +177,7 @@ async fn a_node_is_shown_from_all_sides(store: TestStore) {
             assert!(page.contains(expected), "no {expected} in {range}: {page}");
         }
         assert!(page.contains("Partly online") && page.contains("1/2 regions online"), "{page}");
+        assert!(page.contains("data-label=\"Times\">12<") && !page.contains("missed_window"), "{page}");
         assert!(page.contains("class=\"chart\"") && !page.contains("secret-host-name"));
     }
     let chinese = read(&hub, &format!("/nodes/{peer}"), "zh-CN").await;

@@ -318,7 +318,7 @@ fn reasons(language: Language, failures: &[FailureCount], now: Timestamp) -> Mar
                                 }
                             }
                             td data-label=(texts.got_to) { @if let Some(stage) = failure.stage { (language.stage(stage)) } }
-                            td data-label=(texts.times) { (failure.results) }
+                            td data-label=(texts.times) { (failure.checks) }
                             td data-label=(texts.last_time) { (format::ago(language, failure.last_at, now)) }
                         }
                     }
