@@ -166,9 +166,23 @@ async function main() {
       assert.match(token, /^etn_[0-9a-f]{16}_/);
       await page.goto(`${base}/admin/keys`);
       assert.ok(!(await page.content()).includes(token), "it is shown once");
+      const registry = { headers: { "x-node-token": token } };
+      await context.request.post(`${base}/api/discovery/register`, { ...registry, data: { server_id: "pod 1" } });
+      await context.request.delete(`${base}/api/discovery/unregister/pod%201`, registry);
       await page.getByRole("button", { name: "Revoke" }).first().click();
       await page.getByText("revoked").waitFor();
       await accessible(page, "/admin/keys");
+    });
+
+    await step("a probe that is gone is removed", async () => {
+      await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Probes" }).click();
+      const gone = page.locator("section.panel", { hasText: "pod 1" });
+      await gone.getByText("Offline", { exact: true }).waitFor();
+      await page.screenshot({ path: join(output, "admin-probes-desktop.png"), fullPage: true });
+      await accessible(page, "/admin/probes");
+      page.once("dialog", (dialog) => dialog.accept());
+      await gone.getByRole("button", { name: "Remove" }).click();
+      await gone.waitFor({ state: "detached" });
     });
 
     await step("a setting is changed, and a wrong one told", async () => {
