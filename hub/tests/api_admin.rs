@@ -235,7 +235,13 @@ async fn the_pages_use_a_cookie_that_other_pages_cannot() {
     let reply = hub.send(over_https.header("host", "hub.example.net"), body.clone()).await;
     assert!(reply.header("set-cookie").unwrap().ends_with("; Secure"));
     let from_elsewhere = Request::post("/api/admin/login").header("origin", "https://evil.example");
-    assert_eq!(hub.send(from_elsewhere, body).await.header("set-cookie"), None);
+    let from_elsewhere = hub.send(from_elsewhere, body.clone()).await;
+    assert!(from_elsewhere.refusal(StatusCode::FORBIDDEN).contains("X-Forwarded-Host"));
+    assert_eq!(from_elsewhere.header("set-cookie"), None);
+    // As a proxy asks that passes on no Host, and says so.
+    let behind_a_proxy = Request::post("/api/admin/login").header("origin", "https://hub.example.net");
+    let reply = hub.send(behind_a_proxy.header("x-forwarded-host", "hub.example.net"), body).await;
+    assert!(reply.header("set-cookie").is_some());
 
     let with_cookie = |request: Builder, origin: Option<&str>| {
         let request = request.header("cookie", format!("theme=dark; uptime_session={token}"));

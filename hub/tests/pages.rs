@@ -305,7 +305,9 @@ async fn open_pages_are_told_of_a_change(store: TestStore) {
         assert!(in_time, "no {words:?} in {}", String::from_utf8_lossy(told));
     };
     listen(&mut stream, &mut told, ": listening").await;
-    assert!(String::from_utf8_lossy(&told).contains("content-type: text/event-stream"));
+    for header in ["content-type: text/event-stream", "x-accel-buffering: no"] {
+        assert!(String::from_utf8_lossy(&told).contains(header), "{header}");
+    }
     // The first look at the store is what later ones are compared with; nobody tells when it was.
     let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
     let probe = hub.live_probe("p1", "eu").await;

@@ -95,9 +95,9 @@ pub(crate) async fn is_admin(parts: &Parts, app: &App) -> Result<bool, Refusal> 
     Ok(admin::session::shown(parts, app).await?.is_some())
 }
 
-/// Whether the page that sent a request is one of this hub.
-pub(crate) fn is_of_this_hub(headers: &HeaderMap) -> bool {
-    admin::session::is_of_this_hub(headers)
+/// Refuses a request that no page of this hub sent.
+pub(crate) fn own_page(headers: &HeaderMap) -> Result<(), Refusal> {
+    admin::session::own_page(headers)
 }
 
 /// All routes of a hub, and the document that describes them.

@@ -10,6 +10,7 @@ use std::{
 use axum::{
     Extension,
     extract::State,
+    http::HeaderName,
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -166,6 +167,9 @@ impl Listener {
     }
 }
 
+/// Where it is `no`, nginx passes an answer on as it comes.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// An event `change` when a status or the list changed, and `figures` when only figures did.
 pub async fn events(State(site): State<Site>, Extension(closing): Extension<Closing>) -> Response {
     let Ok(place) = Arc::clone(&site.live.places).try_acquire_owned() else {
@@ -173,7 +177,8 @@ pub async fn events(State(site): State<Site>, Extension(closing): Extension<Clos
     };
     let news = site.live.listen();
     let listener = Listener { news, closing, live: site.live, place: Some(place), has_begun: false };
-    Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default()).into_response()
+    let news = Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default());
+    ([(ACCEL_BUFFERING, "no")], news).into_response()
 }
 
 #[cfg(test)]
