@@ -406,6 +406,30 @@ async fn the_admins_pages_are_for_the_admin() {
 }
 
 #[tokio::test]
+async fn all_that_waits_for_approval_can_be_found() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    for nth in 1..=51 {
+        let submitted = named(&format!("node-{nth}."), &format!("tcp://{nth}.example.net:1"));
+        hub.submit_peer(&submitted, Timestamp::now()).await.unwrap();
+    }
+    let cookie = log_in(&hub).await;
+    let shown = async |query: &str| {
+        let reply = hub.send(Request::get(format!("/admin{query}")).header("cookie", &cookie), "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{query}: {reply:?}");
+        let text = reply.text().to_owned();
+        let names = text.split(">node-").skip(1).map(|rest| rest.split('.').next().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), text)
+    };
+    let (names, page) = shown("").await;
+    assert!(names.len() == 50 && names[0] == "1" && names[49] == "50", "the oldest come first: {names:?}");
+    assert!(page.contains("Waiting for approval (51)") && page.contains("href=\"/admin?queue=2\""), "{page}");
+    // The last may have been approved meanwhile.
+    for query in ["?queue=2", "?queue=3", "?search=node-51"] {
+        assert_eq!(shown(query).await.0, ["51"], "{query}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_shown_once_and_made_by_the_hubs_own_pages_only() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     let cookie = log_in(&hub).await;

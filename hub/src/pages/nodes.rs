@@ -229,7 +229,7 @@ pub async fn page(State(site): State<Site>, view: View, Query(wanted): Query<Wan
                     }
                 }
             }
-            (paging(&view, number, pages))
+            (paging(&view, "page", number, pages))
         }
     };
     Ok(layout::page(&view, Place::Nodes, texts.site, &content))
@@ -441,9 +441,10 @@ pub fn command(node: &Node) -> String {
     }
 }
 
-pub fn paging(view: &View, number: usize, pages: usize) -> Markup {
+/// Links to the pages before and after, whose number is `name` in the query.
+pub fn paging(view: &View, name: &str, number: usize, pages: usize) -> Markup {
     let texts = view.texts();
-    let link = |page: usize| view.with(&[("page", &page.to_string())]);
+    let link = |page: usize| view.with(&[(name, &page.to_string())]);
     html! {
         @if pages > 1 {
             nav.paging aria-label=(texts.pages) {
