@@ -316,6 +316,7 @@ async fn the_operator_sees_everything_but_the_secret(store: TestStore) {
     hub.report(&probe, vec![online(id, Timestamp::now())], Timestamp::now()).await;
 
     let reply = admin.get("/api/admin/nodes").await;
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
     assert!(!reply.text().contains("s3cret"));
     let item = &reply.data()["items"][0];
     for (name, value) in [

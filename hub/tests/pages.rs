@@ -103,6 +103,7 @@ async fn the_list_shows_what_is_approved_and_links_to_each_node(store: TestStore
     assert!(
         list.contains("tcp://node.example.net:11010") && list.contains("easytier-core -p tcp://node.example.net:11010")
     );
+    assert!(list.contains("id=\"bar-hint\"") && list.contains("aria-describedby=\"bar-hint\""), "{list}");
     assert!(list.contains("12 ms") && list.contains("<b>1</b> Online"), "{list}");
 }
 

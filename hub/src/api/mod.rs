@@ -111,12 +111,16 @@ pub fn standalone_router(store: Store, checker: Checker, options: ApiOptions, vi
 }
 
 fn hub(store: Store, checker: Checker, options: ApiOptions, vitals: Option<Arc<dyn Vitals>>) -> Router {
-    let routes = OpenApiRouter::with_openapi(document::base())
+    // What is told to those alone who show who they are.
+    let private = OpenApiRouter::default()
         .merge(backend::routes())
         .nest("/api", backend::routes())
         .merge(registry::routes())
-        .merge(public::routes().layer(readable_from_anywhere()))
         .merge(admin::routes())
+        .layer(map_response(operations::keep_no_copy));
+    let routes = OpenApiRouter::with_openapi(document::base())
+        .merge(private)
+        .merge(public::routes().layer(readable_from_anywhere()))
         .merge(operations::routes());
     assemble(routes, Serves::Pages, store, checker, options, vitals)
         .layer(map_response(operations::say_that_this_is_a_hub))

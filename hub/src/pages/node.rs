@@ -120,6 +120,7 @@ pub async fn page(
                     }
                 }
                 div.wide.nodes data-newest=(chart::newest_quarter(now)) data-checks=(texts.checks) data-none=(texts.no_checks) {
+                    (chart::bar_hint(language))
                     (chart::bar(language, &node.ring, &node.name, node.health_percentage_24h()))
                     div.scale aria-hidden="true" { span { (texts.last_day) } span { (texts.now) } }
                 }

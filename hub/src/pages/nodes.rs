@@ -220,8 +220,9 @@ pub async fn page(State(site): State<Site>, view: View, Query(wanted): Query<Wan
             p.empty { @if wanted.is_filtered() { (texts.no_nodes) } @else { (texts.no_nodes_at_all) } }
         } @else {
             div.frame {
+                (chart::bar_hint(view.language))
                 table.nodes data-newest=(chart::newest_quarter(snapshot.at)) data-checks=(texts.checks)
-                    data-none=(texts.no_checks) data-hint=(texts.bar_hint) {
+                    data-none=(texts.no_checks) {
                     caption.unseen { (texts.nodes_title) }
                     (head(texts))
                     tbody {

@@ -80,7 +80,6 @@ pub(super) async fn login(
     let cookie = session::set_cookie(&token, LIFETIME.as_secs(), &headers);
     let mut response = PublicEnvelope::of(LoggedIn { token, expires_at: session.expires_at }).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
