@@ -7,6 +7,7 @@ pub mod database;
 mod password;
 mod peer;
 mod print;
+mod probe;
 pub mod serve;
 
 use anyhow::bail;
@@ -19,6 +20,7 @@ use self::{
     credential::{EnrollCommand, KeyCommand, TokenCommand},
     password::PasswordArgs,
     peer::PeerCommand,
+    probe::ProbeCommand,
     serve::Hub,
 };
 use crate::{exit::Exit, service, settings::SettingFlags};
@@ -65,6 +67,8 @@ enum HubCommand {
     #[command(subcommand)]
     Peer(PeerCommand),
     #[command(subcommand)]
+    Probe(ProbeCommand),
+    #[command(subcommand)]
     Token(TokenCommand),
     #[command(subcommand)]
     Key(KeyCommand),
@@ -86,6 +90,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
     let config = HubConfig::load(database)?;
     match command {
         HubCommand::Peer(command) => peer::run(command, &config),
+        HubCommand::Probe(command) => probe::run(command, &config),
         HubCommand::Token(command) => credential::run_token(command, &config),
         HubCommand::Key(command) => credential::run_key(command, &config),
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),

@@ -151,6 +151,10 @@ fn once_reports_to_it_and_the_public_list_shows_what_it_saw() {
     let table = printed(&run(folder.path(), &["hub", "peer", "list"]));
     assert_contains(&table, &["STATUS", "up", "down", "guest", "test-network"]);
     assert!(!table.contains("test-secret"));
+
+    assert_contains(&printed(&run(folder.path(), &["hub", "probe", "list"])), &["STATUS", "probe-1", "online"]);
+    let there = refusal(&run(folder.path(), &["hub", "probe", "remove", "probe-1"]));
+    assert_contains(&there, &["'probe-1' was heard from a moment ago"]);
 }
 
 #[test]
@@ -176,6 +180,10 @@ fn a_token_is_printed_alone_and_its_revocation_counts_at_once() {
 
     let elsewhere = refusal(&run(folder.path(), &["hub", "token", "create", "--name", "p", "--region", "us"]));
     assert_contains(&elsewhere, &["'p' stands in another region than 'us'"]);
+
+    assert_contains(&refusal(&run(folder.path(), &["hub", "probe", "remove", "q"])), &["there is no probe 'q'"]);
+    printed(&run(folder.path(), &["hub", "probe", "remove", "p"]));
+    printed(&run(folder.path(), &["hub", "token", "create", "--name", "p", "--region", "us"]));
 }
 
 #[test]

@@ -26,6 +26,7 @@ on_both_engines! {
     a_login_gives_a_token_of_24_hours,
     a_session_that_was_ended_is_over,
     a_submission_is_approved_revoked_and_forgotten,
+    a_probe_that_is_gone_is_forgotten,
     the_operator_sees_everything_but_the_secret,
     the_list_is_filtered_and_paged_newest_first,
     a_change_keeps_what_it_does_not_name,
@@ -89,6 +90,7 @@ fn operations(id: PeerId) -> Vec<Builder> {
         Request::put(format!("/api/admin/nodes/{id}/approve")),
         Request::put(format!("/api/admin/nodes/{id}/revoke")),
         Request::delete(format!("/api/admin/nodes/{id}")),
+        Request::delete("/api/admin/probes/p1"),
         Request::post("/api/admin/logout"),
     ]
 }
@@ -233,7 +235,13 @@ async fn the_pages_use_a_cookie_that_other_pages_cannot() {
     let reply = hub.send(over_https.header("host", "hub.example.net"), body.clone()).await;
     assert!(reply.header("set-cookie").unwrap().ends_with("; Secure"));
     let from_elsewhere = Request::post("/api/admin/login").header("origin", "https://evil.example");
-    assert_eq!(hub.send(from_elsewhere, body).await.header("set-cookie"), None);
+    let from_elsewhere = hub.send(from_elsewhere, body.clone()).await;
+    assert!(from_elsewhere.refusal(StatusCode::FORBIDDEN).contains("X-Forwarded-Host"));
+    assert_eq!(from_elsewhere.header("set-cookie"), None);
+    // As a proxy asks that passes on no Host, and says so.
+    let behind_a_proxy = Request::post("/api/admin/login").header("origin", "https://hub.example.net");
+    let reply = hub.send(behind_a_proxy.header("x-forwarded-host", "hub.example.net"), body).await;
+    assert!(reply.header("set-cookie").is_some());
 
     let with_cookie = |request: Builder, origin: Option<&str>| {
         let request = request.header("cookie", format!("theme=dark; uptime_session={token}"));
@@ -279,6 +287,20 @@ async fn a_submission_is_approved_revoked_and_forgotten(store: TestStore) {
     }
 }
 
+async fn a_probe_that_is_gone_is_forgotten(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    let probe = hub.live_probe("pod 1", "eu").await;
+    let remove = async || admin.send(Request::delete("/api/admin/probes/pod%201"), &Json::Null).await;
+    assert_eq!(remove().await.refusal(StatusCode::CONFLICT), "only a probe that is offline can be removed");
+    hub.unregister_probe(&probe, Timestamp::now()).await.unwrap();
+    let page = admin.get("/admin/probes").await;
+    assert!(page.text().contains("data-api=\"DELETE\" action=\"/api/admin/probes/pod%201\""), "{}", page.text());
+    assert_eq!(remove().await.data(), Json::Null);
+    assert_eq!(remove().await.refusal(StatusCode::NOT_FOUND), "no such probe");
+    assert_eq!(hub.probes(Timestamp::now()).await.unwrap(), []);
+}
+
 async fn the_operator_sees_everything_but_the_secret(store: TestStore) {
     let hub = start(store).await;
     let admin = Admin::of(&hub).await;
@@ -294,6 +316,7 @@ async fn the_operator_sees_everything_but_the_secret(store: TestStore) {
     hub.report(&probe, vec![online(id, Timestamp::now())], Timestamp::now()).await;
 
     let reply = admin.get("/api/admin/nodes").await;
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
     assert!(!reply.text().contains("s3cret"));
     let item = &reply.data()["items"][0];
     for (name, value) in [
@@ -425,6 +448,7 @@ async fn every_route_is_documented_with_who_may_use_it() {
         ("/api/admin/nodes/{id}", "delete", false),
         ("/api/admin/nodes/{id}/approve", "put", false),
         ("/api/admin/nodes/{id}/revoke", "put", false),
+        ("/api/admin/probes/{server_id}", "delete", false),
     ] {
         let operation = &document["paths"][path][method];
         assert!(operation["summary"].is_string() && operation["responses"]["200"].is_object(), "{method} {path}");

@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     http::{PublicHub, Reply},
-    support::{Engine, TestStore, offline, on_both_engines, online, spec},
+    support::{Engine, TestStore, offline, on_both_engines, online, spec, unknown},
 };
 
 on_both_engines! {
@@ -36,6 +36,7 @@ on_both_engines! {
     nothing_that_only_the_operator_may_see_is_on_a_page,
     badges_tell_the_state,
     the_feed_is_xml_and_tells_each_change,
+    probes_that_come_and_go_push_no_change_out_of_the_feed,
     open_pages_are_told_of_a_change,
 }
 
@@ -102,6 +103,7 @@ async fn the_list_shows_what_is_approved_and_links_to_each_node(store: TestStore
     assert!(
         list.contains("tcp://node.example.net:11010") && list.contains("easytier-core -p tcp://node.example.net:11010")
     );
+    assert!(list.contains("id=\"bar-hint\"") && list.contains("aria-describedby=\"bar-hint\""), "{list}");
     assert!(list.contains("12 ms") && list.contains("<b>1</b> Online"), "{list}");
 }
 
@@ -115,14 +117,23 @@ async fn filters_and_sorting_are_in_the_address(store: TestStore) {
     let (eu, asia) = (hub.live_probe("p1", "eu").await, hub.live_probe("p2", "asia").await);
     let now = Timestamp::now();
     let at = |peer, ms| CheckResult { response_time: Some(ms), ..online(peer, now) };
-    report(&hub, &eu, vec![at(far, 90.0), at(near, 5.0), offline(down, now)]).await;
+    let full = CheckResult { network_count: Some(80), ..at(far, 90.0) };
+    report(&hub, &eu, vec![full, at(near, 5.0), offline(down, now)]).await;
     report(&hub, &asia, vec![at(near, 7.0)]).await;
+    // The nearest is less reliable than the others that work, and nobody measured its load.
+    let quick = add(&hub, &named("d quick", "tcp://quick.example.net:1")).await;
+    let unmeasured = |result| CheckResult { network_count: None, ..result };
+    let before = |seconds| now - Duration::from_secs(seconds);
+    let failed = CheckResult { checks: 3, ..offline(quick, before(60)) };
+    report(&hub, &eu, vec![unmeasured(online(quick, before(120))), failed, unmeasured(at(quick, 1.0))]).await;
 
     for (query, expected) in [
-        ("", &["c near", "b far", "a down"][..]),
-        ("?sort=name", &["a down", "b far", "c near"]),
-        ("?sort=latency", &["c near", "b far", "a down"]),
-        ("?online=true&sort=name", &["b far", "c near"]),
+        ("", &["c near", "d quick", "b far", "a down"][..]),
+        ("?sort=name", &["a down", "b far", "c near", "d quick"]),
+        ("?sort=latency", &["d quick", "c near", "b far", "a down"]),
+        ("?sort=uptime", &["b far", "c near", "d quick", "a down"]),
+        ("?sort=load", &["c near", "b far", "d quick", "a down"]),
+        ("?online=true&sort=name", &["b far", "c near", "d quick"]),
         ("?search=FAR.example", &["b far"]),
         ("?protocol=udp", &["c near"]),
         ("?tags=%E5%9B%BD%E5%86%85", &["c near"]),
@@ -132,6 +143,8 @@ async fn filters_and_sorting_are_in_the_address(store: TestStore) {
     ] {
         until_listed(&hub, &format!("/{query}"), expected).await;
     }
+    let loads = page(&hub, "/?search=quick").await;
+    assert!(loads.contains("data-label=\"Load\"><span class=\"figure\">–</span>"), "{loads}");
     assert_eq!(read(&hub, "/?protocol=carrier-pigeon", "en").await.status, StatusCode::BAD_REQUEST);
 }
 
@@ -154,8 +167,8 @@ async fn a_node_is_shown_from_all_sides(store: TestStore) {
     let (eu, asia) = (hub.live_probe("secret-host-name", "eu").await, hub.live_probe("p2", "asia").await);
     let now = Timestamp::now();
     report(&hub, &eu, vec![CheckResult { response_time: Some(12.41), ..online(peer, now) }]).await;
-    let bad = CheckResult { error: Some(FailureCode::NotEasytier), ..offline(peer, now) };
-    report(&hub, &asia, vec![bad]).await;
+    let bad = CheckResult { error: Some(FailureCode::NotEasytier), checks: 12, ..offline(peer, now) };
+    report(&hub, &asia, vec![bad, unknown(peer, now - Duration::from_secs(1))]).await;
 
     for range in ["1h", "24h", "7d", "30d"] {
         let page = page(&hub, &format!("/nodes/{peer}?range={range}")).await;
@@ -165,6 +178,7 @@ async fn a_node_is_shown_from_all_sides(store: TestStore) {
             assert!(page.contains(expected), "no {expected} in {range}: {page}");
         }
         assert!(page.contains("Partly online") && page.contains("1/2 regions online"), "{page}");
+        assert!(page.contains("data-label=\"Times\">12<") && !page.contains("missed_window"), "{page}");
         assert!(page.contains("class=\"chart\"") && !page.contains("secret-host-name"));
     }
     let chinese = read(&hub, &format!("/nodes/{peer}"), "zh-CN").await;
@@ -255,6 +269,26 @@ async fn the_feed_is_xml_and_tells_each_change(store: TestStore) {
     assert!(
         feed.contains(&format!("href=\"/nodes/{peer}\"/>")) && !feed.contains("<script>") && !feed.contains('\u{8}')
     );
+    let id = format!("<id>urn:easytier-uptime:{}:event:", hub.database_id().await.unwrap());
+    assert!(feed.contains(&id), "{feed}");
+    let other = TestStore::new(hub.engine()).await;
+    assert_ne!(other.database_id().await.unwrap(), hub.database_id().await.unwrap());
+    assert_eq!(hub.second_hub().await.unwrap().database_id().await.unwrap(), hub.database_id().await.unwrap());
+}
+
+async fn probes_that_come_and_go_push_no_change_out_of_the_feed(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    let now = Timestamp::now();
+    report(&hub, &probe, vec![online(peer, now)]).await;
+    // Each of many probes has come.
+    for nth in 0..201 {
+        hub.live_probe(&format!("passing {nth}"), "eu").await;
+    }
+    hub.review(Timestamp::now()).await.unwrap();
+    let feed = page(&hub, "/events.atom").await;
+    assert_eq!(feed.matches("<entry>").count(), 1, "{feed}");
 }
 
 async fn open_pages_are_told_of_a_change(store: TestStore) {
@@ -272,7 +306,9 @@ async fn open_pages_are_told_of_a_change(store: TestStore) {
         assert!(in_time, "no {words:?} in {}", String::from_utf8_lossy(told));
     };
     listen(&mut stream, &mut told, ": listening").await;
-    assert!(String::from_utf8_lossy(&told).contains("content-type: text/event-stream"));
+    for header in ["content-type: text/event-stream", "x-accel-buffering: no"] {
+        assert!(String::from_utf8_lossy(&told).contains(header), "{header}");
+    }
     // The first look at the store is what later ones are compared with; nobody tells when it was.
     let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
     let probe = hub.live_probe("p1", "eu").await;
@@ -368,6 +404,30 @@ async fn the_admins_pages_are_for_the_admin() {
     }
     let queue = hub.send(Request::get("/admin").header("cookie", &cookie), "").await;
     assert!(queue.text().contains("Waiting for approval (1)"));
+}
+
+#[tokio::test]
+async fn all_that_waits_for_approval_can_be_found() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    for nth in 1..=51 {
+        let submitted = named(&format!("node-{nth}."), &format!("tcp://{nth}.example.net:1"));
+        hub.submit_peer(&submitted, Timestamp::now()).await.unwrap();
+    }
+    let cookie = log_in(&hub).await;
+    let shown = async |query: &str| {
+        let reply = hub.send(Request::get(format!("/admin{query}")).header("cookie", &cookie), "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{query}: {reply:?}");
+        let text = reply.text().to_owned();
+        let names = text.split(">node-").skip(1).map(|rest| rest.split('.').next().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), text)
+    };
+    let (names, page) = shown("").await;
+    assert!(names.len() == 50 && names[0] == "1" && names[49] == "50", "the oldest come first: {names:?}");
+    assert!(page.contains("Waiting for approval (51)") && page.contains("href=\"/admin?queue=2\""), "{page}");
+    // The last may have been approved meanwhile.
+    for query in ["?queue=2", "?queue=3", "?search=node-51"] {
+        assert_eq!(shown(query).await.0, ["51"], "{query}");
+    }
 }
 
 #[tokio::test]

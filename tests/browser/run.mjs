@@ -140,6 +140,9 @@ async function main() {
 
     await step("the queue is approved", async () => {
       await page.screenshot({ path: join(output, "admin-desktop.png"), fullPage: true });
+      // From then on the address has a fragment.
+      await page.getByRole("link", { name: "Skip to the content" }).press("Enter");
+      await page.waitForURL("**/admin#content");
       for (const left of [1, 0]) {
         await page.getByRole("button", { name: "Approve" }).first().click();
         await page.getByText(`Waiting for approval (${left})`).waitFor();
@@ -163,9 +166,23 @@ async function main() {
       assert.match(token, /^etn_[0-9a-f]{16}_/);
       await page.goto(`${base}/admin/keys`);
       assert.ok(!(await page.content()).includes(token), "it is shown once");
+      const registry = { headers: { "x-node-token": token } };
+      await context.request.post(`${base}/api/discovery/register`, { ...registry, data: { server_id: "pod 1" } });
+      await context.request.delete(`${base}/api/discovery/unregister/pod%201`, registry);
       await page.getByRole("button", { name: "Revoke" }).first().click();
       await page.getByText("revoked").waitFor();
       await accessible(page, "/admin/keys");
+    });
+
+    await step("a probe that is gone is removed", async () => {
+      await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Probes" }).click();
+      const gone = page.locator("section.panel", { hasText: "pod 1" });
+      await gone.getByText("Offline", { exact: true }).waitFor();
+      await page.screenshot({ path: join(output, "admin-probes-desktop.png"), fullPage: true });
+      await accessible(page, "/admin/probes");
+      page.once("dialog", (dialog) => dialog.accept());
+      await gone.getByRole("button", { name: "Remove" }).click();
+      await gone.waitFor({ state: "detached" });
     });
 
     await step("a setting is changed, and a wrong one told", async () => {
@@ -213,9 +230,18 @@ async function main() {
 
     await step("filters go into the address, which can be shared", async () => {
       await page.goto(base);
+      // A failure that passes leaves the page as it is.
+      watch.expected.add("/?search=bet");
+      const away = (url) => url.search === "?search=bet";
+      await page.route(away, (route) => route.fulfill({ status: 503, contentType: "text/html", body: "<main id=content>" }));
+      const refused = page.waitForResponse((response) => response.status() === 503);
+      await page.getByLabel("Search").fill("bet");
+      await (await refused).finished();
+      await page.unroute(away);
       await page.getByLabel("Search").fill("beta");
       await row("Alpha").waitFor({ state: "detached" });
       await page.waitForURL("**/?search=beta");
+      watch.expected.clear();
       await page.getByLabel("Search").fill("");
       await row("Alpha").waitFor();
       await page.getByLabel("Tag").selectOption("home");

@@ -95,9 +95,9 @@ pub(crate) async fn is_admin(parts: &Parts, app: &App) -> Result<bool, Refusal> 
     Ok(admin::session::shown(parts, app).await?.is_some())
 }
 
-/// Whether the page that sent a request is one of this hub.
-pub(crate) fn is_of_this_hub(headers: &HeaderMap) -> bool {
-    admin::session::is_of_this_hub(headers)
+/// Refuses a request that no page of this hub sent.
+pub(crate) fn own_page(headers: &HeaderMap) -> Result<(), Refusal> {
+    admin::session::own_page(headers)
 }
 
 /// All routes of a hub, and the document that describes them.
@@ -111,12 +111,16 @@ pub fn standalone_router(store: Store, checker: Checker, options: ApiOptions, vi
 }
 
 fn hub(store: Store, checker: Checker, options: ApiOptions, vitals: Option<Arc<dyn Vitals>>) -> Router {
-    let routes = OpenApiRouter::with_openapi(document::base())
+    // What is told to those alone who show who they are.
+    let private = OpenApiRouter::default()
         .merge(backend::routes())
         .nest("/api", backend::routes())
         .merge(registry::routes())
-        .merge(public::routes().layer(readable_from_anywhere()))
         .merge(admin::routes())
+        .layer(map_response(operations::keep_no_copy));
+    let routes = OpenApiRouter::with_openapi(document::base())
+        .merge(private)
+        .merge(public::routes().layer(readable_from_anywhere()))
         .merge(operations::routes());
     assemble(routes, Serves::Pages, store, checker, options, vitals)
         .layer(map_response(operations::say_that_this_is_a_hub))

@@ -136,6 +136,12 @@ pub(super) async fn say_that_this_is_a_hub(mut response: Response) -> Response {
     response
 }
 
+/// On answers that may hold secrets, which no cache on their way keeps.
+pub(super) async fn keep_no_copy(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// The caller's, or its proxy's, when it is fit for a log; else a new one.
 fn request_id(request: &Request) -> HeaderValue {
     let fit =

@@ -33,8 +33,8 @@ pub struct Node {
     pub version: Option<String>,
     pub allow_relay: bool,
     pub max_connections: u32,
-    /// Networks on the node, without the sessions that probes hold; 0 when nobody measured.
-    pub current_connections: u32,
+    /// Networks on the node, without the sessions that probes hold; none when nobody measured.
+    pub current_connections: Option<u32>,
     pub tags: BTreeSet<Tag>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -55,9 +55,9 @@ impl Node {
         percentage(sum(|slot| slot.healthy), sum(|slot| slot.checks))
     }
 
-    /// The load in percent of `max_connections`; 0 for a node that named no limit.
-    pub fn usage_percentage(&self) -> f64 {
-        percentage(u64::from(self.current_connections), u64::from(self.max_connections))
+    /// The load in percent of `max_connections`; 0 for a node that named no limit, and none when nobody measured.
+    pub fn usage_percentage(&self) -> Option<f64> {
+        Some(percentage(self.current_connections?.into(), self.max_connections.into()))
     }
 }
 

@@ -37,7 +37,7 @@ pub struct SeriesPoint {
 pub struct FailureCount {
     pub stage: Option<Stage>,
     pub code: Option<FailureCode>,
-    pub results: u64,
+    pub checks: u64,
     pub last_at: Timestamp,
 }
 

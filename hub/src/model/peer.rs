@@ -106,6 +106,8 @@ pub struct PeerFilter {
     pub approved: Option<bool>,
     /// Part of the name, the URL or the description, in any case.
     pub search: Option<String>,
+    /// Else the newest ones come first.
+    pub oldest_first: bool,
 }
 
 /// What became of an import.

@@ -58,13 +58,20 @@ pub fn bar(language: Language, ring: &[Count; SLOTS], name: &str, percentage: f6
     let slots: Vec<Count> = ring.iter().rev().copied().collect();
     html! {
         svg.bar viewBox=(format!("0 0 {} {BAR}", SLOTS * STEP - 1)) preserveAspectRatio="none" role="img" tabindex="0"
-            aria-label=(format!("{name}, {}: {summary}", texts.last_day)) data-slots=(packed(&slots)) {
+            aria-label=(format!("{name}, {}: {summary}", texts.last_day)) aria-describedby=(BAR_HINT) data-slots=(packed(&slots)) {
             @for kind in Slot::KINDS {
                 @let path = path(&slots, kind);
                 @if !path.is_empty() { path class=(kind.class()) d=(path) {} }
             }
         }
     }
+}
+
+const BAR_HINT: &str = "bar-hint";
+
+/// How the bars of a page are read with the keyboard, for those who hear it; once on a page.
+pub fn bar_hint(language: Language) -> Markup {
+    html! { p.unseen id=(BAR_HINT) { (language.texts().bar_hint) } }
 }
 
 /// All slots of a kind in one path: a hundred bars are small then.

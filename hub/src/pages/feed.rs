@@ -8,28 +8,23 @@ use axum::{
 use maud::{Markup, PreEscaped, html};
 
 use super::{Site, view::View};
-use crate::{
-    api::error::Refusal,
-    model::{Event, EventKind},
-    time::Timestamp,
-};
+use crate::{api::error::Refusal, model::Event, time::Timestamp};
 
-/// How many changes the feed holds, and how many events are looked through for them.
-const ENTRIES: usize = 50;
-const EVENTS: u32 = 200;
+/// How many changes the feed holds.
+const ENTRIES: u32 = 50;
 
 pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refusal> {
-    let mut events = site.store.events(None, None, EVENTS, false).await?;
-    events.retain(|event| event.kind == EventKind::Peer);
-    events.truncate(ENTRIES);
+    let events = site.store.peer_events(ENTRIES).await?;
     let ids: Vec<i64> = events.iter().map(|event| event.subject_id).collect();
     let names = site.store.peer_names(&ids).await?;
     let updated = events.first().map_or(Timestamp(0), |event| event.at);
-    let entries = events.iter().filter_map(|event| Some(entry(&view, event, names.get(&event.subject_id)?)));
+    // Feed readers know entries by their ids, also where they follow several hubs.
+    let urn = format!("urn:easytier-uptime:{}", site.store.database_id().await?);
+    let entries = events.iter().filter_map(|event| Some(entry(&view, &urn, event, names.get(&event.subject_id)?)));
     let document = html! {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"))
         feed xmlns="http://www.w3.org/2005/Atom" xml:lang=(view.language.tag()) {
-            id { "urn:easytier-uptime:events" }
+            id { (urn) ":events" }
             title { (view.texts().site) }
             updated { (updated) }
             author { name { (view.texts().site) } }
@@ -41,13 +36,13 @@ pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refu
     Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], document.into_string()).into_response())
 }
 
-fn entry(view: &View, event: &Event, name: &str) -> Markup {
+fn entry(view: &View, urn: &str, event: &Event, name: &str) -> Markup {
     let language = view.language;
     let name = printable(name);
     let (was, became) = (language.state(&event.was), language.state(&event.became));
     html! {
         entry {
-            id { "urn:easytier-uptime:event:" (event.id) }
+            id { (urn) ":event:" (event.id) }
             title { (name) ": " (became) }
             updated { (event.at) }
             (element("alternate", &format!("/nodes/{}", event.subject_id)))

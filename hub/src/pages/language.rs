@@ -363,6 +363,8 @@ texts! {
     take_off: "Take off the list", "下架";
     delete: "Delete", "删除";
     delete_sure: "Delete this node for good?", "确定永久删除此节点？";
+    remove: "Remove", "移除";
+    remove_sure: "Remove this probe for good? Its token ends; what it saw stays.", "确定移除此探针？其令牌将失效，检测记录保留。";
     export: "Export", "导出";
     save: "Save", "保存";
     cancel: "Cancel", "取消";

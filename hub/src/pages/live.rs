@@ -10,6 +10,7 @@ use std::{
 use axum::{
     Extension,
     extract::State,
+    http::HeaderName,
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -21,11 +22,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::Site;
+use super::{Site, snapshot::Snapshots};
 use crate::{
     api::{Closing, error::Refusal},
     model::Pulse,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// How often the store is asked.
@@ -34,11 +35,15 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long pages wait for new figures when no status changed.
 const FIGURES: Duration = Duration::from_secs(10);
 
+/// How long they wait in any case: what they show of the past gets older also when nobody checks.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// How many pages are told; the others look by themselves, less often.
 const LISTENERS: usize = 1024;
 
 pub struct Live {
     store: Store,
+    snapshots: Arc<Snapshots>,
     places: Arc<Semaphore>,
     /// There as long as somebody listens.
     news: Mutex<Option<watch::Receiver<News>>>,
@@ -53,8 +58,8 @@ struct News {
 }
 
 impl Live {
-    pub fn new(store: Store) -> Self {
-        Self { store, places: Arc::new(Semaphore::new(LISTENERS)), news: Mutex::new(None) }
+    pub fn new(store: Store, snapshots: Arc<Snapshots>) -> Self {
+        Self { store, snapshots, places: Arc::new(Semaphore::new(LISTENERS)), news: Mutex::new(None) }
     }
 
     /// Listens, and makes somebody ask the store if nobody does.
@@ -63,11 +68,13 @@ impl Live {
         if let Some(news) = &*news
             && news.has_changed().is_ok()
         {
-            return news.clone();
+            let mut news = news.clone();
+            // What the others were told, a page that was just loaded shows already.
+            news.mark_unchanged();
+            return news;
         }
-        let (tell, mut heard) = watch::channel(News::default());
-        tokio::spawn(watch_store(self.store.clone(), tell));
-        heard.mark_unchanged();
+        let (tell, heard) = watch::channel(News::default());
+        tokio::spawn(Lookout::new(self.store.clone(), Arc::clone(&self.snapshots), tell).stay());
         *news = Some(heard.clone());
         heard
     }
@@ -80,33 +87,50 @@ impl Live {
     }
 }
 
-/// Asks the store until nobody listens any more.
-async fn watch_store(store: Store, tell: watch::Sender<News>) {
-    let mut known: Option<Pulse> = None;
-    let mut told = Instant::now();
-    let mut rounds = tokio::time::interval(INTERVAL);
-    loop {
-        tokio::select! {
-            _ = rounds.tick() => {}
-            () = tell.closed() => return,
-        }
-        let pulse = match store.pulse().await {
-            Ok(pulse) => pulse,
-            Err(error) => {
-                tracing::debug!(%error, "the store cannot tell what is new");
-                continue;
+/// Asks the store, and tells the pages.
+struct Lookout {
+    store: Store,
+    snapshots: Arc<Snapshots>,
+    tell: watch::Sender<News>,
+    /// What pages were told of.
+    known: Option<Pulse>,
+    told: Instant,
+}
+
+impl Lookout {
+    fn new(store: Store, snapshots: Arc<Snapshots>, tell: watch::Sender<News>) -> Self {
+        Self { store, snapshots, tell, known: None, told: Instant::now() }
+    }
+
+    /// Looks until nobody listens any more.
+    async fn stay(mut self) {
+        let mut rounds = tokio::time::interval(INTERVAL);
+        loop {
+            tokio::select! {
+                _ = rounds.tick() => {}
+                () = self.tell.closed() => return,
             }
-        };
-        let Some(before) = known.replace(pulse) else { continue };
-        let is_change = (before.event, before.config_version) != (pulse.event, pulse.config_version);
-        let has_figures = before.checked_at != pulse.checked_at;
-        if is_change || (has_figures && told.elapsed() >= FIGURES) {
-            told = Instant::now();
-            tell.send_modify(|news| *news = News { number: news.number + 1, is_change });
-        } else if has_figures {
-            // They are told when it is time.
-            known = Some(Pulse { checked_at: before.checked_at, ..pulse });
+            if let Err(error) = self.look().await {
+                tracing::debug!(%error, "the store cannot tell what is new");
+            }
         }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let pulse = self.store.pulse().await?;
+        // The first look is what later ones are compared with.
+        let known = *self.known.get_or_insert(pulse);
+        let is_change = (known.event, known.config_version) != (pulse.event, pulse.config_version);
+        let has_figures = known.checked_at != pulse.checked_at;
+        let patience = if has_figures { FIGURES } else { LONGEST };
+        if is_change || self.told.elapsed() >= patience {
+            // It may be of before the change, and is not what those who are told come for.
+            self.snapshots.forget().await;
+            self.known = Some(pulse);
+            self.told = Instant::now();
+            self.tell.send_modify(|news| *news = News { number: news.number + 1, is_change });
+        }
+        Ok(())
     }
 }
 
@@ -143,6 +167,9 @@ impl Listener {
     }
 }
 
+/// Where it is `no`, nginx passes an answer on as it comes.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// An event `change` when a status or the list changed, and `figures` when only figures did.
 pub async fn events(State(site): State<Site>, Extension(closing): Extension<Closing>) -> Response {
     let Ok(place) = Arc::clone(&site.live.places).try_acquire_owned() else {
@@ -150,5 +177,61 @@ pub async fn events(State(site): State<Site>, Extension(closing): Extension<Clos
     };
     let news = site.live.listen();
     let listener = Listener { news, closing, live: site.live, place: Some(place), has_begun: false };
-    Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default()).into_response()
+    let news = Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default());
+    ([(ACCEL_BUFFERING, "no")], news).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::HubKey,
+        model::PeerSpec,
+        store::{Location, StoreOptions},
+        time::Timestamp,
+    };
+
+    /// A lookout that had its first look, and one that listens.
+    async fn lookout(folder: &tempfile::TempDir) -> (Lookout, watch::Receiver<News>) {
+        let location = Location::Sqlite(folder.path().join("uptime.db"));
+        let store = Store::open(StoreOptions::new(location, HubKey::generate()), Timestamp::now()).await.unwrap();
+        let (tell, heard) = watch::channel(News::default());
+        let snapshots = Arc::new(Snapshots::new(store.clone()));
+        let mut lookout = Lookout::new(store, snapshots, tell);
+        lookout.look().await.unwrap();
+        (lookout, heard)
+    }
+
+    #[tokio::test]
+    async fn who_is_told_of_a_change_is_shown_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut lookout, heard) = lookout(&folder).await;
+        assert_eq!(lookout.snapshots.newest().await.unwrap().nodes.len(), 0);
+        let spec = PeerSpec::new("tcp://node.example.net:11010".parse().unwrap());
+        lookout.store.add_peer(&spec, Timestamp::now()).await.unwrap();
+        lookout.look().await.unwrap();
+        assert_eq!(*heard.borrow(), News { number: 1, is_change: true });
+        assert_eq!(lookout.snapshots.newest().await.unwrap().nodes.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn pages_are_told_after_a_while_also_when_nobody_checks() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut lookout, heard) = lookout(&folder).await;
+        lookout.look().await.unwrap();
+        assert_eq!(*heard.borrow(), News::default());
+        lookout.told -= LONGEST;
+        lookout.look().await.unwrap();
+        assert_eq!(*heard.borrow(), News { number: 1, is_change: false });
+    }
+
+    #[tokio::test]
+    async fn who_comes_later_is_not_told_what_the_others_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lookout, heard) = lookout(&folder).await;
+        let live = Live::new(lookout.store.clone(), Arc::clone(&lookout.snapshots));
+        *live.news.lock().unwrap() = Some(heard);
+        lookout.tell.send_modify(|news| news.number += 1);
+        assert!(!live.listen().has_changed().unwrap());
+    }
 }

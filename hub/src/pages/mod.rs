@@ -54,12 +54,9 @@ struct Site {
 /// All pages.
 pub(crate) fn routes(app: &App) -> Router {
     let store = Store::from_ref(app);
-    let site = Site {
-        app: app.clone(),
-        snapshots: Arc::new(Snapshots::new(store.clone())),
-        live: Arc::new(Live::new(store.clone())),
-        store,
-    };
+    let snapshots = Arc::new(Snapshots::new(store.clone()));
+    let live = Arc::new(Live::new(store.clone(), Arc::clone(&snapshots)));
+    let site = Site { app: app.clone(), store, snapshots, live };
     Router::new()
         .route("/", get(nodes::page))
         .route("/nodes/{id}", get(node::page))

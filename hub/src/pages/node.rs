@@ -120,6 +120,7 @@ pub async fn page(
                     }
                 }
                 div.wide.nodes data-newest=(chart::newest_quarter(now)) data-checks=(texts.checks) data-none=(texts.no_checks) {
+                    (chart::bar_hint(language))
                     (chart::bar(language, &node.ring, &node.name, node.health_percentage_24h()))
                     div.scale aria-hidden="true" { span { (texts.last_day) } span { (texts.now) } }
                 }
@@ -318,7 +319,7 @@ fn reasons(language: Language, failures: &[FailureCount], now: Timestamp) -> Mar
                                 }
                             }
                             td data-label=(texts.got_to) { @if let Some(stage) = failure.stage { (language.stage(stage)) } }
-                            td data-label=(texts.times) { (failure.results) }
+                            td data-label=(texts.times) { (failure.checks) }
                             td data-label=(texts.last_time) { (format::ago(language, failure.last_at, now)) }
                         }
                     }

@@ -81,7 +81,8 @@ impl Sort {
     fn compare(self, a: &Row, b: &Row) -> Ordering {
         let by_latency = || a.latency().unwrap_or(i64::MAX).cmp(&b.latency().unwrap_or(i64::MAX));
         let by_uptime = || b.uptime().unwrap_or(-1.0).total_cmp(&a.uptime().unwrap_or(-1.0));
-        let by_load = || a.view.node.usage_percentage().total_cmp(&b.view.node.usage_percentage());
+        let load = |row: &Row| row.view.node.usage_percentage().unwrap_or(f64::INFINITY);
+        let by_load = || load(a).total_cmp(&load(b));
         let by_name = || a.view.node.name.to_lowercase().cmp(&b.view.node.name.to_lowercase());
         let is_up = || a.rank().cmp(&b.rank());
         let order = match self {
@@ -128,7 +129,7 @@ impl Row<'_> {
     /// The load, and much more the time that the node was away.
     fn badness(&self) -> f64 {
         let node = &self.view.node;
-        (node.usage_percentage() + 10.0) * (110.0 - node.health_percentage_24h())
+        (node.usage_percentage().unwrap_or_default() + 10.0) * (110.0 - node.health_percentage_24h())
     }
 }
 
@@ -219,8 +220,9 @@ pub async fn page(State(site): State<Site>, view: View, Query(wanted): Query<Wan
             p.empty { @if wanted.is_filtered() { (texts.no_nodes) } @else { (texts.no_nodes_at_all) } }
         } @else {
             div.frame {
+                (chart::bar_hint(view.language))
                 table.nodes data-newest=(chart::newest_quarter(snapshot.at)) data-checks=(texts.checks)
-                    data-none=(texts.no_checks) data-hint=(texts.bar_hint) {
+                    data-none=(texts.no_checks) {
                     caption.unseen { (texts.nodes_title) }
                     (head(texts))
                     tbody {
@@ -228,7 +230,7 @@ pub async fn page(State(site): State<Site>, view: View, Query(wanted): Query<Wan
                     }
                 }
             }
-            (paging(&view, number, pages))
+            (paging(&view, "page", number, pages))
         }
     };
     Ok(layout::page(&view, Place::Nodes, texts.site, &content))
@@ -388,10 +390,13 @@ fn short_version(version: Option<&str>) -> &str {
 
 /// The load in percent, as text and as a meter.
 pub fn load(node: &Node) -> Markup {
-    let usage = node.usage_percentage();
     html! {
-        span.figure { (format!("{usage:.0}%")) }
-        meter min="0" max="100" high="80" value=(format!("{usage:.0}")) aria-hidden="true" {}
+        @if let Some(usage) = node.usage_percentage() {
+            span.figure { (format!("{usage:.0}%")) }
+            meter min="0" max="100" high="80" value=(format!("{usage:.0}")) aria-hidden="true" {}
+        } @else {
+            span.figure { "–" }
+        }
     }
 }
 
@@ -437,9 +442,10 @@ pub fn command(node: &Node) -> String {
     }
 }
 
-pub fn paging(view: &View, number: usize, pages: usize) -> Markup {
+/// Links to the pages before and after, whose number is `name` in the query.
+pub fn paging(view: &View, name: &str, number: usize, pages: usize) -> Markup {
     let texts = view.texts();
-    let link = |page: usize| view.with(&[("page", &page.to_string())]);
+    let link = |page: usize| view.with(&[(name, &page.to_string())]);
     html! {
         @if pages > 1 {
             nav.paging aria-label=(texts.pages) {

@@ -52,4 +52,11 @@ impl Snapshots {
         *newest = Some((Arc::clone(&snapshot), until));
         Ok(snapshot)
     }
+
+    /// Makes the next reader read anew: there is something that the newest one may not show. What took long to read is
+    /// shown as long as ever.
+    pub async fn forget(&self) {
+        let soon = Instant::now() + FRESH;
+        self.newest.lock().await.take_if(|(_, until)| *until <= soon);
+    }
 }

@@ -29,9 +29,7 @@ pub async fn page(view: View) -> Markup {
 /// A step of the form.
 pub async fn take(State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
-    if !api::is_of_this_hub(&parts.headers) {
-        return Err(Refusal::forbidden("the Origin of the request is not this hub"));
-    }
+    api::own_page(&parts.headers)?;
     let Ok(Client(from)) = Client::from_request_parts(&mut parts, &site.app).await;
     let body = input::read(Request::from_parts(parts, body)).await?;
     let written: Written =

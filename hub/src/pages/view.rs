@@ -38,7 +38,8 @@ impl View {
             language: chosen.unwrap_or_else(|| Language::of(headers)),
             chosen: chosen.is_some(),
             theme: ["light", "dark"].into_iter().find(|known| Some(*known) == theme),
-            path: uri.path().to_owned(),
+            // A link to a path that begins with two slashes leads to another host, and browsers take `\` for one.
+            path: format!("/{}", uri.path().trim_start_matches(['/', '\\'])),
             query,
         }
     }
@@ -115,5 +116,12 @@ mod tests {
         assert_eq!(view.with(&[("page", "4")]), "/?search=a%26b&tags=x&tags=y&page=4");
         assert_eq!(view.without("tags", "x"), "/?search=a%26b&tags=y");
         assert_eq!(view.in_language(Language::English), "/?search=a%26b&tags=x&tags=y&page=3&lang=en");
+    }
+
+    #[test]
+    fn a_link_leads_to_no_other_host() {
+        for path in ["//evil.example/x", "/\\evil.example/x", "///evil.example/x"] {
+            assert_eq!(view(path).in_language(Language::Chinese), "/evil.example/x?lang=zh", "{path}");
+        }
     }
 }

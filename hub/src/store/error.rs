@@ -54,6 +54,8 @@ pub enum Conflict {
     OtherRegion,
     #[error("a probe with this server_id stands in another region")]
     ProbeElsewhere,
+    #[error("only a probe that is offline can be removed")]
+    ProbeThere,
 }
 
 impl StoreError {

@@ -108,6 +108,18 @@ impl Store {
         let rows: Vec<EventRow> = self.db().all(select, parameters).await?;
         rows.into_iter().map(EventRow::into_event).collect()
     }
+
+    /// The newest events of approved peers, from the newest back.
+    pub async fn peer_events(&self, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let select = sql!(
+            "SELECT ",
+            (event_columns),
+            " FROM events e JOIN peers p ON p.id = e.subject_id WHERE e.kind = 'peer' AND p.approved \
+             ORDER BY e.id DESC LIMIT $1"
+        );
+        let rows: Vec<EventRow> = self.db().all(select, args![limit]).await?;
+        rows.into_iter().map(EventRow::into_event).collect()
+    }
 }
 
 impl EventRow {

@@ -146,6 +146,7 @@ impl Store {
         let (tuning, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
         let shared = Arc::new(Shared { db, key, configured, fixed, tuning, known_peers });
         shared.check_key().await?;
+        shared.settle_database_id().await?;
         shared.read_tuning().await?;
         partitions::prepare(&shared.db, shared.retention().results, now).await?;
         let queue = Queue::start(Arc::clone(&shared));

@@ -84,7 +84,7 @@ impl NodeRow {
             version: self.version,
             allow_relay: self.allow_relay,
             max_connections: rows::count(self.max_connections),
-            current_connections: rows::count(self.network_count.unwrap_or(0) - self.held_sessions),
+            current_connections: self.network_count.map(|count| rows::count(count - self.held_sessions)),
             tags: rows::labels(self.tags),
             created_at: self.created_at,
             updated_at: self.updated_at,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use easytier_probe::Status;
+
 use super::{
     Store, StoreError,
     engine::{args, sql},
@@ -27,7 +29,7 @@ struct PointRow {
 struct FailureRow {
     stage: String,
     error: Option<String>,
-    results: i64,
+    checks: i64,
     last_at: Timestamp,
 }
 
@@ -104,7 +106,7 @@ impl Store {
     }
 
     /// In which ways the checks of an approved peer failed since then, the most frequent first; as far back as raw
-    /// results are kept.
+    /// results are kept. What says nothing about the peer is no failure.
     pub async fn node_failures(
         &self,
         id: PeerId,
@@ -114,17 +116,19 @@ impl Store {
         self.node_url(id).await?;
         let since = since.max(now - self.shared.retention().results);
         let quarters: Vec<i64> = (since.bucket(QUARTER)..=now.bucket(QUARTER)).collect();
+        let offline = rows::status_code(Status::Offline);
         let select = sql!(
-            "SELECT stage, error, count(*) AS results, max(checked_at) AS last_at FROM results WHERE quarter ",
+            "SELECT stage, error, CAST(sum(checks - healthy) AS BIGINT) AS checks, max(checked_at) AS last_at \
+             FROM results WHERE quarter ",
             ["IN (SELECT value FROM json_each($1))" | "= ANY($1)"],
-            " AND peer_id = $2 AND checked_at >= $3 AND status <> 2 GROUP BY stage, error \
-             ORDER BY count(*) DESC, max(checked_at) DESC"
+            " AND peer_id = $2 AND checked_at >= $3 AND status = $4 GROUP BY stage, error \
+             ORDER BY sum(checks - healthy) DESC, max(checked_at) DESC"
         );
-        let rows: Vec<FailureRow> = self.db().all(select, args![quarters, id, since]).await?;
+        let rows: Vec<FailureRow> = self.db().all(select, args![quarters, id, since, offline]).await?;
         let count = |row: FailureRow| FailureCount {
             stage: rows::stage(&row.stage),
             code: rows::failure_code(row.error),
-            results: rows::count(row.results),
+            checks: rows::count(row.checks),
             last_at: row.last_at,
         };
         Ok(rows.into_iter().map(count).collect())

@@ -35,6 +35,17 @@ macro_rules! peer_columns {
     };
 }
 
+/// Peers that are like the pattern `$1`, and approved or not where `$2` says so.
+macro_rules! like_1_approved_2 {
+    ($engine:ident) => {
+        concat!(
+            " FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ",
+            like_1!($engine),
+            " AND ($2 IS NULL OR p.approved = $2)"
+        )
+    };
+}
+
 /// Whether a peer `p` is watched from the region `$1`.
 macro_rules! watched_from_1 {
     ($engine:ident) => {
@@ -177,18 +188,16 @@ impl Store {
         row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)
     }
 
-    /// The operator's list, newest first.
+    /// The operator's list.
     pub async fn peers(&self, filter: &PeerFilter, page: PageRequest) -> Result<Page<PeerRecord>, StoreError> {
         let search = filter.search.as_deref().map(rows::contains);
-        let count = sql!("SELECT count(*) FROM peers p WHERE ", (like_1), " AND ($2 IS NULL OR p.approved = $2)");
+        let count = sql!("SELECT count(*)", (like_1_approved_2));
         let (total,): (i64,) = self.db().one(count, args![search.clone(), filter.approved]).await?;
-        let select = sql!(
-            "SELECT ",
-            (peer_columns),
-            " FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ",
-            (like_1),
-            " AND ($2 IS NULL OR p.approved = $2) ORDER BY p.id DESC LIMIT $3 OFFSET $4"
-        );
+        let select = if filter.oldest_first {
+            sql!("SELECT ", (peer_columns), (like_1_approved_2), " ORDER BY p.id LIMIT $3 OFFSET $4")
+        } else {
+            sql!("SELECT ", (peer_columns), (like_1_approved_2), " ORDER BY p.id DESC LIMIT $3 OFFSET $4")
+        };
         let parameters = args![search, filter.approved, page.limit(), page.offset()];
         let items = self.records(select, parameters).await?;
         Ok(Page { items, total: rows::count(total) })

@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 use super::{
     Conflict, Store, StoreError, credentials,
     engine::{Tx, args, sql},
+    ingest,
     peers::clean,
-    regions, rows,
+    regions, rows, states,
 };
 use crate::{
     model::{Counters, Issued, Presence, Probe, ProbeId, ProbeIdentity, Region, RegionId, Registration, StatusReport},
@@ -152,6 +153,23 @@ impl Store {
     pub async fn unregister_probe(&self, caller: &ProbeIdentity, now: Timestamp) -> Result<(), StoreError> {
         let update = "UPDATE probes SET unregistered_at = $2 WHERE id = $1";
         self.db().execute(update, args![caller.probe, now]).await.map(drop)
+    }
+
+    /// Forgets a probe that is offline: its tokens end, and its `server_id` is free for another. What it saw stays.
+    pub async fn remove_probe(&self, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.db().begin().await?;
+        // Results of the probe that are on their way wait, and then find it gone.
+        let lock = sql!("SELECT id FROM probes WHERE server_id = $1", ["" | " FOR UPDATE"]);
+        let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
+        let (probe,) = row.ok_or(StoreError::NotFound("probe"))?;
+        if states::probes(&mut tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
+            return Err(Conflict::ProbeThere.into());
+        }
+        let peers = ingest::settle(&mut tx, probe).await?;
+        states::review_soon(&mut tx, peers).await?;
+        tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
+        tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await?;
+        tx.commit().await
     }
 
     /// The identity of a probe in this very process, which needs no token.

@@ -1,11 +1,14 @@
 //! Small facts by name.
 
 use easytier_probe::Secret;
+use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
+    Shared, Store, StoreError,
     engine::{Db, Tx, args},
 };
+
+const DATABASE_ID: &str = "database_id";
 
 const CONFIG_VERSION: &str = "SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'config_version'";
 
@@ -37,9 +40,22 @@ impl Store {
         self.put_setting(name, &data_encoding::HEXLOWER.encode(&sealed)).await
     }
 
+    /// What tells this database from all others, for as long as it is there.
+    pub async fn database_id(&self) -> Result<String, StoreError> {
+        self.setting(DATABASE_ID).await?.ok_or_else(|| StoreError::Corrupt(format!("settings.{DATABASE_ID}")))
+    }
+
     /// Grows whenever what probes are given to watch may have changed.
     pub async fn config_version(&self) -> Result<i64, StoreError> {
         config_version(self.db()).await
+    }
+}
+
+impl Shared {
+    /// The first hub on a database gives it its id.
+    pub(super) async fn settle_database_id(&self) -> Result<(), StoreError> {
+        let insert = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+        self.db.execute(insert, args![DATABASE_ID, Uuid::new_v4().to_string()]).await.map(drop)
     }
 }
 

@@ -410,6 +410,18 @@ impl Store {
     }
 }
 
+/// Has the next review look at peers again.
+pub(super) async fn review_soon(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
+    let update = sql!(
+        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT peer_id FROM peer_states WHERE peer_id ",
+        ["IN (SELECT value FROM json_each($1))" | "= ANY($1)"],
+        " ORDER BY peer_id",
+        ["" | " FOR UPDATE"],
+        ")"
+    );
+    tx.execute(update, args![peers]).await.map(drop)
+}
+
 /// Whether this transaction alone now holds a lock that ends with it; on SQLite every writing transaction is alone.
 pub(super) async fn try_lock(tx: &mut Tx, key: i64) -> Result<bool, StoreError> {
     let lock = sql!("SELECT ", ["$1 = $1" | "pg_try_advisory_xact_lock($1)"]);

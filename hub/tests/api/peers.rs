@@ -53,6 +53,7 @@ async fn anybody_sees_approved_peers_without_secrets(store: TestStore) {
     for path in ["/peers", "/api/peers"] {
         let all = said(hub.get(path)).await;
         assert_eq!(ids(&all), [guest, member, distant]);
+        assert_eq!(all.headers["cache-control"], "no-store");
         let text = all.body.to_string();
         for secret in ["network_secret", "s3cret", "office", "far"] {
             assert!(!text.contains(secret), "{text}");

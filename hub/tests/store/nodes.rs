@@ -28,7 +28,7 @@ async fn a_node_shows_what_was_measured(hub: TestStore) {
     shared.network_secret = None;
     let peer = hub.add_peer(&shared, NOW).await.unwrap();
     let fresh = hub.node(peer, NOW).await.unwrap();
-    assert_eq!((fresh.verdict, fresh.health_percentage_24h(), fresh.usage_percentage()), (Verdict::Unknown, 0.0, 0.0));
+    assert_eq!((fresh.verdict, fresh.health_percentage_24h(), fresh.usage_percentage()), (Verdict::Unknown, 0.0, None));
     let (eu, us) = (hub.probe("p1", "eu").await, hub.probe("p2", "us").await);
     hub.report(&eu, vec![online(peer, NOW)], NOW).await;
     let mut slower = online(peer, NOW);
@@ -39,7 +39,7 @@ async fn a_node_shows_what_was_measured(hub: TestStore) {
     assert_eq!((node.verdict, node.since, node.last_check_at), (Verdict::Up, NOW, Some(NOW)));
     assert_eq!(node.response_us, Some(16_000), "the median over regions");
     assert_eq!(node.version.as_deref(), Some("2.4.5"));
-    assert_eq!((node.current_connections, node.usage_percentage()), (37, 18.5));
+    assert_eq!((node.current_connections, node.usage_percentage()), (Some(37), Some(18.5)));
     assert_eq!(node.health_percentage_24h(), 600.0 / 7.0);
     assert_eq!(hub.nodes(&NodeFilter::default(), ALL, NOW).await.unwrap().items, [node]);
 }

@@ -202,7 +202,7 @@ async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
     let listed = hub.add_peer(&full(), NOW).await.unwrap();
     let pending = hub.submit_peer(&spec("tcp://192.0.2.1:11010"), NOW).await.unwrap();
     let ids = |approved, search: Option<&str>, page| {
-        let filter = PeerFilter { approved, search: search.map(str::to_owned) };
+        let filter = PeerFilter { approved, search: search.map(str::to_owned), oldest_first: false };
         let hub = &hub;
         async move {
             let found = hub.peers(&filter, PageRequest { page, per_page: 1 }).await.unwrap();

@@ -41,10 +41,10 @@ struct Listed {
 }
 
 pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let filter = PeerFilter { approved: args.pending.then_some(false), search: args.search.clone() };
+    let filter =
+        PeerFilter { approved: args.pending.then_some(false), search: args.search.clone(), oldest_first: true };
     let everything = PageRequest { page: 1, per_page: u32::MAX };
-    let mut peers = database::with(config, async |store| Ok(store.peers(&filter, everything).await?.items))?;
-    peers.reverse();
+    let peers = database::with(config, async |store| Ok(store.peers(&filter, everything).await?.items))?;
     if args.json {
         let listed = |peer: &PeerRecord| Listed {
             document: Document::of(peer, false),

@@ -55,6 +55,7 @@ pub(super) struct LoggedIn {
         ),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, description = "The password is wrong.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
         (status = TOO_MANY_REQUESTS, body = PublicRefusal),
     ),
@@ -65,6 +66,10 @@ pub(super) async fn login(
     headers: HeaderMap,
     Body(login): Body<Login>,
 ) -> Result<Response, Refusal> {
+    // A page, of which only those of this hub are to have the cookie.
+    if headers.contains_key(header::ORIGIN) {
+        session::own_page(&headers)?;
+    }
     app.limits.logins.check(address)?;
     if !app.store.is_admin_password(&login.password).await? {
         tracing::warn!(%address, "somebody tried to log in with a wrong password");
@@ -74,10 +79,7 @@ pub(super) async fn login(
     let token = session::token(&session, &app.options.session_key);
     let cookie = session::set_cookie(&token, LIFETIME.as_secs(), &headers);
     let mut response = PublicEnvelope::of(LoggedIn { token, expires_at: session.expires_at }).into_response();
-    if let Some(cookie) = cookie {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }
 

@@ -2,6 +2,7 @@
 
 mod login;
 mod nodes;
+mod probes;
 pub(super) mod session;
 
 use utoipa::{
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(nodes::change, nodes::remove))
         .routes(routes!(nodes::approve))
         .routes(routes!(nodes::revoke))
+        .routes(routes!(probes::remove))
 }
 
 /// How the pages show a session; programs show it as Bearer.

@@ -105,7 +105,8 @@ pub(super) async fn list(
     Query(filter): Query<Filter>,
 ) -> Answer<PublicEnvelope<Paged<AdminNode>>> {
     let page = paging.request();
-    let filter = PeerFilter { approved: filter.is_approved, search: filter.search.map(|search| search.0) };
+    let (approved, search) = (filter.is_approved, filter.search.map(|search| search.0));
+    let filter = PeerFilter { approved, search, oldest_first: false };
     let Page { items: records, total } = app.store.peers(&filter, page).await?;
     let ids: Vec<PeerId> = records.iter().map(|record| record.id).collect();
     let nodes = app.store.nodes_by_id(&ids, Timestamp::now()).await?;

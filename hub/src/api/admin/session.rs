@@ -48,10 +48,18 @@ pub(in crate::api) async fn shown(parts: &Parts, app: &App) -> Result<Option<Adm
     if !app.store.session_lasts(session.id, Timestamp::now()).await? {
         return Ok(None);
     }
-    if by_cookie && !parts.method.is_safe() && !is_of_this_hub(&parts.headers) {
-        return Err(Refusal::forbidden("the Origin of the request is not this hub"));
+    if by_cookie && !parts.method.is_safe() {
+        own_page(&parts.headers)?;
     }
     Ok(Some(AdminSession(session)))
+}
+
+/// Refuses what no page of this hub sent.
+pub(in crate::api) fn own_page(headers: &HeaderMap) -> Result<(), Refusal> {
+    // Who runs the hub behind a proxy may be the one to read it.
+    let words = "the Origin of the request is not this hub; a proxy in front of it must pass on the Host that it was asked \
+                 for, or tell it as X-Forwarded-Host";
+    is_of_this_hub(headers).then_some(()).ok_or_else(|| Refusal::forbidden(words))
 }
 
 /// What a token says.
@@ -85,19 +93,16 @@ fn read(token: &str, key: &Secret) -> Option<Session> {
     Some(Session { id: claims.jti, expires_at: Timestamp(claims.exp.saturating_mul(1000)) })
 }
 
-/// The header that gives the pages their cookie; none for pages of another origin.
-pub(super) fn set_cookie(token: &Secret, max_age_seconds: u64, headers: &HeaderMap) -> Option<HeaderValue> {
+/// The header that gives the pages their cookie.
+pub(super) fn set_cookie(token: &Secret, max_age_seconds: u64, headers: &HeaderMap) -> HeaderValue {
     let origin = headers.get(header::ORIGIN);
-    if origin.is_some() && !is_of_this_hub(headers) {
-        return None;
-    }
     // Over plain HTTP a browser would not take a cookie that is for HTTPS only.
     let secure = if origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://")) { "; Secure" } else { "" };
     let token = token.expose();
     let cookie = format!("{COOKIE}={token}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite=Strict{secure}");
     let mut cookie = HeaderValue::try_from(cookie).expect("a JWT is plain ASCII");
     cookie.set_sensitive(true);
-    Some(cookie)
+    cookie
 }
 
 /// The header that takes the cookie away.
@@ -107,7 +112,7 @@ pub(super) fn clear_cookie() -> HeaderValue {
 
 /// Whether the page that asks was served under the very name that it asks. A page of another origin can set neither of
 /// the headers compared; a proxy may replace `Host` and tell the original one.
-pub(in crate::api) fn is_of_this_hub(headers: &HeaderMap) -> bool {
+fn is_of_this_hub(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
     let is_origin = |host: &str| origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host.trim()));

@@ -105,7 +105,7 @@ const FULL: u32 = 100;
 impl NodeItem {
     /// As anybody may see it: the connection counts scaled to percent, contacts and network masked.
     pub(in crate::api) fn public(node: Node) -> Self {
-        let usage = node.usage_percentage();
+        let usage = node.usage_percentage().unwrap_or_default();
         Self { max_connections: FULL, current_connections: usage.round() as u32, ..Self::unmasked(node) }
     }
 
@@ -129,7 +129,7 @@ impl NodeItem {
 
     /// A [`Node`] holds nothing secret; what is masked is only in the operator's records.
     fn unmasked(node: Node) -> Self {
-        let (usage, health) = (node.usage_percentage(), node.health_percentage_24h());
+        let (usage, health) = (node.usage_percentage().unwrap_or_default(), node.health_percentage_24h());
         let counters = |count: fn(&Count) -> u32| node.ring.iter().map(count).collect::<Vec<u32>>();
         Self {
             id: node.id,
@@ -139,7 +139,7 @@ impl NodeItem {
             address: node.url.to_string(),
             version: node.version.unwrap_or_default(),
             max_connections: node.max_connections,
-            current_connections: node.current_connections,
+            current_connections: node.current_connections.unwrap_or_default(),
             is_active: matches!(node.verdict, Verdict::Up | Verdict::Partial),
             is_approved: true,
             allow_relay: node.allow_relay,

@@ -14,19 +14,20 @@ use crate::{
     },
     model::{Page, PageRequest, PeerFilter, PeerRecord},
     pages::{Site, format, nodes, view::View},
+    store::{Store, StoreError},
     time::Timestamp,
 };
 
 const PER_PAGE: u32 = 50;
-
-/// How much of the queue is shown at once.
-const QUEUE: u32 = 50;
 
 #[derive(Debug, Deserialize)]
 pub struct Wanted {
     search: Option<Text<200>>,
     #[serde(default, deserialize_with = "empty_as_none")]
     page: Option<Whole<1, 1_000_000>>,
+    /// The page of what waits.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    queue: Option<Whole<1, 1_000_000>>,
 }
 
 pub async fn page(
@@ -37,32 +38,62 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     let texts = view.texts();
     let now = Timestamp::now();
-    let waiting = PeerFilter { approved: Some(false), search: None };
-    let queue = site.store.peers(&waiting, PageRequest { page: 1, per_page: QUEUE }).await?;
     let search = wanted.search.map(|search| search.0).filter(|search| !search.trim().is_empty());
-    let request = PageRequest { page: wanted.page.map_or(1, |page| page.0), per_page: PER_PAGE };
-    let filter = PeerFilter { approved: Some(true), search: search.clone() };
-    let Page { items, total } = site.store.peers(&filter, request).await?;
-    let pages = usize::try_from(total.div_ceil(PER_PAGE.into())).unwrap_or(1);
+    // Who has waited longest comes first.
+    let waiting = PeerFilter { approved: Some(false), search: search.clone(), oldest_first: true };
+    let queue = Part::read(&site.store, &waiting, wanted.queue).await?;
+    let approved = PeerFilter { approved: Some(true), search: search.clone(), oldest_first: false };
+    let listed = Part::read(&site.store, &approved, wanted.page).await?;
     let content = html! {
+        div.heading {
+            form.inline action="/admin" method="get" role="search" {
+                input type="search" name="search" aria-label=(texts.search) placeholder=(texts.search_hint) value=[search.as_deref()];
+                button type="submit" { (texts.search) }
+            }
+        }
         section.panel #queue {
             h2 { (texts.queue) " (" (queue.total) ")" }
-            @if queue.items.is_empty() { p.empty { (texts.queue_empty) } } @else { (table(&view, &queue.items, now)) }
+            (queue.shown(&view, "queue", if search.is_some() { texts.no_nodes } else { texts.queue_empty }, now))
         }
         section.panel {
             div.heading {
-                h2 { (texts.listed) " (" (total) ")" }
-                form.inline action="/admin" method="get" role="search" {
-                    input type="search" name="search" aria-label=(texts.search) placeholder=(texts.search_hint) value=[search.as_deref()];
-                    button type="submit" { (texts.search) }
-                }
+                h2 { (texts.listed) " (" (listed.total) ")" }
                 a.button href="/admin/export.json" download="nodes.json" { (texts.export) }
             }
-            @if items.is_empty() { p.empty { (texts.no_nodes) } } @else { (table(&view, &items, now)) }
-            (nodes::paging(&view, request.page as usize, pages))
+            (listed.shown(&view, "page", texts.no_nodes, now))
         }
     };
     Ok(super::page(&view, texts.nodes, &content))
+}
+
+/// One page of a list.
+struct Part {
+    items: Vec<PeerRecord>,
+    total: u64,
+    number: u32,
+    pages: u32,
+}
+
+impl Part {
+    /// The page that is wanted, or the last one where there are not so many any more.
+    async fn read(store: &Store, filter: &PeerFilter, wanted: Option<Whole<1, 1_000_000>>) -> Result<Self, StoreError> {
+        let mut number = wanted.map_or(1, |page| page.0);
+        loop {
+            let Page { items, total } = store.peers(filter, PageRequest { page: number, per_page: PER_PAGE }).await?;
+            let pages = u32::try_from(total.div_ceil(PER_PAGE.into())).unwrap_or(u32::MAX).max(1);
+            if number <= pages {
+                return Ok(Self { items, total, number, pages });
+            }
+            number = pages;
+        }
+    }
+
+    fn shown(&self, view: &View, name: &str, nothing: &str, now: Timestamp) -> Markup {
+        html! {
+            @if self.items.is_empty() { p.empty { (nothing) } } @else { (table(view, &self.items, now)) }
+            (nodes::paging(view, name, self.number as usize, self.pages as usize))
+        }
+    }
 }
 
 fn table(view: &View, records: &[PeerRecord], now: Timestamp) -> Markup {

@@ -2,22 +2,30 @@
 
 use axum::{extract::State, response::Response};
 use maud::html;
+use url::form_urlencoded;
 
-use super::Operator;
+use super::{Operator, act};
 use crate::{
     api::error::Refusal,
+    model::Presence,
     pages::{Site, format, probes, view::View},
     time::Timestamp,
 };
 
 pub async fn page(_: Operator, State(site): State<Site>, view: View) -> Result<Response, Refusal> {
     let (texts, language, now) = (view.texts(), view.language, Timestamp::now());
-    let known = site.store.probes(now).await?;
+    let mut known = site.store.probes(now).await?;
+    known.sort_by_key(|probe| probe.presence == Presence::Offline);
     let content = html! {
         @if known.is_empty() { p.empty { (texts.no_probes) } }
         @for probe in &known {
             section.panel {
-                h3 { (probe.server_id) " " (probes::presence(&view, probe.presence)) }
+                div.heading {
+                    h3 { (probe.server_id) " " (probes::presence(&view, probe.presence)) }
+                    @if probe.presence == Presence::Offline {
+                        (act("DELETE", &path_of(&probe.server_id), texts.remove, "danger", Some(texts.remove_sure)))
+                    }
+                }
                 dl.facts {
                     dt { (texts.its_region) } dd { (probe.region) }
                     dt { (texts.address) }
@@ -32,4 +40,11 @@ pub async fn page(_: Operator, State(site): State<Site>, view: View) -> Result<R
         }
     };
     Ok(super::page(&view, texts.probes, &content))
+}
+
+/// Of a probe in the admin's API.
+fn path_of(server_id: &str) -> String {
+    // In a path a plus is a plus.
+    let name = form_urlencoded::byte_serialize(server_id.as_bytes()).collect::<String>().replace('+', "%20");
+    format!("/api/admin/probes/{name}")
 }

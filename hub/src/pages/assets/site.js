@@ -172,6 +172,8 @@ let again = false;
 
 async function show(address) {
   const response = await fetch(address, { headers: { accept: "text/html" } });
+  // A node that is gone has a page that says so; any other failure passes, and what is shown stays.
+  if (!response.ok && response.status !== 404) throw new Error(`answer ${response.status}`);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   reveal(fresh);
   morph(document.getElementById("content"), fresh.getElementById("content"));
@@ -244,18 +246,18 @@ async function filter(form) {
   }
 }
 
-const filters = document.getElementById("filters");
-if (filters) {
-  let typing;
-  filters.addEventListener("change", (event) => {
-    if (event.target.name !== "search") filter(filters);
-  });
-  filters.addEventListener("input", (event) => {
-    if (event.target.name !== "search") return;
-    clearTimeout(typing);
-    typing = setTimeout(() => filter(filters), 250);
-  });
-}
+let typing;
+// At the document, because a page that is shown anew may bring another form.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest?.("#filters");
+  if (form && event.target.name !== "search") filter(form);
+});
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.("#filters");
+  if (!form || event.target.name !== "search") return;
+  clearTimeout(typing);
+  typing = setTimeout(() => filter(form), 250);
+});
 
 // ---- Submitting a node
 
@@ -333,7 +335,9 @@ document.addEventListener("submit", async (event) => {
   if (button) button.disabled = true;
   try {
     const { success, error } = await ask(form.dataset.api, form.getAttribute("action"), fieldsOf(form));
-    if (success) location.assign(form.dataset.then ?? location.href);
+    if (success && form.dataset.then) location.assign(form.dataset.then);
+    // With a fragment in the address, to go there would load nothing.
+    else if (success) location.reload();
     else tell(outcome, "bad", outcome.dataset.failed, error ?? "");
   } catch {
     tell(outcome, "bad", outcome.dataset.failed);

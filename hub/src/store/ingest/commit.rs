@@ -300,7 +300,10 @@ async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<Vec<ProbeId>, St
     let update = "UPDATE probes SET unregistered_at = NULL, last_seen_at = \
                   CASE WHEN last_seen_at > $2 THEN last_seen_at ELSE $2 END WHERE id = $1";
     for (probe, at) in &newest {
-        tx.execute(update, args![*probe, *at]).await?;
+        if tx.execute(update, args![*probe, *at]).await? == 0 {
+            // It was removed since it showed its token.
+            return Err(StoreError::Overtaken);
+        }
     }
     Ok(newest.into_keys().collect())
 }

@@ -99,6 +99,20 @@ async fn begin_others(
     OTHER.execute(tx, begun.iter().flat_map(|(key, new)| row((key, new))).collect()).await.map(drop)
 }
 
+/// Counts what is kept of a probe's newest five minutes, and forgets its newest results. Says of which peers there were
+/// such.
+pub(in crate::store) async fn settle(tx: &mut Tx, probe: ProbeId) -> Result<Vec<i64>, StoreError> {
+    let delete = "DELETE FROM latest WHERE probe_id = $1 RETURNING peer_id, region_id, bucket, checks, healthy, \
+                  latency_count, latency_sum, latency_min, latency_max";
+    let kept: Vec<Kept> = tx.all(delete, args![probe]).await?;
+    let mut rollups = Rollups::default();
+    for Kept { peer_id, region_id, bucket, tally } in &kept {
+        rollups.add(*bucket, *region_id, *peer_id, tally);
+    }
+    write_rollups(tx, rollups).await?;
+    Ok(kept.into_iter().map(|kept| kept.peer_id.0).collect())
+}
+
 fn sort(taken: &[Taken<'_>]) -> BTreeMap<(ProbeId, PeerId), Seen> {
     let mut sorted: BTreeMap<(ProbeId, PeerId), Seen> = BTreeMap::new();
     for one in taken {

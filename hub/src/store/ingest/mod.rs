@@ -9,5 +9,6 @@ mod judge;
 mod known;
 mod queue;
 
+pub(super) use counts::settle;
 pub(super) use known::KnownPeers;
 pub(super) use queue::Queue;
