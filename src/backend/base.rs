@@ -16,10 +16,11 @@ use super::base_url::BaseUrl;
 /// Whose backend it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It has not answered yet.
+    /// It has neither said that it is ours nor listed any peers.
     Unknown,
     /// Ours: it has said so.
     Hub,
+    /// It has listed peers without saying so.
     Foreign,
 }
 

@@ -153,11 +153,17 @@ impl Backend {
         deadline: Instant,
     ) -> Result<Option<ResultsData>, BackendError> {
         let auto = self.shared.config.report_style == ReportStyle::Auto;
-        if auto && self.kind_of(base, deadline).await? == Kind::Foreign {
+        let kind = if auto { self.kind_of(base, deadline).await? } else { base.kind() };
+        if auto && kind == Kind::Foreign {
             return Ok(None);
         }
         let body = ResultsBody { cycle_id, sent_at: Utc::now(), results };
         let request = report_request(Method::POST, "/results", &body, Bearer::ApiKey);
+        let nonsense =
+            |reason: &str| BackendError::Nonsense { request: shown(base, &request), reason: reason.to_owned() };
+        if auto && kind == Kind::Unknown {
+            return Err(nonsense("not sent, because what answers there neither says that it is a hub nor lists peers"));
+        }
         if base.results.is_missing(self.shared.config.ask_again_after) {
             let answer = "as it said before".to_owned();
             return Err(BackendError::Lacking { request: shown(base, &request), status: 404, answer });
@@ -168,13 +174,22 @@ impl Backend {
                 if let BackendError::Lacking { request, answer, .. } = &error {
                     base.results.missed(request, answer, "results are kept, and it is asked again later");
                 }
-                return Err(error);
+                return Err(match error {
+                    // Perhaps it is not the backend that refuses them; a limit to the length holds, whoever sets it.
+                    BackendError::Refused { request, status, answer }
+                        if base.kind() == Kind::Unknown && status != 413 =>
+                    {
+                        BackendError::Failed { request, status, answer, retry_after: None }
+                    }
+                    error => error,
+                });
             }
         };
-        base.results.works();
-        let nonsense =
-            |reason: &str| BackendError::Nonsense { request: shown(base, &request), reason: reason.to_owned() };
         let envelope = Envelope::read(&answer.body).ok_or_else(|| nonsense("the answer is no JSON object"))?;
+        if kind == Kind::Hub && !answer.is_hub {
+            return Err(nonsense("the answer is not the hub's"));
+        }
+        base.results.works();
         if !envelope.has_data() {
             // It took them, and doesn't count.
             return Ok(Some(ResultsData { accepted: None, duplicates: 0, rejected: Vec::new() }));

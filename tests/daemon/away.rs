@@ -85,6 +85,37 @@ async fn a_hub_that_stalls_costs_nothing() {
     nothing_is_lost_or_doubled_by(Fault::Stall).await;
 }
 
+/// What stands in front of the hub has a page of its own while the hub is away, and the daemon begins anew meanwhile.
+#[tokio::test]
+async fn a_page_in_the_place_of_the_hub_takes_no_results() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let mut daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+
+    proxy.set(Fault::Answer("200 OK\r\nContent-Type: text/html"));
+    await_checks(&daemon, 1, 3).await;
+    for restarts in [true, false] {
+        match restarts {
+            true => {
+                daemon.kill().await;
+                daemon = folder.daemon().await;
+            }
+            false => _ = daemon.reload_until("peers to watch").await,
+        }
+        until("results that were not taken", async || {
+            daemon.figure("backend_errors_total{request=\"results\"}").await > 0.0
+        })
+        .await;
+        until("results that wait", async || daemon.figure("spool_results").await >= 3.0).await;
+    }
+    proxy.set(Fault::None);
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+    assert_eq!(daemon.figure("results_lost_total{reason=\"rejected\"}").await, 0.0);
+}
+
 #[tokio::test]
 async fn connections_that_are_reset_cost_nothing() {
     nothing_is_lost_or_doubled_by(Fault::Reset).await;
