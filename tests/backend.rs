@@ -1068,6 +1068,32 @@ async fn a_base_url_that_ends_with_api_finds_the_registry_too() {
 }
 
 #[tokio::test]
+async fn what_was_missed_before_a_hub_was_seen_is_asked_again_at_once() {
+    let backend = TestBackend::start(|seen| match seen.number {
+        0 | 1 => text(404, "text/plain", "404 page not found"),
+        2 => text(200, "text/html", "<h1>Starting</h1>"),
+        3 => hub_answer(seen),
+        _ => hub(200, envelope(Value::Null)),
+    })
+    .await;
+    let client = client(&[&backend.url]);
+    assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::NotWanted);
+    client.peers_page(None, soon()).await.unwrap_err();
+    assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
+    client.peers_page(None, soon()).await.unwrap();
+    assert_eq!(client.register(&registration(), soon()).await.unwrap(), Some(Registered::default()));
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Taken);
+}
+
+#[tokio::test]
+async fn a_page_in_the_place_of_a_registry_registers_nobody() {
+    let backend = TestBackend::start(|_| text(200, "text/html", "<h1>Starting</h1>")).await;
+    let error = client(&[&backend.url]).register(&registration(), soon()).await.unwrap_err();
+    assert!(matches!(error, BackendError::Nonsense { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_backend_without_a_registry_is_left_alone() {
     let logs = Logs::collect();
     let backend = TestBackend::start(|_| foreign(404, json!({"error": "Not Found", "message": "no"}))).await;

@@ -52,8 +52,15 @@ impl Base {
 
     pub(super) fn learn(&self, kind: Kind) {
         let before = self.kind.swap(kind as u8, Relaxed);
-        if before != kind as u8 {
-            debug!(backend = %self.url, ?kind, "whose backend this is");
+        if before == kind as u8 {
+            return;
+        }
+        debug!(backend = %self.url, ?kind, "whose backend this is");
+        if kind == Kind::Hub {
+            // A hub has them all; what said otherwise stood in front of it.
+            for endpoint in [&self.status_report, &self.results, &self.per_node, &self.registry] {
+                endpoint.forget_miss();
+            }
         }
     }
 }
@@ -85,6 +92,11 @@ impl OptionalEndpoint {
     /// It is there.
     pub(super) fn works(&self) {
         self.worked.store(true, Relaxed);
+        self.forget_miss();
+    }
+
+    /// It may be there after all.
+    fn forget_miss(&self) {
         *self.missed_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

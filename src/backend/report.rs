@@ -245,8 +245,8 @@ impl Backend {
             if base.per_node.is_missing(self.shared.config.ask_again_after) {
                 return Ok(Reported::NotWanted);
             }
-            match self.put(base, &request, attempts.deadline()).await {
-                Ok(()) => {
+            match self.send_report(base, &request, attempts.deadline()).await {
+                Ok(_) => {
                     base.per_node.works();
                     attempts.succeeded();
                     return Ok(Reported::Taken);
@@ -282,8 +282,8 @@ impl Backend {
             if base.status_report.is_missing(self.shared.config.ask_again_after) {
                 return Ok(Reported::NotWanted);
             }
-            let error = match self.put(base, &request, attempts.deadline()).await {
-                Ok(()) => {
+            let error = match self.send_report(base, &request, attempts.deadline()).await {
+                Ok(_) => {
                     base.status_report.works();
                     attempts.succeeded();
                     return Ok(Reported::Taken);
@@ -298,11 +298,16 @@ impl Backend {
         }
     }
 
-    /// A request whose answer is of interest only when it is no success.
-    pub(super) async fn put(&self, base: &Base, request: &Request<'_>, deadline: Instant) -> Result<(), BackendError> {
-        let Answer { body, .. } = self.shared.http.send(base, request, deadline).await?;
-        if body.iter().all(u8::is_ascii_whitespace) || Envelope::read(&body).is_some() {
-            return Ok(());
+    /// A request whose answer, if it is a success, is a document or empty.
+    pub(super) async fn send_report(
+        &self,
+        base: &Base,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, BackendError> {
+        let answer = self.shared.http.send(base, request, deadline).await?;
+        if answer.body.iter().all(u8::is_ascii_whitespace) || Envelope::read(&answer.body).is_some() {
+            return Ok(answer);
         }
         let reason = "the answer is no JSON object".to_owned();
         Err(BackendError::Nonsense { request: shown(base, request), reason })
