@@ -55,6 +55,26 @@ async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
     assert_eq!(lost(&daemon, "not_delivered").await + lost(&daemon, "rejected").await, 0.0);
 }
 
+/// As that of a container is, which gets a new host name with every version.
+#[tokio::test]
+async fn what_waits_is_delivered_under_another_name_too() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+    proxy.set(Fault::Refuse);
+    await_waiting(&daemon, 4.0).await;
+    daemon.stop().await;
+
+    proxy.set(Fault::None);
+    folder.set(&[("SERVER_ID", "probe-2"), ("NODE_TOKEN", &hub.token("probe-2").await)]);
+    let daemon = folder.daemon().await;
+    await_checks(&daemon, 1, 1).await;
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+}
+
 #[tokio::test]
 async fn only_so_many_results_wait_and_what_is_given_up_is_counted() {
     let hub = Hub::start().await;

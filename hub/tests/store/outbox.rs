@@ -3,11 +3,12 @@
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_hub::{model::PeerId, store::Listing};
 
-use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds};
+use crate::support::{NOW, TestStore, offline, on_both_engines, online, region, seconds};
 
 on_both_engines! {
     results_go_out_in_the_order_they_came_with_the_backends_ids,
     results_of_others_stay,
+    results_under_a_former_name_go_out_too,
     the_end_of_what_is_too_old_is_found,
     the_spool_is_kept_by_backend,
 }
@@ -50,12 +51,23 @@ async fn results_go_out_in_the_order_they_came_with_the_backends_ids(hub: TestSt
 
 async fn results_of_others_stay(hub: TestStore) {
     mirrored(&hub).await;
+    hub.create_node_token("p2", Some("p2"), &region("eu"), NOW).await.unwrap();
     let (ours, theirs) = (hub.probe("p1", "eu").await, hub.probe("p2", "eu").await);
     hub.report(&theirs, vec![online(PeerId(1), NOW)], NOW).await;
     hub.report(&ours, vec![online(PeerId(3), NOW)], NOW).await;
     let newest = hub.newest_result().await.unwrap();
     assert_eq!(hub.outgoing(BACKEND, ours.probe, (0, newest), 10).await.unwrap(), []);
     assert_eq!(hub.outgoing("http://other.example", theirs.probe, (0, newest), 10).await.unwrap(), []);
+}
+
+async fn results_under_a_former_name_go_out_too(hub: TestStore) {
+    mirrored(&hub).await;
+    let (before, now) = (hub.probe("p1", "eu").await, hub.probe("p2", "eu").await);
+    hub.report(&before, vec![online(PeerId(1), NOW)], NOW).await;
+    hub.report(&now, vec![online(PeerId(2), NOW)], NOW).await;
+    let newest = hub.newest_result().await.unwrap();
+    let outgoing = hub.outgoing(BACKEND, now.probe, (0, newest), 10).await.unwrap();
+    assert_eq!(outgoing.iter().map(|outgoing| outgoing.result.peer_id).collect::<Vec<_>>(), [70, 71]);
 }
 
 async fn the_end_of_what_is_too_old_is_found(hub: TestStore) {
