@@ -33,7 +33,7 @@ pub use self::{
     error::BackendError,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
     registry::{Registered, Registration, System},
-    report::{Delivery, MAX_BATCH, Rejected, Reported, StatusReport},
+    report::{Delivery, MAX_BATCH, PER_NODE_AT_ONCE, Rejected, Reported, StatusReport},
     retry::RetryPolicy,
 };
 

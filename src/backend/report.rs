@@ -22,7 +22,7 @@ use crate::{CheckResult, Status};
 pub const MAX_BATCH: usize = 5000;
 
 /// How many per-node reports are under way at a time.
-const PER_NODE_CONCURRENCY: usize = 16;
+pub const PER_NODE_AT_ONCE: usize = 16;
 
 /// What a backend did with results that reached it. What did not is an error, and can be sent again at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,6 +69,12 @@ pub enum Reported {
 }
 
 impl Backend {
+    /// Whether the backend is told of every result. If not, its reports have no time and say how peers are now: each
+    /// takes the place of the one before, and only the newest of each peer is of use.
+    pub fn wants_every_result(&self) -> bool {
+        self.shared.config.report_style != ReportStyle::PerNode
+    }
+
     /// Delivers results, in the style of the backend: all of them, or none as far as the caller must care, because
     /// what is sent again is known to the backend by its id. More than [`MAX_BATCH`] are sent as several requests.
     pub async fn send_results(
@@ -203,7 +209,7 @@ impl Backend {
         let mut unknown_node = None;
         let mut outcomes = stream::iter(0..results.len())
             .map(|index| async move { (index, self.report_node(&results[index], deadline).await) })
-            .buffer_unordered(PER_NODE_CONCURRENCY);
+            .buffer_unordered(PER_NODE_AT_ONCE);
         while let Some((index, outcome)) = outcomes.next().await {
             match outcome {
                 Ok(Reported::Taken) => delivery.accepted += 1,

@@ -1,9 +1,16 @@
 //! What waits for the backend: across a kill, within its bounds, and what the backend never takes.
 
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
 use easytier_probe::Scheme;
+use serde_json::{Value, json};
 
 use crate::{
     assert_delivered_once, await_checks,
+    backend::{TestBackend, envelope, foreign},
     hub::Hub,
     node,
     program::{Folder, Running},
@@ -150,4 +157,37 @@ async fn what_the_hub_never_takes_leaves_the_spool_and_is_counted() {
     })
     .await;
     assert_delivered_once(&hub, &folder, &daemon, &[(kept, 1)]).await;
+}
+
+/// Such reports have no time: what piled up would be taken for how things are.
+#[tokio::test]
+async fn a_backend_of_reports_per_node_gets_the_newest_of_each_peer_after_an_outage() {
+    let node = node();
+    let peer = json!({"id": 7, "host": "127.0.0.1", "port": node.url(Scheme::Tcp).port(), "protocol": "tcp"});
+    let (is_away, taken) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+    let (away, takes) = (is_away.clone(), taken.clone());
+    let backend = TestBackend::start(move |seen| match seen.path.as_str() {
+        "/peers" => foreign(200, envelope(json!({"peers": [peer]}))),
+        "/nodes/7/status" if away.load(SeqCst) => foreign(503, json!({"error": "away"})),
+        "/nodes/7/status" => {
+            takes.lock().unwrap().push(seen.body["status"].clone());
+            foreign(200, envelope(Value::Null))
+        }
+        _ => foreign(404, json!({"error": "not found"})),
+    })
+    .await;
+    let folder = Folder::of_probe(&backend.url.to_string(), "token");
+    folder.set(&[("REPORT_STYLE", "per-node")]);
+    let daemon = folder.daemon().await;
+    await_waiting(&daemon, 6.0).await;
+    node.stop();
+    until("a node that is gone", async || daemon.figure("peers_watched{status=\"offline\"}").await == 1.0).await;
+    await_checks(&daemon, 1, 2).await;
+
+    is_away.store(false, SeqCst);
+    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    let taken = taken.lock().unwrap();
+    // One was on its way since the node was there.
+    let online = taken.iter().filter(|status| **status == "Online").count();
+    assert!(online <= 1 && taken.last().is_some_and(|status| status == "Offline"), "{taken:?}");
 }
