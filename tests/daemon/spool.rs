@@ -9,7 +9,7 @@ use easytier_probe::Scheme;
 use serde_json::{Value, json};
 
 use crate::{
-    assert_delivered_once, await_checks,
+    NEVER, assert_delivered_once, await_checks,
     backend::{TestBackend, envelope, foreign},
     hub::Hub,
     node,
@@ -60,6 +60,36 @@ async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
     await_checks(&daemon, 1, 1).await;
     assert_delivered_once(&hub, &folder, &daemon, &[(good, 1), (dead, 2)]).await;
     assert_eq!(lost(&daemon, "not_delivered").await + lost(&daemon, "rejected").await, 0.0);
+}
+
+/// A full spool is delivered to its last result, and once, though it filled up and was cut down until the very end.
+#[tokio::test]
+async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
+    const FULL: i64 = 1000;
+    let hub = Hub::start().await;
+    for port in 1..=400 {
+        hub.add(impossible(port)).await;
+    }
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    folder.set(&[("SPOOL_MAX_RESULTS", &FULL.to_string()), ("PROBE_SCHEDULE", NEVER)]);
+    let daemon = folder.daemon().await;
+    daemon.await_log("400 peers to watch").await;
+    proxy.set(Fault::Refuse);
+    folder.set(&[("PROBE_SCHEDULE", "")]);
+    daemon.reload_until("400 peers to watch").await;
+    until("results given up", async || lost(&daemon, "not_delivered").await > 0.0).await;
+    daemon.kill().await;
+    assert_eq!(hub.store.newest_result().await.unwrap(), 0, "the hub has none so far");
+
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    let daemon = folder.daemon().await;
+    await_waiting(&daemon, FULL as f64).await;
+    proxy.set(Fault::None);
+    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    assert_eq!(daemon.figure("results_delivered_total").await, FULL as f64);
+    assert_eq!(lost(&daemon, "rejected").await, 0.0);
+    assert_eq!(hub.store.newest_result().await.unwrap(), FULL, "rows, none of which is there twice");
 }
 
 /// As that of a container is, which gets a new host name with every version.
