@@ -15,6 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use axum::response::Response;
 use easytier_probe::{
     Access, Backend, BackendConfig, BackendError, CheckResult, Origin, Peer, Secret,
     backend::{
@@ -693,19 +694,90 @@ async fn a_cursor_is_shown_only_to_the_backend_that_gave_it() {
     assert!(second.requests().is_empty());
 }
 
+/// What a hub answers to a listing, and to one result.
+fn hub_answer(seen: &Seen) -> Response {
+    hub(
+        200,
+        envelope(match seen.path.as_str() {
+            "/results" => json!({"accepted": 1, "duplicates": 0, "rejected": []}),
+            _ => listing(1..=3, false, None),
+        }),
+    )
+}
+
 #[tokio::test]
 async fn what_stands_in_front_of_a_hub_does_not_speak_for_it() {
-    // While a hub is being replaced its ingress answers 404.
+    // While a hub is being replaced its ingress answers 404, and others whatever they like.
+    for status in [400, 404, 405, 407, 410, 421, 422, 451] {
+        let backend = TestBackend::start(move |seen| match seen.number {
+            1 => text(status, "text/plain", "default backend"),
+            _ => hub_answer(seen),
+        })
+        .await;
+        let client = client(&[&backend.url]);
+        client.peers_page(None, soon()).await.unwrap();
+        let delivery = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap();
+        assert_eq!(delivery.accepted, 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_that_is_not_the_hubs_takes_no_results() {
     let backend = TestBackend::start(|seen| match seen.number {
-        1 => text(404, "text/plain", "default backend - 404"),
-        _ if seen.path == "/results" => hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": []}))),
-        _ => hub(200, envelope(listing(1..=3, false, None))),
+        1 => foreign(200, json!({"status": "maintenance"})),
+        _ => hub_answer(seen),
     })
     .await;
     let client = client(&[&backend.url]);
     client.peers_page(None, soon()).await.unwrap();
-    let delivery = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap();
-    assert_eq!(delivery.accepted, 1);
+    let error = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap_err();
+    assert!(matches!(error, BackendError::Nonsense { .. }) && !error.is_final(), "{error}");
+    assert_eq!(client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap().accepted, 1);
+}
+
+#[tokio::test]
+async fn what_answers_before_a_hub_was_ever_seen_is_not_taken_for_a_foreign_backend() {
+    let answers = [(200, "<h1>We will be right back</h1>"), (200, "{}"), (400, ""), (405, ""), (410, ""), (501, "")];
+    for (status, body) in answers {
+        for style in [ReportStyle::Auto, ReportStyle::Results] {
+            let is_back = Arc::new(AtomicBool::new(false));
+            let hub_is_back = is_back.clone();
+            let backend = TestBackend::start(move |seen| match hub_is_back.load(SeqCst) {
+                true => hub_answer(seen),
+                false => text(status, "text/html", body),
+            })
+            .await;
+            let config =
+                BackendConfig { report_style: style, ask_again_after: Duration::ZERO, ..config(&[&backend.url]) };
+            let client = Backend::new(config).unwrap();
+            if style == ReportStyle::Auto || (status, body) != (200, "{}") {
+                let error = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap_err();
+                assert!(!error.is_final(), "{error}");
+            }
+            client.peers_page(None, soon()).await.unwrap_err();
+            let wanted = ClaimRequest { count: 1, interval: Duration::ZERO, lease: Duration::from_secs(60) };
+            client.claim(wanted, soon()).await.unwrap_err();
+
+            is_back.store(true, SeqCst);
+            assert_eq!(client.claim(wanted, soon()).await.unwrap().peers.len(), 3, "{status} {body}");
+            let delivery = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap();
+            assert_eq!(delivery.accepted, 1, "{status} {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_backend_in_the_place_of_a_hub_is_asked_plainly() {
+    let backend = TestBackend::start(|seen| match (seen.number, seen.query.as_str()) {
+        (0, _) => hub_answer(seen),
+        (_, "region=eu") => foreign(200, envelope(listing(1..=5, false, None))),
+        _ => foreign(400, json!({"error": "Bad Request", "message": "count must be at most 20"})),
+    })
+    .await;
+    let client = client(&[&backend.url]);
+    assert_eq!(whole_listing(&client).await, ((1..=3).collect(), true));
+    assert_eq!(whole_listing(&client).await, ((1..=5).collect(), false));
+    assert_eq!(client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap().not_wanted, 2);
 }
 
 // --- results ---------------------------------------------------------------------------------------------------------
@@ -805,13 +877,13 @@ async fn auto_sends_results_to_a_hub_alone() {
     assert_eq!(delivery.accepted, 2);
     assert_eq!(ours.lines(), ["HEAD /peers?region=eu", "POST /results"]);
 
-    let theirs = TestBackend::start(|_| foreign(405, Value::Null)).await;
+    let theirs = TestBackend::start(|_| foreign(200, envelope(listing(1..=1, false, None)))).await;
     let client = client(&[&theirs.url]);
     for _ in 0..2 {
         let delivery = client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap();
         assert_eq!(delivery, Delivery { not_wanted: 2, ..Delivery::default() });
     }
-    assert_eq!(theirs.lines(), ["HEAD /peers?region=eu"]);
+    assert_eq!(theirs.lines(), ["HEAD /peers?region=eu", "GET /peers?region=eu"]);
 
     let status = styled(ReportStyle::Status, &ours.url);
     assert_eq!(status.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap().not_wanted, 2);
@@ -993,6 +1065,32 @@ async fn a_base_url_that_ends_with_api_finds_the_registry_too() {
     let request = &backend.requests()[0];
     assert_eq!(request.line(), "DELETE /api/discovery/unregister/probe-1");
     assert_eq!(request.header("authorization"), Some(format!("Bearer {NODE_TOKEN}").as_str()));
+}
+
+#[tokio::test]
+async fn what_was_missed_before_a_hub_was_seen_is_asked_again_at_once() {
+    let backend = TestBackend::start(|seen| match seen.number {
+        0 | 1 => text(404, "text/plain", "404 page not found"),
+        2 => text(200, "text/html", "<h1>Starting</h1>"),
+        3 => hub_answer(seen),
+        _ => hub(200, envelope(Value::Null)),
+    })
+    .await;
+    let client = client(&[&backend.url]);
+    assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::NotWanted);
+    client.peers_page(None, soon()).await.unwrap_err();
+    assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
+    client.peers_page(None, soon()).await.unwrap();
+    assert_eq!(client.register(&registration(), soon()).await.unwrap(), Some(Registered::default()));
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Taken);
+}
+
+#[tokio::test]
+async fn a_page_in_the_place_of_a_registry_registers_nobody() {
+    let backend = TestBackend::start(|_| text(200, "text/html", "<h1>Starting</h1>")).await;
+    let error = client(&[&backend.url]).register(&registration(), soon()).await.unwrap_err();
+    assert!(matches!(error, BackendError::Nonsense { .. }), "{error}");
 }
 
 #[tokio::test]

@@ -18,12 +18,18 @@ impl Backoff {
     /// The pause after a failure. A wait that the backend asks for is kept, and what somebody has to do something about is not
     /// made better by haste.
     pub fn after(&mut self, error: &BackendError) -> Duration {
-        let round = match error.is_unauthorized() || error.is_final() {
-            true => u32::MAX,
-            false => self.failures,
+        let pause = match error.is_unauthorized() || error.is_final() {
+            true => POLICY.pause(u32::MAX),
+            false => POLICY.pause(self.failures),
         };
         self.failures += 1;
-        POLICY.pause(round).max(error.retry_after().unwrap_or_default())
+        pause.max(error.retry_after().unwrap_or_default())
+    }
+
+    /// The pause after what was no failure, and not what is waited for.
+    pub fn after_nothing(&mut self) -> Duration {
+        self.failures += 1;
+        POLICY.pause(self.failures - 1)
     }
 
     /// It worked.

@@ -5,7 +5,7 @@ use std::{net::IpAddr, num::NonZero, sync::Arc, thread::available_parallelism, t
 
 use easytier_probe::{
     Backend, BackendConfig, BackendError, Secret,
-    backend::{Registration, System},
+    backend::{Registered, Registration, System},
     config::Advertised,
 };
 use easytier_uptime_hub::store::{Store, StoreError};
@@ -78,28 +78,52 @@ impl Registrar {
         }
     }
 
-    /// Registers, however long it takes. Who has a token can work meanwhile.
-    async fn register(&self, mut backend: Backend) -> Backend {
+    /// Registers, however long it takes. Who has a token can work meanwhile; so can who enrolls where no registry is, if
+    /// that is not the word of something in front of a hub.
+    async fn register(&self, backend: Backend) -> Backend {
         let mut backoff = Backoff::default();
-        if self.config.node_token.is_some() || self.config.enrollment_key.is_none() {
-            self.link.set(backend.clone());
-        }
+        let enrolls = self.config.node_token.is_none() && self.config.enrollment_key.is_some();
+        let mut can_work = !enrolls;
         loop {
+            if can_work {
+                self.link.set(backend.clone());
+            }
             let registration = self.registration().await;
-            let error = match backend.register(&registration, Instant::now() + PATIENCE).await {
+            let pause = match backend.register(&registration, Instant::now() + PATIENCE).await {
                 Ok(registered) => {
                     self.vitals.backend_answered(Ask::Register);
-                    let token = registered.and_then(|registered| registered.node_token);
-                    if let Some(token) = token {
-                        backend = self.enrolled(token, backend).await;
+                    match registered {
+                        Some(Registered { node_token: Some(token), .. }) => {
+                            let backend = self.enrolled(token, backend).await;
+                            self.link.set(backend.clone());
+                            return backend;
+                        }
+                        Some(_) if !enrolls => return backend,
+                        _ => {}
                     }
-                    self.link.set(backend.clone());
-                    return backend;
+                    can_work = can_work || self.is_foreign(&backend).await;
+                    backoff.after_nothing()
                 }
-                Err(error) => error,
+                Err(error) => {
+                    self.vitals.backend_failed(Ask::Register, &error);
+                    backoff.after(&error)
+                }
             };
-            self.vitals.backend_failed(Ask::Register, &error);
-            sleep(backoff.after(&error)).await;
+            sleep(pause).await;
+        }
+    }
+
+    /// Whether the backend lists peers, and is no hub.
+    async fn is_foreign(&self, backend: &Backend) -> bool {
+        match backend.peers_page(None, Instant::now() + PATIENCE).await {
+            Ok(page) => {
+                self.vitals.backend_answered(Ask::Peers);
+                !page.complete_listing
+            }
+            Err(error) => {
+                self.vitals.backend_failed(Ask::Peers, &error);
+                false
+            }
         }
     }
 

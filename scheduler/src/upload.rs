@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use easytier_probe::{BackendError, CheckResult, backend::Delivery};
+use easytier_probe::{
+    Backend, BackendError, CheckResult,
+    backend::{Delivery, PER_NODE_AT_ONCE},
+};
 use easytier_uptime_hub::{
     model::ProbeId,
-    store::{Store, StoreError},
+    store::{Outgoing, Store, StoreError, Wanted},
     time::Timestamp,
 };
 use tokio::{
@@ -154,32 +157,41 @@ impl Uploader {
 
     /// Delivers the first of `rows`.
     async fn deliver(&mut self, spool: &mut Spool, lane: Lane, rows: Rows) -> Result<(), Trouble> {
-        let outgoing = self.store.outgoing(&self.backend, self.probe, rows, BATCH).await?;
+        let backend = self.link.ready().await;
+        // Those of which all are under way at once let a slow backend get on.
+        let (wanted, at_once) = match backend.wants_every_result() {
+            true => (Wanted::Every, BATCH as usize),
+            false => (Wanted::NewestOfEachPeer, PER_NODE_AT_ONCE),
+        };
+        let outgoing = self.store.outgoing(&self.backend, self.probe, rows, wanted, BATCH).await?;
         let last = match outgoing.last() {
             Some(last) if outgoing.len() == BATCH as usize => last.row,
             _ => rows.1,
         };
-        if !outgoing.is_empty() {
-            let backend = self.link.ready().await;
-            let mut results: Vec<CheckResult> = outgoing.into_iter().map(|outgoing| outgoing.result).collect();
-            at_the_latest(Timestamp::now(), &mut results);
-            let sent = backend.send_results(Uuid::now_v7(), &results, Instant::now() + PATIENCE).await;
-            let delivery = match sent {
-                Ok(delivery) => delivery,
-                // One request is never taken, whatever is in it: the next ones may be.
-                Err(error) if error.is_final() => {
-                    tracing::warn!(results = results.len(), "{error}; they are given up");
-                    self.vitals.figures.lost(Loss::Rejected, results.len() as u64);
-                    spool.done(lane, last);
-                    return Ok(self.keep(spool).await?);
-                }
-                Err(error) => return Err(Trouble::Backend(error)),
-            };
-            self.vitals.backend_answered(Ask::Results);
-            self.count(&delivery);
+        for some in outgoing.chunks(at_once) {
+            self.send(&backend, some).await.map_err(Trouble::Backend)?;
+            spool.done(lane, some[some.len() - 1].row);
         }
         spool.done(lane, last);
         Ok(self.keep(spool).await?)
+    }
+
+    async fn send(&self, backend: &Backend, outgoing: &[Outgoing]) -> Result<(), BackendError> {
+        let mut results: Vec<CheckResult> = outgoing.iter().map(|outgoing| outgoing.result.clone()).collect();
+        at_the_latest(Timestamp::now(), &mut results);
+        match backend.send_results(Uuid::now_v7(), &results, Instant::now() + PATIENCE).await {
+            Ok(delivery) => {
+                self.vitals.backend_answered(Ask::Results);
+                self.count(&delivery);
+            }
+            // One request is never taken, whatever is in it: the next ones may be.
+            Err(error) if error.is_final() => {
+                tracing::warn!(results = results.len(), "{error}; they are given up");
+                self.vitals.figures.lost(Loss::Rejected, results.len() as u64);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn count(&self, delivery: &Delivery) {

@@ -16,10 +16,11 @@ use super::base_url::BaseUrl;
 /// Whose backend it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It has not answered yet.
+    /// It has neither said that it is ours nor listed any peers.
     Unknown,
     /// Ours: it has said so.
     Hub,
+    /// It has listed peers without saying so.
     Foreign,
 }
 
@@ -51,8 +52,15 @@ impl Base {
 
     pub(super) fn learn(&self, kind: Kind) {
         let before = self.kind.swap(kind as u8, Relaxed);
-        if before != kind as u8 {
-            debug!(backend = %self.url, ?kind, "whose backend this is");
+        if before == kind as u8 {
+            return;
+        }
+        debug!(backend = %self.url, ?kind, "whose backend this is");
+        if kind == Kind::Hub {
+            // A hub has them all; what said otherwise stood in front of it.
+            for endpoint in [&self.status_report, &self.results, &self.per_node, &self.registry] {
+                endpoint.forget_miss();
+            }
         }
     }
 }
@@ -84,6 +92,11 @@ impl OptionalEndpoint {
     /// It is there.
     pub(super) fn works(&self) {
         self.worked.store(true, Relaxed);
+        self.forget_miss();
+    }
+
+    /// It may be there after all.
+    fn forget_miss(&self) {
         *self.missed_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

@@ -58,9 +58,9 @@ impl BackendError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::CutOff { .. } | Self::Busy { .. } => true,
-            // 404 and 405 come here only from what stands in front of our hub; the last are those of a proxy that
+            // Those below 500, but 408, are those of what stands in front of a hub; the last are those of a proxy that
             // doesn't reach the backend behind it.
-            Self::Failed { status, .. } => matches!(status, 404 | 405 | 408 | 500 | 502..=504 | 520..=530),
+            Self::Failed { status, .. } => matches!(status, 400..=500 | 502..=504 | 520..=530),
             _ => false,
         }
     }
@@ -68,7 +68,7 @@ impl BackendError {
     /// Whether another base URL of the backend may answer better, at once.
     pub(super) fn is_of_this_base_url(&self) -> bool {
         let no_answer = matches!(self, Self::Unreachable { .. } | Self::TimedOut { .. } | Self::CutOff { .. });
-        no_answer || matches!(self, Self::Failed { .. } | Self::Nonsense { .. })
+        no_answer || matches!(self, Self::Failed { .. } | Self::Nonsense { .. } | Self::NotAHub { .. })
     }
 
     /// The same error of a request that names this probe.

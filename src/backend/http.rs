@@ -162,12 +162,13 @@ impl Http {
                 let (credentials, advice) = self.credentials.refused(request.bearer, request.needs_token);
                 BackendError::Unauthorized { request: request_shown, credentials, answer, advice }
             }
-            // While a hub is being replaced, what stands in front of it answers in its place.
-            404 | 405 if interposed => {
+            429 => BackendError::Busy { request: request_shown, answer, retry_after },
+            // While a hub is being replaced, what stands in front of it answers in its place. A limit to the length of
+            // a request holds, whoever sets it.
+            400..=499 if interposed && code != 413 => {
                 BackendError::Failed { request: request_shown, status: code, answer, retry_after }
             }
             404 | 405 | 501 => BackendError::Lacking { request: request_shown, status: code, answer },
-            429 => BackendError::Busy { request: request_shown, answer, retry_after },
             408 | 500..=599 => BackendError::Failed { request: request_shown, status: code, answer, retry_after },
             _ => BackendError::Refused { request: request_shown, status: code, answer },
         }

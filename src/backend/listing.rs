@@ -87,9 +87,10 @@ impl Backend {
             None => self.attempts(deadline),
             Some(cursor) => self.attempts_at(cursor.position, deadline),
         };
+        let mut plain = false;
         loop {
             let base = attempts.base();
-            let request = self.page_request(base, cursor.as_ref());
+            let request = self.page_request(base, cursor.as_ref(), plain);
             let error = match self.shared.http.send(base, &request, attempts.deadline()).await {
                 Ok(answer) => match read_page(base, &request, &answer) {
                     Ok((data, page)) => {
@@ -103,17 +104,15 @@ impl Backend {
                 },
                 Err(error) => error,
             };
-            if matches!(error, BackendError::Refused { status: 400, .. }) && base.kind() == Kind::Hub {
-                // Perhaps another backend has taken its place, which knows no count: the next listing starts plain.
-                base.learn(Kind::Unknown);
-            }
+            // Perhaps another backend has taken the hub's place, which knows no count.
+            plain |= cursor.is_none() && matches!(error, BackendError::Failed { status: 400, .. });
             attempts.failed(error).await?;
         }
     }
 
-    fn page_request(&self, base: &Base, cursor: Option<&Cursor>) -> Request<'_> {
+    fn page_request(&self, base: &Base, cursor: Option<&Cursor>, plain: bool) -> Request<'_> {
         let mut query = self.region_query();
-        if base.kind() == Kind::Hub {
+        if base.kind() == Kind::Hub && !plain {
             query.push(("count", self.shared.config.page_size.to_string()));
             if let Some(Cursor { next: Next::Token(token), .. }) = cursor {
                 query.push(("cursor", token.clone()));
@@ -159,7 +158,15 @@ impl Backend {
     }
 }
 
-fn peers_request(query: Vec<(&'static str, String)>, needs_token: bool) -> Request<'static> {
+/// Learns from an answer to a request for peers whose backend it is, if that is a listing.
+pub(super) fn learn_from(base: &Base, answer: &Answer) {
+    let lists = || Envelope::read(&answer.body).and_then(|envelope| envelope.data::<PeersData>()).is_some();
+    if !answer.is_hub && lists() {
+        base.learn(Kind::Foreign);
+    }
+}
+
+pub(super) fn peers_request(query: Vec<(&'static str, String)>, needs_token: bool) -> Request<'static> {
     Request {
         method: Method::GET,
         path: "/peers",

@@ -25,7 +25,6 @@ use tokio::time::Instant;
 use self::{
     attempts::Attempts,
     base::{Base, Bases, Kind},
-    credentials::Bearer,
     http::{Http, Request},
 };
 pub use self::{
@@ -34,7 +33,7 @@ pub use self::{
     error::BackendError,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
     registry::{Registered, Registration, System},
-    report::{Delivery, MAX_BATCH, Rejected, Reported, StatusReport},
+    report::{Delivery, MAX_BATCH, PER_NODE_AT_ONCE, Rejected, Reported, StatusReport},
     retry::RetryPolicy,
 };
 
@@ -78,30 +77,23 @@ impl Backend {
         Attempts::new(&self.shared.bases, vec![position], self.shared.config.retry, deadline)
     }
 
-    /// Whose backend it is; asks when it has not answered anything yet.
+    /// Whose backend it is, or `Unknown` when nothing tells; asks as long as nothing did. An answer without the header of
+    /// ours may be anybody's, such as a page of what stands in front of a hub: only a listing makes a backend a foreign one.
     async fn kind_of(&self, base: &Base, deadline: Instant) -> Result<Kind, BackendError> {
-        if base.kind() != Kind::Unknown {
-            return Ok(base.kind());
-        }
-        let request = Request {
-            method: Method::HEAD,
-            path: "/peers",
-            query: self.region_query(),
-            body: None,
-            bearer: Bearer::ApiKey,
-            needs_token: false,
-            max_answer: MAX_ANSWER,
-        };
-        let result = self.shared.http.send(base, &request, deadline).await;
-        match (base.kind(), result) {
-            (Kind::Hub, _) => Ok(Kind::Hub),
-            // Not every backend knows the method.
-            (_, Ok(_) | Err(BackendError::Refused { .. } | BackendError::Lacking { status: 405 | 501, .. })) => {
-                base.learn(Kind::Foreign);
-                Ok(Kind::Foreign)
+        for method in [Method::HEAD, Method::GET] {
+            if base.kind() != Kind::Unknown {
+                break;
             }
-            (_, Err(error)) => Err(error),
+            let request = Request { method, ..listing::peers_request(self.region_query(), false) };
+            match self.shared.http.send(base, &request, deadline).await {
+                Ok(answer) => listing::learn_from(base, &answer),
+                // Not every backend knows the method.
+                Err(BackendError::Refused { .. } | BackendError::Lacking { status: 405 | 501, .. }) => {}
+                Err(error) if base.kind() == Kind::Unknown => return Err(error),
+                Err(_) => {}
+            }
         }
+        Ok(base.kind())
     }
 
     fn region_query(&self) -> Vec<(&'static str, String)> {

@@ -54,7 +54,7 @@ pub struct Registered {
 
 impl Backend {
     /// Registers the probe: with its node token where it has one, else with the enrollment key, for which it is given a
-    /// token. `None` when the backend keeps no registry.
+    /// token. `None` when the backend keeps no registry, as far as one can tell.
     pub async fn register(
         &self,
         registration: &Registration,
@@ -97,7 +97,7 @@ impl Backend {
             if base.registry.is_missing(self.shared.config.ask_again_after) {
                 return Ok(None);
             }
-            match self.shared.http.send(base, request, attempts.deadline()).await {
+            match self.send_report(base, request, attempts.deadline()).await {
                 Ok(answer) => {
                     base.registry.works();
                     attempts.succeeded();

@@ -22,7 +22,7 @@ use crate::{CheckResult, Status};
 pub const MAX_BATCH: usize = 5000;
 
 /// How many per-node reports are under way at a time.
-const PER_NODE_CONCURRENCY: usize = 16;
+pub const PER_NODE_AT_ONCE: usize = 16;
 
 /// What a backend did with results that reached it. What did not is an error, and can be sent again at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,6 +69,12 @@ pub enum Reported {
 }
 
 impl Backend {
+    /// Whether the backend is told of every result. If not, its reports have no time and say how peers are now: each
+    /// takes the place of the one before, and only the newest of each peer is of use.
+    pub fn wants_every_result(&self) -> bool {
+        self.shared.config.report_style != ReportStyle::PerNode
+    }
+
     /// Delivers results, in the style of the backend: all of them, or none as far as the caller must care, because
     /// what is sent again is known to the backend by its id. More than [`MAX_BATCH`] are sent as several requests.
     pub async fn send_results(
@@ -153,11 +159,17 @@ impl Backend {
         deadline: Instant,
     ) -> Result<Option<ResultsData>, BackendError> {
         let auto = self.shared.config.report_style == ReportStyle::Auto;
-        if auto && self.kind_of(base, deadline).await? == Kind::Foreign {
+        let kind = if auto { self.kind_of(base, deadline).await? } else { base.kind() };
+        if auto && kind == Kind::Foreign {
             return Ok(None);
         }
         let body = ResultsBody { cycle_id, sent_at: Utc::now(), results };
         let request = report_request(Method::POST, "/results", &body, Bearer::ApiKey);
+        let nonsense =
+            |reason: &str| BackendError::Nonsense { request: shown(base, &request), reason: reason.to_owned() };
+        if auto && kind == Kind::Unknown {
+            return Err(nonsense("not sent, because what answers there neither says that it is a hub nor lists peers"));
+        }
         if base.results.is_missing(self.shared.config.ask_again_after) {
             let answer = "as it said before".to_owned();
             return Err(BackendError::Lacking { request: shown(base, &request), status: 404, answer });
@@ -168,13 +180,22 @@ impl Backend {
                 if let BackendError::Lacking { request, answer, .. } = &error {
                     base.results.missed(request, answer, "results are kept, and it is asked again later");
                 }
-                return Err(error);
+                return Err(match error {
+                    // Perhaps it is not the backend that refuses them; a limit to the length holds, whoever sets it.
+                    BackendError::Refused { request, status, answer }
+                        if base.kind() == Kind::Unknown && status != 413 =>
+                    {
+                        BackendError::Failed { request, status, answer, retry_after: None }
+                    }
+                    error => error,
+                });
             }
         };
-        base.results.works();
-        let nonsense =
-            |reason: &str| BackendError::Nonsense { request: shown(base, &request), reason: reason.to_owned() };
         let envelope = Envelope::read(&answer.body).ok_or_else(|| nonsense("the answer is no JSON object"))?;
+        if kind == Kind::Hub && !answer.is_hub {
+            return Err(nonsense("the answer is not the hub's"));
+        }
+        base.results.works();
         if !envelope.has_data() {
             // It took them, and doesn't count.
             return Ok(Some(ResultsData { accepted: None, duplicates: 0, rejected: Vec::new() }));
@@ -188,7 +209,7 @@ impl Backend {
         let mut unknown_node = None;
         let mut outcomes = stream::iter(0..results.len())
             .map(|index| async move { (index, self.report_node(&results[index], deadline).await) })
-            .buffer_unordered(PER_NODE_CONCURRENCY);
+            .buffer_unordered(PER_NODE_AT_ONCE);
         while let Some((index, outcome)) = outcomes.next().await {
             match outcome {
                 Ok(Reported::Taken) => delivery.accepted += 1,
@@ -230,8 +251,8 @@ impl Backend {
             if base.per_node.is_missing(self.shared.config.ask_again_after) {
                 return Ok(Reported::NotWanted);
             }
-            match self.put(base, &request, attempts.deadline()).await {
-                Ok(()) => {
+            match self.send_report(base, &request, attempts.deadline()).await {
+                Ok(_) => {
                     base.per_node.works();
                     attempts.succeeded();
                     return Ok(Reported::Taken);
@@ -267,8 +288,8 @@ impl Backend {
             if base.status_report.is_missing(self.shared.config.ask_again_after) {
                 return Ok(Reported::NotWanted);
             }
-            let error = match self.put(base, &request, attempts.deadline()).await {
-                Ok(()) => {
+            let error = match self.send_report(base, &request, attempts.deadline()).await {
+                Ok(_) => {
                     base.status_report.works();
                     attempts.succeeded();
                     return Ok(Reported::Taken);
@@ -283,11 +304,16 @@ impl Backend {
         }
     }
 
-    /// A request whose answer is of interest only when it is no success.
-    pub(super) async fn put(&self, base: &Base, request: &Request<'_>, deadline: Instant) -> Result<(), BackendError> {
-        let Answer { body, .. } = self.shared.http.send(base, request, deadline).await?;
-        if body.iter().all(u8::is_ascii_whitespace) || Envelope::read(&body).is_some() {
-            return Ok(());
+    /// A request whose answer, if it is a success, is a document or empty.
+    pub(super) async fn send_report(
+        &self,
+        base: &Base,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, BackendError> {
+        let answer = self.shared.http.send(base, request, deadline).await?;
+        if answer.body.iter().all(u8::is_ascii_whitespace) || Envelope::read(&answer.body).is_some() {
+            return Ok(answer);
         }
         let reason = "the answer is no JSON object".to_owned();
         Err(BackendError::Nonsense { request: shown(base, request), reason })

@@ -50,8 +50,12 @@ async fn the_peers_of_the_last_good_fetch_are_checked_when_the_hub_is_down_at_th
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
 
-/// A daemon with a node that works and one that does not, of whose hub this fault happens for a while.
-async fn nothing_is_lost_or_doubled_by(fault: Fault) {
+/// Checks, two of which come in a second: long enough for several requests to fail, one after the other.
+const LONG: u64 = 24;
+
+/// A daemon with a node that works and one that does not, of whose hub this fault happens for as long as `checks` of each
+/// take.
+async fn nothing_is_lost_or_doubled_by(fault: Fault, checks: u64) {
     let (hub, node) = (Hub::start().await, node());
     let good = hub.add(node.url(Scheme::Tcp).to_string()).await;
     let dead = hub.add("tcp://0.0.0.1:11010").await;
@@ -61,8 +65,8 @@ async fn nothing_is_lost_or_doubled_by(fault: Fault) {
     until("checks at the hub", async || hub.checks(good).await > 2 && hub.checks(dead).await > 2).await;
 
     proxy.set(fault);
-    await_checks(&daemon, 1, 6).await;
-    await_checks(&daemon, 2, 6).await;
+    await_checks(&daemon, 1, checks).await;
+    await_checks(&daemon, 2, checks).await;
     until("a request that was not done", async || {
         let failed = async |request| daemon.figure(&format!("backend_errors_total{{request=\"{request}\"}}")).await;
         failed("results").await > 0.0
@@ -77,28 +81,59 @@ async fn nothing_is_lost_or_doubled_by(fault: Fault) {
 
 #[tokio::test]
 async fn a_hub_that_is_down_for_a_while_costs_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Refuse).await;
+    nothing_is_lost_or_doubled_by(Fault::Refuse, LONG).await;
 }
 
 #[tokio::test]
 async fn a_hub_that_stalls_costs_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Stall).await;
+    nothing_is_lost_or_doubled_by(Fault::Stall, 6).await;
+}
+
+/// What stands in front of the hub has a page of its own while the hub is away, and the daemon begins anew meanwhile.
+#[tokio::test]
+async fn a_page_in_the_place_of_the_hub_takes_no_results() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let mut daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+
+    proxy.set(Fault::Answer("200 OK\r\nContent-Type: text/html"));
+    await_checks(&daemon, 1, 3).await;
+    for restarts in [true, false] {
+        match restarts {
+            true => {
+                daemon.kill().await;
+                daemon = folder.daemon().await;
+            }
+            false => _ = daemon.reload_until("peers to watch").await,
+        }
+        until("results that were not taken", async || {
+            daemon.figure("backend_errors_total{request=\"results\"}").await > 0.0
+        })
+        .await;
+        until("results that wait", async || daemon.figure("spool_results").await >= 3.0).await;
+    }
+    proxy.set(Fault::None);
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+    assert_eq!(daemon.figure("results_lost_total{reason=\"rejected\"}").await, 0.0);
 }
 
 #[tokio::test]
 async fn connections_that_are_reset_cost_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Reset).await;
+    nothing_is_lost_or_doubled_by(Fault::Reset, 6).await;
 }
 
 /// The hub stores what it is sent, and the probe does not hear of it.
 #[tokio::test]
 async fn answers_that_break_off_cost_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Truncate).await;
+    nothing_is_lost_or_doubled_by(Fault::Truncate, 6).await;
 }
 
 #[tokio::test]
 async fn a_hub_that_fails_costs_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Answer("500 Internal Server Error")).await;
+    nothing_is_lost_or_doubled_by(Fault::Answer("500 Internal Server Error"), 6).await;
 }
 
 /// Each kind of request waits for as long as it was told to; and none is lost by that.

@@ -89,6 +89,29 @@ async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
     assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1);
 }
 
+/// While a hub is being replaced, what stands in front of it may answer so.
+#[tokio::test]
+async fn an_enrollment_outlasts_what_says_that_there_is_no_registry() {
+    for answer in ["404 Not Found", "405 Method Not Allowed", "200 OK"] {
+        let (hub, node) = (Hub::start().await, node());
+        let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+        let proxy = Faulty::to(hub.address, Fault::Answer(answer)).await;
+        let folder = Folder::of_probe(&proxy.url(), "");
+        folder.set(&[("ENROLLMENT_KEY", &hub.enrollment_key().await)]);
+        let daemon = folder.daemon().await;
+        // It asks for peers when it was told that it cannot register.
+        until("a registration that was answered", async || {
+            proxy.taken().iter().any(|(_, line)| line.starts_with("get /peers"))
+        })
+        .await;
+        proxy.set(Fault::None);
+        daemon.await_log("enrolled at the backend").await;
+        until("it to be registered", async || hub.probe("probe-1").await.is_some()).await;
+        until("checks at the hub", async || hub.checks(peer).await > 0).await;
+        assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+    }
+}
+
 /// The new URL is named before the old one, where nobody answers any more.
 #[tokio::test]
 async fn a_hub_that_moves_finds_the_probe_enrolled_and_gets_what_waited() {

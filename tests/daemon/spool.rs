@@ -1,9 +1,16 @@
 //! What waits for the backend: across a kill, within its bounds, and what the backend never takes.
 
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
 use easytier_probe::Scheme;
+use serde_json::{Value, json};
 
 use crate::{
-    assert_delivered_once, await_checks,
+    NEVER, assert_delivered_once, await_checks,
+    backend::{TestBackend, envelope, foreign},
     hub::Hub,
     node,
     program::{Folder, Running},
@@ -53,6 +60,56 @@ async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
     await_checks(&daemon, 1, 1).await;
     assert_delivered_once(&hub, &folder, &daemon, &[(good, 1), (dead, 2)]).await;
     assert_eq!(lost(&daemon, "not_delivered").await + lost(&daemon, "rejected").await, 0.0);
+}
+
+/// A full spool is delivered to its last result, and once, though it filled up and was cut down until the very end.
+#[tokio::test]
+async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
+    const FULL: i64 = 1000;
+    let hub = Hub::start().await;
+    for port in 1..=400 {
+        hub.add(impossible(port)).await;
+    }
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    folder.set(&[("SPOOL_MAX_RESULTS", &FULL.to_string()), ("PROBE_SCHEDULE", NEVER)]);
+    let daemon = folder.daemon().await;
+    daemon.await_log("400 peers to watch").await;
+    proxy.set(Fault::Refuse);
+    folder.set(&[("PROBE_SCHEDULE", "")]);
+    daemon.reload_until("400 peers to watch").await;
+    until("results given up", async || lost(&daemon, "not_delivered").await > 0.0).await;
+    daemon.kill().await;
+    assert_eq!(hub.store.newest_result().await.unwrap(), 0, "the hub has none so far");
+
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    let daemon = folder.daemon().await;
+    await_waiting(&daemon, FULL as f64).await;
+    proxy.set(Fault::None);
+    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    assert_eq!(daemon.figure("results_delivered_total").await, FULL as f64);
+    assert_eq!(lost(&daemon, "rejected").await, 0.0);
+    assert_eq!(hub.store.newest_result().await.unwrap(), FULL, "rows, none of which is there twice");
+}
+
+/// As that of a container is, which gets a new host name with every version.
+#[tokio::test]
+async fn what_waits_is_delivered_under_another_name_too() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::None).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+    proxy.set(Fault::Refuse);
+    await_waiting(&daemon, 4.0).await;
+    daemon.stop().await;
+
+    proxy.set(Fault::None);
+    folder.set(&[("SERVER_ID", "probe-2"), ("NODE_TOKEN", &hub.token("probe-2").await)]);
+    let daemon = folder.daemon().await;
+    await_checks(&daemon, 1, 1).await;
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
 
 #[tokio::test]
@@ -130,4 +187,37 @@ async fn what_the_hub_never_takes_leaves_the_spool_and_is_counted() {
     })
     .await;
     assert_delivered_once(&hub, &folder, &daemon, &[(kept, 1)]).await;
+}
+
+/// Such reports have no time: what piled up would be taken for how things are.
+#[tokio::test]
+async fn a_backend_of_reports_per_node_gets_the_newest_of_each_peer_after_an_outage() {
+    let node = node();
+    let peer = json!({"id": 7, "host": "127.0.0.1", "port": node.url(Scheme::Tcp).port(), "protocol": "tcp"});
+    let (is_away, taken) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+    let (away, takes) = (is_away.clone(), taken.clone());
+    let backend = TestBackend::start(move |seen| match seen.path.as_str() {
+        "/peers" => foreign(200, envelope(json!({"peers": [peer]}))),
+        "/nodes/7/status" if away.load(SeqCst) => foreign(503, json!({"error": "away"})),
+        "/nodes/7/status" => {
+            takes.lock().unwrap().push(seen.body["status"].clone());
+            foreign(200, envelope(Value::Null))
+        }
+        _ => foreign(404, json!({"error": "not found"})),
+    })
+    .await;
+    let folder = Folder::of_probe(&backend.url.to_string(), "token");
+    folder.set(&[("REPORT_STYLE", "per-node")]);
+    let daemon = folder.daemon().await;
+    await_waiting(&daemon, 6.0).await;
+    node.stop();
+    until("a node that is gone", async || daemon.figure("peers_watched{status=\"offline\"}").await == 1.0).await;
+    await_checks(&daemon, 1, 2).await;
+
+    is_away.store(false, SeqCst);
+    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    let taken = taken.lock().unwrap();
+    // One was on its way since the node was there.
+    let online = taken.iter().filter(|status| **status == "Online").count();
+    assert!(online <= 1 && taken.last().is_some_and(|status| status == "Offline"), "{taken:?}");
 }

@@ -44,7 +44,7 @@ pub use self::{
     admin::Session,
     error::{Conflict, StoreError},
     mirror::Listing,
-    outbox::Outgoing,
+    outbox::{Outgoing, Wanted},
     retention::Swept,
 };
 use self::{

@@ -18,6 +18,14 @@ pub struct Outgoing {
     pub result: CheckResult,
 }
 
+/// Which results are to go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Every,
+    /// Only those that no newer one of the same peer follows.
+    NewestOfEachPeer,
+}
+
 #[derive(sqlx::FromRow)]
 struct OutgoingRow {
     id: i64,
@@ -63,12 +71,14 @@ impl OutgoingRow {
 
 impl Store {
     /// The results of `probe` in the rows after `after` up to `up_to`, oldest first and at most `limit`, of peers that
-    /// the backend knows.
+    /// the backend knows. What a probe of another name saw is this one's too, unless a token of this database's is for
+    /// it: that one reported from elsewhere, while the others are the names that this one had before.
     pub async fn outgoing(
         &self,
         backend: &str,
         probe: ProbeId,
         (after, up_to): (i64, i64),
+        wanted: Wanted,
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
         let select = concat!(
@@ -76,9 +86,11 @@ impl Store {
             result_columns!(),
             " FROM results d JOIN backends b ON b.url = $1 \
              JOIN peer_origins o ON o.backend_id = b.id AND o.peer_id = d.peer_id \
-             WHERE d.id > $2 AND d.id <= $3 AND d.probe_id = $4 ORDER BY d.id LIMIT $5"
+             WHERE d.id > $2 AND d.id <= $3 AND (d.probe_id = $4 OR d.probe_id NOT IN \
+             (SELECT probe_id FROM credentials WHERE probe_id IS NOT NULL)) \
+             AND ($5 OR d.id IN (SELECT max(id) FROM results WHERE id > $2 GROUP BY peer_id)) ORDER BY d.id LIMIT $6"
         );
-        let parameters = args![backend, after, up_to, probe, limit];
+        let parameters = args![backend, after, up_to, probe, wanted == Wanted::Every, limit];
         let rows: Vec<OutgoingRow> = self.db().all(select, parameters).await?;
         rows.into_iter().map(OutgoingRow::into_outgoing).collect()
     }
