@@ -12,7 +12,7 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request, State},
-    http::{Response, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode},
 };
 use tokio::{net::TcpListener, sync::Notify};
 
@@ -35,7 +35,7 @@ pub struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Through,
-    /// It is answered with this status.
+    /// It is answered with this status, as if by the server behind.
     Refused(u16),
     /// It is never answered.
     Held,
@@ -139,7 +139,10 @@ async fn pass(
             (answer.status(), answer.headers().clone(), answer.bytes().await.expect("the answer is whole"))
         }
         Way::Refused(status) => {
-            (StatusCode::from_u16(status).expect("a status"), axum::http::HeaderMap::new(), "refused".into())
+            // As a hub says it; what stands in front of one has no say in what becomes of results.
+            let headers =
+                HeaderMap::from_iter([(HeaderName::from_static("x-uptime-hub"), HeaderValue::from_static("1"))]);
+            (StatusCode::from_u16(status).expect("a status"), headers, "refused".into())
         }
         Way::Held => {
             shared.held.notify_one();
