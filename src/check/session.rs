@@ -121,7 +121,7 @@ impl Session {
         }
         // Else whatever sends back what it gets would be a member: an echo service is no node.
         if answer.my_peer_id == me {
-            return Err(GreetError::NotEasytier("our own handshake, sent back"));
+            return Err(GreetError::NotEasytier("our own handshake back"));
         }
         if answer.network_secret_digest.len() != identity.digest.len() {
             let words = format!("its handshake has a digest of {} bytes", answer.network_secret_digest.len());
