@@ -18,11 +18,11 @@ impl Backoff {
     /// The pause after a failure. A wait that the backend asks for is kept, and what somebody has to do something about is not
     /// made better by haste.
     pub fn after(&mut self, error: &BackendError) -> Duration {
+        let soon = self.after_nothing();
         let pause = match error.is_unauthorized() || error.is_final() {
             true => POLICY.pause(u32::MAX),
-            false => POLICY.pause(self.failures),
+            false => soon,
         };
-        self.failures += 1;
         pause.max(error.retry_after().unwrap_or_default())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use easytier_probe::Scheme;
 
 use crate::{
-    assert_delivered_once, await_checks, eventually, http,
+    assert_delivered_once, await_checks, behind_a_proxy, eventually, http,
     hub::Hub,
     node,
     program::Folder,
@@ -15,10 +15,7 @@ use crate::{
 
 #[tokio::test]
 async fn a_hub_that_was_never_there_is_waited_for() {
-    let (hub, node) = (Hub::start().await, node());
-    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    let proxy = Faulty::to(hub.address, Fault::Refuse).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::Refuse).await;
 
     let daemon = folder.daemon().await;
     let line = daemon.await_log("no connection").await;
@@ -56,11 +53,8 @@ const LONG: u64 = 24;
 /// A daemon with a node that works and one that does not, of whose hub this fault happens for as long as `checks` of each
 /// take.
 async fn nothing_is_lost_or_doubled_by(fault: Fault, checks: u64) {
-    let (hub, node) = (Hub::start().await, node());
-    let good = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let (hub, _node, good, proxy, folder) = behind_a_proxy(Fault::None).await;
     let dead = hub.add("tcp://0.0.0.1:11010").await;
-    let proxy = Faulty::to(hub.address, Fault::None).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(good).await > 2 && hub.checks(dead).await > 2).await;
 
@@ -92,10 +86,7 @@ async fn a_hub_that_stalls_costs_nothing() {
 /// What stands in front of the hub has a page of its own while the hub is away, and the daemon begins anew meanwhile.
 #[tokio::test]
 async fn a_page_in_the_place_of_the_hub_takes_no_results() {
-    let (hub, node) = (Hub::start().await, node());
-    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    let proxy = Faulty::to(hub.address, Fault::None).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let mut daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
 
@@ -140,10 +131,7 @@ async fn a_hub_that_fails_costs_nothing() {
 #[tokio::test]
 async fn a_hub_that_asks_for_a_pause_is_left_alone() {
     const PAUSE: Duration = Duration::from_secs(7);
-    let (hub, node) = (Hub::start().await, node());
-    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    let proxy = Faulty::to(hub.address, Fault::None).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
 
@@ -171,10 +159,7 @@ async fn a_hub_that_asks_for_a_pause_is_left_alone() {
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_told_loudly_while_the_checks_go_on() {
-    let (hub, node) = (Hub::start().await, node());
-    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    let proxy = Faulty::to(hub.address, Fault::None).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
 

@@ -27,7 +27,10 @@ use easytier_uptime_hub::model::PeerId;
 use crate::{
     hub::Hub,
     program::{Folder, PROGRAM, Running},
-    support::node::{Node, NodeOptions},
+    support::{
+        node::{Node, NodeOptions},
+        proxy::{Fault, Faulty},
+    },
     wait::{eventually, until},
 };
 
@@ -37,6 +40,15 @@ const NEVER: &str = "0 0 0 1 1 *";
 /// A node that listens on TCP.
 fn node() -> Node {
     NodeOptions::listening_on(&[Scheme::Tcp]).start(PROGRAM)
+}
+
+/// A hub, with one node that works, behind a proxy with this fault, and a probe that has its token.
+async fn behind_a_proxy(fault: Fault) -> (Hub, Node, PeerId, Faulty, Folder) {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, fault).await;
+    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    (hub, node, peer, proxy, folder)
 }
 
 /// Waits until a daemon's own history has so many more checks of a node.

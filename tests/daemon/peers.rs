@@ -11,14 +11,11 @@ use serde_json::json;
 use crate::{
     await_checks,
     backend::{self, TestBackend, envelope, foreign},
-    eventually, http,
+    behind_a_proxy, eventually, http,
     hub::Hub,
     node,
     program::{Folder, Running},
-    support::{
-        fake,
-        proxy::{Fault, Faulty},
-    },
+    support::{fake, proxy::Fault},
     until,
 };
 
@@ -73,10 +70,7 @@ async fn what_is_added_removed_renamed_or_moved_is_applied_by_the_next_fetch() {
 
 #[tokio::test]
 async fn a_list_that_could_not_be_fetched_at_the_start_is_not_waited_for_until_the_next_fetch() {
-    let (hub, node) = (Hub::start().await, node());
-    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    let proxy = Faulty::to(hub.address, Fault::Refuse).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::Refuse).await;
     folder.set(&[("PEER_FETCH_INTERVAL", "1h")]);
     let daemon = folder.daemon().await;
     until("two fetches in vain", async || daemon.figure("backend_errors_total{request=\"peers\"}").await >= 2.0).await;

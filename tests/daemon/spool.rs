@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     NEVER, assert_delivered_once, await_checks,
     backend::{TestBackend, envelope, foreign},
+    behind_a_proxy,
     hub::Hub,
     node,
     program::{Folder, Running},
@@ -34,11 +35,8 @@ async fn lost(daemon: &Running, reason: &str) -> f64 {
 /// Once while they wait, and once while they are delivered.
 #[tokio::test]
 async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
-    let (hub, node) = (Hub::start().await, node());
-    let good = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let (hub, _node, good, proxy, folder) = behind_a_proxy(Fault::None).await;
     let dead = hub.add(impossible(1)).await;
-    let proxy = Faulty::to(hub.address, Fault::None).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(good).await > 2 && hub.checks(dead).await > 2).await;
 
@@ -95,10 +93,7 @@ async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
 /// As that of a container is, which gets a new host name with every version.
 #[tokio::test]
 async fn what_waits_is_delivered_under_another_name_too() {
-    let (hub, node) = (Hub::start().await, node());
-    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    let proxy = Faulty::to(hub.address, Fault::None).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
     proxy.set(Fault::Refuse);
@@ -145,10 +140,7 @@ async fn only_so_many_results_wait_and_what_is_given_up_is_counted() {
 /// The backend asks for an hour's pause; what waits is bounded meanwhile.
 #[tokio::test]
 async fn results_wait_only_so_long_and_what_is_given_up_is_counted() {
-    let (hub, node) = (Hub::start().await, node());
-    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    let proxy = Faulty::to(hub.address, Fault::None).await;
-    let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     folder.set(&[("SPOOL_MAX_AGE", "3s")]);
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
