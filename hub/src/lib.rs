@@ -12,6 +12,7 @@ mod pages;
 pub mod password;
 pub mod peer_file;
 pub mod ring;
+pub mod service;
 pub mod store;
 pub mod time;
 pub mod token;
