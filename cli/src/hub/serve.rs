@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use easytier_probe::{AddressPolicy, Checker, Secret, config::ConfigErrors};
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
+    WebOptions,
     crypto::HubKey,
     model::{PeerSpec, Region},
     password,
@@ -85,16 +85,13 @@ impl Service for Hub {
         warn_of_open_tests(config.checks.addresses, address.ip());
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
-        let options = ApiOptions { trusted_proxies: config.trusted_proxies, session_key: session_key(&key) };
-        let checker = Checker::new(config.checks);
-        let router = match &local {
-            Some(probe) => api::standalone_router(store.clone(), checker, options, probe.vitals()),
-            None => api::router(store.clone(), checker, options),
-        };
+        let options = WebOptions { trusted_proxies: config.trusted_proxies };
+        let status = local.as_ref().map(|probe| probe.vitals() as Arc<dyn ProbeStatus>);
+        let router = easytier_uptime_hub::router(store.clone(), Checker::new(config.checks), options, status);
         let stop = CancellationToken::new();
         let stopped = || stop.clone().cancelled_owned();
         let works = async {
-            let served = api::serve(listener, router, stopped(), GRACE);
+            let served = serve(listener, router, stopped(), GRACE);
             let checks = async {
                 if let Some(probe) = local {
                     probe.run(stop.clone()).await;
@@ -176,9 +173,4 @@ fn warn_of_open_tests(addresses: AddressPolicy, listening: IpAddr) {
              ALLOW_LOCAL_PEERS is true"
         );
     }
-}
-
-/// The key that signs sessions: the same for all hubs with the same hub key.
-fn session_key(key: &HubKey) -> Secret {
-    key.derive("admin sessions").iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -2,22 +2,23 @@
 
 use axum::extract::{Request, State};
 use easytier_probe::Secret;
+use easytier_uptime_monitor::{
+    Refusal,
+    envelope::{Answer, BackendDone, BackendEnvelope, BackendRefusal},
+    input::{self, Body, Path},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    App,
-    auth::{Insider, ProbeCaller, Registrant, own_region},
-    error::{Answer, BackendDone, BackendEnvelope, BackendRefusal, Refusal},
-    input::{self, Body, Path},
-    server_id::ServerId,
-};
+use super::server_id::ServerId;
 use crate::{
-    model::{self, Presence, ProbeIdentity},
+    model::{self, Presence},
+    service::{self, Registry, ServiceError, check_server_id},
     store::Store,
     time::Timestamp,
+    web::{App, Insider, ProbeCaller, RegistrantCaller},
 };
 
 /// The longest address and version, in characters.
@@ -85,42 +86,31 @@ struct Registered {
     ),
 )]
 async fn register(
-    State(store): State<Store>,
-    registrant: Registrant,
+    State(registry): State<Registry>,
+    RegistrantCaller(registrant): RegistrantCaller,
     Body(sent): Body<Registration>,
 ) -> Answer<BackendEnvelope<Registered>> {
     let server_id = sent.server_id.as_str().to_owned();
     let region = input::region("region", sent.region.as_deref())?;
-    let registration = parse(sent)?;
-    let now = Timestamp::now();
-    let registered = match registrant {
-        Registrant::Probe(probe) => {
-            own_region(&probe, region.as_ref())?;
-            store.register_probe(&probe, &server_id, &registration, now).await?;
-            Registered { server_id, region: probe.region.into(), node_token: None }
-        }
-        Registrant::Enrollment { region: only } => {
-            if let (Some(only), Some(asked)) = (&only, &region)
-                && only != asked
-            {
-                return Err(Refusal::forbidden(format!("the enrollment key is for the region '{only}'")));
-            }
-            let region = region.or_else(|| only.clone()).unwrap_or_default();
-            let (probe, issued) = store.enroll_probe(only.as_ref(), &server_id, &region, &registration, now).await?;
-            Registered { server_id: probe.server_id, region: region.into(), node_token: Some(issued.token) }
-        }
-    };
-    Ok(BackendEnvelope::of(registered))
+    let registered = registry.register(registrant, server_id, region, &parse(sent)?).await?;
+    Ok(BackendEnvelope::of(registered.into()))
+}
+
+impl From<service::Registered> for Registered {
+    fn from(registered: service::Registered) -> Self {
+        let service::Registered { server_id, region, node_token } = registered;
+        Self { server_id, region: region.into(), node_token }
+    }
 }
 
 fn parse(sent: Registration) -> Result<model::Registration, Refusal> {
-    for (name, text, most) in [("host", &sent.host, MAX_HOST), ("version", &sent.version, MAX_VERSION)] {
-        if text.as_ref().is_some_and(|text| text.chars().count() > most) {
-            return Err(Refusal::bad_request(format!("{name}: at most {most} characters")));
+    for (name, text, max) in [("host", &sent.host, MAX_HOST), ("version", &sent.version, MAX_VERSION)] {
+        if text.as_ref().is_some_and(|text| text.chars().count() > max) {
+            return Err(Refusal::bad_request(format!("{name}: at most {max} characters")));
         }
     }
     for (name, value) in [("capabilities", &sent.capabilities), ("system", &sent.system)] {
-        value.as_ref().map_or(Ok(()), |value| input::small(name, value))?;
+        value.as_ref().map_or(Ok(()), |value| input::check_size(name, value))?;
     }
     let Registration { host, port, version, capabilities, system, .. } = sent;
     Ok(model::Registration { host, port, version, capabilities, system })
@@ -146,19 +136,19 @@ fn parse(sent: Registration) -> Result<model::Registration, Refusal> {
     ),
 )]
 async fn heartbeat(
-    State(store): State<Store>,
+    State(registry): State<Registry>,
     ProbeCaller(probe): ProbeCaller,
     Path(server_id): Path<String>,
     request: Request,
 ) -> Answer<BackendEnvelope<()>> {
-    own_server_id(&probe, &server_id)?;
+    check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
     let body = input::read(request).await?;
     let counters: Option<Value> = match input::text(&body)?.trim() {
         "" => None,
         text => input::parse_any(text)?,
     };
-    counters.as_ref().map_or(Ok(()), |counters| input::small("the body", counters))?;
-    store.heartbeat(&probe, counters.as_ref(), Timestamp::now()).await?;
+    counters.as_ref().map_or(Ok(()), |counters| input::check_size("the body", counters))?;
+    registry.heartbeat(&probe, counters.as_ref()).await?;
     Ok(BackendEnvelope::done())
 }
 
@@ -177,20 +167,13 @@ async fn heartbeat(
     ),
 )]
 async fn unregister(
-    State(store): State<Store>,
+    State(registry): State<Registry>,
     ProbeCaller(probe): ProbeCaller,
     Path(server_id): Path<String>,
 ) -> Answer<BackendEnvelope<()>> {
-    own_server_id(&probe, &server_id)?;
-    store.unregister_probe(&probe, Timestamp::now()).await?;
+    check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
+    registry.unregister(&probe).await?;
     Ok(BackendEnvelope::done())
-}
-
-fn own_server_id(probe: &ProbeIdentity, named: &str) -> Result<(), Refusal> {
-    if probe.server_id != named {
-        return Err(Refusal::forbidden("the node token is for another server_id"));
-    }
-    Ok(())
 }
 
 /// Every probe that was ever heard from.

@@ -8,6 +8,7 @@ use easytier_probe::PeerUrlError;
 use crate::{
     model::{LabelError, Region},
     store::StoreError,
+    tuning::Knob,
 };
 
 /// Why a use case was refused or failed.
@@ -29,6 +30,9 @@ pub enum ServiceError {
     /// The admin's password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
+    /// The texts of these settings are not valid; nothing was changed.
+    #[error("not valid: {}", .0.iter().map(|knob| knob.name()).collect::<Vec<_>>().join(", "))]
+    InvalidSettings(Vec<Knob>),
     /// The caller's token or key does not cover what it asks for.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),

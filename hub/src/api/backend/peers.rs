@@ -4,22 +4,24 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::extract::State;
 use easytier_probe::{CheckMode, Scheme, Secret};
+use easytier_uptime_monitor::{
+    Refusal,
+    envelope::{Answer, BackendEnvelope, BackendRefusal},
+    input::{self, Query},
+    parameter::{self, Id, Whole},
+};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use url::Host;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
 use crate::{
-    api::{
-        auth::{Lister, NO_TOKEN, own_region},
-        error::{Answer, BackendEnvelope, BackendRefusal, Refusal},
-        input::{self, Query},
-        public::parameter::{self, Id, Whole},
-    },
     consensus::Verdict,
     model::{Claim, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Tag},
+    service::{ServiceError, check_region},
     store::Store,
     time::Timestamp,
+    web::{Lister, NO_TOKEN},
 };
 
 const DEFAULT_COUNT: u32 = 500;
@@ -160,7 +162,7 @@ pub(super) async fn list(
     let request = Request::parse(&wanted)?;
     let peers = match (lister, request.claim) {
         (Lister::Probe(probe), claim) => {
-            own_region(&probe, request.region.as_ref())?;
+            check_region(&probe, request.region.as_ref()).map_err(ServiceError::from)?;
             match claim {
                 Some(claim) => claimed(&store, &probe, &claim).await?,
                 None => listed_to_probe(&store, &probe, &request).await?,
@@ -177,7 +179,7 @@ pub(super) async fn list(
     Ok(BackendEnvelope::of(peers))
 }
 
-/// A query that makes sense.
+/// A query that is valid.
 struct Request {
     region: Option<Region>,
     count: u32,

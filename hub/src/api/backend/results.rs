@@ -1,26 +1,27 @@
 //! `POST /results`.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
 use easytier_probe::{CheckResult, FailureCode, result::Relay};
+use easytier_uptime_monitor::{
+    Metrics, Refusal,
+    envelope::{Answer, BackendEnvelope, BackendRefusal},
+    input::{self, Object},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    api::{
-        App,
-        auth::ProbeCaller,
-        error::{Answer, BackendEnvelope, BackendRefusal, Refusal},
-        input::{self, Object},
-    },
     model::{Batch, Rejection},
+    store::Store,
     time::Timestamp,
+    web::{IngestSlots, ProbeCaller},
 };
 
 const MAX_RESULTS: usize = 5000;
@@ -79,12 +80,14 @@ struct Refused {
     ),
 )]
 pub(super) async fn post(
-    State(app): State<App>,
+    State(store): State<Store>,
+    State(metrics): State<Arc<Metrics>>,
+    State(slots): State<IngestSlots>,
     ProbeCaller(from): ProbeCaller,
     request: Request,
 ) -> Answer<BackendEnvelope<Taken>> {
-    // What many probes send at the same time is taken in one after another rather than all kept in memory.
-    let _turn = app.ingests.acquire().await.expect("it is never closed");
+    // Batches beyond the limit wait in their connections rather than in memory.
+    let _slot = slots.acquire().await;
     let body = input::read(request).await?;
     let received_at = Timestamp::now();
     let Read { sent, places, mut refused } = read(&body)?;
@@ -93,9 +96,9 @@ pub(super) async fn post(
     let started = Instant::now();
     let cycle = sent.cycle_id;
     let batch = Batch { from, received_at, sent_at: sent.sent_at, results: sent.results };
-    let receipt = app.store.ingest(batch).await?;
-    app.metrics.ingested(&receipt, started.elapsed());
-    refused.iter().for_each(|refused| app.metrics.rejected(refused.reason));
+    let receipt = store.ingest(batch).await?;
+    metrics.ingested(&receipt, started.elapsed());
+    refused.iter().for_each(|refused| metrics.rejected(refused.reason));
 
     refused.extend(receipt.rejected.into_iter().map(|rejected| Refused {
         index: places.as_ref().map_or(rejected.index, |places| places[rejected.index]),

@@ -1,19 +1,18 @@
 //! A node as the public API shows it.
 
 use easytier_probe::Status;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::{
+use easytier_uptime_store::{
     consensus::Verdict,
     model::{Node, PeerId, PeerRecord},
     ring::Count,
     time::{QUARTER, Timestamp},
 };
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A node. Launchers and dashboards depend on every name and type in it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct NodeItem {
+pub struct NodeItem {
     #[schema(value_type = i64)]
     id: PeerId,
     name: String,
@@ -68,14 +67,15 @@ pub(in crate::api) struct NodeItem {
 /// What the regions together say of a node, or one result does, in the words of the public API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::api) enum HealthStatus {
+pub enum HealthStatus {
     Healthy,
     Unhealthy,
     Unknown,
 }
 
 impl HealthStatus {
-    pub(in crate::api) const ALL: [(&'static str, Status); 3] =
+    /// Every name and its status.
+    pub const ALL: [(&'static str, Status); 3] =
         [("healthy", Status::Online), ("unhealthy", Status::Offline), ("unknown", Status::Unknown)];
 }
 
@@ -99,18 +99,18 @@ impl From<Status> for HealthStatus {
     }
 }
 
-/// How many connections a node has in a list whose counts are percentages, as consumers of the public list expect.
+/// `max_connections` in the public list, whose counts are percentages, as its consumers expect.
 const FULL: u32 = 100;
 
 impl NodeItem {
     /// As anybody may see it: the connection counts scaled to percent, contacts and network masked.
-    pub(in crate::api) fn public(node: Node) -> Self {
+    pub fn public(node: Node) -> Self {
         let usage = node.usage_percentage().unwrap_or_default();
         Self { max_connections: FULL, current_connections: usage.round() as u32, ..Self::unmasked(node) }
     }
 
     /// As the operator sees it.
-    pub(in crate::api) fn full(node: Node, record: &PeerRecord) -> Self {
+    pub fn full(node: Node, record: &PeerRecord) -> Self {
         let contacts = record.spec.contacts.clone();
         Self {
             is_approved: record.approved,
@@ -123,7 +123,7 @@ impl NodeItem {
     }
 
     /// One that waits for approval, as whoever submitted it sees it.
-    pub(in crate::api) fn pending(node: Node) -> Self {
+    pub fn pending(node: Node) -> Self {
         Self { is_approved: false, ..Self::public(node) }
     }
 
@@ -166,6 +166,6 @@ impl NodeItem {
 }
 
 /// A percentage as it is shown: to the hundredth.
-pub(in crate::api) fn hundredths(percentage: f64) -> f64 {
+pub fn hundredths(percentage: f64) -> f64 {
     (percentage * 100.0).round() / 100.0
 }

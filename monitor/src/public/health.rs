@@ -1,9 +1,14 @@
-//! What was seen of one node over time: its results, and statistics over them.
+//! The history of one node: its results, and statistics over them.
 
 use std::time::Duration;
 
 use axum::extract::State;
 use easytier_probe::Status;
+use easytier_uptime_store::{
+    model::{HealthRecord, NodeStats, PeerId, RecordFilter},
+    store::Store,
+    time::Timestamp,
+};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
@@ -11,17 +16,12 @@ use utoipa::{IntoParams, ToSchema, openapi::Schema};
 use super::{
     TAG,
     item::{HealthStatus, hundredths},
-    paging::{Paged, Paging},
-    parameter::{self, NodePath, Whole},
 };
 use crate::{
-    api::{
-        App,
-        error::{Answer, PublicEnvelope, PublicRefusal},
-        input::{Path, Query},
-    },
-    model::{HealthRecord, NodeStats, PeerId, RecordFilter},
-    time::Timestamp,
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::{Path, Query},
+    paging::{Paged, Paging},
+    parameter::{self, NodePath, Whole},
 };
 
 /// One result.
@@ -63,7 +63,7 @@ impl From<HealthRecord> for Record {
 pub(super) struct Filter {
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = status, required = false)]
-    status: Option<StatusWord>,
+    status: Option<StatusName>,
     /// Not before this time.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::time, required = false)]
@@ -71,9 +71,9 @@ pub(super) struct Filter {
 }
 
 #[derive(Debug)]
-struct StatusWord(Status);
+struct StatusName(Status);
 
-impl<'de> Deserialize<'de> for StatusWord {
+impl<'de> Deserialize<'de> for StatusName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
         let known = HealthStatus::ALL.into_iter().find(|(name, _)| *name == word);
@@ -98,14 +98,14 @@ fn status() -> Schema {
     ),
 )]
 pub(super) async fn records(
-    State(app): State<App>,
+    State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
     Query(paging): Query<Paging>,
     Query(filter): Query<Filter>,
 ) -> Answer<PublicEnvelope<Paged<Record>>> {
     let page = paging.request();
-    let filter = RecordFilter { status: filter.status.map(|word| word.0), since: filter.since };
-    let records = app.store.health_records(id, &filter, page, Timestamp::now()).await?;
+    let filter = RecordFilter { status: filter.status.map(|name| name.0), since: filter.since };
+    let records = store.health_records(id, &filter, page, Timestamp::now()).await?;
     Ok(PublicEnvelope::of(Paged::new(records, page, Record::from)))
 }
 
@@ -144,7 +144,7 @@ impl From<NodeStats> for Stats {
 
 /// Ten years.
 const MAX_HOURS: u32 = 87_600;
-const USUAL_HOURS: u32 = 24;
+const DEFAULT_HOURS: u32 = 24;
 
 /// Over how long the statistics are.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -156,7 +156,7 @@ pub(super) struct Window {
 }
 
 fn hours() -> Schema {
-    parameter::whole(1, MAX_HOURS, Some(USUAL_HOURS))
+    parameter::whole(1, MAX_HOURS, Some(DEFAULT_HOURS))
 }
 
 /// Statistics of the last hours, a day if the query does not say how many.
@@ -170,11 +170,11 @@ fn hours() -> Schema {
     ),
 )]
 pub(super) async fn stats(
-    State(app): State<App>,
+    State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
     Query(window): Query<Window>,
 ) -> Answer<PublicEnvelope<Stats>> {
-    let hours = window.hours.map_or(USUAL_HOURS, |hours| hours.0);
+    let hours = window.hours.map_or(DEFAULT_HOURS, |hours| hours.0);
     let window = Duration::from_secs(3600) * hours;
-    Ok(PublicEnvelope::of(app.store.node_stats(id, window, Timestamp::now()).await?.into()))
+    Ok(PublicEnvelope::of(store.node_stats(id, window, Timestamp::now()).await?.into()))
 }

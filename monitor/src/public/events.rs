@@ -1,27 +1,25 @@
-//! What changed.
+//! Changes of nodes and probes.
 
 use axum::extract::State;
+use easytier_uptime_store::{
+    model::{Event, EventKind, PeerId},
+    store::Store,
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use serde_json::Value as Json;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
-use super::{
-    TAG,
-    parameter::{self, Id, Whole},
-};
+use super::TAG;
 use crate::{
-    api::{
-        App,
-        error::{Answer, PublicEnvelope, PublicRefusal},
-        input::Query,
-    },
-    model::{Event, EventKind, PeerId},
-    time::Timestamp,
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::Query,
+    parameter::{self, Id, Whole},
 };
 
 const MAX_LIMIT: u32 = 1000;
-const USUAL_LIMIT: u32 = 100;
+const DEFAULT_LIMIT: u32 = 100;
 
 /// Which events are shown.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -42,7 +40,7 @@ pub(super) struct Filter {
 }
 
 fn limit() -> Schema {
-    parameter::whole(1, MAX_LIMIT, Some(USUAL_LIMIT))
+    parameter::whole(1, MAX_LIMIT, Some(DEFAULT_LIMIT))
 }
 
 /// Events from the newest back.
@@ -97,15 +95,15 @@ impl From<Event> for EventItem {
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
-pub(super) async fn events(State(app): State<App>, Query(filter): Query<Filter>) -> Answer<PublicEnvelope<Events>> {
+pub(super) async fn events(State(store): State<Store>, Query(filter): Query<Filter>) -> Answer<PublicEnvelope<Events>> {
     let Filter { node_id, before, limit } = filter;
     if let Some(Id(id)) = node_id {
-        app.store.node_url(PeerId(id)).await?;
+        store.node_url(PeerId(id)).await?;
     }
-    let limit = limit.map_or(USUAL_LIMIT, |limit| limit.0);
+    let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit.0);
     let subject = node_id.map(|Id(id)| (EventKind::Peer, id));
     // One more than asked for tells whether there is another page.
-    let mut events = app.store.events(subject, before.map(|id| id.0), limit + 1, false).await?;
+    let mut events = store.events(subject, before.map(|id| id.0), limit + 1, false).await?;
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);
     let next_before = events.last().filter(|_| more).map(|event| event.id);

@@ -1,32 +1,33 @@
-//! What each region says of a node, and what they say together.
+//! A node as each region sees it, and the consensus of all.
 
 use axum::extract::State;
 use easytier_probe::result::Relay;
+use easytier_uptime_store::{
+    consensus::{Verdict, Word},
+    model::{LatestResult, Node, RegionReport, RegionStats},
+    store::Store,
+    time::Timestamp,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     TAG,
     item::{HealthStatus, hundredths},
-    parameter::NodePath,
 };
 use crate::{
-    api::{
-        App,
-        error::{Answer, PublicEnvelope, PublicRefusal},
-        input::Path,
-    },
-    consensus::{Verdict, Word},
-    model::{LatestResult, Node, RegionReport, RegionStats},
-    time::Timestamp,
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::Path,
+    parameter::NodePath,
 };
 
 /// A node from all sides.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Sides {
+#[schema(as = Sides)]
+pub(super) struct NodeRegions {
     consensus: Consensus,
     /// In the order of their names.
-    regions: Vec<Side>,
+    regions: Vec<RegionView>,
 }
 
 /// What the regions together say.
@@ -59,18 +60,20 @@ impl From<Node> for Consensus {
 
 /// What one region says.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Side {
+#[schema(as = Side)]
+pub(super) struct RegionView {
     region: String,
     /// What the region says now; `unknown` when it has nothing fresh to go by.
     status: HealthStatus,
     /// Over the last 24 hours.
-    stats: SideStats,
+    stats: RegionChecks,
     latest: Latest,
 }
 
 /// Checks of one region; latencies in microseconds.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SideStats {
+#[schema(as = SideStats)]
+pub(super) struct RegionChecks {
     total_checks: u64,
     healthy_count: u64,
     health_percentage: f64,
@@ -103,7 +106,7 @@ pub(super) struct Latest {
     relay_error: Option<String>,
 }
 
-impl From<RegionReport> for Side {
+impl From<RegionReport> for RegionView {
     fn from(report: RegionReport) -> Self {
         let status = match report.word {
             Some(Word::Online) => HealthStatus::Healthy,
@@ -114,7 +117,7 @@ impl From<RegionReport> for Side {
     }
 }
 
-impl From<RegionStats> for SideStats {
+impl From<RegionStats> for RegionChecks {
     fn from(stats: RegionStats) -> Self {
         Self {
             total_checks: stats.total_checks,
@@ -153,17 +156,17 @@ impl From<LatestResult> for Latest {
     get, path = "/api/nodes/{id}/regions", tag = TAG, operation_id = "node_regions",
     params(NodePath),
     responses(
-        (status = OK, body = PublicEnvelope<Sides>),
+        (status = OK, body = PublicEnvelope<NodeRegions>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
 pub(super) async fn regions(
-    State(app): State<App>,
+    State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
-) -> Answer<PublicEnvelope<Sides>> {
+) -> Answer<PublicEnvelope<NodeRegions>> {
     let now = Timestamp::now();
-    let consensus = app.store.node(id, now).await?.into();
-    let regions = app.store.node_regions(id, now).await?.into_iter().map(Side::from).collect();
-    Ok(PublicEnvelope::of(Sides { consensus, regions }))
+    let consensus = store.node(id, now).await?.into();
+    let regions = store.node_regions(id, now).await?.into_iter().map(RegionView::from).collect();
+    Ok(PublicEnvelope::of(NodeRegions { consensus, regions }))
 }
