@@ -82,7 +82,7 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
             "http_request_duration",
-            "Time from the head of a request to the head of its answer",
+            "Time from the head of a request to the head of its response",
             Unit::Seconds,
             request_time.clone(),
         );

@@ -33,6 +33,9 @@ pub enum ServiceError {
     /// The texts of these settings are not valid; nothing was changed.
     #[error("not valid: {}", .0.iter().map(|knob| knob.name()).collect::<Vec<_>>().join(", "))]
     InvalidSettings(Vec<Knob>),
+    /// The password cannot be hashed: it is longer than Argon2 takes.
+    #[error("the password cannot be hashed: {0}")]
+    PasswordHash(#[from] argon2::password_hash::Error),
     /// The caller's token or key does not cover what it asks for.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),

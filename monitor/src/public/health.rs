@@ -43,8 +43,8 @@ pub(super) struct Record {
 impl From<HealthRecord> for Record {
     fn from(record: HealthRecord) -> Self {
         let error_message = match (record.error, record.message) {
-            (Some(code), Some(words)) => Some(format!("{code}: {words}")),
-            (code, words) => code.map(|code| code.to_string()).or(words),
+            (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+            (code, message) => code.map(|code| code.to_string()).or(message),
         };
         Self {
             id: record.id,
@@ -84,7 +84,7 @@ impl<'de> Deserialize<'de> for StatusName {
 }
 
 fn status() -> Schema {
-    parameter::word(HealthStatus::ALL.map(|(name, _)| name))
+    parameter::one_of(HealthStatus::ALL.map(|(name, _)| name))
 }
 
 /// The results of a node, newest first. They are kept for a week unless configured otherwise.

@@ -47,7 +47,7 @@ pub const MAX_SEARCH: usize = 200;
 pub const LABEL_PATTERN: &str = r"^[^,\u0000-\u001f\u007f-\u009f]*$";
 
 fn protocol() -> Schema {
-    parameter::word(Scheme::all().map(Scheme::as_str))
+    parameter::one_of(Scheme::all().map(Scheme::as_str))
 }
 
 /// The schema of the parameter `search`.

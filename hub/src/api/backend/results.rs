@@ -163,8 +163,8 @@ fn read_one(raw: &RawValue) -> Result<CheckResult, String> {
     }
     if is_unknown::<FailureCode>(fields.get("error")) {
         let code = fields.remove("error").unwrap_or_default();
-        let words = [code.as_str(), fields.get("message").and_then(Value::as_str)];
-        let message = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let parts = [code.as_str(), fields.get("message").and_then(Value::as_str)];
+        let message = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
         fields.insert("message".to_owned(), message.into());
     }
     if is_unknown::<Relay>(fields.get("relay")) {
