@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 use serde_json::Value;
 
 use crate::{
