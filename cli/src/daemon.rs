@@ -13,7 +13,7 @@ use crate::{
     exit::Exit,
     hub::{
         config::{Database, HubConfig},
-        database::{self, Opened},
+        database,
     },
     logging::LogSettings,
     memory, plan,
@@ -153,7 +153,7 @@ impl Service for Daemon {
 
     async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot tell where the probe listens")?;
-        let Opened { store, .. } = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
+        let store = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
         if is_first {
             writeln!(std::io::stdout(), "listening on http://{address}")?;
         }

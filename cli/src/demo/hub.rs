@@ -9,10 +9,11 @@ use std::{
 use anyhow::Context;
 use easytier_probe::{CheckOptions, Checker, PeerUrl, Secret, backend::BaseUrl};
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
+    WebOptions,
     crypto::HubKey,
     model::{PeerId, PeerSpec, Region, RegionReport},
-    password,
+    serve,
+    service::password,
     store::{Location, Store, StoreOptions},
     time::Timestamp,
     upkeep::upkeep,
@@ -52,10 +53,9 @@ impl DemoHub {
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen at 127.0.0.1")?;
         let address = listener.local_addr()?;
-        let session_key = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-        let options = ApiOptions { trusted_proxies: Vec::new(), session_key: session_key.into() };
-        let router = api::router(store.clone(), Checker::new(CheckOptions::default()), options);
-        let serving = tokio::spawn(api::serve(listener, router, pending(), Duration::ZERO)).abort_handle();
+        let checker = Checker::new(CheckOptions::default());
+        let router = easytier_uptime_hub::router(store.clone(), checker, WebOptions::default(), None);
+        let serving = tokio::spawn(serve(listener, router, pending(), Duration::ZERO)).abort_handle();
         let upkeep = tokio::spawn(upkeep(store.clone(), pending())).abort_handle();
         Ok(Self { address, admin_password, peers: Vec::new(), store, works: [serving, upkeep], _folder: folder })
     }

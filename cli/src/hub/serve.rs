@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,10 +13,10 @@ use anyhow::Context;
 use easytier_probe::{AddressPolicy, Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
-    crypto::HubKey,
+    ProbeStatus, WebOptions,
     model::{PeerSpec, Region},
-    password,
+    serve,
+    service::password,
     store::Store,
     time::Timestamp,
     upkeep::upkeep,
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     config::{Database, HubConfig},
-    database::{self, Opened},
+    database,
 };
 use crate::{
     logging::LogSettings,
@@ -73,7 +74,7 @@ impl Service for Hub {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot tell where the hub listens")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
-        let Opened { store, key } = database::open(&config).await?;
+        let store = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
             Some(local) => Some(local.prepare(&store).await?),
@@ -86,16 +87,13 @@ impl Service for Hub {
         warn_of_open_tests(config.checks.addresses, address.ip());
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
-        let options = ApiOptions { trusted_proxies: config.trusted_proxies, session_key: session_key(&key) };
-        let checker = Checker::new(config.checks);
-        let router = match &local {
-            Some(probe) => api::standalone_router(store.clone(), checker, options, probe.vitals()),
-            None => api::router(store.clone(), checker, options),
-        };
+        let options = WebOptions { trusted_proxies: config.trusted_proxies };
+        let status = local.as_ref().map(|probe| probe.vitals() as Arc<dyn ProbeStatus>);
+        let router = easytier_uptime_hub::router(store.clone(), Checker::new(config.checks), options, status);
         let stop = CancellationToken::new();
         let stopped = || stop.clone().cancelled_owned();
         let works = async {
-            let served = api::serve(listener, router, stopped(), GRACE);
+            let served = serve(listener, router, stopped(), GRACE);
             let checks = async {
                 if let Some(probe) = local {
                     probe.run(stop.clone()).await;
@@ -177,9 +175,4 @@ fn warn_of_open_tests(addresses: AddressPolicy, listening: IpAddr) {
              ALLOW_LOCAL_PEERS is true"
         );
     }
-}
-
-/// The key that signs sessions: the same for all hubs with the same hub key.
-fn session_key(key: &HubKey) -> Secret {
-    key.derive("admin sessions").iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -1,4 +1,4 @@
-//! What callers send, read with answers that say what is wrong with it.
+//! Reads bodies, queries and paths of requests. A refusal names the field that is wrong.
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use bytes::{Bytes, BytesMut};
+use easytier_uptime_store::model::Region;
 use http_body_util::BodyExt;
 use serde::{
     Deserialize, Deserializer,
@@ -15,18 +16,20 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::error::Refusal;
-use crate::model::Region;
+use crate::refusal::Refusal;
 
-/// The longest body that is taken, in bytes.
-pub(super) const MAX_BODY: usize = 4 << 20;
+/// The longest body that is accepted, in bytes.
+pub const MAX_BODY: usize = 4 << 20;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A JSON object in the body, whatever the caller says its type is.
+/// A JSON object in the body, whatever the content type.
 #[derive(Debug)]
-pub(super) struct Body<T>(pub T);
+pub struct Body<T>(
+    /// The object.
+    pub T,
+);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
@@ -36,8 +39,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// The body of a request, of at most [`MAX_BODY`].
-pub(crate) async fn read(request: Request) -> Result<Bytes, Refusal> {
+/// The body of a request.
+///
+/// # Errors
+///
+/// When it is longer than [`MAX_BODY`] (413), takes more than 20 s to arrive (408) or breaks off (400).
+pub async fn read(request: Request) -> Result<Bytes, Refusal> {
     let body = tokio::time::timeout(BODY_TIMEOUT, whole(request.into_body())).await;
     body.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))?
 }
@@ -56,34 +63,54 @@ async fn whole(mut body: RawBody) -> Result<Bytes, Refusal> {
     Ok(read.freeze())
 }
 
-pub(super) fn text(body: &[u8]) -> Result<&str, Refusal> {
+/// The body as text.
+///
+/// # Errors
+///
+/// When it is not UTF-8 (400).
+pub fn text(body: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(body).map_err(|_| Refusal::bad_request("the body is not UTF-8"))
 }
 
-/// Reads an object; the refusal names the field that is wrong.
-pub(super) fn parse<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
+/// Reads a JSON object.
+///
+/// # Errors
+///
+/// When it is not one, or a field is wrong (400).
+pub fn parse<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
     parse_any(body).map(|Object(document)| document)
 }
 
-/// The same for a document that may be anything that a `T` takes.
-pub(super) fn parse_any<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
+/// Reads any JSON document that a `T` takes.
+///
+/// # Errors
+///
+/// When it is none (400).
+pub fn parse_any<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
     let mut reader = serde_json::Deserializer::from_str(text(body.as_ref())?);
     let document = serde_path_to_error::deserialize(&mut reader).map_err(|error| malformed("the body", &error))?;
     reader.end().map_err(|error| Refusal::bad_request(format!("the body: {error}")))?;
     Ok(document)
 }
 
-/// [`parse`] for what stands at `place` in a document that is parsed already.
-pub(super) fn parse_at<'a, T: Deserialize<'a>>(place: &str, value: &'a Value) -> Result<T, Refusal> {
+/// Reads the object at `place` in a document that is parsed already.
+///
+/// # Errors
+///
+/// When it is not one, or a field is wrong (400).
+pub fn parse_at<'a, T: Deserialize<'a>>(place: &str, value: &'a Value) -> Result<T, Refusal> {
     serde_path_to_error::deserialize(value).map(|Object(part)| part).map_err(|error| {
         let place = field_of(&error).map_or(place.to_owned(), |field| format!("{place}.{field}"));
         Refusal::bad_request(format!("{place}: {}", error.inner()))
     })
 }
 
-/// A `T` that is written as an object. serde would take an array of its fields' values just as well.
+/// A `T` that is written as a JSON object. By itself serde also accepts an array of the fields' values.
 #[derive(Debug)]
-pub(super) struct Object<T>(pub T);
+pub struct Object<T>(
+    /// What the object holds.
+    pub T,
+);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -105,8 +132,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// Reads a whole number in whichever way JSON may spell it: 80 and 80.0 are the same.
-pub(super) fn whole_number<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+/// Reads a whole number in any spelling of JSON: 80, 80.0 and 8e1 are the same.
+///
+/// # Errors
+///
+/// When it has a fraction or is not in the range of a `T`.
+pub fn whole_number<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<u64>,
@@ -118,19 +149,27 @@ where
     number.map(Some).ok_or_else(|| D::Error::custom("not a whole number of the right size"))
 }
 
-/// The longest JSON value that is kept as it was sent, as text.
-const MAX_KEPT: usize = 16 * 1024;
+/// The longest JSON value that is stored as it was sent, in bytes of its text.
+const MAX_STORED: usize = 16 * 1024;
 
-/// Refuses a value that is too long to be kept.
-pub(super) fn small(place: &str, value: &Value) -> Result<(), Refusal> {
-    if value.to_string().len() > MAX_KEPT {
-        return Err(Refusal::bad_request(format!("{place}: longer than {} KiB", MAX_KEPT >> 10)));
+/// Refuses a JSON value that is too long to be stored.
+///
+/// # Errors
+///
+/// When it is longer than 16 KiB (400).
+pub fn check_size(place: &str, value: &Value) -> Result<(), Refusal> {
+    if value.to_string().len() > MAX_STORED {
+        return Err(Refusal::bad_request(format!("{place}: longer than {} KiB", MAX_STORED >> 10)));
     }
     Ok(())
 }
 
-/// A region by its name; an empty one is none.
-pub(crate) fn region(place: &str, name: Option<&str>) -> Result<Option<Region>, Refusal> {
+/// A region by its name; `None` for an empty name.
+///
+/// # Errors
+///
+/// When it is not the name of a region (400).
+pub fn region(place: &str, name: Option<&str>) -> Result<Option<Region>, Refusal> {
     let name = name.map(str::trim).filter(|name| !name.is_empty());
     name.map(|name| name.parse().map_err(|error| Refusal::bad_request(format!("{place}: {error}")))).transpose()
 }
@@ -140,17 +179,20 @@ fn malformed<E: std::fmt::Display>(place: &str, error: &serde_path_to_error::Err
     Refusal::bad_request(format!("{}: {}", field.as_deref().unwrap_or(place), error.inner()))
 }
 
-/// In which field the error is; `None` for the document as a whole.
-pub(super) fn field_of<E>(error: &serde_path_to_error::Error<E>) -> Option<String> {
+/// The path of the field that is wrong; `None` for the document as a whole.
+pub fn field_of<E>(error: &serde_path_to_error::Error<E>) -> Option<String> {
     let path = error.path().to_string();
-    // What ends in the middle of a name has no name yet.
+    // The path of an incomplete document ends with an unknown part.
     let field = path.trim_end_matches('?').trim_end_matches('.');
     (!field.is_empty()).then(|| field.to_owned())
 }
 
-/// The query. A name may be there several times where a list is wanted; one without a value is as good as missing.
+/// The query. A parameter that takes a list may be repeated.
 #[derive(Debug)]
-pub(crate) struct Query<T>(pub T);
+pub struct Query<T>(
+    /// Its parameters.
+    pub T,
+);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Refusal;
@@ -161,9 +203,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// What stands in the path; a refusal (400) when it is not of the right kind.
+/// The parameters in the path.
 #[derive(Debug)]
-pub(crate) struct Path<T>(pub T);
+pub struct Path<T>(
+    /// The parameters.
+    pub T,
+);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = Refusal;

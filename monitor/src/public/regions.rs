@@ -1,42 +1,43 @@
-//! What each region says of a node, and what they say together.
+//! A node as each region sees it, and the consensus of all.
 
 use axum::extract::State;
 use easytier_probe::result::Relay;
+use easytier_uptime_store::{
+    consensus::{Verdict, Word},
+    model::{LatestResult, Node, RegionReport, RegionStats},
+    store::Store,
+    time::Timestamp,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     TAG,
     item::{HealthStatus, hundredths},
-    parameter::NodePath,
 };
 use crate::{
-    api::{
-        App,
-        error::{Answer, PublicEnvelope, PublicRefusal},
-        input::Path,
-    },
-    consensus::{Verdict, Word},
-    model::{LatestResult, Node, RegionReport, RegionStats},
-    time::Timestamp,
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::Path,
+    parameter::NodePath,
 };
 
-/// A node from all sides.
+/// A node as all regions see it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Sides {
+#[schema(as = Sides)]
+pub(super) struct NodeRegions {
     consensus: Consensus,
     /// In the order of their names.
-    regions: Vec<Side>,
+    regions: Vec<RegionView>,
 }
 
-/// What the regions together say.
+/// The consensus of the regions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Consensus {
     /// `up` when more than half of the fresh regions say Online, `down` when none does, `partial` between, `unknown`
     /// without any.
     #[schema(value_type = String, example = "up")]
     verdict: Verdict,
-    /// Since when.
+    /// Since when the verdict holds.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     status: HealthStatus,
@@ -57,20 +58,22 @@ impl From<Node> for Consensus {
     }
 }
 
-/// What one region says.
+/// A node as one region sees it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Side {
+#[schema(as = Side)]
+pub(super) struct RegionView {
     region: String,
-    /// What the region says now; `unknown` when it has nothing fresh to go by.
+    /// The region's current status; `unknown` without a recent result.
     status: HealthStatus,
     /// Over the last 24 hours.
-    stats: SideStats,
+    stats: RegionChecks,
     latest: Latest,
 }
 
 /// Checks of one region; latencies in microseconds.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SideStats {
+#[schema(as = SideStats)]
+pub(super) struct RegionChecks {
     total_checks: u64,
     healthy_count: u64,
     health_percentage: f64,
@@ -103,7 +106,7 @@ pub(super) struct Latest {
     relay_error: Option<String>,
 }
 
-impl From<RegionReport> for Side {
+impl From<RegionReport> for RegionView {
     fn from(report: RegionReport) -> Self {
         let status = match report.word {
             Some(Word::Online) => HealthStatus::Healthy,
@@ -114,7 +117,7 @@ impl From<RegionReport> for Side {
     }
 }
 
-impl From<RegionStats> for SideStats {
+impl From<RegionStats> for RegionChecks {
     fn from(stats: RegionStats) -> Self {
         Self {
             total_checks: stats.total_checks,
@@ -127,7 +130,7 @@ impl From<RegionStats> for SideStats {
     }
 }
 
-/// Without the probe: who watches from where is for the operator.
+/// Without the probe: which probe is in which region is for the operator.
 impl From<LatestResult> for Latest {
     fn from(latest: LatestResult) -> Self {
         Self {
@@ -148,22 +151,22 @@ impl From<LatestResult> for Latest {
     }
 }
 
-/// What each region saw last of a node and over the last day, and the consensus of all.
+/// The last result and the last day of each region, and the consensus of all.
 #[utoipa::path(
     get, path = "/api/nodes/{id}/regions", tag = TAG, operation_id = "node_regions",
     params(NodePath),
     responses(
-        (status = OK, body = PublicEnvelope<Sides>),
+        (status = OK, body = PublicEnvelope<NodeRegions>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
 pub(super) async fn regions(
-    State(app): State<App>,
+    State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
-) -> Answer<PublicEnvelope<Sides>> {
+) -> Answer<PublicEnvelope<NodeRegions>> {
     let now = Timestamp::now();
-    let consensus = app.store.node(id, now).await?.into();
-    let regions = app.store.node_regions(id, now).await?.into_iter().map(Side::from).collect();
-    Ok(PublicEnvelope::of(Sides { consensus, regions }))
+    let consensus = store.node(id, now).await?.into();
+    let regions = store.node_regions(id, now).await?.into_iter().map(RegionView::from).collect();
+    Ok(PublicEnvelope::of(NodeRegions { consensus, regions }))
 }

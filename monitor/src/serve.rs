@@ -1,4 +1,4 @@
-//! From connections to requests.
+//! Runs a router on a listener: from connections to requests.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,93 +17,99 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-/// What strangers may use up of the hub by holding connections.
+/// What callers may use of the process by holding connections.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    /// How many connections are open at the same time. Those beyond wait until the system accepts them no more.
+struct Limits {
+    /// The maximum number of open connections. Further ones wait in the system's queue.
     connections: usize,
-    /// How long a caller may take for the head of a request, how long it may keep a connection without one, and how
-    /// long it may leave an answer unread.
-    patience: Duration,
+    /// How long a caller may take to send the head of a request, how long it may keep a connection without a request, and
+    /// how long it may leave a response unread.
+    idle_timeout: Duration,
 }
 
-impl Default for Bounds {
+impl Default for Limits {
     fn default() -> Self {
-        const MOST: u64 = 4096;
-        // The other half is for the database, for connection tests, and for whatever else the process does.
+        const MAX_CONNECTIONS: u64 = 4096;
+        // The other half of the descriptors is for the database, for connection tests, and for the rest of the process.
         let descriptors = Resource::NOFILE.get_soft().unwrap_or(u64::MAX) / 2;
-        Self { connections: descriptors.clamp(1, MOST) as usize, patience: Duration::from_secs(60) }
+        Self { connections: descriptors.clamp(1, MAX_CONNECTIONS) as usize, idle_timeout: Duration::from_secs(60) }
     }
 }
 
-/// Every request is told when the server stops: an answer that would go on for ever ends then.
+/// Tells a request that the server stops. It is among the extensions of every request, so that a response without an end
+/// ends then.
 #[derive(Debug, Clone)]
-pub(crate) struct Closing(watch::Receiver<bool>);
+pub struct Closing(watch::Receiver<bool>);
 
 impl Closing {
-    pub(crate) async fn begun(&mut self) {
-        // A server that is gone has stopped as well.
+    /// Resolves when the server begins to stop.
+    pub async fn begun(&mut self) {
+        // A server that was dropped has stopped as well.
         let _ = self.0.wait_for(|has_begun| *has_begun).await;
     }
 }
 
-/// How often a hub that is full says so at the most.
-const FULL_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// How often at most the log says that the connection limit is reached.
+const LIMIT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The pause after the system had no connection to give, because it ran out of something.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// The pause after `accept` failed because the system ran out of something.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` resolves, then finishes what was accepted, within `grace`.
+/// Serves until `shutdown` resolves, then waits at most `grace` for the requests under way.
+///
+/// # Errors
+///
+/// None today; a failing `accept` is logged and tried again.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: impl Future<Output = ()> + Send,
     grace: Duration,
 ) -> io::Result<()> {
-    serve_within(Bounds::default(), listener, router, shutdown, grace).await
+    serve_within(Limits::default(), listener, router, shutdown, grace).await
 }
 
 async fn serve_within(
-    bounds: Bounds,
+    limits: Limits,
     listener: TcpListener,
     router: Router,
     shutdown: impl Future<Output = ()> + Send,
     grace: Duration,
 ) -> io::Result<()> {
     let connections = GracefulShutdown::new();
-    let mut places = Places::new(bounds.connections);
+    let mut slots = Slots::new(limits.connections);
     let (close, closing) = watch::channel(false);
     let closing = Closing(closing);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (place, stream, from) = tokio::select! {
-            (place, accepted) = async { (places.free().await, listener.accept().await) } => match accepted {
-                Ok((stream, from)) => (place, stream, from),
-                Err(error) if is_of_one_connection(&error) => continue,
+        let (slot, stream, from) = tokio::select! {
+            (slot, accepted) = async { (slots.acquire().await, listener.accept().await) } => match accepted {
+                Ok((stream, from)) => (slot, stream, from),
+                Err(error) if concerns_one_connection(&error) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be accepted");
-                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             },
             () = &mut shutdown => break,
         };
         let (router, closing) = (router.clone(), closing.clone());
-        let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let handler = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo::<SocketAddr>(from));
             request.extensions_mut().insert(closing.clone());
             router.clone().oneshot(request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(bounds.patience)
-            .serve_connection(TokioIo::new(Box::pin(bounded(stream, bounds.patience))), answer);
+            .header_read_timeout(limits.idle_timeout)
+            .serve_connection(TokioIo::new(Box::pin(with_write_timeout(stream, limits.idle_timeout))), handler);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %from, "a connection ended early");
             }
-            drop(place);
+            drop(slot);
         });
     }
     drop(listener);
@@ -115,42 +121,42 @@ async fn serve_within(
     Ok(())
 }
 
-/// A connection that ends when nothing can be written to it for so long.
-fn bounded(stream: TcpStream, patience: Duration) -> TimeoutStream<TcpStream> {
-    // An answer is written at once, so there is nothing to wait for.
+/// A connection that fails when nothing can be written to it for `idle_timeout`.
+fn with_write_timeout(stream: TcpStream, idle_timeout: Duration) -> TimeoutStream<TcpStream> {
+    // A response is written at once, so that waiting for more of it (Nagle's algorithm) only delays it.
     drop(stream.set_nodelay(true));
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(patience));
+    stream.set_write_timeout(Some(idle_timeout));
     stream
 }
 
-/// The places of the connections that may be open.
-struct Places {
+/// Permits for the connections that may be open.
+struct Slots {
     free: Arc<Semaphore>,
-    most: usize,
-    told: Option<Instant>,
+    max: usize,
+    warned_at: Option<Instant>,
 }
 
-impl Places {
-    fn new(most: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(most)), most, told: None }
+impl Slots {
+    fn new(max: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(max)), max, warned_at: None }
     }
 
-    /// A place, as soon as there is one.
-    async fn free(&mut self) -> OwnedSemaphorePermit {
-        if let Ok(place) = self.free.clone().try_acquire_owned() {
-            return place;
+    /// A permit, as soon as one is free; `None` never, as the semaphore is never closed.
+    async fn acquire(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.free.clone().try_acquire_owned() {
+            return Some(slot);
         }
-        if self.told.is_none_or(|told| told.elapsed() > FULL_AGAIN_AFTER) {
-            self.told = Some(Instant::now());
-            tracing::warn!(open = self.most, "no more connections are taken until some end");
+        if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() > LIMIT_WARNING_INTERVAL) {
+            self.warned_at = Some(Instant::now());
+            tracing::warn!(open = self.max, "no more connections are taken until some end");
         }
-        self.free.clone().acquire_owned().await.expect("it is never closed")
+        self.free.clone().acquire_owned().await.ok()
     }
 }
 
-/// Whether only the connection failed that was about to be accepted.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Whether `accept` failed for the next connection alone, so that it can be called again at once.
+fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
@@ -167,13 +173,13 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// A server with these bounds, which answers everything, and where it is.
-    async fn start(bounds: Bounds) -> (SocketAddr, JoinHandle<io::Result<()>>) {
+    /// A server with these limits, and its address.
+    async fn start(limits: Limits) -> (SocketAddr, JoinHandle<io::Result<()>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // More than fits into the buffers of a connection.
         let router = Router::new().route("/", get(async || "here")).route("/long", get(async || vec![b'.'; 64 << 20]));
-        (address, tokio::spawn(serve_within(bounds, listener, router, std::future::pending(), LONG)))
+        (address, tokio::spawn(serve_within(limits, listener, router, std::future::pending(), LONG)))
     }
 
     async fn ask(address: SocketAddr, path: &str) -> TcpStream {
@@ -191,8 +197,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_the_bound_a_connection_waits_until_another_ends() {
-        let (address, server) = start(Bounds { connections: 2, patience: LONG }).await;
+    async fn a_connection_beyond_the_limit_waits_until_another_ends() {
+        let (address, server) = start(Limits { connections: 2, idle_timeout: LONG }).await;
         let (mut first, mut second) = (ask(address, "/").await, ask(address, "/").await);
         answered(&mut first).await;
         answered(&mut second).await;
@@ -210,9 +216,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_nothing_or_reads_nothing_makes_room() {
-        let patience = Duration::from_secs(1);
-        let (address, server) = start(Bounds { connections: 1, patience }).await;
+    async fn a_connection_that_sends_or_reads_nothing_is_closed() {
+        let idle_timeout = Duration::from_secs(1);
+        let (address, server) = start(Limits { connections: 1, idle_timeout }).await;
         let ended = async |mut stream: TcpStream| {
             let mut read = Vec::new();
             // It may be reset, which is an end too.
@@ -239,10 +245,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let bounds = Bounds { connections: 1, patience: LONG };
+        let limits = Limits { connections: 1, idle_timeout: LONG };
         let router = Router::new().route("/", get(async || "here"));
         let shutdown = async move { drop(stopped.await) };
-        let server = tokio::spawn(serve_within(bounds, listener, router, shutdown, LONG));
+        let server = tokio::spawn(serve_within(limits, listener, router, shutdown, LONG));
         let mut open = ask(address, "/").await;
         answered(&mut open).await;
         drop(stop);

@@ -1,60 +1,51 @@
-//! Who asks, by the token or key that it shows.
+//! Who the caller is, by the token or key of the request.
 //!
-//! `x-node-token` decides alone where it is there; then `Authorization: Bearer`, then `x-api-key`. Each takes every kind
-//! of token, and an empty one is as good as none.
+//! `x-node-token` decides alone where it is present; then `Authorization: Bearer`, then `x-api-key`. Each takes every kind
+//! of token, and an empty one counts as missing.
 
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
+use easytier_uptime_monitor::Refusal;
 
-use super::{App, admin::session, error::Refusal};
-use crate::model::{Caller, ProbeIdentity, Region};
+use super::{App, bearer::bearer, session};
+use crate::{
+    model::{Caller, ProbeIdentity},
+    service::Registrant,
+};
 
 const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-pub(super) const NO_TOKEN: &str = "a node token is needed, as x-node-token or Authorization: Bearer";
+pub(crate) const NO_TOKEN: &str = "a node token is needed, as x-node-token or Authorization: Bearer";
 const WRONG_TOKEN: &str = "the token or key is unknown or revoked";
 
-/// The probe that shows its node token.
+/// The probe of a node token.
 #[derive(Debug)]
-pub(super) struct ProbeCaller(pub ProbeIdentity);
+pub(crate) struct ProbeCaller(pub ProbeIdentity);
 
 /// Who lists peers: a probe, somebody with an API key, or anybody.
 #[derive(Debug)]
-pub(super) enum Lister {
+pub(crate) enum Lister {
     Probe(ProbeIdentity),
     Reader,
     Anybody,
 }
 
-/// Who registers a probe: the probe itself, or whoever holds an enrollment key.
+/// Who registers a probe.
 #[derive(Debug)]
-pub(super) enum Registrant {
-    Probe(ProbeIdentity),
-    Enrollment { region: Option<Region> },
-}
+pub(crate) struct RegistrantCaller(pub Registrant);
 
-/// Refuses a region that is not the one that the probe's token is for.
-pub(super) fn own_region(probe: &ProbeIdentity, named: Option<&Region>) -> Result<(), Refusal> {
-    match named {
-        Some(named) if *named != probe.region => {
-            Err(Refusal::forbidden(format!("the node token is for the region '{}'", probe.region)))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whoever may see the probes: any token or API key, and the admin.
+/// Somebody who may list the probes: the holder of a node token or an API key, or the admin.
 #[derive(Debug)]
-pub(super) struct Insider;
+pub(crate) struct Insider;
 
 impl FromRequestParts<App> for Insider {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        if session::shown(parts, app).await?.is_some() {
+        if session::find(parts, &app.sessions).await?.is_some() {
             return Ok(Self);
         }
         match caller(&parts.headers, app).await? {
@@ -93,22 +84,22 @@ impl FromRequestParts<App> for Lister {
     }
 }
 
-impl FromRequestParts<App> for Registrant {
+impl FromRequestParts<App> for RegistrantCaller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         match caller(&parts.headers, app).await? {
-            Some(Caller::Probe(probe)) => Ok(Self::Probe(probe)),
-            Some(Caller::Enrollment { region }) => Ok(Self::Enrollment { region }),
+            Some(Caller::Probe(probe)) => Ok(Self(Registrant::Probe(probe))),
+            Some(Caller::Enrollment { region }) => Ok(Self(Registrant::Enrollment { region })),
             Some(Caller::Api { .. }) => Err(Refusal::forbidden("an API key registers no probes")),
             None => Err(Refusal::unauthorized("an enrollment key or a node token is needed")),
         }
     }
 }
 
-/// Whom the request's token or key stands for; nobody when it carries none. One that is wrong is refused, also where
-/// none is needed: whoever shows one believes that it counts.
-pub(super) async fn caller(headers: &HeaderMap, app: &App) -> Result<Option<Caller>, Refusal> {
+/// Whom the request's token or key stands for; `None` without one. A wrong one is refused even where none is needed, because
+/// its holder expects it to count.
+async fn caller(headers: &HeaderMap, app: &App) -> Result<Option<Caller>, Refusal> {
     let Some(presented) = presented(headers)? else { return Ok(None) };
     let caller = app.store.authenticate(presented).await?;
     caller.map(Some).ok_or_else(|| Refusal::unauthorized(WRONG_TOKEN))
@@ -127,13 +118,6 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         return Ok(Some(token));
     }
     text(API_KEY)
-}
-
-/// The token of a Bearer header; other schemes are somebody else's, such as a proxy's.
-pub(super) fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `/openapi.json`, made of what stands beside the handlers.
+//! `/openapi.json`, made of the documentation beside the handlers.
 
 use std::collections::HashSet;
 
@@ -12,19 +12,22 @@ use utoipa::{
     },
 };
 
-use super::error::{self, BackendRefusal, PublicRefusal};
+use crate::{
+    envelope::{BackendRefusal, PublicRefusal},
+    refusal,
+};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "easytier-uptime hub", description = "Keeps what every probe saw of EasyTier nodes, and shows it."),
+    info(title = "easytier-uptime hub", description = "Stores the results of every probe of EasyTier nodes, and shows them."),
     components(schemas(BackendRefusal, PublicRefusal)),
     modifiers(&Credentials),
     tags(
-        (name = "backend", description = "What probes fetch and report. All of it is served under /api too."),
+        (name = "backend", description = "Peers and results of probes. All of it is served under /api too."),
         (name = "registry", description = "The probes."),
-        (name = "public", description = "What launchers and dashboards read."),
-        (name = "admin", description = "For the person who runs the hub."),
-        (name = "operations", description = "For machines that watch the hub itself."),
+        (name = "public", description = "For launchers and dashboards."),
+        (name = "admin", description = "For the operator of the hub."),
+        (name = "operations", description = "For monitoring of the hub itself."),
     ),
 )]
 struct Base;
@@ -43,38 +46,41 @@ impl Modify for Credentials {
     }
 }
 
-/// What all routes have in common, to which they add themselves.
-pub(super) fn base() -> Document {
+/// The document without routes, which add themselves.
+pub fn base() -> Document {
     Base::openapi()
 }
 
 /// The document as it is served.
-pub(super) fn finish(document: &Document) -> Bytes {
-    let mut document = serde_json::to_value(document).expect("a document is plain JSON");
+pub(crate) fn finish(document: &Document) -> Bytes {
+    let mut document = json!(document);
     let mut known = HashSet::new();
-    let paths = document["paths"].as_object_mut().expect("there are paths");
-    for (path, operations) in paths {
-        let refusal = if error::is_for_probes(path) { "BackendRefusal" } else { "PublicRefusal" };
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, operations) in paths.into_iter().flatten() {
+        let refusal = if refusal::is_of_backend_contract(path) { "BackendRefusal" } else { "PublicRefusal" };
         for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut()) {
-            if operation.get("responses").is_some() {
-                complete(operation, refusal, &mut known);
-            }
+            add_failures(operation, refusal);
+            make_id_unique(operation, &mut known);
         }
     }
     document.to_string().into()
 }
 
-/// Adds how every operation may fail, and makes its id unique: the backend contract is served at two places.
-fn complete(operation: &mut Value, refusal: &str, known: &mut HashSet<String>) {
+/// Adds the failures that every operation has in common.
+fn add_failures(operation: &mut Value, refusal: &str) {
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     for (status, about) in
         [("500", "The hub failed"), ("503", "The hub is too busy, stopping, or without its database")]
     {
         let schema = json!({ "$ref": format!("#/components/schemas/{refusal}") });
         let content = json!({ "application/json": { "schema": schema } });
-        let responses = operation["responses"].as_object_mut().expect("responses are by their status");
         responses.entry(status).or_insert_with(|| json!({ "description": about, "content": content }));
     }
-    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+}
+
+/// Makes the id of an operation unique: the backend contract is served at two places.
+fn make_id_unique(operation: &mut Value, known: &mut HashSet<String>) {
+    let Some(id) = operation.get("operationId").and_then(Value::as_str).map(str::to_owned) else { return };
     if !known.insert(id.clone()) {
         let other = format!("{id}_under_api");
         known.insert(other.clone());

@@ -1,25 +1,23 @@
-//! The list of nodes, one node, its address, and the tags of all.
+//! The list of nodes, one node, its address, and all tags.
 
 use axum::extract::State;
 use easytier_probe::Scheme;
+use easytier_uptime_store::{
+    model::{NodeFilter, Tag},
+    store::Store,
+    time::Timestamp,
+};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, openapi::Schema};
 
-use super::{
-    TAG,
-    item::NodeItem,
+use super::{TAG, item::NodeItem};
+use crate::{
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::{Path, Query},
     paging::{Paged, Paging},
     parameter::{self, NodePath, Text},
-};
-use crate::{
-    api::{
-        App,
-        error::{Answer, PublicEnvelope, PublicRefusal, Refusal},
-        input::{Path, Query},
-    },
-    model::{NodeFilter, Tag},
-    time::Timestamp,
+    refusal::Refusal,
 };
 
 /// Which nodes are listed.
@@ -42,16 +40,18 @@ pub(super) struct Filter {
     tags: Vec<String>,
 }
 
-pub(in crate::api) const MAX_SEARCH: usize = 200;
+/// The longest text to search for, in characters.
+pub const MAX_SEARCH: usize = 200;
 
-/// What tags and regions are made of.
-pub(in crate::api) const LABEL_PATTERN: &str = r"^[^,\u0000-\u001f\u007f-\u009f]*$";
+/// The pattern of tags and regions.
+pub const LABEL_PATTERN: &str = r"^[^,\u0000-\u001f\u007f-\u009f]*$";
 
 fn protocol() -> Schema {
     parameter::word(Scheme::all().map(Scheme::as_str))
 }
 
-pub(in crate::api) fn search() -> Schema {
+/// The schema of the parameter `search`.
+pub fn search() -> Schema {
     parameter::text(MAX_SEARCH)
 }
 
@@ -81,12 +81,12 @@ impl Filter {
     ),
 )]
 pub(super) async fn list(
-    State(app): State<App>,
+    State(store): State<Store>,
     Query(paging): Query<Paging>,
     Query(filter): Query<Filter>,
 ) -> Answer<PublicEnvelope<Paged<NodeItem>>> {
     let page = paging.request();
-    let nodes = app.store.nodes(&filter.parse()?, page, Timestamp::now()).await?;
+    let nodes = store.nodes(&filter.parse()?, page, Timestamp::now()).await?;
     Ok(PublicEnvelope::of(Paged::new(nodes, page, NodeItem::public)))
 }
 
@@ -101,10 +101,10 @@ pub(super) async fn list(
     ),
 )]
 pub(super) async fn node(
-    State(app): State<App>,
+    State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
 ) -> Answer<PublicEnvelope<NodeItem>> {
-    let node = app.store.node(id, Timestamp::now()).await?;
+    let node = store.node(id, Timestamp::now()).await?;
     Ok(PublicEnvelope::of(NodeItem::public(node)))
 }
 
@@ -119,8 +119,11 @@ pub(super) async fn node(
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
-pub(super) async fn address(State(app): State<App>, Path(NodePath { id }): Path<NodePath>) -> Result<String, Refusal> {
-    Ok(app.store.node_url(id).await?.to_string())
+pub(super) async fn address(
+    State(store): State<Store>,
+    Path(NodePath { id }): Path<NodePath>,
+) -> Result<String, Refusal> {
+    Ok(store.node_url(id).await?.to_string())
 }
 
 /// The tags of all nodes, sorted.
@@ -128,6 +131,6 @@ pub(super) async fn address(State(app): State<App>, Path(NodePath { id }): Path<
     get, path = "/api/tags", tag = TAG, operation_id = "tags",
     responses((status = OK, body = PublicEnvelope<Vec<String>>)),
 )]
-pub(super) async fn all_tags(State(app): State<App>) -> Answer<PublicEnvelope<Vec<String>>> {
-    Ok(PublicEnvelope::of(app.store.tags().await?))
+pub(super) async fn all_tags(State(store): State<Store>) -> Answer<PublicEnvelope<Vec<String>>> {
+    Ok(PublicEnvelope::of(store.tags().await?))
 }

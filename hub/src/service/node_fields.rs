@@ -1,4 +1,4 @@
-//! What people say of a node, in the names of the public API, and whether it can be true. A refusal names the field.
+//! The fields of a node as documents and forms have them, by the names of the public API, and their validation.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,8 @@ use std::{
 };
 
 use easytier_probe::{PeerUrl, Scheme, Secret};
-use serde::Deserialize;
+use easytier_uptime_monitor::{input, parameter::string, public::nodes::LABEL_PATTERN};
+use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -16,11 +17,8 @@ use utoipa::{
     },
 };
 
-use super::{nodes::LABEL_PATTERN, parameter::string};
-use crate::{
-    api::{error::Refusal, input::whole_number},
-    model::{LabelError, PeerSpec, Tag},
-};
+use super::{FieldError, FieldProblem};
+use crate::model::{LabelError, PeerSpec, Tag};
 
 const MAX_NAME: usize = 100;
 const MAX_DESCRIPTION: usize = 2000;
@@ -32,8 +30,8 @@ const MAX_CONNECTIONS: u32 = 1_000_000;
 const MAX_HOST: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// Something that one sees: neither white space nor a control character.
-pub(super) const VISIBLE: &str = r"[^\s\u0000-\u001f\u007f-\u009f]";
+/// The pattern of a text with something visible: neither white space nor a control character.
+pub const VISIBLE: &str = r"[^\s\u0000-\u001f\u007f-\u009f]";
 /// A host name in ASCII; international ones have an `xn--` form. A last label that begins with a digit would be an
 /// address.
 const HOST_NAME: &str =
@@ -42,44 +40,44 @@ const HOST_NAME: &str =
 /// A node as somebody describes it. Null is as good as missing.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
-pub(in crate::api) struct NodeFields {
+pub struct NodeFields {
     #[schema(max_length = 100, pattern = r"[^\s\u0000-\u001f\u007f-\u009f]", example = "Shanghai 2")]
-    name: Option<String>,
+    pub name: Option<String>,
     #[schema(schema_with = host)]
-    host: Option<String>,
+    pub host: Option<String>,
     /// The protocol's usual one when there is none; txt and srv nodes have none.
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(deserialize_with = "input::whole_number")]
     #[schema(minimum = 1, maximum = 65535, example = 11010)]
-    port: Option<u16>,
+    pub port: Option<u16>,
     /// tcp when there is none.
     #[schema(schema_with = protocol)]
-    protocol: Option<Scheme>,
+    pub protocol: Option<Scheme>,
     #[schema(max_length = 2000)]
-    description: Option<String>,
+    pub description: Option<String>,
     /// Networks that the node takes.
-    #[serde(deserialize_with = "whole_number")]
+    #[serde(deserialize_with = "input::whole_number")]
     #[schema(minimum = 1, maximum = 1_000_000)]
-    max_connections: Option<u32>,
+    pub max_connections: Option<u32>,
     /// Its owner offers to relay.
-    allow_relay: Option<bool>,
+    pub allow_relay: Option<bool>,
     #[schema(max_length = 255)]
-    network_name: Option<String>,
+    pub network_name: Option<String>,
     /// With one, also an empty one of a network that is named, the node is checked as a member of its network, else as
     /// a guest.
     #[schema(value_type = Option<String>, max_length = 255, format = Password)]
-    network_secret: Option<Secret>,
+    pub network_secret: Option<Secret>,
     #[schema(max_length = 100)]
-    qq_number: Option<String>,
+    pub qq_number: Option<String>,
     #[schema(max_length = 100)]
-    wechat: Option<String>,
+    pub wechat: Option<String>,
     #[schema(
         max_length = 100,
         pattern = r"^[ \t]*(|[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+)[ \t]*$",
         example = "admin@example.net"
     )]
-    mail: Option<String>,
+    pub mail: Option<String>,
     #[schema(schema_with = tags)]
-    tags: Option<Vec<String>>,
+    pub tags: Option<Vec<String>>,
 }
 
 fn host() -> Schema {
@@ -109,8 +107,8 @@ fn tags() -> Schema {
     labels_schema(MAX_TAGS)
 }
 
-/// The schema of what [`labels`] takes, or null.
-pub(in crate::api) fn labels_schema(max: usize) -> Schema {
+/// The schema of a list of tags or regions, or null.
+pub fn labels_schema(max: usize) -> Schema {
     ArrayBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
         .items(string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
@@ -119,11 +117,11 @@ pub(in crate::api) fn labels_schema(max: usize) -> Schema {
         .into()
 }
 
-/// Fields that were found to be right. What is `None` was not said.
+/// Fields that are valid. `None`: the field was not given.
 #[derive(Debug, Clone)]
-pub(in crate::api) struct Said {
+pub(super) struct ValidFields {
     pub name: Option<String>,
-    place: Place,
+    address: Address,
     description: Option<String>,
     max_connections: Option<u32>,
     allow_relay: Option<bool>,
@@ -137,30 +135,39 @@ pub(in crate::api) struct Said {
 
 /// The parts of an address.
 #[derive(Debug, Clone)]
-struct Place {
+struct Address {
     scheme: Option<Scheme>,
     host: Option<String>,
     port: Option<u16>,
 }
 
 impl NodeFields {
-    pub(in crate::api) fn parse(self) -> Result<Said, Refusal> {
+    /// Reads the fields of a form, as a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// When a value has another type than its field.
+    pub fn from_json(fields: &serde_json::Value) -> Result<Self, FieldError> {
+        from_json(fields)
+    }
+
+    pub(super) fn validate(self) -> Result<ValidFields, FieldError> {
         let name = text("name", self.name, MAX_NAME)?;
         if name.as_deref() == Some("") {
-            return Err(wrong("name", "it is empty"));
+            return Err(FieldError::new("name", FieldProblem::Empty));
         }
         if self.max_connections.is_some_and(|count| !(1..=MAX_CONNECTIONS).contains(&count)) {
-            return Err(wrong("max_connections", format_args!("it takes a whole number from 1 to {MAX_CONNECTIONS}")));
+            return Err(FieldError::new("max_connections", FieldProblem::OutOfRange { min: 1, max: MAX_CONNECTIONS }));
         }
         if self.mail.as_deref().is_some_and(|mail| !is_mail_or_blank(mail)) {
-            return Err(wrong("mail", "it is no mail address"));
+            return Err(FieldError::new("mail", FieldProblem::NoMailAddress));
         }
         if self.network_secret.as_ref().is_some_and(|secret| secret.expose().chars().count() > MAX_NETWORK) {
-            return Err(wrong("network_secret", format_args!("it takes at most {MAX_NETWORK} characters")));
+            return Err(FieldError::new("network_secret", FieldProblem::TooLong { max: MAX_NETWORK }));
         }
-        Ok(Said {
+        Ok(ValidFields {
             name,
-            place: Place {
+            address: Address {
                 scheme: self.protocol,
                 host: self.host.map(|host| parse_host(&host)).transpose()?,
                 port: self.port,
@@ -178,33 +185,41 @@ impl NodeFields {
     }
 }
 
-impl Said {
-    /// The peer that this describes by itself.
-    pub(in crate::api) fn into_spec(self) -> Result<PeerSpec, Refusal> {
-        let host = self.place.host.as_deref().ok_or_else(|| wrong("host", "it is missing"))?;
-        let scheme = self.place.scheme.unwrap_or(Scheme::Tcp);
-        let url = address(scheme, host, self.place.port.or(scheme.default_port()))?;
+/// Reads a part of the fields of a form.
+pub(super) fn from_json<T: DeserializeOwned>(fields: &serde_json::Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let field = input::field_of(&error).unwrap_or_default();
+        FieldError::new(field, FieldProblem::Malformed(error.into_inner().to_string()))
+    })
+}
+
+impl ValidFields {
+    /// A new peer.
+    pub fn into_spec(self) -> Result<PeerSpec, FieldError> {
+        let host = self.address.host.as_deref().ok_or_else(|| FieldError::new("host", FieldProblem::Missing))?;
+        let scheme = self.address.scheme.unwrap_or(Scheme::Tcp);
+        let url = address(scheme, host, self.address.port.or(scheme.default_port()))?;
         let mut spec = PeerSpec::new(url);
         self.apply(&mut spec);
         Ok(spec)
     }
 
-    /// What the address of a peer at `known` becomes.
-    pub(in crate::api) fn url(&self, known: &PeerUrl) -> Result<PeerUrl, Refusal> {
-        let Place { scheme, host, port } = &self.place;
+    /// The new URL of a peer whose URL is `known`.
+    pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
+        let Address { scheme, host, port } = &self.address;
         let scheme = scheme.unwrap_or(known.scheme());
         let host = host.clone().unwrap_or_else(|| known.host().to_string());
-        let usual = if scheme == known.scheme() { known.port() } else { scheme.default_port() };
-        let url = address(scheme, &host, port.or(usual))?;
+        let default = if scheme == known.scheme() { known.port() } else { scheme.default_port() };
+        let url = address(scheme, &host, port.or(default))?;
         if scheme != known.scheme() || known.path().is_empty() {
             return Ok(url);
         }
-        // Only the operator names paths, and not here.
-        format!("{url}{}", known.path()).parse().map_err(|error| wrong("host", error))
+        // A path cannot be changed here.
+        format!("{url}{}", known.path()).parse().map_err(|error| FieldError::new("host", error))
     }
 
-    /// Writes everything but the address into `spec`.
-    pub(in crate::api) fn apply(self, spec: &mut PeerSpec) {
+    /// Writes all but the URL into `spec`.
+    pub fn apply(self, spec: &mut PeerSpec) {
         set(&mut spec.name, self.name);
         set(&mut spec.description, self.description);
         set(&mut spec.max_connections, self.max_connections);
@@ -215,51 +230,47 @@ impl Said {
         set_or_clear(&mut spec.contacts.wechat, self.wechat);
         set_or_clear(&mut spec.contacts.mail, self.mail);
         if let Some(secret) = self.network_secret {
-            // A form that was left blank names no network; a network may have an empty secret.
+            // A form that was left blank names no network. A network that is named may have an empty secret.
             let blank = secret.expose().is_empty() && spec.network_name.is_none();
             spec.network_secret = (!blank).then_some(secret);
         }
     }
 }
 
-fn set<T>(place: &mut T, said: Option<T>) {
-    if let Some(said) = said {
-        *place = said;
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
     }
 }
 
 /// An empty text clears.
-fn set_or_clear(place: &mut Option<String>, said: Option<String>) {
-    if let Some(said) = said {
-        *place = Some(said).filter(|said| !said.is_empty());
+fn set_or_clear(target: &mut Option<String>, value: Option<String>) {
+    if let Some(value) = value {
+        *target = Some(value).filter(|value| !value.is_empty());
     }
 }
 
-pub(in crate::api) fn wrong(field: &str, why: impl std::fmt::Display) -> Refusal {
-    Refusal::bad_request(format!("{field}: {why}"))
-}
-
-/// Text that people wrote: kept as it is, but for what surrounds it. Empty when there is nothing to see.
-fn text(field: &str, said: Option<String>, max: usize) -> Result<Option<String>, Refusal> {
-    let Some(said) = said else { return Ok(None) };
-    if said.chars().count() > max {
-        return Err(wrong(field, format_args!("it takes at most {max} characters")));
+/// A text of people without the space around it; empty when nothing in it is visible.
+fn text(field: &'static str, text: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
+    let Some(text) = text else { return Ok(None) };
+    if text.chars().count() > max {
+        return Err(FieldError::new(field, FieldProblem::TooLong { max }));
     }
-    let visible = said.chars().any(|c| !c.is_whitespace() && !c.is_control());
-    Ok(Some(if visible { said.trim().to_owned() } else { String::new() }))
+    let visible = text.chars().any(|c| !c.is_whitespace() && !c.is_control());
+    Ok(Some(if visible { text.trim().to_owned() } else { String::new() }))
 }
 
-/// Tags or regions; empty ones are as good as missing.
-pub(in crate::api) fn labels<T: FromStr<Err = LabelError> + Ord>(
-    field: &str,
-    said: Vec<String>,
+/// Tags or regions; empty ones count as missing.
+pub(super) fn labels<T: FromStr<Err = LabelError> + Ord>(
+    field: &'static str,
+    texts: Vec<String>,
     max: usize,
-) -> Result<BTreeSet<T>, Refusal> {
-    if said.len() > max {
-        return Err(wrong(field, format_args!("there are more than {max}")));
+) -> Result<BTreeSet<T>, FieldError> {
+    if texts.len() > max {
+        return Err(FieldError::new(field, FieldProblem::TooMany { max }));
     }
-    let labels = said.iter().filter(|label| !label.trim().is_empty()).map(|label| label.parse());
-    labels.collect::<Result<_, _>>().map_err(|error| wrong(field, error))
+    let labels = texts.iter().filter(|label| !label.trim().is_empty()).map(|label| label.parse());
+    labels.collect::<Result<_, _>>().map_err(|error| FieldError::new(field, error))
 }
 
 fn is_mail_or_blank(text: &str) -> bool {
@@ -270,16 +281,13 @@ fn is_mail_or_blank(text: &str) -> bool {
 }
 
 /// A host as [`PeerUrl`] takes it: nothing in it can become another part of a URL.
-fn parse_host(said: &str) -> Result<String, Refusal> {
-    let host = said.trim();
+fn parse_host(text: &str) -> Result<String, FieldError> {
+    let host = text.trim();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_address = bare.parse::<Ipv6Addr>().is_ok() || host.parse::<Ipv4Addr>().is_ok();
     match is_address || is_host_name(host) {
         true => Ok(bare.to_owned()),
-        false => Err(wrong(
-            "host",
-            "it is no host name and no address; write an international name in its xn-- form, and the port apart",
-        )),
+        false => Err(FieldError::new("host", FieldProblem::NoHost)),
     }
 }
 
@@ -295,11 +303,11 @@ fn is_host_name(host: &str) -> bool {
         && !last.contains('_')
 }
 
-fn address(scheme: Scheme, host: &str, port: Option<u16>) -> Result<PeerUrl, Refusal> {
+fn address(scheme: Scheme, host: &str, port: Option<u16>) -> Result<PeerUrl, FieldError> {
     if port == Some(0) && scheme.default_port().is_some() {
-        return Err(wrong("port", "it takes a whole number from 1 to 65535"));
+        return Err(FieldError::new("port", FieldProblem::OutOfRange { min: 1, max: u16::MAX.into() }));
     }
-    PeerUrl::new(scheme, host, port).map_err(|error| wrong("host", error))
+    PeerUrl::new(scheme, host, port).map_err(|error| FieldError::new("host", error))
 }
 
 #[cfg(test)]
@@ -311,12 +319,12 @@ mod tests {
     }
 
     fn refused(json: serde_json::Value) -> String {
-        fields(json).parse().and_then(Said::into_spec).unwrap_err().message
+        fields(json).validate().and_then(ValidFields::into_spec).unwrap_err().to_string()
     }
 
     #[test]
     fn an_address_is_made_of_its_parts() {
-        let url = |json| fields(json).parse().and_then(Said::into_spec).unwrap().url.to_string();
+        let url = |json| fields(json).validate().and_then(ValidFields::into_spec).unwrap().url.to_string();
         assert_eq!(url(serde_json::json!({ "host": " node.example.net " })), "tcp://node.example.net:11010");
         assert_eq!(url(serde_json::json!({ "host": "::1", "protocol": "wss" })), "wss://[::1]:443");
         assert_eq!(url(serde_json::json!({ "host": "[2001:db8::1]", "port": 7.0 })), "tcp://[2001:db8::1]:7");
@@ -377,7 +385,7 @@ mod tests {
 
     #[test]
     fn an_empty_secret_is_one_only_of_a_network_that_is_named() {
-        let secret = |json| fields(json).parse().and_then(Said::into_spec).unwrap().network_secret;
+        let secret = |json| fields(json).validate().and_then(ValidFields::into_spec).unwrap().network_secret;
         let blank = serde_json::json!({ "host": "a", "network_name": "", "network_secret": "" });
         assert_eq!(secret(blank), None);
         let empty = serde_json::json!({ "host": "a", "network_name": "lan", "network_secret": "" });
@@ -388,14 +396,14 @@ mod tests {
     #[test]
     fn a_change_keeps_what_it_does_not_name() {
         let known: PeerUrl = "http://node.example.net:8080/list?x=1".parse().unwrap();
-        let url = |json| fields(json).parse().unwrap().url(&known).unwrap().to_string();
+        let url = |json| fields(json).validate().unwrap().url(&known).unwrap().to_string();
         assert_eq!(url(serde_json::json!({})), known.to_string());
         assert_eq!(url(serde_json::json!({ "port": 81 })), "http://node.example.net:81/list?x=1");
         assert_eq!(url(serde_json::json!({ "protocol": "tcp" })), "tcp://node.example.net:11010");
         let mut spec = PeerSpec::new(known.clone());
         spec.contacts.wechat = Some("w".into());
         let said = serde_json::json!({ "mail": "a@b", "wechat": "", "name": null });
-        fields(said).parse().unwrap().apply(&mut spec);
+        fields(said).validate().unwrap().apply(&mut spec);
         assert_eq!((spec.contacts.mail.as_deref(), spec.contacts.wechat.as_deref()), (Some("a@b"), None));
         assert_eq!(spec.name, known.to_string());
     }

@@ -1,5 +1,5 @@
-//! A refusal reaches a caller that is still sending: a connection that is closed before all of a body was read takes the
-//! answer with it.
+//! Reads the rest of a request's body before the response goes out: a connection that is closed while the caller is still
+//! sending is reset, and the caller never sees the response.
 
 use std::{
     mem,
@@ -15,24 +15,24 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::timeout;
 
-/// The most that is read of a body for nothing, in bytes.
-const MOST: usize = 64 << 20;
+/// The maximum number of bytes that are read and discarded.
+const MAX_DISCARDED: usize = 64 << 20;
 
-/// The longest time that is given to a caller to send the rest of it.
-const LONGEST: Duration = Duration::from_secs(20);
+/// How long the caller may take to send the rest.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Reads what the handler left of the body before it lets the answer go.
-pub(super) async fn drain(request: Request, next: Next) -> Response {
-    // Whoever waits to be asked for the body is not sending it.
+/// Discards what the handler left of the body.
+pub async fn drain(request: Request, next: Next) -> Response {
+    // A caller that expects `100 Continue` sends nothing before it gets that.
     if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let lent = Lent(Arc::new(Mutex::new(body)));
-    let response = next.run(Request::from_parts(parts, Body::new(lent.clone()))).await;
-    let left = lent.with(mem::take);
-    // A caller that takes longer has to do without an answer.
-    drop(timeout(LONGEST, discard(left)).await);
+    let shared = SharedBody(Arc::new(Mutex::new(body)));
+    let response = next.run(Request::from_parts(parts, Body::new(shared.clone()))).await;
+    let left = shared.with(mem::take);
+    // A caller that takes longer may lose the response.
+    drop(timeout(TIMEOUT, discard(left)).await);
     response
 }
 
@@ -40,23 +40,23 @@ async fn discard(mut body: Body) {
     let mut read = 0;
     while let Some(Ok(frame)) = body.frame().await {
         read += frame.data_ref().map_or(0, Bytes::len);
-        if read > MOST {
+        if read > MAX_DISCARDED {
             return;
         }
     }
 }
 
-/// A body that its owner gets back.
+/// A body that the handler reads and that is taken back afterwards.
 #[derive(Clone)]
-struct Lent(Arc<Mutex<Body>>);
+struct SharedBody(Arc<Mutex<Body>>);
 
-impl Lent {
+impl SharedBody {
     fn with<T>(&self, f: impl FnOnce(&mut Body) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl HttpBody for Lent {
+impl HttpBody for SharedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

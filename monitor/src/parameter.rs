@@ -1,8 +1,9 @@
-//! Parameters of a query: their values, and how they are documented. One that is empty is as good as missing, because
-//! that is how forms leave one out.
+//! Parameters of queries and paths: their types and their schemas. An empty parameter counts as missing, because that is
+//! how forms send a field that was left out.
 
 use std::borrow::Cow;
 
+use easytier_uptime_store::model::PeerId;
 use serde::{Deserialize, Deserializer, de::Error};
 use utoipa::{
     IntoParams,
@@ -12,19 +13,20 @@ use utoipa::{
     },
 };
 
-use crate::model::PeerId;
-
-/// The node that a path names.
+/// The id of the node in a path.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-pub(crate) struct NodePath {
+pub struct NodePath {
     #[param(schema_with = id)]
     pub id: PeerId,
 }
 
-/// A whole number within bounds.
+/// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Whole<const MIN: u32, const MAX: u32>(pub u32);
+pub struct Whole<const MIN: u32, const MAX: u32>(
+    /// The number.
+    pub u32,
+);
 
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -34,9 +36,12 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     }
 }
 
-/// An id, or where to go on.
+/// An id, or the cursor of a list.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) struct Id(pub i64);
+pub struct Id(
+    /// From 1.
+    pub i64,
+);
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -47,7 +52,10 @@ impl<'de> Deserialize<'de> for Id {
 
 /// A text of at most `MAX` characters.
 #[derive(Debug, Clone)]
-pub(crate) struct Text<const MAX: usize>(pub String);
+pub struct Text<const MAX: usize>(
+    /// The text.
+    pub String,
+);
 
 impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -60,7 +68,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
 }
 
 /// The schema of a [`Whole`].
-pub(in crate::api) fn whole(min: u32, max: u32, default: Option<u32>) -> Schema {
+pub fn whole(min: u32, max: u32, default: Option<u32>) -> Schema {
     or_empty(integer().minimum(Some(min)).maximum(Some(max)).default(default.map(Into::into)))
 }
 
@@ -69,36 +77,37 @@ fn id() -> Schema {
 }
 
 /// The schema of an [`Id`].
-pub(in crate::api) fn optional_id() -> Schema {
+pub fn optional_id() -> Schema {
     or_empty(integer().minimum(Some(1)).maximum(Some(i64::MAX)))
 }
 
-/// The schema of a [`Text`], which may be empty anyway.
-pub(in crate::api) fn text(max: usize) -> Schema {
+/// The schema of a [`Text`].
+pub fn text(max: usize) -> Schema {
     string().max_length(Some(max)).build().into()
 }
 
 /// The schema of `true` and `false`.
-pub(in crate::api) fn boolean() -> Schema {
+pub fn boolean() -> Schema {
     or_empty(ObjectBuilder::new().schema_type(Type::Boolean))
 }
 
-/// The schema of one of some words.
-pub(in crate::api) fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Schema {
+/// The schema of a parameter that takes one of `words`.
+pub fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Schema {
     string().enum_values(Some(words.into_iter().chain([""]))).build().into()
 }
 
-/// The schema of a time.
-pub(in crate::api) fn time() -> Schema {
+/// The schema of a time, RFC 3339.
+pub fn time() -> Schema {
     or_empty(string().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
 }
 
-/// The schema of a parameter that may be there several times.
-pub(in crate::api) fn several(item: ObjectBuilder) -> Schema {
+/// The schema of a parameter that may be repeated.
+pub fn several(item: ObjectBuilder) -> Schema {
     ArrayBuilder::new().items(item).build().into()
 }
 
-pub(in crate::api) fn string() -> ObjectBuilder {
+/// The schema of a text, to be completed.
+pub fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 

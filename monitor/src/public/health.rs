@@ -1,9 +1,14 @@
-//! What was seen of one node over time: its results, and statistics over them.
+//! The history of one node: its results, and statistics over them.
 
 use std::time::Duration;
 
 use axum::extract::State;
 use easytier_probe::Status;
+use easytier_uptime_store::{
+    model::{HealthRecord, NodeStats, PeerId, RecordFilter},
+    store::Store,
+    time::Timestamp,
+};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
@@ -11,17 +16,12 @@ use utoipa::{IntoParams, ToSchema, openapi::Schema};
 use super::{
     TAG,
     item::{HealthStatus, hundredths},
-    paging::{Paged, Paging},
-    parameter::{self, NodePath, Whole},
 };
 use crate::{
-    api::{
-        App,
-        error::{Answer, PublicEnvelope, PublicRefusal},
-        input::{Path, Query},
-    },
-    model::{HealthRecord, NodeStats, PeerId, RecordFilter},
-    time::Timestamp,
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::{Path, Query},
+    paging::{Paged, Paging},
+    parameter::{self, NodePath, Whole},
 };
 
 /// One result.
@@ -33,7 +33,7 @@ pub(super) struct Record {
     status: HealthStatus,
     /// Microseconds.
     response_time: Option<i64>,
-    /// A code, and words for people after it.
+    /// A code and a message.
     #[schema(example = "connect_refused: connection refused")]
     error_message: Option<String>,
     #[schema(value_type = String, format = DateTime)]
@@ -63,7 +63,7 @@ impl From<HealthRecord> for Record {
 pub(super) struct Filter {
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = status, required = false)]
-    status: Option<StatusWord>,
+    status: Option<StatusName>,
     /// Not before this time.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::time, required = false)]
@@ -71,9 +71,9 @@ pub(super) struct Filter {
 }
 
 #[derive(Debug)]
-struct StatusWord(Status);
+struct StatusName(Status);
 
-impl<'de> Deserialize<'de> for StatusWord {
+impl<'de> Deserialize<'de> for StatusName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
         let known = HealthStatus::ALL.into_iter().find(|(name, _)| *name == word);
@@ -87,7 +87,7 @@ fn status() -> Schema {
     parameter::word(HealthStatus::ALL.map(|(name, _)| name))
 }
 
-/// The results of a node, newest first. They are kept for a week if the hub is not told otherwise.
+/// The results of a node, newest first. They are kept for a week unless configured otherwise.
 #[utoipa::path(
     get, path = "/api/nodes/{id}/health", tag = TAG, operation_id = "node_health",
     params(NodePath, Paging, Filter),
@@ -98,14 +98,14 @@ fn status() -> Schema {
     ),
 )]
 pub(super) async fn records(
-    State(app): State<App>,
+    State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
     Query(paging): Query<Paging>,
     Query(filter): Query<Filter>,
 ) -> Answer<PublicEnvelope<Paged<Record>>> {
     let page = paging.request();
-    let filter = RecordFilter { status: filter.status.map(|word| word.0), since: filter.since };
-    let records = app.store.health_records(id, &filter, page, Timestamp::now()).await?;
+    let filter = RecordFilter { status: filter.status.map(|name| name.0), since: filter.since };
+    let records = store.health_records(id, &filter, page, Timestamp::now()).await?;
     Ok(PublicEnvelope::of(Paged::new(records, page, Record::from)))
 }
 
@@ -118,7 +118,7 @@ pub(super) struct Stats {
     health_percentage: f64,
     /// Microseconds.
     average_response_time: Option<i64>,
-    /// The part of the time that the node was healthy: that of its checks, which are evenly spaced.
+    /// The percentage of healthy checks, which approximates the time because checks are evenly spaced.
     uptime_percentage: f64,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_check_time: Option<Timestamp>,
@@ -142,11 +142,11 @@ impl From<NodeStats> for Stats {
     }
 }
 
-/// Ten years.
+/// Ten years, in hours.
 const MAX_HOURS: u32 = 87_600;
-const USUAL_HOURS: u32 = 24;
+const DEFAULT_HOURS: u32 = 24;
 
-/// Over how long the statistics are.
+/// The period of the statistics.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Window {
@@ -156,10 +156,10 @@ pub(super) struct Window {
 }
 
 fn hours() -> Schema {
-    parameter::whole(1, MAX_HOURS, Some(USUAL_HOURS))
+    parameter::whole(1, MAX_HOURS, Some(DEFAULT_HOURS))
 }
 
-/// Statistics of the last hours, a day if the query does not say how many.
+/// Statistics of the last hours, by default of a day.
 #[utoipa::path(
     get, path = "/api/nodes/{id}/health/stats", tag = TAG, operation_id = "node_health_stats",
     params(NodePath, Window),
@@ -170,11 +170,11 @@ fn hours() -> Schema {
     ),
 )]
 pub(super) async fn stats(
-    State(app): State<App>,
+    State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
     Query(window): Query<Window>,
 ) -> Answer<PublicEnvelope<Stats>> {
-    let hours = window.hours.map_or(USUAL_HOURS, |hours| hours.0);
+    let hours = window.hours.map_or(DEFAULT_HOURS, |hours| hours.0);
     let window = Duration::from_secs(3600) * hours;
-    Ok(PublicEnvelope::of(app.store.node_stats(id, window, Timestamp::now()).await?.into()))
+    Ok(PublicEnvelope::of(store.node_stats(id, window, Timestamp::now()).await?.into()))
 }

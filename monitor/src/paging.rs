@@ -1,18 +1,18 @@
-//! Pages of a list, as they are asked for and given.
+//! Pages of a list: the parameters of a request and the document of a response.
 
+use easytier_uptime_store::model::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, ToSchema};
 
-use super::parameter::{self, Whole};
-use crate::model::{Page, PageRequest};
+use crate::parameter::{self, Whole};
 
 const MAX_PER_PAGE: u32 = 1000;
 
-/// The page of a list that is wanted.
+/// Which page of a list is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct Paging {
+pub struct Paging {
     /// From 1.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = page, required = false)]
@@ -32,7 +32,8 @@ fn per_page() -> utoipa::openapi::Schema {
 }
 
 impl Paging {
-    pub(in crate::api) fn request(self) -> PageRequest {
+    /// The page, with the defaults of what is missing.
+    pub fn request(self) -> PageRequest {
         let usual = PageRequest::default();
         PageRequest {
             page: self.page.map_or(usual.page, |page| page.0),
@@ -43,7 +44,7 @@ impl Paging {
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct Paged<T> {
+pub struct Paged<T> {
     items: Vec<T>,
     /// Items on all pages.
     total: u64,
@@ -53,7 +54,8 @@ pub(in crate::api) struct Paged<T> {
 }
 
 impl<T> Paged<T> {
-    pub(in crate::api) fn new<U>(page: Page<U>, request: PageRequest, item: impl FnMut(U) -> T) -> Self {
+    /// The page of `request`, with `item` made of each of its entries.
+    pub fn new<U>(page: Page<U>, request: PageRequest, item: impl FnMut(U) -> T) -> Self {
         Self {
             items: page.items.into_iter().map(item).collect(),
             total: page.total,

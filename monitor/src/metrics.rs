@@ -1,8 +1,12 @@
-//! What the hub counts about itself.
+//! The metrics of a hub or a daemon about itself.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
+use easytier_uptime_store::{
+    consensus::Verdict,
+    model::{Presence, Receipt, Rejection},
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -13,13 +17,9 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use serde_json::json;
 
-use crate::{
-    consensus::Verdict,
-    model::{Presence, Receipt, Rejection},
-};
-
-/// What stands for requests that no route takes, so that callers cannot make up labels.
+/// The label of requests that match no route, so that callers cannot invent labels.
 const NO_ROUTE: &str = "none";
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -46,8 +46,8 @@ struct State {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// The figures, and the registry that names them.
-pub(super) struct Metrics {
+/// The metrics, and the registry that names them.
+pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     request_time: Family<Route, Histogram, fn() -> Histogram>,
@@ -108,7 +108,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// A request was answered. `route`: the pattern that it matched.
-    pub(super) fn answered(&self, method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
+    pub fn answered(&self, method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
         const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
         let method = METHODS.into_iter().find(|name| method.as_str() == *name).unwrap_or("other");
         let route = route.unwrap_or(NO_ROUTE).to_owned();
@@ -117,7 +117,7 @@ impl Metrics {
     }
 
     /// A batch was stored, apart from what its receipt rejects.
-    pub(super) fn ingested(&self, receipt: &Receipt, took: Duration) {
+    pub fn ingested(&self, receipt: &Receipt, took: Duration) {
         self.batches.inc();
         self.ingest_time.observe(took.as_secs_f64());
         self.count("accepted", receipt.accepted);
@@ -128,9 +128,8 @@ impl Metrics {
     }
 
     /// A result was rejected.
-    pub(super) fn rejected(&self, reason: Rejection) {
-        let reason = serde_json::to_value(reason).expect("a reason is a word");
-        self.count(reason.as_str().expect("a reason is a word"), 1);
+    pub fn rejected(&self, reason: Rejection) {
+        self.count(json!(reason).as_str().unwrap_or("other"), 1);
     }
 
     fn count(&self, outcome: &str, results: usize) {
@@ -139,8 +138,8 @@ impl Metrics {
         }
     }
 
-    /// What is so at the moment of the scrape.
-    pub(super) fn observed(
+    /// Sets the gauges, which are up to date at each scrape.
+    pub fn observed(
         &self,
         peers: impl IntoIterator<Item = (Verdict, u64)>,
         probes: impl IntoIterator<Item = Presence>,
@@ -158,13 +157,17 @@ impl Metrics {
         self.database_time.set(database_took.as_secs_f64());
     }
 
-    /// The OpenMetrics text, with the figures of a probe in the same process.
-    pub(super) fn text(&self, probe: Option<&Registry>) -> String {
+    /// The OpenMetrics text, with the metrics of a probe in the same process.
+    ///
+    /// # Errors
+    ///
+    /// When a metric cannot be formatted.
+    pub fn text(&self, probe: Option<&Registry>) -> Result<String, fmt::Error> {
         let mut text = String::new();
         for registry in [Some(&self.registry), probe].into_iter().flatten() {
-            text::encode_registry(&mut text, registry).expect("a string takes any text");
+            text::encode_registry(&mut text, registry)?;
         }
-        text::encode_eof(&mut text).expect("a string takes any text");
-        text
+        text::encode_eof(&mut text)?;
+        Ok(text)
     }
 }
