@@ -9,7 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use easytier_probe::{AddressPolicy, Checker, Secret, config::ConfigErrors};
+use easytier_probe::{AddressPolicy, Checker, Secret};
+use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
     api::{self, ApiOptions},
     crypto::HubKey,

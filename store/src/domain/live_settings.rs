@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easytier_probe::{config::values, duration};
+use easytier_uptime_config::{duration, values};
 
 use super::{Policy, Retention};
 
@@ -87,7 +87,7 @@ impl LiveSetting {
             Self::CheckInterval => intervals.as_ref()?.check,
             Self::ReportInterval => intervals.as_ref()?.report,
         };
-        Some(duration::written(length))
+        Some(duration::format(length))
     }
 
     /// Sets the value from text. An interval is ignored when there are no intervals.
