@@ -1,4 +1,4 @@
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     crypto::HubKey,
     model::{PageRequest, RecordFilter},
     store::{Location, Store, StoreError, StoreOptions},

@@ -1,7 +1,7 @@
 //! Results on their way from a probe's local history to a backend.
 
 use easytier_probe::{Origin, Peer};
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::PeerId,
     store::{Listing, Wanted},
 };

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use easytier_uptime_hub::model::{Claim, PeerId, PeerSpec};
+use easytier_uptime_store::model::{Claim, PeerId, PeerSpec};
 use futures::future::join_all;
 
 use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, spec, unknown};

@@ -1,5 +1,5 @@
 use easytier_probe::CheckResult;
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     consensus::Verdict,
     model::{Grain, PageRequest, PeerId, Receipt, RecordFilter, Rejected, Rejection},
     store::{Store, StoreError},

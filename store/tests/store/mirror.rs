@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use easytier_probe::{Access, CheckMode, Membership, Origin, Peer};
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::PeerId,
     store::{Listing, StoreError},
     time::Timestamp,
@@ -110,8 +110,8 @@ async fn a_peer_that_was_here_before_goes_on_under_its_id(hub: TestStore) {
     assert_eq!(hub.peer(kept).await.unwrap().spec, hub_spec("tcp://192.0.2.2:11010", "node 2"));
 }
 
-fn hub_spec(url: &str, name: &str) -> easytier_uptime_hub::model::PeerSpec {
-    easytier_uptime_hub::model::PeerSpec { name: name.into(), ..spec(url) }
+fn hub_spec(url: &str, name: &str) -> easytier_uptime_store::model::PeerSpec {
+    easytier_uptime_store::model::PeerSpec { name: name.into(), ..spec(url) }
 }
 
 async fn each_backend_has_ids_of_its_own(hub: TestStore) {

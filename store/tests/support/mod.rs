@@ -7,7 +7,7 @@ pub mod postgres;
 use std::{sync::Arc, time::Duration};
 
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     crypto::HubKey,
     model::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region},
     store::{Location, Store, StoreError, StoreOptions},

@@ -1,5 +1,5 @@
 use easytier_probe::CheckMode;
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{Contacts, Imported, PageRequest, PeerFilter, PeerId, PeerScope, PeerSpec},
     store::{Conflict, Location, StoreError},
 };

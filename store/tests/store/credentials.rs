@@ -1,4 +1,4 @@
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{Caller, Registration, StatusReport},
     store::{Conflict, StoreError},
     token::CredentialKind,
@@ -18,7 +18,7 @@ on_both_engines! {
     nobody_enrolls_over_somebody_elses_server_id,
 }
 
-async fn probe_of(hub: &TestStore, token: &str) -> easytier_uptime_hub::model::ProbeIdentity {
+async fn probe_of(hub: &TestStore, token: &str) -> easytier_uptime_store::model::ProbeIdentity {
     match hub.authenticate(token).await.unwrap() {
         Some(Caller::Probe(identity)) => identity,
         other => panic!("{other:?}"),

@@ -122,7 +122,7 @@ impl fmt::Debug for HubKey {
 }
 
 /// Bytes that nobody can guess.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
+pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
     bytes

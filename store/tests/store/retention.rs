@@ -1,4 +1,4 @@
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{Grain, PageRequest, PeerId, RecordFilter},
     store::{Store, Swept},
     time::{DAY, Timestamp},

@@ -1,5 +1,5 @@
 use easytier_probe::Scheme;
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     consensus::Verdict,
     model::{NodeFilter, PageRequest, PeerId},
 };

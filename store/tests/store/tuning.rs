@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     consensus::{Policy, Verdict},
     model::{PageRequest, RecordFilter},
     store::{Retention, Store, StoreOptions},

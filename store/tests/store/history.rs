@@ -1,5 +1,5 @@
 use easytier_probe::{FailureCode, Stage, Status};
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     consensus::Verdict,
     model::{Grain, PageRequest, PeerId, RecordFilter, RegionStats},
     store::StoreError,

@@ -1,4 +1,4 @@
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     consensus::{Verdict, Word},
     model::{EventKind, StatusReport},
 };

@@ -1,4 +1,4 @@
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     consensus::Verdict,
     model::{EventKind, Grain, PeerId, Presence, Registration, StatusReport},
     store::{Conflict, StoreError},
