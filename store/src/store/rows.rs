@@ -31,9 +31,9 @@ pub(super) fn evidence(peer: PeerId, json: &str) -> Result<State, StoreError> {
 
 pub(super) fn status_code(status: Status) -> i64 {
     match status {
-        Status::Unknown => 0,
         Status::Offline => 1,
         Status::Online => 2,
+        _ => 0,
     }
 }
 

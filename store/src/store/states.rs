@@ -214,7 +214,7 @@ pub(super) fn word(status: Status) -> Option<Word> {
     match status {
         Status::Online => Some(Word::Online),
         Status::Offline => Some(Word::Offline),
-        Status::Unknown => None,
+        _ => None,
     }
 }
 
