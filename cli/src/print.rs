@@ -39,7 +39,7 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> io::R
 /// to read, and cannot be copied or searched.
 pub fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
