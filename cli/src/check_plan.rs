@@ -1,9 +1,9 @@
-//! How peers are checked by a service, from its configuration.
+//! How a service checks peers, from its configuration.
 
 use easytier_uptime_config::{ProbeConfig, Reader};
 use easytier_uptime_scheduler::{CheckPlan, Schedule, schedule};
 
-/// Reads what a probe's own configuration does not validate: the schedule, and its time zone.
+/// Reads the check plan. [`ProbeConfig`] leaves the schedule and its time zone to be validated here.
 pub fn read(reader: &mut Reader<'_>, probe: &ProbeConfig) -> CheckPlan {
     CheckPlan {
         checks: probe.checks(),

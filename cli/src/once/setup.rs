@@ -1,11 +1,11 @@
-//! What a cycle is to do, from the command line and the configuration, with everything that is wrong told together.
+//! The source, the sink and the options of the cycle, from the command line and the configuration.
 
 use std::path::Path;
 
 use easytier_probe::{
     Backend, CheckOptions, CheckResult,
     backend::{Delivery, StatusReport},
-    cycle::{BackendPeers, BoxError, ListedPeers, NoSink, Page, PeerSource, ReportSink},
+    cycle::{BackendPeers, BoxError, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage},
 };
 use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader};
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Reporting;
 use crate::{logging::LogSettings, peer_list, settings::SettingFlags};
 
-pub struct Plan {
+pub struct Setup {
     pub source: Source,
     pub sink: Sink,
     pub reporting: Reporting,
@@ -24,19 +24,20 @@ pub struct Plan {
     pub log: LogSettings,
 }
 
-/// Where the peers are from.
+/// The source of the peers.
 pub enum Source {
     Backend(BackendPeers),
     List(ListedPeers),
 }
 
-/// Where the results go.
+/// The sink of the results.
 pub enum Sink {
     Backend(Backend),
-    Nowhere,
+    Discard,
 }
 
-impl Plan {
+impl Setup {
+    /// Validates the configuration and the list of peers. All mistakes are reported together.
     pub fn new(settings: SettingFlags, list: Option<&Path>, report: bool, dry_run: bool) -> anyhow::Result<Self> {
         let mut errors = Vec::new();
         let listed = list.map(|path| match peer_list::read(path) {
@@ -59,7 +60,7 @@ impl Plan {
             more.0.append(&mut errors);
             return Err(more.into());
         }
-        // A backend that a list makes superfluous need not be there.
+        // With a list, a backend is required only for reporting.
         let backend = if listed.is_none() || report {
             let backend = config.backend().map_err(|mut more| errors.append(&mut more.0)).ok();
             if let (None, None, Some(error)) = (&backend, &listed, errors.last_mut()) {
@@ -81,12 +82,12 @@ impl Plan {
         };
         let sink = match &backend {
             Some(backend) if reporting == Reporting::ToBackend => Sink::Backend(backend.clone()),
-            _ => Sink::Nowhere,
+            _ => Sink::Discard,
         };
         let source = match (listed, backend) {
             (Some(peers), _) => Source::List(ListedPeers::new(peers)),
             (None, Some(backend)) => Source::Backend(BackendPeers::new(backend)),
-            (None, None) => unreachable!("without a list there is a backend, or an error"),
+            (None, None) => unreachable!("without a list and a backend there is an error"),
         };
         Ok(Self {
             source,
@@ -105,7 +106,7 @@ fn problem(place: &str, problem: String) -> ConfigError {
 }
 
 impl PeerSource for Source {
-    async fn next_page(&mut self, deadline: Instant) -> Result<Option<Page>, BoxError> {
+    async fn next_page(&mut self, deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
         match self {
             Self::Backend(peers) => peers.next_page(deadline).await,
             Self::List(peers) => peers.next_page(deadline).await,
@@ -117,14 +118,14 @@ impl ReportSink for Sink {
     async fn send(&self, cycle_id: Uuid, results: &[CheckResult], deadline: Instant) -> Result<Delivery, BoxError> {
         match self {
             Self::Backend(backend) => backend.send(cycle_id, results, deadline).await,
-            Self::Nowhere => NoSink.send(cycle_id, results, deadline).await,
+            Self::Discard => NoSink.send(cycle_id, results, deadline).await,
         }
     }
 
     async fn report_status(&self, status: &StatusReport, deadline: Instant) -> Result<(), BoxError> {
         match self {
             Self::Backend(backend) => ReportSink::report_status(backend, status, deadline).await,
-            Self::Nowhere => NoSink.report_status(status, deadline).await,
+            Self::Discard => NoSink.report_status(status, deadline).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a cycle plugs in: what gives it peers, and what takes its results.
+//! The interfaces of a cycle: the source of its peers and the sink of its results.
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -8,26 +8,35 @@ use crate::{
     backend::{Backend, Cursor, Delivery, Reported, StatusReport},
 };
 
-/// An error of a source or sink, whatever they are.
+/// An error of a source or a sink.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Gives a cycle its peers, a page at a time.
+/// The source of a cycle's peers, read page by page.
 pub trait PeerSource {
-    /// The next page, which may be empty; `None` when there are no more. It gives up at `deadline`.
-    fn next_page(&mut self, deadline: Instant) -> impl Future<Output = Result<Option<Page>, BoxError>>;
+    /// The next page, which may be empty; `None` at the end of the list. The source gives up at `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// If the page cannot be fetched. The cycle then fetches no more pages.
+    fn next_page(&mut self, deadline: Instant) -> impl Future<Output = Result<Option<SourcePage>, BoxError>>;
 }
 
-/// Some peers to check.
+/// A page of a [`PeerSource`].
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct SourcePage {
+    /// The peers to check.
     pub peers: Vec<Peer>,
-    /// Peers that were listed and cannot be watched, because something in them is wrong.
+    /// How many peers were listed but are not valid.
     pub skipped: u64,
 }
 
-/// Takes the results of a cycle.
+/// The sink of a cycle's results.
 pub trait ReportSink {
-    /// Delivers a batch. An error means that it may be sent again; what is not to be sent again is in the delivery.
+    /// Delivers a batch. [`Delivery`] must account for each of its results.
+    ///
+    /// # Errors
+    ///
+    /// If the batch may be sent again. The cycle then sends no more batches.
     fn send(
         &self,
         cycle_id: Uuid,
@@ -35,52 +44,59 @@ pub trait ReportSink {
         deadline: Instant,
     ) -> impl Future<Output = Result<Delivery, BoxError>>;
 
-    /// Reports on the probe itself, once at the end.
+    /// Reports the status of the probe itself, once at the end of the cycle.
+    ///
+    /// # Errors
+    ///
+    /// If the status was not delivered.
     fn report_status(&self, status: &StatusReport, deadline: Instant) -> impl Future<Output = Result<(), BoxError>>;
 }
 
-/// The listing of a backend, from its first page.
+/// The peers that a backend lists.
 pub struct BackendPeers {
     backend: Backend,
-    next: Next,
+    position: Position,
 }
 
-enum Next {
+enum Position {
+    /// The page at this cursor comes next; `None` for the first page.
     Page(Option<Cursor>),
     End,
 }
 
 impl BackendPeers {
+    /// The listing of `backend`, from its first page.
     pub fn new(backend: Backend) -> Self {
-        Self { backend, next: Next::Page(None) }
+        Self { backend, position: Position::Page(None) }
     }
 }
 
 impl PeerSource for BackendPeers {
-    async fn next_page(&mut self, deadline: Instant) -> Result<Option<Page>, BoxError> {
-        let Next::Page(cursor) = std::mem::replace(&mut self.next, Next::End) else {
+    async fn next_page(&mut self, deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
+        let Position::Page(cursor) = std::mem::replace(&mut self.position, Position::End) else {
             return Ok(None);
         };
         let page = self.backend.peers_page(cursor, deadline).await?;
         if let Some(cursor) = page.next {
-            self.next = Next::Page(Some(cursor));
+            self.position = Position::Page(Some(cursor));
         }
-        Ok(Some(Page { peers: page.peers, skipped: page.skipped.into() }))
+        Ok(Some(SourcePage { peers: page.peers, skipped: page.skipped.into() }))
     }
 }
 
-/// Peers that are known already, from a file for example.
+/// Peers from a list in memory.
 pub struct ListedPeers(Option<Vec<Peer>>);
 
 impl ListedPeers {
+    /// A single page with these peers.
     pub fn new(peers: Vec<Peer>) -> Self {
         Self(Some(peers))
     }
 }
 
 impl PeerSource for ListedPeers {
-    async fn next_page(&mut self, _deadline: Instant) -> Result<Option<Page>, BoxError> {
-        Ok(self.0.take().map(|peers| Page { peers, skipped: 0 }))
+    async fn next_page(&mut self, _deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
+        Ok(self.0.take().map(|peers| SourcePage { peers, skipped: 0 }))
     }
 }
 
@@ -95,7 +111,7 @@ impl ReportSink for Backend {
     }
 }
 
-/// Takes nothing: for a dry run, or where there is no backend.
+/// A sink that discards everything, for a dry run or without a backend.
 pub struct NoSink;
 
 impl ReportSink for NoSink {
