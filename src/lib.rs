@@ -7,26 +7,23 @@
 pub mod address;
 pub mod backend;
 pub mod check;
-pub mod config;
 pub mod cycle;
-pub mod duration;
 pub mod peer;
 pub mod peer_list;
 pub mod peer_url;
 pub mod resolve;
 pub mod result;
 mod secret;
+mod tls;
+mod wire;
 
 pub use address::AddressPolicy;
 pub use backend::{Backend, BackendConfig, BackendError};
 pub use check::{CheckOptions, Checker, HeldPeer};
-pub use config::ProbeConfig;
 pub use cycle::{CycleOptions, CycleReport, PeerSource, ReportSink, run_cycle};
 pub use peer::{Access, CheckMode, Membership, Origin, Peer};
 pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};
 pub use result::{CheckReport, CheckResult, Failure, FailureCode, Latency, Stage, Status};
 pub use secret::Secret;
-
-/// The version of EasyTier whose protocol this library speaks.
-pub const EASYTIER_VERSION: &str = easytier::VERSION;
+pub use wire::EASYTIER_VERSION;

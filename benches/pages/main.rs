@@ -17,7 +17,6 @@ use easytier_probe::{CheckOptions, Checker};
 use easytier_uptime_hub::{
     WebOptions,
     crypto::HubKey,
-    serve,
     store::{Location, Store, StoreOptions},
     time::Timestamp,
 };
@@ -53,6 +52,6 @@ async fn serve(store: Store) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let router = easytier_uptime_hub::router(store, Checker::new(CheckOptions::default()), WebOptions::default(), None);
-    tokio::spawn(serve(listener, router, std::future::pending(), Duration::ZERO));
+    tokio::spawn(easytier_uptime_hub::serve(listener, router, std::future::pending(), Duration::ZERO));
     address
 }

@@ -10,7 +10,7 @@ mod router;
 pub mod service;
 mod web;
 
-pub use easytier_uptime_monitor::serve;
+pub use easytier_uptime_monitor::{ProbeStatus, serve};
 pub use easytier_uptime_store::{consensus, crypto, model, ring, store, time, token, tuning, upkeep};
 
 pub use self::{

@@ -19,15 +19,15 @@ use crate::{
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "easytier-uptime hub", description = "Keeps what every probe saw of EasyTier nodes, and shows it."),
+    info(title = "easytier-uptime hub", description = "Stores the results of every probe of EasyTier nodes, and shows them."),
     components(schemas(BackendRefusal, PublicRefusal)),
     modifiers(&Credentials),
     tags(
-        (name = "backend", description = "What probes fetch and report. All of it is served under /api too."),
+        (name = "backend", description = "Peers and results of probes. All of it is served under /api too."),
         (name = "registry", description = "The probes."),
-        (name = "public", description = "What launchers and dashboards read."),
-        (name = "admin", description = "For the person who runs the hub."),
-        (name = "operations", description = "For machines that watch the hub itself."),
+        (name = "public", description = "For launchers and dashboards."),
+        (name = "admin", description = "For the operator of the hub."),
+        (name = "operations", description = "For monitoring of the hub itself."),
     ),
 )]
 struct Base;

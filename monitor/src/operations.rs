@@ -34,8 +34,8 @@ pub fn routes() -> OpenApiRouter<Monitor> {
     operation_id = "health",
     security(()),
     responses(
-        (status = 200, description = "It does", body = PublicDone),
-        (status = 503, description = "It does not", body = PublicRefusal),
+        (status = 200, description = "It works", body = PublicDone),
+        (status = 503, description = "It does not work", body = PublicRefusal),
     ),
 )]
 async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<()>> {
@@ -62,7 +62,7 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
     }
 }
 
-/// The hub's own figures, as OpenMetrics text, which Prometheus reads.
+/// Metrics of the process, as OpenMetrics text.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -70,7 +70,7 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
     operation_id = "metrics",
     security(()),
     responses(
-        (status = 200, description = "The figures", body = String,
+        (status = 200, description = "The metrics", body = String,
             content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         (status = 503, description = "The database does not answer", body = PublicRefusal),
     ),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use easytier_probe::{config::values, duration};
+use easytier_uptime_config::{duration, values};
 
 use crate::{consensus::Policy, store::Retention};
 
@@ -77,7 +77,7 @@ impl Knob {
             Self::CheckInterval => intervals.as_ref()?.check,
             Self::ReportInterval => intervals.as_ref()?.report,
         };
-        Some(duration::written(length))
+        Some(duration::format(length))
     }
 
     /// Sets it to what somebody wrote, or says what would be right. Where there is no such thing nothing is set.

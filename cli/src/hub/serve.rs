@@ -5,16 +5,18 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
-use easytier_probe::{AddressPolicy, Checker, Secret, config::ConfigErrors};
+use easytier_probe::{AddressPolicy, Checker, Secret};
+use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
-    WebOptions,
-    crypto::HubKey,
+    ProbeStatus, WebOptions,
     model::{PeerSpec, Region},
-    password,
+    serve,
+    service::password,
     store::Store,
     time::Timestamp,
     upkeep::upkeep,
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     config::{Database, HubConfig},
-    database::{self, Opened},
+    database,
 };
 use crate::{
     logging::LogSettings,
@@ -72,7 +74,7 @@ impl Service for Hub {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot tell where the hub listens")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
-        let Opened { store, key } = database::open(&config).await?;
+        let store = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
             Some(local) => Some(local.prepare(&store).await?),

@@ -9,7 +9,8 @@ mod postgres;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use easytier_probe::{Scheme, config::Setting};
+use easytier_probe::Scheme;
+use easytier_uptime_config::Setting;
 use node::NodeOptions;
 use serde_json::{Map, Value};
 use url::Url;

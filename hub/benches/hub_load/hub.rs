@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use easytier_probe::{AddressPolicy, CheckOptions, Checker};
-use easytier_uptime_hub::{WebOptions, serve, store::Store, time::Timestamp, upkeep::upkeep};
+use easytier_uptime_hub::{WebOptions, store::Store, time::Timestamp, upkeep::upkeep};
 use futures::FutureExt;
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -81,7 +81,7 @@ pub fn serve(arguments: &[String]) {
         let router = easytier_uptime_hub::router(store.clone(), checker, WebOptions::default(), None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         role::say(listener.local_addr().expect("bound"));
-        let serving = serve(listener, router, stopped.clone(), Duration::from_secs(10));
+        let serving = easytier_uptime_hub::serve(listener, router, stopped.clone(), Duration::from_secs(10));
         let (served, ()) = tokio::join!(serving, upkeep(store.clone(), stopped));
         served.expect("it serves");
         store.close().await;

@@ -21,8 +21,9 @@ use crate::{
     web::{App, Insider, ProbeCaller, RegistrantCaller},
 };
 
-/// The longest address and version, in characters.
+/// The longest address, in characters.
 const MAX_HOST: usize = 255;
+/// The longest version, in characters.
 const MAX_VERSION: usize = 64;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -33,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(unregister))
 }
 
-/// A probe about itself, when it starts.
+/// What a probe reports about itself when it starts.
 #[derive(Debug, Deserialize, ToSchema)]
 struct Registration {
     server_id: ServerId,
@@ -43,7 +44,7 @@ struct Registration {
     #[serde(default, deserialize_with = "input::whole_number")]
     #[schema(maximum = 65535)]
     port: Option<u16>,
-    /// Of an enrollment the key's region, or `default`, where it is missing; else the token's own.
+    /// With an enrollment key it defaults to the key's region, or to `default`; with a node token to the token's region.
     #[schema(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
     #[schema(max_length = 64)]
@@ -53,18 +54,18 @@ struct Registration {
     system: Option<Value>,
 }
 
-/// As whom the probe is registered.
+/// How the probe is registered.
 #[derive(Debug, Serialize, ToSchema)]
 struct Registered {
     server_id: String,
     region: String,
-    /// Shown this once, to an enrollment key.
+    /// Returned once, for an enrollment key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     node_token: Option<Secret>,
 }
 
-/// A probe starts.
+/// Registers a probe when it starts.
 ///
 /// An enrollment key gets a node token for a `server_id` that is not registered yet; a probe registers itself again with
 /// its own token and keeps its history.
@@ -116,7 +117,7 @@ fn parse(sent: Registration) -> Result<model::Registration, Refusal> {
     Ok(model::Registration { host, port, version, capabilities, system })
 }
 
-/// A probe is there. The body, which may be missing, is kept as it is: counters of peers, of results that wait, of the
+/// A sign of life of a probe. The body, which is optional, is stored as it is: counters of peers, of queued results, of the
 /// last cycle.
 #[utoipa::path(
     post,
@@ -152,7 +153,7 @@ async fn heartbeat(
     Ok(BackendEnvelope::done())
 }
 
-/// A probe stops. Its history stays.
+/// Marks a probe as offline when it stops. Its history stays.
 #[utoipa::path(
     delete,
     path = "/api/discovery/unregister/{server_id}",
@@ -176,7 +177,7 @@ async fn unregister(
     Ok(BackendEnvelope::done())
 }
 
-/// Every probe that was ever heard from.
+/// Every probe that ever reported.
 #[derive(Debug, Serialize, ToSchema)]
 struct Servers {
     servers: Vec<Server>,
@@ -195,15 +196,15 @@ struct Server {
     version: Option<String>,
     capabilities: Option<Value>,
     system: Option<Value>,
-    /// Of its last report about itself.
+    /// From its last report about itself.
     metadata: Option<Value>,
-    /// Of its last heartbeat.
+    /// From its last heartbeat.
     counters: Option<Value>,
-    /// The median round trip to the peers that it found healthy, in milliseconds.
+    /// The median round trip to its healthy peers, in milliseconds.
     response_time: Option<f64>,
     /// Seconds between its checks of a peer.
     check_interval: Option<u64>,
-    /// Of the listing that it fetched last.
+    /// The version of the listing that it fetched last.
     config_version: Option<i64>,
     #[schema(value_type = String, format = DateTime)]
     registered_at: Timestamp,

@@ -2,22 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::request::Parts,
-};
+use axum::extract::FromRef;
 
 use super::board::{Live, Snapshots};
 use crate::{
     service::{Admin, ConnectionTests, Sessions, Submissions},
     store::Store,
-    web::{AdminSession, App, Client, Refusal},
+    web::{App, WebOptions},
 };
 
 /// The state of the handlers. Cheap to clone.
 #[derive(Clone, FromRef)]
 pub(crate) struct Site {
-    pub(crate) app: App,
+    options: Arc<WebOptions>,
     pub store: Store,
     pub admin: Admin,
     pub sessions: Sessions,
@@ -33,7 +30,7 @@ impl Site {
         let snapshots = Arc::new(Snapshots::new(store.clone()));
         let live = Arc::new(Live::new(store.clone(), Arc::clone(&snapshots)));
         Self {
-            app: app.clone(),
+            options: Arc::from_ref(app),
             store,
             admin: Admin::from_ref(app),
             sessions: Sessions::from_ref(app),
@@ -42,21 +39,5 @@ impl Site {
             snapshots,
             live,
         }
-    }
-}
-
-impl FromRequestParts<Site> for Client {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Refusal> {
-        Self::from_request_parts(parts, &site.app).await
-    }
-}
-
-impl FromRequestParts<Site> for AdminSession {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Refusal> {
-        Self::from_request_parts(parts, &site.app).await
     }
 }

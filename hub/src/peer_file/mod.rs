@@ -6,7 +6,7 @@ mod document;
 use serde_json::Value;
 
 use self::document::Entry;
-pub use self::document::{Candidate, Document};
+pub use self::document::{Access, Candidate, Document};
 
 /// Where a peer stands in a list, and what came of reading it: the peer, or all that is wrong with it.
 pub type Placed = (String, Result<Candidate, Vec<String>>);

@@ -1,14 +1,17 @@
 //! The address of the caller, which may be behind proxies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, FromRef, FromRequestParts},
     http::{HeaderMap, HeaderName, request::Parts},
 };
 use easytier_uptime_monitor::Refusal;
 
-use super::{App, network::Network};
+use super::proxies::{Network, WebOptions};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -16,15 +19,18 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client(pub IpAddr);
 
-impl FromRequestParts<App> for Client {
+impl<S: Send + Sync> FromRequestParts<S> for Client
+where
+    Arc<WebOptions>: FromRef<S>,
+{
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let Some(ConnectInfo(from)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
             tracing::error!("a request without the address of its connection: the router was not run by serve()");
             return Err(Refusal::internal());
         };
-        Ok(Self(caller(from.ip(), &parts.headers, &app.options.trusted_proxies)))
+        Ok(Self(caller(from.ip(), &parts.headers, &Arc::<WebOptions>::from_ref(state).trusted_proxies)))
     }
 }
 

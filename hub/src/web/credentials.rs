@@ -9,7 +9,7 @@ use axum::{
 };
 use easytier_uptime_monitor::Refusal;
 
-use super::{App, session};
+use super::{App, bearer::bearer, session};
 use crate::{
     model::{Caller, ProbeIdentity},
     service::Registrant,
@@ -45,7 +45,7 @@ impl FromRequestParts<App> for Insider {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        if session::find(parts, app).await?.is_some() {
+        if session::find(parts, &app.sessions).await?.is_some() {
             return Ok(Self);
         }
         match caller(&parts.headers, app).await? {
@@ -118,13 +118,6 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         return Ok(Some(token));
     }
     text(API_KEY)
-}
-
-/// The token of a Bearer header. Other schemes are for others, such as a proxy.
-pub(super) fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What the API and the pages share: who the caller is, its session, and how a refusal of a use case becomes a response.
 //! Reading requests and the shapes of responses are in the crate `easytier_uptime_monitor`, as daemons need them too.
 
+mod bearer;
 mod client;
 mod cookie;
 mod credentials;
 mod error;
-mod network;
+mod proxies;
 mod session;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use easytier_uptime_monitor::Metrics;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
-pub use self::network::{Network, NetworkError};
+pub use self::proxies::{Network, NetworkError, WebOptions};
 pub(crate) use self::{
     client::Client,
     cookie::cookie,
@@ -27,13 +28,6 @@ use crate::{
     service::{Admin, ConnectionTests, Registry, Sessions, Submissions},
     store::Store,
 };
-
-/// How the hub is to be served.
-#[derive(Debug, Clone, Default)]
-pub struct WebOptions {
-    /// Networks whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
-}
 
 /// What handlers share.
 #[derive(Clone, FromRef)]

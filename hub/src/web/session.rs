@@ -1,14 +1,17 @@
 //! The admin's session in requests: as a Bearer token from programs, in a cookie from the pages.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRef, FromRequestParts},
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
 };
 use cookie::{Cookie, SameSite};
 use easytier_uptime_monitor::Refusal;
 
-use super::{App, cookie::cookie, credentials::bearer};
-use crate::{service::NewSession, store::Session};
+use super::{bearer::bearer, cookie::cookie};
+use crate::{
+    service::{NewSession, Sessions},
+    store::Session,
+};
 
 /// The cookie's name. Without the prefix `__Host-`, which browsers take over HTTPS only.
 pub(crate) const COOKIE: &str = "uptime_session";
@@ -19,22 +22,27 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdminSession(pub Session);
 
-impl FromRequestParts<App> for AdminSession {
+impl<S: Send + Sync> FromRequestParts<S> for AdminSession
+where
+    Sessions: FromRef<S>,
+{
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        find(parts, app).await?.ok_or_else(|| Refusal::unauthorized("this is for the admin: log in first"))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        find(parts, &Sessions::from_ref(state))
+            .await?
+            .ok_or_else(|| Refusal::unauthorized("this is for the admin: log in first"))
     }
 }
 
 /// The session of a request, if it has one that lasts. Browsers add the cookie whatever page makes the request; so with a
 /// cookie only pages of this hub may change something.
-pub(crate) async fn find(parts: &Parts, app: &App) -> Result<Option<AdminSession>, Refusal> {
+pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<AdminSession>, Refusal> {
     let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (session, by_cookie) = match authorization.and_then(bearer) {
-        Some(token) => (app.sessions.find(token).await?, false),
+        Some(token) => (sessions.find(token).await?, false),
         None => match cookie(&parts.headers, COOKIE) {
-            Some(token) => (app.sessions.find(token).await?, true),
+            Some(token) => (sessions.find(token).await?, true),
             None => return Ok(None),
         },
     };

@@ -25,7 +25,7 @@ const DEFAULT_LIMIT: u32 = 100;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
-    /// Of this node alone.
+    /// Only of this node.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::optional_id, required = false)]
     node_id: Option<Id>,
@@ -33,7 +33,7 @@ pub(super) struct Filter {
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::optional_id, required = false)]
     before: Option<Id>,
-    /// How many at most.
+    /// The maximum number of events.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = limit, required = false)]
     limit: Option<Whole<1, MAX_LIMIT>>,
@@ -43,11 +43,11 @@ fn limit() -> Schema {
     parameter::whole(1, MAX_LIMIT, Some(DEFAULT_LIMIT))
 }
 
-/// Events from the newest back.
+/// Events, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Events {
     events: Vec<EventItem>,
-    /// Where to go on, as `before`; null when there is nothing older.
+    /// The value of `before` for the next page; null on the last.
     next_before: Option<i64>,
 }
 
@@ -58,8 +58,8 @@ pub(super) struct EventItem {
     id: i64,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `peer`: the consensus of a node changed (`unknown`, `down`, `partial`, `up`). `probe`: a probe came or went
-    /// (`online`, `offline`).
+    /// `peer`: the consensus of a node changed (`unknown`, `down`, `partial`, `up`). `probe`: a probe appeared or
+    /// disappeared (`online`, `offline`).
     #[schema(value_type = String, example = "peer")]
     kind: EventKind,
     /// The node's or the probe's id.
@@ -78,7 +78,7 @@ impl From<Event> for EventItem {
     fn from(event: Event) -> Self {
         let Event { id, at, kind, subject_id, was, became, mut detail } = event;
         if let Some(detail) = detail.as_object_mut() {
-            // Often a host name, which is for the operator.
+            // It is often a host name, which is for the operator only.
             detail.remove("server_id");
         }
         Self { id, at, kind, subject_id, was, became, detail }
@@ -102,7 +102,7 @@ pub(super) async fn events(State(store): State<Store>, Query(filter): Query<Filt
     }
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit.0);
     let subject = node_id.map(|Id(id)| (EventKind::Peer, id));
-    // One more than asked for tells whether there is another page.
+    // One more than requested tells whether there is another page.
     let mut events = store.events(subject, before.map(|id| id.0), limit + 1, false).await?;
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);

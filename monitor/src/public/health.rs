@@ -33,7 +33,7 @@ pub(super) struct Record {
     status: HealthStatus,
     /// Microseconds.
     response_time: Option<i64>,
-    /// A code, and words for people after it.
+    /// A code and a message.
     #[schema(example = "connect_refused: connection refused")]
     error_message: Option<String>,
     #[schema(value_type = String, format = DateTime)]
@@ -87,7 +87,7 @@ fn status() -> Schema {
     parameter::word(HealthStatus::ALL.map(|(name, _)| name))
 }
 
-/// The results of a node, newest first. They are kept for a week if the hub is not told otherwise.
+/// The results of a node, newest first. They are kept for a week unless configured otherwise.
 #[utoipa::path(
     get, path = "/api/nodes/{id}/health", tag = TAG, operation_id = "node_health",
     params(NodePath, Paging, Filter),
@@ -118,7 +118,7 @@ pub(super) struct Stats {
     health_percentage: f64,
     /// Microseconds.
     average_response_time: Option<i64>,
-    /// The part of the time that the node was healthy: that of its checks, which are evenly spaced.
+    /// The percentage of healthy checks, which approximates the time because checks are evenly spaced.
     uptime_percentage: f64,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_check_time: Option<Timestamp>,
@@ -142,11 +142,11 @@ impl From<NodeStats> for Stats {
     }
 }
 
-/// Ten years.
+/// Ten years, in hours.
 const MAX_HOURS: u32 = 87_600;
 const DEFAULT_HOURS: u32 = 24;
 
-/// Over how long the statistics are.
+/// The period of the statistics.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Window {
@@ -159,7 +159,7 @@ fn hours() -> Schema {
     parameter::whole(1, MAX_HOURS, Some(DEFAULT_HOURS))
 }
 
-/// Statistics of the last hours, a day if the query does not say how many.
+/// Statistics of the last hours, by default of a day.
 #[utoipa::path(
     get, path = "/api/nodes/{id}/health/stats", tag = TAG, operation_id = "node_health_stats",
     params(NodePath, Window),

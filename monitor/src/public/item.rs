@@ -21,7 +21,7 @@ pub struct NodeItem {
     port: u16,
     #[schema(example = "tcp")]
     protocol: &'static str,
-    /// Of EasyTier, as last seen; empty when never seen.
+    /// The EasyTier version as last seen; empty if unknown.
     version: String,
     description: String,
     max_connections: u32,
@@ -41,7 +41,7 @@ pub struct NodeItem {
     updated_at: Timestamp,
     /// `protocol://host:port`
     address: String,
-    /// Networks on the node in percent of how many it takes.
+    /// Networks on the node in percent of its maximum.
     usage_percentage: f64,
     current_health_status: HealthStatus,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -52,10 +52,10 @@ pub struct NodeItem {
     /// Checks in each of the last 96 quarters of an hour, newest first.
     #[schema(min_items = 96, max_items = 96)]
     health_record_total_counter_ring: Vec<u32>,
-    /// Those of them that found the node healthy.
+    /// How many of them found the node healthy.
     #[schema(min_items = 96, max_items = 96)]
     health_record_healthy_counter_ring: Vec<u32>,
-    /// Seconds that a counter stands for.
+    /// Seconds per counter.
     #[schema(example = 900)]
     ring_granularity: u64,
     qq_number: Option<String>,
@@ -64,7 +64,7 @@ pub struct NodeItem {
     tags: Vec<String>,
 }
 
-/// What the regions together say of a node, or one result does, in the words of the public API.
+/// The health of a node or of one result, in the terms of the public API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
@@ -103,13 +103,13 @@ impl From<Status> for HealthStatus {
 const FULL: u32 = 100;
 
 impl NodeItem {
-    /// As anybody may see it: the connection counts scaled to percent, contacts and network masked.
+    /// For anybody: the numbers of connections scaled to percent, contacts and network masked.
     pub fn public(node: Node) -> Self {
         let usage = node.usage_percentage().unwrap_or_default();
         Self { max_connections: FULL, current_connections: usage.round() as u32, ..Self::unmasked(node) }
     }
 
-    /// As the operator sees it.
+    /// For the operator.
     pub fn full(node: Node, record: &PeerRecord) -> Self {
         let contacts = record.spec.contacts.clone();
         Self {
@@ -122,12 +122,12 @@ impl NodeItem {
         }
     }
 
-    /// One that waits for approval, as whoever submitted it sees it.
+    /// A node that waits for approval, for whoever submitted it.
     pub fn pending(node: Node) -> Self {
         Self { is_approved: false, ..Self::public(node) }
     }
 
-    /// A [`Node`] holds nothing secret; what is masked is only in the operator's records.
+    /// A [`Node`] holds no secret; the masked fields are in the operator's records only.
     fn unmasked(node: Node) -> Self {
         let (usage, health) = (node.usage_percentage().unwrap_or_default(), node.health_percentage_24h());
         let counters = |count: fn(&Count) -> u32| node.ring.iter().map(count).collect::<Vec<u32>>();
@@ -165,7 +165,7 @@ impl NodeItem {
     }
 }
 
-/// A percentage as it is shown: to the hundredth.
+/// A percentage rounded to the hundredth.
 pub fn hundredths(percentage: f64) -> f64 {
     (percentage * 100.0).round() / 100.0
 }

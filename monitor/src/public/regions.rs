@@ -21,7 +21,7 @@ use crate::{
     parameter::NodePath,
 };
 
-/// A node from all sides.
+/// A node as all regions see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Sides)]
 pub(super) struct NodeRegions {
@@ -30,14 +30,14 @@ pub(super) struct NodeRegions {
     regions: Vec<RegionView>,
 }
 
-/// What the regions together say.
+/// The consensus of the regions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Consensus {
     /// `up` when more than half of the fresh regions say Online, `down` when none does, `partial` between, `unknown`
     /// without any.
     #[schema(value_type = String, example = "up")]
     verdict: Verdict,
-    /// Since when.
+    /// Since when the verdict holds.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     status: HealthStatus,
@@ -58,12 +58,12 @@ impl From<Node> for Consensus {
     }
 }
 
-/// What one region says.
+/// A node as one region sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Side)]
 pub(super) struct RegionView {
     region: String,
-    /// What the region says now; `unknown` when it has nothing fresh to go by.
+    /// The region's current status; `unknown` without a recent result.
     status: HealthStatus,
     /// Over the last 24 hours.
     stats: RegionChecks,
@@ -130,7 +130,7 @@ impl From<RegionStats> for RegionChecks {
     }
 }
 
-/// Without the probe: who watches from where is for the operator.
+/// Without the probe: which probe is in which region is for the operator.
 impl From<LatestResult> for Latest {
     fn from(latest: LatestResult) -> Self {
         Self {
@@ -151,7 +151,7 @@ impl From<LatestResult> for Latest {
     }
 }
 
-/// What each region saw last of a node and over the last day, and the consensus of all.
+/// The last result and the last day of each region, and the consensus of all.
 #[utoipa::path(
     get, path = "/api/nodes/{id}/regions", tag = TAG, operation_id = "node_regions",
     params(NodePath),

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use easytier_uptime_hub::{
     peer_file::{self, Placed},
-    time::Timestamp,
+    service::Admin,
 };
 
 use super::fetch;
@@ -77,7 +77,7 @@ pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         bail!("there is nothing to import: {} lists no peer that can be", args.source);
     }
     let done = database::with(config, async |store| {
-        peer_file::import(store, candidates, Timestamp::now()).await.context("nothing was imported")
+        Admin::new(store.clone()).import_nodes(candidates).await.context("nothing was imported")
     })?;
     let waiting = if done.waiting == 0 { String::new() } else { format!(", {} of them to be approved", done.waiting) };
     print::line(format!("imported {}{waiting}; {} listed already", count(done.added, "peer"), done.known))?;

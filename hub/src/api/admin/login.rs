@@ -27,17 +27,17 @@ pub(super) struct Login {
     password: Secret,
 }
 
-/// A session that began.
+/// A new session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LoggedIn {
-    /// To be shown as `Authorization: Bearer`.
+    /// To be sent as `Authorization: Bearer`.
     #[schema(value_type = String)]
     token: Secret,
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 
-/// Begins a session of 24 hours. The token comes in the answer, and in a cookie for the pages.
+/// Starts a session of 24 hours. The token is in the response, and in a cookie for the pages.
 #[utoipa::path(
     post, path = "/api/admin/login", tag = TAG, operation_id = "admin_login",
     request_body = Login,
@@ -71,7 +71,7 @@ pub(super) async fn login(
     Ok(response)
 }
 
-/// A session that lasts.
+/// A valid session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Verified {
     /// Always true.
@@ -80,7 +80,7 @@ pub(super) struct Verified {
     expires_at: Timestamp,
 }
 
-/// Says whether the session lasts.
+/// Tells whether the session is valid.
 #[utoipa::path(
     get, path = "/api/admin/verify", tag = TAG, operation_id = "admin_verify",
     security(("bearer" = []), ("session_cookie" = [])),
@@ -93,7 +93,7 @@ pub(super) async fn verify(AdminSession(session): AdminSession) -> Answer<Public
     Ok(PublicEnvelope::of(Verified { valid: true, expires_at: session.expires_at }))
 }
 
-/// Ends the session: its token is worth nothing from now on.
+/// Ends the session; its token is no longer valid.
 #[utoipa::path(
     post, path = "/api/admin/logout", tag = TAG, operation_id = "admin_logout",
     security(("bearer" = []), ("session_cookie" = [])),

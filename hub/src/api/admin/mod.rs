@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(probes::remove))
 }
 
-/// How the pages show a session; programs show it as Bearer.
+/// The document with the pages' way to send a session, a cookie; programs send it as a Bearer token.
 fn document() -> Document {
     #[derive(OpenApi)]
     struct Sessions;

@@ -30,19 +30,19 @@ use crate::{
     web::AdminSession,
 };
 
-/// A node as the operator sees it: connections are counted, not in percent, and only the secret is not shown.
+/// A node as the operator sees it: with numbers of connections instead of percentages, and with everything but the secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AdminNode {
     #[serde(flatten)]
     item: NodeItem,
     /// Whether it is checked with a network secret, as a member of its network.
     has_secret: bool,
-    /// Whether a stranger proposed it; it is then checked at public addresses only.
+    /// Whether it was submitted by a stranger; then it is checked at public addresses only.
     submitted: bool,
-    /// Watched from these only; from everywhere when there are none.
+    /// Checked only from these regions; from all when the list is empty.
     regions: Vec<String>,
     check: CheckDepth,
-    /// The deadline of one check; null for that of the probe.
+    /// The deadline of one check; null for the probe's own deadline.
     timeout_ms: Option<u64>,
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn list(
     Ok(PublicEnvelope::of(Paged::new(Page { items, total }, page, |(node, record)| AdminNode::new(node, &record))))
 }
 
-/// What of a node is to change; what is missing or null stays as it is, and an empty text clears.
+/// A change of a node. Fields that are missing or null stay as they are, and an empty text clears.
 struct NodeChangeDocument;
 
 impl ToSchema for NodeChangeDocument {
@@ -153,7 +153,7 @@ pub(super) async fn change(
     shown(&admin, &store, id).await
 }
 
-/// Lists a node: from now on everybody sees it and probes watch it.
+/// Lists a node: everybody sees it and probes check it.
 #[utoipa::path(
     put, path = "/api/admin/nodes/{id}/approve", tag = TAG, operation_id = "admin_approve_node",
     params(NodePath),
@@ -176,7 +176,7 @@ pub(super) async fn approve(
     shown(&admin, &store, id).await
 }
 
-/// Takes a node off the list without forgetting it.
+/// Takes a node off the list without deleting it.
 #[utoipa::path(
     put, path = "/api/admin/nodes/{id}/revoke", tag = TAG, operation_id = "admin_revoke_node",
     params(NodePath),
@@ -199,7 +199,7 @@ pub(super) async fn revoke(
     shown(&admin, &store, id).await
 }
 
-/// Forgets a node. Its id is never given again.
+/// Deletes a node. Its id is never used again.
 #[utoipa::path(
     delete, path = "/api/admin/nodes/{id}", tag = TAG, operation_id = "admin_remove_node",
     params(NodePath),

@@ -9,7 +9,7 @@ use easytier_uptime_monitor::{
 use super::TAG;
 use crate::{api::server_id::ServerId, service::Admin, web::AdminSession};
 
-/// Forgets a probe that is offline. Its tokens end, and its `server_id` may be registered again; what it saw stays.
+/// Deletes a probe that is offline. Its tokens are revoked, its `server_id` may be registered again, and its results stay.
 #[utoipa::path(
     delete, path = "/api/admin/probes/{server_id}", tag = TAG, operation_id = "admin_remove_probe",
     params(("server_id" = ServerId, Path, description = "The probe's own id")),

@@ -1,4 +1,4 @@
-//! `PUT /nodes/status`: a probe about itself.
+//! `PUT /nodes/status`: the report of a probe about itself.
 
 use std::time::Duration;
 
@@ -19,32 +19,32 @@ use crate::{
     web::ProbeCaller,
 };
 
-/// A year.
+/// A year, in seconds.
 const MAX_CHECK_INTERVAL: u64 = 365 * 24 * 3600;
 
-/// The longest median round trip that is believed, in milliseconds.
+/// The longest plausible median round trip, in milliseconds.
 const MAX_RESPONSE_MS: f64 = 3_600_000.0;
 
 /// A probe's report about itself.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Report {
-    /// Always `Online`: a probe that is not says nothing.
+    /// Always `Online`: a probe that is offline cannot report.
     #[serde(rename = "status")]
     #[schema(example = "Online")]
     _status: Option<String>,
     /// The median round trip to the peers found healthy in the last cycle, in milliseconds.
     #[schema(minimum = 0, maximum = 3_600_000)]
     response_time: Option<f64>,
-    /// More keys are allowed and kept.
+    /// Further keys are allowed and stored.
     #[schema(value_type = Option<Metadata>)]
     metadata: Option<Map<String, Value>>,
 }
 
-/// What the hub understands of the metadata.
+/// The metadata that the hub knows.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 struct Metadata {
     version: Option<String>,
-    /// The token's own region.
+    /// The region of the token.
     #[schema(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
     server_id: Option<ServerId>,

@@ -21,7 +21,7 @@ use crate::{
     web::Client,
 };
 
-/// A node to check: what a submission takes, of which the host alone is needed.
+/// A node to check: the fields of a submission, of which only the host is required.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Candidate(NodeFields);
@@ -39,10 +39,10 @@ impl PartialSchema for Candidate {
     }
 }
 
-/// What the check found; latencies in microseconds.
+/// The result of the check; latencies in microseconds.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Outcome {
-    /// What was checked.
+    /// The URL that was checked.
     #[schema(example = "tcp://node.example.net:11010")]
     address: String,
     status: HealthStatus,
@@ -60,7 +60,7 @@ pub(super) struct Outcome {
     version: Option<String>,
     hostname: Option<String>,
     network_count: Option<u32>,
-    /// Whether the node says that it takes strangers.
+    /// Whether the node announces that it accepts other networks.
     is_public_server: Option<bool>,
 }
 
@@ -87,7 +87,7 @@ impl From<CheckReport> for Outcome {
 }
 
 /// Checks a node once, within 5 seconds, at public addresses only; nothing is stored. `success` says whether the node is
-/// online, `error` why it is not, `data` what was found in any case.
+/// online, `error` why it is not; `data` has the result in both cases.
 #[utoipa::path(
     post, path = "/api/test_connection", tag = TAG, operation_id = "test_connection",
     request_body = Candidate,

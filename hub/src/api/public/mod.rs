@@ -1,4 +1,4 @@
-//! What anybody may do besides reading: propose a node, and test a connection.
+//! What anybody may do besides reading: submit a node, and test a connection.
 
 mod connection_test;
 mod submission;

@@ -1,4 +1,4 @@
-//! `POST /api/nodes`: nodes that anybody may propose.
+//! `POST /api/nodes`: nodes that anybody may submit.
 
 use axum::extract::State;
 use easytier_uptime_monitor::{
@@ -25,7 +25,7 @@ use crate::{
     web::Client,
 };
 
-/// A node that somebody proposes.
+/// A node that somebody submits.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Submission(NodeFields);
@@ -51,7 +51,7 @@ impl PartialSchema for Submission {
     }
 }
 
-/// Proposes a node. It is listed once the operator has approved it; at least one contact is needed, which only the
+/// Submits a node. It is listed once the operator has approved it. At least one contact is required, which only the
 /// operator sees.
 #[utoipa::path(
     post, path = "/api/nodes", tag = TAG, operation_id = "submit_node",

@@ -41,3 +41,64 @@ pub fn routes() -> Router<Site> {
         .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
 }
+<<<<<<< HEAD
+=======
+
+/// The admin is logged in. Who is not is sent to the login.
+pub struct Operator;
+
+impl FromRequestParts<Site> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Response> {
+        match web::is_admin(parts, &site.app.sessions).await {
+            Ok(true) => Ok(Self),
+            Ok(false) => Err((StatusCode::SEE_OTHER, [(header::LOCATION, "/admin/login")]).into_response()),
+            Err(refusal) => Err(refusal.into_response()),
+        }
+    }
+}
+
+/// A page of the admin's, which nobody keeps a copy of.
+fn page(view: &View, title: &str, content: &Markup) -> Response {
+    let texts = view.texts();
+    let places = [
+        ("/admin", texts.nodes),
+        ("/admin/keys", texts.keys),
+        ("/admin/probes", texts.probes),
+        ("/admin/events", texts.events),
+        ("/admin/import", texts.import),
+        ("/admin/settings", texts.settings),
+    ];
+    let content = html! {
+        div.heading {
+            h1 { (texts.admin) ": " (title) }
+            form.inline data-api="POST" action="/api/admin/logout" data-then="/" {
+                button type="submit" { (texts.log_out) }
+            }
+        }
+        nav.tabs aria-label=(texts.admin) {
+            @for (path, name) in places { a href=(path) aria-current=[(view.path == path).then_some("page")] { (name) } }
+        }
+        div.outcome #outcome role="status" aria-live="polite" data-failed=(texts.failed) {}
+        (content)
+    };
+    let page = layout::page(view, Place::Elsewhere, &format!("{}: {title}", texts.admin), &content);
+    ([(header::CACHE_CONTROL, "no-store")], page).into_response()
+}
+
+/// What a form that is sent to a page here says.
+async fn form<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+    let body = input::read(request).await?;
+    serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))
+}
+
+/// A button that asks the admin's API for something, and shows this page anew.
+fn act(method: &str, path: &str, text: &str, class: &str, confirm: Option<&str>) -> Markup {
+    html! {
+        form.inline data-api=(method) action=(path) data-confirm=[confirm] {
+            button class=(class) type="submit" { (text) }
+        }
+    }
+}
+>>>>>>> h-hub

@@ -1,8 +1,15 @@
-//! Networks of trusted proxies.
+//! Trusted proxies, and the networks that they are in.
 
 use std::{net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
+
+/// How the hub is to be served.
+#[derive(Debug, Clone, Default)]
+pub struct WebOptions {
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+}
 
 /// A network of addresses: `10.0.0.0/8`, `fd00::/8`, or one address alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,28 +1,28 @@
-//! The configuration: its layers, its validation, and what its errors say.
+//! The configuration: its layers, its validation, and its errors.
 
-#[path = "support/logs.rs"]
+#[path = "../../tests/support/logs.rs"]
 mod logs;
 
 use std::{collections::BTreeMap, ffi::OsString, fs, os::unix::ffi::OsStringExt, time::Duration};
 
-use easytier_probe::{
-    AddressPolicy, ProbeConfig, Secret,
-    backend::ReportStyle,
-    config::{ConfigErrors, LogFormat, Reader, SETTINGS, Setting, Sources, values},
+use easytier_probe::{AddressPolicy, Secret, backend::ReportStyle};
+use easytier_uptime_config::{
+    ConfigErrors, LogFormat, PROBE_SETTINGS, ProbeConfig, Reader, Setting, Sources,
     duration::{self, DurationError},
+    values,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-/// An empty folder, and no other source.
-fn nothing() -> (Sources, TempDir) {
+/// Sources without a value, with an empty directory.
+fn no_sources() -> (Sources, TempDir) {
     let directory = tempfile::tempdir().expect("a folder");
     (Sources { directory: directory.path().to_owned(), ..Sources::default() }, directory)
 }
 
 /// The environment as the only source.
 fn environment(values: &[(&str, &str)]) -> Result<ProbeConfig, ConfigErrors> {
-    let (sources, _directory) = nothing();
+    let (sources, _directory) = no_sources();
     ProbeConfig::load(&Sources { environment: variables(values), ..sources })
 }
 
@@ -30,22 +30,22 @@ fn variables(values: &[(&str, &str)]) -> BTreeMap<String, OsString> {
     values.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect()
 }
 
-/// A TOML file as the only source but its own name.
+/// A TOML file as the only source, apart from the variable that names it.
 fn toml(text: &str) -> Result<ProbeConfig, ConfigErrors> {
-    let (mut sources, directory) = nothing();
+    let (mut sources, directory) = no_sources();
     fs::write(directory.path().join("probe.toml"), text).unwrap();
     sources.environment = variables(&[("CONFIG_FILE", "probe.toml")]);
     ProbeConfig::load(&sources)
 }
 
-/// The errors as they are shown, one a line, without the line above them.
+/// The errors, one per line, without the line above them.
 fn lines(result: Result<ProbeConfig, ConfigErrors>) -> Vec<String> {
     let shown = result.expect_err("not valid").to_string();
     shown.lines().skip(1).map(|line| line.trim().to_owned()).collect()
 }
 
 #[test]
-fn without_anything_the_defaults_hold() {
+fn without_sources_the_defaults_apply() {
     let config = environment(&[]).unwrap();
     assert!(!config.distributed_mode_enabled);
     assert!(config.backend_base_url.is_empty() && config.node_token.is_none() && config.api_key.is_none());
@@ -64,7 +64,7 @@ fn without_anything_the_defaults_hold() {
 }
 
 #[test]
-fn every_setting_can_be_given() {
+fn every_setting_is_read() {
     let config = environment(&[
         ("DISTRIBUTED_MODE_ENABLED", "yes"),
         ("BACKEND_BASE_URL", "https://a.example.com/api, http://192.0.2.1:8080"),
@@ -126,8 +126,8 @@ fn every_setting_can_be_given() {
 }
 
 #[test]
-fn flags_win_over_the_environment_over_dotenv_over_toml() {
-    let (mut sources, directory) = nothing();
+fn flags_override_the_environment_then_dotenv_then_toml() {
+    let (mut sources, directory) = no_sources();
     fs::write(
         directory.path().join("probe.toml"),
         "health_check_pings = 1\nserver-port = 1\nregion = \"toml\"\napi_key = \"toml\"\nbackend_base_url = \
@@ -152,8 +152,8 @@ fn flags_win_over_the_environment_over_dotenv_over_toml() {
 }
 
 #[test]
-fn an_empty_value_is_none() {
-    let (mut sources, directory) = nothing();
+fn an_empty_value_counts_as_no_value() {
+    let (mut sources, directory) = no_sources();
     fs::write(directory.path().join(".env"), "REGION=eu\n").unwrap();
     sources.environment = variables(&[("REGION", ""), ("API_KEY", ""), ("HEALTH_CHECK_PINGS", "")]);
     let config = ProbeConfig::load(&sources).unwrap();
@@ -161,8 +161,8 @@ fn an_empty_value_is_none() {
 }
 
 #[test]
-fn the_function_has_defaults_of_its_own() {
-    let (sources, _directory) = nothing();
+fn defaults_of_the_sources_replace_those_of_the_table() {
+    let (sources, _directory) = no_sources();
     let mut sources = Sources { defaults: BTreeMap::from([("ALLOW_PRIVATE_PEERS", "false")]), ..sources };
     assert!(!ProbeConfig::load(&sources).unwrap().addresses.allow_private);
     sources.environment = variables(&[("ALLOW_PRIVATE_PEERS", "true")]);
@@ -170,8 +170,8 @@ fn the_function_has_defaults_of_its_own() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once_with_what_would_be_right() {
-    let (mut sources, directory) = nothing();
+fn all_mistakes_are_reported_at_once_with_what_to_write() {
+    let (mut sources, directory) = no_sources();
     fs::write(directory.path().join("probe.toml"), "peer_fetch_intervall = 5\nserver_port = 70000\nlog_format = 1.5\n")
         .unwrap();
     fs::write(directory.path().join(".env"), "HEALTH_CHECK_PINGS=0\nNODE_TOKEN=s3cr3t s3cr3t\n").unwrap();
@@ -196,7 +196,7 @@ fn everything_that_is_wrong_is_told_at_once_with_what_would_be_right() {
     let expected = [
         "REGION (environment): write it in UTF-8",
         ".env, line 2: write each line as NAME=VALUE",
-        "log_format (probe.toml): write a text, a number, true or false",
+        "log_format (probe.toml): write a string, a number, true or false",
         "peer_fetch_intervall (probe.toml): there is no such setting; did you mean peer_fetch_interval?",
         "DISTRIBUTED_MODE_ENABLED (environment) = 'maybe': write true or false",
         "BACKEND_BASE_URL (environment) = '…@h/x,hub.example.com': carries a user name or password",
@@ -221,7 +221,7 @@ fn everything_that_is_wrong_is_told_at_once_with_what_would_be_right() {
 }
 
 #[test]
-fn a_distributed_probe_needs_a_hub_and_a_token_or_a_way_to_one() {
+fn a_distributed_probe_needs_a_hub_and_a_token_or_an_enrollment_key() {
     let shown = lines(environment(&[("DISTRIBUTED_MODE_ENABLED", "true")]));
     assert_eq!(shown.len(), 2, "{shown:#?}");
     assert!(shown[0].starts_with("BACKEND_BASE_URL: is not set; "), "{}", shown[0]);
@@ -229,14 +229,14 @@ fn a_distributed_probe_needs_a_hub_and_a_token_or_a_way_to_one() {
 
     let given = [("DISTRIBUTED_MODE_ENABLED", "true"), ("BACKEND_BASE_URL", "http://h"), ("ENROLLMENT_KEY", "k")];
     environment(&given).unwrap();
-    // A wrong value is told as such, not as a missing one.
+    // A wrong value is not reported as missing too.
     let wrong = [("DISTRIBUTED_MODE_ENABLED", "true"), ("BACKEND_BASE_URL", "h"), ("NODE_TOKEN", "t")];
     assert_eq!(lines(environment(&wrong)).len(), 1);
     assert!(environment(&[]).unwrap().backend().unwrap_err().to_string().contains("BACKEND_BASE_URL: is not set"));
 }
 
 #[test]
-fn an_unknown_key_in_a_toml_file_is_an_error_as_is_one_that_is_there_twice() {
+fn unknown_and_repeated_keys_in_a_toml_file_are_errors() {
     let shown = lines(toml(
         "colour = 'red'\nregion = 'a'\nserver-id = 'a'\nserver_id = 'b'\nSERVER_PORT = 1\nconfig_file = 'x'\n\
          [hub]\nx = 1\n",
@@ -255,7 +255,7 @@ fn an_unknown_key_in_a_toml_file_is_an_error_as_is_one_that_is_there_twice() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_without_what_is_in_it() {
+fn an_unreadable_file_is_reported_without_its_contents() {
     let shown = lines(toml("region = 'eu'\nnode_token = s3cr3t\n")).join("\n");
     assert!(shown.starts_with("CONFIG_FILE (environment) = 'probe.toml': not TOML, at line 2: "), "{shown}");
     assert!(!shown.contains("s3cr3t"), "{shown}");
@@ -263,7 +263,7 @@ fn a_file_that_cannot_be_read_is_told_without_what_is_in_it() {
     let shown = lines(environment(&[("CONFIG_FILE", "absent.toml")])).join("\n");
     assert!(shown.contains("'absent.toml': cannot be read: No such file"), "{shown}");
 
-    let (sources, directory) = nothing();
+    let (sources, directory) = no_sources();
     fs::write(directory.path().join(".env"), [b'A', b'=', 0xff, b'\n']).unwrap();
     assert_eq!(lines(ProbeConfig::load(&sources)), [".env: cannot be read: stream did not contain valid UTF-8"]);
 }
@@ -271,7 +271,7 @@ fn a_file_that_cannot_be_read_is_told_without_what_is_in_it() {
 #[test]
 fn no_secret_is_printed_or_logged() {
     let logs = logs::Logs::collect();
-    let (mut sources, directory) = nothing();
+    let (mut sources, directory) = no_sources();
     fs::write(directory.path().join(".env"), "API_KEY=s3cr3t-dotenv\n").unwrap();
     fs::write(directory.path().join("probe.toml"), "enrollment_key = 's3cr3t-toml'\n").unwrap();
     sources.environment = variables(&[("CONFIG_FILE", "probe.toml"), ("DATABASE_URL", "postgres://u:s3cr3t-db@h/d")]);
@@ -280,7 +280,7 @@ fn no_secret_is_printed_or_logged() {
     let printed = format!("{sources:?} {config:#?}");
     assert!(printed.matches("[redacted]").count() == 4 && !printed.contains("s3cr3t"), "{printed}");
 
-    for setting in SETTINGS.iter().filter(|setting| setting.is_secret) {
+    for setting in PROBE_SETTINGS.iter().filter(|setting| setting.is_secret) {
         let errors = environment(&[(setting.name, "s3cr3t\n s3cr3t")]).unwrap_err();
         assert!(!format!("{errors} {errors:?}").contains("s3cr3t"), "{errors}");
     }
@@ -288,30 +288,30 @@ fn no_secret_is_printed_or_logged() {
 }
 
 #[test]
-fn the_table_is_what_flags_can_be_made_from() {
+fn flags_can_be_made_from_the_table() {
     let setting = Setting::named("PEER_FETCH_INTERVAL").unwrap();
     assert_eq!((setting.flag().as_str(), setting.key().as_str()), ("peer-fetch-interval", "peer_fetch_interval"));
-    assert!(Setting::named("ALLOW_LOCAL_PEERS").unwrap().is_switch());
+    assert!(Setting::named("ALLOW_LOCAL_PEERS").unwrap().is_boolean());
     for setting in Setting::all() {
         assert!(!setting.help.is_empty() && !setting.help.ends_with('.') && !setting.value_name.is_empty());
         assert!(setting.default.is_none() || !setting.is_secret, "no default secret: {}", setting.name);
         assert_eq!(Setting::all().filter(|other| other.name == setting.name).count(), 1);
     }
-    let (sources, _directory) = nothing();
+    let (sources, _directory) = no_sources();
     let sources = Sources { flags: BTreeMap::from([("COLOUR".to_owned(), "red".to_owned())]), ..sources };
     assert_eq!(lines(ProbeConfig::load(&sources)), ["COLOUR: there is no such flag"]);
 }
 
 #[test]
-fn the_hubs_settings_come_from_the_same_places() {
-    // A probe that shares its file with a hub knows them, and needs none of them.
+fn the_hubs_settings_come_from_the_same_layers() {
+    // A probe that shares its file with a hub accepts the hub's settings without validating them.
     toml("flap_damping = 3\nhub-key = 'no key at all'\n").unwrap();
     assert_eq!(
         lines(toml("result_retentoin = '24h'")),
         ["result_retentoin (probe.toml): there is no such setting; did you mean result_retention?"]
     );
 
-    let (sources, directory) = nothing();
+    let (sources, directory) = no_sources();
     fs::write(directory.path().join(".env"), "RESULT_RETENTION=24h\nEVENT_RETENTION=23h\nHOUR_RETENTION=87841h\n")
         .unwrap();
     let sources = Sources { environment: variables(&[("FLAP_DAMPING", "3")]), ..sources };
@@ -322,11 +322,11 @@ fn the_hubs_settings_come_from_the_same_places() {
     reader.value("EVENT_RETENTION", values::retention);
     reader.value("HOUR_RETENTION", values::retention);
     reader.require("HUB_KEY", "it is needed here");
-    reader.refuse("FLAP_DAMPING", "not with that".to_owned());
+    reader.reject("FLAP_DAMPING", "not with that".to_owned());
     let errors = reader.finish(()).unwrap_err().to_string();
-    let told: Vec<&str> = errors.lines().skip(1).map(str::trim).collect();
+    let lines: Vec<&str> = errors.lines().skip(1).map(str::trim).collect();
     assert_eq!(
-        told,
+        lines,
         [
             "EVENT_RETENTION (.env) = '23h': write at least 24h, and at most 87840h (ten years)",
             "HOUR_RETENTION (.env) = '87841h': write at least 24h, and at most 87840h (ten years)",
@@ -336,19 +336,19 @@ fn the_hubs_settings_come_from_the_same_places() {
     );
 }
 
-/// An option that is parsed and never read is worse than none.
+/// So no setting is in the table without being read.
 #[test]
-fn every_setting_of_the_table_is_read() {
-    // Any text is a path; of the others a library that knows no schedules and no logs cannot judge.
+fn every_setting_of_the_table_is_validated() {
+    // Any text is a path. The scheduler and the programs validate the others.
     const NOT_VALIDATED: [&str; 5] = ["DATABASE_PATH", "PEERS_FILE", "PROBE_SCHEDULE", "PROBE_TIMEZONE", "RUST_LOG"];
-    for setting in SETTINGS.iter().filter(|setting| !NOT_VALIDATED.contains(&setting.name)) {
-        let errors = environment(&[(setting.name, "\u{7} no value of anything")]);
+    for setting in PROBE_SETTINGS.iter().filter(|setting| !NOT_VALIDATED.contains(&setting.name)) {
+        let errors = environment(&[(setting.name, "\u{7} not a valid value")]);
         assert_eq!(lines(errors).len(), 1, "{} is not validated", setting.name);
     }
 }
 
 #[test]
-fn what_is_near_the_edge_is_decided() {
+fn limits_of_values() {
     let fine = [
         ("HEALTH_CHECK_PINGS", "100"),
         ("CHECK_CONCURRENCY", "65535"),

@@ -1,15 +1,15 @@
-//! What is wrong with a configuration, all of it at once.
+//! Mistakes in a configuration.
 
 use std::fmt;
 
-/// One thing that is wrong.
+/// One mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// What to look for and where, such as `PEER_FETCH_INTERVAL (environment)`.
+    /// The setting and the layer that its value came from, such as `PEER_FETCH_INTERVAL (environment)`.
     pub place: String,
-    /// The value as it was given; `None` for a secret, and where there is none.
+    /// The value as it was given; `None` for a secret, and where no value was given.
     pub value: Option<String>,
-    /// What would be right.
+    /// What is wrong, or what to write instead.
     pub problem: String,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Everything that is wrong with a configuration, at least one thing. It shows one a line.
+/// All mistakes in a configuration, at least one. [`Display`](fmt::Display) writes each on its own line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 

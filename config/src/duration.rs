@@ -1,23 +1,31 @@
-//! Durations as people write them: whole seconds, or a whole number with a unit.
+//! Durations as people write them: a whole number, with or without a unit.
 
 use std::time::Duration;
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DurationError {
+    /// It is not a whole number with an optional unit.
     #[error("write a whole number of seconds, or a whole number with a unit: 500ms, 30s, 5m, 24h")]
     Malformed,
+    /// Its milliseconds do not fit into 64 bits.
     #[error("too long to count in milliseconds")]
     TooLong,
+    /// It is zero, where that is not allowed.
     #[error("must be longer than zero")]
     Zero,
 }
 
-/// Parses `30`, `500ms`, `30s`, `5m`, `24h`.
+/// Parses a whole number with the unit `ms`, `s`, `m` or `h`; without a unit it is a number of seconds.
+///
+/// # Errors
+///
+/// [`DurationError::Malformed`] or [`DurationError::TooLong`].
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let millis_each = match unit {
+    let millis_per_unit = match unit {
         "ms" => 1,
         "" | "s" => 1_000,
         "m" => 60_000,
@@ -27,12 +35,16 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     if number.is_empty() {
         return Err(DurationError::Malformed);
     }
-    // Only digits are left, so a number that does not parse is too large.
+    // The number has digits only, so it can only be too large.
     let number: u64 = number.parse().map_err(|_| DurationError::TooLong)?;
-    number.checked_mul(millis_each).map(Duration::from_millis).ok_or(DurationError::TooLong)
+    number.checked_mul(millis_per_unit).map(Duration::from_millis).ok_or(DurationError::TooLong)
 }
 
-/// [`parse`] for what cannot be zero, such as a deadline.
+/// Like [`parse`], for durations that cannot be zero, such as a timeout.
+///
+/// # Errors
+///
+/// As [`parse`]; also [`DurationError::Zero`].
 pub fn parse_positive(text: &str) -> Result<Duration, DurationError> {
     match parse(text)? {
         Duration::ZERO => Err(DurationError::Zero),
@@ -40,13 +52,13 @@ pub fn parse_positive(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
-/// A duration as [`parse`] reads it, in the largest unit that leaves nothing over; it is cut to milliseconds.
-pub fn written(duration: Duration) -> String {
+/// Formats a duration for [`parse`], in the largest unit that gives a whole number. Fractions of a millisecond are cut off.
+pub fn format(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let unit = units.into_iter().find(|(each, _)| millis.is_multiple_of(*each));
-    let (each, unit) = unit.unwrap_or((1, "ms"));
-    format!("{}{unit}", millis / each)
+    let unit = units.into_iter().find(|(millis_per_unit, _)| millis.is_multiple_of(*millis_per_unit));
+    let (millis_per_unit, unit) = unit.unwrap_or((1, "ms"));
+    format!("{}{unit}", millis / millis_per_unit)
 }
 
 #[cfg(test)]
@@ -54,11 +66,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_as_the_same() {
+    fn a_formatted_duration_parses_to_the_same() {
         for text in ["500ms", "1500ms", "90s", "5m", "24h", "168h"] {
-            assert_eq!(written(parse(text).unwrap()), text);
+            assert_eq!(format(parse(text).unwrap()), text);
         }
-        assert_eq!(written(Duration::from_secs(7200)), "2h");
+        assert_eq!(format(Duration::from_secs(7200)), "2h");
     }
 
     #[test]
@@ -83,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_too_long() {
+    fn a_number_that_does_not_fit_is_too_long() {
         assert_eq!(parse("18446744073709551615ms"), Ok(Duration::from_millis(u64::MAX)));
         for text in ["18446744073709551616ms", "18446744073709551615", "5124095576031h"] {
             assert_eq!(parse(text), Err(DurationError::TooLong), "{text:?}");
@@ -91,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_refused_where_it_makes_no_sense() {
+    fn parse_positive_refuses_zero() {
         assert_eq!(parse_positive("0ms"), Err(DurationError::Zero));
         assert_eq!(parse_positive("1ms"), Ok(Duration::from_millis(1)));
     }
