@@ -299,7 +299,7 @@ fn result(language: Language, report: &RegionReport) -> Markup {
             (Status::Online, _) => (texts.online),
             (_, Some(code)) => { (language.failure(code)) " " code { (code) } },
             (Status::Offline, None) => (texts.offline),
-            (Status::Unknown, None) => (texts.unknown),
+            (_, None) => (texts.unknown),
         }
     }
 }

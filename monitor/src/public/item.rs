@@ -94,7 +94,7 @@ impl From<Status> for HealthStatus {
         match status {
             Status::Online => Self::Healthy,
             Status::Offline => Self::Unhealthy,
-            Status::Unknown => Self::Unknown,
+            _ => Self::Unknown,
         }
     }
 }
