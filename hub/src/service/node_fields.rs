@@ -142,15 +142,6 @@ struct Address {
 }
 
 impl NodeFields {
-    /// Reads the fields of a form, as a JSON object.
-    ///
-    /// # Errors
-    ///
-    /// When a value has another type than its field.
-    pub fn from_json(fields: &serde_json::Value) -> Result<Self, FieldError> {
-        from_json(fields)
-    }
-
     pub(super) fn validate(self) -> Result<ValidFields, FieldError> {
         let name = text("name", self.name, MAX_NAME)?;
         if name.as_deref() == Some("") {

@@ -22,7 +22,7 @@ pub(crate) use self::{
     client::Client,
     cookie::cookie,
     credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
-    session::{AdminSession, COOKIE, clear_cookie, is_admin, own_page, set_cookie},
+    session::{AdminSession, COOKIE, clear_cookie, own_page, set_cookie},
 };
 use crate::{
     service::{Admin, ConnectionTests, Registry, Sessions, Submissions},

@@ -52,11 +52,6 @@ pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<Ad
     Ok(session.map(AdminSession))
 }
 
-/// Whether a request has a session of the admin that lasts. One that changes something must come from a page of this hub.
-pub(crate) async fn is_admin(parts: &Parts, sessions: &Sessions) -> Result<bool, Refusal> {
-    Ok(find(parts, sessions).await?.is_some())
-}
-
 /// Refuses a request that was not made by a page of this hub.
 pub(crate) fn own_page(headers: &HeaderMap) -> Result<(), Refusal> {
     // The operator of a hub behind a proxy may be the reader.

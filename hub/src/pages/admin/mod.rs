@@ -1,48 +1,48 @@
-//! `/admin`: for the person who runs the hub.
+//! `/admin`: the pages of the operator.
 //!
-//! What changes something is sent by the script to the admin's API, or as a form to a page here; both take the session's
-//! cookie only from pages of this hub.
+//! Forms are posted to the page that they are on or to a path below it. The session's cookie counts for a form only if the
+//! form is on a page of this hub.
 
+mod delete;
 mod edit;
 mod events;
 mod export;
+mod frame;
 mod import;
 mod keys;
 mod login;
 mod nodes;
+mod operator;
 mod probes;
 mod settings;
 
 use axum::{
     Router,
-    extract::{FromRequestParts, Request},
-    http::{StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
     routing::{get, post},
 };
-use maud::{Markup, html};
-use serde::de::DeserializeOwned;
 
-use super::{
-    Site,
-    layout::{self, Place},
-    view::View,
-};
-use crate::web::{self, Refusal, input};
+use super::site::Site;
 
 pub fn routes() -> Router<Site> {
     Router::new()
         .route("/admin", get(nodes::page))
-        .route("/admin/login", get(login::page))
-        .route("/admin/nodes/{id}", get(edit::page))
+        .route("/admin/login", get(login::page).post(login::log_in))
+        .route("/admin/logout", post(login::log_out))
+        .route("/admin/nodes/{id}", get(edit::page).post(edit::save))
+        .route("/admin/nodes/{id}/approve", post(nodes::approve))
+        .route("/admin/nodes/{id}/revoke", post(nodes::revoke))
+        .route("/admin/nodes/{id}/delete", get(delete::page).post(delete::delete))
         .route("/admin/keys", get(keys::page).post(keys::create))
         .route("/admin/keys/revoke", post(keys::revoke))
         .route("/admin/probes", get(probes::page))
+        .route("/admin/probes/remove", get(probes::confirmation).post(probes::remove))
         .route("/admin/events", get(events::page))
-        .route("/admin/settings", get(settings::page).post(settings::change))
+        .route("/admin/settings", get(settings::page).post(settings::save))
         .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
 }
+<<<<<<< HEAD
+=======
 
 /// The admin is logged in. Who is not is sent to the login.
 pub struct Operator;
@@ -101,3 +101,4 @@ fn act(method: &str, path: &str, text: &str, class: &str, confirm: Option<&str>)
         }
     }
 }
+>>>>>>> h-hub
