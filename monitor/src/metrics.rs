@@ -3,10 +3,7 @@
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{Presence, Receipt, Rejection},
-};
+use easytier_uptime_store::domain::{Presence, Receipt, Rejection, Verdict};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use easytier_uptime_store::model::PeerId;
+use easytier_uptime_store::domain::PeerId;
 use serde::{Deserialize, Deserializer, de::Error};
 use utoipa::{
     IntoParams,

@@ -4,8 +4,8 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{
-    model::{PeerScope, Region},
-    store::{Store, StoreError},
+    Store, StoreError,
+    domain::{PeerScope, Region},
 };
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;

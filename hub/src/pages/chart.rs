@@ -2,14 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use easytier_uptime_store::domain::{Count, QUARTER, RING_SLOTS, Region, SeriesPoint, Timestamp};
 use maud::{Markup, html};
 
 use super::{format, language::Language};
-use crate::{
-    model::{Region, SeriesPoint},
-    ring::{Count, SLOTS},
-    time::{QUARTER, Timestamp},
-};
 
 /// The height of a bar, and the width of a slot with the gap after it.
 const BAR: usize = 22;

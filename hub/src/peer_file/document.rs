@@ -3,9 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{CheckMode, Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
+use easytier_uptime_store::domain::{Contacts, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
-
-use crate::model::{Contacts, PeerRecord, PeerSpec, Region, Tag};
 
 /// A peer as an export writes it.
 #[derive(Debug, Serialize)]

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{CheckMode, PeerUrl};
 use easytier_uptime_monitor::input;
+use easytier_uptime_store::domain::{PeerSpec, Region};
 use serde::Deserialize;
 use utoipa::{ToSchema, openapi::Schema};
 
@@ -11,7 +12,6 @@ use super::{
     CheckDepth, FieldError, FieldProblem, NodeFields,
     node_fields::{ValidFields, from_json, labels, labels_schema},
 };
-use crate::model::{PeerSpec, Region};
 
 /// The longest deadline of one check, in milliseconds.
 const MAX_TIMEOUT_MS: u32 = 60_000;

@@ -8,6 +8,7 @@ use std::{
 
 use easytier_probe::{PeerUrl, Scheme, Secret};
 use easytier_uptime_monitor::{input, parameter::string, public::nodes::LABEL_PATTERN};
+use easytier_uptime_store::domain::{LabelError, PeerSpec, Tag};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::{
     ToSchema,
@@ -18,7 +19,6 @@ use utoipa::{
 };
 
 use super::{FieldError, FieldProblem};
-use crate::model::{LabelError, PeerSpec, Tag};
 
 const MAX_NAME: usize = 100;
 const MAX_DESCRIPTION: usize = 2000;

@@ -6,13 +6,9 @@ use argon2::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use easytier_probe::Secret;
+use easytier_uptime_store::{Store, StoreError, domain::Timestamp, random};
 
 use super::ServiceError;
-use crate::{
-    crypto::random,
-    store::{Store, StoreError},
-    time::Timestamp,
-};
 
 /// A password for the first start: 144 random bits, 24 characters.
 pub fn generate() -> Secret {

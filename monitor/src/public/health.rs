@@ -5,9 +5,8 @@ use std::time::Duration;
 use axum::extract::State;
 use easytier_probe::Status;
 use easytier_uptime_store::{
-    model::{HealthRecord, NodeStats, PeerId, RecordFilter},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{HealthRecord, NodeStats, PeerId, RecordFilter, Timestamp},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_html_form::de::empty_as_none;

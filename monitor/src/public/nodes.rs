@@ -3,9 +3,8 @@
 use axum::extract::State;
 use easytier_probe::Scheme;
 use easytier_uptime_store::{
-    model::{NodeFilter, Tag},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{NodeFilter, Tag, Timestamp},
 };
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;

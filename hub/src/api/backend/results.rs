@@ -12,17 +12,16 @@ use easytier_uptime_monitor::{
     envelope::{Answer, BackendEnvelope, BackendRefusal},
     input::{self, Object},
 };
+use easytier_uptime_store::{
+    Store,
+    domain::{Batch, Rejection, Timestamp},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    model::{Batch, Rejection},
-    store::Store,
-    time::Timestamp,
-    web::{IngestSlots, ProbeCaller},
-};
+use crate::web::{IngestSlots, ProbeCaller};
 
 const MAX_RESULTS: usize = 5000;
 

@@ -1,17 +1,18 @@
 //! `/admin`: the nodes that wait for approval, and those that are listed.
 
 use axum::{extract::State, response::Response};
+use easytier_uptime_store::{
+    Store, StoreError,
+    domain::{Page, PageRequest, PeerFilter, PeerRecord, Timestamp},
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
 use super::{frame, operator::Operator};
 use crate::{
-    model::{Page, PageRequest, PeerFilter, PeerRecord},
     pages::{form, language::Texts, site::Site, view::View, widgets},
     service::ServiceError,
-    store::{Store, StoreError},
-    time::Timestamp,
     web::{
         Refusal,
         input::{Path, Query},

@@ -7,14 +7,14 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use easytier_uptime_store::domain::LiveSetting;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{frame, operator::Operator};
 use crate::{
     pages::{form, language::Texts, site::Site, view::View},
-    service::ServiceError,
-    tuning::Knob,
+    service::{ServiceError, settings},
     web::{Refusal, input::Query},
 };
 
@@ -30,7 +30,7 @@ pub struct SettingsQuery {
 /// Settings that were refused, and the form that they are in.
 #[derive(Default)]
 struct Refused {
-    knobs: Vec<Knob>,
+    knobs: Vec<LiveSetting>,
     form: SettingsForm,
 }
 
@@ -51,15 +51,20 @@ pub async fn save(_: Operator, State(site): State<Site>, view: View, request: Re
 
 fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Response {
     let texts = view.texts();
-    let tuning = site.store.tuning();
-    let has_any = |knobs: &[Knob]| knobs.iter().any(|knob| knob.value(&tuning).is_some());
-    let groups: [(&str, &[Knob]); 3] = [
-        (texts.verdicts, &[Knob::FlapDamping]),
+    let live = site.store.live_settings();
+    let has_any = |of: &[LiveSetting]| of.iter().any(|setting| settings::format(*setting, &live).is_some());
+    let groups: [(&str, &[LiveSetting]); 3] = [
+        (texts.verdicts, &[LiveSetting::FlapDamping]),
         (
             texts.retention,
-            &[Knob::ResultRetention, Knob::FiveMinuteRetention, Knob::HourRetention, Knob::EventRetention],
+            &[
+                LiveSetting::ResultRetention,
+                LiveSetting::FiveMinuteRetention,
+                LiveSetting::HourRetention,
+                LiveSetting::EventRetention,
+            ],
         ),
-        (texts.built_in_probe, &[Knob::CheckInterval, Knob::ReportInterval]),
+        (texts.built_in_probe, &[LiveSetting::CheckInterval, LiveSetting::ReportInterval]),
     ];
     let content = html! {
         (outcome)
@@ -71,18 +76,18 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
                     @for knob in knobs { (field(site, texts, *knob, refused)) }
                 }
             }
-            @if !has_any(&[Knob::CheckInterval]) { p.muted { (texts.intervals_elsewhere) } }
+            @if !has_any(&[LiveSetting::CheckInterval]) { p.muted { (texts.intervals_elsewhere) } }
             div.actions { button.primary type="submit" { (texts.save) } }
         }
     };
     frame::page(view, texts.settings, &content)
 }
 
-fn field(site: &Site, texts: &Texts, knob: Knob, refused: &Refused) -> Markup {
+fn field(site: &Site, texts: &Texts, knob: LiveSetting, refused: &Refused) -> Markup {
     let (store, name) = (&site.store, knob.name());
-    let Some(value) = knob.value(&store.tuning()) else { return html! {} };
+    let Some(value) = settings::format(knob, &store.live_settings()) else { return html! {} };
     let (label, valid) = description(texts, knob);
-    let default = knob.value(&store.configured_tuning()).unwrap_or_default();
+    let default = settings::format(knob, &store.configured_live_settings()).unwrap_or_default();
     let note = format!("{name}-note");
     let is_wrong = refused.knobs.contains(&knob);
     html! {
@@ -100,14 +105,14 @@ fn field(site: &Site, texts: &Texts, knob: Knob, refused: &Refused) -> Markup {
 }
 
 /// The label of a setting, and which values are valid.
-fn description(texts: &Texts, knob: Knob) -> (&'static str, &'static str) {
+fn description(texts: &Texts, knob: LiveSetting) -> (&'static str, &'static str) {
     match knob {
-        Knob::FlapDamping => (texts.flap_damping, texts.valid_count),
-        Knob::ResultRetention => (texts.raw_results, texts.valid_retention),
-        Knob::FiveMinuteRetention => (texts.five_minute_rollups, texts.valid_retention),
-        Knob::HourRetention => (texts.hourly_rollups, texts.valid_retention),
-        Knob::EventRetention => (texts.event_log, texts.valid_retention),
-        Knob::CheckInterval => (texts.check_interval, texts.valid_check_interval),
-        Knob::ReportInterval => (texts.report_interval, texts.valid_report_interval),
+        LiveSetting::FlapDamping => (texts.flap_damping, texts.valid_count),
+        LiveSetting::ResultRetention => (texts.raw_results, texts.valid_retention),
+        LiveSetting::FiveMinuteRetention => (texts.five_minute_rollups, texts.valid_retention),
+        LiveSetting::HourRetention => (texts.hourly_rollups, texts.valid_retention),
+        LiveSetting::EventRetention => (texts.event_log, texts.valid_retention),
+        LiveSetting::CheckInterval => (texts.check_interval, texts.valid_check_interval),
+        LiveSetting::ReportInterval => (texts.report_interval, texts.valid_report_interval),
     }
 }

@@ -2,12 +2,10 @@
 
 use axum::http::StatusCode;
 use easytier_probe::PeerUrlError;
+use easytier_uptime_store::{Conflict, StoreError};
 
 use super::Language;
-use crate::{
-    service::{FieldProblem, Forbidden, ServiceError},
-    store::{Conflict, StoreError},
-};
+use crate::service::{FieldProblem, Forbidden, ServiceError};
 
 impl Language {
     /// Why the service refused or failed.
