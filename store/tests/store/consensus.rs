@@ -1,18 +1,15 @@
-use easytier_uptime_store::{
-    consensus::{Verdict, Word},
-    model::{EventKind, StatusReport},
-};
+use easytier_uptime_store::domain::{EventKind, RegionStatus, StatusReport, Verdict};
 
 use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds, spec};
 
 on_both_engines! {
     a_peer_goes_up_and_down_with_an_event_for_each_change,
     regions_that_disagree_make_a_peer_partial,
-    silence_makes_a_peer_unknown_at_the_next_review,
+    a_peer_without_results_is_unknown_at_the_next_review,
     evidence_lasts_three_check_intervals,
-    a_probe_that_left_takes_its_word_with_it,
-    a_review_without_anything_due_changes_nothing,
-    held_sessions_are_no_load,
+    the_evidence_of_a_probe_that_left_does_not_count,
+    a_review_without_due_peers_changes_nothing,
+    held_sessions_do_not_count_as_connections,
     events_of_hidden_peers_are_hidden,
 }
 
@@ -43,11 +40,11 @@ async fn regions_that_disagree_make_a_peer_partial(hub: TestStore) {
     assert_eq!((node.verdict, node.response_us), (Verdict::Partial, Some(12_000)));
     assert_eq!((node.ring[0].checks, node.ring[0].healthy), (2, 1), "counters are summed");
     let words: Vec<_> = hub.node_regions(peer, NOW).await.unwrap();
-    let words: Vec<_> = words.iter().map(|region| (region.region.as_str(), region.word)).collect();
-    assert_eq!(words, [("eu", Some(Word::Online)), ("us", Some(Word::Offline))]);
+    let words: Vec<_> = words.iter().map(|region| (region.region.as_str(), region.status)).collect();
+    assert_eq!(words, [("eu", Some(RegionStatus::Online)), ("us", Some(RegionStatus::Offline))]);
 }
 
-async fn silence_makes_a_peer_unknown_at_the_next_review(hub: TestStore) {
+async fn a_peer_without_results_is_unknown_at_the_next_review(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let report = StatusReport { check_interval: Some(seconds(5)), ..StatusReport::default() };
@@ -77,7 +74,7 @@ async fn evidence_lasts_three_check_intervals(hub: TestStore) {
     }
 }
 
-async fn a_probe_that_left_takes_its_word_with_it(hub: TestStore) {
+async fn the_evidence_of_a_probe_that_left_does_not_count(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;
@@ -94,7 +91,7 @@ async fn a_probe_that_left_takes_its_word_with_it(hub: TestStore) {
     assert_eq!(events[0].detail, serde_json::json!({ "server_id": "p1", "region": "eu" }));
 }
 
-async fn a_review_without_anything_due_changes_nothing(hub: TestStore) {
+async fn a_review_without_due_peers_changes_nothing(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;
@@ -105,7 +102,7 @@ async fn a_review_without_anything_due_changes_nothing(hub: TestStore) {
     assert_eq!(hub.events(None, None, 10, true).await.unwrap().len(), 2, "the probe came, the peer went up");
 }
 
-async fn held_sessions_are_no_load(hub: TestStore) {
+async fn held_sessions_do_not_count_as_connections(hub: TestStore) {
     let shared = hub.add("tcp://192.0.2.1:11010").await;
     let mut of_a_network = spec("tcp://192.0.2.2:11010");
     of_a_network.network_secret = Some("s".into());

@@ -1,19 +1,18 @@
 use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{EventKind, Grain, PeerId, Presence, Registration, StatusReport},
-    store::{Conflict, StoreError},
+    Conflict, StoreError,
+    domain::{EventKind, Grain, PeerId, Presence, Registration, StatusReport, Verdict},
 };
 
 use crate::support::{NOW, TestStore, batch, offline, on_both_engines, online, region, seconds};
 
 on_both_engines! {
     presence_follows_heartbeats,
-    a_probe_that_only_reports_is_measured_by_its_interval,
-    a_probe_that_unregistered_is_offline_until_it_is_heard_again,
-    a_report_is_kept_as_it_was_sent,
-    a_probe_that_never_said_anything_is_not_listed,
-    a_probe_that_is_gone_is_removed_and_what_it_saw_stays,
-    a_probe_that_is_there_is_not_removed,
+    the_presence_of_a_probe_that_only_reports_depends_on_its_interval,
+    a_probe_that_unregistered_is_offline_until_its_next_request,
+    a_report_is_read_as_it_was_sent,
+    a_probe_without_any_request_is_not_listed,
+    an_offline_probe_is_removed_and_its_results_stay,
+    a_running_probe_is_not_removed,
 }
 
 async fn presence(hub: &TestStore, after: u64) -> Presence {
@@ -32,7 +31,7 @@ async fn presence_follows_heartbeats(hub: TestStore) {
     assert_eq!(presence(&hub, 260).await, Presence::Online);
 }
 
-async fn a_probe_that_only_reports_is_measured_by_its_interval(hub: TestStore) {
+async fn the_presence_of_a_probe_that_only_reports_depends_on_its_interval(hub: TestStore) {
     let probe = hub.local_probe("ci", &region("eu"), NOW).await.unwrap();
     let report = StatusReport { check_interval: Some(seconds(3600)), ..StatusReport::default() };
     hub.report_status(&probe, &report, NOW).await.unwrap();
@@ -41,7 +40,7 @@ async fn a_probe_that_only_reports_is_measured_by_its_interval(hub: TestStore) {
     assert_eq!(presence(&hub, 10_801).await, Presence::Offline);
 }
 
-async fn a_probe_that_unregistered_is_offline_until_it_is_heard_again(hub: TestStore) {
+async fn a_probe_that_unregistered_is_offline_until_its_next_request(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     hub.unregister_probe(&probe, NOW).await.unwrap();
     assert_eq!(presence(&hub, 0).await, Presence::Offline);
@@ -49,7 +48,7 @@ async fn a_probe_that_unregistered_is_offline_until_it_is_heard_again(hub: TestS
     assert_eq!(presence(&hub, 1).await, Presence::Online);
 }
 
-async fn a_report_is_kept_as_it_was_sent(hub: TestStore) {
+async fn a_report_is_read_as_it_was_sent(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     let metadata = serde_json::json!({ "total_monitored_nodes": 10, "odd": "a\u{0}b" });
     let report = StatusReport {
@@ -69,7 +68,7 @@ async fn a_report_is_kept_as_it_was_sent(hub: TestStore) {
     assert_eq!((kept.counters, kept.config_version), (Some(serde_json::json!({ "spool": 3 })), Some(7)));
 }
 
-async fn a_probe_that_never_said_anything_is_not_listed(hub: TestStore) {
+async fn a_probe_without_any_request_is_not_listed(hub: TestStore) {
     hub.create_node_token("p1", None, &region("eu"), NOW).await.unwrap();
     assert_eq!(hub.probes(NOW).await.unwrap(), []);
 }
@@ -85,7 +84,7 @@ async fn counted(hub: &TestStore, peer: PeerId, after: u64) -> String {
     counted.join("\n")
 }
 
-async fn a_probe_that_is_gone_is_removed_and_what_it_saw_stays(hub: TestStore) {
+async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let registration = Registration::default();
     let (gone, token) = hub.enroll_probe(None, "pod 1", &region("eu"), &registration, NOW).await.unwrap();
@@ -119,7 +118,7 @@ async fn a_probe_that_is_gone_is_removed_and_what_it_saw_stays(hub: TestStore) {
     hub.report(&again, vec![online(peer, late)], late).await;
 }
 
-async fn a_probe_that_is_there_is_not_removed(hub: TestStore) {
+async fn a_running_probe_is_not_removed(hub: TestStore) {
     hub.probe("p1", "eu").await;
     for after in [0, 90] {
         let refused = hub.remove_probe("p1", NOW + seconds(after)).await;

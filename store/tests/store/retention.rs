@@ -1,16 +1,15 @@
 use easytier_uptime_store::{
-    model::{Grain, PageRequest, PeerId, RecordFilter},
-    store::{Store, Swept},
-    time::{DAY, Timestamp},
+    Store, Swept,
+    domain::{DAY, Grain, PageRequest, PeerId, RecordFilter, Timestamp},
 };
 
 use crate::support::{Engine, NOW, TestStore, batch, id_at, on_both_engines, online, seconds};
 
 on_both_engines! {
-    what_is_over_goes_and_what_is_not_stays,
-    a_sweep_takes_a_little_at_a_time,
-    results_of_a_wrong_clock_are_kept_as_long_as_others,
-    days_that_come_have_a_place,
+    expired_rows_are_deleted_and_others_stay,
+    a_sweep_deletes_in_chunks,
+    results_with_a_wrong_clock_are_kept_as_long_as_others,
+    the_next_days_have_partitions,
 }
 
 async fn records(store: &Store, peer: PeerId, now: Timestamp) -> u64 {
@@ -29,7 +28,7 @@ async fn sweep_all(hub: &TestStore, now: Timestamp) -> Swept {
     }
 }
 
-async fn what_is_over_goes_and_what_is_not_stays(hub: TestStore) {
+async fn expired_rows_are_deleted_and_others_stay(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW), online(peer, NOW + seconds(3600))], NOW + seconds(3600)).await;
@@ -51,7 +50,7 @@ async fn what_is_over_goes_and_what_is_not_stays(hub: TestStore) {
     assert_eq!(hub.sweep(much_later).await.unwrap(), Swept::default());
 }
 
-async fn a_sweep_takes_a_little_at_a_time(hub: TestStore) {
+async fn a_sweep_deletes_in_chunks(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let results = (0..4500).map(|nth| online(peer, NOW - seconds(nth * 30))).collect();
@@ -65,7 +64,7 @@ async fn a_sweep_takes_a_little_at_a_time(hub: TestStore) {
     assert_eq!(hub.sweep(later).await.unwrap(), Swept::default());
 }
 
-async fn results_of_a_wrong_clock_are_kept_as_long_as_others(hub: TestStore) {
+async fn results_with_a_wrong_clock_are_kept_as_long_as_others(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     for wrong in [NOW + 400 * DAY, NOW - 400 * DAY] {
@@ -85,7 +84,7 @@ async fn results_of_a_wrong_clock_are_kept_as_long_as_others(hub: TestStore) {
     assert_eq!(hub.ingest(again).await.unwrap().accepted, 1);
 }
 
-async fn days_that_come_have_a_place(hub: TestStore) {
+async fn the_next_days_have_partitions(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     // So far ahead there is no day yet; when it is made, it takes over what is there.

@@ -8,10 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
 use easytier_uptime_store::{
-    crypto::HubKey,
-    model::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region},
-    store::{Location, Store, StoreError, StoreOptions},
-    time::Timestamp,
+    HubKey, Location, Store, StoreError, StoreOptions,
+    domain::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region, Timestamp},
 };
 use uuid::Uuid;
 
