@@ -18,7 +18,11 @@ async fn a_peer_goes_up_and_down_with_an_event_for_each_change(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;
     hub.report(&probe, vec![offline(peer, NOW + seconds(10))], NOW + seconds(10)).await;
-    assert_eq!(hub.node(peer, NOW + seconds(10)).await.unwrap().verdict, Verdict::Up, "one result is a flap");
+    assert_eq!(
+        hub.node(peer, NOW + seconds(10)).await.unwrap().verdict,
+        Verdict::Up,
+        "one result does not change a known status"
+    );
     hub.report(&probe, vec![offline(peer, NOW + seconds(20))], NOW + seconds(20)).await;
     let node = hub.node(peer, NOW + seconds(20)).await.unwrap();
     assert_eq!((node.verdict, node.since, node.response_us), (Verdict::Down, NOW + seconds(20), None));
@@ -84,7 +88,7 @@ async fn the_evidence_of_a_probe_that_left_does_not_count(hub: TestStore) {
     assert_eq!(hub.node(peer, NOW + seconds(1)).await.unwrap().verdict, Verdict::Unknown);
     hub.heartbeat(&probe, None, NOW + seconds(2)).await.unwrap();
     hub.review(NOW + seconds(2)).await.unwrap();
-    assert_eq!(hub.node(peer, NOW + seconds(2)).await.unwrap().verdict, Verdict::Up, "its word is still fresh");
+    assert_eq!(hub.node(peer, NOW + seconds(2)).await.unwrap().verdict, Verdict::Up, "its evidence is still fresh");
     let events = hub.events(Some((EventKind::Probe, probe.probe.0)), None, 10, false).await.unwrap();
     let became: Vec<_> = events.iter().map(|event| event.became.as_str()).collect();
     assert_eq!(became, ["online", "offline", "online"]);
@@ -121,7 +125,7 @@ async fn held_sessions_do_not_count_as_connections(hub: TestStore) {
     assert_eq!(
         hub.node(private, NOW).await.unwrap().current_connections,
         Some(37),
-        "a member is in no network of its own"
+        "a member of the network adds no network"
     );
 }
 

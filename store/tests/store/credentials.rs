@@ -104,7 +104,7 @@ async fn an_enrollment_key_gets_a_new_probe_its_token(hub: TestStore) {
     assert_eq!(probe_of(&hub, issued.token.expose()).await, identity);
     let probes = hub.probes(NOW).await.unwrap();
     assert_eq!((probes[0].server_id.as_str(), probes[0].port), ("p1", Some(8080)));
-    // With its own token it may register again, and keeps its id.
+    // With its own token the probe may register again, and keeps its id.
     let moved = Registration { host: Some("198.51.100.8".into()), ..registration };
     hub.register_probe(&identity, "p1", &moved, NOW).await.unwrap();
     assert_eq!(hub.probes(NOW).await.unwrap()[0].host.as_deref(), Some("198.51.100.8"));

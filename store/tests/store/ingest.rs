@@ -172,7 +172,7 @@ async fn two_hubs_count_every_result_of_the_same_peers(hub: TestStore) {
     let other = hub.second_hub().await.unwrap();
     let deliveries = (0..40).map(|nth| {
         let (store, probe) = if nth % 2 == 0 { (&hub.store, &probes[0]) } else { (&other, &probes[1]) };
-        // Each in another order, so that locks taken as they come would be taken in a circle.
+        // Each in another order: locks taken in the order of the results would deadlock.
         let mut results: Vec<_> = peers.iter().map(|peer| online(*peer, NOW)).collect();
         results.rotate_left(nth % 20);
         store.ingest(batch(probe, results, NOW))
@@ -220,7 +220,7 @@ async fn unknown_results_count_neither_for_nor_against(hub: TestStore) {
     let node = hub.node(peer, NOW).await.unwrap();
     assert_eq!((node.verdict, node.ring[0].checks), (Verdict::Unknown, 0));
     assert_eq!(hub.node_stats(peer, seconds(3600), NOW).await.unwrap().checks.total_checks, 0);
-    assert_eq!(total_records(&hub, peer, NOW).await, 1, "but it is kept");
+    assert_eq!(total_records(&hub, peer, NOW).await, 1, "but the raw result is kept");
 }
 
 async fn text_that_an_engine_cannot_store_does_not_fail_the_batch(hub: TestStore) {

@@ -46,7 +46,7 @@ async fn sixteen_callers_never_get_the_same_peer(hub: TestStore) {
         }
     });
     let all: Vec<PeerId> = join_all(callers).await.concat();
-    assert_eq!(all.len(), peers.len(), "nobody got a peer twice");
+    assert_eq!(all.len(), peers.len(), "no peer was leased twice");
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), peers.into_iter().collect());
 }
 
@@ -82,7 +82,7 @@ async fn a_late_result_does_not_end_the_lease_of_another_probe(hub: TestStore) {
     assert_eq!(hub.claim_peers(&second, &long, taken_over).await.unwrap().peers.len(), 1);
     hub.report(&first, vec![online(peers[0], NOW + seconds(1))], taken_over + seconds(1)).await;
     let later = taken_over + seconds(200);
-    assert_eq!(hub.claim_peers(&first, &CLAIM, later).await.unwrap().peers, [], "the second still has it");
+    assert_eq!(hub.claim_peers(&first, &CLAIM, later).await.unwrap().peers, [], "the second lease lasts");
     hub.report(&second, vec![online(peers[0], taken_over + seconds(2))], later).await;
     assert_eq!(hub.claim_peers(&first, &CLAIM, later).await.unwrap().peers.len(), 1);
 }

@@ -23,20 +23,20 @@ fn other() -> LiveSettings {
 
 async fn changes_of_live_settings_apply_at_every_hub_and_after_a_restart(hub: TestStore) {
     let second = hub.second_hub().await.unwrap();
-    let mut told = second.watch_live_settings();
+    let mut changes = second.watch_live_settings();
     assert_eq!((hub.live_settings(), second.live_settings()), (LiveSettings::default(), LiveSettings::default()));
 
     hub.change_live_settings(&other(), NOW).await.unwrap();
     assert_eq!(hub.live_settings(), other());
     second.reload_live_settings().await.unwrap();
     assert_eq!(second.live_settings(), other());
-    assert!(told.has_changed().unwrap());
-    told.mark_unchanged();
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
     second.reload_live_settings().await.unwrap();
-    assert!(!told.has_changed().unwrap(), "nothing new is no news");
+    assert!(!changes.has_changed().unwrap(), "nothing changed");
     assert_eq!(hub.second_hub().await.unwrap().live_settings(), other());
 
-    // A hub with a probe of its own has intervals too.
+    // A hub with a built-in probe has intervals too.
     let intervals = Some(Intervals { check: seconds(5), report: seconds(30) });
     let third = Store::open(StoreOptions { intervals, ..hub.options.clone() }, NOW).await.unwrap();
     assert_eq!(third.live_settings(), LiveSettings { intervals, ..other() });
@@ -59,7 +59,7 @@ async fn a_configured_setting_cannot_be_changed_by_the_operator(hub: TestStore) 
     second.change_live_settings(&wanted, NOW).await.unwrap();
     assert_eq!(second.live_settings(), LiveSettings { policy, ..LiveSettings::default() });
     hub.reload_live_settings().await.unwrap();
-    assert_eq!(hub.live_settings().policy, other().policy, "what holds elsewhere is not touched");
+    assert_eq!(hub.live_settings().policy, other().policy, "the change at the first hub is not touched");
 }
 
 async fn policy_and_retention_follow_the_live_settings(hub: TestStore) {

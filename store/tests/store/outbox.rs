@@ -1,4 +1,4 @@
-//! Results on their way from a probe's local history to a backend.
+//! The outbox: results in a probe's local history that go to a backend.
 
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{OutgoingFilter, PeerListing, domain::PeerId};
@@ -16,7 +16,7 @@ on_both_engines! {
 
 const BACKEND: &str = "http://hub.example";
 
-/// The backend's peers 70 and 71, which are 1 and 2 here; a third is not the backend's.
+/// Adds the backend's peers 70 and 71, whose local ids are 1 and 2, and a third peer that the backend does not list.
 async fn mirrored(hub: &TestStore) {
     let peer = |id: i64| Peer {
         origin: Origin::Remote,
@@ -43,7 +43,7 @@ async fn outgoing_results_are_in_order_and_have_the_backends_ids(hub: TestStore)
     assert!(first.row < second.row && second.row == newest);
     let mut expected = results[0].clone();
     (expected.peer_id, expected.healthy) = (71, Some(1));
-    assert_eq!(first.result, expected, "everything is as it was checked");
+    assert_eq!(first.result, expected, "the result is unchanged");
 
     assert_eq!(hub.outgoing(BACKEND, probe.probe, (0, newest), OutgoingFilter::All, 1).await.unwrap(), outgoing[..1]);
     assert_eq!(
@@ -95,7 +95,7 @@ async fn the_filter_keeps_only_the_newest_result_of_each_peer(hub: TestStore) {
     };
     assert_eq!(rows((0, newest), 10).await, [newest - 1, newest]);
     assert_eq!(rows((0, newest), 1).await, [newest - 1]);
-    assert_eq!(rows((0, newest - 1), 10).await, [newest - 1], "a newer one is not in the range");
+    assert_eq!(rows((0, newest - 1), 10).await, [newest - 1], "the newest result is outside of the range");
     assert_eq!(rows((newest - 1, newest), 10).await, [newest]);
 }
 
@@ -123,6 +123,6 @@ async fn the_spool_is_kept_by_backend(hub: TestStore) {
         assert_eq!(hub.spool(BACKEND).await.unwrap().as_deref(), Some(spool));
     }
     mirrored(&hub).await;
-    assert_eq!(hub.spool(BACKEND).await.unwrap().as_deref(), Some("[1]"), "a listing leaves it alone");
+    assert_eq!(hub.spool(BACKEND).await.unwrap().as_deref(), Some("[1]"), "a listing does not change the spool");
     assert_eq!(hub.spool("http://other.example").await.unwrap(), None);
 }

@@ -86,7 +86,7 @@ async fn the_same_address_and_network_is_listed_once(hub: TestStore) {
     let clash = hub.edit_peer(other, |spec| spec.network_name = None, NOW).await;
     assert!(matches!(clash, Err(StoreError::Conflict(Conflict::PeerListed))));
     assert_eq!(hub.peer(other).await.unwrap().spec, of_another_network);
-    // The same peer added by many at once.
+    // Many callers add the same peer at the same time.
     let new = spec("tcp://192.0.2.9:11010");
     let second = hub.second_hub().await.unwrap();
     let (one, two) = tokio::join!(hub.add_peer(&new, NOW), second.add_peer(&new, NOW));
@@ -130,7 +130,7 @@ async fn the_pages_of_the_list_for_probes_have_each_peer_once(hub: TestStore) {
     }
     assert_eq!(seen, specs.into_iter().map(|spec| spec.url).collect::<Vec<_>>());
     let exactly = hub.probe_peers(&everything, None, 25).await.unwrap();
-    assert_eq!(exactly.next_cursor, None, "a page that ends with the last peer has no next one");
+    assert_eq!(exactly.next_cursor, None, "the page that ends with the last peer is the last page");
 }
 
 async fn a_region_gets_its_own_peers_and_those_of_all_regions(hub: TestStore) {

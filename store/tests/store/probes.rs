@@ -26,7 +26,7 @@ async fn presence_follows_heartbeats(hub: TestStore) {
     assert_eq!(presence(&hub, 91).await, Presence::Offline);
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW + seconds(91)).await;
-    assert_eq!(presence(&hub, 91).await, Presence::Online, "results are a sign of life");
+    assert_eq!(presence(&hub, 91).await, Presence::Online, "results count as requests");
     hub.report_status(&probe, &StatusReport::default(), NOW + seconds(200)).await.unwrap();
     assert_eq!(presence(&hub, 260).await, Presence::Online);
 }
@@ -73,7 +73,7 @@ async fn a_probe_without_any_request_is_not_listed(hub: TestStore) {
     assert_eq!(hub.probes(NOW).await.unwrap(), []);
 }
 
-/// All that was counted of a peer until `after` seconds.
+/// Everything that was counted of a peer until `after` seconds.
 async fn counted(hub: &TestStore, peer: PeerId, after: u64) -> String {
     let now = NOW + seconds(after);
     let mut counted = vec![format!("{:?}", hub.node(peer, now).await.unwrap().ring)];
@@ -89,7 +89,7 @@ async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     let registration = Registration::default();
     let (gone, token) = hub.enroll_probe(None, "pod 1", &region("eu"), &registration, NOW).await.unwrap();
     let other = hub.probe("p2", "us").await;
-    // Over before the newest five minutes, within them, and of another probe in the same.
+    // Before the newest bucket, in it, and in it by another probe.
     let results = [0, 310, 320].map(|after| online(peer, NOW + seconds(after)));
     hub.report(&gone, results.into(), NOW + seconds(320)).await;
     hub.report(&other, vec![offline(peer, NOW + seconds(330))], NOW + seconds(330)).await;
@@ -106,9 +106,9 @@ async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     let regions = hub.node_regions(peer, late).await.unwrap();
     assert_eq!(regions.iter().map(|report| report.region.as_str()).collect::<Vec<_>>(), ["us"]);
     hub.review(late).await.unwrap();
-    assert_eq!(hub.node(peer, late).await.unwrap().verdict, Verdict::Down, "what it said counts no longer");
+    assert_eq!(hub.node(peer, late).await.unwrap().verdict, Verdict::Down, "its evidence does not count any more");
     let events = hub.events(Some((EventKind::Probe, gone.probe.0)), None, 10, true).await.unwrap();
-    assert_eq!(events.len(), 1, "it came");
+    assert_eq!(events.len(), 1, "only the event that it came online");
 
     let on_its_way = hub.ingest(batch(&gone, vec![online(peer, late)], late)).await;
     assert!(matches!(on_its_way, Err(StoreError::Overtaken)), "{on_its_way:?}");

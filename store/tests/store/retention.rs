@@ -43,7 +43,11 @@ async fn expired_rows_are_deleted_and_others_stay(hub: TestStore) {
     let much_later = NOW + 100 * DAY;
     let swept = sweep_all(&hub, much_later).await;
     assert!(if hub.engine() == Engine::Postgres { swept.days > 0 } else { swept.rows >= 3 }, "{swept:?}");
-    assert_eq!(hub.node_series(peer, Grain::Day, NOW - DAY, much_later).await.unwrap().len(), 2, "days stay for ever");
+    assert_eq!(
+        hub.node_series(peer, Grain::Day, NOW - DAY, much_later).await.unwrap().len(),
+        2,
+        "rollups of a day are kept for ever"
+    );
     let longest = hub.node_stats(peer, 365 * DAY, much_later).await.unwrap();
     assert_eq!(longest.checks.total_checks, 3);
     assert_eq!(hub.events(None, None, 10, true).await.unwrap(), []);
@@ -87,7 +91,7 @@ async fn results_with_a_wrong_clock_are_kept_as_long_as_others(hub: TestStore) {
 async fn the_next_days_have_partitions(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
-    // So far ahead there is no day yet; when it is made, it takes over what is there.
+    // No partition exists so far ahead. When it is created, it takes over these results.
     let mut early = online(peer, NOW);
     early.id = id_at(NOW + 10 * DAY);
     hub.report(&probe, vec![early.clone()], NOW).await;
