@@ -52,26 +52,27 @@ impl Store {
         tx.commit().await
     }
 
-    /// Starts a session.
+    /// Starts a session. The `id` is derived from its token.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn start_session(&self, lifetime: Duration, now: Timestamp) -> Result<Session, StoreError> {
-        let session = Session { id: Uuid::new_v4(), expires_at: now + lifetime };
+    pub async fn start_session(&self, id: Uuid, lifetime: Duration, now: Timestamp) -> Result<Session, StoreError> {
+        let session = Session { id, expires_at: now + lifetime };
         let insert = "INSERT INTO sessions (id, created_at, expires_at) VALUES ($1, $2, $3)";
         self.db().execute(insert, args![session.id, now, session.expires_at]).await?;
         Ok(session)
     }
 
-    /// Whether a session exists and has not expired at `now`.
+    /// The session of an id, unless it has expired at `now` or was ended.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn session_lasts(&self, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn session(&self, id: Uuid, now: Timestamp) -> Result<Option<Session>, StoreError> {
         let select = "SELECT expires_at FROM sessions WHERE id = $1 AND expires_at > $2";
-        Ok(self.db().optional::<(Timestamp,)>(select, args![id, now]).await?.is_some())
+        let row: Option<(Timestamp,)> = self.db().optional(select, args![id, now]).await?;
+        Ok(row.map(|(expires_at,)| Session { id, expires_at }))
     }
 
     /// Ends a session.

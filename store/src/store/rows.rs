@@ -22,9 +22,9 @@ pub(super) fn verdict(code: i64) -> Result<Verdict, StoreError> {
 
 pub(super) fn status_code(status: Status) -> i64 {
     match status {
-        Status::Unknown => 0,
         Status::Offline => 1,
         Status::Online => 2,
+        _ => 0,
     }
 }
 

@@ -164,7 +164,7 @@ pub(super) fn region_status(status: Status) -> Option<RegionStatus> {
     match status {
         Status::Online => Some(RegionStatus::Online),
         Status::Offline => Some(RegionStatus::Offline),
-        Status::Unknown => None,
+        _ => None,
     }
 }
 
