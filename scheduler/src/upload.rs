@@ -160,7 +160,7 @@ impl Uploader {
         let backend = self.link.ready().await;
         // Those of which all are under way at once let a slow backend get on.
         let (wanted, at_once) = match backend.wants_every_result() {
-            true => (OutgoingFilter::Every, BATCH as usize),
+            true => (OutgoingFilter::All, BATCH as usize),
             false => (OutgoingFilter::NewestOfEachPeer, PER_NODE_AT_ONCE),
         };
         let outgoing = self.store.outgoing(&self.backend, self.probe, rows, wanted, BATCH).await?;
