@@ -1,6 +1,5 @@
 use easytier_probe::Secret;
 use easytier_uptime_hub::service::password;
-
 use uuid::Uuid;
 
 use crate::support::{NOW, TestStore, on_both_engines, seconds};
