@@ -16,7 +16,9 @@ pub mod peer_url;
 pub mod resolve;
 pub mod result;
 mod secret;
+mod text;
 mod tls;
+mod transport;
 mod wire;
 
 pub use address::AddressPolicy;
@@ -29,4 +31,5 @@ pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};
 pub use result::{CheckReport, CheckResult, Failure, FailureCode, Latency, Stage, Status};
 pub use secret::Secret;
+pub use transport::Transport;
 pub use wire::EASYTIER_VERSION;

@@ -6,6 +6,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use crate::transport::Transport;
+
 /// What stands before `://`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -27,15 +29,13 @@ pub enum Scheme {
 
 /// Every scheme, its spelling and the port it stands for when the URL names none.
 ///
-/// The defaults of the transports are those of the EasyTier client (11010 plus the offset of the protocol; ws and wss
-/// are the ports of the web).
 const SCHEMES: [(Scheme, &str, Option<u16>); 10] = [
-    (Scheme::Tcp, "tcp", Some(11010)),
-    (Scheme::Udp, "udp", Some(11010)),
-    (Scheme::Ws, "ws", Some(80)),
-    (Scheme::Wss, "wss", Some(443)),
-    (Scheme::Wg, "wg", Some(11011)),
-    (Scheme::Quic, "quic", Some(11012)),
+    (Scheme::Tcp, "tcp", Some(Transport::Tcp.default_port())),
+    (Scheme::Udp, "udp", Some(Transport::Udp.default_port())),
+    (Scheme::Ws, "ws", Some(Transport::Ws.default_port())),
+    (Scheme::Wss, "wss", Some(Transport::Wss.default_port())),
+    (Scheme::Wg, "wg", Some(Transport::Wg.default_port())),
+    (Scheme::Quic, "quic", Some(Transport::Quic.default_port())),
     (Scheme::Http, "http", Some(80)),
     (Scheme::Https, "https", Some(443)),
     (Scheme::Txt, "txt", None),
@@ -60,12 +60,25 @@ impl Scheme {
 
     /// Whether such a URL yields other peer URLs instead of being a node's own address.
     pub fn is_indirect(self) -> bool {
-        matches!(self, Self::Http | Self::Https | Self::Txt | Self::Srv)
+        self.transport().is_none()
     }
 
-    /// Whether a refused connection and an open port can be told apart, which words of a diagnosis rest on.
+    /// The transport by which a node at such a URL is reached; `None` when the URL yields other peer URLs.
+    pub fn transport(self) -> Option<Transport> {
+        match self {
+            Self::Tcp => Some(Transport::Tcp),
+            Self::Udp => Some(Transport::Udp),
+            Self::Ws => Some(Transport::Ws),
+            Self::Wss => Some(Transport::Wss),
+            Self::Wg => Some(Transport::Wg),
+            Self::Quic => Some(Transport::Quic),
+            Self::Http | Self::Https | Self::Txt | Self::Srv => None,
+        }
+    }
+
+    /// Whether nodes at such a URL are reached over TCP.
     pub fn is_over_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::Ws | Self::Wss)
+        self.transport().is_some_and(Transport::is_over_tcp)
     }
 
     fn row(self) -> &'static (Scheme, &'static str, Option<u16>) {

@@ -398,7 +398,7 @@ async fn garbage_over_tcp_is_not_easytier() {
         let server = fake::answering(garbage).await;
         for peer in [guest(server.url(Scheme::Tcp)), member(server.url(Scheme::Tcp), "net", "secret")] {
             let report = check(&peer).await;
-            assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "what answers is not EasyTier");
+            assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "the server is not EasyTier");
         }
     }
 }
@@ -434,7 +434,7 @@ async fn an_answer_that_drips_does_not_outlive_the_deadline() {
 async fn a_web_server_is_not_easytier_whatever_is_spoken_to_it() {
     let bad_request = fake::answering(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
     let report = check(&guest(bad_request.url(Scheme::Tcp))).await;
-    assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "what answers is not EasyTier");
+    assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "the server is not EasyTier");
 
     let not_found = fake::answering(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
     let report = check(&guest(not_found.url(Scheme::Ws))).await;

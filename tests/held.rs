@@ -338,5 +338,5 @@ async fn garbage_on_an_open_session_ends_it() {
     let proxy = proxy::until(&SHARED.url(Scheme::Tcp), PacketType::Pong, 3, Then::Garbage).await;
     let mut held = hold(guest(proxy.url(Scheme::Tcp)));
     assert_online(&check_now(&mut held).await);
-    assert_failed(&end_of(&mut held).await, FailureCode::NotEasytier, Stage::Ping, "on the open session came");
+    assert_failed(&end_of(&mut held).await, FailureCode::NotEasytier, Stage::Ping, "on the open session the node sent");
 }

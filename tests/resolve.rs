@@ -12,7 +12,7 @@ use std::{
 
 use dns::{a, aaaa, name_server, srv, txt};
 use easytier_probe::{
-    AddressPolicy, Failure, FailureCode, Origin, PeerUrl, Resolver, Scheme, Target,
+    AddressPolicy, Failure, FailureCode, Origin, PeerUrl, Resolver, Scheme, Target, Transport,
     resolve::{MAX_TARGETS, MAX_YIELDED_URLS},
 };
 use hickory_resolver::proto::rr::RData;
@@ -100,7 +100,7 @@ async fn a_target_keeps_the_url_with_its_name() {
     let url: PeerUrl = "ws://node.test:8080/path?x=1".parse().unwrap();
 
     let targets = resolver.resolve(&url, Origin::Remote).await.unwrap();
-    assert_eq!(targets, [Target { url, address: "1.1.1.1:8080".parse().unwrap() }]);
+    assert_eq!(targets, [Target { url, transport: Transport::Ws, address: "1.1.1.1:8080".parse().unwrap() }]);
 }
 
 /// The answer is cut off over UDP, so this also shows that it is then asked for over TCP.
@@ -170,7 +170,7 @@ async fn a_name_of_a_private_address_is_refused_from_remote_and_allowed_from_loc
 
     let failure = refused(&resolver, "tcp://home.test:1", Origin::Remote).await;
     assert_eq!(failure.code, FailureCode::ForbiddenAddress);
-    assert!(failure.message.starts_with("home.test lies at 192.168.1.5, a private address"), "{failure}");
+    assert!(failure.message.starts_with("home.test has the address 192.168.1.5, a private address"), "{failure}");
 }
 
 #[tokio::test]
