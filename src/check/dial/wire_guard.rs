@@ -182,6 +182,13 @@ fn transmit(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use easytier::tunnel::{
+        TunnelConnector,
+        packet_def::ZCPacket,
+        wireguard::{WgConfig, WgTunnelConnector},
+    };
+    use futures::SinkExt;
+
     use super::*;
     use crate::wire::PacketType;
 
@@ -192,42 +199,60 @@ mod tests {
     }
 
     impl Node {
-        /// A node, and a link connected to it.
-        async fn greet(network: &Membership) -> (Self, WireGuardLink) {
-            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            let address = socket.local_addr().unwrap();
-            let mut node = Self { socket, tunnel: tunnel(network) };
-            let access = Access::Member(network.clone());
-            let deadline = Instant::now() + Duration::from_secs(20);
-            let (link, ()) = tokio::join!(connect(address, &access, deadline), async {
-                let mut datagram = [0; MAX_DATAGRAM_SIZE];
-                let (length, from) = node.socket.recv_from(&mut datagram).await.unwrap();
-                node.socket.connect(from).await.unwrap();
-                let mut space = [0; MAX_DATAGRAM_SIZE];
-                match node.tunnel.decapsulate(None, &datagram[..length], &mut space) {
-                    TunnResult::WriteToNetwork(answer) => transmit(&node.socket, answer).unwrap(),
-                    other => panic!("{other:?}"),
-                }
-                // The keepalive that confirms the keys.
-                let length = node.socket.recv(&mut datagram).await.unwrap();
-                node.tunnel.decapsulate(None, &datagram[..length], &mut space);
-            });
-            (node, link.unwrap_or_else(|error| panic!("{error:?}")))
+        async fn bind(network: &Membership) -> Self {
+            Self { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), tunnel: tunnel(network) }
         }
 
-        async fn send(&mut self, inner: &[u8]) {
+        /// Answers a client's handshake.
+        async fn accept(&mut self) {
+            let mut datagram = [0; MAX_DATAGRAM_SIZE];
+            let (length, from) = self.socket.recv_from(&mut datagram).await.unwrap();
+            self.socket.connect(from).await.unwrap();
             let mut space = [0; MAX_DATAGRAM_SIZE];
-            match self.tunnel.encapsulate(inner, &mut space) {
+            match self.tunnel.decapsulate(None, &datagram[..length], &mut space) {
+                TunnResult::WriteToNetwork(answer) => transmit(&self.socket, answer).unwrap(),
+                other => panic!("{other:?}"),
+            }
+            // The keepalive that confirms the keys.
+            let length = self.socket.recv(&mut datagram).await.unwrap();
+            self.tunnel.decapsulate(None, &datagram[..length], &mut space);
+        }
+
+        async fn send(&mut self, ip_packet: &[u8]) {
+            let mut space = [0; MAX_DATAGRAM_SIZE];
+            match self.tunnel.encapsulate(ip_packet, &mut space) {
                 TunnResult::WriteToNetwork(datagram) => self.socket.send(datagram).await.unwrap(),
                 other => panic!("{other:?}"),
             };
         }
+
+        /// The next IPv4 packet in the tunnel.
+        async fn receive(&mut self) -> Vec<u8> {
+            loop {
+                let mut datagram = [0; MAX_DATAGRAM_SIZE];
+                let length = self.socket.recv(&mut datagram).await.unwrap();
+                let mut space = [0; MAX_DATAGRAM_SIZE];
+                if let TunnResult::WriteToTunnelV4(packet, _) =
+                    self.tunnel.decapsulate(None, &datagram[..length], &mut space)
+                {
+                    return packet.to_vec();
+                }
+            }
+        }
+    }
+
+    fn network() -> Membership {
+        Membership { network_name: "net".to_owned(), network_secret: "secret".into() }
     }
 
     #[tokio::test]
     async fn a_packet_that_announces_less_than_its_header_is_skipped() {
-        let network = Membership { network_name: "net".to_owned(), network_secret: "secret".into() };
-        let (mut node, mut link) = Node::greet(&network).await;
+        let mut node = Node::bind(&network()).await;
+        let (address, access) = (node.socket.local_addr().unwrap(), Access::Member(network()));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let (link, ()) = tokio::join!(connect(address, &access, deadline), node.accept());
+        let mut link = link.unwrap_or_else(|error| panic!("{error:?}"));
+
         let packet = Packet::new(1, 2, PacketType::Ping, vec![1, 2, 3, 4]);
         for length in [0, 19] {
             let mut short = packet_in_ip(&packet);
@@ -236,5 +261,25 @@ mod tests {
         }
         node.send(&packet_in_ip(&packet)).await;
         assert_eq!(link.receive().await.unwrap(), packet);
+    }
+
+    /// The crate's client is the reference for the keys, and for the IPv4 header.
+    #[tokio::test]
+    async fn packets_in_the_tunnel_are_the_crates() {
+        let mut node = Node::bind(&network()).await;
+        let url = format!("wg://{}", node.socket.local_addr().unwrap()).parse().unwrap();
+        let mut client = WgTunnelConnector::new(url, WgConfig::new_from_network_identity("net", "secret"));
+        let (connected, ()) = tokio::join!(client.connect(), node.accept());
+        let tunnel = connected.unwrap_or_else(|error| panic!("{error:?}"));
+        let (_stream, mut sink) = tunnel.split();
+
+        let mut reference = ZCPacket::new_with_payload(b"payload");
+        // The crate does not initialise the header, and never sets its reserved byte.
+        let header = ..reference.payload_offset();
+        reference.mut_inner()[header].fill(0);
+        reference.fill_peer_manager_hdr(7, 9, PacketType::Pong.code());
+        sink.send(reference).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let ours = packet_in_ip(&Packet::new(7, 9, PacketType::Pong, &b"payload"[..]));
+        assert_eq!(node.receive().await, ours);
     }
 }
