@@ -14,14 +14,14 @@ use easytier_probe::{
     run_cycle,
 };
 
-use easytier_uptime_hub::tuning::Intervals;
+use easytier_uptime_store::tuning::Intervals;
 use tokio::time::Instant;
 
 use crate::{
     jobs::Job,
+    metrics::Metrics,
     observer::Observer,
     schedule::Schedule,
-    vitals::Figures,
     watch::{Changes, Watch, WatchOptions},
 };
 
@@ -152,14 +152,14 @@ impl Checking {
     }
 
     /// What is to be done at times: in cycles, the cycles; else the telling of what says nothing new.
-    pub fn job(self: &Arc<Self>, plan: &CheckPlan, figures: &Figures) -> Job {
-        let (checking, figures) = (Arc::clone(self), figures.clone());
+    pub fn job(self: &Arc<Self>, plan: &CheckPlan, metrics: &Metrics) -> Job {
+        let (checking, metrics) = (Arc::clone(self), metrics.clone());
         match &plan.schedule {
             Some(schedule) => Job::new("cycle", schedule.clone(), move || {
                 let checking = Arc::clone(&checking);
                 async move { checking.cycle().await }
             })
-            .on_skip(move || figures.skipped_cycle()),
+            .on_skip(move || metrics.add_skipped_cycle()),
             None => Job::new("report", Schedule::Every(plan.report_interval), move || {
                 checking.observer.flush();
                 std::future::ready(())

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use easytier_probe::CheckResult;
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{Batch, ProbeIdentity},
     store::{Store, StoreError},
     time::Timestamp,
@@ -14,10 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    observer::Observer,
-    vitals::{Loss, Vitals},
-};
+use crate::{metrics::DropReason, observer::Observer, vitals::Vitals};
 
 /// What a crash may lose of the results; checks that the observer has not condensed to one are lost with them.
 const EVERY: Duration = Duration::from_secs(1);
@@ -62,7 +59,7 @@ impl Journal {
                 self.vitals.not_stored(&error);
                 results.extend(rest);
                 let dropped = self.observer.give_back(results);
-                return self.vitals.figures.lost(Loss::NotStored, dropped as u64);
+                return self.vitals.metrics.add_dropped(DropReason::NotStored, dropped as u64);
             }
             results = rest;
         }

@@ -15,6 +15,7 @@ mod journal;
 mod link;
 mod listing;
 mod local;
+mod metrics;
 mod observer;
 mod probe;
 mod registrar;

@@ -1,4 +1,4 @@
-//! What comes of checks: figures, log lines when a peer changes, and results to store.
+//! What comes of checks: metrics, log lines when a peer changes, and results to store.
 
 use std::{
     collections::HashMap,
@@ -8,14 +8,14 @@ use std::{
 
 use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, Status};
 
-use crate::{condense::Condenser, vitals::Figures};
+use crate::{condense::Condenser, metrics::Metrics};
 
 /// Results that wait in memory while the database takes none; beyond it the oldest are dropped.
 const MOST_PENDING: usize = 100_000;
 
 /// Takes in every check of every peer.
 pub struct Observer {
-    figures: Figures,
+    metrics: Metrics,
     state: Mutex<State>,
 }
 
@@ -54,8 +54,8 @@ impl Summary {
 }
 
 impl Observer {
-    pub fn new(figures: Figures) -> Self {
-        Self { figures, state: Mutex::default() }
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics, state: Mutex::default() }
     }
 
     /// The peer is watched from now on.
@@ -70,7 +70,7 @@ impl Observer {
         let State { peers, pending, checks } = &mut *state;
         // It was taken off the list while it was checked.
         let Some(observed) = peers.get_mut(&peer.id) else { return };
-        self.figures.checked(report, since_due);
+        self.metrics.record_check(report, since_due);
         *checks += 1;
         let before = observed.condenser.status();
         if before != Some(result.status) || observed.error != result.error {
@@ -85,7 +85,7 @@ impl Observer {
 
     /// Checks that were not done because the probe was late.
     pub fn missed(&self, checks: u64) {
-        self.figures.missed(checks);
+        self.metrics.add_missed_checks(checks);
     }
 
     /// Makes results of all that was condensed.
@@ -135,7 +135,7 @@ impl Observer {
                     round_trips.extend(observed.round_trip);
                 }
                 Some(Status::Offline) => summary.offline += 1,
-                Some(Status::Unknown) | None => summary.unknown += 1,
+                _ => summary.unknown += 1,
             }
         }
         if !round_trips.is_empty() {

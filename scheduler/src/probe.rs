@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{ProbeIdentity, Region},
     store::{Store, StoreError},
     time::Timestamp,
@@ -14,10 +14,11 @@ use crate::{
     checking::{CheckPlan, Checking},
     jobs::{self, Job},
     journal::Journal,
+    metrics::Metrics,
     observer::Observer,
     schedule::Schedule,
     status::StatusReporter,
-    vitals::{Figures, Vitals},
+    vitals::Vitals,
 };
 
 /// How often the log says how things are.
@@ -39,12 +40,12 @@ impl Probe {
     /// A probe that checks nothing yet.
     pub async fn new(store: Store, server_id: &str, region: &Region, plan: CheckPlan) -> Result<Self, StoreError> {
         let identity = store.local_probe(server_id, region, Timestamp::now()).await?;
-        Ok(Self::with_vitals(store, identity, plan, Vitals::new(Figures::default())).await)
+        Ok(Self::with_vitals(store, identity, plan, Vitals::new(Metrics::default())).await)
     }
 
     /// The probe of these vitals with another plan, for when it has ended with the one before.
     pub async fn with_vitals(store: Store, identity: ProbeIdentity, plan: CheckPlan, vitals: Arc<Vitals>) -> Self {
-        let observer = Arc::new(Observer::new(vitals.figures.clone()));
+        let observer = Arc::new(Observer::new(vitals.metrics.clone()));
         let schedule = plan.schedule.clone().unwrap_or(Schedule::Every(plan.interval));
         vitals.watch(schedule, plan.zone, Arc::clone(&observer));
         let stored = Arc::new(Notify::new());
@@ -77,7 +78,7 @@ impl Probe {
     /// finished, and what was seen is stored.
     pub async fn run(self, mut jobs: Vec<Job>, stop: CancellationToken) {
         let vitals = Arc::clone(&self.vitals);
-        jobs.push(self.checking.job(&self.plan, &vitals.figures));
+        jobs.push(self.checking.job(&self.plan, &vitals.metrics));
         jobs.push(Job::new("summary", Schedule::Every(SUMMARY_EVERY), move || {
             tracing::info!("{}", vitals.line());
             std::future::ready(())

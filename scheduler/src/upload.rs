@@ -6,7 +6,7 @@ use easytier_probe::{
     Backend, BackendError, CheckResult,
     backend::{Delivery, PER_NODE_AT_ONCE},
 };
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::ProbeId,
     store::{Outgoing, Store, StoreError, Wanted},
     time::Timestamp,
@@ -22,8 +22,9 @@ use crate::{
     backoff::Backoff,
     journal::at_the_latest,
     link::Link,
+    metrics::DropReason,
     spool::{Lane, Rows, Spool},
-    vitals::{Ask, Loss, Vitals},
+    vitals::{Ask, Vitals},
 };
 
 /// Results of one request.
@@ -187,7 +188,7 @@ impl Uploader {
             // One request is never taken, whatever is in it: the next ones may be.
             Err(error) if error.is_final() => {
                 tracing::warn!(results = results.len(), "{error}; they are given up");
-                self.vitals.figures.lost(Loss::Rejected, results.len() as u64);
+                self.vitals.metrics.add_dropped(DropReason::Rejected, results.len() as u64);
             }
             Err(error) => return Err(error),
         }
@@ -196,8 +197,8 @@ impl Uploader {
 
     fn count(&self, delivery: &Delivery) {
         let Delivery { accepted, duplicates, rejected, .. } = delivery;
-        self.vitals.figures.delivered(u64::from(accepted + duplicates));
-        self.vitals.figures.lost(Loss::Rejected, rejected.len() as u64);
+        self.vitals.metrics.add_delivered(u64::from(accepted + duplicates));
+        self.vitals.metrics.add_dropped(DropReason::Rejected, rejected.len() as u64);
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for rejected in rejected {
             *reasons.entry(&rejected.reason).or_default() += 1;
@@ -218,7 +219,7 @@ impl Uploader {
         let results = spool.give_up(row, newest);
         if results > 0 {
             tracing::warn!(results, "given up: they waited for the backend too long, or too many did");
-            self.vitals.figures.lost(Loss::NotDelivered, results);
+            self.vitals.metrics.add_dropped(DropReason::NotDelivered, results);
             self.keep(spool).await?;
         }
         Ok(())
@@ -233,7 +234,7 @@ impl Uploader {
                 None => Duration::ZERO,
             },
         };
-        self.vitals.figures.spooled(depth, age);
+        self.vitals.metrics.set_spool(depth, age);
         Ok(())
     }
 

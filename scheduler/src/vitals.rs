@@ -3,28 +3,21 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use chrono::Utc;
 use chrono_tz::Tz;
-use easytier_probe::{BackendError, CheckReport};
-use easytier_uptime_hub::{api, store::StoreError};
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
-    registry::{Registry, Unit},
-};
+use easytier_probe::BackendError;
+use easytier_uptime_monitor::ProbeStatus;
+use easytier_uptime_store::store::StoreError;
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
+    metrics::Metrics,
     observer::{Observer, Summary},
     schedule::Schedule,
 };
@@ -37,45 +30,6 @@ const SHORTEST: Duration = Duration::from_secs(10);
 
 /// How long the backend is left alone that wants other credentials.
 const SLOWLY: Duration = Duration::from_secs(30);
-
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Verdict {
-    status: &'static str,
-    /// The failure code; empty when there is none.
-    code: &'static str,
-}
-
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct State {
-    status: &'static str,
-}
-
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Error {
-    /// What the backend was asked.
-    request: &'static str,
-}
-
-/// Why results are lost.
-#[derive(Debug, Clone, Copy, Hash, PartialEq, Eq)]
-pub enum Loss {
-    /// The database took none, and memory is bounded.
-    NotStored,
-    /// Waited longer than `SPOOL_MAX_AGE`, or more waited than `SPOOL_MAX_RESULTS`.
-    NotDelivered,
-    /// The backend never takes them.
-    Rejected,
-}
-
-impl Loss {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::NotStored => "not_stored",
-            Self::NotDelivered => "not_delivered",
-            Self::Rejected => "rejected",
-        }
-    }
-}
 
 /// What a backend is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,122 +47,9 @@ impl Ask {
     }
 }
 
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Reason {
-    reason: &'static str,
-}
-
-type Seconds = Gauge<f64, AtomicU64>;
-
-/// The figures. Cheap to clone; clones count together.
-#[derive(Clone, Default)]
-pub struct Figures {
-    checks: Family<Verdict, Counter>,
-    missed: Counter,
-    skipped: Counter,
-    check_time: Times,
-    latency: Times,
-    lag: Times,
-    peers: Family<State, Gauge>,
-    spool_depth: Gauge,
-    spool_age: Seconds,
-    lost: Family<Reason, Counter>,
-    delivered: Counter,
-    backend_errors: Family<Error, Counter>,
-}
-
-/// From a tenth of a millisecond to thirteen seconds.
-#[derive(Clone)]
-struct Times(Histogram);
-
-impl Default for Times {
-    fn default() -> Self {
-        Self(Histogram::new(exponential_buckets(0.000_1, 2.0, 18)))
-    }
-}
-
-impl Figures {
-    fn registry(&self) -> Registry {
-        let mut registry = Registry::with_prefix("easytier_uptime_probe");
-        let checks = "Checks, by verdict and failure code; one that lasts over several intervals counts for each";
-        registry.register("checks", checks, self.checks.clone());
-        let missed = "Checks not done because the probe was late; no other counts for them";
-        registry.register("checks_missed", missed, self.missed.clone());
-        registry.register("cycles_skipped", "Cycles not run because the one before was not over", self.skipped.clone());
-        for (name, help, histogram) in [
-            ("check_duration", "Time that a check took", &self.check_time),
-            ("latency", "Round trip to a peer", &self.latency),
-            ("check_lag", "Time from when a check was due until it began", &self.lag),
-        ] {
-            registry.register_with_unit(name, help, Unit::Seconds, histogram.0.clone());
-        }
-        registry.register("peers_watched", "Peers, by the status of their last check", self.peers.clone());
-        registry.register("spool_results", "Results that wait to be delivered", self.spool_depth.clone());
-        registry.register_with_unit("spool_age", "Age of the oldest of them", Unit::Seconds, self.spool_age.clone());
-        registry.register("results_lost", "Results that will never be delivered, by reason", self.lost.clone());
-        registry.register("results_delivered", "Results that the backend has", self.delivered.clone());
-        registry.register("backend_errors", "Requests that the backend did not do", self.backend_errors.clone());
-        registry
-    }
-
-    /// A check was done, so long after it was due.
-    pub fn checked(&self, report: &CheckReport, since_due: Duration) {
-        let result = &report.result;
-        let status = result.status.as_str();
-        let code = result.error.map(|code| code.as_str()).unwrap_or_default();
-        self.checks.get_or_create(&Verdict { status, code }).inc_by(u64::from(result.checks));
-        let took = report.timings.total();
-        self.check_time.0.observe(took.as_secs_f64());
-        self.lag.0.observe(since_due.saturating_sub(took).as_secs_f64());
-        if let Some(round_trip) = result.response_time {
-            self.latency.0.observe(round_trip / 1000.0);
-        }
-    }
-
-    pub fn missed(&self, checks: u64) {
-        self.missed.inc_by(checks);
-    }
-
-    /// A cycle was due while the one before ran.
-    pub fn skipped_cycle(&self) {
-        self.skipped.inc();
-    }
-
-    pub fn delivered(&self, results: u64) {
-        self.delivered.inc_by(results);
-    }
-
-    pub fn lost(&self, why: Loss, results: u64) {
-        self.lost.get_or_create(&Reason { reason: why.as_str() }).inc_by(results);
-    }
-
-    /// Results lost so far, for whatever reason.
-    pub fn lost_so_far(&self) -> u64 {
-        let reasons = [Loss::NotStored, Loss::NotDelivered, Loss::Rejected];
-        reasons.iter().map(|why| self.lost.get_or_create(&Reason { reason: why.as_str() }).get()).sum()
-    }
-
-    /// What waits to be delivered.
-    pub fn spooled(&self, results: u64, age: Duration) {
-        self.spool_depth.set(results as i64);
-        self.spool_age.set(age.as_secs_f64());
-    }
-
-    pub fn spool_depth(&self) -> u64 {
-        self.spool_depth.get() as u64
-    }
-
-    fn watched(&self, summary: Summary) {
-        let Summary { online, offline, unknown, .. } = summary;
-        for (status, count) in [("online", online), ("offline", offline), ("unknown", unknown)] {
-            self.peers.get_or_create(&State { status }).set(count as i64);
-        }
-    }
-}
-
 /// What is known of how the probe does, and told at `/health` and `/metrics`.
 pub struct Vitals {
-    pub figures: Figures,
+    pub metrics: Metrics,
     registry: Registry,
     state: Mutex<Known>,
     watch: Mutex<WatchKept>,
@@ -257,11 +98,11 @@ pub struct Counters {
 
 impl Vitals {
     /// Of a probe that watches nothing yet.
-    pub fn new(figures: Figures) -> Arc<Self> {
-        let observer = Arc::new(Observer::new(figures.clone()));
+    pub fn new(metrics: Metrics) -> Arc<Self> {
+        let observer = Arc::new(Observer::new(metrics.clone()));
         Arc::new(Self {
-            registry: figures.registry(),
-            figures,
+            registry: metrics.registry(),
+            metrics,
             state: Mutex::default(),
             watch: Mutex::new(WatchKept {
                 since: Instant::now(),
@@ -325,7 +166,7 @@ impl Vitals {
     /// The backend did not do what it was asked. Said once until it does; but always when it wants other credentials,
     /// because somebody has to do something about that.
     pub fn backend_failed(&self, request: Ask, error: &BackendError) {
-        self.figures.backend_errors.get_or_create(&Error { request: request.as_str() }).inc();
+        self.metrics.add_backend_error(request.as_str());
         let is_known = self.known(|known| {
             let is_away = |trouble: &Trouble| error.is_unreachable() && trouble.error.is_unreachable();
             let is_known = known.backend.contains_key(&request) || known.backend.values().any(is_away);
@@ -374,8 +215,8 @@ impl Vitals {
             online: summary.online,
             offline: summary.offline,
             unknown: summary.unknown,
-            spool: self.figures.spool_depth(),
-            lost: self.figures.lost_so_far(),
+            spool: self.metrics.spool_depth(),
+            lost: self.metrics.dropped(),
             last_cycle_age: last_cycle.map(|at| at.elapsed().as_secs()),
         }
     }
@@ -388,7 +229,7 @@ impl Vitals {
         if let Some(ms) = round_trip_ms {
             say(format_args!("; median round trip {ms:.1} ms"));
         }
-        let (spooled, lost) = (self.figures.spool_depth(), self.figures.lost_so_far());
+        let (spooled, lost) = (self.metrics.spool_depth(), self.metrics.dropped());
         if spooled > 0 {
             say(format_args!("; {spooled} results wait for the backend"));
         }
@@ -403,7 +244,7 @@ impl Vitals {
     }
 }
 
-impl api::Vitals for Vitals {
+impl ProbeStatus for Vitals {
     /// A backend that is away is no reason to be unhealthy: the checks go on, and nobody is helped by a restart.
     fn health(&self) -> Result<String, String> {
         let overdue = self.overdue();
@@ -426,8 +267,9 @@ impl api::Vitals for Vitals {
         })
     }
 
-    fn figures(&self) -> &Registry {
-        self.figures.watched(self.summary());
+    fn metrics(&self) -> &Registry {
+        let Summary { online, offline, unknown, .. } = self.summary();
+        self.metrics.set_watched(online, offline, unknown);
         &self.registry
     }
 }

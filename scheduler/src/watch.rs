@@ -246,7 +246,7 @@ mod tests {
     use easytier_probe::CheckOptions;
 
     use super::*;
-    use crate::vitals::Figures;
+    use crate::metrics::Metrics;
 
     /// A check that opens a session takes twice as much by itself.
     const MOST_BYTES: usize = 5000;
@@ -255,7 +255,7 @@ mod tests {
     fn watch() -> Watch {
         let seconds = Duration::from_secs(5);
         let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1 };
-        let observer = Arc::new(Observer::new(Figures::default()));
+        let observer = Arc::new(Observer::new(Metrics::default()));
         Watch::new(Checker::new(CheckOptions::default()), observer, options)
     }
 

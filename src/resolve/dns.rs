@@ -15,8 +15,8 @@ use hickory_resolver::{
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::debug;
 
-use super::interleave::interleave;
-use crate::{Failure, FailureCode, text::truncate};
+use super::{interleave::interleave, quote::quote};
+use crate::{Failure, FailureCode};
 
 /// The time that a name server has for one answer. It is asked twice.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -65,7 +65,7 @@ impl Dns {
         let addresses = interleave([v4, v6]);
         debug!(name, ?addresses, "resolved");
         match addresses.is_empty() {
-            true => Err(Failure::new(FailureCode::DnsFailed, format!("{}: {NO_ADDRESS}", truncate(name)))),
+            true => Err(Failure::new(FailureCode::DnsFailed, format!("{}: {NO_ADDRESS}", quote(name)))),
             false => Ok(addresses),
         }
     }
@@ -117,7 +117,7 @@ impl Dns {
 const NO_ADDRESS: &str = "the name exists and has no address (no A or AAAA record)";
 
 fn failure(name: &str, error: &NetError) -> Failure {
-    let not_sent = |reason: &str| Failure::new(FailureCode::ProbeUnreachable, format!("{}: {reason}", truncate(name)));
+    let not_sent = |reason: &str| Failure::new(FailureCode::ProbeUnreachable, format!("{}: {reason}", quote(name)));
     let reason = match error {
         error if error.is_nx_domain() => "no such name".to_owned(),
         error if error.is_no_records_found() => NO_ADDRESS.to_owned(),
@@ -126,7 +126,7 @@ fn failure(name: &str, error: &NetError) -> Failure {
         NetError::NoConnections => return not_sent("no name server is configured"),
         NetError::Io(error) => return not_sent(&format!("the name server cannot be asked: {error}")),
         NetError::Dns(DnsError::ResponseCode(code)) => format!("the name server answered '{code}'"),
-        other => format!("the lookup failed: {}", truncate(&other.to_string())),
+        other => format!("the lookup failed: {}", quote(&other.to_string())),
     };
-    Failure::new(FailureCode::DnsFailed, format!("{}: {reason}", truncate(name)))
+    Failure::new(FailureCode::DnsFailed, format!("{}: {reason}", quote(name)))
 }

@@ -7,6 +7,7 @@ mod dns;
 mod interleave;
 mod node_url;
 mod permitted;
+mod quote;
 mod records;
 mod resolver;
 mod web;

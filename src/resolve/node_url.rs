@@ -1,6 +1,7 @@
 //! The URLs of nodes among what a web server or the DNS yields.
 
-use crate::{Failure, FailureCode, PeerUrl, Transport, text::without_query};
+use super::quote::quote_url;
+use crate::{Failure, FailureCode, PeerUrl, Transport};
 
 /// The maximum number of URLs that are taken from what one http, https, txt or srv URL yields.
 pub const MAX_YIELDED_URLS: usize = 16;
@@ -32,7 +33,7 @@ pub(super) fn node_urls<'a>(source: &str, texts: impl IntoIterator<Item = &'a st
         _ if !nodes.is_empty() => return Ok(nodes),
         None => "no URL of a node (such as tcp://host:11010) in it".to_owned(),
         Some(url) => {
-            let url = without_query(&url.to_string());
+            let url = quote_url(&url.to_string());
             format!("{url} would have to be resolved in turn; only URLs of nodes are accepted")
         }
     };

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use url::Host;
 
-use super::dns::Dns;
-use crate::{AddressPolicy, Failure, FailureCode, address::AddressKind, text::truncate};
+use super::{dns::Dns, quote::quote};
+use crate::{AddressPolicy, Failure, FailureCode, address::AddressKind};
 
 /// The addresses of `host` that `policy` permits, at least one.
 pub(super) async fn permitted_addresses(dns: &Dns, host: &Host, policy: AddressPolicy) -> Result<Vec<IpAddr>, Failure> {
@@ -23,7 +23,7 @@ pub(super) async fn permitted_addresses(dns: &Dns, host: &Host, policy: AddressP
 
 fn refusal(host: &Host, address: IpAddr) -> Failure {
     let subject = match host {
-        Host::Domain(name) => format!("{} has the address {address},", truncate(name)),
+        Host::Domain(name) => format!("{} has the address {address},", quote(name)),
         _ => format!("{address} is"),
     };
     let reason = match AddressKind::of(address) {

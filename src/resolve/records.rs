@@ -9,8 +9,9 @@ use url::Host;
 use super::{
     dns::Dns,
     node_url::{NodeUrl, node_urls},
+    quote::quote,
 };
-use crate::{Failure, FailureCode, Scheme, text::truncate};
+use crate::{Failure, FailureCode, Scheme};
 
 /// The URLs in the TXT records of `domain`, separated by spaces.
 pub(super) async fn txt(dns: &Dns, domain: &Host) -> Result<Vec<NodeUrl>, Failure> {
@@ -25,10 +26,10 @@ pub(super) async fn txt(dns: &Dns, domain: &Host) -> Result<Vec<NodeUrl>, Failur
         })
         .collect();
     if texts.is_empty() {
-        let message = format!("{} has no TXT record", truncate(&domain));
+        let message = format!("{} has no TXT record", quote(&domain));
         return Err(Failure::new(FailureCode::ResolverFailed, message));
     }
-    let source = format!("the TXT record of {}", truncate(&domain));
+    let source = format!("the TXT record of {}", quote(&domain));
     node_urls(&source, texts.iter().flat_map(|text| text.split_ascii_whitespace()))
 }
 
@@ -52,7 +53,7 @@ pub(super) async fn srv(dns: &Dns, domain: &Host) -> Result<Vec<NodeUrl>, Failur
     }
     if found.is_empty() {
         return Err(first_failure.unwrap_or_else(|| {
-            let message = format!("{} has no SRV record _easytier._<tcp|udp|ws|wss|wg|quic>", truncate(&domain));
+            let message = format!("{} has no SRV record _easytier._<tcp|udp|ws|wss|wg|quic>", quote(&domain));
             Failure::new(FailureCode::ResolverFailed, message)
         }));
     }
@@ -63,5 +64,5 @@ pub(super) async fn srv(dns: &Dns, domain: &Host) -> Result<Vec<NodeUrl>, Failur
         .iter()
         .map(|(scheme, srv)| format!("{scheme}://{}:{}", srv.target.to_ascii().trim_end_matches('.'), srv.port))
         .collect();
-    node_urls(&format!("the SRV records of {}", truncate(&domain)), urls.iter().map(String::as_str))
+    node_urls(&format!("the SRV records of {}", quote(&domain)), urls.iter().map(String::as_str))
 }

@@ -5,8 +5,11 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use futures::future::join_all;
 use tracing::debug;
 
-use super::{dns::Dns, interleave::interleave, node_url::NodeUrl, permitted::permitted_addresses, records, web::Web};
-use crate::{AddressPolicy, Failure, Origin, PeerUrl, Scheme, Transport, text::without_query};
+use super::{
+    dns::Dns, interleave::interleave, node_url::NodeUrl, permitted::permitted_addresses, quote::quote_url, records,
+    web::Web,
+};
+use crate::{AddressPolicy, Failure, Origin, PeerUrl, Scheme, Transport};
 
 /// The maximum number of targets of one peer. A peer with more addresses is checked at these only.
 pub const MAX_TARGETS: usize = 16;
@@ -74,7 +77,7 @@ impl Resolver {
             (Scheme::Srv, None) => records::srv(&self.dns, url.host()).await?,
             (_, None) => web.node_urls(url).await?,
         };
-        let shown = |url: &PeerUrl| without_query(&url.to_string());
+        let shown = |url: &PeerUrl| quote_url(&url.to_string());
         debug!(url = shown(url), nodes = ?nodes.iter().map(|node| shown(&node.url)).collect::<Vec<_>>(), "yielded");
         self.targets_of_all(&nodes, yield_policy).await
     }

@@ -22,10 +22,11 @@ use super::{
     dns::Dns,
     node_url::{NodeUrl, node_urls},
     permitted::permitted_addresses,
+    quote::{quote, quote_url},
 };
 use crate::{
     AddressPolicy, EASYTIER_VERSION, Failure, FailureCode, PeerUrl,
-    text::{causes, root_cause, truncate, without_query},
+    text::{causes, root_cause},
     tls,
 };
 
@@ -53,7 +54,7 @@ impl Web {
         if url.ip().is_some() {
             self.names.permitted(url.host()).await?;
         }
-        let server = without_query(&url.to_string());
+        let server = quote_url(&url.to_string());
         let client = self.client.get_or_try_init(|| async { new_client(self.names.clone()) }).await?;
         let response = client.get(url.to_string()).send().await.map_err(|error| failure(&server, error))?;
 
@@ -71,7 +72,7 @@ impl Web {
 
 fn new_client(names: PermittedNames) -> Result<Client, Failure> {
     let unusable = |cause: &str| {
-        let message = format!("no web client: {}; install the CA certificates of your system", truncate(cause));
+        let message = format!("no web client: {}; install the CA certificates of your system", quote(cause));
         Failure::new(FailureCode::Internal, message)
     };
     let tls = tls::for_web_servers().map_err(|error| unusable(&error.to_string()))?;
@@ -96,7 +97,7 @@ fn from_location(server: &str, response: &Response) -> Result<Vec<NodeUrl>, Fail
         return Err(resolver_failed(format!("{server} answered {status} without a Location")));
     };
     let location = String::from_utf8_lossy(location.as_bytes());
-    let source = format!("{server} redirects to {}, which is not followed", without_query(&location));
+    let source = format!("{server} redirects to {}, which is not followed", quote_url(&location));
     node_urls(&source, peer_urls_in(&location).iter().map(String::as_str))
 }
 
@@ -145,7 +146,7 @@ fn failure(server: &str, error: reqwest::Error) -> Failure {
         true => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
         false => root_cause(&error),
     };
-    resolver_failed(format!("{server} gives no answer: {}", truncate(&reason)))
+    resolver_failed(format!("{server} gives no answer: {}", quote(&reason)))
 }
 
 fn resolver_failed(message: String) -> Failure {
