@@ -10,11 +10,11 @@ use axum::{
 };
 use easytier_probe::Checker;
 use easytier_uptime_monitor::{Monitor, ProbeStatus, document};
+use easytier_uptime_store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     api, pages,
-    store::Store,
     web::{App, WebOptions},
 };
 

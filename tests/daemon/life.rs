@@ -97,7 +97,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     daemon.await_log("Nothing changes").await;
     assert!(!daemon.log_with("at character 3").is_empty() && !daemon.log_with("STATUS_REPORT_INTERVAL").is_empty());
     await_checks(&daemon, 1, 2).await;
-    assert_eq!(daemon.log_with("beginning anew"), [""; 0]);
+    assert_eq!(daemon.log_with("restarting with the new configuration"), [""; 0]);
 
     // An address that somebody else has is wrong as well.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

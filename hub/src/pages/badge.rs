@@ -7,6 +7,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use easytier_uptime_store::domain::{DAY, Timestamp, Verdict};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
@@ -16,14 +17,10 @@ use super::{
     site::Site,
     view::View,
 };
-use crate::{
-    consensus::Verdict,
-    time::{DAY, Timestamp},
-    web::{
-        Refusal,
-        input::{Path, Query},
-        parameter::{NodePath, Whole},
-    },
+use crate::web::{
+    Refusal,
+    input::{Path, Query},
+    parameter::{NodePath, Whole},
 };
 
 /// How long caches may keep a badge.

@@ -5,10 +5,11 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use easytier_uptime_store::domain::{Event, Timestamp};
 use maud::{Markup, PreEscaped, html};
 
 use super::{site::Site, view::View};
-use crate::{model::Event, time::Timestamp, web::Refusal};
+use crate::web::Refusal;
 
 /// The maximum number of changes in the feed.
 const ENTRIES: u32 = 50;

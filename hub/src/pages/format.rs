@@ -1,8 +1,7 @@
 //! Figures as people read them, the same in every language.
 
 use chrono::{DateTime, Utc};
-
-use crate::time::Timestamp;
+use easytier_uptime_store::domain::Timestamp;
 
 /// Stands for a figure that nobody measured.
 pub const NOTHING: &str = "–";

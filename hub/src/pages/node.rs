@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
 use easytier_probe::Status;
+use easytier_uptime_store::domain::{
+    CheckStats, DAY, Event, EventKind, FailureCount, Grain, Node, RegionReport, RegionStatus, Timestamp, Verdict,
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -16,15 +19,10 @@ use super::{
     view::View,
     widgets,
 };
-use crate::{
-    consensus::{Verdict, Word},
-    model::{Event, EventKind, FailureCount, Grain, Node, RegionReport, RegionStats},
-    time::{DAY, Timestamp},
-    web::{
-        Refusal,
-        input::{Path, Query},
-        parameter::NodePath,
-    },
+use crate::web::{
+    Refusal,
+    input::{Path, Query},
+    parameter::NodePath,
 };
 
 /// The maximum number of status changes on the page.
@@ -172,7 +170,7 @@ pub async fn page(
 }
 
 /// Healthy checks in percent; `None` without checks.
-fn uptime(stats: &RegionStats) -> Option<f64> {
+fn uptime(stats: &CheckStats) -> Option<f64> {
     (stats.total_checks > 0).then(|| stats.health_percentage())
 }
 
@@ -267,7 +265,7 @@ fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) ->
                     @for report in regions {
                         tr {
                             th scope="row" { (report.region) }
-                            td { (widgets::state(language, verdict(report.word))) }
+                            td { (widgets::state(language, verdict(report.status))) }
                             td data-label=(texts.uptime) {
                                 (percent_or_nothing(uptime(&report.stats)))
                             }
@@ -283,10 +281,10 @@ fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) ->
 }
 
 /// The verdict of one region.
-fn verdict(word: Option<Word>) -> Verdict {
+fn verdict(word: Option<RegionStatus>) -> Verdict {
     match word {
-        Some(Word::Online) => Verdict::Up,
-        Some(Word::Offline) => Verdict::Down,
+        Some(RegionStatus::Online) => Verdict::Up,
+        Some(RegionStatus::Offline) => Verdict::Down,
         None => Verdict::Unknown,
     }
 }
@@ -299,7 +297,7 @@ fn result(language: Language, report: &RegionReport) -> Markup {
             (Status::Online, _) => (texts.online),
             (_, Some(code)) => { (language.failure(code)) " " code { (code) } },
             (Status::Offline, None) => (texts.offline),
-            (Status::Unknown, None) => (texts.unknown),
+            (_, None) => (texts.unknown),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
+use easytier_uptime_store::domain::{DAY, Probe, Region, Timestamp};
 use maud::{Markup, html};
 
 use super::{
@@ -13,11 +14,7 @@ use super::{
     view::View,
     widgets,
 };
-use crate::{
-    model::{Probe, Region},
-    time::{DAY, Timestamp},
-    web::Refusal,
-};
+use crate::web::Refusal;
 
 /// Probes that were offline for longer are not shown.
 const HIDDEN_AFTER: Duration = DAY.saturating_mul(30);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use easytier_uptime_store::Store;
 
 use super::board::{Live, Snapshots};
 use crate::{
     service::{Admin, ConnectionTests, Sessions, Submissions},
-    store::Store,
     web::{App, WebOptions},
 };
 

@@ -1,16 +1,12 @@
 //! Parts that several pages share.
 
+use easytier_uptime_store::domain::{Node, Presence, Timestamp, Verdict};
 use maud::{Markup, html};
 
 use super::{
     format::{self, NOTHING},
     language::{Language, Texts},
     view::View,
-};
-use crate::{
-    consensus::Verdict,
-    model::{Node, Presence},
-    time::Timestamp,
 };
 
 /// How long ago something happened, with the exact time as a title.

@@ -6,12 +6,10 @@ use axum::{
 };
 use cookie::{Cookie, SameSite};
 use easytier_uptime_monitor::Refusal;
+use easytier_uptime_store::Session;
 
 use super::{bearer::bearer, cookie::cookie};
-use crate::{
-    service::{NewSession, Sessions},
-    store::Session,
-};
+use crate::service::{NewSession, Sessions};
 
 /// The cookie's name. Without the prefix `__Host-`, which browsers take over HTTPS only.
 pub(crate) const COOKIE: &str = "uptime_session";

@@ -1,11 +1,7 @@
 //! The pages of the operator.
 
 use axum::http::{Request, StatusCode};
-use easytier_uptime_hub::{
-    model::{Contacts, PeerSpec},
-    time::{DAY, Timestamp},
-    tuning::{Knob, Tuning},
-};
+use easytier_uptime_store::domain::{Contacts, DAY, LiveSetting, LiveSettings, PeerSpec, Timestamp};
 
 use crate::{
     add,
@@ -170,7 +166,7 @@ async fn a_hub_imports_the_export_of_another() {
 #[tokio::test]
 async fn settings_are_saved_if_all_of_them_are_valid() {
     let mut test = TestStore::new(Engine::Sqlite).await;
-    test.options.fixed = [(Knob::EventRetention, "--event-retention".to_owned())].into();
+    test.options.fixed = [(LiveSetting::EventRetention, "--event-retention".to_owned())].into();
     test.store = test.second_hub().await.unwrap();
     let hub = PublicHub::over(test).await;
     let cookie = log_in(&hub).await;
@@ -192,17 +188,17 @@ async fn settings_are_saved_if_all_of_them_are_valid() {
     let wrong = save(&own, "zh", "FLAP_DAMPING=3&RESULT_RETENTION=%3Cb%3E1h").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     assert!(wrong.text().contains("value=\"&lt;b&gt;1h\"") && wrong.text().contains("未保存"), "{}", wrong.text());
-    hub.read_tuning().await.unwrap();
-    assert_eq!(hub.tuning(), Tuning::default(), "all or nothing");
+    hub.reload_live_settings().await.unwrap();
+    assert_eq!(hub.live_settings(), LiveSettings::default(), "all or nothing");
 
     let saved = save(&own, "en", "FLAP_DAMPING=3&RESULT_RETENTION=+72h+&EVENT_RETENTION=48h&UNKNOWN=1").await;
     assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, Some("/admin/settings?saved=yes")));
-    hub.read_tuning().await.unwrap();
-    let mut expected = Tuning::default();
+    hub.reload_live_settings().await.unwrap();
+    let mut expected = LiveSettings::default();
     (expected.policy.confirmations, expected.retention.results) = (3, 3 * DAY);
-    assert_eq!(hub.tuning(), expected);
+    assert_eq!(hub.live_settings(), expected);
     assert!(shown().await.contains("name=\"RESULT_RETENTION\" value=\"72h\""));
     save(&own, "en", "FLAP_DAMPING=&RESULT_RETENTION=").await;
-    hub.read_tuning().await.unwrap();
-    assert_eq!(hub.tuning(), Tuning::default(), "an empty field is the usual value");
+    hub.reload_live_settings().await.unwrap();
+    assert_eq!(hub.live_settings(), LiveSettings::default(), "an empty field is the usual value");
 }

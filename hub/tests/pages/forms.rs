@@ -2,11 +2,8 @@
 //! with what is wrong beside the field.
 
 use axum::http::{Request, StatusCode};
-use easytier_uptime_hub::{
-    model::{Contacts, PeerId, PeerRecord, PeerSpec, Presence},
-    service::password,
-    time::Timestamp,
-};
+use easytier_uptime_hub::service::password;
+use easytier_uptime_store::domain::{Contacts, PeerId, PeerRecord, PeerSpec, Presence, Timestamp};
 
 use crate::{
     PASSWORD, add,

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;
-use easytier_uptime_hub::{
-    model::{PeerId, PeerSpec},
-    time::Timestamp,
-};
+use easytier_uptime_store::domain::{PeerId, PeerSpec, Timestamp};
 
 use crate::{
     HOSTILE, add,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easytier_uptime_hub::time::Timestamp;
+use easytier_uptime_store::domain::Timestamp;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

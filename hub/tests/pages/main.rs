@@ -15,11 +15,8 @@ mod public;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;
-use easytier_uptime_hub::{
-    model::{PeerId, PeerSpec, ProbeIdentity},
-    service::password,
-    time::Timestamp,
-};
+use easytier_uptime_hub::service::password;
+use easytier_uptime_store::domain::{PeerId, PeerSpec, ProbeIdentity, Timestamp};
 
 use crate::{
     http::{PublicHub, Reply},

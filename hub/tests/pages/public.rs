@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use easytier_probe::{CheckResult, FailureCode};
-use easytier_uptime_hub::{
-    model::{Contacts, PeerSpec},
-    time::Timestamp,
-};
+use easytier_uptime_store::domain::{Contacts, PeerSpec, Timestamp};
 use quick_xml::{Reader, events::Event};
 use tokio::time::timeout;
 

@@ -5,12 +5,12 @@ use axum::{
     response::Response,
 };
 use easytier_probe::CheckMode;
+use easytier_uptime_store::domain::{PeerId, PeerSpec};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{frame, nodes::Done, operator::Operator};
 use crate::{
-    model::{PeerId, PeerSpec},
     pages::{
         form::{self, Fields, Input, NodeForm},
         site::Site,

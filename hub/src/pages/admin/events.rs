@@ -1,15 +1,14 @@
 //! `/admin/events`: all status changes, including those of nodes that are not listed, and of probes by name.
 
 use axum::{extract::State, response::Response};
+use easytier_uptime_store::domain::{EventKind, Timestamp};
 use maud::html;
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
 use super::{frame, operator::Operator};
 use crate::{
-    model::EventKind,
     pages::{format::NOTHING, site::Site, view::View, widgets},
-    time::Timestamp,
     web::{Refusal, input::Query, parameter::Whole},
 };
 

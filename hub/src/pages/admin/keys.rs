@@ -4,12 +4,12 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use easytier_uptime_store::domain::{Credential, CredentialId, CredentialKind, IssuedToken, Region, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{frame, operator::Operator};
 use crate::{
-    model::{Credential, CredentialId, Issued, Region},
     pages::{
         form::{self, Fields, Input},
         format::NOTHING,
@@ -19,8 +19,6 @@ use crate::{
         widgets,
     },
     service::{CredentialRequest, FieldError, FieldProblem, MAX_NAME, ServiceError},
-    time::Timestamp,
-    token::CredentialKind,
     web::Refusal,
 };
 
@@ -84,7 +82,7 @@ pub async fn create(_: Operator, State(site): State<Site>, view: View, request: 
     })
 }
 
-async fn issue(site: &Site, create: &CreateForm) -> Result<Issued, ServiceError> {
+async fn issue(site: &Site, create: &CreateForm) -> Result<IssuedToken, ServiceError> {
     site.admin.issue(create.request()?).await
 }
 
@@ -96,7 +94,7 @@ pub async fn revoke(_: Operator, State(site): State<Site>, request: Request) -> 
     Ok(form::see_other("/admin/keys"))
 }
 
-fn token(texts: &Texts, issued: &Issued) -> Markup {
+fn token(texts: &Texts, issued: &IssuedToken) -> Markup {
     html! {
         section.panel.issued role="status" {
             h2 { (texts.issued) }

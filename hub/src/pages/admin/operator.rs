@@ -5,10 +5,10 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
+use easytier_uptime_store::Session;
 
 use crate::{
     pages::{form, site::Site},
-    store::Session,
     web::AdminSession,
 };
 

@@ -4,6 +4,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use easytier_uptime_store::domain::{Presence, Probe, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 use url::form_urlencoded;
@@ -13,9 +14,7 @@ use super::{
     operator::Operator,
 };
 use crate::{
-    model::{Presence, Probe},
     pages::{form, format::NOTHING, site::Site, view::View, widgets},
-    time::Timestamp,
     web::{Refusal, input::Query},
 };
 

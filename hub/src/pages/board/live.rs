@@ -16,6 +16,7 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
+use easytier_uptime_store::{Store, StoreError, domain::Pulse};
 use futures::stream;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -23,11 +24,7 @@ use tokio::{
 };
 
 use super::snapshot::Snapshots;
-use crate::{
-    model::Pulse,
-    store::{Store, StoreError},
-    web::{Closing, Refusal},
-};
+use crate::web::{Closing, Refusal};
 
 /// How often the store is polled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -184,11 +181,9 @@ pub async fn events(State(live): State<Arc<Live>>, Extension(closing): Extension
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        crypto::HubKey,
-        model::PeerSpec,
-        store::{Location, StoreOptions},
-        time::Timestamp,
+    use easytier_uptime_store::{
+        HubKey, Location, StoreOptions,
+        domain::{PeerSpec, Timestamp},
     };
 
     /// A poller after its first poll, and a listener.

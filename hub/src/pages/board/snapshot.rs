@@ -6,13 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Mutex;
-
-use crate::{
-    model::NodeView,
-    store::{Store, StoreError},
-    time::Timestamp,
+use easytier_uptime_store::{
+    Store, StoreError,
+    domain::{NodeView, Timestamp},
 };
+use tokio::sync::Mutex;
 
 /// How long a snapshot is served.
 const LIFETIME: Duration = Duration::from_secs(1);

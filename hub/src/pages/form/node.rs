@@ -2,12 +2,12 @@
 //! them.
 
 use easytier_probe::{Scheme, Secret};
+use easytier_uptime_store::domain::PeerSpec;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{Fields, Input};
 use crate::{
-    model::PeerSpec,
     pages::language::Texts,
     service::{FieldError, FieldProblem, NodeFields},
 };

@@ -15,6 +15,8 @@ impl Language {
             Stage::Ping => ("ping", "Ping"),
             Stage::Route => ("route information", "路由信息"),
             Stage::Relay => ("relay", "中继"),
+            // A stage of a newer library.
+            _ => (stage.as_str(), stage.as_str()),
         };
         self.pick(english, chinese)
     }
@@ -45,7 +47,24 @@ impl Language {
             FailureCode::Internal => ("Internal error of the probe", "探针内部错误"),
             FailureCode::ProbeUnreachable => ("Probe has no network", "探针网络不可用"),
             FailureCode::MissedWindow => ("Check could not start in time", "检测未能按时开始"),
+            // A code of a newer library.
+            _ => ("Check failed", "检测失败"),
         };
         self.pick(english, chinese)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_a_text_of_its_own() {
+        for code in FailureCode::ALL {
+            for language in Language::ALL {
+                let is_same = |other: &&FailureCode| language.failure(**other) == language.failure(*code);
+                assert_eq!(FailureCode::ALL.iter().filter(is_same).count(), 1, "{code} in {}", language.name());
+            }
+        }
     }
 }

@@ -6,9 +6,10 @@ mod texts;
 mod times;
 
 use axum::http::{HeaderMap, header};
+use easytier_uptime_store::domain::{Presence, Verdict};
 
 pub use self::texts::Texts;
-use crate::{consensus::Verdict, model::Presence, web::cookie};
+use crate::web::cookie;
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

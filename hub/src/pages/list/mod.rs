@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use easytier_probe::Scheme;
+use easytier_uptime_store::domain::{Node, PeerId, RegionStatus, RegionView, Timestamp, Verdict};
 use maud::{Markup, html};
 
 use self::{
@@ -23,12 +24,7 @@ use super::{
     view::View,
     widgets,
 };
-use crate::{
-    consensus::{Verdict, Word},
-    model::{Node, PeerId, RegionView},
-    time::Timestamp,
-    web::{Refusal, input::Query},
-};
+use crate::web::{Refusal, input::Query};
 
 pub async fn page(State(site): State<Site>, view: View, Query(query): Query<ListQuery>) -> Result<Markup, Refusal> {
     let snapshot = site.snapshots.newest().await?;
@@ -181,9 +177,9 @@ fn table_row(view: &View, row: &Row, past: Option<&Past>, now: Timestamp) -> Mar
 
 /// The latency in each region.
 fn latencies(regions: &[RegionView]) -> String {
-    let one = |view: &RegionView| match (view.word, view.response_us) {
-        (Some(Word::Online), Some(micros)) => format!("{} {}", view.region, latency(micros)),
-        (Some(Word::Online), None) => view.region.to_string(),
+    let one = |view: &RegionView| match (view.status, view.response_us) {
+        (Some(RegionStatus::Online), Some(micros)) => format!("{} {}", view.region, latency(micros)),
+        (Some(RegionStatus::Online), None) => view.region.to_string(),
         _ => format!("{} –", view.region),
     };
     regions.iter().map(one).collect::<Vec<_>>().join(" · ")

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    model::{Grain, PeerId, RegionStats, SeriesPoint},
-    pages::chart,
-    store::{Store, StoreError},
-    time::{DAY, Timestamp},
+use easytier_uptime_store::{
+    Store, StoreError,
+    domain::{CheckStats, DAY, Grain, PeerId, SeriesPoint, Timestamp},
 };
+
+use crate::pages::chart;
 
 /// The history of one node.
 #[derive(Debug, Default)]
@@ -26,13 +26,13 @@ struct Share {
 }
 
 impl Share {
-    fn add(&mut self, stats: &RegionStats) {
+    fn add(&mut self, stats: &CheckStats) {
         self.healthy += stats.healthy_count;
         self.checks += stats.total_checks;
     }
 
     fn percentage(&self) -> Option<f64> {
-        let stats = RegionStats { healthy_count: self.healthy, total_checks: self.checks, ..RegionStats::default() };
+        let stats = CheckStats { healthy_count: self.healthy, total_checks: self.checks, ..CheckStats::default() };
         (self.checks > 0).then(|| stats.health_percentage())
     }
 }

@@ -3,12 +3,11 @@
 use std::{cmp::Ordering, collections::BTreeSet};
 
 use easytier_probe::Scheme;
+use easytier_uptime_store::domain::{NodeView, RegionStatus, RegionView, Verdict};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
 use crate::{
-    consensus::{Verdict, Word},
-    model::{NodeView, RegionView},
     pages::{board::Snapshot, language::Texts},
     web::parameter::{Text, Whole},
 };
@@ -138,8 +137,9 @@ impl ListQuery {
         let row = |view: &'a NodeView| match &self.region {
             None => Some(Row { view, region: None }),
             Some(name) => {
-                let reaches =
-                    |region: &&RegionView| region.region.as_str() == name && region.word == Some(Word::Online);
+                let reaches = |region: &&RegionView| {
+                    region.region.as_str() == name && region.status == Some(RegionStatus::Online)
+                };
                 Some(Row { view, region: Some(view.regions.iter().find(reaches)?) })
             }
         };

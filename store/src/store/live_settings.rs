@@ -1,0 +1,136 @@
+//! The live settings: the configured values, and the operator's changes in the table `tuning`. All hubs on one database
+//! share the changes; each uses what it read last.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Store, shared::Shared};
+use crate::{
+    db::args,
+    domain::{LiveSetting, LiveSettings, SettingValue, Timestamp},
+    error::StoreError,
+};
+
+impl Store {
+    /// The live settings that this hub uses now.
+    pub fn live_settings(&self) -> LiveSettings {
+        *self.shared.live_settings.borrow()
+    }
+
+    /// A receiver of the live settings and each change of them.
+    pub fn watch_live_settings(&self) -> watch::Receiver<LiveSettings> {
+        self.shared.live_settings.subscribe()
+    }
+
+    /// The live settings without the operator's changes.
+    pub fn configured_live_settings(&self) -> LiveSettings {
+        self.shared.configured
+    }
+
+    /// Where a live setting is configured, when that makes it unchangeable for the operator.
+    pub fn fixed_by(&self, setting: LiveSetting) -> Option<&str> {
+        self.shared.fixed.get(&setting).map(String::as_str)
+    }
+
+    /// Changes the live settings of all hubs on this database. This hub uses them at once, the others within seconds. A
+    /// value that equals the configured one is not stored; fixed settings do not change.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn change_live_settings(&self, wanted: &LiveSettings, now: Timestamp) -> Result<(), StoreError> {
+        let current = self.live_settings();
+        let upsert = "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) \
+                      ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at";
+        let mut tx = self.db().begin().await?;
+        for setting in LiveSetting::ALL {
+            let changed = setting.value(wanted).filter(|value| setting.value(&current).as_ref() != Some(value));
+            let Some(value) = changed else { continue };
+            if self.fixed_by(setting).is_some() {
+                continue;
+            }
+            tracing::info!(name = setting.name(), ?value, "the operator changed a setting");
+            match setting.value(&self.shared.configured).as_ref() == Some(&value) {
+                true => tx.execute("DELETE FROM tuning WHERE name = $1", args![setting.name()]).await?,
+                false => tx.execute(upsert, args![setting.name(), encode(value), now]).await?,
+            };
+        }
+        tx.commit().await?;
+        self.reload_live_settings().await
+    }
+
+    /// Reads the operator's changes, which may have been made at another hub.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn reload_live_settings(&self) -> Result<(), StoreError> {
+        reload(&self.shared).await
+    }
+}
+
+pub(super) async fn reload(shared: &Shared) -> Result<(), StoreError> {
+    let rows: Vec<(String, String)> = shared.db.all("SELECT name, value FROM tuning", vec![]).await?;
+    let mut settings = shared.configured;
+    for (name, value) in rows {
+        // A newer hub may know more settings.
+        let Some(setting) = LiveSetting::from_name(&name) else { continue };
+        if shared.fixed.contains_key(&setting) {
+            continue;
+        }
+        let is_set = decode(setting, &value).is_some_and(|value| setting.set(&mut settings, value).is_ok());
+        if !is_set {
+            tracing::warn!(name, value, "ignoring an invalid setting in the database");
+        }
+    }
+    shared.live_settings.send_if_modified(|known| std::mem::replace(known, settings) != settings);
+    Ok(())
+}
+
+/// The text form in the table: a number, with the unit `s` or `ms` for a duration.
+fn encode(value: SettingValue) -> String {
+    match value {
+        SettingValue::Count(count) => count.to_string(),
+        SettingValue::Duration(duration) if duration.subsec_nanos() == 0 => format!("{}s", duration.as_secs()),
+        SettingValue::Duration(duration) => format!("{}ms", duration.as_millis()),
+    }
+}
+
+/// Reads the text form, also with the units `m` and `h` that earlier versions wrote.
+fn decode(setting: LiveSetting, text: &str) -> Option<SettingValue> {
+    if setting == LiveSetting::FlapDamping {
+        return text.parse().ok().map(SettingValue::Count);
+    }
+    let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let millis_per_unit = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let millis = number.parse::<u64>().ok()?.checked_mul(millis_per_unit)?;
+    Some(SettingValue::Duration(Duration::from_millis(millis)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_they_were_written_and_in_all_units() {
+        let duration = |millis| SettingValue::Duration(Duration::from_millis(millis));
+        for value in [duration(1_500), duration(604_800_000)] {
+            assert_eq!(decode(LiveSetting::CheckInterval, &encode(value)), Some(value));
+        }
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("30", 30_000), ("5m", 300_000), ("168h", 604_800_000)]
+        {
+            assert_eq!(decode(LiveSetting::CheckInterval, text), Some(duration(millis)));
+        }
+        assert_eq!(decode(LiveSetting::FlapDamping, "7"), Some(SettingValue::Count(7)));
+        for text in ["", "s", "1d", "-1s", "1.5s", "99999999999999999999s"] {
+            assert_eq!(decode(LiveSetting::CheckInterval, text), None, "{text}");
+        }
+    }
+}
