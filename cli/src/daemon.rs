@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     hub::{
         config::{Database, HubConfig},
-        database::{self, Opened},
+        database,
     },
     logging::LogSettings,
     memory, print,
@@ -154,7 +154,7 @@ impl Service for Daemon {
 
     async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot get the address of the probe")?;
-        let Opened { store, .. } = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
+        let store = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
         if is_first {
             print::line(format_args!("listening on http://{address}"))?;
         }

@@ -4,8 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use easytier_probe::BackendConfig;
 use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_hub::{
-    api,
+use easytier_uptime_store::{
     model::Region,
     store::{Store, StoreError},
     upkeep::upkeep,
@@ -158,7 +157,7 @@ pub async fn run_daemon(
             }
         }
     };
-    let router = api::monitoring_router(store.clone(), Arc::clone(&vitals) as _);
+    let router = easytier_uptime_monitor::router(store.clone(), Arc::clone(&vitals) as _);
     on_ready(vitals);
     let works = async {
         tokio::join!(
@@ -174,7 +173,7 @@ pub async fn run_daemon(
             },
         );
     };
-    let served = api::serve(listener, router, stop.clone().cancelled_owned(), GRACE);
+    let served = easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), GRACE);
     let ended = async {
         let ending = ending.await;
         let _ = farewell.send(ending == Ending::Stop);

@@ -5,10 +5,10 @@ use std::{net::Ipv4Addr, time::Duration};
 use anyhow::Context;
 use easytier_probe::{CheckOptions, Checker, PeerUrl, Secret, backend::BaseUrl};
 use easytier_uptime_hub::{
-    api::ApiOptions,
+    WebOptions,
     crypto::HubKey,
     model::{PeerId, PeerSpec, Region, RegionReport},
-    password,
+    service::password,
     store::{Location, Store, StoreOptions},
     time::Timestamp,
 };
@@ -50,9 +50,8 @@ impl DemoHub {
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen at 127.0.0.1")?;
         let base_url = format!("http://{}", listener.local_addr()?).parse()?;
-        let session_key = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-        let options = ApiOptions { trusted_proxies: Vec::new(), session_key: session_key.into() };
         let checker = Checker::new(CheckOptions::default());
+        let options = WebOptions::default();
         let serving =
             serve::run(listener, store.clone(), checker, options, None, CancellationToken::new(), Duration::ZERO);
         let server = tokio::spawn(serving).abort_handle();

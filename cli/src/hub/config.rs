@@ -11,7 +11,7 @@ use std::{
 use easytier_probe::{AddressPolicy, CheckOptions, Secret};
 use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
 use easytier_uptime_hub::{
-    api::Network,
+    Network,
     consensus::Policy,
     crypto::HubKey,
     store::Retention,

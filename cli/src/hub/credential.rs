@@ -6,8 +6,8 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use easytier_uptime_hub::{
     model::{Credential, CredentialId, Issued, Region},
+    service::{Admin, CredentialRequest, MAX_NAME, ServiceError},
     store::{Conflict, Store, StoreError},
-    time::Timestamp,
     token::CredentialKind,
 };
 use serde_json::json;
@@ -105,9 +105,11 @@ pub fn run_token(command: TokenCommand, config: &HubConfig) -> anyhow::Result<Ex
     database::with(config, async |store| match command {
         TokenCommand::Create(args) => {
             let TokenArgs { name, region, server_id } = args;
-            let issued = store.create_node_token(&name, server_id.as_deref(), &region, Timestamp::now()).await;
-            let issued = issued.map_err(|error| match error {
-                StoreError::Conflict(Conflict::ProbeElsewhere) => anyhow!(
+            let admin = Admin::new(store.clone());
+            let (named, place) = (server_id.clone(), Some(region.clone()));
+            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: named, region: place };
+            let issued = admin.issue(request).await.map_err(|error| match error {
+                ServiceError::Store(StoreError::Conflict(Conflict::ProbeElsewhere)) => anyhow!(
                     "the probe '{}' is in another region than '{region}' (see 'hub token list'); name that region, or \
                      another --server-id",
                     server_id.as_deref().unwrap_or(&name)
@@ -125,7 +127,8 @@ pub fn run_key(command: KeyCommand, config: &HubConfig) -> anyhow::Result<Exit> 
     const KIND: CredentialKind = CredentialKind::Api;
     database::with(config, async |store| match command {
         KeyCommand::Create(NamedArgs { name }) => {
-            let issued = store.create_api_key(&name, Timestamp::now()).await?;
+            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region: None };
+            let issued = Admin::new(store.clone()).issue(request).await?;
             print_issued(&issued, &format!("API key {} '{name}'", issued.id))
         }
         KeyCommand::List(args) => list(store, KIND, &args).await,
@@ -137,7 +140,8 @@ pub fn run_enroll(command: EnrollCommand, config: &HubConfig) -> anyhow::Result<
     const KIND: CredentialKind = CredentialKind::Enrollment;
     database::with(config, async |store| match command {
         EnrollCommand::Create(EnrollArgs { name, region }) => {
-            let issued = store.create_enrollment_key(&name, region.as_ref(), Timestamp::now()).await?;
+            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region };
+            let issued = Admin::new(store.clone()).issue(request).await?;
             print_issued(&issued, &format!("enrollment key {} '{name}'", issued.id))
         }
         EnrollCommand::List(args) => list(store, KIND, &args).await,
@@ -153,7 +157,7 @@ fn print_issued(issued: &Issued, description: &str) -> anyhow::Result<Exit> {
 }
 
 async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::Result<Exit> {
-    let credentials = store.credentials(kind).await?;
+    let credentials = Admin::new(store.clone()).credentials(kind).await?;
     if args.json {
         let documents = credentials.iter().map(|credential| {
             json!({
@@ -189,8 +193,9 @@ async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::R
 
 /// Revokes all of them, or none if one does not exist.
 async fn revoke(store: &Store, kind: CredentialKind, args: &RevokeArgs) -> anyhow::Result<Exit> {
+    let admin = Admin::new(store.clone());
     let known: BTreeMap<CredentialId, Credential> =
-        store.credentials(kind).await?.into_iter().map(|credential| (credential.id, credential)).collect();
+        admin.credentials(kind).await?.into_iter().map(|credential| (credential.id, credential)).collect();
     let ids = args.ids.iter().copied().map(CredentialId);
     let missing: Vec<CredentialId> = ids.clone().filter(|id| !known.contains_key(id)).collect();
     if !missing.is_empty() {
@@ -198,9 +203,11 @@ async fn revoke(store: &Store, kind: CredentialKind, args: &RevokeArgs) -> anyho
     }
     for id in ids {
         let name = printable(&known[&id].name);
-        match store.revoke_credential(kind, id, Timestamp::now()).await {
+        match admin.revoke(kind, id).await {
             Ok(()) => print::line(format!("revoked {} {id} '{name}'", name_of(kind)))?,
-            Err(StoreError::NotFound(_)) => print::line(format!("{} {id} '{name}' was revoked before", name_of(kind)))?,
+            Err(ServiceError::Store(StoreError::NotFound(_))) => {
+                print::line(format!("{} {id} '{name}' was revoked before", name_of(kind)))?
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -217,8 +224,8 @@ fn name_of(kind: CredentialKind) -> &'static str {
 
 fn name(text: &str) -> Result<String, String> {
     let name = text.trim();
-    match (1..=128).contains(&name.chars().count()) && !name.contains(char::is_control) {
+    match (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains(char::is_control) {
         true => Ok(name.to_owned()),
-        false => Err("write 1 to 128 characters in one line".to_owned()),
+        false => Err(format!("write 1 to {MAX_NAME} characters in one line")),
     }
 }

@@ -12,33 +12,26 @@ use easytier_uptime_hub::{
 use super::config::{Database, HubConfig};
 use crate::runtime;
 
-/// An open database.
-pub struct Opened {
-    pub store: Store,
-    pub key: HubKey,
-}
-
 /// Opens the database, and creates it if it does not exist.
-pub async fn open(config: &HubConfig) -> anyhow::Result<Opened> {
+pub async fn open(config: &HubConfig) -> anyhow::Result<Store> {
     open_with_cache(config, USUAL_CACHE_MEBIBYTES).await
 }
 
 /// As [`open`], with another size of the cache.
-pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow::Result<Opened> {
+pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow::Result<Store> {
     let (location, key) = match &config.database {
         Database::Sqlite { path, key } => (Location::Sqlite(path.clone()), sqlite_key(path, key.as_ref())?),
         Database::Postgres { url, key } => (Location::Postgres(url.clone()), key.clone()),
     };
     let HubConfig { policy, retention, intervals, .. } = *config;
     let fixed = config.fixed.clone();
-    let options = StoreOptions { location, key: key.clone(), policy, retention, intervals, fixed, cache_mebibytes };
-    let store = Store::open(options, Timestamp::now()).await.map_err(|error| explain(error, &config.database))?;
-    Ok(Opened { store, key })
+    let options = StoreOptions { location, key, policy, retention, intervals, fixed, cache_mebibytes };
+    Store::open(options, Timestamp::now()).await.map_err(|error| explain(error, &config.database))
 }
 
 /// Checks that the database can be opened.
 pub async fn try_open(config: &HubConfig) -> anyhow::Result<()> {
-    open(config).await?.store.close().await;
+    open(config).await?.close().await;
     Ok(())
 }
 
@@ -55,7 +48,7 @@ pub fn with<T>(config: &HubConfig, command: impl AsyncFnOnce(&Store) -> anyhow::
     }
     let runtime = runtime::single_threaded()?;
     runtime.block_on(async {
-        let Opened { store, .. } = open(config).await?;
+        let store = open(config).await?;
         let outcome = command(&store).await;
         store.close().await;
         outcome

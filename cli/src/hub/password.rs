@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use easytier_probe::Secret;
-use easytier_uptime_hub::{password, time::Timestamp};
+use easytier_uptime_hub::{service::password, time::Timestamp};
 
 use super::{
     config::{self, HubConfig},

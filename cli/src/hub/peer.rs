@@ -13,8 +13,8 @@ use easytier_probe::{CheckMode, PeerUrl};
 use easytier_uptime_config::duration;
 use easytier_uptime_hub::{
     model::{PeerId, PeerRecord, PeerSpec, Region, Tag},
-    store::{Conflict, Store, StoreError},
-    time::Timestamp,
+    service::{Admin, ServiceError},
+    store::{Conflict, StoreError},
 };
 
 use self::{export::ExportArgs, import::ImportArgs, list::ListArgs};
@@ -93,9 +93,9 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
         PeerCommand::List(args) => list::run(&args, config),
         PeerCommand::Import(args) => import::run(args, config),
         PeerCommand::Export(args) => export::run(&args, config),
-        PeerCommand::Remove(args) => for_each(&args, config, "removed", async |store, id| store.delete_peer(id).await),
+        PeerCommand::Remove(args) => for_each(&args, config, "removed", async |admin, id| admin.remove_node(id).await),
         PeerCommand::Approve(args) => {
-            for_each(&args, config, "approved", async |store, id| store.set_approved(id, true, Timestamp::now()).await)
+            for_each(&args, config, "approved", async |admin, id| admin.approve_node(id).await)
         }
     }
 }
@@ -116,8 +116,8 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         ..PeerSpec::named(args.url, args.name)
     };
     database::with(config, async |store| {
-        let id = store.add_peer(&spec, Timestamp::now()).await.map_err(|error| match error {
-            StoreError::Conflict(Conflict::PeerListed) => {
+        let id = Admin::new(store.clone()).add_node(&spec).await.map_err(|error| match error {
+            ServiceError::Store(StoreError::Conflict(Conflict::PeerListed)) => {
                 anyhow!("{} is listed already, with the same network; see 'hub peer list'", spec.url)
             }
             error => error.into(),
@@ -129,17 +129,17 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
 
 /// Applies `action` to all peers, or to none if one does not exist.
 async fn apply(
-    store: &Store,
+    admin: &Admin,
     ids: &[i64],
     done: &str,
-    action: impl AsyncFn(&Store, PeerId) -> Result<(), StoreError>,
+    action: impl AsyncFn(&Admin, PeerId) -> Result<(), ServiceError>,
 ) -> anyhow::Result<()> {
     let mut records: Vec<PeerRecord> = Vec::with_capacity(ids.len());
     let mut missing = Vec::new();
     for id in BTreeSet::from_iter(ids.iter().copied().map(PeerId)) {
-        match store.peer(id).await {
+        match admin.node(id).await {
             Ok(record) => records.push(record),
-            Err(StoreError::NotFound(_)) => missing.push(id),
+            Err(ServiceError::Store(StoreError::NotFound(_))) => missing.push(id),
             Err(error) => return Err(error.into()),
         }
     }
@@ -147,7 +147,7 @@ async fn apply(
         bail!("there is no peer {}; no peer was {done}, see 'hub peer list'", joined(&missing));
     }
     for record in records {
-        action(store, record.id).await?;
+        action(admin, record.id).await?;
         print::line(format!("{done} peer {}: {}", record.id, url_and_name(&record.spec)))?;
     }
     Ok(())
@@ -157,9 +157,9 @@ fn for_each(
     args: &IdArgs,
     config: &HubConfig,
     done: &str,
-    action: impl AsyncFn(&Store, PeerId) -> Result<(), StoreError>,
+    action: impl AsyncFn(&Admin, PeerId) -> Result<(), ServiceError>,
 ) -> anyhow::Result<Exit> {
-    database::with(config, async |store| apply(store, &args.ids, done, action).await)?;
+    database::with(config, async |store| apply(&Admin::new(store.clone()), &args.ids, done, action).await)?;
     Ok(Exit::Success)
 }
 

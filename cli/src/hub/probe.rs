@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use easytier_uptime_hub::{
     model::Probe,
+    service::{Admin, ServiceError},
     store::{Conflict, Store, StoreError},
     time::Timestamp,
 };
@@ -75,9 +76,11 @@ async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<Exit> {
 
 async fn remove(store: &Store, server_id: &str) -> anyhow::Result<Exit> {
     let name = printable(server_id);
-    store.remove_probe(server_id, Timestamp::now()).await.map_err(|error| match error {
-        StoreError::NotFound(_) => anyhow!("there is no probe '{name}'; see 'hub probe list'"),
-        StoreError::Conflict(Conflict::ProbeThere) => {
+    Admin::new(store.clone()).remove_probe(server_id).await.map_err(|error| match error {
+        ServiceError::Store(StoreError::NotFound(_)) => {
+            anyhow!("there is no probe '{name}'; see 'hub probe list'")
+        }
+        ServiceError::Store(StoreError::Conflict(Conflict::ProbeThere)) => {
             anyhow!("the probe '{name}' is still online; stop it first, and wait until it is offline")
         }
         error => error.into(),

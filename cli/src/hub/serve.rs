@@ -12,10 +12,10 @@ use anyhow::Context;
 use easytier_probe::{AddressPolicy, Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
-    api::{self, ApiOptions, Vitals},
-    crypto::HubKey,
+    ProbeStatus, WebOptions,
     model::{PeerSpec, Region},
-    password,
+    serve,
+    service::password,
     store::Store,
     time::Timestamp,
     upkeep::upkeep,
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     config::{Database, HubConfig},
-    database::{self, Opened},
+    database,
 };
 use crate::{
     logging::LogSettings,
@@ -73,7 +73,7 @@ impl Service for Hub {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot get the address of the hub")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
-        let Opened { store, key } = database::open(&config).await?;
+        let store = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
             Some(local) => Some(local.prepare(&store).await?),
@@ -86,9 +86,9 @@ impl Service for Hub {
         warn_of_open_tests(config.checks.addresses, address.ip());
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
-        let options = ApiOptions { trusted_proxies: config.trusted_proxies, session_key: session_key(&key) };
+        let options = WebOptions { trusted_proxies: config.trusted_proxies };
         let checker = Checker::new(config.checks);
-        let vitals = local.as_ref().map(|probe| probe.vitals() as Arc<dyn Vitals>);
+        let status = local.as_ref().map(|probe| probe.vitals() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();
         let work = async {
             let checks = async {
@@ -96,7 +96,7 @@ impl Service for Hub {
                     probe.run(stop.clone()).await;
                 }
             };
-            let serving = run(listener, store.clone(), checker, options, vitals, stop.clone(), SHUTDOWN_TIMEOUT);
+            let serving = run(listener, store.clone(), checker, options, status, stop.clone(), SHUTDOWN_TIMEOUT);
             let (served, ()) = tokio::join!(serving, checks);
             served?;
             store.close().await;
@@ -114,22 +114,19 @@ impl Service for Hub {
     }
 }
 
-/// Serves the hub and does the upkeep of `store` until `stop`. Running requests then have `shutdown_timeout` to end. `vitals`
-/// are those of the built-in probe, if there is one.
+/// Serves the hub and does the upkeep of `store` until `stop`. Running requests then have `shutdown_timeout` to end.
+/// `status` is the status of the built-in probe, if there is one.
 pub async fn run(
     listener: TcpListener,
     store: Store,
     checker: Checker,
-    options: ApiOptions,
-    vitals: Option<Arc<dyn Vitals>>,
+    options: WebOptions,
+    status: Option<Arc<dyn ProbeStatus>>,
     stop: CancellationToken,
     shutdown_timeout: Duration,
 ) -> anyhow::Result<()> {
-    let router = match vitals {
-        Some(vitals) => api::standalone_router(store.clone(), checker, options, vitals),
-        None => api::router(store.clone(), checker, options),
-    };
-    let serving = api::serve(listener, router, stop.clone().cancelled_owned(), shutdown_timeout);
+    let router = easytier_uptime_hub::router(store.clone(), checker, options, status);
+    let serving = serve(listener, router, stop.clone().cancelled_owned(), shutdown_timeout);
     let (served, ()) = tokio::join!(serving, upkeep(store, stop.cancelled_owned()));
     served.context("the hub cannot serve")
 }
@@ -148,7 +145,7 @@ impl Local {
     }
 }
 
-/// Sets the password that is configured, or makes one at the first start, which is given to be shown.
+/// Sets the configured password, or generates one at the first start. Returns a generated password, to be printed.
 async fn admin_password(store: &Store, configured: Option<&Secret>) -> anyhow::Result<Option<Secret>> {
     let outcome = match configured {
         Some(password) => password::set(store, password, Timestamp::now()).await.map(|()| None),
@@ -199,9 +196,4 @@ fn warn_of_open_tests(addresses: AddressPolicy, listening: IpAddr) {
              ALLOW_LOCAL_PEERS is true"
         );
     }
-}
-
-/// The key that signs sessions: the same for all hubs with the same hub key.
-fn session_key(key: &HubKey) -> Secret {
-    key.derive("admin sessions").iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use easytier_probe::{FailureCode, Stage};
 
-use crate::{api::cookie::cookie, consensus::Verdict, model::Presence};
+use crate::{consensus::Verdict, model::Presence, web::cookie};
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

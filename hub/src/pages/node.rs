@@ -15,14 +15,14 @@ use super::{
     view::View,
 };
 use crate::{
-    api::{
-        error::Refusal,
-        input::{Path, Query},
-        parameter::NodePath,
-    },
     consensus::{Verdict, Word},
     model::{Event, EventKind, FailureCount, Grain, Node, RegionReport},
     time::{DAY, Timestamp},
+    web::{
+        Refusal,
+        input::{Path, Query},
+        parameter::NodePath,
+    },
 };
 
 /// How many changes are shown.

@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use easytier_uptime_hub::peer_file::{Document, csv};
+use easytier_uptime_hub::{
+    peer_file::{Access, csv},
+    service::Admin,
+    store::Store,
+};
 
 use crate::{
     exit::Exit,
@@ -49,9 +53,9 @@ enum Format {
 }
 
 pub fn run(args: &ExportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let records = database::with(config, async |store| Ok(store.export_peers().await?))?;
-    let secrets = records.iter().filter(|record| record.spec.network_secret.is_some()).count();
-    let documents: Vec<Document> = records.iter().map(|record| Document::of(record, args.with_secrets)).collect();
+    let export = async |store: &Store| Ok(Admin::new(store.clone()).export_nodes(args.with_secrets).await?);
+    let documents = database::with(config, export)?;
+    let secrets = documents.iter().filter(|document| document.access == Access::Member).count();
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&documents)? + "\n",
         Format::Csv => csv::write(&documents, args.with_secrets)?,

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use easytier_uptime_hub::{
     peer_file::{self, Placed},
-    time::Timestamp,
+    service::Admin,
 };
 
 use super::fetch;
@@ -75,7 +75,7 @@ pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         bail!("there is nothing to import: {} lists no valid peer", args.source);
     }
     let done = database::with(config, async |store| {
-        peer_file::import(store, candidates, Timestamp::now()).await.context("nothing was imported")
+        Admin::new(store.clone()).import_nodes(candidates).await.context("nothing was imported")
     })?;
     let pending =
         if done.waiting == 0 { String::new() } else { format!(", {} of them pending approval", done.waiting) };
