@@ -3,10 +3,10 @@ use uuid::Uuid;
 use crate::support::{NOW, TestStore, on_both_engines, seconds};
 
 on_both_engines! {
-    a_session_lasts_until_it_ends,
+    a_session_lasts_until_it_expires_or_is_ended,
 }
 
-async fn a_session_lasts_until_it_ends(hub: TestStore) {
+async fn a_session_lasts_until_it_expires_or_is_ended(hub: TestStore) {
     let session = hub.start_session(Uuid::new_v4(), seconds(60), NOW).await.unwrap();
     assert_eq!(session.expires_at, NOW + seconds(60));
     assert_eq!(hub.session(session.id, NOW + seconds(59)).await.unwrap(), Some(session));
