@@ -1,4 +1,4 @@
-//! The GitHub action, the workflows, and the line for cron.
+//! The GitHub action, the workflows, and the crontab example.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
@@ -19,7 +19,7 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_action_runs_what_there_is() {
+fn the_action_runs_an_existing_command() {
     let action = yaml("action.yml");
     let step = action["runs"]["steps"].as_array().unwrap().iter().rfind(|step| step["env"].is_object()).unwrap();
     let script = step["run"].as_str().unwrap();
@@ -30,7 +30,7 @@ fn the_action_runs_what_there_is() {
     for name in keys(&step["env"]).iter().filter(|name| !name.starts_with("INPUT_")) {
         assert_setting(&usage, name);
     }
-    // Each input is used, and each that is used is there.
+    // Every input is used, and every used input exists.
     let text = read("action.yml");
     let used = text.split("${{ inputs.").skip(1).map(|rest| rest.split(' ').next().unwrap());
     assert_eq!(keys(&action["inputs"]), used.collect());
@@ -57,7 +57,7 @@ fn the_own_workflow_pins_its_actions_and_may_only_read() {
 }
 
 #[test]
-fn the_workflow_gives_the_action_inputs_that_it_has() {
+fn the_workflow_uses_existing_inputs_of_the_action() {
     let (action, workflow) = (yaml("action.yml"), yaml("deploy/github-workflow.example.yml"));
     let jobs = workflow["jobs"].as_object().unwrap().values();
     let steps = jobs.flat_map(|job| job["steps"].as_array().unwrap());
@@ -70,13 +70,13 @@ fn the_workflow_gives_the_action_inputs_that_it_has() {
 }
 
 #[test]
-fn the_line_for_cron_runs_what_there_is() {
+fn the_crontab_example_runs_an_existing_command() {
     let text = read("deploy/crontab.example");
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines.len(), 1);
     let (_, command) = lines[0].split_once(" easytier-uptime ").unwrap();
     assert_command(&command.split_whitespace().take_while(|word| !word.starts_with('>')).collect::<Vec<_>>());
-    // The file that it tells to write.
+    // The configuration file in the example.
     for line in text.lines().filter_map(|line| line.strip_prefix("#   ")) {
         let (key, _) = line.split_once(" = ").unwrap();
         assert!(Setting::all().any(|setting| setting.key() == key), "there is no setting {key}");

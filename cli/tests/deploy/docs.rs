@@ -1,5 +1,5 @@
-//! What is written for people: the commands, flags, variables and log messages in it are the program's own, and what it
-//! says of moving house holds.
+//! The documentation: its commands, flags, variables and log messages exist in the program, and its instructions for moving
+//! a hub work.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ const PAGES: [&str; 2] = ["README.md", "docs/distributed.md"];
 /// Variables that are not settings.
 const OTHERS: [&str; 1] = ["NETWORK_SECRET"];
 
-/// The lines of fenced blocks, joined where they go on.
+/// The lines of fenced blocks, with continued lines joined.
 fn commands(page: &str) -> Vec<String> {
     let text = read(page).replace("\\\n", " ");
     let blocks = text.split("\n```").skip(1).step_by(2);
@@ -35,7 +35,7 @@ fn spans(text: &str) -> Vec<&str> {
     text.split("\n```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2)).collect()
 }
 
-/// What follows the program's name in a line, up to where the shell ends a command.
+/// The arguments after the name of the program in a line, up to the end of the shell command.
 fn invocations(line: &str) -> Vec<Vec<&str>> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_program = |word: &str| {
@@ -43,7 +43,7 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
         word == "easytier-uptime" || word.starts_with("easytier-uptime:")
     };
     let starts = words.iter().enumerate().filter(|(at, word)| {
-        // The name of an image or a package that is built, and not of what runs.
+        // The name of an image or a package, not of a command.
         is_program(word) && at.checked_sub(1).is_none_or(|before| !["--tag", "-p"].contains(&words[before]))
     });
     let ends = |word: &&&str| !(["|", "#", ">", "&&", "&"].contains(word) || word.starts_with('#'));
@@ -53,7 +53,7 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn every_command_is_one_that_there_is() {
+fn every_command_exists() {
     for page in PAGES {
         let text = read(page);
         let lines = commands(page);
@@ -68,7 +68,7 @@ fn every_command_is_one_that_there_is() {
 
 /// Code such as `hub peer export`, and `--fail-on any|all|never`.
 #[test]
-fn every_flag_and_command_in_the_text_is_one_that_there_is() {
+fn every_flag_and_command_in_the_text_exists() {
     let mut flags = BTreeSet::new();
     let mut waiting: Vec<Vec<String>> = vec![Vec::new()];
     while let Some(command) = waiting.pop() {
@@ -112,7 +112,7 @@ fn every_variable_is_a_setting() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     for page in PAGES {
         let text = read(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
@@ -130,14 +130,14 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// As GitHub makes it of a heading.
+/// The anchor that GitHub makes from a heading.
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = words.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// All of our own code, with the texts in one line that it has in several.
+/// All of our code, with string literals that span several lines joined.
 fn sources() -> String {
     let mut text = String::new();
     let mut waiting: Vec<PathBuf> = ["src", "config/src", "store/src", "hub/src", "scheduler/src", "cli/src"]
@@ -177,7 +177,7 @@ fn sources() -> String {
 }
 
 #[test]
-fn messages_are_quoted_as_the_program_says_them() {
+fn quoted_messages_exist_in_the_program() {
     let sources = sources();
     let text = read("docs/distributed.md");
     let (_, table) = text.split_once("\n## Troubleshooting\n").unwrap();
@@ -187,7 +187,7 @@ fn messages_are_quoted_as_the_program_says_them() {
     let messages = symptoms.iter().flat_map(|cells| spans(cells)).filter(|span| span.contains(' '));
     let mut found = 0;
     for message in messages.filter(|message| !message.contains("files")) {
-        // What is left out of a message is between its parts, which are of one text.
+        // An ellipsis stands for a part of the message that is left out.
         let has_all = |line: &str| {
             let mut rest = line;
             message.split('…').map(str::trim).all(|part| match rest.split_once(part) {
@@ -198,13 +198,13 @@ fn messages_are_quoted_as_the_program_says_them() {
                 None => false,
             })
         };
-        assert!(sources.lines().any(has_all), "nobody says '{message}'");
+        assert!(sources.lines().any(has_all), "no message '{message}' in the program");
         found += 1;
     }
     assert!(found > 20, "{found}");
 }
 
-/// Checks of the node with this id at a service's own API.
+/// The number of checks of the node with this id, from the API of a service.
 fn checks(service: &Service, id: i64) -> u64 {
     service.get(&format!("/api/nodes/{id}/health/stats?hours=24"), "")["data"]["total_checks"].as_u64().unwrap_or(0)
 }
@@ -220,7 +220,7 @@ fn a_standalone_becomes_a_probe_and_keeps_its_history() {
     wait_until("the standalone has checked both", || (1..=2).all(|id| checks(&standalone, id) >= 2));
     let before = [1, 2].map(|id| checks(&standalone, id));
 
-    // Another peer is first at the hub, so that the ids differ.
+    // The hub has another peer first, so that the ids differ.
     let hub = Service::start(&["hub"], &[]);
     hub.command(&["hub", "peer", "add", "tcp://127.0.0.1:2", "--name", "first"]);
     let peers = standalone.folder.path().join("peers.json");
@@ -248,6 +248,6 @@ fn a_standalone_becomes_a_probe_and_keeps_its_history() {
         let items = service.get("/api/nodes", "")["data"]["items"].as_array().cloned().unwrap_or_default();
         items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
     };
-    // By id: what stays behind is no longer checked, and what only the hub had is new here.
+    // In the order of ids: the peer that the hub does not list is no longer checked, and the hub's other peer is new.
     assert_eq!(names(&probe), ["moves", "first"]);
 }

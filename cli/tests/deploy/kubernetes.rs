@@ -53,14 +53,14 @@ impl Manifests {
     }
 }
 
-/// What there is in a document that its type does not know would be missing when it is written again.
+/// Fields that the type does not know would be missing after serialising.
 fn strictly<T: DeserializeOwned + Serialize>(document: &Value) -> T {
     let object: T = serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{error} in {document:#}"));
     assert_eq!(serde_json::to_value(&object).unwrap(), *document, "left: what Kubernetes knows of it");
     object
 }
 
-/// What runs: where it is from, its selector where it has one, its pods.
+/// A workload: its file, its selector if it has one, and its pods.
 struct Workload {
     name: String,
     selector: Option<LabelSelector>,
@@ -106,7 +106,7 @@ impl Workload {
 }
 
 #[test]
-fn every_document_is_one_that_kubernetes_knows() {
+fn every_document_is_valid() {
     let manifests = Manifests::read();
     let known = manifests.all::<Deployment>("Deployment").len()
         + manifests.all::<DaemonSet>("DaemonSet").len()
@@ -131,7 +131,7 @@ fn a_misspelt_field_is_found() {
 }
 
 #[test]
-fn workloads_are_given_settings_that_their_commands_read() {
+fn workloads_have_settings_that_their_commands_read() {
     let manifests = Manifests::read();
     for workload in workloads(&manifests) {
         let usage = workload.usage();
@@ -156,9 +156,9 @@ fn workloads_are_given_settings_that_their_commands_read() {
     }
 }
 
-/// Whoever applies the example as it is gets no deployment with secrets that everybody knows.
+/// The placeholders in the example must not become secrets of a deployment.
 #[test]
-fn no_placeholder_is_taken_for_a_secret() {
+fn placeholders_are_refused_as_secrets() {
     let manifests = Manifests::read();
     let secret = |name| manifests.named::<Secret>("Secret", name).string_data.unwrap();
     let hub = Vec::from_iter(secret("easytier-uptime-hub"));
