@@ -1,4 +1,4 @@
-//! The Dockerfile, and the files of the repository that a build needs.
+//! The Dockerfile and the files that are sent to its build.
 
 use std::process::Command;
 
@@ -11,10 +11,10 @@ use crate::{
     tool::{assert_silent, linter},
 };
 
-/// The directory for persistent data in the image.
+/// The folder of the image for persistent data.
 pub const STATE: &str = "/var/lib/easytier-uptime";
 
-/// The names and arguments of the instructions in the Dockerfile.
+/// The instructions of the Dockerfile: name and arguments.
 fn instructions() -> Vec<(String, String)> {
     let text = read("deploy/Dockerfile").replace("\\\n", " ");
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -42,12 +42,12 @@ fn words(json: &str) -> Vec<String> {
 }
 
 #[test]
-fn hadolint_finds_no_problem_in_the_dockerfile() {
+fn hadolint_finds_nothing_in_the_dockerfile() {
     assert_silent(linter("hadolint").arg(root().join("deploy/Dockerfile")));
 }
 
 #[test]
-fn the_image_runs_an_existing_command_and_not_as_root() {
+fn the_image_runs_existing_commands_and_not_as_root() {
     assert_eq!(words(&last("ENTRYPOINT")), ["easytier-uptime"]);
     let check = last("HEALTHCHECK");
     let check = words(check.split_once("CMD ").unwrap().1);
@@ -82,9 +82,9 @@ fn the_image_is_built_by_the_compiler_of_the_workspace_on_the_same_debian() {
     assert!(bases[1].contains("-debian12:"), "{bases:?}");
 }
 
-/// Files outside of the workspace's folders, above all databases and keys, must not reach the image.
+/// Other files stay out, above all databases and keys.
 #[test]
-fn the_build_context_has_only_the_files_that_a_build_needs() {
+fn only_what_a_build_needs_is_sent_to_it() {
     let ignored = read(".dockerignore");
     let lines: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines[0], "*");
@@ -92,7 +92,7 @@ fn the_build_context_has_only_the_files_that_a_build_needs() {
     let members = manifest.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
     let members: Vec<String> =
         serde_json::from_str::<Vec<Value>>(members).unwrap().iter().map(|m| m.as_str().unwrap().to_owned()).collect();
-    // Cargo requires the tests and benches that manifests declare, even if it builds none of them.
+    // Cargo requires the tests and benches that manifests declare, although it builds none of them.
     for needed in members.iter().map(String::as_str).chain([
         ".cargo",
         "Cargo.lock",
@@ -109,21 +109,21 @@ fn the_build_context_has_only_the_files_that_a_build_needs() {
     }
 }
 
-/// The action builds from source, and builds again if the hash of the sources changes.
+/// The action builds from source, and caches the program by the hash of the source.
 #[test]
-fn the_hash_of_the_action_covers_all_sources() {
+fn the_action_hashes_all_sources_of_the_program() {
     let action = read("action.yml");
     let manifest = read("Cargo.toml");
     let (_, crates) = manifest.split_once("[workspace.dependencies]").unwrap();
     let paths = crates.lines().filter_map(|line| line.split_once("path = \"")?.1.split('"').next());
     for path in paths.filter(|path| *path != ".").chain(["Cargo.lock", "cli", "src"]) {
-        assert!(action.contains(&format!(" {path} ")), "the hash of the action does not cover {path}");
+        assert!(action.contains(&format!(" {path} ")), "the action does not hash {path}");
     }
 }
 
-/// Runs the health check as the container engine does, with a service that listens at all addresses.
+/// Run as by the container engine, beside a service that listens on all addresses.
 #[test]
-fn the_health_check_shows_whether_the_service_works() {
+fn the_health_check_succeeds_only_while_the_service_works() {
     let service = Service::start(&["hub"], &[]);
     let (_, port) = service.url.rsplit_once(':').unwrap();
     let check = || {
