@@ -13,8 +13,8 @@ use easytier_probe::{
     cycle::{ListedPeers, NoSink},
     run_cycle,
 };
+use easytier_uptime_store::domain::Intervals;
 
-use easytier_uptime_store::tuning::Intervals;
 use tokio::time::Instant;
 
 use crate::{

@@ -4,11 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use easytier_probe::BackendConfig;
 use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_store::{
-    model::Region,
-    store::{Store, StoreError},
-    upkeep::upkeep,
-};
+use easytier_uptime_store::{Store, StoreError, domain::Region, upkeep};
 use tokio::{net::TcpListener, sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
 

@@ -6,10 +6,7 @@ use std::{
 };
 
 use easytier_probe::{Backend, BackendError, Origin, Peer};
-use easytier_uptime_store::{
-    store::{Listing, Store, StoreError},
-    time::Timestamp,
-};
+use easytier_uptime_store::{PeerListing, Store, StoreError, domain::Timestamp};
 use tokio::time::Instant;
 
 use crate::{
@@ -70,7 +67,8 @@ impl PeerList {
     }
 
     async fn mirror(&self, Fetched { peers, complete, version }: &Fetched) -> Result<(), StoreError> {
-        let listing = Listing { backend: &self.backend, peers, complete: *complete, forget_after: self.forget_after };
+        let listing =
+            PeerListing { backend: &self.backend, peers, complete: *complete, forget_after: self.forget_after };
         self.store.mirror_peers(listing, Timestamp::now()).await?;
         self.watch_known().await?;
         *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = *version;

@@ -4,8 +4,8 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{
-    model::{PeerScope, Region},
-    store::{Store, StoreError},
+    Store, StoreError,
+    domain::{PeerScope, Region},
 };
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ struct HubPeers {
 impl LocalProbe {
     /// A probe that checks nothing yet.
     pub async fn new(store: Store, server_id: &str, region: Region, plan: CheckPlan) -> Result<Self, StoreError> {
-        let plan = match store.tuning().intervals {
+        let plan = match store.live_settings().intervals {
             Some(intervals) => plan.with_intervals(intervals),
             None => plan,
         };
@@ -49,7 +49,7 @@ impl LocalProbe {
     /// Checks the hub's peers until it is told to stop, and begins anew when the operator changes the intervals.
     pub async fn run(self, stop: CancellationToken) {
         let Self { mut probe, peers } = self;
-        let mut tuning = peers.store.follow_tuning();
+        let mut tuning = peers.store.watch_live_settings();
         loop {
             let until = stop.child_token();
             let (identity, vitals, plan) = (probe.identity.clone(), Arc::clone(&probe.vitals), probe.plan.clone());

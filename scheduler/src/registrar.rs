@@ -8,7 +8,7 @@ use easytier_probe::{
     backend::{Registered, Registration, System},
 };
 use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_store::store::{Store, StoreError};
+use easytier_uptime_store::{Store, StoreError};
 use tokio::{
     net::{UdpSocket, lookup_host},
     time::{Instant, MissedTickBehavior, interval, sleep},

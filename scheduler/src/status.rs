@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use easytier_probe::backend::{Reported, StatusReport};
 use easytier_uptime_store::{
-    model::{self, ProbeIdentity},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{self, ProbeIdentity, Timestamp},
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -36,14 +35,14 @@ impl StatusReporter {
     /// So that the probe's own database knows that it is there, how often it checks, and what it sees.
     pub async fn note(&self) {
         let summary = self.vitals.summary();
-        let report = model::StatusReport {
+        let report = domain::StatusReport {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             response_us: summary.round_trip_ms.map(|ms| (ms * 1000.0).round() as i64),
             check_interval: Some(self.longest_pause),
             holds_sessions: self.holds_sessions,
             // As a hub is told by other probes.
             metadata: Some(json!({"total_monitored_nodes": summary.total(), "healthy_nodes": summary.online})),
-            ..model::StatusReport::default()
+            ..domain::StatusReport::default()
         };
         if let Err(error) = self.store.report_status(&self.probe, &report, Timestamp::now()).await {
             tracing::debug!(%error, "the probe's own status cannot be stored");

@@ -7,9 +7,8 @@ use easytier_probe::{
     backend::{Delivery, PER_NODE_AT_ONCE},
 };
 use easytier_uptime_store::{
-    model::ProbeId,
-    store::{Outgoing, Store, StoreError, Wanted},
-    time::Timestamp,
+    Outgoing, OutgoingFilter, Store, StoreError,
+    domain::{ProbeId, Timestamp},
 };
 use tokio::{
     sync::Notify,
@@ -161,8 +160,8 @@ impl Uploader {
         let backend = self.link.ready().await;
         // Those of which all are under way at once let a slow backend get on.
         let (wanted, at_once) = match backend.wants_every_result() {
-            true => (Wanted::Every, BATCH as usize),
-            false => (Wanted::NewestOfEachPeer, PER_NODE_AT_ONCE),
+            true => (OutgoingFilter::All, BATCH as usize),
+            false => (OutgoingFilter::NewestOfEachPeer, PER_NODE_AT_ONCE),
         };
         let outgoing = self.store.outgoing(&self.backend, self.probe, rows, wanted, BATCH).await?;
         let last = match outgoing.last() {

@@ -11,7 +11,7 @@ use chrono::Utc;
 use chrono_tz::Tz;
 use easytier_probe::BackendError;
 use easytier_uptime_monitor::ProbeStatus;
-use easytier_uptime_store::store::StoreError;
+use easytier_uptime_store::StoreError;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tokio::time::Instant;

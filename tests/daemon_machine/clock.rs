@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use easytier_probe::Scheme;
-use easytier_uptime_hub::model::PeerId;
+use easytier_uptime_store::domain::PeerId;
 use tokio::time::Instant;
 
 use crate::{

@@ -14,6 +14,10 @@ use easytier_uptime_monitor::{
         nodes::{MAX_SEARCH, search},
     },
 };
+use easytier_uptime_store::{
+    Store,
+    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, Timestamp},
+};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{
@@ -23,10 +27,7 @@ use utoipa::{
 
 use super::TAG;
 use crate::{
-    model::{Node, Page, PeerFilter, PeerId, PeerRecord},
     service::{Admin, CheckDepth, NodeChange, NodeFields, OperatorFields},
-    store::Store,
-    time::Timestamp,
     web::AdminSession,
 };
 
@@ -92,7 +93,7 @@ pub(super) async fn list(
 ) -> Answer<PublicEnvelope<Paged<AdminNode>>> {
     let page = paging.request();
     let (approved, search) = (filter.is_approved, filter.search.map(|search| search.0));
-    let filter = PeerFilter { approved, search, oldest_first: false };
+    let filter = PeerFilter { approved, search, ..PeerFilter::default() };
     let Page { items: records, total } = store.peers(&filter, page).await?;
     let ids: Vec<PeerId> = records.iter().map(|record| record.id).collect();
     let nodes = store.nodes_by_id(&ids, Timestamp::now()).await?;
