@@ -52,9 +52,9 @@ fn config(base_urls: &[&BaseUrl]) -> BackendConfig {
         node_token: Some(NODE_TOKEN.into()),
         region: Some("eu".to_owned()),
         retry: RetryPolicy {
-            rounds: 3,
+            max_rounds: 3,
             first_pause: Duration::from_millis(1),
-            longest_pause: Duration::from_millis(2),
+            max_pause: Duration::from_millis(2),
         },
         ..BackendConfig::new(base_urls.iter().copied().cloned().collect())
     }
@@ -549,7 +549,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
 
     let url = raw_backend(vec![half.clone(), half.clone(), half]).await;
     let error = client(&[&url]).peers_page(None, soon()).await.unwrap_err();
-    assert!(matches!(error, BackendError::CutOff { .. }) && error.is_retryable(), "{error}");
+    assert!(matches!(error, BackendError::ConnectionLost { .. }) && error.is_retryable(), "{error}");
 }
 
 #[tokio::test]
@@ -565,7 +565,7 @@ async fn nonsense_is_told_as_such_and_not_asked_for_again() {
     ];
     for body in nonsense {
         let (error, requests) = error_of(move |_| text(200, "text/html", body)).await;
-        assert!(matches!(error, BackendError::Nonsense { .. }) && !error.is_retryable(), "{error}");
+        assert!(matches!(error, BackendError::InvalidResponse { .. }) && !error.is_retryable(), "{error}");
         assert!(error.to_string().contains("BACKEND_BASE_URL"), "{error}");
         assert_eq!(requests.len(), 1, "{body}");
     }
@@ -731,7 +731,7 @@ async fn a_success_that_is_not_the_hubs_takes_no_results() {
     let client = client(&[&backend.url]);
     client.peers_page(None, soon()).await.unwrap();
     let error = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap_err();
-    assert!(matches!(error, BackendError::Nonsense { .. }) && !error.is_final(), "{error}");
+    assert!(matches!(error, BackendError::InvalidResponse { .. }) && !error.is_final(), "{error}");
     assert_eq!(client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap().accepted, 1);
 }
 
@@ -748,7 +748,7 @@ async fn what_answers_before_a_hub_was_ever_seen_is_not_taken_for_a_foreign_back
             })
             .await;
             let config =
-                BackendConfig { report_style: style, ask_again_after: Duration::ZERO, ..config(&[&backend.url]) };
+                BackendConfig { report_style: style, missing_retry_after: Duration::ZERO, ..config(&[&backend.url]) };
             let client = Backend::new(config).unwrap();
             if style == ReportStyle::Auto || (status, body) != (200, "{}") {
                 let error = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap_err();
@@ -897,7 +897,7 @@ async fn results_that_a_backend_was_told_to_take_and_cannot_are_kept() {
     let client = styled(ReportStyle::Results, &backend.url);
     for _ in 0..3 {
         let error = client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap_err();
-        assert!(matches!(error, BackendError::Lacking { .. }) && !error.is_final(), "{error}");
+        assert!(matches!(error, BackendError::NoSuchRoute { .. }) && !error.is_final(), "{error}");
     }
     assert_eq!((backend.requests().len(), logs.warnings_with("no such endpoint")), (1, 1), "{}", logs.text());
 }
@@ -972,7 +972,7 @@ async fn the_status_report_is_as_the_example_document_has_it() {
     };
     let reported = Backend::new(config).unwrap().report_status(&report, soon()).await.unwrap();
 
-    assert_eq!(reported, Reported::Taken);
+    assert_eq!(reported, Reported::Accepted);
     let request = &backend.requests()[0];
     assert_eq!((request.line().as_str(), request.header("x-node-token")), ("PUT /nodes/status", Some(NODE_TOKEN)));
     assert_eq!(request.body, fixture("status-report.json"));
@@ -986,7 +986,7 @@ async fn a_backend_without_status_reports_is_said_once_and_left_alone() {
         let client = client(&[&backend.url]);
         for _ in 0..3 {
             let reported = client.report_status(&StatusReport::default(), soon()).await.unwrap();
-            assert_eq!(reported, Reported::NotWanted);
+            assert_eq!(reported, Reported::Unsupported);
         }
         assert_eq!(backend.requests().len(), 1);
         assert_eq!(logs.warnings_with("PUT "), 1, "{}", logs.text());
@@ -1003,13 +1003,13 @@ async fn a_missing_endpoint_is_asked_again_when_the_time_has_come_and_not_said_a
         _ => foreign(200, json!({"code": 200, "message": "ok", "data": null})),
     })
     .await;
-    let config = BackendConfig { ask_again_after: Duration::ZERO, ..config(&[&backend.url]) };
+    let config = BackendConfig { missing_retry_after: Duration::ZERO, ..config(&[&backend.url]) };
     let client = Backend::new(config).unwrap();
     let mut outcomes = Vec::new();
     for _ in 0..3 {
         outcomes.push(client.report_status(&StatusReport::default(), soon()).await.unwrap());
     }
-    assert_eq!(outcomes, [Reported::NotWanted, Reported::NotWanted, Reported::Taken]);
+    assert_eq!(outcomes, [Reported::Unsupported, Reported::Unsupported, Reported::Accepted]);
     assert_eq!(logs.warnings_with("PUT "), 1, "{}", logs.text());
 }
 
@@ -1061,7 +1061,7 @@ async fn a_base_url_that_ends_with_api_finds_the_registry_too() {
     let backend = TestBackend::start(|_| foreign(200, json!({"code": 200, "message": "ok", "data": {}}))).await;
     let base_url: BaseUrl = format!("{}/api/", backend.url).parse().unwrap();
     let client = client(&[&base_url]);
-    assert_eq!(client.unregister("probe-1", soon()).await.unwrap(), Reported::Taken);
+    assert_eq!(client.unregister("probe-1", soon()).await.unwrap(), Reported::Accepted);
     let request = &backend.requests()[0];
     assert_eq!(request.line(), "DELETE /api/discovery/unregister/probe-1");
     assert_eq!(request.header("authorization"), Some(format!("Bearer {NODE_TOKEN}").as_str()));
@@ -1078,19 +1078,19 @@ async fn what_was_missed_before_a_hub_was_seen_is_asked_again_at_once() {
     .await;
     let client = client(&[&backend.url]);
     assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
-    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::NotWanted);
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Unsupported);
     client.peers_page(None, soon()).await.unwrap_err();
     assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
     client.peers_page(None, soon()).await.unwrap();
     assert_eq!(client.register(&registration(), soon()).await.unwrap(), Some(Registered::default()));
-    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Taken);
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Accepted);
 }
 
 #[tokio::test]
 async fn a_page_in_the_place_of_a_registry_registers_nobody() {
     let backend = TestBackend::start(|_| text(200, "text/html", "<h1>Starting</h1>")).await;
     let error = client(&[&backend.url]).register(&registration(), soon()).await.unwrap_err();
-    assert!(matches!(error, BackendError::Nonsense { .. }), "{error}");
+    assert!(matches!(error, BackendError::InvalidResponse { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -1100,7 +1100,7 @@ async fn a_backend_without_a_registry_is_left_alone() {
     let client = client(&[&backend.url]);
     for _ in 0..3 {
         assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
-        assert_eq!(client.heartbeat("probe-1", &(), soon()).await.unwrap(), Reported::NotWanted);
+        assert_eq!(client.heartbeat("probe-1", &(), soon()).await.unwrap(), Reported::Unsupported);
     }
     assert_eq!(backend.requests().len(), 1);
     assert_eq!(logs.warnings_with("discovery"), 1, "{}", logs.text());

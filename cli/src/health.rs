@@ -111,7 +111,7 @@ async fn ask(base: &BaseUrl, timeout: Duration) -> anyhow::Result<(bool, String)
         client = client.tls_certs_only([]);
     }
     let client = client.build().context("no web client")?;
-    let response = match client.get(base.endpoint("/health")).send().await {
+    let response = match client.get(base.join("/health")).send().await {
         Ok(response) => response,
         Err(error) if error.is_timeout() => return Ok((false, format!("no answer within {timeout:?}"))),
         Err(error) => return Ok((false, format!("{:#}", anyhow::Error::new(error.without_url())))),
@@ -136,7 +136,7 @@ mod tests {
             ("::", "http://[::1]:8080/"),
             ("192.0.2.7", "http://192.0.2.7:8080/"),
         ] {
-            assert_eq!(url_of(listens.parse().unwrap(), 8080).endpoint("/").as_str(), asked);
+            assert_eq!(url_of(listens.parse().unwrap(), 8080).join("/").as_str(), asked);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use easytier_probe::{
     Backend, BackendError, CheckResult,
-    backend::{Delivery, PER_NODE_AT_ONCE},
+    backend::{Delivery, MAX_CONCURRENT_NODE_REPORTS},
 };
 use easytier_uptime_hub::{
     model::ProbeId,
@@ -162,7 +162,7 @@ impl Uploader {
         // Those of which all are under way at once let a slow backend get on.
         let (wanted, at_once) = match backend.wants_every_result() {
             true => (Wanted::Every, BATCH as usize),
-            false => (Wanted::NewestOfEachPeer, PER_NODE_AT_ONCE),
+            false => (Wanted::NewestOfEachPeer, MAX_CONCURRENT_NODE_REPORTS),
         };
         let outgoing = self.store.outgoing(&self.backend, self.probe, rows, wanted, BATCH).await?;
         let last = match outgoing.last() {
