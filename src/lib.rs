@@ -7,9 +7,7 @@
 pub mod address;
 pub mod backend;
 pub mod check;
-pub mod config;
 pub mod cycle;
-pub mod duration;
 pub mod peer;
 pub mod peer_list;
 pub mod peer_url;
@@ -20,7 +18,6 @@ mod secret;
 pub use address::AddressPolicy;
 pub use backend::{Backend, BackendConfig, BackendError};
 pub use check::{CheckOptions, Checker, HeldPeer};
-pub use config::ProbeConfig;
 pub use cycle::{CycleOptions, CycleReport, PeerSource, ReportSink, run_cycle};
 pub use peer::{Access, CheckMode, Membership, Origin, Peer};
 pub use peer_url::{PeerUrl, PeerUrlError, Scheme};

@@ -8,7 +8,8 @@ mod rounds;
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, builder::BoolishValueParser};
-use easytier_probe::{AddressPolicy, CheckOptions, CheckReport, Checker, Peer, duration};
+use easytier_probe::{AddressPolicy, CheckOptions, CheckReport, Checker, Peer};
+use easytier_uptime_config::duration;
 use futures::{
     StreamExt,
     stream::{self, LocalBoxStream},

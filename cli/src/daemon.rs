@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, io::Write, net::SocketAddr};
 
 use anyhow::Context;
 use clap::Args;
-use easytier_probe::{
-    ProbeConfig,
-    config::{ConfigErrors, Reader, Sources},
-};
+use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_hub::model::Region;
 use easytier_uptime_scheduler::{DaemonOptions, Ending, SpoolLimits, Vitals, run_daemon};
 use tokio::{net::TcpListener, sync::oneshot};
@@ -135,7 +132,7 @@ pub struct Daemon {
 impl Service for Daemon {
     fn load(mut flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         flags.insert("DISTRIBUTED_MODE_ENABLED".to_owned(), "true".to_owned());
-        Self::of(&Sources::of_process(flags))
+        Self::of(&Sources::from_process(flags))
     }
 
     fn listen(&self) -> SocketAddr {
@@ -187,11 +184,11 @@ impl Daemon {
         let region = reader.optional("REGION", |text| text.parse::<Region>().map_err(|error| error.to_string()));
         if matches!(&history, Some(HubConfig { database: Database::Postgres { .. }, .. })) {
             let why = "a daemon keeps its history in a file; remove it, and name the file with DATABASE_PATH";
-            reader.refuse("DATABASE_URL", why.to_owned());
+            reader.reject("DATABASE_URL", why.to_owned());
         }
         if history.as_ref().is_some_and(|history| probe.spool_max_age > history.retention.results) {
             let why = "results are not kept that long; write less, or more for RESULT_RETENTION";
-            reader.refuse("SPOOL_MAX_AGE", why.to_owned());
+            reader.reject("SPOOL_MAX_AGE", why.to_owned());
         }
         reader.finish(())?;
         Ok(Self {

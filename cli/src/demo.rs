@@ -9,7 +9,7 @@ mod stage;
 use std::time::Duration;
 
 use clap::Args;
-use easytier_probe::duration;
+use easytier_uptime_config::duration;
 use tokio::time::{self, MissedTickBehavior};
 
 use self::{hub::DemoHub, show::Show, stage::Stage};

@@ -7,11 +7,8 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use easytier_probe::{
-    backend::BaseUrl,
-    config::{Reader, Sources, values},
-    duration,
-};
+use easytier_probe::backend::BaseUrl;
+use easytier_uptime_config::{Reader, Sources, duration, values};
 use reqwest::Client;
 use serde::Deserialize;
 
@@ -81,10 +78,10 @@ pub fn run(args: HealthArgs) -> anyhow::Result<Exit> {
 /// The service of this machine.
 fn own(sources: &Sources) -> anyhow::Result<BaseUrl> {
     let mut reader = Reader::new(sources);
-    let host = reader.value("SERVER_HOST", values::address);
+    let host = reader.value("SERVER_HOST", values::ip_address);
     let port = reader.value("SERVER_PORT", values::port);
     if port == 0 {
-        reader.refuse("SERVER_PORT", "is any that is free; name the URL that the service printed".to_owned());
+        reader.reject("SERVER_PORT", "is any that is free; name the URL that the service printed".to_owned());
     }
     reader.finish(())?;
     Ok(url_of(host, port))

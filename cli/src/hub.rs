@@ -12,7 +12,7 @@ pub mod serve;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 
 use self::{
     backup::BackupArgs,

@@ -13,7 +13,8 @@ mod text;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use easytier_probe::{Checker, CycleOptions, CycleReport, Status, duration, run_cycle};
+use easytier_probe::{Checker, CycleOptions, CycleReport, Status, run_cycle};
+use easytier_uptime_config::duration;
 
 use self::{kept::Kept, output::Output, plan::Plan};
 use crate::{

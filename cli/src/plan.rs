@@ -1,6 +1,6 @@
 //! How peers are checked by a service, from its configuration.
 
-use easytier_probe::{ProbeConfig, config::Reader};
+use easytier_uptime_config::{ProbeConfig, Reader};
 use easytier_uptime_scheduler::{CheckPlan, Schedule, schedule};
 
 /// Reads what a probe's own configuration does not validate: the schedule, and its time zone.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use easytier_probe::config::ConfigErrors;
+use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_scheduler::Ending;
 use tokio::{
     net::TcpListener,
@@ -108,7 +108,7 @@ async fn run_until_stopped<S: Service>(
             Some((next, _)) => {
                 systemd::reloading();
                 tracing::info!("beginning anew with the configuration as it is now");
-                log.filter_by(next.log());
+                log.set_filter(next.log());
                 Ending::Restart
             }
         };

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
-use easytier_probe::config::{Setting, Sources};
+use easytier_uptime_config::{Setting, Sources};
 
 /// The settings that a command takes as flags.
 pub trait Selection: 'static {
@@ -53,7 +53,7 @@ pub struct SettingFlags<S = OfACycle> {
 impl<S> SettingFlags<S> {
     /// Where the configuration of this process is from, these flags first.
     pub fn sources(self) -> Sources {
-        Sources::of_process(self.given)
+        Sources::from_process(self.given)
     }
 
     /// By name.
@@ -105,7 +105,7 @@ fn flag(setting: &'static Setting, default: Option<&'static str>) -> Arg {
     if let Some(default) = default {
         arg = arg.default_value(default);
     }
-    if setting.is_switch() {
+    if setting.is_boolean() {
         arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
     }
     arg

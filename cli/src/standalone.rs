@@ -7,10 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use easytier_probe::{
-    ProbeConfig,
-    config::{ConfigError, ConfigErrors, Reader, Sources},
-};
+use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_hub::model::{PeerSpec, Region};
 use tokio::net::TcpListener;
 
@@ -107,7 +104,7 @@ enum Standalone {
 
 impl Service for Standalone {
     fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
-        let sources = Sources::of_process(flags.clone());
+        let sources = Sources::from_process(flags.clone());
         let mut reader = Reader::new(&sources);
         let probe = ProbeConfig::read(&mut reader);
         if probe.distributed_mode_enabled {

@@ -3,7 +3,7 @@
 #[path = "../../tests/support/node.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod node;
-#[path = "../../hub/tests/support/postgres.rs"]
+#[path = "../../store/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;
 #[path = "support/hub.rs"]

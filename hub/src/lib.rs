@@ -1,19 +1,8 @@
-//! The hub: the store of peers, probes and results, and what the regions together say about a peer.
-//!
-//! Arrows run one way: `store` uses `consensus`, `ring`, `token`, `crypto` and `password`, which know no database;
-//! `model` is what goes in and out of the store. `api` serves it over HTTP, `pages` show it to
-//! people, `upkeep` looks after it.
+//! The hub over HTTP: the API, the pages that show the store to people, and the files in which peers come and go.
 
 pub mod api;
-pub mod consensus;
-pub mod crypto;
-pub mod model;
 mod pages;
 pub mod password;
 pub mod peer_file;
-pub mod ring;
-pub mod store;
-pub mod time;
-pub mod token;
-pub mod tuning;
-pub mod upkeep;
+
+pub use easytier_uptime_store::{consensus, crypto, model, ring, store, time, token, tuning, upkeep};

@@ -4,13 +4,14 @@
 mod http;
 #[path = "support/hub.rs"]
 mod hub;
-#[path = "support/mod.rs"]
+#[path = "../../store/tests/support/mod.rs"]
 mod support;
 
 use axum::http::{Request, StatusCode, request::Builder};
 use easytier_probe::{CheckMode, Secret};
 use easytier_uptime_hub::{
     model::PeerId,
+    password,
     time::{DAY, Timestamp},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -37,7 +38,7 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// A hub with a password.
 async fn start(store: TestStore) -> PublicHub {
-    store.set_admin_password(&PASSWORD.into(), Timestamp::now()).await.unwrap();
+    password::set(&store, &PASSWORD.into(), Timestamp::now()).await.unwrap();
     PublicHub::over(store).await
 }
 
@@ -216,7 +217,7 @@ async fn a_session_that_was_ended_is_over(store: TestStore) {
     assert_eq!(reply.data(), Json::Null);
     first.get("/api/admin/verify").await.refusal(StatusCode::UNAUTHORIZED);
     second.get("/api/admin/verify").await.data();
-    hub.set_admin_password(&"another".into(), Timestamp::now()).await.unwrap();
+    password::set(&hub.store, &"another".into(), Timestamp::now()).await.unwrap();
     second.get("/api/admin/verify").await.refusal(StatusCode::UNAUTHORIZED);
 }
 

@@ -2,7 +2,8 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use easytier_probe::{BackendConfig, config::Advertised};
+use easytier_probe::BackendConfig;
+use easytier_uptime_config::AdvertisedAddress;
 use easytier_uptime_hub::{
     api,
     model::Region,
@@ -35,7 +36,7 @@ pub struct DaemonOptions {
     pub server_id: String,
     pub region: Region,
     /// The address to register, where it is not that of the outbound route.
-    pub advertise: Option<Advertised>,
+    pub advertise: Option<AdvertisedAddress>,
     pub plan: CheckPlan,
     pub fetch_interval: Duration,
     /// How long a peer is watched that a backend no longer lists, when its listing need not be complete.

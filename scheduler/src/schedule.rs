@@ -8,7 +8,7 @@ use croner::{
     Cron,
     parser::{CronParser, Seconds},
 };
-use easytier_probe::duration;
+use easytier_uptime_config::duration;
 
 /// What comes before the interval in place of a cron expression.
 const EVERY: &str = "@every ";

@@ -12,6 +12,7 @@ use easytier_uptime_hub::{
     api::{self, ApiOptions},
     crypto::HubKey,
     model::{PeerId, PeerSpec, Region, RegionReport},
+    password,
     store::{Location, Store, StoreOptions},
     time::Timestamp,
     upkeep::upkeep,
@@ -47,7 +48,7 @@ impl DemoHub {
         let options = StoreOptions::new(location, HubKey::generate());
         let now = Timestamp::now();
         let store = Store::open(options, now).await.context("the demo's hub has no database")?;
-        let admin_password = store.first_admin_password(now).await?.context("a new database has a password")?;
+        let admin_password = password::first(&store, now).await?.context("a new database has a password")?;
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen at 127.0.0.1")?;
         let address = listener.local_addr()?;

@@ -7,10 +7,8 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{
-    AddressPolicy, CheckOptions, Secret,
-    config::{ConfigErrors, Reader, Sources, values},
-};
+use easytier_probe::{AddressPolicy, CheckOptions, Secret};
+use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
 use easytier_uptime_hub::{
     api::Network,
     consensus::Policy,
@@ -91,7 +89,7 @@ pub enum Database {
 impl HubConfig {
     /// Reads and validates the configuration, `flags` first.
     pub fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
-        Self::of(Sources::of_process(flags))
+        Self::of(Sources::from_process(flags))
     }
 
     pub fn of(mut sources: Sources) -> Result<Self, ConfigErrors> {
@@ -104,7 +102,7 @@ impl HubConfig {
     /// The same as a part of a configuration that has more; `None` when something is wrong with the database, which the
     /// reader then knows.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let host: IpAddr = reader.value("SERVER_HOST", values::address);
+        let host: IpAddr = reader.value("SERVER_HOST", values::ip_address);
         let listen = SocketAddr::new(host, reader.value("SERVER_PORT", values::port));
         let admin_password = reader.optional("ADMIN_PASSWORD", password::checked);
         let trusted_proxies = reader.optional("TRUSTED_PROXIES", networks).unwrap_or_default();
@@ -113,8 +111,8 @@ impl HubConfig {
             timeout: timeout.min(LONGEST_TEST),
             pings: reader.value("HEALTH_CHECK_PINGS", |text| values::number(text, 1..=100)),
             addresses: AddressPolicy {
-                allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::switch),
-                allow_local: reader.value("ALLOW_LOCAL_PEERS", values::switch),
+                allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::boolean),
+                allow_local: reader.value("ALLOW_LOCAL_PEERS", values::boolean),
             },
             ..CheckOptions::default()
         };
@@ -145,14 +143,14 @@ impl HubConfig {
 
 /// `None` when something is wrong with it, which the reader then knows.
 fn database(reader: &mut Reader<'_>) -> Option<Database> {
-    let path: PathBuf = reader.value("DATABASE_PATH", |path| Ok(path.into()));
+    let path: PathBuf = reader.value("DATABASE_PATH", values::path);
     let url = reader.optional("DATABASE_URL", values::database_url);
     let key = reader.optional("HUB_KEY", |text| HubKey::from_hex(text).map_err(|error| error.to_string()));
     let key_of_file =
         reader.optional("HUB_KEY_FILE", |path| HubKey::from_file(path.as_ref()).map_err(|error| error.to_string()));
     let given = |name: &str| !reader.is_missing(name);
     if given("HUB_KEY") && given("HUB_KEY_FILE") {
-        reader.refuse("HUB_KEY_FILE", "names a key, and HUB_KEY is one too; remove one of them".to_owned());
+        reader.reject("HUB_KEY_FILE", "names a key, and HUB_KEY is one too; remove one of them".to_owned());
         return None;
     }
     let has_key = given("HUB_KEY") || given("HUB_KEY_FILE");
@@ -176,7 +174,7 @@ fn networks(text: &str) -> Result<Vec<Network>, String> {
 
 #[cfg(test)]
 mod tests {
-    use easytier_probe::config::HUB_SETTINGS;
+    use easytier_uptime_config::HUB_SETTINGS;
 
     use super::*;
 

@@ -65,7 +65,7 @@ pub struct TokenArgs {
     #[arg(long, value_name = "NAME", default_value_t)]
     region: Region,
     /// The probe's own id (its SERVER_ID); without it the one under which it first reports
-    #[arg(long, value_name = "ID", value_parser = easytier_probe::config::values::server_id)]
+    #[arg(long, value_name = "ID", value_parser = easytier_uptime_config::values::server_id)]
     server_id: Option<String>,
 }
 

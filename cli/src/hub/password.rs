@@ -28,7 +28,7 @@ pub struct PasswordArgs {
 pub fn run(args: PasswordArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let new = if args.stdin { read()? } else { password::generate() };
     database::with(config, async |store| {
-        store.set_admin_password(&new, Timestamp::now()).await.context("the password was not changed")
+        password::set(store, &new, Timestamp::now()).await.context("the password was not changed")
     })?;
     if !args.stdin {
         print::line(new.expose())?;

@@ -9,7 +9,8 @@ use std::{collections::BTreeSet, fmt::Display, time::Duration};
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use easytier_probe::{CheckMode, PeerUrl, duration};
+use easytier_probe::{CheckMode, PeerUrl};
+use easytier_uptime_config::duration;
 use easytier_uptime_hub::{
     model::{PeerId, PeerRecord, PeerSpec, Region, Tag},
     store::{Conflict, Store, StoreError},

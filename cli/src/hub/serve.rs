@@ -9,11 +9,13 @@ use std::{
 };
 
 use anyhow::Context;
-use easytier_probe::{AddressPolicy, Checker, Secret, config::ConfigErrors};
+use easytier_probe::{AddressPolicy, Checker, Secret};
+use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
     api::{self, ApiOptions},
     crypto::HubKey,
     model::{PeerSpec, Region},
+    password,
     store::Store,
     time::Timestamp,
     upkeep::upkeep,
@@ -130,8 +132,8 @@ impl Local {
 /// Sets the password that is configured, or makes one at the first start, which is given to be shown.
 async fn admin_password(store: &Store, configured: Option<&Secret>) -> anyhow::Result<Option<Secret>> {
     let outcome = match configured {
-        Some(password) => store.set_admin_password(password, Timestamp::now()).await.map(|()| None),
-        None => store.first_admin_password(Timestamp::now()).await,
+        Some(password) => password::set(store, password, Timestamp::now()).await.map(|()| None),
+        None => password::first(store, Timestamp::now()).await,
     };
     outcome.context("cannot set the admin's password")
 }

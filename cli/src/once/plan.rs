@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use easytier_probe::{
-    Backend, CheckOptions, CheckResult, ProbeConfig,
+    Backend, CheckOptions, CheckResult,
     backend::{Delivery, StatusReport},
-    config::{ConfigError, ConfigErrors, Reader},
     cycle::{BackendPeers, BoxError, ListedPeers, NoSink, Page, PeerSource, ReportSink},
 };
+use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader};
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 use serde_json::Value;
 
 use crate::{

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use easytier_probe::{Scheme, config::Setting};
+use easytier_probe::Scheme;
+use easytier_uptime_config::Setting;
 
 use crate::{
     compose::node::NodeOptions,

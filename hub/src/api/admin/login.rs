@@ -22,6 +22,7 @@ use crate::{
         error::{Answer, PublicDone, PublicEnvelope, PublicRefusal, Refusal},
         input::Body,
     },
+    password,
     time::{DAY, Timestamp},
 };
 
@@ -71,7 +72,7 @@ pub(super) async fn login(
         session::own_page(&headers)?;
     }
     app.limits.logins.check(address)?;
-    if !app.store.is_admin_password(&login.password).await? {
+    if !password::matches(&app.store, &login.password).await? {
         tracing::warn!(%address, "somebody tried to log in with a wrong password");
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "the password is wrong"));
     }
