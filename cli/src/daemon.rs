@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_hub::model::Region;
-use easytier_uptime_scheduler::{DaemonOptions, Ending, SpoolLimits, Vitals, run_daemon};
+use easytier_uptime_scheduler::{DaemonOptions, Ending, ProbeMonitor, SpoolLimits, run_daemon};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -158,12 +158,12 @@ impl Service for Daemon {
             writeln!(std::io::stdout(), "listening on http://{address}")?;
         }
         tracing::info!(%address, "the probe listens");
-        let (ready, is_ready) = oneshot::channel::<std::sync::Arc<Vitals>>();
-        let on_ready = |vitals| drop(ready.send(vitals));
+        let (ready, is_ready) = oneshot::channel::<std::sync::Arc<ProbeMonitor>>();
+        let on_ready = |monitor| drop(ready.send(monitor));
         let ending = async { ending.await.unwrap_or(Ending::Stop) };
         let notify = async {
             match is_ready.await {
-                Ok(vitals) => systemd::ready(|| vitals.is_alive()).await,
+                Ok(monitor) => systemd::ready(|| monitor.is_alive()).await,
                 Err(_) => std::future::pending().await,
             }
         };

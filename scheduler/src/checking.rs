@@ -14,7 +14,7 @@ use easytier_probe::{
     run_cycle,
 };
 
-use easytier_uptime_hub::tuning::Intervals;
+use easytier_uptime_store::tuning::Intervals;
 use tokio::time::Instant;
 
 use crate::{

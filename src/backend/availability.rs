@@ -132,6 +132,16 @@ pub struct Outage {
     pub error: BackendError,
 }
 
+/// What follows from a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedCall {
+    /// Whether the log should say so: `false` if the same call failed before, or if the backend is unreachable and
+    /// another call has found that already.
+    pub is_news: bool,
+    /// When to repeat the call, as [`Availability::retry_at`].
+    pub retry_at: Instant,
+}
+
 /// What a daemon knows about its backend: which calls fail, since when, and when each may be made again.
 ///
 /// It outlives a [`Backend`](super::Backend), which is replaced when a probe enrolls. Callers report the outcome of
@@ -206,10 +216,7 @@ impl Availability {
     }
 
     /// The call failed.
-    ///
-    /// Returns whether that is news: `false` if the same call failed before, or if the backend is unreachable and
-    /// another call has found that already.
-    pub fn failed(&self, call: BackendCall, error: &BackendError) -> bool {
+    pub fn failed(&self, call: BackendCall, error: &BackendError) -> FailedCall {
         let mut calls = lock(&self.calls);
         let both_unreachable = |outage: &Outage| error.is_unreachable() && outage.error.is_unreachable();
         let is_news = !calls.iter().any(|(other, state)| {
@@ -224,10 +231,11 @@ impl Availability {
         let pause = if needs_attention { BACKOFF.pause(u32::MAX) } else { backoff };
         let minimum = if error.is_unauthorized() { UNAUTHORIZED_PAUSE } else { Duration::ZERO };
         state.not_before = Some(now + requested.max(minimum));
-        state.retry_at = Some(now + requested.max(minimum).max(pause));
+        let retry_at = now + requested.max(minimum).max(pause);
+        state.retry_at = Some(retry_at);
         let since = state.outage.as_ref().map_or(now, |outage| outage.since);
         state.outage = Some(Outage { since, error: error.clone() });
-        is_news
+        FailedCall { is_news, retry_at }
     }
 
     /// An outage, if any call fails; the first in the order of [`BackendCall`].
@@ -366,12 +374,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_news_once_until_the_call_succeeds() {
         let availability = Availability::default();
-        assert!(availability.failed(Peers, &failed(None)));
-        assert!(!availability.failed(Peers, &failed(None)));
+        assert!(availability.failed(Peers, &failed(None)).is_news);
+        assert!(!availability.failed(Peers, &failed(None)).is_news);
         // The backend is unreachable for every call.
-        assert!(!availability.failed(Status, &failed(None)));
+        assert!(!availability.failed(Status, &failed(None)).is_news);
         // Refused credentials are another problem.
-        assert!(availability.failed(Results, &unauthorized()));
+        assert!(availability.failed(Results, &unauthorized()).is_news);
 
         advance(Duration::from_secs(5)).await;
         assert_eq!(availability.answered(Peers), None);
@@ -380,6 +388,6 @@ mod tests {
         assert_eq!(availability.answered(Results), Some(Duration::from_secs(5)));
         assert_eq!(availability.answered(Results), None);
         assert!(availability.outage().is_none());
-        assert!(availability.failed(Peers, &failed(None)));
+        assert!(availability.failed(Peers, &failed(None)).is_news);
     }
 }

@@ -22,7 +22,7 @@ mod retry_after;
 mod status;
 
 pub use self::{
-    availability::{Availability, BackendCall, Outage, RetryPolicy},
+    availability::{Availability, BackendCall, FailedCall, Outage, RetryPolicy},
     base_url::{BaseUrl, BaseUrlError, is_loopback},
     client::{Backend, Reported},
     config::{BackendConfig, DEFAULT_PAGE_SIZE, ReportStyle, ReportStyleError},

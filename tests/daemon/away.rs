@@ -23,7 +23,7 @@ async fn a_hub_that_was_never_there_is_waited_for() {
     assert_eq!(http::get(&format!("{}/health", daemon.url)).await.0, 200, "that is no fault of the probe's");
     proxy.set(Fault::None);
     until("checks at the hub", async || hub.checks(peer).await > 0).await;
-    daemon.await_log("the backend does what it is asked again").await;
+    daemon.await_log("the backend answers all requests again").await;
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
 

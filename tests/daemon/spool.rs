@@ -123,7 +123,7 @@ async fn only_so_many_results_wait_and_what_is_given_up_is_counted() {
     proxy.set(Fault::Refuse);
 
     until("results given up", async || lost(&daemon, "not_delivered").await > 0.0).await;
-    daemon.await_log("given up: they waited for the backend too long, or too many did").await;
+    daemon.await_log("dropped: they waited longer than SPOOL_MAX_AGE").await;
     until("no more than a thousand to wait", async || {
         let waiting = daemon.figure("spool_results").await;
         waiting > 0.0 && waiting <= 1000.0
@@ -147,7 +147,7 @@ async fn results_wait_only_so_long_and_what_is_given_up_is_counted() {
 
     proxy.set(Fault::Answer("503 Service Unavailable\r\nx-uptime-hub: 1\r\nRetry-After: 3600"));
     until("results given up", async || lost(&daemon, "not_delivered").await >= 3.0).await;
-    daemon.await_log("given up").await;
+    daemon.await_log("dropped: they waited").await;
     until("only what is new to wait", async || {
         let (waiting, age) = (daemon.figure("spool_results").await, daemon.figure("spool_age_seconds").await);
         waiting > 0.0 && age > 0.0 && age < 5.0

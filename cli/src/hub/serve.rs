@@ -89,7 +89,7 @@ impl Service for Hub {
         let options = ApiOptions { trusted_proxies: config.trusted_proxies, session_key: session_key(&key) };
         let checker = Checker::new(config.checks);
         let router = match &local {
-            Some(probe) => api::standalone_router(store.clone(), checker, options, probe.vitals()),
+            Some(probe) => api::standalone_router(store.clone(), checker, options, probe.monitor()),
             None => api::router(store.clone(), checker, options),
         };
         let stop = CancellationToken::new();
