@@ -14,6 +14,8 @@ pub mod peer_url;
 pub mod resolve;
 pub mod result;
 mod secret;
+mod tls;
+mod wire;
 
 pub use address::AddressPolicy;
 pub use backend::{Backend, BackendConfig, BackendError};
@@ -24,6 +26,4 @@ pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};
 pub use result::{CheckReport, CheckResult, Failure, FailureCode, Latency, Stage, Status};
 pub use secret::Secret;
-
-/// The version of EasyTier whose protocol this library speaks.
-pub const EASYTIER_VERSION: &str = easytier::VERSION;
+pub use wire::EASYTIER_VERSION;

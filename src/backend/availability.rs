@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use rand::Rng;
+use rand::RngExt;
 use tokio::time::Instant;
 
 use super::error::BackendError;
@@ -55,7 +55,7 @@ impl RetryPolicy {
     /// capped `first_pause`.
     pub fn pause(&self, round: u32) -> Duration {
         let doubled = self.first_pause.saturating_mul(2_u32.saturating_pow(round));
-        doubled.min(self.max_pause).mul_f64(rand::thread_rng().gen_range(0.5..=1.0))
+        doubled.min(self.max_pause).mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 }
 
