@@ -1,6 +1,6 @@
 //! What the daemon and the standalone hub have in common: peers are checked, and the results are stored.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use easytier_probe::backend::Availability;
 use easytier_uptime_store::{
@@ -140,17 +140,15 @@ fn due_times(plan: &CheckPlan) -> Schedule {
 fn summary_line(summary: Summary, metrics: &Metrics) -> String {
     let Summary { online, offline, unknown, round_trip_ms } = summary;
     let mut line = format!("{online} online, {offline} offline, {unknown} unknown");
-    // Writing to a String cannot fail.
-    let mut append = |words: std::fmt::Arguments| drop(line.write_fmt(words));
     if let Some(ms) = round_trip_ms {
-        append(format_args!("; median round trip {ms:.1} ms"));
+        line += &format!("; median round trip {ms:.1} ms");
     }
     let (waiting, dropped) = (metrics.spool_depth(), metrics.dropped());
     if waiting > 0 {
-        append(format_args!("; {waiting} results wait for the backend"));
+        line += &format!("; {waiting} results wait for the backend");
     }
     if dropped > 0 {
-        append(format_args!("; {dropped} results dropped so far"));
+        line += &format!("; {dropped} results dropped so far");
     }
     line
 }
