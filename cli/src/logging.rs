@@ -51,7 +51,7 @@ impl Log {
 /// Starts to log to stderr.
 pub fn start(settings: &LogSettings) -> Log {
     let log = to_stderr(settings.filter(), settings.format);
-    descriptors::tell();
+    descriptors::log_limit();
     log
 }
 

@@ -1,8 +1,19 @@
-//! The hub over HTTP: the API, the pages that show the store to people, and the files in which peers come and go.
+//! The hub: probes report to it, and it shows the nodes to people and programs.
+//!
+//! Layers, bottom up: [`service`] holds the use cases, `web` what HTTP needs for them, `api` and `pages` are fronts side by
+//! side, and [`router()`] alone knows both. [`peer_file`] reads and writes lists of nodes.
 
-pub mod api;
+mod api;
 mod pages;
-pub mod password;
 pub mod peer_file;
+mod router;
+pub mod service;
+mod web;
 
+pub use easytier_uptime_monitor::{ProbeStatus, serve};
 pub use easytier_uptime_store::{consensus, crypto, model, ring, store, time, token, tuning, upkeep};
+
+pub use self::{
+    router::router,
+    web::{Network, NetworkError, WebOptions},
+};

@@ -13,7 +13,7 @@ use axum::http::{Request, StatusCode};
 use easytier_probe::{CheckResult, FailureCode};
 use easytier_uptime_hub::{
     model::{Contacts, PeerId, PeerSpec, ProbeIdentity},
-    password,
+    service::password,
     time::{DAY, Timestamp},
     tuning::{Knob, Tuning},
 };

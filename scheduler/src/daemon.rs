@@ -7,7 +7,6 @@ use easytier_probe::{
     backend::{Availability, BackendCall},
 };
 use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_hub::api;
 use easytier_uptime_store::{
     model::Region,
     store::{Store, StoreError},
@@ -191,7 +190,7 @@ impl Daemon {
             self;
         let jobs = vec![fetch.clone(), report.clone()];
         let start = first_fetch(&backend, fetch, report, self.fetch_interval);
-        let router = api::monitoring_router(store.clone(), monitor as _);
+        let router = easytier_uptime_monitor::router(store.clone(), monitor as _);
         let stop_when_ended = async {
             let ending = ending.await;
             stop.cancel();
@@ -210,7 +209,7 @@ impl Daemon {
             }
         };
         let (served, ..) = tokio::join!(
-            api::serve(listener, router, stop.clone().cancelled_owned(), SERVE_GRACE),
+            easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), SERVE_GRACE),
             end_presence,
             probe.run(jobs, stop.clone()),
             uploader.run(spool, stop.clone()),

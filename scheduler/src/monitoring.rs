@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use easytier_probe::backend::{Availability, Outage};
-use easytier_uptime_hub::api;
+use easytier_uptime_monitor::ProbeStatus;
 use prometheus_client::registry::Registry;
 
 use crate::{health::Health, metrics::Metrics, observer::Summary, overview::Overview};
@@ -33,7 +33,7 @@ impl ProbeMonitor {
     }
 }
 
-impl api::Vitals for ProbeMonitor {
+impl ProbeStatus for ProbeMonitor {
     /// A backend that is away does not make the probe unhealthy: the checks go on, and a restart would not help.
     fn health(&self) -> Result<String, String> {
         if let Some(problem) = self.health.storage_error() {
@@ -53,7 +53,7 @@ impl api::Vitals for ProbeMonitor {
         })
     }
 
-    fn figures(&self) -> &Registry {
+    fn metrics(&self) -> &Registry {
         let Summary { online, offline, unknown, .. } = self.overview.summary();
         self.metrics.set_watched(online, offline, unknown);
         &self.registry

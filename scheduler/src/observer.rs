@@ -135,7 +135,7 @@ impl Observer {
                     round_trips.extend(observed.round_trip);
                 }
                 Some(Status::Offline) => summary.offline += 1,
-                Some(Status::Unknown) | None => summary.unknown += 1,
+                _ => summary.unknown += 1,
             }
         }
         if !round_trips.is_empty() {

@@ -3,7 +3,10 @@
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::{config::BackendConfig, error::BackendError};
-use crate::Secret;
+use crate::{
+    Secret,
+    text::{one_line, truncate},
+};
 
 /// The maximum length of a quotation from the backend, in characters.
 const MAX_QUOTE_CHARS: usize = 200;
@@ -88,12 +91,7 @@ impl Credentials {
                 text = text.replace(secret.expose(), "[redacted]");
             }
         }
-        let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let mut quoted: String = one_line.clone().take(MAX_QUOTE_CHARS).collect();
-        if one_line.count() > MAX_QUOTE_CHARS {
-            quoted.push('…');
-        }
-        quoted
+        truncate(&one_line(&text), MAX_QUOTE_CHARS)
     }
 }
 

@@ -1,7 +1,5 @@
 //! One HTTP request and its response, without retries.
 
-use std::{error::Error, iter};
-
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -14,7 +12,10 @@ use super::{
     error::{BackendError, format_answer},
     retry_after::retry_after,
 };
-use crate::tls;
+use crate::{
+    text::{root_cause, without_secrets},
+    tls,
+};
 
 /// Our hub sends this header, with the value `1`, on every response.
 const HUB_HEADER: &str = "x-uptime-hub";
@@ -166,7 +167,7 @@ impl Http {
         match code {
             300..=399 if response.headers().contains_key(header::LOCATION) => {
                 let location = response.headers()[header::LOCATION].to_str().unwrap_or_default();
-                let location = self.credentials.quote(&without_query(location));
+                let location = self.credentials.quote(&without_secrets(location));
                 BackendError::Redirected { request: description, location }
             }
             401 | 403 => {
@@ -229,20 +230,4 @@ async fn read_prefix(response: &mut reqwest::Response) -> Vec<u8> {
         }
     }
     body
-}
-
-/// The innermost error, without the errors that wrap it.
-fn root_cause(error: &reqwest::Error) -> String {
-    let error: &(dyn Error + 'static) = error;
-    iter::successors(Some(error), |error| (**error).source()).last().map(ToString::to_string).unwrap_or_default()
-}
-
-/// A URL without query, fragment, user name and password.
-fn without_query(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        // The part before an '@' may be a password.
-        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default()),
-        None => url.to_owned(),
-    }
 }

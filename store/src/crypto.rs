@@ -1,4 +1,4 @@
-//! The hub's key, and what is sealed with it.
+//! The hub's key, and encryption with it.
 
 use std::{
     fmt, fs,
@@ -16,46 +16,67 @@ use ring::{
 
 const KEY_LEN: usize = 32;
 
-/// The key that peers' secrets are sealed with; the same for all hubs on one database.
+/// The key that encrypts the secrets in the database; the same for all hubs on one database.
 #[derive(Clone)]
 pub struct HubKey([u8; KEY_LEN]);
 
-/// Why there is no hub key.
+/// Why a hub key cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum HubKeyError {
+    /// The text is not a key.
     #[error("a hub key is 64 hexadecimal digits; make one with: openssl rand -hex 32")]
     Malformed,
+    /// The file cannot be read or created.
     #[error("{path}: {source}")]
-    File { path: String, source: io::Error },
+    File {
+        /// The path of the file.
+        path: String,
+        /// The error of the system.
+        source: io::Error,
+    },
 }
 
-/// What was sealed does not open: another key, or damaged data.
+/// Encrypted data that cannot be decrypted: it was encrypted with another key, or is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("sealed with another hub key, or damaged")]
 pub struct Unsealable;
 
 impl HubKey {
+    /// A new random key.
     pub fn generate() -> Self {
         Self(random())
     }
 
     /// The key from its 64 hexadecimal digits (`HUB_KEY`).
+    ///
+    /// # Errors
+    ///
+    /// [`HubKeyError::Malformed`] for any other text.
     pub fn from_hex(text: &str) -> Result<Self, HubKeyError> {
         let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(|_| HubKeyError::Malformed)?;
         bytes.try_into().map(Self).map_err(|_| HubKeyError::Malformed)
     }
 
     /// The key in a file (`HUB_KEY_FILE`).
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or does not hold a key.
     pub fn from_file(path: &Path) -> Result<Self, HubKeyError> {
         let text = fs::read_to_string(path)
             .map_err(|source| HubKeyError::File { path: path.display().to_string(), source })?;
         Self::from_hex(&text)
     }
 
-    /// The key in a file that only its owner can read; made when there is none.
+    /// The key in a file that only its owner can read. The file is created with a new key when it does not exist.
     ///
-    /// Two processes that start at once end up with the same key: whoever creates the file wins, and it appears under
-    /// its name only when it is whole.
+    /// Two processes that start at the same time get the same key: the first to create the file wins, and it appears
+    /// under its name only when it is complete.
+    ///
+    /// # Errors
+    ///
+    /// When the file can be neither read nor created, or does not hold a key.
     pub fn load_or_create(path: &Path) -> Result<Self, HubKeyError> {
         if !path.exists() {
             Self::generate()
@@ -79,28 +100,29 @@ impl HubKey {
         }
     }
 
-    /// A key for another purpose, of which this one cannot be told.
+    /// A key for another purpose, from which this key cannot be computed.
+    #[expect(clippy::expect_used, reason = "HKDF expands to 255 blocks, and a key is one")]
     pub fn derive(&self, purpose: &str) -> [u8; KEY_LEN] {
         let info = [purpose.as_bytes()];
         let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"easytier-uptime hub").extract(&self.0);
         let mut key = [0; KEY_LEN];
-        derived
-            .expand(&info, hkdf::HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut key))
-            .expect("HKDF gives up to 255 blocks, and this is one");
+        derived.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).expect("one block");
         key
     }
 
-    /// AES-256-GCM under a fresh nonce, which comes first. What is sealed for one `place` opens for no other.
+    /// Encrypts with AES-256-GCM; the result begins with the random nonce. It can be decrypted only with the same `place`,
+    /// so that an encrypted value cannot be moved to another column.
+    #[expect(clippy::expect_used, reason = "a secret is far shorter than the limit of AES-GCM, 64 GiB")]
     pub(crate) fn seal(&self, place: &str, secret: &Secret) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random();
         let mut text = secret.expose().as_bytes().to_vec();
         self.cipher()
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.as_bytes()), &mut text)
-            .expect("a secret is shorter than AES-GCM's limit");
+            .expect("a short secret");
         [nonce.as_slice(), &text].concat()
     }
 
+    /// Decrypts what [`Self::seal`] encrypted for the same `place`.
     pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Result<Secret, Unsealable> {
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(Unsealable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unsealable)?;
@@ -110,8 +132,9 @@ impl HubKey {
         String::from_utf8(text.to_vec()).map(Secret::from).map_err(|_| Unsealable)
     }
 
+    #[expect(clippy::expect_used, reason = "the key has the length of the cipher's keys")]
     fn cipher(&self) -> LessSafeKey {
-        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &self.0).expect("the key has the cipher's length"))
+        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &self.0).expect("32 bytes"))
     }
 }
 
@@ -121,14 +144,15 @@ impl fmt::Debug for HubKey {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Random bytes of the system, fit for keys.
+#[expect(clippy::expect_used, reason = "a system without random numbers cannot run a hub")]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
     bytes
 }
 
-/// A new file that only its owner can read.
+/// Creates a file that only its owner can read.
 pub(crate) fn create_private(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -142,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_opens_with_its_key_and_place_only() {
+    fn a_secret_can_be_decrypted_with_its_key_and_place_only() {
         let key = HubKey::generate();
         let sealed = key.seal("here", &"s3cret".into());
         assert_eq!(key.open("here", &sealed), Ok("s3cret".into()));

@@ -1,38 +1,26 @@
-//! Counters of checks over the last 24 hours, a quarter of an hour each.
+//! The counters of a peer's last 24 hours, a quarter of an hour each.
 
-use crate::time::{QUARTER, Timestamp};
+use crate::domain::{Count, QUARTER, RING_SLOTS, Timestamp};
 
-/// Counters in a ring.
-pub const SLOTS: usize = 96;
+/// The length of a slot in bytes: two 32-bit numbers.
+const SLOT_BYTES: usize = 8;
 
-/// Checks, and those that found the peer healthy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Count {
-    pub checks: u32,
-    pub healthy: u32,
-}
-
-impl Count {
-    pub fn add(&mut self, other: Count) {
-        self.checks = self.checks.saturating_add(other.checks);
-        self.healthy = self.healthy.saturating_add(other.healthy);
-    }
-}
-
-/// The last 96 quarters of an hour, newest first.
+/// The last 96 quarters of an hour, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ring {
-    /// The quarter since 1970 that the first slot counts.
+    /// The number of the quarter that the first slot counts, from 1970 on.
     newest: i64,
-    slots: [Count; SLOTS],
+    slots: [Count; RING_SLOTS],
 }
 
 impl Ring {
+    /// An empty ring whose first slot counts the quarter `newest`.
     pub fn new(newest: i64) -> Self {
-        Self { newest, slots: [Count::default(); SLOTS] }
+        Self { newest, slots: [Count::default(); RING_SLOTS] }
     }
 
-    /// Counts checks in `quarter`. A newer quarter moves the ring on; one that fell off its end is not counted.
+    /// Adds checks of the quarter `quarter`. A newer quarter moves the ring forward; a quarter older than the ring is
+    /// ignored.
     pub fn add(&mut self, quarter: i64, count: Count) {
         self.advance(quarter);
         if let Ok(age) = usize::try_from(self.newest - quarter)
@@ -42,9 +30,9 @@ impl Ring {
         }
     }
 
-    /// Moves the ring on, so that its first slot counts `quarter`; never back.
+    /// Moves the ring forward until its first slot counts `quarter`; never back.
     pub fn advance(&mut self, quarter: i64) {
-        let steps = usize::try_from(quarter - self.newest).unwrap_or(0).min(SLOTS);
+        let steps = usize::try_from(quarter - self.newest).unwrap_or(0).min(RING_SLOTS);
         if steps > 0 {
             self.slots.rotate_right(steps);
             self.slots[..steps].fill(Count::default());
@@ -52,35 +40,32 @@ impl Ring {
         }
     }
 
-    /// The counters of the 24 hours up to `now`, newest first.
-    pub fn at(mut self, now: Timestamp) -> [Count; SLOTS] {
+    /// The counters of the 24 hours up to `now`, the newest first.
+    pub fn at(mut self, now: Timestamp) -> [Count; RING_SLOTS] {
         self.advance(now.bucket(QUARTER));
         self.slots
     }
 
-    /// The oldest quarter that the ring counts.
-    pub fn oldest(newest: i64) -> i64 {
-        newest - SLOTS as i64 + 1
-    }
-
+    /// The quarter that the first slot counts.
     pub fn newest(&self) -> i64 {
         self.newest
     }
 
-    /// Little-endian 32-bit pairs, newest first.
+    /// The slots as pairs of little-endian 32-bit numbers, checks before healthy checks; the newest slot first.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.slots.iter().flat_map(|slot| [slot.checks.to_le_bytes(), slot.healthy.to_le_bytes()]).flatten().collect()
     }
 
-    /// `None` when `bytes` are no ring.
+    /// Reads what [`Self::to_bytes`] wrote; `None` when the length is wrong.
     pub fn from_bytes(newest: i64, bytes: &[u8]) -> Option<Self> {
-        if bytes.len() != SLOTS * 8 {
+        let (slots, rest) = bytes.as_chunks::<SLOT_BYTES>();
+        if slots.len() != RING_SLOTS || !rest.is_empty() {
             return None;
         }
         let mut ring = Self::new(newest);
-        for (slot, pair) in ring.slots.iter_mut().zip(bytes.chunks_exact(8)) {
-            slot.checks = u32::from_le_bytes(pair[..4].try_into().expect("four bytes"));
-            slot.healthy = u32::from_le_bytes(pair[4..].try_into().expect("four bytes"));
+        for (slot, [c0, c1, c2, c3, h0, h1, h2, h3]) in ring.slots.iter_mut().zip(slots) {
+            slot.checks = u32::from_le_bytes([*c0, *c1, *c2, *c3]);
+            slot.healthy = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
         }
         Some(ring)
     }
@@ -97,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_quarter_moves_the_ring_on() {
+    fn a_newer_quarter_moves_the_ring_forward() {
         let mut ring = Ring::new(100);
         ring.add(100, ONE);
         ring.add(102, ONE);
@@ -106,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_count_goes_to_its_own_quarter_and_too_late_a_one_nowhere() {
+    fn a_late_count_goes_to_its_own_quarter_and_one_older_than_the_ring_is_ignored() {
         let mut ring = Ring::new(200);
         ring.add(105, ONE);
         ring.add(104, ONE);
@@ -119,13 +104,13 @@ mod tests {
         let mut ring = Ring::new(100);
         ring.add(100, ONE);
         ring.advance(100_000);
-        assert_eq!(checks(&ring), [0; SLOTS]);
+        assert_eq!(checks(&ring), [0; RING_SLOTS]);
         ring.advance(50);
         assert_eq!(ring.newest, 100_000);
     }
 
     #[test]
-    fn bytes_come_back_as_they_were() {
+    fn a_ring_is_read_as_it_was_written() {
         let mut ring = Ring::new(7);
         ring.add(5, Count { checks: 180, healthy: 179 });
         assert_eq!(Ring::from_bytes(7, &ring.to_bytes()), Some(ring));

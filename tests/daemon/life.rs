@@ -97,7 +97,7 @@ async fn sighup_applies_a_valid_configuration_and_ignores_an_invalid_one() {
     daemon.await_log("Nothing changes").await;
     assert!(!daemon.log_with("at character 3").is_empty() && !daemon.log_with("STATUS_REPORT_INTERVAL").is_empty());
     await_checks(&daemon, 1, 2).await;
-    assert_eq!(daemon.log_with("beginning anew"), [""; 0]);
+    assert_eq!(daemon.log_with("restarting with the new configuration"), [""; 0]);
 
     // An address in use is invalid as well.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

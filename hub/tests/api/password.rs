@@ -1,5 +1,5 @@
 use easytier_probe::Secret;
-use easytier_uptime_hub::password;
+use easytier_uptime_hub::service::password;
 
 use crate::support::{NOW, TestStore, on_both_engines, seconds};
 

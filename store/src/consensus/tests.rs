@@ -6,14 +6,14 @@ const POLICY: Policy = Policy { confirmations: 2, fresh_intervals: 3, min_fresh:
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-fn seen(region: i64, probe: i64, word: Word, seconds_ago: i64) -> Observation {
+fn seen(region: i64, probe: i64, status: RegionStatus, seconds_ago: i64) -> Observation {
     Observation {
         region: RegionId(region),
         probe: ProbeId(probe),
-        word,
+        status,
         at: Timestamp(NOW.0 - seconds_ago * 1000),
         interval: CHECK_INTERVAL,
-        response_us: (word == Word::Online).then_some(1000 * region),
+        response_us: (status == Online).then_some(1000 * region),
     }
 }
 
@@ -25,16 +25,17 @@ fn after(observations: &[Observation]) -> State {
     advance(&State::default(), observations, all_live, &POLICY, NOW).0
 }
 
-fn word(state: &State, region: i64) -> Option<Word> {
-    state.regions.get(&RegionId(region)).and_then(|region| region.word)
+fn status(state: &State, region: i64) -> Option<RegionStatus> {
+    state.regions.get(&RegionId(region)).and_then(|region| region.status)
 }
 
-use Word::{Offline, Online};
+use RegionStatus::{Offline, Online};
 
 #[test]
 fn the_verdict_is_a_vote_of_the_fresh_regions() {
-    let vote = |words: &[Word]| {
-        let observations: Vec<_> = words.iter().zip(1..).map(|(word, region)| seen(region, region, *word, 1)).collect();
+    let vote = |statuses: &[RegionStatus]| {
+        let observations: Vec<_> =
+            statuses.iter().zip(1..).map(|(status, region)| seen(region, region, *status, 1)).collect();
         after(&observations).verdict()
     };
     assert_eq!(vote(&[]), Verdict::Unknown);
@@ -47,8 +48,8 @@ fn the_verdict_is_a_vote_of_the_fresh_regions() {
 }
 
 #[test]
-fn what_was_seen_before_the_clock_was_set_back_does_not_outweigh_what_is_seen_now() {
-    let hours_ahead = |word, hours: i64| seen(1, 1, word, -hours * 3600);
+fn evidence_from_before_the_clock_was_set_back_does_not_outweigh_new_results() {
+    let hours_ahead = |status, hours: i64| seen(1, 1, status, -hours * 3600);
     let before =
         advance(&State::default(), &[hours_ahead(Online, 2)], all_live, &POLICY, NOW + Duration::from_secs(2 * 3600)).0;
     let down = advance(&before, &[seen(1, 1, Offline, 2), seen(1, 1, Offline, 1)], all_live, &POLICY, NOW).0;
@@ -56,7 +57,7 @@ fn what_was_seen_before_the_clock_was_set_back_does_not_outweigh_what_is_seen_no
 }
 
 #[test]
-fn leaving_unknown_is_immediate_and_changing_a_known_word_takes_two_results() {
+fn leaving_unknown_is_immediate_and_changing_a_known_status_takes_two_results() {
     let up = after(&[seen(1, 1, Online, 50)]);
     assert_eq!(up.verdict(), Verdict::Up);
     let (doubted, changes) = advance(&up, &[seen(1, 1, Offline, 40)], all_live, &POLICY, NOW);
@@ -73,26 +74,26 @@ fn leaving_unknown_is_immediate_and_changing_a_known_word_takes_two_results() {
 }
 
 #[test]
-fn a_result_that_agrees_ends_the_doubt() {
+fn a_result_that_agrees_resets_the_contradictions() {
     let flapping =
         after(&[seen(1, 1, Online, 50), seen(1, 1, Offline, 40), seen(1, 1, Online, 30), seen(1, 1, Offline, 20)]);
-    assert_eq!(word(&flapping, 1), Some(Online));
+    assert_eq!(status(&flapping, 1), Some(Online));
 }
 
 #[test]
-fn a_region_is_online_when_any_of_its_probes_says_so() {
+fn a_region_is_online_when_any_of_its_probes_sees_the_peer_online() {
     let state = after(&[seen(1, 1, Online, 30), seen(1, 2, Offline, 20), seen(1, 2, Offline, 10)]);
-    assert_eq!(word(&state, 1), Some(Online));
+    assert_eq!(status(&state, 1), Some(Online));
 }
 
 #[test]
-fn another_probe_of_the_region_does_not_confirm_what_it_did_not_see() {
+fn only_results_that_contradict_the_status_count_as_contradictions() {
     let offline = after(&[seen(1, 1, Offline, 50)]);
     let blip = [seen(1, 2, Online, 40), seen(1, 1, Offline, 30), seen(1, 1, Offline, 20)];
     let (state, _) = advance(&offline, &blip, all_live, &POLICY, NOW);
-    assert_eq!(word(&state, 1), Some(Offline));
+    assert_eq!(status(&state, 1), Some(Offline));
     let (state, _) = advance(&state, &[seen(1, 2, Online, 10)], all_live, &POLICY, NOW);
-    assert_eq!(word(&state, 1), Some(Online));
+    assert_eq!(status(&state, 1), Some(Online));
 }
 
 #[test]
@@ -109,21 +110,21 @@ fn evidence_is_stale_after_three_intervals_and_never_before_a_minute() {
 }
 
 #[test]
-fn a_region_whose_probes_are_all_offline_is_no_evidence() {
+fn a_region_whose_probes_are_all_offline_does_not_count() {
     let state = after(&[seen(1, 1, Online, 10), seen(2, 2, Offline, 10)]);
     let without_2 = |probe| probe != ProbeId(2);
     let (state, _) = advance(&state, &[], without_2, &POLICY, NOW);
-    assert_eq!((state.verdict(), word(&state, 2)), (Verdict::Up, None));
+    assert_eq!((state.verdict(), status(&state, 2)), (Verdict::Up, None));
     let (state, _) = advance(&state, &[], all_live, &POLICY, NOW);
-    assert_eq!((state.verdict(), word(&state, 2)), (Verdict::Partial, Some(Offline)));
+    assert_eq!((state.verdict(), status(&state, 2)), (Verdict::Partial, Some(Offline)));
 }
 
 #[test]
 fn the_response_time_is_the_median_over_online_regions() {
-    let words = [seen(1, 1, Online, 1), seen(2, 2, Online, 1), seen(9, 9, Online, 1), seen(50, 50, Offline, 1)];
-    assert_eq!(after(&words).response_us(), Some(2000));
-    assert_eq!(after(&words[..2]).response_us(), Some(1500));
-    assert_eq!(after(&words[3..]).response_us(), None);
+    let seen = [seen(1, 1, Online, 1), seen(2, 2, Online, 1), seen(9, 9, Online, 1), seen(50, 50, Offline, 1)];
+    assert_eq!(after(&seen).response_us(), Some(2000));
+    assert_eq!(after(&seen[..2]).response_us(), Some(1500));
+    assert_eq!(after(&seen[3..]).response_us(), None);
 }
 
 fn observations(most: usize) -> impl Strategy<Value = Vec<Observation>> {
@@ -143,15 +144,15 @@ fn liveness(bits: u32) -> impl Fn(ProbeId) -> bool {
 
 proptest! {
     #[test]
-    fn the_verdict_follows_from_the_regions_words(seen in observations(30), live: u32) {
+    fn the_verdict_follows_from_the_statuses_of_the_regions(seen in observations(30), live: u32) {
         let (state, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
-        let words: Vec<Word> = state.regions.values().filter_map(|region| region.word).collect();
-        let online = words.iter().filter(|word| **word == Online).count();
+        let statuses: Vec<RegionStatus> = state.regions.values().filter_map(|region| region.status).collect();
+        let online = statuses.iter().filter(|status| **status == Online).count();
         let expected = match state.verdict() {
-            Verdict::Unknown => words.is_empty(),
-            Verdict::Down => !words.is_empty() && online == 0,
-            Verdict::Partial => online > 0 && 2 * online <= words.len(),
-            Verdict::Up => 2 * online > words.len(),
+            Verdict::Unknown => statuses.is_empty(),
+            Verdict::Down => !statuses.is_empty() && online == 0,
+            Verdict::Partial => online > 0 && 2 * online <= statuses.len(),
+            Verdict::Up => 2 * online > statuses.len(),
         };
         prop_assert!(expected);
     }
@@ -181,26 +182,26 @@ proptest! {
             .regions
             .iter()
             .flat_map(|(region, known)| known.probes.iter().map(|(probe, evidence)| (*region, *probe, *evidence)))
-            .map(|(region, probe, Evidence { word, at, interval, response_us })| {
-                let word = if word == Online { Offline } else { Online };
-                Observation { region, probe, word, at: Timestamp(at.0 - late), interval, response_us }
+            .map(|(region, probe, Evidence { status, at, interval, response_us })| {
+                let status = if status == Online { Offline } else { Online };
+                Observation { region, probe, status, at: Timestamp(at.0 - late), interval, response_us }
             })
             .collect();
         prop_assert_eq!(advance(&state, &old, all_live, &POLICY, NOW).0, state);
     }
 
     #[test]
-    fn one_result_never_turns_a_known_word_and_the_second_of_a_lone_probe_does(start: bool, age in 3i64..50) {
+    fn one_result_never_changes_a_known_status_and_the_second_of_a_lone_probe_does(start: bool, age in 3i64..50) {
         let (first, other) = if start { (Online, Offline) } else { (Offline, Online) };
         let state = after(&[seen(1, 1, first, age)]);
         let (state, _) = advance(&state, &[seen(1, 1, other, age - 1)], all_live, &POLICY, NOW);
-        prop_assert_eq!(word(&state, 1), Some(first));
+        prop_assert_eq!(status(&state, 1), Some(first));
         let (state, _) = advance(&state, &[seen(1, 1, other, age - 2)], all_live, &POLICY, NOW);
-        prop_assert_eq!(word(&state, 1), Some(other));
+        prop_assert_eq!(status(&state, 1), Some(other));
     }
 
     #[test]
-    fn without_fresh_evidence_of_a_live_probe_all_is_unknown(seen in observations(30), live: u32) {
+    fn without_fresh_evidence_of_a_live_probe_the_verdict_is_unknown(seen in observations(30), live: u32) {
         let (state, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
         prop_assert_eq!(advance(&state, &[], |_| false, &POLICY, NOW).0.verdict(), Verdict::Unknown);
         let much_later = NOW + Duration::from_secs(3600);
@@ -209,29 +210,29 @@ proptest! {
     }
 
     #[test]
-    fn probes_that_are_offline_might_as_well_have_said_nothing(seen in observations(30), live: u32) {
-        let heard: Vec<_> = seen.iter().copied().filter(|one| liveness(live)(one.probe)).collect();
+    fn results_of_offline_probes_do_not_count(seen in observations(30), live: u32) {
+        let of_live: Vec<_> = seen.iter().copied().filter(|one| liveness(live)(one.probe)).collect();
         let (with, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
-        let (without, _) = advance(&State::default(), &heard, liveness(live), &POLICY, NOW);
+        let (without, _) = advance(&State::default(), &of_live, liveness(live), &POLICY, NOW);
         for region in 1..4 {
-            prop_assert_eq!(word(&with, region), word(&without, region));
+            prop_assert_eq!(status(&with, region), status(&without, region));
         }
         prop_assert_eq!(with.verdict(), without.verdict());
     }
 
     #[test]
-    fn changes_say_exactly_what_changed(first in observations(20), second in observations(20), live: u32, later in 0u64..200) {
+    fn changes_list_exactly_the_differences(first in observations(20), second in observations(20), live: u32, later in 0u64..200) {
         let (before, _) = advance(&State::default(), &first, liveness(live), &POLICY, NOW);
         let now = NOW + Duration::from_secs(later);
         let (after, changes) = advance(&before, &second, liveness(live), &POLICY, now);
         let verdicts = changes.iter().filter(|change| matches!(change, Change::Verdict { .. })).count();
         prop_assert_eq!(verdicts, usize::from(before.verdict() != after.verdict()));
-        let regions = (1..4).filter(|region| word(&before, *region) != word(&after, *region)).count();
+        let regions = (1..4).filter(|region| status(&before, *region) != status(&after, *region)).count();
         prop_assert_eq!(changes.len(), verdicts + regions);
     }
 
     #[test]
-    fn nothing_changes_by_itself_before_the_review(seen in observations(30), live: u32) {
+    fn nothing_changes_without_results_before_the_review(seen in observations(30), live: u32) {
         let (state, _) = advance(&State::default(), &seen, liveness(live), &POLICY, NOW);
         if let Some(review) = state.review_at(&POLICY) {
             let just_before = Timestamp(review.0 - 1);
@@ -242,7 +243,7 @@ proptest! {
     }
 
     #[test]
-    fn a_state_comes_back_from_storage_as_it_was(seen in observations(30)) {
+    fn a_state_is_read_as_it_was_stored(seen in observations(30)) {
         let state = after(&seen);
         let stored = serde_json::to_string(&state).unwrap();
         prop_assert_eq!(serde_json::from_str::<State>(&stored).unwrap(), state);

@@ -1,15 +1,20 @@
-//! A copy of a SQLite database while it runs.
+//! A copy of a SQLite database while it is in use.
 
 use std::{fs, path::Path};
 
 use sqlx::Connection;
 
-use super::{Store, StoreError, engine::Db};
-use crate::crypto::create_private;
+use super::Store;
+use crate::{crypto::create_private, db::Db, error::StoreError};
 
 impl Store {
-    /// Writes a consistent copy of the database to `file`, which must not exist, and which appears when it is whole.
-    /// Nobody waits for it. The hub's key is not in it: without the key the copy's secrets cannot be read.
+    /// Writes a consistent copy of the database to `file`, without blocking other work. The file appears when it is
+    /// complete. The hub's key is not in it; without the key the secrets in the copy cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::SqliteOnly`] on PostgreSQL; [`StoreError::File`] when `file` exists or cannot be written; otherwise
+    /// when the database fails.
     pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
         let Db::Sqlite { writer, .. } = self.db() else { return Err(StoreError::SqliteOnly("backup")) };
         let failed = |source| StoreError::File { path: file.display().to_string(), source };
@@ -19,7 +24,7 @@ impl Store {
         let draft = file.with_added_extension("part");
         let Some(target) = draft.to_str() else { return Err(failed(std::io::ErrorKind::InvalidFilename.into())) };
         create_private(&draft).map_err(failed)?;
-        // A connection of its own: the readers' may not write at all, and the writer's is for results.
+        // A connection of its own: readers cannot write at all, and the writer is needed for results.
         let copied = async {
             let mut connection = sqlx::SqliteConnection::connect_with(&writer.connect_options()).await?;
             sqlx::query("VACUUM INTO $1").bind(target).execute(&mut connection).await?;

@@ -1,15 +1,14 @@
-//! Tokens and keys: made, listed, revoked, and told whom they stand for.
+//! Tokens and keys: issuing, authenticating, listing, revoking.
 
-use super::{
-    Conflict, Store, StoreError,
-    engine::{Tx, args, sql},
-    peers::clean,
-    probes, regions,
-};
+use super::{Store, regions, rows::without_nul};
 use crate::{
-    model::{Caller, Credential, CredentialId, Issued, ProbeId, ProbeIdentity, Region, RegionId},
-    time::Timestamp,
-    token::{self, CredentialKind},
+    db::{Tx, args, sql},
+    domain::{
+        Caller, Credential, CredentialId, CredentialKind, IssuedToken, ProbeId, ProbeIdentity, Region, RegionId,
+        Timestamp,
+    },
+    error::StoreError,
+    token,
 };
 
 #[derive(sqlx::FromRow)]
@@ -26,6 +25,7 @@ struct CredentialRow {
     region: Option<String>,
 }
 
+/// The columns of a [`CredentialRow`] and their tables.
 macro_rules! credential_columns {
     ($engine:ident) => {
         "c.id, c.kind, c.name, c.hash, c.created_at, c.revoked_at, c.probe_id, b.server_id, r.id AS region_id, \
@@ -72,55 +72,44 @@ impl CredentialRow {
 }
 
 impl Store {
-    /// A token for the probe `server_id` in `region`. Without a `server_id` the token's name stands for it until the
-    /// probe first reports under one of its own. A probe may have several tokens, so that one can be replaced.
-    pub async fn create_node_token(
-        &self,
-        name: &str,
-        server_id: Option<&str>,
-        region: &Region,
-        now: Timestamp,
-    ) -> Result<Issued, StoreError> {
+    /// Issues a key that lists peers without their secrets.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn create_api_key(&self, name: &str, now: Timestamp) -> Result<IssuedToken, StoreError> {
         let mut tx = self.db().begin().await?;
-        let named = server_id.is_some();
-        let server_id = clean(server_id.unwrap_or(name));
-        let region_id = regions::ensure(&mut tx, region).await?;
-        let probe = match probes::find(&mut tx, &server_id).await? {
-            None => probes::insert(&mut tx, &server_id, named, region_id, now).await?,
-            Some((probe, stands_in)) if stands_in == region_id => probe,
-            Some(_) => return Err(Conflict::ProbeElsewhere.into()),
-        };
-        let issued = insert(&mut tx, CredentialKind::Node, name, Some(probe), None, now).await?;
+        let issued = issue(&mut tx, CredentialKind::Api, name, None, None, now).await?;
         tx.commit().await?;
         Ok(issued)
     }
 
-    /// A key that lists peers, without their secrets.
-    pub async fn create_api_key(&self, name: &str, now: Timestamp) -> Result<Issued, StoreError> {
-        let mut tx = self.db().begin().await?;
-        let issued = insert(&mut tx, CredentialKind::Api, name, None, None, now).await?;
-        tx.commit().await?;
-        Ok(issued)
-    }
-
-    /// A key with which new probes get a token; in one region only when one is given.
+    /// Issues a key with which new probes get a token, in any region or only in `region`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn create_enrollment_key(
         &self,
         name: &str,
         region: Option<&Region>,
         now: Timestamp,
-    ) -> Result<Issued, StoreError> {
+    ) -> Result<IssuedToken, StoreError> {
         let mut tx = self.db().begin().await?;
         let region_id = match region {
             Some(region) => Some(regions::ensure(&mut tx, region).await?),
             None => None,
         };
-        let issued = insert(&mut tx, CredentialKind::Enrollment, name, None, region_id, now).await?;
+        let issued = issue(&mut tx, CredentialKind::Enrollment, name, None, region_id, now).await?;
         tx.commit().await?;
         Ok(issued)
     }
 
-    /// Whom a presented token or key stands for; nobody when it is unknown or revoked.
+    /// The owner of a presented token or key; `None` when it is unknown or revoked.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn authenticate(&self, presented: &str) -> Result<Option<Caller>, StoreError> {
         let Some(lookup) = token::lookup(presented) else { return Ok(None) };
         let select = sql!("SELECT ", (credential_columns), " WHERE c.lookup = $1 AND c.revoked_at IS NULL");
@@ -128,14 +117,23 @@ impl Store {
         row.filter(|row| token::matches(presented, &row.hash)).map(CredentialRow::into_caller).transpose()
     }
 
-    /// Credentials of a kind, revoked ones too, oldest first.
+    /// All tokens or keys of a kind, also the revoked ones, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn credentials(&self, kind: CredentialKind) -> Result<Vec<Credential>, StoreError> {
         let select = sql!("SELECT ", (credential_columns), " WHERE c.kind = $1 ORDER BY c.id");
         let rows: Vec<CredentialRow> = self.db().all(select, args![kind.as_str()]).await?;
         rows.into_iter().map(CredentialRow::into_credential).collect()
     }
 
-    /// Ends a credential, for good and at once.
+    /// Revokes a token or key, at once and for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no such credential or it is revoked already; otherwise when the database
+    /// fails.
     pub async fn revoke_credential(
         &self,
         kind: CredentialKind,
@@ -150,18 +148,19 @@ impl Store {
     }
 }
 
-pub(super) async fn insert(
+/// Issues a token within a transaction.
+pub(super) async fn issue(
     tx: &mut Tx,
     kind: CredentialKind,
     name: &str,
     probe: Option<ProbeId>,
     region: Option<RegionId>,
     now: Timestamp,
-) -> Result<Issued, StoreError> {
-    let (token, kept) = token::issue(kind);
+) -> Result<IssuedToken, StoreError> {
+    let (token, token::TokenHash { lookup, hash }) = token::issue(kind);
     let insert = "INSERT INTO credentials (kind, name, lookup, hash, probe_id, region_id, created_at) \
                   VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
-    let parameters = args![kind.as_str(), clean(name), kept.lookup, kept.hash.to_vec(), probe, region, now];
+    let parameters = args![kind.as_str(), without_nul(name), lookup, hash.as_ref().to_vec(), probe, region, now];
     let (id,) = tx.one(insert, parameters).await?;
-    Ok(Issued { id, token })
+    Ok(IssuedToken { id, token })
 }

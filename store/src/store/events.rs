@@ -2,14 +2,11 @@
 
 use serde_json::Value as Json;
 
-use super::{
-    Store, StoreError,
-    bulk::{Bulk, Column},
-    engine::{Tx, args, sql},
-};
+use super::Store;
 use crate::{
-    model::{Event, EventKind},
-    time::Timestamp,
+    db::{Bulk, Column, Tx, args, sql},
+    domain::{Event, EventKind, Timestamp},
+    error::StoreError,
 };
 
 static EVENTS: Bulk = Bulk::new(
@@ -25,7 +22,7 @@ static EVENTS: Bulk = Bulk::new(
     "",
 );
 
-/// A change that just happened.
+/// A change that was just noticed.
 #[derive(Debug, Clone)]
 pub(super) struct NewEvent {
     pub at: Timestamp,
@@ -36,14 +33,16 @@ pub(super) struct NewEvent {
     pub detail: Json,
 }
 
+/// The columns of an [`EventRow`].
 macro_rules! event_columns {
     ($engine:ident) => {
         "e.id, e.at, e.kind, e.subject_id, e.was, e.became, e.detail"
     };
 }
 
-/// Whether an event is shown, `$1` being whether all are, and is older than `$2`.
-macro_rules! shown_1_before_2 {
+/// The condition that an event `e` is visible and older than the id `$2`, if there is one. With `$1` all events are visible,
+/// otherwise those of approved peers and of probes.
+macro_rules! visible_before {
     ($engine:ident) => {
         "($1 OR e.kind <> 'peer' OR EXISTS (SELECT 1 FROM peers p WHERE p.id = e.subject_id AND p.approved)) \
          AND ($2 IS NULL OR e.id < $2)"
@@ -61,6 +60,7 @@ struct EventRow {
     detail: String,
 }
 
+/// Stores events.
 pub(super) async fn record(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), StoreError> {
     let values = events
         .into_iter()
@@ -73,8 +73,12 @@ pub(super) async fn record(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), Sto
 }
 
 impl Store {
-    /// Events from the newest back: of one kind and subject when they are named, older than `before` when it is.
-    /// Events of peers that are not approved or no longer there are left out unless `all`.
+    /// At most `limit` events, the newest first: all events or those of one `subject`, and only those with ids less than
+    /// `before`. Events of peers that are not approved or were deleted are left out unless `all` is set.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn events(
         &self,
         subject: Option<(EventKind, i64)>,
@@ -89,7 +93,7 @@ impl Store {
                     "SELECT ",
                     (event_columns),
                     " FROM events e WHERE ",
-                    (shown_1_before_2),
+                    (visible_before),
                     " ORDER BY e.id DESC LIMIT $3"
                 ),
                 args![all, before, limit],
@@ -99,7 +103,7 @@ impl Store {
                     "SELECT ",
                     (event_columns),
                     " FROM events e WHERE ",
-                    (shown_1_before_2),
+                    (visible_before),
                     " AND e.kind = $3 AND e.subject_id = $4 ORDER BY e.id DESC LIMIT $5"
                 ),
                 args![all, before, kind.as_str(), id, limit],
@@ -109,7 +113,11 @@ impl Store {
         rows.into_iter().map(EventRow::into_event).collect()
     }
 
-    /// The newest events of approved peers, from the newest back.
+    /// At most `limit` events of approved peers, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn peer_events(&self, limit: u32) -> Result<Vec<Event>, StoreError> {
         let select = sql!(
             "SELECT ",

@@ -1,30 +1,29 @@
-//! Batches of due peers for stateless callers.
+//! Leases: due peers for stateless callers.
 //!
-//! A region in which nobody claims has no rows in `leases`. The first claim fills them in, and so does the first one
-//! after each change of the configuration.
+//! The table `leases` has rows only for regions with such callers. The first claim of a region inserts its rows, and the
+//! first claim after each change of the list of peers updates them.
 
-use super::{
-    Store, StoreError,
-    bulk::{Bulk, Column},
-    engine::{Tx, args, sql},
-    peers::watched_from_1,
-    rows, settings,
-};
+use super::{Store, metadata, peers::checked_from_region, rows};
 use crate::{
-    model::{Claim, ClaimedPeers, PeerId, ProbeId, ProbeIdentity, RegionId},
-    time::{CLOCK_TOLERANCE, Timestamp, millis},
+    db::{Bulk, Column, Tx, args, sql},
+    domain::{CLOCK_TOLERANCE, Claim, ClaimedPeers, PeerId, ProbeId, ProbeIdentity, RegionId, Timestamp, millis},
+    error::StoreError,
 };
 
 impl Store {
-    /// Leases the next due peers of the caller's region to it, least recently checked first. Two callers never get the
-    /// same peer: on PostgreSQL rows that another claim holds are passed over, on SQLite claims take turns.
+    /// Leases due peers of the caller's region to it, the one with the oldest check first. Two callers never get the same
+    /// peer: on PostgreSQL a claim skips rows that another claim has locked, on SQLite claims run one after another.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn claim_peers(
         &self,
         caller: &ProbeIdentity,
         claim: &Claim,
         now: Timestamp,
     ) -> Result<ClaimedPeers, StoreError> {
-        self.fill_leases(caller.region_id).await?;
+        self.update_leases(caller.region_id).await?;
         let config_version = self.config_version().await?;
         let lease_expires_at = now + claim.lease;
         let due_before = now - claim.interval;
@@ -51,30 +50,30 @@ impl Store {
         Ok(ClaimedPeers { peers, more_due: rows::count(more_due), lease_expires_at, config_version })
     }
 
-    /// Brings the region's rows up to date with the list of peers.
-    async fn fill_leases(&self, region: RegionId) -> Result<(), StoreError> {
+    /// Updates the rows of a region to the current list of peers.
+    async fn update_leases(&self, region: RegionId) -> Result<(), StoreError> {
         let current = "SELECT r.id FROM regions r JOIN settings v ON v.key = 'config_version' \
                        WHERE r.id = $1 AND r.leases_version = CAST(v.value AS BIGINT)";
         if self.db().optional::<(RegionId,)>(current, args![region]).await?.is_some() {
             return Ok(());
         }
         let mut tx = self.db().begin().await?;
-        // One filler at a time; the version before the peers, so that a change in between is filled in next time.
+        // One update at a time. The version is read before the peers, so that the next claim notices a change in between.
         let lock = sql!("SELECT id FROM regions WHERE id = $1", ["" | " FOR UPDATE"]);
         tx.optional::<(RegionId,)>(lock, args![region]).await?;
-        let version = settings::config_version_in(&mut tx).await?;
+        let version = metadata::config_version(&mut tx).await?;
         let remove = sql!(
             "DELETE FROM leases WHERE region_id = $1 AND peer_id NOT IN (SELECT p.id FROM peers p WHERE ",
-            (watched_from_1),
+            (checked_from_region),
             ")"
         );
         tx.execute(remove, args![region]).await?;
-        // Peers that the region's probes check without claiming are due only when those pause.
+        // Peers that probes of the region check without claims are due only when these probes pause.
         let insert = sql!(
             "INSERT INTO leases (region_id, peer_id, checked_at, leased_at, leased_until) \
              SELECT $1, p.id, coalesce((SELECT max(l.checked_at) FROM probes b JOIN latest l ON l.probe_id = b.id \
              AND l.peer_id = p.id WHERE b.region_id = $1), 0), 0, 0 FROM peers p WHERE ",
-            (watched_from_1),
+            (checked_from_region),
             " ON CONFLICT (region_id, peer_id) DO NOTHING"
         );
         tx.execute(insert, args![region]).await?;
@@ -83,8 +82,8 @@ impl Store {
     }
 }
 
-/// A result ends the lease of its own probe, unless the check is older than the lease; a late result of a probe whose
-/// lease ran out leaves its successor's alone. In `leased_at` is the caller's tolerance for clocks.
+/// A result ends the lease of its own probe, unless the check is older than the lease. The lease of another probe, which
+/// followed an expired one, is left alone. The value of `leased_at` is the time of the check plus the clock tolerance.
 static CHECKED: Bulk = Bulk::new(
     "leases",
     &[
@@ -110,7 +109,7 @@ pub(super) struct Checked {
     pub at: Timestamp,
 }
 
-/// Notes checks in the regions where callers claim; at most one of each region and peer.
+/// Stores the times of checks in the regions that have leases; at most one check of each region and peer.
 pub(super) async fn note_checked(tx: &mut Tx, checked: Vec<Checked>) -> Result<(), StoreError> {
     let claiming: Vec<(RegionId,)> = tx.all("SELECT id FROM regions WHERE leases_version IS NOT NULL", vec![]).await?;
     let tolerance = millis(CLOCK_TOLERANCE);

@@ -3,17 +3,17 @@
 use easytier_probe::PeerUrl;
 
 use super::{
-    Store, StoreError,
-    engine::{args, sql},
-    rows::{self, like_1},
-    states,
+    Store, rings,
+    rows::{self, matches_search},
 };
 use crate::{
-    model::{Node, NodeFilter, Page, PageRequest, PeerId},
-    ring::{Count, Ring},
-    time::Timestamp,
+    db::{args, in_list, sql},
+    domain::{Count, Node, NodeFilter, Page, PageRequest, PeerId, Timestamp},
+    error::StoreError,
+    ring::Ring,
 };
 
+/// The columns of a [`NodeRow`] and their tables.
 macro_rules! node_columns {
     ($engine:ident) => {
         "p.id, p.name, p.url, p.description, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
@@ -24,21 +24,18 @@ macro_rules! node_columns {
     };
 }
 
-/// Whether a peer `p` is what the filter asks for, `$1` to `$5`. Its state is looked up only when the filter asks: a
-/// state is written with every result, so that reading those of all peers takes longer than the page itself.
-macro_rules! filtered {
-    (sqlite) => {
-        concat!(filtered!(both sqlite), "IN (SELECT value FROM json_each($5))))")
-    };
-    (postgres) => {
-        concat!(filtered!(both postgres), "= ANY($5)))")
-    };
-    (both $engine:ident) => {
+/// The condition of a [`NodeFilter`]: `$1` is the search pattern, `$2` whether the node is active, `$3` a pattern of the
+/// URL, `$4` whether any tag will do, `$5` the list of tags. States are read only when `$2` is set: they change with every
+/// result, so reading those of all peers would take longer than reading the page.
+macro_rules! matches_filter {
+    ($engine:ident) => {
         concat!(
-            like_1!($engine),
+            matches_search!($engine),
             " AND p.approved AND ($2 IS NULL OR (SELECT verdict >= 2 FROM peer_states WHERE peer_id = p.id) = $2) \
              AND ($3 IS NULL OR p.url LIKE $3) \
-             AND ($4 OR EXISTS (SELECT 1 FROM peer_tags t WHERE t.peer_id = p.id AND t.tag "
+             AND ($4 OR EXISTS (SELECT 1 FROM peer_tags t WHERE t.peer_id = p.id AND t.tag ",
+            in_list!($engine 5),
+            "))"
         )
     };
 }
@@ -71,7 +68,7 @@ struct NodeRow {
 impl NodeRow {
     fn into_node(self, now: Timestamp) -> Result<Node, StoreError> {
         let mut ring = match (self.newest, self.counts) {
-            (Some(newest), Some(counts)) => states::ring(self.id, newest, &counts)?,
+            (Some(newest), Some(counts)) => rings::decode(self.id, newest, &counts)?,
             _ => Ring::new(self.quarter),
         };
         let in_quarter = Count { checks: rows::count(self.quarter_checks), healthy: rows::count(self.quarter_healthy) };
@@ -98,7 +95,11 @@ impl NodeRow {
 }
 
 impl Store {
-    /// The public list, in the order of ids: two statements, whatever the history.
+    /// One page of the public list, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn nodes(
         &self,
         filter: &NodeFilter,
@@ -113,9 +114,9 @@ impl Store {
             tags.is_empty(),
             tags,
         ];
-        let count = sql!("SELECT count(*) FROM peers p WHERE ", (filtered));
+        let count = sql!("SELECT count(*) FROM peers p WHERE ", (matches_filter));
         let (total,): (i64,) = self.db().one(count, wanted.clone()).await?;
-        let select = sql!("SELECT ", (node_columns), " WHERE ", (filtered), " ORDER BY p.id LIMIT $6 OFFSET $7");
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $6 OFFSET $7");
         let mut parameters = wanted;
         parameters.extend(args![page.limit(), page.offset()]);
         let rows: Vec<NodeRow> = self.db().all(select, parameters).await?;
@@ -131,19 +132,27 @@ impl Store {
     }
 
     /// An approved peer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
     pub async fn node(&self, id: PeerId, now: Timestamp) -> Result<Node, StoreError> {
         let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id = $1");
         let row: Option<NodeRow> = self.db().optional(select, args![id]).await?;
         row.ok_or(StoreError::NotFound("node"))?.into_node(now)
     }
 
-    /// Those of the peers that exist, approved or not, in the order of ids: for the operator.
+    /// The peers with these ids that exist, approved or not, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn nodes_by_id(&self, ids: &[PeerId], now: Timestamp) -> Result<Vec<Node>, StoreError> {
         let select = sql!(
             "SELECT ",
             (node_columns),
             " WHERE p.id ",
-            ["IN (SELECT value FROM json_each($1))" | "= ANY($1)"],
+            (in 1),
             " ORDER BY p.id"
         );
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
@@ -152,6 +161,10 @@ impl Store {
     }
 
     /// The URL of an approved peer, for EasyTier clients.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
     pub async fn node_url(&self, id: PeerId) -> Result<PeerUrl, StoreError> {
         let select = "SELECT url FROM peers WHERE approved AND id = $1";
         let row: Option<(String,)> = self.db().optional(select, args![id]).await?;
@@ -159,6 +172,10 @@ impl Store {
     }
 
     /// The tags of approved peers, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn tags(&self) -> Result<Vec<String>, StoreError> {
         let select = "SELECT DISTINCT t.tag FROM peer_tags t JOIN peers p ON p.id = t.peer_id WHERE p.approved \
                       ORDER BY t.tag";

@@ -1,28 +1,33 @@
-//! Results on their way to a backend: those that a probe keeps here, from one row to another.
+//! The outbox of a probe: results in its local history that go to a backend. A position in the outbox is a row of results.
 
 use easytier_probe::CheckResult;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
-    engine::{args, sql},
+    Store,
     rows::{self, ResultRow, result_columns},
 };
-use crate::{model::ProbeId, time::Timestamp};
+use crate::{
+    db::{args, sql},
+    domain::{ProbeId, Timestamp},
+    error::StoreError,
+};
 
-/// A result, and the row that it is kept in. Rows are numbered as they come.
+/// A result, and its row. Rows are numbered in the order in which results were stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
+    /// The number of the row.
     pub row: i64,
-    /// With the backend's id of the peer.
+    /// The result, with the backend's id of the peer.
     pub result: CheckResult,
 }
 
-/// Which results are to go out.
+/// Selects results of the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    Every,
-    /// Only those that no newer one of the same peer follows.
+pub enum OutgoingFilter {
+    /// All results.
+    All,
+    /// Only the newest result of each peer.
     NewestOfEachPeer,
 }
 
@@ -70,15 +75,19 @@ impl OutgoingRow {
 }
 
 impl Store {
-    /// The results of `probe` in the rows after `after` up to `up_to`, oldest first and at most `limit`, of peers that
-    /// the backend knows. What a probe of another name saw is this one's too, unless a token of this database's is for
-    /// it: that one reported from elsewhere, while the others are the names that this one had before.
+    /// At most `limit` results in the rows after `after` up to `up_to`, the oldest first, of peers that the backend lists.
+    /// They are the results of `probe` and of its earlier names: of every probe without a token in this database, because
+    /// a probe with a token reported from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn outgoing(
         &self,
         backend: &str,
         probe: ProbeId,
         (after, up_to): (i64, i64),
-        wanted: Wanted,
+        filter: OutgoingFilter,
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
         let select = concat!(
@@ -90,20 +99,28 @@ impl Store {
              (SELECT probe_id FROM credentials WHERE probe_id IS NOT NULL)) \
              AND ($5 OR d.id IN (SELECT max(id) FROM results WHERE id > $2 GROUP BY peer_id)) ORDER BY d.id LIMIT $6"
         );
-        let parameters = args![backend, after, up_to, probe, wanted == Wanted::Every, limit];
+        let parameters = args![backend, after, up_to, probe, filter == OutgoingFilter::All, limit];
         let rows: Vec<OutgoingRow> = self.db().all(select, parameters).await?;
         rows.into_iter().map(OutgoingRow::into_outgoing).collect()
     }
 
     /// The newest row of results; 0 when there never was one.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn newest_result(&self) -> Result<i64, StoreError> {
         let select = sql!(["SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'results'), 0)"
             | "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM results_id"]);
         self.db().one::<(i64,)>(select, vec![]).await.map(|(newest,)| newest)
     }
 
-    /// The last row up to which every result in the rows after `after` up to `up_to` was received before `since`. Rows
-    /// come in the order of the time, so a few are looked at.
+    /// The last row, in the rows after `after` up to `up_to`, up to which every result was received before `since`. Rows
+    /// are in the order of time, so a binary search reads only a few.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn last_result_before(&self, since: Timestamp, (after, up_to): (i64, i64)) -> Result<i64, StoreError> {
         let select = "SELECT id, received_at FROM results WHERE id > $1 AND id <= $2 ORDER BY id LIMIT 1";
         let (mut low, mut high) = (after, up_to);
@@ -118,21 +135,33 @@ impl Store {
         Ok(low)
     }
 
-    /// When the first result after the row `after` came.
+    /// When the first result after the row `after` was received.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn received_after(&self, after: i64) -> Result<Option<Timestamp>, StoreError> {
         let select = "SELECT received_at FROM results WHERE id > $1 ORDER BY id LIMIT 1";
         let row: Option<(Timestamp,)> = self.db().optional(select, args![after]).await?;
         Ok(row.map(|(received_at,)| received_at))
     }
 
-    /// What [`Store::put_spool`] kept for the backend.
+    /// The spool that [`Store::put_spool`] stored for a backend.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn spool(&self, backend: &str) -> Result<Option<String>, StoreError> {
         let row: Option<(Option<String>,)> =
             self.db().optional("SELECT spool FROM backends WHERE url = $1", args![backend]).await?;
         Ok(row.and_then(|(spool,)| spool))
     }
 
-    /// Keeps what is not delivered to the backend yet, in the words of the probe.
+    /// Stores which results are not delivered to a backend yet, in a format of the caller.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn put_spool(&self, backend: &str, spool: &str) -> Result<(), StoreError> {
         let upsert = "INSERT INTO backends (url, spool) VALUES ($1, $2) \
                       ON CONFLICT (url) DO UPDATE SET spool = excluded.spool";

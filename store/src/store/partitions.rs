@@ -1,28 +1,28 @@
-//! Days of raw results on PostgreSQL: a partition each, made ahead of time and dropped when it is over.
+//! The partitions of raw results on PostgreSQL: one per day, created ahead of time and dropped when it expires.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
-use super::{StoreError, engine::Db};
-use crate::time::{DAY, Timestamp};
+use super::locks::Lock;
+use crate::{
+    db::Db,
+    domain::{DAY, Timestamp},
+    error::StoreError,
+};
 
-/// Days ahead that have a partition: a hub may be away for so long, and a probe's clock so far ahead.
-const AHEAD: i64 = 7;
+/// How many days ahead have a partition: a hub may be stopped that long, and the clock of a probe may be that far ahead.
+const DAYS_AHEAD: i64 = 7;
 
-/// The key of the advisory lock under which one hub alone makes and drops partitions.
-const LOCK: i64 = 0x6574_7570_0002;
-
-/// Makes the partitions that results may need from now on; nothing on SQLite.
+/// Creates the partitions that results may need from now on; does nothing on SQLite.
 pub(super) async fn prepare(db: &Db, keep: Duration, now: Timestamp) -> Result<(), StoreError> {
     let Db::Postgres(pool) = db else { return Ok(()) };
     let mut tx = locked(pool).await?;
     let existing = existing(&mut tx).await?;
-    let wanted = oldest_kept(keep, now)..=now.bucket(DAY) + AHEAD;
+    let wanted = oldest_kept(keep, now)..=now.bucket(DAY) + DAYS_AHEAD;
     let missing: Vec<i64> = wanted.filter(|day| !existing.contains(day)).collect();
     if !missing.is_empty() {
-        // What a wrong clock put into the default partition moves to where it belongs, and nobody adds to it
-        // meanwhile.
+        // Results that a wrong clock put into the default partition move to the new one; none may be added meanwhile.
         run(&mut tx, "LOCK TABLE results_default IN ACCESS EXCLUSIVE MODE".into()).await?;
     }
     for day in missing {
@@ -39,7 +39,7 @@ pub(super) async fn prepare(db: &Db, keep: Duration, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// Drops the days that are over; says how many.
+/// Drops the partitions of expired days; returns how many.
 pub(super) async fn drop_old(pool: &PgPool, keep: Duration, now: Timestamp) -> Result<u64, StoreError> {
     let mut tx = locked(pool).await?;
     let mut dropped = 0;
@@ -51,14 +51,15 @@ pub(super) async fn drop_old(pool: &PgPool, keep: Duration, now: Timestamp) -> R
     Ok(dropped)
 }
 
-/// The first day of which results are kept whole. A result that is just young enough may have been checked on it.
+/// The first day that has not expired: the oldest result that is kept may have been checked on it.
 pub(super) fn oldest_kept(keep: Duration, now: Timestamp) -> i64 {
     (now - keep).bucket(DAY)
 }
 
+/// A transaction that holds the lock for partitions, after waiting for it.
 async fn locked(pool: &PgPool) -> Result<Transaction<'static, Postgres>, StoreError> {
     let mut tx = pool.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(Lock::Partitions.key()).execute(&mut *tx).await?;
     Ok(tx)
 }
 
@@ -69,7 +70,7 @@ async fn existing(tx: &mut Transaction<'static, Postgres>) -> Result<BTreeSet<i6
     Ok(sqlx::query_scalar(select).fetch_all(&mut **tx).await?.into_iter().collect())
 }
 
-/// Runs a statement in which nothing but a day was filled in.
+/// Runs a statement that was built from the number of a day.
 async fn run(tx: &mut Transaction<'static, Postgres>, statement: String) -> Result<(), StoreError> {
     sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut **tx).await?;
     Ok(())

@@ -1,36 +1,38 @@
-//! What is over goes, a little at a time.
+//! Deletes expired rows in small chunks.
 
 use super::{
-    Store, StoreError,
-    engine::{Db, Sql, Value, args, sql},
+    Store,
+    locks::{Lock, try_lock},
     partitions::{self, oldest_kept},
-    states::try_lock,
 };
 use crate::{
-    model::Grain,
-    time::{DAY, Timestamp},
+    db::{Db, Sql, Value, args, sql},
+    domain::{DAY, Grain, Timestamp},
+    error::StoreError,
 };
 
-/// Rows that one statement deletes: some ten milliseconds, which is how long results wait for it on SQLite.
+/// How many rows one statement deletes. That takes about ten milliseconds, for which results wait on SQLite.
 const CHUNK: i64 = 2000;
-
-/// The key of PostgreSQL's advisory lock under which one hub alone deletes.
-const LOCK: i64 = 0x6574_7570_0003;
 
 /// What one sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
+    /// How many rows were deleted.
     pub rows: u64,
-    /// Days of raw results that were dropped whole, on PostgreSQL.
+    /// How many days of raw results were dropped as partitions, on PostgreSQL.
     pub days: u64,
-    /// There is more to delete: sweep again soon.
+    /// Whether more expired rows are left.
     pub more: bool,
 }
 
 impl Store {
-    /// Deletes one chunk of everything that is over, and on PostgreSQL makes the partitions of the days to come. To be
-    /// called every few minutes, and again at once as long as there is more. Where several hubs share a database one
-    /// does it.
+    /// Deletes one chunk of each kind of expired rows, and on PostgreSQL creates the partitions of the next days. It is
+    /// meant to be called every few minutes, and again at once while rows are left. Where several hubs share a database,
+    /// one of them does it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let kept = self.shared.retention();
         let mut swept = Swept::default();
@@ -41,8 +43,8 @@ impl Store {
         let received_before = now - kept.results;
         let oldest_day = oldest_kept(kept.results, now);
         let today = now.bucket(DAY);
-        // On PostgreSQL only what wrong clocks put beside the days; a day that a wrong clock named lasts as long from
-        // when its results came.
+        // On PostgreSQL only results without a partition, because the clock of their probe was wrong: these expire by the
+        // time at which they were received.
         let results = sql!(
             ["DELETE FROM results WHERE id IN (SELECT id FROM results"
                 | "DELETE FROM results_default WHERE id IN (SELECT id FROM results_default"],
@@ -65,7 +67,7 @@ impl Store {
 
     async fn delete(&self, swept: &mut Swept, sql: Sql, args: Vec<Value>) -> Result<(), StoreError> {
         let mut tx = self.db().begin().await?;
-        if try_lock(&mut tx, LOCK).await? {
+        if try_lock(&mut tx, Lock::Sweep).await? {
             let rows = tx.execute(sql, args).await?;
             tx.commit().await?;
             swept.rows += rows;

@@ -1,16 +1,12 @@
-//! From columns to values of the model.
+//! Conversions between columns and domain values.
 
 use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
 use easytier_probe::{FailureCode, PeerUrl, Stage, Status, result::Relay};
 
-use super::StoreError;
-use crate::{
-    consensus::{State, Verdict},
-    model::PeerId,
-};
+use crate::{domain::Verdict, error::StoreError};
 
-/// What the tags and regions of a peer are joined with; neither contains one.
+/// Tags or regions joined with commas, which no label contains.
 pub(super) fn labels<T: FromStr + Ord>(joined: Option<String>) -> BTreeSet<T> {
     joined.iter().flat_map(|list| list.split(',')).filter_map(|label| label.parse().ok()).collect()
 }
@@ -24,16 +20,11 @@ pub(super) fn verdict(code: i64) -> Result<Verdict, StoreError> {
     verdict.copied().ok_or_else(|| StoreError::Corrupt(format!("verdict {code}")))
 }
 
-/// What the regions said of a peer, as its row of `peer_states` has it.
-pub(super) fn evidence(peer: PeerId, json: &str) -> Result<State, StoreError> {
-    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("peer_states.evidence of {peer}: {error}")))
-}
-
 pub(super) fn status_code(status: Status) -> i64 {
     match status {
-        Status::Unknown => 0,
         Status::Offline => 1,
         Status::Online => 2,
+        _ => 0,
     }
 }
 
@@ -49,7 +40,7 @@ pub(super) fn stage(name: &str) -> Option<Stage> {
     Stage::ALL.into_iter().find(|stage| stage.as_str() == name)
 }
 
-/// `None` too for a code that only a newer hub knows.
+/// `None` also for a code that only a newer hub knows.
 pub(super) fn failure_code(name: Option<String>) -> Option<FailureCode> {
     let name = name?;
     FailureCode::ALL.iter().copied().find(|code| code.as_str() == name)
@@ -67,7 +58,7 @@ pub(super) fn relay(name: Option<String>) -> Option<Relay> {
     [Relay::Ok, Relay::Failed].into_iter().find(|relay| relay_name(*relay) == name)
 }
 
-/// What a row `d` of results says, beside who saw it of whom, and when.
+/// The outcome of a result `d`: everything but its peer, probe and time.
 #[derive(sqlx::FromRow)]
 pub(super) struct ResultRow {
     pub status: i64,
@@ -84,6 +75,11 @@ pub(super) struct ResultRow {
     pub relay_error: Option<String>,
 }
 
+/// Text without NUL characters, which PostgreSQL cannot store.
+pub(super) fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
+}
+
 /// The columns of a [`ResultRow`].
 macro_rules! result_columns {
     () => {
@@ -97,13 +93,13 @@ pub(super) fn duration(millis: Option<i64>) -> Option<Duration> {
     millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis)
 }
 
-/// A count as its unsigned type; never negative in the database.
+/// A count as an unsigned number; it is never negative in the database.
 pub(super) fn count<T: TryFrom<i64> + Default>(value: i64) -> T {
     T::try_from(value).unwrap_or_default()
 }
 
-/// Whether the name, URL or description of a peer `p` is like the pattern `$1`, that [`contains`] made.
-macro_rules! like_1 {
+/// The condition that the name, URL or description of a peer `p` matches the pattern `$1` of [`contains`], if there is one.
+macro_rules! matches_search {
     (sqlite) => {
         "($1 IS NULL OR lower(p.name) LIKE $1 ESCAPE '\\' OR lower(p.url) LIKE $1 ESCAPE '\\' \
          OR lower(p.description) LIKE $1 ESCAPE '\\')"
@@ -113,10 +109,10 @@ macro_rules! like_1 {
          OR lower(p.description COLLATE \"C\") LIKE $1 ESCAPE '\\')"
     };
 }
-pub(super) use like_1;
+pub(super) use matches_search;
 
-/// A `LIKE` pattern that finds `text` anywhere, with `\` as the escape character. The case of ASCII letters makes no
-/// difference; SQLite knows no other.
+/// A `LIKE` pattern that finds `text` anywhere, with `\` as the escape character. It ignores the case of ASCII letters; on
+/// SQLite `lower` knows no others.
 pub(super) fn contains(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.chars().filter(|c| *c != '\0') {

@@ -1,43 +1,43 @@
-//! A group of batches in one transaction: the probes' sign of life, raw results, counts, the consensus and its events,
-//! leases.
+//! Stores a group of batches in one transaction: when the probes were last heard from, raw results, counts, the consensus
+//! and its events, leases.
 
 use std::collections::{BTreeMap, HashSet, btree_map::Entry};
 
 use uuid::Uuid;
 
 use super::{
+    accepted::{Accepted, day_of},
     counts,
     judge::{Judged, judge},
-    known::Regions,
 };
 use crate::{
-    consensus::{Observation, Policy},
-    model::{Batch, PeerId, ProbeId, ProbeIdentity, Receipt, RegionId, Rejected, Rejection},
-    ring::Count,
+    consensus::Observation,
+    db::{Bulk, Column, Tx, Value, args},
+    domain::{Batch, Count, PeerId, Policy, ProbeId, QUARTER, Receipt, RegionId, Rejected, Rejection, Timestamp},
+    error::StoreError,
     store::{
-        Shared, StoreError,
-        bulk::{Bulk, Column},
-        engine::{Tx, Value, args},
         events,
+        known_peers::PeerRegions,
         leases::{self, Checked},
+        liveness::{self, DEFAULT_INTERVAL, Probes},
         rows,
-        states::{self, PeerState, Probes},
+        shared::Shared,
+        states::{self, PeerState},
     },
-    time::{DAY, QUARTER, Timestamp},
 };
 
-/// How often a transaction is tried that meets another hub's.
-const ATTEMPTS: u32 = 4;
+/// How many times a transaction is attempted that conflicts with another one.
+const MAX_ATTEMPTS: u32 = 4;
 
-/// Whether some results of a group may have been stored before. Nearly always all are new, and to look costs a third of
-/// storing them.
+/// Whether some results of a group may have been stored before. Nearly always all are new, and looking for duplicates costs
+/// a third of storing the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     AllNew,
     Duplicates,
 }
 
-/// Stores the batches, all or none; the receipts are in their order.
+/// Stores batches, all or none; returns their receipts in the same order.
 pub(super) async fn store(shared: &Shared, batches: &[Batch]) -> Result<Vec<Receipt>, StoreError> {
     let mut attempt = 1;
     let mut expected = Expected::AllNew;
@@ -45,8 +45,8 @@ pub(super) async fn store(shared: &Shared, batches: &[Batch]) -> Result<Vec<Rece
         match attempt_to_store(shared, batches, expected).await {
             Ok(None) => expected = Expected::Duplicates,
             Ok(Some(receipts)) => return Ok(receipts),
-            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                tracing::debug!(%error, attempt, "another transaction was in the way");
+            Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
+                tracing::debug!(%error, attempt, "retrying after a conflict with another transaction");
                 attempt += 1;
             }
             Err(error) => return Err(error),
@@ -54,49 +54,33 @@ pub(super) async fn store(shared: &Shared, batches: &[Batch]) -> Result<Vec<Rece
     }
 }
 
-/// A result on its way, and the batch it came in.
-pub(super) struct Taken<'a> {
-    batch: usize,
-    index: usize,
-    pub from: &'a ProbeIdentity,
-    received_at: Timestamp,
-    pub judged: Judged,
-}
-
-impl Taken<'_> {
-    pub fn peer(&self) -> PeerId {
-        PeerId(self.judged.result.peer_id)
-    }
-}
-
-/// `None` when not all results were new although that was expected.
+/// Returns `None` when all results were expected to be new, and some were not.
 async fn attempt_to_store(
     shared: &Shared,
     batches: &[Batch],
     expected: Expected,
 ) -> Result<Option<Vec<Receipt>>, StoreError> {
     let mut receipts = vec![Receipt::default(); batches.len()];
-    let taken = judge_all(batches, shared, &mut receipts);
+    let accepted = judge_all(batches, shared, &mut receipts);
     let now = batches.iter().map(|batch| batch.received_at).max().unwrap_or_default();
 
     let mut tx = shared.db.begin().await?;
-    // Holds the probes until the end, so that the results of one probe are counted one after another even when they
-    // go to several hubs. Tables are written in one order everywhere, and rows in that of their keys: nobody waits in
-    // a circle.
+    // Locks the probes until the end, so that the results of one probe are counted one after another even when they go to
+    // several hubs.
     let senders = touch_probes(&mut tx, batches).await?;
     let known = shared.known_peers.get(&mut tx).await?;
-    let taken = admit(taken, &known, &mut receipts);
-    let Some(taken) = insert(&mut tx, taken, expected, &mut receipts).await? else { return Ok(None) };
-    counts::add(&mut tx, &taken).await?;
+    let accepted = admit(accepted, &known, &mut receipts);
+    let Some(accepted) = insert(&mut tx, accepted, expected, &mut receipts).await? else { return Ok(None) };
+    counts::add(&mut tx, &accepted).await?;
 
-    let mut probes = states::probes(&mut tx, now).await?;
+    let mut probes = liveness::probes(&mut tx, now).await?;
     for sender in senders {
         probes.entry(sender).and_modify(|facts| facts.live = true);
     }
-    let by_peer = group(&taken);
+    let by_peer = group(&accepted);
     let mut states = states::load(&mut tx, by_peer.keys().map(|peer| peer.0).collect()).await?;
     if states.len() < by_peer.len() {
-        // A peer was deleted since it was looked up.
+        // A peer was deleted after it was looked up.
         return Err(StoreError::Overtaken);
     }
     let (mut changes, policy) = (Vec::new(), shared.policy());
@@ -105,7 +89,7 @@ async fn attempt_to_store(
     }
     states::save(&mut tx, states, &policy).await?;
     events::record(&mut tx, changes).await?;
-    leases::note_checked(&mut tx, newest_checks(&taken)).await?;
+    leases::note_checked(&mut tx, newest_checks(&accepted)).await?;
     tx.commit().await?;
 
     for receipt in &mut receipts {
@@ -114,34 +98,34 @@ async fn attempt_to_store(
     Ok(Some(receipts))
 }
 
-/// What needs no database: times, figures, and ids that are in the group twice.
-fn judge_all<'a>(batches: &'a [Batch], shared: &Shared, receipts: &mut [Receipt]) -> Vec<Taken<'a>> {
+/// Validates results without the database: their times, their values, and ids that the group has twice.
+fn judge_all<'a>(batches: &'a [Batch], shared: &Shared, receipts: &mut [Receipt]) -> Vec<Accepted<'a>> {
     let (mut ids, kept) = (HashSet::new(), shared.retention().results);
-    let mut taken = Vec::with_capacity(batches.iter().map(|batch| batch.results.len()).sum());
+    let mut accepted = Vec::with_capacity(batches.iter().map(|batch| batch.results.len()).sum());
     for (nth, batch) in batches.iter().enumerate() {
         for (index, result) in batch.results.iter().enumerate() {
             match judge(batch, result.clone(), kept) {
                 Ok(judged) if ids.insert(result.id) => {
                     let Batch { from, received_at, .. } = batch;
-                    taken.push(Taken { batch: nth, index, from, received_at: *received_at, judged });
+                    accepted.push(Accepted { batch: nth, index, from, received_at: *received_at, judged });
                 }
                 Ok(_) => receipts[nth].duplicates += 1,
                 Err(reason) => receipts[nth].rejected.push(Rejected { index, reason }),
             }
         }
     }
-    taken
+    accepted
 }
 
-/// Refuses results of peers that are not there, or are not the probe's to check.
-fn admit<'a>(taken: Vec<Taken<'a>>, known: &Regions, receipts: &mut [Receipt]) -> Vec<Taken<'a>> {
-    let refusal = |one: &Taken| match known.get(&one.peer()) {
+/// Rejects results of peers that do not exist, or that the region of the probe does not check.
+fn admit<'a>(accepted: Vec<Accepted<'a>>, known: &PeerRegions, receipts: &mut [Receipt]) -> Vec<Accepted<'a>> {
+    let refusal = |one: &Accepted| match known.get(&one.peer()) {
         None => Some(Rejection::UnknownPeer),
         Some(regions) if regions.is_empty() || regions.contains(&one.from.region_id) => None,
         Some(_) => Some(Rejection::WrongRegion),
     };
-    let mut admitted = Vec::with_capacity(taken.len());
-    for one in taken {
+    let mut admitted = Vec::with_capacity(accepted.len());
+    for one in accepted {
         match refusal(&one) {
             None => admitted.push(one),
             Some(reason) => receipts[one.batch].rejected.push(Rejected { index: one.index, reason }),
@@ -180,27 +164,27 @@ static NEW_RESULTS: Bulk = Bulk::new("results", RESULT_COLUMNS, "");
 static RESULTS: Bulk =
     Bulk::new("results", RESULT_COLUMNS, "ON CONFLICT (day, result_id) DO NOTHING RETURNING result_id");
 
-/// Inserts the raw results; those that were stored before are taken out and counted as duplicates. `None` when there
-/// are such and none were expected.
+/// Inserts raw results, and returns those that were not stored before; the others are counted as duplicates. Returns
+/// `None` when there are duplicates that were not expected.
 async fn insert<'a>(
     tx: &mut Tx,
-    mut taken: Vec<Taken<'a>>,
+    mut accepted: Vec<Accepted<'a>>,
     expected: Expected,
     receipts: &mut [Receipt],
-) -> Result<Option<Vec<Taken<'a>>>, StoreError> {
-    taken.sort_unstable_by_key(|one| one.judged.result.id);
-    let values = values(&taken);
+) -> Result<Option<Vec<Accepted<'a>>>, StoreError> {
+    accepted.sort_unstable_by_key(|one| one.judged.result.id);
+    let values = values(&accepted);
     if expected == Expected::AllNew {
         match NEW_RESULTS.execute(tx, values).await {
             Err(error) if error.is_unique_violation() => return Ok(None),
             stored => stored?,
         };
-        taken.iter().for_each(|one| receipts[one.batch].accepted += 1);
-        return Ok(Some(taken));
+        accepted.iter().for_each(|one| receipts[one.batch].accepted += 1);
+        return Ok(Some(accepted));
     }
     let new: HashSet<Uuid> = RESULTS.returning::<(Uuid,)>(tx, values).await?.into_iter().map(|(id,)| id).collect();
     let mut stored = Vec::with_capacity(new.len());
-    for one in taken {
+    for one in accepted {
         let receipt = &mut receipts[one.batch];
         if new.contains(&one.judged.result.id) {
             receipt.accepted += 1;
@@ -212,8 +196,8 @@ async fn insert<'a>(
     Ok(Some(stored))
 }
 
-fn values(taken: &[Taken<'_>]) -> Vec<Value> {
-    let row = |one: &Taken| {
+fn values(accepted: &[Accepted<'_>]) -> Vec<Value> {
+    let row = |one: &Accepted| {
         let Judged { at, healthy, response_us, min_us, max_us, result } = &one.judged;
         args![
             day_of(result.id),
@@ -240,22 +224,15 @@ fn values(taken: &[Taken<'_>]) -> Vec<Value> {
             result.relay_error.clone(),
         ]
     };
-    let mut values = Vec::with_capacity(taken.len() * RESULT_COLUMNS.len());
-    taken.iter().for_each(|one| values.extend(row(one)));
+    let mut values = Vec::with_capacity(accepted.len() * RESULT_COLUMNS.len());
+    accepted.iter().for_each(|one| values.extend(row(one)));
     values
 }
 
-/// The day that a UUIDv7 was made on; 0 for other ids, which are no contract's.
-pub(super) fn day_of(id: Uuid) -> i64 {
-    let Some(made) = id.get_timestamp() else { return 0 };
-    let (seconds, _) = made.to_unix();
-    i64::try_from(seconds / DAY.as_secs()).unwrap_or(0)
-}
-
-/// The results of each peer in the order of their times.
-fn group<'a, 'b>(taken: &'b [Taken<'a>]) -> BTreeMap<PeerId, Vec<&'b Taken<'a>>> {
-    let mut by_peer: BTreeMap<PeerId, Vec<&Taken>> = BTreeMap::new();
-    for one in taken {
+/// The results by peer, in the order of their times.
+fn group<'a, 'b>(accepted: &'b [Accepted<'a>]) -> BTreeMap<PeerId, Vec<&'b Accepted<'a>>> {
+    let mut by_peer: BTreeMap<PeerId, Vec<&Accepted>> = BTreeMap::new();
+    for one in accepted {
         by_peer.entry(one.peer()).or_default().push(one);
     }
     for seen in by_peer.values_mut() {
@@ -264,24 +241,24 @@ fn group<'a, 'b>(taken: &'b [Taken<'a>]) -> BTreeMap<PeerId, Vec<&'b Taken<'a>>>
     by_peer
 }
 
-/// Moves one peer's state on.
+/// Updates the state of one peer.
 fn apply(
     state: &mut PeerState,
-    seen: &[&Taken],
+    seen: &[&Accepted],
     probes: &Probes,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<events::NewEvent> {
     let mut observations = Vec::with_capacity(seen.len());
-    for Taken { from, judged, .. } in seen {
-        let Some(word) = states::word(judged.result.status) else { continue };
+    for Accepted { from, judged, .. } in seen {
+        let Some(status) = states::region_status(judged.result.status) else { continue };
         state.count(judged.at, Count { checks: judged.result.checks, healthy: judged.healthy });
         state.describe(judged.at, judged.result.version.as_deref(), judged.result.network_count);
-        let interval = probes.get(&from.probe).map_or(states::USUAL_INTERVAL, |facts| facts.interval);
+        let interval = probes.get(&from.probe).map_or(DEFAULT_INTERVAL, |facts| facts.interval);
         observations.push(Observation {
             region: from.region_id,
             probe: from.probe,
-            word,
+            status,
             at: judged.at,
             interval,
             response_us: judged.response_us,
@@ -290,7 +267,7 @@ fn apply(
     state.advance(&observations, probes, policy, now)
 }
 
-/// Results are a sign of life of their senders.
+/// Notes that the senders were heard from; returns them.
 async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<Vec<ProbeId>, StoreError> {
     let mut newest: BTreeMap<ProbeId, Timestamp> = BTreeMap::new();
     for batch in batches {
@@ -301,17 +278,17 @@ async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<Vec<ProbeId>, St
                   CASE WHEN last_seen_at > $2 THEN last_seen_at ELSE $2 END WHERE id = $1";
     for (probe, at) in &newest {
         if tx.execute(update, args![*probe, *at]).await? == 0 {
-            // It was removed since it showed its token.
+            // It was removed after it was authenticated.
             return Err(StoreError::Overtaken);
         }
     }
     Ok(newest.into_keys().collect())
 }
 
-/// The newest check of each peer in each region.
-fn newest_checks(taken: &[Taken]) -> Vec<Checked> {
+/// The newest check by region and peer.
+fn newest_checks(accepted: &[Accepted]) -> Vec<Checked> {
     let mut newest: BTreeMap<(RegionId, PeerId), Checked> = BTreeMap::new();
-    for one in taken {
+    for one in accepted {
         let (region, peer, at) = (one.from.region_id, one.peer(), one.judged.at);
         let checked = Checked { region, peer, probe: one.from.probe, at };
         match newest.entry((region, peer)) {

@@ -1,4 +1,4 @@
-//! Counts of checks: the newest five minutes of each probe and peer beside its newest result, all before in rollups.
+//! Counts of checks: those of the newest bucket of each probe and peer go to `latest`, all earlier ones to the rollups.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,26 +6,25 @@ use easytier_probe::Status;
 use uuid::Uuid;
 
 use super::{
-    commit::{Taken, day_of},
+    accepted::{Accepted, day_of},
     judge::Judged,
 };
 use crate::{
-    model::{Grain, PeerId, ProbeId, RegionId},
+    db::{Bulk, Column, Tx, Value, args, sql},
+    domain::{Grain, PeerId, ProbeId, RegionId, Timestamp},
+    error::StoreError,
     store::{
-        StoreError,
-        bulk::{Bulk, Column},
-        engine::{Tx, Value, args, sql},
+        rollups::{LatestCounts, Rollups, latest_counts_columns},
         tally::Tally,
     },
-    time::Timestamp,
 };
 
 const FINEST: Grain = Grain::FiveMinutes;
 
-/// What a group says of one peer as one probe saw it.
-struct Seen {
+/// The results of one probe about one peer in a group.
+struct PeerResults {
     region: RegionId,
-    /// The newest result.
+    /// Of the newest result.
     at: Timestamp,
     day: i64,
     id: Uuid,
@@ -33,7 +32,7 @@ struct Seen {
     tallies: BTreeMap<i64, Tally>,
 }
 
-impl Seen {
+impl PeerResults {
     fn newest_bucket(&self) -> i64 {
         self.at.bucket(FINEST.duration())
     }
@@ -43,96 +42,62 @@ impl Seen {
     }
 }
 
-/// Tallies on their way to the rollups, sorted as the table is, so that neighbours are written together.
-#[derive(Default)]
-struct Rollups(BTreeMap<(i64, i64, RegionId, PeerId), Tally>);
-
-impl Rollups {
-    /// Counts five minutes in all grains.
-    fn add(&mut self, bucket: i64, region: RegionId, peer: PeerId, tally: &Tally) {
-        if tally.checks == 0 {
-            return;
-        }
-        for grain in Grain::ALL {
-            let bucket = bucket / (grain.seconds() / FINEST.seconds());
-            self.0.entry((grain.seconds(), bucket, region, peer)).or_default().add(tally);
-        }
-    }
-}
+type ByProbeAndPeer = BTreeMap<(ProbeId, PeerId), PeerResults>;
 
 /// Counts results that were just stored.
-pub(super) async fn add(tx: &mut Tx, taken: &[Taken<'_>]) -> Result<(), StoreError> {
-    let seen = sort(taken);
+pub(super) async fn add(tx: &mut Tx, accepted: &[Accepted<'_>]) -> Result<(), StoreError> {
+    let results = group(accepted);
     let mut rollups = Rollups::default();
-    for ((_, peer), new) in &seen {
+    for ((_, peer), new) in &results {
         for (bucket, tally) in new.tallies.range(..new.newest_bucket()) {
             rollups.add(*bucket, new.region, *peer, tally);
         }
     }
-    // Mostly the same five minutes go on everywhere: then what is kept need not be read.
-    if SAME.execute(tx, seen.iter().flat_map(row).collect()).await? < seen.len() as u64 {
-        begin_others(tx, seen, &mut rollups).await?;
+    // In most transactions every bucket goes on: then the rows need not be read.
+    if ADD_TO_BUCKET.execute(tx, results.iter().flat_map(row).collect()).await? < results.len() as u64 {
+        start_buckets(tx, results, &mut rollups).await?;
     }
-    write_rollups(tx, rollups).await
+    rollups.write(tx).await
 }
 
-/// Counts what [`SAME`] left alone, where other five minutes are kept than those of the newest new result, or those of
-/// another region.
-async fn begin_others(
-    tx: &mut Tx,
-    mut seen: BTreeMap<(ProbeId, PeerId), Seen>,
-    rollups: &mut Rollups,
-) -> Result<(), StoreError> {
-    let mut begun = Vec::new();
-    for (key, kept) in mismatched(tx, &seen).await? {
+/// Counts the results that [`ADD_TO_BUCKET`] skipped, because `latest` has the counts of another bucket or region.
+async fn start_buckets(tx: &mut Tx, mut results: ByProbeAndPeer, rollups: &mut Rollups) -> Result<(), StoreError> {
+    let mut started = Vec::new();
+    for (key, stored) in other_buckets(tx, &results).await? {
         let (_, peer) = key;
-        let new = seen.remove(&key).expect("only what was seen was asked for");
-        if kept.region_id == new.region && kept.bucket > new.newest_bucket() {
-            // All of it is late. What is kept is newer, and stays.
+        let Some(new) = results.remove(&key) else { continue };
+        if stored.region_id == new.region && stored.bucket > new.newest_bucket() {
+            // All new results are late. The stored counts are newer and stay.
             rollups.add(new.newest_bucket(), new.region, peer, &new.newest_tally());
         } else {
-            rollups.add(kept.bucket, kept.region_id, peer, &kept.tally);
-            begun.push((key, new));
+            rollups.add(stored.bucket, stored.region_id, peer, &stored.tally);
+            started.push((key, new));
         }
     }
-    begun.sort_unstable_by_key(|(key, _)| *key);
-    OTHER.execute(tx, begun.iter().flat_map(|(key, new)| row((key, new))).collect()).await.map(drop)
+    started.sort_unstable_by_key(|(key, _)| *key);
+    START_BUCKET.execute(tx, started.iter().flat_map(|(key, new)| row((key, new))).collect()).await.map(drop)
 }
 
-/// Counts what is kept of a probe's newest five minutes, and forgets its newest results. Says of which peers there were
-/// such.
-pub(in crate::store) async fn settle(tx: &mut Tx, probe: ProbeId) -> Result<Vec<i64>, StoreError> {
-    let delete = "DELETE FROM latest WHERE probe_id = $1 RETURNING peer_id, region_id, bucket, checks, healthy, \
-                  latency_count, latency_sum, latency_min, latency_max";
-    let kept: Vec<Kept> = tx.all(delete, args![probe]).await?;
-    let mut rollups = Rollups::default();
-    for Kept { peer_id, region_id, bucket, tally } in &kept {
-        rollups.add(*bucket, *region_id, *peer_id, tally);
-    }
-    write_rollups(tx, rollups).await?;
-    Ok(kept.into_iter().map(|kept| kept.peer_id.0).collect())
-}
-
-fn sort(taken: &[Taken<'_>]) -> BTreeMap<(ProbeId, PeerId), Seen> {
-    let mut sorted: BTreeMap<(ProbeId, PeerId), Seen> = BTreeMap::new();
-    for one in taken {
+fn group(accepted: &[Accepted<'_>]) -> ByProbeAndPeer {
+    let mut grouped = ByProbeAndPeer::new();
+    for one in accepted {
         let (at, id) = (one.judged.at, one.judged.result.id);
-        let seen = sorted.entry((one.from.probe, one.peer())).or_insert_with(|| Seen {
+        let results = grouped.entry((one.from.probe, one.peer())).or_insert_with(|| PeerResults {
             region: one.from.region_id,
             at,
             day: day_of(id),
             id,
             tallies: BTreeMap::new(),
         });
-        if at > seen.at {
-            (seen.at, seen.day, seen.id) = (at, day_of(id), id);
+        if at > results.at {
+            (results.at, results.day, results.id) = (at, day_of(id), id);
         }
-        seen.tallies.entry(at.bucket(FINEST.duration())).or_default().add(&tally(&one.judged));
+        results.tallies.entry(at.bucket(FINEST.duration())).or_default().add(&tally(&one.judged));
     }
-    sorted
+    grouped
 }
 
-/// `Unknown` results count neither for nor against.
+/// The counts of a result; zero for `Unknown`, which is evidence neither for nor against the peer.
 fn tally(judged: &Judged) -> Tally {
     let Judged { healthy, response_us, min_us, max_us, result, .. } = judged;
     if result.status == Status::Unknown {
@@ -152,34 +117,25 @@ fn tally(judged: &Judged) -> Tally {
     }
 }
 
-/// What `latest` keeps.
-#[derive(sqlx::FromRow)]
-struct Kept {
-    peer_id: PeerId,
-    region_id: RegionId,
-    bucket: i64,
-    #[sqlx(flatten)]
-    tally: Tally,
-}
-
-/// What is kept of other five minutes than those of the newest new result, or of another region.
-async fn mismatched(
+/// The rows of `latest` whose bucket or region differs from those of the newest new result.
+async fn other_buckets(
     tx: &mut Tx,
-    seen: &BTreeMap<(ProbeId, PeerId), Seen>,
-) -> Result<Vec<((ProbeId, PeerId), Kept)>, StoreError> {
-    let mut alike: HashMap<(ProbeId, RegionId, i64), Vec<i64>> = HashMap::new();
-    for ((probe, peer), new) in seen {
-        alike.entry((*probe, new.region, new.newest_bucket())).or_default().push(peer.0);
+    results: &ByProbeAndPeer,
+) -> Result<Vec<((ProbeId, PeerId), LatestCounts)>, StoreError> {
+    let mut peers_by_bucket: HashMap<(ProbeId, RegionId, i64), Vec<i64>> = HashMap::new();
+    for ((probe, peer), new) in results {
+        peers_by_bucket.entry((*probe, new.region, new.newest_bucket())).or_default().push(peer.0);
     }
     let select = sql!(
-        "SELECT peer_id, region_id, bucket, checks, healthy, latency_count, latency_sum, latency_min, latency_max \
-         FROM latest WHERE probe_id = $1 AND (bucket <> $2 OR region_id <> $3) AND peer_id ",
-        ["IN (SELECT value FROM json_each($4))" | "= ANY($4)"]
+        "SELECT ",
+        (latest_counts_columns),
+        " FROM latest WHERE probe_id = $1 AND (bucket <> $2 OR region_id <> $3) AND peer_id ",
+        (in 4)
     );
     let mut found = Vec::new();
-    for ((probe, region, bucket), peers) in alike {
-        let kept: Vec<Kept> = tx.all(select, args![probe, bucket, region, peers]).await?;
-        found.extend(kept.into_iter().map(|kept| ((probe, kept.peer_id), kept)));
+    for ((probe, region, bucket), peers) in peers_by_bucket {
+        let stored: Vec<LatestCounts> = tx.all(select, args![probe, bucket, region, peers]).await?;
+        found.extend(stored.into_iter().map(|stored| ((probe, stored.peer_id), stored)));
     }
     Ok(found)
 }
@@ -200,8 +156,8 @@ const LATEST_COLUMNS: &[(&str, Column)] = &[
     ("latency_max", Column::Int),
 ];
 
-/// Which result is the newest.
-macro_rules! newest {
+/// Keeps the newer of two results.
+macro_rules! keep_newer_result {
     () => {
         "ON CONFLICT (probe_id, peer_id) DO UPDATE SET (day, result_id, checked_at) = (\
          CASE WHEN latest.checked_at >= excluded.checked_at THEN latest.day ELSE excluded.day END, \
@@ -210,13 +166,13 @@ macro_rules! newest {
     };
 }
 
-/// Begins the five minutes of new peers, and goes on with those that are kept; leaves others alone. A comparison with
-/// null is not true: a figure stays unless a lesser or greater one comes.
-static SAME: Bulk = Bulk::new(
+/// Adds counts to the bucket in the row, and inserts rows of new peers; skips rows of another bucket or region. A
+/// comparison with null is not true: a minimum or maximum stays unless a smaller or greater one comes.
+static ADD_TO_BUCKET: Bulk = Bulk::new(
     "latest",
     LATEST_COLUMNS,
     concat!(
-        newest!(),
+        keep_newer_result!(),
         "checks = latest.checks + excluded.checks, healthy = latest.healthy + excluded.healthy, \
          latency_count = latest.latency_count + excluded.latency_count, \
          latency_sum = latest.latency_sum + excluded.latency_sum, \
@@ -228,12 +184,12 @@ static SAME: Bulk = Bulk::new(
     ),
 );
 
-/// Begins other five minutes.
-static OTHER: Bulk = Bulk::new(
+/// Replaces the counts in the row by those of another bucket or region.
+static START_BUCKET: Bulk = Bulk::new(
     "latest",
     LATEST_COLUMNS,
     concat!(
-        newest!(),
+        keep_newer_result!(),
         "checks = excluded.checks, healthy = excluded.healthy, latency_count = excluded.latency_count, \
          latency_sum = excluded.latency_sum, latency_min = excluded.latency_min, latency_max = excluded.latency_max, \
          bucket = excluded.bucket, region_id = excluded.region_id"
@@ -241,7 +197,7 @@ static OTHER: Bulk = Bulk::new(
 );
 
 /// A row of `latest`.
-fn row(((probe, peer), new): (&(ProbeId, PeerId), &Seen)) -> Vec<Value> {
+fn row(((probe, peer), new): (&(ProbeId, PeerId), &PeerResults)) -> Vec<Value> {
     let Tally { checks, healthy, latency_count, latency_sum, latency_min, latency_max } = new.newest_tally();
     args![
         *probe,
@@ -258,39 +214,4 @@ fn row(((probe, peer), new): (&(ProbeId, PeerId), &Seen)) -> Vec<Value> {
         latency_min,
         latency_max,
     ]
-}
-
-static ROLLUPS: Bulk = Bulk::new(
-    "rollups",
-    &[
-        ("grain", Column::Int),
-        ("bucket", Column::Int),
-        ("region_id", Column::Int),
-        ("peer_id", Column::Int),
-        ("checks", Column::Int),
-        ("healthy", Column::Int),
-        ("latency_count", Column::Int),
-        ("latency_sum", Column::Int),
-        ("latency_min", Column::Int),
-        ("latency_max", Column::Int),
-    ],
-    "ON CONFLICT (grain, bucket, region_id, peer_id) DO UPDATE SET checks = rollups.checks + excluded.checks, \
-     healthy = rollups.healthy + excluded.healthy, latency_count = rollups.latency_count + excluded.latency_count, \
-     latency_sum = rollups.latency_sum + excluded.latency_sum, \
-     latency_min = CASE WHEN rollups.latency_min IS NULL OR excluded.latency_min < rollups.latency_min \
-     THEN excluded.latency_min ELSE rollups.latency_min END, \
-     latency_max = CASE WHEN rollups.latency_max IS NULL OR excluded.latency_max > rollups.latency_max \
-     THEN excluded.latency_max ELSE rollups.latency_max END",
-);
-
-async fn write_rollups(tx: &mut Tx, rollups: Rollups) -> Result<(), StoreError> {
-    let values = rollups
-        .0
-        .into_iter()
-        .flat_map(|((grain, bucket, region, peer), tally)| {
-            let Tally { checks, healthy, latency_count, latency_sum, latency_min, latency_max } = tally;
-            args![grain, bucket, region, peer, checks, healthy, latency_count, latency_sum, latency_min, latency_max,]
-        })
-        .collect();
-    ROLLUPS.execute(tx, values).await.map(drop)
 }

@@ -1,42 +1,40 @@
-//! Which results are taken, and at what time they count: all that can be said without the database.
+//! Validation of results, and correction of their times: everything that needs no database.
 
 use std::time::Duration;
 
 use easytier_probe::{CheckResult, Status, result::MAX_MESSAGE_CHARS};
 
-use crate::{
-    model::{Batch, Rejection},
-    time::{CLOCK_TOLERANCE, Timestamp},
-};
+use crate::domain::{Batch, CLOCK_TOLERANCE, Rejection, Timestamp};
 
-/// How far ahead of the hub a corrected time may be.
+/// The maximum time by which a corrected time may be ahead of the hub's clock.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
-/// The most checks that one result may stand for: a day of two a second.
+/// The maximum number of checks that one result may stand for: one day with two checks per second.
 const MAX_CHECKS: u32 = 2 * 24 * 3600;
 
-/// The longest latency that is believed, in milliseconds: an hour.
+/// The maximum latency in milliseconds: one hour.
 const MAX_LATENCY_MS: f64 = 3_600_000.0;
 
-/// Limits of texts, in characters.
+/// The maximum length of a version, in characters.
 const MAX_VERSION: usize = 64;
+/// The maximum length of a host name, in characters.
 const MAX_HOSTNAME: usize = 255;
 
-/// A result that may be stored: its times are the hub's, its figures make sense, its texts fit.
+/// A valid result. Its time is by the hub's clock, and its texts have lengths that can be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judged {
-    /// When it was checked, by the hub's clock.
+    /// When the peer was checked, by the hub's clock.
     pub at: Timestamp,
     pub healthy: u32,
-    /// Microseconds.
+    /// The median round trip in microseconds.
     pub response_us: Option<i64>,
     pub min_us: Option<i64>,
     pub max_us: Option<i64>,
-    /// The rest, as it was sent.
+    /// The result as it was sent, with its texts cut.
     pub result: CheckResult,
 }
 
-/// Takes or refuses a result of `batch`.
+/// Validates a result of `batch`. `keep` is the retention of raw results.
 pub(super) fn judge(batch: &Batch, mut result: CheckResult, keep: Duration) -> Result<Judged, Rejection> {
     let now = batch.received_at;
     let at = hub_time(batch, result.checked_at.into());
@@ -51,12 +49,12 @@ pub(super) fn judge(batch: &Batch, mut result: CheckResult, keep: Duration) -> R
     if !(1..=MAX_CHECKS).contains(&result.checks) || healthy > result.checks {
         return Err(Rejection::Invalid);
     }
-    result.message = result.message.map(|text| fitting(&text, MAX_MESSAGE_CHARS));
-    result.relay_error = result.relay_error.map(|text| fitting(&text, MAX_MESSAGE_CHARS));
-    result.version = result.version.map(|text| fitting(&text, MAX_VERSION));
-    result.hostname = result.hostname.map(|text| fitting(&text, MAX_HOSTNAME));
+    result.message = result.message.map(|text| cut(&text, MAX_MESSAGE_CHARS));
+    result.relay_error = result.relay_error.map(|text| cut(&text, MAX_MESSAGE_CHARS));
+    result.version = result.version.map(|text| cut(&text, MAX_VERSION));
+    result.hostname = result.hostname.map(|text| cut(&text, MAX_HOSTNAME));
     Ok(Judged {
-        // A clock a little ahead must not make later results look late.
+        // A clock that is slightly ahead must not make later results look late.
         at: at.min(now),
         healthy,
         response_us: micros(result.response_time)?,
@@ -66,7 +64,7 @@ pub(super) fn judge(batch: &Batch, mut result: CheckResult, keep: Duration) -> R
     })
 }
 
-/// A time of the probe's clock on the hub's, as far as the batch tells how the two differ.
+/// Converts a time of the probe's clock to the hub's clock, when the batch shows that the two clocks differ.
 fn hub_time(batch: &Batch, at: Timestamp) -> Timestamp {
     let Some(sent_at) = batch.sent_at else { return at };
     let error = batch.received_at.0.saturating_sub(sent_at.0);
@@ -82,8 +80,8 @@ fn micros(millis: Option<f64>) -> Result<Option<i64>, Rejection> {
     }
 }
 
-/// At most `chars` characters, and none that PostgreSQL cannot store.
-fn fitting(text: &str, chars: usize) -> String {
+/// The first `chars` characters, without NUL characters, which PostgreSQL cannot store.
+fn cut(text: &str, chars: usize) -> String {
     text.chars().filter(|c| *c != '\0').take(chars).collect()
 }
 
@@ -93,7 +91,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{ProbeId, ProbeIdentity, RegionId};
+    use crate::domain::{ProbeId, ProbeIdentity, RegionId};
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
     const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -139,15 +137,15 @@ mod tests {
     const DAY: i64 = 24 * 60 * MINUTE;
 
     #[test]
-    fn the_clock_of_the_probe_is_corrected_when_it_is_clearly_wrong() {
+    fn times_are_corrected_when_the_clock_of_the_probe_is_clearly_wrong() {
         assert_eq!(judged_at(-MINUTE, None), Ok(Timestamp(NOW.0 - MINUTE)));
         assert_eq!(judged_at(2 * DAY - MINUTE, Some(2 * DAY)), Ok(Timestamp(NOW.0 - MINUTE)));
         assert_eq!(judged_at(-30 * DAY - MINUTE, Some(-30 * DAY)), Ok(Timestamp(NOW.0 - MINUTE)));
-        assert_eq!(judged_at(-MINUTE, Some(-4000)), Ok(Timestamp(NOW.0 - MINUTE)), "four seconds are the network's");
+        assert_eq!(judged_at(-MINUTE, Some(-4000)), Ok(Timestamp(NOW.0 - MINUTE)), "four seconds may be the network");
     }
 
     #[test]
-    fn times_ahead_and_too_long_ago_are_refused_and_a_little_ahead_is_now() {
+    fn times_ahead_or_too_long_ago_are_rejected_and_a_time_slightly_ahead_becomes_now() {
         assert_eq!(judged_at(4 * MINUTE, None), Ok(NOW));
         assert_eq!(judged_at(6 * MINUTE, None), Err(Rejection::InFuture));
         assert_eq!(judged_at(2 * DAY, Some(0)), Err(Rejection::InFuture));
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_that_make_no_sense_are_refused() {
+    fn impossible_values_are_rejected() {
         let judged = |change: fn(&mut CheckResult)| {
             let mut result = result(NOW);
             change(&mut result);
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_cut_to_what_can_be_stored() {
+    fn texts_are_cut_to_their_maximum_length() {
         let mut long = result(NOW);
         long.message = Some("\0é".repeat(1000));
         let judged = judge(&batch(None), long, KEEP).unwrap();

@@ -1,14 +1,12 @@
-//! Results, from the moment they arrive until they are counted.
+//! Results, from their arrival until they are counted.
 //!
-//! `queue` gathers what arrives together, `judge` decides what is taken, `commit` stores a gathered group in one
-//! transaction, `known` tells it which peers there are, `counts` is its part that counts.
+//! `queue` gathers batches that arrive at the same time, `judge` validates each result, and `commit` stores a group of
+//! batches in one transaction, of which `counts` is a part.
 
+mod accepted;
 mod commit;
 mod counts;
 mod judge;
-mod known;
 mod queue;
 
-pub(super) use counts::settle;
-pub(super) use known::KnownPeers;
 pub(super) use queue::Queue;
