@@ -9,6 +9,8 @@
 //! All calls to the backend go through a `BackendHandle`. It asks [`easytier_probe::backend::availability`] when a call
 //! may be made again.
 
+#![warn(missing_docs)]
+
 mod backend_handle;
 mod checking;
 mod condense;
