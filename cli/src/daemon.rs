@@ -9,7 +9,7 @@ use easytier_probe::{
     config::{ConfigErrors, Reader, Sources},
 };
 use easytier_uptime_hub::model::Region;
-use easytier_uptime_scheduler::{DaemonOptions, Ending, SpoolLimits, Vitals, run_daemon};
+use easytier_uptime_scheduler::{DaemonOptions, Ending, Scheduler, SpoolLimits, Vitals, run_daemon};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -88,6 +88,7 @@ impl Selection for OfADaemon {
                 "HEALTH_CHECK_INTERVAL",
                 "PROBE_SCHEDULE",
                 "PROBE_TIMEZONE",
+                "PROBE_JITTER",
                 "PEER_FORGET_AFTER",
             ],
         ),
@@ -154,13 +155,21 @@ impl Service for Daemon {
         true
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
+    async fn serve(
+        mut self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        ending: Told,
+    ) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot tell where the probe listens")?;
         let Opened { store, .. } = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
         if is_first {
             writeln!(std::io::stdout(), "listening on http://{address}")?;
         }
         tracing::info!(%address, "the probe listens");
+        // Not when the configuration was read again: the last cycle ran at most one pause ago.
+        self.options.plan.cycle_at_start = is_first;
         let (ready, is_ready) = oneshot::channel::<std::sync::Arc<Vitals>>();
         let on_ready = |vitals| drop(ready.send(vitals));
         let ending = async { ending.await.unwrap_or(Ending::Stop) };
@@ -171,7 +180,7 @@ impl Service for Daemon {
             }
         };
         tokio::select! {
-            ended = run_daemon(store, listener, self.options, on_ready, ending) => Ok(ended?),
+            ended = run_daemon(store, listener, self.options, scheduler, on_ready, ending) => Ok(ended?),
             () = notify => unreachable!("it lasts as long as it is asked"),
             never = memory::give_back() => match never {},
         }

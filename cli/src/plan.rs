@@ -3,14 +3,23 @@
 use easytier_probe::{ProbeConfig, config::Reader};
 use easytier_uptime_scheduler::{CheckPlan, Schedule, schedule};
 
-/// Reads what a probe's own configuration does not validate: the schedule, and its time zone.
+/// Reads what a probe's own configuration does not validate: the schedule, its time zone, and whether the jitter fits it.
 pub fn read(reader: &mut Reader<'_>, probe: &ProbeConfig) -> CheckPlan {
+    let schedule =
+        reader.optional("PROBE_SCHEDULE", |text| text.parse::<Schedule>().map_err(|error| error.to_string()));
+    let zone = reader.value("PROBE_TIMEZONE", schedule::zone);
+    let schedule = schedule.map(|schedule| schedule.in_zone(zone));
+    let is_fine = schedule.as_ref().map_or(Ok(()), |schedule| schedule.accepts_jitter(probe.probe_jitter));
+    if let Err(problem) = is_fine {
+        reader.refuse("PROBE_JITTER", problem);
+    }
     CheckPlan {
         checks: probe.checks(),
         concurrency: probe.check_concurrency,
         interval: probe.health_check_interval,
         report_interval: probe.status_report_interval,
-        schedule: reader.optional("PROBE_SCHEDULE", |text| text.parse::<Schedule>().map_err(|error| error.to_string())),
-        zone: reader.value("PROBE_TIMEZONE", schedule::zone),
+        schedule,
+        delay: schedule::delay_within(probe.probe_jitter, &probe.server_id),
+        cycle_at_start: false,
     }
 }

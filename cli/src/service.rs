@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context;
 use easytier_probe::config::ConfigErrors;
-use easytier_uptime_scheduler::Ending;
+use easytier_uptime_scheduler::{Ending, Scheduler};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -46,7 +46,14 @@ pub trait Service: Sized {
     }
 
     /// Serves on `listener` until it is told how to end. `is_first`: whether nothing has served before it in this process.
-    async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()>;
+    /// Its jobs run on `scheduler`, which the process has one of.
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        ending: Told,
+    ) -> anyhow::Result<()>;
 }
 
 /// Comes when the service is to end.
@@ -76,11 +83,12 @@ async fn run_until_stopped<S: Service>(
     // Before anything is printed, so that a signal that answers it ends the service in order.
     let mut signals = Signals::take_over()?;
     let mut socket = Socket::bind(service.listen())?;
+    let scheduler = Scheduler::new();
     let mut is_first = true;
     loop {
         let listener = socket.listener()?;
         let (tell, ending) = oneshot::channel();
-        let mut serving = pin!(service.serve(listener, is_first, ending));
+        let mut serving = pin!(service.serve(listener, &scheduler, is_first, ending));
         let next = loop {
             let signal = tokio::select! {
                 ended = &mut serving => return ended.map(|()| Exit::Success),

@@ -12,6 +12,7 @@ use easytier_probe::{
     config::{ConfigError, ConfigErrors, Reader, Sources},
 };
 use easytier_uptime_hub::model::{PeerSpec, Region};
+use easytier_uptime_scheduler::Scheduler;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -58,6 +59,7 @@ impl Selection for Everything {
                 "STATUS_REPORT_INTERVAL",
                 "PROBE_SCHEDULE",
                 "PROBE_TIMEZONE",
+                "PROBE_JITTER",
                 "HEALTH_CHECK_TIMEOUT",
                 "HEALTH_CHECK_PINGS",
                 "CHECK_CONCURRENCY",
@@ -165,10 +167,16 @@ impl Service for Standalone {
         }
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        ending: Told,
+    ) -> anyhow::Result<()> {
         match self {
-            Self::Hub(hub) => hub.serve(listener, is_first, ending).await,
-            Self::Daemon(daemon) => daemon.serve(listener, is_first, ending).await,
+            Self::Hub(hub) => hub.serve(listener, scheduler, is_first, ending).await,
+            Self::Daemon(daemon) => daemon.serve(listener, scheduler, is_first, ending).await,
         }
     }
 }

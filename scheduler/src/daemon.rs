@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::Backoff,
     checking::CheckPlan,
-    jobs::Job,
+    jobs::{Job, Scheduler},
     link::link,
     listing::PeerList,
     probe::Probe,
@@ -72,12 +72,13 @@ impl From<ClientError> for DaemonError {
     }
 }
 
-/// Runs a daemon until `ending`, with its monitoring API on `listener`. `on_ready` is called when it works; it is given
+/// Runs a daemon until `ending`, with its jobs on `scheduler` and its monitoring API on `listener`. `on_ready` is called when it works; it is given
 /// what tells how it does.
 pub async fn run_daemon(
     store: Store,
     listener: TcpListener,
     options: DaemonOptions,
+    scheduler: &Scheduler,
     on_ready: impl FnOnce(Arc<Vitals>),
     ending: impl Future<Output = Ending>,
 ) -> Result<(), DaemonError> {
@@ -161,7 +162,7 @@ pub async fn run_daemon(
     on_ready(vitals);
     let works = async {
         tokio::join!(
-            probe.run(vec![fetch, tell], stop.clone()),
+            probe.run(scheduler, vec![fetch, tell], stop.clone()),
             uploader.run(spool, stop.clone()),
             upkeep(store.clone(), stop.clone().cancelled_owned()),
             registrar.run(client, stop.clone(), async { is_farewell.await.unwrap_or(false) }),

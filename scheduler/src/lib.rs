@@ -29,6 +29,7 @@ mod watch;
 pub use self::{
     checking::CheckPlan,
     daemon::{DaemonError, DaemonOptions, Ending, run_daemon},
+    jobs::Scheduler,
     local::LocalProbe,
     schedule::Schedule,
     upload::SpoolLimits,

@@ -10,7 +10,13 @@ use easytier_uptime_hub::{
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{checking::CheckPlan, jobs::Job, probe::Probe, schedule::Schedule, vitals::Vitals};
+use crate::{
+    checking::CheckPlan,
+    jobs::{Job, Scheduler},
+    probe::Probe,
+    schedule::Schedule,
+    vitals::Vitals,
+};
 
 /// How often is looked whether somebody changed the hub's peers; more often when they are checked more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -46,14 +52,15 @@ impl LocalProbe {
         Arc::clone(&self.probe.vitals)
     }
 
-    /// Checks the hub's peers until it is told to stop, and begins anew when the operator changes the intervals.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Checks the hub's peers until `stop`, and starts over when the operator changes the intervals. Its jobs run on
+    /// `scheduler`.
+    pub async fn run(self, scheduler: &Scheduler, stop: CancellationToken) {
         let Self { mut probe, peers } = self;
         let mut tuning = peers.store.follow_tuning();
         loop {
             let until = stop.child_token();
             let (identity, vitals, plan) = (probe.identity.clone(), Arc::clone(&probe.vitals), probe.plan.clone());
-            let mut watch = pin!(peers.watch(probe, until.clone()));
+            let mut watch = pin!(peers.watch(probe, scheduler, until.clone()));
             let tuned = tokio::select! {
                 () = &mut watch => return,
                 tuned = tuning.wait_for(|tuning| tuning.intervals != plan.intervals()) => tuned,
@@ -70,7 +77,7 @@ impl LocalProbe {
 
 impl HubPeers {
     /// Has the probe check these peers, and what becomes of them, until it is told to stop.
-    async fn watch(&self, probe: Probe, stop: CancellationToken) {
+    async fn watch(&self, probe: Probe, scheduler: &Scheduler, stop: CancellationToken) {
         let checking = Arc::clone(&probe.checking);
         let status = Arc::clone(&probe.status);
         let note = Job::new("status", Schedule::Every(probe.plan.report_interval), move || {
@@ -94,7 +101,7 @@ impl HubPeers {
                 }
             }
         };
-        tokio::join!(probe.run(vec![note], stop.clone()), follow);
+        tokio::join!(probe.run(scheduler, vec![note], stop.clone()), follow);
     }
 
     /// All peers, if they are others than those of the version `seen`.

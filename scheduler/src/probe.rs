@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checking::{CheckPlan, Checking},
-    jobs::{self, Job},
+    checking::{CheckPlan, Checking, GRACE},
+    jobs::{Job, Scheduler},
     journal::Journal,
     metrics::Metrics,
     observer::Observer,
@@ -47,7 +47,7 @@ impl Probe {
     pub async fn with_vitals(store: Store, identity: ProbeIdentity, plan: CheckPlan, vitals: Arc<Vitals>) -> Self {
         let observer = Arc::new(Observer::new(vitals.metrics.clone()));
         let schedule = plan.schedule.clone().unwrap_or(Schedule::Every(plan.interval));
-        vitals.watch(schedule, plan.zone, Arc::clone(&observer));
+        vitals.watch(schedule, plan.delay, Arc::clone(&observer));
         let stored = Arc::new(Notify::new());
         let status = StatusReporter {
             store: store.clone(),
@@ -74,30 +74,36 @@ impl Probe {
         }
     }
 
-    /// Checks the peers that it is given, with `jobs` beside its own, until it is told to stop. Then what is in flight is
-    /// finished, and what was seen is stored.
-    pub async fn run(self, mut jobs: Vec<Job>, stop: CancellationToken) {
+    /// Checks the peers that it is given, and runs `jobs` beside its own on `scheduler`, until `stop`. Then the checks in
+    /// flight are finished, and their results are stored.
+    pub async fn run(self, scheduler: &Scheduler, mut jobs: Vec<Job>, stop: CancellationToken) {
         let vitals = Arc::clone(&self.vitals);
-        jobs.push(self.checking.job(&self.plan, &vitals.metrics));
+        let job = self.checking.job(&self.plan, &vitals.metrics);
+        jobs.push(job.clone());
         jobs.push(Job::new("summary", Schedule::Every(SUMMARY_EVERY), move || {
             tracing::info!("{}", vitals.line());
             std::future::ready(())
         }));
-        let all_stored = CancellationToken::new();
-        let checks_end = async {
-            if let Err(error) = jobs::run(jobs, self.plan.zone, stop.clone()).await {
-                // Only a schedule that the scheduler does not know can do this, and ours was parsed before.
-                tracing::error!(%error, "nothing is scheduled");
+        let scheduled = async {
+            if let Err(error) = scheduler.run(jobs, stop.clone(), GRACE).await {
+                tracing::error!(%error, "the scheduler cannot be started; nothing is scheduled");
             }
             stop.cancelled().await;
         };
-        let checks_end = async {
-            tokio::join!(checks_end, async {
-                stop.cancelled().await;
-                self.checking.stop().await;
-            });
-            all_stored.cancel();
+        let first_cycle = async {
+            if self.plan.cycles_at_start() && stop.run_until_cancelled(self.checking.has_peers()).await.is_some() {
+                job.run_until(&stop, GRACE).await;
+            }
         };
-        tokio::join!(checks_end, self.journal.run(all_stored.clone()));
+        let checks_stop = async {
+            stop.cancelled().await;
+            self.checking.stop().await;
+        };
+        let all_checked = CancellationToken::new();
+        let checks_end = async {
+            tokio::join!(scheduled, first_cycle, checks_stop);
+            all_checked.cancel();
+        };
+        tokio::join!(checks_end, self.journal.run(all_checked.clone()));
     }
 }

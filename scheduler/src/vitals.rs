@@ -8,7 +8,6 @@ use std::{
 };
 
 use chrono::Utc;
-use chrono_tz::Tz;
 use easytier_probe::BackendError;
 use easytier_uptime_hub::{api, store::StoreError};
 use prometheus_client::registry::Registry;
@@ -60,8 +59,8 @@ struct WatchKept {
     since: Instant,
     /// When a cycle is due.
     schedule: Schedule,
-    /// The clocks that the schedule goes by.
-    zone: Tz,
+    /// How long after each of these times.
+    delay: Duration,
     observer: Arc<Observer>,
 }
 
@@ -106,16 +105,16 @@ impl Vitals {
             watch: Mutex::new(WatchKept {
                 since: Instant::now(),
                 schedule: Schedule::Every(SHORTEST),
-                zone: Tz::UTC,
+                delay: Duration::ZERO,
                 observer,
             }),
         })
     }
 
-    /// From now on cycles are due at these times, on the clocks of `zone`, and `observer` knows how the peers are.
-    pub fn watch(&self, schedule: Schedule, zone: Tz, observer: Arc<Observer>) {
+    /// From now on cycles are due `delay` after the times of `schedule`, and `observer` knows how the peers are.
+    pub fn watch(&self, schedule: Schedule, delay: Duration, observer: Arc<Observer>) {
         *self.watch.lock().unwrap_or_else(PoisonError::into_inner) =
-            WatchKept { since: Instant::now(), schedule, zone, observer };
+            WatchKept { since: Instant::now(), schedule, delay, observer };
     }
 
     fn watch_kept(&self) -> WatchKept {
@@ -124,11 +123,11 @@ impl Vitals {
 
     /// How long ago the last good cycle was, when that is too long.
     fn overdue(&self) -> Option<Duration> {
-        let WatchKept { since, schedule, zone, .. } = self.watch_kept();
+        let WatchKept { since, schedule, delay, .. } = self.watch_kept();
         let last = self.known(|known| known.last_cycle.map_or(since, |last| last.max(since)));
         // By the clock that only counts, so that nothing was due while the machine slept, or in a time that was set away.
         let age = last.elapsed();
-        (age > SHORTEST && schedule.were_due(CYCLES, age, Utc::now(), zone)).then_some(age)
+        (age > SHORTEST && schedule.were_due(CYCLES, age, Utc::now() - delay)).then_some(age)
     }
 
     /// Checks were done.

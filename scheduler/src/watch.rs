@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{checking::GRACE, observer::Observer};
+use crate::observer::Observer;
 
 /// Sessions are held when a peer is checked at least this often; else each check opens one of its own.
 const HOLD_UP_TO: Duration = Duration::from_secs(60);
@@ -33,8 +33,10 @@ pub struct WatchOptions {
     pub interval: Duration,
     /// The time of a whole check, for peers that name none of their own.
     pub timeout: Duration,
-    /// Checks that open a session at the same time.
+    /// How many checks may open a session at the same time.
     pub concurrency: usize,
+    /// How long the checks in flight may take at the end.
+    pub grace: Duration,
 }
 
 impl WatchOptions {
@@ -163,7 +165,7 @@ impl Watcher {
             let report = tokio::select! {
                 report = &mut check => Some(report),
                 () = stop.cancelled() => match due <= Instant::now() {
-                    true => timeout_at(Instant::now() + GRACE, check).await.ok(),
+                    true => timeout_at(Instant::now() + self.options.grace, check).await.ok(),
                     false => None,
                 },
             };
@@ -254,7 +256,7 @@ mod tests {
     /// With the intervals of whom nothing is set.
     fn watch() -> Watch {
         let seconds = Duration::from_secs(5);
-        let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1 };
+        let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1, grace: seconds };
         let observer = Arc::new(Observer::new(Metrics::default()));
         Watch::new(Checker::new(CheckOptions::default()), observer, options)
     }

@@ -46,6 +46,8 @@ pub struct ProbeConfig {
     pub probe_schedule: Option<String>,
     /// The name of a time zone, not validated here.
     pub probe_timezone: String,
+    /// Each run of the schedule is delayed by less than this; zero for no delay.
+    pub probe_jitter: Duration,
     pub peer_forget_after: Duration,
     pub spool_max_age: Duration,
     pub spool_max_results: u64,
@@ -92,6 +94,7 @@ impl ProbeConfig {
             health_check_interval: reader.value("HEALTH_CHECK_INTERVAL", values::check_interval),
             probe_schedule: reader.optional("PROBE_SCHEDULE", values::text),
             probe_timezone: reader.value("PROBE_TIMEZONE", values::text),
+            probe_jitter: reader.value("PROBE_JITTER", values::jitter),
             peer_forget_after: reader.value("PEER_FORGET_AFTER", values::interval),
             spool_max_age: reader.value("SPOOL_MAX_AGE", values::interval),
             spool_max_results: reader

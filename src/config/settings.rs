@@ -82,9 +82,16 @@ pub static SETTINGS: &[Setting] = &[
     optional(
         "PROBE_SCHEDULE",
         "CRON",
-        "Run whole cycles by this cron expression (6 fields, seconds first), or '@every 5m', instead of the intervals",
+        "Run whole cycles by this cron expression (5 fields, or 6 with seconds first), or @hourly, @daily, @weekly, or \
+         '@every 5m', instead of the intervals; one more runs at the start",
     ),
     plain("PROBE_TIMEZONE", "NAME", "UTC", "The time zone of that cron expression, such as Europe/Berlin"),
+    plain(
+        "PROBE_JITTER",
+        "DURATION",
+        "0s",
+        "Start each cycle of that schedule up to this much later, by a delay that is always the same for this probe",
+    ),
     plain("PEER_FORGET_AFTER", "DURATION", "24h", "When a peer that a backend no longer lists is forgotten"),
     plain("SPOOL_MAX_AGE", "DURATION", "24h", "How long results wait for a backend that is away, at most"),
     plain("SPOOL_MAX_RESULTS", "N", "1000000", "How many results wait, at most; the oldest are given up first"),

@@ -73,6 +73,14 @@ pub fn whole_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The largest random delay: zero, which is none, up to a year.
+pub fn jitter(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(Duration::ZERO) => Ok(Duration::ZERO),
+        _ => interval(text),
+    }
+}
+
 /// Nobody's node is asked more often than ten times a second.
 pub fn check_interval(text: &str) -> Result<Duration, String> {
     let duration = interval(text)?;

@@ -18,7 +18,7 @@ use easytier_uptime_hub::{
     time::Timestamp,
     upkeep::upkeep,
 };
-use easytier_uptime_scheduler::{CheckPlan, LocalProbe};
+use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -67,14 +67,20 @@ impl Service for Hub {
         &self.config
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, ending: Told) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        ending: Told,
+    ) -> anyhow::Result<()> {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot tell where the hub listens")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
         let Opened { store, key } = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
-            Some(local) => Some(local.prepare(&store).await?),
+            Some(local) => Some(local.prepare(&store, is_first).await?),
             None => None,
         };
 
@@ -96,7 +102,7 @@ impl Service for Hub {
             let served = api::serve(listener, router, stopped(), GRACE);
             let checks = async {
                 if let Some(probe) = local {
-                    probe.run(stop.clone()).await;
+                    probe.run(scheduler, stop.clone()).await;
                 }
             };
             let (served, (), ()) = tokio::join!(served, upkeep(store.clone(), stopped()), checks);
@@ -117,13 +123,15 @@ impl Service for Hub {
 }
 
 impl Local {
-    /// Adds the peers of the file that are not there yet; those that are stay as they are.
-    async fn prepare(self, store: &Store) -> anyhow::Result<LocalProbe> {
+    /// Adds the peers of the file that are not there yet; those that are stay as they are. `is_first`: whether the process
+    /// has just started.
+    async fn prepare(self, store: &Store, is_first: bool) -> anyhow::Result<LocalProbe> {
         let imported = store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers")?;
         if !self.peers.is_empty() {
             tracing::info!(added = imported.added, known = imported.known, "peers of the file");
         }
-        LocalProbe::new(store.clone(), &self.server_id, self.region, self.plan).await.context("no local probe")
+        let plan = CheckPlan { cycle_at_start: is_first, ..self.plan };
+        LocalProbe::new(store.clone(), &self.server_id, self.region, plan).await.context("no local probe")
     }
 }
 
