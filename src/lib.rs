@@ -1,32 +1,37 @@
-//! The probe cycle of easytier-uptime, as a pure library: fetch peers from a backend, check each by speaking the
-//! EasyTier protocol, report.
+//! The probe cycle of easytier-uptime: fetch peers from a backend, check each by speaking the EasyTier protocol, report.
 //!
-//! It knows nothing of schedules, databases, clouds or the command line: it starts no runtime, keeps no global state
-//! and writes no file.
+//! [`run_cycle`] runs a whole cycle, [`Checker`] checks single peers, [`Backend`] is the client of a backend. The library
+//! knows nothing of schedules, databases, clouds or the command line. It starts no runtime and no thread, keeps no global
+//! state, writes no file and takes its configuration as values. Two dependencies read the configuration of the machine:
+//!
+//! - Name resolution reads `/etc/resolv.conf` and `/etc/hosts`, unless [`Checker::with_resolver`] is given another resolver.
+//! - Requests to a backend use the machine's certificate authorities, and the proxy of `HTTP_PROXY`, `HTTPS_PROXY`,
+//!   `ALL_PROXY` and `NO_PROXY`, unless the backend is on this machine.
 
 pub mod address;
 pub mod backend;
 pub mod check;
-pub mod config;
 pub mod cycle;
-pub mod duration;
 pub mod peer;
 pub mod peer_list;
 pub mod peer_url;
 pub mod resolve;
 pub mod result;
 mod secret;
+mod text;
+mod tls;
+mod wire;
 
 pub use address::AddressPolicy;
 pub use backend::{Backend, BackendConfig, BackendError};
 pub use check::{CheckOptions, Checker, HeldPeer};
-pub use config::ProbeConfig;
-pub use cycle::{CycleOptions, CycleReport, PeerSource, ReportSink, run_cycle};
+pub use cycle::{
+    BackendPeers, BoxError, CycleOptions, CycleReport, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage,
+    run_cycle,
+};
 pub use peer::{Access, CheckMode, Membership, Origin, Peer};
 pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};
 pub use result::{CheckReport, CheckResult, Failure, FailureCode, Latency, Stage, Status};
 pub use secret::Secret;
-
-/// The version of EasyTier whose protocol this library speaks.
-pub const EASYTIER_VERSION: &str = easytier::VERSION;
+pub use wire::EASYTIER_VERSION;

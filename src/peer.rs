@@ -1,70 +1,77 @@
-//! A peer: an EasyTier node under watch.
+//! A peer: an EasyTier node that is checked.
 
 use std::time::Duration;
 
 use crate::{peer_url::PeerUrl, secret::Secret};
 
-/// The name of the network when none is given, as in EasyTier.
+/// The network name if none is given, as in EasyTier.
 pub const DEFAULT_NETWORK_NAME: &str = "default";
 
-/// An EasyTier node under watch.
+/// An EasyTier node that is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// The backend's id; for peers from a command line or a list the position in it, from 1.
+    /// The backend's id. For a peer from a command line or a list without ids, its position there, from 1.
     pub id: i64,
+    /// A name for people.
     pub name: Option<String>,
+    /// Where the node listens, or where its address is looked up.
     pub url: PeerUrl,
+    /// The network in which the peer is checked.
     pub access: Access,
+    /// How far a check goes.
     pub mode: CheckMode,
-    /// The deadline of one check, when this peer wants another than the probe's.
+    /// The deadline of one check; `None` for that of [`CheckOptions`](crate::CheckOptions).
     pub timeout: Option<Duration>,
-    /// The node's owner offers to relay, so that a check may try it.
+    /// Whether the node's owner offers to relay data, so that a check may try it.
     pub allow_relay: bool,
+    /// Labels for people.
     pub tags: Vec<String>,
+    /// Who named the peer's address.
     pub origin: Origin,
 }
 
-/// In whose network a peer is checked.
+/// The network in which a peer is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// As a member of the node's own network.
+    /// The node's own network, as one of its members.
     Member(Membership),
-    /// In a throw-away network of the probe's own, which is how strangers use a shared node.
+    /// A temporary network of the probe with a random name, as anybody uses a shared node.
     Guest,
 }
 
-/// The network a member check joins.
+/// The name and the secret of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
+    /// The name of the network.
     pub network_name: String,
-    /// May be empty: EasyTier networks without a secret have the empty one.
+    /// The secret of the network; empty for a network without one, as in EasyTier.
     pub network_secret: Secret,
 }
 
 /// How far a check goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CheckMode {
-    /// Through admission, pings and route information.
+    /// Through all stages.
     #[default]
     Full,
-    /// To a valid handshake answer only, for private nodes.
+    /// To a valid handshake response, for private nodes whose secret is not known.
     Handshake,
 }
 
-/// Who named the peer's address, which decides what addresses it may lie at.
+/// Who named a peer's address. This decides which addresses are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Origin {
-    /// A person at this machine: typed, or written into a local file. Any address is allowed.
+    /// A user of this machine, on a command line or in a local file. Any address is allowed.
     #[default]
     Local,
-    /// A backend: the address policy applies.
+    /// A backend. The [`AddressPolicy`](crate::AddressPolicy) applies.
     Remote,
-    /// A stranger, as the backend says: only public addresses are allowed, whatever the policy.
+    /// An anonymous submission to the backend. Only public addresses are allowed, whatever the policy.
     Submitted,
 }
 
 impl Peer {
-    /// A peer that a person named by its URL alone, checked as a guest.
+    /// A peer of a local user, checked as a guest. `id` is its position on the command line, from 1.
     pub fn local(id: i64, url: PeerUrl) -> Self {
         Self {
             id,

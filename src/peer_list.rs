@@ -1,4 +1,4 @@
-//! Peers as documents list them: the contract's JSON, the forms of other backends, TOML, or URLs one a line.
+//! Lists of peers: the JSON of our hub and of other backends, TOML, or one URL per line.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -8,48 +8,71 @@ use crate::{
     Access, CheckMode, Membership, Origin, Peer, PeerUrl, PeerUrlError, Scheme, Secret, peer::DEFAULT_NETWORK_NAME,
 };
 
-/// The port of a peer that a backend lists by `public_ip` without one.
+/// The port of a peer that a backend lists by a `public_ip` without a port.
 const PUBLIC_IP_PORT: u16 = 11010;
 
-/// A peer as a document lists it, not yet looked at.
+/// A peer as a document lists it, not yet validated.
 ///
-/// The contract's fields, `public_ip` as other backends have it instead of `host` and `port`, and `url`, which is
-/// easier to write by hand. Unknown fields are ignored.
+/// The address is `url`, or `protocol`, `host` and `port`, or `protocol` and `public_ip`; the first of them that is there
+/// counts. `docs/backend.md` describes the fields. Unknown fields are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ListedPeer {
+    /// The id of the peer at the backend.
     pub id: Option<i64>,
+    /// A name for people.
     pub name: Option<String>,
+    /// The whole [`PeerUrl`].
     pub url: Option<String>,
+    /// A host name or an IP address, without brackets.
     pub host: Option<String>,
+    /// A port; required beside `host`, unless the protocol has none.
     pub port: Option<u16>,
+    /// A [`Scheme`], `tcp` by default.
     pub protocol: Option<String>,
+    /// `IP`, `IP:PORT`, `[IP]:PORT`, `HOST` or `HOST:PORT`; the port is 11010 by default.
     pub public_ip: Option<String>,
+    /// The name of the peer's network, [`DEFAULT_NETWORK_NAME`] by default; used only with `network_secret`.
     pub network_name: Option<String>,
+    /// The secret of the peer's network. With it, even if it is empty, the peer is checked as a member of its network.
     pub network_secret: Option<Secret>,
+    /// Labels for people.
     pub tags: Option<Vec<String>>,
+    /// Whether the node's owner offers to relay data.
     pub allow_relay: Option<bool>,
+    /// The deadline of one check, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// `handshake` for [`CheckMode::Handshake`]; anything else means [`CheckMode::Full`].
     pub check: Option<String>,
-    /// Our hub says so of a peer that a stranger submitted.
+    /// Whether the peer was submitted anonymously to the backend.
     pub submitted: Option<bool>,
 }
 
-/// Why a listed peer cannot be watched.
+/// Why a listed peer is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ListedPeerError {
+    /// It has no address in any form.
     #[error("it names neither 'url' nor 'host' nor 'public_ip'")]
     NoAddress,
+    /// It has no id, and there is no default.
     #[error("its 'id' is missing")]
     NoId,
+    /// It has a `host` without a `port`.
     #[error("its 'port' is missing")]
     NoPort,
+    /// Its address is not valid.
     #[error(transparent)]
     Url(#[from] PeerUrlError),
 }
 
 impl ListedPeer {
-    /// The peer, of `origin`; `default_id` is used when the document names no id.
+    /// Validates the peer. `default_id` is its id if the document names none. A peer of [`Origin::Remote`] that is marked
+    /// as submitted becomes one of [`Origin::Submitted`].
+    ///
+    /// # Errors
+    ///
+    /// If the id is missing, or the address is missing or not valid.
     pub fn into_peer(self, origin: Origin, default_id: Option<i64>) -> Result<Peer, ListedPeerError> {
         let url = self.peer_url()?;
         let access = match self.network_secret {
@@ -101,7 +124,7 @@ fn split_public_ip(text: &str) -> (String, Option<u16>) {
         return (address.ip().to_string(), Some(address.port()));
     }
     match text.rsplit_once(':') {
-        // More than one colon is an IPv6 address without a port.
+        // A host with a colon is an IPv6 address, and the text has no port.
         Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
             (host.to_owned(), port.parse().ok())
         }
@@ -109,10 +132,10 @@ fn split_public_ip(text: &str) -> (String, Option<u16>) {
     }
 }
 
-/// What is wrong with a list of peers, all of it.
+/// All mistakes in a list of peers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct PeerListError {
-    /// One line a problem, each naming its place.
+    /// The mistakes, each with its place, such as `line 3` or `peer 2`.
     pub problems: Vec<String>,
 }
 
@@ -122,13 +145,18 @@ impl fmt::Display for PeerListError {
     }
 }
 
-/// Reads a list that a person wrote, in whichever form it is:
+/// Reads a list of peers that a local user wrote. Its form is one of:
 ///
-/// - URLs, one a line; blank lines, and what follows a `#`, are skipped;
-/// - TOML: a `[[peers]]` table a peer, with `url` or the fields of the contract;
-/// - JSON: the contract's answer to `GET /peers`, or an array of its peers or of URLs.
+/// - one URL per line; blank lines and comments (`#`) are skipped;
+/// - TOML: a `[[peers]]` table for each peer, with the fields of [`ListedPeer`];
+/// - JSON: a backend's response to `GET /peers`, or an array whose items are URLs or objects with the fields of
+///   [`ListedPeer`].
 ///
-/// Peers that name no id are numbered from 1 by their place. Either the whole list is good, or every problem is told.
+/// The id of a peer without one is its position in the list, from 1.
+///
+/// # Errors
+///
+/// All mistakes, if there is any.
 pub fn parse(text: &str) -> Result<Vec<Peer>, PeerListError> {
     let text = text.trim_start_matches('\u{feff}');
     let listed = if text.lines().any(|line| line.trim() == "[[peers]]") {
@@ -141,10 +169,10 @@ pub fn parse(text: &str) -> Result<Vec<Peer>, PeerListError> {
     listed.map_err(|problem| PeerListError { problems: vec![problem] }).and_then(into_peers)
 }
 
-/// A listed peer, and what to call its place in a message.
-type Placed = (String, ListedPeer);
+/// A listed peer with its place for error messages.
+type WithPlace = (String, ListedPeer);
 
-fn into_peers(listed: Vec<Placed>) -> Result<Vec<Peer>, PeerListError> {
+fn into_peers(listed: Vec<WithPlace>) -> Result<Vec<Peer>, PeerListError> {
     let mut peers = Vec::with_capacity(listed.len());
     let mut problems = Vec::new();
     for (number, (place, listed)) in (1..).zip(listed) {
@@ -156,7 +184,7 @@ fn into_peers(listed: Vec<Placed>) -> Result<Vec<Peer>, PeerListError> {
     if problems.is_empty() { Ok(peers) } else { Err(PeerListError { problems }) }
 }
 
-fn from_lines(text: &str) -> Result<Vec<Placed>, String> {
+fn from_lines(text: &str) -> Result<Vec<WithPlace>, String> {
     let url_of = |line: &str| line.split_once(" #").map_or(line, |(url, _)| url).trim().to_owned();
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
     Ok(lines
@@ -166,16 +194,16 @@ fn from_lines(text: &str) -> Result<Vec<Placed>, String> {
         .collect())
 }
 
-fn from_toml(text: &str) -> Result<Vec<Placed>, String> {
+fn from_toml(text: &str) -> Result<Vec<WithPlace>, String> {
     #[derive(Deserialize)]
     struct Document {
         peers: Vec<ListedPeer>,
     }
     let document: Document = toml::from_str(text).map_err(|error| format!("not a TOML list of peers: {error}"))?;
-    Ok(placed(document.peers))
+    Ok(numbered(document.peers))
 }
 
-fn from_json(text: &str) -> Result<Vec<Placed>, String> {
+fn from_json(text: &str) -> Result<Vec<WithPlace>, String> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Entry {
@@ -188,12 +216,12 @@ fn from_json(text: &str) -> Result<Vec<Placed>, String> {
         ["/data/peers", "/peers"].iter().find_map(|place| document.pointer_mut(place).map(serde_json::Value::take));
     let entries: Vec<Entry> = serde_json::from_value(list.unwrap_or(document))
         .map_err(|_| "not a JSON list of peers: expected an array of peers, or an object with 'peers'".to_owned())?;
-    Ok(placed(entries.into_iter().map(|entry| match entry {
+    Ok(numbered(entries.into_iter().map(|entry| match entry {
         Entry::Url(url) => ListedPeer { url: Some(url), ..ListedPeer::default() },
         Entry::Peer(peer) => *peer,
     })))
 }
 
-fn placed(peers: impl IntoIterator<Item = ListedPeer>) -> Vec<Placed> {
+fn numbered(peers: impl IntoIterator<Item = ListedPeer>) -> Vec<WithPlace> {
     (1..).zip(peers).map(|(number, peer)| (format!("peer {number}"), peer)).collect()
 }

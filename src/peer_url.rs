@@ -1,23 +1,35 @@
-//! The URL of a peer, parsed: a value that exists has a scheme that can be handled, a host, and a port where the
-//! scheme has one.
+//! The URL of a peer, validated when it is parsed.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// What stands before `://`.
+use crate::text::without_secrets;
+
+/// The scheme of a peer URL: a transport of EasyTier, or a way to look up the URLs of nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
+    /// TCP.
     Tcp,
+    /// EasyTier's own protocol over UDP.
     Udp,
+    /// WebSocket.
     Ws,
+    /// WebSocket over TLS.
     Wss,
+    /// WireGuard.
     Wg,
+    /// QUIC.
     Quic,
-    /// A web server that redirects to, or lists, the URLs of nodes.
+    /// A web server that redirects to the URL of a node, or lists URLs of nodes.
     Http,
+    /// As [`Http`](Self::Http), over TLS.
     Https,
     /// A DNS TXT record that lists the URLs of nodes.
     Txt,
@@ -25,10 +37,9 @@ pub enum Scheme {
     Srv,
 }
 
-/// Every scheme, its spelling and the port it stands for when the URL names none.
+/// Every scheme in the order of the enum, with its spelling and default port.
 ///
-/// The defaults of the transports are those of the EasyTier client (11010 plus the offset of the protocol; ws and wss
-/// are the ports of the web).
+/// The default ports are those of the EasyTier client: 11010 plus an offset for each protocol; 80 and 443 for ws and wss.
 const SCHEMES: [(Scheme, &str, Option<u16>); 10] = [
     (Scheme::Tcp, "tcp", Some(11010)),
     (Scheme::Udp, "udp", Some(11010)),
@@ -43,27 +54,27 @@ const SCHEMES: [(Scheme, &str, Option<u16>); 10] = [
 ];
 
 impl Scheme {
-    /// All schemes, in the order the contract lists them.
+    /// All schemes, in the order in which the backend contract lists them.
     pub fn all() -> impl Iterator<Item = Scheme> {
         SCHEMES.iter().map(|(scheme, ..)| *scheme)
     }
 
-    /// The spelling in a URL and in the contract's `protocol` field.
+    /// The spelling in a URL and in the `protocol` field of the backend contract.
     pub fn as_str(self) -> &'static str {
         self.row().1
     }
 
-    /// The port when the URL names none; `None` for a scheme that has no port.
+    /// The port of a URL that names none; `None` for a scheme without ports.
     pub fn default_port(self) -> Option<u16> {
         self.row().2
     }
 
-    /// Whether such a URL yields other peer URLs instead of being a node's own address.
+    /// Whether the URL leads to the URLs of nodes instead of naming a node's own address.
     pub fn is_indirect(self) -> bool {
         matches!(self, Self::Http | Self::Https | Self::Txt | Self::Srv)
     }
 
-    /// Whether a refused connection and an open port can be told apart, which words of a diagnosis rest on.
+    /// Whether the transport runs over TCP, where a closed port refuses the connection.
     pub fn is_over_tcp(self) -> bool {
         matches!(self, Self::Tcp | Self::Ws | Self::Wss)
     }
@@ -91,26 +102,39 @@ impl FromStr for Scheme {
     }
 }
 
-/// Why a text is no peer URL.
+/// Why a text is not a peer URL. The texts in it are shortened to what cannot hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PeerUrlError {
+    /// It has no `://`.
     #[error("'{0}' has no scheme; write it as tcp://{0} (or udp, ws, wss, wg, quic, http, https, txt, srv)")]
     NoScheme(String),
+    /// Its scheme is not a [`Scheme`].
     #[error("protocol '{0}' is not supported; use one of tcp, udp, ws, wss, wg, quic, http, https, txt, srv")]
     UnsupportedProtocol(String),
+    /// It has no host.
     #[error("'{0}' names no host")]
     NoHost(String),
+    /// Its host or port cannot be parsed.
     #[error("'{url}' has an invalid host or port: {reason}")]
-    Malformed { url: String, reason: String },
+    Malformed {
+        /// The URL.
+        url: String,
+        /// The error of the parser.
+        reason: String,
+    },
+    /// Its port is 0.
     #[error("port 0 in '{0}' cannot be connected to; name the port the node listens on")]
     PortZero(String),
+    /// It has a port, and its scheme has none.
     #[error("a {0} URL has no port; remove it")]
     PortNotAllowed(Scheme),
-    #[error("a peer URL carries no user name or password; remove what stands before the '@'")]
+    /// It has a user name or a password.
+    #[error("a peer URL has no user name or password; remove the part before the '@'")]
     Credentials,
 }
 
-/// The URL of a peer.
+/// The URL of a peer. Its host is never empty, its port never 0. User names, passwords and fragments are not part of it.
 ///
 /// ```
 /// use easytier_probe::{PeerUrl, Scheme};
@@ -126,15 +150,19 @@ pub struct PeerUrl {
     scheme: Scheme,
     host: Host,
     port: Option<u16>,
-    /// Path and query as given, or empty: a virtual host may route by them.
+    /// Path and query, or empty. A reverse proxy may route by them.
     path: String,
 }
 
 impl PeerUrl {
-    /// A URL from the parts in which backends list a peer.
+    /// A URL from the parts in which backends list a peer. `port` is ignored for a scheme without ports.
+    ///
+    /// # Errors
+    ///
+    /// If the parts do not make a valid URL.
     pub fn new(scheme: Scheme, host: &str, port: Option<u16>) -> Result<Self, PeerUrlError> {
-        let bracketed = host.parse::<std::net::Ipv6Addr>().is_ok();
-        let host = if bracketed { format!("[{host}]") } else { host.to_owned() };
+        let is_ipv6 = host.parse::<Ipv6Addr>().is_ok();
+        let host = if is_ipv6 { format!("[{host}]") } else { host.to_owned() };
         match port {
             Some(port) if scheme.default_port().is_some() => format!("{scheme}://{host}:{port}"),
             _ => format!("{scheme}://{host}"),
@@ -142,16 +170,17 @@ impl PeerUrl {
         .parse()
     }
 
+    /// The scheme.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The host: a name, or an address literal.
+    /// The host: a name or an IP address.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The host's address, when the URL names one literally.
+    /// The host, if it is an IP address.
     pub fn ip(&self) -> Option<IpAddr> {
         match self.host {
             Host::Domain(_) => None,
@@ -160,12 +189,12 @@ impl PeerUrl {
         }
     }
 
-    /// The port, the scheme's default when the URL names none; `None` for `txt` and `srv`.
+    /// The port, or the default of the scheme if the URL names none; `None` for a scheme without ports.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Path and query, or empty.
+    /// The path and the query, or empty.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -177,26 +206,28 @@ impl FromStr for PeerUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         let Some((scheme, _)) = text.split_once("://") else {
-            return Err(PeerUrlError::NoScheme(quotable(text)));
+            return Err(PeerUrlError::NoScheme(without_secrets(text)));
         };
         let scheme: Scheme = scheme.parse()?;
-        let malformed =
-            |reason: &dyn fmt::Display| PeerUrlError::Malformed { url: quotable(text), reason: reason.to_string() };
+        let malformed = |reason: &dyn fmt::Display| PeerUrlError::Malformed {
+            url: without_secrets(text),
+            reason: reason.to_string(),
+        };
 
         let url = Url::parse(text).map_err(|error| match error {
-            url::ParseError::EmptyHost => PeerUrlError::NoHost(quotable(text)),
+            url::ParseError::EmptyHost => PeerUrlError::NoHost(without_secrets(text)),
             other => malformed(&other),
         })?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(PeerUrlError::Credentials);
         }
-        // `url` knows addresses only in the hosts of web schemes, so the host is parsed once more by itself.
+        // `Url` recognises IP addresses with web schemes only, so the host is parsed again.
         let host = match url.host_str() {
-            None | Some("") => return Err(PeerUrlError::NoHost(quotable(text))),
+            None | Some("") => return Err(PeerUrlError::NoHost(without_secrets(text))),
             Some(host) => Host::parse(host).map_err(|error| malformed(&error))?,
         };
         let port = match (url.port(), scheme.default_port()) {
-            (Some(0), _) => return Err(PeerUrlError::PortZero(quotable(text))),
+            (Some(0), _) => return Err(PeerUrlError::PortZero(without_secrets(text))),
             (Some(_), None) => return Err(PeerUrlError::PortNotAllowed(scheme)),
             (given, default) => given.or(default),
         };
@@ -209,14 +240,7 @@ impl FromStr for PeerUrl {
     }
 }
 
-/// What an error may show of a text that is no peer URL: neither what stands before an '@', which may be a password,
-/// nor a query, which may hold a token.
-fn quotable(text: &str) -> String {
-    let before_query = text.split(['?', '#']).next().unwrap_or_default();
-    before_query.rsplit('@').next().unwrap_or_default().to_owned()
-}
-
-/// The canonical spelling, with the port always named: `protocol://host:port`, and the path where there is one.
+/// The canonical spelling: `scheme://host:port`, with the default port too, and the path and the query.
 impl fmt::Display for PeerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)?;

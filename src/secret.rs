@@ -1,19 +1,18 @@
 //! Text that must not reach a log, an error or a page.
 
-use std::fmt;
+use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A secret that formats as `[redacted]`; [`Secret::expose`] is the only way to its text.
+/// A secret that formats as `[redacted]`. Only [`Secret::expose`] gives its text.
 ///
-/// It serialises as its text: documents that carry secrets on purpose (an export, a reply to a node token) are
-/// built from it.
+/// It serialises as its text, for documents that carry secrets on purpose, such as a backend's listing of peers.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the one place that needs it.
+    /// The text of the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -31,9 +30,9 @@ impl From<&str> for Secret {
     }
 }
 
-/// So that a command-line flag can take one; it never fails.
-impl std::str::FromStr for Secret {
-    type Err = std::convert::Infallible;
+/// Takes any text, so that a command-line flag can be a secret.
+impl FromStr for Secret {
+    type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(text.into())

@@ -20,7 +20,7 @@ use std::{
 use easytier_probe::{
     CheckMode, CheckResult, CycleOptions, FailureCode, Peer, ReportSink, Scheme,
     backend::{Delivery, Rejected, StatusReport},
-    cycle::{BoxError, ListedPeers, NoSink, Page},
+    cycle::{BoxError, ListedPeers, NoSink, SourcePage},
 };
 use serde_json::json;
 use tokio::{
@@ -305,7 +305,7 @@ async fn a_status_report_that_hangs_does_not_hold_the_cycle() {
 #[tokio::test(start_paused = true)]
 async fn empty_pages_and_what_a_source_skips_are_no_trouble() {
     let mut source = Source::new(async |number| match number {
-        0 | 2 => Ok(Some(Page { peers: Vec::new(), skipped: 2 })),
+        0 | 2 => Ok(Some(SourcePage { peers: Vec::new(), skipped: 2 })),
         1 => page([impossible(1)]),
         _ => Ok(None),
     });

@@ -1,11 +1,13 @@
 //! The deployment code of the function, checked without a cloud by `tools/check-deployment-code`, and the variables that
 //! it sets beside those that the function reads.
 //!
-//! It has no harness of libtest's, because that knows no test that is skipped while it runs: Terraform's part is, and says
-//! so, where there is no `terraform`.
+//! It does without libtest's harness, which cannot report a test as ignored once it runs: Terraform's part is ignored on
+//! a machine without `terraform`. In `.ci/run` it fails there instead.
 
 use std::{
     collections::BTreeSet,
+    env,
+    os::unix::fs::symlink,
     path::Path,
     process::{Command, ExitCode},
 };
@@ -22,8 +24,9 @@ enum Outcome {
 type Test = (&'static str, fn() -> Outcome);
 
 fn main() -> ExitCode {
-    let tests: [Test; 2] = [
+    let tests: [Test; 3] = [
         ("the_deployment_code_is_sound", the_deployment_code_is_sound),
+        ("a_missing_terraform_fails_where_it_is_required", a_missing_terraform_fails_where_it_is_required),
         ("the_function_reads_what_it_is_given_and_nothing_else", the_function_reads_what_it_is_given_and_nothing_else),
     ];
     println!("\nrunning {} tests", tests.len());
@@ -62,6 +65,22 @@ fn the_deployment_code_is_sound() -> Outcome {
             Outcome::Failed
         }
     }
+}
+
+fn a_missing_terraform_fails_where_it_is_required() -> Outcome {
+    // A PATH with what the script needs to get that far, and nothing else.
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = env::var_os("PATH").expect("there is a PATH");
+    let dirname = env::split_paths(&path).map(|place| place.join("dirname")).find(|file| file.is_file());
+    symlink(dirname.expect("dirname is on PATH"), folder.path().join("dirname")).expect("a link can be made");
+    let output = script().env("PATH", folder.path()).env("REQUIRE_TERRAFORM", "true").output();
+    let output = output.expect("the script can be started");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    if output.status.code() == Some(1) && printed.contains("there is no terraform") {
+        return Outcome::Passed;
+    }
+    println!("{}: {printed}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    Outcome::Failed
 }
 
 fn the_function_reads_what_it_is_given_and_nothing_else() -> Outcome {

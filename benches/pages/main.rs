@@ -15,7 +15,7 @@ use std::{
 
 use easytier_probe::{CheckOptions, Checker};
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
+    WebOptions,
     crypto::HubKey,
     store::{Location, Store, StoreOptions},
     time::Timestamp,
@@ -51,8 +51,7 @@ async fn open(folder: &Path) -> Store {
 async fn serve(store: Store) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let options = ApiOptions { trusted_proxies: Vec::new(), session_key: "of a throw-away hub".into() };
-    let router = api::router(store, Checker::new(CheckOptions::default()), options);
-    tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
+    let router = easytier_uptime_hub::router(store, Checker::new(CheckOptions::default()), WebOptions::default(), None);
+    tokio::spawn(easytier_uptime_hub::serve(listener, router, std::future::pending(), Duration::ZERO));
     address
 }

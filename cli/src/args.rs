@@ -16,18 +16,18 @@ const EXAMPLES: &str = "\
 Examples:
   easytier-uptime check tcp://192.0.2.7:11010       is this node up, how fast, which version?
   easytier-uptime check --file nodes.txt --json     a whole list, for a program to read
-  easytier-uptime                                   a hub that checks by itself: start here
-  easytier-uptime daemon                            a probe that runs for months and reports to a hub
+  easytier-uptime                                   a hub with a built-in probe: start here
+  easytier-uptime daemon                            a long-running probe that reports to a hub
   easytier-uptime once                              one cycle, for cron and CI: fetch, check, report
-  easytier-uptime hub                               keeps what probes report, and tells everybody
-  easytier-uptime demo                              see it all at work, on this machine alone
-  easytier-uptime node --listen tcp://127.0.0.1:0   a node of one's own to try things on
+  easytier-uptime hub                               stores what probes report, and serves pages and an API
+  easytier-uptime demo                              nodes, a hub and probes on this machine
+  easytier-uptime node --listen tcp://127.0.0.1:0   a node to test with
 
 'easytier-uptime help <COMMAND>' explains a command and all its options.";
 
-/// Watches EasyTier nodes: checks them by speaking their own protocol, and tells which of them work.
+/// Monitors EasyTier nodes: checks them by speaking the EasyTier protocol, and shows which of them work.
 ///
-/// No VPN is set up for a check, and no privileges are needed.
+/// A check sets up no VPN and needs no privileges.
 #[derive(Debug, Parser)]
 #[command(
     name = "easytier-uptime",
@@ -88,13 +88,15 @@ mod tests {
         super::Cli::command().debug_assert();
     }
 
-    /// clap shows an option without help as a bare name, which helps nobody.
     #[test]
-    fn every_option_is_documented() {
-        for command in super::Cli::command().get_subcommands() {
+    fn every_command_and_option_has_a_help_text() {
+        fn assert_documented(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
             for option in command.get_arguments() {
                 assert!(option.get_help().is_some(), "{} {}", command.get_name(), option.get_id());
             }
+            command.get_subcommands().for_each(assert_documented);
         }
+        assert_documented(&super::Cli::command());
     }
 }

@@ -1,4 +1,4 @@
-//! `completions`: the script that teaches a shell this command line.
+//! `completions`: the completion script for a shell.
 
 use std::io::{self, Write};
 
@@ -13,11 +13,11 @@ Examples:
   easytier-uptime completions fish > ~/.config/fish/completions/easytier-uptime.fish
   easytier-uptime completions zsh > \"${fpath[1]}/_easytier-uptime\"";
 
-/// Prints a script that completes this command's words in a shell
+/// Prints a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompletionsArgs {
-    /// The shell to complete in
+    /// The shell
     shell: Shell,
 }
 

@@ -1,70 +1,68 @@
-//! `daemon`: a probe of a backend, which runs for months.
+//! `daemon`: a long-running probe that reports to a backend.
 
-use std::{collections::BTreeMap, io::Write, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use anyhow::Context;
 use clap::Args;
-use easytier_probe::{
-    ProbeConfig,
-    config::{ConfigErrors, Reader, Sources},
-};
+use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_hub::model::Region;
 use easytier_uptime_scheduler::{DaemonOptions, Ending, Scheduler, SpoolLimits, Vitals, run_daemon};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
+    check_plan,
     exit::Exit,
     hub::{
         config::{Database, HubConfig},
-        database::{self, Opened},
+        database,
     },
     logging::LogSettings,
-    memory, plan,
-    service::{self, Service, Told},
+    memory, print,
+    service::{self, EndRequest, Service},
     settings::{Selection, SettingFlags},
     systemd,
 };
 
-/// Of the local history: one probe writes to it, and few read.
+/// The cache of the local history. It is small, because there is one writer and few readers.
 const CACHE_MEBIBYTES: u32 = 4;
 
 const EXAMPLES: &str = "\
 Examples:
   BACKEND_BASE_URL=https://hub.example.com NODE_TOKEN=... easytier-uptime daemon
-      every peer every 5 seconds, on sessions that are held open
+      checks every peer every 5 seconds, on sessions that stay open
   easytier-uptime daemon --probe-schedule '0 */10 * * * *' --probe-timezone Asia/Shanghai
-      all peers every ten minutes, each on a session of its own
+      checks all peers every ten minutes, each on a new session
 
-The peers and the results are kept in a local database, and last when the backend is away or this
-process is killed: the peers of the last good fetch go on being checked, and the results are
-delivered when the backend is back.
+Peers and results are kept in a local database, so that they survive a restart of this process and an
+outage of the backend: the daemon keeps checking the peers that it fetched last, and delivers the
+results when the backend is reachable again.
 
-GET /health, /metrics and the public API of the local history are served at SERVER_HOST:SERVER_PORT;
-the first line that is printed is this address.
+GET /health, /metrics and the public API of the local history are served at SERVER_HOST:SERVER_PORT.
+The first line on standard output is this address.
 
-SIGHUP reads the configuration again. SIGTERM and Ctrl-C finish the checks in flight and end in order;
-a second one ends at once.
+SIGHUP reloads the configuration. SIGTERM and Ctrl-C stop the daemon when the running checks have ended;
+a second signal stops it at once.
 
 Exit codes:
   0  stopped by Ctrl-C or SIGTERM
-  1  told to stop twice
+  1  stopped at once by a second signal
   2  bad usage or configuration, or the database or the address could not be used";
 
-/// Checks a backend's peers all the time, and reports to it
+/// Checks a backend's peers continuously and reports to it
 ///
-/// 'easytier-uptime --distributed-mode' is the same.
+/// 'easytier-uptime --distributed-mode' does the same.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DaemonArgs {
     #[command(flatten)]
-    settings: SettingFlags<OfADaemon>,
+    settings: SettingFlags<DaemonSettings>,
 }
 
-/// What a daemon reads of the settings.
+/// The settings of a daemon.
 #[derive(Debug, Clone, Copy)]
-pub struct OfADaemon;
+pub struct DaemonSettings;
 
-impl Selection for OfADaemon {
+impl Selection for DaemonSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
         (
             "Backend",
@@ -81,7 +79,7 @@ impl Selection for OfADaemon {
             ],
         ),
         (
-            "When",
+            "Schedule",
             &[
                 "PEER_FETCH_INTERVAL",
                 "STATUS_REPORT_INTERVAL",
@@ -123,12 +121,12 @@ impl Selection for OfADaemon {
 }
 
 pub fn run(args: DaemonArgs) -> anyhow::Result<Exit> {
-    service::run::<Daemon>(args.settings.into_given())
+    service::run::<Daemon>(args.settings.into_map())
 }
 
 /// A daemon with a validated configuration.
 pub struct Daemon {
-    /// Where the local history is, and how it is kept.
+    /// The local history is kept in a database like that of a hub.
     history: HubConfig,
     options: DaemonOptions,
 }
@@ -136,7 +134,7 @@ pub struct Daemon {
 impl Service for Daemon {
     fn load(mut flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         flags.insert("DISTRIBUTED_MODE_ENABLED".to_owned(), "true".to_owned());
-        Self::of(&Sources::of_process(flags))
+        Self::from_sources(&Sources::from_process(flags))
     }
 
     fn listen(&self) -> SocketAddr {
@@ -151,7 +149,7 @@ impl Service for Daemon {
         &self.history
     }
 
-    fn has_one_heap(&self) -> bool {
+    fn shares_one_heap(&self) -> bool {
         true
     }
 
@@ -160,19 +158,19 @@ impl Service for Daemon {
         listener: TcpListener,
         scheduler: &Scheduler,
         is_first: bool,
-        ending: Told,
+        end_request: EndRequest,
     ) -> anyhow::Result<()> {
-        let address = listener.local_addr().context("cannot tell where the probe listens")?;
-        let Opened { store, .. } = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
+        let address = listener.local_addr().context("cannot get the address of the probe")?;
+        let store = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
         if is_first {
-            writeln!(std::io::stdout(), "listening on http://{address}")?;
+            print::line(format_args!("listening on http://{address}"))?;
         }
         tracing::info!(%address, "the probe listens");
-        // Not when the configuration was read again: the last cycle ran at most one pause ago.
+        // A restart with another configuration follows a cycle that ran at most one pause of the schedule ago.
         self.options.plan.cycle_at_start = is_first;
         let (ready, is_ready) = oneshot::channel::<std::sync::Arc<Vitals>>();
         let on_ready = |vitals| drop(ready.send(vitals));
-        let ending = async { ending.await.unwrap_or(Ending::Stop) };
+        let ending = async { end_request.await.unwrap_or(Ending::Stop) };
         let notify = async {
             match is_ready.await {
                 Ok(vitals) => systemd::ready(|| vitals.is_alive()).await,
@@ -181,30 +179,30 @@ impl Service for Daemon {
         };
         tokio::select! {
             ended = run_daemon(store, listener, self.options, scheduler, on_ready, ending) => Ok(ended?),
-            () = notify => unreachable!("it lasts as long as it is asked"),
-            never = memory::give_back() => match never {},
+            () = notify => unreachable!("the notifications never end"),
+            never = memory::trim_periodically() => match never {},
         }
     }
 }
 
 impl Daemon {
-    fn of(sources: &Sources) -> Result<Self, ConfigErrors> {
+    fn from_sources(sources: &Sources) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(sources);
         let probe = ProbeConfig::read(&mut reader);
-        let plan = plan::read(&mut reader, &probe);
+        let plan = check_plan::read(&mut reader, &probe);
         let history = HubConfig::read(&mut reader);
         let region = reader.optional("REGION", |text| text.parse::<Region>().map_err(|error| error.to_string()));
         if matches!(&history, Some(HubConfig { database: Database::Postgres { .. }, .. })) {
-            let why = "a daemon keeps its history in a file; remove it, and name the file with DATABASE_PATH";
-            reader.refuse("DATABASE_URL", why.to_owned());
+            let why = "a daemon keeps its history in a SQLite file; remove this, and set DATABASE_PATH";
+            reader.reject("DATABASE_URL", why.to_owned());
         }
         if history.as_ref().is_some_and(|history| probe.spool_max_age > history.retention.results) {
-            let why = "results are not kept that long; write less, or more for RESULT_RETENTION";
-            reader.refuse("SPOOL_MAX_AGE", why.to_owned());
+            let why = "results are not kept that long; write less, or raise RESULT_RETENTION";
+            reader.reject("SPOOL_MAX_AGE", why.to_owned());
         }
         reader.finish(())?;
         Ok(Self {
-            history: history.expect("what is wrong with the database was told"),
+            history: history.expect("the reader has an error for an invalid database"),
             options: DaemonOptions {
                 backend: probe.backend()?,
                 server_id: probe.server_id,
@@ -232,7 +230,7 @@ mod tests {
             directory: directory.path().to_owned(),
             ..Sources::default()
         };
-        match Daemon::of(&sources) {
+        match Daemon::from_sources(&sources) {
             Ok(_) => Vec::new(),
             Err(errors) => errors.to_string().lines().skip(1).map(|line| line.trim().to_owned()).collect(),
         }
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_together_and_once() {
+    fn mistakes_are_reported_together_and_once() {
         let shown = lines(&[
             ("PROBE_SCHEDULE", "0 61 * * * *"),
             ("PROBE_TIMEZONE", "Mars/Olympus"),
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_of_a_daemon_is_a_file() {
+    fn the_history_of_a_daemon_cannot_be_in_postgresql() {
         let shown = lines(&[("DATABASE_URL", "postgres://u:s3cr3t@h/d"), ("HUB_KEY", &"5e".repeat(32))]);
         assert!(shown.len() == 1 && shown[0].contains("DATABASE_PATH"), "{shown:?}");
         assert!(!shown[0].contains("s3cr3t"));

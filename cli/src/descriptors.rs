@@ -1,4 +1,4 @@
-//! How many files and connections the process may have open.
+//! The maximum number of open files and connections.
 
 use std::{io, sync::OnceLock};
 
@@ -6,17 +6,17 @@ use rlimit::Resource;
 
 static RAISED: OnceLock<io::Result<u64>> = OnceLock::new();
 
-/// Raises the limit to what the system allows: every check and every connection takes one, and what systems begin with is
-/// for programs that wait in `select`.
-pub fn raise() {
+/// Raises the limit to the maximum that the system allows. The default is low for the sake of programs that use `select`,
+/// but every check and every connection takes a descriptor.
+pub fn raise_limit() {
     RAISED.get_or_init(|| rlimit::increase_nofile_limit(Resource::NOFILE.get_hard()?));
 }
 
-/// Logs what came of it.
-pub fn tell() {
+/// Logs the outcome of [`raise_limit`].
+pub fn log_limit() {
     match RAISED.get() {
-        Some(Ok(limit)) => tracing::debug!(limit, "the process may have so many files and connections open"),
-        Some(Err(error)) => tracing::warn!(%error, "the limit of open files and connections cannot be raised"),
+        Some(Ok(limit)) => tracing::debug!(limit, "maximum number of open files and connections"),
+        Some(Err(error)) => tracing::warn!(%error, "cannot raise the maximum number of open files and connections"),
         None => {}
     }
 }

@@ -1,59 +1,62 @@
-//! Exit codes, decided in this one place.
+//! Exit codes.
 
 use std::{io, process::ExitCode};
 
 use clap::ValueEnum;
 use easytier_probe::Status;
 
-/// How a command ended.
+use crate::print;
+
+/// How a command ended without an error that it prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// The command did what it was asked for.
     Success,
-    /// As many peers are not online as `--fail-on` says.
+    /// Peers are not online, and `--fail-on` makes that a failure.
     PeersNotOnline,
-    /// Something happened that should not have.
-    NotAsExpected,
-    /// The backend is there, and does not do what it is asked: something in the configuration is wrong.
+    /// The command ended early, or with an unexpected outcome.
+    Unexpected,
+    /// The backend refused a request, so the configuration is wrong.
     Misconfigured,
-    /// The backend is out of reach, or in no state to answer.
+    /// The backend is unreachable, or answered with an error of its own.
     BackendUnreachable,
 }
 
-/// Which outcome of a check is a failure.
+/// Which results of checks make a command fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// A single peer that is not online
+    /// Fail if any peer is not online
     Any,
-    /// No peer online at all
+    /// Fail if no peer is online
     All,
-    /// Nothing: the command succeeds whatever the peers do
+    /// Never fail because of peers
     Never,
 }
 
 impl Exit {
-    /// The end of a command that found peers in these states. What is unknown was not found online.
+    /// The exit of a command that found peers with these statuses.
     pub fn of_checks(mut statuses: impl Iterator<Item = Status>, fail_on: FailOn) -> Self {
-        let online = |status| status == Status::Online;
+        let is_online = |status| status == Status::Online;
         let failed = match fail_on {
-            FailOn::Any => !statuses.all(online),
-            FailOn::All => !statuses.any(online),
+            FailOn::Any => !statuses.all(is_online),
+            FailOn::All => !statuses.any(is_online),
             FailOn::Never => false,
         };
         if failed { Self::PeersNotOnline } else { Self::Success }
     }
 }
 
-/// Prints the error, where there is one, and gives the process's exit code. 2 is also what clap exits with.
+/// Prints the error, if there is one, and returns the exit code of the process. clap exits with 2 as well.
 pub fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
     match outcome {
         Ok(Exit::Success) => ExitCode::SUCCESS,
-        Ok(Exit::PeersNotOnline | Exit::NotAsExpected) => ExitCode::from(1),
+        Ok(Exit::PeersNotOnline | Exit::Unexpected) => ExitCode::from(1),
         Ok(Exit::Misconfigured) => ExitCode::from(2),
         Ok(Exit::BackendUnreachable) => ExitCode::from(3),
         Err(error) => {
-            // Whoever reads our output (`head`, a pager) has seen enough; that is no news to the person.
+            // The reader of our output, such as `head` or a pager, has ended.
             if !is_broken_pipe(&error) {
-                anstream::eprintln!("error: {error:#}");
+                print::note(format_args!("error: {error:#}"));
             }
             ExitCode::from(2)
         }

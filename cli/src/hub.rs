@@ -1,4 +1,4 @@
-//! `hub`: the backend that probes report to, and the commands of the person who runs it.
+//! `hub`: the backend that probes report to, and the commands of its operator.
 
 mod backup;
 pub mod config;
@@ -6,13 +6,12 @@ mod credential;
 pub mod database;
 mod password;
 mod peer;
-mod print;
 mod probe;
 pub mod serve;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 
 use self::{
     backup::BackupArgs,
@@ -27,28 +26,28 @@ use crate::{exit::Exit, service, settings::SettingFlags};
 
 const EXAMPLES: &str = "\
 Examples:
-  easytier-uptime hub                                  serve, with everything in this folder
-  easytier-uptime hub peer add tcp://192.0.2.7:11010   a node to watch
-  easytier-uptime hub token create --name probe-1      what a probe is given as NODE_TOKEN
-  easytier-uptime hub peer import https://example.com  take over the nodes of another site
+  easytier-uptime hub                                  run the hub, with its database in this folder
+  easytier-uptime hub peer add tcp://192.0.2.7:11010   add a node to check
+  easytier-uptime hub token create --name probe-1      create a NODE_TOKEN for a probe
+  easytier-uptime hub peer import https://example.com  import the nodes of another site
 
-The subcommands work on the hub's database, while it runs or not: run them in its folder, or
+The subcommands work on the hub's database, whether the hub is running or not. Run them in its folder, or
 name the database with DATABASE_PATH, or with DATABASE_URL and HUB_KEY. The first line that 'hub'
-prints is its address; a first start prints the admin's password too.
+prints is its address; the first start prints the admin's password too.
 
 Settings are read from flags, the environment, a .env file in the working directory, and the file
 of --config, in this order.
 
 Exit codes:
   0  done; for 'hub' itself: stopped by Ctrl-C or SIGTERM
-  1  'hub' was told to stop twice, and did not wait for requests under way
+  1  'hub' was stopped at once by a second signal, without waiting for running requests
   2  bad usage or configuration, or the database could not be used";
 
 /// Runs the hub that probes report to, and manages its peers, tokens and keys
 ///
-/// The hub lists peers to probes, keeps what they see, and tells launchers, dashboards and people. Without a subcommand
-/// it serves until it is stopped. Nothing need be configured: the database, 'uptime.db', its key and the admin's
-/// password are made at the first start.
+/// The hub lists peers to probes, stores their results, and serves them to launchers, dashboards and people. Without a
+/// subcommand it runs until it is stopped. No configuration is required: the database 'uptime.db', its key and the admin's
+/// password are created at the first start.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct HubArgs {
@@ -80,12 +79,12 @@ enum HubCommand {
 
 pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
     let HubArgs { command, database, server } = args;
-    let (database, server) = (database.into_given(), server.into_given());
+    let (database, server) = (database.into_map(), server.into_map());
     let Some(command) = command else {
         return service::run::<Hub>(database.into_iter().chain(server).collect());
     };
     if let Some(setting) = server.keys().next().and_then(|name| Setting::named(name)) {
-        bail!("--{} is for running the hub, and says nothing to its subcommands; remove it", setting.flag());
+        bail!("--{} applies only when running the hub; remove it", setting.flag());
     }
     let config = HubConfig::load(database)?;
     match command {

@@ -1,7 +1,8 @@
-//! `easytier-uptime`: checks EasyTier nodes and tells which of them work.
+//! `easytier-uptime`: checks EasyTier nodes and shows which of them work.
 
 mod args;
 mod check;
+mod check_plan;
 mod completions;
 mod daemon;
 mod demo;
@@ -15,7 +16,7 @@ mod network;
 mod node;
 mod once;
 mod peer_list;
-mod plan;
+mod print;
 mod results;
 mod runtime;
 mod service;
@@ -30,6 +31,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    descriptors::raise();
+    descriptors::raise_limit();
     exit::report(args::Cli::parse().run())
 }

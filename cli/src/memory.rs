@@ -1,32 +1,32 @@
-//! The memory of a process that runs for months beside much bigger ones.
+//! Keeps the memory of a daemon small.
 //!
-//! glibc keeps a heap for every thread that asks for memory, each as large as the most that was ever done there, and keeps
-//! what was freed. A daemon does little at a time, and now and then much, as when a list of peers is fetched: it has one
-//! heap, and gives back what is free.
+//! glibc has a heap for each thread, which grows to the peak of that thread and keeps freed memory. A daemon is idle most of
+//! the time and has short peaks, for example when it fetches a list of peers. So its threads share one heap, and freed
+//! memory is returned to the system.
 
 use std::{convert::Infallible, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-const EVERY: Duration = Duration::from_secs(60);
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
-/// One heap for all threads. To be called before there are any.
-pub fn keep_together() {
+/// Makes all threads share one heap. Must be called before any thread is started.
+pub fn share_one_heap() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: it sets a number.
+    // SAFETY: this sets a number.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 
-/// Gives back what is free, every minute.
-pub async fn give_back() -> Infallible {
-    let mut ticks = interval(EVERY);
+/// Returns freed memory to the system every minute.
+pub async fn trim_periodically() -> Infallible {
+    let mut ticks = interval(TRIM_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         #[cfg(target_env = "gnu")]
-        // SAFETY: any thread may call it at any time; it touches nothing that is in use.
+        // SAFETY: any thread may call this at any time; it does not touch memory in use.
         let _ = tokio::task::spawn_blocking(|| unsafe { libc::malloc_trim(0) }).await;
     }
 }

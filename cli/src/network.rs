@@ -1,4 +1,4 @@
-//! The options that name a network and its secret, the same for every command that takes them.
+//! The options for a network and its secret.
 
 use std::{fs, path::PathBuf};
 
@@ -11,32 +11,32 @@ const SECRET_VARIABLE: &str = "NETWORK_SECRET";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Name of the network, "default" when only a secret is given; takes a secret beside it
+    /// Name of the network; requires a secret [default with a secret: "default"]
     #[arg(long, value_name = "NAME")]
     network_name: Option<String>,
-    /// Secret of the network; "" for a network without one. Other users of this machine can read it in the list of
-    /// processes: prefer the environment or a file
+    /// Secret of the network; "" for a network without one. Other users of this machine can see flags in the list of
+    /// processes; prefer the environment or a file
     #[arg(long, value_name = "SECRET", env = SECRET_VARIABLE, hide_env_values = true)]
     network_secret: Option<Secret>,
-    /// File that holds the secret, instead of --network-secret; a line break at its end is not part of it
+    /// File that holds the secret, instead of --network-secret; a line break at its end is ignored
     #[arg(long, value_name = "PATH")]
     network_secret_file: Option<PathBuf>,
 }
 
 impl NetworkArgs {
-    /// The network the options name; `None` when they name none.
+    /// The network that the options name, if any.
     pub fn membership(self) -> anyhow::Result<Option<Membership>> {
         let secret = match (self.network_secret, self.network_secret_file) {
             (Some(secret), Some(_)) if !is_from_environment(&secret) => {
-                bail!("--network-secret and --network-secret-file exclude each other; give one of them")
+                bail!("--network-secret and --network-secret-file exclude each other; remove one of them")
             }
             (_, Some(path)) => Some(read_secret(path)?),
             (secret, None) => secret,
         };
         match (self.network_name, secret) {
             (Some(name), None) => bail!(
-                "--network-name {name} names a network to join, which takes its secret: add --network-secret or \
-                 --network-secret-file, with an empty secret if the network has none"
+                "--network-name {name} requires the secret of the network: add --network-secret or --network-secret-file, \
+                 with an empty secret if the network has none"
             ),
             (name, Some(network_secret)) => {
                 let network_name = name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
@@ -47,7 +47,7 @@ impl NetworkArgs {
     }
 }
 
-/// A flag wins over the environment, and clap does not tell which of them gave a value.
+/// A file overrides the environment, but not a flag. clap's derived arguments do not say which of them gave a value.
 fn is_from_environment(secret: &Secret) -> bool {
     std::env::var(SECRET_VARIABLE).is_ok_and(|value| value == secret.expose())
 }

@@ -1,24 +1,25 @@
-//! `once`: one cycle. Fetches the peers, checks each, reports, and ends: for cron and CI.
+//! `once`: fetches the peers, checks each, reports, and ends.
 
+mod collected;
 mod faults;
 mod json;
 mod junit;
-mod kept;
 mod markdown;
 mod output;
-mod plan;
+mod setup;
 mod summary;
 mod text;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use easytier_probe::{Checker, CycleOptions, CycleReport, Status, duration, run_cycle};
+use easytier_probe::{Checker, CycleOptions, CycleReport, Status, run_cycle};
+use easytier_uptime_config::duration;
 
-use self::{kept::Kept, output::Output, plan::Plan};
+use self::{collected::Collected, output::Output, setup::Setup};
 use crate::{
     exit::{Exit, FailOn},
-    logging,
+    logging, print,
     results::Checked,
     runtime,
     settings::SettingFlags,
@@ -28,41 +29,41 @@ const EXAMPLES: &str = "\
 Examples:
   From cron, every five minutes (with BACKEND_BASE_URL and NODE_TOKEN in the environment):
     easytier-uptime once --check-interval 5m
-  In CI, a list of nodes and no backend:
+  In CI, with a list of nodes and without a backend:
     easytier-uptime once --peers nodes.txt --format junit --output nodes.xml
-  What would be reported?
+  Without reporting:
     easytier-uptime once --backend-base-url https://hub.example.com --dry-run --format json
 
 Settings are read from flags, the environment, a .env file in the working directory, and the file
-of --config, in this order. On GitHub Actions the results are appended to the job's summary as well.
+of --config, in this order. On GitHub Actions the results are also appended to the job summary.
 
 Exit codes:
   0  all peers online
-  1  some peer not online (see --fail-on), or not checked within --budget
-  2  bad usage or configuration; also when the backend refuses the credentials
-  3  the backend is out of reach; what was checked is in the output all the same";
+  1  a peer is not online (see --fail-on), or was not checked within --budget
+  2  bad usage or configuration, or the backend refused the credentials
+  3  the backend is unreachable; the output has the results of the checks nevertheless";
 
-/// Runs one cycle: fetches the peers, checks each, reports, and ends; for cron and CI
+/// Runs one cycle and ends, for cron and CI: fetches the peers, checks each, reports the results
 ///
-/// The peers are those that the backend lists for this probe's region, and the results go back to it, or those of a
-/// list. Nothing is kept between runs.
+/// The peers are those that the backend lists for this probe's region, or those of a list. Results are reported to the
+/// backend. Nothing is kept between runs.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct OnceArgs {
-    /// Check the peers of this list instead of a backend's: URLs one a line, TOML ([[peers]] tables), or a backend's
-    /// JSON; '-' reads standard input. Nothing is reported, because the list's numbers mean nothing to a backend
+    /// Check the peers of this list instead of a backend's: one URL per line, TOML ([[peers]] tables), or a backend's JSON;
+    /// '-' reads standard input. Nothing is reported, because a backend does not know the IDs in the list
     #[arg(long, short, value_name = "FILE")]
     peers: Option<PathBuf>,
-    /// The ids in the list are the backend's, as in its own answer to GET /peers: report the results to it
+    /// Report the results of --peers: the IDs in the list are those of the backend, as in its response to GET /peers
     #[arg(long, requires = "peers", conflicts_with = "dry_run")]
     report: bool,
-    /// Check, and report nothing
+    /// Check, but report nothing
     #[arg(long)]
     dry_run: bool,
-    /// The time to the next run, from which the backend knows when this one's word is stale
+    /// Time until the next run; the backend derives from it when the results are out of date
     #[arg(long, value_name = "DURATION", default_value = "3600s", value_parser = duration::parse_positive)]
     check_interval: Duration,
-    /// The time of the whole cycle. Checking stops early enough to report within it
+    /// Maximum duration of the whole cycle; checking stops early enough to report within it
     #[arg(long, value_name = "DURATION", default_value = "300s", value_parser = duration::parse_positive)]
     budget: Duration,
 
@@ -76,13 +77,13 @@ pub struct OnceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
-    /// The form of the results
+    /// Format of the results
     #[arg(long, short, value_name = "FORMAT", value_enum, default_value = "text")]
     format: Format,
     /// Write the results to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Which outcome makes the exit code 1
+    /// Which results make the exit code 1
     #[arg(long, value_name = "WHICH", value_enum, default_value = "any")]
     fail_on: FailOn,
 }
@@ -91,28 +92,28 @@ struct OutputArgs {
 enum Format {
     /// A table
     Text,
-    /// One object: 'cycle', and 'peers' with every result
+    /// One object: 'cycle', and 'peers' with all results
     Json,
-    /// A test case a peer
+    /// One test case per peer
     Junit,
     /// A table for a web page or a comment
     Markdown,
 }
 
-/// What came of the cycle.
+/// The outcome of the cycle.
 struct Outcome {
     cycle: CycleReport,
-    /// By the peers' ids.
+    /// In the order of the peers' ids.
     peers: Vec<Checked>,
     reporting: Reporting,
 }
 
-/// Where results go.
+/// Where results are reported to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reporting {
     ToBackend,
     DryRun,
-    /// The peers are those of a list, which means nothing to a backend.
+    /// Nowhere: a backend does not know the ids of the list.
     ListOnly,
 }
 
@@ -126,45 +127,45 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
         output: OutputArgs { format, output, fail_on },
         settings,
     } = args;
-    let plan = Plan::new(settings, peers.as_deref(), report, dry_run)?;
-    // Before the checks, so that they are not in vain.
+    let setup = Setup::new(settings, peers.as_deref(), report, dry_run)?;
+    // An output file that cannot be written must fail before the checks.
     let output = Output::open(output)?;
-    logging::start(&plan.log);
+    logging::start(&setup.log);
 
     let options = CycleOptions {
         budget,
-        concurrency: plan.concurrency,
-        server_id: Some(plan.server_id),
+        concurrency: setup.concurrency,
+        server_id: Some(setup.server_id),
         check_interval,
         ..CycleOptions::default()
     };
-    let (mut source, sink, reporting) = (plan.source, plan.sink, plan.reporting);
-    let mut kept = Kept::default();
-    let runtime = runtime::of_one_thread()?;
+    let (mut source, sink, reporting) = (setup.source, setup.sink, setup.reporting);
+    let mut collected = Collected::default();
+    let runtime = runtime::single_threaded()?;
     let cycle = runtime.block_on(async {
-        let checker = Checker::new(plan.checks);
-        run_cycle(&mut source, &checker, &sink, &options, |peer, report| kept.add(peer, report)).await
+        let checker = Checker::new(setup.checks);
+        run_cycle(&mut source, &checker, &sink, &options, |peer, report| collected.add(peer, report)).await
     });
-    let outcome = Outcome { cycle, peers: kept.into_checked(), reporting };
+    let outcome = Outcome { cycle, peers: collected.into_checked(), reporting };
 
-    // All that can be told is told before an output that cannot be written ends the command.
+    // If the output cannot be written, the command fails after all other messages.
     let written = output.write(&outcome, format);
     if let Err(error) = output::append_to_step_summary(&outcome) {
-        anstream::eprintln!("warning: {error:#}");
+        print::note(format_args!("warning: {error:#}"));
     }
     if output.is_file() || format != Format::Text {
-        summary::lines(&outcome).iter().for_each(|line| anstream::eprintln!("{line}"));
+        summary::lines(&outcome).iter().for_each(print::note);
     }
     let faults = faults::of(&outcome.cycle);
-    faults.iter().for_each(|fault| anstream::eprintln!("error: {}", fault.words));
+    faults.iter().for_each(|fault| print::note(format_args!("error: {}", fault.message)));
     written?;
-    Ok(faults::worst(&faults).unwrap_or_else(|| outcome.verdict(fail_on)))
+    Ok(faults::exit_of(&faults).unwrap_or_else(|| outcome.exit(fail_on)))
 }
 
 impl Outcome {
-    fn verdict(&self, fail_on: FailOn) -> Exit {
+    fn exit(&self, fail_on: FailOn) -> Exit {
         let checked = self.peers.iter().map(|peer| peer.report.result.status);
-        // Peers that were not checked were not found online.
+        // Peers that were not checked count as unknown.
         let unchecked = (!self.cycle.complete).then_some(Status::Unknown);
         Exit::of_checks(checked.chain(unchecked), fail_on)
     }

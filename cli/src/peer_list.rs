@@ -1,4 +1,4 @@
-//! Lists of peers that a person names on the command line.
+//! Lists of peers that are named on the command line.
 
 use std::{
     io::{self, Read},
@@ -7,7 +7,11 @@ use std::{
 
 use easytier_probe::{Peer, peer_list};
 
-/// The peers that the file lists; `-` is standard input. What is wrong is told with the name of the file.
+/// Reads the list of peers in a file; `-` is standard input.
+///
+/// # Errors
+///
+/// Names the file and all mistakes in it.
 pub fn read(path: &Path) -> Result<Vec<Peer>, String> {
     let (name, text) = if path == Path::new("-") {
         let mut text = String::new();
@@ -19,7 +23,7 @@ pub fn read(path: &Path) -> Result<Vec<Peer>, String> {
     peer_list::parse(&text).map_err(|error| format!("{name}:\n{}", indent(&error.to_string())))
 }
 
-/// `lines`, each a little further to the right.
+/// Indents each line by two spaces.
 pub fn indent(lines: &str) -> String {
     lines.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }

@@ -1,12 +1,13 @@
-//! What checks found, in words for people.
+//! The results of checks, in several formats.
 
+pub mod json;
 pub mod summary;
 pub mod table;
 pub mod words;
 
 use easytier_probe::{CheckReport, Peer};
 
-/// A peer that was checked: what it is called, and what came of it.
+/// The report of a check, and the peer's name.
 #[derive(Debug, Clone)]
 pub struct Checked {
     pub name: Option<String>,

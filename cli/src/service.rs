@@ -1,17 +1,17 @@
-//! What runs until it is told to stop: the hub, the daemon, the standalone mode.
+//! Runs a service until it is stopped: the hub, the daemon, the standalone mode.
 //!
-//! SIGTERM and Ctrl-C end a service in order, and a second one at once. SIGHUP reads the configuration again: when it is
-//! valid, and the database and the address that it names can be had, the service begins anew with it, on the same socket
-//! where its address is the same; else the service goes on as it was.
+//! SIGTERM and Ctrl-C stop a service when its running work has ended; a second signal stops it at once. SIGHUP reloads the
+//! configuration: if it is valid, and its database and address can be used, the service restarts with it in the same process.
+//! The socket stays open if the address is the same. Otherwise the service continues unchanged.
 
 use std::{
     collections::BTreeMap,
     net::{self, SocketAddr},
-    pin::pin,
+    pin::{Pin, pin},
 };
 
 use anyhow::Context;
-use easytier_probe::config::ConfigErrors;
+use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_scheduler::{Ending, Scheduler};
 use tokio::{
     net::TcpListener,
@@ -29,48 +29,48 @@ use crate::{
 
 /// A service with a validated configuration.
 pub trait Service: Sized {
-    /// The configuration of this process, `flags` first.
+    /// Reads the configuration of this process, with `flags` as the highest layer.
     fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors>;
 
-    /// Where it serves.
+    /// The address to listen at; its port may be 0.
     fn listen(&self) -> SocketAddr;
 
     fn log(&self) -> &LogSettings;
 
-    /// Where its database is, and how it is kept.
+    /// The configuration of the database.
     fn database(&self) -> &HubConfig;
 
-    /// Whether its threads share one heap, because it is to be small rather than fast.
-    fn has_one_heap(&self) -> bool {
+    /// Whether all threads share one heap, for a small memory at the cost of speed.
+    fn shares_one_heap(&self) -> bool {
         false
     }
 
-    /// Serves on `listener` until it is told how to end. `is_first`: whether nothing has served before it in this process.
-    /// Its jobs run on `scheduler`, which the process has one of.
+    /// Serves on `listener` until `end_request`. `is_first` is false after a restart in the same process.
+    /// Jobs run on `scheduler`, which outlives the restarts.
     async fn serve(
         self,
         listener: TcpListener,
         scheduler: &Scheduler,
         is_first: bool,
-        ending: Told,
+        end_request: EndRequest,
     ) -> anyhow::Result<()>;
 }
 
-/// Comes when the service is to end.
-pub type Told = oneshot::Receiver<Ending>;
+/// Receives how the service has to end.
+pub type EndRequest = oneshot::Receiver<Ending>;
 
-/// Runs the service that `flags` and the rest of the configuration ask for.
+/// Runs the service that `flags` and the other layers of the configuration describe.
 pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let service = S::load(flags.clone())?;
     let log = logging::start(service.log());
-    // The runtime has the first threads.
-    if service.has_one_heap() {
-        memory::keep_together();
+    // This must precede the first thread, which the runtime starts.
+    if service.shares_one_heap() {
+        memory::share_one_heap();
     }
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
     let outcome = runtime.block_on(run_until_stopped(service, flags, &log));
-    // Whoever asked twice does not wait for what still runs.
+    // After a second signal, running tasks are not awaited.
     runtime.shutdown_background();
     outcome
 }
@@ -80,115 +80,149 @@ async fn run_until_stopped<S: Service>(
     flags: BTreeMap<String, String>,
     log: &Log,
 ) -> anyhow::Result<Exit> {
-    // Before anything is printed, so that a signal that answers it ends the service in order.
-    let mut signals = Signals::take_over()?;
+    // The handlers precede the first line on standard output, because its reader may send a signal at once.
+    let mut signals = Signals::handle()?;
     let mut socket = Socket::bind(service.listen())?;
     let scheduler = Scheduler::new();
     let mut is_first = true;
     loop {
         let listener = socket.listener()?;
-        let (tell, ending) = oneshot::channel();
-        let mut serving = pin!(service.serve(listener, &scheduler, is_first, ending));
-        let next = loop {
-            let signal = tokio::select! {
-                ended = &mut serving => return ended.map(|()| Exit::Success),
-                signal = signals.next() => signal,
-            };
-            match signal {
-                Request::Stop => break None,
-                Request::Reload => {
-                    let next = tokio::select! {
-                        ended = &mut serving => return ended.map(|()| Exit::Success),
-                        next = next::<S>(&flags, &socket) => next,
-                    };
-                    match next {
-                        Ok(next) => break Some(next),
-                        Err(error) => tracing::error!("{error:#}\nNothing changes"),
-                    }
-                }
-            }
+        let (end_sender, end_request) = oneshot::channel();
+        let mut serving = pin!(service.serve(listener, &scheduler, is_first, end_request));
+        let next: Option<Next<S>> = match until_signalled(serving.as_mut(), &flags, &socket, &mut signals).await? {
+            SignalOutcome::Ended => return Ok(Exit::Success),
+            SignalOutcome::Stop => None,
+            SignalOutcome::Restart(next) => Some(next),
         };
         let ending = match &next {
             None => {
-                say_that_it_stops();
+                announce_stop();
                 Ending::Stop
             }
-            Some((next, _)) => {
+            Some(next) => {
                 systemd::reloading();
-                tracing::info!("beginning anew with the configuration as it is now");
-                log.filter_by(next.log());
+                tracing::info!("restarting with the new configuration");
+                log.set_filter(next.service.log());
                 Ending::Restart
             }
         };
-        // It has ended by itself if it does not hear.
-        let _ = tell.send(ending);
-        let mut next = next;
-        loop {
-            tokio::select! {
-                ended = &mut serving => break ended?,
-                // The first one, if what ends was to begin anew.
-                () = signals.stop() => match next.take() {
-                    Some(_) => say_that_it_stops(),
-                    None => {
-                        tracing::warn!("stopped at once");
-                        return Ok(Exit::NotAsExpected);
-                    }
-                },
+        // This fails only if the service has already ended.
+        let _ = end_sender.send(ending);
+        let Some(next) = until_ended(serving, next, &mut signals).await? else { return Ok(Exit::Unexpected) };
+        let Some(next) = next else { return Ok(Exit::Success) };
+        socket = match next.socket {
+            Some(socket) => socket,
+            None => {
+                drop(socket);
+                Socket::bind(next.service.listen())?
             }
-        }
-        match next {
-            None => return Ok(Exit::Success),
-            Some((next, moved)) => {
-                socket = match moved {
-                    Some(moved) => moved,
-                    None => {
-                        drop(socket);
-                        Socket::bind(next.listen())?
-                    }
-                };
-                service = next;
-            }
-        }
+        };
+        service = next.service;
         is_first = false;
     }
 }
 
-/// The service that the configuration asks for now, and its socket, where that can be had beside the present one.
-async fn next<S: Service>(flags: &BTreeMap<String, String>, socket: &Socket) -> anyhow::Result<(S, Option<Socket>)> {
-    let next = S::load(flags.clone())?;
-    database::try_out(next.database()).await?;
-    let moved = socket.at(next.listen())?;
-    Ok((next, moved))
+/// What happened while the service was running.
+enum SignalOutcome<S> {
+    /// The service ended by itself.
+    Ended,
+    Stop,
+    Restart(Next<S>),
 }
 
-fn say_that_it_stops() {
+/// The service after a restart.
+struct Next<S> {
+    service: S,
+    /// `None` if the current socket must be closed before the new one can be opened.
+    socket: Option<Socket>,
+}
+
+/// Runs the service until it ends, has to stop, or has to restart with a usable configuration.
+async fn until_signalled<S: Service>(
+    mut serving: Pin<&mut impl Future<Output = anyhow::Result<()>>>,
+    flags: &BTreeMap<String, String>,
+    socket: &Socket,
+    signals: &mut Signals,
+) -> anyhow::Result<SignalOutcome<S>> {
+    loop {
+        let request = tokio::select! {
+            ended = &mut serving => return ended.map(|()| SignalOutcome::Ended),
+            request = signals.next() => request,
+        };
+        match request {
+            Request::Stop => return Ok(SignalOutcome::Stop),
+            Request::Reload => {
+                let next = tokio::select! {
+                    ended = &mut serving => return ended.map(|()| SignalOutcome::Ended),
+                    next = load_next::<S>(flags, socket) => next,
+                };
+                match next {
+                    Ok(next) => return Ok(SignalOutcome::Restart(next)),
+                    Err(error) => tracing::error!("{error:#}\nNothing changes"),
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the service has ended. A signal cancels the restart, if there is one. Without a restart, a signal stops the
+/// process at once: then the result is `None`.
+async fn until_ended<S>(
+    mut serving: Pin<&mut impl Future<Output = anyhow::Result<()>>>,
+    mut next: Option<Next<S>>,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<Option<Next<S>>>> {
+    loop {
+        tokio::select! {
+            ended = &mut serving => return ended.map(|()| Some(next)),
+            () = signals.next_stop() => match next.take() {
+                Some(_) => announce_stop(),
+                None => {
+                    tracing::warn!("stopped at once");
+                    return Ok(None);
+                }
+            },
+        }
+    }
+}
+
+/// Loads the configuration again, and checks that its database and its address can be used.
+async fn load_next<S: Service>(flags: &BTreeMap<String, String>, socket: &Socket) -> anyhow::Result<Next<S>> {
+    let service = S::load(flags.clone())?;
+    database::try_open(service.database()).await?;
+    let socket = socket.at(service.listen())?;
+    Ok(Next { service, socket })
+}
+
+fn announce_stop() {
     systemd::stopping();
-    tracing::info!("stopping when what was accepted is done; a second signal stops at once");
+    tracing::info!("stopping when the running work has ended; a second signal stops at once");
 }
 
-/// A socket that outlives the service that listens at it.
+/// A listening socket that stays open while the service restarts.
 struct Socket {
-    asked_for: SocketAddr,
+    /// The configured address; its port may be 0.
+    address: SocketAddr,
     socket: net::TcpListener,
 }
 
 impl Socket {
-    /// Listens at `address`, which may have port 0.
     fn bind(address: SocketAddr) -> anyhow::Result<Self> {
         let socket = net::TcpListener::bind(address).with_context(|| {
-            format!("cannot listen at {address}; choose another place with SERVER_HOST and SERVER_PORT")
+            format!("cannot listen at {address}; choose another address with SERVER_HOST and SERVER_PORT")
         })?;
         socket.set_nonblocking(true)?;
-        Ok(Self { asked_for: address, socket })
+        Ok(Self { address, socket })
     }
 
-    /// A socket at `address`, this one if it is there. `None` when it must be closed first, because both have one port.
+    /// A socket at `address`: this one if it has that address. `None` if this one must be closed first, because both have the
+    /// same port.
     fn at(&self, address: SocketAddr) -> anyhow::Result<Option<Self>> {
-        if self.asked_for == address {
-            return Ok(Some(Self { asked_for: address, socket: self.socket.try_clone()? }));
+        if self.address == address {
+            return Ok(Some(Self { address, socket: self.socket.try_clone()? }));
         }
         match Self::bind(address) {
-            Err(_) if self.asked_for.port() == address.port() => Ok(None),
+            Err(_) if self.address.port() == address.port() => Ok(None),
             bound => bound.map(Some),
         }
     }
@@ -204,7 +238,7 @@ struct Signals {
     hang_up: Signal,
 }
 
-/// What a signal asks for.
+/// What a signal requests.
 #[derive(Debug, Clone, Copy)]
 enum Request {
     Stop,
@@ -212,7 +246,7 @@ enum Request {
 }
 
 impl Signals {
-    fn take_over() -> anyhow::Result<Self> {
+    fn handle() -> anyhow::Result<Self> {
         let handler = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             interrupt: handler(SignalKind::interrupt())?,
@@ -223,17 +257,20 @@ impl Signals {
 
     async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.interrupt.recv() => Request::Stop,
-            _ = self.terminate.recv() => Request::Stop,
+            () = Self::stop(&mut self.interrupt, &mut self.terminate) => Request::Stop,
             _ = self.hang_up.recv() => Request::Reload,
         }
     }
 
-    /// Leaves the wish for another configuration to whoever comes next.
-    async fn stop(&mut self) {
+    /// Waits for a request to stop. A request to reload stays for [`next`](Self::next).
+    async fn next_stop(&mut self) {
+        Self::stop(&mut self.interrupt, &mut self.terminate).await;
+    }
+
+    async fn stop(interrupt: &mut Signal, terminate: &mut Signal) {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
     }
 }

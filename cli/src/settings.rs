@@ -1,30 +1,29 @@
-//! Flags made from the library's table of settings, so that a setting has one name, one default and one help text.
+//! Flags that are made from the tables of settings, so that a setting has one name, one default and one help text.
 //!
-//! A flag only takes the text. The library puts it before the environment, `.env` and the configuration file, and
-//! validates all of it together.
+//! clap takes any text. The configuration crate validates it together with the environment, `.env` and the TOML file.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
-use easytier_probe::config::{Setting, Sources};
+use easytier_uptime_config::{Setting, Sources};
 
 /// The settings that a command takes as flags.
 pub trait Selection: 'static {
-    /// Their names, by heading of the help text.
+    /// The names of the settings, by heading of the help text.
     const SETTINGS: &'static [(&'static str, &'static [&'static str])];
-    /// Defaults other than those of the table, by name.
+    /// Defaults that replace those of the table, by name.
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
-    /// Whether the subcommands of the command take them too.
-    const OF_SUBCOMMANDS: bool = false;
-    /// Whether `-h` lists them, as `--help` does.
+    /// Whether subcommands take the flags too.
+    const FOR_SUBCOMMANDS: bool = false;
+    /// Whether `-h` lists the flags, as `--help` does.
     const IN_SHORT_HELP: bool = true;
 }
 
-/// What one cycle reads of the settings.
+/// The settings of a single cycle.
 #[derive(Debug, Clone, Copy)]
-pub struct OfACycle;
+pub struct CycleSettings;
 
-impl Selection for OfACycle {
+impl Selection for CycleSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
         (
             "Backend",
@@ -44,20 +43,21 @@ impl Selection for OfACycle {
     ];
 }
 
-/// The settings that were given as flags, by name.
-pub struct SettingFlags<S = OfACycle> {
+/// The settings that were given as flags.
+pub struct SettingFlags<S = CycleSettings> {
+    /// By name.
     given: BTreeMap<String, String>,
     selection: PhantomData<S>,
 }
 
 impl<S> SettingFlags<S> {
-    /// Where the configuration of this process is from, these flags first.
+    /// The sources of this process's configuration, with these flags as the highest layer.
     pub fn sources(self) -> Sources {
-        Sources::of_process(self.given)
+        Sources::from_process(self.given)
     }
 
-    /// By name.
-    pub fn into_given(self) -> BTreeMap<String, String> {
+    /// The values, by the name of the setting.
+    pub fn into_map(self) -> BTreeMap<String, String> {
         self.given
     }
 }
@@ -75,7 +75,7 @@ impl<S: Selection> Args for SettingFlags<S> {
             own.map(|(_, default)| *default).or(setting.default)
         };
         let flags = settings::<S>().map(|(heading, setting)| flag(setting, default_of(setting)).help_heading(heading));
-        command.args(flags.map(|flag| flag.global(S::OF_SUBCOMMANDS).hide_short_help(!S::IN_SHORT_HELP)))
+        command.args(flags.map(|flag| flag.global(S::FOR_SUBCOMMANDS).hide_short_help(!S::IN_SHORT_HELP)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -86,14 +86,14 @@ impl<S: Selection> Args for SettingFlags<S> {
 fn flag(setting: &'static Setting, default: Option<&'static str>) -> Arg {
     let mut help = setting.help.to_owned();
     if setting.is_secret {
-        help += ". Other users of this machine can read a flag in the list of processes: prefer the environment";
+        help += ". Other users of this machine can see flags in the list of processes; prefer the environment";
     }
     let mut arg = Arg::new(setting.name)
         .long(setting.flag())
         .value_name(setting.value_name)
         .help(help)
         .action(ArgAction::Set)
-        // So that the help tells the name; the value is read from there by the library.
+        // Only for the help text: the configuration crate reads the environment.
         .env(setting.name)
         .hide_env_values(true);
     if setting.name == "CONFIG_FILE" {
@@ -105,7 +105,7 @@ fn flag(setting: &'static Setting, default: Option<&'static str>) -> Arg {
     if let Some(default) = default {
         arg = arg.default_value(default);
     }
-    if setting.is_switch() {
+    if setting.is_boolean() {
         arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
     }
     arg
@@ -130,7 +130,7 @@ impl<S: Selection> FromArgMatches for SettingFlags<S> {
     }
 }
 
-/// Values may be secret: the names alone are shown.
+/// Values may be secret, so only names are shown.
 impl<S> fmt::Debug for SettingFlags<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.given.keys()).finish()
@@ -142,16 +142,16 @@ mod tests {
     use super::*;
 
     fn flags(args: &[&str]) -> SettingFlags {
-        let command = SettingFlags::<OfACycle>::augment_args(Command::new("test").no_binary_name(true));
+        let command = SettingFlags::<CycleSettings>::augment_args(Command::new("test").no_binary_name(true));
         SettingFlags::from_arg_matches(&command.get_matches_from(args)).unwrap()
     }
 
     fn parsed(args: &[&str]) -> BTreeMap<String, String> {
-        flags(args).into_given()
+        flags(args).into_map()
     }
 
     #[test]
-    fn only_what_was_given_is_taken() {
+    fn flags_that_are_not_given_have_no_value() {
         assert_eq!(parsed(&[]), BTreeMap::new());
         let given = parsed(&["--region", "eu", "--allow-local-peers", "--config", "a.toml"]);
         let expected = [("ALLOW_LOCAL_PEERS", "true"), ("CONFIG_FILE", "a.toml"), ("REGION", "eu")];

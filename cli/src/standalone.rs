@@ -1,4 +1,4 @@
-//! No subcommand: a hub and a probe in one process, on one file.
+//! The standalone mode, without a subcommand: a hub and a probe in one process.
 
 use std::{
     collections::BTreeMap,
@@ -7,15 +7,13 @@ use std::{
 };
 
 use clap::Args;
-use easytier_probe::{
-    ProbeConfig,
-    config::{ConfigError, ConfigErrors, Reader, Sources},
-};
+use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_hub::model::{PeerSpec, Region};
 use easytier_uptime_scheduler::Scheduler;
 use tokio::net::TcpListener;
 
 use crate::{
+    check_plan,
     daemon::Daemon,
     exit::Exit,
     hub::{
@@ -23,30 +21,30 @@ use crate::{
         serve::{Hub, Local},
     },
     logging::LogSettings,
-    peer_list, plan,
-    service::{self, Service, Told},
+    peer_list,
+    service::{self, EndRequest, Service},
     settings::{Selection, SettingFlags},
 };
 
-/// The region of a probe that is in none.
-const HERE: &str = "local";
+/// The default region of the built-in probe, and the suffix of its id.
+const LOCAL: &str = "local";
 
-/// What runs without a subcommand.
+/// The options of the standalone mode.
 #[derive(Debug, Args)]
 pub struct StandaloneArgs {
-    /// Peers to watch: JSON, TOML, or URLs one a line
+    /// File with peers to check: JSON, TOML, or one URL per line
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     peers: Option<PathBuf>,
 
     #[command(flatten)]
-    settings: SettingFlags<Everything>,
+    settings: SettingFlags<StandaloneSettings>,
 }
 
-/// Every setting there is: of a hub, of a probe in its process, and of a daemon, which it is in distributed mode.
+/// The settings of a hub, of its built-in probe, and of a daemon, which runs in distributed mode.
 #[derive(Debug, Clone, Copy)]
-pub struct Everything;
+pub struct StandaloneSettings;
 
-impl Selection for Everything {
+impl Selection for StandaloneSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
         ("Server", &["CONFIG_FILE", "SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "ADMIN_PASSWORD"]),
         (
@@ -73,7 +71,7 @@ impl Selection for Everything {
             &["FLAP_DAMPING", "RESULT_RETENTION", "FIVE_MINUTE_RETENTION", "HOUR_RETENTION", "EVENT_RETENTION"],
         ),
         (
-            "Distributed mode, as 'easytier-uptime daemon'",
+            "Distributed mode, like 'easytier-uptime daemon'",
             &[
                 "DISTRIBUTED_MODE_ENABLED",
                 "BACKEND_BASE_URL",
@@ -94,14 +92,14 @@ impl Selection for Everything {
 }
 
 pub fn run(args: StandaloneArgs) -> anyhow::Result<Exit> {
-    let mut flags = args.settings.into_given();
+    let mut flags = args.settings.into_map();
     if let Some(peers) = args.peers {
         flags.insert("PEERS_FILE".to_owned(), peers.to_string_lossy().into_owned());
     }
     service::run::<Standalone>(flags)
 }
 
-/// A hub with a probe of its own, or a daemon where the configuration says so.
+/// A hub with a built-in probe, or a daemon in distributed mode.
 enum Standalone {
     Hub(Box<Hub>),
     Daemon(Box<Daemon>),
@@ -109,30 +107,30 @@ enum Standalone {
 
 impl Service for Standalone {
     fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
-        let sources = Sources::of_process(flags.clone());
+        let sources = Sources::from_process(flags.clone());
         let mut reader = Reader::new(&sources);
         let probe = ProbeConfig::read(&mut reader);
         if probe.distributed_mode_enabled {
             return Daemon::load(flags).map(|daemon| Self::Daemon(Box::new(daemon)));
         }
-        let plan = plan::read(&mut reader, &probe);
+        let plan = check_plan::read(&mut reader, &probe);
         let has_id = !reader.is_missing("SERVER_ID");
         let region = reader.optional("REGION", |text| text.parse::<Region>().map_err(|error| error.to_string()));
         let peers = reader.optional("PEERS_FILE", |path| peers_of(path.as_ref()));
-        // Strangers' tests have a default of their own, so the hub reads for itself.
-        let (hub, probe) = (HubConfig::of(sources.clone()), reader.finish(probe));
+        // ALLOW_PRIVATE_PEERS has another default for the hub's connection tests than for the probe, so there are two readers.
+        let (hub, probe) = (HubConfig::from_sources(sources.clone()), reader.finish(probe));
         let (mut config, probe) = match (hub, probe) {
             (Ok(config), Ok(probe)) => (config, probe),
-            (hub, probe) => return Err(all_of(hub.err(), probe.err())),
+            (hub, probe) => return Err(merge(hub.err(), probe.err())),
         };
         config.intervals = plan.intervals();
         let local = Local {
-            // Another one than that of a daemon on the same machine.
+            // The default id differs from that of a daemon on the same machine.
             server_id: match has_id {
                 true => probe.server_id,
-                false => format!("{}-{HERE}", probe.server_id),
+                false => format!("{}-{LOCAL}", probe.server_id),
             },
-            region: region.unwrap_or_else(|| HERE.parse().expect("a word is a region")),
+            region: region.unwrap_or_else(|| LOCAL.parse().expect("the default is a valid region")),
             plan,
             peers: peers.unwrap_or_default(),
         };
@@ -160,10 +158,10 @@ impl Service for Standalone {
         }
     }
 
-    fn has_one_heap(&self) -> bool {
+    fn shares_one_heap(&self) -> bool {
         match self {
-            Self::Hub(hub) => hub.has_one_heap(),
-            Self::Daemon(daemon) => daemon.has_one_heap(),
+            Self::Hub(hub) => hub.shares_one_heap(),
+            Self::Daemon(daemon) => daemon.shares_one_heap(),
         }
     }
 
@@ -172,11 +170,11 @@ impl Service for Standalone {
         listener: TcpListener,
         scheduler: &Scheduler,
         is_first: bool,
-        ending: Told,
+        end_request: EndRequest,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Hub(hub) => hub.serve(listener, scheduler, is_first, ending).await,
-            Self::Daemon(daemon) => daemon.serve(listener, scheduler, is_first, ending).await,
+            Self::Hub(hub) => hub.serve(listener, scheduler, is_first, end_request).await,
+            Self::Daemon(daemon) => daemon.serve(listener, scheduler, is_first, end_request).await,
         }
     }
 }
@@ -185,8 +183,8 @@ fn peers_of(path: &Path) -> Result<Vec<PeerSpec>, String> {
     Ok(peer_list::read(path)?.iter().map(PeerSpec::from).collect())
 }
 
-/// What both readers found, each thing once.
-fn all_of(first: Option<ConfigErrors>, second: Option<ConfigErrors>) -> ConfigErrors {
+/// The errors of both, without duplicates.
+fn merge(first: Option<ConfigErrors>, second: Option<ConfigErrors>) -> ConfigErrors {
     let mut all: Vec<ConfigError> = first.map(|errors| errors.0).unwrap_or_default();
     for error in second.into_iter().flat_map(|errors| errors.0) {
         if !all.contains(&error) {

@@ -1,4 +1,4 @@
-//! When to stop.
+//! When a command has to stop.
 
 use std::{io, thread};
 
@@ -8,16 +8,24 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Takes over Ctrl-C and SIGTERM at once; the future ends when either comes, or, `with_stdin`, when stdin ends.
+/// Handles Ctrl-C and SIGTERM from now on. The future completes at the first of them, or `with_stdin` at the end of standard
+/// input.
 pub fn requested(with_stdin: bool) -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = handler(SignalKind::interrupt())?;
     let mut terminate = handler(SignalKind::terminate())?;
     let stdin_ended = with_stdin.then(stdin_ended);
     Ok(async move {
+        let stdin_ended = async {
+            match stdin_ended {
+                // The sender is dropped without a message.
+                Some(ended) => drop(ended.await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = async { stdin_ended.expect("guarded by the condition").await }, if stdin_ended.is_some() => {}
+            () = stdin_ended => {}
         }
     })
 }
@@ -26,7 +34,7 @@ fn handler(kind: SignalKind) -> anyhow::Result<Signal> {
     signal(kind).context("cannot listen for signals")
 }
 
-/// A thread of its own, because tokio's stdin would hold up the end of the runtime with a read that never returns.
+/// Reads in a thread of its own: with tokio's stdin the runtime could not shut down before a read returns.
 fn stdin_ended() -> oneshot::Receiver<()> {
     let (sender, ended) = oneshot::channel();
     thread::spawn(move || {

@@ -1,33 +1,36 @@
-//! What systemd is told, where it started us; nothing happens elsewhere.
+//! Messages to systemd. Outside of systemd they have no effect.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::time::sleep;
 
-/// The service works. As long as it does, and this is not dropped, the watchdog is kept quiet; where none is set this
-/// never ends either.
+const MIN_WATCHDOG_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Reports that the service is ready, and then notifies the watchdog as long as `is_alive`. Never returns.
 pub async fn ready(is_alive: impl Fn() -> bool) {
     notify(&[NotifyState::Ready]);
-    let Some(patience) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let Some(watchdog_timeout) = sd_notify::watchdog_enabled() else { return pending().await };
     loop {
         if is_alive() {
             notify(&[NotifyState::Watchdog]);
         }
-        sleep((patience / 2).max(Duration::from_millis(10))).await;
+        sleep((watchdog_timeout / 2).max(MIN_WATCHDOG_INTERVAL)).await;
     }
 }
 
+/// Reports that the service is stopping.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
+/// Reports that the service is reloading its configuration.
 pub fn reloading() {
     notify(&[NotifyState::Reloading]);
 }
 
 fn notify(state: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd cannot be told");
+        tracing::debug!(%error, "cannot notify systemd");
     }
 }

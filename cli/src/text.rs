@@ -1,12 +1,12 @@
-//! Text from strangers, made safe to show on a terminal.
+//! Untrusted text, made safe for a terminal.
 
-/// `text` without the characters that would act on the terminal or on the order in which it is read: what a node says
-/// about itself is any stranger's word.
+/// `text` without control characters, which act on the terminal, and without invisible characters, which can change the
+/// direction of text. Names and versions of nodes are untrusted.
 pub fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !is_invisible_format(*c)).collect()
 }
 
-/// Zero-width characters and those that turn the direction of text.
+/// Zero-width characters, and characters that change the direction of text.
 fn is_invisible_format(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

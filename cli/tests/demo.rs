@@ -1,4 +1,4 @@
-//! The `demo` command: it shows what it should, says so, and leaves nothing behind.
+//! The `demo` command: its output and its exit code, and that it stops its nodes.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,7 +15,7 @@ mod hub;
 
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(hub::PROGRAM);
-    // What the caller's environment says is not the demo's.
+    // The caller's settings must not affect the demo.
     command.arg("demo").args(args).env("NODE_TOKEN", "another").env("NETWORK_SECRET", "another").env_remove("RUST_LOG");
     command
 }
@@ -24,7 +24,7 @@ fn start(args: &[&str]) -> Child {
     command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Nobody listens any more where the demo's first lines say that nodes do.
+/// The addresses of the nodes in the demo's first lines are free again.
 #[track_caller]
 fn assert_no_node_is_left(lines: &[String]) {
     let nodes: Vec<&str> = lines.iter().filter_map(|line| line.split_once("  tcp://")).map(|(_, at)| at).collect();
@@ -51,7 +51,7 @@ fn a_node_is_seen_to_go_down_and_to_come_back() {
         "carol is back",
         "cycle 3: 3 online, 0 offline",
         "carol  online",
-        "All as it should be",
+        "All results were as expected",
     ] {
         let (_, after) = rest.split_once(expected).unwrap_or_else(|| panic!("no '{expected}' in\n{rest}\n{stderr}"));
         rest = after;
@@ -61,7 +61,7 @@ fn a_node_is_seen_to_go_down_and_to_come_back() {
 }
 
 #[test]
-fn ctrl_c_ends_it_in_order() {
+fn ctrl_c_stops_the_nodes() {
     let mut demo = start(&["--cycles", "1000", "--interval", "1h"]);
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("cycle 1: ")).collect();

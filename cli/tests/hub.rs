@@ -1,9 +1,9 @@
-//! The hub's command line: from an empty folder to peers that are seen healthy, and everything an operator does.
+//! The command line of the hub: from an empty folder to peers that are online, and all commands of the operator.
 
 #[path = "../../tests/support/node.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod node;
-#[path = "../../hub/tests/support/postgres.rs"]
+#[path = "../../store/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;
 #[path = "support/hub.rs"]
@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use support::{Hub, PROGRAM, printed, run, run_with, text};
 use tempfile::TempDir;
 
-/// What a command said that refused, with exit code 2 and nothing on standard output.
+/// The error text of a command that was refused with exit code 2 and printed nothing to standard output.
 #[track_caller]
 fn refusal(output: &Output) -> String {
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{}", text(&output.stderr));
@@ -55,7 +55,7 @@ fn public_list(hub: &Hub) -> BTreeMap<String, Value> {
     items.into_iter().map(|item| (item["name"].as_str().unwrap().to_owned(), item)).collect()
 }
 
-/// A folder in which a hub was started once, so that there is a database.
+/// A folder with the database of a hub.
 fn folder_of_hub() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     Hub::start(folder.path()).stop();
@@ -73,7 +73,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn starts_on_an_empty_folder_and_tells_its_address_first() {
+fn starts_in_an_empty_folder_and_prints_its_address_first() {
     let folder = tempfile::tempdir().unwrap();
     let hub = Hub::start(folder.path());
     assert!(hub.url.starts_with("http://127.0.0.1:"), "{}", hub.url);
@@ -100,7 +100,7 @@ fn a_hub_may_open_as_many_files_as_the_system_allows() {
 }
 
 #[test]
-fn a_second_start_keeps_the_data_and_tells_no_password_again() {
+fn a_second_start_keeps_the_data_and_prints_no_password() {
     let folder = folder_of_hub();
     printed(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.7:11010", "--name", "kept"]));
 
@@ -110,7 +110,7 @@ fn a_second_start_keeps_the_data_and_tells_no_password_again() {
 }
 
 #[test]
-fn once_reports_to_it_and_the_public_list_shows_what_it_saw() {
+fn once_reports_to_the_hub_and_the_public_list_shows_the_results() {
     let nodes = ["a", "b"].map(|name| {
         let options = NodeOptions { hostname: Some(name.to_owned()), ..NodeOptions::listening_on(&[Scheme::Tcp]) };
         options.start(PROGRAM)
@@ -154,11 +154,11 @@ fn once_reports_to_it_and_the_public_list_shows_what_it_saw() {
 
     assert_contains(&printed(&run(folder.path(), &["hub", "probe", "list"])), &["STATUS", "probe-1", "online"]);
     let there = refusal(&run(folder.path(), &["hub", "probe", "remove", "probe-1"]));
-    assert_contains(&there, &["'probe-1' was heard from a moment ago"]);
+    assert_contains(&there, &["'probe-1' is still online"]);
 }
 
 #[test]
-fn a_token_is_printed_alone_and_its_revocation_counts_at_once() {
+fn a_token_is_printed_alone_and_its_revocation_takes_effect_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let hub = Hub::start(folder.path());
     let token = printed(&run(folder.path(), &["hub", "token", "create", "--name", "p", "--region", "eu"]));
@@ -179,7 +179,7 @@ fn a_token_is_printed_alone_and_its_revocation_counts_at_once() {
     assert!(list[0]["revoked_at"].is_string() && list[0].get("token").is_none(), "{list}");
 
     let elsewhere = refusal(&run(folder.path(), &["hub", "token", "create", "--name", "p", "--region", "us"]));
-    assert_contains(&elsewhere, &["'p' stands in another region than 'us'"]);
+    assert_contains(&elsewhere, &["'p' is in another region than 'us'"]);
 
     assert_contains(&refusal(&run(folder.path(), &["hub", "probe", "remove", "q"])), &["there is no probe 'q'"]);
     printed(&run(folder.path(), &["hub", "probe", "remove", "p"]));
@@ -187,7 +187,7 @@ fn a_token_is_printed_alone_and_its_revocation_counts_at_once() {
 }
 
 #[test]
-fn keys_and_enrollment_keys_are_made_listed_and_revoked() {
+fn keys_and_enrollment_keys_are_created_listed_and_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let hub = Hub::start(folder.path());
     let key = printed(&run(folder.path(), &["hub", "key", "create", "--name", "launcher"]));
@@ -201,12 +201,12 @@ fn keys_and_enrollment_keys_are_made_listed_and_revoked() {
     assert_contains(&printed(&run(folder.path(), &["hub", "enroll", "list"])), &["fleet", "eu"]);
     printed(&run(folder.path(), &["hub", "enroll", "revoke", "2"]));
     assert_contains(&printed(&run(folder.path(), &["hub", "enroll", "list"])), &["revoked"]);
-    // The numbers of one kind mean nothing to another.
+    // An id belongs to one kind of credential.
     assert_contains(&refusal(&run(folder.path(), &["hub", "token", "revoke", "2"])), &["there is no token 2"]);
 }
 
 #[test]
-fn a_peer_is_removed_by_its_number_or_none_is() {
+fn peers_are_removed_by_id_or_none_is() {
     let folder = folder_of_hub();
     for url in ["tcp://192.0.2.7", "tcp://192.0.2.8"] {
         printed(&run(folder.path(), &["hub", "peer", "add", url]));
@@ -222,7 +222,7 @@ fn a_peer_is_removed_by_its_number_or_none_is() {
     assert_eq!(list.as_array().unwrap().iter().map(|peer| &peer["id"]).collect::<Vec<_>>(), [2]);
 }
 
-/// Peers with everything that can be said of one.
+/// Peers that have all fields between them.
 fn everything() -> Value {
     json!([
         {"url": "tcp://192.0.2.7:11010", "name": "a, \"quoted\"\nname", "tags": ["cn", "a;b"], "regions": ["eu", "us"],
@@ -235,7 +235,7 @@ fn everything() -> Value {
     ])
 }
 
-/// An export without what a hub gives by itself.
+/// An export without the ids.
 fn exported(folder: &Path) -> Vec<Value> {
     let text = printed(&run(folder, &["hub", "peer", "export", "--with-secrets"]));
     let mut peers: Vec<Value> = serde_json::from_str(&text).unwrap();
@@ -247,11 +247,11 @@ fn exported(folder: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn an_export_imports_into_another_hub_as_it_was() {
+fn an_export_can_be_imported_into_another_hub_unchanged() {
     let [from, json, csv] = [(); 3].map(|()| folder_of_hub());
     let stdin = everything().to_string();
     let said = printed(&run_with(from.path(), &["hub", "peer", "import", "-"], &[], &stdin));
-    assert_eq!(said, "imported 5 peers, 1 of them to be approved; 0 listed already\n");
+    assert_eq!(said, "imported 5 peers, 1 of them pending approval; 0 listed already\n");
     let original = exported(from.path());
     assert_eq!(original.iter().filter(|peer| peer["network_secret"] == "s3cr3t ").count(), 1, "{original:#?}");
 
@@ -271,7 +271,7 @@ fn an_export_imports_into_another_hub_as_it_was() {
 }
 
 #[test]
-fn without_its_secret_no_member_becomes_a_guest() {
+fn an_import_refuses_members_without_their_secret() {
     let [from, to] = [(); 2].map(|()| folder_of_hub());
     printed(&run_with(from.path(), &["hub", "peer", "import", "-"], &[], &everything().to_string()));
     for format in ["json", "csv"] {
@@ -286,17 +286,17 @@ fn without_its_secret_no_member_becomes_a_guest() {
 }
 
 #[test]
-fn everything_wrong_with_an_import_is_told_and_nothing_is_imported() {
+fn all_mistakes_in_an_import_are_reported_and_nothing_is_imported() {
     let folder = folder_of_hub();
     let list = json!(["tcp://192.0.2.7", "192.0.2.8", {"name": "lost"}, {"host": "h", "port": 1, "tags": ["a,b"]}, 5]);
     let import = |args: &[&str], stdin: &str| {
         let args: Vec<&str> = ["hub", "peer", "import", "-"].iter().chain(args).copied().collect();
         run_with(folder.path(), &args, &[], stdin)
     };
-    let told = refusal(&import(&[], &list.to_string()));
+    let refused = refusal(&import(&[], &list.to_string()));
     let problems =
         ["4 of 5 peers", "peer 2 ('192.0.2.8'): ", "no scheme", "peer 3 ('lost'): ", "peer 4", "'a,b'", "peer 5: "];
-    assert_contains(&told, &problems);
+    assert_contains(&refused, &problems);
     assert!(exported(folder.path()).is_empty());
 
     let csv = "url,max_connections\ntcp://192.0.2.7,many\ntcp://192.0.2.8,5\n,\n";
@@ -306,14 +306,14 @@ fn everything_wrong_with_an_import_is_told_and_nothing_is_imported() {
     assert_contains(&refusal(&import(&[], "[]")), &["nothing to import"]);
 
     let skipped = import(&["--skip-invalid"], &list.to_string());
-    assert_contains(&text(&skipped.stderr), &["warning: 4 are left out", "no scheme"]);
+    assert_contains(&text(&skipped.stderr), &["warning: skipped 4 peers", "no scheme"]);
     assert_eq!(printed(&skipped), "imported 1 peer; 0 listed already\n");
     printed(&import(&[], "# mine\nudp://192.0.2.9  # the other\n"));
     assert_eq!(exported(folder.path()).len(), 2);
 }
 
 #[test]
-fn a_running_hub_is_taken_over_by_its_url() {
+fn the_peers_of_a_running_hub_are_imported_by_its_url() {
     let [from, to] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let hub = Hub::start(from.path());
     for (url, name) in [("tcp://192.0.2.7", "a"), ("ws://192.0.2.8/path", "b"), ("srv://example.net", "c")] {
@@ -393,7 +393,7 @@ fn a_backup_taken_while_it_runs_is_a_database() {
     assert_eq!(printed(&backup), "");
     assert_contains(&text(&backup.stderr), &["'copy.db'", "uptime.db.key"]);
     assert_eq!(mode(&folder.path().join("copy.db")), 0o600);
-    assert_contains(&refusal(&run(folder.path(), &["hub", "backup", "copy.db"])), &["exists already"]);
+    assert_contains(&refusal(&run(folder.path(), &["hub", "backup", "copy.db"])), &["already exists"]);
 
     let list = ["hub", "peer", "list", "--database-path", "copy.db"];
     assert_contains(&refusal(&run(folder.path(), &list)), &["the key of the database 'copy.db' is missing"]);
@@ -443,20 +443,20 @@ async fn hubs_on_one_postgresql_share_a_key_and_all_else() {
     let other = [("DATABASE_URL", url.as_str()), ("HUB_KEY", other.as_str())];
     let refused = refusal(&run_with(folder.path(), &["hub", "peer", "list"], &other, ""));
     assert_contains(&refused, &["of DATABASE_URL was made with another hub key", "HUB_KEY"]);
-    let told = [first.stop(), second.stop()].concat();
-    assert_eq!(told.matches("admin password: ").count(), 1, "one of them made it: {told}");
+    let printed = [first.stop(), second.stop()].concat();
+    assert_eq!(printed.matches("admin password: ").count(), 1, "one of them generated it: {printed}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is kept in files");
 }
 
 #[test]
-fn commands_find_no_database_where_no_hub_was() {
+fn commands_do_not_create_a_database() {
     let folder = tempfile::tempdir().unwrap();
     for args in [&["hub", "peer", "list"][..], &["hub", "token", "create", "--name", "p"]] {
         assert_contains(&refusal(&run(folder.path(), args)), &["no database 'uptime.db'", "start the hub first"]);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
     let misplaced = refusal(&run(folder.path(), &["hub", "--server-port", "1", "peer", "list"]));
-    assert_contains(&misplaced, &["--server-port is for running the hub"]);
+    assert_contains(&misplaced, &["--server-port applies only when running the hub"]);
 }
 
 /// The status of a login.
@@ -472,7 +472,7 @@ fn login(hub: &Hub, password: &str) -> u16 {
 }
 
 #[test]
-fn the_password_is_made_taken_or_configured() {
+fn the_password_is_generated_read_or_configured() {
     let folder = tempfile::tempdir().unwrap();
     let hub = Hub::start_with(folder.path(), &[("ADMIN_PASSWORD", "configured 1")]);
     assert_eq!(login(&hub, "configured 1"), 200);
@@ -488,7 +488,7 @@ fn the_password_is_made_taken_or_configured() {
 }
 
 #[test]
-fn a_port_in_use_is_told_and_no_database_is_made() {
+fn a_port_in_use_is_reported_and_no_database_is_created() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let folder = tempfile::tempdir().unwrap();
@@ -497,8 +497,8 @@ fn a_port_in_use_is_told_and_no_database_is_made() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
 }
 
-/// A request whose body has begun, and which the hub reads.
-fn request_under_way(hub: &Hub, token: &str) -> TcpStream {
+/// A request whose body the hub is reading.
+fn running_request(hub: &Hub, token: &str) -> TcpStream {
     let mut stream = TcpStream::connect(hub.url.strip_prefix("http://").unwrap()).unwrap();
     let head = format!("Host: hub\r\nx-node-token: {token}\r\nContent-Length: 100\r\nExpect: 100-continue");
     write!(stream, "POST /results HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
@@ -509,11 +509,11 @@ fn request_under_way(hub: &Hub, token: &str) -> TcpStream {
 }
 
 #[test]
-fn a_signal_finishes_what_was_accepted_and_a_second_one_does_not() {
+fn a_signal_waits_for_running_requests_and_a_second_one_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let mut hub = Hub::start(folder.path());
     let token = printed(&run(folder.path(), &["hub", "token", "create", "--name", "p"]));
-    let mut request = request_under_way(&hub, token.trim());
+    let mut request = running_request(&hub, token.trim());
     hub.signal(Signal::INT);
     hub.await_log("stopping");
     request.write_all(format!("{:<100}", r#"{"results": []}"#).as_bytes()).unwrap();
@@ -524,7 +524,7 @@ fn a_signal_finishes_what_was_accepted_and_a_second_one_does_not() {
     assert_eq!(status.code(), Some(0));
 
     let mut hub = Hub::start(folder.path());
-    let _request = request_under_way(&hub, token.trim());
+    let _request = running_request(&hub, token.trim());
     hub.signal(Signal::TERM);
     hub.await_log("stopping");
     let signalled = Instant::now();

@@ -1,4 +1,4 @@
-//! The life of a node: it says where it listens, and ends when it is told to.
+//! The `node` command: it prints the URLs of its listeners, and ends when it is stopped.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running node; it ends with the value, for it reads the pipe to its stdin.
+/// A running node. It ends when the value is dropped, because the pipe to its stdin is closed.
 struct Node {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -31,7 +31,7 @@ impl Node {
         Self { child, stdout, stderr }
     }
 
-    /// Waits for the line and gives its URLs.
+    /// Waits for the line and returns its URLs.
     fn urls(&mut self) -> Vec<String> {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
@@ -43,7 +43,7 @@ impl Node {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the end, with what was printed until then.
+    /// Waits for the end. Returns the exit status, standard output and stderr.
     fn ended(mut self) -> (ExitStatus, String, String) {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();
@@ -57,7 +57,7 @@ fn address(url: &str) -> SocketAddr {
 }
 
 #[test]
-fn tells_the_real_urls_of_all_listeners_in_order() {
+fn prints_the_actual_urls_of_all_listeners_in_order() {
     let requested = [
         "quic://127.0.0.1:0",
         "tcp://127.0.0.1:0",
@@ -78,7 +78,7 @@ fn tells_the_real_urls_of_all_listeners_in_order() {
         } else {
             UdpSocket::bind(address).is_err()
         };
-        assert!(taken, "nobody listens at {url}");
+        assert!(taken, "nothing listens at {url}");
     }
 }
 
@@ -89,11 +89,11 @@ fn ends_when_stdin_ends() {
     drop(node.child.stdin.take());
     let (status, stdout, _) = node.ended();
     assert_eq!(status.code(), Some(0));
-    assert_eq!(stdout, "", "there is but the one line");
+    assert_eq!(stdout, "", "only one line is printed");
 }
 
 #[test]
-fn ends_in_order_at_sigterm_and_at_ctrl_c() {
+fn sigterm_and_ctrl_c_end_a_node_with_success() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut node = Node::start(&["udp://127.0.0.1:0"]);
         node.urls();
@@ -104,7 +104,7 @@ fn ends_in_order_at_sigterm_and_at_ctrl_c() {
 }
 
 #[test]
-fn several_run_on_one_machine() {
+fn several_nodes_run_on_one_machine() {
     let mut nodes: Vec<Node> =
         (0..4).map(|_| Node::start(&["tcp://127.0.0.1:0", "udp://127.0.0.1:0", "wg://127.0.0.1:0"])).collect();
     let mut urls: Vec<String> = nodes.iter_mut().flat_map(Node::urls).collect();
@@ -129,7 +129,7 @@ fn a_port_in_use_is_named() {
     }
 }
 
-/// EasyTier itself would share the port of another node over udp, and each would get some of the packets.
+/// With udp, EasyTier itself would share the port with the other node, and each would get some of the packets.
 #[test]
 fn a_port_of_another_node_is_in_use() {
     for scheme in ["tcp", "udp", "wg", "quic"] {

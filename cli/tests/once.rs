@@ -1,4 +1,4 @@
-//! The `once` command: the real program, over real HTTP and a real node; what it sends and prints, and how it ends.
+//! The `once` command with a real node over real HTTP: its requests, its output and its exit codes.
 
 #[path = "../../tests/support/backend.rs"]
 mod backend;
@@ -35,7 +35,7 @@ use self::{
 const API_KEY: &str = "api-key-77d0";
 const PEER_SECRET: &str = "peer-secret-91ac";
 
-/// A node that says of itself what one may not print as it is.
+/// A host name that must be escaped in every output format.
 const HOSTILE: &str = "a|b`<img>[x](//e)";
 
 static NODE: LazyLock<Node> = LazyLock::new(|| {
@@ -47,7 +47,7 @@ fn up() -> PeerUrl {
     NODE.url(Scheme::Tcp)
 }
 
-/// The node as a peer with a secret, which is not its own.
+/// The node as a peer with a secret that is not its own.
 fn listed_member(id: i64) -> Value {
     let mut peer = listed(id, &up());
     peer["network_name"] = "test-network".into();
@@ -55,7 +55,7 @@ fn listed_member(id: i64) -> Value {
     peer
 }
 
-/// A hub that lists the node, and so many peers where nobody listens.
+/// A hub that lists the node, and a peer at each closed port.
 async fn hub_with(ports: &[&ClosedPort]) -> Hub {
     Hub::listing(peers_with(ports), 500).await
 }
@@ -65,14 +65,14 @@ fn peers_with(ports: &[&ClosedPort]) -> Vec<Value> {
     (1..).zip([up()].into_iter().chain(down)).map(|(id, url)| listed(id, &url)).collect()
 }
 
-/// A run of the command, in a folder and an environment of its own.
+/// A run of the command with its own folder and environment.
 struct Run {
     command: Command,
     folder: TempDir,
     stdin: String,
 }
 
-/// How it ended.
+/// The exit status and the output.
 #[derive(Debug)]
 struct Outcome {
     status: ExitStatus,
@@ -87,7 +87,7 @@ impl Run {
         command.arg("once").args(args).env_clear().current_dir(&folder).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let run = Self { command, folder, stdin: String::new() };
-        // The node of the tests is at loopback, where a backend may not usually send a probe.
+        // The node has a loopback address, which a backend may not name by default.
         run.env("ALLOW_LOCAL_PEERS", "true")
     }
 
@@ -122,7 +122,7 @@ impl Run {
     /// The files it left are in the folder.
     async fn ended_with_files(mut self) -> (Outcome, TempDir) {
         let mut child = self.command.spawn().unwrap();
-        // It may end without reading; that is no failure of the test.
+        // The command may end before it reads its input.
         let _ = child.stdin.take().unwrap().write_all(self.stdin.as_bytes()).await;
         let output = child.wait_with_output().await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -150,7 +150,7 @@ impl Outcome {
     }
 }
 
-/// The tags of a document that is well-formed, and what their attributes say.
+/// The tags of a well-formed document, with their attributes.
 fn tags(xml: &str) -> Vec<(String, Vec<(String, String)>)> {
     let attributes = |tag: &BytesStart| {
         tag.attributes()
@@ -200,7 +200,7 @@ async fn peers_are_fetched_checked_and_reported_and_shown_in_a_table() {
     assert!(lines[1].starts_with("online") && lines[1].contains(&up().to_string()), "{outcome:?}");
     assert!(outcome.stdout.contains("1 peer: 1 online, 0 offline, 0 unknown in "), "{outcome:?}");
     assert!(outcome.stdout.ends_with("results: 1 delivered\n"), "{outcome:?}");
-    assert_eq!(outcome.stderr, "", "nothing happened that anyone need be told of");
+    assert_eq!(outcome.stderr, "", "no warnings and no errors");
 }
 
 #[tokio::test]
@@ -226,11 +226,11 @@ async fn a_dry_run_sends_nothing() {
     let outcome = Run::at(&hub.http.url, &["--dry-run"]).ended().await;
     outcome.assert_code(0);
     assert_eq!(hub.http.lines(), ["GET /peers"]);
-    assert!(outcome.stdout.ends_with("nothing was reported: it is a dry run\n"), "{outcome:?}");
+    assert!(outcome.stdout.ends_with("nothing was reported, because this is a dry run\n"), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn a_backend_without_peers_is_told_of() {
+async fn a_backend_without_peers_is_reported() {
     let hub = Hub::listing(Vec::new(), 500).await;
     let outcome = Run::at(&hub.http.url, &[]).ended().await;
     outcome.assert_code(0);
@@ -238,7 +238,7 @@ async fn a_backend_without_peers_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_backend_that_takes_no_results_gets_none() {
+async fn a_backend_that_does_not_accept_results_gets_none() {
     let peers = peers_with(&[]);
     let backend = TestBackend::start(move |seen| match seen.method.as_str() {
         "GET" => foreign(200, envelope(json!({"peers": peers}))),
@@ -248,11 +248,11 @@ async fn a_backend_that_takes_no_results_gets_none() {
     let outcome = Run::at(&backend.url, &[]).ended().await;
     outcome.assert_code(0);
     assert_eq!(backend.lines(), ["GET /peers", "PUT /nodes/status"]);
-    assert!(outcome.stdout.contains("the backend takes no results of single peers"), "{outcome:?}");
+    assert!(outcome.stdout.contains("the backend does not accept results of single peers"), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn peers_that_the_time_was_too_short_for_were_not_online() {
+async fn unfinished_checks_make_the_command_fail() {
     let silent = fake::silent().await;
     let peers = vec![listed(1, &silent.url(Scheme::Tcp).parse().unwrap())];
     let hub = Hub::listing(peers, 500).await;
@@ -260,18 +260,18 @@ async fn peers_that_the_time_was_too_short_for_were_not_online() {
     let outcome = Run::at(&hub.http.url, &["--budget", "2s"]).ended().await;
     outcome.assert_code(1);
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
-    assert!(outcome.stdout.contains("1 peer was not checked: the time was over"), "{outcome:?}");
+    assert!(outcome.stdout.contains("1 peer was not checked: the time was up"), "{outcome:?}");
 }
 
-// --- a list of one's own ---------------------------------------------------------------------------------------------
+// --- lists of peers -------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_list_takes_no_backend_and_is_reported_to_none() {
+async fn a_list_needs_no_backend_and_is_not_reported() {
     let port = ClosedPort::new();
     let list = format!("{}\n{}  # down\n", up(), port.url(Scheme::Tcp));
     let alone = Run::new(&["--peers", "nodes.txt"]).file("nodes.txt", &list).ended().await;
     alone.assert_code(1);
-    assert!(alone.stdout.ends_with("nothing was reported: the peers are those of a list\n"), "{alone:?}");
+    assert!(alone.stdout.ends_with("nothing was reported, because the peers come from a list\n"), "{alone:?}");
 
     let hub = hub_with(&[]).await;
     let beside_a_backend = Run::at(&hub.http.url, &["--peers", "-"]).stdin(&list).ended().await;
@@ -280,7 +280,7 @@ async fn a_list_takes_no_backend_and_is_reported_to_none() {
 }
 
 #[tokio::test]
-async fn a_list_with_the_ids_of_the_backend_is_reported_on_request() {
+async fn a_list_with_the_ids_of_the_backend_is_reported_with_report() {
     let hub = hub_with(&[]).await;
     let list = envelope(json!({"peers": [listed(40, &up())]})).to_string();
     let outcome =
@@ -290,7 +290,7 @@ async fn a_list_with_the_ids_of_the_backend_is_reported_on_request() {
     assert!(hub.bodies("GET", "/peers").is_empty());
 }
 
-// --- what is printed -------------------------------------------------------------------------------------------------
+// --- output ----------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn json_is_one_object_with_the_cycle_and_every_result() {
@@ -317,7 +317,7 @@ async fn json_is_one_object_with_the_cycle_and_every_result() {
 #[tokio::test]
 async fn junit_has_a_test_case_for_each_peer() {
     let port = ClosedPort::new();
-    // Nothing for guests: what cannot be checked is not the peer's fault.
+    // wg does not work for guests, which is not the fault of the peer.
     let mut peers = peers_with(&[&port]);
     peers.push(listed(3, &"wg://127.0.0.1:9".parse().unwrap()));
     peers[0]["name"] = "a <b> & \"c\" \u{1b}[31m".into();
@@ -380,7 +380,7 @@ async fn on_github_actions_the_results_are_appended_to_the_summary() {
     assert!(summary.starts_with("# before\n### EasyTier nodes\n"), "{summary}");
     assert!(summary.contains(&format!("| 🟢 online | `{}` |", up())), "{summary}");
 
-    // A summary that cannot be written does not change what is known of the peers.
+    // A summary that cannot be written does not change the exit code.
     let outcome = Run::at(&hub.http.url, &[]).env("GITHUB_STEP_SUMMARY", "nowhere/summary.md").ended().await;
     outcome.assert_code(0);
     outcome.assert_says(&["warning: cannot append to 'nowhere/summary.md' (GITHUB_STEP_SUMMARY)"]);
@@ -393,7 +393,7 @@ fn read(folder: &TempDir, name: &str) -> String {
 // --- configuration ---------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_told_together_and_nothing_is_sent() {
+async fn all_mistakes_are_reported_together_and_nothing_is_sent() {
     let outcome = Run::new(&["--health-check-pings", "0", "--peers", "list.txt"])
         .file("list.txt", "nonsense\n")
         .file(".env", "NODE_TOKEN=two words\n")
@@ -420,7 +420,7 @@ async fn without_a_backend_or_a_list_both_are_named() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn contradictory_and_invalid_options_are_refused() {
     for (args, words) in [
         (&["--peers", "-"][..], "names no peer"),
         (&["--report"], "--peers"),
@@ -436,7 +436,7 @@ async fn what_cannot_be_meant_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_log_is_told_once_and_with_all_else() {
+async fn wrong_log_settings_are_reported_once_with_other_mistakes() {
     let wrong = [("RUST_LOG", "easytier=loud"), ("LOG_FORMAT", "xml"), ("CHECK_CONCURRENCY", "many")];
     let run = wrong.iter().fold(Run::new(&["--peers", "-"]), |run, (name, value)| run.env(name, value));
     let outcome = run.ended().await;
@@ -449,7 +449,7 @@ async fn what_is_wrong_with_the_log_is_told_once_and_with_all_else() {
 }
 
 #[tokio::test]
-async fn flags_win_over_the_environment_over_dotenv_over_the_file() {
+async fn flags_override_the_environment_then_dotenv_then_the_file() {
     let hub = hub_with(&[]).await;
     let toml = format!(
         "backend_base_url = \"{}\"\nnode_token = \"{NODE_TOKEN}\"\n\
@@ -481,15 +481,15 @@ async fn the_log_is_json_on_request() {
     assert!(lines.iter().any(|line| line["message"] == "asked the backend"), "{outcome:?}");
 }
 
-// --- what goes wrong -------------------------------------------------------------------------------------------------
+// --- failures --------------------------------------------------------------------------------------------------------
 
-/// The contract's answer to a wrong token.
+/// The response to a wrong token.
 fn unauthorized() -> Reply {
     hub_answer(401, json!({"code": 401, "message": "unknown token", "data": null})).into()
 }
 
 #[tokio::test]
-async fn credentials_that_are_refused_are_told_once_and_are_a_configuration_error() {
+async fn refused_credentials_are_reported_once_as_a_configuration_error() {
     let hub = Hub::with_exceptions(Vec::new(), 500, |_, _| Some(unauthorized())).await;
     let outcome = Run::at(&hub.http.url, &["--format", "json"]).ended().await;
     outcome.assert_code(2);
@@ -503,7 +503,7 @@ async fn credentials_that_are_refused_are_told_once_and_are_a_configuration_erro
 }
 
 #[tokio::test]
-async fn a_token_that_may_not_report_costs_no_results() {
+async fn results_are_printed_even_if_the_token_may_not_report() {
     let hub = Hub::with_exceptions(peers_with(&[]), 500, |seen, _| (seen.method != "GET").then(unauthorized)).await;
     let outcome = Run::at(&hub.http.url, &["--format", "json"]).ended().await;
     outcome.assert_code(2);
@@ -513,7 +513,7 @@ async fn a_token_that_may_not_report_costs_no_results() {
 }
 
 #[tokio::test]
-async fn a_backend_out_of_reach_has_an_exit_code_of_its_own() {
+async fn an_unreachable_backend_has_its_own_exit_code() {
     let outcome = Run::at(&nowhere().await, &["--budget", "2s", "--format", "junit"]).ended().await;
     outcome.assert_code(3);
     outcome.assert_says(&["error: no peers could be fetched: GET http://127.0.0.1:", "no connection"]);
@@ -524,7 +524,7 @@ async fn a_backend_out_of_reach_has_an_exit_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_backend_that_does_not_answer_is_out_of_reach() {
+async fn a_backend_that_does_not_answer_is_unreachable() {
     let backend = TestBackend::start(|_| Reply::Silence).await;
     let outcome = Run::at(&backend.url, &["--budget", "1s"]).ended().await;
     outcome.assert_code(3);
@@ -550,7 +550,7 @@ async fn results_that_cannot_be_delivered_are_counted_and_shown() {
 #[tokio::test]
 async fn no_secret_is_shown_at_any_log_level() {
     let everything = "trace,easytier=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace,h2=trace,mio=trace";
-    // A backend that repeats what it was shown, for all to read.
+    // A backend whose error repeats the headers of the request.
     let echoing = |seen: &backend::Seen, _| {
         let text = format!("{:?}", seen.headers.values().collect::<Vec<_>>());
         (seen.method == "PUT").then(|| hub_answer(500, json!({"code": 500, "message": text, "data": null})).into())

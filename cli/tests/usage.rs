@@ -1,4 +1,4 @@
-//! What the command line says before anything is checked: help, versions, and every kind of bad usage.
+//! The command line before anything is checked: help, version, and bad usage.
 
 use std::{
     io::Write,
@@ -11,7 +11,7 @@ fn run(args: &[&str]) -> Output {
 
 fn run_with_stdin(args: &[&str], stdin: &str) -> Output {
     let mut child = command(args).spawn().unwrap();
-    // The command may end without reading; that is no failure of the test.
+    // The command may end before it reads its input.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -27,7 +27,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// The error text of a command that was refused: exit code 2, and not a byte for the program that reads stdout.
+/// The error text of a command that was refused with exit code 2 and printed nothing to standard output.
 #[track_caller]
 fn refusal(output: &Output) -> String {
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
@@ -44,7 +44,7 @@ fn assert_contains(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn version_names_the_protocol_it_speaks() {
+fn the_version_names_the_version_of_the_protocol() {
     let output = run(&["--version"]);
     let expected = format!(
         "easytier-uptime {} (speaks EasyTier {})\n",
@@ -76,16 +76,16 @@ fn help_lists_the_commands_with_examples() {
 }
 
 #[test]
-fn help_of_check_tells_exit_codes_and_defaults() {
+fn help_of_check_has_exit_codes_and_defaults() {
     let help = stdout(&run(&["check", "--help"]));
     assert_contains(&help, &["Exit codes:", "[default: 5s]", "[default: 512]", "[env: NETWORK_SECRET]", "Examples:"]);
 }
 
 #[test]
-fn help_of_once_tells_exit_codes_settings_and_their_variables() {
+fn help_of_once_has_exit_codes_and_settings_with_their_variables() {
     let help = stdout(&run(&["once", "--help"]));
     let expected =
-        ["Exit codes:", "3  the backend is out of reach", "[env: NODE_TOKEN]", "--config <PATH>", "[default: 300s]"];
+        ["Exit codes:", "3  the backend is unreachable", "[env: NODE_TOKEN]", "--config <PATH>", "[default: 300s]"];
     assert_contains(&help, &expected);
 }
 
@@ -95,14 +95,14 @@ fn help_of_demo_says_that_it_stays_on_this_machine() {
 }
 
 #[test]
-fn a_demo_has_a_cycle_for_each_of_its_parts() {
+fn a_demo_has_at_least_three_cycles() {
     assert_contains(&refusal(&run(&["demo", "--cycles", "2"])), &["--cycles", "3..="]);
 }
 
 #[test]
 fn help_of_node_explains_the_whitelist() {
     let help = stdout(&run(&["node", "--help"]));
-    assert_contains(&help, &["turned away", "wildcards", "listening on tcp://", "--exit-with-stdin"]);
+    assert_contains(&help, &["rejected", "wildcards", "listening on tcp://", "--exit-with-stdin"]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn help_does_not_show_a_secret_of_the_environment() {
     }
 }
 
-/// Without a command it serves, so it is given something that it cannot serve with.
+/// The settings are not valid, so that the hub does not start.
 #[test]
 fn no_command_is_the_standalone_mode() {
     let refused = refusal(&run(&["--server-port", "70000", "--health-check-interval", "soon"]));
@@ -123,16 +123,16 @@ fn no_command_is_the_standalone_mode() {
 }
 
 #[test]
-fn health_says_what_it_asked_and_why_it_is_not_well() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = run(&["health", &format!("http://{nobody}")]);
+fn health_names_the_url_and_the_problem() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = run(&["health", &format!("http://{unused}")]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
-    assert_contains(&String::from_utf8(output.stderr).unwrap(), &[&nobody.to_string(), "refused"]);
+    assert_contains(&String::from_utf8(output.stderr).unwrap(), &[&unused.to_string(), "refused"]);
     assert_contains(&refusal(&run(&["health", "--server-port", "0"])), &["--server-port: ", "name the URL"]);
 }
 
 #[test]
-fn completions_are_a_script_for_each_shell() {
+fn completions_print_a_script_for_each_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = run(&["completions", shell]);
         assert!(output.status.success(), "{shell}");
@@ -166,7 +166,7 @@ fn all_bad_peers_are_reported_together() {
 }
 
 #[test]
-fn values_out_of_range_are_refused_with_what_would_be_right() {
+fn values_out_of_range_are_refused_with_the_range() {
     let url = "tcp://192.0.2.7";
     let refused = |args: &[&str]| refusal(&run(&[&["check", url], args].concat()));
     assert_contains(&refused(&["--timeout", "5x"]), &["--timeout", "500ms, 30s, 5m, 24h"]);
@@ -180,7 +180,7 @@ fn values_out_of_range_are_refused_with_what_would_be_right() {
 }
 
 #[test]
-fn a_network_name_takes_a_secret() {
+fn a_network_name_requires_a_secret() {
     let error = refusal(&run(&["check", "tcp://192.0.2.7", "--network-name", "home"]));
     assert_contains(&error, &["--network-name home", "--network-secret-file"]);
 }
@@ -193,9 +193,9 @@ fn two_secrets_exclude_each_other() {
     assert!(!error.contains("hunter2"), "{error}");
 }
 
-/// The error is about the file, so it was the file that was asked.
+/// The error is about the file, so the file was read.
 #[test]
-fn a_secret_file_goes_before_the_environment() {
+fn a_secret_file_overrides_the_environment() {
     let output = command(&["check", "tcp://192.0.2.7", "--network-secret-file", "/nonexistent/secret"])
         .env("NETWORK_SECRET", "hunter2")
         .output()
@@ -204,12 +204,12 @@ fn a_secret_file_goes_before_the_environment() {
 }
 
 #[test]
-fn node_takes_addresses_of_this_machine_only() {
+fn node_listens_at_addresses_of_this_machine_only() {
     let refused = |url: &str| refusal(&run(&["node", "--exit-with-stdin", "--listen", url]));
     assert_contains(&refused("127.0.0.1:11010"), &["write it like tcp://127.0.0.1:11010"]);
-    assert_contains(&refused("tcp://localhost:0"), &["'localhost' is no IP address"]);
+    assert_contains(&refused("tcp://localhost:0"), &["'localhost' is not an IP address"]);
     assert_contains(&refused("http://127.0.0.1:0"), &["cannot listen on http"]);
-    // IPv6 documentation: no machine has this address.
+    // The prefix is reserved for documentation, so no machine has this address.
     assert_contains(&refused("tcp://[2001:db8::1]:0"), &["cannot listen at tcp://[2001:db8::1]:0"]);
     assert_contains(&refusal(&run(&["node"])), &["--listen"]);
 }

@@ -1,19 +1,19 @@
-//! The hub: the store of peers, probes and results, and what the regions together say about a peer.
+//! The hub: probes report to it, and it shows the nodes to people and programs.
 //!
-//! Arrows run one way: `store` uses `consensus`, `ring`, `token`, `crypto` and `password`, which know no database;
-//! `model` is what goes in and out of the store. `api` serves it over HTTP, `pages` show it to
-//! people, `upkeep` looks after it.
+//! Layers, bottom up: [`service`] holds the use cases, `web` what HTTP needs for them, `api` and `pages` are fronts side by
+//! side, and [`router()`] alone knows both. [`peer_file`] reads and writes lists of nodes.
 
-pub mod api;
-pub mod consensus;
-pub mod crypto;
-pub mod model;
+mod api;
 mod pages;
-pub mod password;
 pub mod peer_file;
-pub mod ring;
-pub mod store;
-pub mod time;
-pub mod token;
-pub mod tuning;
-pub mod upkeep;
+mod router;
+pub mod service;
+mod web;
+
+pub use easytier_uptime_monitor::{ProbeStatus, serve};
+pub use easytier_uptime_store::{consensus, crypto, model, ring, store, time, token, tuning, upkeep};
+
+pub use self::{
+    router::router,
+    web::{Network, NetworkError, WebOptions},
+};

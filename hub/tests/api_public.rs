@@ -4,7 +4,7 @@
 mod http;
 #[path = "support/hub.rs"]
 mod hub;
-#[path = "support/mod.rs"]
+#[path = "../../store/tests/support/mod.rs"]
 mod support;
 
 use axum::http::{Request, StatusCode};

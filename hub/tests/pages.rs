@@ -4,7 +4,7 @@
 mod http;
 #[path = "support/hub.rs"]
 mod hub;
-#[path = "support/mod.rs"]
+#[path = "../../store/tests/support/mod.rs"]
 mod support;
 
 use std::time::Duration;
@@ -13,6 +13,7 @@ use axum::http::{Request, StatusCode};
 use easytier_probe::{CheckResult, FailureCode};
 use easytier_uptime_hub::{
     model::{Contacts, PeerId, PeerSpec, ProbeIdentity},
+    service::password,
     time::{DAY, Timestamp},
     tuning::{Knob, Tuning},
 };
@@ -368,7 +369,7 @@ async fn a_hundred_nodes_weigh_less_than_150_kilobytes() {
 
 /// Logs in as the pages do, and gives the cookie.
 async fn log_in(hub: &PublicHub) -> String {
-    hub.set_admin_password(&"the admin's password".into(), Timestamp::now()).await.unwrap();
+    password::set(&hub.store, &"the admin's password".into(), Timestamp::now()).await.unwrap();
     let request = Request::post("/api/admin/login").header("origin", format!("http://{}", hub.address));
     let reply = hub.send(request, r#"{"password": "the admin's password"}"#).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");

@@ -7,10 +7,10 @@ use chrono::Utc;
 use easytier_probe::{
     Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink, Status,
     backend::ReportStyle,
-    config::ConfigErrors,
     cycle::{BackendPeers, BoxError, ListedPeers, NoSink},
     run_cycle,
 };
+use easytier_uptime_config::ConfigErrors;
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -190,7 +190,7 @@ fn is_unauthorized(error: &BoxError) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use easytier_probe::config::Sources;
+    use easytier_uptime_config::Sources;
     use lambda_runtime::Context;
     use serde_json::json;
     use tracing_subscriber::{Layer, layer, layer::SubscriberExt, util::SubscriberInitExt};

@@ -2,11 +2,8 @@
 
 use std::panic;
 
-use easytier_probe::config::{LogFormat, values};
+use easytier_uptime_config::{LogFormat, log_filter};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
-
-/// Where our own code's lines come from.
-const OURS: [&str; 2] = ["easytier_probe", "easytier_uptime_lambda"];
 
 /// The span that knows the id of the request is the runtime's, so it is never filtered away.
 const REQUESTS: &str = "lambda_runtime=info";
@@ -30,5 +27,5 @@ where
 
 /// The filter that `RUST_LOG` asks for, or what would be right instead.
 pub fn filter(rust_log: &str) -> Result<EnvFilter, String> {
-    values::log_filter(rust_log, &OURS, |directives| EnvFilter::try_new(format!("{REQUESTS},{directives}")))
+    log_filter(rust_log, &[REQUESTS])
 }

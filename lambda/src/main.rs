@@ -15,7 +15,7 @@ mod secrets;
 
 use std::{collections::BTreeMap, env};
 
-use easytier_probe::config::{LogFormat, Sources};
+use easytier_uptime_config::{LogFormat, Sources};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
         print!("{}", help::text());
         return Ok(());
     }
-    let sandbox = Sandbox::new(Sources::of_process(BTreeMap::new()), function());
+    let sandbox = Sandbox::new(Sources::from_process(BTreeMap::new()), function());
     match &sandbox {
         Ok(sandbox) => logging::start(sandbox.log_filter(), sandbox.config.log_format),
         Err(_) => logging::start(logging::filter("info").expect("a level is a filter"), LogFormat::Json),

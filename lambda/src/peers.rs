@@ -5,7 +5,7 @@ use std::time::Duration;
 use easytier_probe::{
     Backend, Peer, PeerSource,
     backend::ClaimRequest,
-    cycle::{BoxError, Page},
+    cycle::{BoxError, SourcePage},
 };
 use tokio::time::Instant;
 
@@ -39,7 +39,7 @@ pub struct DuePeers {
 }
 
 impl PeerSource for DuePeers {
-    async fn next_page(&mut self, deadline: Instant) -> Result<Option<Page>, BoxError> {
+    async fn next_page(&mut self, deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
         let now = Instant::now();
         if self.left == 0 || !self.can_finish(deadline.saturating_duration_since(now)) {
             return Ok(None);
@@ -60,7 +60,7 @@ impl PeerSource for DuePeers {
         };
         self.shorten(&mut claim.peers, deadline.saturating_duration_since(Instant::now()));
         self.claimed += 1;
-        Ok(Some(Page { peers: claim.peers, skipped: claim.skipped.into() }))
+        Ok(Some(SourcePage { peers: claim.peers, skipped: claim.skipped.into() }))
     }
 }
 
@@ -108,7 +108,7 @@ pub struct FirstPeers<S> {
 }
 
 impl<S: PeerSource> PeerSource for FirstPeers<S> {
-    async fn next_page(&mut self, deadline: Instant) -> Result<Option<Page>, BoxError> {
+    async fn next_page(&mut self, deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
         if self.left == 0 {
             return Ok(None);
         }

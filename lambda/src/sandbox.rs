@@ -1,9 +1,7 @@
 //! What lives as long as the sandbox, over many invocations.
 
-use easytier_probe::{
-    Backend, BackendConfig, Checker, ProbeConfig, Secret,
-    config::{ConfigErrors, Reader, Setting, Sources},
-};
+use easytier_probe::{Backend, BackendConfig, Checker, Secret};
+use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Setting, Sources};
 use tokio::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 

@@ -2,9 +2,9 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use easytier_probe::{BackendConfig, config::Advertised};
-use easytier_uptime_hub::{
-    api,
+use easytier_probe::BackendConfig;
+use easytier_uptime_config::AdvertisedAddress;
+use easytier_uptime_store::{
     model::Region,
     store::{Store, StoreError},
     upkeep::upkeep,
@@ -35,7 +35,7 @@ pub struct DaemonOptions {
     pub server_id: String,
     pub region: Region,
     /// The address to register, where it is not that of the outbound route.
-    pub advertise: Option<Advertised>,
+    pub advertise: Option<AdvertisedAddress>,
     pub plan: CheckPlan,
     pub fetch_interval: Duration,
     /// How long a peer is watched that a backend no longer lists, when its listing need not be complete.
@@ -158,7 +158,7 @@ pub async fn run_daemon(
             }
         }
     };
-    let router = api::monitoring_router(store.clone(), Arc::clone(&vitals) as _);
+    let router = easytier_uptime_monitor::router(store.clone(), Arc::clone(&vitals) as _);
     on_ready(vitals);
     let works = async {
         tokio::join!(
@@ -174,7 +174,7 @@ pub async fn run_daemon(
             },
         );
     };
-    let served = api::serve(listener, router, stop.clone().cancelled_owned(), GRACE);
+    let served = easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), GRACE);
     let ended = async {
         let ending = ending.await;
         let _ = farewell.send(ending == Ending::Stop);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use easytier_probe::CheckResult;
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{Batch, ProbeIdentity},
     store::{Store, StoreError},
     time::Timestamp,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use easytier_probe::{Backend, BackendError, Origin, Peer};
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     store::{Listing, Store, StoreError},
     time::Timestamp,
 };

@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use easytier_probe::{Origin, Peer};
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{PeerScope, Region},
     store::{Store, StoreError},
 };

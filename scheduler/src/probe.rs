@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{ProbeIdentity, Region},
     store::{Store, StoreError},
     time::Timestamp,

@@ -6,9 +6,9 @@ use std::{net::IpAddr, num::NonZero, sync::Arc, thread::available_parallelism, t
 use easytier_probe::{
     Backend, BackendConfig, BackendError, Secret,
     backend::{Registered, Registration, System},
-    config::Advertised,
 };
-use easytier_uptime_hub::store::{Store, StoreError};
+use easytier_uptime_config::AdvertisedAddress;
+use easytier_uptime_store::store::{Store, StoreError};
 use tokio::{
     net::{UdpSocket, lookup_host},
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -42,7 +42,7 @@ pub struct Registrar {
     pub link: LinkSetter,
     pub server_id: String,
     /// The address to register, where it is not that of the outbound route.
-    pub advertise: Option<Advertised>,
+    pub advertise: Option<AdvertisedAddress>,
     /// The port of the monitoring API.
     pub port: u16,
     pub vitals: Arc<Vitals>,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use easytier_probe::backend::{Reported, StatusReport};
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::{self, ProbeIdentity},
     store::Store,
     time::Timestamp,

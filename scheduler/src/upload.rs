@@ -6,7 +6,7 @@ use easytier_probe::{
     Backend, BackendError, CheckResult,
     backend::{Delivery, PER_NODE_AT_ONCE},
 };
-use easytier_uptime_hub::{
+use easytier_uptime_store::{
     model::ProbeId,
     store::{Outgoing, Store, StoreError, Wanted},
     time::Timestamp,

@@ -9,7 +9,8 @@ use std::{
 
 use chrono::Utc;
 use easytier_probe::BackendError;
-use easytier_uptime_hub::{api, store::StoreError};
+use easytier_uptime_monitor::ProbeStatus;
+use easytier_uptime_store::store::StoreError;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -242,7 +243,7 @@ impl Vitals {
     }
 }
 
-impl api::Vitals for Vitals {
+impl ProbeStatus for Vitals {
     /// A backend that is away is no reason to be unhealthy: the checks go on, and nobody is helped by a restart.
     fn health(&self) -> Result<String, String> {
         let overdue = self.overdue();
@@ -265,7 +266,7 @@ impl api::Vitals for Vitals {
         })
     }
 
-    fn figures(&self) -> &Registry {
+    fn metrics(&self) -> &Registry {
         let Summary { online, offline, unknown, .. } = self.summary();
         self.metrics.set_watched(online, offline, unknown);
         &self.registry

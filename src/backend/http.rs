@@ -14,6 +14,7 @@ use super::{
     retry::retry_after,
     wire::Envelope,
 };
+use crate::tls;
 
 /// By this header, with the value 1, our hub says on every answer that it is ours.
 const HUB_HEADER: &str = "x-uptime-hub";
@@ -51,9 +52,17 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(config: &BackendConfig) -> Result<Self, BackendError> {
         let credentials = Credentials::new(config)?;
-        // Does nothing when the process has a default provider already.
-        easytier::tunnel::insecure_tls::init_crypto_provider();
+        let unusable = |cause: &str| {
+            BackendError::Unusable(format!("no web client: {cause}; install the CA certificates of your system"))
+        };
+        // A machine without CA certificates can still reach a backend over plain HTTP.
+        let tls = match config.base_urls.iter().any(|url| url.is_https()) {
+            true => tls::for_web_servers(),
+            false => tls::without_trust(),
+        };
+        let tls = tls.map_err(|error| unusable(&error.to_string()))?;
         let mut client = Client::builder()
+            .tls_backend_preconfigured(tls)
             .user_agent(concat!("easytier-uptime/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.connect_timeout)
             .read_timeout(config.read_timeout)
@@ -62,14 +71,7 @@ impl Http {
         if config.base_urls.iter().all(|url| url.is_loopback()) {
             client = client.no_proxy();
         }
-        if !config.base_urls.iter().any(|url| url.is_https()) {
-            // So that a machine without CA certificates does as well.
-            client = client.tls_certs_only([]);
-        }
-        let client = client.build().map_err(|error| {
-            let cause = root_cause(&error);
-            BackendError::Unusable(format!("no web client: {cause}; install the CA certificates of your system"))
-        })?;
+        let client = client.build().map_err(|error| unusable(&root_cause(&error)))?;
         Ok(Self { client, credentials })
     }
 

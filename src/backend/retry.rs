@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use rand::Rng;
+use rand::RngExt;
 use reqwest::header::{self, HeaderMap};
 
 /// The longest wait that is taken from a `Retry-After`: what asks for more has not been thought through.
@@ -30,7 +30,7 @@ impl RetryPolicy {
     /// which failed together do not come back together.
     pub fn pause(&self, round: u32) -> Duration {
         let doubled = self.first_pause.saturating_mul(2_u32.saturating_pow(round));
-        doubled.min(self.longest_pause).mul_f64(rand::thread_rng().gen_range(0.5..=1.0))
+        doubled.min(self.longest_pause).mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 }
 

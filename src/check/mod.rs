@@ -9,8 +9,6 @@ mod dial;
 mod held;
 mod identity;
 mod join_limit;
-mod messages;
-mod packet;
 mod route;
 mod session;
 

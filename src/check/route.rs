@@ -13,19 +13,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use easytier::tunnel::packet_def::PacketType;
 use prost::Message;
 
-use super::{
-    identity::Identity,
-    messages::{RpcDescriptor, RpcPacket, RpcRequest, RpcResponse, SyncRouteInfoRequest, SyncRouteInfoResponse},
-    packet::Packet,
+use super::identity::Identity;
+use crate::{
+    result::NodeInfo,
+    wire::{Packet, RpcPacket, SyncRouteInfoRequest},
 };
-use crate::result::NodeInfo;
 
-/// The service, and the number of its one method (methods count from 1).
-const SERVICE: &str = "OspfRouteRpc";
-const SYNC_ROUTE_INFO: u32 = 1;
 /// More pieces than any node's route information has (each is 1,300 bytes): a bound for what a stranger may make us
 /// keep.
 const MAX_PIECES: u32 = 1024;
@@ -35,51 +30,6 @@ const MAX_BODY: usize = 1024 * 1024;
 const MAX_BODY_FOR_GUESTS: usize = 64 * 1024;
 /// More networks than any node serves, for the same reason.
 const MAX_NETWORKS: usize = 16 * 1024;
-
-/// The question that makes a node tell its route information. `session` is any number, the same in the answers.
-pub(super) fn request(identity: &Identity, me: u32, node: u32, session: u64) -> Packet {
-    let descriptor = RpcDescriptor {
-        domain_name: identity.network_name.clone(),
-        proto_name: SERVICE.to_owned(),
-        service_name: SERVICE.to_owned(),
-        method_index: SYNC_ROUTE_INFO,
-    };
-    let sync = SyncRouteInfoRequest {
-        my_peer_id: me,
-        my_session_id: session,
-        is_initiator: true,
-        peer_infos: None,
-        foreign_network_infos: None,
-    };
-    let request = RpcRequest { descriptor: Some(descriptor.clone()), request: sync.encode_to_vec(), timeout_ms: 3000 };
-    let rpc = RpcPacket {
-        from_peer: me,
-        to_peer: node,
-        transaction_id: i64::from(rand::random::<u32>()),
-        descriptor: Some(descriptor),
-        body: request.encode_to_vec(),
-        is_request: true,
-        total_pieces: 1,
-        piece_idx: 0,
-    };
-    Packet::new(me, node, PacketType::RpcReq, rpc.encode_to_vec())
-}
-
-/// The answer to a request in which a node told its route information.
-pub(super) fn answer(request: &RpcPacket, me: u32, node: u32, session: u64) -> Packet {
-    let response = SyncRouteInfoResponse { is_initiator: true, session_id: session };
-    let rpc = RpcPacket {
-        from_peer: me,
-        to_peer: node,
-        is_request: false,
-        total_pieces: 1,
-        piece_idx: 0,
-        transaction_id: request.transaction_id,
-        descriptor: request.descriptor.clone(),
-        body: RpcResponse { response: response.encode_to_vec() }.encode_to_vec(),
-    };
-    Packet::new(me, node, PacketType::RpcResp, rpc.encode_to_vec())
-}
 
 /// Puts a node's route information together from the packets in which it comes. Once a request is answered, the node
 /// tells only what has changed since.
@@ -119,11 +69,11 @@ impl RouteReader {
         } else {
             RpcPacket::decode(packet.payload.clone())
         };
-        let Some(mut request) = rpc.ok().filter(is_route_sync) else {
+        let Some(mut request) = rpc.ok().filter(SyncRouteInfoRequest::is_in) else {
             return RouteNews::Nothing;
         };
         let limit = if identity.is_guest() { MAX_BODY_FOR_GUESTS } else { MAX_BODY };
-        let Some(sync) = self.add(&mut request, limit).and_then(|body| decode(&body)) else {
+        let Some(sync) = self.add(&mut request, limit).and_then(|body| SyncRouteInfoRequest::decode_body(&body)) else {
             return RouteNews::Nothing;
         };
         self.learn(sync, identity, node);
@@ -183,15 +133,6 @@ impl RouteReader {
             info.network_count = (self.told_networks || !identity.is_guest()).then_some(self.networks.len() as u32);
         }
     }
-}
-
-fn is_route_sync(rpc: &RpcPacket) -> bool {
-    rpc.is_request && rpc.descriptor.as_ref().is_some_and(|descriptor| descriptor.service_name == SERVICE)
-}
-
-fn decode(body: &[u8]) -> Option<SyncRouteInfoRequest> {
-    let request = RpcRequest::decode(body).ok()?;
-    SyncRouteInfoRequest::decode(request.request.as_slice()).ok()
 }
 
 fn hash(name: &str) -> u64 {

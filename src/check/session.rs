@@ -3,22 +3,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use easytier::tunnel::packet_def::PacketType;
 use prost::Message;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     dial::{Link, LinkError},
     identity::Identity,
-    messages::{Handshake, RpcPacket},
-    packet::Packet,
-    route::{self, RouteNews, RouteReader},
+    route::{RouteNews, RouteReader},
 };
-use crate::result::NodeInfo;
+use crate::{
+    result::NodeInfo,
+    wire::{Handshake, MAGIC, Packet, PacketType, RpcPacket, VERSION, acknowledge_route_info, request_route_info},
+};
 
-/// `MAGIC` and `VERSION` of the crate's `peers::peer_conn`.
-const MAGIC: u32 = 0xd1e1_a5e1;
-const VERSION: u32 = 1;
 /// How long the first handshake is given before the next, where packets may be lost; each wait is twice the one before.
 /// It is lost without any fault of the network when it comes too soon after a node's SACK: the node sends that before
 /// it takes note of the connection.
@@ -106,14 +103,7 @@ impl Session {
     pub async fn greet(mut link: Link, identity: Identity) -> Result<Self, GreetError> {
         // 0 means "not known" in the protocol.
         let me = rand::random::<u32>().max(1);
-        let question = Handshake {
-            magic: MAGIC,
-            my_peer_id: me,
-            version: VERSION,
-            network_name: identity.network_name.clone(),
-            network_secret_digest: identity.digest.to_vec(),
-        };
-        let question = Packet::new(me, 0, PacketType::HandShake, question.encode_to_vec());
+        let question = Handshake::new(me, &identity.network_name, &identity.digest).to_packet();
         let answer = ask(&mut link, question).await?;
         if answer.magic != MAGIC || answer.version != VERSION {
             let words = format!("its handshake has magic {:#x} and version {}", answer.magic, answer.version);
@@ -189,7 +179,7 @@ impl Session {
 
             let mut packets = vec![Packet::new(self.me, self.node, PacketType::Ping, sequence.to_le_bytes().to_vec())];
             if round.sent == 0 && self.info().is_none() && !self.route_unreadable {
-                packets.push(route::request(&self.identity, self.me, self.node, self.route_session));
+                packets.push(self.route_request());
             }
             sent_at.push((sequence, Instant::now()));
             round.sent += 1;
@@ -223,9 +213,14 @@ impl Session {
             if told.is_ok() || asked == ROUTE_QUESTIONS {
                 return;
             }
-            let question = route::request(&self.identity, self.me, self.node, self.route_session);
+            let question = self.route_request();
             let Ok(Ok(())) = timeout_at(deadline, self.link.send(&[question])).await else { return };
         }
+    }
+
+    fn route_request(&self) -> Packet {
+        let transaction = i64::from(rand::random::<u32>());
+        request_route_info(&self.identity.network_name, self.me, self.node, self.route_session, transaction)
     }
 
     /// Reads until the node has told its route information.
@@ -241,7 +236,7 @@ impl Session {
     pub async fn serve_until(&mut self, due: Instant) -> Result<(), LinkError> {
         while let Ok(event) = timeout_at(due, self.next_event()).await {
             if let Event::Route(Some(request)) = event? {
-                let answer = route::answer(&request, self.me, self.node, self.route_session);
+                let answer = acknowledge_route_info(&request, self.me, self.node, self.route_session);
                 // A node that takes nothing for so long is not answered; its next packet will tell more.
                 let _ = timeout_at(due, self.link.send(&[answer])).await;
             }
@@ -253,15 +248,15 @@ impl Session {
     /// an answer.
     async fn next_event(&mut self) -> Result<Event, LinkError> {
         let mut packet = self.link.receive().await?;
-        if packet.is(PacketType::Ping) {
-            packet.kind = PacketType::Pong as u8;
+        if packet.kind == PacketType::Ping {
+            packet.kind = PacketType::Pong;
             self.link.send(&[packet]).await?;
             return Ok(Event::Other);
         }
-        if packet.is(PacketType::Pong) {
+        if packet.kind == PacketType::Pong {
             return Ok(Event::Pong(packet.payload));
         }
-        if packet.is(PacketType::RpcReq) {
+        if packet.kind == PacketType::RpcRequest {
             match self.route.read(&packet, &self.identity, self.node) {
                 RouteNews::Told(request) => {
                     tracing::debug!(info = ?self.route.info(), "route information");
@@ -300,11 +295,11 @@ async fn ask(link: &mut Link, question: Packet) -> Result<Handshake, GreetError>
 async fn receive_answer(link: &mut Link) -> Result<Handshake, GreetError> {
     for _ in 0..MAX_PACKETS_BEFORE_ANSWER {
         let packet = link.receive().await?;
-        if packet.is(PacketType::HandShake) {
+        if packet.kind == PacketType::Handshake {
             return Handshake::decode(packet.payload)
                 .map_err(|_| GreetError::NotEasytier("a handshake that cannot be read"));
         }
-        tracing::debug!(kind = packet.kind, "packet before the handshake's answer, skipped");
+        tracing::debug!(kind = ?packet.kind, "packet before the handshake's answer, skipped");
     }
     Err(GreetError::NotEasytier("many packets, and no answer to the handshake"))
 }

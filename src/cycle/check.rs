@@ -1,4 +1,4 @@
-//! The second part of a cycle: every peer checked, so many at a time.
+//! The second part of a cycle: checks the peers concurrently.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,11 +9,14 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{Schedule, report::SlowCheck};
-use crate::{CheckReport, CheckResult, Checker, FailureCode, Peer, Status, result::millis};
+use super::{report::SlowCheck, schedule::Schedule};
+use crate::{
+    CheckReport, CheckResult, Checker, FailureCode, Peer, Status,
+    result::{median, millis},
+};
 
-/// How many of the slowest checks a report names.
-const SLOWEST: usize = 5;
+/// The number of checks in [`CycleReport::slowest`](super::CycleReport::slowest).
+const MAX_SLOWEST: usize = 5;
 
 #[derive(Default)]
 pub(super) struct Checked {
@@ -21,16 +24,16 @@ pub(super) struct Checked {
     pub online: u64,
     pub offline: u64,
     pub unknown: u64,
-    /// Peers that were not checked, or not to the end, when the time was over.
+    /// Peers whose check had not finished, or not begun, when the time was up.
     pub skipped: u64,
     pub failures: BTreeMap<FailureCode, u64>,
     /// The slowest first.
     pub slowest: Vec<SlowCheck>,
-    /// Of the healthy peers, in milliseconds; four bytes a peer.
+    /// Round trips to the online peers, in milliseconds. `f32` halves the memory for many peers.
     round_trips: Vec<f32>,
 }
 
-/// Checks `peers` as they come and hands their results on, until there are no more or the time is over.
+/// Checks `peers` and passes on their results, until there are no more peers or the time is up.
 pub(super) async fn check(
     mut peers: Receiver<Peer>,
     results: Sender<CheckResult>,
@@ -47,16 +50,16 @@ pub(super) async fn check(
     tokio::pin!(out_of_time);
     while more || !running.is_empty() {
         tokio::select! {
-            // What is finished counts, even when the time is over.
+            // A finished check counts even if the time is up.
             biased;
             Some(finished) = running.join_next() => match finished {
                 Ok((peer, report)) => {
                     checked.count(&report);
                     on_check(&peer, &report);
-                    // It cannot fail: the upload takes results for as long as there may be some.
+                    // This cannot fail: the upload receives until this sender is dropped.
                     let _ = results.send(report.result).await;
                 }
-                // A check catches its panics; what is left is a runtime that shuts down.
+                // A check catches its own panics, so the runtime is shutting down.
                 Err(_) => checked.skipped += 1,
             },
             () = &mut out_of_time => break,
@@ -64,11 +67,11 @@ pub(super) async fn check(
                 None => more = false,
                 Some(peer) => {
                     let checker = checker.clone();
-                    // Whoever runs the cycle in a span finds it in what the checks log.
                     let check = async move {
                         let report = checker.check(&peer).await;
                         (peer, report)
                     };
+                    // The log lines of a check belong to the caller's span.
                     running.spawn(check.in_current_span());
                 }
             },
@@ -89,16 +92,12 @@ impl Checked {
         self.online + self.offline + self.unknown
     }
 
-    /// The median of the median round trips to the peers found healthy, in milliseconds.
+    /// The median of the median round trips to the online peers, in milliseconds.
     pub fn median_round_trip_ms(&self) -> Option<f64> {
         let mut sorted = self.round_trips.clone();
         sorted.sort_by(f32::total_cmp);
-        let middle = |index: usize| sorted.get(index).map(|value| f64::from(*value));
-        let upper = middle(sorted.len() / 2)?;
-        // Of an even number of them there are two in the middle.
-        let lower = middle((sorted.len() - 1) / 2)?;
-        // Kept in half the digits, shown in no more.
-        Some(((lower + upper) * 5000.0).round() / 10_000.0)
+        // An f32 holds no more digits.
+        median(&sorted).map(|ms| (ms * 10_000.0).round() / 10_000.0)
     }
 
     fn count(&mut self, report: &CheckReport) {
@@ -114,16 +113,16 @@ impl Checked {
         if let (Status::Online, Some(round_trip)) = (result.status, result.response_time) {
             self.round_trips.push(round_trip as f32);
         }
-        self.note_if_slow(report);
+        self.add_if_slow(report);
     }
 
-    fn note_if_slow(&mut self, report: &CheckReport) {
+    fn add_if_slow(&mut self, report: &CheckReport) {
         let took_ms = millis(report.timings.total());
         let position = self.slowest.partition_point(|slower| slower.took_ms >= took_ms);
-        if position < SLOWEST {
+        if position < MAX_SLOWEST {
             let slow = SlowCheck { peer_id: report.result.peer_id, url: report.url.clone(), took_ms };
             self.slowest.insert(position, slow);
-            self.slowest.truncate(SLOWEST);
+            self.slowest.truncate(MAX_SLOWEST);
         }
     }
 }

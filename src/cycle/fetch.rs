@@ -1,4 +1,4 @@
-//! The first part of a cycle: peers from their source.
+//! The first part of a cycle: fetches the peers.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::seams::{BoxError, PeerSource};
+use super::traits::{BoxError, PeerSource};
 use crate::Peer;
 
 #[derive(Default)]
 pub(super) struct Fetched {
     pub took: Duration,
-    /// Peers that were listed and not handed on.
+    /// Peers that were listed and not passed on.
     pub skipped: u64,
-    /// Whether the source came to its end.
+    /// Whether the whole list was passed on.
     pub complete: bool,
     pub error: Option<BoxError>,
 }
 
-/// Hands on the peers of `source` as fast as they are taken, until it ends, fails, or `check_by` passes.
+/// Passes on the peers of `source`, until it ends or fails, or `check_by` passes.
 pub(super) async fn fetch(source: &mut impl PeerSource, peers: Sender<Peer>, check_by: Instant) -> Fetched {
     let started = Instant::now();
     let mut fetched = Fetched::default();
-    match hand_on(source, peers, check_by, &mut fetched.skipped).await {
+    match pass_on(source, peers, check_by, &mut fetched.skipped).await {
         Ok(complete) => fetched.complete = complete,
         Err(error) => fetched.error = Some(error),
     }
@@ -32,8 +32,8 @@ pub(super) async fn fetch(source: &mut impl PeerSource, peers: Sender<Peer>, che
     fetched
 }
 
-/// Whether the source came to its end; if not, nobody takes its peers any more.
-async fn hand_on(
+/// Returns whether the whole list was passed on; if not, the receiver takes no more peers.
+async fn pass_on(
     source: &mut impl PeerSource,
     peers: Sender<Peer>,
     check_by: Instant,
@@ -41,7 +41,7 @@ async fn hand_on(
 ) -> Result<bool, BoxError> {
     loop {
         let page = match timeout_at(check_by, source.next_page(check_by)).await {
-            Err(_) => return Err("the time for checking was over before the list of peers was".into()),
+            Err(_) => return Err("the time for checking was up before all peers were listed".into()),
             Ok(Err(error)) => return Err(error),
             Ok(Ok(None)) => return Ok(true),
             Ok(Ok(Some(page))) => page,

@@ -1,13 +1,14 @@
 //! One cycle: fetch the peers, check each, report, within a time budget.
 //!
-//! The three run side by side with bounded queues between them: a page is fetched while the one before is checked, and
-//! results leave in batches as they come. What is in memory depends on how many checks run at once, not on how many
-//! peers there are; only what could not be delivered adds to it.
+//! The three parts run concurrently with bounded queues between them: a page is fetched while the previous one is checked,
+//! and results are sent in batches. The memory depends on the maximum number of concurrent checks, not on the number of
+//! peers; only undelivered results add to it.
 
 mod check;
 mod fetch;
 mod report;
-mod seams;
+mod schedule;
+mod traits;
 mod upload;
 
 use std::time::Duration;
@@ -19,24 +20,26 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use self::schedule::Schedule;
 pub use self::{
     report::{CycleReport, Durations, SlowCheck},
-    seams::{BackendPeers, BoxError, ListedPeers, NoSink, Page, PeerSource, ReportSink},
+    traits::{BackendPeers, BoxError, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage},
 };
 use crate::{CheckReport, Checker, Peer, backend::StatusReport, result::millis};
 
-/// How a cycle is run.
+/// The options of a cycle.
 #[derive(Debug, Clone)]
 pub struct CycleOptions {
-    /// The time of the whole cycle. Fetching and checking stop early enough to report within it.
+    /// The longest duration of the whole cycle, 5 minutes by default; more than a year counts as a year. Fetching and
+    /// checking stop early enough to report within it.
     pub budget: Duration,
-    /// Checks at one time, at most.
+    /// The maximum number of concurrent checks, 512 by default; 0 counts as 1.
     pub concurrency: usize,
-    /// Results of one batch.
+    /// The maximum number of results in one batch, 500 by default; 0 counts as 1.
     pub batch_size: usize,
-    /// This probe's id, for its status report.
+    /// The id of this probe, for the report of its own status.
     pub server_id: Option<String>,
-    /// The time to the next cycle, from which a hub knows when this one's word is stale.
+    /// The time from one cycle to the next, an hour by default. A hub derives from it when the results are out of date.
     pub check_interval: Duration,
 }
 
@@ -52,30 +55,16 @@ impl Default for CycleOptions {
     }
 }
 
-/// When the parts of a cycle end.
-#[derive(Debug, Clone, Copy)]
-struct Schedule {
-    check_by: Instant,
-    deliver_by: Instant,
-    end_by: Instant,
-}
-
-impl Schedule {
-    /// Leaves for reporting a fifth of the budget, between half a second and ten, but never more than half; and of that
-    /// a fifth for the status report.
-    fn new(start: Instant, budget: Duration) -> Self {
-        let reporting = (budget / 5).clamp(Duration::from_millis(500), Duration::from_secs(10)).min(budget / 2);
-        let end_by = start + budget;
-        Self { check_by: end_by - reporting, deliver_by: end_by - reporting / 5, end_by }
-    }
-}
-
 /// Runs one cycle: fetches the peers of `source`, checks each with `checker`, reports to `sink`.
 ///
-/// It ends within the budget, and what went wrong on the way is in the report; above all the results that could not be
-/// delivered, which are the caller's to keep. Every finished check is shown to `on_check` first.
+/// The cycle ends within the budget. Errors are part of the report, as are the results that could not be delivered; the
+/// caller may send them again. `on_check` is called after each check.
 ///
-/// The checks run as tasks of the tokio runtime that this is called in.
+/// The checks run as tasks of the current tokio runtime.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with time and I/O enabled.
 pub async fn run_cycle(
     source: &mut impl PeerSource,
     checker: &Checker,
@@ -106,13 +95,13 @@ pub async fn run_cycle(
         check_interval: options.check_interval,
         holds_sessions: false,
     };
-    // A backend that is away, or lets nobody in, would only cost its time and say so once more.
-    let in_vain = uploaded.error.is_some() || fetched.error.is_some() && checked.total() == 0;
-    let status_error = match in_vain {
+    // A backend that is unreachable or refuses the credentials would only fail once more.
+    let will_fail = uploaded.error.is_some() || fetched.error.is_some() && checked.total() == 0;
+    let status_error = match will_fail {
         true => None,
         false => match timeout_at(schedule.end_by, sink.report_status(&status, schedule.end_by)).await {
             Ok(reported) => reported.err(),
-            Err(_) => Some("the time of the cycle was over before the probe's own status was reported".into()),
+            Err(_) => Some("the time of the cycle was up before the probe's own status was reported".into()),
         },
     };
 

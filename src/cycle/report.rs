@@ -1,4 +1,4 @@
-//! What a cycle says about itself.
+//! The report of a cycle.
 
 use std::collections::BTreeMap;
 
@@ -6,66 +6,78 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::seams::BoxError;
+use super::traits::BoxError;
 use crate::{CheckResult, FailureCode, PeerUrl};
 
-/// What came of a cycle. It serialises without the results that could not be delivered, of which it gives the number:
-/// its size does not depend on how many peers there were.
+/// The report of a cycle. Its serialised size does not depend on the number of peers: it leaves out
+/// `undelivered_results`.
 #[derive(Debug, Serialize)]
 pub struct CycleReport {
+    /// The id of the cycle, a UUIDv7.
     pub cycle_id: Uuid,
+    /// When the cycle began.
     pub started_at: DateTime<Utc>,
-    /// Of the whole cycle, in milliseconds.
+    /// How long the cycle took, in milliseconds.
     pub duration_ms: f64,
+    /// How long the parts of the cycle took.
     pub durations: Durations,
+    /// How many peers were checked: the sum of `online`, `offline` and `unknown`.
     pub checked: u64,
+    /// How many peers were found online.
     pub online: u64,
+    /// How many peers were found offline.
     pub offline: u64,
+    /// How many checks said nothing about the peer.
     pub unknown: u64,
-    /// Peers that are known and were not checked: the time was over, or something in their listing is wrong.
+    /// How many peers were listed but not checked, because the time was up or their listing is not valid.
     pub skipped: u64,
-    /// The median round trip to the peers found healthy, in milliseconds.
+    /// The median round trip to the online peers, in milliseconds.
     pub response_time: Option<f64>,
-    /// How many checks ended with each code.
+    /// How many checks failed with each code.
     pub failures: BTreeMap<FailureCode, u64>,
-    /// The checks that took longest, the slowest first.
+    /// The five slowest checks, the slowest first.
     pub slowest: Vec<SlowCheck>,
-    /// Results that the backend has, those it had before among them.
+    /// How many results the backend has stored, including those it already had.
     pub delivered: u64,
-    /// Results that the backend has no use for.
+    /// How many results the backend has no use for.
     pub not_wanted: u64,
-    /// Results that the backend never takes.
+    /// How many results the backend rejected for good.
     pub rejected: u64,
-    /// Results that the backend does not have yet.
+    /// How many results could not be delivered; they may be sent again.
     pub undelivered: u64,
-    /// Whether every peer of the source was checked.
+    /// Whether all peers were listed and checked. Peers whose listing is not valid do not count.
     pub complete: bool,
-    /// Why no more peers could be fetched.
+    /// Why the list of peers could not be fetched to its end.
     #[serde(serialize_with = "as_text")]
     pub fetch_error: Option<BoxError>,
-    /// Why results, or the status report, could not be delivered.
+    /// Why results, or the probe's own status, could not be delivered.
     #[serde(serialize_with = "as_text")]
     pub report_error: Option<BoxError>,
+    /// The results that could not be delivered, for the caller to send again.
     #[serde(skip)]
     pub undelivered_results: Vec<CheckResult>,
 }
 
-/// How long the parts of a cycle took, in milliseconds. They run side by side, so these do not add up.
+/// How long the parts of a cycle took, in milliseconds. The parts run concurrently, so the sum can exceed the duration of
+/// the cycle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Durations {
-    /// To the last page.
+    /// The time until the last page was fetched.
     pub fetch_ms: f64,
-    /// To the last check.
+    /// The time until the last check ended.
     pub check_ms: f64,
-    /// Spent sending results.
+    /// The time spent sending results.
     pub report_ms: f64,
 }
 
-/// A check that took long.
+/// A slow check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SlowCheck {
+    /// The id of the peer.
     pub peer_id: i64,
+    /// The URL of the peer.
     pub url: PeerUrl,
+    /// How long the check took, in milliseconds.
     pub took_ms: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The third part of a cycle: results to where they are kept.
+//! The third part of a cycle: delivers the results.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::seams::{BoxError, ReportSink};
+use super::traits::{BoxError, ReportSink};
 use crate::{CheckResult, backend::Delivery};
 
-/// How long a batch that is not full waits for more.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long a batch that is not full waits for more results.
+const BATCH_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Uploaded {
@@ -21,14 +21,14 @@ pub(super) struct Uploaded {
     pub not_wanted: u64,
     pub rejected: u64,
     pub undelivered: Vec<CheckResult>,
-    /// Why they are undelivered.
+    /// Why results are undelivered.
     pub error: Option<BoxError>,
 }
 
-/// Sends `results` to `sink` in batches as they come, until there are no more.
+/// Sends `results` to `sink` in batches, until there are no more.
 ///
-/// A sink that fails is left alone for the rest of the cycle: it has tried again by itself, and what is undelivered is
-/// kept by the caller anyway.
+/// After an error the sink is not called again in this cycle: it has its own retries, and the caller keeps the undelivered
+/// results.
 pub(super) async fn upload(
     mut results: Receiver<CheckResult>,
     sink: &impl ReportSink,
@@ -46,19 +46,17 @@ pub(super) async fn upload(
         match timeout_at(deliver_by, sink.send(cycle_id, &batch, deliver_by)).await {
             Ok(Ok(delivery)) => uploaded.count(batch, &delivery),
             Ok(Err(error)) => uploaded.give_up(batch, error),
-            Err(_) => {
-                uploaded.give_up(batch, "the time of the cycle was over before the results were delivered".into())
-            }
+            Err(_) => uploaded.give_up(batch, "the time of the cycle was up before the results were delivered".into()),
         }
         uploaded.took += sending.elapsed();
     }
     uploaded
 }
 
-/// The next results, as many as make a batch or come within [`LINGER`]; `None` when there are no more.
+/// The next batch: it ends when it is full, or [`BATCH_WAIT`] after its first result. `None` if there are no more results.
 async fn next_batch(results: &mut Receiver<CheckResult>, batch_size: usize) -> Option<Vec<CheckResult>> {
     let mut batch = vec![results.recv().await?];
-    let full_or_late = async {
+    let fill = async {
         while batch.len() < batch_size {
             let room = batch_size - batch.len();
             if results.recv_many(&mut batch, room).await == 0 {
@@ -66,7 +64,7 @@ async fn next_batch(results: &mut Receiver<CheckResult>, batch_size: usize) -> O
             }
         }
     };
-    let _ = timeout(LINGER, full_or_late).await;
+    let _ = timeout(BATCH_WAIT, fill).await;
     Some(batch)
 }
 
@@ -75,13 +73,11 @@ impl Uploaded {
         let delivered = u64::from(delivery.accepted) + u64::from(delivery.duplicates);
         let not_wanted = u64::from(delivery.not_wanted);
         let rejected = delivery.rejected.len() as u64;
-        let (told, sent) = (delivered + not_wanted + rejected, batch.len());
-        if told != sent as u64 {
-            // Which of them it does not have is unknown; what it has it knows again by its id.
-            return self.give_up(
-                batch,
-                format!("the backend says of {told} results what became of them; {sent} were sent").into(),
-            );
+        let (counted, sent) = (delivered + not_wanted + rejected, batch.len());
+        if counted != sent as u64 {
+            // Sending all of them again is safe, because the backend recognises results by their id.
+            return self
+                .give_up(batch, format!("the backend answered for {counted} results, but {sent} were sent").into());
         }
         self.delivered += delivered;
         self.not_wanted += not_wanted;

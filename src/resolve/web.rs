@@ -19,7 +19,7 @@ use tracing::debug;
 use url::{Host, Url};
 
 use super::{dns::Dns, node_urls, permitted, quoted, shown, without_query};
-use crate::{AddressPolicy, EASYTIER_VERSION, Failure, FailureCode, PeerUrl};
+use crate::{AddressPolicy, EASYTIER_VERSION, Failure, FailureCode, PeerUrl, tls};
 
 /// How long a web server may take, from the connection to the end of the body.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -62,9 +62,13 @@ impl Web {
 }
 
 fn new_client(names: PermittedNames) -> Result<Client, Failure> {
-    // Does nothing when the process has a default provider already.
-    easytier::tunnel::insecure_tls::init_crypto_provider();
+    let unusable = |cause: &str| {
+        let message = format!("no web client: {}; install the CA certificates of your system", quoted(cause));
+        Failure::new(FailureCode::Internal, message)
+    };
+    let tls = tls::for_web_servers().map_err(|error| unusable(&error.to_string()))?;
     Client::builder()
+        .tls_backend_preconfigured(tls)
         .dns_resolver(names)
         .redirect(redirect::Policy::none())
         .timeout(ANSWER_TIME)
@@ -74,11 +78,7 @@ fn new_client(names: PermittedNames) -> Result<Client, Failure> {
         .pool_max_idle_per_host(0)
         .user_agent(format!("easytier/{EASYTIER_VERSION} easytier-uptime/{}", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| {
-            let cause = causes(&error).last().map(ToString::to_string).unwrap_or_default();
-            let message = format!("no web client: {}; install the CA certificates of your system", quoted(&cause));
-            Failure::new(FailureCode::Internal, message)
-        })
+        .map_err(|error| unusable(&causes(&error).last().map(ToString::to_string).unwrap_or_default()))
 }
 
 /// What a redirect points to, read as an EasyTier client reads it. It is never followed.
@@ -112,7 +112,7 @@ fn peer_urls_in(location: &str) -> Vec<String> {
 /// The lines of a list, in random order, so that nodes share the clients, and a long list is sampled.
 fn from_list(server: &str, body: &str) -> Result<Vec<PeerUrl>, Failure> {
     let mut lines: Vec<&str> = body.lines().collect();
-    lines.shuffle(&mut rand::thread_rng());
+    lines.shuffle(&mut rand::rng());
     node_urls(&format!("the list at {server}"), lines)
 }
 

@@ -34,7 +34,7 @@ async fn the_checks_in_flight_are_finished_and_stored_when_it_is_told_to_stop() 
     assert!(log.contains("handshake_timeout"), "the check was finished: {log}");
 
     // And it is on the disk, from where the next start delivers it.
-    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    folder.set(&[("PROBE_SCHEDULE", NEVER), ("HEALTH_CHECK_TIMEOUT", FOR_EVER)]);
     let daemon = folder.daemon().await;
     assert_eq!(daemon.checks(1).await, 1);
     until("it at the hub", async || hub.checks(slow).await == 1).await;
@@ -97,7 +97,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     daemon.await_log("Nothing changes").await;
     assert!(!daemon.log_with("at character 3").is_empty() && !daemon.log_with("STATUS_REPORT_INTERVAL").is_empty());
     await_checks(&daemon, 1, 2).await;
-    assert_eq!(daemon.log_with("beginning anew"), [""; 0]);
+    assert_eq!(daemon.log_with("restarting with the new configuration"), [""; 0]);
 
     // An address that somebody else has is wrong as well.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::namespace::system;
 
@@ -50,7 +50,7 @@ pub fn lay() {
         let mut luck = StdRng::seed_from_u64(4711);
         let mut packet = [0; 2048];
         while let Ok(length) = device.read(&mut packet) {
-            if !luck.gen_bool(loss) {
+            if !luck.random_bool(loss) {
                 let _ = send.send((Instant::now() + delay, packet[..length].to_vec()));
             }
         }

@@ -4,11 +4,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use easytier_probe::{AddressPolicy, CheckOptions, Checker, Secret};
+use easytier_probe::{AddressPolicy, CheckOptions, Checker};
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
+    WebOptions,
     crypto::HubKey,
     model::{PageRequest, PeerId, PeerSpec, RecordFilter},
+    serve,
     store::{Location, Store, StoreOptions},
     time::Timestamp,
     token::CredentialKind,
@@ -38,11 +39,10 @@ impl Hub {
         let store = Store::open(options, Timestamp::now()).await.unwrap();
         let addresses = AddressPolicy { allow_private: false, allow_local: false };
         let checker = Checker::new(CheckOptions { addresses, ..CheckOptions::default() });
-        let session_key = Secret::from("nobody logs in");
-        let router = api::router(store.clone(), checker, ApiOptions { trusted_proxies: Vec::new(), session_key });
+        let router = easytier_uptime_hub::router(store.clone(), checker, WebOptions::default(), None);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
+        tokio::spawn(serve(listener, router, std::future::pending(), Duration::ZERO));
         Self { store, proxy: Proxy::before(&url).await, url, _folder: folder }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, process::Command};
 
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 use serde_json::json;
 
 use crate::function::Function;

@@ -19,7 +19,7 @@ use easytier::{
 };
 use easytier_probe::{PeerUrl, Scheme};
 use futures::{SinkExt, StreamExt};
-use prost::Message;
+use prost_easytier::Message;
 use tokio::{task::JoinSet, time::sleep};
 
 use super::fake::Fake;

@@ -7,7 +7,7 @@ use std::{cell::RefCell, collections::HashSet};
 use easytier_probe::{
     CheckResult, Peer, PeerSource, ReportSink,
     backend::{Delivery, StatusReport},
-    cycle::{BoxError, Page},
+    cycle::{BoxError, SourcePage},
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -18,22 +18,22 @@ pub struct Source<F> {
     asked: usize,
 }
 
-impl<F: AsyncFnMut(usize) -> Result<Option<Page>, BoxError>> Source<F> {
+impl<F: AsyncFnMut(usize) -> Result<Option<SourcePage>, BoxError>> Source<F> {
     pub fn new(give: F) -> Self {
         Self { give, asked: 0 }
     }
 }
 
-impl<F: AsyncFnMut(usize) -> Result<Option<Page>, BoxError>> PeerSource for Source<F> {
-    async fn next_page(&mut self, _deadline: Instant) -> Result<Option<Page>, BoxError> {
+impl<F: AsyncFnMut(usize) -> Result<Option<SourcePage>, BoxError>> PeerSource for Source<F> {
+    async fn next_page(&mut self, _deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
         self.asked += 1;
         (self.give)(self.asked - 1).await
     }
 }
 
 /// A page of nothing but these peers.
-pub fn page(peers: impl IntoIterator<Item = Peer>) -> Result<Option<Page>, BoxError> {
-    Ok(Some(Page { peers: peers.into_iter().collect(), skipped: 0 }))
+pub fn page(peers: impl IntoIterator<Item = Peer>) -> Result<Option<SourcePage>, BoxError> {
+    Ok(Some(SourcePage { peers: peers.into_iter().collect(), skipped: 0 }))
 }
 
 /// Answers a batch with what the closure makes of it and of its number, from 0.

@@ -1,4 +1,4 @@
-//! From the command line to the peers to check.
+//! The peers to check, from the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use easytier_probe::{Access, CheckMode, Membership, Peer};
 
 use crate::peer_list::{self, indent};
 
-/// The peers that URLs and files name, in that order. All that is wrong is reported together.
+/// The peers that URLs and files name, in that order. All mistakes are reported together.
 pub fn gather(urls: &[String], files: &[PathBuf]) -> anyhow::Result<Vec<Peer>> {
     let typed = (1..).zip(urls).map(|(position, url)| match url.as_str() {
         "-" => peer_list::read(Path::new("-")),
@@ -27,15 +27,15 @@ pub fn gather(urls: &[String], files: &[PathBuf]) -> anyhow::Result<Vec<Peer>> {
         }
     }
     if !problems.is_empty() {
-        bail!("nothing was checked, for not all peers can be:\n{}", indent(&problems.join("\n")));
+        bail!("nothing was checked, because not all peers are valid:\n{}", indent(&problems.join("\n")));
     }
     if peers.is_empty() {
-        bail!("there is nothing to check: the lists given name no peer");
+        bail!("there is nothing to check: the lists name no peer");
     }
     Ok(peers)
 }
 
-/// Makes members of the peers that bring no network of their own, and shortens the checks if that is asked for.
+/// Applies the options to all peers. A peer that a list gives a network keeps it.
 pub fn apply(peers: &mut [Peer], membership: Option<Membership>, handshake_only: bool) {
     for peer in peers {
         if let (Access::Guest, Some(membership)) = (&peer.access, &membership) {

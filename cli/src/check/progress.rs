@@ -1,18 +1,17 @@
-//! How far a long check has got.
+//! The progress bar of a check of many peers.
 
 use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// With fewer peers than this, a bar would be gone before it is read.
-const WORTH_A_BAR: usize = 20;
+/// With fewer peers a bar would disappear before it is read.
+const MIN_PEERS: usize = 20;
 
-/// A bar on stderr, where someone watches and nothing else is written meanwhile; otherwise one that shows nothing.
+/// A bar on stderr, or a hidden one if stderr is not a terminal or is used for other output.
 pub fn bar(peers: usize, stderr_in_use: bool) -> ProgressBar {
-    if peers < WORTH_A_BAR || stderr_in_use || !io::stderr().is_terminal() {
+    if peers < MIN_PEERS || stderr_in_use || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} peers checked")
-        .expect("the template is a constant that parses");
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} peers checked").expect("the template is valid");
     ProgressBar::new(peers as u64).with_style(style)
 }

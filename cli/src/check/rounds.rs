@@ -1,4 +1,4 @@
-//! Round after round of checks, like ping.
+//! Repeated checks, like ping.
 
 use std::{fmt, io::Write, time::Duration};
 
@@ -6,10 +6,15 @@ use easytier_probe::{CheckReport, Checker, Latency, Peer, Status};
 use futures::StreamExt;
 use tokio::time::MissedTickBehavior;
 
-use super::{OutputArgs, ProbingArgs, check_all, json};
-use crate::{exit::Exit, results::words, stop};
+use super::{OutputArgs, ProbingArgs, check_all};
+use crate::{
+    exit::Exit,
+    print,
+    results::{json, words},
+    stop,
+};
 
-/// Checks all peers every `interval`, printing each result as it comes, until Ctrl-C or SIGTERM; then sums up.
+/// Checks all peers every `interval` and prints each result, until Ctrl-C or SIGTERM. Then prints a summary of each peer.
 pub async fn run(
     checker: &Checker,
     peers: &[Peer],
@@ -24,9 +29,9 @@ pub async fn run(
     }
 
     for (peer, tally) in peers.iter().zip(&tallies) {
-        anstream::eprintln!("{}: {tally}", words::peer(peer.name.as_deref(), &peer.url));
+        print::note(format_args!("{}: {tally}", words::peer(peer.name.as_deref(), &peer.url)));
     }
-    // A peer that no check has finished for was not found online.
+    // A peer counts as unknown until its first check has ended.
     let latest = tallies.iter().map(|tally| tally.latest.unwrap_or(Status::Unknown));
     Ok(Exit::of_checks(latest, output.fail_on))
 }
@@ -40,19 +45,19 @@ async fn check_forever(
     tallies: &mut [Tally],
 ) -> anyhow::Result<()> {
     let mut rounds = tokio::time::interval(interval);
-    // After a round that took longer than the interval, the next ones keep their distance.
+    // After a round that took longer than the interval, the next round does not follow at once.
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
         let mut results = check_all(checker, peers, probing.concurrency);
         while let Some((index, report)) = results.next().await {
             tallies[index].add(&report);
-            print(&peers[index], &report, output.json)?;
+            print_result(&peers[index], &report, output.json)?;
         }
     }
 }
 
-fn print(peer: &Peer, report: &CheckReport, as_json: bool) -> anyhow::Result<()> {
+fn print_result(peer: &Peer, report: &CheckReport, as_json: bool) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
     if as_json {
         json::write_line(&mut stdout, report)?;
@@ -71,7 +76,7 @@ fn print(peer: &Peer, report: &CheckReport, as_json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What all checks of one peer say together. It does not grow with their number.
+/// Totals over all checks of one peer.
 #[derive(Debug, Default)]
 struct Tally {
     checks: u64,
@@ -79,8 +84,9 @@ struct Tally {
     latest: Option<Status>,
     min_ms: Option<f64>,
     max_ms: Option<f64>,
-    /// Over the checks that had a round trip.
+    /// The sum of the median round trips of the measured checks.
     sum_of_medians_ms: f64,
+    /// How many checks had a round trip.
     measured: u64,
 }
 

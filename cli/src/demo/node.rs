@@ -1,4 +1,4 @@
-//! A real EasyTier node: a process of this same program.
+//! A real EasyTier node in a process of this program.
 
 use std::process::Stdio;
 
@@ -9,8 +9,8 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// It runs until it is stopped or dropped; and it ends with this process, however that ends, because the pipe to its
-/// standard input ends then.
+/// A node process. It ends when it is stopped or dropped. If this process is killed, the node ends too, because the pipe to
+/// its standard input is closed.
 pub struct Node {
     child: Child,
     url: PeerUrl,
@@ -19,10 +19,10 @@ pub struct Node {
 impl Node {
     /// Starts a node that listens at `listen`, and waits until it does.
     pub async fn start(name: &str, listen: &str) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let program = std::env::current_exe().context("cannot find the executable of this program")?;
         let mut child = Command::new(program)
             .args(["node", "--exit-with-stdin", "--hostname", name, "--listen", listen])
-            // What the caller's environment says is not the demo's.
+            // The caller's network is not that of the demo.
             .env_remove("NETWORK_SECRET")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -40,7 +40,7 @@ impl Node {
             bail!("node {name} did not start: {}", why.trim_end());
         };
         let url = url.parse().with_context(|| format!("node {name} listens at '{url}'"))?;
-        // A node has things to say that nobody needs; unread, they would hold it up.
+        // An unread pipe would block the node once it is full.
         tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
         Ok(Self { child, url })
     }
@@ -49,7 +49,7 @@ impl Node {
         &self.url
     }
 
-    /// Ends the node in order, and waits until it is gone.
+    /// Stops the node and waits until it has ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait().await?;

@@ -1,4 +1,4 @@
-//! A probe of the demo: one stands where it says, the others stand farther away than they are.
+//! A probe of the demo, which may simulate a remote region.
 
 use std::time::Duration;
 
@@ -11,40 +11,40 @@ use easytier_probe::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// The region that is what it says.
-pub const HERE: Place = Place { region: "this-machine", distance: None };
+/// The region without added latency.
+pub const LOCAL_REGION: DemoRegion = DemoRegion { name: "this-machine", added_latency: None };
 
 /// All regions of the demo.
-pub const PLACES: [Place; 3] = [
-    HERE,
-    Place { region: "simulated-near", distance: Some(Duration::from_millis(35)) },
-    Place { region: "simulated-far", distance: Some(Duration::from_millis(180)) },
+pub const REGIONS: [DemoRegion; 3] = [
+    LOCAL_REGION,
+    DemoRegion { name: "simulated-near", added_latency: Some(Duration::from_millis(35)) },
+    DemoRegion { name: "simulated-far", added_latency: Some(Duration::from_millis(180)) },
 ];
 
-/// The distance is so much more from one check to another, at most, as it is on the internet.
+/// The maximum random increase of the added latency.
 const JITTER: f64 = 0.08;
 
-/// Where a probe stands.
+/// A region of the demo.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// The region, by which the probe is known too.
-    pub region: &'static str,
-    /// What is added to every round trip, where the distance is simulated.
-    pub distance: Option<Duration>,
+pub struct DemoRegion {
+    /// The name of the region, which is also the id of its probe.
+    pub name: &'static str,
+    /// The latency that is added to every round trip.
+    pub added_latency: Option<Duration>,
 }
 
-/// It checks as any probe does, and knows no more of the nodes than what the hub gives it.
+/// A probe that fetches the nodes from the hub and checks them.
 pub struct DemoProbe {
-    pub place: Place,
+    pub region: DemoRegion,
     backend: Backend,
     checker: Checker,
     options: CycleOptions,
 }
 
 impl DemoProbe {
-    /// Probes with clones of one checker spare the nodes together.
+    /// Probes with clones of one checker share its limits for joining a node.
     pub fn new(
-        place: Place,
+        region: DemoRegion,
         hub: BaseUrl,
         node_token: Secret,
         checker: Checker,
@@ -52,55 +52,55 @@ impl DemoProbe {
     ) -> anyhow::Result<Self> {
         let backend = Backend::new(BackendConfig {
             node_token: Some(node_token),
-            region: Some(place.region.to_owned()),
+            region: Some(region.name.to_owned()),
             ..BackendConfig::new(vec![hub])
         })?;
-        let server_id = Some(place.region.to_owned());
+        let server_id = Some(region.name.to_owned());
         let options = CycleOptions { server_id, check_interval: interval, ..CycleOptions::default() };
-        Ok(Self { place, backend, checker, options })
+        Ok(Self { region, backend, checker, options })
     }
 
-    /// One cycle over all nodes.
+    /// Runs one cycle over all nodes.
     pub async fn cycle(&self) -> CycleReport {
         let mut peers = BackendPeers::new(self.backend.clone());
-        match self.place.distance {
+        match self.region.added_latency {
             None => run_cycle(&mut peers, &self.checker, &self.backend, &self.options, |_, _| {}).await,
-            Some(distance) => {
-                let sink = Distant { backend: &self.backend, distance };
+            Some(latency) => {
+                let sink = DelayedSink { backend: &self.backend, latency };
                 run_cycle(&mut peers, &self.checker, &sink, &self.options, |_, _| {}).await
             }
         }
     }
 }
 
-/// Reports round trips as they were and a distance; whether a node is online is never touched.
-struct Distant<'a> {
+/// Adds latency to the reported round trips. The status of a node is reported unchanged.
+struct DelayedSink<'a> {
     backend: &'a Backend,
-    distance: Duration,
+    latency: Duration,
 }
 
-impl Distant<'_> {
-    fn result(&self, result: &CheckResult) -> CheckResult {
-        let distance = self.distance.as_secs_f64() * 1000.0 * (1.0 + rand::random::<f64>() * JITTER);
-        let farther = |ms: Option<f64>| ms.map(|ms| ms + distance);
+impl DelayedSink<'_> {
+    fn delay(&self, result: &CheckResult) -> CheckResult {
+        let latency_ms = self.latency.as_secs_f64() * 1000.0 * (1.0 + rand::random::<f64>() * JITTER);
+        let delayed = |ms: Option<f64>| ms.map(|ms| ms + latency_ms);
         CheckResult {
-            response_time: farther(result.response_time),
-            min_ms: farther(result.min_ms),
-            max_ms: farther(result.max_ms),
+            response_time: delayed(result.response_time),
+            min_ms: delayed(result.min_ms),
+            max_ms: delayed(result.max_ms),
             ..result.clone()
         }
     }
 }
 
-impl ReportSink for Distant<'_> {
+impl ReportSink for DelayedSink<'_> {
     async fn send(&self, cycle_id: Uuid, results: &[CheckResult], deadline: Instant) -> Result<Delivery, BoxError> {
-        let results: Vec<CheckResult> = results.iter().map(|result| self.result(result)).collect();
+        let results: Vec<CheckResult> = results.iter().map(|result| self.delay(result)).collect();
         ReportSink::send(self.backend, cycle_id, &results, deadline).await
     }
 
     async fn report_status(&self, status: &StatusReport, deadline: Instant) -> Result<(), BoxError> {
-        let distance = self.distance.as_secs_f64() * 1000.0;
-        let response_time_ms = status.response_time_ms.map(|ms| ms + distance);
+        let latency_ms = self.latency.as_secs_f64() * 1000.0;
+        let response_time_ms = status.response_time_ms.map(|ms| ms + latency_ms);
         let status = StatusReport { response_time_ms, ..status.clone() };
         ReportSink::report_status(self.backend, &status, deadline).await
     }

@@ -1,4 +1,4 @@
-//! What the demo is played on: three nodes, a hub that has them watched, and the probes that watch them.
+//! The setup of the demo: three nodes, a hub that lists them, and the probes that check them.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use easytier_probe::{AddressPolicy, CheckOptions, Checker};
 use super::{
     hub::DemoHub,
     node::Node,
-    probe::{DemoProbe, PLACES},
+    probe::{DemoProbe, REGIONS},
 };
 
 pub const CAROL: &str = "carol";
 
-/// The nodes, by name, and where each listens. Ports are any that are free.
+/// The names of the nodes, and the URLs they listen at; port 0 is any free port.
 const NODES: [(&str, &str); 3] =
     [("alice", "tcp://127.0.0.1:0"), ("bob", "udp://127.0.0.1:0"), (CAROL, "tcp://127.0.0.1:0")];
 
-/// A node of the cast.
+/// A node of the demo.
 pub struct Member {
     pub name: &'static str,
     pub url: String,
@@ -34,26 +34,26 @@ impl Member {
 pub struct Stage {
     pub members: Vec<Member>,
     pub hub: DemoHub,
-    /// That of this machine first.
+    /// The probe without added latency is the first.
     pub probes: Vec<DemoProbe>,
 }
 
 impl Stage {
-    /// Starts the nodes, has `hub` watch them, and sends out probes that do so every `interval`.
-    pub async fn set(mut hub: DemoHub, interval: Duration) -> anyhow::Result<Self> {
+    /// Starts the nodes, adds them to `hub`, and makes probes that check them every `interval`.
+    pub async fn set_up(mut hub: DemoHub, interval: Duration) -> anyhow::Result<Self> {
         let mut members = Vec::new();
         for (name, listen) in NODES {
             let node = Node::start(name, listen).await?;
             let url = node.url().to_string();
-            hub.watch(name, &url).await?;
+            hub.add_peer(name, &url).await?;
             members.push(Member { name, url, node: Some(node) });
         }
-        // Everything lies at loopback, where a backend may not usually send a probe.
+        // All nodes have loopback addresses, which a backend may not name by default.
         let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
         let mut probes = Vec::new();
-        for place in PLACES {
-            let token = hub.node_token(place.region).await?;
-            probes.push(DemoProbe::new(place, hub.base_url(), token, checker.clone(), interval)?);
+        for region in REGIONS {
+            let token = hub.node_token(region.name).await?;
+            probes.push(DemoProbe::new(region, hub.base_url(), token, checker.clone(), interval)?);
         }
         Ok(Self { members, hub, probes })
     }
@@ -65,7 +65,7 @@ impl Stage {
         }
     }
 
-    /// At the very place where it was.
+    /// Starts the node again at the same URL.
     pub async fn start_carol(&mut self) -> anyhow::Result<()> {
         let carol = self.carol();
         let node = Node::start(carol.name, &carol.url).await;
@@ -73,8 +73,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Ends every node, and waits until all are gone.
-    pub async fn clear(self) -> anyhow::Result<()> {
+    /// Stops all nodes and waits until they have ended.
+    pub async fn tear_down(self) -> anyhow::Result<()> {
         for node in self.members.into_iter().filter_map(|member| member.node) {
             node.stop().await?;
         }
@@ -82,6 +82,6 @@ impl Stage {
     }
 
     fn carol(&mut self) -> &mut Member {
-        self.members.iter_mut().find(|member| member.name == CAROL).expect("carol is of the cast")
+        self.members.iter_mut().find(|member| member.name == CAROL).expect("carol is a node of the demo")
     }
 }

@@ -9,33 +9,33 @@ use super::{
     config::{Database, HubConfig},
     database,
 };
-use crate::exit::Exit;
+use crate::{exit::Exit, print};
 
-/// Copies the SQLite database to a file, consistently, while the hub runs
+/// Copies the SQLite database to a file, consistently, while the hub is running
 ///
-/// The file must not exist yet, and can be used as DATABASE_PATH. The hub's key is not in it: keep a copy of the key in
-/// another place, because without it the peers' network secrets cannot be read. PostgreSQL is backed up with pg_dump.
+/// The file must not exist. It can be used as DATABASE_PATH. It does not include the hub's key, without which the peers'
+/// network secrets cannot be read: keep a copy of the key in another place. Use pg_dump for PostgreSQL.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// Where to write the copy
+    /// The file to create
     file: PathBuf,
 }
 
 pub fn run(args: BackupArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let Database::Sqlite { path, .. } = &config.database else {
-        bail!("'hub backup' copies a SQLite database, and DATABASE_URL names PostgreSQL: use pg_dump");
+        bail!("'hub backup' copies SQLite databases only, and DATABASE_URL names PostgreSQL: use pg_dump");
     };
     let file = args.file;
     if file.exists() {
-        bail!("'{}' exists already; name a file that does not, or remove it", file.display());
+        bail!("'{}' already exists; choose another file, or remove it", file.display());
     }
     database::with(config, async |store| {
-        store.backup(&file).await.with_context(|| format!("cannot back '{}' up", path.display()))
+        store.backup(&file).await.with_context(|| format!("cannot back up '{}'", path.display()))
     })?;
-    let key = match database::own_key_file(&config.database) {
-        Some(key) => format!("; its key is not in it: keep a copy of '{}' too, in another place", key.display()),
+    let key = match database::adjacent_key_file(&config.database) {
+        Some(key) => format!("; the key is not included: keep a copy of '{}' in another place", key.display()),
         None => String::new(),
     };
-    anstream::eprintln!("copied '{}' to '{}'{key}", path.display(), file.display());
+    print::note(format_args!("copied '{}' to '{}'{key}", path.display(), file.display()));
     Ok(Exit::Success)
 }

@@ -1,4 +1,4 @@
-//! The hub's configuration, from the same layers as a probe's.
+//! The configuration of a hub.
 
 use std::{
     collections::BTreeMap,
@@ -7,12 +7,10 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{
-    AddressPolicy, CheckOptions, Secret,
-    config::{ConfigErrors, Reader, Sources, values},
-};
+use easytier_probe::{AddressPolicy, CheckOptions, Secret};
+use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
 use easytier_uptime_hub::{
-    api::Network,
+    Network,
     consensus::Policy,
     crypto::HubKey,
     store::Retention,
@@ -22,17 +20,17 @@ use easytier_uptime_hub::{
 use super::password;
 use crate::{logging::LogSettings, settings::Selection};
 
-/// What every command of the hub needs to know.
+/// The settings of every command of the hub.
 #[derive(Debug, Clone, Copy)]
 pub struct DatabaseSettings;
 
 impl Selection for DatabaseSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] =
         &[("Database", &["CONFIG_FILE", "DATABASE_PATH", "DATABASE_URL", "HUB_KEY", "HUB_KEY_FILE"])];
-    const OF_SUBCOMMANDS: bool = true;
+    const FOR_SUBCOMMANDS: bool = true;
 }
 
-/// What only the running hub needs to know.
+/// The settings of the running hub only.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerSettings;
 
@@ -40,7 +38,7 @@ impl Selection for ServerSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
         ("Server", &["SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "ADMIN_PASSWORD"]),
         (
-            "Tests that strangers ask for before they submit a peer",
+            "Connection tests before a peer is submitted",
             &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS"],
         ),
         (
@@ -49,37 +47,37 @@ impl Selection for ServerSettings {
         ),
         ("Log", &["RUST_LOG", "LOG_FORMAT"]),
     ];
-    /// Strangers may have public addresses checked, unless the operator says more.
+    /// Anybody can run a connection test, so by default only public addresses are allowed.
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[("ALLOW_PRIVATE_PEERS", "false")];
 }
 
-/// A test of a connection takes no longer than this, whatever checks may take.
-const LONGEST_TEST: Duration = Duration::from_secs(5);
+/// The longest deadline of a connection test, whatever that of a check is.
+const MAX_TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// All that can be configured of a hub.
+/// The configuration of a hub.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
     pub listen: SocketAddr,
     pub database: Database,
     pub admin_password: Option<Secret>,
     pub trusted_proxies: Vec<Network>,
-    /// Of tests that strangers ask for.
+    /// The options of connection tests.
     pub checks: CheckOptions,
     pub policy: Policy,
     pub retention: Retention,
-    /// Of the probe in the hub's own process, where there is one that checks at intervals.
+    /// The intervals of the built-in probe, if there is one and it has no schedule.
     pub intervals: Option<Intervals>,
-    /// What the admin's pages cannot change, and where it is configured.
+    /// The settings that the admin's pages cannot change, each with the layer that it comes from.
     pub fixed: BTreeMap<Knob, String>,
     pub log: LogSettings,
 }
 
-/// Where the database is, and with which key its secrets are sealed.
+/// The database, and the key that encrypts its secrets.
 #[derive(Debug, Clone)]
 pub enum Database {
-    /// Without a key, that in the file beside it.
     Sqlite {
         path: PathBuf,
+        /// `None` for the key in the file beside the database.
         key: Option<HubKey>,
     },
     Postgres {
@@ -89,32 +87,32 @@ pub enum Database {
 }
 
 impl HubConfig {
-    /// Reads and validates the configuration, `flags` first.
+    /// Reads the configuration of this process, with `flags` as the highest layer.
     pub fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
-        Self::of(Sources::of_process(flags))
+        Self::from_sources(Sources::from_process(flags))
     }
 
-    pub fn of(mut sources: Sources) -> Result<Self, ConfigErrors> {
+    pub fn from_sources(mut sources: Sources) -> Result<Self, ConfigErrors> {
         sources.defaults.extend(ServerSettings::DEFAULTS.iter().copied());
         let mut reader = Reader::new(&sources);
         let config = Self::read(&mut reader);
-        reader.finish(config).map(|config| config.expect("what is wrong with the database was told"))
+        reader.finish(config).map(|config| config.expect("the reader has an error for an invalid database"))
     }
 
-    /// The same as a part of a configuration that has more; `None` when something is wrong with the database, which the
-    /// reader then knows.
+    /// Reads the configuration with a reader that is used for other settings too. `None` if the configuration of the database
+    /// is not valid; the reader then has an error.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let host: IpAddr = reader.value("SERVER_HOST", values::address);
+        let host: IpAddr = reader.value("SERVER_HOST", values::ip_address);
         let listen = SocketAddr::new(host, reader.value("SERVER_PORT", values::port));
         let admin_password = reader.optional("ADMIN_PASSWORD", password::checked);
         let trusted_proxies = reader.optional("TRUSTED_PROXIES", networks).unwrap_or_default();
         let timeout = reader.value("HEALTH_CHECK_TIMEOUT", values::interval);
         let checks = CheckOptions {
-            timeout: timeout.min(LONGEST_TEST),
+            timeout: timeout.min(MAX_TEST_TIMEOUT),
             pings: reader.value("HEALTH_CHECK_PINGS", |text| values::number(text, 1..=100)),
             addresses: AddressPolicy {
-                allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::switch),
-                allow_local: reader.value("ALLOW_LOCAL_PEERS", values::switch),
+                allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::boolean),
+                allow_local: reader.value("ALLOW_LOCAL_PEERS", values::boolean),
             },
             ..CheckOptions::default()
         };
@@ -143,23 +141,23 @@ impl HubConfig {
     }
 }
 
-/// `None` when something is wrong with it, which the reader then knows.
+/// `None` if the configuration of the database is not valid; the reader then has an error.
 fn database(reader: &mut Reader<'_>) -> Option<Database> {
-    let path: PathBuf = reader.value("DATABASE_PATH", |path| Ok(path.into()));
+    let path: PathBuf = reader.value("DATABASE_PATH", values::path);
     let url = reader.optional("DATABASE_URL", values::database_url);
     let key = reader.optional("HUB_KEY", |text| HubKey::from_hex(text).map_err(|error| error.to_string()));
     let key_of_file =
         reader.optional("HUB_KEY_FILE", |path| HubKey::from_file(path.as_ref()).map_err(|error| error.to_string()));
     let given = |name: &str| !reader.is_missing(name);
     if given("HUB_KEY") && given("HUB_KEY_FILE") {
-        reader.refuse("HUB_KEY_FILE", "names a key, and HUB_KEY is one too; remove one of them".to_owned());
+        reader.reject("HUB_KEY_FILE", "excludes HUB_KEY; remove one of them".to_owned());
         return None;
     }
     let has_key = given("HUB_KEY") || given("HUB_KEY_FILE");
     match (given("DATABASE_URL"), key.or(key_of_file)) {
         (true, None) if !has_key => {
-            let why = "a hub on PostgreSQL needs it, the same for all hubs on one database: 64 hexadecimal digits, made \
-                       with 'openssl rand -hex 32'; or name a file that holds them with HUB_KEY_FILE";
+            let why = "a hub on PostgreSQL needs a key, the same for all hubs on one database: 64 hexadecimal digits, \
+                       generated with 'openssl rand -hex 32'; or set HUB_KEY_FILE to a file that holds them";
             reader.require("HUB_KEY", why);
             None
         }
@@ -176,13 +174,13 @@ fn networks(text: &str) -> Result<Vec<Network>, String> {
 
 #[cfg(test)]
 mod tests {
-    use easytier_probe::config::HUB_SETTINGS;
+    use easytier_uptime_config::HUB_SETTINGS;
 
     use super::*;
 
     fn environment(values: &[(&str, &str)]) -> Result<HubConfig, ConfigErrors> {
         let directory = tempfile::tempdir().unwrap();
-        HubConfig::of(Sources {
+        HubConfig::from_sources(Sources {
             environment: values.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect(),
             directory: directory.path().to_owned(),
             ..Sources::default()
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_need_be_configured() {
+    fn no_setting_is_required() {
         let config = environment(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
         assert!(matches!(config.database, Database::Sqlite { path, key: None } if path.as_os_str() == "uptime.db"));
@@ -203,18 +201,17 @@ mod tests {
         assert_eq!(config.checks.addresses, AddressPolicy::PUBLIC_ONLY);
     }
 
-    /// An option that is parsed and never read is worse than none.
     #[test]
-    fn every_setting_of_the_table_is_read_and_no_secret_shown() {
+    fn every_setting_of_the_table_is_validated_and_no_secret_shown() {
         for setting in HUB_SETTINGS {
-            let lines = lines(&[(setting.name, "\u{7} no value of anything")]);
+            let lines = lines(&[(setting.name, "\u{7} not a valid value")]);
             assert_eq!(lines.len(), 1, "{}: {lines:?}", setting.name);
-            assert_eq!(lines[0].contains("no value of"), !setting.is_secret, "{}: {lines:?}", setting.name);
+            assert_eq!(lines[0].contains("not a valid value"), !setting.is_secret, "{}: {lines:?}", setting.name);
         }
     }
 
     #[test]
-    fn a_shared_database_takes_a_shared_key() {
+    fn a_shared_database_requires_a_key() {
         let url = ("DATABASE_URL", "postgres://u:s3cr3t@h/d");
         let lines = lines(&[url]);
         assert!(lines.len() == 1 && lines[0].starts_with("HUB_KEY: is not set; "), "{lines:?}");
@@ -226,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_together() {
+    fn all_mistakes_are_reported_together() {
         let wrong = [
             ("DATABASE_URL", "mysql://h/d"),
             ("HUB_KEY", "short"),
@@ -243,8 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn a_test_of_a_connection_is_short_whatever_checks_may_take() {
-        assert_eq!(environment(&[("HEALTH_CHECK_TIMEOUT", "60s")]).unwrap().checks.timeout, LONGEST_TEST);
+    fn the_deadline_of_a_connection_test_is_limited() {
+        assert_eq!(environment(&[("HEALTH_CHECK_TIMEOUT", "60s")]).unwrap().checks.timeout, MAX_TEST_TIMEOUT);
         assert_eq!(environment(&[("HEALTH_CHECK_TIMEOUT", "2s")]).unwrap().checks.timeout, Duration::from_secs(2));
     }
 }

@@ -1,4 +1,4 @@
-//! `hub token`, `hub key`, `hub enroll`: what probes and readers show the hub.
+//! `hub token`, `hub key`, `hub enroll`: the credentials of probes and readers.
 
 use std::collections::BTreeMap;
 
@@ -6,82 +6,82 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use easytier_uptime_hub::{
     model::{Credential, CredentialId, Issued, Region},
+    service::{Admin, CredentialRequest, MAX_NAME, ServiceError},
     store::{Conflict, Store, StoreError},
-    time::Timestamp,
     token::CredentialKind,
 };
 use serde_json::json;
 
-use super::{config::HubConfig, database, peer::joined, print};
-use crate::{exit::Exit, text::printable};
+use super::{config::HubConfig, database, peer::joined};
+use crate::{exit::Exit, print, text::printable};
 
-/// Tokens by which the hub knows its probes, each bound to one probe and one region
+/// Manages node tokens, each of which identifies one probe in one region
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Makes a token and prints it alone on standard output; it is never shown again
+    /// Creates a token and prints only the token on standard output; it is never shown again
     ///
-    /// The probe takes it as NODE_TOKEN. Example:
+    /// The probe needs it as NODE_TOKEN. Example:
     ///   NODE_TOKEN=$(easytier-uptime hub token create --name probe-1 --region eu)
     #[command(verbatim_doc_comment)]
     Create(TokenArgs),
-    /// Lists the tokens, without the tokens themselves
+    /// Lists the names and states of tokens
     List(ListArgs),
-    /// Ends tokens, for good and at once; what their probes saw is kept
+    /// Revokes tokens permanently and immediately; the results of their probes are kept
     Revoke(RevokeArgs),
 }
 
-/// API keys, for programs that list peers without their secrets
+/// Manages API keys, for programs that list peers without their secrets
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Makes a key and prints it alone on standard output; it is never shown again
+    /// Creates a key and prints only the key on standard output; it is never shown again
     ///
-    /// Whoever uses it sends it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'.
+    /// Programs send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'.
     Create(NamedArgs),
-    /// Lists the keys, without the keys themselves
+    /// Lists the names and states of keys
     List(ListArgs),
-    /// Ends keys, for good and at once
+    /// Revokes keys permanently and immediately
     Revoke(RevokeArgs),
 }
 
-/// Enrollment keys, with which new probes get their own token from the hub by themselves
+/// Manages enrollment keys, with which new probes request their own token from the hub
 #[derive(Debug, Subcommand)]
 pub enum EnrollCommand {
-    /// Makes a key and prints it alone on standard output; it is never shown again
+    /// Creates a key and prints only the key on standard output; it is never shown again
     ///
-    /// Probes take it as ENROLLMENT_KEY. It lists no peers and reports nothing.
+    /// Probes need it as ENROLLMENT_KEY. It does not allow to list peers or to report results.
     Create(EnrollArgs),
-    /// Lists the keys, without the keys themselves
+    /// Lists the names and states of keys
     List(ListArgs),
-    /// Ends keys, for good and at once; the probes that they enrolled go on
+    /// Revokes keys permanently and immediately; the probes that they enrolled keep their tokens
     Revoke(RevokeArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct TokenArgs {
-    /// What to call it in lists
+    /// Name shown in lists
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
-    /// Where the probe stands: it gets the peers of this region, and speaks for it
+    /// Region of the probe: it checks the peers of this region, and its results count for it
     #[arg(long, value_name = "NAME", default_value_t)]
     region: Region,
-    /// The probe's own id (its SERVER_ID); without it the one under which it first reports
-    #[arg(long, value_name = "ID", value_parser = easytier_probe::config::values::server_id)]
+    /// SERVER_ID of the probe [default: the ID with which it first reports]
+    #[arg(long, value_name = "ID", value_parser = easytier_uptime_config::values::server_id)]
     server_id: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct NamedArgs {
-    /// What to call it in lists
+    /// Name shown in lists
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
 }
 
 #[derive(Debug, Args)]
 pub struct EnrollArgs {
-    /// What to call it in lists
+    /// Name shown in lists
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
-    /// The only region that it enrolls probes for [default: any]
+    /// The only region for which the key enrolls probes [default: any]
     #[arg(long, value_name = "NAME")]
     region: Option<Region>,
 }
@@ -95,7 +95,7 @@ pub struct ListArgs {
 
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
-    /// Their numbers, as 'list' shows them
+    /// IDs (first column of 'list')
     #[arg(value_name = "ID", required = true)]
     ids: Vec<i64>,
 }
@@ -105,16 +105,18 @@ pub fn run_token(command: TokenCommand, config: &HubConfig) -> anyhow::Result<Ex
     database::with(config, async |store| match command {
         TokenCommand::Create(args) => {
             let TokenArgs { name, region, server_id } = args;
-            let issued = store.create_node_token(&name, server_id.as_deref(), &region, Timestamp::now()).await;
-            let issued = issued.map_err(|error| match error {
-                StoreError::Conflict(Conflict::ProbeElsewhere) => anyhow!(
-                    "the probe '{}' stands in another region than '{region}' ('hub token list' tells which); name that \
-                     region, or another --server-id",
+            let admin = Admin::new(store.clone());
+            let (named, place) = (server_id.clone(), Some(region.clone()));
+            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: named, region: place };
+            let issued = admin.issue(request).await.map_err(|error| match error {
+                ServiceError::Store(StoreError::Conflict(Conflict::ProbeElsewhere)) => anyhow!(
+                    "the probe '{}' is in another region than '{region}' (see 'hub token list'); name that region, or \
+                     another --server-id",
                     server_id.as_deref().unwrap_or(&name)
                 ),
                 error => error.into(),
             })?;
-            show(&issued, &format!("token {} for the probe '{name}' in region '{region}'", issued.id))
+            print_issued(&issued, &format!("token {} for the probe '{name}' in region '{region}'", issued.id))
         }
         TokenCommand::List(args) => list(store, KIND, &args).await,
         TokenCommand::Revoke(args) => revoke(store, KIND, &args).await,
@@ -125,8 +127,9 @@ pub fn run_key(command: KeyCommand, config: &HubConfig) -> anyhow::Result<Exit> 
     const KIND: CredentialKind = CredentialKind::Api;
     database::with(config, async |store| match command {
         KeyCommand::Create(NamedArgs { name }) => {
-            let issued = store.create_api_key(&name, Timestamp::now()).await?;
-            show(&issued, &format!("API key {} '{name}'", issued.id))
+            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region: None };
+            let issued = Admin::new(store.clone()).issue(request).await?;
+            print_issued(&issued, &format!("API key {} '{name}'", issued.id))
         }
         KeyCommand::List(args) => list(store, KIND, &args).await,
         KeyCommand::Revoke(args) => revoke(store, KIND, &args).await,
@@ -137,23 +140,24 @@ pub fn run_enroll(command: EnrollCommand, config: &HubConfig) -> anyhow::Result<
     const KIND: CredentialKind = CredentialKind::Enrollment;
     database::with(config, async |store| match command {
         EnrollCommand::Create(EnrollArgs { name, region }) => {
-            let issued = store.create_enrollment_key(&name, region.as_ref(), Timestamp::now()).await?;
-            show(&issued, &format!("enrollment key {} '{name}'", issued.id))
+            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region };
+            let issued = Admin::new(store.clone()).issue(request).await?;
+            print_issued(&issued, &format!("enrollment key {} '{name}'", issued.id))
         }
         EnrollCommand::List(args) => list(store, KIND, &args).await,
         EnrollCommand::Revoke(args) => revoke(store, KIND, &args).await,
     })
 }
 
-/// The token alone on standard output, for `$(…)`; what it is, for people, beside it.
-fn show(issued: &Issued, what: &str) -> anyhow::Result<Exit> {
+/// Prints only the token on standard output, for `$(…)`.
+fn print_issued(issued: &Issued, description: &str) -> anyhow::Result<Exit> {
     print::line(issued.token.expose())?;
-    anstream::eprintln!("made {what}; it is shown this once");
+    print::note(format_args!("created {description}; it is not shown again"));
     Ok(Exit::Success)
 }
 
 async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::Result<Exit> {
-    let credentials = store.credentials(kind).await?;
+    let credentials = Admin::new(store.clone()).credentials(kind).await?;
     if args.json {
         let documents = credentials.iter().map(|credential| {
             json!({
@@ -167,7 +171,7 @@ async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::R
         });
         print::json(&documents.collect::<Vec<_>>())?;
     } else if credentials.is_empty() {
-        anstream::eprintln!("there is no {} yet; 'create' makes one", word(kind));
+        print::note(format_args!("there is no {} yet; 'create' creates one", name_of(kind)));
     } else {
         let row = |credential: &Credential| {
             let revoked = credential.revoked_at.map(|at| format!("revoked {at}"));
@@ -182,32 +186,35 @@ async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::R
             ]
         };
         let rows: Vec<_> = credentials.iter().map(row).collect();
-        print::table(["ID", "NAME", "PROBE", "REGION", "MADE", "STATE"], &rows)?;
+        print::table(["ID", "NAME", "PROBE", "REGION", "CREATED", "STATE"], &rows)?;
     }
     Ok(Exit::Success)
 }
 
-/// Ends all of them, or none when one does not exist.
+/// Revokes all of them, or none if one does not exist.
 async fn revoke(store: &Store, kind: CredentialKind, args: &RevokeArgs) -> anyhow::Result<Exit> {
+    let admin = Admin::new(store.clone());
     let known: BTreeMap<CredentialId, Credential> =
-        store.credentials(kind).await?.into_iter().map(|credential| (credential.id, credential)).collect();
+        admin.credentials(kind).await?.into_iter().map(|credential| (credential.id, credential)).collect();
     let ids = args.ids.iter().copied().map(CredentialId);
     let missing: Vec<CredentialId> = ids.clone().filter(|id| !known.contains_key(id)).collect();
     if !missing.is_empty() {
-        bail!("there is no {} {}; nothing was revoked, see 'list' for what there is", word(kind), joined(&missing));
+        bail!("there is no {} {}; nothing was revoked, see 'list'", name_of(kind), joined(&missing));
     }
     for id in ids {
         let name = printable(&known[&id].name);
-        match store.revoke_credential(kind, id, Timestamp::now()).await {
-            Ok(()) => print::line(format!("revoked {} {id} '{name}'", word(kind)))?,
-            Err(StoreError::NotFound(_)) => print::line(format!("{} {id} '{name}' was revoked before", word(kind)))?,
+        match admin.revoke(kind, id).await {
+            Ok(()) => print::line(format!("revoked {} {id} '{name}'", name_of(kind)))?,
+            Err(ServiceError::Store(StoreError::NotFound(_))) => {
+                print::line(format!("{} {id} '{name}' was revoked before", name_of(kind)))?
+            }
             Err(error) => return Err(error.into()),
         }
     }
     Ok(Exit::Success)
 }
 
-fn word(kind: CredentialKind) -> &'static str {
+fn name_of(kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::Node => "token",
         CredentialKind::Api => "API key",
@@ -217,8 +224,8 @@ fn word(kind: CredentialKind) -> &'static str {
 
 fn name(text: &str) -> Result<String, String> {
     let name = text.trim();
-    match (1..=128).contains(&name.chars().count()) && !name.contains(char::is_control) {
+    match (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains(char::is_control) {
         true => Ok(name.to_owned()),
-        false => Err("write 1 to 128 characters in one line".to_owned()),
+        false => Err(format!("write 1 to {MAX_NAME} characters in one line")),
     }
 }

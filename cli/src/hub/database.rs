@@ -1,4 +1,4 @@
-//! The hub's database, opened as its own hub opens it.
+//! Opens the hub's database, for the hub and for its commands.
 
 use std::path::{Path, PathBuf};
 
@@ -12,68 +12,61 @@ use easytier_uptime_hub::{
 use super::config::{Database, HubConfig};
 use crate::runtime;
 
-/// An open database.
-pub struct Opened {
-    pub store: Store,
-    pub key: HubKey,
-}
-
-/// Opens the database for the hub, which makes it when there is none.
-pub async fn open(config: &HubConfig) -> anyhow::Result<Opened> {
+/// Opens the database, and creates it if it does not exist.
+pub async fn open(config: &HubConfig) -> anyhow::Result<Store> {
     open_with_cache(config, USUAL_CACHE_MEBIBYTES).await
 }
 
-/// The same, with another size of the cache.
-pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow::Result<Opened> {
+/// As [`open`], with another size of the cache.
+pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow::Result<Store> {
     let (location, key) = match &config.database {
         Database::Sqlite { path, key } => (Location::Sqlite(path.clone()), sqlite_key(path, key.as_ref())?),
         Database::Postgres { url, key } => (Location::Postgres(url.clone()), key.clone()),
     };
     let HubConfig { policy, retention, intervals, .. } = *config;
     let fixed = config.fixed.clone();
-    let options = StoreOptions { location, key: key.clone(), policy, retention, intervals, fixed, cache_mebibytes };
-    let store = Store::open(options, Timestamp::now()).await.map_err(|error| told(error, &config.database))?;
-    Ok(Opened { store, key })
+    let options = StoreOptions { location, key, policy, retention, intervals, fixed, cache_mebibytes };
+    Store::open(options, Timestamp::now()).await.map_err(|error| explain(error, &config.database))
 }
 
-/// Opens the database and closes it again, to see whether that can be done.
-pub async fn try_out(config: &HubConfig) -> anyhow::Result<()> {
-    open(config).await?.store.close().await;
+/// Checks that the database can be opened.
+pub async fn try_open(config: &HubConfig) -> anyhow::Result<()> {
+    open(config).await?.close().await;
     Ok(())
 }
 
-/// Runs `command` on the database of a hub that was started before, and closes it.
+/// Runs `command` on a database that exists, and closes it.
 pub fn with<T>(config: &HubConfig, command: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
     if let Database::Sqlite { path, .. } = &config.database
         && !path.exists()
     {
         bail!(
-            "there is no database '{}': start the hub first ('easytier-uptime hub'), run this in its folder, or name its \
-             database with --database-path or --database-url",
+            "there is no database '{}': start the hub first ('easytier-uptime hub'), run this command in the hub's folder, \
+             or name its database with --database-path or --database-url",
             path.display()
         );
     }
-    let runtime = runtime::of_one_thread()?;
+    let runtime = runtime::single_threaded()?;
     runtime.block_on(async {
-        let Opened { store, .. } = open(config).await?;
+        let store = open(config).await?;
         let outcome = command(&store).await;
         store.close().await;
         outcome
     })
 }
 
-/// The key that was given, or that of the file beside the database, which is made together with the database.
+/// The key that is configured, or the one in the file beside the database, which is created together with the database.
 fn sqlite_key(database: &Path, given: Option<&HubKey>) -> anyhow::Result<HubKey> {
     if let Some(key) = given {
         return Ok(key.clone());
     }
-    // In this order: whoever makes both at this moment makes the key first.
+    // The order matters: a hub that starts at this moment creates the key before the database.
     let has_content = std::fs::metadata(database).is_ok_and(|file| file.len() > 0);
     let file = key_file(database);
     if has_content && !file.exists() {
         bail!(
-            "the key of the database '{}' is missing: without it the peers' network secrets cannot be read. Put the file \
-             '{}' back from a backup, or give the key with HUB_KEY or HUB_KEY_FILE",
+            "the key of the database '{}' is missing: without it the peers' network secrets cannot be read. Restore the \
+             file '{}' from a backup, or set HUB_KEY or HUB_KEY_FILE",
             database.display(),
             file.display()
         );
@@ -81,15 +74,15 @@ fn sqlite_key(database: &Path, given: Option<&HubKey>) -> anyhow::Result<HubKey>
     HubKey::load_or_create(&file).with_context(|| format!("no key for the database '{}'", database.display()))
 }
 
-/// The file of the key that is used, when it is that beside the database.
-pub fn own_key_file(database: &Database) -> Option<PathBuf> {
+/// The file of the key beside the database, if that key is used.
+pub fn adjacent_key_file(database: &Database) -> Option<PathBuf> {
     match database {
         Database::Sqlite { path, key: None } => Some(key_file(path)),
         Database::Sqlite { .. } | Database::Postgres { .. } => None,
     }
 }
 
-/// What to call the database in a message; a URL has a password in it.
+/// The name of the database for messages, without the password in its URL.
 pub fn name(database: &Database) -> String {
     match database {
         Database::Sqlite { path, .. } => format!("'{}'", path.display()),
@@ -97,15 +90,15 @@ pub fn name(database: &Database) -> String {
     }
 }
 
-fn told(error: StoreError, database: &Database) -> anyhow::Error {
+fn explain(error: StoreError, database: &Database) -> anyhow::Error {
     let name = name(database);
     match error {
         StoreError::WrongHubKey(_) => {
-            let given = match own_key_file(database) {
-                Some(file) => format!("that in '{}' is another", file.display()),
-                None => "that of HUB_KEY or HUB_KEY_FILE is another".to_owned(),
+            let given = match adjacent_key_file(database) {
+                Some(file) => format!("the one in '{}'", file.display()),
+                None => "that of HUB_KEY or HUB_KEY_FILE".to_owned(),
             };
-            anyhow!("the database {name} was made with another hub key: {given}. Give the key that it was made with")
+            anyhow!("the database {name} was made with another hub key than {given}; use the key that it was made with")
         }
         error => anyhow::Error::new(error).context(format!("cannot open the database {name}")),
     }

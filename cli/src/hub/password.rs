@@ -5,22 +5,22 @@ use std::io::{self, BufRead, IsTerminal};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use easytier_probe::Secret;
-use easytier_uptime_hub::{password, time::Timestamp};
+use easytier_uptime_hub::{service::password, time::Timestamp};
 
-use super::{config::HubConfig, database, print};
-use crate::exit::Exit;
+use super::{config::HubConfig, database};
+use crate::{exit::Exit, print};
 
 /// The shortest password taken, in characters.
 const MIN_CHARS: usize = 8;
 /// The longest: Argon2 reads all of it.
 const MAX_CHARS: usize = 1024;
 
-/// Makes a new password for the admin, prints it alone on standard output, and ends all sessions
+/// Generates a new password for the admin, prints only the password on standard output, and ends all sessions
 ///
-/// While ADMIN_PASSWORD is set, the hub puts that one back at its next start.
+/// If ADMIN_PASSWORD is set, it replaces the new password when the hub starts again.
 #[derive(Debug, Args)]
 pub struct PasswordArgs {
-    /// Take the first line of standard input as the password instead, and print nothing
+    /// Read the password from the first line of standard input instead, and print nothing
     #[arg(long)]
     stdin: bool,
 }
@@ -28,12 +28,12 @@ pub struct PasswordArgs {
 pub fn run(args: PasswordArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let new = if args.stdin { read()? } else { password::generate() };
     database::with(config, async |store| {
-        store.set_admin_password(&new, Timestamp::now()).await.context("the password was not changed")
+        password::set(store, &new, Timestamp::now()).await.context("the password was not changed")
     })?;
     if !args.stdin {
         print::line(new.expose())?;
     }
-    anstream::eprintln!("the admin's password is changed, and every session has ended");
+    print::note("the admin's password was changed, and all sessions were ended");
     Ok(Exit::Success)
 }
 
@@ -41,8 +41,7 @@ fn read() -> anyhow::Result<Secret> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         bail!(
-            "standard input is a terminal, on which everybody could read the password: pipe it in, or leave out --stdin to \
-             have one made"
+            "standard input is a terminal, which would show the password: pipe it in, or leave out --stdin to generate one"
         );
     }
     let mut line = String::new();
@@ -50,7 +49,7 @@ fn read() -> anyhow::Result<Secret> {
     checked(line.trim_end_matches(['\r', '\n'])).map_err(|problem| anyhow!("the password on standard input: {problem}"))
 }
 
-/// The text as a password, or what would be right instead.
+/// Validates a password.
 pub fn checked(text: &str) -> Result<Secret, String> {
     match (MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) && !text.contains(char::is_control) {
         true => Ok(text.into()),

@@ -1,4 +1,4 @@
-//! `hub peer`: the nodes under watch.
+//! `hub peer`: the nodes that the hub has checked.
 
 mod export;
 mod fetch;
@@ -9,69 +9,70 @@ use std::{collections::BTreeSet, fmt::Display, time::Duration};
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use easytier_probe::{CheckMode, PeerUrl, duration};
+use easytier_probe::{CheckMode, PeerUrl};
+use easytier_uptime_config::duration;
 use easytier_uptime_hub::{
     model::{PeerId, PeerRecord, PeerSpec, Region, Tag},
-    store::{Conflict, Store, StoreError},
-    time::Timestamp,
+    service::{Admin, ServiceError},
+    store::{Conflict, StoreError},
 };
 
 use self::{export::ExportArgs, import::ImportArgs, list::ListArgs};
-use super::{config::HubConfig, database, print};
-use crate::{exit::Exit, network::NetworkArgs, text::printable};
+use super::{config::HubConfig, database};
+use crate::{exit::Exit, network::NetworkArgs, print, text::printable};
 
-/// The nodes that the hub has watched
+/// Manages the nodes that probes check
 #[derive(Debug, Subcommand)]
 pub enum PeerCommand {
     Add(Box<AddArgs>),
     List(ListArgs),
     Import(ImportArgs),
     Export(ExportArgs),
-    /// Forgets peers, with all that was seen of them
+    /// Removes peers and all their results
     Remove(IdArgs),
-    /// Approves peers that strangers submitted, so that they are watched and listed
+    /// Approves submitted peers, so that they are checked and listed publicly
     Approve(IdArgs),
 }
 
 const ADD_EXAMPLES: &str = "\
 Examples:
-  A public node, as strangers use it:
+  A public node, checked as a guest:
     easytier-uptime hub peer add tcp://192.0.2.7:11010 --name 'Shanghai 2' --tag cn --max-connections 100
-  A node of a private network, by a member of it:
+  A node of a private network, checked as a member:
     NETWORK_SECRET=... easytier-uptime hub peer add udp://node.example.net:11010 --network-name home
-  A node that takes in nobody else, as far as its handshake:
+  A private node whose secret is not known, checked up to its handshake:
     easytier-uptime hub peer add wg://192.0.2.7:11011 --handshake-only";
 
-/// Adds a node to watch; it is approved at once
+/// Adds a node to check; it is approved at once
 ///
-/// Without options that name a network the node is checked as a guest, which is how strangers use a shared node.
+/// Without network options the node is checked as a guest, as anybody uses a shared node.
 #[derive(Debug, Args)]
 #[command(after_help = ADD_EXAMPLES)]
 pub struct AddArgs {
-    /// Where the node listens: tcp, udp, ws, wss, wg or quic; or http, https, txt or srv, which yield such URLs
+    /// URL of the node: tcp, udp, ws, wss, wg or quic; or an http, https, txt or srv URL that leads to nodes
     url: PeerUrl,
-    /// What to call it in lists [default: its URL]
+    /// Name shown in lists [default: the URL]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// What to say about it
+    /// Description shown on the status page
     #[arg(long, value_name = "TEXT", default_value = "")]
     description: String,
-    /// A tag to find it by; several may be given
+    /// Tag for filtering lists (repeatable)
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Tag>,
-    /// Have it watched from this region only; several may be given [default: from everywhere]
+    /// Check only from this region (repeatable) [default: all regions]
     #[arg(long = "region", value_name = "NAME")]
     regions: Vec<Region>,
-    /// How many networks the node takes; 0 for no limit
+    /// Maximum number of networks on the node; 0 for no limit
     #[arg(long, value_name = "N", default_value = "100")]
     max_connections: u32,
-    /// Its owner offers to relay: checks try it
+    /// The node's owner offers to relay data, so checks may try it
     #[arg(long)]
     allow_relay: bool,
-    /// Check only that the node answers the handshake
+    /// Check only that the node responds to the handshake
     #[arg(long)]
     handshake_only: bool,
-    /// The deadline of one check [default: the probe's]
+    /// Deadline of one check [default: that of the probe]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
     timeout: Option<Duration>,
 
@@ -81,7 +82,7 @@ pub struct AddArgs {
 
 #[derive(Debug, Args)]
 pub struct IdArgs {
-    /// Their numbers, as 'hub peer list' shows them
+    /// Peer IDs (first column of 'hub peer list')
     #[arg(value_name = "ID", required = true)]
     ids: Vec<i64>,
 }
@@ -92,9 +93,9 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
         PeerCommand::List(args) => list::run(&args, config),
         PeerCommand::Import(args) => import::run(args, config),
         PeerCommand::Export(args) => export::run(&args, config),
-        PeerCommand::Remove(args) => for_each(&args, config, "removed", async |store, id| store.delete_peer(id).await),
+        PeerCommand::Remove(args) => for_each(&args, config, "removed", async |admin, id| admin.remove_node(id).await),
         PeerCommand::Approve(args) => {
-            for_each(&args, config, "approved", async |store, id| store.set_approved(id, true, Timestamp::now()).await)
+            for_each(&args, config, "approved", async |admin, id| admin.approve_node(id).await)
         }
     }
 }
@@ -115,39 +116,39 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         ..PeerSpec::named(args.url, args.name)
     };
     database::with(config, async |store| {
-        let id = store.add_peer(&spec, Timestamp::now()).await.map_err(|error| match error {
-            StoreError::Conflict(Conflict::PeerListed) => {
-                anyhow!("{} is listed already, with the same network; 'hub peer list' shows it", spec.url)
+        let id = Admin::new(store.clone()).add_node(&spec).await.map_err(|error| match error {
+            ServiceError::Store(StoreError::Conflict(Conflict::PeerListed)) => {
+                anyhow!("{} is listed already, with the same network; see 'hub peer list'", spec.url)
             }
             error => error.into(),
         })?;
-        Ok(print::line(format!("added peer {id}: {}", shown(&spec)))?)
+        Ok(print::line(format!("added peer {id}: {}", url_and_name(&spec)))?)
     })?;
     Ok(Exit::Success)
 }
 
-/// Does something to all of them, or to none when one does not exist.
-async fn act(
-    store: &Store,
+/// Applies `action` to all peers, or to none if one does not exist.
+async fn apply(
+    admin: &Admin,
     ids: &[i64],
     done: &str,
-    action: impl AsyncFn(&Store, PeerId) -> Result<(), StoreError>,
+    action: impl AsyncFn(&Admin, PeerId) -> Result<(), ServiceError>,
 ) -> anyhow::Result<()> {
     let mut records: Vec<PeerRecord> = Vec::with_capacity(ids.len());
     let mut missing = Vec::new();
     for id in BTreeSet::from_iter(ids.iter().copied().map(PeerId)) {
-        match store.peer(id).await {
+        match admin.node(id).await {
             Ok(record) => records.push(record),
-            Err(StoreError::NotFound(_)) => missing.push(id),
+            Err(ServiceError::Store(StoreError::NotFound(_))) => missing.push(id),
             Err(error) => return Err(error.into()),
         }
     }
     if !missing.is_empty() {
-        bail!("there is no peer {}; no peer was {done}, see 'hub peer list' for what there is", joined(&missing));
+        bail!("there is no peer {}; no peer was {done}, see 'hub peer list'", joined(&missing));
     }
     for record in records {
-        action(store, record.id).await?;
-        print::line(format!("{done} peer {}: {}", record.id, shown(&record.spec)))?;
+        action(admin, record.id).await?;
+        print::line(format!("{done} peer {}: {}", record.id, url_and_name(&record.spec)))?;
     }
     Ok(())
 }
@@ -156,14 +157,14 @@ fn for_each(
     args: &IdArgs,
     config: &HubConfig,
     done: &str,
-    action: impl AsyncFn(&Store, PeerId) -> Result<(), StoreError>,
+    action: impl AsyncFn(&Admin, PeerId) -> Result<(), ServiceError>,
 ) -> anyhow::Result<Exit> {
-    database::with(config, async |store| act(store, &args.ids, done, action).await)?;
+    database::with(config, async |store| apply(&Admin::new(store.clone()), &args.ids, done, action).await)?;
     Ok(Exit::Success)
 }
 
-/// The URL, and the name where it says more.
-fn shown(spec: &PeerSpec) -> String {
+/// The URL, and the name if it differs.
+fn url_and_name(spec: &PeerSpec) -> String {
     let url = spec.url.to_string();
     if spec.name == url { url } else { format!("{url} ({})", printable(&spec.name)) }
 }

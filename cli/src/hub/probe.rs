@@ -1,23 +1,24 @@
-//! `hub probe`: the probes that the hub has heard from.
+//! `hub probe`: the probes that have reported to the hub.
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use easytier_uptime_hub::{
     model::Probe,
+    service::{Admin, ServiceError},
     store::{Conflict, Store, StoreError},
     time::Timestamp,
 };
 use serde_json::json;
 
-use super::{config::HubConfig, database, print};
-use crate::{exit::Exit, text::printable};
+use super::{config::HubConfig, database};
+use crate::{exit::Exit, print, text::printable};
 
-/// The probes that the hub has heard from
+/// Manages the probes that have reported to the hub
 #[derive(Debug, Subcommand)]
 pub enum ProbeCommand {
-    /// Lists the probes, and whether they are there
+    /// Lists the probes and whether they are online
     List(ListArgs),
-    /// Forgets a probe that is offline: its tokens end, and what it saw is kept
+    /// Removes a probe that is offline and revokes its tokens; its results are kept
     Remove(RemoveArgs),
 }
 
@@ -30,7 +31,7 @@ pub struct ListArgs {
 
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
-    /// Its own id, as 'list' shows it
+    /// ID of the probe (first column of 'hub probe list')
     #[arg(value_name = "SERVER_ID")]
     server_id: String,
 }
@@ -56,7 +57,7 @@ async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<Exit> {
         });
         print::json(&documents.collect::<Vec<_>>())?;
     } else if probes.is_empty() {
-        anstream::eprintln!("no probe has reported yet");
+        print::note("no probe has reported yet");
     } else {
         let row = |probe: &Probe| {
             [
@@ -75,10 +76,12 @@ async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<Exit> {
 
 async fn remove(store: &Store, server_id: &str) -> anyhow::Result<Exit> {
     let name = printable(server_id);
-    store.remove_probe(server_id, Timestamp::now()).await.map_err(|error| match error {
-        StoreError::NotFound(_) => anyhow!("there is no probe '{name}'; see 'hub probe list' for what there is"),
-        StoreError::Conflict(Conflict::ProbeThere) => {
-            anyhow!("the probe '{name}' was heard from a moment ago; stop it first, and wait until it is offline")
+    Admin::new(store.clone()).remove_probe(server_id).await.map_err(|error| match error {
+        ServiceError::Store(StoreError::NotFound(_)) => {
+            anyhow!("there is no probe '{name}'; see 'hub probe list'")
+        }
+        ServiceError::Store(StoreError::Conflict(Conflict::ProbeThere)) => {
+            anyhow!("the probe '{name}' is still online; stop it first, and wait until it is offline")
         }
         error => error.into(),
     })?;

@@ -1,19 +1,22 @@
-//! The running hub.
+//! Runs the hub.
 
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
     io::Write as _,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
-use easytier_probe::{AddressPolicy, Checker, Secret, config::ConfigErrors};
+use easytier_probe::{AddressPolicy, Checker, Secret};
+use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
-    crypto::HubKey,
+    ProbeStatus, WebOptions,
     model::{PeerSpec, Region},
+    serve,
+    service::password,
     store::Store,
     time::Timestamp,
     upkeep::upkeep,
@@ -24,29 +27,29 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     config::{Database, HubConfig},
-    database::{self, Opened},
+    database,
 };
 use crate::{
     logging::LogSettings,
-    service::{Service, Told},
+    service::{EndRequest, Service},
     systemd,
 };
 
-/// How long requests under way may take when the hub is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// The longest time that running requests may take when the hub stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A hub, and perhaps a probe in its own process.
+/// A hub, optionally with a built-in probe.
 pub struct Hub {
     pub config: HubConfig,
     pub local: Option<Local>,
 }
 
-/// The probe in the hub's process.
+/// The configuration of the built-in probe.
 pub struct Local {
     pub server_id: String,
     pub region: Region,
     pub plan: CheckPlan,
-    /// Peers that a file names.
+    /// The peers of `PEERS_FILE`.
     pub peers: Vec<PeerSpec>,
 }
 
@@ -72,12 +75,12 @@ impl Service for Hub {
         listener: TcpListener,
         scheduler: &Scheduler,
         is_first: bool,
-        ending: Told,
+        end_request: EndRequest,
     ) -> anyhow::Result<()> {
         let Self { config, local } = self;
-        let address = listener.local_addr().context("cannot tell where the hub listens")?;
+        let address = listener.local_addr().context("cannot get the address of the hub")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
-        let Opened { store, key } = database::open(&config).await?;
+        let store = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
             Some(local) => Some(local.prepare(&store, is_first).await?),
@@ -90,82 +93,98 @@ impl Service for Hub {
         warn_of_open_tests(config.checks.addresses, address.ip());
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
-        let options = ApiOptions { trusted_proxies: config.trusted_proxies, session_key: session_key(&key) };
+        let options = WebOptions { trusted_proxies: config.trusted_proxies };
         let checker = Checker::new(config.checks);
-        let router = match &local {
-            Some(probe) => api::standalone_router(store.clone(), checker, options, probe.vitals()),
-            None => api::router(store.clone(), checker, options),
-        };
+        let status = local.as_ref().map(|probe| probe.vitals() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();
-        let stopped = || stop.clone().cancelled_owned();
-        let works = async {
-            let served = api::serve(listener, router, stopped(), GRACE);
+        let work = async {
             let checks = async {
                 if let Some(probe) = local {
                     probe.run(scheduler, stop.clone()).await;
                 }
             };
-            let (served, (), ()) = tokio::join!(served, upkeep(store.clone(), stopped()), checks);
-            served.context("the hub cannot serve")?;
+            let serving = run(listener, store.clone(), checker, options, status, stop.clone(), SHUTDOWN_TIMEOUT);
+            let (served, ()) = tokio::join!(serving, checks);
+            served?;
             store.close().await;
             anyhow::Ok(())
         };
-        let told = async {
-            // Nobody is left to tell it when the process ends.
-            let _ = ending.await;
+        let stop_on_request = async {
+            // The sender is dropped only when the process ends.
+            let _ = end_request.await;
             stop.cancel();
         };
         tokio::select! {
-            (served, ()) = async { tokio::join!(works, told) } => served,
-            () = systemd::ready(|| true) => unreachable!("it lasts as long as it is asked"),
+            (outcome, ()) = async { tokio::join!(work, stop_on_request) } => outcome,
+            () = systemd::ready(|| true) => unreachable!("the notifications never end"),
         }
     }
 }
 
+/// Serves the hub and does the upkeep of `store` until `stop`. Running requests then have `shutdown_timeout` to end.
+/// `status` is the status of the built-in probe, if there is one.
+pub async fn run(
+    listener: TcpListener,
+    store: Store,
+    checker: Checker,
+    options: WebOptions,
+    status: Option<Arc<dyn ProbeStatus>>,
+    stop: CancellationToken,
+    shutdown_timeout: Duration,
+) -> anyhow::Result<()> {
+    let router = easytier_uptime_hub::router(store.clone(), checker, options, status);
+    let serving = serve(listener, router, stop.clone().cancelled_owned(), shutdown_timeout);
+    let (served, ()) = tokio::join!(serving, upkeep(store, stop.cancelled_owned()));
+    served.context("the hub cannot serve")
+}
+
 impl Local {
-    /// Adds the peers of the file that are not there yet; those that are stay as they are. `is_first`: whether the process
-    /// has just started.
+    /// Adds the peers of the file that are not listed yet, and makes the probe. `is_first` is false after a restart in the
+    /// same process.
     async fn prepare(self, store: &Store, is_first: bool) -> anyhow::Result<LocalProbe> {
-        let imported = store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers")?;
+        let imported =
+            store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers of PEERS_FILE")?;
         if !self.peers.is_empty() {
-            tracing::info!(added = imported.added, known = imported.known, "peers of the file");
+            tracing::info!(added = imported.added, known = imported.known, "added the peers of PEERS_FILE");
         }
         let plan = CheckPlan { cycle_at_start: is_first, ..self.plan };
-        LocalProbe::new(store.clone(), &self.server_id, self.region, plan).await.context("no local probe")
+        LocalProbe::new(store.clone(), &self.server_id, self.region, plan)
+            .await
+            .context("cannot start the built-in probe")
     }
 }
 
 /// Sets the password that is configured, or makes one at the first start, which is given to be shown.
 async fn admin_password(store: &Store, configured: Option<&Secret>) -> anyhow::Result<Option<Secret>> {
     let outcome = match configured {
-        Some(password) => store.set_admin_password(password, Timestamp::now()).await.map(|()| None),
-        None => store.first_admin_password(Timestamp::now()).await,
+        Some(password) => password::set(store, password, Timestamp::now()).await.map(|()| None),
+        None => password::first(store, Timestamp::now()).await,
     };
     outcome.context("cannot set the admin's password")
 }
 
-/// What is printed when the hub is ready: the address in the first line, for programs; the rest is for people. When the
-/// hub begins anew it is only what is new, such as the password of another database.
+/// The text that is printed when the hub is ready. The first line is the address, for programs; the rest is for people. After a
+/// restart in the same process there is no address, and only new facts are printed, such as the password of a new database.
 fn greeting(
     first_address: Option<SocketAddr>,
     database: &Database,
     is_new: bool,
     password: Option<&Secret>,
-    checks_by_itself: bool,
+    has_built_in_probe: bool,
 ) -> String {
     let mut text = first_address.map(|address| format!("listening on http://{address}\n")).unwrap_or_default();
-    let mut say = |line: String| writeln!(text, "{line}").expect("a String takes any text");
+    let mut add = |line: String| writeln!(text, "{line}").expect("writing to a String cannot fail");
     if let Some(password) = password {
-        say(format!("admin password: {}", password.expose()));
-        say("  shown this once; 'easytier-uptime hub password' makes another".to_owned());
+        add(format!("admin password: {}", password.expose()));
+        add("  it is not shown again; 'easytier-uptime hub password' generates a new one".to_owned());
     }
     if is_new {
-        say(format!("made the database {}", database::name(database)));
-        if let Some(file) = database::own_key_file(database) {
+        add(format!("created the database {}", database::name(database)));
+        if let Some(file) = database::adjacent_key_file(database) {
             let file = file.display();
-            say(format!("  and its key '{file}': keep a copy of it in another place than the database's"));
+            add(format!("  and its key '{file}': keep a copy of the key apart from the database"));
         }
-        say(match checks_by_itself {
+        add(match has_built_in_probe {
             true => "next: easytier-uptime hub peer add URL".to_owned(),
             false => {
                 "next: easytier-uptime hub peer add URL, and easytier-uptime hub token create --name NAME".to_owned()
@@ -175,17 +194,12 @@ fn greeting(
     text
 }
 
-/// An operator who opens the tests to private addresses at a place that strangers reach should know.
+/// Warns if anybody on the network can have addresses checked that are not public.
 fn warn_of_open_tests(addresses: AddressPolicy, listening: IpAddr) {
     if addresses != AddressPolicy::PUBLIC_ONLY && !listening.is_loopback() {
         tracing::warn!(
-            "everybody who reaches this hub may have addresses checked that are not public, because ALLOW_PRIVATE_PEERS or \
+            "anybody who reaches this hub can have non-public addresses checked, because ALLOW_PRIVATE_PEERS or \
              ALLOW_LOCAL_PEERS is true"
         );
     }
-}
-
-/// The key that signs sessions: the same for all hubs with the same hub key.
-fn session_key(key: &HubKey) -> Secret {
-    key.derive("admin sessions").iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -1,4 +1,4 @@
-//! The EasyTier instance that is the node.
+//! The EasyTier instance of the node.
 
 use std::{mem::ManuallyDrop, time::Duration};
 
@@ -15,16 +15,15 @@ use tokio::time;
 
 use super::listener::Listener;
 
-/// Opening the listeners takes milliseconds. The instance does not always tell when it failed.
+/// Opening the listeners takes milliseconds. An instance that fails does not always report it.
 const START_DEADLINE: Duration = Duration::from_secs(15);
 
-/// How often the instance is asked; it has nothing to wait on.
+/// The instance has no notification to wait for.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 pub struct Instance {
     requested: Vec<Listener>,
-    /// Never dropped: that waits for its threads, some of which may be in a system call. The end of the process is
-    /// the end of them all.
+    /// Never dropped, because that would wait for threads that may be blocked in a system call. They end with the process.
     instance: ManuallyDrop<NetworkInstance>,
 }
 
@@ -40,14 +39,14 @@ impl Instance {
         config.set_network_identity(NetworkIdentity::new(network_name, network_secret.expose().to_owned()));
         config.set_hostname(hostname);
         config.set_listeners(listeners.iter().map(Listener::url).collect());
-        // No RPC portal is set, so none is opened, and any number of nodes can share a machine.
+        // Without an RPC portal, any number of nodes can share a machine.
         config.set_flags(Flags {
             foreign_network_whitelist: relay_whitelist,
             no_tun: true,
-            // Nothing connects to other nodes unasked.
+            // The node opens no connections to other nodes.
             disable_p2p: true,
             disable_udp_hole_punching: true,
-            // Only the additional listener for hole punching goes; [::] can be listened at all the same.
+            // This only removes the additional listener for hole punching. Listening at [::] is possible nevertheless.
             enable_ipv6: false,
             ..Flags::default()
         });
@@ -57,8 +56,8 @@ impl Instance {
         Ok(Self { requested: listeners.to_vec(), instance: ManuallyDrop::new(instance) })
     }
 
-    /// Waits until every listener is open, and tells their real URLs, in the order they were asked for.
-    pub async fn listening(&self) -> anyhow::Result<Vec<String>> {
+    /// Waits until all listeners are open. Returns their actual URLs in the order of the requested ones.
+    pub async fn listener_urls(&self) -> anyhow::Result<Vec<String>> {
         let open = async {
             loop {
                 if let Some(info) = self.instance.get_running_info() {
@@ -78,24 +77,24 @@ impl Instance {
     }
 }
 
-/// Keeps this process from sending DNS queries. An instance looks for STUN servers on the internet however it is
-/// configured; without addresses of them it sends nothing.
+/// Prevents this process from sending DNS queries. An instance always looks up STUN servers on the internet; without their
+/// addresses it sends nothing.
 ///
 /// # Safety
 /// No other thread may be running.
 pub unsafe fn forbid_dns_queries() {
-    // Understood by glibc. Elsewhere the queries are sent.
+    // Only glibc reads this variable. On other systems the queries are sent.
     unsafe { std::env::set_var("RES_OPTIONS", "attempts:0") };
 }
 
-/// What each of the listeners became, as soon as all of them are open.
+/// The actual listener for each requested one, or `None` until all are open.
 fn opened(requested: &[Listener], info: &NetworkInstanceRunningInfo) -> Option<Vec<Listener>> {
     let events = info.events.iter().filter_map(|(_, event)| match event {
         GlobalCtxEvent::ListenerAdded(url) => url.as_str().parse().ok(),
         _ => None,
     });
-    // The launcher subscribes to the events while the instance starts, and may miss the first. This list is whole, but
-    // up to a second old.
+    // The launcher subscribes to events while the instance starts, and may miss the first ones. The list of the running node
+    // is complete, but up to a second old.
     let listed = info.my_node_info.listeners.iter().filter_map(|url| url.parse().ok());
     assign(requested, events.collect()).or_else(|| assign(requested, listed.collect()))
 }
@@ -104,9 +103,10 @@ fn assign(requested: &[Listener], mut open: Vec<Listener>) -> Option<Vec<Listene
     requested
         .iter()
         .map(|listener| {
-            // One with an open port does not take what another asked for by number.
-            let mine = |actual: &Listener| actual == listener || !requested.contains(actual) && listener.became(actual);
-            let position = open.iter().position(mine)?;
+            // A request with port 0 does not take a listener that another request names by its port.
+            let matches =
+                |actual: &Listener| actual == listener || !requested.contains(actual) && listener.matches(actual);
+            let position = open.iter().position(matches)?;
             Some(open.remove(position))
         })
         .collect()
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_come_in_the_order_they_were_asked_for() {
+    fn listeners_are_in_the_order_of_the_requested_ones() {
         let requested = listeners(&["tcp://127.0.0.1:0", "udp://127.0.0.1:0", "tcp://127.0.0.1:5000"]);
         let open = listeners(&["tcp://127.0.0.1:5000", "udp://127.0.0.1:41000", "tcp://127.0.0.1:42000"]);
         let expected = listeners(&["tcp://127.0.0.1:42000", "udp://127.0.0.1:41000", "tcp://127.0.0.1:5000"]);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn one_missing_is_not_ready() {
+    fn a_missing_listener_is_not_ready() {
         let requested = listeners(&["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"]);
         assert_eq!(assign(&requested, listeners(&["tcp://127.0.0.1:42000"])), None);
     }

@@ -1,4 +1,4 @@
-//! Where a node listens.
+//! The listeners of a node.
 
 use std::{
     fmt, io,
@@ -12,26 +12,26 @@ use easytier_probe::{PeerUrlError, Scheme};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
 use url::Url;
 
-/// A URL to listen at: one of EasyTier's own protocols, an address of this machine, and a port, 0 for any free one.
+/// A URL to listen at: a transport of EasyTier, an IP address of this machine, and a port; 0 for any free port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     scheme: Scheme,
     address: SocketAddr,
 }
 
-/// Why a text is no URL to listen at.
+/// Why a text is not a URL to listen at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenerError {
-    #[error("write it like tcp://127.0.0.1:11010, with port 0 for any free one")]
+    #[error("write it like tcp://127.0.0.1:11010, with port 0 for any free port")]
     NoUrl,
     #[error(transparent)]
     Scheme(#[from] PeerUrlError),
     #[error("a node cannot listen on {0}; use tcp, udp, ws, wss, wg or quic")]
     NoTransport(Scheme),
-    #[error("'{0}' is no IP address; name one of this machine, or 0.0.0.0 or [::] for all of them")]
+    #[error("'{0}' is not an IP address; name an address of this machine, or 0.0.0.0 or [::] for all of them")]
     NoAddress(String),
-    #[error("remove what stands beside protocol, address and port")]
-    TooMuch,
+    #[error("remove everything but protocol, address and port")]
+    ExtraParts,
 }
 
 impl FromStr for Listener {
@@ -49,10 +49,9 @@ impl FromStr for Listener {
             .trim_end_matches(']')
             .parse()
             .map_err(|_| ListenerError::NoAddress(host.to_owned()))?;
-        // A path would be the name of a device to the EasyTier crate.
-        let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.username().is_empty();
-        if !bare {
-            return Err(ListenerError::TooMuch);
+        // The EasyTier crate takes a path for the name of a network device.
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || !url.username().is_empty() {
+            return Err(ListenerError::ExtraParts);
         }
         let port = url.port().or(scheme.default_port()).ok_or(ListenerError::NoUrl)?;
         Ok(Self { scheme, address: SocketAddr::new(ip, port) })
@@ -70,44 +69,44 @@ impl Listener {
         self.to_string().parse().expect("protocol, address and port make a URL")
     }
 
-    /// Whether `actual` is what this listener became: the same, but for a port that was left open.
-    pub fn became(&self, actual: &Self) -> bool {
+    /// Whether `actual` can be the open listener for this request: it is equal, except that this one may have port 0.
+    pub fn matches(&self, actual: &Self) -> bool {
         self.scheme == actual.scheme
             && self.address.ip() == actual.address.ip()
             && (self.address.port() == 0 || self.address.port() == actual.address.port())
     }
 
-    /// Opens the very socket the node will open; it is closed when the value is dropped.
+    /// Opens the same socket that the node will open. It is closed when the value is dropped.
     fn bind(&self) -> io::Result<OwnedFd> {
-        let stream = self.scheme.is_over_tcp();
+        let is_stream = self.scheme.is_over_tcp();
         let family = if self.address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-        let socket = socket(family, if stream { SocketType::STREAM } else { SocketType::DGRAM }, None)?;
+        let socket = socket(family, if is_stream { SocketType::STREAM } else { SocketType::DGRAM }, None)?;
         if self.address.is_ipv6() {
             sockopt::set_ipv6_v6only(&socket, true)?;
         }
-        if stream {
-            // Connections of an earlier node that still linger don't take the port.
+        if is_stream {
+            // Lingering connections of an earlier node do not block the port.
             sockopt::set_socket_reuseaddr(&socket, true)?;
         }
         bind(&socket, &self.address)?;
-        if stream {
+        if is_stream {
             listen(&socket, 1)?;
         }
         Ok(socket)
     }
 }
 
-/// Fails when one of the listeners cannot be opened. The EasyTier crate would panic in a thread of its own (quic), or
-/// share the port with the other program (udp, wg), and tell nobody.
+/// Checks that all listeners can be opened. Otherwise the EasyTier crate would panic in one of its threads (quic), or share the
+/// port with another program (udp, wg), without reporting it.
 pub fn ensure_free(listeners: &[Listener]) -> anyhow::Result<()> {
-    // All are held until the last is tried, so that two that exclude each other are found as well.
-    let mut held = Vec::new();
+    // All sockets stay open until the last is tried, to find two listeners that exclude each other.
+    let mut open = Vec::new();
     for listener in listeners {
         match listener.bind() {
-            Ok(socket) => held.push(socket),
+            Ok(socket) => open.push(socket),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
-                "cannot listen at {listener}: the port is in use; stop the program that holds it, or take another \
-                 port (0 for any free one)"
+                "cannot listen at {listener}: the port is in use; stop the program that uses it, or choose another port \
+                 (0 for any free port)"
             ),
             Err(error) => bail!("cannot listen at {listener}: {error}"),
         }
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_left_out_is_the_one_of_the_protocol() {
+    fn the_default_port_is_that_of_the_protocol() {
         let canonical = |text: &str| text.parse::<Listener>().map(|listener| listener.to_string());
         assert_eq!(canonical("tcp://127.0.0.1").unwrap(), "tcp://127.0.0.1:11010");
         assert_eq!(canonical("wss://[::1]").unwrap(), "wss://[::1]:443");
@@ -129,23 +128,23 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_listened_at_is_refused_by_name() {
+    fn a_url_that_cannot_be_listened_at_is_refused() {
         let error = |text: &str| text.parse::<Listener>().unwrap_err();
         assert_eq!(error("127.0.0.1:11010"), ListenerError::NoUrl);
         assert_eq!(error("tcp:11010"), ListenerError::NoUrl);
         assert_eq!(error("srv://127.0.0.1"), ListenerError::NoTransport(Scheme::Srv));
         assert_eq!(error("tcp://localhost:1"), ListenerError::NoAddress("localhost".to_owned()));
-        assert_eq!(error("udp://127.0.0.1:1/eth0"), ListenerError::TooMuch);
+        assert_eq!(error("udp://127.0.0.1:1/eth0"), ListenerError::ExtraParts);
         assert!(matches!(error("ftp://127.0.0.1"), ListenerError::Scheme(_)));
     }
 
     #[test]
-    fn a_port_left_open_matches_any() {
+    fn port_0_matches_any_port() {
         let listener = |text: &str| text.parse::<Listener>().unwrap();
         let open = listener("tcp://127.0.0.1:0");
-        assert!(open.became(&listener("tcp://127.0.0.1:40217")));
-        assert!(!open.became(&listener("ws://127.0.0.1:40217")));
-        assert!(!open.became(&listener("tcp://127.0.0.2:40217")));
-        assert!(!listener("tcp://127.0.0.1:1").became(&listener("tcp://127.0.0.1:2")));
+        assert!(open.matches(&listener("tcp://127.0.0.1:40217")));
+        assert!(!open.matches(&listener("ws://127.0.0.1:40217")));
+        assert!(!open.matches(&listener("tcp://127.0.0.2:40217")));
+        assert!(!listener("tcp://127.0.0.1:1").matches(&listener("tcp://127.0.0.1:2")));
     }
 }

@@ -1,75 +1,75 @@
-//! What went wrong with the cycle itself, as opposed to the peers, and how it ends the command.
+//! Failures of the cycle itself, as opposed to peers, and the exit codes that they lead to.
 
 use easytier_probe::{BackendError, CycleReport, cycle::BoxError};
 
 use crate::{exit::Exit, text::printable};
 
-/// Something that a person has to know of.
+/// A failure of a part of the cycle.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
-    pub what: What,
-    pub words: String,
+    pub part: Part,
+    pub message: String,
     pub exit: Exit,
 }
 
-/// What could not be done.
+/// The part of the cycle that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum Part {
     Fetch,
     Report,
 }
 
 impl Fault {
-    fn new(what: What, words: &str, error: &BoxError) -> Self {
-        // The error may quote the backend.
-        Self { what, words: printable(&format!("{words}: {error}")), exit: exit(error) }
+    fn new(part: Part, summary: &str, error: &BoxError) -> Self {
+        // The error may quote the backend, which is untrusted.
+        Self { part, message: printable(&format!("{summary}: {error}")), exit: exit(error) }
     }
 }
 
-/// What went wrong, the first first.
+/// The failures of the cycle, in order.
 pub fn of(cycle: &CycleReport) -> Vec<Fault> {
     let mut faults = Vec::new();
     if let Some(error) = &cycle.fetch_error
-        && !is_mere_lack_of_time(cycle)
+        && !is_out_of_time(cycle)
     {
-        let what = if cycle.checked == 0 { "no peers" } else { "no more peers" };
-        faults.push(Fault::new(What::Fetch, &format!("{what} could be fetched"), error));
+        let peers = if cycle.checked == 0 { "no peers" } else { "no more peers" };
+        faults.push(Fault::new(Part::Fetch, &format!("{peers} could be fetched"), error));
     }
     if let Some(error) = &cycle.report_error
-        && !is_the_same(cycle.fetch_error.as_ref(), error)
+        && !has_same_cause(cycle.fetch_error.as_ref(), error)
     {
-        let what = match cycle.undelivered {
+        let summary = match cycle.undelivered {
             0 => "the probe's own status was not delivered",
             1 => "1 result was not delivered",
             n => &format!("{n} results were not delivered"),
         };
-        faults.push(Fault::new(What::Report, what, error));
+        faults.push(Fault::new(Part::Report, summary, error));
     }
     faults
 }
 
-/// How the command ends, if something went wrong. What is wrong with the configuration goes before the rest, because
-/// waiting does not mend it.
-pub fn worst(faults: &[Fault]) -> Option<Exit> {
+/// The exit code of the command, if there is a failure. A wrong configuration takes precedence, because trying again does not
+/// help.
+pub fn exit_of(faults: &[Fault]) -> Option<Exit> {
     let any = |exit| faults.iter().any(|fault| fault.exit == exit).then_some(exit);
     any(Exit::Misconfigured).or_else(|| any(Exit::BackendUnreachable))
 }
 
-/// Whether the checks took the time that the rest of the listing would have needed: no fault of the backend's.
-pub fn is_mere_lack_of_time(cycle: &CycleReport) -> bool {
+/// Whether the listing is incomplete because the checks took all the time. This is not a failure of the backend.
+pub fn is_out_of_time(cycle: &CycleReport) -> bool {
     cycle.checked > 0 && cycle.fetch_error.as_ref().is_some_and(|error| !error.is::<BackendError>())
 }
 
 fn exit(error: &BoxError) -> Exit {
     match error.downcast_ref::<BackendError>() {
         Some(error) if !error.is_unreachable() => Exit::Misconfigured,
-        // What is no error of the backend's is that the time was over.
+        // Any other error is a timeout of the cycle.
         _ => Exit::BackendUnreachable,
     }
 }
 
-/// Whether the second error says nothing that the first has not: who has no credentials is told so once.
-fn is_the_same(first: Option<&BoxError>, second: &BoxError) -> bool {
+/// Whether the second error repeats the first, so that wrong credentials or an unreachable backend are reported once.
+fn has_same_cause(first: Option<&BoxError>, second: &BoxError) -> bool {
     let kind = |error: &BoxError| {
         let error = error.downcast_ref::<BackendError>()?;
         Some((error.is_unauthorized(), error.is_unreachable()))

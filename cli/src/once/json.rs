@@ -1,17 +1,15 @@
-//! Results for programs.
+//! The outcome of a cycle as JSON.
 
 use std::io::{self, Write};
 
 use super::Outcome;
+use crate::results::json;
 
-/// `{"cycle": {…}, "peers": [{…}, …]}`, a peer a line.
+/// Writes `{"cycle": {…}, "peers": [{…}, …]}`, with one line per peer.
 pub fn write(out: &mut impl Write, Outcome { cycle, peers, .. }: &Outcome) -> io::Result<()> {
     out.write_all(b"{\"cycle\": ")?;
     serde_json::to_writer(&mut *out, cycle)?;
-    out.write_all(b",\n\"peers\": [")?;
-    for (index, peer) in peers.iter().enumerate() {
-        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *out, &peer.report)?;
-    }
-    out.write_all(b"\n]}\n")
+    out.write_all(b",\n\"peers\": ")?;
+    json::write_array(out, peers)?;
+    out.write_all(b"}\n")
 }

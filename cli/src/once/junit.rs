@@ -1,4 +1,4 @@
-//! Results as CI servers show tests.
+//! The outcome of a cycle as JUnit XML, for CI servers.
 
 use std::{io::Write, time::Duration};
 
@@ -7,18 +7,18 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
     Outcome,
-    faults::{self, Fault, What},
+    faults::{self, Fault, Part},
 };
 use crate::results::{Checked, words};
 
-/// A test case a peer, which fails when the peer is offline and is skipped when nothing is known about it; and one for
-/// each part of the cycle itself that went wrong.
+/// Writes a test case for each peer, which fails if the peer is offline and is skipped if its status is unknown; and one for
+/// each part of the cycle that failed.
 pub fn write(out: &mut impl Write, Outcome { cycle, peers, .. }: &Outcome) -> anyhow::Result<()> {
     let took = Duration::from_secs_f64(cycle.duration_ms / 1000.0);
     let mut suite = TestSuite::new("EasyTier nodes");
     suite.set_timestamp(cycle.started_at).set_time(took);
     suite.add_test_cases(peers.iter().map(test_case));
-    suite.add_test_cases(faults::of(cycle).iter().map(broken_part));
+    suite.add_test_cases(faults::of(cycle).iter().map(failed_part));
 
     let mut report = Report::new("easytier-uptime");
     report.set_uuid(cycle.cycle_id).set_timestamp(cycle.started_at).set_time(took).add_test_suite(suite);
@@ -31,7 +31,7 @@ fn test_case(peer: &Checked) -> TestCase {
     let mut status = match result.status {
         Status::Online => TestCaseStatus::success(),
         Status::Offline => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Status::Unknown => TestCaseStatus::skipped(),
+        _ => TestCaseStatus::skipped(),
     };
     if let Some(problem) = words::problem(result) {
         status.set_message(problem);
@@ -44,12 +44,12 @@ fn test_case(peer: &Checked) -> TestCase {
     case
 }
 
-fn broken_part(fault: &Fault) -> TestCase {
+fn failed_part(fault: &Fault) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_message(fault.words.as_str());
-    let name = match fault.what {
-        What::Fetch => "the backend lists its peers",
-        What::Report => "the backend takes the results",
+    status.set_message(fault.message.as_str());
+    let name = match fault.part {
+        Part::Fetch => "the backend lists its peers",
+        Part::Report => "the backend accepts the results",
     };
     let mut case = TestCase::new(name, status);
     case.set_classname("easytier.cycle");

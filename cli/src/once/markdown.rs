@@ -1,4 +1,4 @@
-//! Results for a web page: a job's summary, an issue, a comment.
+//! The outcome of a cycle as Markdown, for a job summary, an issue or a comment.
 
 use std::io::{self, Write};
 
@@ -10,16 +10,16 @@ use crate::{
     text::printable,
 };
 
-/// The most rows. A page of GitHub's takes a mebibyte, and nobody reads more.
+/// The maximum number of rows. GitHub limits a summary to 1 MiB.
 const MAX_ROWS: usize = 1000;
 
 const HEADINGS: [&str; 6] = ["status", "peer", "latency", "version", "host name", "problem"];
 
-/// The cycle in a few lines, and a table with those first that are not online.
+/// Writes the summary of the cycle, and a table that begins with the peers that are not online.
 pub fn write(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     writeln!(out, "### EasyTier nodes\n")?;
     for fault in faults::of(&outcome.cycle) {
-        writeln!(out, "**error**: {}\n", code(&fault.words))?;
+        writeln!(out, "**error**: {}\n", code(&fault.message))?;
     }
     summary::lines(outcome).iter().try_for_each(|line| writeln!(out, "{line}  "))?;
     if outcome.peers.is_empty() {
@@ -27,11 +27,10 @@ pub fn write(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     }
     writeln!(out, "\n| {} |\n|{}", HEADINGS.join(" | "), " --- |".repeat(HEADINGS.len()))?;
     let mut peers: Vec<&Checked> = outcome.peers.iter().collect();
-    // The sort keeps the order of what is alike.
     peers.sort_by_key(|peer| match peer.report.result.status {
         Status::Offline => 0,
-        Status::Unknown => 1,
         Status::Online => 2,
+        _ => 1,
     });
     for peer in peers.iter().take(MAX_ROWS) {
         writeln!(out, "| {} |", cells(peer).join(" | "))?;
@@ -47,7 +46,7 @@ fn cells(peer: &Checked) -> [String; HEADINGS.len()] {
     let mark = match result.status {
         Status::Online => "🟢",
         Status::Offline => "🔴",
-        Status::Unknown => "🟡",
+        _ => "🟡",
     };
     [
         format!("{mark} {}", result.status.as_str()),
@@ -59,8 +58,8 @@ fn cells(peer: &Checked) -> [String; HEADINGS.len()] {
     ]
 }
 
-/// A code span, in which no text can become a link, HTML or markup of any kind. In a table a `|` ends the cell even
-/// there, unless a backslash is before it that is not itself escaped.
+/// A code span, in which text is not interpreted as a link, HTML or other markup. In a table, `|` must be escaped even in a
+/// code span, and so must the backslash.
 fn code(text: &str) -> String {
     let text = printable(text).replace('`', "'").replace('\\', "\\\\").replace('|', "\\|");
     match text.trim() {

@@ -1,4 +1,4 @@
-//! Where results are written to.
+//! Writes the results to standard output, a file, and the summary of GitHub Actions.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use super::{Format, Outcome, json, junit, markdown, text};
 
-/// GitHub Actions names here the file whose Markdown it shows on the page of the run.
+/// On GitHub Actions this variable names a file for Markdown that is shown on the page of the run.
 const STEP_SUMMARY_VARIABLE: &str = "GITHUB_STEP_SUMMARY";
 
 pub enum Output {
@@ -20,7 +20,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Makes sure that the results can be written.
+    /// Opens the file at `path`, or standard output.
     pub fn open(path: Option<PathBuf>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::Stdout) };
         let file = File::create(&path).with_context(|| format!("cannot write to '{}'", path.display()))?;
@@ -53,7 +53,7 @@ fn write(out: &mut impl Write, outcome: &Outcome, format: Format) -> anyhow::Res
     Ok(out.flush()?)
 }
 
-/// Shows the results on the page of the run, where this runs on GitHub Actions.
+/// On GitHub Actions, appends the results to the page of the run.
 pub fn append_to_step_summary(outcome: &Outcome) -> anyhow::Result<()> {
     let Some(path) = std::env::var_os(STEP_SUMMARY_VARIABLE).filter(|path| !path.is_empty()) else { return Ok(()) };
     let append = || -> io::Result<()> {

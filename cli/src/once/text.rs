@@ -1,11 +1,11 @@
-//! Results for a terminal or a mail.
+//! The outcome of a cycle as plain text.
 
 use std::io::{self, Write};
 
 use super::{Outcome, summary};
 use crate::results::table;
 
-/// The table, and below it the cycle in a few lines. It carries colours.
+/// Writes the table of results and the summary of the cycle, with colours.
 pub fn write(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     if !outcome.peers.is_empty() {
         writeln!(out, "{}\n", table::of(&outcome.peers))?;

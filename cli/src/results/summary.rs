@@ -1,4 +1,4 @@
-//! All results in a line.
+//! A summary of all results in one line.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub fn line(statuses: impl Iterator<Item = Status>, took: Duration) -> String {
         match status {
             Status::Online => online += 1,
             Status::Offline => offline += 1,
-            Status::Unknown => unknown += 1,
+            _ => unknown += 1,
         }
     }
     let peers = online + offline + unknown;

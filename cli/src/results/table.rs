@@ -1,12 +1,15 @@
-//! Results for people.
+//! Results as a table.
 
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color};
 use easytier_probe::Status;
 
 use super::{Checked, words};
-use crate::text::printable;
+use crate::{
+    print::{plain_table, without_borders},
+    text::printable,
+};
 
-/// A column: its heading, and what stands in it for a peer, if anything.
+/// A column: its heading, and its content for a peer.
 type Column = (&'static str, fn(&Checked) -> Option<String>);
 
 const COLUMNS: [Column; 8] = [
@@ -20,16 +23,13 @@ const COLUMNS: [Column; 8] = [
     ("PROBLEM", |peer| words::problem(&peer.report.result)),
 ];
 
-/// A row for each peer, in order, without the columns that nobody fills. It carries colours; who prints it takes them
-/// out where they do not belong.
+/// A row for each peer, in order, without empty columns. The text has colours, which the stream it is printed to may strip.
 pub fn of(peers: &[Checked]) -> String {
     let columns: Vec<&Column> =
         COLUMNS.iter().filter(|(_, content)| peers.iter().any(|peer| content(peer).is_some())).collect();
 
-    let mut table = Table::new();
-    // Lines too long for the terminal are left to it: columns squeezed into its width are harder to read, and cannot
-    // be copied or searched.
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).enforce_styling();
+    let mut table = plain_table();
+    table.enforce_styling();
     table.set_header(columns.iter().map(|(heading, _)| heading));
     for peer in peers {
         table.add_row(columns.iter().map(|(heading, content)| {
@@ -37,16 +37,13 @@ pub fn of(peers: &[Checked]) -> String {
             if *heading == "STATUS" { cell.fg(color(peer.report.result.status)) } else { cell }
         }));
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.trim_fmt()
+    without_borders(table)
 }
 
 fn color(status: Status) -> Color {
     match status {
         Status::Online => Color::DarkGreen,
         Status::Offline => Color::DarkRed,
-        Status::Unknown => Color::DarkYellow,
+        _ => Color::DarkYellow,
     }
 }

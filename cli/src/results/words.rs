@@ -1,22 +1,22 @@
-//! Figures and verdicts in words.
+//! Results, times and shares as text for people.
 
 use anstyle::{AnsiColor, Style};
 use easytier_probe::{CheckReport, CheckResult, FailureCode, PeerUrl, Stage, Status};
 
 use crate::text::printable;
 
-/// The status in its colour, padded to the longest of them.
-pub fn colored_status(of: Status) -> String {
-    let color = match of {
+/// The status in its colour, padded to the same width.
+pub fn colored_status(status: Status) -> String {
+    let color = match status {
         Status::Online => AnsiColor::Green,
         Status::Offline => AnsiColor::Red,
-        Status::Unknown => AnsiColor::Yellow,
+        _ => AnsiColor::Yellow,
     };
     let style = Style::new().fg_color(Some(color.into()));
-    format!("{style}{:<7}{style:#}", of.as_str())
+    format!("{style}{:<7}{style:#}", status.as_str())
 }
 
-/// What a person knows the peer by: its name where it has one, and its URL.
+/// The peer's URL, after its name if it has one.
 pub fn peer(name: Option<&str>, url: &PeerUrl) -> String {
     match name {
         Some(name) => printable(&format!("{name} ({url})")),
@@ -24,7 +24,7 @@ pub fn peer(name: Option<&str>, url: &PeerUrl) -> String {
     }
 }
 
-/// A time in milliseconds, with as many digits as tell something.
+/// A time in milliseconds with three significant digits, or all digits before the point.
 pub fn millis(ms: f64) -> String {
     match ms {
         ..10.0 => format!("{ms:.2} ms"),
@@ -33,17 +33,17 @@ pub fn millis(ms: f64) -> String {
     }
 }
 
-/// A share of one, in percent.
+/// A share, from 0 to 1, in percent.
 pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// What went wrong, at which stage, for people and with the code to look up; `None` when nothing did.
+/// Why the check failed; `None` if it did not.
 pub fn problem(result: &CheckResult) -> Option<String> {
     Some(failure(result.stage, result.error?, result.message.as_deref()))
 }
 
-/// A failure, at its stage, for people and with the code to look up.
+/// A failure: the stage, the message and the code.
 pub fn failure(stage: Stage, code: FailureCode, message: Option<&str>) -> String {
     match message {
         Some(message) => format!("{stage}: {} [{code}]", printable(message)),
@@ -51,7 +51,7 @@ pub fn failure(stage: Stage, code: FailureCode, message: Option<&str>) -> String
     }
 }
 
-/// The latency, and the loss where there was one, or what went wrong.
+/// The latency, the share of lost pings if there are any, and why the check failed.
 pub fn outcome(report: &CheckReport) -> String {
     let latency = report.latency.map(|latency| match latency.loss {
         0.0 => millis(latency.median_ms),
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_three_digits() {
+    fn times_have_three_significant_digits() {
         assert_eq!(millis(0.1234), "0.12 ms");
         assert_eq!(millis(12.345), "12.3 ms");
         assert_eq!(millis(1234.5), "1234 ms");

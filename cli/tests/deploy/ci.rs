@@ -1,13 +1,13 @@
-//! The GitHub action, the workflow that shows how to use it, and the line for cron.
+//! The GitHub action, the workflows, and the line for cron.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path, process::Command};
 
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 use serde_json::Value;
 
 use crate::{
     program::{assert_command, assert_setting, flags_of},
-    read,
+    read, root, tool,
 };
 
 fn yaml(path: &str) -> Value {
@@ -34,6 +34,26 @@ fn the_action_runs_what_there_is() {
     let text = read("action.yml");
     let used = text.split("${{ inputs.").skip(1).map(|rest| rest.split(' ').next().unwrap());
     assert_eq!(keys(&action["inputs"]), used.collect());
+}
+
+/// The linter knows the syntax of workflows, the contexts of expressions, and which of them strangers can write.
+#[test]
+fn actionlint_has_nothing_to_say_about_the_workflows() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
+    tool::assert_silent(Command::new(root().join("tools/check-workflows")).env("CARGO_TARGET_DIR", target));
+}
+
+#[test]
+fn the_own_workflow_pins_its_actions_and_may_only_read() {
+    let workflow = yaml(".github/workflows/ci.yml");
+    assert_eq!(workflow["permissions"], serde_json::json!({"contents": "read"}));
+    let jobs = workflow["jobs"].as_object().unwrap();
+    let steps: Vec<&Value> = jobs.values().flat_map(|job| job["steps"].as_array().unwrap()).collect();
+    for action in steps.iter().filter_map(|step| step["uses"].as_str()) {
+        let (_, version) = action.split_once('@').unwrap();
+        assert!(version.len() == 40 && version.chars().all(|c| c.is_ascii_hexdigit()), "{action} is not pinned");
+    }
+    assert!(steps.iter().any(|step| step["run"].as_str().is_some_and(|run| run.ends_with(" .ci/run"))));
 }
 
 #[test]

@@ -3,13 +3,14 @@
 #[path = "../../../tests/support/node.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 pub mod node;
-#[path = "../../../hub/tests/support/postgres.rs"]
+#[path = "../../../store/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use easytier_probe::{Scheme, config::Setting};
+use easytier_probe::Scheme;
+use easytier_uptime_config::Setting;
 use node::NodeOptions;
 use serde_json::{Map, Value};
 use url::Url;

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use easytier_probe::{Scheme, config::Setting};
+use easytier_probe::Scheme;
+use easytier_uptime_config::Setting;
 
 use crate::{
     compose::node::NodeOptions,
@@ -139,8 +140,9 @@ fn anchor(heading: &str) -> String {
 /// All of our own code, with the texts in one line that it has in several.
 fn sources() -> String {
     let mut text = String::new();
-    let mut waiting: Vec<PathBuf> =
-        ["src", "hub/src", "scheduler/src", "cli/src"].map(|folder| root().join(folder)).into();
+    let mut waiting: Vec<PathBuf> = ["src", "config/src", "store/src", "hub/src", "scheduler/src", "cli/src"]
+        .map(|folder| root().join(folder))
+        .into();
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
             waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment},
@@ -267,7 +267,7 @@ fn a_cycle_ends_before_its_job_is_ended() {
     let args = job.template.spec.unwrap().containers[0].args.clone().unwrap();
     let seconds = |flag: &str| {
         let position = args.iter().position(|arg| arg == flag).unwrap();
-        easytier_probe::duration::parse_positive(&args[position + 1]).unwrap().as_secs() as i64
+        easytier_uptime_config::duration::parse_positive(&args[position + 1]).unwrap().as_secs() as i64
     };
     let deadline = job.active_deadline_seconds.unwrap();
     assert!(seconds("--budget") < deadline && deadline < seconds("--check-interval"));

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use easytier_probe::config::Setting;
+use easytier_uptime_config::Setting;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_easytier-uptime");
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rand::Rng;
+use rand::RngExt;
 use tokio::task::yield_now;
 
 use crate::{
@@ -58,7 +58,7 @@ async fn a_database_that_stalls_makes_the_hub_refuse_and_lose_nothing() {
         wire.become_(then).await;
         wire.become_(Condition::Whole).await;
         senders.while_sending(await_health(&hub)).await;
-        senders.while_sending(progress.acknowledged.more(rng.gen_range(1..20))).await;
+        senders.while_sending(progress.acknowledged.more(rng.random_range(1..20))).await;
     }
     assert_complete(&hub, &mut witness, &mut senders).await;
 }

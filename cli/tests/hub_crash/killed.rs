@@ -1,6 +1,6 @@
 //! Hubs are killed at random moments while results come in.
 
-use rand::Rng;
+use rand::RngExt;
 
 use crate::{
     database::Database,
@@ -39,7 +39,7 @@ async fn kill_again_and_again(mut place: Place, database: Database, kills: usize
     for _ in 0..kills {
         senders.await_random_moment(&mut rng).await;
         drop(hub);
-        if rng.gen_bool(0.25) {
+        if rng.random_bool(0.25) {
             place.kill_a_starting_hub(place.start_took, &mut rng).await;
         }
         witness.database.await_end_of_the_dead().await;

@@ -8,7 +8,7 @@
 //! loss of power, after which only that is there which had reached the disk: that is left to SQLite's
 //! `synchronous=FULL` and to PostgreSQL's own `fsync`.
 
-#[path = "../../../hub/tests/support/postgres.rs"]
+#[path = "../../../store/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;
 #[path = "../support/hub.rs"]

@@ -11,7 +11,7 @@ use easytier_probe::{
     backend::{Backend, BackendConfig, ClaimRequest},
 };
 use easytier_uptime_hub::time::Timestamp;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
@@ -71,7 +71,7 @@ impl Claimer {
 
     async fn run(mut self, rounds: usize) {
         for _ in 0..rounds {
-            if self.random.gen_bool(0.2) {
+            if self.random.random_bool(0.2) {
                 let page = self.backend.peers_page(None, Instant::now() + DEADLINE).await.unwrap();
                 assert_eq!((page.peers.len(), page.next.is_none()), (PEERS, true), "the listing is whole");
             }
@@ -79,14 +79,14 @@ impl Claimer {
             if peers.is_empty() {
                 continue;
             }
-            tokio::time::sleep(Duration::from_millis(self.random.gen_range(0..20))).await;
+            tokio::time::sleep(Duration::from_millis(self.random.random_range(0..20))).await;
             self.report(&peers).await;
             self.shared.rounds.add();
         }
     }
 
     async fn claim(&mut self) -> Vec<i64> {
-        let wanted = ClaimRequest { count: self.random.gen_range(1..=6), interval: INTERVAL, lease: LEASE };
+        let wanted = ClaimRequest { count: self.random.random_range(1..=6), interval: INTERVAL, lease: LEASE };
         let claim = self.backend.claim(wanted, Instant::now() + DEADLINE).await.unwrap();
         let until = Timestamp::from(claim.lease_expires_at.expect("a lease ends"));
         let peers: Vec<i64> = claim.peers.iter().map(|Peer { id, .. }| *id).collect();
@@ -149,15 +149,15 @@ async fn when_one_of_two_hubs_is_killed_the_other_takes_everything_and_gives_no_
         let mut claimers = JoinSet::new();
         for nth in 0..CLAIMERS {
             let hubs = if nth % 2 == 0 { [&victim, &survivor] } else { [&survivor, &victim] };
-            let random = StdRng::from_rng(&mut rng).unwrap();
+            let random = StdRng::from_rng(&mut rng);
             let claimer = Claimer::new(hubs, &tokens[nth % tokens.len()], Arc::clone(&shared), random);
             claimers.spawn(claimer.run(20));
         }
         tokio::select! {
-            () = shared.rounds.more(rng.gen_range(1..=MOST_CLAIMS)) => {}
+            () = shared.rounds.more(rng.random_range(1..=MOST_CLAIMS)) => {}
             () = all_end(&mut claimers) => panic!("the claimers ended before the hub was killed"),
         }
-        pass(Duration::from_millis(20).mul_f64(rng.gen_range(0.0..1.0))).await;
+        pass(Duration::from_millis(20).mul_f64(rng.random_range(0.0..1.0))).await;
         drop(victim);
         timeout(DEADLINE, all_end(&mut claimers)).await.expect("the claimers go on with the other hub");
     }

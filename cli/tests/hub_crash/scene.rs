@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 use tokio::{
     sync::watch,
@@ -90,7 +90,7 @@ impl Place {
     pub async fn kill_a_starting_hub(&self, took: Duration, rng: &mut StdRng) {
         let mut child =
             command(self.folder.path(), &["hub"], &self.variables()).env("SERVER_PORT", "0").spawn().unwrap();
-        pass(took.mul_f64(rng.gen_range(0.0..1.0))).await;
+        pass(took.mul_f64(rng.random_range(0.0..1.0))).await;
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -143,7 +143,7 @@ impl Senders {
         let mut tasks = JoinSet::new();
         for token in tokens.iter().flat_map(|token| [token, token]) {
             let (ledger, progress) = (Arc::clone(&ledger), Arc::clone(&progress));
-            let random = StdRng::from_rng(&mut *rng).unwrap();
+            let random = StdRng::from_rng(rng);
             let sender = Sender::new(target.subscribe(), token.clone(), PEERS, ledger, progress, troubles, random);
             tasks.spawn(sender.run());
         }
@@ -161,8 +161,8 @@ impl Senders {
     /// Waits for a moment that nobody knows: after some steps of the senders, and a part of the time of a request.
     pub async fn await_random_moment(&mut self, rng: &mut StdRng) {
         let progress = Arc::clone(&self.progress);
-        self.while_sending(progress.steps.more(rng.gen_range(1..=MOST_STEPS))).await;
-        pass(progress.took().mul_f64(rng.gen_range(0.0..1.0))).await;
+        self.while_sending(progress.steps.more(rng.random_range(1..=MOST_STEPS))).await;
+        pass(progress.took().mul_f64(rng.random_range(0.0..1.0))).await;
     }
 
     /// Tells the senders which hub there is now.

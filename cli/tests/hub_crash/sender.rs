@@ -6,7 +6,7 @@ use std::{
 };
 
 use easytier_uptime_hub::time::Timestamp;
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -146,20 +146,20 @@ impl Sender {
 
     /// New results, of which the ledger knows before the hub does.
     fn make(&mut self) -> Batch {
-        let count = self.random.gen_range(1..=MOST_RESULTS);
+        let count = self.random.random_range(1..=MOST_RESULTS);
         let mut batch = Batch { results: Vec::new(), ids: Vec::new(), accepted: 0 };
         for _ in 0..count {
             let id = Uuid::now_v7();
-            let peer = self.random.gen_range(1..=self.peers) as i64;
-            let checks = self.random.gen_range(1..=5);
-            let healthy = self.random.gen_range(0..=checks);
+            let peer = self.random.random_range(1..=self.peers) as i64;
+            let checks = self.random.random_range(1..=5);
+            let healthy = self.random.random_range(0..=checks);
             let figures = Figures { results: 1, checks, healthy };
             self.ledger.entries().made.insert(id, Made { peer, figures });
             batch.ids.push(id);
             batch.results.push(json!({
                 "id": id,
                 "peer_id": peer,
-                "checked_at": Timestamp::now() - Duration::from_secs(self.random.gen_range(0..OLDEST)),
+                "checked_at": Timestamp::now() - Duration::from_secs(self.random.random_range(0..OLDEST)),
                 "checks": checks,
                 "healthy": healthy,
                 "status": if healthy > 0 { "Online" } else { "Offline" },
@@ -172,7 +172,7 @@ impl Sender {
 
     /// Sends a batch, now and then twice at the same time: a probe that lost its patience does that.
     async fn deliver(&mut self, url: &str, batch: &mut Batch) -> Outcome {
-        let outcomes = match self.random.gen_bool(0.125) {
+        let outcomes = match self.random.random_bool(0.125) {
             false => vec![self.post(url, batch).await],
             true => {
                 let (first, second) = tokio::join!(self.post(url, batch), self.post(url, batch));

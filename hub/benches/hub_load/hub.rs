@@ -2,13 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use easytier_probe::{AddressPolicy, CheckOptions, Checker, Secret};
-use easytier_uptime_hub::{
-    api::{self, ApiOptions},
-    store::Store,
-    time::Timestamp,
-    upkeep::upkeep,
-};
+use easytier_probe::{AddressPolicy, CheckOptions, Checker};
+use easytier_uptime_hub::{WebOptions, store::Store, time::Timestamp, upkeep::upkeep};
 use futures::FutureExt;
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -83,11 +78,10 @@ pub fn serve(arguments: &[String]) {
     runtime.block_on(async {
         let store = Store::open(options, Timestamp::now()).await.expect("the database opens");
         let checker = Checker::new(CheckOptions { addresses: AddressPolicy::PUBLIC_ONLY, ..CheckOptions::default() });
-        let options = ApiOptions { trusted_proxies: Vec::new(), session_key: Secret::from("of a throw-away hub") };
-        let router = api::router(store.clone(), checker, options);
+        let router = easytier_uptime_hub::router(store.clone(), checker, WebOptions::default(), None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         role::say(listener.local_addr().expect("bound"));
-        let serving = api::serve(listener, router, stopped.clone(), Duration::from_secs(10));
+        let serving = easytier_uptime_hub::serve(listener, router, stopped.clone(), Duration::from_secs(10));
         let (served, ()) = tokio::join!(serving, upkeep(store.clone(), stopped));
         served.expect("it serves");
         store.close().await;

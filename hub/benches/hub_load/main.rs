@@ -13,7 +13,7 @@ mod hub;
 mod ingest;
 mod list;
 mod load;
-#[path = "../../tests/support/postgres.rs"]
+#[path = "../../../store/tests/support/postgres.rs"]
 mod postgres;
 #[path = "../../../benches/support/role.rs"]
 mod role;

@@ -21,7 +21,7 @@ impl<S: Subscriber> Layer<S> for Counter {
 }
 
 fn is_of_a_transaction(metadata: &Metadata<'_>) -> bool {
-    metadata.target() == "easytier_uptime_hub::store::ingest::queue" && *metadata.level() == Level::DEBUG
+    metadata.target() == "easytier_uptime_store::store::ingest::queue" && *metadata.level() == Level::DEBUG
 }
 
 /// Counts from now on.

@@ -2,26 +2,28 @@
 
 use axum::extract::{Request, State};
 use easytier_probe::Secret;
+use easytier_uptime_monitor::{
+    Refusal,
+    envelope::{Answer, BackendDone, BackendEnvelope, BackendRefusal},
+    input::{self, Body, Path},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    App,
-    auth::{Insider, ProbeCaller, Registrant, own_region},
-    error::{Answer, BackendDone, BackendEnvelope, BackendRefusal, Refusal},
-    input::{self, Body, Path},
-    server_id::ServerId,
-};
+use super::server_id::ServerId;
 use crate::{
-    model::{self, Presence, ProbeIdentity},
+    model::{self, Presence},
+    service::{self, Registry, ServiceError, check_server_id},
     store::Store,
     time::Timestamp,
+    web::{App, Insider, ProbeCaller, RegistrantCaller},
 };
 
-/// The longest address and version, in characters.
+/// The longest address, in characters.
 const MAX_HOST: usize = 255;
+/// The longest version, in characters.
 const MAX_VERSION: usize = 64;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -32,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(unregister))
 }
 
-/// A probe about itself, when it starts.
+/// What a probe reports about itself when it starts.
 #[derive(Debug, Deserialize, ToSchema)]
 struct Registration {
     server_id: ServerId,
@@ -42,7 +44,7 @@ struct Registration {
     #[serde(default, deserialize_with = "input::whole_number")]
     #[schema(maximum = 65535)]
     port: Option<u16>,
-    /// Of an enrollment the key's region, or `default`, where it is missing; else the token's own.
+    /// With an enrollment key it defaults to the key's region, or to `default`; with a node token to the token's region.
     #[schema(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
     #[schema(max_length = 64)]
@@ -52,18 +54,18 @@ struct Registration {
     system: Option<Value>,
 }
 
-/// As whom the probe is registered.
+/// How the probe is registered.
 #[derive(Debug, Serialize, ToSchema)]
 struct Registered {
     server_id: String,
     region: String,
-    /// Shown this once, to an enrollment key.
+    /// Returned once, for an enrollment key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     node_token: Option<Secret>,
 }
 
-/// A probe starts.
+/// Registers a probe when it starts.
 ///
 /// An enrollment key gets a node token for a `server_id` that is not registered yet; a probe registers itself again with
 /// its own token and keeps its history.
@@ -85,48 +87,37 @@ struct Registered {
     ),
 )]
 async fn register(
-    State(store): State<Store>,
-    registrant: Registrant,
+    State(registry): State<Registry>,
+    RegistrantCaller(registrant): RegistrantCaller,
     Body(sent): Body<Registration>,
 ) -> Answer<BackendEnvelope<Registered>> {
     let server_id = sent.server_id.as_str().to_owned();
     let region = input::region("region", sent.region.as_deref())?;
-    let registration = parse(sent)?;
-    let now = Timestamp::now();
-    let registered = match registrant {
-        Registrant::Probe(probe) => {
-            own_region(&probe, region.as_ref())?;
-            store.register_probe(&probe, &server_id, &registration, now).await?;
-            Registered { server_id, region: probe.region.into(), node_token: None }
-        }
-        Registrant::Enrollment { region: only } => {
-            if let (Some(only), Some(asked)) = (&only, &region)
-                && only != asked
-            {
-                return Err(Refusal::forbidden(format!("the enrollment key is for the region '{only}'")));
-            }
-            let region = region.or_else(|| only.clone()).unwrap_or_default();
-            let (probe, issued) = store.enroll_probe(only.as_ref(), &server_id, &region, &registration, now).await?;
-            Registered { server_id: probe.server_id, region: region.into(), node_token: Some(issued.token) }
-        }
-    };
-    Ok(BackendEnvelope::of(registered))
+    let registered = registry.register(registrant, server_id, region, &parse(sent)?).await?;
+    Ok(BackendEnvelope::of(registered.into()))
+}
+
+impl From<service::Registered> for Registered {
+    fn from(registered: service::Registered) -> Self {
+        let service::Registered { server_id, region, node_token } = registered;
+        Self { server_id, region: region.into(), node_token }
+    }
 }
 
 fn parse(sent: Registration) -> Result<model::Registration, Refusal> {
-    for (name, text, most) in [("host", &sent.host, MAX_HOST), ("version", &sent.version, MAX_VERSION)] {
-        if text.as_ref().is_some_and(|text| text.chars().count() > most) {
-            return Err(Refusal::bad_request(format!("{name}: at most {most} characters")));
+    for (name, text, max) in [("host", &sent.host, MAX_HOST), ("version", &sent.version, MAX_VERSION)] {
+        if text.as_ref().is_some_and(|text| text.chars().count() > max) {
+            return Err(Refusal::bad_request(format!("{name}: at most {max} characters")));
         }
     }
     for (name, value) in [("capabilities", &sent.capabilities), ("system", &sent.system)] {
-        value.as_ref().map_or(Ok(()), |value| input::small(name, value))?;
+        value.as_ref().map_or(Ok(()), |value| input::check_size(name, value))?;
     }
     let Registration { host, port, version, capabilities, system, .. } = sent;
     Ok(model::Registration { host, port, version, capabilities, system })
 }
 
-/// A probe is there. The body, which may be missing, is kept as it is: counters of peers, of results that wait, of the
+/// A sign of life of a probe. The body, which is optional, is stored as it is: counters of peers, of queued results, of the
 /// last cycle.
 #[utoipa::path(
     post,
@@ -146,23 +137,23 @@ fn parse(sent: Registration) -> Result<model::Registration, Refusal> {
     ),
 )]
 async fn heartbeat(
-    State(store): State<Store>,
+    State(registry): State<Registry>,
     ProbeCaller(probe): ProbeCaller,
     Path(server_id): Path<String>,
     request: Request,
 ) -> Answer<BackendEnvelope<()>> {
-    own_server_id(&probe, &server_id)?;
+    check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
     let body = input::read(request).await?;
     let counters: Option<Value> = match input::text(&body)?.trim() {
         "" => None,
         text => input::parse_any(text)?,
     };
-    counters.as_ref().map_or(Ok(()), |counters| input::small("the body", counters))?;
-    store.heartbeat(&probe, counters.as_ref(), Timestamp::now()).await?;
+    counters.as_ref().map_or(Ok(()), |counters| input::check_size("the body", counters))?;
+    registry.heartbeat(&probe, counters.as_ref()).await?;
     Ok(BackendEnvelope::done())
 }
 
-/// A probe stops. Its history stays.
+/// Marks a probe as offline when it stops. Its history stays.
 #[utoipa::path(
     delete,
     path = "/api/discovery/unregister/{server_id}",
@@ -177,23 +168,16 @@ async fn heartbeat(
     ),
 )]
 async fn unregister(
-    State(store): State<Store>,
+    State(registry): State<Registry>,
     ProbeCaller(probe): ProbeCaller,
     Path(server_id): Path<String>,
 ) -> Answer<BackendEnvelope<()>> {
-    own_server_id(&probe, &server_id)?;
-    store.unregister_probe(&probe, Timestamp::now()).await?;
+    check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
+    registry.unregister(&probe).await?;
     Ok(BackendEnvelope::done())
 }
 
-fn own_server_id(probe: &ProbeIdentity, named: &str) -> Result<(), Refusal> {
-    if probe.server_id != named {
-        return Err(Refusal::forbidden("the node token is for another server_id"));
-    }
-    Ok(())
-}
-
-/// Every probe that was ever heard from.
+/// Every probe that ever reported.
 #[derive(Debug, Serialize, ToSchema)]
 struct Servers {
     servers: Vec<Server>,
@@ -212,15 +196,15 @@ struct Server {
     version: Option<String>,
     capabilities: Option<Value>,
     system: Option<Value>,
-    /// Of its last report about itself.
+    /// From its last report about itself.
     metadata: Option<Value>,
-    /// Of its last heartbeat.
+    /// From its last heartbeat.
     counters: Option<Value>,
-    /// The median round trip to the peers that it found healthy, in milliseconds.
+    /// The median round trip to its healthy peers, in milliseconds.
     response_time: Option<f64>,
     /// Seconds between its checks of a peer.
     check_interval: Option<u64>,
-    /// Of the listing that it fetched last.
+    /// The version of the listing that it fetched last.
     config_version: Option<i64>,
     #[schema(value_type = String, format = DateTime)]
     registered_at: Timestamp,

@@ -1,9 +1,9 @@
-//! The name that a probe goes by.
+//! The id that a probe gives itself.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// The longest, in characters: a DNS name's.
+/// The longest id, in characters: that of a DNS name.
 const MAX_CHARS: usize = 255;
 
 /// A probe's own id, such as a host name: it can stand in a path.
@@ -12,7 +12,7 @@ const MAX_CHARS: usize = 255;
 #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^/\\\x00-\x1f\x7f-\x9f]+$")]
 pub(super) struct ServerId(String);
 
-/// The text is no server_id.
+/// The text is not a `server_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a server_id takes 1 to {MAX_CHARS} characters, no slash, backslash or control character")]
 pub(super) struct ServerIdError;

@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use maud::{Markup, PreEscaped};
 use ring::digest::{SHA256, digest};
 
-use crate::api::error::Refusal;
+use crate::web::Refusal;
 
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 

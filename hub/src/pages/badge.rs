@@ -13,13 +13,13 @@ use serde_html_form::de::empty_as_none;
 
 use super::{Site, format, view::View};
 use crate::{
-    api::{
-        error::Refusal,
+    consensus::Verdict,
+    time::{DAY, Timestamp},
+    web::{
+        Refusal,
         input::{Path, Query},
         parameter::{NodePath, Whole},
     },
-    consensus::Verdict,
-    time::{DAY, Timestamp},
 };
 
 /// How long others may keep a badge.

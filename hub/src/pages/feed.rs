@@ -8,7 +8,7 @@ use axum::{
 use maud::{Markup, PreEscaped, html};
 
 use super::{Site, view::View};
-use crate::{api::error::Refusal, model::Event, time::Timestamp};
+use crate::{model::Event, time::Timestamp, web::Refusal};
 
 /// How many changes the feed holds.
 const ENTRIES: u32 = 50;

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use easytier_probe::{FailureCode, Stage};
 
-use crate::{api::cookie::cookie, consensus::Verdict, model::Presence};
+use crate::{consensus::Verdict, model::Presence, web::cookie};
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,7 @@ impl Language {
             Stage::Ping => ("ping", "Ping"),
             Stage::Route => ("route information", "路由信息"),
             Stage::Relay => ("relaying", "中继"),
+            _ => (stage.as_str(), stage.as_str()),
         };
         self.pick(english, chinese)
     }
@@ -152,6 +153,7 @@ impl Language {
             FailureCode::Internal => ("The probe itself failed", "探针自身出错"),
             FailureCode::ProbeUnreachable => ("The probe itself had no network", "探针自身没有网络"),
             FailureCode::MissedWindow => ("The check could not start in time", "检查未能按时开始"),
+            _ => (code.as_str(), code.as_str()),
         };
         self.pick(english, chinese)
     }

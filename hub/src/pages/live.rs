@@ -24,9 +24,9 @@ use tokio::{
 
 use super::{Site, snapshot::Snapshots};
 use crate::{
-    api::{Closing, error::Refusal},
     model::Pulse,
     store::{Store, StoreError},
+    web::{Closing, Refusal},
 };
 
 /// How often the store is asked.

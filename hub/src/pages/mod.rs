@@ -33,8 +33,8 @@ use axum::{
 
 use self::{live::Live, snapshot::Snapshots, view::View};
 use crate::{
-    api::{App, error::Refusal},
     store::Store,
+    web::{App, Refusal},
 };
 
 /// What a page may load and do: its own scripts, styles and pictures, and talk to its own hub.

@@ -15,14 +15,14 @@ use super::{
     view::View,
 };
 use crate::{
-    api::{
-        error::Refusal,
-        input::{Path, Query},
-        parameter::NodePath,
-    },
     consensus::{Verdict, Word},
     model::{Event, EventKind, FailureCount, Grain, Node, RegionReport},
     time::{DAY, Timestamp},
+    web::{
+        Refusal,
+        input::{Path, Query},
+        parameter::NodePath,
+    },
 };
 
 /// How many changes are shown.
@@ -298,7 +298,7 @@ fn result(language: Language, report: &RegionReport) -> Markup {
             (Status::Online, _) => (texts.online),
             (_, Some(code)) => { (language.failure(code)) " " code { (code) } },
             (Status::Offline, None) => (texts.offline),
-            (Status::Unknown, None) => (texts.unknown),
+            (_, None) => (texts.unknown),
         }
     }
 }

@@ -19,15 +19,15 @@ use super::{
     view::View,
 };
 use crate::{
-    api::{
-        error::Refusal,
-        input::Query,
-        parameter::{Text, Whole},
-    },
     consensus::{Verdict, Word},
     model::{Grain, Node, NodeView, PeerId, RegionView, SeriesPoint},
     store::Store,
     time::{DAY, Timestamp},
+    web::{
+        Refusal,
+        input::Query,
+        parameter::{Text, Whole},
+    },
 };
 
 /// Which nodes are wanted, and in which order; all of it is in the address, to be shared.

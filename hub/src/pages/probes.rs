@@ -12,10 +12,10 @@ use super::{
     view::View,
 };
 use crate::{
-    api::error::Refusal,
     consensus::Verdict,
     model::{Presence, Probe, Region},
     time::Timestamp,
+    web::Refusal,
 };
 
 /// Probes that have been away for longer are not shown.

@@ -3,6 +3,8 @@
 
 mod form;
 
+use std::net::IpAddr;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderValue, StatusCode, header},
@@ -10,10 +12,14 @@ use axum::{
 };
 use easytier_probe::{CheckReport, Status};
 use maud::{Markup, html};
+use serde_json::Value;
 
 use self::form::{Step, Written};
 use super::{Site, format, language::Texts, view::View};
-use crate::api::{self, Client, error::Refusal, input};
+use crate::{
+    service::{NodeFields, ServiceError},
+    web::{self, Client, Refusal, input},
+};
 
 /// What came of a step.
 enum Outcome {
@@ -29,18 +35,28 @@ pub async fn page(view: View) -> Markup {
 /// A step of the form.
 pub async fn take(State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
-    api::own_page(&parts.headers)?;
-    let Ok(Client(from)) = Client::from_request_parts(&mut parts, &site.app).await;
+    web::own_page(&parts.headers)?;
+    let Client(from) = Client::from_request_parts(&mut parts, &site.app).await?;
     let body = input::read(Request::from_parts(parts, body)).await?;
     let written: Written =
         serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))?;
 
     let fields = written.fields();
     let outcome = match written.step {
-        Step::Test => api::try_out(&site.app, from, &fields).await.map(|report| Outcome::Tested(Box::new(report))),
-        Step::Send => api::propose(&site.app, from, &fields).await.map(|_| Outcome::Sent),
+        Step::Test => test(&site, from, &fields).await,
+        Step::Send => send(&site, from, &fields).await,
     };
-    Ok(answer(&view, &written, outcome.unwrap_or_else(Outcome::Refused)))
+    Ok(answer(&view, &written, outcome.unwrap_or_else(|error| Outcome::Refused(error.into()))))
+}
+
+async fn test(site: &Site, from: IpAddr, fields: &Value) -> Result<Outcome, ServiceError> {
+    let report = site.app.connection_tests.run(from, NodeFields::from_json(fields)?).await?;
+    Ok(Outcome::Tested(Box::new(report)))
+}
+
+async fn send(site: &Site, from: IpAddr, fields: &Value) -> Result<Outcome, ServiceError> {
+    site.app.submissions.submit(from, NodeFields::from_json(fields)?).await?;
+    Ok(Outcome::Sent)
 }
 
 /// The form as it was filled in, with what came of it.

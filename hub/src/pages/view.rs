@@ -9,7 +9,7 @@ use axum::{
 use url::form_urlencoded;
 
 use super::language::{self, Language, Texts};
-use crate::api::cookie::cookie;
+use crate::web::cookie;
 
 /// What remembers a theme.
 const THEME_COOKIE: &str = "uptime_theme";

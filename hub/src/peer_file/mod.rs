@@ -6,49 +6,10 @@ mod document;
 use serde_json::Value;
 
 use self::document::Entry;
-pub use self::document::{Candidate, Document};
-use crate::{
-    model::{Imported, PeerSpec},
-    store::{Conflict, Store, StoreError},
-    time::Timestamp,
-};
+pub use self::document::{Access, Candidate, Document};
 
 /// Where a peer stands in a list, and what came of reading it: the peer, or all that is wrong with it.
 pub type Placed = (String, Result<Candidate, Vec<String>>);
-
-/// What became of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Done {
-    pub added: usize,
-    /// Of those, how many wait to be approved.
-    pub waiting: usize,
-    /// Listed already; left as they were.
-    pub known: usize,
-}
-
-/// Adds the operator's peers all or none, then those that strangers had named, which stay theirs.
-pub async fn import(store: &Store, candidates: Vec<Candidate>, now: Timestamp) -> Result<Done, StoreError> {
-    let (own, others): (Vec<Candidate>, Vec<Candidate>) =
-        candidates.into_iter().partition(|candidate| candidate.approved && !candidate.submitted);
-    let own: Vec<PeerSpec> = own.into_iter().map(|candidate| candidate.spec).collect();
-    let Imported { added, known } = store.import_peers(&own, now).await?;
-    let mut done = Done { added, known, waiting: 0 };
-    for Candidate { spec, approved, .. } in others {
-        match store.submit_peer(&spec, now).await {
-            Ok(id) if approved => {
-                store.set_approved(id, true, now).await?;
-                done.added += 1;
-            }
-            Ok(_) => {
-                done.added += 1;
-                done.waiting += 1;
-            }
-            Err(StoreError::Conflict(Conflict::PeerListed)) => done.known += 1,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
-}
 
 /// The peers of a text in whichever form it is: JSON (an export, an array of peers or of URLs, a backend's answer, the
 /// public API's list), TOML with a `[[peers]]` table a peer, CSV, or URLs one a line.

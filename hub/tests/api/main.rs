@@ -2,12 +2,13 @@
 
 #[path = "../support/hub.rs"]
 mod hub;
-#[path = "../support/mod.rs"]
+#[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
 mod client;
 mod document_examples;
 mod operations;
+mod password;
 mod peers;
 mod registry;
 mod results;

@@ -2,11 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use easytier_uptime_hub::{
-    api::{self, Vitals},
-    model::PeerId,
-    time::Timestamp,
-};
+use easytier_uptime_hub::{model::PeerId, serve, time::Timestamp};
+use easytier_uptime_monitor::ProbeStatus;
 use prometheus_client::registry::Registry;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -244,12 +241,12 @@ fn references(value: &Value) -> Vec<&str> {
 /// A probe that does not do well.
 struct Ailing(Registry);
 
-impl Vitals for Ailing {
+impl ProbeStatus for Ailing {
     fn health(&self) -> Result<String, String> {
         Err("no peer was checked".to_owned())
     }
 
-    fn figures(&self) -> &Registry {
+    fn metrics(&self) -> &Registry {
         &self.0
     }
 }
@@ -260,8 +257,8 @@ async fn a_probes_own_monitoring_api_reads_and_is_no_hub() {
     let peer = store.add("tcp://192.0.2.1:11010").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = api::monitoring_router(store.store.clone(), Arc::new(Ailing(Registry::default())));
-    let server = tokio::spawn(api::serve(listener, router, std::future::pending(), Duration::ZERO));
+    let router = easytier_uptime_monitor::router(store.store.clone(), Arc::new(Ailing(Registry::default())));
+    let server = tokio::spawn(serve(listener, router, std::future::pending(), Duration::ZERO));
     let hub = TestHub::on(&store).await;
     let ask = |method: Method, path: &str| hub.client.request(method, format!("{url}{path}")).send();
     let nodes = ask(Method::GET, "/api/nodes").await.unwrap();

@@ -20,9 +20,6 @@ use crate::{
     support::{TestStore, region},
 };
 
-/// Signs the sessions of every [`PublicHub`].
-pub const SESSION_KEY: &str = "the key of the tests";
-
 /// A hub that believes `X-Forwarded-For`, so that tests can be several callers.
 pub struct PublicHub {
     pub store: TestStore,
@@ -42,7 +39,6 @@ impl PublicHub {
     pub async fn over(store: TestStore) -> Self {
         let serving = hub::TestHub::with(&store, |options| {
             options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
-            options.session_key = SESSION_KEY.into();
         });
         let serving = serving.await;
         let address = serving.url.strip_prefix("http://").unwrap().parse().unwrap();

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker, Secret};
+use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker};
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
+    WebOptions,
     model::{PageRequest, PeerId, RecordFilter},
+    serve,
     store::Store,
     time::Timestamp,
     token::CredentialKind,
@@ -46,21 +47,20 @@ impl TestHub {
     }
 
     /// The same with other options.
-    pub async fn with(test: &TestStore, change: impl FnOnce(&mut ApiOptions)) -> Self {
+    pub async fn with(test: &TestStore, change: impl FnOnce(&mut WebOptions)) -> Self {
         // Fails when another test was first, which does as well.
         drop(rustls::crypto::ring::default_provider().install_default());
         let store = Store::open(test.options.clone(), Timestamp::now()).await.unwrap();
         let addresses = AddressPolicy { allow_private: false, allow_local: false };
         let checker = Checker::new(CheckOptions { addresses, ..CheckOptions::default() });
-        let mut options =
-            ApiOptions { trusted_proxies: Vec::new(), session_key: Secret::from("the same for all hubs of a test") };
+        let mut options = WebOptions::default();
         change(&mut options);
-        let router = api::router(store.clone(), checker, options);
+        let router = easytier_uptime_hub::router(store.clone(), checker, options, None);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let server = tokio::spawn(api::serve(listener, router, shutdown, Duration::from_secs(10)));
+        let server = tokio::spawn(serve(listener, router, shutdown, Duration::from_secs(10)));
         let client = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
         Self { store, test: test.clone(), url, client, stop: Some(stop), server: Some(server) }
     }

@@ -7,7 +7,7 @@ use std::{hash::Hasher, iter, time::Duration};
 use chrono::{DateTime, NaiveDateTime, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
-use easytier_probe::duration;
+use easytier_uptime_config::duration;
 use siphasher::sip::SipHasher13;
 
 pub use self::parse::{ScheduleError, zone};
@@ -74,7 +74,7 @@ impl Schedule {
         match self.shortest_pause(Utc::now()) {
             Some(pause) if jitter > pause => Err(format!(
                 "write at most {}, the shortest pause between two runs of the schedule",
-                duration::written(pause)
+                duration::format(pause)
             )),
             _ => Ok(()),
         }

@@ -8,7 +8,7 @@ use croner::{
     Cron,
     parser::{CronParser, Seconds, Year},
 };
-use easytier_probe::duration;
+use easytier_uptime_config::duration;
 
 use super::{CronSchedule, Schedule};
 

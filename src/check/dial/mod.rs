@@ -26,8 +26,7 @@ use self::{
     web_socket::WebSocketLink,
     wire_guard::WireGuardLink,
 };
-use super::packet::Packet;
-use crate::{Access, Failure, FailureCode, Scheme, Stage, Target};
+use crate::{Access, Failure, FailureCode, Scheme, Stage, Target, tls, wire::Packet};
 
 /// What carries packets to a node and back. Dropping it closes it.
 pub(crate) enum Link {
@@ -122,10 +121,10 @@ impl Dialer {
             Scheme::Tcp => Ok(Link::Tcp(PacketStream::new(tcp::connect(address, deadline).await?)).into()),
             Scheme::Udp => Ok(Link::Udp(udp::connect(address, deadline).await?).into()),
             Scheme::Ws => web_socket::connect(target, None, deadline).await,
-            Scheme::Wss => web_socket::connect(target, Some(self.tls()), deadline).await,
+            Scheme::Wss => web_socket::connect(target, Some(self.tls()?), deadline).await,
             Scheme::Wg => Ok(Link::WireGuard(wire_guard::connect(address, access, deadline).await?).into()),
             Scheme::Quic => {
-                let stream = self.quic.connect(address, self.tls(), deadline).await?;
+                let stream = self.quic.connect(address, self.tls()?, deadline).await?;
                 Ok(Link::Quic(PacketStream::new(stream)).into())
             }
             scheme @ (Scheme::Http | Scheme::Https | Scheme::Txt | Scheme::Srv) => Err(DialError::new(
@@ -135,9 +134,14 @@ impl Dialer {
         }
     }
 
-    /// TLS as EasyTier clients configure it: certificates are not verified, because nodes make their own.
-    fn tls(&self) -> Arc<rustls::ClientConfig> {
-        self.tls.get_or_init(|| Arc::new(easytier::tunnel::insecure_tls::get_insecure_tls_client_config())).clone()
+    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, DialError> {
+        if let Some(config) = self.tls.get() {
+            return Ok(config.clone());
+        }
+        let config = tls::for_nodes().map_err(|error| {
+            DialError::new(FailureCode::Internal, format!("this probe cannot configure TLS: {error}"))
+        })?;
+        Ok(self.tls.get_or_init(|| Arc::new(config)).clone())
     }
 }
 

@@ -199,11 +199,11 @@ impl Drop for QuicStream {
 mod tests {
     use std::future::pending;
 
-    use easytier::tunnel::insecure_tls::{get_insecure_tls_cert, get_insecure_tls_client_config};
+    use easytier::tunnel::insecure_tls::get_insecure_tls_cert;
     use quinn::ServerConfig;
 
     use super::*;
-    use crate::Stage;
+    use crate::{Stage, tls};
 
     #[tokio::test]
     async fn a_server_that_allows_no_stream_is_given_up_at_the_deadline() {
@@ -219,7 +219,7 @@ mod tests {
             pending::<()>().await
         });
 
-        let tls = Arc::new(get_insecure_tls_client_config());
+        let tls = Arc::new(tls::for_nodes().unwrap());
         let deadline = Instant::now() + Duration::from_secs(2);
         let error = QuicEndpoints::default().connect(address, tls, deadline).await.err().expect("no stream");
         assert_eq!((error.failure.code, error.stage), (FailureCode::HandshakeTimeout, Stage::Handshake), "{error:?}");

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::LinkError;
-use crate::check::packet::Packet;
+use crate::wire::Packet;
 
 /// What one read takes from the socket at most.
 const READ_SIZE: usize = 4096;
@@ -25,7 +25,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
 
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
-            match Packet::take_from_stream(&mut self.received) {
+            match Packet::decode_from_stream(&mut self.received) {
                 Ok(Some(packet)) => {
                     if self.received.is_empty() {
                         self.received = BytesMut::new();
@@ -56,8 +56,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
     }
 
     pub async fn send(&mut self, packets: &[Packet]) -> Result<(), LinkError> {
-        let mut bytes = BytesMut::with_capacity(packets.iter().map(|packet| 4 + packet.encoded_len()).sum());
-        packets.iter().for_each(|packet| packet.put_into_stream(&mut bytes));
+        let mut bytes = BytesMut::with_capacity(packets.iter().map(Packet::encoded_stream_len).sum());
+        packets.iter().for_each(|packet| packet.encode_to_stream(&mut bytes));
         self.stream.write_all(&bytes).await.map_err(|_| LinkError::Closed)
     }
 }

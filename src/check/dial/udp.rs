@@ -5,8 +5,7 @@
 
 use std::{future::poll_fn, io, net::SocketAddr, task::ready, time::Duration};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use easytier::tunnel::packet_def::{UDP_TUNNEL_HEADER_SIZE, UdpPacketType};
+use bytes::{Bytes, BytesMut};
 use tokio::{
     io::ReadBuf,
     net::UdpSocket,
@@ -14,12 +13,13 @@ use tokio::{
 };
 
 use super::{DialError, LinkError, tcp};
-use crate::{FailureCode, check::packet::Packet};
+use crate::{
+    FailureCode,
+    wire::{Datagram, DatagramType, MAX_DATAGRAM_SIZE, Packet},
+};
 
 /// How long the first SYN is given before the next; each wait is twice the one before.
 const FIRST_SYN_WAIT: Duration = Duration::from_millis(500);
-/// EasyTier's limit for a datagram.
-pub(super) const MAX_DATAGRAM: usize = 2048;
 
 pub(crate) struct UdpLink {
     socket: UdpSocket,
@@ -39,7 +39,7 @@ pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<Ud
     let opening = async {
         let mut wait = FIRST_SYN_WAIT;
         loop {
-            link.socket.send(&link.datagram(UdpPacketType::Syn, &magic)).await?;
+            link.socket.send(&link.datagram(DatagramType::Syn, &magic)).await?;
             match timeout(wait, link.sack(&magic)).await {
                 Ok(answered) => return answered,
                 Err(_) => wait *= 2,
@@ -65,20 +65,14 @@ pub(super) async fn connected_socket(address: SocketAddr) -> io::Result<UdpSocke
 }
 
 impl UdpLink {
-    fn datagram(&self, kind: UdpPacketType, body: &[u8]) -> BytesMut {
-        let mut datagram = BytesMut::with_capacity(UDP_TUNNEL_HEADER_SIZE + body.len());
-        datagram.put_u32_le(self.connection);
-        datagram.put_u8(kind as u8);
-        datagram.put_u8(0);
-        datagram.put_u16_le(body.len() as u16);
-        datagram.extend_from_slice(body);
-        datagram
+    fn datagram(&self, kind: DatagramType, body: &[u8]) -> BytesMut {
+        Datagram { connection: self.connection, kind, body }.encode()
     }
 
     /// Waits for the SACK that answers this SYN, past whatever else arrives.
     async fn sack(&self, magic: &[u8]) -> io::Result<()> {
         loop {
-            if let Some((UdpPacketType::Sack, body)) = self.next().await?
+            if let Some((DatagramType::Sack, body)) = self.next().await?
                 && body == magic
             {
                 return Ok(());
@@ -87,9 +81,9 @@ impl UdpLink {
     }
 
     /// The next datagram; `None` for one that is not of this connection.
-    async fn next(&self) -> io::Result<Option<(UdpPacketType, Bytes)>> {
+    async fn next(&self) -> io::Result<Option<(DatagramType, Bytes)>> {
         poll_fn(|context| {
-            let mut space = [std::mem::MaybeUninit::<u8>::uninit(); MAX_DATAGRAM];
+            let mut space = [std::mem::MaybeUninit::<u8>::uninit(); MAX_DATAGRAM_SIZE];
             let mut buffer = ReadBuf::uninit(&mut space);
             ready!(self.socket.poll_recv(context, &mut buffer))?;
             std::task::Poll::Ready(Ok(self.parse(buffer.filled())))
@@ -97,26 +91,16 @@ impl UdpLink {
         .await
     }
 
-    fn parse(&self, mut datagram: &[u8]) -> Option<(UdpPacketType, Bytes)> {
-        if datagram.len() < UDP_TUNNEL_HEADER_SIZE || datagram.get_u32_le() != self.connection {
-            return None;
-        }
-        let kind = match datagram.get_u8() {
-            kind if kind == UdpPacketType::Sack as u8 => UdpPacketType::Sack,
-            kind if kind == UdpPacketType::Data as u8 => UdpPacketType::Data,
-            kind if kind == UdpPacketType::Fin as u8 => UdpPacketType::Fin,
-            _ => return None,
-        };
-        datagram.advance(1);
-        let len = usize::from(datagram.get_u16_le());
-        (len == datagram.len()).then(|| (kind, Bytes::copy_from_slice(datagram)))
+    fn parse(&self, bytes: &[u8]) -> Option<(DatagramType, Bytes)> {
+        let datagram = Datagram::decode(bytes).filter(|datagram| datagram.connection == self.connection)?;
+        Some((datagram.kind, Bytes::copy_from_slice(datagram.body)))
     }
 
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
             match self.next().await {
-                Err(_) | Ok(Some((UdpPacketType::Fin, _))) => return Err(LinkError::Closed),
-                Ok(Some((UdpPacketType::Data, body))) => {
+                Err(_) | Ok(Some((DatagramType::Fin, _))) => return Err(LinkError::Closed),
+                Ok(Some((DatagramType::Data, body))) => {
                     return Packet::decode(body).ok_or(LinkError::NotEasytier("a datagram too short for a packet"));
                 }
                 Ok(_) => {}
@@ -128,7 +112,7 @@ impl UdpLink {
         for packet in packets {
             let mut body = BytesMut::new();
             packet.encode(&mut body);
-            let sent = self.socket.send(&self.datagram(UdpPacketType::Data, &body)).await;
+            let sent = self.socket.send(&self.datagram(DatagramType::Data, &body)).await;
             sent.map_err(|_| LinkError::Closed)?;
         }
         Ok(())

@@ -19,7 +19,7 @@ use tokio_websockets::{ClientBuilder, Error as WebSocketError, Limits, Message, 
 use super::{DialError, Dialed, Link, LinkError, tcp, within};
 use crate::{
     FailureCode, Target,
-    check::packet::{MAX_PACKET, Packet},
+    wire::{MAX_PACKET_SIZE, Packet},
 };
 
 /// What a WebSocket runs over: plain or TLS.
@@ -58,7 +58,7 @@ pub(super) async fn connect(
         let words = format!("{url} cannot be asked for over HTTP: {error}");
         DialError::new(FailureCode::InvalidUrl, words)
     })?;
-    let limits = Limits::default().max_payload_len(Some(MAX_PACKET));
+    let limits = Limits::default().max_payload_len(Some(MAX_PACKET_SIZE));
     let upgrade = async { ClientBuilder::from_uri(uri).limits(limits).connect_on(stream).await };
     // An answer whose accept key is too long makes the library panic.
     let (stream, _) = match timeout_at(deadline, AssertUnwindSafe(upgrade).catch_unwind()).await {

@@ -9,19 +9,18 @@ use boringtun::{
     noise::{Tunn, TunnResult},
     x25519::{PublicKey, StaticSecret},
 };
-use bytes::{BufMut, Bytes, BytesMut};
-use easytier::tunnel::{packet_def::WG_TUNNEL_HEADER_SIZE, wireguard::WgConfig};
+use bytes::Bytes;
 use tokio::{
     net::UdpSocket,
     task::consume_budget,
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{
-    DialError, LinkError, tcp,
-    udp::{MAX_DATAGRAM, connected_socket},
+use super::{DialError, LinkError, tcp, udp::connected_socket};
+use crate::{
+    Access, FailureCode, Membership,
+    wire::{MAX_DATAGRAM_SIZE, Packet, packet_in_ip, payload_of_ip, wireguard_key},
 };
-use crate::{Access, FailureCode, Membership, check::packet::Packet};
 
 /// How long the first initiation is given before the next; each wait is twice the one before.
 const FIRST_INITIATION_WAIT: Duration = Duration::from_millis(500);
@@ -73,16 +72,14 @@ pub(super) async fn connect(
 
 /// Both ends have the same keys, made from what every member of the network knows.
 fn tunnel(network: &Membership) -> Tunn {
-    let keys = WgConfig::new_from_network_identity(&network.network_name, network.network_secret.expose());
-    let key = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).expect("WireGuard keys have 32 bytes");
-    let ours = StaticSecret::from(key(keys.my_secret_key()));
-    let theirs = PublicKey::from(key(keys.peer_public_key()));
-    Tunn::new(ours, theirs, None, None, rand::random(), None)
+    let private = StaticSecret::from(wireguard_key(&network.network_name, network.network_secret.expose()));
+    let public = PublicKey::from(&private);
+    Tunn::new(private, public, None, None, rand::random(), None)
 }
 
 impl WireGuardLink {
     fn initiate(&mut self) -> io::Result<()> {
-        let mut space = [0; MAX_DATAGRAM];
+        let mut space = [0; MAX_DATAGRAM_SIZE];
         match self.tunnel.format_handshake_initiation(&mut space, true) {
             TunnResult::WriteToNetwork(initiation) => transmit(&self.socket, initiation),
             other => Err(io::Error::other(format!("WireGuard makes no initiation: {other:?}"))),
@@ -110,17 +107,15 @@ impl WireGuardLink {
     }
 
     fn take_datagram(&mut self) -> io::Result<Option<Bytes>> {
-        let mut datagram = [0; MAX_DATAGRAM];
+        let mut datagram = [0; MAX_DATAGRAM_SIZE];
         let length = match self.socket.try_recv(&mut datagram) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             received => received?,
         };
-        let mut space = [0; MAX_DATAGRAM];
+        let mut space = [0; MAX_DATAGRAM_SIZE];
         match self.tunnel.decapsulate(None, &datagram[..length], &mut space) {
             // The length is what the packet says of itself, and may be less than its header.
-            TunnResult::WriteToTunnelV4(packet, _) => {
-                Ok(packet.get(WG_TUNNEL_HEADER_SIZE..).map(Bytes::copy_from_slice))
-            }
+            TunnResult::WriteToTunnelV4(packet, _) => Ok(payload_of_ip(packet).map(Bytes::copy_from_slice)),
             TunnResult::WriteToNetwork(answer) => {
                 transmit(&self.socket, answer)?;
                 self.flush()?;
@@ -136,7 +131,7 @@ impl WireGuardLink {
 
     /// Sends what had to wait for new keys.
     fn flush(&mut self) -> io::Result<()> {
-        let mut space = [0; MAX_DATAGRAM];
+        let mut space = [0; MAX_DATAGRAM_SIZE];
         while let TunnResult::WriteToNetwork(waiting) = self.tunnel.decapsulate(None, &[], &mut space) {
             transmit(&self.socket, waiting)?;
         }
@@ -145,7 +140,7 @@ impl WireGuardLink {
 
     /// Sends what is due by now: a keepalive, an initiation for new keys.
     fn keep_up(&mut self) -> io::Result<()> {
-        let mut space = [0; MAX_DATAGRAM];
+        let mut space = [0; MAX_DATAGRAM_SIZE];
         match self.tunnel.update_timers(&mut space) {
             TunnResult::WriteToNetwork(due) => transmit(&self.socket, due),
             TunnResult::Err(error) => Err(io::Error::other(format!("the WireGuard session is over: {error:?}"))),
@@ -164,7 +159,7 @@ impl WireGuardLink {
 
     pub async fn send(&mut self, packets: &[Packet]) -> Result<(), LinkError> {
         for packet in packets {
-            let inner = in_ip(packet);
+            let inner = packet_in_ip(packet);
             let mut space = vec![0; inner.len() + OVERHEAD];
             if let TunnResult::WriteToNetwork(datagram) = self.tunnel.encapsulate(&inner, &mut space) {
                 self.socket.send(datagram).await.map_err(|_| LinkError::Closed)?;
@@ -172,19 +167,6 @@ impl WireGuardLink {
         }
         Ok(())
     }
-}
-
-/// The packet inside an IPv4 packet, as the crate's `WgPeerData::fill_ip_header` makes it: WireGuard reads the version
-/// and the length, and nobody reads the addresses.
-fn in_ip(packet: &Packet) -> BytesMut {
-    let length = WG_TUNNEL_HEADER_SIZE + packet.encoded_len();
-    let mut bytes = BytesMut::with_capacity(length);
-    bytes.put_slice(&[0x45, 0]);
-    bytes.put_u16(length as u16);
-    bytes.put_slice(&[0, 0, 0, 0, 64, 0, 0, 0]);
-    bytes.put_slice(&[0; 8]);
-    packet.encode(&mut bytes);
-    bytes
 }
 
 /// Sends a datagram, or loses it while the socket is full, as the network might.
@@ -198,6 +180,7 @@ fn transmit(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::PacketType;
 
     /// A node that has the keys, and sends what it is told.
     struct Node {
@@ -214,10 +197,10 @@ mod tests {
             let access = Access::Member(network.clone());
             let deadline = Instant::now() + Duration::from_secs(20);
             let (link, ()) = tokio::join!(connect(address, &access, deadline), async {
-                let mut datagram = [0; MAX_DATAGRAM];
+                let mut datagram = [0; MAX_DATAGRAM_SIZE];
                 let (length, from) = node.socket.recv_from(&mut datagram).await.unwrap();
                 node.socket.connect(from).await.unwrap();
-                let mut space = [0; MAX_DATAGRAM];
+                let mut space = [0; MAX_DATAGRAM_SIZE];
                 match node.tunnel.decapsulate(None, &datagram[..length], &mut space) {
                     TunnResult::WriteToNetwork(answer) => transmit(&node.socket, answer).unwrap(),
                     other => panic!("{other:?}"),
@@ -230,7 +213,7 @@ mod tests {
         }
 
         async fn send(&mut self, inner: &[u8]) {
-            let mut space = [0; MAX_DATAGRAM];
+            let mut space = [0; MAX_DATAGRAM_SIZE];
             match self.tunnel.encapsulate(inner, &mut space) {
                 TunnResult::WriteToNetwork(datagram) => self.socket.send(datagram).await.unwrap(),
                 other => panic!("{other:?}"),
@@ -242,13 +225,13 @@ mod tests {
     async fn a_packet_that_says_it_is_shorter_than_its_header_is_skipped() {
         let network = Membership { network_name: "net".to_owned(), network_secret: "secret".into() };
         let (mut node, mut link) = Node::greet(&network).await;
-        let packet = Packet::new(1, 2, easytier::tunnel::packet_def::PacketType::Ping, vec![1, 2, 3, 4]);
+        let packet = Packet::new(1, 2, PacketType::Ping, vec![1, 2, 3, 4]);
         for length in [0, 19] {
-            let mut short = in_ip(&packet);
+            let mut short = packet_in_ip(&packet);
             short[2..4].copy_from_slice(&u16::to_be_bytes(length));
             node.send(&short).await;
         }
-        node.send(&in_ip(&packet)).await;
+        node.send(&packet_in_ip(&packet)).await;
         assert_eq!(link.receive().await.unwrap(), packet);
     }
 }

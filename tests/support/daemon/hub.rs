@@ -4,12 +4,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use easytier_probe::{AddressPolicy, CheckOptions, Checker, PeerUrl, Secret};
+use easytier_probe::{AddressPolicy, CheckOptions, Checker, PeerUrl};
 use easytier_uptime_hub::{
-    api::{self, ApiOptions},
+    WebOptions,
     consensus::Policy,
     crypto::HubKey,
     model::{PeerId, PeerSpec, Probe},
+    serve,
     store::{Location, Store, StoreOptions},
     time::Timestamp,
     upkeep::upkeep,
@@ -38,12 +39,11 @@ impl Hub {
         let options = StoreOptions { policy, ..StoreOptions::new(location, HubKey::generate()) };
         let store = Store::open(options, Timestamp::now()).await.unwrap();
         let checker = Checker::new(CheckOptions { addresses: AddressPolicy::PUBLIC_ONLY, ..CheckOptions::default() });
-        let options = ApiOptions { trusted_proxies: Vec::new(), session_key: Secret::from("of a test") };
-        let router = api::router(store.clone(), checker, options);
+        let router = easytier_uptime_hub::router(store.clone(), checker, WebOptions::default(), None);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(api::serve(listener, router, stop.clone().cancelled_owned(), Duration::ZERO));
+        tokio::spawn(serve(listener, router, stop.clone().cancelled_owned(), Duration::ZERO));
         tokio::spawn(upkeep(store.clone(), stop.clone().cancelled_owned()));
         Self { store, address, _stop: stop.drop_guard(), _folder: folder }
     }

@@ -203,7 +203,7 @@ impl Running {
 
     /// Has it read the configuration again, and waits for a line of the log with these words after that.
     pub async fn reload_until(&self, words: &str) -> String {
-        const MARK: &str = "beginning anew";
+        const MARK: &str = "restarting with the new configuration";
         let before = self.log_with(MARK).len();
         self.signal(Signal::HUP);
         self.await_log_times(MARK, before + 1).await;

@@ -9,11 +9,16 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use easytier_uptime_hub::peer_file::{Document, csv};
+use easytier_uptime_hub::{
+    peer_file::{Access, csv},
+    service::Admin,
+    store::Store,
+};
 
 use crate::{
     exit::Exit,
-    hub::{config::HubConfig, database, print::count},
+    hub::{config::HubConfig, database},
+    print::{self, count},
 };
 
 const EXAMPLES: &str = "\
@@ -22,19 +27,19 @@ Examples:
   easytier-uptime hub peer export --format csv --output peers.csv
   easytier-uptime hub peer export --with-secrets --output peers.json     to move to another hub";
 
-/// Writes all peers as JSON or CSV, which 'hub peer import' reads
+/// Writes all peers as JSON or CSV, for 'hub peer import'
 ///
-/// The JSON is also a list that 'easytier-uptime check --file' and 'easytier-uptime once --peers' read.
+/// 'easytier-uptime check --file' and 'easytier-uptime once --peers' read the JSON too.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExportArgs {
-    /// The form
+    /// Output format
     #[arg(long, short, value_name = "FORMAT", value_enum, default_value = "json")]
     format: Format,
-    /// Write to this file instead of standard output; with secrets it can be read by its owner alone
+    /// Write to this file instead of standard output; with secrets only its owner can read it
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write the networks' secrets too, in plain text
+    /// Include the network secrets, in plain text
     #[arg(long)]
     with_secrets: bool,
 }
@@ -48,9 +53,9 @@ enum Format {
 }
 
 pub fn run(args: &ExportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let records = database::with(config, async |store| Ok(store.export_peers().await?))?;
-    let secrets = records.iter().filter(|record| record.spec.network_secret.is_some()).count();
-    let documents: Vec<Document> = records.iter().map(|record| Document::of(record, args.with_secrets)).collect();
+    let export = async |store: &Store| Ok(Admin::new(store.clone()).export_nodes(args.with_secrets).await?);
+    let documents = database::with(config, export)?;
+    let secrets = documents.iter().filter(|document| document.access == Access::Member).count();
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&documents)? + "\n",
         Format::Csv => csv::write(&documents, args.with_secrets)?,
@@ -63,15 +68,15 @@ pub fn run(args: &ExportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     }
     match (secrets, args.with_secrets) {
         (0, _) => {}
-        (_, true) => anstream::eprintln!(
-            "warning: the secrets of {} are in it, in plain text: keep it where nobody else can read it",
+        (_, true) => print::note(format_args!(
+            "warning: the export holds the secrets of {} in plain text; keep it where nobody else can read it",
             count(secrets, "network")
-        ),
-        (_, false) => anstream::eprintln!(
-            "note: the network secrets of {} are left out, and without them an import refuses these; --with-secrets \
+        )),
+        (_, false) => print::note(format_args!(
+            "note: the network secrets of {} are left out, and an import refuses peers without them; --with-secrets \
              includes them",
             count(secrets, "peer")
-        ),
+        )),
     }
     Ok(Exit::Success)
 }
@@ -84,7 +89,7 @@ fn write(file: &Path, text: &str, is_private: bool) -> io::Result<()> {
     }
     let mut file = options.open(file)?;
     if is_private && file.metadata()?.is_file() {
-        // One that was there before may be open to others.
+        // An existing file keeps its permissions when it is opened.
         file.set_permissions(PermissionsExt::from_mode(0o600))?;
     }
     file.write_all(text.as_bytes())

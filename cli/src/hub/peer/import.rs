@@ -6,34 +6,35 @@ use anyhow::{Context, bail};
 use clap::Args;
 use easytier_uptime_hub::{
     peer_file::{self, Placed},
-    time::Timestamp,
+    service::Admin,
 };
 
 use super::fetch;
 use crate::{
     exit::Exit,
-    hub::{config::HubConfig, database, print, print::count},
+    hub::{config::HubConfig, database},
     peer_list::indent,
+    print::{self, count},
     text::printable,
 };
 
 const EXAMPLES: &str = "\
 Examples:
-  Take over the nodes of a running site, all pages of them:
+  All nodes of a running site:
     easytier-uptime hub peer import https://uptime.example.com
-  From another hub, secrets and all:
+  From another hub, with secrets:
     easytier-uptime hub peer export --with-secrets | ssh HOST easytier-uptime hub peer import -
-  A spreadsheet, whose first line names its columns (url, name, tags, regions, ...):
+  A CSV file whose first line names the columns (url, name, tags, regions, ...):
     easytier-uptime hub peer import nodes.csv
 
-It reads JSON (an export, an array of peers or of URLs, a backend's answer to GET /peers, the
-public API's list), TOML, CSV, and URLs one a line. A peer that is listed already, with the same URL and
-network, stays as it is. What is imported is approved at once, unless it says 'is_approved' false:
-then it waits for 'hub peer approve'.
+The formats are JSON (an export, an array of peers or of URLs, a backend's response to GET /peers, the
+list of the public API), TOML, CSV, and one URL per line. A peer that is listed already, with the same URL and
+network, is not changed. Imported peers are approved at once, except those with 'is_approved' false,
+which wait for 'hub peer approve'.
 
 Exit codes:
   0  imported
-  2  something was wrong, all of which is told, and nothing was imported";
+  2  nothing was imported; all mistakes are printed";
 
 /// Adds peers from a file, another hub or a running site
 #[derive(Debug, Args)]
@@ -42,7 +43,7 @@ pub struct ImportArgs {
     /// A file, '-' for standard input, or the URL of a site or of its list of nodes
     #[arg(value_name = "FILE|URL|-")]
     source: String,
-    /// Import the rest when some peers cannot be
+    /// Skip peers that are not valid, and import the others
     #[arg(long)]
     skip_invalid: bool,
 }
@@ -58,29 +59,27 @@ pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
             Err(more) => problems.extend(more.into_iter().map(|problem| printable(&format!("{place}: {problem}")))),
         }
     }
-    let wrong = total - candidates.len();
+    let invalid = total - candidates.len();
     if !problems.is_empty() {
         let list = indent(&problems.join("\n"));
         if !args.skip_invalid {
             bail!(
-                "nothing was imported, because {} of {} cannot be; mend them, or leave them out with --skip-invalid:\n{list}",
-                wrong,
+                "nothing was imported, because {invalid} of {} are not valid; fix them, or pass --skip-invalid to skip \
+                 them:\n{list}",
                 count(total, "peer")
             );
         }
-        anstream::eprintln!(
-            "warning: {} left out:\n{list}",
-            if wrong == 1 { "1 is".to_owned() } else { format!("{wrong} are") }
-        );
+        print::note(format_args!("warning: skipped {}:\n{list}", count(invalid, "peer")));
     }
     if candidates.is_empty() {
-        bail!("there is nothing to import: {} lists no peer that can be", args.source);
+        bail!("there is nothing to import: {} lists no valid peer", args.source);
     }
     let done = database::with(config, async |store| {
-        peer_file::import(store, candidates, Timestamp::now()).await.context("nothing was imported")
+        Admin::new(store.clone()).import_nodes(candidates).await.context("nothing was imported")
     })?;
-    let waiting = if done.waiting == 0 { String::new() } else { format!(", {} of them to be approved", done.waiting) };
-    print::line(format!("imported {}{waiting}; {} listed already", count(done.added, "peer"), done.known))?;
+    let pending =
+        if done.waiting == 0 { String::new() } else { format!(", {} of them pending approval", done.waiting) };
+    print::line(format!("imported {}{pending}; {} listed already", count(done.added, "peer"), done.known))?;
     Ok(Exit::Success)
 }
 

@@ -9,28 +9,29 @@ use serde::Serialize;
 
 use crate::{
     exit::Exit,
-    hub::{config::HubConfig, database, print},
+    hub::{config::HubConfig, database},
+    print,
     text::printable,
 };
 
-/// Lists the peers, with what the regions together say of them
+/// Lists the peers and their status
 ///
-/// STATUS is 'up' when more than half of the regions that look say so, 'partial' when some do, 'down' when none does, and
-/// 'unknown' when nobody looked lately.
+/// STATUS is 'up' if more than half of the regions with recent results find the peer online, 'partial' if fewer do, 'down' if
+/// none does, and 'unknown' without recent results.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
-    /// Only those that strangers submitted and that wait for 'hub peer approve'
+    /// Only submitted peers that wait for 'hub peer approve'
     #[arg(long)]
     pending: bool,
-    /// Only those with this text in their name, URL or description
+    /// Only peers with this text in their name, URL or description
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
 }
 
-/// A peer in the JSON array: what an export has, and what the hub knows of it.
+/// A peer in the JSON array: the fields of an export, and its status and times.
 #[derive(Serialize)]
 struct Listed {
     #[serde(flatten)]
@@ -54,11 +55,11 @@ pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         };
         print::json(&peers.iter().map(listed).collect::<Vec<_>>())?;
     } else if peers.is_empty() {
-        let any = !args.pending && args.search.is_none();
-        anstream::eprintln!(
-            "{}",
-            if any { "there are no peers yet; 'hub peer add' adds one" } else { "there are none" }
-        );
+        let is_filtered = args.pending || args.search.is_some();
+        print::note(match is_filtered {
+            true => "there are no such peers",
+            false => "there are no peers yet; 'hub peer add' adds one",
+        });
     } else {
         let row = |peer: &PeerRecord| {
             let spec = &peer.spec;

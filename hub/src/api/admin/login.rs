@@ -1,32 +1,25 @@
-//! In and out.
-
-use std::time::Duration;
+//! `/api/admin/login`, `/verify` and `/logout`.
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use easytier_probe::Secret;
+use easytier_uptime_monitor::{
+    Refusal,
+    envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
+    input::Body,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    TAG,
-    session::{self, AdminSession},
-};
+use super::TAG;
 use crate::{
-    api::{
-        App,
-        client::Client,
-        error::{Answer, PublicDone, PublicEnvelope, PublicRefusal, Refusal},
-        input::Body,
-    },
-    time::{DAY, Timestamp},
+    service::Sessions,
+    time::Timestamp,
+    web::{self, AdminSession, Client},
 };
-
-/// How long a login lasts.
-const LIFETIME: Duration = DAY;
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Login {
@@ -34,17 +27,17 @@ pub(super) struct Login {
     password: Secret,
 }
 
-/// A session that began.
+/// A new session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LoggedIn {
-    /// To be shown as `Authorization: Bearer`.
+    /// To be sent as `Authorization: Bearer`.
     #[schema(value_type = String)]
     token: Secret,
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 
-/// Begins a session of 24 hours. The token comes in the answer, and in a cookie for the pages.
+/// Starts a session of 24 hours. The token is in the response, and in a cookie for the pages.
 #[utoipa::path(
     post, path = "/api/admin/login", tag = TAG, operation_id = "admin_login",
     request_body = Login,
@@ -61,29 +54,24 @@ pub(super) struct LoggedIn {
     ),
 )]
 pub(super) async fn login(
-    State(app): State<App>,
+    State(sessions): State<Sessions>,
     Client(address): Client,
     headers: HeaderMap,
     Body(login): Body<Login>,
 ) -> Result<Response, Refusal> {
-    // A page, of which only those of this hub are to have the cookie.
+    // A browser sends an origin; only pages of this hub may get the cookie.
     if headers.contains_key(header::ORIGIN) {
-        session::own_page(&headers)?;
+        web::own_page(&headers)?;
     }
-    app.limits.logins.check(address)?;
-    if !app.store.is_admin_password(&login.password).await? {
-        tracing::warn!(%address, "somebody tried to log in with a wrong password");
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "the password is wrong"));
-    }
-    let session = app.store.start_session(LIFETIME, Timestamp::now()).await?;
-    let token = session::token(&session, &app.options.session_key);
-    let cookie = session::set_cookie(&token, LIFETIME.as_secs(), &headers);
-    let mut response = PublicEnvelope::of(LoggedIn { token, expires_at: session.expires_at }).into_response();
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    let session = sessions.log_in(address, &login.password).await?;
+    let cookie = web::set_cookie(&session, &headers);
+    let mut response =
+        PublicEnvelope::of(LoggedIn { token: session.token, expires_at: session.expires_at }).into_response();
+    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
 }
 
-/// A session that lasts.
+/// A valid session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Verified {
     /// Always true.
@@ -92,7 +80,7 @@ pub(super) struct Verified {
     expires_at: Timestamp,
 }
 
-/// Says whether the session lasts.
+/// Tells whether the session is valid.
 #[utoipa::path(
     get, path = "/api/admin/verify", tag = TAG, operation_id = "admin_verify",
     security(("bearer" = []), ("session_cookie" = [])),
@@ -105,7 +93,7 @@ pub(super) async fn verify(AdminSession(session): AdminSession) -> Answer<Public
     Ok(PublicEnvelope::of(Verified { valid: true, expires_at: session.expires_at }))
 }
 
-/// Ends the session: its token is worth nothing from now on.
+/// Ends the session; its token is no longer valid.
 #[utoipa::path(
     post, path = "/api/admin/logout", tag = TAG, operation_id = "admin_logout",
     security(("bearer" = []), ("session_cookie" = [])),
@@ -116,9 +104,11 @@ pub(super) async fn verify(AdminSession(session): AdminSession) -> Answer<Public
     ),
 )]
 pub(super) async fn logout(
-    State(app): State<App>,
+    State(sessions): State<Sessions>,
     AdminSession(session): AdminSession,
-) -> Result<impl IntoResponse, Refusal> {
-    app.store.end_session(session.id).await?;
-    Ok(([(header::SET_COOKIE, session::clear_cookie())], PublicEnvelope::done("logged out")))
+) -> Result<Response, Refusal> {
+    sessions.log_out(&session).await?;
+    let mut response = PublicEnvelope::done("logged out").into_response();
+    response.headers_mut().extend(web::clear_cookie().map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok(response)
 }

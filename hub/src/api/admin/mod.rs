@@ -1,9 +1,8 @@
-//! What the person who runs the hub does over HTTP: login, approval, changes.
+//! What the operator does over HTTP: login, approval, changes.
 
 mod login;
 mod nodes;
 mod probes;
-pub(super) mod session;
 
 use utoipa::{
     OpenApi,
@@ -14,9 +13,9 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::App;
+use crate::web::{self, App};
 
-/// What `openapi.json` files these routes under.
+/// The tag of these routes in `/openapi.json`.
 const TAG: &str = "admin";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -31,13 +30,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(probes::remove))
 }
 
-/// How the pages show a session; programs show it as Bearer.
+/// The document with the pages' way to send a session, a cookie; programs send it as a Bearer token.
 fn document() -> Document {
     #[derive(OpenApi)]
     struct Sessions;
 
     let mut document = Sessions::openapi();
-    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(session::COOKIE)));
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(web::COOKIE)));
     document.components.get_or_insert_default().add_security_scheme("session_cookie", cookie);
     document
 }

@@ -1,19 +1,15 @@
-//! Probes that are gone.
+//! `/api/admin/probes`.
 
 use axum::extract::State;
-
-use super::{TAG, session::AdminSession};
-use crate::{
-    api::{
-        App,
-        error::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
-        input::Path,
-        server_id::ServerId,
-    },
-    time::Timestamp,
+use easytier_uptime_monitor::{
+    envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
+    input::Path,
 };
 
-/// Forgets a probe that is offline. Its tokens end, and its `server_id` may be registered again; what it saw stays.
+use super::TAG;
+use crate::{api::server_id::ServerId, service::Admin, web::AdminSession};
+
+/// Deletes a probe that is offline. Its tokens are revoked, its `server_id` may be registered again, and its results stay.
 #[utoipa::path(
     delete, path = "/api/admin/probes/{server_id}", tag = TAG, operation_id = "admin_remove_probe",
     params(("server_id" = ServerId, Path, description = "The probe's own id")),
@@ -28,9 +24,9 @@ use crate::{
 )]
 pub(super) async fn remove(
     _: AdminSession,
-    State(app): State<App>,
+    State(admin): State<Admin>,
     Path(server_id): Path<String>,
 ) -> Answer<PublicEnvelope<()>> {
-    app.store.remove_probe(&server_id, Timestamp::now()).await?;
+    admin.remove_probe(&server_id).await?;
     Ok(PublicEnvelope::done("the probe is forgotten"))
 }

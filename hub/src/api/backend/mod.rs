@@ -7,7 +7,7 @@ mod status;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::App;
+use crate::web::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(peers::list)).routes(routes!(results::post)).routes(routes!(status::put))

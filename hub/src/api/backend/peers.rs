@@ -1,60 +1,62 @@
-//! `GET /peers`: the listing, and claimed batches of what is due.
+//! `GET /peers`: the listing, and claimed batches of peers that are due.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use axum::extract::State;
 use easytier_probe::{CheckMode, Scheme, Secret};
+use easytier_uptime_monitor::{
+    Refusal,
+    envelope::{Answer, BackendEnvelope, BackendRefusal},
+    input::{self, Query},
+    parameter::{self, Id, Whole},
+};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use url::Host;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
 use crate::{
-    api::{
-        auth::{Lister, NO_TOKEN, own_region},
-        error::{Answer, BackendEnvelope, BackendRefusal, Refusal},
-        input::{self, Query},
-        public::parameter::{self, Id, Whole},
-    },
     consensus::Verdict,
     model::{Claim, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Tag},
+    service::{ServiceError, check_region},
     store::Store,
     time::Timestamp,
+    web::{Lister, NO_TOKEN},
 };
 
 const DEFAULT_COUNT: u32 = 500;
 const MAX_COUNT: u32 = 5000;
 const DEFAULT_INTERVAL: u32 = 60;
-/// A month; what is checked less often than that is not watched.
+/// A month, in seconds; checking less often is not monitoring.
 const MAX_INTERVAL: u32 = 30 * 24 * 3600;
 const DEFAULT_LEASE: u32 = 60;
 const MAX_LEASE: u32 = 900;
 
-/// Which peers.
+/// Which peers are wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// Peers for this region, and peers for all. A node token has its own region.
+    /// Peers for this region and peers for all regions. A node token has its own region.
     #[param(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
-    /// Peers on a page, or in a claimed batch.
+    /// The maximum number of peers on a page or in a claimed batch.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = count, required = false)]
     count: Option<Whole<1, MAX_COUNT>>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::optional_id, required = false)]
     cursor: Option<Id>,
-    /// Lease a batch of peers that are due, instead of listing. For node tokens only.
+    /// Lease a batch of peers that are due instead of listing. For node tokens only.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::boolean, required = false)]
     claim: Option<bool>,
-    /// A peer is due when its region has not checked it for so many seconds.
+    /// A peer is due when its region has not checked it for this many seconds.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = interval, required = false)]
     interval: Option<Whole<0, MAX_INTERVAL>>,
-    /// How many seconds claimed peers are the caller's alone.
+    /// For how many seconds nobody else can claim the peers.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = lease, required = false)]
     lease: Option<Whole<1, MAX_LEASE>>,
@@ -76,7 +78,7 @@ fn lease() -> Schema {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Peers {
     peers: Vec<Peer>,
-    /// Peers on all pages; of a claim, the peers that were due.
+    /// The number of peers on all pages; of a claim, of the peers that were due.
     total_available: u64,
     /// Whether there is another page, or more is due now.
     next_batch_available: bool,
@@ -84,7 +86,7 @@ pub(super) struct Peers {
     next_cursor: Option<String>,
     /// Grows when the listing changes.
     config_version: i64,
-    /// Until when claimed peers are the caller's alone.
+    /// Until when nobody else can claim the peers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     lease_expires_at: Option<Timestamp>,
@@ -101,10 +103,10 @@ struct Peer {
     port: u16,
     #[schema(value_type = String, example = "tcp")]
     protocol: Scheme,
-    /// The same in one piece, with the path of an `http` or `https` URL.
+    /// Protocol, host and port as a URL, with the path of an `http` or `https` URL.
     url: String,
     network_name: Option<String>,
-    /// With one (an empty one counts) the peer is checked as a member of its network. Only for node tokens.
+    /// With a secret, also an empty one, the peer is checked as a member of its network. Only for node tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     network_secret: Option<Secret>,
@@ -114,11 +116,11 @@ struct Peer {
     #[schema(value_type = Vec<String>)]
     tags: BTreeSet<Tag>,
     allow_relay: bool,
-    /// The deadline of one check, when this peer wants another than the probe's.
+    /// The deadline of one check, if it differs from the probe's.
     timeout_ms: Option<u64>,
-    /// `handshake` when only a valid handshake answer is asked for.
+    /// `handshake` when the check ends at a valid handshake response.
     check: Option<Check>,
-    /// A stranger named it, so that only public addresses may be checked.
+    /// It was submitted by a stranger, so that only public addresses may be checked.
     submitted: bool,
 }
 
@@ -134,10 +136,10 @@ enum Check {
     Handshake,
 }
 
-/// The peers to check, page by page; or, for callers that keep nothing, the next batch of those that are due.
+/// The peers to check, page by page; or, for stateless callers, the next batch of peers that are due.
 ///
-/// Without credentials, approved peers as the public API shows them. With an API key, with the names of their networks.
-/// With a node token, those of its region and with the secrets of their networks.
+/// Without credentials: approved peers as the public API shows them. With an API key: with the names of their networks.
+/// With a node token: the peers of its region, with the secrets of their networks.
 #[utoipa::path(
     get,
     path = "/peers",
@@ -160,7 +162,7 @@ pub(super) async fn list(
     let request = Request::parse(&wanted)?;
     let peers = match (lister, request.claim) {
         (Lister::Probe(probe), claim) => {
-            own_region(&probe, request.region.as_ref())?;
+            check_region(&probe, request.region.as_ref()).map_err(ServiceError::from)?;
             match claim {
                 Some(claim) => claimed(&store, &probe, &claim).await?,
                 None => listed_to_probe(&store, &probe, &request).await?,
@@ -177,7 +179,7 @@ pub(super) async fn list(
     Ok(BackendEnvelope::of(peers))
 }
 
-/// A query that makes sense.
+/// A query that is valid.
 struct Request {
     region: Option<Region>,
     count: u32,
@@ -216,7 +218,7 @@ async fn claimed(store: &Store, probe: &ProbeIdentity, claim: &Claim) -> Result<
 
 async fn listed_to_probe(store: &Store, probe: &ProbeIdentity, request: &Request) -> Result<Peers, Refusal> {
     let page = listed(store, Some(probe.region.clone()), true, request.cursor, request.count).await?;
-    // The probe has a listing when it has its last page.
+    // A probe has the listing when it has the last page.
     if !page.next_batch_available {
         store.note_fetched(probe, page.config_version).await?;
     }

@@ -1,26 +1,27 @@
-//! `POST /results`.
+//! `POST /results`: results of checks.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
 use easytier_probe::{CheckResult, FailureCode, result::Relay};
+use easytier_uptime_monitor::{
+    Metrics, Refusal,
+    envelope::{Answer, BackendEnvelope, BackendRefusal},
+    input::{self, Object},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    api::{
-        App,
-        auth::ProbeCaller,
-        error::{Answer, BackendEnvelope, BackendRefusal, Refusal},
-        input::{self, Object},
-    },
     model::{Batch, Rejection},
+    store::Store,
     time::Timestamp,
+    web::{IngestSlots, ProbeCaller},
 };
 
 const MAX_RESULTS: usize = 5000;
@@ -28,7 +29,7 @@ const MAX_RESULTS: usize = 5000;
 /// The longest `detail`, in characters.
 const MAX_DETAIL: usize = 200;
 
-/// The body, with results as `T`.
+/// The body of the request, with results of type `T`.
 #[derive(Debug, Deserialize)]
 struct Sent<T> {
     /// For the log.
@@ -37,32 +38,33 @@ struct Sent<T> {
     results: Vec<T>,
 }
 
-/// What became of a batch. All that is not rejected is durably stored.
+/// The outcome of a batch. Every result that is not rejected is durably stored.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct Taken {
+#[schema(as = Taken)]
+pub(super) struct BatchOutcome {
     accepted: usize,
-    /// Stored before.
+    /// Results that were stored before.
     duplicates: usize,
-    /// In the order of their places.
+    /// By index.
     rejected: Vec<Refused>,
 }
 
-/// A result that is never taken.
+/// A result that is not accepted; sending it again does not help.
 #[derive(Debug, Serialize, ToSchema)]
 struct Refused {
-    /// Its place in the batch, from 0.
+    /// Its index in the batch, from 0.
     index: usize,
     #[schema(value_type = String, example = "unknown_peer")]
     reason: Rejection,
-    /// What is wrong with an `invalid` one, where that can be told.
+    /// Why it is `invalid`, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
 /// Results of checks, at most 5,000 and 4 MiB.
 ///
-/// The answer comes when they are durably stored. A batch may be sent again at any time without effect. A single result
-/// that makes no sense is `rejected` and does not hold up the others.
+/// The response is sent when they are durably stored. A batch may be sent again at any time without effect. A single
+/// result that is not valid is `rejected` and does not delay the others.
 #[utoipa::path(
     post,
     path = "/results",
@@ -71,7 +73,7 @@ struct Refused {
     request_body = super::schema::Results,
     security(("node_token" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "What became of them", body = BackendEnvelope<Taken>),
+        (status = 200, description = "What became of them", body = BackendEnvelope<BatchOutcome>),
         (status = 400, description = "The body is no such document", body = BackendRefusal),
         (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
@@ -79,23 +81,25 @@ struct Refused {
     ),
 )]
 pub(super) async fn post(
-    State(app): State<App>,
+    State(store): State<Store>,
+    State(metrics): State<Arc<Metrics>>,
+    State(slots): State<IngestSlots>,
     ProbeCaller(from): ProbeCaller,
     request: Request,
-) -> Answer<BackendEnvelope<Taken>> {
-    // What many probes send at the same time is taken in one after another rather than all kept in memory.
-    let _turn = app.ingests.acquire().await.expect("it is never closed");
+) -> Answer<BackendEnvelope<BatchOutcome>> {
+    // Batches beyond the limit wait in their connections rather than in memory.
+    let _slot = slots.acquire().await;
     let body = input::read(request).await?;
     let received_at = Timestamp::now();
-    let Read { sent, places, mut refused } = read(&body)?;
+    let ParsedBatch { sent, places, mut refused } = read(&body)?;
     drop(body);
 
     let started = Instant::now();
     let cycle = sent.cycle_id;
     let batch = Batch { from, received_at, sent_at: sent.sent_at, results: sent.results };
-    let receipt = app.store.ingest(batch).await?;
-    app.metrics.ingested(&receipt, started.elapsed());
-    refused.iter().for_each(|refused| app.metrics.rejected(refused.reason));
+    let receipt = store.ingest(batch).await?;
+    metrics.ingested(&receipt, started.elapsed());
+    refused.iter().for_each(|refused| metrics.rejected(refused.reason));
 
     refused.extend(receipt.rejected.into_iter().map(|rejected| Refused {
         index: places.as_ref().map_or(rejected.index, |places| places[rejected.index]),
@@ -105,24 +109,28 @@ pub(super) async fn post(
     refused.sort_unstable_by_key(|refused| refused.index);
     let (accepted, duplicates, rejected) = (receipt.accepted, receipt.duplicates, refused.len());
     tracing::debug!(?cycle, accepted, duplicates, rejected, "took results");
-    Ok(BackendEnvelope::of(Taken { accepted: receipt.accepted, duplicates: receipt.duplicates, rejected: refused }))
+    Ok(BackendEnvelope::of(BatchOutcome {
+        accepted: receipt.accepted,
+        duplicates: receipt.duplicates,
+        rejected: refused,
+    }))
 }
 
-/// A body, read as far as it can be.
-struct Read {
+/// A parsed body, and the results in it that could not be parsed.
+struct ParsedBatch {
     sent: Sent<CheckResult>,
-    /// Where the results that could be read stood; `None` when that was all of them.
+    /// The index of each result that could be parsed; `None` when all could.
     places: Option<Vec<usize>>,
     refused: Vec<Refused>,
 }
 
-fn read(body: &[u8]) -> Result<Read, Refusal> {
+fn read(body: &[u8]) -> Result<ParsedBatch, Refusal> {
     let text = input::text(body)?;
-    // Nearly always everything is as it should be, and this is the cheap way.
+    // The fast path: nearly always every result is valid.
     if let Ok(Object(Sent { cycle_id, sent_at, results })) = serde_json::from_str::<Object<Sent<Object<_>>>>(text) {
         check_count(results.len())?;
         let results = results.into_iter().map(|Object(result)| result).collect();
-        return Ok(Read { sent: Sent { cycle_id, sent_at, results }, places: None, refused: Vec::new() });
+        return Ok(ParsedBatch { sent: Sent { cycle_id, sent_at, results }, places: None, refused: Vec::new() });
     }
     let Sent { cycle_id, sent_at, results } = input::parse::<Sent<Box<RawValue>>>(body)?;
     check_count(results.len())?;
@@ -136,7 +144,7 @@ fn read(body: &[u8]) -> Result<Read, Refusal> {
             Err(detail) => refused.push(Refused { index, reason: Rejection::Invalid, detail: Some(detail) }),
         }
     }
-    Ok(Read { sent: Sent { cycle_id, sent_at, results: readable }, places: Some(places), refused })
+    Ok(ParsedBatch { sent: Sent { cycle_id, sent_at, results: readable }, places: Some(places), refused })
 }
 
 fn check_count(count: usize) -> Result<(), Refusal> {
@@ -147,7 +155,7 @@ fn check_count(count: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// One result, or what is wrong with it. Words that only a newer probe knows don't make it worthless.
+/// One result, or why it is not valid. Enum values of newer probes are kept as text or dropped.
 fn read_one(raw: &RawValue) -> Result<CheckResult, String> {
     let mut fields: Map<String, Value> = serde_json::from_str(raw.get()).map_err(|_| "not an object".to_owned())?;
     if fields.get("checks").is_some_and(Value::is_null) {
@@ -171,7 +179,7 @@ fn read_one(raw: &RawValue) -> Result<CheckResult, String> {
     })
 }
 
-/// Whether this is a word, and none that a `T` is spelled by.
+/// Whether this is a string that no value of `T` is spelled by.
 fn is_unknown<T: DeserializeOwned>(value: Option<&Value>) -> bool {
     value.is_some_and(|value| value.is_string() && T::deserialize(value).is_err())
 }
@@ -195,7 +203,7 @@ mod tests {
         result
     }
 
-    fn read_all(results: Vec<Value>) -> Read {
+    fn read_all(results: Vec<Value>) -> ParsedBatch {
         let body = json!({ "cycle_id": null, "sent_at": "2026-01-02T03:04:05.678Z", "results": results });
         read(body.to_string().as_bytes()).unwrap()
     }
@@ -203,13 +211,13 @@ mod tests {
     #[test]
     fn the_example_of_the_contract_is_read() {
         let example = json!({ "results": [result(), changed("relay", Value::Null)] }).to_string();
-        let Read { sent, places, refused } = read(example.as_bytes()).unwrap();
+        let ParsedBatch { sent, places, refused } = read(example.as_bytes()).unwrap();
         assert_eq!((sent.results.len(), places, refused.len()), (2, None, 0));
     }
 
     #[test]
     fn what_cannot_be_read_is_refused_by_its_place_and_the_rest_is_taken() {
-        let Read { sent, places, refused } = read_all(vec![
+        let ParsedBatch { sent, places, refused } = read_all(vec![
             changed("status", "Meh".into()),
             result(),
             changed("peer_id", "x".into()),
@@ -226,10 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn words_of_newer_probes_do_not_make_a_result_worthless() {
+    fn a_result_with_enum_values_of_a_newer_probe_is_accepted() {
         let mut blocked = changed("error", "quic_blocked".into());
         blocked["message"] = "no answer".into();
-        let Read { sent, refused, .. } = read_all(vec![
+        let ParsedBatch { sent, refused, .. } = read_all(vec![
             blocked,
             changed("error", "quic_blocked".into()),
             changed("relay", "slow".into()),
@@ -245,11 +253,11 @@ mod tests {
     #[test]
     fn an_array_of_fields_is_no_result_and_no_batch() {
         let [id, at] = ["id", "checked_at"].map(|field| result()[field].clone());
-        // In the order of the fields, with nothing missing.
+        // All fields, in their order.
         let fields =
             json!([id, 1, at, 1, 1, "Online", 12.41, null, null, "route", null, null, null, null, null, null, null]);
         assert!(serde_json::from_value::<CheckResult>(fields.clone()).is_ok());
-        let Read { sent, refused, .. } = read_all(vec![result(), fields]);
+        let ParsedBatch { sent, refused, .. } = read_all(vec![result(), fields]);
         assert_eq!((sent.results.len(), refused.len(), refused[0].index), (1, 1, 1));
         assert_eq!(refused[0].detail.as_deref(), Some("not an object"));
         let batch = read(b"[null, null, []]").map(drop).unwrap_err();

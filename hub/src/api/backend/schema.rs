@@ -1,4 +1,4 @@
-//! How the documents that probes send are described: what they send is read more leniently than a schema can say.
+//! Schemas of the documents that probes send. The parser is more lenient than a schema can express.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -14,21 +14,21 @@ use uuid::Uuid;
 #[expect(dead_code, reason = "for the document alone")]
 pub(super) struct Results {
     cycle_id: Option<Uuid>,
-    /// By the probe's clock, when it sent this: the hub corrects `checked_at` by the clock's error.
+    /// When the probe sent this, by its clock: the hub corrects `checked_at` by the clock's error.
     #[schema(format = DateTime, min_length = 20)]
     sent_at: Option<String>,
     #[schema(schema_with = results)]
     results: Vec<CheckResult>,
 }
 
-/// Whatever is no result is rejected by its place and does not make the batch wrong.
+/// Anything that is not a result is rejected by its index, and the batch is still accepted.
 fn results() -> RefOr<Schema> {
     let anything = Object::with_type(SchemaType::AnyValue);
     let one = AnyOfBuilder::new().item(CheckResult::schema()).item(anything);
     ArrayBuilder::new().items(one).description(Some("At most 5,000.")).into()
 }
 
-/// What one check, or several alike, said about a peer.
+/// The result of one check, or of several with the same outcome.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document alone")]
 struct CheckResult {
@@ -40,7 +40,7 @@ struct CheckResult {
     /// How many checks it stands for.
     #[schema(default = 1, minimum = 1)]
     checks: Option<u32>,
-    /// How many of them found the peer healthy; by the status where it is missing.
+    /// How many of them found the peer healthy; all or none by the status where it is missing.
     healthy: Option<u32>,
     #[schema(inline)]
     status: Status,

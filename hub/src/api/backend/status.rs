@@ -1,50 +1,50 @@
-//! `PUT /nodes/status`: a probe about itself.
+//! `PUT /nodes/status`: the report of a probe about itself.
 
 use std::time::Duration;
 
 use axum::extract::State;
+use easytier_uptime_monitor::{
+    Refusal,
+    envelope::{Answer, BackendDone, BackendEnvelope, BackendRefusal},
+    input::{self, Body},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    api::{
-        auth::{ProbeCaller, own_region},
-        error::{Answer, BackendDone, BackendEnvelope, BackendRefusal, Refusal},
-        input::{self, Body},
-        server_id::ServerId,
-    },
-    model::{ProbeIdentity, StatusReport},
-    store::Store,
-    time::Timestamp,
+    api::server_id::ServerId,
+    model::{Region, StatusReport},
+    service::Registry,
+    web::ProbeCaller,
 };
 
-/// A year.
+/// A year, in seconds.
 const MAX_CHECK_INTERVAL: u64 = 365 * 24 * 3600;
 
-/// The longest median round trip that is believed, in milliseconds.
+/// The longest plausible median round trip, in milliseconds.
 const MAX_RESPONSE_MS: f64 = 3_600_000.0;
 
 /// A probe's report about itself.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Report {
-    /// Always `Online`: a probe that is not says nothing.
+    /// Always `Online`: a probe that is offline cannot report.
     #[serde(rename = "status")]
     #[schema(example = "Online")]
     _status: Option<String>,
     /// The median round trip to the peers found healthy in the last cycle, in milliseconds.
     #[schema(minimum = 0, maximum = 3_600_000)]
     response_time: Option<f64>,
-    /// More keys are allowed and kept.
+    /// Further keys are allowed and stored.
     #[schema(value_type = Option<Metadata>)]
     metadata: Option<Map<String, Value>>,
 }
 
-/// What the hub understands of the metadata.
+/// The metadata that the hub knows.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 struct Metadata {
     version: Option<String>,
-    /// The token's own region.
+    /// The region of the token.
     #[schema(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
     server_id: Option<ServerId>,
@@ -75,34 +75,39 @@ struct Metadata {
     ),
 )]
 pub(super) async fn put(
-    State(store): State<Store>,
+    State(registry): State<Registry>,
     ProbeCaller(probe): ProbeCaller,
     Body(report): Body<Report>,
 ) -> Answer<BackendEnvelope<()>> {
-    store.report_status(&probe, &parse(report, &probe)?, Timestamp::now()).await?;
+    let (region, report) = parse(report)?;
+    registry.report_status(&probe, region.as_ref(), &report).await?;
     Ok(BackendEnvelope::done())
 }
 
-fn parse(report: Report, probe: &ProbeIdentity) -> Result<StatusReport, Refusal> {
+/// The region that the report names, and the report.
+fn parse(report: Report) -> Result<(Option<Region>, StatusReport), Refusal> {
     if report.response_time.is_some_and(|millis| !(0.0..=MAX_RESPONSE_MS).contains(&millis)) {
         return Err(Refusal::bad_request(format!("response_time: write milliseconds from 0 to {MAX_RESPONSE_MS}")));
     }
     let metadata = report.metadata.map(Value::Object);
     let known: Metadata = match &metadata {
         None => Metadata::default(),
-        Some(metadata) => input::small("metadata", metadata).and_then(|()| input::parse_at("metadata", metadata))?,
+        Some(metadata) => {
+            input::check_size("metadata", metadata).and_then(|()| input::parse_at("metadata", metadata))?
+        }
     };
     if known.check_interval.is_some_and(|seconds| !(1..=MAX_CHECK_INTERVAL).contains(&seconds)) {
         let message = format!("metadata.check_interval: write whole seconds from 1 to {MAX_CHECK_INTERVAL}");
         return Err(Refusal::bad_request(message));
     }
-    own_region(probe, input::region("metadata.region", known.region.as_deref())?.as_ref())?;
-    Ok(StatusReport {
+    let region = input::region("metadata.region", known.region.as_deref())?;
+    let report = StatusReport {
         server_id: known.server_id.map(String::from),
         version: known.version,
         response_us: report.response_time.map(|millis| (millis * 1000.0).round() as i64),
         check_interval: known.check_interval.map(Duration::from_secs),
         holds_sessions: known.holds_sessions.unwrap_or(false),
         metadata,
-    })
+    };
+    Ok((region, report))
 }

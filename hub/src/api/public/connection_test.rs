@@ -1,37 +1,27 @@
-//! A check that anybody may ask for.
+//! `POST /api/test_connection`: a check that anybody may ask for.
 
-use std::{net::IpAddr, time::Duration};
-
-use axum::{Json, extract::State};
-use easytier_probe::{Access, CheckReport, Membership, Origin, Peer, peer::DEFAULT_NETWORK_NAME};
+use axum::extract::State;
+use easytier_probe::CheckReport;
+use easytier_uptime_monitor::{
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::Body,
+    parameter::string,
+    public::item::HealthStatus,
+};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, Ref, RefOr, Schema, schema::AllOfBuilder},
 };
 
-use super::{
-    TAG,
-    fields::{NodeFields, Said},
-    item::HealthStatus,
-    parameter::string,
-};
+use super::TAG;
 use crate::{
-    api::{
-        App,
-        client::Client,
-        error::{Answer, PublicEnvelope, PublicRefusal, Refusal},
-        input::{self, Body},
-    },
-    model::PeerSpec,
+    service::{ConnectionTests, NodeFields},
     time::Timestamp,
+    web::Client,
 };
 
-/// How long the check may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A node to check: what a submission takes, of which the host alone is needed.
+/// A node to check: the fields of a submission, of which only the host is required.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Candidate(NodeFields);
@@ -49,10 +39,10 @@ impl PartialSchema for Candidate {
     }
 }
 
-/// What the check found; latencies in microseconds.
+/// The result of the check; latencies in microseconds.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Outcome {
-    /// What was checked.
+    /// The URL that was checked.
     #[schema(example = "tcp://node.example.net:11010")]
     address: String,
     status: HealthStatus,
@@ -70,7 +60,7 @@ pub(super) struct Outcome {
     version: Option<String>,
     hostname: Option<String>,
     network_count: Option<u32>,
-    /// Whether the node says that it takes strangers.
+    /// Whether the node announces that it accepts other networks.
     is_public_server: Option<bool>,
 }
 
@@ -96,27 +86,8 @@ impl From<CheckReport> for Outcome {
     }
 }
 
-/// The peer as somebody at the other end of the Internet describes it.
-fn remote(spec: PeerSpec) -> Peer {
-    let network_name = spec.network_name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
-    Peer {
-        id: 0,
-        name: Some(spec.name),
-        url: spec.url,
-        access: match spec.network_secret {
-            None => Access::Guest,
-            Some(network_secret) => Access::Member(Membership { network_name, network_secret }),
-        },
-        mode: spec.mode,
-        timeout: Some(TIMEOUT),
-        allow_relay: spec.allow_relay,
-        tags: Vec::new(),
-        origin: Origin::Remote,
-    }
-}
-
 /// Checks a node once, within 5 seconds, at public addresses only; nothing is stored. `success` says whether the node is
-/// online, `error` why it is not, `data` what was found in any case.
+/// online, `error` why it is not; `data` has the result in both cases.
 #[utoipa::path(
     post, path = "/api/test_connection", tag = TAG, operation_id = "test_connection",
     request_body = Candidate,
@@ -128,26 +99,14 @@ fn remote(spec: PeerSpec) -> Peer {
     ),
 )]
 pub(super) async fn test(
-    State(app): State<App>,
+    State(tests): State<ConnectionTests>,
     Client(address): Client,
-    Body(candidate): Body<Candidate>,
+    Body(Candidate(fields)): Body<Candidate>,
 ) -> Answer<PublicEnvelope<Outcome>> {
-    let outcome = Outcome::from(check(&app, address, candidate).await?);
+    let outcome = Outcome::from(tests.run(address, fields).await?);
     let error = outcome.error.map(|code| match &outcome.message {
-        Some(words) => format!("{code}: {words}"),
+        Some(message) => format!("{code}: {message}"),
         None => code.to_owned(),
     });
-    let success = outcome.status == HealthStatus::Healthy;
-    Ok(Json(PublicEnvelope { success, data: Some(outcome), error, message: None }))
-}
-
-/// The same for the page: checks a node of these fields.
-pub(crate) async fn try_out(app: &App, from: IpAddr, fields: &Value) -> Result<CheckReport, Refusal> {
-    check(app, from, input::parse(fields.to_string())?).await
-}
-
-async fn check(app: &App, from: IpAddr, candidate: Candidate) -> Result<CheckReport, Refusal> {
-    let spec = candidate.0.parse().and_then(Said::into_spec)?;
-    app.limits.connection_tests.check(from)?;
-    Ok(app.checker.check(&remote(spec)).await)
+    Ok(PublicEnvelope::outcome(outcome.status == HealthStatus::Healthy, outcome, error))
 }

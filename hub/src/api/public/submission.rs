@@ -1,10 +1,14 @@
-//! Nodes that anybody may propose.
+//! `POST /api/nodes`: nodes that anybody may submit.
 
-use std::net::IpAddr;
-
-use axum::{Json, extract::State};
+use axum::extract::State;
+use easytier_uptime_monitor::{
+    Refusal,
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::Body,
+    parameter::string,
+    public::item::NodeItem,
+};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -13,41 +17,18 @@ use utoipa::{
     },
 };
 
-use super::{
-    TAG,
-    fields::{NodeFields, VISIBLE, wrong},
-    item::NodeItem,
-    parameter::string,
-};
+use super::TAG;
 use crate::{
-    api::{
-        App,
-        client::Client,
-        error::{Answer, PublicEnvelope, PublicRefusal, Refusal},
-        input::{self, Body},
-    },
-    model::{Contacts, PeerId, PeerSpec},
+    service::{NodeFields, Submissions, VISIBLE},
+    store::Store,
     time::Timestamp,
+    web::Client,
 };
 
-/// A node that somebody proposes.
+/// A node that somebody submits.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Submission(NodeFields);
-
-impl Submission {
-    fn parse(self) -> Result<PeerSpec, Refusal> {
-        let said = self.0.parse()?;
-        if said.name.is_none() {
-            return Err(wrong("name", "it is missing"));
-        }
-        let spec = said.into_spec()?;
-        if spec.contacts == Contacts::default() {
-            return Err(wrong("mail", "at least one of qq_number, wechat and mail is needed"));
-        }
-        Ok(spec)
-    }
-}
 
 impl ToSchema for Submission {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
@@ -70,7 +51,7 @@ impl PartialSchema for Submission {
     }
 }
 
-/// Proposes a node. It is listed once the operator has approved it; at least one contact is needed, which only the
+/// Submits a node. It is listed once the operator has approved it. At least one contact is required, which only the
 /// operator sees.
 #[utoipa::path(
     post, path = "/api/nodes", tag = TAG, operation_id = "submit_node",
@@ -84,27 +65,12 @@ impl PartialSchema for Submission {
     ),
 )]
 pub(super) async fn submit(
-    State(app): State<App>,
+    State(submissions): State<Submissions>,
+    State(store): State<Store>,
     Client(address): Client,
-    Body(submission): Body<Submission>,
+    Body(Submission(fields)): Body<Submission>,
 ) -> Answer<PublicEnvelope<NodeItem>> {
-    let id = take(&app, address, submission).await?;
-    let node = app.store.nodes_by_id(&[id], Timestamp::now()).await?.pop().ok_or_else(|| Refusal::not_found("node"))?;
-    Ok(Json(PublicEnvelope {
-        success: true,
-        data: Some(NodeItem::pending(node)),
-        error: None,
-        message: Some("the node is listed once it is approved".to_owned()),
-    }))
-}
-
-/// The same for the page: proposes a node of these fields.
-pub(crate) async fn propose(app: &App, from: IpAddr, fields: &Value) -> Result<PeerId, Refusal> {
-    take(app, from, input::parse(fields.to_string())?).await
-}
-
-async fn take(app: &App, from: IpAddr, submission: Submission) -> Result<PeerId, Refusal> {
-    let spec = submission.parse()?;
-    app.limits.submissions.check(from)?;
-    Ok(app.store.submit_peer(&spec, Timestamp::now()).await?)
+    let id = submissions.submit(address, fields).await?;
+    let node = store.nodes_by_id(&[id], Timestamp::now()).await?.pop().ok_or_else(|| Refusal::not_found("node"))?;
+    Ok(PublicEnvelope::with_message(NodeItem::pending(node), "the node is listed once it is approved"))
 }

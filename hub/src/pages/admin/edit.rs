@@ -6,8 +6,8 @@ use maud::{Markup, html};
 
 use super::Operator;
 use crate::{
-    api::{error::Refusal, input::Path, parameter::NodePath},
     pages::{Site, view::View},
+    web::{Refusal, input::Path, parameter::NodePath},
 };
 
 pub async fn page(

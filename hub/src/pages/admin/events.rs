@@ -7,10 +7,10 @@ use serde_html_form::de::empty_as_none;
 
 use super::Operator;
 use crate::{
-    api::{error::Refusal, input::Query, parameter::Whole},
     model::EventKind,
     pages::{Site, format, view::View},
     time::Timestamp,
+    web::{Refusal, input::Query, parameter::Whole},
 };
 
 const PER_PAGE: u32 = 100;

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::Operator;
-use crate::{api::error::Refusal, pages::Site, peer_file::Document};
+use crate::{pages::Site, peer_file::Document, web::Refusal};
 
 pub async fn export(_: Operator, State(site): State<Site>) -> Result<Response, Refusal> {
     let records = site.store.export_peers().await?;

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use super::{Operator, form};
 use crate::{
-    api::error::Refusal,
     pages::{Site, view::View},
-    peer_file::{self, Done},
-    time::Timestamp,
+    peer_file,
+    service::Done,
+    web::Refusal,
 };
 
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ pub async fn import(_: Operator, State(site): State<Site>, view: View, request: 
         };
         return Ok(shown(&view, &text, &told));
     }
-    let Done { added, known, waiting } = peer_file::import(&site.store, candidates, Timestamp::now()).await?;
+    let Done { added, known, waiting } = site.app.admin.import_nodes(candidates).await?;
     let told = html! {
         div.outcome.good role="status" {
             p {

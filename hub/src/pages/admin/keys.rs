@@ -11,11 +11,11 @@ use serde_html_form::de::empty_as_none;
 
 use super::{Operator, form};
 use crate::{
-    api::{error::Refusal, input},
     model::{Credential, CredentialId, Issued, Region},
     pages::{Site, format, language::Texts, view::View},
     time::Timestamp,
     token::CredentialKind,
+    web::{Refusal, input},
 };
 
 const KINDS: [CredentialKind; 3] = [CredentialKind::Node, CredentialKind::Api, CredentialKind::Enrollment];

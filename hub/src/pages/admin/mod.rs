@@ -28,7 +28,7 @@ use super::{
     layout::{self, Place},
     view::View,
 };
-use crate::api::{self, error::Refusal, input};
+use crate::web::{self, Refusal, input};
 
 pub fn routes() -> Router<Site> {
     Router::new()
@@ -51,7 +51,7 @@ impl FromRequestParts<Site> for Operator {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Response> {
-        match api::is_admin(parts, &site.app).await {
+        match web::is_admin(parts, &site.app.sessions).await {
             Ok(true) => Ok(Self),
             Ok(false) => Err((StatusCode::SEE_OTHER, [(header::LOCATION, "/admin/login")]).into_response()),
             Err(refusal) => Err(refusal.into_response()),

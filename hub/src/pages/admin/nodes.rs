@@ -7,15 +7,15 @@ use serde_html_form::de::empty_as_none;
 
 use super::{Operator, act};
 use crate::{
-    api::{
-        error::Refusal,
-        input::Query,
-        parameter::{Text, Whole},
-    },
     model::{Page, PageRequest, PeerFilter, PeerRecord},
     pages::{Site, format, nodes, view::View},
     store::{Store, StoreError},
     time::Timestamp,
+    web::{
+        Refusal,
+        input::Query,
+        parameter::{Text, Whole},
+    },
 };
 
 const PER_PAGE: u32 = 50;

@@ -6,10 +6,10 @@ use url::form_urlencoded;
 
 use super::{Operator, act};
 use crate::{
-    api::error::Refusal,
     model::Presence,
     pages::{Site, format, probes, view::View},
     time::Timestamp,
+    web::Refusal,
 };
 
 pub async fn page(_: Operator, State(site): State<Site>, view: View) -> Result<Response, Refusal> {

@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::{Operator, form};
 use crate::{
-    api::{error::Refusal, input::Query},
     pages::{Site, language::Texts, view::View},
     time::Timestamp,
     tuning::Knob,
+    web::{Refusal, input::Query},
 };
 
 /// What a form says, by the names of the configuration.

@@ -1,0 +1,40 @@
+//! The router of a hub: it alone knows both the API and the pages.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue},
+    middleware::map_response,
+    response::Response,
+};
+use easytier_probe::Checker;
+use easytier_uptime_monitor::{Monitor, ProbeStatus, document};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    api, pages,
+    store::Store,
+    web::{App, WebOptions},
+};
+
+/// With the value 1, this header tells a probe that the backend is a hub.
+const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
+
+/// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers ask
+/// for. `probe`: the probe in this process, if there is one.
+pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
+    let monitor = Monitor::new(store.clone(), probe);
+    let app = App::new(store, checker, options, monitor.metrics());
+    let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
+    let (router, document) = routes.split_for_parts();
+    monitor.publish(&document);
+    let router = router.merge(pages::routes(&app)).fallback(pages::nowhere);
+    monitor.observe(router).layer(map_response(set_hub_header))
+}
+
+/// On every response, so that a probe knows from the first one on which requests it may make.
+async fn set_hub_header(mut response: Response) -> Response {
+    response.headers_mut().insert(IS_HUB, HeaderValue::from_static("1"));
+    response
+}

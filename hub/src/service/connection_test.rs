@@ -1,0 +1,57 @@
+//! A check that anybody may ask for; nothing is stored.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use easytier_probe::{Access, CheckReport, Checker, Membership, Origin, Peer, peer::DEFAULT_NETWORK_NAME};
+
+use super::{NodeFields, ServiceError, limit::Limit};
+use crate::model::PeerSpec;
+
+/// How long the check may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+const PER_MINUTE: Duration = Duration::from_secs(60);
+
+/// Connection tests, limited per caller: each opens connections to an address that the caller names.
+#[derive(Clone)]
+pub struct ConnectionTests {
+    checker: Checker,
+    limit: Arc<Limit>,
+}
+
+impl ConnectionTests {
+    /// `checker` decides which addresses may be tested.
+    pub fn new(checker: Checker) -> Self {
+        Self { checker, limit: Arc::new(Limit::new(PER_MINUTE, 6, 60)) }
+    }
+
+    /// Checks a node of these `fields` once, within 5 seconds. `from`: the caller's address.
+    ///
+    /// # Errors
+    ///
+    /// When a field is not valid, or the caller asked too often.
+    pub async fn run(&self, from: IpAddr, fields: NodeFields) -> Result<CheckReport, ServiceError> {
+        let spec = fields.validate()?.into_spec()?;
+        self.limit.check(from)?;
+        Ok(self.checker.check(&peer(spec)).await)
+    }
+}
+
+/// The peer to check. It was named by somebody on the Internet.
+fn peer(spec: PeerSpec) -> Peer {
+    let network_name = spec.network_name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
+    Peer {
+        id: 0,
+        name: Some(spec.name),
+        url: spec.url,
+        access: match spec.network_secret {
+            None => Access::Guest,
+            Some(network_secret) => Access::Member(Membership { network_name, network_secret }),
+        },
+        mode: spec.mode,
+        timeout: Some(TIMEOUT),
+        allow_relay: spec.allow_relay,
+        tags: Vec::new(),
+        origin: Origin::Remote,
+    }
+}

@@ -1,0 +1,139 @@
+//! Why a use case refuses or fails, as a type that each front translates: the API into JSON, the pages into the reader's
+//! language, the command line into a message.
+
+use std::{borrow::Cow, time::Duration};
+
+use easytier_probe::PeerUrlError;
+
+use crate::{
+    model::{LabelError, Region},
+    store::StoreError,
+    tuning::Knob,
+};
+
+/// Why a use case was refused or failed.
+///
+/// Its text is for the caller, in English, except that of [`Store`](Self::Store), which is for the log unless it is
+/// [`StoreError::NotFound`] or [`StoreError::Conflict`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// A field of the request is missing or not valid.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The caller, or all callers together, asked too often.
+    #[error("too many requests; try again later")]
+    RateLimited {
+        /// When the next request is allowed.
+        retry_after: Duration,
+    },
+    /// The admin's password is wrong.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The texts of these settings are not valid; nothing was changed.
+    #[error("not valid: {}", .0.iter().map(|knob| knob.name()).collect::<Vec<_>>().join(", "))]
+    InvalidSettings(Vec<Knob>),
+    /// The caller's token or key does not cover what it asks for.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// There is no such thing, what is stored contradicts the request, or the database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A field of a request that is missing or not valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct FieldError {
+    /// The field's name in the API and in the forms.
+    pub field: Cow<'static, str>,
+    /// What is wrong with its value.
+    pub problem: FieldProblem,
+}
+
+impl FieldError {
+    /// `field` has `problem`.
+    pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<FieldProblem>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+}
+
+/// What is wrong with the value of a field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldProblem {
+    /// The field is required.
+    #[error("it is missing")]
+    Missing,
+    /// The text has no visible character.
+    #[error("it is empty")]
+    Empty,
+    /// The text is longer than `max` characters.
+    #[error("it takes at most {max} characters")]
+    TooLong {
+        /// In characters.
+        max: usize,
+    },
+    /// The text is empty, longer than `max` characters, or has a control character.
+    #[error("it takes 1 to {max} characters")]
+    NoName {
+        /// In characters.
+        max: usize,
+    },
+    /// The number is greater than `max`.
+    #[error("it takes at most {max}")]
+    TooLarge {
+        /// The largest valid number.
+        max: u32,
+    },
+    /// The number is not in the range.
+    #[error("it takes a whole number from {min} to {max}")]
+    OutOfRange {
+        /// The smallest valid number.
+        min: u32,
+        /// The largest valid number.
+        max: u32,
+    },
+    /// The list has more than `max` items.
+    #[error("there are more than {max}")]
+    TooMany {
+        /// The maximum number of items.
+        max: usize,
+    },
+    /// The text is not a mail address.
+    #[error("it is no mail address")]
+    NoMailAddress,
+    /// The text is neither a host name nor an IP address.
+    #[error("it is no host name and no address; write an international name in its xn-- form, and the port apart")]
+    NoHost,
+    /// Scheme, host and port do not make a valid URL of a peer.
+    #[error(transparent)]
+    Url(#[from] PeerUrlError),
+    /// The text is not a tag or a region.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// A submission names no way to reach the node's owner.
+    #[error("at least one of qq_number, wechat and mail is needed")]
+    NoContact,
+    /// The value has another type than the field; the text names both.
+    #[error("{0}")]
+    Malformed(String),
+    /// There is no kind of credential of this name.
+    #[error("there is no such kind")]
+    UnknownKind,
+}
+
+/// What a token or key does not cover.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Forbidden {
+    /// The node token is for another region than the one that the request names.
+    #[error("the node token is for the region '{0}'")]
+    TokenRegion(Region),
+    /// The enrollment key is for another region than the one that the request names.
+    #[error("the enrollment key is for the region '{0}'")]
+    KeyRegion(Region),
+    /// The node token is for another probe than the one that the request names.
+    #[error("the node token is for another server_id")]
+    ServerId,
+}

@@ -1,0 +1,107 @@
+//! What the operator may change of a node.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use easytier_probe::{CheckMode, PeerUrl};
+use easytier_uptime_monitor::input;
+use serde::Deserialize;
+use utoipa::{ToSchema, openapi::Schema};
+
+use super::{
+    CheckDepth, FieldError, FieldProblem, NodeFields,
+    node_fields::{ValidFields, from_json, labels, labels_schema},
+};
+use crate::model::{PeerSpec, Region};
+
+/// The longest deadline of one check, in milliseconds.
+const MAX_TIMEOUT_MS: u32 = 60_000;
+const MAX_REGIONS: usize = 64;
+
+/// What the operator may change besides what a node's owner says of it.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct OperatorFields {
+    /// None for everywhere.
+    #[schema(schema_with = regions)]
+    pub regions: Option<Vec<String>>,
+    pub check: Option<CheckDepth>,
+    /// 0 for the deadline of the probe.
+    #[serde(deserialize_with = "input::whole_number")]
+    #[schema(maximum = 60_000)]
+    pub timeout_ms: Option<u32>,
+    /// False takes the secret away. True changes nothing.
+    pub has_secret: Option<bool>,
+}
+
+fn regions() -> Schema {
+    labels_schema(MAX_REGIONS)
+}
+
+/// A change of a node. Fields that are missing stay as they are, and an empty text clears.
+#[derive(Debug, Clone, Default)]
+pub struct NodeChange {
+    /// What the owner may say.
+    pub node: NodeFields,
+    /// What only the operator may say.
+    pub operator: OperatorFields,
+}
+
+impl NodeChange {
+    /// Reads the fields of a form, as a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// When a value has another type than its field.
+    pub fn from_json(fields: &serde_json::Value) -> Result<Self, FieldError> {
+        Ok(Self { node: from_json(fields)?, operator: from_json(fields)? })
+    }
+
+    pub(super) fn validate(self) -> Result<ValidChange, FieldError> {
+        let Self { node, operator } = self;
+        let node = node.validate()?;
+        if operator.timeout_ms.is_some_and(|timeout| timeout > MAX_TIMEOUT_MS) {
+            return Err(FieldError::new("timeout_ms", FieldProblem::TooLarge { max: MAX_TIMEOUT_MS }));
+        }
+        Ok(ValidChange {
+            node,
+            regions: operator.regions.map(|regions| labels("regions", regions, MAX_REGIONS)).transpose()?,
+            mode: operator.check.map(CheckMode::from),
+            timeout_ms: operator.timeout_ms,
+            remove_secret: operator.has_secret == Some(false),
+        })
+    }
+}
+
+/// A [`NodeChange`] that is valid.
+pub(super) struct ValidChange {
+    node: ValidFields,
+    regions: Option<BTreeSet<Region>>,
+    mode: Option<CheckMode>,
+    timeout_ms: Option<u32>,
+    remove_secret: bool,
+}
+
+impl ValidChange {
+    /// The new URL of a peer whose URL is `known`.
+    pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
+        self.node.url(known)
+    }
+
+    /// Writes all into `spec`.
+    pub fn apply(self, spec: &mut PeerSpec, url: PeerUrl) {
+        if let Some(regions) = self.regions {
+            spec.regions = regions;
+        }
+        if let Some(mode) = self.mode {
+            spec.mode = mode;
+        }
+        if let Some(timeout) = self.timeout_ms {
+            spec.timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
+        }
+        if self.remove_secret {
+            spec.network_secret = None;
+        }
+        self.node.apply(spec);
+        spec.url = url;
+    }
+}

@@ -1,0 +1,410 @@
+//! The fields of a node as documents and forms have them, by the names of the public API, and their validation.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+use easytier_probe::{PeerUrl, Scheme, Secret};
+use easytier_uptime_monitor::{input, parameter::string, public::nodes::LABEL_PATTERN};
+use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        KnownFormat, ObjectBuilder, Schema, SchemaFormat,
+        schema::{AnyOfBuilder, ArrayBuilder, SchemaType, Type},
+    },
+};
+
+use super::{FieldError, FieldProblem};
+use crate::model::{LabelError, PeerSpec, Tag};
+
+const MAX_NAME: usize = 100;
+const MAX_DESCRIPTION: usize = 2000;
+const MAX_NETWORK: usize = 255;
+const MAX_CONTACT: usize = 100;
+const MAX_TAGS: usize = 16;
+const MAX_CONNECTIONS: u32 = 1_000_000;
+/// As in the DNS.
+const MAX_HOST: usize = 253;
+const MAX_LABEL: usize = 63;
+
+/// The pattern of a text with something visible: neither white space nor a control character.
+pub const VISIBLE: &str = r"[^\s\u0000-\u001f\u007f-\u009f]";
+/// A host name in ASCII; international ones have an `xn--` form. A last label that begins with a digit would be an
+/// address.
+const HOST_NAME: &str =
+    r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
+
+/// A node as somebody describes it. Null is as good as missing.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct NodeFields {
+    #[schema(max_length = 100, pattern = r"[^\s\u0000-\u001f\u007f-\u009f]", example = "Shanghai 2")]
+    pub name: Option<String>,
+    #[schema(schema_with = host)]
+    pub host: Option<String>,
+    /// The protocol's usual one when there is none; txt and srv nodes have none.
+    #[serde(deserialize_with = "input::whole_number")]
+    #[schema(minimum = 1, maximum = 65535, example = 11010)]
+    pub port: Option<u16>,
+    /// tcp when there is none.
+    #[schema(schema_with = protocol)]
+    pub protocol: Option<Scheme>,
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// Networks that the node takes.
+    #[serde(deserialize_with = "input::whole_number")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub max_connections: Option<u32>,
+    /// Its owner offers to relay.
+    pub allow_relay: Option<bool>,
+    #[schema(max_length = 255)]
+    pub network_name: Option<String>,
+    /// With one, also an empty one of a network that is named, the node is checked as a member of its network, else as
+    /// a guest.
+    #[schema(value_type = Option<String>, max_length = 255, format = Password)]
+    pub network_secret: Option<Secret>,
+    #[schema(max_length = 100)]
+    pub qq_number: Option<String>,
+    #[schema(max_length = 100)]
+    pub wechat: Option<String>,
+    #[schema(
+        max_length = 100,
+        pattern = r"^[ \t]*(|[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+)[ \t]*$",
+        example = "admin@example.net"
+    )]
+    pub mail: Option<String>,
+    #[schema(schema_with = tags)]
+    pub tags: Option<Vec<String>>,
+}
+
+fn host() -> Schema {
+    let format = |format| string().format(Some(SchemaFormat::KnownFormat(format)));
+    AnyOfBuilder::new()
+        .description(Some("A host name, or an address; an IPv6 address with or without brackets."))
+        .item(string().max_length(Some(MAX_HOST)).pattern(Some(HOST_NAME)))
+        .item(format(KnownFormat::Ipv4))
+        .item(format(KnownFormat::Ipv6))
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .examples(["node.example.net"])
+        .build()
+        .into()
+}
+
+fn protocol() -> Schema {
+    let words: Vec<serde_json::Value> =
+        Scheme::all().map(|scheme| scheme.as_str().into()).chain([serde_json::Value::Null]).collect();
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(words))
+        .build()
+        .into()
+}
+
+fn tags() -> Schema {
+    labels_schema(MAX_TAGS)
+}
+
+/// The schema of a list of tags or regions, or null.
+pub fn labels_schema(max: usize) -> Schema {
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
+        .max_items(Some(max))
+        .build()
+        .into()
+}
+
+/// Fields that are valid. `None`: the field was not given.
+#[derive(Debug, Clone)]
+pub(super) struct ValidFields {
+    pub name: Option<String>,
+    address: Address,
+    description: Option<String>,
+    max_connections: Option<u32>,
+    allow_relay: Option<bool>,
+    network_name: Option<String>,
+    network_secret: Option<Secret>,
+    qq_number: Option<String>,
+    wechat: Option<String>,
+    mail: Option<String>,
+    tags: Option<BTreeSet<Tag>>,
+}
+
+/// The parts of an address.
+#[derive(Debug, Clone)]
+struct Address {
+    scheme: Option<Scheme>,
+    host: Option<String>,
+    port: Option<u16>,
+}
+
+impl NodeFields {
+    /// Reads the fields of a form, as a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// When a value has another type than its field.
+    pub fn from_json(fields: &serde_json::Value) -> Result<Self, FieldError> {
+        from_json(fields)
+    }
+
+    pub(super) fn validate(self) -> Result<ValidFields, FieldError> {
+        let name = text("name", self.name, MAX_NAME)?;
+        if name.as_deref() == Some("") {
+            return Err(FieldError::new("name", FieldProblem::Empty));
+        }
+        if self.max_connections.is_some_and(|count| !(1..=MAX_CONNECTIONS).contains(&count)) {
+            return Err(FieldError::new("max_connections", FieldProblem::OutOfRange { min: 1, max: MAX_CONNECTIONS }));
+        }
+        if self.mail.as_deref().is_some_and(|mail| !is_mail_or_blank(mail)) {
+            return Err(FieldError::new("mail", FieldProblem::NoMailAddress));
+        }
+        if self.network_secret.as_ref().is_some_and(|secret| secret.expose().chars().count() > MAX_NETWORK) {
+            return Err(FieldError::new("network_secret", FieldProblem::TooLong { max: MAX_NETWORK }));
+        }
+        Ok(ValidFields {
+            name,
+            address: Address {
+                scheme: self.protocol,
+                host: self.host.map(|host| parse_host(&host)).transpose()?,
+                port: self.port,
+            },
+            description: text("description", self.description, MAX_DESCRIPTION)?,
+            max_connections: self.max_connections,
+            allow_relay: self.allow_relay,
+            network_name: text("network_name", self.network_name, MAX_NETWORK)?,
+            network_secret: self.network_secret,
+            qq_number: text("qq_number", self.qq_number, MAX_CONTACT)?,
+            wechat: text("wechat", self.wechat, MAX_CONTACT)?,
+            mail: text("mail", self.mail, MAX_CONTACT)?,
+            tags: self.tags.map(|tags| labels("tags", tags, MAX_TAGS)).transpose()?,
+        })
+    }
+}
+
+/// Reads a part of the fields of a form.
+pub(super) fn from_json<T: DeserializeOwned>(fields: &serde_json::Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let field = input::field_of(&error).unwrap_or_default();
+        FieldError::new(field, FieldProblem::Malformed(error.into_inner().to_string()))
+    })
+}
+
+impl ValidFields {
+    /// A new peer.
+    pub fn into_spec(self) -> Result<PeerSpec, FieldError> {
+        let host = self.address.host.as_deref().ok_or_else(|| FieldError::new("host", FieldProblem::Missing))?;
+        let scheme = self.address.scheme.unwrap_or(Scheme::Tcp);
+        let url = address(scheme, host, self.address.port.or(scheme.default_port()))?;
+        let mut spec = PeerSpec::new(url);
+        self.apply(&mut spec);
+        Ok(spec)
+    }
+
+    /// The new URL of a peer whose URL is `known`.
+    pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
+        let Address { scheme, host, port } = &self.address;
+        let scheme = scheme.unwrap_or(known.scheme());
+        let host = host.clone().unwrap_or_else(|| known.host().to_string());
+        let default = if scheme == known.scheme() { known.port() } else { scheme.default_port() };
+        let url = address(scheme, &host, port.or(default))?;
+        if scheme != known.scheme() || known.path().is_empty() {
+            return Ok(url);
+        }
+        // A path cannot be changed here.
+        format!("{url}{}", known.path()).parse().map_err(|error| FieldError::new("host", error))
+    }
+
+    /// Writes all but the URL into `spec`.
+    pub fn apply(self, spec: &mut PeerSpec) {
+        set(&mut spec.name, self.name);
+        set(&mut spec.description, self.description);
+        set(&mut spec.max_connections, self.max_connections);
+        set(&mut spec.allow_relay, self.allow_relay);
+        set(&mut spec.tags, self.tags);
+        set_or_clear(&mut spec.network_name, self.network_name);
+        set_or_clear(&mut spec.contacts.qq_number, self.qq_number);
+        set_or_clear(&mut spec.contacts.wechat, self.wechat);
+        set_or_clear(&mut spec.contacts.mail, self.mail);
+        if let Some(secret) = self.network_secret {
+            // A form that was left blank names no network. A network that is named may have an empty secret.
+            let blank = secret.expose().is_empty() && spec.network_name.is_none();
+            spec.network_secret = (!blank).then_some(secret);
+        }
+    }
+}
+
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}
+
+/// An empty text clears.
+fn set_or_clear(target: &mut Option<String>, value: Option<String>) {
+    if let Some(value) = value {
+        *target = Some(value).filter(|value| !value.is_empty());
+    }
+}
+
+/// A text of people without the space around it; empty when nothing in it is visible.
+fn text(field: &'static str, text: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
+    let Some(text) = text else { return Ok(None) };
+    if text.chars().count() > max {
+        return Err(FieldError::new(field, FieldProblem::TooLong { max }));
+    }
+    let visible = text.chars().any(|c| !c.is_whitespace() && !c.is_control());
+    Ok(Some(if visible { text.trim().to_owned() } else { String::new() }))
+}
+
+/// Tags or regions; empty ones count as missing.
+pub(super) fn labels<T: FromStr<Err = LabelError> + Ord>(
+    field: &'static str,
+    texts: Vec<String>,
+    max: usize,
+) -> Result<BTreeSet<T>, FieldError> {
+    if texts.len() > max {
+        return Err(FieldError::new(field, FieldProblem::TooMany { max }));
+    }
+    let labels = texts.iter().filter(|label| !label.trim().is_empty()).map(|label| label.parse());
+    labels.collect::<Result<_, _>>().map_err(|error| FieldError::new(field, error))
+}
+
+fn is_mail_or_blank(text: &str) -> bool {
+    let forbidden = |c: char| c == '@' || c.is_whitespace() || c.is_control();
+    let part = |part: &str| !part.is_empty() && !part.contains(forbidden);
+    let mail = text.trim_matches([' ', '\t']);
+    mail.is_empty() || mail.split_once('@').is_some_and(|(user, host)| part(user) && part(host))
+}
+
+/// A host as [`PeerUrl`] takes it: nothing in it can become another part of a URL.
+fn parse_host(text: &str) -> Result<String, FieldError> {
+    let host = text.trim();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_address = bare.parse::<Ipv6Addr>().is_ok() || host.parse::<Ipv4Addr>().is_ok();
+    match is_address || is_host_name(host) {
+        true => Ok(bare.to_owned()),
+        false => Err(FieldError::new("host", FieldProblem::NoHost)),
+    }
+}
+
+fn is_host_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        let allowed = label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+        allowed && (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    host.len() <= MAX_HOST
+        && host.split('.').all(is_label)
+        && last.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !last.contains('_')
+}
+
+fn address(scheme: Scheme, host: &str, port: Option<u16>) -> Result<PeerUrl, FieldError> {
+    if port == Some(0) && scheme.default_port().is_some() {
+        return Err(FieldError::new("port", FieldProblem::OutOfRange { min: 1, max: u16::MAX.into() }));
+    }
+    PeerUrl::new(scheme, host, port).map_err(|error| FieldError::new("host", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(json: serde_json::Value) -> NodeFields {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn refused(json: serde_json::Value) -> String {
+        fields(json).validate().and_then(ValidFields::into_spec).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_address_is_made_of_its_parts() {
+        let url = |json| fields(json).validate().and_then(ValidFields::into_spec).unwrap().url.to_string();
+        assert_eq!(url(serde_json::json!({ "host": " node.example.net " })), "tcp://node.example.net:11010");
+        assert_eq!(url(serde_json::json!({ "host": "::1", "protocol": "wss" })), "wss://[::1]:443");
+        assert_eq!(url(serde_json::json!({ "host": "[2001:db8::1]", "port": 7.0 })), "tcp://[2001:db8::1]:7");
+        assert_eq!(url(serde_json::json!({ "host": "192.0.2.1", "protocol": "wg" })), "wg://192.0.2.1:11011");
+        let txt = serde_json::json!({ "host": "_nodes.example.net", "port": 0, "protocol": "txt" });
+        assert_eq!(url(txt), "txt://_nodes.example.net");
+    }
+
+    #[test]
+    fn nothing_in_a_host_becomes_another_part_of_a_url() {
+        for host in [
+            "",
+            " ",
+            "a/b",
+            "a?b",
+            "a#b",
+            "user@a",
+            "a:1",
+            "a b",
+            "a\\b",
+            "tcp://a",
+            "[::1",
+            "1.2.3",
+            "256.1.1.1",
+            "0x7f.1",
+            "a..b",
+            ".a",
+            "a.",
+            "-a",
+            "节点.example",
+            "a\nb",
+            "a%2fb",
+            "a.b_c",
+        ] {
+            let message = refused(serde_json::json!({ "host": host }));
+            assert!(message.starts_with("host: "), "{host:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_field() {
+        for (field, value) in [
+            ("name", serde_json::json!(" ")),
+            ("name", serde_json::json!("x".repeat(101))),
+            ("port", serde_json::json!(0)),
+            ("max_connections", serde_json::json!(0)),
+            ("mail", serde_json::json!("nobody")),
+            ("mail", serde_json::json!("a@b@c")),
+            ("tags", serde_json::json!(["a,b"])),
+            ("tags", serde_json::json!(vec!["a"; 17])),
+            ("network_secret", serde_json::json!("x".repeat(256))),
+        ] {
+            let message = refused(serde_json::json!({ "host": "node.example.net", field: value }));
+            assert!(message.starts_with(&format!("{field}: ")), "{message}");
+        }
+        assert!(refused(serde_json::json!({})).starts_with("host: "));
+    }
+
+    #[test]
+    fn an_empty_secret_is_one_only_of_a_network_that_is_named() {
+        let secret = |json| fields(json).validate().and_then(ValidFields::into_spec).unwrap().network_secret;
+        let blank = serde_json::json!({ "host": "a", "network_name": "", "network_secret": "" });
+        assert_eq!(secret(blank), None);
+        let empty = serde_json::json!({ "host": "a", "network_name": "lan", "network_secret": "" });
+        assert_eq!(secret(empty), Some("".into()));
+        assert_eq!(secret(serde_json::json!({ "host": "a", "network_name": "lan" })), None);
+    }
+
+    #[test]
+    fn a_change_keeps_what_it_does_not_name() {
+        let known: PeerUrl = "http://node.example.net:8080/list?x=1".parse().unwrap();
+        let url = |json| fields(json).validate().unwrap().url(&known).unwrap().to_string();
+        assert_eq!(url(serde_json::json!({})), known.to_string());
+        assert_eq!(url(serde_json::json!({ "port": 81 })), "http://node.example.net:81/list?x=1");
+        assert_eq!(url(serde_json::json!({ "protocol": "tcp" })), "tcp://node.example.net:11010");
+        let mut spec = PeerSpec::new(known.clone());
+        spec.contacts.wechat = Some("w".into());
+        let said = serde_json::json!({ "mail": "a@b", "wechat": "", "name": null });
+        fields(said).validate().unwrap().apply(&mut spec);
+        assert_eq!((spec.contacts.mail.as_deref(), spec.contacts.wechat.as_deref()), (Some("a@b"), None));
+        assert_eq!(spec.name, known.to_string());
+    }
+}

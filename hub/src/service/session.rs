@@ -1,0 +1,109 @@
+//! The admin's login. A session's token is random text that is shown once; the store has its hash alone.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use data_encoding::BASE64URL_NOPAD;
+use easytier_probe::Secret;
+use ring::digest::{SHA256, digest};
+use uuid::Uuid;
+
+use super::{ServiceError, limit::Limit, password};
+use crate::{
+    crypto::random,
+    store::{Session, Store, StoreError},
+    time::{DAY, Timestamp},
+};
+
+/// How long a session lasts.
+const LIFETIME: Duration = DAY;
+
+const PER_MINUTE: Duration = Duration::from_secs(60);
+
+/// The length of a token: 256 bits in base64url.
+const TOKEN_LEN: usize = 43;
+
+/// A session that just began.
+#[derive(Debug)]
+pub struct NewSession {
+    /// Shown this once.
+    pub token: Secret,
+    /// When the session ends.
+    pub expires_at: Timestamp,
+    /// How long that is from now.
+    pub lifetime: Duration,
+}
+
+/// The admin's sessions. Logins are limited per caller: each costs tens of milliseconds of CPU, right or wrong.
+#[derive(Clone)]
+pub struct Sessions {
+    store: Store,
+    limit: Arc<Limit>,
+}
+
+impl Sessions {
+    /// The sessions in `store`.
+    pub fn new(store: Store) -> Self {
+        Self { store, limit: Arc::new(Limit::new(PER_MINUTE, 10, 120)) }
+    }
+
+    /// Begins a session of 24 hours. `from`: the caller's address.
+    ///
+    /// # Errors
+    ///
+    /// When the password is wrong, the caller tried too often, or the database fails.
+    pub async fn log_in(&self, from: IpAddr, password: &Secret) -> Result<NewSession, ServiceError> {
+        self.limit.check(from)?;
+        if !password::matches(&self.store, password).await? {
+            tracing::warn!(address = %from, "login with a wrong password");
+            return Err(ServiceError::WrongPassword);
+        }
+        let token = Secret::from(BASE64URL_NOPAD.encode(&random::<32>()));
+        let session = self.store.start_session(id(token.expose()), LIFETIME, Timestamp::now()).await?;
+        Ok(NewSession { token, expires_at: session.expires_at, lifetime: LIFETIME })
+    }
+
+    /// The session of a token, unless it has expired or was ended.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn find(&self, token: &str) -> Result<Option<Session>, StoreError> {
+        // Tokens of probes are longer: they need no query.
+        if token.len() != TOKEN_LEN {
+            return Ok(None);
+        }
+        self.store.session(id(token), Timestamp::now()).await
+    }
+
+    /// Ends a session: its token is worth nothing from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn log_out(&self, session: &Session) -> Result<(), StoreError> {
+        self.store.end_session(session.id).await
+    }
+}
+
+/// The first 128 bits of the token's SHA-256, which is what the column of the table holds. Nobody who reads the table
+/// can find a token for them.
+fn id(token: &str) -> Uuid {
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest(&SHA256, token.as_bytes()).as_ref()[..16]);
+    Uuid::from_bytes(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_256_bits_and_its_id_hides_it() {
+        let token = BASE64URL_NOPAD.encode(&random::<32>());
+        assert_eq!(token.len(), TOKEN_LEN);
+        assert_eq!(id(&token), id(&token));
+        assert_ne!(id(&token), id(&token.to_uppercase()));
+        // echo -n abc | sha256sum
+        assert_eq!(id("abc").simple().to_string(), "ba7816bf8f01cfea414140de5dae2223");
+    }
+}

@@ -1,0 +1,143 @@
+//! Who the caller is, by the token or key of the request.
+//!
+//! `x-node-token` decides alone where it is present; then `Authorization: Bearer`, then `x-api-key`. Each takes every kind
+//! of token, and an empty one counts as missing.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, header, request::Parts},
+};
+use easytier_uptime_monitor::Refusal;
+
+use super::{App, bearer::bearer, session};
+use crate::{
+    model::{Caller, ProbeIdentity},
+    service::Registrant,
+};
+
+const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+pub(crate) const NO_TOKEN: &str = "a node token is needed, as x-node-token or Authorization: Bearer";
+const WRONG_TOKEN: &str = "the token or key is unknown or revoked";
+
+/// The probe of a node token.
+#[derive(Debug)]
+pub(crate) struct ProbeCaller(pub ProbeIdentity);
+
+/// Who lists peers: a probe, somebody with an API key, or anybody.
+#[derive(Debug)]
+pub(crate) enum Lister {
+    Probe(ProbeIdentity),
+    Reader,
+    Anybody,
+}
+
+/// Who registers a probe.
+#[derive(Debug)]
+pub(crate) struct RegistrantCaller(pub Registrant);
+
+/// Somebody who may list the probes: the holder of a node token or an API key, or the admin.
+#[derive(Debug)]
+pub(crate) struct Insider;
+
+impl FromRequestParts<App> for Insider {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        if session::find(parts, &app.sessions).await?.is_some() {
+            return Ok(Self);
+        }
+        match caller(&parts.headers, app).await? {
+            Some(Caller::Probe(_) | Caller::Api { .. }) => Ok(Self),
+            Some(Caller::Enrollment { .. }) => {
+                Err(Refusal::forbidden("an enrollment key registers probes and lists none"))
+            }
+            None => Err(Refusal::unauthorized("a node token, an API key or an admin session is needed")),
+        }
+    }
+}
+
+impl FromRequestParts<App> for ProbeCaller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        match caller(&parts.headers, app).await? {
+            Some(Caller::Probe(probe)) => Ok(Self(probe)),
+            Some(Caller::Api { .. } | Caller::Enrollment { .. }) | None => Err(Refusal::unauthorized(NO_TOKEN)),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Lister {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        match caller(&parts.headers, app).await? {
+            Some(Caller::Probe(probe)) => Ok(Self::Probe(probe)),
+            Some(Caller::Api { .. }) => Ok(Self::Reader),
+            None => Ok(Self::Anybody),
+            Some(Caller::Enrollment { .. }) => {
+                Err(Refusal::forbidden("an enrollment key registers probes and lists no peers"))
+            }
+        }
+    }
+}
+
+impl FromRequestParts<App> for RegistrantCaller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        match caller(&parts.headers, app).await? {
+            Some(Caller::Probe(probe)) => Ok(Self(Registrant::Probe(probe))),
+            Some(Caller::Enrollment { region }) => Ok(Self(Registrant::Enrollment { region })),
+            Some(Caller::Api { .. }) => Err(Refusal::forbidden("an API key registers no probes")),
+            None => Err(Refusal::unauthorized("an enrollment key or a node token is needed")),
+        }
+    }
+}
+
+/// Whom the request's token or key stands for; `None` without one. A wrong one is refused even where none is needed, because
+/// its holder expects it to count.
+async fn caller(headers: &HeaderMap, app: &App) -> Result<Option<Caller>, Refusal> {
+    let Some(presented) = presented(headers)? else { return Ok(None) };
+    let caller = app.store.authenticate(presented).await?;
+    caller.map(Some).ok_or_else(|| Refusal::unauthorized(WRONG_TOKEN))
+}
+
+fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let text = |name: HeaderName| match headers.get(name).map(|value| value.to_str()) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+        Some(Err(_)) => Err(Refusal::unauthorized(WRONG_TOKEN)),
+    };
+    if let Some(token) = text(NODE_TOKEN)? {
+        return Ok(Some(token));
+    }
+    if let Some(token) = text(header::AUTHORIZATION)?.and_then(bearer) {
+        return Ok(Some(token));
+    }
+    text(API_KEY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(headers: &[(&HeaderName, &str)]) -> Option<String> {
+        let headers = headers.iter().map(|(name, value)| ((*name).clone(), value.parse().unwrap())).collect();
+        presented(&headers).unwrap().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_node_token_wins_over_bearer_and_bearer_over_the_api_key() {
+        let bearer = (&header::AUTHORIZATION, "Bearer b");
+        assert_eq!(shown(&[(&API_KEY, "a"), bearer, (&NODE_TOKEN, "n")]).as_deref(), Some("n"));
+        assert_eq!(shown(&[(&API_KEY, "a"), bearer]).as_deref(), Some("b"));
+        assert_eq!(shown(&[(&API_KEY, "a"), bearer, (&NODE_TOKEN, "")]).as_deref(), Some("b"));
+        assert_eq!(shown(&[(&API_KEY, "a"), (&header::AUTHORIZATION, "Basic eDp5")]).as_deref(), Some("a"));
+        assert_eq!(shown(&[(&header::AUTHORIZATION, "bearer  b ")]).as_deref(), Some("b"));
+        assert_eq!(shown(&[(&header::AUTHORIZATION, "Bearer ")]), None);
+        assert_eq!(shown(&[]), None);
+    }
+}

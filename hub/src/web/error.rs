@@ -1,0 +1,40 @@
+//! How a refusal of a use case becomes a response.
+
+use std::sync::Arc;
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use easytier_uptime_monitor::Refusal;
+
+use crate::service::ServiceError;
+
+impl From<&ServiceError> for Refusal {
+    fn from(error: &ServiceError) -> Self {
+        match error {
+            ServiceError::Field(_) | ServiceError::InvalidSettings(_) => Self::bad_request(error.to_string()),
+            ServiceError::RateLimited { retry_after } => {
+                Self::too_many_requests(error.to_string(), retry_after.as_secs() + 1)
+            }
+            ServiceError::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
+            ServiceError::Forbidden(_) => Self::forbidden(error.to_string()),
+            ServiceError::Store(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<ServiceError> for Refusal {
+    fn from(error: ServiceError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl IntoResponse for ServiceError {
+    /// The response of the [`Refusal`], which carries the error itself too, so that a page can say it in its language.
+    fn into_response(self) -> Response {
+        let mut response = Refusal::from(&self).into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}

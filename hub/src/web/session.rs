@@ -1,0 +1,136 @@
+//! The admin's session in requests: as a Bearer token from programs, in a cookie from the pages.
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+};
+use cookie::{Cookie, SameSite};
+use easytier_uptime_monitor::Refusal;
+
+use super::{bearer::bearer, cookie::cookie};
+use crate::{
+    service::{NewSession, Sessions},
+    store::Session,
+};
+
+/// The cookie's name. Without the prefix `__Host-`, which browsers take over HTTPS only.
+pub(crate) const COOKIE: &str = "uptime_session";
+
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The admin's session of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdminSession(pub Session);
+
+impl<S: Send + Sync> FromRequestParts<S> for AdminSession
+where
+    Sessions: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        find(parts, &Sessions::from_ref(state))
+            .await?
+            .ok_or_else(|| Refusal::unauthorized("this is for the admin: log in first"))
+    }
+}
+
+/// The session of a request, if it has one that lasts. Browsers add the cookie whatever page makes the request; so with a
+/// cookie only pages of this hub may change something.
+pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<AdminSession>, Refusal> {
+    let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (session, by_cookie) = match authorization.and_then(bearer) {
+        Some(token) => (sessions.find(token).await?, false),
+        None => match cookie(&parts.headers, COOKIE) {
+            Some(token) => (sessions.find(token).await?, true),
+            None => return Ok(None),
+        },
+    };
+    if session.is_some() && by_cookie && !parts.method.is_safe() {
+        own_page(&parts.headers)?;
+    }
+    Ok(session.map(AdminSession))
+}
+
+/// Whether a request has a session of the admin that lasts. One that changes something must come from a page of this hub.
+pub(crate) async fn is_admin(parts: &Parts, sessions: &Sessions) -> Result<bool, Refusal> {
+    Ok(find(parts, sessions).await?.is_some())
+}
+
+/// Refuses a request that was not made by a page of this hub.
+pub(crate) fn own_page(headers: &HeaderMap) -> Result<(), Refusal> {
+    // The operator of a hub behind a proxy may be the reader.
+    let message = "the Origin of the request is not this hub; a proxy in front of it must pass on the Host that it was asked \
+                   for, or tell it as X-Forwarded-Host";
+    is_own_origin(headers).then_some(()).ok_or_else(|| Refusal::forbidden(message))
+}
+
+/// The value of `Set-Cookie` that gives the pages the session. `headers`: of the login.
+pub(crate) fn set_cookie(session: &NewSession, headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(header::ORIGIN);
+    // Over plain HTTP a browser drops a cookie that is `Secure`.
+    let is_https = origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+    let max_age = i64::try_from(session.lifetime.as_secs()).unwrap_or(i64::MAX);
+    header_value(session.token.expose(), max_age, is_https)
+}
+
+/// The value of `Set-Cookie` that takes the session away.
+pub(crate) fn clear_cookie() -> Option<HeaderValue> {
+    header_value("", 0, false)
+}
+
+fn header_value(token: &str, max_age_seconds: i64, secure: bool) -> Option<HeaderValue> {
+    let mut cookie = Cookie::build((COOKIE, token))
+        .path("/")
+        .max_age(cookie::time::Duration::seconds(max_age_seconds))
+        .http_only(true)
+        .same_site(SameSite::Strict);
+    if secure {
+        cookie = cookie.secure(true);
+    }
+    // The token is base64url: the value is always valid.
+    let mut value = HeaderValue::try_from(cookie.to_string()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Whether the page that makes the request was served under the name that the request is for. A page of another origin can
+/// set neither of the headers compared; a proxy may replace `Host` and pass the original one on.
+fn is_own_origin(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    let is_origin = |host: &str| origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host.trim()));
+    text(header::HOST).is_some_and(is_origin) || text(FORWARDED_HOST).is_some_and(is_origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_page_of_this_hub_has_the_origin_that_it_asks() {
+        let is_own =
+            |origin: &str, host: &str| is_own_origin(&headers(&[(header::ORIGIN, origin), (header::HOST, host)]));
+        assert!(is_own("http://127.0.0.1:8080", "127.0.0.1:8080"));
+        assert!(is_own("https://Hub.example.net", "hub.example.net"));
+        for (origin, host) in [
+            ("http://127.0.0.1:8081", "127.0.0.1:8080"),
+            ("https://hub.example.net.evil.example", "hub.example.net"),
+            ("null", "hub.example.net"),
+            ("hub.example.net", "hub.example.net"),
+        ] {
+            assert!(!is_own(origin, host), "{origin}");
+        }
+        assert!(!is_own_origin(&headers(&[(header::HOST, "hub.example.net")])), "no Origin at all");
+        let forwarded = [
+            (header::ORIGIN, "https://hub.example.net"),
+            (header::HOST, "10.0.0.7:8080"),
+            (FORWARDED_HOST, "hub.example.net"),
+        ];
+        assert!(is_own_origin(&headers(&forwarded)));
+    }
+}

@@ -1,0 +1,89 @@
+//! `/openapi.json`, made of the documentation beside the handlers.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+use crate::{
+    envelope::{BackendRefusal, PublicRefusal},
+    refusal,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "easytier-uptime hub", description = "Stores the results of every probe of EasyTier nodes, and shows them."),
+    components(schemas(BackendRefusal, PublicRefusal)),
+    modifiers(&Credentials),
+    tags(
+        (name = "backend", description = "Peers and results of probes. All of it is served under /api too."),
+        (name = "registry", description = "The probes."),
+        (name = "public", description = "For launchers and dashboards."),
+        (name = "admin", description = "For the operator of the hub."),
+        (name = "operations", description = "For monitoring of the hub itself."),
+    ),
+)]
+struct Base;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut Document) {
+        let header = |name: &str, about: &str| {
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, about)))
+        };
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("node_token", header("x-node-token", "A probe's token; it decides alone"));
+        components.add_security_scheme("api_key", header("x-api-key", "A reader's key"));
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// The document without routes, which add themselves.
+pub fn base() -> Document {
+    Base::openapi()
+}
+
+/// The document as it is served.
+pub(crate) fn finish(document: &Document) -> Bytes {
+    let mut document = json!(document);
+    let mut known = HashSet::new();
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, operations) in paths.into_iter().flatten() {
+        let refusal = if refusal::is_of_backend_contract(path) { "BackendRefusal" } else { "PublicRefusal" };
+        for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut()) {
+            add_failures(operation, refusal);
+            make_id_unique(operation, &mut known);
+        }
+    }
+    document.to_string().into()
+}
+
+/// Adds the failures that every operation has in common.
+fn add_failures(operation: &mut Value, refusal: &str) {
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
+    for (status, about) in
+        [("500", "The hub failed"), ("503", "The hub is too busy, stopping, or without its database")]
+    {
+        let schema = json!({ "$ref": format!("#/components/schemas/{refusal}") });
+        let content = json!({ "application/json": { "schema": schema } });
+        responses.entry(status).or_insert_with(|| json!({ "description": about, "content": content }));
+    }
+}
+
+/// Makes the id of an operation unique: the backend contract is served at two places.
+fn make_id_unique(operation: &mut Value, known: &mut HashSet<String>) {
+    let Some(id) = operation.get("operationId").and_then(Value::as_str).map(str::to_owned) else { return };
+    if !known.insert(id.clone()) {
+        let other = format!("{id}_under_api");
+        known.insert(other.clone());
+        operation["operationId"] = other.into();
+    }
+}

@@ -1,0 +1,89 @@
+//! What a hub and a daemon both serve over HTTP: the read-only API of nodes and their history, `/health`, `/metrics` and
+//! `/openapi.json`, and everything that stands around a request.
+//!
+//! Bottom up: [`refusal`] and [`envelope`] are the shapes of responses; [`input`], [`parameter`] and [`paging`] read
+//! requests; [`public`] and [`operations`] are the routes; [`Monitor`] puts them together; [`serve`] runs a router.
+//! Every route is declared together with its documentation, so that `/openapi.json` lists every route and nothing else.
+
+pub mod document;
+mod drain;
+pub mod envelope;
+pub mod input;
+mod metrics;
+mod observe;
+mod operations;
+pub mod paging;
+pub mod parameter;
+mod probe_status;
+pub mod public;
+pub mod refusal;
+mod serve;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{Router, extract::FromRef};
+use bytes::Bytes;
+use easytier_uptime_store::store::Store;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use self::{
+    metrics::Metrics,
+    probe_status::ProbeStatus,
+    public::cors::readable_from_anywhere,
+    refusal::Refusal,
+    serve::{Closing, serve},
+};
+
+/// What the routes of this crate share. Cheap to clone.
+#[derive(Clone)]
+pub struct Monitor {
+    store: Store,
+    metrics: Arc<Metrics>,
+    /// Of the probe in this process.
+    probe: Option<Arc<dyn ProbeStatus>>,
+    /// `/openapi.json`, once all routes are known.
+    document: Arc<OnceLock<Bytes>>,
+}
+
+impl Monitor {
+    /// Serves what `store` holds. `probe`: the probe in this process, if there is one.
+    pub fn new(store: Store, probe: Option<Arc<dyn ProbeStatus>>) -> Self {
+        Self { store, metrics: Arc::default(), probe, document: Arc::default() }
+    }
+
+    /// The metrics that `/metrics` shows.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// The read-only public API and the routes for machines that watch the process itself.
+    pub fn routes(&self) -> OpenApiRouter {
+        public::routes().merge(operations::routes()).with_state(self.clone())
+    }
+
+    /// Makes `/openapi.json` of the documents of all routes, of this crate and others. The first call counts.
+    pub fn publish(&self, document: &OpenApi) {
+        self.document.get_or_init(|| document::finish(document));
+    }
+
+    /// Puts around `router` what stands around every request: its id, log, metrics and timeout, compression, and an
+    /// envelope for every refusal.
+    pub fn observe(&self, router: Router) -> Router {
+        observe::layers(router, self.metrics())
+    }
+}
+
+impl FromRef<Monitor> for Store {
+    fn from_ref(monitor: &Monitor) -> Self {
+        monitor.store.clone()
+    }
+}
+
+/// What a probe shows of its local history and of itself.
+pub fn router(store: Store, probe: Arc<dyn ProbeStatus>) -> Router {
+    let monitor = Monitor::new(store, Some(probe));
+    let (router, document) = OpenApiRouter::with_openapi(document::base()).merge(monitor.routes()).split_for_parts();
+    monitor.publish(&document);
+    monitor.observe(router)
+}

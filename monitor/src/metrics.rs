@@ -1,0 +1,173 @@
+//! The metrics of a hub or a daemon about itself.
+
+use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+
+use axum::http::{Method, StatusCode};
+use easytier_uptime_store::{
+    consensus::Verdict,
+    model::{Presence, Receipt, Rejection},
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+use serde_json::json;
+
+/// The label of requests that match no route, so that callers cannot invent labels.
+const NO_ROUTE: &str = "none";
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Request {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// The metrics, and the registry that names them.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    request_time: Family<Route, Histogram, fn() -> Histogram>,
+    results: Family<Outcome, Counter>,
+    batches: Counter,
+    ingest_time: Histogram,
+    peers: Family<State, Gauge>,
+    probes: Family<State, Gauge>,
+    database_time: Seconds,
+}
+
+/// From a quarter of a millisecond to eight seconds.
+fn times() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_25, 2.0, 16))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("easytier_uptime"),
+            requests: Family::default(),
+            request_time: Family::new_with_constructor(times),
+            results: Family::default(),
+            batches: Counter::default(),
+            ingest_time: times(),
+            peers: Family::default(),
+            probes: Family::default(),
+            database_time: Seconds::default(),
+        };
+        let Self { registry, requests, request_time, results, batches, ingest_time, peers, probes, database_time } =
+            &mut metrics;
+        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from the head of a request to the head of its answer",
+            Unit::Seconds,
+            request_time.clone(),
+        );
+        registry.register("results", "Results received, by what became of them", results.clone());
+        registry.register("ingest_batches", "Batches of results received", batches.clone());
+        registry.register_with_unit(
+            "ingest_duration",
+            "Time until a batch was durably stored",
+            Unit::Seconds,
+            ingest_time.clone(),
+        );
+        registry.register("peers", "Approved peers by consensus", peers.clone());
+        registry.register("probes", "Probes by presence", probes.clone());
+        registry.register_with_unit(
+            "database_round_trip",
+            "Time that the database took for a trivial query, at this very scrape",
+            Unit::Seconds,
+            database_time.clone(),
+        );
+        metrics
+    }
+}
+
+impl Metrics {
+    /// A request was answered. `route`: the pattern that it matched.
+    pub fn answered(&self, method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
+        const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+        let method = METHODS.into_iter().find(|name| method.as_str() == *name).unwrap_or("other");
+        let route = route.unwrap_or(NO_ROUTE).to_owned();
+        self.request_time.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
+        self.requests.get_or_create(&Request { method, route, status: status.as_u16() }).inc();
+    }
+
+    /// A batch was stored, apart from what its receipt rejects.
+    pub fn ingested(&self, receipt: &Receipt, took: Duration) {
+        self.batches.inc();
+        self.ingest_time.observe(took.as_secs_f64());
+        self.count("accepted", receipt.accepted);
+        self.count("duplicate", receipt.duplicates);
+        for rejected in &receipt.rejected {
+            self.rejected(rejected.reason);
+        }
+    }
+
+    /// A result was rejected.
+    pub fn rejected(&self, reason: Rejection) {
+        self.count(json!(reason).as_str().unwrap_or("other"), 1);
+    }
+
+    fn count(&self, outcome: &str, results: usize) {
+        if results > 0 {
+            self.results.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc_by(results as u64);
+        }
+    }
+
+    /// Sets the gauges, which are up to date at each scrape.
+    pub fn observed(
+        &self,
+        peers: impl IntoIterator<Item = (Verdict, u64)>,
+        probes: impl IntoIterator<Item = Presence>,
+        database_took: Duration,
+    ) {
+        for (verdict, count) in peers {
+            self.peers.get_or_create(&State { state: verdict.as_str() }).set(count as i64);
+        }
+        for presence in [Presence::Online, Presence::Degraded, Presence::Offline] {
+            self.probes.get_or_create(&State { state: presence.as_str() }).set(0);
+        }
+        for presence in probes {
+            self.probes.get_or_create(&State { state: presence.as_str() }).inc();
+        }
+        self.database_time.set(database_took.as_secs_f64());
+    }
+
+    /// The OpenMetrics text, with the metrics of a probe in the same process.
+    ///
+    /// # Errors
+    ///
+    /// When a metric cannot be formatted.
+    pub fn text(&self, probe: Option<&Registry>) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        for registry in [Some(&self.registry), probe].into_iter().flatten() {
+            text::encode_registry(&mut text, registry)?;
+        }
+        text::encode_eof(&mut text)?;
+        Ok(text)
+    }
+}

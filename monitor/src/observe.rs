@@ -1,0 +1,114 @@
+//! What stands around every request: its id, its log, the metrics, the timeout, and a response in place of a panic.
+
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    BoxError, Router,
+    error_handling::HandleErrorLayer,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::{Next, from_fn, from_fn_with_state, map_request},
+    response::{IntoResponse, Response},
+};
+use tower::{ServiceBuilder, timeout::TimeoutLayer};
+use tower_http::{
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    trace::TraceLayer,
+};
+use tracing::Span;
+use uuid::Uuid;
+
+use crate::{drain, metrics::Metrics, refusal, refusal::Refusal};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest request id that is taken over from the caller, in bytes.
+const MAX_REQUEST_ID: usize = 64;
+
+/// How long any request may take, from its head to the head of its response.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Puts the layers around `router`, all in one, so that a request is boxed once. The first is the outermost.
+pub fn layers(router: Router, metrics: Arc<Metrics>) -> Router {
+    let trace = TraceLayer::new_for_http()
+        .make_span_with(span)
+        .on_request(())
+        .on_response(log_response)
+        .on_body_chunk(())
+        .on_eos(())
+        .on_failure(());
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn(drain::drain))
+            .layer(map_request(remove_unfit_request_id))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeUuid))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(trace)
+            .layer(from_fn_with_state(metrics, count))
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+            .layer(from_fn(refusal::write_envelope))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(HandleErrorLayer::new(timed_out))
+            .layer(TimeoutLayer::new(REQUEST_TIMEOUT)),
+    )
+}
+
+/// Makes the ids of requests that bring none: version 7, so that they sort by time.
+#[derive(Clone, Copy)]
+struct MakeUuid;
+
+impl MakeRequestId for MakeUuid {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        HeaderValue::try_from(Uuid::now_v7().to_string()).ok().map(RequestId::new)
+    }
+}
+
+/// Keeps the caller's id, or its proxy's, only when it is fit for a log.
+async fn remove_unfit_request_id(mut request: Request) -> Request {
+    let fit =
+        |id: &HeaderValue| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    if !request.headers().get(REQUEST_ID).is_some_and(fit) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
+/// The span holds the path without the query, which may hold secrets.
+fn span<B>(request: &axum::http::Request<B>) -> Span {
+    let id = request.headers().get(REQUEST_ID);
+    tracing::info_span!("request", id = id.map(tracing::field::debug), method = %request.method(), path = request.uri().path())
+}
+
+fn log_response<B>(response: &axum::http::Response<B>, took: Duration, _: &Span) {
+    let status = response.status();
+    match status.is_server_error() {
+        true => tracing::warn!(status = status.as_u16(), ?took, "answered"),
+        false => tracing::debug!(status = status.as_u16(), ?took, "answered"),
+    }
+}
+
+async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    metrics.answered(&method, route.as_ref().map(MatchedPath::as_str), response.status(), started.elapsed());
+    response
+}
+
+async fn timed_out(_: BoxError) -> Refusal {
+    tracing::warn!(waited = ?REQUEST_TIMEOUT, "gave up on a request");
+    Refusal::unavailable("the hub took too long")
+}
+
+/// The response in place of a handler that panicked; the panic hook has logged it.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Refusal::internal().into_response()
+}

@@ -1,0 +1,102 @@
+//! For machines that watch the process itself: `/health`, `/metrics`, `/openapi.json`.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use easytier_uptime_store::{store::Store, time::Timestamp};
+use tokio::time::timeout;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    Monitor,
+    envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
+    refusal::Refusal,
+};
+
+/// How long the database may take to respond before the process calls itself unhealthy.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub fn routes() -> OpenApiRouter<Monitor> {
+    OpenApiRouter::default().routes(routes!(health)).routes(routes!(metrics)).routes(routes!(document))
+}
+
+/// Whether the hub, or the probe, works: its database answers, and peers are checked.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "operations",
+    operation_id = "health",
+    security(()),
+    responses(
+        (status = 200, description = "It works", body = PublicDone),
+        (status = 503, description = "It does not work", body = PublicRefusal),
+    ),
+)]
+async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<()>> {
+    round_trip(&monitor.store).await?;
+    match &monitor.probe {
+        None => Ok(PublicEnvelope::done("the hub works")),
+        Some(probe) => probe.health().map(PublicEnvelope::done).map_err(Refusal::unavailable),
+    }
+}
+
+/// How long the database takes to respond.
+async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
+    let started = Instant::now();
+    match timeout(HEALTH_TIMEOUT, store.ping()).await {
+        Ok(Ok(())) => Ok(started.elapsed()),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the database does not answer");
+            Err(Refusal::unavailable("the database does not answer"))
+        }
+        Err(_) => {
+            tracing::error!(waited = ?HEALTH_TIMEOUT, "the database does not answer");
+            Err(Refusal::unavailable("the database does not answer in time"))
+        }
+    }
+}
+
+/// Metrics of the process, as OpenMetrics text.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    operation_id = "metrics",
+    security(()),
+    responses(
+        (status = 200, description = "The metrics", body = String,
+            content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (status = 503, description = "The database does not answer", body = PublicRefusal),
+    ),
+)]
+async fn metrics(State(monitor): State<Monitor>) -> Result<Response, Refusal> {
+    let database_took = round_trip(&monitor.store).await?;
+    let peers = monitor.store.count_peers().await?;
+    let probes = monitor.store.probes(Timestamp::now()).await?;
+    monitor.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), database_took);
+    let text = monitor.metrics.text(monitor.probe.as_ref().map(|probe| probe.metrics())).map_err(|error| {
+        tracing::error!(%error, "the metrics cannot be written");
+        Refusal::internal()
+    })?;
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "operations",
+    operation_id = "openapi",
+    security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+)]
+async fn document(State(monitor): State<Monitor>) -> Response {
+    let document = monitor.document.get().cloned().unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}

@@ -1,0 +1,180 @@
+//! The history of one node: its results, and statistics over them.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use easytier_probe::Status;
+use easytier_uptime_store::{
+    model::{HealthRecord, NodeStats, PeerId, RecordFilter},
+    store::Store,
+    time::Timestamp,
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_html_form::de::empty_as_none;
+use utoipa::{IntoParams, ToSchema, openapi::Schema};
+
+use super::{
+    TAG,
+    item::{HealthStatus, hundredths},
+};
+use crate::{
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::{Path, Query},
+    paging::{Paged, Paging},
+    parameter::{self, NodePath, Whole},
+};
+
+/// One result.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Record {
+    id: i64,
+    #[schema(value_type = i64)]
+    node_id: PeerId,
+    status: HealthStatus,
+    /// Microseconds.
+    response_time: Option<i64>,
+    /// A code and a message.
+    #[schema(example = "connect_refused: connection refused")]
+    error_message: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    checked_at: Timestamp,
+}
+
+impl From<HealthRecord> for Record {
+    fn from(record: HealthRecord) -> Self {
+        let error_message = match (record.error, record.message) {
+            (Some(code), Some(words)) => Some(format!("{code}: {words}")),
+            (code, words) => code.map(|code| code.to_string()).or(words),
+        };
+        Self {
+            id: record.id,
+            node_id: record.node_id,
+            status: record.status.into(),
+            response_time: record.response_us,
+            error_message,
+            checked_at: record.checked_at,
+        }
+    }
+}
+
+/// Which results are shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = status, required = false)]
+    status: Option<StatusName>,
+    /// Not before this time.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = parameter::time, required = false)]
+    since: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct StatusName(Status);
+
+impl<'de> Deserialize<'de> for StatusName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = HealthStatus::ALL.into_iter().find(|(name, _)| *name == word);
+        known
+            .map(|(_, status)| Self(status))
+            .ok_or_else(|| D::Error::custom("it takes 'healthy', 'unhealthy' or 'unknown'"))
+    }
+}
+
+fn status() -> Schema {
+    parameter::word(HealthStatus::ALL.map(|(name, _)| name))
+}
+
+/// The results of a node, newest first. They are kept for a week unless configured otherwise.
+#[utoipa::path(
+    get, path = "/api/nodes/{id}/health", tag = TAG, operation_id = "node_health",
+    params(NodePath, Paging, Filter),
+    responses(
+        (status = OK, body = PublicEnvelope<Paged<Record>>),
+        (status = BAD_REQUEST, body = PublicRefusal),
+        (status = NOT_FOUND, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn records(
+    State(store): State<Store>,
+    Path(NodePath { id }): Path<NodePath>,
+    Query(paging): Query<Paging>,
+    Query(filter): Query<Filter>,
+) -> Answer<PublicEnvelope<Paged<Record>>> {
+    let page = paging.request();
+    let filter = RecordFilter { status: filter.status.map(|name| name.0), since: filter.since };
+    let records = store.health_records(id, &filter, page, Timestamp::now()).await?;
+    Ok(PublicEnvelope::of(Paged::new(records, page, Record::from)))
+}
+
+/// Statistics over the checks of a node in all regions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stats {
+    total_checks: u64,
+    healthy_count: u64,
+    unhealthy_count: u64,
+    health_percentage: f64,
+    /// Microseconds.
+    average_response_time: Option<i64>,
+    /// The percentage of healthy checks, which approximates the time because checks are evenly spaced.
+    uptime_percentage: f64,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_check_time: Option<Timestamp>,
+    last_status: HealthStatus,
+}
+
+impl From<NodeStats> for Stats {
+    fn from(stats: NodeStats) -> Self {
+        let NodeStats { checks, last_check_at, verdict } = stats;
+        let health_percentage = hundredths(checks.health_percentage());
+        Self {
+            total_checks: checks.total_checks,
+            healthy_count: checks.healthy_count,
+            unhealthy_count: checks.total_checks.saturating_sub(checks.healthy_count),
+            health_percentage,
+            average_response_time: checks.average_response_us,
+            uptime_percentage: health_percentage,
+            last_check_time: last_check_at,
+            last_status: verdict.into(),
+        }
+    }
+}
+
+/// Ten years, in hours.
+const MAX_HOURS: u32 = 87_600;
+const DEFAULT_HOURS: u32 = 24;
+
+/// The period of the statistics.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Window {
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = hours, required = false)]
+    hours: Option<Whole<1, MAX_HOURS>>,
+}
+
+fn hours() -> Schema {
+    parameter::whole(1, MAX_HOURS, Some(DEFAULT_HOURS))
+}
+
+/// Statistics of the last hours, by default of a day.
+#[utoipa::path(
+    get, path = "/api/nodes/{id}/health/stats", tag = TAG, operation_id = "node_health_stats",
+    params(NodePath, Window),
+    responses(
+        (status = OK, body = PublicEnvelope<Stats>),
+        (status = BAD_REQUEST, body = PublicRefusal),
+        (status = NOT_FOUND, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn stats(
+    State(store): State<Store>,
+    Path(NodePath { id }): Path<NodePath>,
+    Query(window): Query<Window>,
+) -> Answer<PublicEnvelope<Stats>> {
+    let hours = window.hours.map_or(DEFAULT_HOURS, |hours| hours.0);
+    let window = Duration::from_secs(3600) * hours;
+    Ok(PublicEnvelope::of(store.node_stats(id, window, Timestamp::now()).await?.into()))
+}

@@ -1,0 +1,171 @@
+//! A node as the public API shows it.
+
+use easytier_probe::Status;
+use easytier_uptime_store::{
+    consensus::Verdict,
+    model::{Node, PeerId, PeerRecord},
+    ring::Count,
+    time::{QUARTER, Timestamp},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A node. Launchers and dashboards depend on every name and type in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NodeItem {
+    #[schema(value_type = i64)]
+    id: PeerId,
+    name: String,
+    host: String,
+    /// 0 for a `txt` or `srv` node, which has none.
+    port: u16,
+    #[schema(example = "tcp")]
+    protocol: &'static str,
+    /// The EasyTier version as last seen; empty if unknown.
+    version: String,
+    description: String,
+    max_connections: u32,
+    current_connections: u32,
+    /// Online now, in any region.
+    is_active: bool,
+    is_approved: bool,
+    /// Its owner offers to relay.
+    allow_relay: bool,
+    network_name: Option<String>,
+    /// Always null.
+    #[schema(value_type = Option<String>)]
+    network_secret: (),
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    /// `protocol://host:port`
+    address: String,
+    /// Networks on the node in percent of its maximum.
+    usage_percentage: f64,
+    current_health_status: HealthStatus,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_check_time: Option<Timestamp>,
+    /// Microseconds: the median over fresh regions.
+    last_response_time: Option<i64>,
+    health_percentage_24h: f64,
+    /// Checks in each of the last 96 quarters of an hour, newest first.
+    #[schema(min_items = 96, max_items = 96)]
+    health_record_total_counter_ring: Vec<u32>,
+    /// How many of them found the node healthy.
+    #[schema(min_items = 96, max_items = 96)]
+    health_record_healthy_counter_ring: Vec<u32>,
+    /// Seconds per counter.
+    #[schema(example = 900)]
+    ring_granularity: u64,
+    qq_number: Option<String>,
+    wechat: Option<String>,
+    mail: Option<String>,
+    tags: Vec<String>,
+}
+
+/// The health of a node or of one result, in the terms of the public API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    Healthy,
+    Unhealthy,
+    Unknown,
+}
+
+impl HealthStatus {
+    /// Every name and its status.
+    pub const ALL: [(&'static str, Status); 3] =
+        [("healthy", Status::Online), ("unhealthy", Status::Offline), ("unknown", Status::Unknown)];
+}
+
+impl From<Verdict> for HealthStatus {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Up => Self::Healthy,
+            Verdict::Partial | Verdict::Down => Self::Unhealthy,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Status> for HealthStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Online => Self::Healthy,
+            Status::Offline => Self::Unhealthy,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// `max_connections` in the public list, whose counts are percentages, as its consumers expect.
+const FULL: u32 = 100;
+
+impl NodeItem {
+    /// For anybody: the numbers of connections scaled to percent, contacts and network masked.
+    pub fn public(node: Node) -> Self {
+        let usage = node.usage_percentage().unwrap_or_default();
+        Self { max_connections: FULL, current_connections: usage.round() as u32, ..Self::unmasked(node) }
+    }
+
+    /// For the operator.
+    pub fn full(node: Node, record: &PeerRecord) -> Self {
+        let contacts = record.spec.contacts.clone();
+        Self {
+            is_approved: record.approved,
+            network_name: record.spec.network_name.clone(),
+            qq_number: contacts.qq_number,
+            wechat: contacts.wechat,
+            mail: contacts.mail,
+            ..Self::unmasked(node)
+        }
+    }
+
+    /// A node that waits for approval, for whoever submitted it.
+    pub fn pending(node: Node) -> Self {
+        Self { is_approved: false, ..Self::public(node) }
+    }
+
+    /// A [`Node`] holds no secret; the masked fields are in the operator's records only.
+    fn unmasked(node: Node) -> Self {
+        let (usage, health) = (node.usage_percentage().unwrap_or_default(), node.health_percentage_24h());
+        let counters = |count: fn(&Count) -> u32| node.ring.iter().map(count).collect::<Vec<u32>>();
+        Self {
+            id: node.id,
+            host: node.url.host().to_string(),
+            port: node.url.port().unwrap_or(0),
+            protocol: node.url.scheme().as_str(),
+            address: node.url.to_string(),
+            version: node.version.unwrap_or_default(),
+            max_connections: node.max_connections,
+            current_connections: node.current_connections.unwrap_or_default(),
+            is_active: matches!(node.verdict, Verdict::Up | Verdict::Partial),
+            is_approved: true,
+            allow_relay: node.allow_relay,
+            network_name: None,
+            network_secret: (),
+            created_at: node.created_at,
+            updated_at: node.updated_at,
+            usage_percentage: hundredths(usage),
+            current_health_status: node.verdict.into(),
+            last_check_time: node.last_check_at,
+            last_response_time: node.response_us,
+            health_percentage_24h: hundredths(health),
+            health_record_total_counter_ring: counters(|count| count.checks),
+            health_record_healthy_counter_ring: counters(|count| count.healthy),
+            ring_granularity: QUARTER.as_secs(),
+            qq_number: None,
+            wechat: None,
+            mail: None,
+            tags: node.tags.into_iter().map(Into::into).collect(),
+            name: node.name,
+            description: node.description,
+        }
+    }
+}
+
+/// A percentage rounded to the hundredth.
+pub fn hundredths(percentage: f64) -> f64 {
+    (percentage * 100.0).round() / 100.0
+}

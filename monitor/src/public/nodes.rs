@@ -1,0 +1,136 @@
+//! The list of nodes, one node, its address, and all tags.
+
+use axum::extract::State;
+use easytier_probe::Scheme;
+use easytier_uptime_store::{
+    model::{NodeFilter, Tag},
+    store::Store,
+    time::Timestamp,
+};
+use serde::Deserialize;
+use serde_html_form::de::empty_as_none;
+use utoipa::{IntoParams, openapi::Schema};
+
+use super::{TAG, item::NodeItem};
+use crate::{
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::{Path, Query},
+    paging::{Paged, Paging},
+    parameter::{self, NodePath, Text},
+    refusal::Refusal,
+};
+
+/// Which nodes are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Online now, in any region.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = parameter::boolean, required = false)]
+    is_active: Option<bool>,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = protocol, required = false)]
+    protocol: Option<Scheme>,
+    /// Part of the name, the address or the description; the case of ASCII letters makes no difference.
+    #[param(schema_with = search, required = false)]
+    search: Option<Text<MAX_SEARCH>>,
+    /// Nodes with any of these tags.
+    #[serde(default)]
+    #[param(schema_with = tags, required = false, style = Form, explode)]
+    tags: Vec<String>,
+}
+
+/// The longest text to search for, in characters.
+pub const MAX_SEARCH: usize = 200;
+
+/// The pattern of tags and regions.
+pub const LABEL_PATTERN: &str = r"^[^,\u0000-\u001f\u007f-\u009f]*$";
+
+fn protocol() -> Schema {
+    parameter::word(Scheme::all().map(Scheme::as_str))
+}
+
+/// The schema of the parameter `search`.
+pub fn search() -> Schema {
+    parameter::text(MAX_SEARCH)
+}
+
+fn tags() -> Schema {
+    parameter::several(parameter::string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
+}
+
+impl Filter {
+    fn parse(self) -> Result<NodeFilter, Refusal> {
+        let tags = self.tags.iter().filter(|tag| !tag.trim().is_empty()).map(|tag| tag.parse::<Tag>());
+        Ok(NodeFilter {
+            is_active: self.is_active,
+            protocol: self.protocol,
+            search: self.search.map(|search| search.0),
+            tags: tags.collect::<Result<_, _>>().map_err(|error| Refusal::bad_request(format!("tags: {error}")))?,
+        })
+    }
+}
+
+/// The nodes that are approved, in the order of their ids.
+#[utoipa::path(
+    get, path = "/api/nodes", tag = TAG, operation_id = "list_nodes",
+    params(Paging, Filter),
+    responses(
+        (status = OK, body = PublicEnvelope<Paged<NodeItem>>),
+        (status = BAD_REQUEST, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn list(
+    State(store): State<Store>,
+    Query(paging): Query<Paging>,
+    Query(filter): Query<Filter>,
+) -> Answer<PublicEnvelope<Paged<NodeItem>>> {
+    let page = paging.request();
+    let nodes = store.nodes(&filter.parse()?, page, Timestamp::now()).await?;
+    Ok(PublicEnvelope::of(Paged::new(nodes, page, NodeItem::public)))
+}
+
+/// One node.
+#[utoipa::path(
+    get, path = "/api/nodes/{id}", tag = TAG, operation_id = "node",
+    params(NodePath),
+    responses(
+        (status = OK, body = PublicEnvelope<NodeItem>),
+        (status = BAD_REQUEST, body = PublicRefusal),
+        (status = NOT_FOUND, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn node(
+    State(store): State<Store>,
+    Path(NodePath { id }): Path<NodePath>,
+) -> Answer<PublicEnvelope<NodeItem>> {
+    let node = store.node(id, Timestamp::now()).await?;
+    Ok(PublicEnvelope::of(NodeItem::public(node)))
+}
+
+/// The address of a node, `protocol://host:port`: an EasyTier client (2.3 and newer) takes the URL of this very page as
+/// a peer.
+#[utoipa::path(
+    get, path = "/node/{id}", tag = TAG, operation_id = "node_address",
+    params(NodePath),
+    responses(
+        (status = OK, body = String, content_type = "text/plain; charset=utf-8"),
+        (status = BAD_REQUEST, body = PublicRefusal),
+        (status = NOT_FOUND, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn address(
+    State(store): State<Store>,
+    Path(NodePath { id }): Path<NodePath>,
+) -> Result<String, Refusal> {
+    Ok(store.node_url(id).await?.to_string())
+}
+
+/// The tags of all nodes, sorted.
+#[utoipa::path(
+    get, path = "/api/tags", tag = TAG, operation_id = "tags",
+    responses((status = OK, body = PublicEnvelope<Vec<String>>)),
+)]
+pub(super) async fn all_tags(State(store): State<Store>) -> Answer<PublicEnvelope<Vec<String>>> {
+    Ok(PublicEnvelope::of(store.tags().await?))
+}

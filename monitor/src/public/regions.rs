@@ -1,0 +1,172 @@
+//! A node as each region sees it, and the consensus of all.
+
+use axum::extract::State;
+use easytier_probe::result::Relay;
+use easytier_uptime_store::{
+    consensus::{Verdict, Word},
+    model::{LatestResult, Node, RegionReport, RegionStats},
+    store::Store,
+    time::Timestamp,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    TAG,
+    item::{HealthStatus, hundredths},
+};
+use crate::{
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
+    input::Path,
+    parameter::NodePath,
+};
+
+/// A node as all regions see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sides)]
+pub(super) struct NodeRegions {
+    consensus: Consensus,
+    /// In the order of their names.
+    regions: Vec<RegionView>,
+}
+
+/// The consensus of the regions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Consensus {
+    /// `up` when more than half of the fresh regions say Online, `down` when none does, `partial` between, `unknown`
+    /// without any.
+    #[schema(value_type = String, example = "up")]
+    verdict: Verdict,
+    /// Since when the verdict holds.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    status: HealthStatus,
+    is_active: bool,
+    /// Microseconds: the median over fresh regions.
+    response_time: Option<i64>,
+}
+
+impl From<Node> for Consensus {
+    fn from(node: Node) -> Self {
+        Self {
+            verdict: node.verdict,
+            since: node.since,
+            status: node.verdict.into(),
+            is_active: matches!(node.verdict, Verdict::Up | Verdict::Partial),
+            response_time: node.response_us,
+        }
+    }
+}
+
+/// A node as one region sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Side)]
+pub(super) struct RegionView {
+    region: String,
+    /// The region's current status; `unknown` without a recent result.
+    status: HealthStatus,
+    /// Over the last 24 hours.
+    stats: RegionChecks,
+    latest: Latest,
+}
+
+/// Checks of one region; latencies in microseconds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SideStats)]
+pub(super) struct RegionChecks {
+    total_checks: u64,
+    healthy_count: u64,
+    health_percentage: f64,
+    average_response_time: Option<i64>,
+    min_response_time: Option<i64>,
+    max_response_time: Option<i64>,
+}
+
+/// The newest result of a region; latencies in microseconds.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Latest {
+    #[schema(value_type = String, format = DateTime)]
+    checked_at: Timestamp,
+    status: HealthStatus,
+    response_time: Option<i64>,
+    min_response_time: Option<i64>,
+    max_response_time: Option<i64>,
+    /// The last stage of the check that was reached.
+    #[schema(example = "route")]
+    stage: Option<&'static str>,
+    #[schema(example = "connect_refused")]
+    error: Option<&'static str>,
+    message: Option<String>,
+    version: Option<String>,
+    hostname: Option<String>,
+    /// Networks on the node, sessions of probes included.
+    network_count: Option<u32>,
+    #[schema(value_type = Option<String>, example = "ok")]
+    relay: Option<Relay>,
+    relay_error: Option<String>,
+}
+
+impl From<RegionReport> for RegionView {
+    fn from(report: RegionReport) -> Self {
+        let status = match report.word {
+            Some(Word::Online) => HealthStatus::Healthy,
+            Some(Word::Offline) => HealthStatus::Unhealthy,
+            None => HealthStatus::Unknown,
+        };
+        Self { region: report.region.into(), status, stats: report.stats.into(), latest: report.latest.into() }
+    }
+}
+
+impl From<RegionStats> for RegionChecks {
+    fn from(stats: RegionStats) -> Self {
+        Self {
+            total_checks: stats.total_checks,
+            healthy_count: stats.healthy_count,
+            health_percentage: hundredths(stats.health_percentage()),
+            average_response_time: stats.average_response_us,
+            min_response_time: stats.min_response_us,
+            max_response_time: stats.max_response_us,
+        }
+    }
+}
+
+/// Without the probe: which probe is in which region is for the operator.
+impl From<LatestResult> for Latest {
+    fn from(latest: LatestResult) -> Self {
+        Self {
+            checked_at: latest.checked_at,
+            status: latest.status.into(),
+            response_time: latest.response_us,
+            min_response_time: latest.min_us,
+            max_response_time: latest.max_us,
+            stage: latest.stage.map(|stage| stage.as_str()),
+            error: latest.error.map(|code| code.as_str()),
+            message: latest.message,
+            version: latest.version,
+            hostname: latest.hostname,
+            network_count: latest.network_count,
+            relay: latest.relay,
+            relay_error: latest.relay_error,
+        }
+    }
+}
+
+/// The last result and the last day of each region, and the consensus of all.
+#[utoipa::path(
+    get, path = "/api/nodes/{id}/regions", tag = TAG, operation_id = "node_regions",
+    params(NodePath),
+    responses(
+        (status = OK, body = PublicEnvelope<NodeRegions>),
+        (status = BAD_REQUEST, body = PublicRefusal),
+        (status = NOT_FOUND, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn regions(
+    State(store): State<Store>,
+    Path(NodePath { id }): Path<NodePath>,
+) -> Answer<PublicEnvelope<NodeRegions>> {
+    let now = Timestamp::now();
+    let consensus = store.node(id, now).await?.into();
+    let regions = store.node_regions(id, now).await?.into_iter().map(RegionView::from).collect();
+    Ok(PublicEnvelope::of(NodeRegions { consensus, regions }))
+}

@@ -1,0 +1,148 @@
+//! Refusals: one error type of all handlers, whose response takes on the envelope of the API that was asked.
+
+use axum::{
+    Json,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use easytier_uptime_store::store::StoreError;
+use serde_json::json;
+
+/// Seconds after which a caller may try again what is unavailable now.
+const RETRY_AFTER: u64 = 5;
+
+/// Why a request was not done: a status, and a message for the caller that holds no detail of the hub.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The status of the response.
+    pub status: StatusCode,
+    /// For the caller, in English.
+    pub message: String,
+    /// In seconds; for 429 and 503.
+    pub retry_after: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal without `Retry-After`.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), retry_after: None }
+    }
+
+    /// 400.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 401.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// 403.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 404: there is no such `thing`.
+    pub fn not_found(thing: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("no such {thing}"))
+    }
+
+    /// 429, to be tried again after some seconds.
+    pub fn too_many_requests(message: impl Into<String>, retry_after: u64) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
+    /// 503: the request may succeed in a moment.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+    }
+
+    /// 500: the log has the cause.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the hub failed; its log says why")
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for Refusal {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::NotFound(thing) => Self::not_found(thing),
+            StoreError::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict.to_string()),
+            StoreError::Closed => Self::unavailable("the hub is stopping"),
+            unavailable if unavailable.is_unavailable() => {
+                tracing::error!(error = %unavailable, "the database is not available");
+                Self::unavailable("the database is not available")
+            }
+            other => {
+                tracing::error!(error = %other, "the store failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// Without a body: [`write_envelope`] writes it.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the envelope of every refusal, also of those that the router makes by itself for unknown paths and methods.
+pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
+    let of_backend = is_of_backend_contract(request.uri().path());
+    let mut response = next.run(request).await;
+    let refusal = match response.extensions_mut().remove::<Refusal>() {
+        Some(refusal) => refusal,
+        None if is_bare(&response) => {
+            let status = response.status();
+            let message = match status {
+                StatusCode::NOT_FOUND => "there is nothing at this path".to_owned(),
+                StatusCode::METHOD_NOT_ALLOWED => "this path does not take this method".to_owned(),
+                _ => status.canonical_reason().unwrap_or("refused").to_lowercase(),
+            };
+            Refusal::new(status, message)
+        }
+        None => return response,
+    };
+    let body = match of_backend {
+        true => json!({ "code": refusal.status.as_u16(), "message": refusal.message, "data": null }),
+        false => json!({ "success": false, "data": null, "error": refusal.message, "message": null }),
+    };
+    let (mut parts, _) = response.into_parts();
+    // That of the empty body.
+    parts.headers.remove(header::CONTENT_LENGTH);
+    (parts, Json(body)).into_response()
+}
+
+/// Whether a response is an error that has neither a document nor a page yet.
+fn is_bare(response: &Response) -> bool {
+    let error = response.status().is_client_error() || response.status().is_server_error();
+    let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_written =
+        |media_type: &[u8]| media_type.starts_with(b"application/json") || media_type.starts_with(b"text/html");
+    error && !media_type.is_some_and(is_written)
+}
+
+/// Whether a path belongs to the backend contract, which has an envelope of its own.
+pub(crate) fn is_of_backend_contract(path: &str) -> bool {
+    let path = path.strip_prefix("/api").unwrap_or(path);
+    matches!(path, "/peers" | "/results" | "/nodes/status") || path == "/discovery" || path.starts_with("/discovery/")
+}

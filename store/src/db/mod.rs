@@ -1,0 +1,17 @@
+//! SQLite and PostgreSQL behind one interface.
+//!
+//! sqlx's own `Any` driver knows too few types, and code that is generic over `sqlx::Database` needs long lists of bounds.
+//! Instead a statement ([`Sql`]) is written once, with the few differences of the dialects side by side; its parameters
+//! are [`Value`]s, and its rows are types that both drivers can decode.
+
+mod bulk;
+mod connection;
+mod decode;
+mod open;
+mod statement;
+
+pub(crate) use self::{
+    bulk::{Bulk, Column},
+    connection::{Db, Tx},
+    statement::{Sql, Value, args, in_list, sql},
+};

@@ -1,0 +1,48 @@
+//! The log of changes, for `GET /api/events`.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::Timestamp;
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// The verdict of a peer changed: `unknown`, `down`, `partial` or `up`.
+    Peer,
+    /// The presence of a probe changed: `online` or `offline`.
+    Probe,
+}
+
+impl EventKind {
+    /// The name, in the API and in the database.
+    pub fn as_str(self) -> &'static str {
+        ["peer", "probe"][self as usize]
+    }
+
+    /// The kind with this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Peer, Self::Probe].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// Grows with time, so it serves as a cursor.
+    pub id: i64,
+    /// When the change was noticed.
+    pub at: Timestamp,
+    /// What changed.
+    pub kind: EventKind,
+    /// The id of the peer or the probe.
+    pub subject_id: i64,
+    /// The state before.
+    pub was: String,
+    /// The state after.
+    pub became: String,
+    /// Of a peer, `{"online": n, "regions": n}`: the number of fresh regions, and how many of them see it online. Of a
+    /// probe, `{"server_id": …, "region": …}`.
+    pub detail: Json,
+}

@@ -1,0 +1,44 @@
+//! What the hub is about: peers, probes, results, verdicts, and the rules that apply to them. Plain values without SQL or
+//! I/O, which all other modules share.
+//!
+//! Labels, URLs and passwords are validated when they are constructed. Latencies are in microseconds; times are
+//! [`Timestamp`]s, milliseconds since 1970.
+
+mod count;
+mod credential;
+mod event;
+mod history;
+mod ids;
+mod ingest;
+mod label;
+mod live_settings;
+mod node;
+mod overview;
+mod page;
+mod peer;
+mod probe;
+mod probe_peer;
+mod retention;
+mod timestamp;
+mod verdict;
+
+pub(crate) use self::timestamp::millis;
+pub use self::{
+    count::{Count, RING_SLOTS},
+    credential::{Caller, Credential, CredentialKind, IssuedToken, ProbeIdentity},
+    event::{Event, EventKind},
+    history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
+    ids::{CredentialId, PeerId, ProbeId, RegionId},
+    ingest::{Batch, Receipt, Rejected, Rejection},
+    label::{LabelError, Region, Tag},
+    live_settings::{Intervals, LiveSetting, LiveSettings, flap_damping},
+    node::{Node, NodeFilter},
+    overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
+    page::{Page, PageRequest},
+    peer::{Contacts, ImportCounts, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
+    probe::{Presence, Probe, Registration, StatusReport},
+    probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
+    retention::Retention,
+    timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
+    verdict::{Policy, RegionStatus, Verdict},
+};

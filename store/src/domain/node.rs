@@ -1,0 +1,71 @@
+//! Peers as the public API shows them.
+
+use std::collections::BTreeSet;
+
+use easytier_probe::{PeerUrl, Scheme};
+
+use super::{Count, PeerId, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage};
+
+/// Selects approved nodes for the public list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeFilter {
+    /// Only nodes that some region sees online, or only the others.
+    pub is_active: Option<bool>,
+    /// Only nodes with this scheme.
+    pub protocol: Option<Scheme>,
+    /// Only nodes with this text in their name, URL or description; the case of ASCII letters makes no difference.
+    pub search: Option<String>,
+    /// Only nodes with at least one of these tags; any node when it is empty.
+    pub tags: BTreeSet<Tag>,
+}
+
+/// An approved peer with its state. It holds no secrets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The peer's id.
+    pub id: PeerId,
+    /// The peer's name.
+    pub name: String,
+    /// Where it can be reached.
+    pub url: PeerUrl,
+    /// A description for people.
+    pub description: String,
+    /// The EasyTier version that was last seen.
+    pub version: Option<String>,
+    /// Whether its owner declares that it relays packets for others.
+    pub allow_relay: bool,
+    /// How many networks it accepts, as its owner declares; 0 when no limit is known.
+    pub max_connections: u32,
+    /// How many networks it serves, without the sessions that probes hold; `None` when that was never measured.
+    pub current_connections: Option<u32>,
+    /// Its tags.
+    pub tags: BTreeSet<Tag>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When the operator or its owner last changed it.
+    pub updated_at: Timestamp,
+    /// The verdict of all regions.
+    pub verdict: Verdict,
+    /// When the verdict last changed.
+    pub since: Timestamp,
+    /// When it was last checked.
+    pub last_check_at: Option<Timestamp>,
+    /// The median round trip in microseconds, over the regions that see it online.
+    pub response_us: Option<i64>,
+    /// The checks of the last 24 hours over all regions, a quarter of an hour each, the newest first.
+    pub ring: [Count; RING_SLOTS],
+}
+
+impl Node {
+    /// Healthy checks of the last 24 hours in percent, from 0 to 100; 0 without any check.
+    pub fn health_percentage_24h(&self) -> f64 {
+        let sum = |part: fn(&Count) -> u32| self.ring.iter().map(|slot| u64::from(part(slot))).sum::<u64>();
+        percentage(sum(|slot| slot.healthy), sum(|slot| slot.checks))
+    }
+
+    /// Networks in percent of `max_connections`, which may exceed 100; 0 when no limit is known, and `None` when the
+    /// number of networks was never measured.
+    pub fn usage_percentage(&self) -> Option<f64> {
+        Some(percentage(self.current_connections?.into(), self.max_connections.into()))
+    }
+}

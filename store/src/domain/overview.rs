@@ -1,0 +1,62 @@
+//! Peers as the status page shows them.
+
+use easytier_probe::{FailureCode, Stage};
+
+use super::{CheckStats, Node, PeerId, Region, RegionStatus, Timestamp};
+
+/// An approved peer, and how each region sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeView {
+    /// The peer.
+    pub node: Node,
+    /// The regions with fresh evidence, sorted by name.
+    pub regions: Vec<RegionView>,
+}
+
+/// How one region sees a peer now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegionView {
+    /// The region.
+    pub region: Region,
+    /// Its status; `None` when none of its probes is live.
+    pub status: Option<RegionStatus>,
+    /// The round trip in microseconds, when the region sees the peer online.
+    pub response_us: Option<i64>,
+}
+
+/// Checks of one peer from one region in one bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesPoint {
+    /// The peer.
+    pub peer: PeerId,
+    /// The region.
+    pub region: Region,
+    /// The start of the bucket.
+    pub at: Timestamp,
+    /// The checks in the bucket.
+    pub stats: CheckStats,
+}
+
+/// How many checks of a peer failed in one way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailureCount {
+    /// The stage at which they failed; `None` for a stage that only a newer hub knows.
+    pub stage: Option<Stage>,
+    /// Why they failed.
+    pub code: Option<FailureCode>,
+    /// How many checks failed.
+    pub checks: u64,
+    /// When the newest of them was made.
+    pub last_at: Timestamp,
+}
+
+/// A value that changes whenever a page may have something new to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pulse {
+    /// The id of the newest event.
+    pub event: i64,
+    /// The version of the list of peers.
+    pub config_version: i64,
+    /// When a peer was last checked.
+    pub checked_at: Option<Timestamp>,
+}

@@ -1,0 +1,76 @@
+//! How regions see a peer, the verdict of all regions, and the policy by which evidence counts.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// How a probe, or a region, sees a peer. The order matters: in a region one probe that sees the peer online outweighs
+/// any number that do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RegionStatus {
+    /// The newest check failed because of the peer.
+    Offline,
+    /// The newest check succeeded.
+    Online,
+}
+
+/// The verdict of all regions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// No region has fresh evidence.
+    #[default]
+    Unknown,
+    /// No fresh region sees the peer online.
+    Down,
+    /// At least one fresh region sees the peer online, but no more than half of them.
+    Partial,
+    /// More than half of the fresh regions see the peer online.
+    Up,
+}
+
+impl Verdict {
+    /// All verdicts, the worst first.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::Down, Self::Partial, Self::Up];
+
+    /// The name, in the API and in the database.
+    pub fn as_str(self) -> &'static str {
+        ["unknown", "down", "partial", "up"][self as usize]
+    }
+
+    /// The verdict when so many fresh regions see the peer online and offline.
+    pub(crate) fn of(online: usize, offline: usize) -> Self {
+        match (online, offline) {
+            (0, 0) => Self::Unknown,
+            (0, _) => Self::Down,
+            _ if online > offline => Self::Up,
+            _ => Self::Partial,
+        }
+    }
+}
+
+/// When evidence counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How many consecutive results change the status of a region from one known status to the other; at least 1, 2 by
+    /// default.
+    pub confirmations: u32,
+    /// Evidence is stale when it is older than this many check intervals of its probe, and older than `min_fresh`; 3 by
+    /// default.
+    pub fresh_intervals: u32,
+    /// The least time for which evidence is fresh; 60 seconds by default.
+    pub min_fresh: Duration,
+}
+
+impl Policy {
+    /// How long evidence of a probe with this check interval is fresh.
+    pub(crate) fn freshness(&self, interval: Duration) -> Duration {
+        self.min_fresh.max(interval.saturating_mul(self.fresh_intervals))
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60) }
+    }
+}

@@ -1,0 +1,148 @@
+//! Errors of the store.
+
+use crate::crypto::{HubKeyError, Unsealable};
+
+/// An error of the store. The messages are for the log; only those of [`StoreError::Conflict`] and
+/// [`StoreError::NotFound`] are fit for clients.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such row, or the caller may not know about it. Names the kind of row.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// The request contradicts what is stored.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The secrets in the database were encrypted with another key.
+    #[error("the database has another hub's key: {0}")]
+    WrongHubKey(#[from] Unsealable),
+    /// The hub's key cannot be read.
+    #[error(transparent)]
+    HubKey(#[from] HubKeyError),
+    /// A migration failed, or the database is from a newer version.
+    #[error("the database cannot be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database reported an error, or cannot be reached.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A file cannot be read or written.
+    #[error("file {path}: {source}")]
+    File {
+        /// The path of the file.
+        path: String,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+    /// The database holds a value that this program cannot have written.
+    #[error("unreadable data in the database: {0}")]
+    Corrupt(String),
+    /// Another transaction changed what this one had read.
+    #[error("overtaken by another transaction")]
+    Overtaken,
+    /// The database did not respond in time. The change may have been made or not.
+    #[error("the database does not respond")]
+    Unavailable,
+    /// The store was closed first. Nothing was changed.
+    #[error("the store is closed")]
+    Closed,
+    /// The operation needs a SQLite database.
+    #[error("{0} is for SQLite only")]
+    SqliteOnly(&'static str),
+}
+
+/// Why a request contradicts what is stored. Repeating the request gives the same error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// Another peer has the same URL and network name.
+    #[error("a peer with this address and network is listed already")]
+    PeerListed,
+    /// Another probe has this `server_id`.
+    #[error("this server_id is registered already; only its own token can register it again")]
+    ServerIdTaken,
+    /// A request names another `server_id` than that of its token.
+    #[error("the token belongs to another server_id")]
+    OtherProbe,
+    /// A request names another region than that of its key.
+    #[error("the token belongs to another region")]
+    OtherRegion,
+    /// The probe exists in another region.
+    #[error("a probe with this server_id stands in another region")]
+    ProbeElsewhere,
+    /// The probe is not offline.
+    #[error("only a probe that is offline can be removed")]
+    ProbeThere,
+}
+
+impl StoreError {
+    /// Whether a row with the same key exists.
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+
+    /// Whether a retry may succeed at once, because the transaction only met another one.
+    pub(crate) fn is_transient(&self) -> bool {
+        let error = match self {
+            Self::Overtaken => return true,
+            Self::Database(sqlx::Error::Database(error)) => error,
+            _ => return false,
+        };
+        // PostgreSQL: serialization failure, deadlock. SQLite: busy (5) and its extended codes.
+        error.code().is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "5" | "261" | "517"))
+    }
+
+    /// Whether the request was right and may succeed later: the database is out of reach, out of a resource, or too
+    /// busy.
+    pub fn is_unavailable(&self) -> bool {
+        use sqlx::Error::{BeginFailed, Database, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+        match self {
+            Self::Unavailable | Self::Overtaken => true,
+            Self::Database(Database(error)) => error.code().is_some_and(|code| is_temporary(&code)),
+            Self::Database(error) => {
+                matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether an error code of a database stands for a temporary condition.
+fn is_temporary(code: &str) -> bool {
+    match code.parse::<u32>() {
+        // SQLite's codes are shorter than PostgreSQL's, which have five characters. Their low byte: busy, locked, I/O
+        // error, full.
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 10 | 13),
+        // PostgreSQL: connection lost, out of resources, shutting down or starting, conflict with another transaction,
+        // lock not available, idle session ended, standby that is not promoted yet.
+        _ => {
+            ["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class))
+                || matches!(code, "55P03" | "25P03" | "25006")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_conditions_are_told_from_lasting_errors() {
+        for temporary in ["5", "517", "10", "778", "13", "08006", "53300", "57P01", "40001", "25006"] {
+            assert!(is_temporary(temporary), "{temporary}");
+        }
+        // A constraint, a schema, a corrupt file; a constraint, a syntax error, a missing table, a cancelled statement.
+        for lasting in ["19", "2067", "1", "11", "23505", "42601", "42P01", "57014"] {
+            assert!(!is_temporary(lasting), "{lasting}");
+        }
+    }
+
+    #[test]
+    fn an_unreachable_database_is_unavailable_and_a_wrong_statement_is_not() {
+        let io = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for error in [sqlx::Error::Io(io), sqlx::Error::PoolTimedOut] {
+            assert!(StoreError::Database(error).is_unavailable());
+        }
+        assert!(!StoreError::Database(sqlx::Error::RowNotFound).is_unavailable());
+        assert!(!StoreError::Corrupt("x".into()).is_unavailable());
+    }
+}

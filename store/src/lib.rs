@@ -1,0 +1,32 @@
+//! The store: peers, probes and results in SQLite or PostgreSQL, and the consensus of the regions about a peer.
+//!
+//! In layers, each of which uses only those before it:
+//!
+//! - [`domain`] holds the values and rules that all other modules share. It knows no SQL.
+//! - [`consensus`] and [`ring`] are pure functions and data structures over them.
+//! - `crypto` and `token` encrypt secrets and hash tokens; `error` is what can fail.
+//! - `db` puts SQLite and PostgreSQL behind one interface.
+//! - [`Store`] keeps everything; its methods are grouped by area, a file each in `store/`.
+//! - [`upkeep`] calls the store at intervals.
+
+#![warn(missing_docs)]
+
+pub mod consensus;
+mod crypto;
+mod db;
+pub mod domain;
+mod error;
+pub mod ring;
+mod store;
+mod token;
+mod upkeep;
+
+pub use self::{
+    crypto::{HubKey, HubKeyError, Unsealable, random},
+    error::{Conflict, StoreError},
+    store::{
+        DEFAULT_CACHE_MEBIBYTES, Location, Outgoing, OutgoingFilter, PeerListing, Session, Store, StoreOptions, Swept,
+        key_file,
+    },
+    upkeep::upkeep,
+};

@@ -1,0 +1,146 @@
+//! The log of changes.
+
+use serde_json::Value as Json;
+
+use super::Store;
+use crate::{
+    db::{Bulk, Column, Tx, args, sql},
+    domain::{Event, EventKind, Timestamp},
+    error::StoreError,
+};
+
+static EVENTS: Bulk = Bulk::new(
+    "events",
+    &[
+        ("at", Column::Int),
+        ("kind", Column::Text),
+        ("subject_id", Column::Int),
+        ("was", Column::Text),
+        ("became", Column::Text),
+        ("detail", Column::Text),
+    ],
+    "",
+);
+
+/// A change that was just noticed.
+#[derive(Debug, Clone)]
+pub(super) struct NewEvent {
+    pub at: Timestamp,
+    pub kind: EventKind,
+    pub subject_id: i64,
+    pub was: &'static str,
+    pub became: &'static str,
+    pub detail: Json,
+}
+
+/// The columns of an [`EventRow`].
+macro_rules! event_columns {
+    ($engine:ident) => {
+        "e.id, e.at, e.kind, e.subject_id, e.was, e.became, e.detail"
+    };
+}
+
+/// The condition that an event `e` is visible and older than the id `$2`, if there is one. With `$1` all events are visible,
+/// otherwise those of approved peers and of probes.
+macro_rules! visible_before {
+    ($engine:ident) => {
+        "($1 OR e.kind <> 'peer' OR EXISTS (SELECT 1 FROM peers p WHERE p.id = e.subject_id AND p.approved)) \
+         AND ($2 IS NULL OR e.id < $2)"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct EventRow {
+    id: i64,
+    at: Timestamp,
+    kind: String,
+    subject_id: i64,
+    was: String,
+    became: String,
+    detail: String,
+}
+
+/// Stores events.
+pub(super) async fn record(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), StoreError> {
+    let values = events
+        .into_iter()
+        .flat_map(|event| {
+            let NewEvent { at, kind, subject_id, was, became, detail } = event;
+            args![at, kind.as_str(), subject_id, was, became, detail.to_string()]
+        })
+        .collect();
+    EVENTS.execute(tx, values).await.map(drop)
+}
+
+impl Store {
+    /// At most `limit` events, the newest first: all events or those of one `subject`, and only those with ids less than
+    /// `before`. Events of peers that are not approved or were deleted are left out unless `all` is set.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn events(
+        &self,
+        subject: Option<(EventKind, i64)>,
+        before: Option<i64>,
+        limit: u32,
+        all: bool,
+    ) -> Result<Vec<Event>, StoreError> {
+        let limit = i64::from(limit.max(1));
+        let (select, parameters) = match subject {
+            None => (
+                sql!(
+                    "SELECT ",
+                    (event_columns),
+                    " FROM events e WHERE ",
+                    (visible_before),
+                    " ORDER BY e.id DESC LIMIT $3"
+                ),
+                args![all, before, limit],
+            ),
+            Some((kind, id)) => (
+                sql!(
+                    "SELECT ",
+                    (event_columns),
+                    " FROM events e WHERE ",
+                    (visible_before),
+                    " AND e.kind = $3 AND e.subject_id = $4 ORDER BY e.id DESC LIMIT $5"
+                ),
+                args![all, before, kind.as_str(), id, limit],
+            ),
+        };
+        let rows: Vec<EventRow> = self.db().all(select, parameters).await?;
+        rows.into_iter().map(EventRow::into_event).collect()
+    }
+
+    /// At most `limit` events of approved peers, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn peer_events(&self, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let select = sql!(
+            "SELECT ",
+            (event_columns),
+            " FROM events e JOIN peers p ON p.id = e.subject_id WHERE e.kind = 'peer' AND p.approved \
+             ORDER BY e.id DESC LIMIT $1"
+        );
+        let rows: Vec<EventRow> = self.db().all(select, args![limit]).await?;
+        rows.into_iter().map(EventRow::into_event).collect()
+    }
+}
+
+impl EventRow {
+    fn into_event(self) -> Result<Event, StoreError> {
+        let corrupt = |what: &str| StoreError::Corrupt(format!("events.{what} of {}", self.id));
+        Ok(Event {
+            kind: EventKind::from_name(&self.kind).ok_or_else(|| corrupt("kind"))?,
+            detail: serde_json::from_str(&self.detail).map_err(|_| corrupt("detail"))?,
+            id: self.id,
+            at: self.at,
+            subject_id: self.subject_id,
+            was: self.was,
+            became: self.became,
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! The stored evidence of peers, from which their consensus follows.
+
+use super::Store;
+use crate::{consensus::State, db::args, domain::PeerId, error::StoreError};
+
+/// The evidence of approved peers; a further condition may follow.
+macro_rules! select_evidence {
+    () => {
+        "SELECT s.peer_id, s.evidence FROM peer_states s JOIN peers p ON p.id = s.peer_id WHERE p.approved"
+    };
+}
+
+impl Store {
+    /// The consensus of an approved peer; [`StoreError::NotFound`] when there is no such peer.
+    pub(super) async fn consensus_of(&self, id: PeerId) -> Result<State, StoreError> {
+        let select = concat!(select_evidence!(), " AND p.id = $1");
+        let row: Option<(PeerId, String)> = self.db().optional(select, args![id]).await?;
+        let (id, evidence) = row.ok_or(StoreError::NotFound("node"))?;
+        decode(id, &evidence)
+    }
+
+    /// The consensus of every approved peer, in any order.
+    pub(super) async fn all_consensus(&self) -> Result<Vec<(PeerId, State)>, StoreError> {
+        let rows: Vec<(PeerId, String)> = self.db().all(select_evidence!(), vec![]).await?;
+        rows.into_iter().map(|(id, evidence)| Ok((id, decode(id, &evidence)?))).collect()
+    }
+}
+
+pub(super) fn decode(peer: PeerId, json: &str) -> Result<State, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("peer_states.evidence of {peer}: {error}")))
+}
+
+pub(super) fn encode(state: &State) -> Result<String, StoreError> {
+    serde_json::to_string(state).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))
+}

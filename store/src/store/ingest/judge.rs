@@ -1,0 +1,184 @@
+//! Validation of results, and correction of their times: everything that needs no database.
+
+use std::time::Duration;
+
+use easytier_probe::{CheckResult, Status, result::MAX_MESSAGE_CHARS};
+
+use crate::domain::{Batch, CLOCK_TOLERANCE, Rejection, Timestamp};
+
+/// The maximum time by which a corrected time may be ahead of the hub's clock.
+const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// The maximum number of checks that one result may stand for: one day with two checks per second.
+const MAX_CHECKS: u32 = 2 * 24 * 3600;
+
+/// The maximum latency in milliseconds: one hour.
+const MAX_LATENCY_MS: f64 = 3_600_000.0;
+
+/// The maximum length of a version, in characters.
+const MAX_VERSION: usize = 64;
+/// The maximum length of a host name, in characters.
+const MAX_HOSTNAME: usize = 255;
+
+/// A valid result. Its time is by the hub's clock, and its texts have lengths that can be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Judged {
+    /// When the peer was checked, by the hub's clock.
+    pub at: Timestamp,
+    pub healthy: u32,
+    /// The median round trip in microseconds.
+    pub response_us: Option<i64>,
+    pub min_us: Option<i64>,
+    pub max_us: Option<i64>,
+    /// The result as it was sent, with its texts cut.
+    pub result: CheckResult,
+}
+
+/// Validates a result of `batch`. `keep` is the retention of raw results.
+pub(super) fn judge(batch: &Batch, mut result: CheckResult, keep: Duration) -> Result<Judged, Rejection> {
+    let now = batch.received_at;
+    let at = hub_time(batch, result.checked_at.into());
+    if at > now + MAX_AHEAD {
+        return Err(Rejection::InFuture);
+    }
+    if at < now - keep {
+        return Err(Rejection::TooOld);
+    }
+    let by_status = if result.status == Status::Online { result.checks } else { 0 };
+    let healthy = result.healthy.unwrap_or(by_status);
+    if !(1..=MAX_CHECKS).contains(&result.checks) || healthy > result.checks {
+        return Err(Rejection::Invalid);
+    }
+    result.message = result.message.map(|text| cut(&text, MAX_MESSAGE_CHARS));
+    result.relay_error = result.relay_error.map(|text| cut(&text, MAX_MESSAGE_CHARS));
+    result.version = result.version.map(|text| cut(&text, MAX_VERSION));
+    result.hostname = result.hostname.map(|text| cut(&text, MAX_HOSTNAME));
+    Ok(Judged {
+        // A clock that is slightly ahead must not make later results look late.
+        at: at.min(now),
+        healthy,
+        response_us: micros(result.response_time)?,
+        min_us: micros(result.min_ms)?,
+        max_us: micros(result.max_ms)?,
+        result,
+    })
+}
+
+/// Converts a time of the probe's clock to the hub's clock, when the batch shows that the two clocks differ.
+fn hub_time(batch: &Batch, at: Timestamp) -> Timestamp {
+    let Some(sent_at) = batch.sent_at else { return at };
+    let error = batch.received_at.0.saturating_sub(sent_at.0);
+    let tolerable = Duration::from_millis(error.unsigned_abs()) <= CLOCK_TOLERANCE;
+    if tolerable { at } else { Timestamp(at.0.saturating_add(error)) }
+}
+
+fn micros(millis: Option<f64>) -> Result<Option<i64>, Rejection> {
+    match millis {
+        None => Ok(None),
+        Some(millis) if (0.0..=MAX_LATENCY_MS).contains(&millis) => Ok(Some((millis * 1000.0).round() as i64)),
+        Some(_) => Err(Rejection::Invalid),
+    }
+}
+
+/// The first `chars` characters, without NUL characters, which PostgreSQL cannot store.
+fn cut(text: &str, chars: usize) -> String {
+    text.chars().filter(|c| *c != '\0').take(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use easytier_probe::Stage;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{ProbeId, ProbeIdentity, RegionId};
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+    const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+    fn batch(sent_at: Option<Timestamp>) -> Batch {
+        let from = ProbeIdentity {
+            probe: ProbeId(1),
+            server_id: "p".into(),
+            region_id: RegionId(1),
+            region: Default::default(),
+        };
+        Batch { from, received_at: NOW, sent_at, results: Vec::new() }
+    }
+
+    fn result(at: Timestamp) -> CheckResult {
+        CheckResult {
+            id: Uuid::nil(),
+            peer_id: 1,
+            checked_at: at.into(),
+            checks: 1,
+            healthy: None,
+            status: Status::Online,
+            response_time: Some(12.41),
+            min_ms: None,
+            max_ms: None,
+            stage: Stage::Ping,
+            error: None,
+            message: None,
+            version: None,
+            hostname: None,
+            network_count: None,
+            relay: None,
+            relay_error: None,
+        }
+    }
+
+    fn judged_at(at: i64, sent_at: Option<i64>) -> Result<Timestamp, Rejection> {
+        let batch = batch(sent_at.map(|ms| Timestamp(NOW.0 + ms)));
+        judge(&batch, result(Timestamp(NOW.0 + at)), KEEP).map(|judged| judged.at)
+    }
+
+    const MINUTE: i64 = 60_000;
+    const DAY: i64 = 24 * 60 * MINUTE;
+
+    #[test]
+    fn times_are_corrected_when_the_clock_of_the_probe_is_clearly_wrong() {
+        assert_eq!(judged_at(-MINUTE, None), Ok(Timestamp(NOW.0 - MINUTE)));
+        assert_eq!(judged_at(2 * DAY - MINUTE, Some(2 * DAY)), Ok(Timestamp(NOW.0 - MINUTE)));
+        assert_eq!(judged_at(-30 * DAY - MINUTE, Some(-30 * DAY)), Ok(Timestamp(NOW.0 - MINUTE)));
+        assert_eq!(judged_at(-MINUTE, Some(-4000)), Ok(Timestamp(NOW.0 - MINUTE)), "four seconds may be the network");
+    }
+
+    #[test]
+    fn times_ahead_or_too_long_ago_are_rejected_and_a_time_slightly_ahead_becomes_now() {
+        assert_eq!(judged_at(4 * MINUTE, None), Ok(NOW));
+        assert_eq!(judged_at(6 * MINUTE, None), Err(Rejection::InFuture));
+        assert_eq!(judged_at(2 * DAY, Some(0)), Err(Rejection::InFuture));
+        assert_eq!(judged_at(-6 * DAY, None), Ok(Timestamp(NOW.0 - 6 * DAY)));
+        assert_eq!(judged_at(-8 * DAY, None), Err(Rejection::TooOld));
+    }
+
+    #[test]
+    fn impossible_values_are_rejected() {
+        let judged = |change: fn(&mut CheckResult)| {
+            let mut result = result(NOW);
+            change(&mut result);
+            judge(&batch(None), result, KEEP)
+        };
+        assert_eq!(judged(|_| ()).map(|judged| (judged.healthy, judged.response_us)), Ok((1, Some(12_410))));
+        assert_eq!(judged(|result| result.status = Status::Offline).map(|judged| judged.healthy), Ok(0));
+        for wrong in [
+            (|result| result.checks = 0) as fn(&mut CheckResult),
+            |result| result.checks = u32::MAX,
+            |result| result.healthy = Some(2),
+            |result| result.response_time = Some(-1.0),
+            |result| result.min_ms = Some(f64::NAN),
+            |result| result.max_ms = Some(f64::INFINITY),
+        ] {
+            assert_eq!(judged(wrong), Err(Rejection::Invalid));
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_to_their_maximum_length() {
+        let mut long = result(NOW);
+        long.message = Some("\0é".repeat(1000));
+        let judged = judge(&batch(None), long, KEEP).unwrap();
+        assert_eq!(judged.result.message, Some("é".repeat(MAX_MESSAGE_CHARS)));
+    }
+}

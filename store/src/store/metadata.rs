@@ -1,0 +1,84 @@
+//! Single values by name, in the table `settings`: the id of the database, the version of the list of peers, secrets of
+//! the process that uses the store.
+
+use easytier_probe::Secret;
+use uuid::Uuid;
+
+use super::Store;
+use crate::{
+    db::{Db, Tx, args},
+    error::StoreError,
+};
+
+const DATABASE_ID: &str = "database_id";
+
+const CONFIG_VERSION: &str = "SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'config_version'";
+
+impl Store {
+    /// A secret that [`Store::put_secret`] stored.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails, or the secret cannot be decrypted.
+    pub async fn secret(&self, name: &str) -> Result<Option<Secret>, StoreError> {
+        let Some(sealed) = value(self.db(), name).await? else { return Ok(None) };
+        let sealed = data_encoding::HEXLOWER
+            .decode(sealed.as_bytes())
+            .map_err(|error| StoreError::Corrupt(format!("settings.{name}: {error}")))?;
+        Ok(Some(self.shared.key.open(name, &sealed)?))
+    }
+
+    /// Stores a secret, encrypted, under a name.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn put_secret(&self, name: &str, secret: &Secret) -> Result<(), StoreError> {
+        let sealed = data_encoding::HEXLOWER.encode(&self.shared.key.seal(name, secret));
+        let upsert = "INSERT INTO settings (key, value) VALUES ($1, $2) \
+                      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.db().execute(upsert, args![name, sealed]).await.map(drop)
+    }
+
+    /// The id of the database, a UUID that never changes.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn database_id(&self) -> Result<String, StoreError> {
+        let id = value(self.db(), DATABASE_ID).await?;
+        id.ok_or_else(|| StoreError::Corrupt(format!("settings.{DATABASE_ID}")))
+    }
+
+    /// The version of the list of peers. It grows whenever a list that probes get may have changed.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn config_version(&self) -> Result<i64, StoreError> {
+        self.db().one::<(i64,)>(CONFIG_VERSION, vec![]).await.map(|(version,)| version)
+    }
+}
+
+async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = db.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
+    Ok(row.map(|(value,)| value))
+}
+
+/// The first hub on a database gives it its id.
+pub(super) async fn ensure_database_id(db: &Db) -> Result<(), StoreError> {
+    let insert = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    db.execute(insert, args![DATABASE_ID, Uuid::new_v4().to_string()]).await.map(drop)
+}
+
+/// The version of the list of peers, as the transaction sees it.
+pub(super) async fn config_version(tx: &mut Tx) -> Result<i64, StoreError> {
+    tx.one::<(i64,)>(CONFIG_VERSION, vec![]).await.map(|(version,)| version)
+}
+
+/// To be called first in every transaction that changes a list that probes get. It locks the version, so that these
+/// transactions run one after another.
+pub(super) async fn bump_config_version(tx: &mut Tx) -> Result<(), StoreError> {
+    let bump = "UPDATE settings SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'";
+    tx.execute(bump, vec![]).await.map(drop)
+}

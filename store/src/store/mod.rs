@@ -1,0 +1,85 @@
+//! Everything that a hub keeps, over SQLite or PostgreSQL.
+//!
+//! The methods of [`Store`] are grouped by area, one file each. A method that depends on the time gets it as an argument;
+//! none reads a clock. A read takes a small, fixed number of statements however long the list is, and lists use the counts
+//! that were made when results arrived instead of the raw results.
+//!
+//! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: probes,
+//! results, `latest`, rollups, `peer_states`, events, leases.
+
+mod admin;
+mod backup;
+mod credentials;
+mod events;
+mod evidence;
+mod figures;
+mod history;
+mod ingest;
+mod known_peers;
+mod leases;
+mod live_settings;
+mod liveness;
+mod locks;
+mod metadata;
+mod mirror;
+mod nodes;
+mod opening;
+mod options;
+mod outbox;
+mod overview;
+mod partitions;
+mod peers;
+mod probes;
+mod records;
+mod regions;
+mod registry;
+mod retention;
+mod review;
+mod rings;
+mod rollups;
+mod rows;
+mod shared;
+mod states;
+mod tally;
+
+use std::sync::Arc;
+
+pub use self::{
+    admin::Session,
+    mirror::PeerListing,
+    options::{DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
+    outbox::{Outgoing, OutgoingFilter},
+    retention::Swept,
+};
+use self::{ingest::Queue, shared::Shared};
+use crate::{
+    db::Db,
+    domain::{Batch, Receipt},
+    error::StoreError,
+};
+
+/// A handle to the database of a hub. It is cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    queue: Queue,
+}
+
+impl Store {
+    /// Stores results, counts them, and updates the consensus, in one transaction with other batches that arrive at the
+    /// same time. It returns after the commit: whatever the receipt does not list as rejected is stored durably.
+    ///
+    /// The same batch may be sent any number of times. A caller that stops waiting does not cancel its batch.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Closed`] after [`Store::close`]; [`StoreError::Overtaken`] when the probe or a peer was deleted
+    /// meanwhile; otherwise when the database fails. After an error the batch should be sent again.
+    pub async fn ingest(&self, batch: Batch) -> Result<Receipt, StoreError> {
+        self.queue.send(batch).await
+    }
+
+    fn db(&self) -> &Db {
+        &self.shared.db
+    }
+}

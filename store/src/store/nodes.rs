@@ -1,0 +1,184 @@
+//! Approved peers for the public API.
+
+use easytier_probe::PeerUrl;
+
+use super::{
+    Store, rings,
+    rows::{self, matches_search},
+};
+use crate::{
+    db::{args, in_list, sql},
+    domain::{Count, Node, NodeFilter, Page, PageRequest, PeerId, Timestamp},
+    error::StoreError,
+    ring::Ring,
+};
+
+/// The columns of a [`NodeRow`] and their tables.
+macro_rules! node_columns {
+    ($engine:ident) => {
+        "p.id, p.name, p.url, p.description, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
+         s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
+         s.quarter_checks, s.quarter_healthy, g.newest, g.counts, \
+         (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags \
+         FROM peers p JOIN peer_states s ON s.peer_id = p.id LEFT JOIN rings g ON g.peer_id = p.id"
+    };
+}
+
+/// The condition of a [`NodeFilter`]: `$1` is the search pattern, `$2` whether the node is active, `$3` a pattern of the
+/// URL, `$4` whether any tag will do, `$5` the list of tags. States are read only when `$2` is set: they change with every
+/// result, so reading those of all peers would take longer than reading the page.
+macro_rules! matches_filter {
+    ($engine:ident) => {
+        concat!(
+            matches_search!($engine),
+            " AND p.approved AND ($2 IS NULL OR (SELECT verdict >= 2 FROM peer_states WHERE peer_id = p.id) = $2) \
+             AND ($3 IS NULL OR p.url LIKE $3) \
+             AND ($4 OR EXISTS (SELECT 1 FROM peer_tags t WHERE t.peer_id = p.id AND t.tag ",
+            in_list!($engine 5),
+            "))"
+        )
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct NodeRow {
+    id: PeerId,
+    name: String,
+    url: String,
+    description: String,
+    allow_relay: bool,
+    max_connections: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    verdict: i64,
+    since: Timestamp,
+    last_check_at: Option<Timestamp>,
+    response_us: Option<i64>,
+    version: Option<String>,
+    network_count: Option<i64>,
+    held_sessions: i64,
+    quarter: i64,
+    quarter_checks: i64,
+    quarter_healthy: i64,
+    newest: Option<i64>,
+    counts: Option<Vec<u8>>,
+    tags: Option<String>,
+}
+
+impl NodeRow {
+    fn into_node(self, now: Timestamp) -> Result<Node, StoreError> {
+        let mut ring = match (self.newest, self.counts) {
+            (Some(newest), Some(counts)) => rings::decode(self.id, newest, &counts)?,
+            _ => Ring::new(self.quarter),
+        };
+        let in_quarter = Count { checks: rows::count(self.quarter_checks), healthy: rows::count(self.quarter_healthy) };
+        ring.add(self.quarter, in_quarter);
+        Ok(Node {
+            id: self.id,
+            url: rows::url(&self.url)?,
+            name: self.name,
+            description: self.description,
+            version: self.version,
+            allow_relay: self.allow_relay,
+            max_connections: rows::count(self.max_connections),
+            current_connections: self.network_count.map(|count| rows::count(count - self.held_sessions)),
+            tags: rows::labels(self.tags),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            verdict: rows::verdict(self.verdict)?,
+            since: self.since,
+            last_check_at: self.last_check_at,
+            response_us: self.response_us,
+            ring: ring.at(now),
+        })
+    }
+}
+
+impl Store {
+    /// One page of the public list, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn nodes(
+        &self,
+        filter: &NodeFilter,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<Node>, StoreError> {
+        let tags: Vec<String> = filter.tags.iter().map(|tag| tag.as_str().to_owned()).collect();
+        let wanted = args![
+            filter.search.as_deref().map(rows::contains),
+            filter.is_active,
+            filter.protocol.map(|protocol| format!("{protocol}://%")),
+            tags.is_empty(),
+            tags,
+        ];
+        let count = sql!("SELECT count(*) FROM peers p WHERE ", (matches_filter));
+        let (total,): (i64,) = self.db().one(count, wanted.clone()).await?;
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $6 OFFSET $7");
+        let mut parameters = wanted;
+        parameters.extend(args![page.limit(), page.offset()]);
+        let rows: Vec<NodeRow> = self.db().all(select, parameters).await?;
+        let items = rows.into_iter().map(|row| row.into_node(now)).collect::<Result<_, _>>()?;
+        Ok(Page { items, total: rows::count(total) })
+    }
+
+    /// Every approved peer, in the order of ids.
+    pub(super) async fn all_nodes(&self, now: Timestamp) -> Result<Vec<Node>, StoreError> {
+        let select = sql!("SELECT ", (node_columns), " WHERE p.approved ORDER BY p.id");
+        let rows: Vec<NodeRow> = self.db().all(select, vec![]).await?;
+        rows.into_iter().map(|row| row.into_node(now)).collect()
+    }
+
+    /// An approved peer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
+    pub async fn node(&self, id: PeerId, now: Timestamp) -> Result<Node, StoreError> {
+        let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id = $1");
+        let row: Option<NodeRow> = self.db().optional(select, args![id]).await?;
+        row.ok_or(StoreError::NotFound("node"))?.into_node(now)
+    }
+
+    /// The peers with these ids that exist, approved or not, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn nodes_by_id(&self, ids: &[PeerId], now: Timestamp) -> Result<Vec<Node>, StoreError> {
+        let select = sql!(
+            "SELECT ",
+            (node_columns),
+            " WHERE p.id ",
+            (in 1),
+            " ORDER BY p.id"
+        );
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<NodeRow> = self.db().all(select, args![ids]).await?;
+        rows.into_iter().map(|row| row.into_node(now)).collect()
+    }
+
+    /// The URL of an approved peer, for EasyTier clients.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
+    pub async fn node_url(&self, id: PeerId) -> Result<PeerUrl, StoreError> {
+        let select = "SELECT url FROM peers WHERE approved AND id = $1";
+        let row: Option<(String,)> = self.db().optional(select, args![id]).await?;
+        rows::url(&row.ok_or(StoreError::NotFound("node"))?.0)
+    }
+
+    /// The tags of approved peers, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn tags(&self) -> Result<Vec<String>, StoreError> {
+        let select = "SELECT DISTINCT t.tag FROM peer_tags t JOIN peers p ON p.id = t.peer_id WHERE p.approved \
+                      ORDER BY t.tag";
+        Ok(self.db().all::<(String,)>(select, vec![]).await?.into_iter().map(|(tag,)| tag).collect())
+    }
+}

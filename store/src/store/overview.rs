@@ -1,0 +1,103 @@
+//! All approved peers at once, and the history of a few of them, for the status page.
+
+use std::collections::HashMap;
+
+use super::{
+    Store,
+    tally::{Tally, counted, counted_args, tally_columns},
+};
+use crate::{
+    consensus::{RegionState, State},
+    db::sql,
+    domain::{
+        Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView, SeriesPoint, Timestamp,
+    },
+    error::StoreError,
+};
+
+#[derive(sqlx::FromRow)]
+struct PointRow {
+    peer_id: PeerId,
+    region: String,
+    bucket: i64,
+    #[sqlx(flatten)]
+    tally: Tally,
+}
+
+impl Store {
+    /// Every approved peer and how the regions see it now, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn overview(&self, now: Timestamp) -> Result<Vec<NodeView>, StoreError> {
+        let names = self.region_names().await?;
+        let consensus = self.all_consensus().await?.into_iter();
+        let mut regions: HashMap<PeerId, Vec<RegionView>> =
+            consensus.map(|(id, state)| (id, region_views(state, &names))).collect();
+        let view = |node: Node| NodeView { regions: regions.remove(&node.id).unwrap_or_default(), node };
+        Ok(self.all_nodes(now).await?.into_iter().map(view).collect())
+    }
+
+    /// The history of peers by region, in the buckets that began after `from` and up to `to`; sorted by peer, region and
+    /// time. Buckets without checks are left out.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn series(
+        &self,
+        ids: &[PeerId],
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<SeriesPoint>, StoreError> {
+        let duration = grain.duration();
+        let buckets: Vec<i64> = (from.bucket(duration) + 1..=to.bucket(duration)).collect();
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let select = sql!(
+            "SELECT c.peer_id, r.name AS region, c.bucket, ",
+            (tally_columns),
+            " FROM ",
+            (counted peers),
+            " JOIN regions r ON r.id = c.region_id GROUP BY c.peer_id, r.name, c.bucket \
+             ORDER BY c.peer_id, r.name, c.bucket"
+        );
+        let rows: Vec<PointRow> = self.db().all(select, counted_args(grain, buckets, ids)).await?;
+        let point = |row: PointRow| {
+            Some(SeriesPoint {
+                peer: row.peer_id,
+                region: row.region.parse().ok()?,
+                at: Timestamp::of_bucket(row.bucket, duration),
+                stats: row.tally.stats(),
+            })
+        };
+        Ok(rows.into_iter().filter_map(point).collect())
+    }
+
+    /// A value that changes whenever a page may have something new to show.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn pulse(&self) -> Result<Pulse, StoreError> {
+        let select = "SELECT coalesce((SELECT max(id) FROM events), 0), (SELECT max(last_check_at) FROM peer_states)";
+        let (event, checked_at): (i64, Option<Timestamp>) = self.db().one(select, vec![]).await?;
+        Ok(Pulse { event, checked_at, config_version: self.config_version().await? })
+    }
+
+    async fn region_names(&self) -> Result<HashMap<RegionId, Region>, StoreError> {
+        let rows: Vec<(RegionId, String)> = self.db().all("SELECT id, name FROM regions", vec![]).await?;
+        Ok(rows.into_iter().filter_map(|(id, name)| Some((id, name.parse().ok()?))).collect())
+    }
+}
+
+fn region_views(state: State, names: &HashMap<RegionId, Region>) -> Vec<RegionView> {
+    let view = |(id, region): (RegionId, RegionState)| {
+        let response_us = region.response_us().filter(|_| region.status == Some(RegionStatus::Online));
+        Some(RegionView { region: names.get(&id)?.clone(), status: region.status, response_us })
+    };
+    let mut regions: Vec<RegionView> = state.regions.into_iter().filter_map(view).collect();
+    regions.sort_by(|a, b| a.region.cmp(&b.region));
+    regions
+}

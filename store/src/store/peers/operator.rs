@@ -1,0 +1,139 @@
+//! The operator's list of peers.
+
+use std::collections::HashMap;
+
+use super::{
+    row::{PeerRow, peer_columns},
+    write,
+};
+use crate::{
+    db::{Sql, Value, args, sql},
+    domain::{Page, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Timestamp},
+    error::{Conflict, StoreError},
+    store::{
+        Store, metadata,
+        rows::{self, matches_search},
+    },
+};
+
+/// The condition of a [`PeerFilter`]: `$1` is the search pattern, `$2` whether the peer is approved.
+macro_rules! matches_filter {
+    ($engine:ident) => {
+        concat!(matches_search!($engine), " AND ($2 IS NULL OR p.approved = $2)")
+    };
+}
+
+impl Store {
+    /// A peer, approved or not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when it does not exist; otherwise when the database fails.
+    pub async fn peer(&self, id: PeerId) -> Result<PeerRecord, StoreError> {
+        let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
+        let row: Option<PeerRow> = self.db().optional(select, args![id]).await?;
+        row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)
+    }
+
+    /// One page of the peers that a filter selects.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn peers(&self, filter: &PeerFilter, page: PageRequest) -> Result<Page<PeerRecord>, StoreError> {
+        let search = filter.search.as_deref().map(rows::contains);
+        let count = sql!("SELECT count(*) FROM peers p WHERE ", (matches_filter));
+        let (total,): (i64,) = self.db().one(count, args![search.clone(), filter.approved]).await?;
+        let select = match filter.order {
+            PeerOrder::OldestFirst => {
+                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $3 OFFSET $4")
+            }
+            PeerOrder::NewestFirst => {
+                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id DESC LIMIT $3 OFFSET $4")
+            }
+        };
+        let parameters = args![search, filter.approved, page.limit(), page.offset()];
+        let items = self.records(select, parameters).await?;
+        Ok(Page { items, total: rows::count(total) })
+    }
+
+    /// Every peer with its secret, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn export_peers(&self) -> Result<Vec<PeerRecord>, StoreError> {
+        self.records(sql!("SELECT ", (peer_columns), " ORDER BY p.id"), vec![]).await
+    }
+
+    async fn records(&self, select: Sql, args: Vec<Value>) -> Result<Vec<PeerRecord>, StoreError> {
+        let rows: Vec<PeerRow> = self.db().all(select, args).await?;
+        rows.into_iter().map(|row| row.into_record(&self.shared.key)).collect()
+    }
+
+    /// Changes a peer: `edit` gets the stored description and changes it in place. Returns the peer after the change.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when the peer does not exist; [`Conflict::PeerListed`] when another peer has the same URL
+    /// and network; otherwise when the database fails.
+    pub async fn edit_peer(
+        &self,
+        id: PeerId,
+        edit: impl FnOnce(&mut PeerSpec) + Send,
+        now: Timestamp,
+    ) -> Result<PeerRecord, StoreError> {
+        let mut tx = self.db().begin().await?;
+        metadata::bump_config_version(&mut tx).await?;
+        let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
+        let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
+        let mut record = row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)?;
+        edit(&mut record.spec);
+        if write::is_listed(&mut tx, &record.spec, Some(id)).await? {
+            return Err(Conflict::PeerListed.into());
+        }
+        write::update(&mut tx, &self.shared.key, id, &record.spec, now).await?;
+        tx.commit().await?;
+        record.updated_at = now;
+        Ok(record)
+    }
+
+    /// Approves a peer, or takes it off the list while keeping its history.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
+    pub async fn set_approved(&self, id: PeerId, approved: bool, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.db().begin().await?;
+        metadata::bump_config_version(&mut tx).await?;
+        let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1";
+        if tx.execute(update, args![id, approved, now]).await? == 0 {
+            return Err(StoreError::NotFound("peer"));
+        }
+        tx.commit().await
+    }
+
+    /// Deletes a peer. Its raw results and rollups are deleted when they expire; its id is never used again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
+    pub async fn delete_peer(&self, id: PeerId) -> Result<(), StoreError> {
+        let mut tx = self.db().begin().await?;
+        metadata::bump_config_version(&mut tx).await?;
+        if !write::delete(&mut tx, id).await? {
+            return Err(StoreError::NotFound("peer"));
+        }
+        tx.commit().await
+    }
+
+    /// The names of peers by id, whether they are approved or not.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn peer_names(&self, ids: &[i64]) -> Result<HashMap<i64, String>, StoreError> {
+        let select = sql!("SELECT id, name FROM peers WHERE id ", (in 1));
+        Ok(self.db().all::<(i64, String)>(select, args![ids.to_vec()]).await?.into_iter().collect())
+    }
+}

@@ -1,0 +1,36 @@
+//! What all clones of a store share.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::watch;
+
+use super::known_peers::KnownPeers;
+use crate::{
+    crypto::HubKey,
+    db::Db,
+    domain::{LiveSetting, LiveSettings, Policy, Retention},
+};
+
+pub(super) struct Shared {
+    pub db: Db,
+    pub key: HubKey,
+    /// The live settings as they are configured, without the operator's changes.
+    pub configured: LiveSettings,
+    /// The live settings that the operator cannot change, and where each is configured.
+    pub fixed: BTreeMap<LiveSetting, String>,
+    /// The live settings in use.
+    pub live_settings: watch::Sender<LiveSettings>,
+    pub known_peers: KnownPeers,
+}
+
+impl Shared {
+    /// When evidence counts.
+    pub fn policy(&self) -> Policy {
+        self.live_settings.borrow().policy
+    }
+
+    /// How long history is kept.
+    pub fn retention(&self) -> Retention {
+        self.live_settings.borrow().retention
+    }
+}

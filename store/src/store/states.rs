@@ -1,0 +1,233 @@
+//! The consensus of each peer: loading it, updating it, storing it.
+
+use easytier_probe::Status;
+
+use super::{events::NewEvent, evidence, liveness::Probes, rings, rows};
+use crate::{
+    consensus::{self, Change, Observation, State},
+    db::{Bulk, Column, Tx, args, sql},
+    domain::{CLOCK_TOLERANCE, Count, EventKind, PeerId, Policy, QUARTER, RegionStatus, Timestamp, Verdict},
+    error::StoreError,
+};
+
+/// The consensus of one peer, and the figures that lists show.
+pub(super) struct PeerState {
+    pub peer: PeerId,
+    verdict: Verdict,
+    since: Timestamp,
+    last_check_at: Option<Timestamp>,
+    response_us: Option<i64>,
+    version: Option<String>,
+    network_count: Option<i64>,
+    held_sessions: i64,
+    /// The newest quarter with checks, and its counts so far.
+    quarter: i64,
+    in_quarter: Count,
+    state: State,
+    /// Whether the peer is checked as a guest: then each session that a probe holds is a network on the node.
+    guest: bool,
+    /// Counts of completed quarters, which go to the ring.
+    for_ring: Vec<(i64, Count)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct StateRow {
+    peer_id: PeerId,
+    verdict: i64,
+    since: Timestamp,
+    last_check_at: Option<Timestamp>,
+    response_us: Option<i64>,
+    version: Option<String>,
+    network_count: Option<i64>,
+    held_sessions: i64,
+    quarter: i64,
+    quarter_checks: i64,
+    quarter_healthy: i64,
+    evidence: String,
+    guest: bool,
+}
+
+impl StateRow {
+    fn into_state(self) -> Result<PeerState, StoreError> {
+        Ok(PeerState {
+            peer: self.peer_id,
+            verdict: rows::verdict(self.verdict)?,
+            since: self.since,
+            last_check_at: self.last_check_at,
+            response_us: self.response_us,
+            version: self.version,
+            network_count: self.network_count,
+            held_sessions: self.held_sessions,
+            quarter: self.quarter,
+            in_quarter: Count { checks: rows::count(self.quarter_checks), healthy: rows::count(self.quarter_healthy) },
+            state: evidence::decode(self.peer_id, &self.evidence)?,
+            guest: self.guest,
+            for_ring: Vec::new(),
+        })
+    }
+}
+
+/// The columns of a [`StateRow`].
+macro_rules! state_columns {
+    ($engine:ident) => {
+        "s.peer_id, s.verdict, s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, \
+         s.quarter, s.quarter_checks, s.quarter_healthy, s.evidence, \
+         (p.network_secret IS NULL AND NOT p.handshake_only) AS guest"
+    };
+}
+
+/// The states of the peers that exist, in the order of ids. On PostgreSQL they stay locked until the end of the
+/// transaction; they are locked late, so that hubs wait little for each other.
+pub(super) async fn load(tx: &mut Tx, peers: Vec<i64>) -> Result<Vec<PeerState>, StoreError> {
+    let select = sql!(
+        "SELECT ",
+        (state_columns),
+        " FROM peer_states s JOIN peers p ON p.id = s.peer_id WHERE s.peer_id ",
+        (in 1),
+        " ORDER BY s.peer_id",
+        ["" | " FOR UPDATE OF s"]
+    );
+    let rows: Vec<StateRow> = tx.all(select, args![peers]).await?;
+    rows.into_iter().map(StateRow::into_state).collect()
+}
+
+impl PeerState {
+    /// Counts checks at `at`.
+    pub(super) fn count(&mut self, at: Timestamp, count: Count) {
+        let quarter = at.bucket(QUARTER);
+        if quarter > self.quarter {
+            let completed = std::mem::take(&mut self.in_quarter);
+            if completed.checks > 0 {
+                self.for_ring.push((self.quarter, completed));
+            }
+            self.quarter = quarter;
+        }
+        if quarter == self.quarter {
+            self.in_quarter.add(count);
+        } else {
+            self.for_ring.push((quarter, count));
+        }
+    }
+
+    /// Stores the version and the number of networks that the node reported at `at`, unless newer ones are known.
+    pub(super) fn describe(&mut self, at: Timestamp, version: Option<&str>, network_count: Option<u32>) {
+        if self.last_check_at.is_some_and(|known| known > at) {
+            return;
+        }
+        if let Some(version) = version {
+            self.version = Some(version.to_owned());
+        }
+        if let Some(count) = network_count {
+            self.network_count = Some(i64::from(count));
+        }
+    }
+
+    /// Applies observations to the consensus; returns the event when the verdict changed.
+    pub(super) fn advance(
+        &mut self,
+        observations: &[Observation],
+        probes: &Probes,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Option<NewEvent> {
+        let is_live = |probe| probes.get(&probe).is_some_and(|facts| facts.live);
+        let (state, changes) = consensus::advance(&self.state, observations, is_live, policy, now);
+        let holds = |probe| probes.get(&probe).is_some_and(|facts| facts.live && facts.holds_sessions);
+        let held =
+            state.evidence().filter(|(probe, seen)| seen.status == RegionStatus::Online && holds(*probe)).count();
+        self.held_sessions = if self.guest { held as i64 } else { 0 };
+        // A check in the future was stored before the clock was set back.
+        let known = self.last_check_at.filter(|at| *at <= now + CLOCK_TOLERANCE);
+        self.last_check_at = observations.iter().map(|seen| seen.at).chain(known).max();
+        // None for an unknown or offline peer: its last latency says nothing about now.
+        self.response_us = state.response_us();
+        self.state = state;
+        let Some(Change::Verdict { was, became }) = changes.first().cloned() else { return None };
+        (self.verdict, self.since) = (became, now);
+        let statuses = || self.state.regions.values().filter_map(|region| region.status);
+        Some(NewEvent {
+            at: now,
+            kind: EventKind::Peer,
+            subject_id: self.peer.0,
+            was: was.as_str(),
+            became: became.as_str(),
+            detail: serde_json::json!({
+                "online": statuses().filter(|status| *status == RegionStatus::Online).count(),
+                "regions": statuses().count(),
+            }),
+        })
+    }
+}
+
+/// How a result with this status sees the peer; `None` when it is no evidence.
+pub(super) fn region_status(status: Status) -> Option<RegionStatus> {
+    match status {
+        Status::Online => Some(RegionStatus::Online),
+        Status::Offline => Some(RegionStatus::Offline),
+        _ => None,
+    }
+}
+
+const STATE_COLUMNS: &[(&str, Column)] = &[
+    ("peer_id", Column::Int),
+    ("verdict", Column::Int),
+    ("since", Column::Int),
+    ("review_at", Column::Int),
+    ("last_check_at", Column::Int),
+    ("response_us", Column::Int),
+    ("version", Column::Text),
+    ("network_count", Column::Int),
+    ("held_sessions", Column::Int),
+    ("quarter", Column::Int),
+    ("quarter_checks", Column::Int),
+    ("quarter_healthy", Column::Int),
+    ("evidence", Column::Text),
+];
+
+static STATES: Bulk = Bulk::new(
+    "peer_states",
+    STATE_COLUMNS,
+    "ON CONFLICT (peer_id) DO UPDATE SET verdict = excluded.verdict, since = excluded.since, \
+     review_at = excluded.review_at, last_check_at = excluded.last_check_at, response_us = excluded.response_us, \
+     version = excluded.version, network_count = excluded.network_count, held_sessions = excluded.held_sessions, \
+     quarter = excluded.quarter, quarter_checks = excluded.quarter_checks, \
+     quarter_healthy = excluded.quarter_healthy, evidence = excluded.evidence",
+);
+
+/// Stores states that [`load`] returned in the same transaction.
+pub(super) async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -> Result<(), StoreError> {
+    // Most transactions complete no quarter.
+    let completed = states.iter().filter(|state| !state.for_ring.is_empty());
+    rings::add(tx, completed.map(|state| (state.peer, state.for_ring.as_slice())).collect()).await?;
+    let mut values = Vec::with_capacity(states.len() * STATE_COLUMNS.len());
+    for state in states {
+        values.extend(args![
+            state.peer,
+            state.verdict as i64,
+            state.since,
+            state.state.review_at(policy),
+            state.last_check_at,
+            state.response_us,
+            state.version,
+            state.network_count,
+            state.held_sessions,
+            state.quarter,
+            state.in_quarter.checks,
+            state.in_quarter.healthy,
+            evidence::encode(&state.state)?,
+        ]);
+    }
+    STATES.execute(tx, values).await.map(drop)
+}
+
+/// Schedules peers for the next review.
+pub(super) async fn review_soon(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
+    let update = sql!(
+        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT peer_id FROM peer_states WHERE peer_id ",
+        (in 1),
+        " ORDER BY peer_id",
+        ["" | " FOR UPDATE"],
+        ")"
+    );
+    tx.execute(update, args![peers]).await.map(drop)
+}

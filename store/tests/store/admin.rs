@@ -1,0 +1,17 @@
+use uuid::Uuid;
+
+use crate::support::{NOW, TestStore, on_both_engines, seconds};
+
+on_both_engines! {
+    a_session_lasts_until_it_ends,
+}
+
+async fn a_session_lasts_until_it_ends(hub: TestStore) {
+    let session = hub.start_session(Uuid::new_v4(), seconds(60), NOW).await.unwrap();
+    assert_eq!(session.expires_at, NOW + seconds(60));
+    assert_eq!(hub.session(session.id, NOW + seconds(59)).await.unwrap(), Some(session));
+    assert_eq!(hub.session(session.id, NOW + seconds(60)).await.unwrap(), None);
+    assert_eq!(hub.session(Uuid::new_v4(), NOW).await.unwrap(), None);
+    hub.end_session(session.id).await.unwrap();
+    assert_eq!(hub.session(session.id, NOW).await.unwrap(), None);
+}

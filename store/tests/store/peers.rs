@@ -1,0 +1,221 @@
+use easytier_probe::CheckMode;
+use easytier_uptime_store::{
+    model::{Contacts, Imported, PageRequest, PeerFilter, PeerId, PeerScope, PeerSpec},
+    store::{Conflict, Location, StoreError},
+};
+
+use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, spec};
+
+on_both_engines! {
+    a_peer_comes_back_as_it_was_added,
+    an_edit_changes_what_it_names,
+    a_submission_waits_for_approval,
+    the_same_address_and_network_is_listed_once,
+    an_import_adds_what_is_not_there,
+    a_deleted_peer_is_gone_and_its_id_with_it,
+    probes_page_through_everything_once,
+    a_region_gets_its_own_peers_and_those_for_all,
+    secrets_are_for_node_tokens_only,
+    secrets_are_sealed_in_the_database,
+    every_change_of_the_list_is_a_new_config_version,
+    the_operators_list_is_filtered_and_paged,
+}
+
+fn full() -> PeerSpec {
+    PeerSpec {
+        name: "Shanghai 2".into(),
+        url: "https://node.example.net/list?x=1".parse().unwrap(),
+        description: "kept by 小明, 100 % \\ _".into(),
+        network_name: Some("net".into()),
+        network_secret: Some("".into()),
+        mode: CheckMode::Handshake,
+        timeout: Some(seconds(3)),
+        allow_relay: true,
+        max_connections: 250,
+        tags: ["电信".parse().unwrap(), "fast".parse().unwrap()].into(),
+        regions: [region("eu"), region("asia")].into(),
+        contacts: Contacts { qq_number: Some("123".into()), wechat: None, mail: Some("a@example.net".into()) },
+    }
+}
+
+async fn a_peer_comes_back_as_it_was_added(hub: TestStore) {
+    let id = hub.add_peer(&full(), NOW).await.unwrap();
+    let record = hub.peer(id).await.unwrap();
+    assert_eq!(record.spec, full());
+    assert_eq!((record.approved, record.submitted, record.created_at), (true, false, NOW));
+    assert!(matches!(hub.peer(PeerId(id.0 + 1)).await, Err(StoreError::NotFound(_))));
+}
+
+async fn an_edit_changes_what_it_names(hub: TestStore) {
+    let id = hub.add_peer(&full(), NOW).await.unwrap();
+    let later = NOW + seconds(5);
+    let edit = |spec: &mut PeerSpec| {
+        spec.name = "Renamed".into();
+        spec.tags.clear();
+        spec.regions = [region("us")].into();
+    };
+    let edited = hub.edit_peer(id, edit, later).await.unwrap();
+    assert_eq!(edited, hub.peer(id).await.unwrap());
+    let mut expected = full();
+    edit(&mut expected);
+    assert_eq!((edited.spec, edited.updated_at, edited.created_at), (expected, later, NOW));
+    assert!(matches!(hub.edit_peer(PeerId(999), |_| (), NOW).await, Err(StoreError::NotFound(_))));
+}
+
+async fn a_submission_waits_for_approval(hub: TestStore) {
+    let id = hub.submit_peer(&full(), NOW).await.unwrap();
+    assert!(matches!(hub.node(id, NOW).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(hub.node_url(id).await, Err(StoreError::NotFound(_))));
+    let everything = PeerScope { region: None, with_secrets: false };
+    assert_eq!(hub.probe_peers(&everything, None, 10).await.unwrap().total, 0);
+    hub.set_approved(id, true, NOW).await.unwrap();
+    assert_eq!(hub.node_url(id).await.unwrap(), full().url);
+    let peers = hub.probe_peers(&everything, None, 10).await.unwrap().peers;
+    assert!(peers[0].submitted, "its checks still reach public addresses only");
+    assert!(matches!(hub.set_approved(PeerId(999), true, NOW).await, Err(StoreError::NotFound(_))));
+}
+
+async fn the_same_address_and_network_is_listed_once(hub: TestStore) {
+    let id = hub.add("tcp://192.0.2.1:11010").await;
+    let listed = |result| matches!(result, Err(StoreError::Conflict(Conflict::PeerListed)));
+    assert!(listed(hub.add_peer(&spec("TCP://192.0.2.1"), NOW).await));
+    assert!(listed(hub.submit_peer(&spec("tcp://192.0.2.1:11010"), NOW).await));
+    let mut of_another_network = spec("tcp://192.0.2.1:11010");
+    of_another_network.network_name = Some("net".into());
+    let other = hub.add_peer(&of_another_network, NOW).await.unwrap();
+    let clash = hub.edit_peer(other, |spec| spec.network_name = None, NOW).await;
+    assert!(matches!(clash, Err(StoreError::Conflict(Conflict::PeerListed))));
+    assert_eq!(hub.peer(other).await.unwrap().spec, of_another_network);
+    // The same peer added by many at once.
+    let new = spec("tcp://192.0.2.9:11010");
+    let second = hub.second_hub().await.unwrap();
+    let (one, two) = tokio::join!(hub.add_peer(&new, NOW), second.add_peer(&new, NOW));
+    assert_eq!([one, two].into_iter().filter(|added| added.is_ok()).count(), 1);
+    assert!(id < other);
+}
+
+async fn an_import_adds_what_is_not_there(hub: TestStore) {
+    hub.add("tcp://192.0.2.1:11010").await;
+    let specs = [spec("tcp://192.0.2.1:11010"), spec("tcp://192.0.2.2:11010"), spec("tcp://192.0.2.2:11010")];
+    assert_eq!(hub.import_peers(&specs, NOW).await.unwrap(), Imported { added: 1, known: 2 });
+    assert_eq!(hub.export_peers().await.unwrap().len(), 2);
+}
+
+async fn a_deleted_peer_is_gone_and_its_id_with_it(hub: TestStore) {
+    let id = hub.add_peer(&full(), NOW).await.unwrap();
+    let mut everywhere = spec("tcp://192.0.2.1:11010");
+    everywhere.tags = full().tags;
+    let probe = hub.probe("p1", "eu").await;
+    hub.report(&probe, vec![online(id, NOW)], NOW).await;
+    hub.delete_peer(id).await.unwrap();
+    assert!(matches!(hub.peer(id).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(hub.delete_peer(id).await, Err(StoreError::NotFound(_))));
+    assert_eq!(hub.tags().await.unwrap(), Vec::<String>::new());
+    assert!(hub.add_peer(&everywhere, NOW).await.unwrap() > id);
+}
+
+async fn probes_page_through_everything_once(hub: TestStore) {
+    let specs: Vec<_> = (0..25).map(|nth| spec(&format!("tcp://192.0.2.{nth}:11010"))).collect();
+    hub.import_peers(&specs, NOW).await.unwrap();
+    let everything = PeerScope { region: None, with_secrets: false };
+    let (mut cursor, mut seen) = (None, Vec::new());
+    loop {
+        let page = hub.probe_peers(&everything, cursor, 10).await.unwrap();
+        assert_eq!(page.total, 25);
+        seen.extend(page.peers.into_iter().map(|peer| peer.url));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, specs.into_iter().map(|spec| spec.url).collect::<Vec<_>>());
+    let exactly = hub.probe_peers(&everything, None, 25).await.unwrap();
+    assert_eq!(exactly.next_cursor, None, "a page that ends with the last peer has no next one");
+}
+
+async fn a_region_gets_its_own_peers_and_those_for_all(hub: TestStore) {
+    let everywhere = hub.add("tcp://192.0.2.1:11010").await;
+    let elsewhere = hub.add_peer(&full(), NOW).await.unwrap();
+    let ids = |name: Option<&str>| {
+        let scope = PeerScope { region: name.map(region), with_secrets: false };
+        let hub = &hub;
+        async move {
+            let page = hub.probe_peers(&scope, None, 10).await.unwrap();
+            assert_eq!(page.total as usize, page.peers.len());
+            page.peers.into_iter().map(|peer| peer.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(ids(None).await, [everywhere, elsewhere]);
+    assert_eq!(ids(Some("asia")).await, [everywhere, elsewhere]);
+    assert_eq!(ids(Some("us")).await, [everywhere]);
+    assert_eq!(ids(Some("mars")).await, [everywhere]);
+}
+
+async fn secrets_are_for_node_tokens_only(hub: TestStore) {
+    let mut private = spec("tcp://192.0.2.1:11010");
+    private.network_secret = Some("s3cret".into());
+    hub.add_peer(&private, NOW).await.unwrap();
+    for (with_secrets, secret) in [(true, Some("s3cret".into())), (false, None)] {
+        let scope = PeerScope { region: Some(region("eu")), with_secrets };
+        assert_eq!(hub.probe_peers(&scope, None, 10).await.unwrap().peers[0].network_secret, secret);
+    }
+}
+
+async fn secrets_are_sealed_in_the_database(hub: TestStore) {
+    let mut private = spec("tcp://192.0.2.1:11010");
+    private.network_secret = Some("s3cret".into());
+    hub.add_peer(&private, NOW).await.unwrap();
+    let stored: Vec<u8> = match &hub.options.location {
+        Location::Sqlite(path) => {
+            let url = format!("sqlite://{}", path.display());
+            let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+            sqlx::query_scalar("SELECT network_secret FROM peers").fetch_one(&pool).await.unwrap()
+        }
+        Location::Postgres(url) => {
+            let pool = sqlx::PgPool::connect(url.expose()).await.unwrap();
+            sqlx::query_scalar("SELECT network_secret FROM peers").fetch_one(&pool).await.unwrap()
+        }
+    };
+    assert!(stored.len() > 12 + 16 && !stored.windows(6).any(|window| window == b"s3cret"));
+}
+
+async fn every_change_of_the_list_is_a_new_config_version(hub: TestStore) {
+    let mut last = hub.config_version().await.unwrap();
+    let mut changed = async |what: &str| {
+        let version = hub.config_version().await.unwrap();
+        assert!(version > last, "{what}");
+        last = version;
+    };
+    let id = hub.add("tcp://192.0.2.1:11010").await;
+    changed("added").await;
+    hub.edit_peer(id, |spec| spec.allow_relay = true, NOW).await.unwrap();
+    changed("edited").await;
+    hub.set_approved(id, false, NOW).await.unwrap();
+    changed("revoked").await;
+    hub.delete_peer(id).await.unwrap();
+    changed("deleted").await;
+    let scope = PeerScope { region: None, with_secrets: false };
+    assert_eq!(hub.probe_peers(&scope, None, 10).await.unwrap().config_version, last);
+}
+
+async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
+    let listed = hub.add_peer(&full(), NOW).await.unwrap();
+    let pending = hub.submit_peer(&spec("tcp://192.0.2.1:11010"), NOW).await.unwrap();
+    let ids = |approved, search: Option<&str>, page| {
+        let filter = PeerFilter { approved, search: search.map(str::to_owned), oldest_first: false };
+        let hub = &hub;
+        async move {
+            let found = hub.peers(&filter, PageRequest { page, per_page: 1 }).await.unwrap();
+            (found.total, found.items.into_iter().map(|peer| peer.id).collect::<Vec<_>>())
+        }
+    };
+    assert_eq!(ids(None, None, 1).await, (2, vec![pending]));
+    assert_eq!(ids(None, None, 2).await, (2, vec![listed]));
+    assert_eq!(ids(None, None, 3).await, (2, vec![]));
+    assert_eq!(ids(Some(false), None, 1).await, (1, vec![pending]));
+    assert_eq!(ids(None, Some("SHANGHAI"), 1).await, (1, vec![listed]));
+    assert_eq!(ids(None, Some("小明"), 1).await, (1, vec![listed]));
+    assert_eq!(ids(None, Some("% \\ _"), 1).await, (1, vec![listed]), "wildcards are text");
+    assert_eq!(ids(None, Some("1%0"), 1).await, (0, vec![]));
+    assert_eq!(ids(None, Some("192.0.2"), 1).await, (1, vec![pending]));
+}

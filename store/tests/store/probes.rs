@@ -1,0 +1,130 @@
+use easytier_uptime_store::{
+    consensus::Verdict,
+    model::{EventKind, Grain, PeerId, Presence, Registration, StatusReport},
+    store::{Conflict, StoreError},
+};
+
+use crate::support::{NOW, TestStore, batch, offline, on_both_engines, online, region, seconds};
+
+on_both_engines! {
+    presence_follows_heartbeats,
+    a_probe_that_only_reports_is_measured_by_its_interval,
+    a_probe_that_unregistered_is_offline_until_it_is_heard_again,
+    a_report_is_kept_as_it_was_sent,
+    a_probe_that_never_said_anything_is_not_listed,
+    a_probe_that_is_gone_is_removed_and_what_it_saw_stays,
+    a_probe_that_is_there_is_not_removed,
+}
+
+async fn presence(hub: &TestStore, after: u64) -> Presence {
+    hub.probes(NOW + seconds(after)).await.unwrap()[0].presence
+}
+
+async fn presence_follows_heartbeats(hub: TestStore) {
+    let probe = hub.probe("p1", "eu").await;
+    assert_eq!(presence(&hub, 60).await, Presence::Online);
+    assert_eq!(presence(&hub, 61).await, Presence::Degraded);
+    assert_eq!(presence(&hub, 91).await, Presence::Offline);
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    hub.report(&probe, vec![online(peer, NOW)], NOW + seconds(91)).await;
+    assert_eq!(presence(&hub, 91).await, Presence::Online, "results are a sign of life");
+    hub.report_status(&probe, &StatusReport::default(), NOW + seconds(200)).await.unwrap();
+    assert_eq!(presence(&hub, 260).await, Presence::Online);
+}
+
+async fn a_probe_that_only_reports_is_measured_by_its_interval(hub: TestStore) {
+    let probe = hub.local_probe("ci", &region("eu"), NOW).await.unwrap();
+    let report = StatusReport { check_interval: Some(seconds(3600)), ..StatusReport::default() };
+    hub.report_status(&probe, &report, NOW).await.unwrap();
+    assert_eq!(presence(&hub, 7200).await, Presence::Online);
+    assert_eq!(presence(&hub, 7201).await, Presence::Degraded);
+    assert_eq!(presence(&hub, 10_801).await, Presence::Offline);
+}
+
+async fn a_probe_that_unregistered_is_offline_until_it_is_heard_again(hub: TestStore) {
+    let probe = hub.probe("p1", "eu").await;
+    hub.unregister_probe(&probe, NOW).await.unwrap();
+    assert_eq!(presence(&hub, 0).await, Presence::Offline);
+    hub.heartbeat(&probe, None, NOW + seconds(1)).await.unwrap();
+    assert_eq!(presence(&hub, 1).await, Presence::Online);
+}
+
+async fn a_report_is_kept_as_it_was_sent(hub: TestStore) {
+    let probe = hub.probe("p1", "eu").await;
+    let metadata = serde_json::json!({ "total_monitored_nodes": 10, "odd": "a\u{0}b" });
+    let report = StatusReport {
+        server_id: Some("p1".into()),
+        version: Some("0.1.0".into()),
+        response_us: Some(50_000),
+        check_interval: Some(seconds(5)),
+        holds_sessions: true,
+        metadata: Some(metadata.clone()),
+    };
+    hub.report_status(&probe, &report, NOW).await.unwrap();
+    hub.heartbeat(&probe, Some(&serde_json::json!({ "spool": 3 })), NOW).await.unwrap();
+    hub.note_fetched(&probe, 7).await.unwrap();
+    let kept = hub.probes(NOW).await.unwrap().remove(0);
+    assert_eq!((kept.metadata, kept.response_us), (Some(metadata), Some(50_000)));
+    assert_eq!((kept.version.as_deref(), kept.check_interval), (Some("0.1.0"), Some(seconds(5))));
+    assert_eq!((kept.counters, kept.config_version), (Some(serde_json::json!({ "spool": 3 })), Some(7)));
+}
+
+async fn a_probe_that_never_said_anything_is_not_listed(hub: TestStore) {
+    hub.create_node_token("p1", None, &region("eu"), NOW).await.unwrap();
+    assert_eq!(hub.probes(NOW).await.unwrap(), []);
+}
+
+/// All that was counted of a peer until `after` seconds.
+async fn counted(hub: &TestStore, peer: PeerId, after: u64) -> String {
+    let now = NOW + seconds(after);
+    let mut counted = vec![format!("{:?}", hub.node(peer, now).await.unwrap().ring)];
+    for (grain, length) in [(Grain::FiveMinutes, 3600), (Grain::Hour, 24 * 3600), (Grain::Day, 7 * 24 * 3600)] {
+        counted.push(format!("{:?}", hub.node_series(peer, grain, now - seconds(length), now).await.unwrap()));
+    }
+    counted.push(format!("{:?}", hub.node_stats(peer, seconds(3600), now).await.unwrap().checks));
+    counted.join("\n")
+}
+
+async fn a_probe_that_is_gone_is_removed_and_what_it_saw_stays(hub: TestStore) {
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let registration = Registration::default();
+    let (gone, token) = hub.enroll_probe(None, "pod 1", &region("eu"), &registration, NOW).await.unwrap();
+    let other = hub.probe("p2", "us").await;
+    // Over before the newest five minutes, within them, and of another probe in the same.
+    let results = [0, 310, 320].map(|after| online(peer, NOW + seconds(after)));
+    hub.report(&gone, results.into(), NOW + seconds(320)).await;
+    hub.report(&other, vec![offline(peer, NOW + seconds(330))], NOW + seconds(330)).await;
+    hub.review(NOW + seconds(330)).await.unwrap();
+    assert_eq!(hub.node(peer, NOW + seconds(330)).await.unwrap().verdict, Verdict::Partial);
+    let late = NOW + seconds(420);
+    hub.heartbeat(&other, None, late).await.unwrap();
+
+    let before = counted(&hub, peer, 420).await;
+    hub.remove_probe("pod 1", late).await.unwrap();
+    assert_eq!(counted(&hub, peer, 420).await, before);
+    assert_eq!(hub.probes(late).await.unwrap().len(), 1);
+    assert_eq!(hub.authenticate(token.token.expose()).await.unwrap(), None);
+    let regions = hub.node_regions(peer, late).await.unwrap();
+    assert_eq!(regions.iter().map(|report| report.region.as_str()).collect::<Vec<_>>(), ["us"]);
+    hub.review(late).await.unwrap();
+    assert_eq!(hub.node(peer, late).await.unwrap().verdict, Verdict::Down, "what it said counts no longer");
+    let events = hub.events(Some((EventKind::Probe, gone.probe.0)), None, 10, true).await.unwrap();
+    assert_eq!(events.len(), 1, "it came");
+
+    let on_its_way = hub.ingest(batch(&gone, vec![online(peer, late)], late)).await;
+    assert!(matches!(on_its_way, Err(StoreError::Overtaken)), "{on_its_way:?}");
+    assert!(matches!(hub.remove_probe("pod 1", late).await, Err(StoreError::NotFound("probe"))));
+    let (again, _) = hub.enroll_probe(None, "pod 1", &region("asia"), &registration, late).await.unwrap();
+    assert_ne!(again.probe, gone.probe);
+    hub.report(&again, vec![online(peer, late)], late).await;
+}
+
+async fn a_probe_that_is_there_is_not_removed(hub: TestStore) {
+    hub.probe("p1", "eu").await;
+    for after in [0, 90] {
+        let refused = hub.remove_probe("p1", NOW + seconds(after)).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(Conflict::ProbeThere))), "{refused:?}");
+    }
+    hub.create_node_token("never seen", None, &region("eu"), NOW).await.unwrap();
+    hub.remove_probe("never seen", NOW).await.unwrap();
+}

@@ -1,0 +1,177 @@
+//! Stores to test with, on either engine.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+pub mod postgres;
+
+use std::{sync::Arc, time::Duration};
+
+use easytier_probe::{CheckResult, FailureCode, Stage, Status};
+use easytier_uptime_store::{
+    crypto::HubKey,
+    model::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region},
+    store::{Location, Store, StoreError, StoreOptions},
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+/// When tests begin: 2027-01-15T08:00:00Z, the start of an hour and so of every smaller bucket.
+pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+pub const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// Which engine a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A store on a database of its own.
+#[derive(Clone)]
+pub struct TestStore {
+    pub store: Store,
+    pub options: StoreOptions,
+    /// Holds a SQLite file.
+    pub folder: Arc<tempfile::TempDir>,
+}
+
+impl std::ops::Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl TestStore {
+    pub async fn new(engine: Engine) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let location = match engine {
+            Engine::Sqlite => Location::Sqlite(folder.path().join("uptime.db")),
+            Engine::Postgres => Location::Postgres(postgres::fresh_database().await.into()),
+        };
+        let options = StoreOptions::new(location, HubKey::generate());
+        let store = Store::open(options.clone(), NOW).await.unwrap();
+        Self { store, options, folder }
+    }
+
+    pub fn engine(&self) -> Engine {
+        match self.options.location {
+            Location::Sqlite(_) => Engine::Sqlite,
+            Location::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Another hub on the same database.
+    pub async fn second_hub(&self) -> Result<Store, StoreError> {
+        Store::open(self.options.clone(), NOW).await
+    }
+
+    /// An operator's peer.
+    pub async fn add(&self, url: &str) -> PeerId {
+        self.add_peer(&spec(url), NOW).await.unwrap()
+    }
+
+    /// A probe in a region, known to the registry.
+    pub async fn probe(&self, server_id: &str, region: &str) -> ProbeIdentity {
+        let probe = self.local_probe(server_id, &region.parse().unwrap(), NOW).await.unwrap();
+        self.heartbeat(&probe, None, NOW).await.unwrap();
+        probe
+    }
+
+    /// Delivers results that arrive at `now`.
+    pub async fn report(&self, from: &ProbeIdentity, results: Vec<CheckResult>, now: Timestamp) -> Receipt {
+        self.ingest(batch(from, results, now)).await.unwrap()
+    }
+}
+
+pub fn spec(url: &str) -> PeerSpec {
+    PeerSpec::new(url.parse().unwrap())
+}
+
+pub fn region(name: &str) -> Region {
+    name.parse().unwrap()
+}
+
+pub fn batch(from: &ProbeIdentity, results: Vec<CheckResult>, now: Timestamp) -> Batch {
+    Batch { from: from.clone(), received_at: now, sent_at: None, results }
+}
+
+/// A result id made at a time.
+pub fn id_at(at: Timestamp) -> Uuid {
+    let (seconds, nanos) = (at.0 / 1000, at.0 % 1000 * 1_000_000);
+    let context = uuid::timestamp::context::NoContext;
+    Uuid::new_v7(uuid::Timestamp::from_unix(context, seconds as u64, nanos as u32))
+}
+
+/// A good result of 12 ms, of one check.
+pub fn online(peer: PeerId, at: Timestamp) -> CheckResult {
+    CheckResult {
+        id: id_at(at),
+        peer_id: peer.0,
+        checked_at: at.into(),
+        checks: 1,
+        healthy: None,
+        status: Status::Online,
+        response_time: Some(12.0),
+        min_ms: Some(11.5),
+        max_ms: Some(40.0),
+        stage: Stage::Route,
+        error: None,
+        message: None,
+        version: Some("2.4.5".into()),
+        hostname: Some("edge-1".into()),
+        network_count: Some(37),
+        relay: None,
+        relay_error: None,
+    }
+}
+
+/// A bad result, of one check.
+pub fn offline(peer: PeerId, at: Timestamp) -> CheckResult {
+    CheckResult {
+        status: Status::Offline,
+        response_time: None,
+        min_ms: None,
+        max_ms: None,
+        stage: Stage::Connect,
+        error: Some(FailureCode::ConnectRefused),
+        message: Some("connection refused".into()),
+        version: None,
+        hostname: None,
+        network_count: None,
+        ..online(peer, at)
+    }
+}
+
+/// A result that says nothing about the peer.
+pub fn unknown(peer: PeerId, at: Timestamp) -> CheckResult {
+    CheckResult { status: Status::Unknown, error: Some(FailureCode::MissedWindow), ..offline(peer, at) }
+}
+
+/// Instantiates each test, a function of a [`TestStore`], for both engines.
+macro_rules! on_both_engines {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test(crate::support::TestStore::new(crate::support::Engine::Sqlite).await).await;
+                }
+            )+
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test(crate::support::TestStore::new(crate::support::Engine::Postgres).await).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_both_engines;
