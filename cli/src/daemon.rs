@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_hub::model::Region;
-use easytier_uptime_scheduler::{DaemonOptions, Ending, ProbeMonitor, SpoolLimits, run_daemon};
+use easytier_uptime_scheduler::{DaemonOptions, Ending, ProbeMonitor, Scheduler, SpoolLimits, run_daemon};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -86,6 +86,7 @@ impl Selection for DaemonSettings {
                 "HEALTH_CHECK_INTERVAL",
                 "PROBE_SCHEDULE",
                 "PROBE_TIMEZONE",
+                "PROBE_JITTER",
                 "PEER_FORGET_AFTER",
             ],
         ),
@@ -152,13 +153,21 @@ impl Service for Daemon {
         true
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()> {
+    async fn serve(
+        mut self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot get the address of the probe")?;
         let store = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
         if is_first {
             print::line(format_args!("listening on http://{address}"))?;
         }
         tracing::info!(%address, "the probe listens");
+        // A restart with another configuration follows a cycle that ran at most one pause of the schedule ago.
+        self.options.plan.cycle_at_start = is_first;
         let (ready, is_ready) = oneshot::channel::<std::sync::Arc<ProbeMonitor>>();
         let on_ready = |monitor| drop(ready.send(monitor));
         let ending = async { end_request.await.unwrap_or(Ending::Stop) };
@@ -169,7 +178,7 @@ impl Service for Daemon {
             }
         };
         tokio::select! {
-            ended = run_daemon(store, listener, self.options, on_ready, ending) => Ok(ended?),
+            ended = run_daemon(store, listener, self.options, scheduler, on_ready, ending) => Ok(ended?),
             () = notify => unreachable!("the notifications never end"),
             never = memory::trim_periodically() => match never {},
         }

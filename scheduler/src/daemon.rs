@@ -23,7 +23,7 @@ use crate::{
     checking::CheckPlan,
     enrollment::{ClientError, Enrollment},
     heartbeat::Heartbeat,
-    jobs::Job,
+    jobs::{Job, Scheduler},
     listing::PeerList,
     monitoring::ProbeMonitor,
     probe::{Probe, ProbeState},
@@ -89,7 +89,8 @@ impl From<ClientError> for DaemonError {
     }
 }
 
-/// Runs a daemon until `ending`, with its monitoring API on `listener`. Calls `on_ready` when it is about to check peers.
+/// Runs a daemon until `ending`, with its jobs on `scheduler` and its monitoring API on `listener`. Calls `on_ready` when
+/// it is about to check peers.
 ///
 /// # Errors
 /// A [`DaemonError`] if it cannot start, or if the monitoring API fails later. A backend that is away is not an error.
@@ -97,13 +98,14 @@ pub async fn run_daemon(
     store: Store,
     listener: TcpListener,
     options: DaemonOptions,
+    scheduler: &Scheduler,
     on_ready: impl FnOnce(Arc<ProbeMonitor>),
     ending: impl Future<Output = Ending>,
 ) -> Result<(), DaemonError> {
     let daemon = Daemon::new(store, listener.local_addr()?.port(), options).await?;
     daemon.peers.watch_stored().await?;
     on_ready(Arc::clone(&daemon.monitor));
-    daemon.run(listener, ending).await
+    daemon.run(listener, scheduler, ending).await
 }
 
 /// The parts of a daemon.
@@ -184,7 +186,12 @@ impl Daemon {
         })
     }
 
-    async fn run(self, listener: TcpListener, ending: impl Future<Output = Ending>) -> Result<(), DaemonError> {
+    async fn run(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        ending: impl Future<Output = Ending>,
+    ) -> Result<(), DaemonError> {
         let (fetch, report) = (self.fetch_job(), self.report_job());
         let Self { store, backend, probe, monitor, enrollment, first_client, heartbeat, uploader, spool, stop, .. } =
             self;
@@ -211,7 +218,7 @@ impl Daemon {
         let (served, ..) = tokio::join!(
             easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), SERVE_GRACE),
             end_presence,
-            probe.run(jobs, stop.clone()),
+            probe.run(scheduler, jobs, stop.clone()),
             uploader.run(spool, stop.clone()),
             upkeep(store.clone(), stop.clone().cancelled_owned()),
             stop.run_until_cancelled(start),

@@ -6,7 +6,6 @@ use std::{
 };
 
 use chrono::Utc;
-use chrono_tz::Tz;
 use easytier_uptime_store::store::StoreError;
 use tokio::time::Instant;
 
@@ -24,9 +23,9 @@ pub struct Health {
 }
 
 struct State {
-    /// When checks are due, by the clock of `zone`.
+    /// Checks are due this `delay` after the times of the schedule.
     schedule: Schedule,
-    zone: Tz,
+    delay: Duration,
     /// Since when `schedule` applies.
     since: Instant,
     last_checks: Option<Instant>,
@@ -35,16 +34,16 @@ struct State {
 }
 
 impl Health {
-    /// The health of a probe whose checks are due at these times from now on, by the clock of `zone`.
-    pub fn new(schedule: Schedule, zone: Tz) -> Self {
-        let state = State { schedule, zone, since: Instant::now(), last_checks: None, storage_error: None };
+    /// The health of a probe whose checks are due `delay` after the times of `schedule`.
+    pub fn new(schedule: Schedule, delay: Duration) -> Self {
+        let state = State { schedule, delay, since: Instant::now(), last_checks: None, storage_error: None };
         Self { state: Mutex::new(state) }
     }
 
     /// Changes the times at which checks are due from now on.
-    pub fn set_schedule(&self, schedule: Schedule, zone: Tz) {
+    pub fn set_schedule(&self, schedule: Schedule, delay: Duration) {
         let mut state = self.state();
-        (state.schedule, state.zone, state.since) = (schedule, zone, Instant::now());
+        (state.schedule, state.delay, state.since) = (schedule, delay, Instant::now());
     }
 
     /// Records that peers were checked, or that there are none to check.
@@ -63,7 +62,7 @@ impl Health {
         let last = state.last_checks.map_or(state.since, |last| last.max(state.since));
         // By the monotonic clock: nothing was due while the machine slept, or in a time that the wall clock skipped.
         let age = last.elapsed();
-        let were_due = || state.schedule.were_due(MAX_MISSED_TIMES, age, Utc::now(), state.zone);
+        let were_due = || state.schedule.were_due(MAX_MISSED_TIMES, age, Utc::now() - state.delay);
         (age > MIN_OVERDUE && were_due()).then_some(age)
     }
 

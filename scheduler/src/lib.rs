@@ -37,6 +37,7 @@ mod watch;
 pub use self::{
     checking::CheckPlan,
     daemon::{DaemonError, DaemonOptions, Ending, run_daemon},
+    jobs::Scheduler,
     local::LocalProbe,
     monitoring::ProbeMonitor,
     schedule::Schedule,

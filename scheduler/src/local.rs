@@ -10,7 +10,13 @@ use easytier_uptime_store::{
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{checking::CheckPlan, jobs::Job, monitoring::ProbeMonitor, probe::Probe, schedule::Schedule};
+use crate::{
+    checking::CheckPlan,
+    jobs::{Job, Scheduler},
+    monitoring::ProbeMonitor,
+    probe::Probe,
+    schedule::Schedule,
+};
 
 /// How often the hub's peers are polled for changes; more often if they are checked more often.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -50,14 +56,15 @@ impl LocalProbe {
         self.probe.monitor(Arc::default())
     }
 
-    /// Checks the hub's peers until `stop`, and starts over when the operator changes the intervals.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Checks the hub's peers until `stop`, and starts over when the operator changes the intervals. Its jobs run on
+    /// `scheduler`.
+    pub async fn run(self, scheduler: &Scheduler, stop: CancellationToken) {
         let Self { mut probe, peers } = self;
         let mut tuning = peers.store.follow_tuning();
         loop {
             let until = stop.child_token();
             let (state, plan) = (probe.state.clone(), probe.plan.clone());
-            let mut watch = pin!(peers.watch(probe, until.clone()));
+            let mut watch = pin!(peers.watch(probe, scheduler, until.clone()));
             let tuned = tokio::select! {
                 () = &mut watch => return,
                 tuned = tuning.wait_for(|tuning| tuning.intervals != plan.intervals()) => tuned,
@@ -74,7 +81,7 @@ impl LocalProbe {
 
 impl HubPeers {
     /// Has the probe check these peers, and follows their changes, until `stop`.
-    async fn watch(&self, probe: Probe, stop: CancellationToken) {
+    async fn watch(&self, probe: Probe, scheduler: &Scheduler, stop: CancellationToken) {
         let checking = Arc::clone(&probe.checking);
         let status = Arc::clone(&probe.status);
         let store_status = Job::new("status", Schedule::Every(probe.plan.report_interval), move || {
@@ -98,7 +105,7 @@ impl HubPeers {
                 }
             }
         };
-        tokio::join!(probe.run(vec![store_status], stop.clone()), follow);
+        tokio::join!(probe.run(scheduler, vec![store_status], stop.clone()), follow);
     }
 
     /// All peers, unless their version is `seen`.

@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checking::{CheckPlan, Checking},
+    checking::{CheckPlan, Checking, GRACE},
     health::Health,
-    jobs::{self, Job},
+    jobs::{Job, Scheduler},
     journal::Journal,
     metrics::Metrics,
     monitoring::ProbeMonitor,
@@ -55,7 +55,7 @@ impl Probe {
         let observer = Arc::new(Observer::new(metrics.clone()));
         let state = ProbeState {
             identity,
-            health: Arc::new(Health::new(due_times(&plan), plan.zone)),
+            health: Arc::new(Health::new(due_times(&plan), plan.delay)),
             overview: Arc::new(Overview::new(Arc::clone(&observer))),
             metrics,
         };
@@ -65,7 +65,7 @@ impl Probe {
     /// The probe with this state, after its last run, with another plan.
     pub async fn with_plan(store: Store, state: ProbeState, plan: CheckPlan) -> Self {
         let observer = Arc::new(Observer::new(state.metrics.clone()));
-        state.health.set_schedule(due_times(&plan), plan.zone);
+        state.health.set_schedule(due_times(&plan), plan.delay);
         state.overview.set_observer(Arc::clone(&observer));
         Self::with_parts(store, state, plan, observer).await
     }
@@ -103,28 +103,34 @@ impl Probe {
         Arc::new(ProbeMonitor::new(health, overview, availability, metrics))
     }
 
-    /// Checks the peers that [`Checking::set_peers`] gets, and runs `jobs` beside its own, until `stop`. Then checks in
-    /// flight are finished, and their results are stored.
-    pub async fn run(self, mut jobs: Vec<Job>, stop: CancellationToken) {
+    /// Checks the peers that [`Checking::set_peers`] gets, and runs `jobs` beside its own on `scheduler`, until `stop`.
+    /// Then checks in flight are finished, and their results are stored.
+    pub async fn run(self, scheduler: &Scheduler, mut jobs: Vec<Job>, stop: CancellationToken) {
         let ProbeState { metrics, overview, .. } = self.state.clone();
-        jobs.push(self.checking.job(&self.plan, &metrics));
+        let check_job = self.checking.job(&self.plan, &metrics);
+        jobs.push(check_job.clone());
         jobs.push(Job::new("summary", Schedule::Every(SUMMARY_INTERVAL), move || {
             tracing::info!("{}", summary_line(overview.summary(), &metrics));
             std::future::ready(())
         }));
         let checks_ended = CancellationToken::new();
         let scheduled = async {
-            if let Err(error) = jobs::run(jobs, self.plan.zone, stop.clone()).await {
-                // Only an invalid schedule can cause this, and schedules are validated before.
-                tracing::error!(%error, "no job can be scheduled");
+            if let Err(error) = scheduler.run(jobs, stop.clone(), GRACE).await {
+                tracing::error!(%error, "the scheduler cannot be started; nothing is scheduled");
             }
             stop.cancelled().await;
         };
+        let first_cycle = async {
+            if self.plan.cycles_at_start() && stop.run_until_cancelled(self.checking.has_peers()).await.is_some() {
+                check_job.run_until(&stop, GRACE).await;
+            }
+        };
+        let stop_checks = async {
+            stop.cancelled().await;
+            self.checking.stop().await;
+        };
         let checks = async {
-            tokio::join!(scheduled, async {
-                stop.cancelled().await;
-                self.checking.stop().await;
-            });
+            tokio::join!(scheduled, first_cycle, stop_checks);
             checks_ended.cancel();
         };
         tokio::join!(checks, self.journal.run(checks_ended.clone()));

@@ -34,7 +34,7 @@ async fn checks_in_flight_are_finished_and_stored_on_sigterm() {
     assert!(log.contains("handshake_timeout"), "the check was finished: {log}");
 
     // It is on disk, from where the next start delivers it.
-    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    folder.set(&[("PROBE_SCHEDULE", NEVER), ("HEALTH_CHECK_TIMEOUT", FOR_EVER)]);
     let daemon = folder.daemon().await;
     assert_eq!(daemon.checks(1).await, 1);
     until("it at the hub", async || hub.checks(slow).await == 1).await;

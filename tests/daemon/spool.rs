@@ -9,7 +9,7 @@ use easytier_probe::Scheme;
 use serde_json::{Value, json};
 
 use crate::{
-    NEVER, assert_delivered_once, await_checks,
+    assert_delivered_once, await_checks,
     backend::{TestBackend, envelope, third_party},
     behind_a_proxy,
     hub::Hub,
@@ -64,23 +64,25 @@ async fn stored_results_are_delivered_once_although_the_daemon_is_killed() {
 #[tokio::test]
 async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     const FULL: i64 = 1000;
+    // Many new peers are spread over the interval, so that a test sees no check of any.
+    const ONE_YEAR: &str = "8760h";
     let hub = Hub::start().await;
     for port in 1..=400 {
         hub.add(impossible(port)).await;
     }
     let proxy = Faulty::to(hub.address, Fault::None).await;
     let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
-    folder.set(&[("SPOOL_MAX_RESULTS", &FULL.to_string()), ("PROBE_SCHEDULE", NEVER)]);
+    folder.set(&[("SPOOL_MAX_RESULTS", &FULL.to_string()), ("HEALTH_CHECK_INTERVAL", ONE_YEAR)]);
     let daemon = folder.daemon().await;
     daemon.await_log("400 peers to watch").await;
     proxy.set(Fault::Refuse);
-    folder.set(&[("PROBE_SCHEDULE", "")]);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "500ms")]);
     daemon.reload_until("400 peers to watch").await;
     until("dropped results", async || lost(&daemon, "not_delivered").await > 0.0).await;
     daemon.kill().await;
     assert_eq!(hub.store.newest_result().await.unwrap(), 0, "the hub has none so far");
 
-    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", ONE_YEAR)]);
     let daemon = folder.daemon().await;
     await_waiting(&daemon, FULL as f64).await;
     proxy.set(Fault::None);

@@ -1,10 +1,11 @@
 //! A clock that somebody sets while the daemon runs.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
+use chrono::{DateTime, Utc};
 use easytier_probe::Scheme;
 use easytier_uptime_hub::model::PeerId;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     assert_delivered_once,
@@ -48,6 +49,51 @@ async fn whichever_way_the_clock_is_set_the_jobs_go_on_at_their_intervals() {
     // Nothing of it was refused, by the hub or by its own history.
     let log = assert_delivered_once(&hub, id, &folder, daemon).await;
     assert!(!log.contains("rejected"), "{log}");
+}
+
+/// The times of all cycles but the one at the start of the program, to the second.
+fn cycles_after_the_start(running: &Running) -> Vec<String> {
+    let lines = running.log_with("a cycle of");
+    lines.iter().skip(1).map(|line| line[..19].to_owned()).collect()
+}
+
+/// A probe with this schedule in Berlin, whose clock shows `start`.
+async fn probe_in_berlin(expression: &str, start: &str) -> (Folder, Clock, Running) {
+    let folder = Folder::new();
+    fs::write(folder.file("peers.txt"), "tcp://127.0.0.1:1").unwrap();
+    folder.set(&[("PEERS_FILE", "peers.txt"), ("PROBE_SCHEDULE", expression), ("PROBE_TIMEZONE", "Europe/Berlin")]);
+    let clock = Clock::in_folder(&folder);
+    clock.set_to(start);
+    let mut command = folder.command(&[]);
+    command.envs(clock.environment());
+    let running = Running::of(command).await;
+    running.await_log("a cycle of").await;
+    (folder, clock, running)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daily_cycle_runs_once_in_the_nights_when_the_clocks_change() {
+    // The clocks go from 02:00 to 03:00 at 01:00 UTC.
+    let (forward, start) = ("2026-03-29T01:00", "2026-03-29T00:59:40Z");
+    let at_the_end = probe_in_berlin("0 0 3 * * *", start).await;
+    let in_the_hour = probe_in_berlin("0 30 2 * * *", start).await;
+    // As soon as it has run before, a scheduler that goes by the old offset misses the run at 03:00:00.
+    let after_another = probe_in_berlin("0,50 0,59 1,3 * * *", start).await;
+    // They go from 03:00 to 02:00 at 01:00 UTC.
+    let back = probe_in_berlin("0 30 2 * * *", "2026-10-25T00:29:45Z").await;
+    for (_, _, running) in [&at_the_end, &in_the_hour, &back] {
+        running.await_log_times("a cycle of", 2).await;
+    }
+    after_another.2.await_log_times("a cycle of", 3).await;
+    back.1.set_to("2026-10-25T01:29:55Z");
+    sleep(Duration::from_secs(10)).await;
+
+    for (_, _, running) in [&at_the_end, &in_the_hour] {
+        assert_eq!(cycles_after_the_start(running), [format!("{forward}:00")]);
+    }
+    let times = ["2026-03-29T00:59:50".to_owned(), format!("{forward}:00")];
+    assert_eq!(cycles_after_the_start(&after_another.2), times);
+    assert_eq!(cycles_after_the_start(&back.2), ["2026-10-25T00:30:00"]);
 }
 
 /// Whether the daemon's own history has the node up.
@@ -96,6 +142,12 @@ impl Clock {
         let new = self.setting.with_extension("new");
         fs::write(&new, offset).unwrap();
         fs::rename(new, &self.setting).unwrap();
+    }
+
+    /// Sets the clock to a time in UTC.
+    fn set_to(&self, time: &str) {
+        let time: DateTime<Utc> = time.parse().unwrap();
+        self.set(&(time - Utc::now()).num_seconds().to_string());
     }
 
     /// What the program must be started with. The clock that only counts stays as it is, as when a clock is set.

@@ -31,7 +31,7 @@ use crate::{
 /// Gives the daemon's log.
 async fn assert_delivered_once(hub: &Hub, id: PeerId, folder: &Folder, daemon: Running) -> String {
     let counted = all_checks(&daemon.url).await;
-    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
+    folder.set(&[("PROBE_SCHEDULE", "@yearly")]);
     daemon.reload_until("peers to watch").await;
     let stored = daemon.checks(1).await;
     assert!(stored >= counted, "{counted} checks were done, and {stored} stored");

@@ -21,7 +21,7 @@ use easytier_uptime_hub::{
     time::Timestamp,
     upkeep::upkeep,
 };
-use easytier_uptime_scheduler::{CheckPlan, LocalProbe};
+use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -70,14 +70,20 @@ impl Service for Hub {
         &self.config
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()> {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot get the address of the hub")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
         let store = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
-            Some(local) => Some(local.prepare(&store).await?),
+            Some(local) => Some(local.prepare(&store, is_first).await?),
             None => None,
         };
 
@@ -94,7 +100,7 @@ impl Service for Hub {
         let work = async {
             let checks = async {
                 if let Some(probe) = local {
-                    probe.run(stop.clone()).await;
+                    probe.run(scheduler, stop.clone()).await;
                 }
             };
             let serving = run(listener, store.clone(), checker, options, status, stop.clone(), SHUTDOWN_TIMEOUT);
@@ -133,14 +139,16 @@ pub async fn run(
 }
 
 impl Local {
-    /// Adds the peers of the file that are not listed yet, and makes the probe.
-    async fn prepare(self, store: &Store) -> anyhow::Result<LocalProbe> {
+    /// Adds the peers of the file that are not listed yet, and makes the probe. `is_first` is false after a restart in the
+    /// same process.
+    async fn prepare(self, store: &Store, is_first: bool) -> anyhow::Result<LocalProbe> {
         let imported =
             store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers of PEERS_FILE")?;
         if !self.peers.is_empty() {
             tracing::info!(added = imported.added, known = imported.known, "added the peers of PEERS_FILE");
         }
-        LocalProbe::new(store.clone(), &self.server_id, self.region, self.plan)
+        let plan = CheckPlan { cycle_at_start: is_first, ..self.plan };
+        LocalProbe::new(store.clone(), &self.server_id, self.region, plan)
             .await
             .context("cannot start the built-in probe")
     }
