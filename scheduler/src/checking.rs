@@ -12,7 +12,7 @@ use easytier_probe::{
     cycle::{ListedPeers, NoSink},
     run_cycle,
 };
-use easytier_uptime_store::tuning::Intervals;
+use easytier_uptime_store::domain::Intervals;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{

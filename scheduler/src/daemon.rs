@@ -7,11 +7,7 @@ use easytier_probe::{
     backend::{Availability, BackendCall},
 };
 use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_store::{
-    model::Region,
-    store::{Store, StoreError},
-    upkeep::upkeep,
-};
+use easytier_uptime_store::{Store, StoreError, domain::Region, upkeep};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep_until},

@@ -7,7 +7,7 @@ use easytier_probe::{
     backend::{BackendCall, Registered, Registration, System},
 };
 use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_store::store::{Store, StoreError};
+use easytier_uptime_store::{Store, StoreError};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{backend_handle::BackendHandle, outbound_address::outbound_address};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::Utc;
-use easytier_uptime_store::store::StoreError;
+use easytier_uptime_store::StoreError;
 use tokio::time::Instant;
 
 use crate::schedule::Schedule;

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use easytier_probe::CheckResult;
 use easytier_uptime_store::{
-    model::{Batch, ProbeIdentity},
-    store::{Store, StoreError},
-    time::Timestamp,
+    Store, StoreError,
+    domain::{Batch, ProbeIdentity, Timestamp},
 };
 use tokio::{
     sync::Notify,

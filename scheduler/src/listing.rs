@@ -6,10 +6,7 @@ use std::{
 };
 
 use easytier_probe::{Backend, BackendError, Origin, Peer, backend::BackendCall};
-use easytier_uptime_store::{
-    store::{Listing, Store, StoreError},
-    time::Timestamp,
-};
+use easytier_uptime_store::{PeerListing, Store, StoreError, domain::Timestamp};
 use tokio::time::Instant;
 
 use crate::{backend_handle::BackendHandle, checking::Checking};
@@ -59,7 +56,7 @@ impl PeerList {
 
     async fn mirror(&self, Fetched { peers, complete, version }: &Fetched) -> Result<(), StoreError> {
         let listing =
-            Listing { backend: &self.backend_name, peers, complete: *complete, forget_after: self.forget_after };
+            PeerListing { backend: &self.backend_name, peers, complete: *complete, forget_after: self.forget_after };
         self.store.mirror_peers(listing, Timestamp::now()).await?;
         self.watch_stored().await?;
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = *version;

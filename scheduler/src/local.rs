@@ -4,8 +4,8 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{
-    model::{PeerScope, Region},
-    store::{Store, StoreError},
+    Store, StoreError,
+    domain::{PeerScope, Region},
 };
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ impl LocalProbe {
     /// # Errors
     /// The error of the store, if the probe cannot be added to it.
     pub async fn new(store: Store, server_id: &str, region: Region, plan: CheckPlan) -> Result<Self, StoreError> {
-        let plan = match store.tuning().intervals {
+        let plan = match store.live_settings().intervals {
             Some(intervals) => plan.with_intervals(intervals),
             None => plan,
         };
@@ -60,17 +60,17 @@ impl LocalProbe {
     /// `scheduler`.
     pub async fn run(self, scheduler: &Scheduler, stop: CancellationToken) {
         let Self { mut probe, peers } = self;
-        let mut tuning = peers.store.follow_tuning();
+        let mut live_settings = peers.store.watch_live_settings();
         loop {
             let until = stop.child_token();
             let (state, plan) = (probe.state.clone(), probe.plan.clone());
             let mut watch = pin!(peers.watch(probe, scheduler, until.clone()));
             let tuned = tokio::select! {
                 () = &mut watch => return,
-                tuned = tuning.wait_for(|tuning| tuning.intervals != plan.intervals()) => tuned,
+                changed = live_settings.wait_for(|settings| settings.intervals != plan.intervals()) => changed,
             };
             // A schedule can be changed only in the configuration.
-            let Some(intervals) = tuned.ok().and_then(|tuned| tuned.intervals) else { return watch.await };
+            let Some(intervals) = changed.ok().and_then(|settings| settings.intervals) else { return watch.await };
             tracing::info!(?intervals, "the operator changed the intervals");
             until.cancel();
             watch.await;

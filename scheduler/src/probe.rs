@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use easytier_probe::backend::Availability;
 use easytier_uptime_store::{
-    model::{ProbeIdentity, Region},
-    store::{Store, StoreError},
-    time::Timestamp,
+    Store, StoreError,
+    domain::{ProbeIdentity, Region, Timestamp},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

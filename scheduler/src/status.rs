@@ -7,9 +7,8 @@ use easytier_probe::{
     backend::{BackendCall, StatusReport},
 };
 use easytier_uptime_store::{
-    model::{self, ProbeIdentity},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{self, ProbeIdentity, Timestamp},
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -36,14 +35,14 @@ impl StatusReporter {
     /// Stores in the probe's own database that it is alive, how often it checks, and a summary of what it sees.
     pub async fn store(&self) {
         let summary = self.overview.summary();
-        let report = model::StatusReport {
+        let report = domain::StatusReport {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             response_us: summary.round_trip_ms.map(|ms| (ms * 1000.0).round() as i64),
             check_interval: Some(self.check_interval),
             holds_sessions: self.holds_sessions,
             // As other probes report it to a hub.
             metadata: Some(json!({"total_monitored_nodes": summary.total(), "healthy_nodes": summary.online})),
-            ..model::StatusReport::default()
+            ..domain::StatusReport::default()
         };
         if let Err(error) = self.store.report_status(&self.probe, &report, Timestamp::now()).await {
             tracing::debug!(%error, "the probe's own status cannot be stored");

@@ -7,9 +7,8 @@ use easytier_probe::{
     backend::{BackendCall, Delivery, MAX_CONCURRENT_NODE_REPORTS},
 };
 use easytier_uptime_store::{
-    model::ProbeId,
-    store::{Outgoing, Store, StoreError, Wanted},
-    time::Timestamp,
+    Outgoing, OutgoingFilter, Store, StoreError,
+    domain::{ProbeId, Timestamp},
 };
 use tokio::{
     sync::Notify,
@@ -156,11 +155,11 @@ impl Uploader {
         let backend = self.backend.ready().await;
         // Per-node reports are recorded after every group that is sent concurrently, so that a slow backend makes
         // progress.
-        let (wanted, group) = match backend.wants_every_result() {
-            true => (Wanted::Every, MAX_BATCH as usize),
-            false => (Wanted::NewestOfEachPeer, MAX_CONCURRENT_NODE_REPORTS),
+        let (filter, group) = match backend.wants_every_result() {
+            true => (OutgoingFilter::All, MAX_BATCH as usize),
+            false => (OutgoingFilter::NewestOfEachPeer, MAX_CONCURRENT_NODE_REPORTS),
         };
-        let outgoing = self.store.outgoing(&self.backend_name, self.probe, rows, wanted, MAX_BATCH).await?;
+        let outgoing = self.store.outgoing(&self.backend_name, self.probe, rows, filter, MAX_BATCH).await?;
         let last = match outgoing.last() {
             Some(last) if outgoing.len() == MAX_BATCH as usize => last.row,
             _ => rows.1,

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn temporary_conditions_are_told_from_lasting_errors() {
+    fn temporary_conditions_differ_from_lasting_errors() {
         for temporary in ["5", "517", "10", "778", "13", "08006", "53300", "57P01", "40001", "25006"] {
             assert!(is_temporary(temporary), "{temporary}");
         }

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use easytier_uptime_config::{duration, values};
+use super::{DAY, Policy, Retention};
 
-use super::{Policy, Retention};
+const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+const MIN_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// A year.
+const MAX_INTERVAL: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Ten years.
+const MAX_RETENTION: Duration = Duration::from_secs(3660 * 24 * 3600);
 
 /// The values that a hub uses now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +50,25 @@ pub enum LiveSetting {
     ReportInterval,
 }
 
+/// The value of a live setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingValue {
+    /// A number, of [`LiveSetting::FlapDamping`].
+    Count(u32),
+    /// A duration, of every other setting.
+    Duration(Duration),
+}
+
+/// A value that a live setting cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is not a valid value of {}", setting.name())]
+pub struct InvalidSetting {
+    /// The setting.
+    pub setting: LiveSetting,
+    /// The value.
+    pub value: SettingValue,
+}
+
 impl LiveSetting {
     /// All live settings.
     pub const ALL: [Self; 7] = [
@@ -75,11 +99,11 @@ impl LiveSetting {
         Self::ALL.into_iter().find(|setting| setting.name() == name)
     }
 
-    /// The value as text that [`Self::set`] reads; `None` for an interval when there are no intervals.
-    pub fn value(self, settings: &LiveSettings) -> Option<String> {
+    /// The value in `settings`; `None` for an interval when there are no intervals.
+    pub fn value(self, settings: &LiveSettings) -> Option<SettingValue> {
         let LiveSettings { policy, retention, intervals } = settings;
-        let length = match self {
-            Self::FlapDamping => return Some(policy.confirmations.to_string()),
+        let duration = match self {
+            Self::FlapDamping => return Some(SettingValue::Count(policy.confirmations)),
             Self::ResultRetention => retention.results,
             Self::FiveMinuteRetention => retention.five_minutes,
             Self::HourRetention => retention.hours,
@@ -87,90 +111,97 @@ impl LiveSetting {
             Self::CheckInterval => intervals.as_ref()?.check,
             Self::ReportInterval => intervals.as_ref()?.report,
         };
-        Some(duration::format(length))
+        Some(SettingValue::Duration(duration))
     }
 
-    /// Sets the value from text. An interval is ignored when there are no intervals.
+    /// Sets the value in `settings`. An interval is ignored when there are no intervals.
     ///
     /// # Errors
     ///
-    /// When the text is not a valid value; the error says what to write instead.
-    pub fn set(self, settings: &mut LiveSettings, text: &str) -> Result<(), String> {
+    /// When the value is of the wrong type or out of range: a flap damping is from 1 to 100, a retention from a day to ten
+    /// years, a check interval from 100 milliseconds to a year, a report interval from a second to a year, in whole seconds.
+    pub fn set(self, settings: &mut LiveSettings, value: SettingValue) -> Result<(), InvalidSetting> {
+        if !self.allows(value) {
+            return Err(InvalidSetting { setting: self, value });
+        }
         let LiveSettings { policy, retention, intervals } = settings;
-        match self {
-            Self::FlapDamping => policy.confirmations = flap_damping(text)?,
-            Self::ResultRetention => retention.results = values::retention(text)?,
-            Self::FiveMinuteRetention => retention.five_minutes = values::retention(text)?,
-            Self::HourRetention => retention.hours = values::retention(text)?,
-            Self::EventRetention => retention.events = values::retention(text)?,
-            Self::CheckInterval => {
-                let check = values::check_interval(text)?;
-                intervals.iter_mut().for_each(|intervals| intervals.check = check);
-            }
-            Self::ReportInterval => {
-                let report = values::whole_seconds(text)?;
-                intervals.iter_mut().for_each(|intervals| intervals.report = report);
+        match value {
+            SettingValue::Count(count) => policy.confirmations = count,
+            SettingValue::Duration(duration) => {
+                let place = match self {
+                    Self::FlapDamping => None,
+                    Self::ResultRetention => Some(&mut retention.results),
+                    Self::FiveMinuteRetention => Some(&mut retention.five_minutes),
+                    Self::HourRetention => Some(&mut retention.hours),
+                    Self::EventRetention => Some(&mut retention.events),
+                    Self::CheckInterval => intervals.as_mut().map(|intervals| &mut intervals.check),
+                    Self::ReportInterval => intervals.as_mut().map(|intervals| &mut intervals.report),
+                };
+                if let Some(place) = place {
+                    *place = duration;
+                }
             }
         }
         Ok(())
     }
-}
 
-/// Parses the value of `FLAP_DAMPING`, from 1 to 100.
-///
-/// # Errors
-///
-/// When the text is not a valid value; the error says what to write instead.
-pub fn flap_damping(text: &str) -> Result<u32, String> {
-    values::number(text, 1..=100)
+    fn allows(self, value: SettingValue) -> bool {
+        match (self, value) {
+            (Self::FlapDamping, SettingValue::Count(count)) => (1..=100).contains(&count),
+            (Self::FlapDamping, SettingValue::Duration(_)) | (_, SettingValue::Count(_)) => false,
+            (Self::CheckInterval, SettingValue::Duration(interval)) => {
+                (MIN_CHECK_INTERVAL..=MAX_INTERVAL).contains(&interval)
+            }
+            (Self::ReportInterval, SettingValue::Duration(interval)) => {
+                (MIN_REPORT_INTERVAL..=MAX_INTERVAL).contains(&interval) && interval.subsec_nanos() == 0
+            }
+            (_, SettingValue::Duration(retention)) => (DAY..=MAX_RETENTION).contains(&retention),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{SettingValue::Count, *};
+
+    const INTERVALS: Intervals = Intervals { check: Duration::from_secs(5), report: Duration::from_secs(30) };
+
+    fn seconds(seconds: u64) -> SettingValue {
+        SettingValue::Duration(Duration::from_secs(seconds))
+    }
 
     #[test]
-    fn every_value_is_read_as_it_is_written() {
-        let seconds = Duration::from_secs;
+    fn every_setting_has_its_own_value() {
         let all = LiveSettings {
-            intervals: Some(Intervals { check: Duration::from_millis(1500), report: seconds(90) }),
+            intervals: Some(Intervals { check: Duration::from_millis(1500), ..INTERVALS }),
             ..LiveSettings::default()
         };
-        let other = LiveSettings {
+        let mut settings = LiveSettings {
             policy: Policy { confirmations: 7, ..Policy::default() },
-            retention: Retention {
-                results: seconds(86_401),
-                five_minutes: seconds(90_000),
-                hours: seconds(90_060),
-                events: seconds(172_800),
-            },
-            intervals: Some(Intervals { check: seconds(1), report: seconds(1) }),
+            retention: Retention { results: 4 * DAY, five_minutes: 5 * DAY, hours: 6 * DAY, events: 8 * DAY },
+            intervals: Some(Intervals { check: Duration::from_secs(1), report: Duration::from_secs(1) }),
         };
-        let mut read = other;
         for setting in LiveSetting::ALL {
             assert_eq!(LiveSetting::from_name(setting.name()), Some(setting));
-            assert_ne!(setting.value(&read), setting.value(&all));
-            setting.set(&mut read, &setting.value(&all).unwrap()).unwrap();
+            assert_ne!(setting.value(&settings), setting.value(&all));
+            setting.set(&mut settings, setting.value(&all).unwrap()).unwrap();
         }
-        assert_eq!(read, all);
+        assert_eq!(settings, all);
     }
 
     #[test]
     fn an_invalid_value_changes_nothing() {
-        let mut settings = LiveSettings {
-            intervals: Some(Intervals { check: Duration::from_secs(5), report: Duration::from_secs(30) }),
-            ..LiveSettings::default()
-        };
+        let mut settings = LiveSettings { intervals: Some(INTERVALS), ..LiveSettings::default() };
         let before = settings;
-        for (setting, wrong) in [
-            (LiveSetting::FlapDamping, "0"),
-            (LiveSetting::FlapDamping, "a few"),
-            (LiveSetting::ResultRetention, "1h"),
-            (LiveSetting::EventRetention, "long"),
-            (LiveSetting::CheckInterval, "1ms"),
-            (LiveSetting::ReportInterval, "500ms"),
+        for (setting, value) in [
+            (LiveSetting::FlapDamping, Count(0)),
+            (LiveSetting::FlapDamping, seconds(3)),
+            (LiveSetting::ResultRetention, seconds(3600)),
+            (LiveSetting::EventRetention, Count(90)),
+            (LiveSetting::CheckInterval, SettingValue::Duration(Duration::from_millis(1))),
+            (LiveSetting::ReportInterval, SettingValue::Duration(Duration::from_millis(1500))),
         ] {
-            assert!(setting.set(&mut settings, wrong).unwrap_err().starts_with("write "), "{setting:?} {wrong}");
+            assert_eq!(setting.set(&mut settings, value), Err(InvalidSetting { setting, value }));
         }
         assert_eq!(settings, before);
     }

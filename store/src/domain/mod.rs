@@ -31,7 +31,7 @@ pub use self::{
     ids::{CredentialId, PeerId, ProbeId, RegionId},
     ingest::{Batch, Receipt, Rejected, Rejection},
     label::{LabelError, Region, Tag},
-    live_settings::{Intervals, LiveSetting, LiveSettings, flap_damping},
+    live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
     node::{Node, NodeFilter},
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
     page::{Page, PageRequest},

@@ -1,12 +1,14 @@
 //! The live settings: the configured values, and the operator's changes in the table `tuning`. All hubs on one database
 //! share the changes; each uses what it read last.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::{Store, shared::Shared};
 use crate::{
     db::args,
-    domain::{LiveSetting, LiveSettings, Timestamp},
+    domain::{LiveSetting, LiveSettings, SettingValue, Timestamp},
     error::StoreError,
 };
 
@@ -48,10 +50,10 @@ impl Store {
             if self.fixed_by(setting).is_some() {
                 continue;
             }
-            tracing::info!(name = setting.name(), value, "the operator changed a setting");
+            tracing::info!(name = setting.name(), ?value, "the operator changed a setting");
             match setting.value(&self.shared.configured).as_ref() == Some(&value) {
                 true => tx.execute("DELETE FROM tuning WHERE name = $1", args![setting.name()]).await?,
-                false => tx.execute(upsert, args![setting.name(), value, now]).await?,
+                false => tx.execute(upsert, args![setting.name(), encode(value), now]).await?,
             };
         }
         tx.commit().await?;
@@ -77,10 +79,58 @@ pub(super) async fn reload(shared: &Shared) -> Result<(), StoreError> {
         if shared.fixed.contains_key(&setting) {
             continue;
         }
-        if let Err(problem) = setting.set(&mut settings, &value) {
-            tracing::warn!(name, value, problem, "ignoring an invalid setting in the database");
+        let is_set = decode(setting, &value).is_some_and(|value| setting.set(&mut settings, value).is_ok());
+        if !is_set {
+            tracing::warn!(name, value, "ignoring an invalid setting in the database");
         }
     }
     shared.live_settings.send_if_modified(|known| std::mem::replace(known, settings) != settings);
     Ok(())
+}
+
+/// The text form in the table: a number, with the unit `s` or `ms` for a duration.
+fn encode(value: SettingValue) -> String {
+    match value {
+        SettingValue::Count(count) => count.to_string(),
+        SettingValue::Duration(duration) if duration.subsec_nanos() == 0 => format!("{}s", duration.as_secs()),
+        SettingValue::Duration(duration) => format!("{}ms", duration.as_millis()),
+    }
+}
+
+/// Reads the text form, also with the units `m` and `h` that earlier versions wrote.
+fn decode(setting: LiveSetting, text: &str) -> Option<SettingValue> {
+    if setting == LiveSetting::FlapDamping {
+        return text.parse().ok().map(SettingValue::Count);
+    }
+    let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let millis_per_unit = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let millis = number.parse::<u64>().ok()?.checked_mul(millis_per_unit)?;
+    Some(SettingValue::Duration(Duration::from_millis(millis)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_they_were_written_and_in_all_units() {
+        let duration = |millis| SettingValue::Duration(Duration::from_millis(millis));
+        for value in [duration(1_500), duration(604_800_000)] {
+            assert_eq!(decode(LiveSetting::CheckInterval, &encode(value)), Some(value));
+        }
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("30", 30_000), ("5m", 300_000), ("168h", 604_800_000)]
+        {
+            assert_eq!(decode(LiveSetting::CheckInterval, text), Some(duration(millis)));
+        }
+        assert_eq!(decode(LiveSetting::FlapDamping, "7"), Some(SettingValue::Count(7)));
+        for text in ["", "s", "1d", "-1s", "1.5s", "99999999999999999999s"] {
+            assert_eq!(decode(LiveSetting::CheckInterval, text), None, "{text}");
+        }
+    }
 }

@@ -1,18 +1,15 @@
-use easytier_uptime_store::{
-    consensus::{Verdict, Word},
-    model::{EventKind, StatusReport},
-};
+use easytier_uptime_store::domain::{EventKind, RegionStatus, StatusReport, Verdict};
 
 use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds, spec};
 
 on_both_engines! {
     a_peer_goes_up_and_down_with_an_event_for_each_change,
     regions_that_disagree_make_a_peer_partial,
-    silence_makes_a_peer_unknown_at_the_next_review,
+    a_peer_without_results_is_unknown_at_the_next_review,
     evidence_lasts_three_check_intervals,
-    a_probe_that_left_takes_its_word_with_it,
-    a_review_without_anything_due_changes_nothing,
-    held_sessions_are_no_load,
+    the_evidence_of_a_probe_that_left_does_not_count,
+    a_review_without_due_peers_changes_nothing,
+    held_sessions_do_not_count_as_connections,
     events_of_hidden_peers_are_hidden,
 }
 
@@ -21,7 +18,11 @@ async fn a_peer_goes_up_and_down_with_an_event_for_each_change(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;
     hub.report(&probe, vec![offline(peer, NOW + seconds(10))], NOW + seconds(10)).await;
-    assert_eq!(hub.node(peer, NOW + seconds(10)).await.unwrap().verdict, Verdict::Up, "one result is a flap");
+    assert_eq!(
+        hub.node(peer, NOW + seconds(10)).await.unwrap().verdict,
+        Verdict::Up,
+        "one result does not change a known status"
+    );
     hub.report(&probe, vec![offline(peer, NOW + seconds(20))], NOW + seconds(20)).await;
     let node = hub.node(peer, NOW + seconds(20)).await.unwrap();
     assert_eq!((node.verdict, node.since, node.response_us), (Verdict::Down, NOW + seconds(20), None));
@@ -43,11 +44,11 @@ async fn regions_that_disagree_make_a_peer_partial(hub: TestStore) {
     assert_eq!((node.verdict, node.response_us), (Verdict::Partial, Some(12_000)));
     assert_eq!((node.ring[0].checks, node.ring[0].healthy), (2, 1), "counters are summed");
     let words: Vec<_> = hub.node_regions(peer, NOW).await.unwrap();
-    let words: Vec<_> = words.iter().map(|region| (region.region.as_str(), region.word)).collect();
-    assert_eq!(words, [("eu", Some(Word::Online)), ("us", Some(Word::Offline))]);
+    let words: Vec<_> = words.iter().map(|region| (region.region.as_str(), region.status)).collect();
+    assert_eq!(words, [("eu", Some(RegionStatus::Online)), ("us", Some(RegionStatus::Offline))]);
 }
 
-async fn silence_makes_a_peer_unknown_at_the_next_review(hub: TestStore) {
+async fn a_peer_without_results_is_unknown_at_the_next_review(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let report = StatusReport { check_interval: Some(seconds(5)), ..StatusReport::default() };
@@ -77,7 +78,7 @@ async fn evidence_lasts_three_check_intervals(hub: TestStore) {
     }
 }
 
-async fn a_probe_that_left_takes_its_word_with_it(hub: TestStore) {
+async fn the_evidence_of_a_probe_that_left_does_not_count(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;
@@ -87,14 +88,14 @@ async fn a_probe_that_left_takes_its_word_with_it(hub: TestStore) {
     assert_eq!(hub.node(peer, NOW + seconds(1)).await.unwrap().verdict, Verdict::Unknown);
     hub.heartbeat(&probe, None, NOW + seconds(2)).await.unwrap();
     hub.review(NOW + seconds(2)).await.unwrap();
-    assert_eq!(hub.node(peer, NOW + seconds(2)).await.unwrap().verdict, Verdict::Up, "its word is still fresh");
+    assert_eq!(hub.node(peer, NOW + seconds(2)).await.unwrap().verdict, Verdict::Up, "its evidence is still fresh");
     let events = hub.events(Some((EventKind::Probe, probe.probe.0)), None, 10, false).await.unwrap();
     let became: Vec<_> = events.iter().map(|event| event.became.as_str()).collect();
     assert_eq!(became, ["online", "offline", "online"]);
     assert_eq!(events[0].detail, serde_json::json!({ "server_id": "p1", "region": "eu" }));
 }
 
-async fn a_review_without_anything_due_changes_nothing(hub: TestStore) {
+async fn a_review_without_due_peers_changes_nothing(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;
@@ -105,7 +106,7 @@ async fn a_review_without_anything_due_changes_nothing(hub: TestStore) {
     assert_eq!(hub.events(None, None, 10, true).await.unwrap().len(), 2, "the probe came, the peer went up");
 }
 
-async fn held_sessions_are_no_load(hub: TestStore) {
+async fn held_sessions_do_not_count_as_connections(hub: TestStore) {
     let shared = hub.add("tcp://192.0.2.1:11010").await;
     let mut of_a_network = spec("tcp://192.0.2.2:11010");
     of_a_network.network_secret = Some("s".into());
@@ -124,7 +125,7 @@ async fn held_sessions_are_no_load(hub: TestStore) {
     assert_eq!(
         hub.node(private, NOW).await.unwrap().current_connections,
         Some(37),
-        "a member is in no network of its own"
+        "a member of the network adds no network"
     );
 }
 

@@ -1,24 +1,23 @@
 use easytier_uptime_store::{
-    model::{Caller, Registration, StatusReport},
-    store::{Conflict, StoreError},
-    token::CredentialKind,
+    Conflict, StoreError,
+    domain::{Caller, CredentialKind, Registration, StatusReport},
 };
 
 use crate::support::{NOW, TestStore, on_both_engines, region, seconds};
 
 on_both_engines! {
-    a_node_token_stands_for_one_probe_and_region,
-    a_token_without_a_server_id_takes_the_first_one_it_reports,
+    a_node_token_identifies_one_probe_and_region,
+    a_token_without_a_server_id_takes_the_first_one_that_is_reported,
     a_token_cannot_report_for_another_probe,
-    keys_stand_for_what_they_were_made_for,
-    a_wrong_or_revoked_token_stands_for_nobody,
+    keys_authenticate_as_their_kind,
+    a_wrong_or_revoked_token_does_not_authenticate,
     a_probe_may_have_a_second_token_but_no_second_region,
     credentials_are_listed_without_their_tokens,
     an_enrollment_key_gets_a_new_probe_its_token,
-    nobody_enrolls_over_somebody_elses_server_id,
+    a_server_id_that_is_taken_cannot_be_enrolled,
 }
 
-async fn probe_of(hub: &TestStore, token: &str) -> easytier_uptime_store::model::ProbeIdentity {
+async fn probe_of(hub: &TestStore, token: &str) -> easytier_uptime_store::domain::ProbeIdentity {
     match hub.authenticate(token).await.unwrap() {
         Some(Caller::Probe(identity)) => identity,
         other => panic!("{other:?}"),
@@ -29,14 +28,14 @@ fn report(server_id: &str) -> StatusReport {
     StatusReport { server_id: Some(server_id.into()), ..StatusReport::default() }
 }
 
-async fn a_node_token_stands_for_one_probe_and_region(hub: TestStore) {
+async fn a_node_token_identifies_one_probe_and_region(hub: TestStore) {
     let issued = hub.create_node_token("shanghai", Some("probe-1"), &region("asia"), NOW).await.unwrap();
     let identity = probe_of(&hub, issued.token.expose()).await;
     assert_eq!((identity.server_id.as_str(), identity.region), ("probe-1", region("asia")));
     assert!(!format!("{issued:?}").contains(issued.token.expose()));
 }
 
-async fn a_token_without_a_server_id_takes_the_first_one_it_reports(hub: TestStore) {
+async fn a_token_without_a_server_id_takes_the_first_one_that_is_reported(hub: TestStore) {
     let issued = hub.create_node_token("shanghai", None, &region("asia"), NOW).await.unwrap();
     let identity = probe_of(&hub, issued.token.expose()).await;
     assert_eq!(identity.server_id, "shanghai");
@@ -56,7 +55,7 @@ async fn a_token_cannot_report_for_another_probe(hub: TestStore) {
     assert_eq!(hub.probes(NOW).await.unwrap(), [], "nothing was stored");
 }
 
-async fn keys_stand_for_what_they_were_made_for(hub: TestStore) {
+async fn keys_authenticate_as_their_kind(hub: TestStore) {
     let api = hub.create_api_key("dashboard", NOW).await.unwrap();
     assert_eq!(hub.authenticate(api.token.expose()).await.unwrap(), Some(Caller::Api { name: "dashboard".into() }));
     let asia = hub.create_enrollment_key("asia", Some(&region("asia")), NOW).await.unwrap();
@@ -66,7 +65,7 @@ async fn keys_stand_for_what_they_were_made_for(hub: TestStore) {
     assert_eq!(hub.authenticate(any.token.expose()).await.unwrap(), Some(Caller::Enrollment { region: None }));
 }
 
-async fn a_wrong_or_revoked_token_stands_for_nobody(hub: TestStore) {
+async fn a_wrong_or_revoked_token_does_not_authenticate(hub: TestStore) {
     let issued = hub.create_node_token("p", None, &region("eu"), NOW).await.unwrap();
     let token = issued.token.expose();
     let other_end = format!("{}x", &token[..token.len() - 1]);
@@ -105,13 +104,13 @@ async fn an_enrollment_key_gets_a_new_probe_its_token(hub: TestStore) {
     assert_eq!(probe_of(&hub, issued.token.expose()).await, identity);
     let probes = hub.probes(NOW).await.unwrap();
     assert_eq!((probes[0].server_id.as_str(), probes[0].port), ("p1", Some(8080)));
-    // With its own token it may register again, and keeps its id.
+    // With its own token the probe may register again, and keeps its id.
     let moved = Registration { host: Some("198.51.100.8".into()), ..registration };
     hub.register_probe(&identity, "p1", &moved, NOW).await.unwrap();
     assert_eq!(hub.probes(NOW).await.unwrap()[0].host.as_deref(), Some("198.51.100.8"));
 }
 
-async fn nobody_enrolls_over_somebody_elses_server_id(hub: TestStore) {
+async fn a_server_id_that_is_taken_cannot_be_enrolled(hub: TestStore) {
     let nothing = Registration::default();
     hub.enroll_probe(None, "p1", &region("eu"), &nothing, NOW).await.unwrap();
     let again = hub.enroll_probe(None, "p1", &region("eu"), &nothing, NOW).await;

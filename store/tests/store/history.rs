@@ -1,25 +1,24 @@
 use easytier_probe::{FailureCode, Stage, Status};
 use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{Grain, PageRequest, PeerId, RecordFilter, RegionStats},
-    store::StoreError,
+    StoreError,
+    domain::{CheckStats, Grain, PageRequest, PeerId, RecordFilter, Verdict},
 };
 
 use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds, unknown};
 
 on_both_engines! {
-    records_are_paged_from_the_newest_back,
+    records_are_paged_newest_first,
     records_are_filtered,
     statistics_count_checks_and_not_results,
     statistics_of_a_longer_window_come_from_coarser_rollups,
     regions_have_their_own_latest_and_statistics,
     a_series_has_a_point_for_each_bucket_with_checks,
-    five_minutes_that_end_are_counted_once,
+    a_completed_bucket_is_counted_once,
     a_probe_that_moves_leaves_its_counts_where_they_were_made,
     the_history_of_hidden_peers_is_hidden,
 }
 
-async fn records_are_paged_from_the_newest_back(hub: TestStore) {
+async fn records_are_paged_newest_first(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let other = hub.add("tcp://192.0.2.2:11010").await;
     let probe = hub.probe("p1", "eu").await;
@@ -77,7 +76,7 @@ async fn statistics_count_checks_and_not_results(hub: TestStore) {
     let stats = hub.node_stats(peer, seconds(24 * 3600), NOW).await.unwrap();
     assert_eq!(
         stats.checks,
-        RegionStats {
+        CheckStats {
             total_checks: 8,
             healthy_count: 6,
             average_response_us: Some((5 * 12_000 + 36_000) / 6),
@@ -136,7 +135,7 @@ async fn a_series_has_a_point_for_each_bucket_with_checks(hub: TestStore) {
     assert_eq!(points(&hub, peer, Grain::Hour, 3600).await, [(0, 5), (3600, 1)]);
 }
 
-async fn five_minutes_that_end_are_counted_once(hub: TestStore) {
+async fn a_completed_bucket_is_counted_once(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     // In one batch and in several, in order, late, and again.

@@ -1,9 +1,7 @@
 use easytier_probe::CheckResult;
 use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{Grain, PageRequest, PeerId, Receipt, RecordFilter, Rejected, Rejection},
-    store::{Store, StoreError},
-    time::Timestamp,
+    Store, StoreError,
+    domain::{Grain, PageRequest, PeerId, Receipt, RecordFilter, Rejected, Rejection, Timestamp, Verdict},
 };
 use futures::future::join_all;
 
@@ -11,21 +9,21 @@ use crate::support::{NOW, TestStore, batch, offline, on_both_engines, online, re
 
 on_both_engines! {
     a_result_is_stored_once_however_often_it_is_sent,
-    a_batch_sent_again_after_the_clock_was_set_right_is_the_same_batch,
-    what_is_rejected_is_named_and_not_stored,
-    the_rest_of_a_batch_is_taken,
-    a_peer_of_another_region_is_refused,
-    what_another_hub_changes_about_peers_counts_at_once,
-    new_five_minutes_begin_for_some_peers_and_go_on_for_others,
+    a_batch_sent_again_after_the_clock_was_corrected_is_a_duplicate,
+    rejected_results_are_listed_and_not_stored,
+    valid_results_of_a_batch_are_stored_beside_rejected_ones,
+    results_for_a_peer_of_another_region_are_rejected,
+    changes_of_peers_at_another_hub_apply_at_once,
+    buckets_start_for_some_peers_and_continue_for_others,
     batches_that_arrive_together_are_all_stored,
     two_hubs_that_get_the_same_batch_store_it_once,
     two_hubs_count_every_result_of_the_same_peers,
     results_survive_a_restart,
     a_late_result_counts_but_replaces_nothing_newer,
     unknown_results_count_neither_for_nor_against,
-    text_that_an_engine_cannot_store_does_not_make_the_batch_fail,
-    a_closed_store_refuses_and_loses_nothing,
-    an_empty_batch_is_a_sign_of_life,
+    text_that_an_engine_cannot_store_does_not_fail_the_batch,
+    a_closed_store_refuses_batches_and_loses_none,
+    an_empty_batch_shows_that_the_probe_runs,
 }
 
 async fn total_records(store: &Store, peer: PeerId, now: Timestamp) -> u64 {
@@ -51,7 +49,7 @@ async fn a_result_is_stored_once_however_often_it_is_sent(hub: TestStore) {
     assert_eq!(node.ring.iter().map(|slot| slot.checks).sum::<u32>(), 3);
 }
 
-async fn a_batch_sent_again_after_the_clock_was_set_right_is_the_same_batch(hub: TestStore) {
+async fn a_batch_sent_again_after_the_clock_was_corrected_is_a_duplicate(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let wrong_clock = NOW - seconds(2 * 24 * 3600);
@@ -64,7 +62,7 @@ async fn a_batch_sent_again_after_the_clock_was_set_right_is_the_same_batch(hub:
     assert_eq!(total_records(&hub, peer, NOW).await, 1);
 }
 
-async fn what_is_rejected_is_named_and_not_stored(hub: TestStore) {
+async fn rejected_results_are_listed_and_not_stored(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let results = vec![
@@ -84,7 +82,7 @@ async fn what_is_rejected_is_named_and_not_stored(hub: TestStore) {
     assert_eq!(total_records(&hub, peer, NOW).await, 0);
 }
 
-async fn the_rest_of_a_batch_is_taken(hub: TestStore) {
+async fn valid_results_of_a_batch_are_stored_beside_rejected_ones(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let results = vec![online(peer, NOW), online(PeerId(999), NOW), online(peer, NOW - seconds(5))];
@@ -93,7 +91,7 @@ async fn the_rest_of_a_batch_is_taken(hub: TestStore) {
     assert_eq!(receipt.rejected, [Rejected { index: 1, reason: Rejection::UnknownPeer }]);
 }
 
-async fn a_peer_of_another_region_is_refused(hub: TestStore) {
+async fn results_for_a_peer_of_another_region_are_rejected(hub: TestStore) {
     let mut of_asia = spec("tcp://192.0.2.1:11010");
     of_asia.regions = [region("asia"), region("us")].into();
     let peer = hub.add_peer(&of_asia, NOW).await.unwrap();
@@ -104,7 +102,7 @@ async fn a_peer_of_another_region_is_refused(hub: TestStore) {
     assert_eq!(hub.report(&asia, vec![online(peer, NOW)], NOW).await, accepted(1));
 }
 
-async fn what_another_hub_changes_about_peers_counts_at_once(hub: TestStore) {
+async fn changes_of_peers_at_another_hub_apply_at_once(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     let other = hub.second_hub().await.unwrap();
     assert_eq!(hub.report(&probe, vec![], NOW).await, Receipt::default());
@@ -121,7 +119,7 @@ async fn what_another_hub_changes_about_peers_counts_at_once(hub: TestStore) {
     assert_eq!(report(peer).await, refused(Rejection::UnknownPeer));
 }
 
-async fn new_five_minutes_begin_for_some_peers_and_go_on_for_others(hub: TestStore) {
+async fn buckets_start_for_some_peers_and_continue_for_others(hub: TestStore) {
     let peers = [hub.add("tcp://192.0.2.1:1").await, hub.add("tcp://192.0.2.2:1").await];
     let new = hub.add("tcp://192.0.2.3:1").await;
     let probe = hub.probe("p1", "eu").await;
@@ -174,7 +172,7 @@ async fn two_hubs_count_every_result_of_the_same_peers(hub: TestStore) {
     let other = hub.second_hub().await.unwrap();
     let deliveries = (0..40).map(|nth| {
         let (store, probe) = if nth % 2 == 0 { (&hub.store, &probes[0]) } else { (&other, &probes[1]) };
-        // Each in another order, so that locks taken as they come would be taken in a circle.
+        // Each in another order: locks taken in the order of the results would deadlock.
         let mut results: Vec<_> = peers.iter().map(|peer| online(*peer, NOW)).collect();
         results.rotate_left(nth % 20);
         store.ingest(batch(probe, results, NOW))
@@ -222,10 +220,10 @@ async fn unknown_results_count_neither_for_nor_against(hub: TestStore) {
     let node = hub.node(peer, NOW).await.unwrap();
     assert_eq!((node.verdict, node.ring[0].checks), (Verdict::Unknown, 0));
     assert_eq!(hub.node_stats(peer, seconds(3600), NOW).await.unwrap().checks.total_checks, 0);
-    assert_eq!(total_records(&hub, peer, NOW).await, 1, "but it is kept");
+    assert_eq!(total_records(&hub, peer, NOW).await, 1, "but the raw result is kept");
 }
 
-async fn text_that_an_engine_cannot_store_does_not_make_the_batch_fail(hub: TestStore) {
+async fn text_that_an_engine_cannot_store_does_not_fail_the_batch(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let mut odd = offline(peer, NOW);
@@ -236,7 +234,7 @@ async fn text_that_an_engine_cannot_store_does_not_make_the_batch_fail(hub: Test
     assert_eq!(records.items[0].message.as_deref(), Some("ab"));
 }
 
-async fn a_closed_store_refuses_and_loses_nothing(hub: TestStore) {
+async fn a_closed_store_refuses_batches_and_loses_none(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let deliveries =
@@ -249,7 +247,7 @@ async fn a_closed_store_refuses_and_loses_nothing(hub: TestStore) {
     assert_eq!(total_records(&again, peer, NOW).await, stored as u64);
 }
 
-async fn an_empty_batch_is_a_sign_of_life(hub: TestStore) {
+async fn an_empty_batch_shows_that_the_probe_runs(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     let later = NOW + seconds(1000);
     assert_eq!(hub.report(&probe, vec![], later).await, Receipt::default());

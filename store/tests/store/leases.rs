@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use easytier_uptime_store::model::{Claim, PeerId, PeerSpec};
+use easytier_uptime_store::domain::{Claim, PeerId, PeerSpec};
 use futures::future::join_all;
 
 use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, spec, unknown};
@@ -8,13 +8,13 @@ use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, s
 on_both_engines! {
     sixteen_callers_never_get_the_same_peer,
     a_result_releases_its_lease,
-    a_lease_that_ran_out_makes_the_peer_due_and_a_late_result_is_taken,
-    a_late_result_leaves_the_lease_of_a_successor_alone,
+    an_expired_lease_makes_the_peer_due_and_a_late_result_is_stored,
+    a_late_result_does_not_end_the_lease_of_another_probe,
     the_least_recently_checked_come_first,
-    each_region_has_leases_of_its_own,
-    changes_of_the_list_reach_the_next_claim,
-    what_other_probes_of_the_region_checked_is_not_due,
-    an_unknown_result_is_a_check_too,
+    each_region_has_its_own_leases,
+    the_next_claim_sees_changes_of_the_list,
+    peers_that_another_probe_of_the_region_checked_are_not_due,
+    an_unknown_result_counts_as_a_check,
 }
 
 const CLAIM: Claim = Claim { interval: seconds(60), lease: seconds(60), count: 100 };
@@ -46,7 +46,7 @@ async fn sixteen_callers_never_get_the_same_peer(hub: TestStore) {
         }
     });
     let all: Vec<PeerId> = join_all(callers).await.concat();
-    assert_eq!(all.len(), peers.len(), "nobody got a peer twice");
+    assert_eq!(all.len(), peers.len(), "no peer was leased twice");
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), peers.into_iter().collect());
 }
 
@@ -63,7 +63,7 @@ async fn a_result_releases_its_lease(hub: TestStore) {
     assert_eq!(again.peers.iter().map(|peer| peer.id).collect::<Vec<_>>(), [peers[0]]);
 }
 
-async fn a_lease_that_ran_out_makes_the_peer_due_and_a_late_result_is_taken(hub: TestStore) {
+async fn an_expired_lease_makes_the_peer_due_and_a_late_result_is_stored(hub: TestStore) {
     let peers = add(&hub, 1).await;
     let probe = hub.probe("p1", "eu").await;
     hub.claim_peers(&probe, &CLAIM, NOW).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_lease_that_ran_out_makes_the_peer_due_and_a_late_result_is_taken(hub:
     assert_eq!(late.accepted, 1);
 }
 
-async fn a_late_result_leaves_the_lease_of_a_successor_alone(hub: TestStore) {
+async fn a_late_result_does_not_end_the_lease_of_another_probe(hub: TestStore) {
     let peers = add(&hub, 1).await;
     let (first, second) = (hub.probe("p1", "eu").await, hub.probe("p2", "eu").await);
     hub.claim_peers(&first, &CLAIM, NOW).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_late_result_leaves_the_lease_of_a_successor_alone(hub: TestStore) {
     assert_eq!(hub.claim_peers(&second, &long, taken_over).await.unwrap().peers.len(), 1);
     hub.report(&first, vec![online(peers[0], NOW + seconds(1))], taken_over + seconds(1)).await;
     let later = taken_over + seconds(200);
-    assert_eq!(hub.claim_peers(&first, &CLAIM, later).await.unwrap().peers, [], "the second still has it");
+    assert_eq!(hub.claim_peers(&first, &CLAIM, later).await.unwrap().peers, [], "the second lease lasts");
     hub.report(&second, vec![online(peers[0], taken_over + seconds(2))], later).await;
     assert_eq!(hub.claim_peers(&first, &CLAIM, later).await.unwrap().peers.len(), 1);
 }
@@ -101,7 +101,7 @@ async fn the_least_recently_checked_come_first(hub: TestStore) {
     assert_eq!(batch.more_due, 1);
 }
 
-async fn each_region_has_leases_of_its_own(hub: TestStore) {
+async fn each_region_has_its_own_leases(hub: TestStore) {
     let everywhere = add(&hub, 1).await[0];
     let mut of_asia = spec("tcp://198.51.100.1:11010");
     of_asia.regions = [region("asia")].into();
@@ -115,7 +115,7 @@ async fn each_region_has_leases_of_its_own(hub: TestStore) {
     assert_eq!(in_asia.peers[1].network_secret, Some("s3cret".into()));
 }
 
-async fn changes_of_the_list_reach_the_next_claim(hub: TestStore) {
+async fn the_next_claim_sees_changes_of_the_list(hub: TestStore) {
     let peers = add(&hub, 2).await;
     let probe = hub.probe("p1", "eu").await;
     let due = |at: u64| {
@@ -136,7 +136,7 @@ async fn changes_of_the_list_reach_the_next_claim(hub: TestStore) {
     assert_eq!(due(300).await, [peers[0]].into());
 }
 
-async fn what_other_probes_of_the_region_checked_is_not_due(hub: TestStore) {
+async fn peers_that_another_probe_of_the_region_checked_are_not_due(hub: TestStore) {
     let peers = add(&hub, 2).await;
     let (daemon, function) = (hub.probe("p1", "eu").await, hub.probe("p2", "eu").await);
     hub.report(&daemon, vec![online(peers[0], NOW)], NOW).await;
@@ -144,7 +144,7 @@ async fn what_other_probes_of_the_region_checked_is_not_due(hub: TestStore) {
     assert_eq!(batch.peers.iter().map(|peer| peer.id).collect::<Vec<_>>(), [peers[1]]);
 }
 
-async fn an_unknown_result_is_a_check_too(hub: TestStore) {
+async fn an_unknown_result_counts_as_a_check(hub: TestStore) {
     let peers = add(&hub, 1).await;
     let probe = hub.probe("p1", "eu").await;
     hub.claim_peers(&probe, &CLAIM, NOW).await.unwrap();

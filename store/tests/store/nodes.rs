@@ -1,8 +1,5 @@
 use easytier_probe::Scheme;
-use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{NodeFilter, PageRequest, PeerId},
-};
+use easytier_uptime_store::domain::{NodeFilter, PageRequest, PeerId, Verdict};
 
 use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds, spec};
 

@@ -1,20 +1,19 @@
 use easytier_uptime_store::{
-    crypto::HubKey,
-    model::{PageRequest, RecordFilter},
-    store::{Location, Store, StoreError, StoreOptions},
+    HubKey, Location, Store, StoreError, StoreOptions,
+    domain::{PageRequest, RecordFilter},
 };
 
 use crate::support::{Engine, NOW, TestStore, on_both_engines, online, spec};
 
 on_both_engines! {
-    hubs_that_start_at_once_all_open_an_empty_database,
+    hubs_that_start_at_the_same_time_all_open_an_empty_database,
     another_key_does_not_open_the_database,
-    the_database_answers_until_it_is_closed,
-    settings_are_kept,
-    a_backup_is_a_whole_database,
+    the_database_responds_until_it_is_closed,
+    a_secret_is_stored_under_its_name_until_it_is_replaced,
+    a_backup_is_a_complete_database,
 }
 
-async fn hubs_that_start_at_once_all_open_an_empty_database(hub: TestStore) {
+async fn hubs_that_start_at_the_same_time_all_open_an_empty_database(hub: TestStore) {
     let location = match hub.engine() {
         Engine::Sqlite => Location::Sqlite(hub.folder.path().join("another.db")),
         Engine::Postgres => Location::Postgres(crate::support::postgres::fresh_database().await.into()),
@@ -33,20 +32,20 @@ async fn another_key_does_not_open_the_database(hub: TestStore) {
     hub.second_hub().await.unwrap();
 }
 
-async fn the_database_answers_until_it_is_closed(hub: TestStore) {
+async fn the_database_responds_until_it_is_closed(hub: TestStore) {
     hub.ping().await.unwrap();
     hub.close().await;
     assert!(hub.ping().await.is_err());
 }
 
-async fn settings_are_kept(hub: TestStore) {
-    assert_eq!(hub.setting("colour").await.unwrap(), None);
-    hub.put_setting("colour", "green").await.unwrap();
-    hub.put_setting("colour", "blue").await.unwrap();
-    assert_eq!(hub.second_hub().await.unwrap().setting("colour").await.unwrap().as_deref(), Some("blue"));
+async fn a_secret_is_stored_under_its_name_until_it_is_replaced(hub: TestStore) {
+    assert_eq!(hub.secret("colour").await.unwrap(), None);
+    hub.put_secret("colour", &"green".into()).await.unwrap();
+    hub.put_secret("colour", &"blue".into()).await.unwrap();
+    assert_eq!(hub.second_hub().await.unwrap().secret("colour").await.unwrap(), Some("blue".into()));
 }
 
-async fn a_backup_is_a_whole_database(hub: TestStore) {
+async fn a_backup_is_a_complete_database(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;

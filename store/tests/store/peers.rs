@@ -1,23 +1,23 @@
 use easytier_probe::CheckMode;
 use easytier_uptime_store::{
-    model::{Contacts, Imported, PageRequest, PeerFilter, PeerId, PeerScope, PeerSpec},
-    store::{Conflict, Location, StoreError},
+    Conflict, Location, StoreError,
+    domain::{Contacts, ImportCounts, PageRequest, PeerFilter, PeerId, PeerOrder, PeerScope, PeerSpec},
 };
 
 use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, spec};
 
 on_both_engines! {
-    a_peer_comes_back_as_it_was_added,
-    an_edit_changes_what_it_names,
+    a_peer_is_read_as_it_was_added,
+    an_edit_changes_only_the_edited_fields,
     a_submission_waits_for_approval,
     the_same_address_and_network_is_listed_once,
-    an_import_adds_what_is_not_there,
-    a_deleted_peer_is_gone_and_its_id_with_it,
-    probes_page_through_everything_once,
-    a_region_gets_its_own_peers_and_those_for_all,
-    secrets_are_for_node_tokens_only,
-    secrets_are_sealed_in_the_database,
-    every_change_of_the_list_is_a_new_config_version,
+    an_import_adds_only_new_peers,
+    a_deleted_peer_is_gone_and_its_id_is_not_used_again,
+    the_pages_of_the_list_for_probes_have_each_peer_once,
+    a_region_gets_its_own_peers_and_those_of_all_regions,
+    only_node_tokens_get_secrets,
+    secrets_are_encrypted_in_the_database,
+    every_change_of_the_list_increases_the_config_version,
     the_operators_list_is_filtered_and_paged,
 }
 
@@ -38,7 +38,7 @@ fn full() -> PeerSpec {
     }
 }
 
-async fn a_peer_comes_back_as_it_was_added(hub: TestStore) {
+async fn a_peer_is_read_as_it_was_added(hub: TestStore) {
     let id = hub.add_peer(&full(), NOW).await.unwrap();
     let record = hub.peer(id).await.unwrap();
     assert_eq!(record.spec, full());
@@ -46,7 +46,7 @@ async fn a_peer_comes_back_as_it_was_added(hub: TestStore) {
     assert!(matches!(hub.peer(PeerId(id.0 + 1)).await, Err(StoreError::NotFound(_))));
 }
 
-async fn an_edit_changes_what_it_names(hub: TestStore) {
+async fn an_edit_changes_only_the_edited_fields(hub: TestStore) {
     let id = hub.add_peer(&full(), NOW).await.unwrap();
     let later = NOW + seconds(5);
     let edit = |spec: &mut PeerSpec| {
@@ -86,7 +86,7 @@ async fn the_same_address_and_network_is_listed_once(hub: TestStore) {
     let clash = hub.edit_peer(other, |spec| spec.network_name = None, NOW).await;
     assert!(matches!(clash, Err(StoreError::Conflict(Conflict::PeerListed))));
     assert_eq!(hub.peer(other).await.unwrap().spec, of_another_network);
-    // The same peer added by many at once.
+    // Many callers add the same peer at the same time.
     let new = spec("tcp://192.0.2.9:11010");
     let second = hub.second_hub().await.unwrap();
     let (one, two) = tokio::join!(hub.add_peer(&new, NOW), second.add_peer(&new, NOW));
@@ -94,14 +94,14 @@ async fn the_same_address_and_network_is_listed_once(hub: TestStore) {
     assert!(id < other);
 }
 
-async fn an_import_adds_what_is_not_there(hub: TestStore) {
+async fn an_import_adds_only_new_peers(hub: TestStore) {
     hub.add("tcp://192.0.2.1:11010").await;
     let specs = [spec("tcp://192.0.2.1:11010"), spec("tcp://192.0.2.2:11010"), spec("tcp://192.0.2.2:11010")];
-    assert_eq!(hub.import_peers(&specs, NOW).await.unwrap(), Imported { added: 1, known: 2 });
+    assert_eq!(hub.import_peers(&specs, NOW).await.unwrap(), ImportCounts { added: 1, known: 2 });
     assert_eq!(hub.export_peers().await.unwrap().len(), 2);
 }
 
-async fn a_deleted_peer_is_gone_and_its_id_with_it(hub: TestStore) {
+async fn a_deleted_peer_is_gone_and_its_id_is_not_used_again(hub: TestStore) {
     let id = hub.add_peer(&full(), NOW).await.unwrap();
     let mut everywhere = spec("tcp://192.0.2.1:11010");
     everywhere.tags = full().tags;
@@ -114,7 +114,7 @@ async fn a_deleted_peer_is_gone_and_its_id_with_it(hub: TestStore) {
     assert!(hub.add_peer(&everywhere, NOW).await.unwrap() > id);
 }
 
-async fn probes_page_through_everything_once(hub: TestStore) {
+async fn the_pages_of_the_list_for_probes_have_each_peer_once(hub: TestStore) {
     let specs: Vec<_> = (0..25).map(|nth| spec(&format!("tcp://192.0.2.{nth}:11010"))).collect();
     hub.import_peers(&specs, NOW).await.unwrap();
     let everything = PeerScope { region: None, with_secrets: false };
@@ -130,10 +130,10 @@ async fn probes_page_through_everything_once(hub: TestStore) {
     }
     assert_eq!(seen, specs.into_iter().map(|spec| spec.url).collect::<Vec<_>>());
     let exactly = hub.probe_peers(&everything, None, 25).await.unwrap();
-    assert_eq!(exactly.next_cursor, None, "a page that ends with the last peer has no next one");
+    assert_eq!(exactly.next_cursor, None, "the page that ends with the last peer is the last page");
 }
 
-async fn a_region_gets_its_own_peers_and_those_for_all(hub: TestStore) {
+async fn a_region_gets_its_own_peers_and_those_of_all_regions(hub: TestStore) {
     let everywhere = hub.add("tcp://192.0.2.1:11010").await;
     let elsewhere = hub.add_peer(&full(), NOW).await.unwrap();
     let ids = |name: Option<&str>| {
@@ -151,7 +151,7 @@ async fn a_region_gets_its_own_peers_and_those_for_all(hub: TestStore) {
     assert_eq!(ids(Some("mars")).await, [everywhere]);
 }
 
-async fn secrets_are_for_node_tokens_only(hub: TestStore) {
+async fn only_node_tokens_get_secrets(hub: TestStore) {
     let mut private = spec("tcp://192.0.2.1:11010");
     private.network_secret = Some("s3cret".into());
     hub.add_peer(&private, NOW).await.unwrap();
@@ -161,7 +161,7 @@ async fn secrets_are_for_node_tokens_only(hub: TestStore) {
     }
 }
 
-async fn secrets_are_sealed_in_the_database(hub: TestStore) {
+async fn secrets_are_encrypted_in_the_database(hub: TestStore) {
     let mut private = spec("tcp://192.0.2.1:11010");
     private.network_secret = Some("s3cret".into());
     hub.add_peer(&private, NOW).await.unwrap();
@@ -179,7 +179,7 @@ async fn secrets_are_sealed_in_the_database(hub: TestStore) {
     assert!(stored.len() > 12 + 16 && !stored.windows(6).any(|window| window == b"s3cret"));
 }
 
-async fn every_change_of_the_list_is_a_new_config_version(hub: TestStore) {
+async fn every_change_of_the_list_increases_the_config_version(hub: TestStore) {
     let mut last = hub.config_version().await.unwrap();
     let mut changed = async |what: &str| {
         let version = hub.config_version().await.unwrap();
@@ -202,7 +202,7 @@ async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
     let listed = hub.add_peer(&full(), NOW).await.unwrap();
     let pending = hub.submit_peer(&spec("tcp://192.0.2.1:11010"), NOW).await.unwrap();
     let ids = |approved, search: Option<&str>, page| {
-        let filter = PeerFilter { approved, search: search.map(str::to_owned), oldest_first: false };
+        let filter = PeerFilter { approved, search: search.map(str::to_owned), order: PeerOrder::NewestFirst };
         let hub = &hub;
         async move {
             let found = hub.peers(&filter, PageRequest { page, per_page: 1 }).await.unwrap();

@@ -1,19 +1,18 @@
 use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{EventKind, Grain, PeerId, Presence, Registration, StatusReport},
-    store::{Conflict, StoreError},
+    Conflict, StoreError,
+    domain::{EventKind, Grain, PeerId, Presence, Registration, StatusReport, Verdict},
 };
 
 use crate::support::{NOW, TestStore, batch, offline, on_both_engines, online, region, seconds};
 
 on_both_engines! {
     presence_follows_heartbeats,
-    a_probe_that_only_reports_is_measured_by_its_interval,
-    a_probe_that_unregistered_is_offline_until_it_is_heard_again,
-    a_report_is_kept_as_it_was_sent,
-    a_probe_that_never_said_anything_is_not_listed,
-    a_probe_that_is_gone_is_removed_and_what_it_saw_stays,
-    a_probe_that_is_there_is_not_removed,
+    the_presence_of_a_probe_that_only_reports_depends_on_its_interval,
+    a_probe_that_unregistered_is_offline_until_its_next_request,
+    a_report_is_read_as_it_was_sent,
+    a_probe_without_any_request_is_not_listed,
+    an_offline_probe_is_removed_and_its_results_stay,
+    a_running_probe_is_not_removed,
 }
 
 async fn presence(hub: &TestStore, after: u64) -> Presence {
@@ -27,12 +26,12 @@ async fn presence_follows_heartbeats(hub: TestStore) {
     assert_eq!(presence(&hub, 91).await, Presence::Offline);
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW + seconds(91)).await;
-    assert_eq!(presence(&hub, 91).await, Presence::Online, "results are a sign of life");
+    assert_eq!(presence(&hub, 91).await, Presence::Online, "results count as requests");
     hub.report_status(&probe, &StatusReport::default(), NOW + seconds(200)).await.unwrap();
     assert_eq!(presence(&hub, 260).await, Presence::Online);
 }
 
-async fn a_probe_that_only_reports_is_measured_by_its_interval(hub: TestStore) {
+async fn the_presence_of_a_probe_that_only_reports_depends_on_its_interval(hub: TestStore) {
     let probe = hub.local_probe("ci", &region("eu"), NOW).await.unwrap();
     let report = StatusReport { check_interval: Some(seconds(3600)), ..StatusReport::default() };
     hub.report_status(&probe, &report, NOW).await.unwrap();
@@ -41,7 +40,7 @@ async fn a_probe_that_only_reports_is_measured_by_its_interval(hub: TestStore) {
     assert_eq!(presence(&hub, 10_801).await, Presence::Offline);
 }
 
-async fn a_probe_that_unregistered_is_offline_until_it_is_heard_again(hub: TestStore) {
+async fn a_probe_that_unregistered_is_offline_until_its_next_request(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     hub.unregister_probe(&probe, NOW).await.unwrap();
     assert_eq!(presence(&hub, 0).await, Presence::Offline);
@@ -49,7 +48,7 @@ async fn a_probe_that_unregistered_is_offline_until_it_is_heard_again(hub: TestS
     assert_eq!(presence(&hub, 1).await, Presence::Online);
 }
 
-async fn a_report_is_kept_as_it_was_sent(hub: TestStore) {
+async fn a_report_is_read_as_it_was_sent(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     let metadata = serde_json::json!({ "total_monitored_nodes": 10, "odd": "a\u{0}b" });
     let report = StatusReport {
@@ -69,12 +68,12 @@ async fn a_report_is_kept_as_it_was_sent(hub: TestStore) {
     assert_eq!((kept.counters, kept.config_version), (Some(serde_json::json!({ "spool": 3 })), Some(7)));
 }
 
-async fn a_probe_that_never_said_anything_is_not_listed(hub: TestStore) {
+async fn a_probe_without_any_request_is_not_listed(hub: TestStore) {
     hub.create_node_token("p1", None, &region("eu"), NOW).await.unwrap();
     assert_eq!(hub.probes(NOW).await.unwrap(), []);
 }
 
-/// All that was counted of a peer until `after` seconds.
+/// Everything that was counted of a peer until `after` seconds.
 async fn counted(hub: &TestStore, peer: PeerId, after: u64) -> String {
     let now = NOW + seconds(after);
     let mut counted = vec![format!("{:?}", hub.node(peer, now).await.unwrap().ring)];
@@ -85,12 +84,12 @@ async fn counted(hub: &TestStore, peer: PeerId, after: u64) -> String {
     counted.join("\n")
 }
 
-async fn a_probe_that_is_gone_is_removed_and_what_it_saw_stays(hub: TestStore) {
+async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let registration = Registration::default();
     let (gone, token) = hub.enroll_probe(None, "pod 1", &region("eu"), &registration, NOW).await.unwrap();
     let other = hub.probe("p2", "us").await;
-    // Over before the newest five minutes, within them, and of another probe in the same.
+    // Before the newest bucket, in it, and in it by another probe.
     let results = [0, 310, 320].map(|after| online(peer, NOW + seconds(after)));
     hub.report(&gone, results.into(), NOW + seconds(320)).await;
     hub.report(&other, vec![offline(peer, NOW + seconds(330))], NOW + seconds(330)).await;
@@ -107,9 +106,9 @@ async fn a_probe_that_is_gone_is_removed_and_what_it_saw_stays(hub: TestStore) {
     let regions = hub.node_regions(peer, late).await.unwrap();
     assert_eq!(regions.iter().map(|report| report.region.as_str()).collect::<Vec<_>>(), ["us"]);
     hub.review(late).await.unwrap();
-    assert_eq!(hub.node(peer, late).await.unwrap().verdict, Verdict::Down, "what it said counts no longer");
+    assert_eq!(hub.node(peer, late).await.unwrap().verdict, Verdict::Down, "its evidence does not count any more");
     let events = hub.events(Some((EventKind::Probe, gone.probe.0)), None, 10, true).await.unwrap();
-    assert_eq!(events.len(), 1, "it came");
+    assert_eq!(events.len(), 1, "only the event that it came online");
 
     let on_its_way = hub.ingest(batch(&gone, vec![online(peer, late)], late)).await;
     assert!(matches!(on_its_way, Err(StoreError::Overtaken)), "{on_its_way:?}");
@@ -119,7 +118,7 @@ async fn a_probe_that_is_gone_is_removed_and_what_it_saw_stays(hub: TestStore) {
     hub.report(&again, vec![online(peer, late)], late).await;
 }
 
-async fn a_probe_that_is_there_is_not_removed(hub: TestStore) {
+async fn a_running_probe_is_not_removed(hub: TestStore) {
     hub.probe("p1", "eu").await;
     for after in [0, 90] {
         let refused = hub.remove_probe("p1", NOW + seconds(after)).await;

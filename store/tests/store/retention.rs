@@ -1,16 +1,15 @@
 use easytier_uptime_store::{
-    model::{Grain, PageRequest, PeerId, RecordFilter},
-    store::{Store, Swept},
-    time::{DAY, Timestamp},
+    Store, Swept,
+    domain::{DAY, Grain, PageRequest, PeerId, RecordFilter, Timestamp},
 };
 
 use crate::support::{Engine, NOW, TestStore, batch, id_at, on_both_engines, online, seconds};
 
 on_both_engines! {
-    what_is_over_goes_and_what_is_not_stays,
-    a_sweep_takes_a_little_at_a_time,
-    results_of_a_wrong_clock_are_kept_as_long_as_others,
-    days_that_come_have_a_place,
+    expired_rows_are_deleted_and_others_stay,
+    a_sweep_deletes_in_chunks,
+    results_with_a_wrong_clock_are_kept_as_long_as_others,
+    the_next_days_have_partitions,
 }
 
 async fn records(store: &Store, peer: PeerId, now: Timestamp) -> u64 {
@@ -29,7 +28,7 @@ async fn sweep_all(hub: &TestStore, now: Timestamp) -> Swept {
     }
 }
 
-async fn what_is_over_goes_and_what_is_not_stays(hub: TestStore) {
+async fn expired_rows_are_deleted_and_others_stay(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW), online(peer, NOW + seconds(3600))], NOW + seconds(3600)).await;
@@ -44,14 +43,18 @@ async fn what_is_over_goes_and_what_is_not_stays(hub: TestStore) {
     let much_later = NOW + 100 * DAY;
     let swept = sweep_all(&hub, much_later).await;
     assert!(if hub.engine() == Engine::Postgres { swept.days > 0 } else { swept.rows >= 3 }, "{swept:?}");
-    assert_eq!(hub.node_series(peer, Grain::Day, NOW - DAY, much_later).await.unwrap().len(), 2, "days stay for ever");
+    assert_eq!(
+        hub.node_series(peer, Grain::Day, NOW - DAY, much_later).await.unwrap().len(),
+        2,
+        "rollups of a day are kept for ever"
+    );
     let longest = hub.node_stats(peer, 365 * DAY, much_later).await.unwrap();
     assert_eq!(longest.checks.total_checks, 3);
     assert_eq!(hub.events(None, None, 10, true).await.unwrap(), []);
     assert_eq!(hub.sweep(much_later).await.unwrap(), Swept::default());
 }
 
-async fn a_sweep_takes_a_little_at_a_time(hub: TestStore) {
+async fn a_sweep_deletes_in_chunks(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     let results = (0..4500).map(|nth| online(peer, NOW - seconds(nth * 30))).collect();
@@ -65,7 +68,7 @@ async fn a_sweep_takes_a_little_at_a_time(hub: TestStore) {
     assert_eq!(hub.sweep(later).await.unwrap(), Swept::default());
 }
 
-async fn results_of_a_wrong_clock_are_kept_as_long_as_others(hub: TestStore) {
+async fn results_with_a_wrong_clock_are_kept_as_long_as_others(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
     for wrong in [NOW + 400 * DAY, NOW - 400 * DAY] {
@@ -85,10 +88,10 @@ async fn results_of_a_wrong_clock_are_kept_as_long_as_others(hub: TestStore) {
     assert_eq!(hub.ingest(again).await.unwrap().accepted, 1);
 }
 
-async fn days_that_come_have_a_place(hub: TestStore) {
+async fn the_next_days_have_partitions(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.probe("p1", "eu").await;
-    // So far ahead there is no day yet; when it is made, it takes over what is there.
+    // No partition exists so far ahead. When it is created, it takes over these results.
     let mut early = online(peer, NOW);
     early.id = id_at(NOW + 10 * DAY);
     hub.report(&probe, vec![early.clone()], NOW).await;

@@ -1,4 +1,4 @@
-//! Stores to test with, on either engine.
+//! Test stores on both engines.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -8,33 +8,31 @@ use std::{sync::Arc, time::Duration};
 
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
 use easytier_uptime_store::{
-    crypto::HubKey,
-    model::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region},
-    store::{Location, Store, StoreError, StoreOptions},
-    time::Timestamp,
+    HubKey, Location, Store, StoreError, StoreOptions,
+    domain::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region, Timestamp},
 };
 use uuid::Uuid;
 
-/// When tests begin: 2027-01-15T08:00:00Z, the start of an hour and so of every smaller bucket.
+/// The time at which tests begin: 2027-01-15T08:00:00Z, the start of an hour and so of every smaller bucket.
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 pub const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Which engine a test runs on.
+/// The engine that a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
     Postgres,
 }
 
-/// A store on a database of its own.
+/// A store with its own database.
 #[derive(Clone)]
 pub struct TestStore {
     pub store: Store,
     pub options: StoreOptions,
-    /// Holds a SQLite file.
+    /// The folder of the SQLite file.
     pub folder: Arc<tempfile::TempDir>,
 }
 
@@ -65,24 +63,24 @@ impl TestStore {
         }
     }
 
-    /// Another hub on the same database.
+    /// A second hub on the same database.
     pub async fn second_hub(&self) -> Result<Store, StoreError> {
         Store::open(self.options.clone(), NOW).await
     }
 
-    /// An operator's peer.
+    /// Adds a peer of the operator.
     pub async fn add(&self, url: &str) -> PeerId {
         self.add_peer(&spec(url), NOW).await.unwrap()
     }
 
-    /// A probe in a region, known to the registry.
+    /// A probe that is online in a region.
     pub async fn probe(&self, server_id: &str, region: &str) -> ProbeIdentity {
         let probe = self.local_probe(server_id, &region.parse().unwrap(), NOW).await.unwrap();
         self.heartbeat(&probe, None, NOW).await.unwrap();
         probe
     }
 
-    /// Delivers results that arrive at `now`.
+    /// Ingests results that arrive at `now`.
     pub async fn report(&self, from: &ProbeIdentity, results: Vec<CheckResult>, now: Timestamp) -> Receipt {
         self.ingest(batch(from, results, now)).await.unwrap()
     }
@@ -107,7 +105,7 @@ pub fn id_at(at: Timestamp) -> Uuid {
     Uuid::new_v7(uuid::Timestamp::from_unix(context, seconds as u64, nanos as u32))
 }
 
-/// A good result of 12 ms, of one check.
+/// A result for one check that succeeded, with 12 ms.
 pub fn online(peer: PeerId, at: Timestamp) -> CheckResult {
     CheckResult {
         id: id_at(at),
@@ -130,7 +128,7 @@ pub fn online(peer: PeerId, at: Timestamp) -> CheckResult {
     }
 }
 
-/// A bad result, of one check.
+/// A result for one check that failed.
 pub fn offline(peer: PeerId, at: Timestamp) -> CheckResult {
     CheckResult {
         status: Status::Offline,
@@ -147,7 +145,7 @@ pub fn offline(peer: PeerId, at: Timestamp) -> CheckResult {
     }
 }
 
-/// A result that says nothing about the peer.
+/// A result that is no evidence about the peer.
 pub fn unknown(peer: PeerId, at: Timestamp) -> CheckResult {
     CheckResult { status: Status::Unknown, error: Some(FailureCode::MissedWindow), ..offline(peer, at) }
 }

@@ -1,9 +1,8 @@
 //! A private PostgreSQL cluster for this test process.
 //!
-//! It is made with `initdb` in a fresh folder, listens on a free port of the loopback, and belongs to an ordinary user
-//! (`nobody` when the tests run as root, which PostgreSQL refuses). A shell keeps it: it waits for the end of a pipe
-//! that this process holds, then stops the server and removes the folder. So the cluster is gone whatever way the
-//! process ends, kill -9 included.
+//! It is created with `initdb` in a new folder and listens on a free loopback port. PostgreSQL refuses to run as root; then
+//! it runs as `nobody`. A shell stops the server and removes the folder when a pipe that this process holds is closed, so
+//! nothing is left even after `kill -9`.
 
 use std::{
     env, fs,
@@ -34,26 +33,26 @@ cat >/dev/null
 cd / && rm -rf "$folder"
 "#;
 
-/// Whether what is committed reaches the disk: set before the first database where durability is measured or tested.
+/// Whether commits reach the disk. Set it before the first database, where durability is measured or tested.
 pub static DURABLE: AtomicBool = AtomicBool::new(false);
 
 struct Cluster {
     port: u16,
-    /// Holds the pipe whose end stops the server.
+    /// Holds the pipe that stops the server when it is closed.
     _keeper: Child,
 }
 
-/// The URL of a database of its own, empty.
+/// The URL of a new, empty database.
 pub async fn fresh_database() -> String {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let port = CLUSTER.get_or_init(start).port;
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let url = |database: &str| format!("postgres://probe@127.0.0.1:{port}/{database}?sslmode=disable");
-    let mut connection = PgConnection::connect(&url("postgres")).await.expect("the cluster answers");
-    // From template0, which nobody is ever connected to: several tests make databases at the same time.
+    let mut connection = PgConnection::connect(&url("postgres")).await.expect("the cluster responds");
+    // From template0, to which nothing ever connects: several tests create databases at the same time.
     let create = format!("CREATE DATABASE {name} TEMPLATE template0");
-    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.expect("a database can be made");
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.expect("a database can be created");
     connection.close().await.expect("the connection closes");
     url(&name)
 }
@@ -62,15 +61,15 @@ fn start() -> Cluster {
     let bin = find_bin().unwrap_or_else(|| {
         panic!("no PostgreSQL: neither initdb on PATH nor /usr/lib/postgresql/*/bin. Run tools/setup to install it.")
     });
-    let mut said = String::new();
-    // A port that was free may be taken a moment later.
+    let mut output = String::new();
+    // A port that was free may be in use a moment later.
     for _ in 0..5 {
         match try_start(&bin) {
             Ok(cluster) => return cluster,
-            Err(message) => said = message,
+            Err(message) => output = message,
         }
     }
-    panic!("PostgreSQL in {} does not start: {said}", bin.display());
+    panic!("PostgreSQL in {} does not start: {output}", bin.display());
 }
 
 fn try_start(bin: &Path) -> Result<Cluster, String> {
@@ -94,14 +93,14 @@ fn try_start(bin: &Path) -> Result<Cluster, String> {
         .arg(if DURABLE.load(Ordering::Relaxed) { "on" } else { "off" })
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // A Ctrl-C is for the tests; the pipe tells the keeper.
+        // Ctrl-C must not reach the keeper: the pipe stops it.
         .process_group(0)
         .spawn()
         .map_err(|error| format!("sh (as nobody, by setpriv): {error}"))?;
-    let mut said = String::new();
+    let mut output = String::new();
     let stdout = keeper.stdout.take().expect("stdout is piped");
-    BufReader::new(stdout).read_line(&mut said).map_err(|error| error.to_string())?;
-    match said.trim() {
+    BufReader::new(stdout).read_line(&mut output).map_err(|error| error.to_string())?;
+    match output.trim() {
         "ready" => Ok(Cluster { port, _keeper: keeper }),
         other => Err(other.to_owned()),
     }

@@ -1,0 +1,84 @@
+use std::collections::BTreeMap;
+
+use easytier_uptime_store::{
+    Store, StoreOptions,
+    domain::{DAY, Intervals, LiveSetting, LiveSettings, PageRequest, Policy, RecordFilter, Retention, Verdict},
+};
+
+use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds};
+
+on_both_engines! {
+    changes_of_live_settings_apply_at_every_hub_and_after_a_restart,
+    a_configured_setting_cannot_be_changed_by_the_operator,
+    policy_and_retention_follow_the_live_settings,
+}
+
+fn other() -> LiveSettings {
+    LiveSettings {
+        policy: Policy { confirmations: 5, ..Policy::default() },
+        retention: Retention { results: 3 * DAY, ..Retention::default() },
+        intervals: None,
+    }
+}
+
+async fn changes_of_live_settings_apply_at_every_hub_and_after_a_restart(hub: TestStore) {
+    let second = hub.second_hub().await.unwrap();
+    let mut changes = second.watch_live_settings();
+    assert_eq!((hub.live_settings(), second.live_settings()), (LiveSettings::default(), LiveSettings::default()));
+
+    hub.change_live_settings(&other(), NOW).await.unwrap();
+    assert_eq!(hub.live_settings(), other());
+    second.reload_live_settings().await.unwrap();
+    assert_eq!(second.live_settings(), other());
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    second.reload_live_settings().await.unwrap();
+    assert!(!changes.has_changed().unwrap(), "nothing changed");
+    assert_eq!(hub.second_hub().await.unwrap().live_settings(), other());
+
+    // A hub with a built-in probe has intervals too.
+    let intervals = Some(Intervals { check: seconds(5), report: seconds(30) });
+    let third = Store::open(StoreOptions { intervals, ..hub.options.clone() }, NOW).await.unwrap();
+    assert_eq!(third.live_settings(), LiveSettings { intervals, ..other() });
+    let faster = Some(Intervals { check: seconds(1), report: seconds(30) });
+    third.change_live_settings(&LiveSettings { intervals: faster, ..LiveSettings::default() }, NOW).await.unwrap();
+    assert_eq!(third.live_settings(), LiveSettings { intervals: faster, ..LiveSettings::default() });
+    hub.reload_live_settings().await.unwrap();
+    assert_eq!(hub.live_settings(), LiveSettings::default());
+}
+
+async fn a_configured_setting_cannot_be_changed_by_the_operator(hub: TestStore) {
+    hub.change_live_settings(&other(), NOW).await.unwrap();
+    let fixed = BTreeMap::from([(LiveSetting::FlapDamping, "FLAP_DAMPING (environment)".to_owned())]);
+    let policy = Policy { confirmations: 3, ..Policy::default() };
+    let second = Store::open(StoreOptions { policy, fixed, ..hub.options.clone() }, NOW).await.unwrap();
+    assert_eq!(second.fixed_by(LiveSetting::FlapDamping), Some("FLAP_DAMPING (environment)"));
+    assert_eq!(second.fixed_by(LiveSetting::ResultRetention), None);
+    assert_eq!(second.live_settings(), LiveSettings { policy, ..other() });
+    let wanted = LiveSettings { policy: Policy { confirmations: 9, ..policy }, ..LiveSettings::default() };
+    second.change_live_settings(&wanted, NOW).await.unwrap();
+    assert_eq!(second.live_settings(), LiveSettings { policy, ..LiveSettings::default() });
+    hub.reload_live_settings().await.unwrap();
+    assert_eq!(hub.live_settings().policy, other().policy, "the change at the first hub is not touched");
+}
+
+async fn policy_and_retention_follow_the_live_settings(hub: TestStore) {
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let probe = hub.probe("p1", "eu").await;
+    hub.report(&probe, vec![online(peer, NOW)], NOW).await;
+    let undamped = Policy { confirmations: 1, ..Policy::default() };
+    hub.change_live_settings(&LiveSettings { policy: undamped, ..LiveSettings::default() }, NOW).await.unwrap();
+    let at = NOW + seconds(10);
+    hub.report(&probe, vec![offline(peer, at)], at).await;
+    assert_eq!(hub.node(peer, at).await.unwrap().verdict, Verdict::Down);
+
+    let later = NOW + 4 * DAY;
+    let kept = async || {
+        while hub.sweep(later).await.unwrap().more {}
+        hub.health_records(peer, &RecordFilter::default(), PageRequest::default(), later).await.unwrap().total
+    };
+    assert_eq!(kept().await, 2);
+    let shorter = Retention { results: 2 * DAY, ..Retention::default() };
+    hub.change_live_settings(&LiveSettings { retention: shorter, ..LiveSettings::default() }, NOW).await.unwrap();
+    assert_eq!(kept().await, 0);
+}
