@@ -2,19 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses that peers may lie at when no person at this machine named them.
+/// Which addresses checks may connect to, for peers that no person at this machine named. Public ones are always allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressPolicy {
-    /// Private ranges: RFC 1918, carrier-grade NAT (RFC 6598), unique local IPv6 (RFC 4193).
+    /// Allows private ranges: RFC 1918, carrier-grade NAT (RFC 6598), unique local IPv6 (RFC 4193).
     pub allow_private: bool,
-    /// Loopback, link-local and the metadata services of clouds.
+    /// Allows loopback, link-local and the metadata services of clouds.
     pub allow_local: bool,
 }
 
 impl AddressPolicy {
-    /// For what a person typed or wrote into a local file.
+    /// For peers that a person typed or wrote into a local file.
     pub const ANY: Self = Self { allow_private: true, allow_local: true };
-    /// For what strangers submit.
+    /// For peers that strangers submitted.
     pub const PUBLIC_ONLY: Self = Self { allow_private: false, allow_local: false };
 
     /// Whether a check may connect to `address`.
@@ -28,14 +28,16 @@ impl AddressPolicy {
     }
 }
 
-/// What kind of place an address is.
+/// The kind of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressKind {
+    /// A host on the Internet.
     Public,
+    /// A host in a private network, or in a range that is reserved for documentation or assignments.
     Private,
     /// This machine, this link, or a cloud's metadata service.
     Local,
-    /// No single host: unspecified, multicast, broadcast, reserved.
+    /// Not an address of a single host: unspecified, multicast, broadcast, reserved.
     Unusable,
 }
 
@@ -59,7 +61,7 @@ impl AddressKind {
             // Metadata services outside link-local: Alibaba Cloud, Oracle Cloud, Azure.
             [100, 100, 100, 200] | [192, 0, 0, 192] | [168, 63, 129, 16] => Self::Local,
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Self::Private,
-            // IETF assignments, the documentation ranges and benchmarking: nobody's node.
+            // IETF assignments, documentation and benchmarking: no node is there.
             [192, 0, 0, _] | [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18..=19, ..] => {
                 Self::Private
             }
@@ -80,10 +82,10 @@ impl AddressKind {
             | [0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042] => Self::Local,
             // Unique local, the deprecated site-local range, and a network's own NAT64.
             [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] | [0x0064, 0xff9b, 0x0001, ..] => Self::Private,
-            // IETF assignments and documentation: nobody's node.
+            // IETF assignments and documentation: no node is there.
             [0x2001, 0x0000..=0x01ff, ..] | [0x2001, 0x0db8, ..] | [0x3fff, 0x0000..=0x0fff, ..] => Self::Private,
             [0x2000..=0x3fff, ..] => Self::Public,
-            // Unspecified, multicast, and what is reserved until the Internet outgrows 2000::/3.
+            // Unspecified, multicast, and everything outside 2000::/3, which is reserved.
             _ => Self::Unusable,
         }
     }
@@ -93,7 +95,7 @@ impl AddressKind {
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match ip.segments() {
-        // ::1 and :: are IPv6's own; the rest of ::/96 are the deprecated "compatible" addresses.
+        // ::/96 holds the deprecated "compatible" addresses, besides :: and ::1.
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => Some(v4(high, low)),
         [0, 0, 0, 0, 0, 0xffff, high, low] => Some(v4(high, low)),
         [0, 0, 0, 0, 0xffff, 0, high, low] => Some(v4(high, low)),

@@ -20,6 +20,7 @@ pub mod result;
 mod secret;
 mod text;
 mod tls;
+mod transport;
 mod wire;
 
 pub use address::AddressPolicy;
@@ -34,4 +35,5 @@ pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};
 pub use result::{CheckReport, CheckResult, Failure, FailureCode, Latency, Stage, Status};
 pub use secret::Secret;
+pub use transport::Transport;
 pub use wire::EASYTIER_VERSION;

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::text::without_secrets;
+use crate::{text::without_secrets, transport::Transport};
 
 /// The scheme of a peer URL: a transport of EasyTier, or a way to look up the URLs of nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,15 +38,13 @@ pub enum Scheme {
 }
 
 /// Every scheme in the order of the enum, with its spelling and default port.
-///
-/// The default ports are those of the EasyTier client: 11010 plus an offset for each protocol; 80 and 443 for ws and wss.
 const SCHEMES: [(Scheme, &str, Option<u16>); 10] = [
-    (Scheme::Tcp, "tcp", Some(11010)),
-    (Scheme::Udp, "udp", Some(11010)),
-    (Scheme::Ws, "ws", Some(80)),
-    (Scheme::Wss, "wss", Some(443)),
-    (Scheme::Wg, "wg", Some(11011)),
-    (Scheme::Quic, "quic", Some(11012)),
+    (Scheme::Tcp, "tcp", Some(Transport::Tcp.default_port())),
+    (Scheme::Udp, "udp", Some(Transport::Udp.default_port())),
+    (Scheme::Ws, "ws", Some(Transport::Ws.default_port())),
+    (Scheme::Wss, "wss", Some(Transport::Wss.default_port())),
+    (Scheme::Wg, "wg", Some(Transport::Wg.default_port())),
+    (Scheme::Quic, "quic", Some(Transport::Quic.default_port())),
     (Scheme::Http, "http", Some(80)),
     (Scheme::Https, "https", Some(443)),
     (Scheme::Txt, "txt", None),
@@ -71,12 +69,25 @@ impl Scheme {
 
     /// Whether the URL leads to the URLs of nodes instead of naming a node's own address.
     pub fn is_indirect(self) -> bool {
-        matches!(self, Self::Http | Self::Https | Self::Txt | Self::Srv)
+        self.transport().is_none()
+    }
+
+    /// The transport by which a node at such a URL is reached; `None` when the URL yields other peer URLs.
+    pub fn transport(self) -> Option<Transport> {
+        match self {
+            Self::Tcp => Some(Transport::Tcp),
+            Self::Udp => Some(Transport::Udp),
+            Self::Ws => Some(Transport::Ws),
+            Self::Wss => Some(Transport::Wss),
+            Self::Wg => Some(Transport::Wg),
+            Self::Quic => Some(Transport::Quic),
+            Self::Http | Self::Https | Self::Txt | Self::Srv => None,
+        }
     }
 
     /// Whether the transport runs over TCP, where a closed port refuses the connection.
     pub fn is_over_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::Ws | Self::Wss)
+        self.transport().is_some_and(Transport::is_over_tcp)
     }
 
     fn row(self) -> &'static (Scheme, &'static str, Option<u16>) {

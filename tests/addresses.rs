@@ -1,4 +1,4 @@
-//! The address policy: what kind of place an address is, and who may use it.
+//! The address policy: the kind of an address, and whether it is permitted.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -46,13 +46,13 @@ fn loopback_and_link_local_are_local() {
 }
 
 #[test]
-fn metadata_services_are_local_wherever_the_cloud_put_them() {
+fn metadata_services_are_local_in_every_cloud() {
     assert_kind(Local, &["169.254.169.254", "100.100.100.200", "192.0.0.192", "168.63.129.16"]);
     assert_kind(Local, &["fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42"]);
 }
 
 #[test]
-fn what_is_no_single_host_is_unusable() {
+fn addresses_that_are_no_single_host_are_unusable() {
     assert_kind(Unusable, &["0.0.0.0", "0.255.255.255", "224.0.0.1", "239.255.255.255", "240.0.0.1"]);
     assert_kind(Unusable, &["255.255.255.255", "::", "::2", "::ffff", "ff02::1", "100::1", "1fff::1", "4000::1"]);
 }
@@ -67,7 +67,7 @@ fn an_embedded_ipv4_address_decides() {
 }
 
 #[test]
-fn each_setting_opens_its_own_kind_and_nothing_opens_the_unusable() {
+fn each_setting_permits_its_own_kind_and_nothing_permits_the_unusable() {
     let policies = [(false, false), (true, false), (false, true), (true, true)];
     for (allow_private, allow_local) in policies {
         let policy = AddressPolicy { allow_private, allow_local };
@@ -79,7 +79,7 @@ fn each_setting_opens_its_own_kind_and_nothing_opens_the_unusable() {
     }
 }
 
-/// Addresses near the ranges that matter, which uniformly random ones hardly ever hit.
+/// Addresses near the special ranges, which uniformly random ones hardly ever hit.
 fn v4() -> impl Strategy<Value = Ipv4Addr> {
     let first = prop_oneof![
         any::<u8>(),
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn any_permits_all_that_is_usable_and_public_only_no_more_than_any_policy(
+    fn any_permits_all_usable_addresses_and_public_only_no_more_than_any_policy(
         address in address(),
         allow_private: bool,
         allow_local: bool,

@@ -1,4 +1,4 @@
-//! One-shot checks, of real nodes and of what is none.
+//! One-shot checks of real nodes, and of servers that are no nodes.
 
 mod support;
 
@@ -32,10 +32,10 @@ use tokio::{
 
 const TRANSPORTS: [Scheme; 6] = [Scheme::Tcp, Scheme::Udp, Scheme::Ws, Scheme::Wss, Scheme::Wg, Scheme::Quic];
 
-/// A node that lets strangers in, for the tests that do not disturb it.
+/// A node that admits guests, for tests that do not disturb it.
 static SHARED: LazyLock<Node> = LazyLock::new(|| start(NodeOptions::listening_on(&TRANSPORTS)));
 
-/// A node that lets nobody in but its own network.
+/// A node that admits only members of its own network.
 static PRIVATE: LazyLock<Node> = LazyLock::new(|| {
     start(NodeOptions { relay_whitelist: Some(String::new()), ..NodeOptions::listening_on(&TRANSPORTS) })
 });
@@ -44,12 +44,12 @@ fn start(options: NodeOptions) -> Node {
     options.start(env!("CARGO_BIN_EXE_easytier-uptime"))
 }
 
-/// A check that should not take long.
+/// A check that is expected to end long before its deadline.
 async fn check(peer: &Peer) -> CheckReport {
     support::check(peer, LONG).await
 }
 
-/// A check that should end by its deadline.
+/// A check that is expected to use all of its time.
 async fn check_briefly(peer: &Peer) -> CheckReport {
     support::check(peer, SHORT).await
 }
@@ -58,7 +58,7 @@ fn handshake_only(peer: Peer) -> Peer {
     Peer { mode: CheckMode::Handshake, ..peer }
 }
 
-/// The last stage of a good check, and that it tells all there is to tell.
+/// Asserts that the check reached the last stage, and that its report is complete.
 #[track_caller]
 fn assert_whole(report: &CheckReport, hostname: &str) {
     assert_online(report);
@@ -66,7 +66,7 @@ fn assert_whole(report: &CheckReport, hostname: &str) {
     assert_eq!((result.stage, &result.error, &result.message), (Stage::Route, &None, &None), "{report:?}");
     assert_eq!(result.version.as_deref(), Some(easytier_probe::EASYTIER_VERSION));
     assert_eq!(result.hostname.as_deref(), Some(hostname));
-    // Guests are not told of the others.
+    // A node does not tell guests about other networks.
     let guest = hostname.starts_with("PublicServer_");
     assert_eq!(result.network_count.is_none(), guest, "{report:?}");
     assert!(report.is_public_server.is_some(), "{report:?}");
@@ -126,14 +126,14 @@ each!(over [tcp Tcp, wg Wg] a_handshake_check_as_member_ends_with_the_answer_ove
 });
 
 #[tokio::test]
-async fn a_guest_cannot_be_checked_over_wg_which_is_no_fault_of_the_node() {
+async fn a_guest_check_over_wg_is_unknown() {
     let report = check(&SHARED.as_guest(Scheme::Wg)).await;
     assert_failed(&report, FailureCode::UnsupportedProtocol, Stage::Connect, "network name and secret");
     assert_eq!(report.result.status, Status::Unknown);
 }
 
 #[tokio::test]
-async fn only_wss_has_a_certificate_whose_end_is_noted() {
+async fn only_wss_reports_when_the_certificate_expires() {
     let wss = check(&SHARED.as_member(Scheme::Wss)).await;
     let expires = wss.certificate_expires_at.expect("a wss node has a certificate");
     assert!(SystemTime::from(expires) > SystemTime::now(), "{expires}");
@@ -142,7 +142,7 @@ async fn only_wss_has_a_certificate_whose_end_is_noted() {
 }
 
 #[tokio::test]
-async fn a_network_without_a_secret_is_joined_with_the_empty_one() {
+async fn a_network_without_a_secret_is_joined_with_an_empty_one() {
     let node =
         start(NodeOptions { network_secret: String::new(), ..NodeOptions::listening_on(&[Scheme::Tcp, Scheme::Wg]) });
     for scheme in [Scheme::Tcp, Scheme::Wg] {
@@ -153,7 +153,7 @@ async fn a_network_without_a_secret_is_joined_with_the_empty_one() {
 }
 
 #[tokio::test]
-async fn as_many_pings_are_sent_as_asked_for() {
+async fn the_configured_number_of_pings_is_sent() {
     let node = ScriptedNode::start(Script::default()).await;
     let checker = Checker::new(CheckOptions { pings: 7, ..options(LONG) });
     let report = support::check_with(&checker, &guest(node.url().to_string()), LONG).await;
@@ -162,21 +162,21 @@ async fn as_many_pings_are_sent_as_asked_for() {
 }
 
 #[tokio::test]
-async fn the_deadline_of_the_peer_goes_before_the_checkers() {
+async fn the_timeout_of_the_peer_overrides_the_checkers() {
     let silent = fake::silent().await;
     let peer = Peer { timeout: Some(Duration::from_millis(300)), ..guest(silent.url(Scheme::Tcp)) };
     let report = support::check_with(&Checker::new(options(LONG)), &peer, Duration::from_millis(300)).await;
     assert_failed(&report, FailureCode::HandshakeTimeout, Stage::Handshake, "within 0.3 s");
 }
 
-// --- who is let in ---------------------------------------------------------------------------------------------------
+// --- admission -------------------------------------------------------------------------------------------------------
 
 each!(over [tcp Tcp, udp Udp, ws Ws, wss Wss, quic Quic] a_wrong_secret_is_told_apart_over(scheme) {
     let report = check_briefly(&SHARED.as_member_of(scheme, "test-network", "wrong")).await;
     assert_refused(&report, FailureCode::SecretMismatch, "the given name, but another secret");
 });
 
-/// Over wg the keys are made of the secret, so that a wrong one cannot even be told from nobody there.
+/// Over wg the keys are made from the secret, so a wrong secret looks like a port where nobody listens.
 #[tokio::test]
 async fn a_wrong_secret_over_wg_is_silence() {
     let report = check_briefly(&SHARED.as_member_of(Scheme::Wg, "test-network", "wrong")).await;
@@ -193,7 +193,7 @@ async fn a_shared_node_of_another_network_is_a_network_mismatch() {
 #[tokio::test]
 async fn a_private_node_of_another_network_rejects() {
     let report = check(&PRIVATE.as_member_of(Scheme::Tcp, "elsewhere", "test-secret")).await;
-    // The latter when its answer to the guest that looks into it gets out.
+    // The latter when the node's answer to the guest of the diagnosis arrives.
     let codes = [Some(FailureCode::Rejected), Some(FailureCode::NetworkMismatch)];
     assert!(codes.contains(&report.result.error), "{report:?}");
 }
@@ -209,13 +209,13 @@ async fn a_private_node_rejects_guests() {
 #[tokio::test]
 async fn a_private_node_is_silent_to_guests_over_udp() {
     let report = check_briefly(&PRIVATE.as_guest(Scheme::Udp)).await;
-    // The latter when its answer gets out.
+    // The latter when the node's answer arrives.
     let codes = [Some(FailureCode::HandshakeTimeout), Some(FailureCode::PingTimeout)];
     assert!(codes.contains(&report.result.error), "{report:?}");
 }
 
 #[tokio::test]
-async fn a_private_node_lets_members_in() {
+async fn a_private_node_admits_members() {
     for scheme in TRANSPORTS {
         assert_whole(&check(&PRIVATE.as_member(scheme)).await, "test-node");
     }
@@ -224,7 +224,7 @@ async fn a_private_node_lets_members_in() {
 // --- nodes that stop -------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_stopped_node_refuses_the_connection_over_every_transport_that_tells() {
+async fn a_stopped_node_refuses_connections_over_every_transport() {
     let node = start(NodeOptions::listening_on(&TRANSPORTS));
     let peers = TRANSPORTS.map(|scheme| node.as_member(scheme));
     assert_online(&check(&peers[0]).await);
@@ -235,7 +235,7 @@ async fn a_stopped_node_refuses_the_connection_over_every_transport_that_tells()
     }
 }
 
-/// The kernel still accepts TCP connections for a node that hangs.
+/// The kernel still accepts TCP connections for a process that is stopped.
 #[tokio::test]
 async fn a_frozen_node_is_given_up_at_the_deadline_over_every_transport() {
     let node = start(NodeOptions::listening_on(&TRANSPORTS));
@@ -284,22 +284,22 @@ async fn a_node_that_closes_after_a_pong_is_online_with_loss() {
 }
 
 #[tokio::test]
-async fn a_datagram_of_the_opening_that_is_lost_is_sent_again() {
+async fn a_lost_datagram_of_the_handshakes_is_sent_again() {
     for lost in [UdpPacketType::Syn, UdpPacketType::Data] {
         let proxy = proxy::losing(&SHARED.url(Scheme::Udp), lost).await;
         assert_whole(&check(&guest(proxy.url(Scheme::Udp))).await, "PublicServer_test-node");
     }
 }
 
-/// The node behind [`SHARED`], by way of a proxy.
+/// The node [`SHARED`] through a proxy.
 fn through(proxy: &Fake) -> Peer {
     guest(proxy.url(Scheme::Tcp))
 }
 
-// --- ports where no node is ------------------------------------------------------------------------------------------
+// --- ports without a node --------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_closed_port_refuses_over_every_transport_that_tells() {
+async fn a_closed_port_refuses_connections_over_every_transport() {
     let port = ClosedPort::new();
     let peers = [Scheme::Tcp, Scheme::Ws, Scheme::Wss, Scheme::Udp, Scheme::Quic].map(|scheme| guest(port.url(scheme)));
     for (_, report) in all(&peers, SHORT).await {
@@ -308,7 +308,7 @@ async fn a_closed_port_refuses_over_every_transport_that_tells() {
     }
 }
 
-/// The ICMP answer comes at once; no timeout is waited for.
+/// The ICMP answer comes at once, long before any timeout.
 #[tokio::test]
 async fn a_closed_udp_port_is_noticed_at_once() {
     let port = ClosedPort::new();
@@ -361,7 +361,7 @@ async fn garbage_over_udp_is_no_answer() {
     }
 }
 
-/// What sends back every packet agrees with the name, with the digest, and over wg even with the keys.
+/// An echo service sends back the right name and digest, and over wg even uses the right keys.
 #[tokio::test]
 async fn an_echo_is_not_easytier() {
     let over_tcp = Fake::tcp(|mut stream| async move {
@@ -398,12 +398,12 @@ async fn garbage_over_tcp_is_not_easytier() {
         let server = fake::answering(garbage).await;
         for peer in [guest(server.url(Scheme::Tcp)), member(server.url(Scheme::Tcp), "net", "secret")] {
             let report = check(&peer).await;
-            assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "what answers is not EasyTier");
+            assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "the server is not EasyTier");
         }
     }
 }
 
-/// The length before it is that of a packet.
+/// The length in front of it is valid.
 #[tokio::test]
 async fn a_handshake_that_cannot_be_read_is_not_easytier() {
     let mut packet = vec![0; 4 + 16 + 8];
@@ -415,9 +415,9 @@ async fn a_handshake_that_cannot_be_read_is_not_easytier() {
     assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "a handshake that cannot be read");
 }
 
-/// Each byte comes in time; the answer never does.
+/// Single bytes keep arriving, but the answer is never complete.
 #[tokio::test]
-async fn an_answer_that_drips_does_not_outlive_the_deadline() {
+async fn a_slow_answer_does_not_delay_the_end_of_the_check() {
     let server = Fake::tcp(async |mut stream| {
         // A packet of 1,000 bytes is announced.
         let _ = stream.write_all(&1000_u32.to_le_bytes()).await;
@@ -431,10 +431,10 @@ async fn an_answer_that_drips_does_not_outlive_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_web_server_is_not_easytier_whatever_is_spoken_to_it() {
+async fn a_web_server_is_not_easytier_over_any_transport() {
     let bad_request = fake::answering(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
     let report = check(&guest(bad_request.url(Scheme::Tcp))).await;
-    assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "what answers is not EasyTier");
+    assert_failed(&report, FailureCode::NotEasytier, Stage::Handshake, "the server is not EasyTier");
 
     let not_found = fake::answering(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
     let report = check(&guest(not_found.url(Scheme::Ws))).await;
@@ -480,7 +480,7 @@ async fn a_server_that_closes_without_an_answer_rejects() {
     }
 }
 
-// --- QUIC that is not ours -------------------------------------------------------------------------------------------
+// --- other kinds of QUIC ---------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn a_server_that_speaks_only_another_quic_is_unknown() {
@@ -490,7 +490,7 @@ async fn a_server_that_speaks_only_another_quic_is_unknown() {
     assert_eq!(report.result.status, Status::Unknown);
 }
 
-/// As EasyTier 2.5 does: it knows the version, and cannot read what is in it.
+/// As EasyTier 2.6 does: it knows the version, but does not use TLS.
 #[tokio::test]
 async fn a_quic_server_that_is_silent_to_tls_is_unknown() {
     let server = Fake::udp(|datagram| version_negotiation(datagram).filter(|_| datagram[1..5] != [0, 0, 0, 1])).await;
@@ -525,9 +525,9 @@ async fn scripted_guest(script: Script, timeout: Duration) -> CheckReport {
     support::check(&guest(node.url().to_string()), timeout).await
 }
 
-/// What the tests below rest on: a script is followed, and is what decides.
+/// The tests below rely on this: the script alone decides.
 #[tokio::test]
-async fn a_scripted_node_that_says_no_more_than_pong_is_online_without_route_information() {
+async fn a_node_that_only_answers_pings_is_online_without_route_information() {
     let member = scripted_member(Script::default(), LONG).await;
     let guest = scripted_guest(Script { network_name: Some("other"), ..Script::default() }, LONG).await;
     for report in [member, guest] {
@@ -558,9 +558,9 @@ async fn a_newer_node_that_answers_a_wrong_secret_and_then_closes_is_a_secret_mi
     assert_failed(&report, FailureCode::SecretMismatch, Stage::Admit, "the given name, but another secret");
 }
 
-/// As newer nodes do over udp.
+/// Newer nodes do this over udp.
 #[tokio::test]
-async fn a_newer_node_that_answers_a_wrong_secret_and_then_says_nothing_is_a_secret_mismatch() {
+async fn a_newer_node_that_answers_a_wrong_secret_and_then_stays_silent_is_a_secret_mismatch() {
     let script = Script { digest: Some(vec![0; 32]), then: scripted::Then::Silence, ..Script::default() };
     let report = scripted_member(script, SHORT).await;
     assert_failed(&report, FailureCode::SecretMismatch, Stage::Admit, "the given name, but another secret");
@@ -580,7 +580,7 @@ async fn a_newer_node_of_another_network_that_answers_and_then_closes_rejects() 
 }
 
 #[tokio::test]
-async fn a_newer_node_of_another_network_that_lets_guests_in_is_a_network_mismatch_for_members() {
+async fn a_newer_node_of_another_network_that_admits_guests_is_a_network_mismatch_for_members() {
     let script = Script { network_name: Some("other"), digest: Some(vec![0; 32]), ..Script::default() };
     let report = scripted_member(script.clone(), LONG).await;
     assert_failed(&report, FailureCode::NetworkMismatch, Stage::Admit, "in another network");
@@ -595,14 +595,14 @@ async fn a_node_that_never_answers_a_ping_is_offline() {
 }
 
 #[tokio::test]
-async fn a_node_that_talks_without_end_does_not_outlive_the_deadline() {
+async fn a_node_that_sends_packets_for_ever_does_not_delay_the_end_of_the_check() {
     let babbling = Script { network_name: Some("other"), then: scripted::Then::Babble, ..Script::default() };
     let report = scripted_guest(babbling, SHORT).await;
     assert_failed(&report, FailureCode::PingTimeout, Stage::Admit, "no ping came back within 2 s");
 }
 
 #[tokio::test]
-async fn a_single_lost_ping_is_loss_and_no_outage() {
+async fn a_single_lost_ping_is_loss_but_no_outage() {
     let script = Script { then: scripted::Then::PongLater, ..Script::default() };
     let report = scripted_member(script, SHORT).await;
     assert_online(&report);
@@ -610,7 +610,7 @@ async fn a_single_lost_ping_is_loss_and_no_outage() {
 }
 
 #[tokio::test]
-async fn packets_before_the_answer_are_skipped_but_not_without_end() {
+async fn a_limited_number_of_packets_before_the_answer_is_skipped() {
     assert_online(&scripted_guest(Script { pings_before: 10, ..Script::default() }, LONG).await);
 
     let report = scripted_guest(Script { pings_before: 1000, ..Script::default() }, LONG).await;
@@ -619,7 +619,7 @@ async fn packets_before_the_answer_are_skipped_but_not_without_end() {
 
 // --- names and addresses ---------------------------------------------------------------------------------------------
 
-/// A checker whose names are those of `zone`.
+/// A checker that resolves names by the records of `zone`.
 async fn checker_with_zone<'a>(
     options: CheckOptions,
     zone: impl IntoIterator<Item = (&'a str, hickory_resolver::proto::rr::RData)>,
@@ -655,7 +655,7 @@ async fn the_host_header_decides_behind_a_virtual_host() {
     }
 }
 
-/// A web server that passes on what is for `host` to `node`, and knows nothing else.
+/// A web server that forwards requests for `host` to `node`, and refuses all others.
 async fn virtual_host(host: &'static str, node: SocketAddr) -> Fake {
     Fake::tcp(move |mut client| async move {
         let mut head = Vec::new();
@@ -676,7 +676,7 @@ async fn virtual_host(host: &'static str, node: SocketAddr) -> Fake {
 #[tokio::test]
 async fn a_name_with_dead_addresses_is_online_when_one_is_alive() {
     let node = address(&SHARED, Scheme::Tcp);
-    // At the same port of other loopback addresses: one that is silent, and one where nobody is.
+    // At the same port of other loopback addresses: one that is silent, and one where nobody listens.
     let silent = Fake::tcp_at(SocketAddr::new([127, 0, 0, 2].into(), node.port()), fake::listen_only).await;
     let zone = [("node.test", a([127, 0, 0, 2])), ("node.test", a([127, 0, 0, 3])), ("node.test", a(LOOPBACK))];
     let checker = checker_with_zone(options(LONG), zone).await;
@@ -689,7 +689,7 @@ async fn a_name_with_dead_addresses_is_online_when_one_is_alive() {
 }
 
 #[tokio::test]
-async fn a_name_with_dead_addresses_only_tells_the_furthest() {
+async fn a_name_with_only_dead_addresses_reports_the_furthest_attempt() {
     let silent = fake::silent().await;
     let zone = [("node.test", a([127, 0, 0, 3])), ("node.test", a(LOOPBACK)), ("node.test", a([127, 0, 0, 4]))];
     let checker = checker_with_zone(options(SHORT), zone).await;
@@ -721,7 +721,7 @@ async fn peers_by_http_txt_and_srv_lead_to_a_node() {
 }
 
 #[tokio::test]
-async fn what_resolves_to_nothing_is_a_failure_of_its_own_kind() {
+async fn each_way_to_resolve_to_nothing_has_its_own_failure() {
     let empty = fake::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let checker = checker_with_zone(options(LONG), [("empty.test", txt(&["no URL"]))]).await;
     let cases = [
@@ -738,7 +738,7 @@ async fn what_resolves_to_nothing_is_a_failure_of_its_own_kind() {
 }
 
 #[tokio::test]
-async fn a_name_server_that_is_silent_does_not_outlive_the_deadline() {
+async fn a_silent_name_server_does_not_delay_the_end_of_the_check() {
     let silent = Fake::udp(|_| None).await;
     let timeout = Duration::from_secs(1);
     let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[silent.address()]);
@@ -776,7 +776,7 @@ async fn joins_of_one_address_keep_their_distance() {
     const INTERVAL: Duration = Duration::from_millis(400);
     let node = ScriptedNode::start(Script::default()).await;
     let checker = Checker::new(CheckOptions { join_interval: INTERVAL, ..options(LONG) });
-    // Two peers that are the same node, as two of its networks are.
+    // Two peers at the same node, such as two of its networks.
     let peers = [guest(node.url().to_string()), member(node.url().to_string(), "net", "secret")];
 
     for report in join_all([&peers[0], &peers[1], &peers[0]].map(|peer| checker.check(peer))).await {
@@ -785,7 +785,7 @@ async fn joins_of_one_address_keep_their_distance() {
     let arrivals = node.fake.arrivals();
     assert_eq!(arrivals.len(), 3);
     for pair in arrivals.windows(2) {
-        // The node notices a connection a little after it is made, which may be later for the first than the second.
+        // The node accepts a connection a little after it is made; that delay varies.
         assert!(pair[1] - pair[0] > INTERVAL - Duration::from_millis(100), "{:?} apart", pair[1] - pair[0]);
     }
 }
@@ -801,7 +801,7 @@ async fn joins_of_different_addresses_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn a_check_whose_turn_does_not_come_missed_its_window() {
+async fn a_check_that_may_not_join_before_its_deadline_is_a_missed_window() {
     let node = ScriptedNode::start(Script::default()).await;
     let checker = Checker::new(CheckOptions { join_interval: Duration::from_secs(60), ..options(SHORT) });
     let peer = guest(node.url().to_string());
@@ -814,7 +814,7 @@ async fn a_check_whose_turn_does_not_come_missed_its_window() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_costs_the_node_one_more_join_and_a_right_one_none() {
+async fn only_a_wrong_secret_costs_a_second_join() {
     let script = Script { network_name: Some("net"), refused: Some("net"), ..Script::default() };
     let node = ScriptedNode::start(script).await;
     let report = check(&member(node.url().to_string(), "net", "wrong")).await;
@@ -838,7 +838,7 @@ async fn a_node_that_refuses_members_and_is_in_another_network_is_a_network_mism
 
 #[tokio::test]
 async fn a_thousand_peers_of_which_half_are_dead_end_within_their_deadlines() {
-    // On a busy machine a handshake over udp may have to be sent four times.
+    // On a busy machine a handshake over udp may be sent four times.
     const TIMEOUT: Duration = Duration::from_secs(8);
     const CONCURRENCY: usize = 512;
     let nodes: Vec<Node> = (0..4).map(|_| start(NodeOptions::listening_on(&[Scheme::Tcp, Scheme::Udp]))).collect();
@@ -864,18 +864,18 @@ async fn a_thousand_peers_of_which_half_are_dead_end_within_their_deadlines() {
         .buffer_unordered(CONCURRENCY)
         .collect()
         .await;
-    // A quarter of the peers use all of their time, and fewer of them are there than may be under way at once.
+    // A quarter of the peers use all of their time, and all of those can be checked at once.
     assert!(started.elapsed() < 2 * TIMEOUT + Duration::from_secs(2), "{:?}", started.elapsed());
 
     assert_eq!(reports.len(), 1000);
     let (alive, dead): (Vec<_>, Vec<_>) = reports.iter().partition(|report| report.result.peer_id % 2 == 0);
     assert!(dead.iter().all(|report| report.result.status == Status::Offline));
-    // A node of the crate may let one guest in and forget it when hundreds come at once on a busy machine.
+    // A node of the crate may lose an admitted guest when hundreds join at once on a busy machine.
     let missed: Vec<_> = alive.into_iter().filter(|report| report.result.status != Status::Online).collect();
     assert!(missed.len() <= 3, "{missed:#?}");
 }
 
-// --- the networks of strangers ---------------------------------------------------------------------------------------
+// --- the networks of guests ------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn a_node_without_guests_serves_no_networks() {
@@ -893,7 +893,7 @@ async fn five_guests_are_five_networks() {
     networks_are_counted(5).await;
 }
 
-/// The node looks at its guests about every ten seconds, and tells members of them, not the guests themselves.
+/// The node counts its guests about every ten seconds, and tells members the number, but not guests.
 async fn networks_are_counted(guests: u32) {
     let node = start(NodeOptions::listening_on(&[Scheme::Tcp]));
     let checker = Checker::new(options(LONG));
@@ -907,7 +907,7 @@ async fn networks_are_counted(guests: u32) {
     }));
     let mut held_member = checker.hold(node.as_member(Scheme::Tcp));
     let counted = async {
-        // A session that is open meanwhile learns of it too.
+        // An open session learns the number too.
         while held_member.next(Instant::now() + Duration::from_millis(200)).await.result.network_count != Some(guests) {
         }
         while check(&node.as_member(Scheme::Tcp)).await.result.network_count != Some(guests) {
@@ -923,7 +923,7 @@ async fn networks_are_counted(guests: u32) {
     assert!(in_time.await.is_ok(), "the guests were not counted");
 }
 
-// --- what the tests are made of --------------------------------------------------------------------------------------
+// --- helpers ---------------------------------------------------------------------------------------------------------
 
 /// Checks all peers at once, each within `timeout`.
 async fn all(peers: &[Peer], timeout: Duration) -> Vec<(&Peer, CheckReport)> {

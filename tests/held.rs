@@ -27,7 +27,7 @@ const TRANSPORTS: [Scheme; 6] = [Scheme::Tcp, Scheme::Udp, Scheme::Ws, Scheme::W
 /// A due time that no test waits for.
 const FAR: Duration = Duration::from_secs(3600);
 
-/// A node for the tests that do not disturb it.
+/// A node for tests that do not disturb it.
 static SHARED: LazyLock<Node> = LazyLock::new(|| start(NodeOptions::listening_on(&TRANSPORTS)));
 
 fn start(options: NodeOptions) -> Node {
@@ -42,20 +42,20 @@ fn hold_briefly(peer: Peer) -> HeldPeer {
     Checker::new(options(SHORT)).hold(peer)
 }
 
-/// The next check, at once.
+/// The next check, due now.
 async fn check_now(held: &mut HeldPeer) -> CheckReport {
     let report = held.next(Instant::now()).await;
     assert_consistent(held.peer(), &report);
     report
 }
 
-/// The report of a session that ends, which comes long before the next check is due.
+/// The report of a session that ends. It comes long before the next check is due.
 async fn end_of(held: &mut HeldPeer) -> CheckReport {
     timeout(LONG, held.next(Instant::now() + FAR)).await.expect("the end is reported before the next check is due")
 }
 
 #[tokio::test]
-async fn rounds_over_every_transport_know_what_a_single_check_knows() {
+async fn checks_on_an_open_session_report_the_same_as_one_shot_checks() {
     for scheme in TRANSPORTS {
         let mut held = hold(SHARED.as_member(scheme));
         for _round in 0..3 {
@@ -70,7 +70,7 @@ async fn rounds_over_every_transport_know_what_a_single_check_knows() {
 }
 
 #[tokio::test]
-async fn all_rounds_share_one_connection() {
+async fn all_checks_share_one_connection() {
     let proxy = proxy::to(&SHARED.url(Scheme::Tcp)).await;
     let mut held = hold(guest(proxy.url(Scheme::Tcp)));
     let mut ids = Vec::new();
@@ -92,7 +92,7 @@ async fn nothing_is_opened_before_the_first_check_is_due() {
 }
 
 #[tokio::test]
-async fn a_round_waits_until_it_is_due_and_pings_once() {
+async fn a_check_waits_until_it_is_due_and_pings_once() {
     const INTERVAL: Duration = Duration::from_millis(300);
     let node = ScriptedNode::start(Script::default()).await;
     let mut held = hold(guest(node.url().to_string()));
@@ -129,7 +129,7 @@ async fn a_node_that_is_killed_is_reported_before_the_next_check_and_is_online_w
     }
 }
 
-/// Over udp nothing says that a node is gone until it is sent something.
+/// Over udp, nothing shows that a node is gone until something is sent to it.
 #[tokio::test]
 async fn a_udp_node_that_is_killed_is_offline_at_the_next_check_and_online_when_it_is_back() {
     let node = start(NodeOptions::listening_on(&[Scheme::Udp]));
@@ -145,7 +145,7 @@ async fn a_udp_node_that_is_killed_is_offline_at_the_next_check_and_online_when_
 }
 
 #[tokio::test]
-async fn a_node_that_hangs_times_out_and_is_online_when_it_goes_on() {
+async fn a_frozen_node_times_out_and_is_online_when_it_continues() {
     let node = start(NodeOptions::listening_on(&[Scheme::Tcp, Scheme::Udp, Scheme::Wg, Scheme::Quic]));
     let schemes = [Scheme::Tcp, Scheme::Udp, Scheme::Wg, Scheme::Quic];
     let mut peers: Vec<HeldPeer> = schemes.map(|scheme| hold_briefly(node.as_member(scheme))).into();
@@ -156,7 +156,7 @@ async fn a_node_that_hangs_times_out_and_is_online_when_it_goes_on() {
     node.freeze();
     for (scheme, report) in schemes.into_iter().zip(join_all(peers.iter_mut().map(check_now)).await) {
         match scheme {
-            // The node might have forgotten the session: another was tried.
+            // The node might have dropped the session, so another was tried.
             Scheme::Udp | Scheme::Wg => {
                 assert_failed(&report, FailureCode::ConnectTimeout, Stage::Connect, "no answer");
             }
@@ -170,9 +170,9 @@ async fn a_node_that_hangs_times_out_and_is_online_when_it_goes_on() {
     }
 }
 
-/// Over udp and wg a session ends without a word: by a restart, or when too many of the node's own pings were lost.
+/// Over udp and wg a session can end without notice: by a restart, or when too many of the node's own pings were lost.
 #[tokio::test]
-async fn a_node_that_forgot_the_session_is_still_online() {
+async fn a_node_that_dropped_the_session_is_still_online() {
     let node = start(NodeOptions::listening_on(&[Scheme::Udp, Scheme::Wg]));
     let mut peers = [Scheme::Udp, Scheme::Wg].map(|scheme| hold(node.as_member(scheme)));
     for report in join_all(peers.iter_mut().map(check_now)).await {
@@ -184,9 +184,9 @@ async fn a_node_that_forgot_the_session_is_still_online() {
     }
 }
 
-/// A node closes a session on which its own pings go unanswered for eight seconds.
+/// A node closes a session when its own pings get no answer for six seconds.
 #[tokio::test]
-async fn a_session_outlives_the_nodes_patience_because_its_pings_are_answered() {
+async fn a_session_stays_open_because_the_nodes_pings_are_answered() {
     const LONGER: Duration = Duration::from_secs(12);
     let (served, neglected) = (proxy::to(&SHARED.url(Scheme::Tcp)).await, proxy::to(&SHARED.url(Scheme::Tcp)).await);
     let mut held = hold(guest(served.url(Scheme::Tcp)));
@@ -197,12 +197,12 @@ async fn a_session_outlives_the_nodes_patience_because_its_pings_are_answered() 
     let report = held.next(Instant::now() + LONGER).await;
     assert_online(&report);
     assert_eq!(served.arrived(), 1);
-    // What shows that the node would have closed: nobody served this one meanwhile.
+    // For comparison: nobody served this session, and the node closed it.
     assert_eq!(check_now(&mut left_alone).await.result.error, Some(FailureCode::Closed));
 }
 
 #[tokio::test]
-async fn giving_up_waiting_for_a_check_keeps_the_session() {
+async fn cancelling_the_wait_for_a_check_keeps_the_session() {
     let proxy = proxy::to(&SHARED.url(Scheme::Tcp)).await;
     let mut held = hold(guest(proxy.url(Scheme::Tcp)));
     assert_online(&check_now(&mut held).await);
@@ -253,8 +253,8 @@ async fn dropping_a_held_peer_closes_its_session() {
 }
 
 #[tokio::test]
-async fn a_session_that_stalls_is_given_up_and_made_anew() {
-    // One pong more than the first check takes.
+async fn a_session_that_stalls_is_closed_and_opened_again() {
+    // One pong more than the first check needs.
     let proxy = proxy::until(&SHARED.url(Scheme::Tcp), PacketType::Pong, 4, Then::Stall).await;
     let mut held = hold_briefly(guest(proxy.url(Scheme::Tcp)));
     assert_online(&check_now(&mut held).await);
@@ -266,8 +266,8 @@ async fn a_session_that_stalls_is_given_up_and_made_anew() {
 }
 
 #[tokio::test]
-async fn a_single_lost_ping_costs_a_round_nothing_but_time() {
-    // The first check's second ping is answered, and its third.
+async fn a_single_lost_ping_only_delays_a_check() {
+    // The second and third ping of the first check are answered.
     let node = ScriptedNode::start(Script { then: scripted::Then::PongLater, ..Script::default() }).await;
     let mut held = hold_briefly(guest(node.url().to_string()));
     let first = check_now(&mut held).await;
@@ -280,7 +280,7 @@ async fn a_single_lost_ping_costs_a_round_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_peer_that_was_never_online_is_tried_anew_at_every_check() {
+async fn a_peer_that_was_never_online_is_tried_again_at_every_check() {
     let port = ClosedPort::new();
     let mut held = hold_briefly(guest(port.url(Scheme::Tcp)));
     for _round in 0..3 {
@@ -295,9 +295,9 @@ async fn a_peer_that_was_never_online_is_tried_anew_at_every_check() {
     }
 }
 
-/// A second session that finds out why is opened when it is news, not at every check.
+/// The second session, which finds out the reason, is opened once, and not at every check.
 #[tokio::test]
-async fn a_wrong_secret_is_looked_into_once_and_told_at_every_check() {
+async fn a_wrong_secret_is_diagnosed_once_and_reported_by_every_check() {
     let script = Script { network_name: Some("net"), refused: Some("net"), ..Script::default() };
     let node = ScriptedNode::start(script).await;
     let mut held = hold(member(node.url().to_string(), "net", "wrong"));
@@ -309,7 +309,7 @@ async fn a_wrong_secret_is_looked_into_once_and_told_at_every_check() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_over_udp_is_told_at_every_check() {
+async fn a_wrong_secret_over_udp_is_reported_by_every_check() {
     let mut held = hold_briefly(SHARED.as_member_of(Scheme::Udp, "test-network", "wrong"));
     for _round in 0..3 {
         let report = check_now(&mut held).await;
@@ -318,7 +318,7 @@ async fn a_wrong_secret_over_udp_is_told_at_every_check() {
 }
 
 #[tokio::test]
-async fn a_node_that_comes_up_with_another_secret_is_looked_into() {
+async fn a_node_that_restarts_with_another_secret_is_diagnosed() {
     let node = start(NodeOptions::listening_on(&[Scheme::Tcp]));
     let mut held = hold_briefly(node.as_member(Scheme::Tcp));
     let options = node.stop();
@@ -338,5 +338,5 @@ async fn garbage_on_an_open_session_ends_it() {
     let proxy = proxy::until(&SHARED.url(Scheme::Tcp), PacketType::Pong, 3, Then::Garbage).await;
     let mut held = hold(guest(proxy.url(Scheme::Tcp)));
     assert_online(&check_now(&mut held).await);
-    assert_failed(&end_of(&mut held).await, FailureCode::NotEasytier, Stage::Ping, "on the open session came");
+    assert_failed(&end_of(&mut held).await, FailureCode::NotEasytier, Stage::Ping, "on the open session the node sent");
 }

@@ -1,4 +1,4 @@
-//! From a peer's URL to its targets, against a name server and web servers of the test's own.
+//! From a peer's URL to its targets, with a name server and web servers of the tests.
 
 #[path = "support/dns.rs"]
 mod dns;
@@ -12,7 +12,7 @@ use std::{
 
 use dns::{a, aaaa, name_server, srv, txt};
 use easytier_probe::{
-    AddressPolicy, Failure, FailureCode, Origin, PeerUrl, Resolver, Scheme, Target,
+    AddressPolicy, Failure, FailureCode, Origin, PeerUrl, Resolver, Scheme, Target, Transport,
     resolve::{MAX_TARGETS, MAX_YIELDED_URLS},
 };
 use hickory_resolver::proto::rr::RData;
@@ -100,12 +100,12 @@ async fn a_target_keeps_the_url_with_its_name() {
     let url: PeerUrl = "ws://node.test:8080/path?x=1".parse().unwrap();
 
     let targets = resolver.resolve(&url, Origin::Remote).await.unwrap();
-    assert_eq!(targets, [Target { url, address: "1.1.1.1:8080".parse().unwrap() }]);
+    assert_eq!(targets, [Target { url, transport: Transport::Ws, address: "1.1.1.1:8080".parse().unwrap() }]);
 }
 
-/// The answer is cut off over UDP, so this also shows that it is then asked for over TCP.
+/// The answer is truncated over UDP, so this also shows that the query is repeated over TCP.
 #[tokio::test]
-async fn a_name_with_very_many_addresses_gives_a_bounded_number_of_both_families() {
+async fn a_name_with_many_addresses_gives_a_limited_number_of_both_families() {
     let v4 = (0..60).map(|n| ("many.test", a([1, 1, 1, n])));
     let v6 = (0..60).map(|n| ("many.test", aaaa(&format!("2a00::{n}"))));
     let resolver = resolver(AddressPolicy::PUBLIC_ONLY, v4.chain(v6)).await;
@@ -116,7 +116,7 @@ async fn a_name_with_very_many_addresses_gives_a_bounded_number_of_both_families
 }
 
 #[tokio::test]
-async fn a_name_without_addresses_fails_with_what_the_dns_said() {
+async fn a_name_without_addresses_fails_with_the_answer_of_the_dns() {
     let zone = [("text.test", txt(&["tcp://1.1.1.1"])), ("broken.test", a([1, 1, 1, 1]))];
     let resolver = resolver(AddressPolicy::ANY, zone).await;
     let failures = [
@@ -132,7 +132,7 @@ async fn a_name_without_addresses_fails_with_what_the_dns_said() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_name_server_fails_every_kind_of_url_within_the_deadline_of_a_check() {
-    // Bound and never read, so that queries are lost and not refused.
+    // Bound but never read, so that queries get no answer and are not refused.
     let dead = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[dead.local_addr().unwrap()]);
 
@@ -154,8 +154,8 @@ async fn without_any_name_server_the_failure_says_so() {
 }
 
 #[tokio::test]
-async fn a_name_server_that_cannot_be_asked_is_no_word_about_the_name() {
-    // No socket may send there without asking for it.
+async fn an_unreachable_name_server_says_nothing_about_the_name() {
+    // No socket may send to a broadcast address by default.
     let broadcast = "255.255.255.255:53".parse().unwrap();
     let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[broadcast]);
     let failure = refused(&resolver, "tcp://node.test", Origin::Local).await;
@@ -170,11 +170,11 @@ async fn a_name_of_a_private_address_is_refused_from_remote_and_allowed_from_loc
 
     let failure = refused(&resolver, "tcp://home.test:1", Origin::Remote).await;
     assert_eq!(failure.code, FailureCode::ForbiddenAddress);
-    assert!(failure.message.starts_with("home.test lies at 192.168.1.5, a private address"), "{failure}");
+    assert!(failure.message.starts_with("home.test has the address 192.168.1.5, a private address"), "{failure}");
 }
 
 #[tokio::test]
-async fn a_strangers_peer_lies_at_public_addresses_whatever_the_policy() {
+async fn a_strangers_peer_is_checked_at_public_addresses_whatever_the_policy() {
     let zone = [
         ("home.test", a([192, 168, 1, 5])),
         ("open.test", a([1, 1, 1, 1])),
@@ -191,7 +191,7 @@ async fn a_strangers_peer_lies_at_public_addresses_whatever_the_policy() {
 }
 
 #[tokio::test]
-async fn of_mixed_addresses_only_the_permitted_are_kept() {
+async fn only_permitted_addresses_are_kept() {
     let zone = [
         ("mixed.test", a([127, 0, 0, 1])),
         ("mixed.test", a([10, 0, 0, 1])),
@@ -210,7 +210,7 @@ async fn of_mixed_addresses_only_the_permitted_are_kept() {
 // --- txt -------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_txt_record_gives_its_urls_whatever_strings_it_is_cut_into() {
+async fn a_txt_record_gives_its_urls_however_it_is_split_into_strings() {
     let zone = [
         ("list.test", txt(&["tcp://1.1.1.1:1 udp://1.1", ".1.1:2  garbage wss://node.test/x?y=1"])),
         ("list.test", txt(&["v=spf1 include:mail.test -all"])),
@@ -225,7 +225,7 @@ async fn a_txt_record_gives_its_urls_whatever_strings_it_is_cut_into() {
 }
 
 #[tokio::test]
-async fn a_txt_record_of_nothing_usable_says_what_is_wrong() {
+async fn a_txt_record_without_node_urls_fails_with_the_reason() {
     let zone = [
         ("spf.test", txt(&["v=spf1 -all"])),
         ("chain.test", txt(&["txt://other.test"])),
@@ -297,10 +297,10 @@ async fn srv_records_that_offer_no_service_are_skipped() {
     }
 }
 
-// --- what all of them yield ------------------------------------------------------------------------------------------
+// --- yielded URLs ----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn what_is_yielded_is_under_the_policy_even_when_a_person_named_the_source() {
+async fn the_policy_applies_to_yielded_urls_even_when_a_person_named_the_source() {
     let web = web_server(list("tcp://127.0.0.1:1")).await;
     let zone = [
         ("list.test", txt(&["tcp://127.0.0.1:1"])),
@@ -318,7 +318,7 @@ async fn what_is_yielded_is_under_the_policy_even_when_a_person_named_the_source
 }
 
 #[tokio::test]
-async fn yielded_urls_without_a_target_do_not_spoil_the_others() {
+async fn yielded_urls_without_a_target_do_not_affect_the_others() {
     let zone = [("list.test", txt(&["tcp://nowhere.test tcp://127.0.0.1:1 http://1.1.1.1 tcp://1.1.1.1:1"]))];
     let resolver = resolver(AddressPolicy::PUBLIC_ONLY, zone).await;
 
@@ -326,7 +326,7 @@ async fn yielded_urls_without_a_target_do_not_spoil_the_others() {
 }
 
 #[tokio::test]
-async fn when_no_yielded_url_has_a_target_the_first_failure_is_told() {
+async fn when_no_yielded_url_has_a_target_the_first_failure_is_reported() {
     let zone = [("list.test", txt(&["tcp://nowhere.test tcp://127.0.0.1:1"]))];
     let resolver = resolver(AddressPolicy::PUBLIC_ONLY, zone).await;
 
@@ -335,7 +335,7 @@ async fn when_no_yielded_url_has_a_target_the_first_failure_is_told() {
 }
 
 #[tokio::test]
-async fn every_yielded_url_keeps_a_target_when_one_has_very_many() {
+async fn every_yielded_url_keeps_a_target_when_one_has_many() {
     let many = (0..60).map(|n| ("many.test", a([1, 1, 1, n])));
     let list = [("list.test", txt(&["tcp://many.test tcp://2.2.2.2"]))];
     let resolver = resolver(AddressPolicy::PUBLIC_ONLY, many.chain(list)).await;
@@ -346,7 +346,7 @@ async fn every_yielded_url_keeps_a_target_when_one_has_very_many() {
 }
 
 #[tokio::test]
-async fn no_more_than_a_bounded_number_of_yielded_urls_is_looked_up() {
+async fn a_limited_number_of_yielded_urls_is_looked_up() {
     let unknown: String = (0..MAX_YIELDED_URLS).map(|n| format!("tcp://n{n}.nowhere.test ")).collect();
     let zone = [
         ("long.test", txt(&[&unknown[..200], &unknown[200..], "tcp://1.1.1.1:1"])),
@@ -417,7 +417,7 @@ async fn a_list_is_tried_in_random_order() {
     for _ in 0..20 {
         orders.insert(resolved(&resolver, &web.url("/"), Origin::Local).await);
     }
-    // Twenty times the same of 40,320 orders does not happen.
+    // The same of 40,320 orders does not come twenty times.
     assert!(orders.len() > 1);
 }
 
@@ -458,12 +458,12 @@ async fn an_endless_body_is_cut_off() {
 
     let failure = refused(&no_dns(AddressPolicy::PUBLIC_ONLY), &url, Origin::Local).await;
     assert!(failure.message.ends_with("is longer than 64 KiB"), "{failure}");
-    // The server's loop ends when the client has hung up.
+    // The server's loop ends when the client closes the connection.
     server.await.unwrap();
 }
 
 #[tokio::test]
-async fn an_answer_that_names_no_node_says_what_came_instead() {
+async fn an_answer_without_node_urls_fails_with_the_reason() {
     let answers: [(&[u8], &str); 8] = [
         (b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\n\r\noops", "answered 500 Internal Server Error"),
         (b"HTTP/1.1 404 Not Found\r\ncontent-length: 15\r\n\r\ntcp://1.1.1.1:1", "answered 404 Not Found"),
@@ -486,7 +486,7 @@ async fn an_answer_that_names_no_node_says_what_came_instead() {
 }
 
 #[tokio::test]
-async fn a_web_server_that_refuses_the_connection_is_told_from_a_silent_one() {
+async fn a_refused_connection_differs_from_a_silent_web_server() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
 
     let failure = refused(&no_dns(AddressPolicy::ANY), &format!("http://{gone}/?token=hunter2"), Origin::Local).await;
@@ -496,7 +496,7 @@ async fn a_web_server_that_refuses_the_connection_is_told_from_a_silent_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_web_server_is_given_up_after_its_time() {
+async fn a_silent_web_server_times_out() {
     let silent = Closed::bind();
     let start = Instant::now();
 
@@ -507,14 +507,14 @@ async fn a_silent_web_server_is_given_up_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_web_server_whose_name_is_unknown_is_a_failure_of_the_dns() {
+async fn a_web_server_with_an_unknown_name_is_a_dns_failure() {
     let resolver = resolver(AddressPolicy::ANY, []).await;
     let failure = refused(&resolver, "http://nowhere.test/", Origin::Local).await;
     assert_eq!((failure.code, failure.message.as_str()), (FailureCode::DnsFailed, "nowhere.test: no such name"));
 }
 
 #[tokio::test]
-async fn a_web_server_is_asked_once_by_its_name_and_path_as_an_easytier_client_asks() {
+async fn a_web_server_gets_one_request_like_that_of_an_easytier_client() {
     let web = web_server(list("tcp://1.1.1.1:1")).await;
     let resolver = resolver(AddressPolicy::PUBLIC_ONLY, [("web.test", a([127, 0, 0, 1]))]).await;
     let port = web.address.port();
@@ -528,7 +528,7 @@ async fn a_web_server_is_asked_once_by_its_name_and_path_as_an_easytier_client_a
     assert!(request.contains(&format!("user-agent: easytier/{}", easytier_probe::EASYTIER_VERSION)), "{request}");
 }
 
-/// By address the URL is refused before the request, by name when the client asks for the addresses.
+/// A URL with an address is refused before the request, one with a name when the client resolves it.
 #[tokio::test]
 async fn a_remote_url_never_connects_to_a_web_server_at_a_forbidden_address() {
     let web = Closed::bind();
@@ -545,7 +545,7 @@ async fn a_remote_url_never_connects_to_a_web_server_at_a_forbidden_address() {
     assert!(!web.was_connected_to());
 }
 
-/// What the test above rests on: the same listener notices a connection when there is one.
+/// The test above relies on this: the listener notices a connection when there is one.
 #[tokio::test(start_paused = true)]
 async fn a_remote_url_connects_to_a_web_server_at_a_permitted_address() {
     let web = Closed::bind();
@@ -607,7 +607,7 @@ async fn a_message_stays_short_whatever_strangers_write_into_it() {
     let locations = [format!("http://x.test/{}", "y".repeat(4000)), format!("http://{name}")];
     let resolver = resolver(AddressPolicy::PUBLIC_ONLY, []).await;
 
-    // `refused` looks at the length.
+    // `refused` asserts the length.
     for scheme in Scheme::all() {
         refused(&resolver, &format!("{scheme}://{name}"), Origin::Remote).await;
     }
@@ -617,7 +617,7 @@ async fn a_message_stays_short_whatever_strangers_write_into_it() {
     }
 }
 
-// --- what the tests are made of --------------------------------------------------------------------------------------
+// --- helpers ---------------------------------------------------------------------------------------------------------
 
 /// The targets of `url`, each as `scheme address:port`.
 #[track_caller]
@@ -629,7 +629,7 @@ fn resolved<'a>(resolver: &'a Resolver, url: &str, origin: Origin) -> impl Futur
     }
 }
 
-/// The failure to resolve `url`, in words that fit a result.
+/// The failure to resolve `url`, whose message must fit into a result.
 async fn refused(resolver: &Resolver, url: &str, origin: Origin) -> Failure {
     let url: PeerUrl = url.parse().unwrap();
     let resolving = tokio::time::timeout(Duration::from_secs(30), resolver.resolve(&url, origin));
@@ -639,17 +639,17 @@ async fn refused(resolver: &Resolver, url: &str, origin: Origin) -> Failure {
     failure
 }
 
-/// For what needs no DNS.
+/// A resolver without name servers.
 fn no_dns(policy: AddressPolicy) -> Resolver {
     Resolver::with_name_servers(policy, &[])
 }
 
-/// A resolver that asks a name server of these records.
+/// A resolver with a name server that has these records.
 async fn resolver<'a>(policy: AddressPolicy, zone: impl IntoIterator<Item = (&'a str, RData)>) -> Resolver {
     Resolver::with_name_servers(policy, &[name_server(zone).await])
 }
 
-/// A web server that gives every request the same answer, and keeps the requests.
+/// A web server that gives every request the same answer, and records the requests.
 struct WebServer {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -674,7 +674,7 @@ async fn web_server(answer: Vec<u8>) -> WebServer {
         while let Ok((mut stream, _)) = listener.accept().await {
             let request = read_request(&mut stream).await;
             kept.lock().unwrap().push(request);
-            // The client may hang up before the end of what it has no use for.
+            // The client may close the connection before the end.
             let _ = stream.write_all(&answer).await;
         }
     });
@@ -695,12 +695,12 @@ fn list(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// A listener that answers nobody, and knows whether somebody came.
+/// A listener that never answers, and notices connections.
 struct Closed(std::net::TcpListener);
 
 impl Closed {
     fn bind() -> Self {
-        // Of both families, so that no spelling of the loopback address goes unnoticed.
+        // Of both families, so that it notices every spelling of the loopback address.
         let listener = std::net::TcpListener::bind("[::]:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         Self(listener)

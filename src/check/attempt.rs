@@ -1,206 +1,209 @@
-//! One attempt at one address: dial, handshake, admission, pings, route information.
+//! One attempt at one address: connect, handshake, admission, pings, route information.
 
 use std::{net::SocketAddr, time::Duration};
 
-use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    diagnosis::{self, NoAnswer, Silence},
-    dial::{DialError, Dialer, LinkError},
+    diagnosis::{self, CachedDiagnosis, HandshakeFailure},
+    dial::{Dialed, LinkError},
     identity::Identity,
-    session::{Answer, GreetError, PingPlan, PingRound, Session},
+    outcome::Outcome,
+    plan::Plan,
+    session::{HandshakeError, NetworkMatch, PingRound, Session},
+    stage_failure::StageFailure,
 };
-use crate::{
-    Access, CheckMode, Failure, FailureCode, Stage, Status, Target,
-    result::{NodeInfo, Timings},
-};
+use crate::{Access, CheckMode, Failure, FailureCode, Stage, Target, result::Timings};
 
-/// How long to wait for route information after the pings: some round trips, and at least this.
-const ROUTE_PATIENCE: Duration = Duration::from_millis(200);
-const ROUTE_PATIENCE_ROUND_TRIPS: u32 = 4;
+/// The shortest wait for route information after the pings.
+const MIN_ROUTE_WAIT: Duration = Duration::from_millis(200);
+/// The wait for route information, in round trips, where that is longer.
+const ROUTE_WAIT_ROUND_TRIPS: u32 = 4;
 
-/// What is asked of an attempt.
-#[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
-    pub dialer: &'a Dialer,
-    pub access: &'a Access,
-    pub mode: CheckMode,
-    pub pings: PingPlan,
-    pub deadline: Instant,
-    /// The whole time of the check, for words.
-    pub timeout: Duration,
-    /// Why the node gave no answer the last time, if that was so: it is not looked into again while nothing changes.
-    pub known: Option<&'a NoAnswer>,
-}
-
-/// What came of an attempt.
-#[derive(Default)]
+/// An attempt that has ended.
 pub(super) struct Attempt {
-    /// The last stage reached.
-    pub stage: Option<Stage>,
-    pub failure: Option<Failure>,
-    pub pings: PingRound,
-    pub info: NodeInfo,
-    pub timings: Timings,
-    pub certificate_expires_at: Option<DateTime<Utc>>,
-    /// When it was the handshake that got no answer: what was found out about it.
-    pub no_answer: Option<NoAnswer>,
-    /// Still open after a good attempt, for those who hold it, with the address it leads to.
-    pub session: Option<(SocketAddr, Session)>,
+    pub outcome: Outcome,
+    /// The session, when the attempt was successful and the session is still open.
+    pub session: Option<OpenSession>,
+    /// Why the node did not answer the handshake, when that was so.
+    pub diagnosis: Option<CachedDiagnosis>,
 }
 
-impl Attempt {
-    pub fn failed(stage: Stage, failure: Failure) -> Self {
-        Self { stage: Some(stage), failure: Some(failure), ..Self::default() }
-    }
+/// A session that stays open between checks.
+pub(super) struct OpenSession {
+    pub session: Session,
+    pub address: SocketAddr,
+    pub opened_at: Instant,
+}
 
-    pub fn panicked() -> Self {
-        Self::failed(Stage::Resolve, Failure::new(FailureCode::Internal, "the check panicked; please report this"))
-    }
-
-    pub fn status(&self) -> Status {
-        self.failure.as_ref().map_or(Status::Online, |failure| failure.code.status())
-    }
-
-    /// Which of two failures tells about a peer: one that is the peer's own, and then the one that got further.
-    pub fn says_more_than(&self, other: &Self) -> bool {
-        let weight = |attempt: &Self| (attempt.status() == Status::Offline, attempt.stage);
-        weight(self) > weight(other)
-    }
-
-    fn fail(mut self, stage: Stage, failure: Failure) -> Self {
+/// Checks the node at `target`. What an earlier check found out about a missing answer is not looked into again while
+/// nothing changes.
+pub(super) async fn attempt(target: &Target, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
+    let mut attempt = Attempt::from(Outcome::new());
+    if let Err(StageFailure { stage, failure }) = attempt.run(target, plan, known).await {
         tracing::debug!(%stage, %failure, "failed");
-        self.stage = Some(stage);
-        self.failure = Some(failure);
-        self.session = None;
-        self
-    }
-
-    async fn fail_unanswered(mut self, target: &Target, question: Question<'_>, silence: Silence) -> Self {
-        let failure = diagnosis::no_answer(target, question, silence).await;
-        self.no_answer = Some(NoAnswer { silence, failure: failure.clone() });
-        self.fail(Stage::Handshake, in_time(failure, question.timeout))
-    }
-
-    /// Takes over what a round of pings and the node's own words gave.
-    pub fn note(&mut self, session: &Session, pings: PingRound) {
-        self.pings = pings;
-        if let Some(info) = session.info() {
-            self.info = info.clone();
-        }
-    }
-}
-
-/// Tries `target` as far as the question goes.
-pub(super) async fn attempt(target: &Target, question: Question<'_>) -> Attempt {
-    let mut attempt = Attempt::default();
-    let mut clock = Instant::now();
-    let mut lap = |timings: &mut Timings, stage| {
-        timings.set(stage, clock.elapsed());
-        clock = Instant::now();
-    };
-
-    // Boxed, because a held session waits in the frame that this leaves behind.
-    let dialing = Box::pin(question.dialer.dial(target, question.access, question.deadline));
-    let dialed = match dialing.await {
-        Ok(dialed) => dialed,
-        Err(DialError { stage, failure }) => {
-            lap(&mut attempt.timings, stage);
-            return attempt.fail(stage, in_time(failure, question.timeout));
-        }
-    };
-    lap(&mut attempt.timings, Stage::Connect);
-    attempt.certificate_expires_at = dialed.certificate_expires_at;
-
-    let patience = match diagnosis::needs_time(target, question) {
-        // Half the time for the answer, half for finding out why there was none.
-        true => question.deadline - (question.deadline - Instant::now()) / 2,
-        false => question.deadline,
-    };
-    let identity = Identity::of(question.access);
-    let greeted = timeout_at(patience, Session::greet(dialed.link, identity)).await;
-    lap(&mut attempt.timings, Stage::Handshake);
-    let mut session = match greeted {
-        Ok(Ok(session)) => session,
-        Ok(Err(GreetError::NotEasytier(what))) => {
-            return attempt.fail(Stage::Handshake, diagnosis::not_easytier(what));
-        }
-        Ok(Err(GreetError::Protocol(words))) => {
-            let words = format!("an EasyTier of another protocol version: {words}");
-            return attempt.fail(Stage::Handshake, Failure::new(FailureCode::ProtocolMismatch, words));
-        }
-        Ok(Err(GreetError::Closed)) => return attempt.fail_unanswered(target, question, Silence::Closed).await,
-        Err(_) => return attempt.fail_unanswered(target, question, Silence::Timeout).await,
-    };
-    if question.mode == CheckMode::Handshake {
-        attempt.stage = Some(Stage::Handshake);
-        return attempt;
-    }
-
-    let pings = session.ping(question.pings, question.deadline).await;
-    if let Some(first) = pings.round_trips.first() {
-        attempt.timings.set(Stage::Admit, *first);
-        attempt.timings.set(Stage::Ping, clock.elapsed().saturating_sub(*first));
-    } else {
-        attempt.timings.set(Stage::Admit, clock.elapsed());
-    }
-    clock = Instant::now();
-    attempt.note(&session, pings);
-    if let Some((stage, failure)) = admission_failure(&attempt, &session, question) {
-        return attempt.fail(stage, in_time(failure, question.timeout));
-    }
-
-    attempt.stage = Some(Stage::Ping);
-    let round_trip = attempt.pings.round_trips.iter().max().copied().unwrap_or_default();
-    let patience = ROUTE_PATIENCE.max(round_trip * ROUTE_PATIENCE_ROUND_TRIPS);
-    session.wait_for_route(question.deadline.min(Instant::now() + patience)).await;
-    if let Some(info) = session.info() {
-        attempt.info = info.clone();
-        attempt.stage = Some(Stage::Route);
-        attempt.timings.set(Stage::Route, clock.elapsed());
-    }
-    if attempt.pings.ended.is_none() {
-        attempt.session = Some((target.address, session));
+        attempt.outcome.stage = stage;
+        attempt.outcome.failure = Some(with_timeout(failure, plan.timeout));
     }
     attempt
 }
 
-/// Why a node that answered the handshake is not Online after the pings, if it is not.
-fn admission_failure(attempt: &Attempt, session: &Session, question: Question<'_>) -> Option<(Stage, Failure)> {
-    let member = matches!(question.access, Access::Member(_));
-    let ponged = !attempt.pings.round_trips.is_empty();
-    let admitted = ponged || session.info().is_some();
-    let fail = |stage, code, words: &str| Some((stage, Failure::new(code, words)));
-    match (session.answer(), &attempt.pings.ended) {
-        (Answer::OtherNetwork, _) if member && admitted => fail(
-            Stage::Admit,
-            FailureCode::NetworkMismatch,
-            "the node is up, but in another network than the one given for it",
-        ),
-        _ if ponged => None,
-        (Answer::OtherSecret, _) if member => Some((Stage::Admit, diagnosis::other_secret())),
-        (_, Some(LinkError::Closed)) => fail(
-            Stage::Admit,
-            FailureCode::Rejected,
-            "the node answered and then closed: it does not let this network in (whitelist or private mode)",
-        ),
-        (_, Some(LinkError::NotEasytier(what))) => {
-            fail(Stage::Admit, FailureCode::NotEasytier, &format!("after the handshake came {what}"))
-        }
-        (_, None) => fail(
-            if admitted { Stage::Ping } else { Stage::Admit },
-            FailureCode::PingTimeout,
-            "the node answered the handshake, but no ping came back",
-        ),
+impl From<Outcome> for Attempt {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, session: None, diagnosis: None }
     }
 }
 
-/// Adds how long was waited to the words about a timeout.
-fn in_time(mut failure: Failure, timeout: Duration) -> Failure {
+impl Attempt {
+    async fn run(
+        &mut self,
+        target: &Target,
+        plan: Plan<'_>,
+        known: Option<&CachedDiagnosis>,
+    ) -> Result<(), StageFailure> {
+        let mut stopwatch = Stopwatch::start();
+        let dialed = self.connect(target, plan, &mut stopwatch).await?;
+        self.outcome.certificate_expires_at = dialed.certificate_expires_at;
+
+        let answer_deadline = match diagnosis::needs_time(target, plan.access, known) {
+            // Half of the time for the answer, half for finding out why there was none.
+            true => plan.deadline - (plan.deadline - Instant::now()) / 2,
+            false => plan.deadline,
+        };
+        let opening = Session::open(dialed.link, Identity::of(plan.access));
+        let opened = timeout_at(answer_deadline, opening).await;
+        stopwatch.lap(&mut self.outcome.timings, Stage::Handshake);
+        let mut session = match opened {
+            Ok(Ok(session)) => session,
+            Ok(Err(HandshakeError::Closed)) => {
+                return Err(self.diagnose(target, plan, HandshakeFailure::Closed, known).await);
+            }
+            Err(_) => return Err(self.diagnose(target, plan, HandshakeFailure::TimedOut, known).await),
+            Ok(Err(HandshakeError::NotEasytier(received))) => {
+                return Err(StageFailure { stage: Stage::Handshake, failure: diagnosis::not_easytier(received) });
+            }
+            Ok(Err(HandshakeError::OtherProtocol(details))) => {
+                let message = format!("an EasyTier of another protocol version: {details}");
+                return Err(StageFailure::at_handshake(FailureCode::ProtocolMismatch, message));
+            }
+        };
+        self.outcome.stage = Stage::Handshake;
+        if plan.mode == CheckMode::Handshake {
+            return Ok(());
+        }
+
+        let pings = session.ping(plan.pings, plan.deadline).await;
+        stopwatch.lap_pings(&mut self.outcome.timings, &pings);
+        self.outcome.record(&session, pings);
+        check_admission(&self.outcome.pings, &session, plan.access)?;
+
+        self.outcome.stage = Stage::Ping;
+        let slowest = self.outcome.pings.round_trips.iter().max().copied().unwrap_or_default();
+        let route_wait = MIN_ROUTE_WAIT.max(slowest * ROUTE_WAIT_ROUND_TRIPS);
+        session.wait_for_route(plan.deadline.min(Instant::now() + route_wait)).await;
+        if let Some(info) = session.info() {
+            self.outcome.info = info.clone();
+            self.outcome.stage = Stage::Route;
+            stopwatch.lap(&mut self.outcome.timings, Stage::Route);
+        }
+        if self.outcome.pings.ended.is_none() {
+            self.session = Some(OpenSession { session, address: target.address, opened_at: Instant::now() });
+        }
+        Ok(())
+    }
+
+    async fn connect(
+        &mut self,
+        target: &Target,
+        plan: Plan<'_>,
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Dialed, StageFailure> {
+        // Boxed, because this future is larger than what is needed while a held session waits.
+        let dialed = Box::pin(plan.dialer.dial(target, plan.access, plan.deadline)).await;
+        let stage = dialed.as_ref().map_or_else(|error| error.stage, |_| Stage::Connect);
+        stopwatch.lap(&mut self.outcome.timings, stage);
+        dialed
+    }
+
+    async fn diagnose(
+        &mut self,
+        target: &Target,
+        plan: Plan<'_>,
+        cause: HandshakeFailure,
+        known: Option<&CachedDiagnosis>,
+    ) -> StageFailure {
+        let diagnosis = diagnosis::diagnose(target, plan, cause, known).await;
+        let failure = diagnosis.failure().clone();
+        self.diagnosis = Some(diagnosis);
+        StageFailure { stage: Stage::Handshake, failure }
+    }
+}
+
+/// Fails when a node that answered the handshake did not admit the session, or answered no ping.
+fn check_admission(pings: &PingRound, session: &Session, access: &Access) -> Result<(), StageFailure> {
+    let member = matches!(access, Access::Member(_));
+    let ponged = !pings.round_trips.is_empty();
+    let admitted = ponged || session.info().is_some();
+    match (session.network_match(), &pings.ended) {
+        (NetworkMatch::OtherNetwork, _) if member && admitted => Err(StageFailure::new(
+            Stage::Admit,
+            FailureCode::NetworkMismatch,
+            "the node is up, but in another network than the one given for it",
+        )),
+        _ if ponged => Ok(()),
+        (NetworkMatch::OtherSecret, _) if member => {
+            Err(StageFailure { stage: Stage::Admit, failure: diagnosis::secret_mismatch() })
+        }
+        (_, Some(LinkError::Closed)) => Err(StageFailure::new(
+            Stage::Admit,
+            FailureCode::Rejected,
+            "the node answered and then closed: it does not let this network in (whitelist or private mode)",
+        )),
+        (_, Some(LinkError::NotEasytier(received))) => Err(StageFailure::new(
+            Stage::Admit,
+            FailureCode::NotEasytier,
+            format!("after the handshake the node sent {received}"),
+        )),
+        (_, None) => Err(StageFailure::new(
+            if admitted { Stage::Ping } else { Stage::Admit },
+            FailureCode::PingTimeout,
+            "the node answered the handshake, but no ping came back",
+        )),
+    }
+}
+
+/// Adds the timeout to the message of a failure that it caused.
+fn with_timeout(mut failure: Failure, timeout: Duration) -> Failure {
     use FailureCode::{ConnectTimeout, HandshakeTimeout, PingTimeout};
     if matches!(failure.code, ConnectTimeout | HandshakeTimeout | PingTimeout) {
         failure.message.push_str(&format!(" within {} s", timeout.as_secs_f64()));
     }
     failure
+}
+
+/// Measures how long each stage takes.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Notes the time since the last stage as that of `stage`.
+    fn lap(&mut self, timings: &mut Timings, stage: Stage) {
+        timings.set(stage, self.0.elapsed());
+        self.0 = Instant::now();
+    }
+
+    /// Notes the time until the first pong as that of admission, and the rest as that of the pings.
+    fn lap_pings(&mut self, timings: &mut Timings, pings: &PingRound) {
+        match pings.round_trips.first() {
+            Some(first) => {
+                timings.set(Stage::Admit, *first);
+                timings.set(Stage::Ping, self.0.elapsed().saturating_sub(*first));
+                self.0 = Instant::now();
+            }
+            None => self.lap(timings, Stage::Admit),
+        }
+    }
 }

@@ -1,89 +1,109 @@
-//! Why a node gave no answer to the handshake.
+//! Why a node did not answer the handshake.
 //!
-//! A 2.0 node closes without a word (over udp: stays silent) on a member whose secret is wrong, as it does on whom it
-//! refuses, and as any other server does that cannot read us. A second try as a guest tells these apart, because a
-//! guest gets an answer that carries the node's own network name.
+//! When the secret of a member is wrong, a 2.0 node closes the connection without an answer (over udp: stays silent).
+//! It does the same with a network that it does not admit, and so does any other server that cannot read the handshake.
+//! A second session as a guest tells these cases apart, because the answer to a guest contains the node's own network
+//! name.
 
 use tokio::time::timeout_at;
 
 use super::{
-    attempt::Question,
     identity::Identity,
-    session::{GreetError, Session},
+    plan::Plan,
+    session::{HandshakeError, Session},
 };
-use crate::{Access, Failure, FailureCode, Scheme, Target};
+use crate::{Access, Failure, FailureCode, Target, Transport};
 
-/// How a node gave no answer.
+/// How the handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Silence {
+pub(super) enum HandshakeFailure {
+    /// The node closed the connection.
     Closed,
-    Timeout,
+    /// The node did not answer in time.
+    TimedOut,
 }
 
-/// Why a node gave no answer, as far as that was found out.
-#[derive(Debug, Clone)]
-pub(super) struct NoAnswer {
-    pub silence: Silence,
-    pub failure: Failure,
+/// Why a node did not answer, as a check found out. It holds until the handshake fails in another way, or succeeds.
+#[derive(Debug)]
+pub(super) struct CachedDiagnosis {
+    cause: HandshakeFailure,
+    failure: Failure,
 }
 
-/// Whether time must be left for a try as a guest: over udp a wrong secret shows as silence, elsewhere as a closed
+impl CachedDiagnosis {
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+}
+
+/// Whether time must be left for a session as a guest: over udp a wrong secret shows as silence, elsewhere as a closed
 /// connection.
-pub(super) fn needs_time(target: &Target, question: Question<'_>) -> bool {
-    let known = question.known.is_some_and(|known| known.silence == Silence::Timeout);
-    !known && matches!(question.access, Access::Member(_)) && target.url.scheme() == Scheme::Udp
+pub(super) fn needs_time(target: &Target, access: &Access, known: Option<&CachedDiagnosis>) -> bool {
+    let is_known = known.is_some_and(|known| known.cause == HandshakeFailure::TimedOut);
+    !is_known && matches!(access, Access::Member(_)) && target.transport == Transport::Udp
 }
 
-/// Why `target` gave no answer, after at most one more session; none if it is known from the last time.
-pub(super) async fn no_answer(target: &Target, question: Question<'_>, silence: Silence) -> Failure {
-    let Access::Member(network) = question.access else {
-        return unexplained(target, silence, "it refuses strangers, or it is not EasyTier");
+/// Finds out why `target` did not answer, with at most one more session, and with none when the reason is known.
+pub(super) async fn diagnose(
+    target: &Target,
+    plan: Plan<'_>,
+    cause: HandshakeFailure,
+    known: Option<&CachedDiagnosis>,
+) -> CachedDiagnosis {
+    CachedDiagnosis { cause, failure: reason(target, plan, cause, known).await }
+}
+
+async fn reason(target: &Target, plan: Plan<'_>, cause: HandshakeFailure, known: Option<&CachedDiagnosis>) -> Failure {
+    let Access::Member(network) = plan.access else {
+        return undiagnosed(target, cause, "it refuses strangers, or it is not EasyTier");
     };
-    if let Some(known) = question.known.filter(|known| known.silence == silence) {
+    if let Some(known) = known.filter(|known| known.cause == cause) {
         return known.failure.clone();
     }
     // Over wg a guest gets no answer at all.
-    let ambiguous = silence == Silence::Closed && target.url.scheme() != Scheme::Wg || needs_time(target, question);
-    if !ambiguous {
-        return unexplained(target, silence, "it refuses this network, or it is not EasyTier");
+    let closed = cause == HandshakeFailure::Closed && target.transport != Transport::Wg;
+    if !closed && !needs_time(target, plan.access, known) {
+        return undiagnosed(target, cause, "it refuses this network, or it is not EasyTier");
     }
 
-    tracing::debug!(%target.address, ?silence, "no answer as a member; trying as a guest to find out why");
-    let guest = async {
-        let dialed = question.dialer.dial(target, &Access::Guest, question.deadline).await.ok()?;
-        Some(Session::greet(dialed.link, Identity::guest()).await)
+    tracing::debug!(%target.address, ?cause, "no answer as a member; trying as a guest to find out why");
+    let as_guest = async {
+        let dialed = plan.dialer.dial(target, &Access::Guest, plan.deadline).await.ok()?;
+        Some(Session::open(dialed.link, Identity::guest()).await)
     };
-    match timeout_at(question.deadline, guest).await {
-        Ok(Some(Ok(session))) if session.node_network() == network.network_name => other_secret(),
+    match timeout_at(plan.deadline, as_guest).await {
+        Ok(Some(Ok(session))) if session.node_network() == network.network_name => secret_mismatch(),
         Ok(Some(Ok(_))) => {
-            let words = "the node answers guests, but its network is not the one given for it";
-            Failure::new(FailureCode::NetworkMismatch, words)
+            let message = "the node answers guests, but its network is not the one given for it";
+            Failure::new(FailureCode::NetworkMismatch, message)
         }
-        Ok(Some(Err(GreetError::NotEasytier(what)))) => not_easytier(what),
-        _ => unexplained(target, silence, "it refuses both this network and guests, or it is not EasyTier"),
+        Ok(Some(Err(HandshakeError::NotEasytier(received)))) => not_easytier(received),
+        _ => undiagnosed(target, cause, "it refuses both this network and guests, or it is not EasyTier"),
     }
 }
 
-/// A member's secret is not that of the node's network.
-pub(super) fn other_secret() -> Failure {
+/// The member's secret is not that of the node's network.
+pub(super) fn secret_mismatch() -> Failure {
     Failure::new(FailureCode::SecretMismatch, "the node's network has the given name, but another secret")
 }
 
-/// In place of an answer to the handshake came `what`.
-pub(super) fn not_easytier(what: &str) -> Failure {
-    let words = format!("port open, but what answers is not EasyTier: it sent {what}");
-    Failure::new(FailureCode::NotEasytier, words)
+/// Instead of an answer to the handshake, `received` arrived.
+pub(super) fn not_easytier(received: &str) -> Failure {
+    let message = format!("port open, but the server is not EasyTier: it sent {received}");
+    Failure::new(FailureCode::NotEasytier, message)
 }
 
-fn unexplained(target: &Target, silence: Silence, closed_because: &str) -> Failure {
-    match silence {
-        Silence::Closed => Failure::new(
+fn undiagnosed(target: &Target, cause: HandshakeFailure, reason_to_close: &str) -> Failure {
+    match cause {
+        HandshakeFailure::Closed => Failure::new(
             FailureCode::Rejected,
-            format!("port open, but it closed without an answer to the handshake: {closed_because}"),
+            format!("port open, but it closed without an answer to the handshake: {reason_to_close}"),
         ),
-        Silence::Timeout if target.url.scheme().is_over_tcp() => {
+        HandshakeFailure::TimedOut if target.transport.is_over_tcp() => {
             Failure::new(FailureCode::HandshakeTimeout, "port open, no EasyTier answer")
         }
-        Silence::Timeout => Failure::new(FailureCode::HandshakeTimeout, "connected, no answer to the handshake"),
+        HandshakeFailure::TimedOut => {
+            Failure::new(FailureCode::HandshakeTimeout, "connected, no answer to the handshake")
+        }
     }
 }

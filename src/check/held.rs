@@ -1,6 +1,6 @@
-//! A peer watched on a session that stays open.
+//! A peer that is checked on a session that stays open.
 //!
-//! An outage shows as a closed connection at once, and the node sees one guest instead of a join and a leave at every
+//! An outage shows at once, as a closed connection. And the node sees one guest, instead of a join and a leave at every
 //! check.
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe, time::Duration};
@@ -9,37 +9,38 @@ use futures::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Checker,
-    attempt::Attempt,
-    diagnosis::NoAnswer,
+    attempt::OpenSession,
+    checker::Checker,
+    diagnosis::CachedDiagnosis,
     dial::{LinkError, without_route},
-    report,
-    session::{PingPlan, Session},
+    options::CheckOptions,
+    outcome::Outcome,
+    session::PingPlan,
 };
-use crate::{CheckReport, Failure, FailureCode, Peer, Stage, result::NodeInfo};
+use crate::{CheckReport, Failure, FailureCode, Peer, Stage};
 
-/// A peer, and the session on which it is watched. Dropping it closes the session.
+/// A peer, and the session on which it is checked. Dropping it closes the session.
 pub struct HeldPeer {
     checker: Checker,
     peer: Peer,
-    open: Option<Open>,
-    /// Why the node gave the last check no answer: that is looked into with a second session when it is new, not at
+    open: Option<OpenSession>,
+    /// Why the node did not answer the last check. Finding that out takes a second session, so it is not done again at
     /// every check.
-    no_answer: Option<NoAnswer>,
+    diagnosis: Option<CachedDiagnosis>,
 }
 
-struct Open {
-    session: Session,
-    address: SocketAddr,
-    since: Instant,
+impl Checker {
+    /// Checks `peer` on a session that stays open. Nothing is opened before the first check.
+    pub fn hold(&self, peer: Peer) -> HeldPeer {
+        HeldPeer { checker: self.clone(), peer, open: None, diagnosis: None }
+    }
 }
+
+/// The session must be replaced, and the peer checked on the new one within this time.
+struct Replace(Duration);
 
 impl HeldPeer {
-    pub(super) fn new(checker: Checker, peer: Peer) -> Self {
-        Self { checker, peer, open: None, no_answer: None }
-    }
-
-    /// The peer as it is watched.
+    /// The peer.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -50,97 +51,91 @@ impl HeldPeer {
     }
 
     /// Keeps the session alive until `due`, then checks the peer: with a ping on the open session, or by opening one.
-    /// When the session ends before `due`, the report of that comes at once.
+    /// When the session ends before `due`, returns the report of that at once.
     ///
-    /// The caller decides when the next check is due, and so how fast a lost session is opened again. The future may be
-    /// dropped while it waits; the session is kept.
+    /// The caller decides when the next check is due, and so how soon a lost session is opened again. The future may be
+    /// dropped while it waits for `due`; the session stays open.
     pub async fn next(&mut self, due: Instant) -> CheckReport {
-        match self.open {
-            // The crates that take the packets apart may panic; that is a failed check, and the session's end.
-            Some(_) => match AssertUnwindSafe(self.check_open(due)).catch_unwind().await {
-                Ok(report) => report,
-                Err(_panic) => {
-                    self.open = None;
-                    report(&self.peer, Attempt::panicked())
-                }
-            },
-            None => {
-                sleep_until(due).await;
-                Box::pin(self.check_anew(self.timeout())).await
+        let timeout = self.checker.timeout_of(&self.peer);
+        let Some(open) = &mut self.open else {
+            sleep_until(due).await;
+            return Box::pin(self.reopen(timeout)).await;
+        };
+        // Some parsers of other crates panic on bad input. A panic fails this check, and ends the session.
+        let check = AssertUnwindSafe(check_open(open, due, timeout, self.checker.options()));
+        let outcome = match check.catch_unwind().await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(Replace(timeout))) => {
+                self.open = None;
+                return Box::pin(self.reopen(timeout)).await;
             }
-        }
-    }
-
-    fn timeout(&self) -> Duration {
-        self.checker.timeout_of(&self.peer)
-    }
-
-    async fn check_open(&mut self, due: Instant) -> CheckReport {
-        let timeout = self.timeout();
-        let options = &self.checker.shared.options;
-        let open = self.open.as_mut().expect("called with an open session");
-        let address = open.address;
-        if let Err(error) = open.session.serve_until(due).await {
-            self.open = None;
-            return report(&self.peer, Attempt::failed(Stage::Ping, ended(address, &error)));
-        }
-        if open.since.elapsed() >= options.renew_after {
-            self.open = None;
-            return Box::pin(self.check_anew(timeout)).await;
-        }
-
-        // One pong is enough here, and the next ping is sent only when the one before is late.
-        let plan = PingPlan { count: options.pings, enough: 1 };
-        // A node forgets a session when too many of its own pings were lost: then half the time is for another.
-        let forgotten = open.session.may_be_forgotten();
-        let patience = if forgotten { timeout / 2 } else { timeout };
-        let mut attempt = Attempt::default();
-        let pings = open.session.ping(plan, Instant::now() + patience).await;
-        attempt.note(&open.session, pings);
-        attempt.stage = Some(if attempt.info == NodeInfo::default() { Stage::Ping } else { Stage::Route });
-        if attempt.pings.round_trips.is_empty() {
-            attempt.stage = Some(Stage::Ping);
-            attempt.failure = Some(match &attempt.pings.ended {
-                Some(error) => ended(address, error),
-                None if forgotten => {
-                    self.open = None;
-                    return Box::pin(self.check_anew(timeout - patience)).await;
-                }
-                None => no_pong(address),
-            });
-        }
-        if attempt.failure.is_some() || attempt.pings.ended.is_some() {
+            Err(_panic) => Outcome::panicked(),
+        };
+        if outcome.failure.is_some() || outcome.pings.ended.is_some() {
             self.open = None;
         }
-        report(&self.peer, attempt)
+        outcome.into_report(&self.peer)
     }
 
-    /// Checks by opening a session within `timeout`, and keeps it when the peer is Online.
-    async fn check_anew(&mut self, timeout: Duration) -> CheckReport {
-        let pings = self.checker.shared.options.pings;
-        let plan = PingPlan { count: pings, enough: pings };
-        let mut attempt = self.checker.attempt(&self.peer, timeout, plan, self.no_answer.as_ref()).await;
-        self.no_answer = attempt.no_answer.take();
-        self.open = attempt.session.take().map(|(address, session)| Open { session, address, since: Instant::now() });
-        report(&self.peer, attempt)
+    /// Checks the peer by opening a session within `timeout`, and keeps the session when the peer is Online.
+    async fn reopen(&mut self, timeout: Duration) -> CheckReport {
+        let attempt = self.checker.attempt(&self.peer, timeout, &mut self.diagnosis).await;
+        self.open = attempt.session;
+        attempt.outcome.into_report(&self.peer)
     }
 }
 
-/// Why there was no answer to pings, unless this machine has lost its way to the node.
+/// Serves the session until `due`, then checks the peer with a ping on it.
+async fn check_open(
+    open: &mut OpenSession,
+    due: Instant,
+    timeout: Duration,
+    options: &CheckOptions,
+) -> Result<Outcome, Replace> {
+    let OpenSession { session, address, opened_at } = open;
+    if let Err(error) = session.serve_until(due).await {
+        return Ok(Outcome::failed(Stage::Ping, session_ended(*address, &error)));
+    }
+    if opened_at.elapsed() >= options.renew_after {
+        return Err(Replace(timeout));
+    }
+
+    // One pong is enough here, and another ping is sent only when the one before is late.
+    let plan = PingPlan { count: options.pings, enough: 1 };
+    // A node drops a session without notice when too many of its own pings were lost. Half of the time is kept for
+    // opening another.
+    let ping_timeout = if session.is_datagram() { timeout / 2 } else { timeout };
+    let pings = session.ping(plan, Instant::now() + ping_timeout).await;
+
+    let mut outcome = Outcome::new();
+    outcome.record(session, pings);
+    outcome.stage = if session.info().is_some() { Stage::Route } else { Stage::Ping };
+    if outcome.pings.round_trips.is_empty() {
+        outcome.stage = Stage::Ping;
+        outcome.failure = Some(match &outcome.pings.ended {
+            Some(error) => session_ended(*address, error),
+            None if session.is_datagram() => return Err(Replace(timeout - ping_timeout)),
+            None => no_pong(*address),
+        });
+    }
+    Ok(outcome)
+}
+
+/// The failure of a check whose pings got no answer. It is the probe's when this machine has lost its route to the node.
 fn no_pong(address: SocketAddr) -> Failure {
-    let words = "the open session gave no answer to pings";
-    without_route(address).unwrap_or_else(|| Failure::new(FailureCode::PingTimeout, words))
+    let message = "the open session gave no answer to pings";
+    without_route(address).unwrap_or_else(|| Failure::new(FailureCode::PingTimeout, message))
 }
 
-/// Why the session ended, unless this machine has lost its way to the node.
-fn ended(address: SocketAddr, error: &LinkError) -> Failure {
-    if let Some(own) = without_route(address) {
-        return own;
+/// The failure of a session that ended. It is the probe's when this machine has lost its route to the node.
+fn session_ended(address: SocketAddr, error: &LinkError) -> Failure {
+    if let Some(failure) = without_route(address) {
+        return failure;
     }
     match error {
         LinkError::Closed => Failure::new(FailureCode::Closed, "the node closed the open session"),
-        LinkError::NotEasytier(what) => {
-            Failure::new(FailureCode::NotEasytier, format!("on the open session came {what}"))
+        LinkError::NotEasytier(received) => {
+            Failure::new(FailureCode::NotEasytier, format!("on the open session the node sent {received}"))
         }
     }
 }

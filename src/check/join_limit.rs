@@ -1,11 +1,12 @@
-//! Gentleness: nodes are lent by volunteers, and old ones die of rapid joins.
+//! The limit on joins of one address.
 //!
-//! At most one join of an address is under way at a time, and the next one waits a little.
+//! Nodes are lent by volunteers, and old ones die of rapid joins. So an address is joined by one check at a time, and the
+//! next join waits a little.
 
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -17,7 +18,7 @@ use tokio::{
 /// When an address was last joined; locked while it is being joined.
 type LastJoin = Arc<tokio::sync::Mutex<Option<Instant>>>;
 
-/// Addresses remembered before the first look for those that can be forgotten.
+/// How many addresses are kept before unused ones are removed for the first time.
 const FIRST_SWEEP_AT: usize = 1024;
 
 pub(super) struct JoinLimit {
@@ -30,24 +31,24 @@ struct Addresses {
     sweep_at: usize,
 }
 
-/// The right to join an address, until dropped.
-pub(super) struct Turn {
+/// The permit to join an address, until dropped.
+pub(super) struct JoinPermit {
     _lock: Option<OwnedMutexGuard<Option<Instant>>>,
 }
 
 impl JoinLimit {
-    /// Joins of one address at least `interval` apart; no limit at all when it is zero.
+    /// Keeps joins of one address at least `interval` apart; zero for no limit.
     pub fn new(interval: Duration) -> Self {
         let addresses = Addresses { last_joins: HashMap::new(), sweep_at: FIRST_SWEEP_AT };
         Self { interval, addresses: Mutex::new(addresses) }
     }
 
-    /// Waits for the turn to join `address`; `None` when it does not come before `deadline`.
-    pub async fn turn(&self, address: SocketAddr, deadline: Instant) -> Option<Turn> {
+    /// Waits until `address` may be joined; `None` when that is not before `deadline`.
+    pub async fn acquire(&self, address: SocketAddr, deadline: Instant) -> Option<JoinPermit> {
         if self.interval.is_zero() {
-            return Some(Turn { _lock: None });
+            return Some(JoinPermit { _lock: None });
         }
-        let last_join = self.addresses.lock().expect("no code panics under this lock").entry(address, self.interval);
+        let last_join = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).entry(address, self.interval);
         let mut lock = timeout_at(deadline, last_join.lock_owned()).await.ok()?;
         let start = lock.map_or_else(Instant::now, |last| Instant::now().max(last + self.interval));
         if start >= deadline {
@@ -55,7 +56,7 @@ impl JoinLimit {
         }
         sleep_until(start).await;
         *lock = Some(start);
-        Some(Turn { _lock: Some(lock) })
+        Some(JoinPermit { _lock: Some(lock) })
     }
 }
 
@@ -63,9 +64,9 @@ impl Addresses {
     fn entry(&mut self, address: SocketAddr, interval: Duration) -> LastJoin {
         if self.last_joins.len() >= self.sweep_at {
             self.last_joins.retain(|_, last_join| {
-                let unused = Arc::strong_count(last_join) == 1;
-                let long_ago = |last: Option<Instant>| last.is_none_or(|last| last.elapsed() >= interval);
-                !unused || !last_join.try_lock().is_ok_and(|last| long_ago(*last))
+                let in_use = Arc::strong_count(last_join) > 1;
+                let is_recent = |last: Option<Instant>| last.is_some_and(|last| last.elapsed() < interval);
+                in_use || last_join.try_lock().is_ok_and(|last| is_recent(*last))
             });
             self.sweep_at = FIRST_SWEEP_AT.max(self.last_joins.len() * 2);
         }

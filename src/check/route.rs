@@ -1,11 +1,8 @@
-//! The route stage: asking a node for what it says about itself.
+//! The route stage: reading what a node says about itself.
 //!
-//! A node tells its route information to whoever starts a route session with it. The request carries no information
-//! of ours, so that the probe stays out of the node's route table.
-//!
-//! The node tells by a request of its own, which it repeats every three seconds until it is answered. A check is over
-//! before that; a held session answers, which leaves both sides with a fifth of the packets, and is told again when
-//! something changes.
+//! A node sends its route information to everyone who asks for it, in a request of its own, which it repeats every three
+//! seconds until it is answered. A check is over before that. A held session answers the request, which leaves both
+//! sides with a fifth of the packets, and the node sends another when something changes.
 
 use std::{
     collections::{HashSet, hash_map::DefaultHasher},
@@ -21,67 +18,69 @@ use crate::{
     wire::{Packet, RpcPacket, SyncRouteInfoRequest},
 };
 
-/// More pieces than any node's route information has (each is 1,300 bytes): a bound for what a stranger may make us
-/// keep.
+/// The largest number of pieces of one request, of 1,300 bytes each. It limits the memory that a node can claim; no
+/// node's route information has as many.
 const MAX_PIECES: u32 = 1024;
-/// More bytes than that of a large network, for the same reason: read, they take many times their size.
+/// The largest size of a request to a member, in bytes. Decoded, it takes many times its size; the route information of
+/// a large network is smaller.
 const MAX_BODY: usize = 1024 * 1024;
-/// A guest is told of the node alone.
+/// The largest size of a request to a guest, in bytes. Guests are sent the information of one node.
 const MAX_BODY_FOR_GUESTS: usize = 64 * 1024;
-/// More networks than any node serves, for the same reason.
+/// The largest number of networks that are counted.
 const MAX_NETWORKS: usize = 16 * 1024;
 
-/// Puts a node's route information together from the packets in which it comes. Once a request is answered, the node
-/// tells only what has changed since.
+/// Collects a node's route information from the packets in which it arrives. Once a request is answered, the node sends
+/// only what has changed since.
 #[derive(Default)]
 pub(super) struct RouteReader {
     transaction: i64,
     pieces: Vec<Option<Bytes>>,
-    /// Networks that the node serves, as hashes: strangers' names are not kept.
+    /// The networks that the node serves, as hashes: their names are not kept.
     networks: HashSet<u64>,
-    told_networks: bool,
+    networks_known: bool,
     info: Option<NodeInfo>,
 }
 
-/// What a packet brought.
-pub(super) enum RouteNews {
-    /// Nothing of use, or not all of it yet.
+/// What a packet contained.
+pub(super) enum RouteUpdate {
+    /// Nothing of use, or an incomplete request.
     Nothing,
-    /// The whole of this request has been read; a held session answers it.
-    Told(RpcPacket),
-    /// The packet is encrypted in a way that we cannot open; so will be the others.
+    /// This request, now complete. A held session answers it.
+    Complete(RpcPacket),
+    /// A payload that is encrypted with another key or cipher; so are all others of the node.
     Unreadable,
 }
 
 impl RouteReader {
-    /// What the node has told so far.
+    /// The node's information, as far as it is known.
     pub fn info(&self) -> Option<&NodeInfo> {
         self.info.as_ref()
     }
 
-    /// Reads a packet of type RpcReq from `node`.
-    pub fn read(&mut self, packet: &Packet, identity: &Identity, node: u32) -> RouteNews {
+    /// Reads a packet of type [`RpcRequest`](crate::wire::PacketType::RpcRequest) from `node`.
+    pub fn read(&mut self, packet: &Packet, identity: &Identity, node: u32) -> RouteUpdate {
         let rpc = if packet.encrypted {
             match identity.decrypt(&packet.payload) {
                 Some(plain) => RpcPacket::decode(plain.as_slice()),
-                None => return RouteNews::Unreadable,
+                None => return RouteUpdate::Unreadable,
             }
         } else {
             RpcPacket::decode(packet.payload.clone())
         };
         let Some(mut request) = rpc.ok().filter(SyncRouteInfoRequest::is_in) else {
-            return RouteNews::Nothing;
+            return RouteUpdate::Nothing;
         };
-        let limit = if identity.is_guest() { MAX_BODY_FOR_GUESTS } else { MAX_BODY };
-        let Some(sync) = self.add(&mut request, limit).and_then(|body| SyncRouteInfoRequest::decode_body(&body)) else {
-            return RouteNews::Nothing;
+        let max_body = if identity.is_guest() { MAX_BODY_FOR_GUESTS } else { MAX_BODY };
+        let body = self.add_piece(&mut request, max_body);
+        let Some(sync) = body.and_then(|body| SyncRouteInfoRequest::decode_body(&body)) else {
+            return RouteUpdate::Nothing;
         };
-        self.learn(sync, identity, node);
-        RouteNews::Told(request)
+        self.apply(sync, identity, node);
+        RouteUpdate::Complete(request)
     }
 
-    /// Adds a piece; the whole body, of at most `limit` bytes, once none is missing.
-    fn add(&mut self, rpc: &mut RpcPacket, limit: usize) -> Option<Vec<u8>> {
+    /// Adds a piece; returns the whole body, of at most `max_body` bytes, once no piece is missing.
+    fn add_piece(&mut self, rpc: &mut RpcPacket, max_body: usize) -> Option<Vec<u8>> {
         let body = std::mem::take(&mut rpc.body);
         if rpc.total_pieces <= 1 {
             return Some(body);
@@ -95,7 +94,7 @@ impl RouteReader {
             self.pieces = vec![None; total];
         }
         self.pieces[rpc.piece_idx as usize] = Some(body.into());
-        if self.pieces.iter().flatten().map(Bytes::len).sum::<usize>() > limit {
+        if self.pieces.iter().flatten().map(Bytes::len).sum::<usize>() > max_body {
             self.pieces.clear();
             return None;
         }
@@ -105,11 +104,11 @@ impl RouteReader {
         Some(std::mem::take(&mut self.pieces).into_iter().flatten().flatten().collect())
     }
 
-    fn learn(&mut self, sync: SyncRouteInfoRequest, identity: &Identity, node: u32) {
+    fn apply(&mut self, sync: SyncRouteInfoRequest, identity: &Identity, node: u32) {
         for network in sync.foreign_network_infos.into_iter().flat_map(|foreign| foreign.infos) {
             let (Some(key), Some(entry)) = (network.key, network.value) else { continue };
-            self.told_networks = true;
-            // The probe's own throw-away network is no load of the node.
+            self.networks_known = true;
+            // The probe's own throw-away network does not count.
             if key.network_name == identity.network_name {
                 continue;
             }
@@ -129,8 +128,9 @@ impl RouteReader {
             });
         }
         if let Some(info) = &mut self.info {
-            // A node tells guests nothing of the others, themselves included: for them no word is not zero.
-            info.network_count = (self.told_networks || !identity.is_guest()).then_some(self.networks.len() as u32);
+            // A node does not tell guests about other networks, so for them the number is unknown rather than zero.
+            let is_known = self.networks_known || !identity.is_guest();
+            info.network_count = is_known.then_some(self.networks.len() as u32);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Peer URLs from a web server, which redirects to them or lists them.
+//! Peer URLs from a web server that redirects to them or lists them.
 
 use std::{
     error::Error,
-    fmt, iter,
+    fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -18,19 +18,28 @@ use tokio::sync::OnceCell;
 use tracing::debug;
 use url::{Host, Url};
 
-use super::{dns::Dns, node_urls, permitted, quoted, shown, without_query};
-use crate::{AddressPolicy, EASYTIER_VERSION, Failure, FailureCode, PeerUrl, tls};
+use super::{
+    dns::Dns,
+    node_url::{NodeUrl, node_urls},
+    permitted::permitted_addresses,
+    quote::{quote, quote_url},
+};
+use crate::{
+    AddressPolicy, EASYTIER_VERSION, Failure, FailureCode, PeerUrl,
+    text::{causes, root_cause},
+    tls,
+};
 
-/// How long a web server may take, from the connection to the end of the body.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// The time that a web server has, from the connection to the end of the body.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest list that is read, in bytes.
+/// The largest list that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// A client that connects only to addresses that the policy permits.
 pub(super) struct Web {
     names: PermittedNames,
-    /// Made at the first question: it loads the certificates that the system trusts.
+    /// Made at the first request: it loads the certificates that the system trusts.
     client: OnceCell<Client>,
 }
 
@@ -40,12 +49,12 @@ impl Web {
     }
 
     /// The URLs of nodes that the web server at `url` redirects to, or lists.
-    pub(super) async fn ask(&self, url: &PeerUrl) -> Result<Vec<PeerUrl>, Failure> {
-        // The client asks for the addresses of names alone.
+    pub(super) async fn node_urls(&self, url: &PeerUrl) -> Result<Vec<NodeUrl>, Failure> {
+        // The client only resolves names, so the policy must be applied to an address here.
         if url.ip().is_some() {
             self.names.permitted(url.host()).await?;
         }
-        let server = shown(url);
+        let server = quote_url(&url.to_string());
         let client = self.client.get_or_try_init(|| async { new_client(self.names.clone()) }).await?;
         let response = client.get(url.to_string()).send().await.map_err(|error| failure(&server, error))?;
 
@@ -63,7 +72,7 @@ impl Web {
 
 fn new_client(names: PermittedNames) -> Result<Client, Failure> {
     let unusable = |cause: &str| {
-        let message = format!("no web client: {}; install the CA certificates of your system", quoted(cause));
+        let message = format!("no web client: {}; install the CA certificates of your system", quote(cause));
         Failure::new(FailureCode::Internal, message)
     };
     let tls = tls::for_web_servers().map_err(|error| unusable(&error.to_string()))?;
@@ -71,24 +80,24 @@ fn new_client(names: PermittedNames) -> Result<Client, Failure> {
         .tls_backend_preconfigured(tls)
         .dns_resolver(names)
         .redirect(redirect::Policy::none())
-        .timeout(ANSWER_TIME)
-        // A proxy would resolve names by itself, and connect to whatever they are.
+        .timeout(ANSWER_TIMEOUT)
+        // A proxy would resolve names itself, and bypass the policy.
         .no_proxy()
-        // Nothing that a check opened stays open, and the next one decides on the address again.
+        // A check leaves no connection open, and the next check resolves the name again.
         .pool_max_idle_per_host(0)
         .user_agent(format!("easytier/{EASYTIER_VERSION} easytier-uptime/{}", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| unusable(&causes(&error).last().map(ToString::to_string).unwrap_or_default()))
+        .map_err(|error| unusable(&root_cause(&error)))
 }
 
-/// What a redirect points to, read as an EasyTier client reads it. It is never followed.
-fn from_location(server: &str, response: &Response) -> Result<Vec<PeerUrl>, Failure> {
+/// The URLs in a redirect, read as an EasyTier client reads them. The redirect is never followed.
+fn from_location(server: &str, response: &Response) -> Result<Vec<NodeUrl>, Failure> {
     let status = response.status();
     let Some(location) = response.headers().get(header::LOCATION) else {
         return Err(resolver_failed(format!("{server} answered {status} without a Location")));
     };
     let location = String::from_utf8_lossy(location.as_bytes());
-    let source = format!("{server} redirects to {}, which is not followed", without_query(&location));
+    let source = format!("{server} redirects to {}, which is not followed", quote_url(&location));
     node_urls(&source, peer_urls_in(&location).iter().map(String::as_str))
 }
 
@@ -109,8 +118,8 @@ fn peer_urls_in(location: &str) -> Vec<String> {
     }
 }
 
-/// The lines of a list, in random order, so that nodes share the clients, and a long list is sampled.
-fn from_list(server: &str, body: &str) -> Result<Vec<PeerUrl>, Failure> {
+/// The URLs in a list, in random order as EasyTier clients take them, so that a long list is sampled.
+fn from_list(server: &str, body: &str) -> Result<Vec<NodeUrl>, Failure> {
     let mut lines: Vec<&str> = body.lines().collect();
     lines.shuffle(&mut rand::rng());
     node_urls(&format!("the list at {server}"), lines)
@@ -133,23 +142,18 @@ fn failure(server: &str, error: reqwest::Error) -> Failure {
     if let Some(NoAddress(failure)) = causes(&error).find_map(|cause| cause.downcast_ref()) {
         return failure.clone();
     }
-    let what = match error.is_timeout() {
-        true => format!("no answer within {} s", ANSWER_TIME.as_secs()),
-        false => causes(&error).last().map(ToString::to_string).unwrap_or_default(),
+    let reason = match error.is_timeout() {
+        true => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
+        false => root_cause(&error),
     };
-    resolver_failed(format!("{server} gives no answer: {}", quoted(&what)))
+    resolver_failed(format!("{server} gives no answer: {}", quote(&reason)))
 }
 
 fn resolver_failed(message: String) -> Failure {
     Failure::new(FailureCode::ResolverFailed, message)
 }
 
-/// The error and what is behind it, the root cause last.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |error| (**error).source())
-}
-
-/// Gives the web client the permitted addresses of a name alone, so that it cannot connect to another.
+/// Gives the web client only the permitted addresses of a name, so that it cannot connect to another.
 #[derive(Clone)]
 struct PermittedNames {
     dns: Arc<Dns>,
@@ -158,7 +162,7 @@ struct PermittedNames {
 
 impl PermittedNames {
     async fn permitted(&self, host: &Host) -> Result<Vec<IpAddr>, Failure> {
-        permitted(&self.dns, host, self.policy).await
+        permitted_addresses(&self.dns, host, self.policy).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! A name server of the test's own.
+//! A name server for tests.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -39,11 +39,12 @@ fn fqdn(name: &str) -> Name {
     name
 }
 
-/// A name server on a free port, over UDP and TCP, for as long as the test runs. `broken.test` is a server failure.
+/// A name server on a free port, over UDP and TCP, that runs as long as the test. It answers for `broken.test` with a
+/// server failure.
 pub async fn name_server<'a>(zone: impl IntoIterator<Item = (&'a str, RData)>) -> SocketAddr {
     let zone: Vec<Record> = zone.into_iter().map(|(name, data)| Record::from_rdata(fqdn(name), 60, data)).collect();
     let zone = Arc::new(zone);
-    // The kernel gives out a free UDP port; that TCP has the same one free is likely, not certain.
+    // The kernel chooses a free UDP port. The same TCP port is probably free too, but not certainly.
     let (udp, tcp) = loop {
         let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
@@ -56,7 +57,7 @@ pub async fn name_server<'a>(zone: impl IntoIterator<Item = (&'a str, RData)>) -
     tokio::spawn(async move {
         let mut buffer = [0; 4096];
         while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
-            // A node may still send to whoever had this port before.
+            // A node may still send packets to an earlier user of this port.
             let Ok(query) = Message::from_vec(&buffer[..length]) else { continue };
             let mut reply = answer(&udp_zone, &query);
             if reply.to_vec().unwrap().len() > 512 {

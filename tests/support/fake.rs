@@ -1,4 +1,4 @@
-//! Servers that are no EasyTier node, and ports where nobody is.
+//! Servers that are no EasyTier nodes, and ports where nobody listens.
 
 use std::{
     net::{SocketAddr, UdpSocket as StdUdpSocket},
@@ -20,7 +20,7 @@ pub struct Fake {
     server: AbortHandle,
 }
 
-/// When connections, or datagrams, came.
+/// When connections or datagrams arrived.
 #[derive(Clone, Default)]
 pub struct Arrivals(Arc<Mutex<Vec<Instant>>>);
 
@@ -31,7 +31,7 @@ impl Arrivals {
 }
 
 impl Fake {
-    /// A TCP server that leaves each connection to `serve`; what `serve` still has when the server is dropped is closed.
+    /// A TCP server that runs `serve` on each connection. Dropping the server closes all connections.
     pub async fn tcp<S, F>(serve: S) -> Self
     where
         S: Fn(TcpStream) -> F + Send + 'static,
@@ -40,7 +40,7 @@ impl Fake {
         Self::tcp_at("127.0.0.1:0".parse().unwrap(), serve).await
     }
 
-    /// The same at an address of the test's choice.
+    /// The same at a given address.
     pub async fn tcp_at<S, F>(address: SocketAddr, serve: S) -> Self
     where
         S: Fn(TcpStream) -> F + Send + 'static,
@@ -57,7 +57,7 @@ impl Fake {
         })
     }
 
-    /// A UDP server that sends back what `answer` makes of a datagram.
+    /// A UDP server that sends the answer that `answer` returns for a datagram.
     pub async fn udp(answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -72,7 +72,7 @@ impl Fake {
         })
     }
 
-    /// A server at `address` that is whatever `server` does.
+    /// A server at `address` that runs the future of `server`.
     pub fn run<F>(address: SocketAddr, server: impl FnOnce(Arrivals) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -90,12 +90,12 @@ impl Fake {
         format!("{scheme}://{}", self.address)
     }
 
-    /// How many connections, or datagrams, have come.
+    /// How many connections or datagrams have arrived.
     pub fn arrived(&self) -> usize {
         self.arrivals.0.lock().unwrap().len()
     }
 
-    /// When they came.
+    /// When they arrived.
     pub fn arrivals(&self) -> Vec<Instant> {
         self.arrivals.0.lock().unwrap().clone()
     }
@@ -112,12 +112,12 @@ pub async fn listen_only(mut stream: impl AsyncRead + Unpin) {
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }
 
-/// Accepts connections and never says a word.
+/// Accepts connections and never sends anything.
 pub async fn silent() -> Fake {
     Fake::tcp(listen_only).await
 }
 
-/// Answers the first bytes that come with `answer`, and nothing after them.
+/// Answers the first bytes of a connection with `answer`, and nothing after them.
 pub async fn answering(answer: &'static [u8]) -> Fake {
     Fake::tcp(move |stream| answer_once(stream, answer)).await
 }
@@ -136,7 +136,7 @@ pub async fn closing() -> Fake {
     Fake::tcp(async |mut stream| _ = stream.read(&mut [0; 4096]).await).await
 }
 
-/// A TLS server that leaves each connection to `serve` once TLS is established.
+/// A TLS server that runs `serve` on each connection once TLS is established.
 pub async fn tls<S, F>(serve: S) -> Fake
 where
     S: Fn(tokio_rustls::server::TlsStream<TcpStream>) -> F + Clone + Send + Sync + 'static,
@@ -162,12 +162,12 @@ where
     .await
 }
 
-/// A port at which nobody is, over TCP and UDP. It is taken all the same, so that no other test gets it meanwhile.
+/// A port where nobody listens, over TCP and UDP. It is reserved, so that no other test gets it.
 pub struct ClosedPort {
     address: SocketAddr,
-    /// Bound, and not listening.
+    /// Bound but not listening.
     _tcp: TcpSocket,
-    /// Connected to an address that is not the probe's: what the probe sends does not belong to it.
+    /// Connected to another address than the probe's, so that it does not receive what the probe sends.
     _udp: StdUdpSocket,
 }
 

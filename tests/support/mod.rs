@@ -1,4 +1,4 @@
-//! What end-to-end tests share: real EasyTier nodes, each a process of its own, and servers that are none.
+//! Shared by end-to-end tests: real EasyTier nodes, each in a process of its own, and servers that are no nodes.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -18,9 +18,9 @@ use tokio::time::Instant;
 
 /// The deadline of checks that are expected to end long before it.
 pub const LONG: Duration = Duration::from_secs(10);
-/// The deadline of checks that are expected to use all of it.
+/// The deadline of checks that are expected to use all of their time.
 pub const SHORT: Duration = Duration::from_secs(2);
-/// What a check may take beyond its deadline on a machine that is busy with other tests.
+/// How much longer than its deadline a check may take while the machine is busy with other tests.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// Options without a limit on joins, and with any address allowed.
@@ -44,7 +44,7 @@ pub async fn check(peer: &Peer, timeout: Duration) -> CheckReport {
     check_with(&Checker::new(options(timeout)), peer, timeout).await
 }
 
-/// Checks `peer` once by `checker`, whose deadline is `timeout`, and looks at what holds for every report.
+/// Checks `peer` once with `checker`, whose timeout is `timeout`, and asserts what every report must satisfy.
 pub async fn check_with(checker: &Checker, peer: &Peer, timeout: Duration) -> CheckReport {
     let started = Instant::now();
     let report = checker.check(peer).await;
@@ -54,7 +54,7 @@ pub async fn check_with(checker: &Checker, peer: &Peer, timeout: Duration) -> Ch
     report
 }
 
-/// What holds for the report of any single check of `peer`.
+/// Asserts what every report of a single check of `peer` must satisfy.
 pub fn assert_consistent(peer: &Peer, report: &CheckReport) {
     let result = &report.result;
     let online = result.status == Status::Online;
@@ -66,7 +66,7 @@ pub fn assert_consistent(peer: &Peer, report: &CheckReport) {
     assert_eq!(result.response_time, report.latency.map(|latency| latency.median_ms), "{report:?}");
 }
 
-/// That the check failed with `code` after reaching `stage`, with the words given, if any, in its message.
+/// Asserts that the check failed with `code` at `stage`, and that the message contains `words`.
 #[track_caller]
 pub fn assert_failed(report: &CheckReport, code: FailureCode, stage: Stage, words: &str) {
     let result = &report.result;
@@ -74,8 +74,8 @@ pub fn assert_failed(report: &CheckReport, code: FailureCode, stage: Stage, word
     assert!(result.message.as_ref().is_some_and(|message| message.contains(words)), "no '{words}' in {report:?}");
 }
 
-/// That a real node refused the check. A 2.0 node answers, and closes in the same moment: whether the answer gets out is
-/// chance, so the stage may be either.
+/// Asserts that a real node refused the check. A 2.0 node answers and closes at the same moment. Whether the answer
+/// arrives is chance, so the stage may be either.
 #[track_caller]
 pub fn assert_refused(report: &CheckReport, code: FailureCode, words: &str) {
     let stage = report.result.stage;

@@ -25,7 +25,7 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
-    /// A node of its own network that listens on free loopback ports, one for each scheme.
+    /// A node with a network of its own that listens on free loopback ports, one for each scheme.
     pub fn listening_on(schemes: &[Scheme]) -> Self {
         Self {
             listen: schemes.iter().map(|scheme| format!("{scheme}://127.0.0.1:0")).collect(),
@@ -50,7 +50,7 @@ impl NodeOptions {
         if let Some(whitelist) = &self.relay_whitelist {
             command.args(["--relay-whitelist", whitelist]);
         }
-        // What the caller's environment says is not the test's.
+        // The environment of the test must not decide.
         command.env_remove("NETWORK_SECRET");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
@@ -85,12 +85,12 @@ impl Node {
         Peer { access: Access::Member(membership), ..self.as_guest(scheme) }
     }
 
-    /// Stops the process where it is: connections stay open, nothing answers.
+    /// Suspends the process: connections stay open, but nothing answers.
     pub fn freeze(&self) {
         self.signal("STOP");
     }
 
-    /// Lets a frozen node go on.
+    /// Resumes a frozen node.
     pub fn thaw(&self) {
         self.signal("CONT");
     }

@@ -1,5 +1,5 @@
-//! Proxies before a node, which stop, or lose something, where the test wants; and one before a backend, whose fault can
-//! be changed.
+//! Proxies in front of a node that stop or lose packets at a given point, and one in front of a backend whose fault can be
+//! changed.
 
 use std::{
     net::SocketAddr,
@@ -21,18 +21,18 @@ use tokio::{
 
 use super::fake::{Fake, listen_only};
 
-/// The end of what a proxy does.
+/// How a proxy ends.
 #[derive(Debug, Clone, Copy)]
 pub enum Then {
     /// Closes the connection.
     Cut,
-    /// Leaves it open, and passes nothing on.
+    /// Leaves it open, and forwards nothing.
     Stall,
-    /// Sends the probe what is no packet.
+    /// Sends bytes to the probe that are no packet.
     Garbage,
 }
 
-/// A proxy to the node at `url` that passes on everything.
+/// A proxy to the node at `url` that forwards everything.
 pub async fn to(url: &PeerUrl) -> Fake {
     let node = address(url);
     Fake::tcp(move |mut probe| async move {
@@ -42,7 +42,7 @@ pub async fn to(url: &PeerUrl) -> Fake {
     .await
 }
 
-/// A proxy to the tcp node at `url` that passes the node's packets on up to the `count`th of type `last`.
+/// A proxy to the tcp node at `url` that forwards the node's packets up to the `count`th of type `last`.
 pub async fn until(url: &PeerUrl, last: PacketType, count: usize, then: Then) -> Fake {
     assert_eq!(url.scheme(), Scheme::Tcp, "packets are told apart by the framing of tcp");
     let (node, last) = (address(url), last as u8);
@@ -65,7 +65,7 @@ pub async fn until(url: &PeerUrl, last: PacketType, count: usize, then: Then) ->
     .await
 }
 
-/// A proxy to the udp node at `url` for one probe, which loses the first datagram of the probe's of type `lost`.
+/// A proxy to the udp node at `url` for one probe. It loses the probe's first datagram of type `lost`.
 pub async fn losing(url: &PeerUrl, lost: UdpPacketType) -> Fake {
     let (node, lost) = (address(url), lost as u8);
     let probe_side = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -102,7 +102,7 @@ async fn pass_until(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, last: u8,
         let length = u32::from_le_bytes([packet[0], packet[1], packet[2], packet[3]]);
         packet.resize(4 + length as usize, 0);
         from.read_exact(&mut packet[4..]).await?;
-        // After the length come the ids of sender and receiver, four bytes each, then the type.
+        // The type follows the length and the ids of sender and receiver, four bytes each.
         count -= usize::from(packet[12] == last);
         to.write_all(&packet).await?;
     }
@@ -113,25 +113,25 @@ fn address(url: &PeerUrl) -> SocketAddr {
     SocketAddr::new(url.ip().expect("a node of the test's own"), url.port().expect("a node's URL has a port"))
 }
 
-/// What is wrong with a [`Faulty`] proxy.
+/// The fault of a [`Faulty`] proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: it passes on everything.
+    /// None: it forwards everything.
     None,
     /// Nobody listens.
     Refuse,
-    /// It takes requests, and says nothing.
+    /// It reads requests, and does not answer.
     Stall,
-    /// It takes what comes, and resets the connection.
+    /// It reads the request, and resets the connection.
     Reset,
-    /// It passes on the requests, and of the answers the heads alone: the backend does what it is asked, and the probe does
-    /// not hear the end of it.
+    /// It forwards requests, but only the heads of the answers: the backend acts on a request, and the probe gets an
+    /// incomplete answer.
     Truncate,
-    /// Every request gets this answer in the backend's place: a status line and headers, such as `500 Nothing Works`.
+    /// It answers every request itself, with this status line and headers, such as `500 Nothing Works`.
     Answer(&'static str),
 }
 
-/// A proxy before a backend, whose fault can be changed. Whenever it is, all connections are cut. It ends when dropped.
+/// A proxy in front of a backend. A change of its fault closes all connections. It ends when dropped.
 pub struct Faulty {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
@@ -139,11 +139,11 @@ pub struct Faulty {
     proxy: AbortHandle,
 }
 
-/// The first line of each request that a proxy took for itself, in lower case, and when it came.
+/// The first line of each request that a proxy did not forward, in lower case, and when it arrived.
 type Taken = Arc<Mutex<Vec<(Instant, String)>>>;
 
 impl Faulty {
-    /// A proxy to what is at `target`, now or later.
+    /// A proxy to the backend at `target`, which may start later.
     pub async fn to(target: SocketAddr, fault: Fault) -> Self {
         let reserved = bound("127.0.0.1:0".parse().unwrap());
         let address = reserved.local_addr().unwrap();
@@ -161,7 +161,7 @@ impl Faulty {
         self.fault.send_replace(fault);
     }
 
-    /// The requests that it did not pass on, but answered by itself or not at all.
+    /// The requests that it did not forward, but answered itself or not at all.
     pub fn taken(&self) -> Vec<(Instant, String)> {
         self.taken.lock().unwrap().clone()
     }
@@ -173,7 +173,7 @@ impl Drop for Faulty {
     }
 }
 
-/// `reserved` is bound all the time, so that nobody else gets its port, and refuses connections while nobody listens there.
+/// `reserved` stays bound, so that nobody else gets its port, and refuses connections while nobody listens on it.
 async fn pass_on(reserved: TcpSocket, target: SocketAddr, mut faults: watch::Receiver<Fault>, taken: Taken) {
     let address = reserved.local_addr().unwrap();
     loop {
@@ -181,7 +181,7 @@ async fn pass_on(reserved: TcpSocket, target: SocketAddr, mut faults: watch::Rec
             return;
         }
         let listener = bound(address).listen(1024).unwrap();
-        // Those that are left are cut when this is dropped.
+        // Dropping this closes all connections.
         let mut connections = JoinSet::new();
         loop {
             let fault = faults.borrow_and_update().clone();
@@ -203,7 +203,7 @@ async fn pass_on(reserved: TcpSocket, target: SocketAddr, mut faults: watch::Rec
     }
 }
 
-/// At an address where others of this kind are.
+/// A socket that shares its address with others of this kind.
 fn bound(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseport(true).unwrap();
@@ -247,7 +247,7 @@ async fn serve(mut probe: TcpStream, target: SocketAddr, fault: Fault, taken: Ta
     }
 }
 
-/// Reads one request, and gives its first line.
+/// Reads one request and returns its first line.
 async fn take_request(probe: &mut TcpStream) -> io::Result<String> {
     let head = head_of(probe).await?;
     let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
@@ -256,7 +256,7 @@ async fn take_request(probe: &mut TcpStream) -> io::Result<String> {
     Ok(head.lines().next().unwrap_or_default().to_owned())
 }
 
-/// What comes up to the first empty line.
+/// Everything up to the first empty line.
 async fn head_of(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Nodes that speak EasyTier by a script, through the crate's own framing: what no node of the crate's version does.
+//! Nodes that follow a script, with the crate's framing. They behave as no node of the crate's version does.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -25,17 +25,17 @@ use tokio::{task::JoinSet, time::sleep};
 use super::fake::Fake;
 
 const PEER_ID: u32 = 4711;
-/// How fast a node babbles: not so fast that it leaves the test, which is in the same thread, no time.
+/// The interval of packets of a node that never stops sending. The test runs in the same thread and needs time too.
 const BABBLE_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How a scripted node answers the handshake, and what it does then.
+/// How a scripted node answers the handshake, and behaves after it.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// The network it says it is in; `None` for the one it is asked by.
+    /// The network name in the answer; `None` for that of the request.
     pub network_name: Option<&'static str>,
-    /// Its digest; `None` for the one it is asked with.
+    /// The digest in the answer; `None` for that of the request.
     pub digest: Option<Vec<u8>>,
-    /// The network on whose members it closes without a word.
+    /// The network whose members it refuses by closing without an answer.
     pub refused: Option<&'static str>,
     pub magic: u32,
     pub version: u32,
@@ -44,16 +44,16 @@ pub struct Script {
     pub then: Then,
 }
 
-/// What a scripted node does after its answer to the handshake.
+/// How a scripted node behaves after its answer to the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
     /// Answers pings.
     Pong,
     /// Answers pings from the second on.
     PongLater,
-    /// Reads, and says nothing.
+    /// Reads, and sends nothing.
     Silence,
-    /// Closes when the first packet comes.
+    /// Closes when the first packet arrives.
     Close,
     /// Sends pings for ever, and never a pong.
     Babble,
@@ -85,7 +85,7 @@ impl ScriptedNode {
         Self::start_at(Ipv4Addr::LOCALHOST, script).await
     }
 
-    /// The same at an address of the test's choice.
+    /// The same at a given address.
     pub async fn start_at(ip: Ipv4Addr, script: Script) -> Self {
         let mut listener = TcpTunnelListener::new(format!("tcp://{ip}:0").parse().unwrap());
         listener.listen().await.unwrap();
@@ -106,7 +106,7 @@ impl ScriptedNode {
         self.fake.url(Scheme::Tcp).parse().unwrap()
     }
 
-    /// How many pings have come.
+    /// How many pings have arrived.
     pub fn pings(&self) -> usize {
         self.pings.load(Ordering::Relaxed)
     }

@@ -1,24 +1,21 @@
-//! The connect stage: from an address to a link that carries packets.
+//! The connect stage: from an address to a link that carries packets. Each transport has a file.
 
+mod error;
 mod quic;
+mod socket;
 mod stream;
 mod tcp;
 mod udp;
 mod web_socket;
 mod wire_guard;
+mod within;
 
-use std::{
-    io,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout_at},
-};
+use tokio::{net::TcpStream, time::Instant};
 
-pub(super) use self::tcp::without_route;
+pub(super) use self::error::{LinkError, without_route};
 use self::{
     quic::{QuicEndpoints, QuicStream},
     stream::PacketStream,
@@ -26,10 +23,13 @@ use self::{
     web_socket::WebSocketLink,
     wire_guard::WireGuardLink,
 };
-use crate::{Access, Failure, FailureCode, Scheme, Stage, Target, tls, wire::Packet};
+use super::stage_failure::StageFailure;
+use crate::{Access, FailureCode, Target, Transport, tls, wire::Packet};
 
-/// What carries packets to a node and back. Dropping it closes it.
-pub(crate) enum Link {
+/// Carries packets to a node and back. Dropping it closes it.
+pub(super) struct Link(Connection);
+
+enum Connection {
     Tcp(PacketStream<TcpStream>),
     Quic(PacketStream<QuicStream>),
     WebSocket(Box<WebSocketLink>),
@@ -37,123 +37,79 @@ pub(crate) enum Link {
     WireGuard(WireGuardLink),
 }
 
-/// Why a link carries nothing any more.
-#[derive(Debug)]
-pub(crate) enum LinkError {
-    /// The other side closed it, or the network did.
-    Closed,
-    /// What came cannot be an EasyTier packet; the words say what it was.
-    NotEasytier(&'static str),
-}
-
 impl Link {
-    /// Whether a packet may be lost without the link being closed.
-    pub fn may_lose(&self) -> bool {
-        matches!(self, Self::Udp(_) | Self::WireGuard(_))
+    /// Whether it uses datagrams: packets may be lost, and the node can drop the session without notice.
+    pub fn is_datagram(&self) -> bool {
+        matches!(self.0, Connection::Udp(_) | Connection::WireGuard(_))
     }
 
-    /// The next packet. Giving up waiting loses nothing.
+    /// Receives the next packet. Cancelling this loses no packet.
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
-        match self {
-            Self::Tcp(link) => link.receive().await,
-            Self::Quic(link) => link.receive().await,
-            Self::WebSocket(link) => link.receive().await,
-            Self::Udp(link) => link.receive().await,
-            Self::WireGuard(link) => link.receive().await,
+        match &mut self.0 {
+            Connection::Tcp(link) => link.receive().await,
+            Connection::Quic(link) => link.receive().await,
+            Connection::WebSocket(link) => link.receive().await,
+            Connection::Udp(link) => link.receive().await,
+            Connection::WireGuard(link) => link.receive().await,
         }
     }
 
     /// Sends the packets, in one write where the transport allows it.
     pub async fn send(&mut self, packets: &[Packet]) -> Result<(), LinkError> {
-        match self {
-            Self::Tcp(link) => link.send(packets).await,
-            Self::Quic(link) => link.send(packets).await,
-            Self::WebSocket(link) => link.send(packets).await,
-            Self::Udp(link) => link.send(packets).await,
-            Self::WireGuard(link) => link.send(packets).await,
+        match &mut self.0 {
+            Connection::Tcp(link) => link.send(packets).await,
+            Connection::Quic(link) => link.send(packets).await,
+            Connection::WebSocket(link) => link.send(packets).await,
+            Connection::Udp(link) => link.send(packets).await,
+            Connection::WireGuard(link) => link.send(packets).await,
         }
     }
 }
 
 /// A link just opened.
-pub(crate) struct Dialed {
+pub(super) struct Dialed {
     pub link: Link,
-    /// Of a wss node's certificate.
+    /// When the certificate of a wss node expires.
     pub certificate_expires_at: Option<DateTime<Utc>>,
 }
 
-impl From<Link> for Dialed {
-    fn from(link: Link) -> Self {
-        Self { link, certificate_expires_at: None }
-    }
-}
-
-/// Why no link could be opened, and how far one got.
-#[derive(Debug)]
-pub(crate) struct DialError {
-    pub stage: Stage,
-    pub failure: Failure,
-}
-
-impl DialError {
-    fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { stage: Stage::Connect, failure: Failure::new(code, message) }
-    }
-
-    /// Connected, but what is there does not speak the transport's own greeting.
-    fn after_connect(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { stage: Stage::Handshake, failure: Failure::new(code, message) }
-    }
-}
-
-/// Opens links. What all of one kind share (TLS configuration, QUIC endpoints) is made when first used.
+/// Opens links. The TLS configuration and the QUIC endpoints are made at the first use, and shared.
 #[derive(Default)]
-pub(crate) struct Dialer {
+pub(super) struct Dialer {
     tls: OnceLock<Arc<rustls::ClientConfig>>,
     quic: QuicEndpoints,
 }
 
 impl Dialer {
-    /// Opens a link to the very address of `target` before `deadline`.
-    pub async fn dial(&self, target: &Target, access: &Access, deadline: Instant) -> Result<Dialed, DialError> {
+    /// Opens a link to the address of `target` before `deadline`.
+    pub async fn dial(&self, target: &Target, access: &Access, deadline: Instant) -> Result<Dialed, StageFailure> {
         let address = target.address;
-        match target.url.scheme() {
-            Scheme::Tcp => Ok(Link::Tcp(PacketStream::new(tcp::connect(address, deadline).await?)).into()),
-            Scheme::Udp => Ok(Link::Udp(udp::connect(address, deadline).await?).into()),
-            Scheme::Ws => web_socket::connect(target, None, deadline).await,
-            Scheme::Wss => web_socket::connect(target, Some(self.tls()?), deadline).await,
-            Scheme::Wg => Ok(Link::WireGuard(wire_guard::connect(address, access, deadline).await?).into()),
-            Scheme::Quic => {
-                let stream = self.quic.connect(address, self.tls()?, deadline).await?;
-                Ok(Link::Quic(PacketStream::new(stream)).into())
+        let mut certificate_expires_at = None;
+        let connection = match target.transport {
+            Transport::Tcp => Connection::Tcp(PacketStream::new(tcp::connect(address, deadline).await?)),
+            Transport::Udp => Connection::Udp(udp::connect(address, deadline).await?),
+            Transport::Ws => Connection::WebSocket(web_socket::connect(target, deadline).await?.into()),
+            Transport::Wss => {
+                let (link, expiry) = web_socket::connect_tls(target, self.tls()?, deadline).await?;
+                certificate_expires_at = expiry;
+                Connection::WebSocket(link.into())
             }
-            scheme @ (Scheme::Http | Scheme::Https | Scheme::Txt | Scheme::Srv) => Err(DialError::new(
-                FailureCode::Internal,
-                format!("a {scheme} URL reached the connect stage unresolved"),
-            )),
-        }
+            Transport::Wg => Connection::WireGuard(wire_guard::connect(address, access, deadline).await?),
+            Transport::Quic => {
+                let stream = self.quic.connect(address, self.tls()?, deadline).await?;
+                Connection::Quic(PacketStream::new(stream))
+            }
+        };
+        Ok(Dialed { link: Link(connection), certificate_expires_at })
     }
 
-    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, DialError> {
+    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, StageFailure> {
         if let Some(config) = self.tls.get() {
             return Ok(config.clone());
         }
         let config = tls::for_nodes().map_err(|error| {
-            DialError::new(FailureCode::Internal, format!("this probe cannot configure TLS: {error}"))
+            StageFailure::at_connect(FailureCode::Internal, format!("this probe cannot configure TLS: {error}"))
         })?;
         Ok(self.tls.get_or_init(|| Arc::new(config)).clone())
-    }
-}
-
-/// Waits for `io` until `deadline`, with what to say when that passes or it fails.
-async fn within<T>(
-    deadline: Instant,
-    io: impl Future<Output = io::Result<T>>,
-    late: impl FnOnce() -> DialError,
-    failed: impl FnOnce(io::Error) -> DialError,
-) -> Result<T, DialError> {
-    match timeout_at(deadline, io).await {
-        Err(_) => Err(late()),
-        Ok(result) => result.map_err(failed),
     }
 }

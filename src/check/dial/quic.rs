@@ -1,13 +1,14 @@
 //! EasyTier over QUIC: one bidirectional stream carries the packets, framed as over tcp.
 //!
-//! The crate's connector opens an endpoint for each connection and panics when one fails, so the connection is made
-//! here, over one endpoint for each address family.
+//! The crate's connector opens an endpoint for each connection, and panics when a connection fails. Here all connections
+//! share one endpoint for each address family.
 //!
-//! Since EasyTier 2.5 its QUIC has no TLS inside, and a TLS handshake gets no answer from it. Every QUIC server
-//! answers a version that it does not know, though, and before any cryptography (RFC 9000, section 6): that tells
-//! such a node from a port where nobody is.
+//! Since EasyTier 2.6 its QUIC does not use TLS, and such a node does not answer a TLS handshake. But every QUIC server
+//! answers a version that it does not know, and before any cryptography (RFC 9000, section 6). That tells such a node
+//! from a port where nobody listens.
 
 use std::{
+    fmt::Display,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -24,13 +25,14 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{DialError, udp};
-use crate::FailureCode;
+use super::socket::{any_local, connected_udp};
+use crate::{FailureCode, check::stage_failure::StageFailure};
 
-/// How long before the deadline the wait for TLS ends, so that a version that nobody knows can be asked about.
-const VERSION_QUESTION_SHARE: u32 = 4;
+/// The part of the remaining time, as a divisor, that is kept for asking about an unknown version when TLS gets no
+/// answer.
+const VERSION_REQUEST_SHARE: u32 = 4;
 
-/// What a node may send before we have read it: a few packets' worth.
+/// How many bytes a node may send before they are read: a few packets.
 const RECEIVE_WINDOW: u32 = 64 * 1024;
 
 /// The endpoints that all QUIC connections share.
@@ -41,15 +43,16 @@ pub(super) struct QuicEndpoints {
 }
 
 impl QuicEndpoints {
-    /// A connection to `address` with one stream open.
+    /// Connects to `address` and opens a stream.
     pub async fn connect(
         &self,
         address: SocketAddr,
         tls: Arc<rustls::ClientConfig>,
         deadline: Instant,
-    ) -> Result<QuicStream, DialError> {
-        let internal = |error: &dyn std::fmt::Display| {
-            DialError::new(FailureCode::Internal, format!("this probe cannot open QUIC to {address}: {error}"))
+    ) -> Result<QuicStream, StageFailure> {
+        let internal = |error: &dyn Display| {
+            let message = format!("this probe cannot open QUIC to {address}: {error}");
+            StageFailure::at_connect(FailureCode::Internal, message)
         };
         let endpoint = self.endpoint(address).map_err(|error| internal(&error))?;
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| internal(&error))?;
@@ -58,38 +61,41 @@ impl QuicEndpoints {
         // The name is never verified; the crate uses the same.
         let connecting = endpoint.connect_with(config, address, "localhost").map_err(|error| internal(&error))?;
 
-        let patience = deadline - (deadline - Instant::now()) / VERSION_QUESTION_SHARE;
-        let connection = match timeout_at(patience, connecting).await {
+        let tls_deadline = deadline - (deadline - Instant::now()) / VERSION_REQUEST_SHARE;
+        let connection = match timeout_at(tls_deadline, connecting).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(ConnectionError::TimedOut)) | Err(_) => return Err(silent(address, deadline).await),
-            Ok(Err(ConnectionError::VersionMismatch)) => return Err(other_quic(address)),
+            Ok(Err(ConnectionError::TimedOut)) | Err(_) => return Err(no_tls_answer(address, deadline).await),
+            Ok(Err(ConnectionError::VersionMismatch)) => return Err(unsupported_quic(address)),
             Ok(Err(error)) => {
-                let words = format!("QUIC to {address} failed: {error}");
-                return Err(DialError::new(FailureCode::TlsFailed, words));
+                let message = format!("QUIC to {address} failed: {error}");
+                return Err(StageFailure::at_connect(FailureCode::TlsFailed, message));
             }
         };
         tracing::debug!(%address, "connected over QUIC");
         match timeout_at(deadline, connection.open_bi()).await {
             Ok(Ok((send, receive))) => Ok(QuicStream { send, receive, connection }),
-            Ok(Err(error)) => Err(DialError::new(FailureCode::Rejected, format!("the QUIC connection ended: {error}"))),
+            Ok(Err(error)) => {
+                let message = format!("the QUIC connection ended: {error}");
+                Err(StageFailure::at_connect(FailureCode::Rejected, message))
+            }
             Err(_) => {
-                let words = "it speaks QUIC, and allows no stream";
-                Err(DialError::after_connect(FailureCode::HandshakeTimeout, words))
+                let message = "the server speaks QUIC, but allows no stream";
+                Err(StageFailure::at_handshake(FailureCode::HandshakeTimeout, message))
             }
         }
     }
 
     fn endpoint(&self, address: SocketAddr) -> io::Result<&Endpoint> {
-        let (cell, any) = if address.is_ipv6() { (&self.v6, "[::]:0") } else { (&self.v4, "0.0.0.0:0") };
+        let cell = if address.is_ipv6() { &self.v6 } else { &self.v4 };
         if let Some(endpoint) = cell.get() {
             return Ok(endpoint);
         }
-        let endpoint = Endpoint::client(any.parse().expect("a literal address"))?;
+        let endpoint = Endpoint::client(any_local(address))?;
         Ok(cell.get_or_init(|| endpoint))
     }
 }
 
-/// Bounds for what a stranger may make us keep: nodes open no streams, and send no datagrams.
+/// Limits what a server can make the probe keep: nodes open no streams, and send no datagrams.
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
@@ -101,49 +107,50 @@ fn transport() -> TransportConfig {
     transport
 }
 
-/// What to say of an address that does not answer a TLS handshake over QUIC.
-async fn silent(address: SocketAddr, deadline: Instant) -> DialError {
-    match timeout_at(deadline, speaks_some_quic(address)).await {
-        Ok(Ok(())) => other_quic(address),
+/// Finds out why a TLS handshake over QUIC got no answer.
+async fn no_tls_answer(address: SocketAddr, deadline: Instant) -> StageFailure {
+    let (code, message) = match timeout_at(deadline, request_unknown_version(address)).await {
+        Ok(Ok(())) => return unsupported_quic(address),
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            DialError::new(FailureCode::ConnectRefused, format!("nothing listens on the UDP port ({address})"))
+            (FailureCode::ConnectRefused, format!("nothing listens on the UDP port ({address})"))
         }
-        _ => DialError::new(FailureCode::ConnectTimeout, format!("no answer from {address} over QUIC")),
-    }
+        _ => (FailureCode::ConnectTimeout, format!("no answer from {address} over QUIC")),
+    };
+    StageFailure::at_connect(code, message)
 }
 
-fn other_quic(address: SocketAddr) -> DialError {
-    let words = format!(
-        "{address} speaks another QUIC (EasyTier 2.5 and later do), which this probe cannot; watch the node by tcp, \
+fn unsupported_quic(address: SocketAddr) -> StageFailure {
+    let message = format!(
+        "{address} speaks another QUIC (EasyTier 2.6 and later do), which this probe cannot; watch the node by tcp, \
          udp, ws or wss"
     );
-    DialError::new(FailureCode::UnsupportedProtocol, words)
+    StageFailure::at_connect(FailureCode::UnsupportedProtocol, message)
 }
 
-/// Ends well when a QUIC server answers at `address`, by asking for a version that none can know.
-async fn speaks_some_quic(address: SocketAddr) -> io::Result<()> {
-    /// Datagrams below this length get no answer (RFC 9000, section 14.1).
+/// Sends packets of an unknown QUIC version to `address`, and returns when a QUIC server answers.
+async fn request_unknown_version(address: SocketAddr) -> io::Result<()> {
+    /// Servers do not answer shorter datagrams (RFC 9000, section 14.1).
     const INITIAL_SIZE: usize = 1200;
-    const ASK_EVERY: Duration = Duration::from_millis(300);
-    /// A long header, then a version of the form 0x?a?a?a?a, which is reserved to provoke this very answer.
+    const RESEND_INTERVAL: Duration = Duration::from_millis(300);
+    /// A long header, and a version of the form 0x?a?a?a?a, which is reserved to provoke this answer.
     const UNKNOWN_VERSION: [u8; 5] = [0xc0, 0x1a, 0x2a, 0x3a, 0x4a];
     let connection_id: [u8; 8] = rand::random();
 
-    let mut question = vec![0; INITIAL_SIZE];
-    question[..5].copy_from_slice(&UNKNOWN_VERSION);
-    question[5] = connection_id.len() as u8;
-    question[6..14].copy_from_slice(&connection_id);
-    question[14] = connection_id.len() as u8;
-    question[15..23].copy_from_slice(&connection_id);
+    let mut request = vec![0; INITIAL_SIZE];
+    request[..5].copy_from_slice(&UNKNOWN_VERSION);
+    request[5] = connection_id.len() as u8;
+    request[6..14].copy_from_slice(&connection_id);
+    request[14] = connection_id.len() as u8;
+    request[15..23].copy_from_slice(&connection_id);
 
-    // Version negotiation: a long header with version 0 that sends our connection id back.
+    // Version negotiation: a long header with version 0, and the connection id of the request.
     let is_answer = |datagram: &[u8]| {
         datagram.len() > 14 && datagram[0] & 0x80 != 0 && datagram[1..5] == [0; 4] && datagram[6..14] == connection_id
     };
-    let socket = udp::connected_socket(address).await?;
+    let socket = connected_udp(address).await?;
     let mut space = [0; INITIAL_SIZE];
     loop {
-        socket.send(&question).await?;
+        socket.send(&request).await?;
         let answered = async {
             loop {
                 let length = socket.recv(&mut space).await?;
@@ -152,14 +159,14 @@ async fn speaks_some_quic(address: SocketAddr) -> io::Result<()> {
                 }
             }
         };
-        if let Ok(answered) = timeout(ASK_EVERY, answered).await {
+        if let Ok(answered) = timeout(RESEND_INTERVAL, answered).await {
             return answered;
         }
     }
 }
 
-/// One bidirectional stream, with the connection it keeps open.
-pub(crate) struct QuicStream {
+/// One bidirectional stream. Dropping it closes the connection.
+pub(super) struct QuicStream {
     send: SendStream,
     receive: RecvStream,
     connection: quinn::Connection,

@@ -1,20 +1,26 @@
-//! Packets over a byte stream (tcp, quic): each with its length before it.
+//! Packets over a byte stream (tcp, quic), each with its length in front.
 
-use std::{future::poll_fn, mem::MaybeUninit, pin::Pin, task::ready};
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Poll, ready},
+};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::LinkError;
+use super::error::LinkError;
 use crate::wire::Packet;
 
-/// What one read takes from the socket at most.
+/// The largest read from the socket, in bytes.
 const READ_SIZE: usize = 4096;
 
-pub(crate) struct PacketStream<S> {
+pub(super) struct PacketStream<S> {
     stream: S,
-    /// Bytes read that make no whole packet yet. Empty, and without memory of its own, while the link is idle: a
-    /// daemon holds thousands of these.
+    /// The bytes of an incomplete packet. Empty and without allocation while the link is idle: a daemon holds thousands of
+    /// links.
     received: BytesMut,
 }
 
@@ -38,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
         }
     }
 
-    /// Reads through the stack, so that a link that waits holds no buffer.
+    /// Reads into a buffer on the stack, so that a waiting link holds none.
     async fn read(&mut self) -> Result<(), LinkError> {
         let Self { stream, received } = self;
         let count = poll_fn(|context| {
@@ -46,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
             let mut buffer = ReadBuf::uninit(&mut space);
             ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
             received.extend_from_slice(buffer.filled());
-            std::task::Poll::Ready(std::io::Result::Ok(buffer.filled().len()))
+            Poll::Ready(io::Result::Ok(buffer.filled().len()))
         })
         .await;
         match count {

@@ -1,54 +1,53 @@
-//! EasyTier's own connections over UDP: a header of eight bytes, opened by SYN and SACK.
+//! EasyTier's own connections over UDP, opened by SYN and SACK.
 //!
-//! The layout is that of `UDPTunnelHeader` in the crate. Its connector sends one SYN and waits three seconds; here a
-//! lost SYN is sent again, and the socket is connected, so that a port where nobody listens is refused at once.
+//! The crate's connector sends one SYN and waits three seconds. Here a lost SYN is sent again, and the socket is
+//! connected, so that a port where nobody listens is refused at once.
 
-use std::{future::poll_fn, io, net::SocketAddr, task::ready, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    net::SocketAddr,
+    task::{Poll, ready},
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::ReadBuf,
     net::UdpSocket,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
-use super::{DialError, LinkError, tcp};
+use super::{
+    error::{LinkError, connect_failure},
+    socket::connected_udp,
+};
 use crate::{
     FailureCode,
+    check::{
+        resend::{Exchange, send_until_answered},
+        stage_failure::StageFailure,
+    },
     wire::{Datagram, DatagramType, MAX_DATAGRAM_SIZE, Packet},
 };
 
-/// How long the first SYN is given before the next; each wait is twice the one before.
-const FIRST_SYN_WAIT: Duration = Duration::from_millis(500);
-
-pub(crate) struct UdpLink {
+pub(super) struct UdpLink {
     socket: UdpSocket,
+    /// The connection's id.
     connection: u32,
 }
 
 /// Opens a connection to `address`.
-pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<UdpLink, DialError> {
-    let silent = || {
-        let words = format!("no answer from {address} over UDP: nothing listens there, or it is filtered");
-        DialError::new(FailureCode::ConnectTimeout, words)
-    };
-    let socket = connected_socket(address).await.map_err(|error| tcp::refused(address, error))?;
+pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<UdpLink, StageFailure> {
+    let socket = connected_udp(address).await.map_err(|error| connect_failure(address, error))?;
     let link = UdpLink { socket, connection: rand::random() };
-    let magic = rand::random::<u64>().to_le_bytes();
-
-    let opening = async {
-        let mut wait = FIRST_SYN_WAIT;
-        loop {
-            link.socket.send(&link.datagram(DatagramType::Syn, &magic)).await?;
-            match timeout(wait, link.sack(&magic)).await {
-                Ok(answered) => return answered,
-                Err(_) => wait *= 2,
-            }
+    let opening = Opening { link: &link, magic: rand::random::<u64>().to_le_bytes() };
+    match timeout_at(deadline, send_until_answered(opening)).await {
+        Err(_) => {
+            let message = format!("no answer from {address} over UDP: nothing listens there, or it is filtered");
+            Err(StageFailure::at_connect(FailureCode::ConnectTimeout, message))
         }
-    };
-    match timeout_at(deadline, opening).await {
-        Err(_) => Err(silent()),
-        Ok(Err(error)) => Err(tcp::refused(address, error)),
+        Ok(Err(error)) => Err(connect_failure(address, error)),
         Ok(Ok(())) => {
             tracing::debug!(%address, "connected over UDP (SACK received)");
             Ok(link)
@@ -56,49 +55,53 @@ pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<Ud
     }
 }
 
-/// A UDP socket that talks to `address` only.
-pub(super) async fn connected_socket(address: SocketAddr) -> io::Result<UdpSocket> {
-    let any = if address.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(address).await?;
-    Ok(socket)
+/// The exchange of SYN and SACK.
+struct Opening<'a> {
+    link: &'a UdpLink,
+    /// The body of both.
+    magic: [u8; 8],
 }
 
-impl UdpLink {
-    fn datagram(&self, kind: DatagramType, body: &[u8]) -> BytesMut {
-        Datagram { connection: self.connection, kind, body }.encode()
+impl Exchange for Opening<'_> {
+    type Answer = ();
+    type Error = io::Error;
+
+    async fn send(&mut self) -> io::Result<()> {
+        self.link.transmit(DatagramType::Syn, &self.magic).await
     }
 
-    /// Waits for the SACK that answers this SYN, past whatever else arrives.
-    async fn sack(&self, magic: &[u8]) -> io::Result<()> {
+    async fn receive(&mut self) -> io::Result<()> {
         loop {
-            if let Some((DatagramType::Sack, body)) = self.next().await?
-                && body == magic
+            if let Some((DatagramType::Sack, body)) = self.link.receive_datagram().await?
+                && body == self.magic[..]
             {
                 return Ok(());
             }
         }
     }
+}
 
-    /// The next datagram; `None` for one that is not of this connection.
-    async fn next(&self) -> io::Result<Option<(DatagramType, Bytes)>> {
+impl UdpLink {
+    async fn transmit(&self, kind: DatagramType, body: &[u8]) -> io::Result<()> {
+        let datagram = Datagram { connection: self.connection, kind, body }.encode();
+        self.socket.send(&datagram).await.map(drop)
+    }
+
+    /// The next datagram; `None` for one that does not belong to this connection.
+    async fn receive_datagram(&self) -> io::Result<Option<(DatagramType, Bytes)>> {
         poll_fn(|context| {
-            let mut space = [std::mem::MaybeUninit::<u8>::uninit(); MAX_DATAGRAM_SIZE];
+            let mut space = [MaybeUninit::<u8>::uninit(); MAX_DATAGRAM_SIZE];
             let mut buffer = ReadBuf::uninit(&mut space);
             ready!(self.socket.poll_recv(context, &mut buffer))?;
-            std::task::Poll::Ready(Ok(self.parse(buffer.filled())))
+            let datagram = Datagram::decode(buffer.filled()).filter(|datagram| datagram.connection == self.connection);
+            Poll::Ready(Ok(datagram.map(|datagram| (datagram.kind, Bytes::copy_from_slice(datagram.body)))))
         })
         .await
     }
 
-    fn parse(&self, bytes: &[u8]) -> Option<(DatagramType, Bytes)> {
-        let datagram = Datagram::decode(bytes).filter(|datagram| datagram.connection == self.connection)?;
-        Some((datagram.kind, Bytes::copy_from_slice(datagram.body)))
-    }
-
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
-            match self.next().await {
+            match self.receive_datagram().await {
                 Err(_) | Ok(Some((DatagramType::Fin, _))) => return Err(LinkError::Closed),
                 Ok(Some((DatagramType::Data, body))) => {
                     return Packet::decode(body).ok_or(LinkError::NotEasytier("a datagram too short for a packet"));
@@ -112,8 +115,7 @@ impl UdpLink {
         for packet in packets {
             let mut body = BytesMut::new();
             packet.encode(&mut body);
-            let sent = self.socket.send(&self.datagram(DatagramType::Data, &body)).await;
-            sent.map_err(|_| LinkError::Closed)?;
+            self.transmit(DatagramType::Data, &body).await.map_err(|_| LinkError::Closed)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! EasyTier over WireGuard: each packet is what an IPv4 packet inside the tunnel carries.
+//! EasyTier over WireGuard.
 //!
-//! The crate's connector takes the first datagram that comes for the answer, on a socket that may share its port with
-//! another (`SO_REUSEADDR`). Here the socket is connected, and the link is open when the node has proven the keys.
+//! The crate's connector takes the first datagram for the answer, on a socket that may share its port with another
+//! (`SO_REUSEADDR`). Here the socket is connected, and the link is open once the node has proven that it has the keys.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -16,20 +16,25 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{DialError, LinkError, tcp, udp::connected_socket};
+use super::{
+    error::{LinkError, connect_failure},
+    socket::connected_udp,
+};
 use crate::{
     Access, FailureCode, Membership,
+    check::{
+        resend::{Exchange, send_until_answered},
+        stage_failure::StageFailure,
+    },
     wire::{MAX_DATAGRAM_SIZE, Packet, packet_in_ip, payload_of_ip, wireguard_key},
 };
 
-/// How long the first initiation is given before the next; each wait is twice the one before.
-const FIRST_INITIATION_WAIT: Duration = Duration::from_millis(500);
-/// How often WireGuard is asked whether a keepalive or new keys are due: its own times are whole seconds.
+/// How often WireGuard's timers are updated, for keepalives and new keys. They count whole seconds.
 const TICK: Duration = Duration::from_secs(1);
-/// What WireGuard adds to a packet (32 bytes), and the longest message of its own (148).
+/// What WireGuard adds to a packet (32 bytes), and its longest message of its own (148 bytes).
 const OVERHEAD: usize = 32 + 148;
 
-pub(crate) struct WireGuardLink {
+pub(super) struct WireGuardLink {
     socket: UdpSocket,
     tunnel: Box<Tunn>,
 }
@@ -39,30 +44,20 @@ pub(super) async fn connect(
     address: SocketAddr,
     access: &Access,
     deadline: Instant,
-) -> Result<WireGuardLink, DialError> {
+) -> Result<WireGuardLink, StageFailure> {
     let Access::Member(network) = access else {
-        let words = "a wg node answers members of its own network only; give its network name and secret";
-        return Err(DialError::new(FailureCode::UnsupportedProtocol, words));
+        let message = "a wg node answers members of its own network only; give its network name and secret";
+        return Err(StageFailure::at_connect(FailureCode::UnsupportedProtocol, message));
     };
-    let socket = connected_socket(address).await.map_err(|error| tcp::refused(address, error))?;
+    let socket = connected_udp(address).await.map_err(|error| connect_failure(address, error))?;
     let mut link = WireGuardLink { socket, tunnel: Box::new(tunnel(network)) };
 
-    let opening = async {
-        let mut wait = FIRST_INITIATION_WAIT;
-        loop {
-            link.initiate()?;
-            match timeout(wait, link.keys_agreed()).await {
-                Ok(agreed) => return agreed,
-                Err(_) => wait *= 2,
-            }
-        }
-    };
-    match timeout_at(deadline, opening).await {
+    match timeout_at(deadline, send_until_answered(Opening(&mut link))).await {
         Err(_) => {
-            let words = "no answer over WireGuard: nothing listens there, or network name or secret differ";
-            Err(DialError::new(FailureCode::ConnectTimeout, words))
+            let message = "no answer over WireGuard: nothing listens there, or network name or secret differ";
+            Err(StageFailure::at_connect(FailureCode::ConnectTimeout, message))
         }
-        Ok(Err(error)) => Err(tcp::refused(address, error)),
+        Ok(Err(error)) => Err(connect_failure(address, error)),
         Ok(Ok(())) => {
             tracing::debug!(%address, "connected over WireGuard");
             Ok(link)
@@ -70,43 +65,52 @@ pub(super) async fn connect(
     }
 }
 
-/// Both ends have the same keys, made from what every member of the network knows.
+/// The tunnel of a network. Both ends have the same key pair.
 fn tunnel(network: &Membership) -> Tunn {
     let private = StaticSecret::from(wireguard_key(&network.network_name, network.network_secret.expose()));
     let public = PublicKey::from(&private);
     Tunn::new(private, public, None, None, rand::random(), None)
 }
 
-impl WireGuardLink {
-    fn initiate(&mut self) -> io::Result<()> {
+/// WireGuard's own handshake.
+struct Opening<'a>(&'a mut WireGuardLink);
+
+impl Exchange for Opening<'_> {
+    type Answer = ();
+    type Error = io::Error;
+
+    async fn send(&mut self) -> io::Result<()> {
+        let WireGuardLink { socket, tunnel } = self.0;
         let mut space = [0; MAX_DATAGRAM_SIZE];
-        match self.tunnel.format_handshake_initiation(&mut space, true) {
-            TunnResult::WriteToNetwork(initiation) => transmit(&self.socket, initiation),
-            other => Err(io::Error::other(format!("WireGuard makes no initiation: {other:?}"))),
+        match tunnel.format_handshake_initiation(&mut space, true) {
+            TunnResult::WriteToNetwork(initiation) => transmit(socket, initiation),
+            other => Err(io::Error::other(format!("WireGuard cannot start a handshake: {other:?}"))),
         }
     }
 
-    /// Waits until the node has shown that it has the keys.
-    async fn keys_agreed(&mut self) -> io::Result<()> {
-        while self.tunnel.time_since_last_handshake().is_none() {
-            self.next().await?;
+    /// Waits until the node has proven that it has the keys.
+    async fn receive(&mut self) -> io::Result<()> {
+        while self.0.tunnel.time_since_last_handshake().is_none() {
+            self.0.receive_payload().await?;
         }
         Ok(())
     }
+}
 
-    /// Waits for a datagram, a second at most; what came in the tunnel, if anything did.
-    async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        // Readiness is not counted against the task's budget: without this a flood would keep every deadline from passing.
+impl WireGuardLink {
+    /// Waits for a datagram, at most for a [`TICK`]. Returns the payload that it carried through the tunnel, if any.
+    async fn receive_payload(&mut self) -> io::Result<Option<Bytes>> {
+        // Waiting for readiness does not use the task's budget, so a flood would keep its deadlines from passing.
         consume_budget().await;
         let readable = timeout(TICK, self.socket.readable()).await;
-        self.keep_up()?;
+        self.update_timers()?;
         match readable {
             Err(_) => Ok(None),
-            Ok(ready) => ready.and_then(|()| self.take_datagram()),
+            Ok(ready) => ready.and_then(|()| self.receive_datagram()),
         }
     }
 
-    fn take_datagram(&mut self) -> io::Result<Option<Bytes>> {
+    fn receive_datagram(&mut self) -> io::Result<Option<Bytes>> {
         let mut datagram = [0; MAX_DATAGRAM_SIZE];
         let length = match self.socket.try_recv(&mut datagram) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -114,23 +118,22 @@ impl WireGuardLink {
         };
         let mut space = [0; MAX_DATAGRAM_SIZE];
         match self.tunnel.decapsulate(None, &datagram[..length], &mut space) {
-            // The length is what the packet says of itself, and may be less than its header.
             TunnResult::WriteToTunnelV4(packet, _) => Ok(payload_of_ip(packet).map(Bytes::copy_from_slice)),
             TunnResult::WriteToNetwork(answer) => {
                 transmit(&self.socket, answer)?;
-                self.flush()?;
+                self.send_queued()?;
                 Ok(None)
             }
-            // Of another session, or no WireGuard at all.
+            // A datagram of another session, or of another protocol.
             other => {
-                tracing::debug!(?other, "datagram skipped");
+                tracing::debug!(?other, "skipped a datagram");
                 Ok(None)
             }
         }
     }
 
-    /// Sends what had to wait for new keys.
-    fn flush(&mut self) -> io::Result<()> {
+    /// Sends the packets that waited for new keys.
+    fn send_queued(&mut self) -> io::Result<()> {
         let mut space = [0; MAX_DATAGRAM_SIZE];
         while let TunnResult::WriteToNetwork(waiting) = self.tunnel.decapsulate(None, &[], &mut space) {
             transmit(&self.socket, waiting)?;
@@ -138,19 +141,19 @@ impl WireGuardLink {
         Ok(())
     }
 
-    /// Sends what is due by now: a keepalive, an initiation for new keys.
-    fn keep_up(&mut self) -> io::Result<()> {
+    /// Sends a keepalive or a request for new keys when one is due.
+    fn update_timers(&mut self) -> io::Result<()> {
         let mut space = [0; MAX_DATAGRAM_SIZE];
         match self.tunnel.update_timers(&mut space) {
             TunnResult::WriteToNetwork(due) => transmit(&self.socket, due),
-            TunnResult::Err(error) => Err(io::Error::other(format!("the WireGuard session is over: {error:?}"))),
+            TunnResult::Err(error) => Err(io::Error::other(format!("the WireGuard session has ended: {error:?}"))),
             _ => Ok(()),
         }
     }
 
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
-            if let Some(bytes) = self.next().await.map_err(|_| LinkError::Closed)? {
+            if let Some(bytes) = self.receive_payload().await.map_err(|_| LinkError::Closed)? {
                 return Packet::decode(bytes)
                     .ok_or(LinkError::NotEasytier("a WireGuard packet too short for a packet"));
             }
@@ -169,7 +172,7 @@ impl WireGuardLink {
     }
 }
 
-/// Sends a datagram, or loses it while the socket is full, as the network might.
+/// Sends a datagram, or drops it while the socket's buffer is full, as the network might.
 fn transmit(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
     match socket.try_send(datagram) {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
@@ -179,52 +182,77 @@ fn transmit(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use easytier::tunnel::{
+        TunnelConnector,
+        packet_def::ZCPacket,
+        wireguard::{WgConfig, WgTunnelConnector},
+    };
+    use futures::SinkExt;
+
     use super::*;
     use crate::wire::PacketType;
 
-    /// A node that has the keys, and sends what it is told.
+    /// A node that has the keys.
     struct Node {
         socket: UdpSocket,
         tunnel: Tunn,
     }
 
     impl Node {
-        /// Answers the handshake of `connecting`.
-        async fn greet(network: &Membership) -> (Self, WireGuardLink) {
-            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            let address = socket.local_addr().unwrap();
-            let mut node = Self { socket, tunnel: tunnel(network) };
-            let access = Access::Member(network.clone());
-            let deadline = Instant::now() + Duration::from_secs(20);
-            let (link, ()) = tokio::join!(connect(address, &access, deadline), async {
-                let mut datagram = [0; MAX_DATAGRAM_SIZE];
-                let (length, from) = node.socket.recv_from(&mut datagram).await.unwrap();
-                node.socket.connect(from).await.unwrap();
-                let mut space = [0; MAX_DATAGRAM_SIZE];
-                match node.tunnel.decapsulate(None, &datagram[..length], &mut space) {
-                    TunnResult::WriteToNetwork(answer) => transmit(&node.socket, answer).unwrap(),
-                    other => panic!("{other:?}"),
-                }
-                // The keepalive that confirms the keys.
-                let length = node.socket.recv(&mut datagram).await.unwrap();
-                node.tunnel.decapsulate(None, &datagram[..length], &mut space);
-            });
-            (node, link.unwrap_or_else(|error| panic!("{error:?}")))
+        async fn bind(network: &Membership) -> Self {
+            Self { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), tunnel: tunnel(network) }
         }
 
-        async fn send(&mut self, inner: &[u8]) {
+        /// Answers a client's handshake.
+        async fn accept(&mut self) {
+            let mut datagram = [0; MAX_DATAGRAM_SIZE];
+            let (length, from) = self.socket.recv_from(&mut datagram).await.unwrap();
+            self.socket.connect(from).await.unwrap();
             let mut space = [0; MAX_DATAGRAM_SIZE];
-            match self.tunnel.encapsulate(inner, &mut space) {
+            match self.tunnel.decapsulate(None, &datagram[..length], &mut space) {
+                TunnResult::WriteToNetwork(answer) => transmit(&self.socket, answer).unwrap(),
+                other => panic!("{other:?}"),
+            }
+            // The keepalive that confirms the keys.
+            let length = self.socket.recv(&mut datagram).await.unwrap();
+            self.tunnel.decapsulate(None, &datagram[..length], &mut space);
+        }
+
+        async fn send(&mut self, ip_packet: &[u8]) {
+            let mut space = [0; MAX_DATAGRAM_SIZE];
+            match self.tunnel.encapsulate(ip_packet, &mut space) {
                 TunnResult::WriteToNetwork(datagram) => self.socket.send(datagram).await.unwrap(),
                 other => panic!("{other:?}"),
             };
         }
+
+        /// The next IPv4 packet in the tunnel.
+        async fn receive(&mut self) -> Vec<u8> {
+            loop {
+                let mut datagram = [0; MAX_DATAGRAM_SIZE];
+                let length = self.socket.recv(&mut datagram).await.unwrap();
+                let mut space = [0; MAX_DATAGRAM_SIZE];
+                if let TunnResult::WriteToTunnelV4(packet, _) =
+                    self.tunnel.decapsulate(None, &datagram[..length], &mut space)
+                {
+                    return packet.to_vec();
+                }
+            }
+        }
+    }
+
+    fn network() -> Membership {
+        Membership { network_name: "net".to_owned(), network_secret: "secret".into() }
     }
 
     #[tokio::test]
-    async fn a_packet_that_says_it_is_shorter_than_its_header_is_skipped() {
-        let network = Membership { network_name: "net".to_owned(), network_secret: "secret".into() };
-        let (mut node, mut link) = Node::greet(&network).await;
+    async fn a_packet_that_announces_less_than_its_header_is_skipped() {
+        let mut node = Node::bind(&network()).await;
+        let (address, access) = (node.socket.local_addr().unwrap(), Access::Member(network()));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let (link, ()) = tokio::join!(connect(address, &access, deadline), node.accept());
+        let mut link = link.unwrap_or_else(|error| panic!("{error:?}"));
+
         let packet = Packet::new(1, 2, PacketType::Ping, vec![1, 2, 3, 4]);
         for length in [0, 19] {
             let mut short = packet_in_ip(&packet);
@@ -233,5 +261,25 @@ mod tests {
         }
         node.send(&packet_in_ip(&packet)).await;
         assert_eq!(link.receive().await.unwrap(), packet);
+    }
+
+    /// The crate's client is the reference for the keys, and for the IPv4 header.
+    #[tokio::test]
+    async fn packets_in_the_tunnel_are_the_crates() {
+        let mut node = Node::bind(&network()).await;
+        let url = format!("wg://{}", node.socket.local_addr().unwrap()).parse().unwrap();
+        let mut client = WgTunnelConnector::new(url, WgConfig::new_from_network_identity("net", "secret"));
+        let (connected, ()) = tokio::join!(client.connect(), node.accept());
+        let tunnel = connected.unwrap_or_else(|error| panic!("{error:?}"));
+        let (_stream, mut sink) = tunnel.split();
+
+        let mut reference = ZCPacket::new_with_payload(b"payload");
+        // The crate does not initialise the header, and never sets its reserved byte.
+        let header = ..reference.payload_offset();
+        reference.mut_inner()[header].fill(0);
+        reference.fill_peer_manager_hdr(7, 9, PacketType::Pong.code());
+        sink.send(reference).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let ours = packet_in_ip(&Packet::new(7, 9, PacketType::Pong, &b"payload"[..]));
+        assert_eq!(node.receive().await, ours);
     }
 }

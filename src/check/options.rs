@@ -1,0 +1,32 @@
+//! How checks are done.
+
+use std::time::Duration;
+
+use crate::AddressPolicy;
+
+/// How checks are done.
+#[derive(Debug, Clone)]
+pub struct CheckOptions {
+    /// The longest time that a check may take, for peers without a timeout of their own. Default: 5 s.
+    pub timeout: Duration,
+    /// How many pings a check sends at most. Default: 3.
+    pub pings: u32,
+    /// The shortest time between two joins of one address; zero for no limit. Default: 1 s.
+    pub join_interval: Duration,
+    /// The age at which a held session is replaced by a new one. Default: 1 h.
+    pub renew_after: Duration,
+    /// Which addresses are allowed for peers that a backend listed. Default: public and private ones.
+    pub addresses: AddressPolicy,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            pings: 3,
+            join_interval: Duration::from_secs(1),
+            renew_after: Duration::from_secs(3600),
+            addresses: AddressPolicy { allow_private: true, allow_local: false },
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The outcome of a check, and its report.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::session::{PingRound, Session};
+use crate::{
+    CheckReport, CheckResult, Failure, FailureCode, Latency, Peer, Stage, Status,
+    result::{MAX_MESSAGE_CHARS, NodeInfo, Timings},
+};
+
+/// What a check found out.
+pub(super) struct Outcome {
+    /// The last stage reached.
+    pub stage: Stage,
+    pub failure: Option<Failure>,
+    pub pings: PingRound,
+    pub info: NodeInfo,
+    pub timings: Timings,
+    /// When the certificate of a wss node expires.
+    pub certificate_expires_at: Option<DateTime<Utc>>,
+}
+
+impl Outcome {
+    /// The outcome of a check that has not reached any stage yet.
+    pub fn new() -> Self {
+        Self {
+            stage: Stage::Resolve,
+            failure: None,
+            pings: PingRound::default(),
+            info: NodeInfo::default(),
+            timings: Timings::default(),
+            certificate_expires_at: None,
+        }
+    }
+
+    pub fn failed(stage: Stage, failure: Failure) -> Self {
+        Self { stage, failure: Some(failure), ..Self::new() }
+    }
+
+    /// The outcome of a check that panicked.
+    pub fn panicked() -> Self {
+        let failure = Failure::new(FailureCode::Internal, "the check panicked; please report this");
+        Self::failed(Stage::Resolve, failure)
+    }
+
+    pub fn status(&self) -> Status {
+        self.failure.as_ref().map_or(Status::Online, |failure| failure.code.status())
+    }
+
+    /// Whether this failure tells more about the peer than another: it is the peer's own, or it happened at a later
+    /// stage.
+    pub fn tells_more_than(&self, other: &Self) -> bool {
+        let rank = |outcome: &Self| (outcome.status() == Status::Offline, outcome.stage);
+        rank(self) > rank(other)
+    }
+
+    /// Adds the results of a round of pings, and the node's route information if there is any.
+    pub fn record(&mut self, session: &Session, pings: PingRound) {
+        self.pings = pings;
+        if let Some(info) = session.info() {
+            self.info = info.clone();
+        }
+    }
+
+    /// The report of this check of `peer`.
+    pub fn into_report(self, peer: &Peer) -> CheckReport {
+        let status = self.status();
+        let latency = Latency::of(&self.pings.round_trips, self.pings.sent);
+        let (error, message) = self.failure.map(|failure| (failure.code, failure.message)).unzip();
+        let result = CheckResult {
+            id: Uuid::now_v7(),
+            peer_id: peer.id,
+            checked_at: Utc::now(),
+            checks: 1,
+            healthy: Some(u32::from(status == Status::Online)),
+            status,
+            response_time: latency.map(|latency| latency.median_ms),
+            min_ms: latency.map(|latency| latency.min_ms),
+            max_ms: latency.map(|latency| latency.max_ms),
+            stage: self.stage,
+            error,
+            message: message.map(|message| message.chars().take(MAX_MESSAGE_CHARS).collect()),
+            version: self.info.version,
+            hostname: self.info.hostname,
+            network_count: self.info.network_count,
+            relay: None,
+            relay_error: None,
+        };
+        CheckReport {
+            result,
+            url: peer.url.clone(),
+            latency,
+            timings: self.timings,
+            is_public_server: self.info.is_public_server,
+            certificate_expires_at: self.certificate_expires_at,
+        }
+    }
+}
