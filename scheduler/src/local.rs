@@ -65,7 +65,7 @@ impl LocalProbe {
             let until = stop.child_token();
             let (state, plan) = (probe.state.clone(), probe.plan.clone());
             let mut watch = pin!(peers.watch(probe, scheduler, until.clone()));
-            let tuned = tokio::select! {
+            let changed = tokio::select! {
                 () = &mut watch => return,
                 changed = live_settings.wait_for(|settings| settings.intervals != plan.intervals()) => changed,
             };

@@ -150,4 +150,4 @@ fn longest_pause(cron: &Cron, now: NaiveDateTime) -> Duration {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;
