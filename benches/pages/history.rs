@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
-use easytier_uptime_hub::{
-    model::{Batch, PageRequest, PeerFilter, PeerId, PeerSpec},
-    store::Store,
-    time::Timestamp,
+use easytier_uptime_store::{
+    Store,
+    domain::{Batch, PageRequest, PeerFilter, PeerId, PeerSpec, Timestamp},
 };
 use uuid::Uuid;
 

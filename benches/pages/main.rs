@@ -14,12 +14,8 @@ use std::{
 };
 
 use easytier_probe::{CheckOptions, Checker};
-use easytier_uptime_hub::{
-    WebOptions,
-    crypto::HubKey,
-    store::{Location, Store, StoreOptions},
-    time::Timestamp,
-};
+use easytier_uptime_hub::WebOptions;
+use easytier_uptime_store::{HubKey, Location, Store, StoreOptions, domain::Timestamp};
 use tokio::net::TcpListener;
 
 /// The nodes of the two hubs, and the list that is looked at: all of the few, and of the many the first page.

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use anyhow::Context;
 use clap::Args;
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
-use easytier_uptime_hub::model::Region;
 use easytier_uptime_scheduler::{DaemonOptions, Ending, ProbeMonitor, Scheduler, SpoolLimits, run_daemon};
+use easytier_uptime_store::domain::Region;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{

@@ -8,8 +8,8 @@ use std::{
 
 use clap::Args;
 use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader, Sources};
-use easytier_uptime_hub::model::{PeerSpec, Region};
 use easytier_uptime_scheduler::Scheduler;
+use easytier_uptime_store::domain::{PeerSpec, Region};
 use tokio::net::TcpListener;
 
 use crate::{

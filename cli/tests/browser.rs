@@ -1,4 +1,4 @@
-//! The pages in a real browser; what is done there is in tests/browser.
+//! The pages in a real browser: runs the steps in tests/browser.
 
 use std::{
     path::Path,
@@ -8,7 +8,7 @@ use std::{
 #[test]
 fn the_pages_work_in_a_browser() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/browser/run");
-    // Screenshots stay there, to be looked at.
+    // The screenshots stay there.
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
     let run = Command::new(script)
         .arg(env!("CARGO_BIN_EXE_easytier-uptime"))

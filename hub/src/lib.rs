@@ -11,7 +11,6 @@ pub mod service;
 mod web;
 
 pub use easytier_uptime_monitor::{ProbeStatus, serve};
-pub use easytier_uptime_store::{consensus, crypto, model, ring, store, time, token, tuning, upkeep};
 
 pub use self::{
     router::router,

@@ -10,11 +10,11 @@ use axum::{
 };
 use easytier_probe::Checker;
 use easytier_uptime_monitor::{Monitor, ProbeStatus, document};
+use easytier_uptime_store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     api, pages,
-    store::Store,
     web::{App, WebOptions},
 };
 
@@ -29,7 +29,7 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();
     monitor.publish(&document);
-    let router = router.merge(pages::routes(&app)).fallback(pages::nowhere);
+    let router = router.merge(pages::routes(&app)).fallback(pages::not_found);
     monitor.observe(router).layer(map_response(set_hub_header))
 }
 

@@ -9,11 +9,8 @@ mod support;
 
 use axum::http::{Request, StatusCode, request::Builder};
 use easytier_probe::{CheckMode, Secret};
-use easytier_uptime_hub::{
-    model::PeerId,
-    service::password,
-    time::{DAY, Timestamp},
-};
+use easytier_uptime_hub::service::password;
+use easytier_uptime_store::domain::{DAY, PeerId, Timestamp};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;

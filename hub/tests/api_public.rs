@@ -9,10 +9,7 @@ mod support;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;
-use easytier_uptime_hub::{
-    model::{PeerId, PeerSpec, ProbeIdentity},
-    time::{QUARTER, Timestamp},
-};
+use easytier_uptime_store::domain::{PeerId, PeerSpec, ProbeIdentity, QUARTER, Timestamp};
 use serde_json::{Value as Json, json};
 
 use crate::{

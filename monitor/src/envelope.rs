@@ -29,7 +29,7 @@ pub struct BackendRefusal {
     data: (),
 }
 
-/// An answer in the backend contract without data.
+/// A response of the backend contract without data.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document alone")]
 pub struct BackendDone {
@@ -62,7 +62,7 @@ pub struct PublicRefusal {
     message: Option<String>,
 }
 
-/// An answer of the public API without data.
+/// A response of the public API without data.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document alone")]
 pub struct PublicDone {

@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use bytes::{Bytes, BytesMut};
-use easytier_uptime_store::model::Region;
+use easytier_uptime_store::domain::Region;
 use http_body_util::BodyExt;
 use serde::{
     Deserialize, Deserializer,

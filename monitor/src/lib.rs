@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::FromRef};
 use bytes::Bytes;
-use easytier_uptime_store::store::Store;
+use easytier_uptime_store::Store;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 

@@ -3,10 +3,7 @@
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{Presence, Receipt, Rejection},
-};
+use easytier_uptime_store::domain::{Presence, Receipt, Rejection, Verdict};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -82,7 +79,7 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
             "http_request_duration",
-            "Time from the head of a request to the head of its answer",
+            "Time from the head of a request to the head of its response",
             Unit::Seconds,
             request_time.clone(),
         );

@@ -7,7 +7,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use easytier_uptime_store::{store::Store, time::Timestamp};
+use easytier_uptime_store::{Store, domain::Timestamp};
 use tokio::time::timeout;
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -1,6 +1,6 @@
 //! Pages of a list: the parameters of a request and the document of a response.
 
-use easytier_uptime_store::model::{Page, PageRequest};
+use easytier_uptime_store::domain::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, ToSchema};

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use easytier_uptime_store::model::PeerId;
+use easytier_uptime_store::domain::PeerId;
 use serde::{Deserialize, Deserializer, de::Error};
 use utoipa::{
     IntoParams,
@@ -91,9 +91,9 @@ pub fn boolean() -> Schema {
     or_empty(ObjectBuilder::new().schema_type(Type::Boolean))
 }
 
-/// The schema of a parameter that takes one of `words`.
-pub fn word<'a>(words: impl IntoIterator<Item = &'a str>) -> Schema {
-    string().enum_values(Some(words.into_iter().chain([""]))).build().into()
+/// The schema of a parameter that takes one of `names`.
+pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Schema {
+    string().enum_values(Some(names.into_iter().chain([""]))).build().into()
 }
 
 /// The schema of a time, RFC 3339.

@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use easytier_uptime_store::store::StoreError;
+use easytier_uptime_store::StoreError;
 use serde_json::json;
 
 /// Seconds after which a caller may try again what is unavailable now.

@@ -10,7 +10,6 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use easytier_probe::Secret;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf,
     rand::{SecureRandom, SystemRandom},
 };
 
@@ -100,16 +99,6 @@ impl HubKey {
         }
     }
 
-    /// A key for another purpose, from which this key cannot be computed.
-    #[expect(clippy::expect_used, reason = "HKDF expands to 255 blocks, and a key is one")]
-    pub fn derive(&self, purpose: &str) -> [u8; KEY_LEN] {
-        let info = [purpose.as_bytes()];
-        let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"easytier-uptime hub").extract(&self.0);
-        let mut key = [0; KEY_LEN];
-        derived.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).expect("one block");
-        key
-    }
-
     /// Encrypts with AES-256-GCM; the result begins with the random nonce. It can be decrypted only with the same `place`,
     /// so that an encrypted value cannot be moved to another column.
     #[expect(clippy::expect_used, reason = "a secret is far shorter than the limit of AES-GCM, 64 GiB")]
@@ -195,13 +184,5 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
-    }
-
-    #[test]
-    fn derived_keys_differ_by_purpose() {
-        let key = HubKey::generate();
-        assert_eq!(key.derive("a"), key.derive("a"));
-        assert_ne!(key.derive("a"), key.derive("b"));
-        assert_ne!(key.derive("a"), key.0);
     }
 }

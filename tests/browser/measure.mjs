@@ -1,14 +1,14 @@
-// How soon a person sees the list of nodes, what is transferred for it, and how long the page is busy when filtered.
+// Measures how soon the list of nodes appears, how much is transferred, and how long the page is busy after a filter.
 //
-// tests/browser/measure calls it: node measure.mjs URL…, each the list of a running hub. Prints figures, and judges none.
+// tests/browser/measure calls it: node measure.mjs URL…, each the list of a running hub. Prints figures without limits.
 import { DESKTOP, launch } from "./chromium.mjs";
 
 const RUNS = 7;
 
 const median = (figures) => figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)];
-const told = (figures) => `${median(figures).toFixed(0)} ms (${Math.min(...figures).toFixed(0)} to ${Math.max(...figures).toFixed(0)})`;
+const summary = (figures) => `${median(figures).toFixed(0)} ms (${Math.min(...figures).toFixed(0)} to ${Math.max(...figures).toFixed(0)})`;
 
-// Tasks of more than 50 ms, which is what browsers tell of.
+// Collects long tasks: browsers report those of more than 50 ms.
 const watchTasks = () => {
   window.longTasks = [];
   new PerformanceObserver((list) => {
@@ -17,7 +17,7 @@ const watchTasks = () => {
 };
 const longest = (page) => page.evaluate(() => Math.max(0, ...window.longTasks.splice(0)));
 
-// A browser that knows nothing of the site yet.
+// The first visit, with an empty cache.
 async function visit(browser, url) {
   const context = await browser.newContext({ viewport: DESKTOP, locale: "en-US" });
   const page = await context.newPage();
@@ -37,13 +37,13 @@ async function visit(browser, url) {
   return { context, page, paint, answered, bytes };
 }
 
-// From the choice of a filter to the frame that shows what it leaves.
+// Milliseconds from the choice of a filter to the next frame after the list has changed.
 const filterBy = (page, name, value) => page.evaluate(([name, value]) => new Promise((resolve) => {
   const field = document.getElementById("filters").elements[name];
-  const begun = performance.now();
+  const start = performance.now();
   const watch = new MutationObserver(() => {
     watch.disconnect();
-    requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - begun)));
+    requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - start)));
   });
   watch.observe(document.getElementById("content"), { childList: true, subtree: true, characterData: true, attributes: true });
   field.value = value;
@@ -66,12 +66,12 @@ try {
       await context.close();
     }
     console.log(`${url}`);
-    console.log(`  first contentful paint    ${told(paints)}`);
-    console.log(`  the hub answers after     ${told(answers)}`);
+    console.log(`  first contentful paint    ${summary(paints)}`);
+    console.log(`  the hub answers after     ${summary(answers)}`);
     console.log(`  transferred               ${(median(weights) / 1000).toFixed(1)} KB`);
-    console.log(`  longest task, loading     ${told(loads)}; 0 for none above 50 ms`);
-    console.log(`  until a filter shows      ${told(filters)}`);
-    console.log(`  longest task, filtering   ${told(tasks)}`);
+    console.log(`  longest task, loading     ${summary(loads)}; 0 for none above 50 ms`);
+    console.log(`  until a filter shows      ${summary(filters)}`);
+    console.log(`  longest task, filtering   ${summary(tasks)}`);
   }
 } finally {
   await browser.close();

@@ -1,6 +1,7 @@
-// What a person does with the pages, in a real browser, against a hub and nodes that are real too.
+// Drives the pages in a real browser, against a real hub and real nodes.
 //
-// tests/browser/run calls it: node run.mjs PROGRAM OUTPUT, with PROGRAM easytier-uptime, and OUTPUT the folder for screenshots
+// tests/browser/run calls it: node run.mjs PROGRAM OUTPUT, with PROGRAM the path of easytier-uptime and OUTPUT the folder for
+// screenshots.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,14 +15,14 @@ import { DESKTOP, PHONE, launch, require } from "./chromium.mjs";
 const [program, output] = process.argv.slice(2);
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const PASSWORD = "the password of the browser's test";
-const PATIENCE = 60_000;
+const PASSWORD = "the password of the browser test";
+const TIMEOUT_MS = 60_000;
 
 const folder = mkdtempSync(join(tmpdir(), "easytier-uptime-browser-"));
 mkdirSync(output, { recursive: true });
 const children = new Set();
 
-// A process of the program, and the first line that it prints.
+// Starts the program, and waits for the address in its first line.
 async function start(args, environment = {}) {
   const child = spawn(program, args, {
     cwd: folder,
@@ -47,10 +48,10 @@ async function stop({ child }, signal = "SIGTERM") {
 
 const node = () => start(["node", "--listen", `tcp://${process.env.PUBLIC}:0`, "--network-name", "shared", "--network-secret", "s", "--exit-with-stdin"]);
 
-// What a browser says that should not be: errors of scripts, requests that fail, answers that refuse.
+// Collects script errors, failed requests, and responses with an error status.
 class Watch {
   problems = [];
-  // Answers that a test asks for.
+  // Parts of URLs whose errors a step expects.
   expected = new Set();
 
   page(page) {
@@ -60,13 +61,13 @@ class Watch {
     });
     page.on("pageerror", (error) => this.problems.push(`script: ${error.message}`));
     page.on("requestfailed", (request) => {
-      // A page that is left takes its open connection with it.
-      const left = request.failure()?.errorText === "net::ERR_ABORTED";
-      if (!left) this.problems.push(`request: ${request.url()} ${request.failure()?.errorText}`);
+      // Leaving a page aborts its open connection.
+      const isLeft = request.failure()?.errorText === "net::ERR_ABORTED";
+      if (!isLeft) this.problems.push(`request: ${request.url()} ${request.failure()?.errorText}`);
     });
     page.on("response", (response) => {
       const isExpected = [...this.expected].some((path) => response.url().includes(path));
-      if (response.status() >= 400 && !isExpected) this.problems.push(`answer: ${response.url()} ${response.status()}`);
+      if (response.status() >= 400 && !isExpected) this.problems.push(`response: ${response.url()} ${response.status()}`);
     });
     page.on("request", (request) => {
       if (!request.url().startsWith(this.base) && !request.url().startsWith("data:")) this.problems.push(`foreign: ${request.url()}`);
@@ -74,12 +75,35 @@ class Watch {
   }
 }
 
-async function accessible(page, what) {
+// Fails if axe finds a serious violation of accessibility rules.
+async function accessible(page, name) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => axe.run(document));
-  const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  const told = grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("\n  ")}`);
-  assert.deepEqual(told, [], `what ${what} keeps from some people`);
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  const messages = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("\n  ")}`);
+  assert.deepEqual(messages, [], `accessibility of ${name}`);
+}
+
+// Every page of the hub while the operator is logged in, and the name of its screenshots.
+const PAGES = [
+  ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/submit", "submit"], ["/admin/login", "login"],
+  ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
+];
+
+// Submits the node at an address, after a test of the connection.
+async function submit(page, base, name, address, tag) {
+  await page.goto(`${base}/submit`);
+  const { hostname, port } = new URL(address.replace("tcp:", "http:"));
+  await page.getByLabel("Name *").fill(name);
+  await page.getByLabel("Host *").fill(hostname);
+  await page.getByLabel("Port").fill(port);
+  await page.getByLabel("Tags").fill(tag);
+  await page.getByLabel("Email").fill("owner@example.net");
+  await page.getByRole("button", { name: "Test the connection" }).click();
+  await page.getByText("The node works").waitFor();
+  await page.getByRole("button", { name: "Submit", exact: true }).click();
+  await page.getByText("The node is listed once it is approved").waitFor();
 }
 
 async function main() {
@@ -95,7 +119,7 @@ async function main() {
   const watch = Object.assign(new Watch(), { base });
   try {
     const context = await browser.newContext({ viewport: DESKTOP, locale: "en-US", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
-    context.setDefaultTimeout(PATIENCE);
+    context.setDefaultTimeout(TIMEOUT_MS);
     const page = await context.newPage();
     watch.page(page);
     const row = (name) => page.locator("table.nodes tbody tr", { hasText: name });
@@ -105,33 +129,30 @@ async function main() {
       await page.getByText("No nodes yet").waitFor();
     });
 
-    const submit = async (name, address, tag) => {
+    await step("nodes are tested and submitted", async () => {
       await page.goto(`${base}/submit`);
-      const { hostname, port } = new URL(address.replace("tcp:", "http:"));
-      await page.getByLabel("Name *").fill(name);
-      await page.getByLabel("Host *").fill(hostname);
-      await page.getByLabel("Port").fill(port);
-      await page.getByLabel("Tags").fill(tag);
-      await page.getByLabel("Mail").fill("owner@example.net");
+      watch.expected.add("/submit");
+      await page.getByLabel("Host *").fill("a/b");
+      await page.getByLabel("Network secret").evaluate((field) => { field.value = "kept"; });
       await page.getByRole("button", { name: "Test the connection" }).click();
-      await page.getByText("The node works").waitFor();
-      await page.getByRole("button", { name: "Submit", exact: true }).click();
-      await page.getByText("The node is listed once it is approved").waitFor();
-    };
-    await step("nodes are submitted, and tested before", async () => {
-      await submit("Alpha <b>node</b>", first.address, "games");
-      await submit("Beta", second.address, "home, games");
+      await page.locator("#host-note.problem").waitFor();
+      assert.equal(await page.getByLabel("Network secret").inputValue(), "kept");
+      await accessible(page, "/submit with a wrong field");
+      watch.expected.clear();
+      await submit(page, base, "Alpha <b>node</b>", first.address, "games");
+      await submit(page, base, "Beta", second.address, "home, games");
       await page.goto(base);
       await page.getByText("No nodes yet").waitFor();
     });
 
-    await step("a wrong password is refused, the right one lets in", async () => {
+    await step("a wrong password is refused, the right one logs in", async () => {
       await page.goto(`${base}/admin`);
       await page.waitForURL("**/admin/login");
-      watch.expected.add("/api/admin/login");
+      watch.expected.add("/admin/login");
       await page.getByLabel("Password").fill("a wrong one");
       await page.getByRole("button", { name: "Log in" }).click();
-      await page.getByText("the password is wrong").waitFor();
+      await page.getByText("The password is wrong").waitFor();
+      await accessible(page, "/admin/login with a wrong password");
       watch.expected.clear();
       await page.getByLabel("Password").fill(PASSWORD);
       await page.getByRole("button", { name: "Log in" }).click();
@@ -139,10 +160,7 @@ async function main() {
     });
 
     await step("the queue is approved", async () => {
-      await page.screenshot({ path: join(output, "admin-desktop.png"), fullPage: true });
-      // From then on the address has a fragment.
-      await page.getByRole("link", { name: "Skip to the content" }).press("Enter");
-      await page.waitForURL("**/admin#content");
+      await page.screenshot({ path: join(output, "admin-queue.png"), fullPage: true });
       for (const left of [1, 0]) {
         await page.getByRole("button", { name: "Approve" }).first().click();
         await page.getByText(`Waiting for approval (${left})`).waitFor();
@@ -154,18 +172,18 @@ async function main() {
       await page.getByRole("link", { name: "Beta", exact: true }).click();
       await page.getByLabel("Description").fill("Second of two");
       await page.getByRole("button", { name: "Save" }).click();
-      await page.waitForURL("**/admin");
+      await page.waitForURL("**/admin?done=saved");
       await page.getByText("Second of two").waitFor();
     });
 
-    await step("a token is made, shown once, and revoked", async () => {
+    await step("a token is created, shown once, and revoked", async () => {
       await page.getByRole("link", { name: "Tokens and keys" }).click();
       await page.getByLabel("Name *").fill("probe in the east");
       await page.getByRole("button", { name: "Create" }).click();
       const token = await page.locator("#issued").textContent();
       assert.match(token, /^etn_[0-9a-f]{16}_/);
       await page.goto(`${base}/admin/keys`);
-      assert.ok(!(await page.content()).includes(token), "it is shown once");
+      assert.ok(!(await page.content()).includes(token), "the token is shown once");
       const registry = { headers: { "x-node-token": token } };
       await context.request.post(`${base}/api/discovery/register`, { ...registry, data: { server_id: "pod 1" } });
       await context.request.delete(`${base}/api/discovery/unregister/pod%201`, registry);
@@ -174,31 +192,32 @@ async function main() {
       await accessible(page, "/admin/keys");
     });
 
-    await step("a probe that is gone is removed", async () => {
+    await step("an offline probe is removed", async () => {
       await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Probes" }).click();
       const gone = page.locator("section.panel", { hasText: "pod 1" });
       await gone.getByText("Offline", { exact: true }).waitFor();
-      await page.screenshot({ path: join(output, "admin-probes-desktop.png"), fullPage: true });
       await accessible(page, "/admin/probes");
-      page.once("dialog", (dialog) => dialog.accept());
-      await gone.getByRole("button", { name: "Remove" }).click();
-      await gone.waitFor({ state: "detached" });
+      await gone.getByRole("link", { name: "Remove" }).click();
+      await page.getByText("Remove this probe?").waitFor();
+      await page.screenshot({ path: join(output, "admin-probe-removal.png"), fullPage: true });
+      await page.getByRole("button", { name: "Remove" }).click();
+      await page.getByText("The probe is removed").waitFor();
+      assert.equal(await gone.count(), 0);
     });
 
-    await step("a setting is changed, and a wrong one told", async () => {
+    await step("a setting is changed, and a wrong one refused", async () => {
       await page.getByRole("link", { name: "Settings" }).click();
       await page.getByText("STATUS_REPORT_INTERVAL (environment)").waitFor();
       watch.expected.add("/admin/settings");
-      await page.getByLabel("Each node is checked every").fill("often");
+      await page.getByLabel("Check interval").fill("often");
       await page.getByRole("button", { name: "Save" }).click();
-      await page.getByText("Nothing was saved").waitFor();
+      await page.getByText("Not saved").waitFor();
       await accessible(page, "/admin/settings with a wrong value");
       watch.expected.clear();
-      await page.getByLabel("Each node is checked every").fill("1s");
+      await page.getByLabel("Check interval").fill("1s");
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByText("Saved", { exact: true }).waitFor();
-      assert.equal(await page.getByLabel("Each node is checked every").inputValue(), "1s");
-      await page.screenshot({ path: join(output, "settings-desktop.png"), fullPage: true });
+      assert.equal(await page.getByLabel("Check interval").inputValue(), "1s");
     });
 
     await step("the nodes turn online by themselves", async () => {
@@ -208,8 +227,8 @@ async function main() {
       assert.equal(await page.locator("table.nodes b").count(), 0, "a name is text");
     });
 
-    await step("every page can be used by everybody", async () => {
-      for (const [path, name] of [["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/submit", "submit"]]) {
+    await step("every page is accessible, on a desktop and on a phone", async () => {
+      for (const [path, name] of PAGES) {
         for (const [viewport, size] of [[DESKTOP, "desktop"], [PHONE, "phone"]]) {
           await page.setViewportSize(viewport);
           await page.goto(base + path);
@@ -230,7 +249,7 @@ async function main() {
 
     await step("filters go into the address, which can be shared", async () => {
       await page.goto(base);
-      // A failure that passes leaves the page as it is.
+      // A temporary failure leaves the page as it is.
       watch.expected.add("/?search=bet");
       const away = (url) => url.search === "?search=bet";
       await page.route(away, (route) => route.fulfill({ status: 503, contentType: "text/html", body: "<main id=content>" }));
@@ -254,25 +273,30 @@ async function main() {
       await row("Alpha").waitFor();
     });
 
-    await step("the language is switched, and stays", async () => {
+    await step("the language is switched, and remembered", async () => {
       await page.getByRole("link", { name: "中文" }).click();
       await page.getByRole("heading", { name: "EasyTier 共享节点" }).waitFor();
       await page.goto(`${base}/probes`);
       await page.getByRole("heading", { name: "探针", exact: true, level: 1 }).waitFor();
       await page.goto(base);
-      for (const [path, name] of [["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/submit", "submit"]]) {
+      for (const [path, name] of PAGES) {
         await page.goto(base + path);
         await accessible(page, `${path} in Chinese`);
         await page.screenshot({ path: join(output, `${name}-chinese.png`), fullPage: true });
+        await page.setViewportSize(PHONE);
+        const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(excess <= 0, `${path} in Chinese is ${excess} pixels too wide for a phone`);
+        await page.screenshot({ path: join(output, `${name}-chinese-phone.png`), fullPage: true });
+        await page.setViewportSize(DESKTOP);
       }
       await page.goto(base);
       await page.getByRole("link", { name: "English" }).click();
       await page.getByRole("heading", { name: "Shared EasyTier nodes" }).waitFor();
     });
 
-    await step("light and dark are switched, and stay", async () => {
+    await step("the theme is switched, and remembered", async () => {
       await page.getByRole("button", { name: "Light or dark" }).click();
-      // A browser may keep a cookie a moment after a script has set it.
+      // A browser may store a cookie a moment after the script has set it.
       await page.waitForFunction(() => document.cookie.includes("uptime_theme=dark"));
       await page.reload();
       assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
@@ -285,7 +309,7 @@ async function main() {
       assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `easytier-core -p ${second.address}`);
     });
 
-    await step("a bar tells its exact numbers to the keyboard", async () => {
+    await step("the arrow keys show the exact numbers of a bar", async () => {
       await row("Beta").locator(".bar").focus();
       await page.locator("#tip", { hasText: "checks" }).waitFor();
       const now = await page.locator("#tip").textContent();
@@ -293,7 +317,7 @@ async function main() {
       assert.notEqual(await page.locator("#tip").textContent(), now);
     });
 
-    await step("a node turns offline when its process is stopped, with nothing else lost", async () => {
+    await step("a node turns offline when its process is killed, and the page keeps its filter", async () => {
       await page.getByLabel("Search").fill("beta");
       await page.waitForURL("**/?search=beta");
       await row("Alpha").waitFor({ state: "detached" });
@@ -301,25 +325,25 @@ async function main() {
       await stop(second, "SIGKILL");
       await row("Beta").getByText("Offline", { exact: true }).waitFor();
       assert.equal(await page.getByLabel("Search").inputValue(), "beta");
-      assert.equal(await row("Beta").evaluate((element) => element.seenBefore), true, "the page was not loaded anew");
+      assert.equal(await row("Beta").evaluate((element) => element.seenBefore), true, "the page was not reloaded");
       await row("Beta").getByRole("link", { name: "Beta" }).click();
-      await page.getByText("Nobody listens at the port").first().waitFor();
+      await page.getByText("Connection refused").first().waitFor();
       await page.screenshot({ path: join(output, "node-offline-desktop.png"), fullPage: true });
     });
 
-    await step("without scripts the pages can be read", async () => {
-      const plain = await browser.newContext({ javaScriptEnabled: false, viewport: DESKTOP });
-      const page = await plain.newPage();
+    const plain = await browser.newContext({ javaScriptEnabled: false, viewport: DESKTOP, locale: "en-US" });
+    plain.setDefaultTimeout(TIMEOUT_MS);
+    const withoutScript = await plain.newPage();
+
+    await step("without the script the pages can be read", async () => {
+      const page = withoutScript;
       await page.goto(base);
       await page.getByText(first.address, { exact: true }).first().waitFor();
       assert.equal(await page.locator("button.copy:visible").count(), 0);
-      await plain.close();
     });
 
-    await step("without scripts a node is tested and submitted", async () => {
-      const plain = await browser.newContext({ javaScriptEnabled: false, viewport: DESKTOP });
-      plain.setDefaultTimeout(PATIENCE);
-      const page = await plain.newPage();
+    await step("without the script a node is tested and submitted", async () => {
+      const page = withoutScript;
       await page.goto(`${base}/submit`);
       const { hostname, port } = new URL(first.address.replace("tcp:", "http:"));
       await page.getByLabel("Protocol").selectOption("tcp");
@@ -327,15 +351,55 @@ async function main() {
       await page.getByLabel("Port").fill(port);
       await page.getByRole("button", { name: "Test the connection" }).click();
       await page.getByText("The node works").waitFor();
-      await page.screenshot({ path: join(output, "submit-tested-desktop.png"), fullPage: true });
+      await page.screenshot({ path: join(output, "submit-tested.png"), fullPage: true });
       assert.equal(await page.getByLabel("Host *").inputValue(), hostname);
       await page.getByLabel("Port").fill("1");
       await page.getByLabel("Name *").fill("Gamma");
-      await page.getByLabel("Mail").fill("owner@example.net");
+      await page.getByLabel("Email").fill("owner@example.net");
       await page.getByRole("button", { name: "Submit", exact: true }).click();
       await page.getByText("The node is listed once it is approved").waitFor();
-      await plain.close();
     });
+
+    await step("without the script the operator logs in, approves, edits and deletes a node, and logs out", async () => {
+      const page = withoutScript;
+      await page.goto(`${base}/admin`);
+      await page.getByLabel("Password").fill("a wrong one");
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByText("The password is wrong").waitFor();
+      await page.screenshot({ path: join(output, "login-refused.png"), fullPage: true });
+      await page.getByLabel("Password").fill(PASSWORD);
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByText("Waiting for approval (1)").waitFor();
+      await page.getByRole("button", { name: "Approve" }).click();
+      await page.getByText("The node is listed.").waitFor();
+      await page.getByText("Waiting for approval (0)").waitFor();
+
+      await page.getByRole("link", { name: "Gamma", exact: true }).click();
+      await page.getByLabel("Name *").fill("Delta");
+      await page.getByLabel("Host *").fill("not a host");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.locator("#host-note.problem").waitFor();
+      await page.screenshot({ path: join(output, "admin-node-refused.png"), fullPage: true });
+      assert.equal(await page.getByLabel("Name *").inputValue(), "Delta");
+      await page.getByLabel("Host *").fill("delta.example.net");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("tcp://delta.example.net:1").waitFor();
+
+      const row = page.locator("tr", { hasText: "Delta" });
+      await row.getByRole("button", { name: "Unlist" }).click();
+      await page.getByText("The node is no longer listed.").waitFor();
+      await row.getByRole("link", { name: "Delete" }).click();
+      await page.getByText("Delete this node?").first().waitFor();
+      await page.getByRole("button", { name: "Delete" }).click();
+      await page.getByText("The node is deleted.").waitFor();
+      assert.equal(await row.count(), 0);
+
+      await page.getByRole("button", { name: "Log out" }).click();
+      await page.waitForURL(`${base}/`);
+      await page.goto(`${base}/admin`);
+      await page.waitForURL("**/admin/login");
+    });
+    await plain.close();
 
     assert.deepEqual(watch.problems, []);
   } finally {
@@ -343,14 +407,14 @@ async function main() {
   }
 }
 
-async function step(what, work) {
-  const begun = Date.now();
+async function step(name, work) {
+  const start = Date.now();
   try {
     await work();
   } catch (error) {
-    throw new Error(`${what}: ${error.stack}`);
+    throw new Error(`${name}: ${error.stack}`);
   }
-  console.log(`ok  ${what} (${Date.now() - begun} ms)`);
+  console.log(`ok  ${name} (${Date.now() - start} ms)`);
 }
 
 try {

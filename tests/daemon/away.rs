@@ -36,7 +36,7 @@ async fn the_peers_of_the_last_good_fetch_are_checked_when_the_hub_is_down_at_th
     let (hub, node) = (Hub::start().await, node());
     hub.add("tcp://192.0.2.1:11010").await;
     let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
-    hub.remove(easytier_uptime_hub::model::PeerId(1)).await;
+    hub.remove(easytier_uptime_store::domain::PeerId(1)).await;
     let proxy = Faulty::to(hub.address, Fault::None).await;
     let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
     let daemon = folder.daemon().await;

@@ -22,7 +22,7 @@ mod support;
 mod wait;
 
 use easytier_probe::Scheme;
-use easytier_uptime_hub::model::PeerId;
+use easytier_uptime_store::domain::PeerId;
 
 use crate::{
     hub::Hub,

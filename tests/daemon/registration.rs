@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use easytier_probe::Scheme;
-use easytier_uptime_hub::{model::Presence, time::Timestamp, token::CredentialKind};
+use easytier_uptime_store::domain::{CredentialKind, Presence, Timestamp};
 
 use crate::{
     assert_delivered_once,

@@ -152,7 +152,7 @@ async fn distributed_mode_is_a_daemon() {
     assert_eq!(daemon.printed().len(), 1, "no password: {:?}", daemon.printed());
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
     daemon.stop().await;
-    assert_eq!(hub.probe("probe-1").await.unwrap().presence, easytier_uptime_hub::model::Presence::Offline);
+    assert_eq!(hub.probe("probe-1").await.unwrap().presence, easytier_uptime_store::domain::Presence::Offline);
 }
 
 /// A probe that began alone, and is pointed at a hub: the history of the peers that the hub lists too goes on.

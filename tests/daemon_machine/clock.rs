@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
 use easytier_probe::Scheme;
-use easytier_uptime_hub::model::PeerId;
+use easytier_uptime_store::domain::PeerId;
 use tokio::time::{Instant, sleep};
 
 use crate::{

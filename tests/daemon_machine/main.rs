@@ -18,7 +18,7 @@ mod support;
 mod wait;
 mod wire;
 
-use easytier_uptime_hub::model::PeerId;
+use easytier_uptime_store::domain::PeerId;
 
 use crate::{
     http::all_checks,

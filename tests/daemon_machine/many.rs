@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, net::Ipv4Addr, process::Stdio, time::Duration};
 
 use easytier_probe::Scheme;
-use easytier_uptime_hub::{model::PeerSpec, time::Timestamp};
+use easytier_uptime_store::domain::{PeerSpec, Timestamp};
 use serde_json::Value;
 use tokio::{
     net::TcpSocket,

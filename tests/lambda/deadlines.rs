@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easytier_uptime_hub::{model::PeerSpec, time::Timestamp};
+use easytier_uptime_store::domain::{PeerSpec, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
 

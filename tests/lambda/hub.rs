@@ -5,14 +5,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use easytier_probe::{AddressPolicy, CheckOptions, Checker};
-use easytier_uptime_hub::{
-    WebOptions,
-    crypto::HubKey,
-    model::{PageRequest, PeerId, PeerSpec, RecordFilter},
-    serve,
-    store::{Location, Store, StoreOptions},
-    time::Timestamp,
-    token::CredentialKind,
+use easytier_uptime_hub::{WebOptions, serve};
+use easytier_uptime_store::{
+    HubKey, Location, Store, StoreOptions,
+    domain::{CredentialKind, PageRequest, PeerId, PeerSpec, RecordFilter, Timestamp},
 };
 use serde_json::Value;
 use tokio::net::TcpListener;

@@ -7,13 +7,10 @@ use std::{
 
 use anyhow::Context;
 use easytier_probe::{CheckOptions, Checker, PeerUrl, Secret, backend::BaseUrl};
-use easytier_uptime_hub::{
-    WebOptions,
-    crypto::HubKey,
-    model::{PeerId, PeerSpec, Region, RegionReport},
-    service::password,
-    store::{Location, Store, StoreOptions},
-    time::Timestamp,
+use easytier_uptime_hub::{WebOptions, service::password};
+use easytier_uptime_store::{
+    HubKey, Location, Store, StoreOptions,
+    domain::{PeerId, PeerSpec, Region, RegionReport, Timestamp},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::AbortHandle};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use easytier_probe::{CycleReport, FailureCode, Stage as CheckStage, Status};
-use easytier_uptime_hub::model::{LatestResult, RegionReport};
+use easytier_uptime_store::domain::{LatestResult, RegionReport};
 use tokio::time::Instant;
 
 use super::{

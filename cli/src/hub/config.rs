@@ -9,12 +9,10 @@ use std::{
 
 use easytier_probe::{AddressPolicy, CheckOptions, Secret};
 use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
-use easytier_uptime_hub::{
-    Network,
-    consensus::Policy,
-    crypto::HubKey,
-    store::Retention,
-    tuning::{self, Intervals, Knob},
+use easytier_uptime_hub::Network;
+use easytier_uptime_store::{
+    HubKey,
+    domain::{self, Intervals, LiveSetting, Policy, Retention},
 };
 
 use super::password;
@@ -68,7 +66,7 @@ pub struct HubConfig {
     /// The intervals of the built-in probe, if there is one and it has no schedule.
     pub intervals: Option<Intervals>,
     /// The settings that the admin's pages cannot change, each with the layer that it comes from.
-    pub fixed: BTreeMap<Knob, String>,
+    pub fixed: BTreeMap<LiveSetting, String>,
     pub log: LogSettings,
 }
 
@@ -116,15 +114,15 @@ impl HubConfig {
             },
             ..CheckOptions::default()
         };
-        let policy = Policy { confirmations: reader.value("FLAP_DAMPING", tuning::damping), ..Policy::default() };
+        let policy = Policy { confirmations: reader.value("FLAP_DAMPING", flap_damping), ..Policy::default() };
         let retention = Retention {
             results: reader.value("RESULT_RETENTION", values::retention),
             five_minutes: reader.value("FIVE_MINUTE_RETENTION", values::retention),
             hours: reader.value("HOUR_RETENTION", values::retention),
             events: reader.value("EVENT_RETENTION", values::retention),
         };
-        let place = |knob: Knob| Some((knob, reader.place(knob.name())?.to_owned()));
-        let fixed = Knob::ALL.into_iter().filter_map(place).collect();
+        let place = |knob: LiveSetting| Some((knob, reader.place(knob.name())?.to_owned()));
+        let fixed = LiveSetting::ALL.into_iter().filter_map(place).collect();
         let log = LogSettings::read(reader);
         Some(Self {
             listen,

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use easytier_uptime_hub::{
-    model::{Credential, CredentialId, Issued, Region},
-    service::{Admin, CredentialRequest, MAX_NAME, ServiceError},
-    store::{Conflict, Store, StoreError},
-    token::CredentialKind,
+use easytier_uptime_hub::service::{Admin, CredentialRequest, MAX_NAME, ServiceError};
+use easytier_uptime_store::{
+    Conflict, Store, StoreError,
+    domain::{Credential, CredentialId, CredentialKind, IssuedToken, Region},
 };
 use serde_json::json;
 
@@ -150,7 +149,7 @@ pub fn run_enroll(command: EnrollCommand, config: &HubConfig) -> anyhow::Result<
 }
 
 /// Prints only the token on standard output, for `$(…)`.
-fn print_issued(issued: &Issued, description: &str) -> anyhow::Result<Exit> {
+fn print_issued(issued: &IssuedToken, description: &str) -> anyhow::Result<Exit> {
     print::line(issued.token.expose())?;
     print::note(format_args!("created {description}; it is not shown again"));
     Ok(Exit::Success)

@@ -3,10 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use easytier_uptime_hub::{
-    crypto::HubKey,
-    store::{Location, Store, StoreError, StoreOptions, USUAL_CACHE_MEBIBYTES, key_file},
-    time::Timestamp,
+use easytier_uptime_store::{
+    DEFAULT_CACHE_MEBIBYTES, HubKey, Location, Store, StoreError, StoreOptions, domain::Timestamp, key_file,
 };
 
 use super::config::{Database, HubConfig};

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, IsTerminal};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use easytier_probe::Secret;
-use easytier_uptime_hub::{service::password, time::Timestamp};
+use easytier_uptime_hub::service::password;
+use easytier_uptime_store::domain::Timestamp;
 
 use super::{config::HubConfig, database};
 use crate::{exit::Exit, print};

@@ -11,10 +11,10 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use easytier_probe::{CheckMode, PeerUrl};
 use easytier_uptime_config::duration;
-use easytier_uptime_hub::{
-    model::{PeerId, PeerRecord, PeerSpec, Region, Tag},
-    service::{Admin, ServiceError},
-    store::{Conflict, StoreError},
+use easytier_uptime_hub::service::{Admin, ServiceError};
+use easytier_uptime_store::{
+    Conflict, StoreError,
+    domain::{PeerId, PeerRecord, PeerSpec, Region, Tag},
 };
 
 use self::{export::ExportArgs, import::ImportArgs, list::ListArgs};

@@ -2,11 +2,10 @@
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use easytier_uptime_hub::{
-    model::Probe,
-    service::{Admin, ServiceError},
-    store::{Conflict, Store, StoreError},
-    time::Timestamp,
+use easytier_uptime_hub::service::{Admin, ServiceError};
+use easytier_uptime_store::{
+    Conflict, Store, StoreError,
+    domain::{Probe, Timestamp},
 };
 use serde_json::json;
 

@@ -12,16 +12,13 @@ use std::{
 use anyhow::Context;
 use easytier_probe::{AddressPolicy, Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
-use easytier_uptime_hub::{
-    ProbeStatus, WebOptions,
-    model::{PeerSpec, Region},
-    serve,
-    service::password,
-    store::Store,
-    time::Timestamp,
-    upkeep::upkeep,
-};
+use easytier_uptime_hub::{ProbeStatus, WebOptions, serve, service::password};
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
+use easytier_uptime_store::{
+    Store,
+    domain::{PeerSpec, Region, Timestamp},
+    upkeep,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -10,7 +10,7 @@ use easytier_probe::{
     CheckResult, Peer, Stage, Status,
     backend::{Backend, BackendConfig, ClaimRequest},
 };
-use easytier_uptime_hub::time::Timestamp;
+use easytier_uptime_store::domain::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
     task::JoinSet,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use easytier_uptime_hub::time::Timestamp;
+use easytier_uptime_store::domain::Timestamp;
 use rand::{RngExt, rngs::StdRng};
 use reqwest::Client;
 use serde_json::{Value, json};

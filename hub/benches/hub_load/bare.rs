@@ -7,9 +7,9 @@ use std::{
 };
 
 use easytier_probe::{CheckResult, Status};
-use easytier_uptime_hub::{
-    store::Store,
-    time::{DAY, QUARTER, Timestamp},
+use easytier_uptime_store::{
+    Store,
+    domain::{DAY, QUARTER, Timestamp},
 };
 use futures::future::join_all;
 use sqlx::{

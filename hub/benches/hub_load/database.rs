@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, fmt, fs, time::Duration};
 
 use easytier_probe::PeerUrl;
-use easytier_uptime_hub::{
-    crypto::HubKey,
-    model::PeerSpec,
-    store::{Location, Retention, Store, StoreOptions},
-    time::Timestamp,
+use easytier_uptime_store::{
+    HubKey, Location, Store, StoreOptions,
+    domain::{PeerSpec, Retention, Timestamp},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 

@@ -1,8 +1,8 @@
 //! A past that a hub might have: rollups and rings as its ingest would have left them, written at once.
 
-use easytier_uptime_hub::{
-    ring::{Count, Ring, SLOTS},
-    time::{QUARTER, Timestamp},
+use easytier_uptime_store::{
+    domain::{Count, QUARTER, RING_SLOTS, Timestamp},
+    ring::Ring,
 };
 
 use crate::database::{Database, Engine};

@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use easytier_probe::{AddressPolicy, CheckOptions, Checker};
-use easytier_uptime_hub::{WebOptions, store::Store, time::Timestamp, upkeep::upkeep};
+use easytier_uptime_hub::WebOptions;
+use easytier_uptime_store::{Store, domain::Timestamp, upkeep};
 use futures::FutureExt;
 use tokio::{net::TcpListener, sync::oneshot};
 

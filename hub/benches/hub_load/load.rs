@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
-use easytier_uptime_hub::time::Timestamp;
+use easytier_uptime_store::domain::Timestamp;
 use hyper::body::Bytes;
 use serde_json::json;
 use uuid::Uuid;

@@ -7,6 +7,10 @@ use easytier_uptime_monitor::{
     envelope::{Answer, BackendDone, BackendEnvelope, BackendRefusal},
     input::{self, Body, Path},
 };
+use easytier_uptime_store::{
+    Store,
+    domain::{self, Presence, Timestamp},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,10 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::server_id::ServerId;
 use crate::{
-    model::{self, Presence},
     service::{self, Registry, ServiceError, check_server_id},
-    store::Store,
-    time::Timestamp,
     web::{App, Insider, ProbeCaller, RegistrantCaller},
 };
 
@@ -104,7 +105,7 @@ impl From<service::Registered> for Registered {
     }
 }
 
-fn parse(sent: Registration) -> Result<model::Registration, Refusal> {
+fn parse(sent: Registration) -> Result<domain::Registration, Refusal> {
     for (name, text, max) in [("host", &sent.host, MAX_HOST), ("version", &sent.version, MAX_VERSION)] {
         if text.as_ref().is_some_and(|text| text.chars().count() > max) {
             return Err(Refusal::bad_request(format!("{name}: at most {max} characters")));
@@ -114,7 +115,7 @@ fn parse(sent: Registration) -> Result<model::Registration, Refusal> {
         value.as_ref().map_or(Ok(()), |value| input::check_size(name, value))?;
     }
     let Registration { host, port, version, capabilities, system, .. } = sent;
-    Ok(model::Registration { host, port, version, capabilities, system })
+    Ok(domain::Registration { host, port, version, capabilities, system })
 }
 
 /// A sign of life of a probe. The body, which is optional, is stored as it is: counters of peers, of queued results, of the
@@ -241,8 +242,8 @@ async fn list(State(store): State<Store>, _: Insider) -> Answer<BackendEnvelope<
     Ok(BackendEnvelope::of(Servers { count: servers.len(), servers }))
 }
 
-impl From<model::Probe> for Server {
-    fn from(probe: model::Probe) -> Self {
+impl From<domain::Probe> for Server {
+    fn from(probe: domain::Probe) -> Self {
         Self {
             server_id: probe.server_id,
             region: probe.region.into(),

@@ -1,7 +1,9 @@
-//! Styles, scripts and pictures, in the binary. Their names change with their contents, so browsers keep them for ever.
+//! The style sheet, the script and the icon, embedded in the binary. Their names contain a hash of their content, so that
+//! browsers may cache them forever.
 
 use std::sync::LazyLock;
 
+use crate::web::Refusal;
 use axum::{
     extract::Path,
     http::{StatusCode, header},
@@ -11,9 +13,7 @@ use data_encoding::HEXLOWER;
 use maud::{Markup, PreEscaped};
 use ring::digest::{SHA256, digest};
 
-use crate::web::Refusal;
-
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const CACHE_FOREVER: &str = "public, max-age=31536000, immutable";
 
 const ICON_TEXT: &str = include_str!("assets/icon.svg");
 
@@ -23,7 +23,7 @@ pub static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("site", "js", "text/javascript; charset=utf-8", include_str!("assets/site.js")));
 pub static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", ICON_TEXT));
 
-/// A file.
+/// A file that the pages refer to.
 #[derive(Debug)]
 pub struct Asset {
     name: String,
@@ -42,22 +42,21 @@ impl Asset {
     }
 }
 
-/// The picture of the brand, within a page.
-pub fn mark() -> Markup {
+/// The icon as part of a page.
+pub fn inline_icon() -> Markup {
     PreEscaped(ICON_TEXT.to_owned())
 }
 
 pub async fn asset(Path(name): Path<String>) -> Response {
     let known: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
     match known.into_iter().find(|asset| asset.name == name) {
-        Some(asset) => {
-            ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, FOR_EVER)], asset.text).into_response()
-        }
+        Some(asset) => ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, CACHE_FOREVER)], asset.text)
+            .into_response(),
         None => Refusal::not_found("asset").into_response(),
     }
 }
 
-/// Where browsers look by themselves.
+/// `/favicon.ico`, which browsers ask for by themselves.
 pub async fn icon() -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, ICON.path())]).into_response()
 }

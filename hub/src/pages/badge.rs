@@ -1,4 +1,4 @@
-//! Badges: small pictures for a README or a forum post.
+//! Badges: small SVG images for a README or a forum post.
 
 use std::time::Duration;
 
@@ -7,23 +7,24 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use easytier_uptime_store::domain::{DAY, Timestamp, Verdict};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
-use super::{Site, format, view::View};
-use crate::{
-    consensus::Verdict,
-    time::{DAY, Timestamp},
-    web::{
-        Refusal,
-        input::{Path, Query},
-        parameter::{NodePath, Whole},
-    },
+use super::{
+    format::{self, NOTHING},
+    site::Site,
+    view::View,
+};
+use crate::web::{
+    Refusal,
+    input::{Path, Query},
+    parameter::{NodePath, Whole},
 };
 
-/// How long others may keep a badge.
-const FRESH: &str = "public, max-age=60";
+/// How long caches may keep a badge.
+const CACHE_CONTROL: &str = "public, max-age=60";
 
 const GREEN: &str = "#137a54";
 const YELLOW: &str = "#8f6400";
@@ -50,10 +51,9 @@ pub async fn uptime(
     let days = window.days.map_or(30, |days| days.0);
     let length: Duration = DAY * days;
     let checks = site.store.node_stats(path.id, length, Timestamp::now()).await?.checks;
-    let unit = view.language.pick("d", " 天");
-    let label = format!("{} {days}{unit}", view.texts().uptime);
+    let label = view.language.uptime_of_days(days);
     if checks.total_checks == 0 {
-        return Ok(badge(&label, "–", GREY));
+        return Ok(badge(&label, NOTHING, GREY));
     }
     let percentage = checks.health_percentage();
     let color = match percentage {
@@ -68,7 +68,7 @@ pub async fn latency(State(site): State<Site>, view: View, Path(path): Path<Node
     let node = site.store.node(path.id, Timestamp::now()).await?;
     let (text, color) = match node.response_us {
         Some(micros) => (format::latency(micros), color(node.verdict)),
-        None => ("–".to_owned(), GREY),
+        None => (NOTHING.to_owned(), GREY),
     };
     Ok(badge(view.texts().latency, &text, color))
 }
@@ -91,14 +91,14 @@ fn badge(label: &str, text: &str, color: &str) -> Response {
         ..=MAX_LABEL => visible,
         _ => format!("{}…", visible.chars().take(MAX_LABEL - 1).collect::<String>()),
     };
-    let picture = drawn(&label, text, color).into_string();
-    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, FRESH)], picture).into_response()
+    let image = svg(&label, text, color).into_string();
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, CACHE_CONTROL)], image).into_response()
 }
 
-fn drawn(label: &str, text: &str, color: &str) -> Markup {
+fn svg(label: &str, text: &str, color: &str) -> Markup {
     let (left, right) = (width(label) + 12, width(text) + 12);
-    let words = |x: usize, length: usize, words: &str| {
-        html! { text x=(x) y="14" textLength=(length) lengthAdjust="spacingAndGlyphs" { (words) } }
+    let fitted = |x: usize, length: usize, text: &str| {
+        html! { text x=(x) y="14" textLength=(length) lengthAdjust="spacingAndGlyphs" { (text) } }
     };
     html! {
         svg xmlns="http://www.w3.org/2000/svg" width=(left + right) height="20" role="img" aria-label=(format!("{label}: {text}")) {
@@ -109,14 +109,14 @@ fn drawn(label: &str, text: &str, color: &str) -> Markup {
                 rect x=(left) width=(right) height="20" fill=(color) {}
             }
             g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" {
-                (words(6, left - 12, label))
-                (words(left + 6, right - 12, text))
+                (fitted(6, left - 12, label))
+                (fitted(left + 6, right - 12, text))
             }
         }
     }
 }
 
-/// About how wide a text is, which is then fitted exactly.
+/// The approximate width of a text in pixels. `textLength` then fits the text exactly.
 fn width(text: &str) -> usize {
     let wide = |c: char| match c {
         'i' | 'l' | 'j' | '.' | ',' | ':' | ' ' | 'I' | 't' | 'f' | 'r' | '(' | ')' => 45,

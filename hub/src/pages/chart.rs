@@ -1,21 +1,17 @@
-//! Pictures of figures, as plain SVG. What they show is also there as text.
+//! Charts as plain SVG. The pages show the same figures as text too.
 
-use std::{collections::BTreeMap, fmt::Write, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
+use easytier_uptime_store::domain::{Count, QUARTER, RING_SLOTS, Region, SeriesPoint, Timestamp};
 use maud::{Markup, html};
 
 use super::{format, language::Language};
-use crate::{
-    model::{Region, SeriesPoint},
-    ring::{Count, SLOTS},
-    time::{QUARTER, Timestamp},
-};
 
-/// The height of a bar's slots, and the width of one with the gap after it.
+/// The height of a bar, and the width of a slot with the gap after it.
 const BAR: usize = 22;
 const STEP: usize = 4;
 
-/// How a quarter of an hour went: each kind has a colour and a height of its own.
+/// The share of healthy checks in 15 minutes. Kinds differ in colour and in height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Slot {
     Nothing,
@@ -47,7 +43,8 @@ impl Slot {
     }
 }
 
-/// The last 24 hours, oldest first: a bar whose exact numbers the script shows on hover and focus, and a summary in words.
+/// The last 24 hours, oldest first. The script shows the exact numbers of a slot on hover and focus; screen readers get a
+/// summary.
 pub fn bar(language: Language, ring: &[Count; SLOTS], name: &str, percentage: f64) -> Markup {
     let texts = language.texts();
     let checks: u64 = ring.iter().map(|slot| u64::from(slot.checks)).sum();
@@ -58,7 +55,7 @@ pub fn bar(language: Language, ring: &[Count; SLOTS], name: &str, percentage: f6
     let slots: Vec<Count> = ring.iter().rev().copied().collect();
     html! {
         svg.bar viewBox=(format!("0 0 {} {BAR}", SLOTS * STEP - 1)) preserveAspectRatio="none" role="img" tabindex="0"
-            aria-label=(format!("{name}, {}: {summary}", texts.last_day)) aria-describedby=(BAR_HINT) data-slots=(packed(&slots)) {
+            aria-label=(language.labelled(&format!("{name}, {}", texts.last_day), &summary)) aria-describedby=(BAR_HINT) data-slots=(packed(&slots)) {
             @for kind in Slot::KINDS {
                 @let path = path(&slots, kind);
                 @if !path.is_empty() { path class=(kind.class()) d=(path) {} }
@@ -69,52 +66,37 @@ pub fn bar(language: Language, ring: &[Count; SLOTS], name: &str, percentage: f6
 
 const BAR_HINT: &str = "bar-hint";
 
-/// How the bars of a page are read with the keyboard, for those who hear it; once on a page.
+/// How to read the bars of a page with the keyboard, for screen readers; once per page.
 pub fn bar_hint(language: Language) -> Markup {
     html! { p.unseen id=(BAR_HINT) { (language.texts().bar_hint) } }
 }
 
-/// All slots of a kind in one path: a hundred bars are small then.
+/// All slots of a kind in one path, to keep a page of a hundred bars small.
 fn path(slots: &[Count], kind: Slot) -> String {
-    let mut path = String::new();
-    for (nth, _) in slots.iter().enumerate().filter(|(_, count)| Slot::of(**count) == kind) {
-        let height = kind.height();
-        write!(path, "M{} {BAR}h3v-{height}h-3z", nth * STEP).expect("a String takes any text");
-    }
-    path
+    let height = kind.height();
+    let places = slots.iter().enumerate().filter(|(_, count)| Slot::of(**count) == kind);
+    places.map(|(nth, _)| format!("M{} {BAR}h3v-{height}h-3z", nth * STEP)).collect()
 }
 
-/// `healthy/checks`, or one number where they are the same; `x` and how often for what repeats.
+/// Runs of equal slots, oldest first: `healthy/checks`, or one number where they are equal; `xN` after a run of N.
 fn packed(slots: &[Count]) -> String {
-    let mut packed = String::new();
-    let mut rest = slots;
-    while let Some(first) = rest.first() {
-        let run = rest.iter().take_while(|slot| *slot == first).count();
-        rest = &rest[run..];
-        if !packed.is_empty() {
-            packed.push(' ');
-        }
-        match first.healthy == first.checks {
-            true => write!(packed, "{}", first.checks),
-            false => write!(packed, "{}/{}", first.healthy, first.checks),
-        }
-        .expect("a String takes any text");
-        if run > 1 {
-            write!(packed, "x{run}").expect("a String takes any text");
-        }
-    }
-    packed
+    let runs = slots.chunk_by(|a, b| a == b).filter_map(|run| {
+        let Count { checks, healthy } = *run.first()?;
+        let counts = if healthy == checks { checks.to_string() } else { format!("{healthy}/{checks}") };
+        Some(if run.len() > 1 { format!("{counts}x{}", run.len()) } else { counts })
+    });
+    runs.collect::<Vec<_>>().join(" ")
 }
 
-/// When the newest slot of a ring began, for the script.
+/// When the newest slot of a ring began, in milliseconds since 1970, for the script.
 pub fn newest_quarter(now: Timestamp) -> i64 {
     Timestamp::of_bucket(now.bucket(QUARTER), QUARTER).0
 }
 
-/// Latencies of a region by time.
+/// Latencies in microseconds by time, by region.
 pub type Lines = BTreeMap<Region, Vec<(Timestamp, i64)>>;
 
-/// The averages of the points that have a latency, by region.
+/// The average latencies of points, by region; points without a latency are left out.
 pub fn lines(points: &[SeriesPoint]) -> Lines {
     let mut lines = Lines::new();
     for point in points {
@@ -130,32 +112,32 @@ pub fn sparkline(lines: &Lines, now: Timestamp) -> Markup {
     const WIDTH: f64 = 96.0;
     const HEIGHT: f64 = 20.0;
     let most = lines.values().flatten().map(|(_, latency)| *latency).max().unwrap_or(1).max(1) as f64;
-    let hour = |at: Timestamp| 23.0 - (now.since(at).as_secs() / 3600) as f64;
+    let point = |(at, latency): &(Timestamp, i64)| {
+        let hour = 23.0 - (now.since(*at).as_secs() / 3600) as f64;
+        let x = hour.max(0.0) * (WIDTH - 4.0) / 23.0 + 2.0;
+        let y = HEIGHT - 2.0 - *latency as f64 / most * (HEIGHT - 4.0);
+        format!("{x:.0},{y:.1}")
+    };
     html! {
         svg.spark viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) width=(WIDTH) height=(HEIGHT) aria-hidden="true" {
             @for (nth, line) in lines.values().enumerate() {
-                polyline class=(color(nth)) points=(line.iter().fold(String::new(), |mut points, (at, latency)| {
-                    let x = hour(*at).max(0.0) * (WIDTH - 4.0) / 23.0 + 2.0;
-                    let y = HEIGHT - 2.0 - *latency as f64 / most * (HEIGHT - 4.0);
-                    write!(points, "{}{x:.0},{y:.1}", if points.is_empty() { "" } else { " " }).expect("a String takes any text");
-                    points
-                })) {}
+                polyline class=(color(nth)) points=(line.iter().map(point).collect::<Vec<_>>().join(" ")) {}
             }
         }
     }
 }
 
-/// The class of the nth line, which has a colour and a pattern of its own.
+/// The class of the nth line. Lines differ in colour and in pattern.
 pub fn color(nth: usize) -> &'static str {
     ["l0", "l1", "l2", "l3", "l4", "l5"][nth % 6]
 }
 
-/// How many steps an axis has.
+/// The number of steps of an axis.
 const STEPS: i64 = 4;
 
-/// A chart of latencies with axes. Lines break where there was nothing for more than `gap`.
+/// A chart of latencies with axes. A line breaks where points are more than `gap` apart.
 ///
-/// The picture is drawn as wide as there is room; what is written beside it is text of the page, and never too small.
+/// The SVG stretches to the page; labels are text of the page, so that they keep their size.
 pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, gap: Duration) -> Markup {
     const WIDTH: f64 = 900.0;
     const HEIGHT: f64 = 200.0;
@@ -171,7 +153,7 @@ pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, 
         div.plot {
             div.ys aria-hidden="true" { @for step in (0..=STEPS).rev() { span { (axis(most * step as f64 / STEPS as f64)) } } }
             svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img"
-                aria-label=(format!("{}: {}", language.texts().latency_by_region, summary.join(", "))) {
+                aria-label=(language.labelled(language.texts().latency_by_region, &summary.join(", "))) {
                 @for step in 0..=STEPS {
                     @let y = HEIGHT * step as f64 / STEPS as f64;
                     line.grid x1="0" x2=(WIDTH) y1=(y) y2=(y) {}
@@ -190,7 +172,7 @@ pub fn chart(language: Language, lines: &Lines, from: Timestamp, to: Timestamp, 
     }
 }
 
-/// The lines, and the points that are too far from all others for a line.
+/// The path of the lines, and that of single points, which are further than `gap` from all others.
 fn drawn(
     line: &[(Timestamp, i64)],
     gap: Duration,
@@ -199,19 +181,16 @@ fn drawn(
 ) -> (String, String) {
     let (mut path, mut dots) = (String::new(), String::new());
     for run in line.chunk_by(|(before, _), (at, _)| at.since(*before) <= gap) {
-        if let [(at, latency)] = run {
-            write!(dots, "M{:.1} {:.1}h.1", x(*at), y(*latency)).expect("a String takes any text");
-            continue;
-        }
-        for (nth, (at, latency)) in run.iter().enumerate() {
-            let verb = if nth == 0 { 'M' } else { 'L' };
-            write!(path, "{verb}{:.1} {:.1}", x(*at), y(*latency)).expect("a String takes any text");
+        let points: Vec<String> = run.iter().map(|(at, latency)| format!("{:.1} {:.1}", x(*at), y(*latency))).collect();
+        match points.as_slice() {
+            [point] => dots += &format!("M{point}h.1"),
+            points => path += &format!("M{}", points.join("L")),
         }
     }
     (path, dots)
 }
 
-/// The top of an axis for values up to `most`: 1, 2 or 5 with zeros.
+/// The top of an axis for values up to `most`: 1, 2, 4, 6 or 8 times a power of ten.
 fn round_up(most: i64) -> f64 {
     let most = most.max(1) as f64 * 1.05;
     let unit = 10_f64.powf(most.log10().floor());
@@ -243,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_told_apart_by_how_many_checks_were_good() {
+    fn slots_differ_by_the_share_of_healthy_checks() {
         let of = |healthy, checks| Slot::of(Count { checks, healthy });
         assert_eq!(of(0, 0), Slot::Nothing);
         assert_eq!([of(0, 9), of(8, 10), of(9, 10), of(10, 10)], [Slot::Bad, Slot::Half, Slot::Most, Slot::All]);
     }
 
     #[test]
-    fn a_line_breaks_where_nothing_was_measured() {
+    fn a_line_breaks_at_a_gap() {
         let minute = |minute: i64, latency| (Timestamp(minute * 60_000), latency);
         let line = [minute(0, 1), minute(1, 2), minute(9, 3), minute(20, 4), minute(21, 5)];
         let (lines, dots) =
@@ -260,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_ends_above_the_highest_value_at_a_round_one() {
+    fn an_axis_ends_at_a_round_value_above_the_highest() {
         assert_eq!([900, 1_000, 12_345, 190_000].map(round_up), [1_000.0, 2_000.0, 20_000.0, 200_000.0]);
     }
 }

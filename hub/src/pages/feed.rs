@@ -1,16 +1,17 @@
-//! `/events.atom`: changes of nodes, for feed readers.
+//! `/events.atom`: status changes of nodes, for feed readers.
 
 use axum::{
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
+use easytier_uptime_store::domain::{Event, Timestamp};
 use maud::{Markup, PreEscaped, html};
 
-use super::{Site, view::View};
-use crate::{model::Event, time::Timestamp, web::Refusal};
+use super::{site::Site, view::View};
+use crate::web::Refusal;
 
-/// How many changes the feed holds.
+/// The maximum number of changes in the feed.
 const ENTRIES: u32 = 50;
 
 pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refusal> {
@@ -18,7 +19,7 @@ pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refu
     let ids: Vec<i64> = events.iter().map(|event| event.subject_id).collect();
     let names = site.store.peer_names(&ids).await?;
     let updated = events.first().map_or(Timestamp(0), |event| event.at);
-    // Feed readers know entries by their ids, also where they follow several hubs.
+    // Ids must differ between hubs: a feed reader may follow several.
     let urn = format!("urn:easytier-uptime:{}", site.store.database_id().await?);
     let entries = events.iter().filter_map(|event| Some(entry(&view, &urn, event, names.get(&event.subject_id)?)));
     let document = html! {
@@ -56,12 +57,12 @@ fn entry(view: &View, urn: &str, event: &Event, name: &str) -> Markup {
     }
 }
 
-/// In HTML a `link` has no end, in XML it needs one.
+/// `maud` writes HTML, in which `link` has no end tag; XML needs one.
 fn element(relation: &str, path: &str) -> Markup {
     html! { (PreEscaped("<link rel=\"")) (relation) (PreEscaped("\" href=\"")) (path) (PreEscaped("\"/>")) }
 }
 
-/// Without the characters that XML does not know.
+/// Without the characters that XML does not allow.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).collect()
 }

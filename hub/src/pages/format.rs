@@ -1,14 +1,12 @@
-//! Figures and times as people read them.
-
-use std::time::Duration;
+//! Figures as people read them, the same in every language.
 
 use chrono::{DateTime, Utc};
-use maud::{Markup, html};
+use easytier_uptime_store::domain::Timestamp;
 
-use super::language::Language;
-use crate::time::Timestamp;
+/// Stands for a figure that nobody measured.
+pub const NOTHING: &str = "–";
 
-/// A round trip, in microseconds, as milliseconds with as many digits as tell something.
+/// A latency in microseconds, as milliseconds with as many digits as are meaningful.
 pub fn latency(micros: i64) -> String {
     let ms = micros as f64 / 1000.0;
     match ms {
@@ -17,7 +15,12 @@ pub fn latency(micros: i64) -> String {
     }
 }
 
-/// A percentage. Nothing that is not whole is rounded to it: 99.99 is not 100.
+/// The latency, or [`NOTHING`].
+pub fn latency_or_nothing(micros: Option<i64>) -> String {
+    micros.map_or_else(|| NOTHING.to_owned(), latency)
+}
+
+/// A percentage, which never rounds up to 100%.
 pub fn percent(value: f64) -> String {
     match value {
         100.0.. => "100%".to_owned(),
@@ -26,29 +29,9 @@ pub fn percent(value: f64) -> String {
     }
 }
 
-/// A point in time as how long ago it was, with the exact time behind it.
-pub fn ago(language: Language, at: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(at) title=(exact(at)) { (ago_text(language, now.since(at))) } }
-}
-
-fn ago_text(language: Language, elapsed: Duration) -> String {
-    let ago = span(language, elapsed);
-    match language {
-        Language::English => format!("{ago} ago"),
-        Language::Chinese => format!("{ago}前"),
-    }
-}
-
-/// A length of time in its largest unit.
-pub fn span(language: Language, length: Duration) -> String {
-    let seconds = length.as_secs();
-    let (count, english, chinese) = match seconds {
-        0..60 => (seconds, "s", "秒"),
-        60..3600 => (seconds / 60, "min", "分钟"),
-        3600..172_800 => (seconds / 3600, "h", "小时"),
-        _ => (seconds / 86_400, "days", "天"),
-    };
-    format!("{count} {}", language.pick(english, chinese))
+/// The percentage, or [`NOTHING`].
+pub fn percent_or_nothing(value: Option<f64>) -> String {
+    value.map_or_else(|| NOTHING.to_owned(), percent)
 }
 
 /// A point in time, to the second.
@@ -56,7 +39,7 @@ pub fn exact(at: Timestamp) -> String {
     format!("{} UTC", DateTime::<Utc>::from(at).format("%Y-%m-%d %H:%M:%S"))
 }
 
-/// To the minute.
+/// A point in time, to the minute.
 pub fn minute(at: Timestamp) -> String {
     DateTime::<Utc>::from(at).format("%Y-%m-%d %H:%M").to_string()
 }
@@ -66,19 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentage_is_never_rounded_up_to_all() {
+    fn a_percentage_never_rounds_up_to_100() {
         assert_eq!([100.0, 99.999, 99.5, 98.76, 0.0].map(percent), ["100%", "99.99%", "99.50%", "98.8%", "0.0%"]);
     }
 
     #[test]
-    fn latencies_have_the_digits_that_tell_something() {
+    fn latencies_have_the_digits_that_are_meaningful() {
         assert_eq!([412, 9_949, 12_345, 1_234_567].map(latency), ["0.4 ms", "9.9 ms", "12 ms", "1235 ms"]);
-    }
-
-    #[test]
-    fn times_are_told_in_their_largest_unit() {
-        let ago = |seconds| ago_text(Language::English, Duration::from_secs(seconds));
-        assert_eq!([5, 61, 7200, 200_000].map(ago), ["5 s ago", "1 min ago", "2 h ago", "2 days ago"]);
-        assert_eq!(ago_text(Language::Chinese, Duration::from_secs(5)), "5 秒前");
     }
 }

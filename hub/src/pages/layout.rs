@@ -1,12 +1,12 @@
-//! What surrounds every page.
+//! The frame of every page: head, navigation, footer.
 
 use axum::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
 use super::{assets, language::Language, view::View};
-use crate::web::Refusal;
+use crate::{service::ServiceError, web::Refusal};
 
-/// A place in the navigation.
+/// The entry of the navigation that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Nodes,
@@ -39,10 +39,10 @@ pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup 
             body data-copied=(texts.copied) data-copy-failed=(texts.copy_failed) {
                 a.skip href="#content" { (texts.skip) }
                 header.top {
-                    a.brand href="/" { (assets::mark()) span { (texts.site) } }
+                    a.brand href="/" { (assets::inline_icon()) span { (texts.site) } }
                     nav aria-label=(texts.main_navigation) {
-                        @for (its, path, name) in places {
-                            a href=(path) aria-current=[(its == place).then_some("page")] { (name) }
+                        @for (entry, path, name) in places {
+                            a href=(path) aria-current=[(entry == place).then_some("page")] { (name) }
                         }
                     }
                     div.switches {
@@ -90,20 +90,21 @@ fn sun_and_moon() -> Markup {
     }
 }
 
-/// The page in the place of one that could not be shown.
-pub fn refusal(view: &View, refusal: &Refusal) -> (StatusCode, Markup) {
-    let texts = view.texts();
-    let (title, hint) = match refusal.status {
-        StatusCode::NOT_FOUND => (texts.not_found, texts.not_found_hint),
-        status if status.is_client_error() => (texts.wrong_request, refusal.message.as_str()),
-        _ => (texts.broken, refusal.message.as_str()),
+/// The page in the place of one that was refused. `error`: why the service refused, if it did.
+pub fn refusal(view: &View, refusal: &Refusal, error: Option<&ServiceError>) -> (StatusCode, Markup) {
+    let (title, explanation) = view.language.status(refusal.status);
+    let explanation = match (error, view.language) {
+        (Some(error), language) => language.refusal(error),
+        // The message of a malformed request names the parameter, in English.
+        (None, Language::English) if refusal.status == StatusCode::BAD_REQUEST => refusal.message.clone(),
+        (None, _) => explanation.to_owned(),
     };
     let content = html! {
         section.notice {
             p.code { (refusal.status.as_u16()) }
             h1 { (title) }
-            p { (hint) }
-            p { a href="/" { (texts.back) } }
+            p { (explanation) }
+            p { a href="/" { (view.texts().back) } }
         }
     };
     (refusal.status, page(view, Place::Elsewhere, title, &content))

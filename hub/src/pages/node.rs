@@ -1,36 +1,36 @@
-//! `/nodes/{id}`: one node from all sides.
+//! `/nodes/{id}`: everything that is public about one node.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
 use easytier_probe::Status;
+use easytier_uptime_store::domain::{
+    CheckStats, DAY, Event, EventKind, FailureCount, Grain, Node, RegionReport, RegionStatus, Timestamp, Verdict,
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
-    Site, chart, format,
+    chart,
+    format::{self, NOTHING, latency_or_nothing, percent_or_nothing},
     language::{Language, Texts},
     layout::{self, Place},
-    nodes,
+    site::Site,
     view::View,
+    widgets,
 };
-use crate::{
-    consensus::{Verdict, Word},
-    model::{Event, EventKind, FailureCount, Grain, Node, RegionReport},
-    time::{DAY, Timestamp},
-    web::{
-        Refusal,
-        input::{Path, Query},
-        parameter::NodePath,
-    },
+use crate::web::{
+    Refusal,
+    input::{Path, Query},
+    parameter::NodePath,
 };
 
-/// How many changes are shown.
-const CHANGES: u32 = 20;
+/// The maximum number of status changes on the page.
+const MAX_CHANGES: u32 = 20;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Over how long the page looks back.
+/// The time range of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 enum Range {
     #[serde(rename = "1h")]
@@ -65,7 +65,7 @@ impl Range {
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct NodeQuery {
     #[serde(default)]
     range: Range,
 }
@@ -74,7 +74,7 @@ pub async fn page(
     State(site): State<Site>,
     view: View,
     Path(NodePath { id }): Path<NodePath>,
-    Query(Wanted { range }): Query<Wanted>,
+    Query(NodeQuery { range }): Query<NodeQuery>,
 ) -> Result<Markup, Refusal> {
     let now = Timestamp::now();
     let store = &site.store;
@@ -83,7 +83,7 @@ pub async fn page(
     let lines = chart::lines(&store.series(&[id], range.grain(), from, now).await?);
     let failures = store.node_failures(id, from, now).await?;
     let regions = store.node_regions(id, now).await?;
-    let events = store.events(Some((EventKind::Peer, id.0)), None, CHANGES, false).await?;
+    let events = store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?;
     let mut uptimes = Vec::new();
     for window in [DAY, DAY * 7, DAY * 30] {
         uptimes.push(store.node_stats(id, window, now).await?.checks);
@@ -93,15 +93,15 @@ pub async fn page(
     let content = html! {
         div.heading {
             h1 { (node.name) }
-            (nodes::state(language, node.verdict))
+            (widgets::state(language, node.verdict))
             @if node.verdict != Verdict::Unknown || node.last_check_at.is_some() {
-                span.muted { (texts.since) " " (format::ago(language, node.since, now)) }
+                span.muted { (widgets::lasting(language, node.since, now)) }
             }
-            button.live #live type="button" aria-pressed="true" title=(texts.live_hint) hidden { (texts.live) }
+            (widgets::live_switch(texts))
         }
         section.panel aria-label=(texts.connect) {
             (to_copy(texts.address, &node.url.to_string(), texts.copy_address))
-            (to_copy(texts.command, &nodes::command(&node), texts.copy_command))
+            (to_copy(texts.command, &widgets::command(&node), texts.copy_command))
         }
         div.columns {
             section.panel {
@@ -114,7 +114,7 @@ pub async fn page(
                     @for (label, checks) in [texts.day, texts.week, texts.month].into_iter().zip(&uptimes) {
                         div {
                             dt { (label) }
-                            dd { @if checks.total_checks == 0 { "–" } @else { (format::percent(checks.health_percentage())) } }
+                            dd { (percent_or_nothing(uptime(checks))) }
                             dd.muted { (checks.total_checks) " " (texts.checks) }
                         }
                     }
@@ -130,27 +130,27 @@ pub async fn page(
             div.heading {
                 h2 { (texts.latency_by_region) }
                 nav.tabs aria-label=(texts.range) {
-                    @for its in Range::ALL {
-                        a href=(view.with(&[("range", if its == Range::Day { "" } else { its.name() })]))
-                            aria-current=[(its == range).then_some("true")] { (its.text(texts)) }
+                    @for other in Range::ALL {
+                        a href=(view.with(&[("range", if other == Range::Day { "" } else { other.name() })]))
+                            aria-current=[(other == range).then_some("true")] { (other.text(texts)) }
                     }
                 }
             }
             @if lines.is_empty() { p.empty { (texts.no_latency) } } @else {
                 (legend(&lines))
                 (chart::chart(language, &lines, from, now, range.grain().duration() * 3))
-                (table(texts, &lines))
+                (latency_table(texts, &lines))
             }
         }
         section.panel {
             h2 { (texts.regions) }
-            @if regions.is_empty() { p.empty { (texts.no_regions) } } @else { (seen_by(language, &regions, now)) }
+            @if regions.is_empty() { p.empty { (texts.no_regions) } } @else { (region_table(language, &regions, now)) }
         }
         div.columns {
             section.panel {
                 h2 { (texts.failures) }
                 p.muted { (texts.failures_hint) }
-                @if failures.is_empty() { p.empty { (texts.no_failures) } } @else { (reasons(language, &failures, now)) }
+                @if failures.is_empty() { p.empty { (texts.no_failures) } } @else { (failure_table(language, &failures, now)) }
             }
             section.panel {
                 h2 { (texts.changes) }
@@ -167,6 +167,11 @@ pub async fn page(
         }
     };
     Ok(layout::page(&view, Place::Nodes, &node.name, &content))
+}
+
+/// Healthy checks in percent; `None` without checks.
+fn uptime(stats: &CheckStats) -> Option<f64> {
+    (stats.total_checks > 0).then(|| stats.health_percentage())
 }
 
 fn badges(node: &Node) -> [String; 3] {
@@ -188,12 +193,12 @@ fn facts(language: Language, node: &Node, now: Timestamp) -> Markup {
     html! {
         dl.facts {
             dt { (texts.protocol) } dd { (node.url.scheme().as_str()) }
-            dt { (texts.version) } dd { (node.version.as_deref().unwrap_or("–")) }
-            dt { (texts.load) } dd.load { (nodes::load(node)) }
+            dt { (texts.version) } dd { (node.version.as_deref().unwrap_or(NOTHING)) }
+            dt { (texts.load) } dd.load { (widgets::load(node)) }
             dt { (texts.relay) } dd { (if node.allow_relay { texts.yes } else { texts.no }) }
-            dt { (texts.latency) } dd { (node.response_us.map_or_else(|| "–".to_owned(), format::latency)) }
+            dt { (texts.latency) } dd { (latency_or_nothing(node.response_us)) }
             dt { (texts.last_checked) }
-            dd { @match node.last_check_at { Some(at) => (format::ago(language, at, now)), None => (texts.never) } }
+            dd { @match node.last_check_at { Some(at) => (widgets::ago(language, at, now)), None => (texts.never) } }
             @if !node.tags.is_empty() {
                 dt { (texts.tags) }
                 dd.tags { @for tag in &node.tags { span.tag { (tag) } } }
@@ -220,9 +225,9 @@ fn legend(lines: &chart::Lines) -> Markup {
     }
 }
 
-/// The chart's figures, for who does not see it.
-fn table(texts: &Texts, lines: &chart::Lines) -> Markup {
-    let mut rows: std::collections::BTreeMap<Timestamp, Vec<Option<i64>>> = Default::default();
+/// The figures of the chart as a table.
+fn latency_table(texts: &Texts, lines: &chart::Lines) -> Markup {
+    let mut rows: BTreeMap<Timestamp, Vec<Option<i64>>> = BTreeMap::new();
     for (nth, line) in lines.values().enumerate() {
         for (at, latency) in line {
             rows.entry(*at).or_insert_with(|| vec![None; lines.len()])[nth] = Some(*latency);
@@ -238,7 +243,7 @@ fn table(texts: &Texts, lines: &chart::Lines) -> Markup {
                         @for (at, latencies) in rows.iter().rev() {
                             tr {
                                 th scope="row" { (format::minute(*at)) }
-                                @for latency in latencies { td { (latency.map_or_else(|| "–".to_owned(), format::latency)) } }
+                                @for latency in latencies { td { (latency_or_nothing(*latency)) } }
                             }
                         }
                     }
@@ -248,29 +253,25 @@ fn table(texts: &Texts, lines: &chart::Lines) -> Markup {
     }
 }
 
-fn seen_by(language: Language, regions: &[RegionReport], now: Timestamp) -> Markup {
+fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) -> Markup {
     let texts = language.texts();
     html! {
         div.frame {
             table.plain.stack {
-                thead {
-                    tr {
-                        @for label in [texts.region, texts.says, texts.uptime, texts.latency, texts.last_result, texts.when] {
-                            th scope="col" { (label) }
-                        }
-                    }
-                }
+                (widgets::table_head([
+                    texts.region, texts.verdict, texts.uptime, texts.latency, texts.last_result, texts.checked_at,
+                ]))
                 tbody {
                     @for report in regions {
                         tr {
                             th scope="row" { (report.region) }
-                            td { (word(language, report.word)) }
+                            td { (widgets::state(language, verdict(report.word))) }
                             td data-label=(texts.uptime) {
-                                @if report.stats.total_checks == 0 { "–" } @else { (format::percent(report.stats.health_percentage())) }
+                                (percent_or_nothing(uptime(&report.stats)))
                             }
-                            td data-label=(texts.latency) { (report.latest.response_us.map_or_else(|| "–".to_owned(), format::latency)) }
+                            td data-label=(texts.latency) { (latency_or_nothing(report.latest.response_us)) }
                             td data-label=(texts.last_result) { (result(language, report)) }
-                            td data-label=(texts.when) { (format::ago(language, report.latest.checked_at, now)) }
+                            td data-label=(texts.checked_at) { (widgets::ago(language, report.latest.checked_at, now)) }
                         }
                     }
                 }
@@ -279,15 +280,13 @@ fn seen_by(language: Language, regions: &[RegionReport], now: Timestamp) -> Mark
     }
 }
 
-fn word(language: Language, word: Option<Word>) -> Markup {
-    nodes::state(
-        language,
-        match word {
-            Some(Word::Online) => Verdict::Up,
-            Some(Word::Offline) => Verdict::Down,
-            None => Verdict::Unknown,
-        },
-    )
+/// The verdict of one region.
+fn verdict(word: Option<RegionStatus>) -> Verdict {
+    match word {
+        Some(RegionStatus::Online) => Verdict::Up,
+        Some(RegionStatus::Offline) => Verdict::Down,
+        None => Verdict::Unknown,
+    }
 }
 
 fn result(language: Language, report: &RegionReport) -> Markup {
@@ -303,12 +302,12 @@ fn result(language: Language, report: &RegionReport) -> Markup {
     }
 }
 
-fn reasons(language: Language, failures: &[FailureCount], now: Timestamp) -> Markup {
+fn failure_table(language: Language, failures: &[FailureCount], now: Timestamp) -> Markup {
     let texts = language.texts();
     html! {
         div.frame {
             table.plain.stack {
-                thead { tr { @for label in [texts.reason, texts.got_to, texts.times, texts.last_time] { th scope="col" { (label) } } } }
+                (widgets::table_head([texts.reason, texts.failed_at, texts.times, texts.last_time]))
                 tbody {
                     @for failure in failures {
                         tr {
@@ -318,9 +317,9 @@ fn reasons(language: Language, failures: &[FailureCount], now: Timestamp) -> Mar
                                     None => (texts.unknown),
                                 }
                             }
-                            td data-label=(texts.got_to) { @if let Some(stage) = failure.stage { (language.stage(stage)) } }
+                            td data-label=(texts.failed_at) { @if let Some(stage) = failure.stage { (language.stage(stage)) } }
                             td data-label=(texts.times) { (failure.checks) }
-                            td data-label=(texts.last_time) { (format::ago(language, failure.last_at, now)) }
+                            td data-label=(texts.last_time) { (widgets::ago(language, failure.last_at, now)) }
                         }
                     }
                 }
@@ -336,11 +335,11 @@ fn changes(language: Language, events: &[Event], now: Timestamp) -> Markup {
             @for event in events {
                 @let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == event.became);
                 li {
-                    (nodes::state(language, verdict.unwrap_or_default()))
+                    (widgets::state(language, verdict.unwrap_or_default()))
                     @if let (Some(online), Some(regions)) = (event.detail["online"].as_u64(), event.detail["regions"].as_u64()) {
                         span.muted { (online) "/" (regions) " " (texts.regions_agree) }
                     }
-                    (format::ago(language, event.at, now))
+                    (widgets::ago(language, event.at, now))
                 }
             }
         }

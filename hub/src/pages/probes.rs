@@ -1,41 +1,39 @@
-//! `/probes`: from where nodes are checked. What a probe is called and where it runs is for the operator.
+//! `/probes`: the regions that nodes are checked from, and their probes. Names and addresses of probes are shown to the
+//! operator only.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
+use easytier_uptime_store::domain::{DAY, Probe, Region, Timestamp};
 use maud::{Markup, html};
 
 use super::{
-    Site, format,
+    format::{self, NOTHING},
     layout::{self, Place},
-    nodes,
+    site::Site,
     view::View,
+    widgets,
 };
-use crate::{
-    consensus::Verdict,
-    model::{Presence, Probe, Region},
-    time::Timestamp,
-    web::Refusal,
-};
+use crate::web::Refusal;
 
-/// Probes that have been away for longer are not shown.
-const GONE_AFTER: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
+/// Probes that were offline for longer are not shown.
+const HIDDEN_AFTER: Duration = DAY.saturating_mul(30);
 
 pub async fn page(State(site): State<Site>, view: View) -> Result<Markup, Refusal> {
     let now = Timestamp::now();
     let mut regions: BTreeMap<Region, Vec<Probe>> = BTreeMap::new();
     for probe in site.store.probes(now).await? {
-        if now.since(probe.last_seen_at) < GONE_AFTER {
+        if now.since(probe.last_seen_at) < HIDDEN_AFTER {
             regions.entry(probe.region.clone()).or_default().push(probe);
         }
     }
-    // By age: the order of their names would tell something about those.
+    // By age: an order by name would reveal something about the names.
     regions.values_mut().for_each(|probes| probes.sort_by_key(|probe| probe.id));
     let texts = view.texts();
     let content = html! {
         div.heading {
             h1 { (texts.probes_title) }
-            button.live #live type="button" aria-pressed="true" title=(texts.live_hint) hidden { (texts.live) }
+            (widgets::live_switch(texts))
         }
         p { (texts.probes_intro) }
         @if regions.is_empty() { p.empty { (texts.no_probes) } }
@@ -58,35 +56,24 @@ fn card(view: &View, number: usize, probe: &Probe, now: Timestamp) -> Markup {
     let healthy = number_of(&probe.metadata, "healthy_nodes");
     html! {
         article.probe {
-            h3 { (texts.probe) " " (number) " " (presence(view, probe.presence)) }
+            h3 { (texts.probe) " " (number) " " (widgets::presence(language, probe.presence)) }
             dl.facts {
-                dt { (texts.heard) } dd { (format::ago(language, probe.last_seen_at, now)) }
-                dt { (texts.version) } dd { (probe.version.as_deref().unwrap_or("–")) }
+                dt { (texts.last_report) } dd { (widgets::ago(language, probe.last_seen_at, now)) }
+                dt { (texts.version) } dd { (probe.version.as_deref().unwrap_or(NOTHING)) }
                 @if let Some(interval) = probe.check_interval {
-                    dt { (texts.every) } dd { (format::span(language, interval)) }
+                    dt { (texts.check_interval) } dd { (language.span(interval)) }
                 }
                 @if let Some(watched) = watched {
-                    dt { (texts.watches) }
+                    dt { (texts.nodes_watched) }
                     dd { (watched) @if let Some(healthy) = healthy { " (" (healthy) " " (texts.healthy) ")" } }
                 }
                 @if let Some(spool) = number_of(&probe.counters, "spool") {
-                    dt { (texts.waiting) } dd { (spool) }
+                    dt { (texts.undelivered) } dd { (spool) }
                 }
                 @if let Some(micros) = probe.response_us {
                     dt { (texts.round_trip) } dd { (format::latency(micros)) }
                 }
             }
         }
-    }
-}
-
-pub fn presence(view: &View, presence: Presence) -> Markup {
-    let verdict = match presence {
-        Presence::Online => Verdict::Up,
-        Presence::Degraded => Verdict::Partial,
-        Presence::Offline => Verdict::Down,
-    };
-    html! {
-        span class=(format!("state {}", verdict.as_str())) { (nodes::mark(verdict)) (view.language.presence(presence)) }
     }
 }

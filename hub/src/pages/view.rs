@@ -1,4 +1,4 @@
-//! How a page is wanted: in which language and theme, and under which address.
+//! The language, the theme and the address that a request asks for.
 
 use std::convert::Infallible;
 
@@ -11,20 +11,22 @@ use url::form_urlencoded;
 use super::language::{self, Language, Texts};
 use crate::web::cookie;
 
-/// What remembers a theme.
+/// The cookie that remembers the theme.
 const THEME_COOKIE: &str = "uptime_theme";
 
-const A_YEAR: u32 = 365 * 24 * 3600;
+/// In seconds.
+const ONE_YEAR: u32 = 365 * 24 * 3600;
 
+/// How to render a page.
 #[derive(Debug, Clone)]
 pub struct View {
     pub language: Language,
-    /// The language was chosen by this very request.
-    chosen: bool,
-    /// `light` or `dark`; none for what the system prefers.
+    /// Whether the query of this request chooses the language.
+    has_choice: bool,
+    /// `light` or `dark`; `None` follows the system.
     pub theme: Option<&'static str>,
     pub path: String,
-    /// The query's parts, but for the language.
+    /// The query, without the language.
     pub query: Vec<(String, String)>,
 }
 
@@ -36,9 +38,9 @@ impl View {
         let theme = cookie(headers, THEME_COOKIE);
         Self {
             language: chosen.unwrap_or_else(|| Language::of(headers)),
-            chosen: chosen.is_some(),
-            theme: ["light", "dark"].into_iter().find(|known| Some(*known) == theme),
-            // A link to a path that begins with two slashes leads to another host, and browsers take `\` for one.
+            has_choice: chosen.is_some(),
+            theme: ["light", "dark"].into_iter().find(|known| theme.as_deref() == Some(*known)),
+            // A link to a path that begins with two slashes leads to another host; browsers treat `\` like a slash.
             path: format!("/{}", uri.path().trim_start_matches(['/', '\\'])),
             query,
         }
@@ -48,23 +50,24 @@ impl View {
         self.language.texts()
     }
 
-    /// The cookie that remembers a language that was chosen just now.
-    pub fn choice(&self) -> Option<HeaderValue> {
-        let cookie = format!("{}={}; Path=/; Max-Age={A_YEAR}; SameSite=Lax", language::COOKIE, self.language.name());
-        self.chosen.then(|| cookie.parse().expect("plain ASCII"))
+    /// The `Set-Cookie` that remembers the language which this request chooses.
+    pub fn language_cookie(&self) -> Option<HeaderValue> {
+        let choice = format!("{}={}; Path=/; Max-Age={ONE_YEAR}; SameSite=Lax", language::COOKIE, self.language.name());
+        // Plain ASCII always parses.
+        choice.parse().ok().filter(|_| self.has_choice)
     }
 
-    /// This page with other values in the query. Those without a value, and the page's number, are left out.
+    /// The address of this page with changes to the query. Empty values and the page number are dropped.
     pub fn with(&self, changes: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let changed = |name: &str| changes.iter().any(|(known, _)| *known == name);
         let kept = self.query.iter().filter(|(name, value)| !changed(name) && name != "page" && !value.is_empty());
         query.extend_pairs(kept);
         query.extend_pairs(changes.iter().filter(|(_, value)| !value.is_empty()));
-        self.at(&query.finish())
+        address(&self.path, &query.finish())
     }
 
-    /// This page without one pair of its query.
+    /// The address of this page without one pair of its query.
     pub fn without(&self, name: &str, value: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let kept = self
@@ -72,22 +75,37 @@ impl View {
             .iter()
             .filter(|(known, its)| known != "page" && !its.is_empty() && !(known == name && its == value));
         query.extend_pairs(kept);
-        self.at(&query.finish())
+        address(&self.path, &query.finish())
     }
 
-    /// This page in a language.
+    /// The address of this page in a language.
     pub fn in_language(&self, language: Language) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.query.iter().filter(|(_, value)| !value.is_empty()));
         query.append_pair("lang", language.name());
-        self.at(&query.finish())
+        address(&self.path, &query.finish())
     }
 
-    fn at(&self, query: &str) -> String {
-        match query {
-            "" => self.path.clone(),
-            query => format!("{}?{query}", self.path),
-        }
+    /// The same without a parameter of the query, for links on the page.
+    pub fn without_parameter(mut self, name: &str) -> Self {
+        self.query.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Another page with the query of this one, and with `changes` to it.
+    pub fn at(&self, path: &str, changes: &[(&str, &str)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let is_changed = |name: &str| changes.iter().any(|(known, _)| *known == name);
+        query.extend_pairs(self.query.iter().filter(|(name, value)| !is_changed(name) && !value.is_empty()));
+        query.extend_pairs(changes.iter().filter(|(_, value)| !value.is_empty()));
+        address(path, &query.finish())
+    }
+}
+
+fn address(path: &str, query: &str) -> String {
+    match query {
+        "" => path.to_owned(),
+        query => format!("{path}?{query}"),
     }
 }
 
@@ -108,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_keeps_what_it_does_not_change() {
+    fn a_link_keeps_the_rest_of_the_query() {
         let view = view("/?search=a%26b&tags=x&tags=y&page=3&relay=&lang=zh");
         assert_eq!(view.language, Language::Chinese);
         assert_eq!(view.with(&[("sort", "name")]), "/?search=a%26b&tags=x&tags=y&sort=name");
@@ -119,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_leads_to_no_other_host() {
+    fn no_link_leads_to_another_host() {
         for path in ["//evil.example/x", "/\\evil.example/x", "///evil.example/x"] {
             assert_eq!(view(path).in_language(Language::Chinese), "/evil.example/x?lang=zh", "{path}");
         }

@@ -1,11 +1,10 @@
-//! Peers in files: what an export writes, and all that an import reads.
+//! A peer in a file.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{CheckMode, Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
+use easytier_uptime_store::domain::{Contacts, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
-
-use crate::model::{Contacts, PeerRecord, PeerSpec, Region, Tag};
 
 /// A peer as an export writes it.
 #[derive(Debug, Serialize)]
@@ -29,11 +28,11 @@ pub struct Document {
     pub wechat: Option<String>,
     pub mail: Option<String>,
     pub is_approved: bool,
-    /// A stranger named it.
+    /// It was submitted by a stranger.
     pub submitted: bool,
 }
 
-/// In whose network a peer is checked: without its secret a member's record would look like a guest's.
+/// In whose network a peer is checked. Without its secret a member's record would look like a guest's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
@@ -74,7 +73,7 @@ impl Document {
     }
 }
 
-/// A peer to import: what exports write, what the contract's documents have, and what the public API's list shows.
+/// A peer to import, in the form of an export, of the backend contract or of the public API.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Entry {
@@ -98,7 +97,7 @@ pub struct Entry {
 pub struct Candidate {
     pub spec: PeerSpec,
     pub approved: bool,
-    /// A stranger named it: where it lies is looked at more closely.
+    /// It was submitted by a stranger: only public addresses are checked.
     pub submitted: bool,
 }
 
@@ -108,7 +107,7 @@ impl Entry {
         Self { listed: ListedPeer { url: Some(url.to_owned()), ..ListedPeer::default() }, ..Self::default() }
     }
 
-    /// What it is called in a message.
+    /// Its name in a message.
     pub fn label(&self) -> Option<&str> {
         let ListedPeer { name, url, host, public_ip, .. } = &self.listed;
         [name, url, &self.address, host, public_ip]
@@ -122,7 +121,7 @@ impl Entry {
         let mut problems = Vec::new();
         let mut listed = self.listed;
         let filled = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        // The address has the path too, which host and port have not.
+        // The address has a path, which host and port lack.
         if listed.url.is_none() && self.address.as_deref().is_some_and(|address| address.parse::<PeerUrl>().is_ok()) {
             listed.url = self.address;
         }

@@ -1,4 +1,4 @@
-//! Peers in files: what an export writes, and all that an import reads.
+//! Files of peers: the form that an export writes, and all forms that an import reads.
 
 pub mod csv;
 mod document;
@@ -8,16 +8,16 @@ use serde_json::Value;
 use self::document::Entry;
 pub use self::document::{Access, Candidate, Document};
 
-/// Where a peer stands in a list, and what came of reading it: the peer, or all that is wrong with it.
+/// The place of a peer in a list, and the peer or everything that is wrong with it.
 pub type Placed = (String, Result<Candidate, Vec<String>>);
 
-/// The peers of a text in whichever form it is: JSON (an export, an array of peers or of URLs, a backend's answer, the
+/// The peers of a text in any of these forms: JSON (an export, an array of peers or of URLs, a backend's response, the
 /// public API's list), TOML with a `[[peers]]` table a peer, CSV, or URLs one a line.
 pub fn parse(text: &str) -> Result<Vec<Placed>, String> {
     let text = text.trim_start_matches('\u{feff}');
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     if text.lines().any(|line| line.trim() == "[[peers]]") {
-        // The whole error shows a line, which may be that of a secret.
+        // The whole error quotes a line, which may hold a secret.
         let document = toml::from_str(text).map_err(|error| format!("not TOML: {}", error.message()))?;
         return Ok(of_json(list_of(document)?, 1));
     }
@@ -71,7 +71,7 @@ fn of_value(place: &str, value: Value) -> Placed {
             };
             (place, entry.into_candidate())
         }
-        // The words may repeat a value, but a secret is a text, and any text can be one.
+        // The message may repeat a value, but never a secret, which may be any text.
         Err(error) => (place.to_owned(), Err(vec![format!("not a peer: {error}")])),
     }
 }

@@ -1,14 +1,15 @@
 //! What the operator does: nodes, probes, credentials, settings.
 
-use super::{FieldError, FieldProblem, NodeChange, ServiceError};
-use crate::{
-    model::{Credential, CredentialId, Imported, Issued, PeerId, PeerRecord, PeerSpec, Region},
-    peer_file::{Candidate, Document},
-    store::{Conflict, Store, StoreError},
-    time::Timestamp,
-    token::CredentialKind,
-    tuning::Knob,
+use easytier_uptime_store::{
+    Conflict, Store, StoreError,
+    domain::{
+        Credential, CredentialId, CredentialKind, ImportCounts, IssuedToken, LiveSetting, PeerId, PeerRecord, PeerSpec,
+        Region, Timestamp,
+    },
 };
+
+use super::{FieldError, FieldProblem, NodeChange, ServiceError, settings};
+use crate::peer_file::{Candidate, Document};
 
 /// The longest name of a token or key, in characters.
 pub const MAX_NAME: usize = 128;
@@ -119,7 +120,7 @@ impl Admin {
         let (own, submitted): (Vec<Candidate>, Vec<Candidate>) =
             candidates.into_iter().partition(|candidate| candidate.approved && !candidate.submitted);
         let own: Vec<PeerSpec> = own.into_iter().map(|candidate| candidate.spec).collect();
-        let Imported { added, known } = self.store.import_peers(&own, now).await?;
+        let ImportCounts { added, known } = self.store.import_peers(&own, now).await?;
         let mut done = Done { added, known, waiting: 0 };
         for Candidate { spec, approved, .. } in submitted {
             match self.store.submit_peer(&spec, now).await {
@@ -165,7 +166,7 @@ impl Admin {
     /// # Errors
     ///
     /// When the name is not valid, a probe of this `server_id` is in another region, or the database fails.
-    pub async fn issue(&self, request: CredentialRequest) -> Result<Issued, ServiceError> {
+    pub async fn issue(&self, request: CredentialRequest) -> Result<IssuedToken, ServiceError> {
         let CredentialRequest { kind, name, server_id, region } = request;
         let (name, now) = (check_name(&name)?, Timestamp::now());
         let issued = match kind {
@@ -204,23 +205,26 @@ impl Admin {
     /// # Errors
     ///
     /// When texts are not valid, in which case nothing is changed, or the database fails.
-    pub async fn change_settings<'a>(&self, text_of: impl Fn(Knob) -> Option<&'a str>) -> Result<(), ServiceError> {
-        let (mut wanted, configured) = (self.store.tuning(), self.store.configured_tuning());
+    pub async fn change_settings<'a>(
+        &self,
+        text_of: impl Fn(LiveSetting) -> Option<&'a str>,
+    ) -> Result<(), ServiceError> {
+        let (mut wanted, configured) = (self.store.live_settings(), self.store.configured_live_settings());
         let mut invalid = Vec::new();
-        for knob in Knob::ALL {
-            let Some(text) = text_of(knob).map(str::trim) else { continue };
+        for setting in LiveSetting::ALL {
+            let Some(text) = text_of(setting).map(str::trim) else { continue };
             let value = match text {
-                "" => knob.value(&configured).unwrap_or_default(),
+                "" => settings::format(setting, &configured).unwrap_or_default(),
                 text => text.to_owned(),
             };
-            if knob.set(&mut wanted, &value).is_err() {
-                invalid.push(knob);
+            if settings::set(setting, &mut wanted, &value).is_err() {
+                invalid.push(setting);
             }
         }
         if !invalid.is_empty() {
             return Err(ServiceError::InvalidSettings(invalid));
         }
-        Ok(self.store.tune(&wanted, Timestamp::now()).await?)
+        Ok(self.store.change_live_settings(&wanted, Timestamp::now()).await?)
     }
 }
 

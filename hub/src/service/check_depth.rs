@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[schema(as = CheckWord)]
 pub enum CheckDepth {
     Full,
-    /// To a valid answer to the handshake only, for private nodes.
+    /// To a valid handshake response only, for private nodes.
     Handshake,
 }
 

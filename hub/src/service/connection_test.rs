@@ -3,9 +3,9 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use easytier_probe::{Access, CheckReport, Checker, Membership, Origin, Peer, peer::DEFAULT_NETWORK_NAME};
+use easytier_uptime_store::domain::PeerSpec;
 
 use super::{NodeFields, ServiceError, limit::Limit};
-use crate::model::PeerSpec;
 
 /// How long the check may take.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,11 +4,9 @@
 use std::{borrow::Cow, time::Duration};
 
 use easytier_probe::PeerUrlError;
-
-use crate::{
-    model::{LabelError, Region},
-    store::StoreError,
-    tuning::Knob,
+use easytier_uptime_store::{
+    StoreError,
+    domain::{LabelError, LiveSetting, Region},
 };
 
 /// Why a use case was refused or failed.
@@ -31,8 +29,11 @@ pub enum ServiceError {
     #[error("the password is wrong")]
     WrongPassword,
     /// The texts of these settings are not valid; nothing was changed.
-    #[error("not valid: {}", .0.iter().map(|knob| knob.name()).collect::<Vec<_>>().join(", "))]
-    InvalidSettings(Vec<Knob>),
+    #[error("not valid: {}", .0.iter().map(|setting| setting.name()).collect::<Vec<_>>().join(", "))]
+    InvalidSettings(Vec<LiveSetting>),
+    /// The password cannot be hashed: it is longer than Argon2 takes.
+    #[error("the password cannot be hashed: {0}")]
+    PasswordHash(#[from] argon2::password_hash::Error),
     /// The caller's token or key does not cover what it asks for.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),

@@ -14,6 +14,7 @@ mod node_fields;
 pub mod password;
 mod registry;
 mod session;
+pub mod settings;
 mod submission;
 
 pub use self::{

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{CheckMode, PeerUrl};
 use easytier_uptime_monitor::input;
+use easytier_uptime_store::domain::{PeerSpec, Region};
 use serde::Deserialize;
 use utoipa::{ToSchema, openapi::Schema};
 
@@ -11,25 +12,24 @@ use super::{
     CheckDepth, FieldError, FieldProblem, NodeFields,
     node_fields::{ValidFields, from_json, labels, labels_schema},
 };
-use crate::model::{PeerSpec, Region};
 
 /// The longest deadline of one check, in milliseconds.
 const MAX_TIMEOUT_MS: u32 = 60_000;
 const MAX_REGIONS: usize = 64;
 
-/// What the operator may change besides what a node's owner says of it.
+/// The fields that only the operator may change.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct OperatorFields {
-    /// None for everywhere.
+    /// An empty list for all regions.
     #[schema(schema_with = regions)]
     pub regions: Option<Vec<String>>,
     pub check: Option<CheckDepth>,
-    /// 0 for the deadline of the probe.
+    /// 0 for the probe's own deadline.
     #[serde(deserialize_with = "input::whole_number")]
     #[schema(maximum = 60_000)]
     pub timeout_ms: Option<u32>,
-    /// False takes the secret away. True changes nothing.
+    /// False removes the secret. True changes nothing.
     pub has_secret: Option<bool>,
 }
 
@@ -40,9 +40,9 @@ fn regions() -> Schema {
 /// A change of a node. Fields that are missing stay as they are, and an empty text clears.
 #[derive(Debug, Clone, Default)]
 pub struct NodeChange {
-    /// What the owner may say.
+    /// The fields of a submission.
     pub node: NodeFields,
-    /// What only the operator may say.
+    /// The operator's own fields.
     pub operator: OperatorFields,
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use easytier_probe::{PeerUrl, Scheme, Secret};
 use easytier_uptime_monitor::{input, parameter::string, public::nodes::LABEL_PATTERN};
+use easytier_uptime_store::domain::{LabelError, PeerSpec, Tag};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::{
     ToSchema,
@@ -18,7 +19,6 @@ use utoipa::{
 };
 
 use super::{FieldError, FieldProblem};
-use crate::model::{LabelError, PeerSpec, Tag};
 
 const MAX_NAME: usize = 100;
 const MAX_DESCRIPTION: usize = 2000;
@@ -37,7 +37,7 @@ pub const VISIBLE: &str = r"[^\s\u0000-\u001f\u007f-\u009f]";
 const HOST_NAME: &str =
     r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
 
-/// A node as somebody describes it. Null is as good as missing.
+/// The fields of a node. Null counts as missing.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NodeFields {
@@ -45,16 +45,16 @@ pub struct NodeFields {
     pub name: Option<String>,
     #[schema(schema_with = host)]
     pub host: Option<String>,
-    /// The protocol's usual one when there is none; txt and srv nodes have none.
+    /// Defaults to the protocol's port; txt and srv nodes have none.
     #[serde(deserialize_with = "input::whole_number")]
     #[schema(minimum = 1, maximum = 65535, example = 11010)]
     pub port: Option<u16>,
-    /// tcp when there is none.
+    /// Defaults to tcp.
     #[schema(schema_with = protocol)]
     pub protocol: Option<Scheme>,
     #[schema(max_length = 2000)]
     pub description: Option<String>,
-    /// Networks that the node takes.
+    /// The maximum number of networks on the node.
     #[serde(deserialize_with = "input::whole_number")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_connections: Option<u32>,
@@ -62,8 +62,8 @@ pub struct NodeFields {
     pub allow_relay: Option<bool>,
     #[schema(max_length = 255)]
     pub network_name: Option<String>,
-    /// With one, also an empty one of a network that is named, the node is checked as a member of its network, else as
-    /// a guest.
+    /// With a secret, also an empty one of a named network, the node is checked as a member of its network, else as a
+    /// guest.
     #[schema(value_type = Option<String>, max_length = 255, format = Password)]
     pub network_secret: Option<Secret>,
     #[schema(max_length = 100)]
@@ -94,11 +94,11 @@ fn host() -> Schema {
 }
 
 fn protocol() -> Schema {
-    let words: Vec<serde_json::Value> =
+    let names: Vec<serde_json::Value> =
         Scheme::all().map(|scheme| scheme.as_str().into()).chain([serde_json::Value::Null]).collect();
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .enum_values(Some(words))
+        .enum_values(Some(names))
         .build()
         .into()
 }
@@ -142,15 +142,6 @@ struct Address {
 }
 
 impl NodeFields {
-    /// Reads the fields of a form, as a JSON object.
-    ///
-    /// # Errors
-    ///
-    /// When a value has another type than its field.
-    pub fn from_json(fields: &serde_json::Value) -> Result<Self, FieldError> {
-        from_json(fields)
-    }
-
     pub(super) fn validate(self) -> Result<ValidFields, FieldError> {
         let name = text("name", self.name, MAX_NAME)?;
         if name.as_deref() == Some("") {

@@ -6,25 +6,22 @@ use argon2::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use easytier_probe::Secret;
+use easytier_uptime_store::{Store, StoreError, domain::Timestamp, random};
 
-use crate::{
-    crypto::random,
-    store::{Store, StoreError},
-    time::Timestamp,
-};
+use super::ServiceError;
 
 /// A password for the first start: 144 random bits, 24 characters.
 pub fn generate() -> Secret {
     BASE64URL_NOPAD.encode(&random::<18>()).into()
 }
 
-/// Makes the first password and returns it, this once; `None` when there is a password already. Of two hubs that start
-/// at the same time one returns it.
+/// Makes the first password and returns it once; `None` when there is a password already. Of two hubs that start at the
+/// same time one returns it.
 ///
 /// # Errors
 ///
-/// When the database fails.
-pub async fn first(store: &Store, now: Timestamp) -> Result<Option<Secret>, StoreError> {
+/// When the password cannot be hashed, or the database fails.
+pub async fn first(store: &Store, now: Timestamp) -> Result<Option<Secret>, ServiceError> {
     if store.admin_password_hash().await?.is_some() {
         return Ok(None);
     }
@@ -37,42 +34,40 @@ pub async fn first(store: &Store, now: Timestamp) -> Result<Option<Secret>, Stor
 ///
 /// # Errors
 ///
-/// When the database fails.
-pub async fn set(store: &Store, password: &Secret, now: Timestamp) -> Result<(), StoreError> {
+/// When the password cannot be hashed, or the database fails.
+pub async fn set(store: &Store, password: &Secret, now: Timestamp) -> Result<(), ServiceError> {
     if matches(store, password).await? {
         return Ok(());
     }
-    store.set_admin_password_hash(&hash_off_the_runtime(password.clone()).await?, now).await
+    Ok(store.set_admin_password_hash(&hash_off_the_runtime(password.clone()).await?, now).await?)
 }
 
 /// Whether this is the admin's password. Costs tens of milliseconds of CPU: limit how often strangers may ask.
 ///
 /// # Errors
 ///
-/// When the database fails.
-pub async fn matches(store: &Store, password: &Secret) -> Result<bool, StoreError> {
+/// When the password cannot be hashed, or the database fails.
+pub async fn matches(store: &Store, password: &Secret) -> Result<bool, ServiceError> {
     let Some(kept) = store.admin_password_hash().await? else { return Ok(false) };
     let password = password.clone();
     off_the_runtime(move || verify(&password, &kept)).await
 }
 
-async fn hash_off_the_runtime(password: Secret) -> Result<String, StoreError> {
-    off_the_runtime(move || hash(&password)).await
+async fn hash_off_the_runtime(password: Secret) -> Result<String, ServiceError> {
+    Ok(off_the_runtime(move || hash(&password)).await??)
 }
 
-async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ServiceError> {
+    // It is cancelled when the runtime stops.
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?)
 }
 
-/// The PHC string to keep. Takes tens of milliseconds of CPU on purpose.
-fn hash(password: &Secret) -> String {
-    Argon2::default()
-        .hash_password(password.expose().as_bytes())
-        .expect("Argon2 hashes any text shorter than 4 GiB")
-        .to_string()
+/// The PHC string to store. Takes tens of milliseconds of CPU on purpose.
+fn hash(password: &Secret) -> Result<String, argon2::password_hash::Error> {
+    Ok(Argon2::default().hash_password(password.expose().as_bytes())?.to_string())
 }
 
-/// Whether `password` is the one that `kept` was made of; as slow as [`hash`].
+/// Whether `kept` is the hash of `password`; as slow as [`hash`].
 fn verify(password: &Secret, kept: &str) -> bool {
     PasswordHash::new(kept)
         .is_ok_and(|kept| Argon2::default().verify_password(password.expose().as_bytes(), &kept).is_ok())
@@ -85,7 +80,7 @@ mod tests {
     #[test]
     fn a_password_matches_its_own_hash_only() {
         let password = generate();
-        let kept = hash(&password);
+        let kept = hash(&password).unwrap();
         assert!(kept.starts_with("$argon2id$"));
         assert!(verify(&password, &kept));
         assert!(!verify(&generate(), &kept));

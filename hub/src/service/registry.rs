@@ -1,14 +1,13 @@
 //! The registry of probes: enrollment, registration, heartbeats and reports about themselves.
 
 use easytier_probe::Secret;
+use easytier_uptime_store::{
+    Store, StoreError,
+    domain::{ProbeIdentity, Region, Registration, StatusReport, Timestamp},
+};
 use serde_json::Value;
 
 use super::{Forbidden, ServiceError};
-use crate::{
-    model::{ProbeIdentity, Region, Registration, StatusReport},
-    store::{Store, StoreError},
-    time::Timestamp,
-};
 
 /// Who registers a probe.
 #[derive(Debug)]

@@ -4,15 +4,15 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use data_encoding::BASE64URL_NOPAD;
 use easytier_probe::Secret;
+use easytier_uptime_store::{
+    Session, Store, StoreError,
+    domain::{DAY, Timestamp},
+    random,
+};
 use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
 use super::{ServiceError, limit::Limit, password};
-use crate::{
-    crypto::random,
-    store::{Session, Store, StoreError},
-    time::{DAY, Timestamp},
-};
 
 /// How long a session lasts.
 const LIFETIME: Duration = DAY;

@@ -2,12 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::{FieldError, FieldProblem, NodeFields, ServiceError, limit::Limit};
-use crate::{
-    model::{Contacts, PeerId, PeerSpec},
-    store::Store,
-    time::Timestamp,
+use easytier_uptime_store::{
+    Store,
+    domain::{Contacts, PeerId, PeerSpec, Timestamp},
 };
+
+use super::{FieldError, FieldProblem, NodeFields, ServiceError, limit::Limit};
 
 const PER_HOUR: Duration = Duration::from_secs(3600);
 

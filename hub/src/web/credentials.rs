@@ -8,12 +8,10 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use easytier_uptime_monitor::Refusal;
+use easytier_uptime_store::domain::{Caller, ProbeIdentity};
 
 use super::{App, bearer::bearer, session};
-use crate::{
-    model::{Caller, ProbeIdentity},
-    service::Registrant,
-};
+use crate::service::Registrant;
 
 const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -13,7 +13,9 @@ use crate::service::ServiceError;
 impl From<&ServiceError> for Refusal {
     fn from(error: &ServiceError) -> Self {
         match error {
-            ServiceError::Field(_) | ServiceError::InvalidSettings(_) => Self::bad_request(error.to_string()),
+            ServiceError::Field(_) | ServiceError::InvalidSettings(_) | ServiceError::PasswordHash(_) => {
+                Self::bad_request(error.to_string())
+            }
             ServiceError::RateLimited { retry_after } => {
                 Self::too_many_requests(error.to_string(), retry_after.as_secs() + 1)
             }

@@ -15,6 +15,7 @@ use axum::extract::FromRef;
 use easytier_probe::Checker;
 use easytier_uptime_monitor::Metrics;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
+use easytier_uptime_store::Store;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 pub use self::proxies::{Network, NetworkError, WebOptions};
@@ -22,12 +23,9 @@ pub(crate) use self::{
     client::Client,
     cookie::cookie,
     credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
-    session::{AdminSession, COOKIE, clear_cookie, is_admin, own_page, set_cookie},
+    session::{AdminSession, COOKIE, clear_cookie, own_page, set_cookie},
 };
-use crate::{
-    service::{Admin, ConnectionTests, Registry, Sessions, Submissions},
-    store::Store,
-};
+use crate::service::{Admin, ConnectionTests, Registry, Sessions, Submissions};
 
 /// What handlers share.
 #[derive(Clone, FromRef)]

@@ -6,12 +6,10 @@ use axum::{
 };
 use cookie::{Cookie, SameSite};
 use easytier_uptime_monitor::Refusal;
+use easytier_uptime_store::Session;
 
 use super::{bearer::bearer, cookie::cookie};
-use crate::{
-    service::{NewSession, Sessions},
-    store::Session,
-};
+use crate::service::{NewSession, Sessions};
 
 /// The cookie's name. Without the prefix `__Host-`, which browsers take over HTTPS only.
 pub(crate) const COOKIE: &str = "uptime_session";
@@ -50,11 +48,6 @@ pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<Ad
         own_page(&parts.headers)?;
     }
     Ok(session.map(AdminSession))
-}
-
-/// Whether a request has a session of the admin that lasts. One that changes something must come from a page of this hub.
-pub(crate) async fn is_admin(parts: &Parts, sessions: &Sessions) -> Result<bool, Refusal> {
-    Ok(find(parts, sessions).await?.is_some())
 }
 
 /// Refuses a request that was not made by a page of this hub.

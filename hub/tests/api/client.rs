@@ -6,7 +6,7 @@ use easytier_probe::{
     Access, Backend, BackendConfig, BackendError, CheckMode,
     backend::{ClaimRequest, Reported, StatusReport},
 };
-use easytier_uptime_hub::{model::PeerId, time::Timestamp};
+use easytier_uptime_store::domain::{PeerId, Timestamp};
 use tokio::time::Instant;
 use uuid::Uuid;
 

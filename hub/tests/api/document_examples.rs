@@ -13,7 +13,7 @@ use easytier_probe::{
     Backend, BackendConfig, CheckMode,
     backend::{ReportStyle, StatusReport},
 };
-use easytier_uptime_hub::{model::PeerId, time::Timestamp};
+use easytier_uptime_store::domain::{PeerId, Timestamp};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};

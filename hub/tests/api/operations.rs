@@ -2,8 +2,9 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use easytier_uptime_hub::{model::PeerId, serve, time::Timestamp};
+use easytier_uptime_hub::serve;
 use easytier_uptime_monitor::ProbeStatus;
+use easytier_uptime_store::domain::{PeerId, Timestamp};
 use prometheus_client::registry::Registry;
 use reqwest::Method;
 use serde_json::{Value, json};

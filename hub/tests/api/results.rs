@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easytier_uptime_hub::{consensus::Verdict, model::PeerId, time::Timestamp};
+use easytier_uptime_store::domain::{PeerId, Timestamp, Verdict};
 use futures::future::join_all;
 use serde_json::{Value, json};
 

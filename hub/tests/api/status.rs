@@ -74,7 +74,7 @@ async fn a_report_of_another_region_or_probe_stores_nothing(store: TestStore) {
 
 async fn a_token_without_a_server_id_takes_the_first_it_uses(store: TestStore) {
     let hub = TestHub::on(&store).await;
-    let now = easytier_uptime_hub::time::Timestamp::now();
+    let now = easytier_uptime_store::domain::Timestamp::now();
     let token = hub.store.create_node_token("for ci", None, &"eu".parse().unwrap(), now).await.unwrap().token;
     let report = |id: &str| json!({ "status": "Online", "metadata": { "server_id": id } });
     let put = |id: &str| hub.put("/nodes/status", &report(id)).header("x-node-token", token.expose());

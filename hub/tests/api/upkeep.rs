@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use easytier_uptime_hub::{consensus::Verdict, model::Grain, time::Timestamp, upkeep::upkeep};
+use easytier_uptime_store::{
+    domain::{Grain, Timestamp, Verdict},
+    upkeep,
+};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::support::{TestStore, batch, on_both_engines, online};

@@ -5,10 +5,7 @@
 use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, Request, StatusCode};
-use easytier_uptime_hub::{
-    model::{PeerId, ProbeIdentity},
-    time::Timestamp,
-};
+use easytier_uptime_store::domain::{PeerId, ProbeIdentity, Timestamp};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;

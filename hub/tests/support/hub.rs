@@ -5,13 +5,10 @@
 use std::time::Duration;
 
 use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker};
-use easytier_uptime_hub::{
-    WebOptions,
-    model::{PageRequest, PeerId, RecordFilter},
-    serve,
-    store::Store,
-    time::Timestamp,
-    token::CredentialKind,
+use easytier_uptime_hub::{WebOptions, serve};
+use easytier_uptime_store::{
+    Store,
+    domain::{CredentialKind, PageRequest, PeerId, RecordFilter, Timestamp},
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};

@@ -2,9 +2,8 @@
 
 use axum::extract::State;
 use easytier_uptime_store::{
-    model::{Event, EventKind, PeerId},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{Event, EventKind, PeerId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;

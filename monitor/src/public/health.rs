@@ -5,9 +5,8 @@ use std::time::Duration;
 use axum::extract::State;
 use easytier_probe::Status;
 use easytier_uptime_store::{
-    model::{HealthRecord, NodeStats, PeerId, RecordFilter},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{HealthRecord, NodeStats, PeerId, RecordFilter, Timestamp},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_html_form::de::empty_as_none;
@@ -43,8 +42,8 @@ pub(super) struct Record {
 impl From<HealthRecord> for Record {
     fn from(record: HealthRecord) -> Self {
         let error_message = match (record.error, record.message) {
-            (Some(code), Some(words)) => Some(format!("{code}: {words}")),
-            (code, words) => code.map(|code| code.to_string()).or(words),
+            (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+            (code, message) => code.map(|code| code.to_string()).or(message),
         };
         Self {
             id: record.id,
@@ -84,7 +83,7 @@ impl<'de> Deserialize<'de> for StatusName {
 }
 
 fn status() -> Schema {
-    parameter::word(HealthStatus::ALL.map(|(name, _)| name))
+    parameter::one_of(HealthStatus::ALL.map(|(name, _)| name))
 }
 
 /// The results of a node, newest first. They are kept for a week unless configured otherwise.

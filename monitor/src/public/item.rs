@@ -1,12 +1,7 @@
 //! A node as the public API shows it.
 
 use easytier_probe::Status;
-use easytier_uptime_store::{
-    consensus::Verdict,
-    model::{Node, PeerId, PeerRecord},
-    ring::Count,
-    time::{QUARTER, Timestamp},
-};
+use easytier_uptime_store::domain::{Count, Node, PeerId, PeerRecord, QUARTER, Timestamp, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 

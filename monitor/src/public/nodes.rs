@@ -3,9 +3,8 @@
 use axum::extract::State;
 use easytier_probe::Scheme;
 use easytier_uptime_store::{
-    model::{NodeFilter, Tag},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{NodeFilter, Tag, Timestamp},
 };
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
@@ -47,7 +46,7 @@ pub const MAX_SEARCH: usize = 200;
 pub const LABEL_PATTERN: &str = r"^[^,\u0000-\u001f\u007f-\u009f]*$";
 
 fn protocol() -> Schema {
-    parameter::word(Scheme::all().map(Scheme::as_str))
+    parameter::one_of(Scheme::all().map(Scheme::as_str))
 }
 
 /// The schema of the parameter `search`.

@@ -3,10 +3,8 @@
 use axum::extract::State;
 use easytier_probe::result::Relay;
 use easytier_uptime_store::{
-    consensus::{Verdict, Word},
-    model::{LatestResult, Node, RegionReport, RegionStats},
-    store::Store,
-    time::Timestamp,
+    Store,
+    domain::{CheckStats, LatestResult, Node, RegionReport, RegionStatus, Timestamp, Verdict},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -108,17 +106,17 @@ pub(super) struct Latest {
 
 impl From<RegionReport> for RegionView {
     fn from(report: RegionReport) -> Self {
-        let status = match report.word {
-            Some(Word::Online) => HealthStatus::Healthy,
-            Some(Word::Offline) => HealthStatus::Unhealthy,
+        let status = match report.status {
+            Some(RegionStatus::Online) => HealthStatus::Healthy,
+            Some(RegionStatus::Offline) => HealthStatus::Unhealthy,
             None => HealthStatus::Unknown,
         };
         Self { region: report.region.into(), status, stats: report.stats.into(), latest: report.latest.into() }
     }
 }
 
-impl From<RegionStats> for RegionChecks {
-    fn from(stats: RegionStats) -> Self {
+impl From<CheckStats> for RegionChecks {
+    fn from(stats: CheckStats) -> Self {
         Self {
             total_checks: stats.total_checks,
             healthy_count: stats.healthy_count,

@@ -1,3 +1,5 @@
+use uuid::Uuid;
+
 use crate::support::{NOW, TestStore, on_both_engines, seconds};
 
 on_both_engines! {
@@ -5,10 +7,11 @@ on_both_engines! {
 }
 
 async fn a_session_lasts_until_it_expires_or_is_ended(hub: TestStore) {
-    let session = hub.start_session(seconds(60), NOW).await.unwrap();
+    let session = hub.start_session(Uuid::new_v4(), seconds(60), NOW).await.unwrap();
     assert_eq!(session.expires_at, NOW + seconds(60));
-    assert!(hub.session_lasts(session.id, NOW + seconds(59)).await.unwrap());
-    assert!(!hub.session_lasts(session.id, NOW + seconds(60)).await.unwrap());
+    assert_eq!(hub.session(session.id, NOW + seconds(59)).await.unwrap(), Some(session));
+    assert_eq!(hub.session(session.id, NOW + seconds(60)).await.unwrap(), None);
+    assert_eq!(hub.session(Uuid::new_v4(), NOW).await.unwrap(), None);
     hub.end_session(session.id).await.unwrap();
-    assert!(!hub.session_lasts(session.id, NOW).await.unwrap());
+    assert_eq!(hub.session(session.id, NOW).await.unwrap(), None);
 }

@@ -5,15 +5,11 @@
 use std::{net::SocketAddr, time::Duration};
 
 use easytier_probe::{AddressPolicy, CheckOptions, Checker, PeerUrl};
-use easytier_uptime_hub::{
-    WebOptions,
-    consensus::Policy,
-    crypto::HubKey,
-    model::{PeerId, PeerSpec, Probe},
-    serve,
-    store::{Location, Store, StoreOptions},
-    time::Timestamp,
-    upkeep::upkeep,
+use easytier_uptime_hub::{WebOptions, serve};
+use easytier_uptime_store::{
+    HubKey, Location, Store, StoreOptions,
+    domain::{PeerId, PeerSpec, Policy, Probe, Timestamp},
+    upkeep,
 };
 use serde_json::Value;
 use tempfile::TempDir;

@@ -12,8 +12,8 @@ use clap::{Args, ValueEnum};
 use easytier_uptime_hub::{
     peer_file::{Access, csv},
     service::Admin,
-    store::Store,
 };
+use easytier_uptime_store::Store;
 
 use crate::{
     exit::Exit,

@@ -1,10 +1,8 @@
 //! `hub peer list`.
 
 use clap::Args;
-use easytier_uptime_hub::{
-    model::{PageRequest, PeerFilter, PeerRecord},
-    peer_file::Document,
-};
+use easytier_uptime_hub::peer_file::Document;
+use easytier_uptime_store::domain::{PageRequest, PeerFilter, PeerRecord};
 use serde::Serialize;
 
 use crate::{

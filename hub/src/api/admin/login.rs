@@ -11,13 +11,13 @@ use easytier_uptime_monitor::{
     envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
     input::Body,
 };
+use easytier_uptime_store::domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::TAG;
 use crate::{
     service::Sessions,
-    time::Timestamp,
     web::{self, AdminSession, Client},
 };
 

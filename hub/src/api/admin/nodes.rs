@@ -14,6 +14,10 @@ use easytier_uptime_monitor::{
         nodes::{MAX_SEARCH, search},
     },
 };
+use easytier_uptime_store::{
+    Store,
+    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, Timestamp},
+};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{
@@ -23,10 +27,7 @@ use utoipa::{
 
 use super::TAG;
 use crate::{
-    model::{Node, Page, PeerFilter, PeerId, PeerRecord},
     service::{Admin, CheckDepth, NodeChange, NodeFields, OperatorFields},
-    store::Store,
-    time::Timestamp,
     web::AdminSession,
 };
 

@@ -10,17 +10,17 @@ use easytier_uptime_monitor::{
     input::{self, Query},
     parameter::{self, Id, Whole},
 };
+use easytier_uptime_store::{
+    Store,
+    domain::{Claim, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Tag, Timestamp, Verdict},
+};
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use url::Host;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
 use crate::{
-    consensus::Verdict,
-    model::{Claim, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Tag},
     service::{ServiceError, check_region},
-    store::Store,
-    time::Timestamp,
     web::{Lister, NO_TOKEN},
 };
 

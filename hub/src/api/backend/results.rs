@@ -12,17 +12,16 @@ use easytier_uptime_monitor::{
     envelope::{Answer, BackendEnvelope, BackendRefusal},
     input::{self, Object},
 };
+use easytier_uptime_store::{
+    Store,
+    domain::{Batch, Rejection, Timestamp},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    model::{Batch, Rejection},
-    store::Store,
-    time::Timestamp,
-    web::{IngestSlots, ProbeCaller},
-};
+use crate::web::{IngestSlots, ProbeCaller};
 
 const MAX_RESULTS: usize = 5000;
 
@@ -163,8 +162,8 @@ fn read_one(raw: &RawValue) -> Result<CheckResult, String> {
     }
     if is_unknown::<FailureCode>(fields.get("error")) {
         let code = fields.remove("error").unwrap_or_default();
-        let words = [code.as_str(), fields.get("message").and_then(Value::as_str)];
-        let message = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let parts = [code.as_str(), fields.get("message").and_then(Value::as_str)];
+        let message = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
         fields.insert("message".to_owned(), message.into());
     }
     if is_unknown::<Relay>(fields.get("relay")) {

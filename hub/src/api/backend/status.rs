@@ -8,16 +8,12 @@ use easytier_uptime_monitor::{
     envelope::{Answer, BackendDone, BackendEnvelope, BackendRefusal},
     input::{self, Body},
 };
+use easytier_uptime_store::domain::{Region, StatusReport};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{
-    api::server_id::ServerId,
-    model::{Region, StatusReport},
-    service::Registry,
-    web::ProbeCaller,
-};
+use crate::{api::server_id::ServerId, service::Registry, web::ProbeCaller};
 
 /// A year, in seconds.
 const MAX_CHECK_INTERVAL: u64 = 365 * 24 * 3600;

@@ -8,6 +8,7 @@ use easytier_uptime_monitor::{
     parameter::string,
     public::item::HealthStatus,
 };
+use easytier_uptime_store::domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -17,7 +18,6 @@ use utoipa::{
 use super::TAG;
 use crate::{
     service::{ConnectionTests, NodeFields},
-    time::Timestamp,
     web::Client,
 };
 

@@ -8,6 +8,7 @@ use easytier_uptime_monitor::{
     parameter::string,
     public::item::NodeItem,
 };
+use easytier_uptime_store::{Store, domain::Timestamp};
 use serde::Deserialize;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -20,8 +21,6 @@ use utoipa::{
 use super::TAG;
 use crate::{
     service::{NodeFields, Submissions, VISIBLE},
-    store::Store,
-    time::Timestamp,
     web::Client,
 };
 

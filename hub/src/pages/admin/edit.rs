@@ -1,88 +1,150 @@
-//! `/admin/nodes/{id}`: everything that the operator may change of a node.
+//! `/admin/nodes/{id}`: everything that the operator may change about a node.
 
-use axum::{extract::State, response::Response};
-use easytier_probe::{CheckMode, Scheme};
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use easytier_probe::CheckMode;
+use easytier_uptime_store::domain::{PeerId, PeerSpec};
 use maud::{Markup, html};
+use serde::Deserialize;
 
-use super::Operator;
+use super::{frame, nodes::Done, operator::Operator};
 use crate::{
-    pages::{Site, view::View},
+    pages::{
+        form::{self, Fields, Input, NodeForm},
+        site::Site,
+        view::View,
+    },
+    service::{CheckDepth, FieldError, NodeChange, OperatorFields, ServiceError},
     web::{Refusal, input::Path, parameter::NodePath},
 };
+
+/// The longest timeout of one check, in milliseconds.
+const MAX_TIMEOUT_MS: u32 = 60_000;
+
+/// The fields, as they were filled in.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct NodeEdit {
+    #[serde(flatten)]
+    node: NodeForm,
+    regions: String,
+    check: CheckDepth,
+    timeout_ms: String,
+    remove_secret: String,
+}
+
+impl Default for NodeEdit {
+    fn default() -> Self {
+        Self {
+            node: NodeForm::default(),
+            regions: String::new(),
+            check: CheckMode::Full.into(),
+            timeout_ms: String::new(),
+            remove_secret: String::new(),
+        }
+    }
+}
+
+impl NodeEdit {
+    fn of(spec: &PeerSpec) -> Self {
+        Self {
+            node: NodeForm::of(spec),
+            regions: spec.regions.iter().map(|region| region.as_str()).collect::<Vec<_>>().join(", "),
+            check: spec.mode.into(),
+            timeout_ms: spec.timeout.map_or(0, |timeout| timeout.as_millis()).to_string(),
+            remove_secret: String::new(),
+        }
+    }
+
+    fn change(&self) -> Result<NodeChange, FieldError> {
+        let removes_secret = !self.remove_secret.is_empty();
+        Ok(NodeChange {
+            node: self.node.fields()?,
+            operator: OperatorFields {
+                regions: Some(form::list(&self.regions)),
+                check: Some(self.check),
+                timeout_ms: form::number("timeout_ms", &self.timeout_ms, 0, MAX_TIMEOUT_MS)?,
+                has_secret: removes_secret.then_some(false),
+            },
+        })
+    }
+}
 
 pub async fn page(
     _: Operator,
     State(site): State<Site>,
     view: View,
     Path(NodePath { id }): Path<NodePath>,
+) -> Result<Response, ServiceError> {
+    let spec = site.admin.node(id).await?.spec;
+    Ok(shown(&view, id, &spec, &NodeEdit::of(&spec), None, &form::no_outcome()))
+}
+
+pub async fn save(
+    _: Operator,
+    State(site): State<Site>,
+    view: View,
+    Path(NodePath { id }): Path<NodePath>,
+    request: Request,
 ) -> Result<Response, Refusal> {
-    let record = site.store.peer(id).await?;
-    let (texts, spec) = (view.texts(), &record.spec);
-    let joined = |labels: Vec<&str>| labels.join(", ");
-    let text = |name: &str, label: &str, value: Option<&str>| field(name, label, "text", value, None);
+    let edit: NodeEdit = form::read(request).await?;
+    let Err(error) = change(&site, id, &edit).await else { return Ok(Done::Saved.back(&view)) };
+    let spec = site.admin.node(id).await?.spec;
+    let page = shown(&view, id, &spec, &edit, form::field_error(&error), &form::refused(&view, &error));
+    Ok(form::with_refusal(page, error))
+}
+
+async fn change(site: &Site, id: PeerId, edit: &NodeEdit) -> Result<(), ServiceError> {
+    site.admin.change_node(id, edit.change()?).await?;
+    Ok(())
+}
+
+/// `stored`: the node as it is.
+fn shown(
+    view: &View,
+    id: PeerId,
+    stored: &PeerSpec,
+    edit: &NodeEdit,
+    wrong: Option<&FieldError>,
+    outcome: &Markup,
+) -> Response {
+    let texts = view.texts();
+    let fields = Fields::new(view.language, wrong);
+    let NodeEdit { node, regions, check, timeout_ms, remove_secret } = edit;
+    let depth = if CheckMode::from(*check) == CheckMode::Handshake { "handshake" } else { "full" };
+    let secret = Input::secret("network_secret", texts.new_secret, 255);
+    let lost_secret = node.secret().is_some();
     let content = html! {
-        form.sheet data-api="PUT" data-clear action=(format!("/api/admin/nodes/{id}")) data-then="/admin" {
+        (outcome)
+        form.sheet method="post" action=(view.at(&format!("/admin/nodes/{id}"), &[])) {
             fieldset {
-                legend { (texts.the_node) " " (id) }
-                (text("name", texts.name, Some(&spec.name)))
-                div.row {
-                    label { span { (texts.protocol) }
-                        select name="protocol" {
-                            @for scheme in Scheme::all() {
-                                option value=(scheme.as_str()) selected[scheme == spec.url.scheme()] { (scheme.as_str()) }
-                            }
-                        }
-                    }
-                    (text("host", texts.host, Some(&spec.url.host().to_string())))
-                    label.short { span { (texts.port) }
-                        input name="port" type="number" min="1" max="65535" data-type="number" value=[spec.url.port()];
-                    }
-                }
-                label { span { (texts.description) } textarea name="description" rows="3" maxlength="2000" { (spec.description) } }
-                (field("tags", texts.tags, "text", Some(&joined(spec.tags.iter().map(|tag| tag.as_str()).collect())), Some("list")))
-                div.row {
-                    label { span { (texts.max_connections) }
-                        input name="max_connections" type="number" min="1" max="1000000" data-type="number" value=(spec.max_connections);
-                    }
-                    label.check { input type="checkbox" name="allow_relay" checked[spec.allow_relay]; span { (texts.allow_relay) } }
-                }
+                legend { (texts.node_details) " " (id) }
+                (form::details(texts, fields, node))
             }
             fieldset {
-                legend { (texts.checking) }
-                (field("regions", texts.watched_from, "text", Some(&joined(spec.regions.iter().map(|region| region.as_str()).collect())), Some("list")))
+                legend { (texts.check_settings) }
+                (fields.input(&Input::text("regions", texts.watched_from, regions, 4000).hint(texts.tags_hint)))
                 div.row {
-                    label { span { (texts.depth) }
-                        select name="check" {
-                            option value="full" selected[spec.mode == CheckMode::Full] { (texts.depth_full) }
-                            option value="handshake" selected[spec.mode == CheckMode::Handshake] { (texts.depth_handshake) }
-                        }
-                    }
-                    label { span { (texts.deadline) }
-                        input name="timeout_ms" type="number" min="0" max="60000" data-type="number" value=(spec.timeout.map_or(0, |timeout| timeout.as_millis()));
-                    }
+                    (fields.select("check", texts.depth, depth, [("full", texts.depth_full), ("handshake", texts.depth_handshake)]))
+                    (fields.input(&Input { class: "grow", ..Input::number("timeout_ms", texts.timeout_ms, timeout_ms, 0, MAX_TIMEOUT_MS) }))
                 }
-                (text("network_name", texts.network_name, spec.network_name.as_deref()))
-                label { span { (texts.new_secret) }
-                    input name="network_secret" type="password" maxlength="255" autocomplete="new-password" data-type="kept";
-                }
-                @if spec.network_secret.is_some() {
-                    label.check { input type="checkbox" name="has_secret" data-type="remove"; span { (texts.remove_secret) } }
+                (fields.input(&Input::text("network_name", texts.network_name, &node.network_name, 255)))
+                (fields.input(&if lost_secret { secret.hint(texts.secret_again) } else { secret }))
+                @if stored.network_secret.is_some() {
+                    (fields.check("remove_secret", texts.remove_secret, !remove_secret.is_empty()))
                 }
             }
             fieldset {
                 legend { (texts.contact) }
-                (text("mail", texts.mail, spec.contacts.mail.as_deref()))
-                (text("qq_number", texts.qq_number, spec.contacts.qq_number.as_deref()))
-                (text("wechat", texts.wechat, spec.contacts.wechat.as_deref()))
+                (form::contacts(texts, fields, node))
             }
-            div.actions { button.primary type="submit" { (texts.save) } a.button href="/admin" { (texts.cancel) } }
+            div.actions {
+                button.primary type="submit" { (texts.save) }
+                a.button href=(view.at("/admin", &[])) { (texts.cancel) }
+            }
         }
     };
-    Ok(super::page(&view, &spec.name, &content))
-}
-
-fn field(name: &str, label: &str, kind: &str, value: Option<&str>, of: Option<&str>) -> Markup {
-    html! {
-        label.grow { span { (label) } input name=(name) type=(kind) value=[value] data-type=[of] autocomplete="off"; }
-    }
+    frame::page(view, &stored.name, &content)
 }

@@ -1,22 +1,22 @@
-//! `/admin/events`: all changes, of nodes that are not listed and of probes by name too.
+//! `/admin/events`: all status changes, including those of nodes that are not listed, and of probes by name.
 
 use axum::{extract::State, response::Response};
+use easytier_uptime_store::domain::{EventKind, Timestamp};
 use maud::html;
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
-use super::Operator;
+use super::{frame, operator::Operator};
 use crate::{
-    model::EventKind,
-    pages::{Site, format, view::View},
-    time::Timestamp,
+    pages::{format::NOTHING, site::Site, view::View, widgets},
     web::{Refusal, input::Query, parameter::Whole},
 };
 
 const PER_PAGE: u32 = 100;
 
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct EventsQuery {
+    /// The id of the oldest event on the page before.
     #[serde(default, deserialize_with = "empty_as_none")]
     before: Option<Whole<1, { u32::MAX }>>,
 }
@@ -25,10 +25,10 @@ pub async fn page(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<EventsQuery>,
 ) -> Result<Response, Refusal> {
     let (texts, language, now) = (view.texts(), view.language, Timestamp::now());
-    let mut events = site.store.events(None, wanted.before.map(|id| id.0.into()), PER_PAGE + 1, true).await?;
+    let mut events = site.store.events(None, query.before.map(|id| id.0.into()), PER_PAGE + 1, true).await?;
     let more = events.len() > PER_PAGE as usize;
     events.truncate(PER_PAGE as usize);
     let peers: Vec<i64> =
@@ -42,12 +42,12 @@ pub async fn page(
                     li {
                         @match event.kind {
                             EventKind::Peer => a href=(format!("/admin/nodes/{}", event.subject_id)) {
-                                (names.get(&event.subject_id).map_or("–", String::as_str))
+                                (names.get(&event.subject_id).map_or(NOTHING, String::as_str))
                             },
-                            EventKind::Probe => span { (texts.probe) " " (event.detail["server_id"].as_str().unwrap_or("–")) },
+                            EventKind::Probe => span { (texts.probe) " " (event.detail["server_id"].as_str().unwrap_or(NOTHING)) },
                         }
                         span { (language.state(&event.was)) " → " b { (language.state(&event.became)) } }
-                        (format::ago(language, event.at, now))
+                        (widgets::ago(language, event.at, now))
                     }
                 }
             }
@@ -56,5 +56,5 @@ pub async fn page(
             }
         }
     };
-    Ok(super::page(&view, texts.events, &content))
+    Ok(frame::page(&view, texts.events, &content))
 }

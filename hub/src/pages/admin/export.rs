@@ -1,17 +1,16 @@
-//! `/admin/export.json`: all nodes, without their secrets, in a form that `easytier-uptime hub peer import` takes.
+//! `/admin/export.json`: all nodes, without their secrets, in a form that `easytier-uptime hub peer import` reads.
 
 use axum::{
+    Json,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 
-use super::Operator;
-use crate::{pages::Site, peer_file::Document, web::Refusal};
+use super::operator::Operator;
+use crate::{pages::site::Site, service::ServiceError};
 
-pub async fn export(_: Operator, State(site): State<Site>) -> Result<Response, Refusal> {
-    let records = site.store.export_peers().await?;
-    let peers: Vec<Document> = records.iter().map(|record| Document::of(record, false)).collect();
-    let text = serde_json::to_string_pretty(&peers).expect("plain JSON");
-    Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], text).into_response())
+pub async fn export(_: Operator, State(site): State<Site>) -> Result<Response, ServiceError> {
+    let peers = site.admin.export_nodes(false).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(peers)).into_response())
 }

@@ -2,63 +2,85 @@
 
 use axum::{
     extract::{Request, State},
+    http::StatusCode,
     response::Response,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Operator, form};
+use super::{frame, operator::Operator};
 use crate::{
-    pages::{Site, view::View},
-    peer_file,
-    service::Done,
+    pages::{
+        form::{self, Outcome},
+        site::Site,
+        view::View,
+    },
+    peer_file::{self, Candidate},
+    service::{Done, ServiceError},
     web::Refusal,
 };
 
 #[derive(Debug, Deserialize)]
-struct Sent {
+struct ImportForm {
+    #[serde(default)]
     peers: String,
 }
 
 pub async fn page(_: Operator, view: View) -> Response {
-    shown(&view, "", &html! {})
+    shown(&view, "", &form::no_outcome())
 }
 
-/// Adds all, or none when something is wrong with one.
+/// Adds all nodes of a text, or none if one of them is not valid.
 pub async fn import(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
-    let Sent { peers: text } = form(request).await?;
-    let texts = view.texts();
-    let (mut candidates, mut problems) = (Vec::new(), Vec::new());
-    for (place, read) in
-        peer_file::parse(&text).unwrap_or_else(|problem| vec![(texts.the_list.to_owned(), Err(vec![problem]))])
-    {
-        match read {
-            Ok(candidate) => candidates.push(candidate),
-            Err(more) => problems.extend(more.into_iter().map(|problem| format!("{place}: {problem}"))),
-        }
-    }
-    if !problems.is_empty() {
-        let told = html! {
-            div.outcome.bad role="status" { p { strong { (texts.nothing_imported) } } pre { (problems.join("\n")) } }
-        };
-        return Ok(shown(&view, &text, &told));
-    }
-    let Done { added, known, waiting } = site.app.admin.import_nodes(candidates).await?;
-    let told = html! {
-        div.outcome.good role="status" {
-            p {
-                (texts.added) ": " b { (added) } ". " (texts.known) ": " b { (known) } "."
-                @if waiting > 0 { " " (texts.queue) ": " b { (waiting) } "." }
-            }
+    let ImportForm { peers: text } = form::read(request).await?;
+    let candidates = match read(&view, &text) {
+        Ok(candidates) => candidates,
+        Err(problems) => {
+            let mut page = shown(&view, &text, &problems_of(&view, &problems));
+            *page.status_mut() = StatusCode::BAD_REQUEST;
+            return Ok(page);
         }
     };
-    Ok(shown(&view, "", &told))
+    Ok(match site.admin.import_nodes(candidates).await {
+        Ok(done) => shown(&view, "", &imported(&view, done)),
+        Err(error) => refused(&view, &text, error),
+    })
 }
 
-fn shown(view: &View, text: &str, told: &Markup) -> Response {
+/// The nodes of a text, or everything that is wrong with them.
+fn read(view: &View, text: &str) -> Result<Vec<Candidate>, Vec<String>> {
+    let (mut candidates, mut problems) = (Vec::new(), Vec::new());
+    let placed =
+        peer_file::parse(text).map_err(|problem| vec![view.language.labelled(view.texts().the_list, &problem)])?;
+    for (place, candidate) in placed {
+        match candidate {
+            Ok(candidate) => candidates.push(candidate),
+            Err(more) => problems.extend(more.iter().map(|problem| format!("{place}: {problem}"))),
+        }
+    }
+    if problems.is_empty() { Ok(candidates) } else { Err(problems) }
+}
+
+fn problems_of(view: &View, problems: &[String]) -> Markup {
+    let content = html! {
+        p { strong { (view.texts().nothing_imported) } }
+        pre { (problems.join("\n")) }
+    };
+    form::outcome(Outcome::Bad, &content)
+}
+
+fn imported(view: &View, Done { added, waiting, known }: Done) -> Markup {
+    form::outcome(Outcome::Good, &html! { p { (view.language.imported(added, waiting, known)) } })
+}
+
+fn refused(view: &View, text: &str, error: ServiceError) -> Response {
+    form::with_refusal(shown(view, text, &form::refused(view, &error)), error)
+}
+
+fn shown(view: &View, text: &str, outcome: &Markup) -> Response {
     let texts = view.texts();
     let content = html! {
-        (told)
+        (outcome)
         form.sheet method="post" action="/admin/import" {
             fieldset {
                 legend { (texts.import) }
@@ -67,5 +89,5 @@ fn shown(view: &View, text: &str, told: &Markup) -> Response {
             }
         }
     };
-    super::page(view, texts.import, &content)
+    frame::page(view, texts.import, &content)
 }

@@ -1,50 +1,82 @@
-//! `/admin`: what waits for approval, and all nodes.
+//! `/admin`: the nodes that wait for approval, and those that are listed.
 
 use axum::{extract::State, response::Response};
+use easytier_uptime_store::{
+    Store, StoreError,
+    domain::{Page, PageRequest, PeerFilter, PeerRecord, Timestamp},
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
-use super::{Operator, act};
+use super::{frame, operator::Operator};
 use crate::{
-    model::{Page, PageRequest, PeerFilter, PeerRecord},
-    pages::{Site, format, nodes, view::View},
-    store::{Store, StoreError},
-    time::Timestamp,
+    pages::{form, language::Texts, site::Site, view::View, widgets},
+    service::ServiceError,
     web::{
         Refusal,
-        input::Query,
-        parameter::{Text, Whole},
+        input::{Path, Query},
+        parameter::{NodePath, Text, Whole},
     },
 };
 
 const PER_PAGE: u32 = 50;
 
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct AdminQuery {
     search: Option<Text<200>>,
     #[serde(default, deserialize_with = "empty_as_none")]
     page: Option<Whole<1, 1_000_000>>,
-    /// The page of what waits.
+    /// The page of the approval queue.
     #[serde(default, deserialize_with = "empty_as_none")]
     queue: Option<Whole<1, 1_000_000>>,
+    /// What was done before this page was shown.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    done: Option<Done>,
+}
+
+/// What was done to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Done {
+    Approved,
+    Revoked,
+    Deleted,
+    Saved,
+}
+
+impl Done {
+    fn name(self) -> &'static str {
+        ["approved", "revoked", "deleted", "saved"][self as usize]
+    }
+
+    fn text(self, texts: &Texts) -> &'static str {
+        [texts.approved_done, texts.unlisted_done, texts.deleted_done, texts.saved_done][self as usize]
+    }
+
+    /// Back to the list of nodes, at the place where it was left.
+    pub fn back(self, view: &View) -> Response {
+        form::see_other(&view.at("/admin", &[("done", self.name())]))
+    }
 }
 
 pub async fn page(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<AdminQuery>,
 ) -> Result<Response, Refusal> {
+    // Links of this page must not repeat what was done.
+    let view = view.without_parameter("done");
     let texts = view.texts();
     let now = Timestamp::now();
-    let search = wanted.search.map(|search| search.0).filter(|search| !search.trim().is_empty());
-    // Who has waited longest comes first.
+    let search = query.search.map(|search| search.0).filter(|search| !search.trim().is_empty());
     let waiting = PeerFilter { approved: Some(false), search: search.clone(), oldest_first: true };
-    let queue = Part::read(&site.store, &waiting, wanted.queue).await?;
+    let queue = Part::read(&site.store, &waiting, query.queue).await?;
     let approved = PeerFilter { approved: Some(true), search: search.clone(), oldest_first: false };
-    let listed = Part::read(&site.store, &approved, wanted.page).await?;
+    let listed = Part::read(&site.store, &approved, query.page).await?;
     let content = html! {
+        @match query.done { Some(done) => (form::done(done.text(texts))), None => (form::no_outcome()) }
         div.heading {
             form.inline action="/admin" method="get" role="search" {
                 input type="search" name="search" aria-label=(texts.search) placeholder=(texts.search_hint) value=[search.as_deref()];
@@ -63,7 +95,29 @@ pub async fn page(
             (listed.shown(&view, "page", texts.no_nodes, now))
         }
     };
-    Ok(super::page(&view, texts.nodes, &content))
+    Ok(frame::page(&view, texts.nodes, &content))
+}
+
+/// Lists a node.
+pub async fn approve(
+    _: Operator,
+    State(site): State<Site>,
+    view: View,
+    Path(NodePath { id }): Path<NodePath>,
+) -> Result<Response, ServiceError> {
+    site.admin.approve_node(id).await?;
+    Ok(Done::Approved.back(&view))
+}
+
+/// Takes a node off the list.
+pub async fn revoke(
+    _: Operator,
+    State(site): State<Site>,
+    view: View,
+    Path(NodePath { id }): Path<NodePath>,
+) -> Result<Response, ServiceError> {
+    site.admin.revoke_node(id).await?;
+    Ok(Done::Revoked.back(&view))
 }
 
 /// One page of a list.
@@ -75,9 +129,9 @@ struct Part {
 }
 
 impl Part {
-    /// The page that is wanted, or the last one where there are not so many any more.
-    async fn read(store: &Store, filter: &PeerFilter, wanted: Option<Whole<1, 1_000_000>>) -> Result<Self, StoreError> {
-        let mut number = wanted.map_or(1, |page| page.0);
+    /// The page with the number in the query, or the last page if there are fewer now.
+    async fn read(store: &Store, filter: &PeerFilter, number: Option<Whole<1, 1_000_000>>) -> Result<Self, StoreError> {
+        let mut number = number.map_or(1, |number| number.0);
         loop {
             let Page { items, total } = store.peers(filter, PageRequest { page: number, per_page: PER_PAGE }).await?;
             let pages = u32::try_from(total.div_ceil(PER_PAGE.into())).unwrap_or(u32::MAX).max(1);
@@ -88,10 +142,10 @@ impl Part {
         }
     }
 
-    fn shown(&self, view: &View, name: &str, nothing: &str, now: Timestamp) -> Markup {
+    fn shown(&self, view: &View, name: &str, empty: &str, now: Timestamp) -> Markup {
         html! {
-            @if self.items.is_empty() { p.empty { (nothing) } } @else { (table(view, &self.items, now)) }
-            (nodes::paging(view, name, self.number as usize, self.pages as usize))
+            @if self.items.is_empty() { p.empty { (empty) } } @else { (table(view, &self.items, now)) }
+            (widgets::paging(view, name, self.number as usize, self.pages as usize))
         }
     }
 }
@@ -101,7 +155,7 @@ fn table(view: &View, records: &[PeerRecord], now: Timestamp) -> Markup {
     html! {
         div.frame {
             table.plain.stack {
-                thead { tr { @for label in [texts.node, texts.status, texts.reach, texts.when, texts.actions] { th scope="col" { (label) } } } }
+                (widgets::table_head([texts.node, texts.status, texts.contact, texts.added_at, texts.actions]))
                 tbody { @for record in records { (row(view, record, now)) } }
             }
         }
@@ -111,22 +165,22 @@ fn table(view: &View, records: &[PeerRecord], now: Timestamp) -> Markup {
 fn row(view: &View, record: &PeerRecord, now: Timestamp) -> Markup {
     let (texts, spec) = (view.texts(), &record.spec);
     let contacts = [&spec.contacts.mail, &spec.contacts.qq_number, &spec.contacts.wechat];
-    let at = |what: &str| format!("/api/admin/nodes/{}{what}", record.id);
+    let path = |action: &str| view.at(&format!("/admin/nodes/{}{action}", record.id), &[]);
     html! {
         tr {
             th scope="row" {
-                a href=(format!("/admin/nodes/{}", record.id)) { (spec.name) }
+                a href=(path("")) { (spec.name) }
                 div.muted { code { (spec.url) } }
                 @if !spec.description.is_empty() { div.muted.description { (spec.description) } }
                 @if !spec.tags.is_empty() { div.tags { @for tag in &spec.tags { span.tag { (tag) } } } }
             }
-            td { @if record.approved { (nodes::state(view.language, record.verdict)) } @else { (texts.waits) } }
-            td { @for contact in contacts.into_iter().flatten() { div { (contact) } } }
-            td { (format::ago(view.language, record.created_at, now)) }
+            td data-label=(texts.status) { @if record.approved { (widgets::state(view.language, record.verdict)) } @else { (texts.pending) } }
+            td data-label=(texts.contact) { @for contact in contacts.into_iter().flatten() { div { (contact) } } }
+            td data-label=(texts.added_at) { (widgets::ago(view.language, record.created_at, now)) }
             td.acts {
-                @if record.approved { (act("PUT", &at("/revoke"), texts.take_off, "", None)) }
-                @else { (act("PUT", &at("/approve"), texts.approve, "primary", None)) }
-                (act("DELETE", &at(""), texts.delete, "danger", Some(texts.delete_sure)))
+                @if record.approved { (frame::button(&path("/revoke"), texts.unlist, "")) }
+                @else { (frame::button(&path("/approve"), texts.approve, "primary")) }
+                " " a.button.danger href=(path("/delete")) { (texts.delete) }
             }
         }
     }

@@ -1,118 +1,118 @@
-//! `/admin/settings`: what the operator may change while hubs run. What the configuration names is fixed, and shown with
-//! where it is named.
+//! `/admin/settings`: what the operator may change while hubs run. Settings of the configuration are fixed, and shown with
+//! the place that sets them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use axum::{
     extract::{Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
+use easytier_uptime_store::domain::LiveSetting;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Operator, form};
+use super::{frame, operator::Operator};
 use crate::{
-    pages::{Site, language::Texts, view::View},
-    time::Timestamp,
-    tuning::Knob,
+    pages::{form, language::Texts, site::Site, view::View},
+    service::{ServiceError, settings},
     web::{Refusal, input::Query},
 };
 
-/// What a form says, by the names of the configuration.
-type Sent = HashMap<String, String>;
-
-/// What was written and is not valid.
-type Wrong = BTreeMap<Knob, String>;
+/// The texts of a form, by the names of the configuration.
+type SettingsForm = HashMap<String, String>;
 
 #[derive(Debug, Deserialize)]
-pub struct Arrival {
+pub struct SettingsQuery {
     #[serde(default)]
     saved: Option<String>,
 }
 
-pub async fn page(_: Operator, State(site): State<Site>, view: View, Query(arrival): Query<Arrival>) -> Response {
-    shown(&site, &view, arrival.saved.is_some(), &Wrong::new())
+/// Settings that were refused, and the form that they are in.
+#[derive(Default)]
+struct Refused {
+    knobs: Vec<LiveSetting>,
+    form: SettingsForm,
 }
 
-/// Saves all that is valid, or nothing.
-pub async fn change(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
-    let sent: Sent = form(request).await?;
-    let (mut wanted, configured) = (site.store.tuning(), site.store.configured_tuning());
-    let mut wrong = Wrong::new();
-    for knob in Knob::ALL {
-        let Some(written) = sent.get(knob.name()).map(|text| text.trim()) else { continue };
-        let value = match written {
-            "" => knob.value(&configured).unwrap_or_default(),
-            written => written.to_owned(),
-        };
-        if knob.set(&mut wanted, &value).is_err() {
-            wrong.insert(knob, value);
-        }
-    }
-    if !wrong.is_empty() {
-        return Ok((StatusCode::BAD_REQUEST, shown(&site, &view, false, &wrong)).into_response());
-    }
-    site.store.tune(&wanted, Timestamp::now()).await?;
-    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, "/admin/settings?saved=yes")]).into_response())
+pub async fn page(_: Operator, State(site): State<Site>, view: View, Query(query): Query<SettingsQuery>) -> Response {
+    let outcome = if query.saved.is_some() { form::done(view.texts().saved) } else { form::no_outcome() };
+    shown(&site, &view, &Refused::default(), &outcome)
 }
 
-fn shown(site: &Site, view: &View, saved: bool, wrong: &Wrong) -> Response {
+/// Saves all settings of the form if all are valid, else none.
+pub async fn save(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
+    let form: SettingsForm = form::read(request).await?;
+    let changed = site.admin.change_settings(|knob| form.get(knob.name()).map(String::as_str)).await;
+    let Err(error) = changed else { return Ok(form::see_other("/admin/settings?saved=yes")) };
+    let knobs = if let ServiceError::InvalidSettings(knobs) = &error { knobs.clone() } else { Vec::new() };
+    let page = shown(&site, &view, &Refused { knobs, form }, &form::refused(&view, &error));
+    Ok(form::with_refusal(page, error))
+}
+
+fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Response {
     let texts = view.texts();
-    let tuning = site.store.tuning();
-    let has_any = |knobs: &[Knob]| knobs.iter().any(|knob| knob.value(&tuning).is_some());
-    let groups: [(&str, &[Knob]); 3] = [
-        (texts.judging, &[Knob::FlapDamping]),
-        (texts.keeping, &[Knob::ResultRetention, Knob::FiveMinuteRetention, Knob::HourRetention, Knob::EventRetention]),
-        (texts.local_checks, &[Knob::CheckInterval, Knob::ReportInterval]),
+    let live = site.store.live_settings();
+    let has_any = |of: &[LiveSetting]| of.iter().any(|setting| settings::format(*setting, &live).is_some());
+    let groups: [(&str, &[LiveSetting]); 3] = [
+        (texts.verdicts, &[LiveSetting::FlapDamping]),
+        (
+            texts.retention,
+            &[
+                LiveSetting::ResultRetention,
+                LiveSetting::FiveMinuteRetention,
+                LiveSetting::HourRetention,
+                LiveSetting::EventRetention,
+            ],
+        ),
+        (texts.built_in_probe, &[LiveSetting::CheckInterval, LiveSetting::ReportInterval]),
     ];
     let content = html! {
-        @if saved { div.outcome.good role="status" { p { strong { (texts.saved) } } } }
-        @if !wrong.is_empty() { div.outcome.bad role="alert" { p { strong { (texts.not_saved) } } } }
+        (outcome)
         form.sheet.brief method="post" action="/admin/settings" {
             p.muted { (texts.settings_hint) }
             @for (title, knobs) in groups.into_iter().filter(|(_, knobs)| has_any(knobs)) {
                 fieldset {
                     legend { (title) }
-                    @for knob in knobs { (field(site, texts, *knob, wrong.get(knob))) }
+                    @for knob in knobs { (field(site, texts, *knob, refused)) }
                 }
             }
-            @if !has_any(&[Knob::CheckInterval]) { p.muted { (texts.intervals_elsewhere) } }
+            @if !has_any(&[LiveSetting::CheckInterval]) { p.muted { (texts.intervals_elsewhere) } }
             div.actions { button.primary type="submit" { (texts.save) } }
         }
     };
-    super::page(view, texts.settings, &content)
+    frame::page(view, texts.settings, &content)
 }
 
-fn field(site: &Site, texts: &Texts, knob: Knob, wrong: Option<&String>) -> Markup {
+fn field(site: &Site, texts: &Texts, knob: LiveSetting, refused: &Refused) -> Markup {
     let (store, name) = (&site.store, knob.name());
-    let Some(value) = knob.value(&store.tuning()) else { return html! {} };
-    let (label, right) = words(texts, knob);
-    let usual = knob.value(&store.configured_tuning()).unwrap_or_default();
-    let hint = format!("{name}-hint");
+    let Some(value) = settings::format(knob, &store.live_settings()) else { return html! {} };
+    let (label, valid) = description(texts, knob);
+    let default = settings::format(knob, &store.configured_live_settings()).unwrap_or_default();
+    let note = format!("{name}-note");
+    let is_wrong = refused.knobs.contains(&knob);
     html! {
         @if let Some(place) = store.fixed_by(knob) {
-            p.fixed { span { (label) } b { (value) } small { (texts.fixed_by) " " code { (place) } } }
+            p.fixed { span { (label) } b { (value) } small { (texts.set_by) " " code { (place) } } }
         } @else {
             label {
                 span { (label) }
-                input name=(name) value=(wrong.unwrap_or(&value)) maxlength="20" autocomplete="off" spellcheck="false"
-                    aria-invalid=[wrong.map(|_| "true")] aria-describedby=(hint);
-                small #(hint) .problem[wrong.is_some()] { (right) " " (texts.usually) " " (usual) " · " code { (name) } }
+                input name=(name) value=(refused.form.get(name).unwrap_or(&value)) maxlength="20" autocomplete="off" spellcheck="false"
+                    aria-invalid=[is_wrong.then_some("true")] aria-describedby=(note);
+                small #(note) .problem[is_wrong] { (valid) " " (texts.default) " " (default) " · " code { (name) } }
             }
         }
     }
 }
 
-/// What it is called, and what may be written.
-fn words(texts: &Texts, knob: Knob) -> (&'static str, &'static str) {
+/// The label of a setting, and which values are valid.
+fn description(texts: &Texts, knob: LiveSetting) -> (&'static str, &'static str) {
     match knob {
-        Knob::FlapDamping => (texts.damping, texts.right_count),
-        Knob::ResultRetention => (texts.keep_results, texts.right_retention),
-        Knob::FiveMinuteRetention => (texts.keep_five_minutes, texts.right_retention),
-        Knob::HourRetention => (texts.keep_hours, texts.right_retention),
-        Knob::EventRetention => (texts.keep_events, texts.right_retention),
-        Knob::CheckInterval => (texts.check_every, texts.right_check_interval),
-        Knob::ReportInterval => (texts.report_every, texts.right_report_interval),
+        LiveSetting::FlapDamping => (texts.flap_damping, texts.valid_count),
+        LiveSetting::ResultRetention => (texts.raw_results, texts.valid_retention),
+        LiveSetting::FiveMinuteRetention => (texts.five_minute_rollups, texts.valid_retention),
+        LiveSetting::HourRetention => (texts.hourly_rollups, texts.valid_retention),
+        LiveSetting::EventRetention => (texts.event_log, texts.valid_retention),
+        LiveSetting::CheckInterval => (texts.check_interval, texts.valid_check_interval),
+        LiveSetting::ReportInterval => (texts.report_interval, texts.valid_report_interval),
     }
 }

@@ -1,9 +1,9 @@
-// What makes the pages comfortable. They can be read without it.
+// An enhancement of the pages, which work without it.
 "use strict";
 
 const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
 
-// What needs this script is hidden until it runs.
+// Elements that need this script are hidden until it runs.
 function reveal(within = document) {
   for (const element of all("button.copy, #theme, #live", within)) element.hidden = false;
 }
@@ -25,15 +25,15 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
   } catch {
-    worked = copyTheOldWay(button.dataset.copy);
+    worked = copyBySelection(button.dataset.copy);
   }
-  const said = worked ? document.body.dataset.copied : document.body.dataset.copyFailed;
+  const result = worked ? document.body.dataset.copied : document.body.dataset.copyFailed;
   const before = button.dataset.text ?? button.textContent;
   button.dataset.text = before;
-  button.textContent = said;
+  button.textContent = result;
   button.classList.toggle("done", worked);
   const box = button.getBoundingClientRect();
-  showTip(`${said}: ${button.dataset.copy}`, box.left + box.width / 2, box.top);
+  showTip(`${result}: ${button.dataset.copy}`, box.left + box.width / 2, box.top);
   setTimeout(() => {
     button.textContent = before;
     button.classList.remove("done");
@@ -41,8 +41,8 @@ async function copy(button) {
   }, 1600);
 }
 
-// Without HTTPS a browser has no clipboard for scripts but this one.
-function copyTheOldWay(text) {
+// For plain HTTP, where browsers offer no clipboard API.
+function copyBySelection(text) {
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "unseen";
@@ -124,9 +124,9 @@ document.addEventListener("keydown", (event) => {
   showSlot(bar, next);
 });
 
-// ---- News, without losing the place
+// ---- Updates in place
 
-// Makes `old` like `fresh`, touching only what is different, so that focus, scroll and open details stay.
+// Makes `old` equal to `fresh` and touches only what differs, so that focus, scroll position and open details stay.
 function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
   if (old.nodeType === Node.TEXT_NODE) {
@@ -134,7 +134,7 @@ function morph(old, fresh) {
     return;
   }
   if (old.nodeType !== Node.ELEMENT_NODE || old.id === "filters" || old.isEqualNode(fresh)) return;
-  // What the script itself has set.
+  // Attributes that this script or the reader has set.
   const own = (name, element) =>
     (name === "hidden" && element.matches("button, #tip")) || (name === "open" && element.matches("details")) ||
     (name === "aria-pressed" && element.id === "live") || name === "data-at" || name === "data-text";
@@ -172,8 +172,8 @@ let again = false;
 
 async function show(address) {
   const response = await fetch(address, { headers: { accept: "text/html" } });
-  // A node that is gone has a page that says so; any other failure passes, and what is shown stays.
-  if (!response.ok && response.status !== 404) throw new Error(`answer ${response.status}`);
+  // The page of a deleted node is a 404 to show. Other failures are temporary: the page stays as it is.
+  if (!response.ok && response.status !== 404) throw new Error(`status ${response.status}`);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   reveal(fresh);
   morph(document.getElementById("content"), fresh.getElementById("content"));
@@ -192,7 +192,7 @@ async function refresh() {
       await show(location.href);
     } while (again);
   } catch {
-    // The hub is away; the next news, or the next look, comes when it is back.
+    // The hub is not reachable; the next event or the next interval tries again.
   } finally {
     refreshing = false;
   }
@@ -201,7 +201,7 @@ async function refresh() {
 let source;
 let timer;
 
-// A page that nobody sees holds no connection, of which a browser has few for each site.
+// A hidden page closes its connection: a browser allows only a few per site.
 function listen() {
   const button = document.getElementById("live");
   source?.close();
@@ -209,10 +209,10 @@ function listen() {
   clearInterval(timer);
   if (!button || button.getAttribute("aria-pressed") !== "true" || document.hidden) return;
   source = new EventSource("/live");
-  // Not all at once, where many look at the same.
-  const soon = (most) => setTimeout(refresh, Math.random() * most);
-  source.addEventListener("change", () => soon(300));
-  source.addEventListener("figures", () => soon(2000));
+  // Spreads the requests of many open pages.
+  const refreshWithin = (limit) => setTimeout(refresh, Math.random() * limit);
+  source.addEventListener("change", () => refreshWithin(300));
+  source.addEventListener("figures", () => refreshWithin(2000));
   source.addEventListener("error", () => {
     if (source?.readyState === EventSource.CLOSED) timer = setInterval(refresh, 60000);
   });
@@ -238,7 +238,7 @@ async function filter(form) {
   const address = addressOf(form);
   history.replaceState(null, "", address);
   await refresh();
-  // The language switch keeps what is in the address.
+  // The language links keep the filters.
   for (const link of all(".languages a")) {
     const query = new URLSearchParams(location.search);
     query.set("lang", link.hreflang.slice(0, 2));
@@ -247,7 +247,7 @@ async function filter(form) {
 }
 
 let typing;
-// At the document, because a page that is shown anew may bring another form.
+// On the document, because an update may replace the form.
 document.addEventListener("change", (event) => {
   const form = event.target.closest?.("#filters");
   if (form && event.target.name !== "search") filter(form);
@@ -261,92 +261,41 @@ document.addEventListener("input", (event) => {
 
 // ---- Submitting a node
 
-// Each step is sent to the page that the form is on, whose answer says what came of it.
+// Sends a step to the page of the form, and shows its response in place: so no secret has to be entered twice.
 const submission = document.getElementById("submission");
 submission?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const isTest = event.submitter?.value === "test";
   if (isTest && !submission.elements.host.reportValidity()) return;
-  const outcome = document.getElementById("outcome");
   const buttons = all("button", submission);
-  const { testing, failed } = submission.dataset;
   const body = new URLSearchParams(new FormData(submission));
   body.set("step", isTest ? "test" : "send");
   buttons.forEach((button) => { button.disabled = true; });
-  if (isTest) tell(outcome, "", testing);
+  if (isTest) showOutcome("", submission.dataset.testing);
   try {
     const response = await fetch(submission.action, { method: "POST", headers: { accept: "text/html" }, body });
-    const said = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("outcome");
-    outcome.className = said.className;
-    outcome.replaceChildren(...said.childNodes);
-    if (said.dataset.done !== undefined) submission.reset();
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    morph(submission, page.getElementById("submission"));
+    all("#network_secret-note:not(.problem)", submission).forEach((note) => note.remove());
+    if (submission.querySelector("[data-done]")) submission.reset();
   } catch {
-    tell(outcome, "bad", failed);
+    showOutcome("bad", submission.dataset.failed);
   } finally {
     buttons.forEach((button) => { button.disabled = false; });
   }
 });
 
-// ---- Forms of the admin's that go to the API
-
-// What a form says, as the API takes it. What is empty is left out, or clears where the form is about what is there.
-function fieldsOf(form) {
-  const clears = form.dataset.clear !== undefined;
-  const fields = {};
-  for (const input of form.elements) {
-    if (!input.name) continue;
-    const kind = input.dataset.type;
-    const value = input.value.trim();
-    if (kind === "remove") {
-      if (input.checked) fields[input.name] = false;
-    } else if (input.type === "checkbox") fields[input.name] = input.checked;
-    else if (kind === "list") fields[input.name] = value.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
-    else if (value !== "") fields[input.name] = kind === "number" ? Number(value) : input.value;
-    else if (clears && kind === undefined) fields[input.name] = "";
-  }
-  return fields;
-}
-
-async function ask(method, address, fields) {
-  const response = await fetch(address, {
-    method,
-    headers: { "content-type": "application/json", accept: "application/json" },
-    body: method === "DELETE" ? undefined : JSON.stringify(fields),
-  });
-  return response.json();
-}
-
-function tell(outcome, kind, heading, detail = "") {
-  outcome.className = `outcome ${kind}`;
-  const paragraph = document.createElement("p");
+function showOutcome(kind, text) {
+  const outcome = document.getElementById("outcome");
   const strong = document.createElement("strong");
-  strong.textContent = heading;
-  paragraph.append(strong, detail ? ` — ${detail}` : "");
+  strong.textContent = text;
+  const paragraph = document.createElement("p");
+  paragraph.append(strong);
+  outcome.className = `outcome ${kind}`;
   outcome.replaceChildren(paragraph);
 }
 
-document.addEventListener("submit", async (event) => {
-  const form = event.target.closest?.("form[data-api]");
-  if (!form) return;
-  event.preventDefault();
-  if (form.dataset.confirm && !confirm(form.dataset.confirm)) return;
-  const outcome = document.getElementById("outcome");
-  const button = event.submitter;
-  if (button) button.disabled = true;
-  try {
-    const { success, error } = await ask(form.dataset.api, form.getAttribute("action"), fieldsOf(form));
-    if (success && form.dataset.then) location.assign(form.dataset.then);
-    // With a fragment in the address, to go there would load nothing.
-    else if (success) location.reload();
-    else tell(outcome, "bad", outcome.dataset.failed, error ?? "");
-  } catch {
-    tell(outcome, "bad", outcome.dataset.failed);
-  } finally {
-    if (button) button.disabled = false;
-  }
-});
-
-// ---- Everything that is clicked
+// ---- Buttons
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
@@ -354,9 +303,9 @@ document.addEventListener("click", (event) => {
   if (button.dataset.copy !== undefined) copy(button);
   if (button.id === "theme") switchTheme();
   if (button.id === "live") {
-    const was = button.getAttribute("aria-pressed") === "true";
-    button.setAttribute("aria-pressed", String(!was));
-    if (!was) refresh();
+    const wasLive = button.getAttribute("aria-pressed") === "true";
+    button.setAttribute("aria-pressed", String(!wasLive));
+    if (!wasLive) refresh();
     listen();
   }
 });

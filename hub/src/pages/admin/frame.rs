@@ -1,0 +1,82 @@
+//! What surrounds the pages of the operator.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, html};
+
+use crate::pages::{
+    layout::{self, Place},
+    view::View,
+};
+
+/// A page of the operator, which no cache may keep.
+pub fn page(view: &View, title: &str, content: &Markup) -> Response {
+    let texts = view.texts();
+    let places = [
+        ("/admin", texts.nodes),
+        ("/admin/keys", texts.keys),
+        ("/admin/probes", texts.probes),
+        ("/admin/events", texts.events),
+        ("/admin/import", texts.import),
+        ("/admin/settings", texts.settings),
+    ];
+    let heading = view.language.labelled(texts.admin, title);
+    let content = html! {
+        div.heading {
+            h1 { (heading) }
+            form.inline method="post" action="/admin/logout" { button type="submit" { (texts.log_out) } }
+        }
+        nav.tabs aria-label=(texts.admin) {
+            @for (path, name) in places { a href=(path) aria-current=[(view.path == path).then_some("page")] { (name) } }
+        }
+        (content)
+    };
+    private(&layout::page(view, Place::Elsewhere, &heading, &content))
+}
+
+/// A page that no cache may keep.
+pub fn private(page: &Markup) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], page.clone()).into_response()
+}
+
+/// A button that posts to `action`.
+pub fn button(action: &str, text: &str, class: &str) -> Markup {
+    html! { form.inline method="post" action=(action) { button class=(class) type="submit" { (text) } } }
+}
+
+/// A question before something is deleted.
+pub struct Confirmation<'a> {
+    pub title: &'a str,
+    /// What is deleted.
+    pub subject: Markup,
+    pub hint: &'a str,
+    /// Where the form goes.
+    pub action: &'a str,
+    /// Hidden fields of the form.
+    pub fields: &'a [(&'a str, &'a str)],
+    pub button: &'a str,
+    /// The page to go back to.
+    pub back: &'a str,
+}
+
+/// The page that asks the question, below what came of the form so far.
+pub fn confirmation(view: &View, outcome: &Markup, question: &Confirmation) -> Response {
+    let content = html! {
+        (outcome)
+        form.sheet method="post" action=(question.action) {
+            fieldset {
+                legend { (question.title) }
+                p { (question.subject) }
+                p.muted { (question.hint) }
+                @for (name, value) in question.fields { input type="hidden" name=(name) value=(value); }
+            }
+            div.actions {
+                button.danger type="submit" { (question.button) }
+                a.button href=(question.back) { (view.texts().cancel) }
+            }
+        }
+    };
+    page(view, question.title, &content)
+}

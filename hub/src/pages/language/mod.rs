@@ -1,0 +1,180 @@
+//! The languages of the pages: which one a reader gets, and what is written in it.
+
+mod checks;
+mod refusals;
+mod texts;
+mod times;
+
+use axum::http::{HeaderMap, header};
+use easytier_uptime_store::domain::{Presence, Verdict};
+
+pub use self::texts::Texts;
+use crate::web::cookie;
+
+/// A language of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    English,
+    Chinese,
+}
+
+/// The cookie that remembers the reader's choice.
+pub const COOKIE: &str = "uptime_lang";
+
+impl Language {
+    pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
+
+    /// The name in `?lang=` and in the cookie.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        }
+    }
+
+    /// The language tag for HTML.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-CN",
+        }
+    }
+
+    /// The name of the language in the language itself.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Chinese => "中文",
+        }
+    }
+
+    pub fn texts(self) -> &'static Texts {
+        match self {
+            Self::English => &texts::ENGLISH,
+            Self::Chinese => &texts::CHINESE,
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.name() == name)
+    }
+
+    /// The language in the cookie, else the one that the browser prefers.
+    pub fn of(headers: &HeaderMap) -> Self {
+        cookie(headers, COOKIE).and_then(|name| Self::from_name(&name)).unwrap_or_else(|| {
+            let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+            Self::preferred(accepted.unwrap_or_default())
+        })
+    }
+
+    /// The best match of an `Accept-Language` header; English when nothing matches.
+    fn preferred(accepted: &str) -> Self {
+        let mut best = (Self::English, 0.0);
+        for range in accepted.split(',') {
+            let (tag, quality) = match range.split_once(';') {
+                None => (range, 1.0),
+                Some((tag, parameter)) => {
+                    let quality = parameter.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+                    (tag, quality.unwrap_or(0.0))
+                }
+            };
+            let primary = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
+            if let Some(language) = Self::from_name(&primary)
+                && quality > best.1
+            {
+                best = (language, quality);
+            }
+        }
+        best.0
+    }
+
+    pub fn verdict(self, verdict: Verdict) -> &'static str {
+        let texts = self.texts();
+        match verdict {
+            Verdict::Up => texts.up,
+            Verdict::Partial => texts.partial,
+            Verdict::Down => texts.down,
+            Verdict::Unknown => texts.unknown,
+        }
+    }
+
+    /// The state in an event, which the store keeps as text: a verdict of a node or the presence of a probe.
+    pub fn state(self, state: &str) -> String {
+        let texts = self.texts();
+        let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == state);
+        let known = verdict.map(|verdict| self.verdict(verdict)).or(match state {
+            "online" => Some(texts.online),
+            "offline" => Some(texts.offline),
+            _ => None,
+        });
+        known.map_or_else(|| state.to_owned(), str::to_owned)
+    }
+
+    pub fn presence(self, presence: Presence) -> &'static str {
+        let texts = self.texts();
+        match presence {
+            Presence::Online => texts.online,
+            Presence::Degraded => texts.overdue,
+            Presence::Offline => texts.offline,
+        }
+    }
+
+    /// `text` with its label before it.
+    pub fn labelled(self, label: &str, text: &str) -> String {
+        match self {
+            Self::English => format!("{label}: {text}"),
+            Self::Chinese => format!("{label}：{text}"),
+        }
+    }
+
+    /// The label of a badge that shows the uptime over some days.
+    pub fn uptime_of_days(self, days: u32) -> String {
+        let uptime = self.texts().uptime;
+        self.pick(format!("{uptime} {days}d"), format!("{uptime} {days} 天"))
+    }
+
+    /// How many nodes an import added, how many of those wait for approval, and how many were there already.
+    pub fn imported(self, added: usize, waiting: usize, known: usize) -> String {
+        match (self, waiting) {
+            (Self::English, 0) => format!("Added: {added}. Already listed: {known}."),
+            (Self::English, _) => format!("Added: {added}. Already listed: {known}. Waiting for approval: {waiting}."),
+            (Self::Chinese, 0) => format!("已添加 {added} 个，已存在 {known} 个。"),
+            (Self::Chinese, _) => format!("已添加 {added} 个，已存在 {known} 个，其中待审核 {waiting} 个。"),
+        }
+    }
+
+    fn pick<T>(self, english: T, chinese: T) -> T {
+        match self {
+            Self::English => english,
+            Self::Chinese => chinese,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_match_of_accept_language_wins() {
+        let of = |accepted| Language::preferred(accepted).name();
+        assert_eq!(of(""), "en");
+        assert_eq!(of("de, fr;q=0.9"), "en");
+        assert_eq!(of("zh-CN,zh;q=0.9,en;q=0.8"), "zh");
+        assert_eq!(of("en-GB,zh;q=0.9"), "en");
+        assert_eq!(of("de, zh-Hans-CN;q=0.7, en;q=0.3"), "zh");
+        assert_eq!(of("zh;q=0, en;q=0.1"), "en");
+        assert_eq!(of("zh;q=much"), "en");
+    }
+
+    #[test]
+    fn the_cookie_wins_over_the_browser() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_LANGUAGE, "zh".parse().unwrap());
+        assert_eq!(Language::of(&headers), Language::Chinese);
+        headers.insert(header::COOKIE, "a=b; uptime_lang=en".parse().unwrap());
+        assert_eq!(Language::of(&headers), Language::English);
+        headers.insert(header::COOKIE, "uptime_lang=xx".parse().unwrap());
+        assert_eq!(Language::of(&headers), Language::Chinese);
+    }
+}

@@ -1,0 +1,241 @@
+//! Refusals in the reader's language: what the service returns as types, and what HTTP says by its status.
+
+use axum::http::StatusCode;
+use easytier_probe::PeerUrlError;
+use easytier_uptime_store::{Conflict, StoreError};
+
+use super::Language;
+use crate::service::{FieldProblem, Forbidden, ServiceError};
+
+impl Language {
+    /// Why the service refused or failed.
+    pub fn refusal(self, error: &ServiceError) -> String {
+        match error {
+            ServiceError::Field(error) => self.labelled(self.field(&error.field), &self.problem(&error.problem)),
+            ServiceError::RateLimited { retry_after } => {
+                let wait = self.span(*retry_after);
+                match self {
+                    Self::English => format!("Too many requests. Try again in {wait}."),
+                    Self::Chinese => format!("请求过于频繁，请 {wait}后再试。"),
+                }
+            }
+            ServiceError::WrongPassword => self.pick("The password is wrong.", "密码错误。").to_owned(),
+            ServiceError::InvalidSettings(_) => self.texts().not_saved.to_owned(),
+            ServiceError::Forbidden(forbidden) => self.forbidden(forbidden).to_owned(),
+            ServiceError::Store(error) => self.store(error).to_owned(),
+        }
+    }
+
+    /// The label of a form's field, by its name.
+    pub fn field(self, name: &str) -> &str {
+        let texts = self.texts();
+        match name {
+            "name" => texts.name,
+            "protocol" => texts.protocol,
+            "host" => texts.host,
+            "port" => texts.port,
+            "description" => texts.description,
+            "tags" => texts.tags,
+            "max_connections" => texts.max_connections,
+            "network_name" => texts.network_name,
+            "network_secret" => texts.network_secret,
+            "mail" => texts.contact,
+            "qq_number" => texts.qq_number,
+            "wechat" => texts.wechat,
+            "regions" => texts.watched_from,
+            "region" => texts.region,
+            "check" => texts.depth,
+            "timeout_ms" => texts.timeout_ms,
+            "kind" => texts.kind,
+            "password" => texts.password,
+            other => other,
+        }
+    }
+
+    /// What is wrong with the value of a field.
+    pub fn problem(self, problem: &FieldProblem) -> String {
+        let text = |english: String, chinese: String| self.pick(english, chinese);
+        let fixed = |english: &str, chinese: &str| self.pick(english, chinese).to_owned();
+        match problem {
+            FieldProblem::Missing | FieldProblem::Empty => fixed("Fill in this field.", "此项为必填项。"),
+            FieldProblem::TooLong { max } => {
+                text(format!("Enter at most {max} characters."), format!("最多 {max} 个字符。"))
+            }
+            FieldProblem::NoName { max } => text(
+                format!("Enter 1 to {max} characters, without control characters."),
+                format!("请填写 1 到 {max} 个字符，不含控制字符。"),
+            ),
+            FieldProblem::TooLarge { max } => {
+                text(format!("Enter a whole number of at most {max}."), format!("请填写不超过 {max} 的整数。"))
+            }
+            FieldProblem::OutOfRange { min, max } => {
+                text(format!("Enter a whole number from {min} to {max}."), format!("请填写 {min} 到 {max} 的整数。"))
+            }
+            FieldProblem::TooMany { max } => {
+                text(format!("Enter at most {max} entries."), format!("最多填写 {max} 项。"))
+            }
+            FieldProblem::NoMailAddress => {
+                fixed("Enter an email address such as name@example.net.", "请填写邮箱地址，例如 name@example.net。")
+            }
+            FieldProblem::NoHost => fixed(
+                "Enter a host name or an IP address, without the port. Write an international name in its xn-- form.",
+                "请填写域名或 IP 地址，端口另填；国际化域名请使用 xn-- 形式。",
+            ),
+            FieldProblem::Url(error) => self.url(error).to_owned(),
+            FieldProblem::Label(_) => fixed(
+                "Each entry takes 1 to 64 characters, without commas or control characters.",
+                "每项 1 到 64 个字符，不含逗号和控制字符。",
+            ),
+            FieldProblem::NoContact => fixed(
+                "Enter at least one contact: email, QQ number or WeChat.",
+                "请至少填写一种联系方式：邮箱、QQ 号或微信。",
+            ),
+            FieldProblem::Malformed(_) => fixed("This value is not valid.", "格式不正确。"),
+            FieldProblem::UnknownKind => fixed("Choose one of the kinds.", "请选择一种类型。"),
+        }
+    }
+
+    fn url(self, error: &PeerUrlError) -> &'static str {
+        match error {
+            PeerUrlError::NoScheme(_) | PeerUrlError::UnsupportedProtocol(_) => {
+                self.pick("The protocol is not supported.", "不支持此协议。")
+            }
+            PeerUrlError::PortZero(_) => self.pick("Port 0 cannot be used.", "端口不能为 0。"),
+            PeerUrlError::PortNotAllowed(_) => self.pick("This protocol takes no port.", "此协议不需要填写端口。"),
+            PeerUrlError::Credentials => {
+                self.pick("User names and passwords are not allowed here.", "此处不能包含用户名或密码。")
+            }
+            PeerUrlError::NoHost(_) | PeerUrlError::Malformed { .. } => {
+                self.pick("The host or the port is not valid.", "主机或端口无效。")
+            }
+        }
+    }
+
+    fn forbidden(self, forbidden: &Forbidden) -> &'static str {
+        match forbidden {
+            Forbidden::TokenRegion(_) => self.pick("The token is for another region.", "该令牌属于其他地区。"),
+            Forbidden::KeyRegion(_) => self.pick("The key is for another region.", "该密钥属于其他地区。"),
+            Forbidden::ServerId => self.pick("The token is for another probe.", "该令牌属于其他探针。"),
+        }
+    }
+
+    fn store(self, error: &StoreError) -> &'static str {
+        match error {
+            StoreError::NotFound(_) => self.texts().not_found_hint,
+            StoreError::Conflict(conflict) => self.conflict(*conflict),
+            StoreError::Closed => {
+                self.pick("The hub is shutting down. Try again in a moment.", "服务正在重启，请稍后再试。")
+            }
+            away if away.is_unavailable() => {
+                self.pick("The database is not available. Try again in a moment.", "数据库暂时不可用，请稍后再试。")
+            }
+            _ => self.status(StatusCode::INTERNAL_SERVER_ERROR).1,
+        }
+    }
+
+    fn conflict(self, conflict: Conflict) -> &'static str {
+        match conflict {
+            Conflict::PeerListed => self.pick(
+                "A node with this address and network is already listed or waiting for approval.",
+                "相同地址和网络的节点已上架或正在等待审核。",
+            ),
+            Conflict::ProbeThere => self.pick("Only an offline probe can be removed.", "只能移除已离线的探针。"),
+            Conflict::ServerIdTaken => self.pick("A probe with this ID is already registered.", "此 ID 的探针已注册。"),
+            Conflict::OtherProbe => self.forbidden(&Forbidden::ServerId),
+            Conflict::OtherRegion | Conflict::ProbeElsewhere => {
+                self.pick("The probe belongs to another region.", "该探针属于其他地区。")
+            }
+        }
+    }
+
+    /// The title and the explanation of a page in the place of one that was refused.
+    pub fn status(self, status: StatusCode) -> (&'static str, &'static str) {
+        let texts = self.texts();
+        match status {
+            StatusCode::UNAUTHORIZED => self.pick(
+                ("Not logged in", "Log in to see this page."),
+                ("未登录", "请先登录。"),
+            ),
+            StatusCode::FORBIDDEN => self.pick(
+                (
+                    "Not allowed",
+                    "The request did not come from a page of this hub. A proxy in front of the hub must pass on the original \
+                     Host header, or set X-Forwarded-Host.",
+                ),
+                (
+                    "请求被拒绝",
+                    "请求并非来自本站页面。若前面有反向代理，请让它转发原始的 Host，或设置 X-Forwarded-Host。",
+                ),
+            ),
+            StatusCode::NOT_FOUND => (texts.not_found, texts.not_found_hint),
+            StatusCode::METHOD_NOT_ALLOWED => self.pick(
+                ("Method not allowed", "This address does not take this kind of request."),
+                ("不支持的请求方式", "此地址不支持这种请求方式。"),
+            ),
+            StatusCode::REQUEST_TIMEOUT => self.pick(
+                ("Request timed out", "The request took too long to arrive. Try again."),
+                ("请求超时", "请求传输超时，请重试。"),
+            ),
+            StatusCode::CONFLICT => self.pick(
+                ("Conflict", "The request contradicts what is stored."),
+                ("数据冲突", "请求与现有数据冲突。"),
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => self.pick(
+                ("Request too large", "The request is larger than the hub accepts."),
+                ("请求内容过大", "请求内容超出大小限制。"),
+            ),
+            StatusCode::TOO_MANY_REQUESTS => self.pick(
+                ("Too many requests", "Try again in a few minutes."),
+                ("请求过于频繁", "请几分钟后再试。"),
+            ),
+            StatusCode::SERVICE_UNAVAILABLE => self.pick(
+                ("Service temporarily unavailable", "Try again in a moment."),
+                ("服务暂时不可用", "请稍后再试。"),
+            ),
+            status if status.is_client_error() => self.pick(
+                ("Bad request", "The address or the form has a value that is not valid."),
+                ("请求有误", "地址或表单中有无效的值。"),
+            ),
+            _ => self.pick(
+                ("Internal error", "The hub failed. Its log has the details."),
+                ("服务器内部错误", "服务出错，详情请查看服务日志。"),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::service::FieldError;
+
+    #[test]
+    fn a_refusal_is_in_the_readers_language() {
+        let port = ServiceError::Field(FieldError::new("port", FieldProblem::OutOfRange { min: 1, max: 65535 }));
+        assert_eq!(Language::English.refusal(&port), "Port: Enter a whole number from 1 to 65535.");
+        assert_eq!(Language::Chinese.refusal(&port), "端口：请填写 1 到 65535 的整数。");
+        let limited = ServiceError::RateLimited { retry_after: Duration::from_secs(180) };
+        assert_eq!(Language::English.refusal(&limited), "Too many requests. Try again in 3 min.");
+        assert_eq!(Language::Chinese.refusal(&limited), "请求过于频繁，请 3 分钟后再试。");
+    }
+
+    #[test]
+    fn no_refusal_on_a_chinese_page_is_english() {
+        let statuses =
+            [400, 401, 403, 404, 405, 408, 409, 413, 429, 500, 503].map(|code| StatusCode::from_u16(code).unwrap());
+        let conflicts = [
+            Conflict::PeerListed,
+            Conflict::ServerIdTaken,
+            Conflict::OtherProbe,
+            Conflict::OtherRegion,
+            Conflict::ProbeElsewhere,
+            Conflict::ProbeThere,
+        ];
+        let texts = statuses.iter().flat_map(|status| <[&str; 2]>::from(Language::Chinese.status(*status)));
+        for text in texts.chain(conflicts.map(|conflict| Language::Chinese.conflict(conflict))) {
+            assert!(text.chars().any(|c| matches!(c, '\u{4e00}'..='\u{9fff}')), "{text}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The fixed texts of the pages, in English and in Simplified Chinese, side by side.
+
+macro_rules! texts {
+    ($($name:ident: $english:literal, $chinese:literal;)+) => {
+        /// The fixed texts in one language.
+        #[derive(Debug)]
+        pub struct Texts {
+            $(pub $name: &'static str,)+
+        }
+
+        pub(super) static ENGLISH: Texts = Texts { $($name: $english,)+ };
+        pub(super) static CHINESE: Texts = Texts { $($name: $chinese,)+ };
+    };
+}
+
+texts! {
+    // Layout
+    site: "EasyTier Uptime", "EasyTier 节点监测";
+    skip: "Skip to content", "跳到正文";
+    main_navigation: "Pages", "页面";
+    nodes: "Nodes", "节点";
+    probes: "Probes", "探针";
+    submit: "Submit a node", "提交节点";
+    admin: "Admin", "管理";
+    language: "Language", "语言";
+    theme: "Light or dark theme", "切换浅色或深色主题";
+    feed: "Status change feed", "状态变化订阅";
+    api: "API", "API";
+    footer: "Each node is checked over the EasyTier protocol, the way a guest would connect to it.",
+        "每个节点都通过 EasyTier 协议、以普通访客的方式接入检测。";
+    live: "Live", "实时";
+    live_hint: "The page updates itself. Press to pause.", "页面自动更新，点击可暂停。";
+
+    // States
+    up: "Online", "在线";
+    partial: "Partly online", "部分在线";
+    down: "Offline", "离线";
+    unknown: "Unknown", "未知";
+    online: "Online", "在线";
+    offline: "Offline", "离线";
+    overdue: "Report overdue", "上报超时";
+
+    // List of nodes
+    nodes_title: "Shared EasyTier nodes", "EasyTier 共享节点";
+    search: "Search", "搜索";
+    search_hint: "Name, address or description", "名称、地址或描述";
+    tag: "Tag", "标签";
+    protocol: "Protocol", "协议";
+    reachable_from: "Reachable from", "可达地区";
+    any: "Any", "不限";
+    relay_only: "Offers relay", "提供中继";
+    online_only: "Online only", "仅在线";
+    sort: "Sort by", "排序";
+    sort_best: "Best first", "推荐";
+    sort_name: "Name", "名称";
+    sort_latency: "Latency", "延迟";
+    sort_uptime: "Uptime, 24 hours", "24 小时可用率";
+    sort_load: "Load", "负载";
+    apply: "Apply", "应用";
+    clear: "Clear all", "全部清除";
+    filters: "Filters", "筛选";
+    active_filters: "Active filters", "当前筛选";
+    remove_filter: "Remove filter", "移除筛选";
+    node: "Node", "节点";
+    last_day: "Last 24 hours", "最近 24 小时";
+    uptime: "Uptime", "可用率";
+    day: "24 h", "24 小时";
+    week: "7 d", "7 天";
+    month: "30 d", "30 天";
+    latency: "Latency", "延迟";
+    version: "Version", "版本";
+    load: "Load", "负载";
+    connect: "Connect", "连接";
+    copy_address: "Copy address", "复制地址";
+    copy_command: "Copy command", "复制命令";
+    copied: "Copied", "已复制";
+    copy_failed: "Could not copy", "复制失败";
+    relay: "Relay", "中继";
+    relay_hint: "The owner of this node offers relay", "节点提供者愿意提供中继";
+    no_nodes: "No nodes match these filters.", "没有符合条件的节点。";
+    no_nodes_at_all: "No nodes yet. Submit the first one.", "还没有节点，欢迎提交第一个。";
+    pages: "Pages of the list", "分页";
+    previous: "Previous", "上一页";
+    next: "Next", "下一页";
+    no_checks: "no checks", "无检测记录";
+    bar_hint: "Use the arrow keys to read each 15-minute interval", "用方向键逐格查看（每格 15 分钟）";
+    now: "now", "现在";
+
+    // One node
+    about: "About", "概况";
+    address: "Address", "地址";
+    command: "Command", "命令";
+    tags: "Tags", "标签";
+    description: "Description", "描述";
+    last_checked: "Last check", "最近检测";
+    never: "never", "从未检测";
+    yes: "yes", "是";
+    no: "no", "否";
+    latency_by_region: "Latency by region", "各地区延迟";
+    range: "Time range", "时间范围";
+    range_hour: "1 hour", "1 小时";
+    range_day: "24 hours", "24 小时";
+    range_week: "7 days", "7 天";
+    range_month: "30 days", "30 天";
+    as_table: "Show as a table", "以表格显示";
+    no_latency: "No latency was measured in this time range.", "该时间范围内没有延迟数据。";
+    failures: "Failed checks", "检测失败原因";
+    failures_hint: "Failed checks in this time range, as far back as raw results are kept.",
+        "该时间范围内失败的检测，仅限尚在保留期内的原始结果。";
+    no_failures: "No check failed in this time range.", "该时间范围内没有失败的检测。";
+    reason: "Reason", "原因";
+    failed_at: "Failed at", "失败阶段";
+    times: "Times", "次数";
+    last_time: "Last time", "最近一次";
+    regions: "Status by region", "各地区状态";
+    no_regions: "No region has checked this node yet.", "还没有地区检测过此节点。";
+    region: "Region", "地区";
+    verdict: "Verdict", "状态判定";
+    last_result: "Last result", "最近结果";
+    checked_at: "Checked", "检测时间";
+    time: "Time", "时间";
+    changes: "Status changes", "状态变化";
+    no_changes: "No status changes yet.", "暂无状态变化。";
+    regions_agree: "regions online", "个地区在线";
+    badges: "Badges", "徽章";
+    badges_hint: "For a README or a forum post:", "可用于 README 或论坛帖子：";
+    checks: "checks", "次检测";
+
+    // Probes
+    probes_title: "Probes", "探针";
+    probes_intro: "Nodes are checked from these regions. A node is online when more than half of the regions reach it.",
+        "节点由以下地区的探针检测；超过半数地区可达即判定为在线。";
+    no_probes: "No probe has reported yet.", "还没有探针上报。";
+    probe: "Probe", "探针";
+    last_report: "Last report", "最近上报";
+    check_interval: "Check interval", "检测间隔";
+    nodes_watched: "Nodes watched", "监测节点数";
+    healthy: "healthy", "正常";
+    undelivered: "Undelivered results", "待上报结果";
+    round_trip: "Median round trip", "往返延迟中位数";
+
+    // Submission of a node
+    submit_title: "Submit a node", "提交节点";
+    submit_intro: "Anyone can submit a node. It is listed once the site operator has approved it.",
+        "任何人都可以提交节点，经站长审核后上架。";
+    node_details: "Node", "节点信息";
+    name: "Name", "名称";
+    host: "Host", "主机";
+    host_hint: "A host name or a public IP address", "域名或公网 IP 地址";
+    port: "Port", "端口";
+    max_connections: "Maximum number of networks", "最大网络数";
+    allow_relay: "Relays traffic for other networks", "为其他网络提供中继";
+    tags_hint: "Separated by commas", "用逗号分隔";
+    private_network: "A private network (optional)", "私有网络（可选）";
+    private_hint: "Only for a node that is closed to guests: it is then checked as a member of its network.",
+        "仅适用于不对外开放的节点：将以网络成员身份检测。";
+    network_name: "Network name", "网络名称";
+    network_secret: "Network secret", "网络密钥";
+    contact: "Contact", "联系方式";
+    contact_hint: "Enter at least one. Only the site operator sees it.", "至少填写一项，仅站长可见。";
+    qq_number: "QQ number", "QQ 号";
+    wechat: "WeChat", "微信";
+    mail: "Email", "邮箱";
+    test: "Test the connection", "测试连接";
+    testing: "Testing, this takes up to 5 seconds …", "正在测试，最多 5 秒……";
+    test_good: "The node works", "节点可用";
+    test_bad: "The node could not be used", "节点不可用";
+    send: "Submit", "提交";
+    sent: "Thank you. The node is listed once it is approved.", "谢谢！审核通过后即会上架。";
+    secret_again: "Enter the secret again: it is never shown.", "请重新填写密钥：密钥不会回显。";
+
+    // Admin: session
+    log_in: "Log in", "登录";
+    log_out: "Log out", "退出登录";
+    password: "Password", "密码";
+
+    // Admin: nodes
+    queue: "Waiting for approval", "待审核";
+    queue_empty: "No nodes are waiting for approval.", "没有待审核的节点。";
+    listed: "Listed", "已上架";
+    status: "Status", "状态";
+    added_at: "Added", "添加时间";
+    pending: "Pending", "待审核";
+    actions: "Actions", "操作";
+    approve: "Approve", "通过";
+    unlist: "Unlist", "下架";
+    delete: "Delete", "删除";
+    delete_title: "Delete this node?", "删除此节点？";
+    delete_hint: "The node and its check history are deleted permanently.", "节点及其检测记录将被永久删除，无法恢复。";
+    export: "Export", "导出";
+    save: "Save", "保存";
+    cancel: "Cancel", "取消";
+    check_settings: "Check settings", "检测设置";
+    watched_from: "Check from these regions (empty: all)", "检测地区（留空为全部）";
+    depth: "Check depth", "检测深度";
+    depth_full: "Full", "完整";
+    depth_handshake: "Handshake only", "仅握手";
+    timeout_ms: "Timeout in ms (0: the probe's default)", "超时（毫秒，0 为探针默认值）";
+    new_secret: "New network secret (empty: unchanged)", "新的网络密钥（留空则不变）";
+    remove_secret: "Remove the secret: check as a guest", "移除密钥：以访客身份检测";
+    approved_done: "The node is listed.", "节点已上架。";
+    unlisted_done: "The node is no longer listed.", "节点已下架。";
+    deleted_done: "The node is deleted.", "节点已删除。";
+    saved_done: "Saved.", "已保存。";
+
+    // Admin: probes
+    remove: "Remove", "移除";
+    remove_title: "Remove this probe?", "移除此探针？";
+    remove_hint: "Its token is revoked. Its check results are kept.", "其令牌将被吊销，检测记录会保留。";
+    removed_done: "The probe is removed.", "探针已移除。";
+    system: "System", "系统";
+    metadata: "Metadata", "元数据";
+    counters: "Counters", "计数";
+
+    // Admin: tokens and keys
+    keys: "Tokens and keys", "令牌与密钥";
+    new_key: "New token or key", "新建令牌或密钥";
+    kind: "Kind", "类型";
+    kind_node: "Node tokens (for probes)", "探针令牌";
+    kind_api: "API keys", "API 密钥";
+    kind_enrollment: "Enrollment keys", "注册密钥";
+    create: "Create", "创建";
+    created: "Created", "创建时间";
+    revoke: "Revoke", "吊销";
+    revoked: "revoked", "已吊销";
+    issued: "Token created", "创建成功";
+    issued_hint: "It is shown only once. Store it in a safe place.", "仅显示这一次，请妥善保存。";
+    copy: "Copy", "复制";
+    none: "None.", "暂无。";
+
+    // Admin: events
+    events: "Events", "事件";
+
+    // Admin: import
+    import: "Import", "导入";
+    import_hint: "Paste an exported file (with descriptions, regions and contacts), the JSON of a site's list, a table (CSV), \
+                  TOML, or one address per line. Nodes that are already listed stay unchanged.",
+        "可粘贴导出文件（含描述、地区、联系方式等）、站点列表的 JSON、表格（CSV）、TOML，或每行一个地址。已存在的节点保持不变。";
+    the_list: "List", "列表";
+    nothing_imported: "Nothing was imported", "未导入任何节点";
+
+    // Admin: settings
+    settings: "Settings", "设置";
+    settings_hint: "Changes take effect within seconds on every hub that shares this database. Leave a field empty to use its \
+                    default.",
+        "保存后数秒内在共用此数据库的所有服务上生效。留空则恢复默认值。";
+    verdicts: "Verdicts", "状态判定";
+    retention: "Retention", "数据保留";
+    built_in_probe: "Built-in probe", "内置探针";
+    intervals_elsewhere: "The check interval of a probe is set where the probe is configured.", "检测间隔由各探针自己的配置决定。";
+    report_interval: "Report interval while nothing changes", "状态不变时的上报间隔";
+    flap_damping: "Consecutive results that change a region's verdict (flap damping)",
+        "状态翻转所需的连续结果数（防抖）";
+    raw_results: "Raw results", "原始结果";
+    five_minute_rollups: "5-minute rollups", "5 分钟汇总";
+    hourly_rollups: "Hourly rollups", "小时汇总";
+    event_log: "Events", "事件";
+    valid_count: "A whole number from 1 to 100.", "1 到 100 的整数。";
+    valid_retention: "From 24h to 87840h (ten years).", "24h 到 87840h（十年）。";
+    valid_check_interval: "At least 100ms, for example 5s.", "至少 100ms，例如 5s。";
+    valid_report_interval: "Whole seconds, for example 30s or 5m.", "整秒，例如 30s 或 5m。";
+    default: "Default:", "默认值：";
+    set_by: "Set by", "由以下配置设定：";
+    saved: "Saved", "已保存";
+    not_saved: "Not saved. Correct the marked fields.", "未保存，请修改标出的项目。";
+
+    // Refusals
+    refused: "Not done", "操作未完成";
+    not_found: "Page not found", "页面不存在";
+    not_found_hint: "The page or the node does not exist, or is no longer listed.", "页面或节点不存在，或节点已下架。";
+    back: "Back to the list of nodes", "返回节点列表";
+}

@@ -1,0 +1,250 @@
+//! The pages that anybody can read: the list, a node, badges, the feed.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use easytier_probe::{CheckResult, FailureCode};
+use easytier_uptime_store::domain::{Contacts, PeerSpec, Timestamp};
+use quick_xml::{Reader, events::Event};
+use tokio::time::timeout;
+
+use crate::{
+    HOSTILE, add,
+    http::PublicHub,
+    named, page, read, report,
+    support::{TestStore, offline, on_both_engines, online, unknown},
+};
+
+on_both_engines! {
+    the_list_shows_what_is_approved_and_links_to_each_node,
+    filters_and_sorting_are_in_the_address,
+    the_list_is_cut_into_pages,
+    the_page_of_a_node_shows_results_of_all_regions,
+    nothing_that_only_the_operator_may_see_is_on_a_page,
+    badges_show_the_state,
+    the_feed_is_xml_and_has_each_change,
+    events_of_probes_push_no_change_of_a_node_out_of_the_feed,
+}
+
+/// The names of the nodes on a page of the list, in order.
+pub fn listed(page: &str) -> Vec<&str> {
+    let rows = page.split("<a class=\"name\"").skip(1);
+    rows.map(|row| row.split_once('>').unwrap().1.split_once('<').unwrap().0).collect()
+}
+
+/// Loads the list until it is as expected: a snapshot of the nodes is served for a second.
+async fn until_listed(hub: &PublicHub, path: &str, expected: &[&str]) {
+    let mut seen = String::new();
+    let as_expected = async {
+        loop {
+            seen = page(hub, path).await;
+            if listed(&seen) == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = timeout(Duration::from_secs(30), as_expected).await.is_ok();
+    assert!(in_time, "{path}: {:?} and not {expected:?}", listed(&seen));
+}
+
+async fn the_list_shows_what_is_approved_and_links_to_each_node(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let shown = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    hub.submit_peer(&named("Hidden", "tcp://hidden.example.net:11010"), Timestamp::now()).await.unwrap();
+    let probe = hub.live_probe("secret-host-name", "eu").await;
+    report(&hub, &probe, vec![CheckResult { response_time: Some(12.41), ..online(shown, Timestamp::now()) }]).await;
+
+    until_listed(&hub, "/", &["Shanghai 2"]).await;
+    let list = page(&hub, "/").await;
+    assert!(list.contains(&format!("href=\"/nodes/{shown}\"")));
+    assert!(
+        list.contains("tcp://node.example.net:11010") && list.contains("easytier-core -p tcp://node.example.net:11010")
+    );
+    assert!(list.contains("id=\"bar-hint\"") && list.contains("aria-describedby=\"bar-hint\""), "{list}");
+    assert!(list.contains("12 ms") && list.contains("<b>1</b> Online"), "{list}");
+}
+
+async fn filters_and_sorting_are_in_the_address(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let far = add(&hub, &PeerSpec { allow_relay: true, ..named("b far", "tcp://far.example.net:1") }).await;
+    let near =
+        add(&hub, &PeerSpec { tags: ["国内".parse().unwrap()].into(), ..named("c near", "udp://near.example.net:1") })
+            .await;
+    let down = add(&hub, &named("a down", "wss://down.example.net:443")).await;
+    let (eu, asia) = (hub.live_probe("p1", "eu").await, hub.live_probe("p2", "asia").await);
+    let now = Timestamp::now();
+    let at = |peer, ms| CheckResult { response_time: Some(ms), ..online(peer, now) };
+    let full = CheckResult { network_count: Some(80), ..at(far, 90.0) };
+    report(&hub, &eu, vec![full, at(near, 5.0), offline(down, now)]).await;
+    report(&hub, &asia, vec![at(near, 7.0)]).await;
+    // The nearest is less reliable than the others that work, and its load was never measured.
+    let quick = add(&hub, &named("d quick", "tcp://quick.example.net:1")).await;
+    let unmeasured = |result| CheckResult { network_count: None, ..result };
+    let before = |seconds| now - Duration::from_secs(seconds);
+    let failed = CheckResult { checks: 3, ..offline(quick, before(60)) };
+    report(&hub, &eu, vec![unmeasured(online(quick, before(120))), failed, unmeasured(at(quick, 1.0))]).await;
+
+    for (query, expected) in [
+        ("", &["c near", "d quick", "b far", "a down"][..]),
+        ("?sort=name", &["a down", "b far", "c near", "d quick"]),
+        ("?sort=latency", &["d quick", "c near", "b far", "a down"]),
+        ("?sort=uptime", &["b far", "c near", "d quick", "a down"]),
+        ("?sort=load", &["c near", "b far", "d quick", "a down"]),
+        ("?online=true&sort=name", &["b far", "c near", "d quick"]),
+        ("?search=FAR.example", &["b far"]),
+        ("?protocol=udp", &["c near"]),
+        ("?tags=%E5%9B%BD%E5%86%85", &["c near"]),
+        ("?relay=true", &["b far"]),
+        ("?region=asia", &["c near"]),
+        ("?search=nothing", &[]),
+    ] {
+        until_listed(&hub, &format!("/{query}"), expected).await;
+    }
+    let loads = page(&hub, "/?search=quick").await;
+    assert!(loads.contains("data-label=\"Load\"><span class=\"figure\">–</span>"), "{loads}");
+    assert_eq!(read(&hub, "/?protocol=carrier-pigeon", "en").await.status, StatusCode::BAD_REQUEST);
+}
+
+async fn the_list_is_cut_into_pages(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    for name in ["a", "b", "c"] {
+        add(&hub, &named(name, &format!("tcp://{name}.example.net:1"))).await;
+    }
+    until_listed(&hub, "/?sort=name&per_page=2", &["a", "b"]).await;
+    until_listed(&hub, "/?sort=name&per_page=2&page=2", &["c"]).await;
+    // A page after the last one shows the last one.
+    until_listed(&hub, "/?sort=name&per_page=2&page=9", &["c"]).await;
+    let first = page(&hub, "/?sort=name&per_page=2").await;
+    assert!(first.contains("rel=\"next\" href=\"/?sort=name&amp;per_page=2&amp;page=2\""), "{first}");
+}
+
+async fn the_page_of_a_node_shows_results_of_all_regions(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    let (eu, asia) = (hub.live_probe("secret-host-name", "eu").await, hub.live_probe("p2", "asia").await);
+    let now = Timestamp::now();
+    report(&hub, &eu, vec![CheckResult { response_time: Some(12.41), ..online(peer, now) }]).await;
+    let bad = CheckResult { error: Some(FailureCode::NotEasytier), checks: 12, ..offline(peer, now) };
+    report(&hub, &asia, vec![bad, unknown(peer, now - Duration::from_secs(1))]).await;
+
+    for range in ["1h", "24h", "7d", "30d"] {
+        let page = page(&hub, &format!("/nodes/{peer}?range={range}")).await;
+        for expected in
+            ["Shanghai 2", "The port answers, but it is not EasyTier", "not_easytier", "asia", "eu", "12 ms"]
+        {
+            assert!(page.contains(expected), "no {expected} in {range}: {page}");
+        }
+        assert!(page.contains("Partly online") && page.contains("1/2 regions online"), "{page}");
+        assert!(page.contains("data-label=\"Times\">12<") && !page.contains("missed_window"), "{page}");
+        assert!(page.contains("class=\"chart\"") && !page.contains("secret-host-name"));
+    }
+    let chinese = read(&hub, &format!("/nodes/{peer}"), "zh-CN").await;
+    assert!(chinese.text().contains("端口有响应，但不是 EasyTier"));
+    for wrong in ["/nodes/1000000", "/nodes/x", "/nodes/1?range=year"] {
+        let reply = read(&hub, wrong, "en").await;
+        assert!(reply.status.is_client_error() && reply.text().starts_with("<!DOCTYPE html>"), "{wrong}: {reply:?}");
+    }
+}
+
+async fn nothing_that_only_the_operator_may_see_is_on_a_page(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let contacts = Contacts {
+        qq_number: Some("masked-qq".into()),
+        wechat: Some("masked-wechat".into()),
+        mail: Some("masked@mail".into()),
+    };
+    let secret = PeerSpec {
+        contacts,
+        network_name: Some("masked-network".into()),
+        network_secret: Some("masked-secret".into()),
+        ..named("Listed", "tcp://node.example.net:11010")
+    };
+    let peer = add(&hub, &secret).await;
+    let waiting = PeerSpec { name: "Waiting".into(), ..named("Waiting", "tcp://waiting.example.net:1") };
+    let waiting = hub.submit_peer(&waiting, Timestamp::now()).await.unwrap();
+    let probe = hub.live_probe("masked-host", "eu").await;
+    report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
+    until_listed(&hub, "/", &["Listed"]).await;
+    for path in ["/", "/probes", "/events.atom", &format!("/nodes/{peer}"), &format!("/badge/{peer}/status.svg")] {
+        let page = page(&hub, path).await;
+        assert!(!page.contains("masked") && !page.contains("Waiting"), "{path}: {page}");
+    }
+    for path in ["nodes/ID", "badge/ID/status.svg", "badge/ID/uptime.svg", "badge/ID/latency.svg"] {
+        let reply = read(&hub, &format!("/{}", path.replace("ID", &waiting.to_string())), "en").await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+async fn badges_show_the_state(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named(HOSTILE, "tcp://node.example.net:11010")).await;
+    let badge = async |name: &str| {
+        let reply = read(&hub, &format!("/badge/{peer}/{name}"), "en").await;
+        assert_eq!(reply.header("content-type"), Some("image/svg+xml"), "{reply:?}");
+        let text = reply.text().to_owned();
+        assert_xml(&text);
+        text
+    };
+    assert!(badge("status.svg").await.contains("Unknown"));
+    assert!(badge("uptime.svg?days=7").await.contains("Uptime 7d: –"));
+    let probe = hub.live_probe("p1", "eu").await;
+    report(&hub, &probe, vec![CheckResult { response_time: Some(12.41), ..online(peer, Timestamp::now()) }]).await;
+    assert!(badge("status.svg").await.contains("Online"));
+    assert!(badge("uptime.svg").await.contains("Uptime 30d: 100%"));
+    assert!(badge("latency.svg?lang=zh").await.contains("延迟: 12 ms"));
+    assert_eq!(read(&hub, &format!("/badge/{peer}/uptime.svg?days=0"), "en").await.status, StatusCode::BAD_REQUEST);
+}
+
+/// Fails unless the text is an XML document.
+#[track_caller]
+fn assert_xml(text: &str) {
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    let mut depth = 0;
+    loop {
+        match reader.read_event().unwrap_or_else(|error| panic!("{error}: {text}")) {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth -= 1,
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0, "{text}");
+}
+
+async fn the_feed_is_xml_and_has_each_change(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    assert_xml(&page(&hub, "/events.atom").await);
+    let peer = add(&hub, &named(&format!("{HOSTILE}\u{8}"), "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
+    let reply = read(&hub, "/events.atom", "en").await;
+    assert_eq!(reply.header("content-type"), Some("application/atom+xml; charset=utf-8"));
+    let feed = reply.text();
+    assert_xml(feed);
+    assert!(feed.contains("Unknown → Online (1/1 regions online)") && feed.matches("<entry>").count() == 1, "{feed}");
+    assert!(
+        feed.contains(&format!("href=\"/nodes/{peer}\"/>")) && !feed.contains("<script>") && !feed.contains('\u{8}')
+    );
+    let id = format!("<id>urn:easytier-uptime:{}:event:", hub.database_id().await.unwrap());
+    assert!(feed.contains(&id), "{feed}");
+    let other = TestStore::new(hub.engine()).await;
+    assert_ne!(other.database_id().await.unwrap(), hub.database_id().await.unwrap());
+    assert_eq!(hub.second_hub().await.unwrap().database_id().await.unwrap(), hub.database_id().await.unwrap());
+}
+
+async fn events_of_probes_push_no_change_of_a_node_out_of_the_feed(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    let now = Timestamp::now();
+    report(&hub, &probe, vec![online(peer, now)]).await;
+    // More probes come online than the feed has entries.
+    for nth in 0..201 {
+        hub.live_probe(&format!("passing {nth}"), "eu").await;
+    }
+    hub.review(Timestamp::now()).await.unwrap();
+    let feed = page(&hub, "/events.atom").await;
+    assert_eq!(feed.matches("<entry>").count(), 1, "{feed}");
+}
