@@ -104,3 +104,51 @@ impl BackendHandle {
         retry_at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::ready, time::Duration};
+
+    use easytier_probe::BackendConfig;
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn handle() -> BackendHandle {
+        BackendHandle::new(Arc::default(), Metrics::default())
+    }
+
+    fn client() -> Backend {
+        Backend::new(BackendConfig::new(vec!["http://192.0.2.1".parse().unwrap()])).unwrap()
+    }
+
+    fn unauthorized() -> BackendError {
+        BackendError::Unauthorized { request: "".into(), credentials: "NODE_TOKEN", answer: "".into(), advice: "" }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn scheduled_calls_wait_for_the_client_and_for_the_end_of_a_pause() {
+        let handle = handle();
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(1))).await, None);
+        handle.set_client(client());
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(2))).await, Some(2));
+
+        let refused: Option<()> = handle.scheduled(BackendCall::Peers, |_| ready(Err(unauthorized()))).await;
+        assert_eq!(refused, None);
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(3))).await, None);
+        advance(Duration::from_secs(30)).await;
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(4))).await, Some(4));
+        assert!(handle.availability().outage().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ready_returns_when_a_client_is_set() {
+        let handle = handle();
+        let waiting = handle.clone();
+        let ready = tokio::spawn(async move { waiting.ready().await });
+        tokio::task::yield_now().await;
+        assert!(!ready.is_finished());
+        handle.set_client(client());
+        ready.await.unwrap();
+    }
+}

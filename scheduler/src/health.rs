@@ -94,3 +94,32 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_is_unhealthy_after_three_missed_intervals_but_not_within_ten_seconds() {
+        for (interval, limit) in [(1, 11), (60, 180)] {
+            let health = Health::new(Schedule::Every(Duration::from_secs(interval)), Duration::ZERO);
+            advance(Duration::from_secs(limit - 1)).await;
+            assert!(health.is_alive(), "every {interval} s");
+            advance(Duration::from_secs(1)).await;
+            assert_eq!(health.overdue(), Some(Duration::from_secs(limit)));
+            health.checks_made();
+            assert!(health.is_alive());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_schedule_starts_the_wait_anew() {
+        let health = Health::new(Schedule::Every(Duration::from_secs(5)), Duration::ZERO);
+        advance(Duration::from_secs(60)).await;
+        assert!(!health.is_alive());
+        health.set_schedule(Schedule::Every(Duration::from_secs(30)), Duration::ZERO);
+        assert!(health.is_alive());
+    }
+}
