@@ -30,8 +30,8 @@ const EXAMPLES: &str = "\
 Examples:
   BACKEND_BASE_URL=https://hub.example.com NODE_TOKEN=... easytier-uptime daemon
       checks every peer every 5 seconds, on sessions that stay open
-  easytier-uptime daemon --probe-schedule '0 */10 * * * *' --probe-timezone Asia/Shanghai
-      checks all peers every ten minutes, each on a new session
+  easytier-uptime daemon --probe-schedule '30 8-18 * * MON-FRI' --probe-timezone Asia/Shanghai
+      checks all peers at the start and at half past these hours, each on a new session
 
 Peers and results are kept in a local database, so that they survive a restart of this process and an
 outage of the backend: the daemon keeps checking the peers that it fetched last, and delivers the

@@ -1,4 +1,4 @@
-//! When peers are checked.
+//! When peers are checked, and when whole cycles run.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ use crate::{
     until,
 };
 
-/// A server that never says a word, and the most connections that it had at a time.
+/// A server that never answers, and the maximum number of connections that it had at a time.
 async fn silent() -> (Fake, Arc<AtomicUsize>) {
     let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let counted = Arc::clone(&most);
@@ -33,7 +33,7 @@ async fn silent() -> (Fake, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_silent_is_checked_once_at_a_time_and_delays_no_other() {
+async fn a_silent_peer_is_checked_once_at_a_time_and_delays_no_other() {
     let (hub, node) = (Hub::start().await, node());
     let (silent, most) = silent().await;
     hub.add(node.url(Scheme::Tcp).to_string()).await;
@@ -46,14 +46,14 @@ async fn a_peer_that_is_silent_is_checked_once_at_a_time_and_delays_no_other() {
     assert_eq!(most.load(SeqCst), 1, "connections at a time");
     let good = daemon.figure("checks_total{status=\"online\",code=\"\"}").await;
     assert!(good > 6.0, "{good} checks of the one that answers");
-    // Each of the three that are over stands for the six intervals as well that it lasted over.
+    // Each of the three checks that ended also counts for the six intervals during it.
     let seen = daemon.figure("checks_total{status=\"offline\",code=\"handshake_timeout\"}").await;
     assert!(seen >= 3.0 * 7.0, "{seen}");
     until("all of them in the history", async || daemon.checks(2).await >= 3 * 7).await;
 }
 
 #[tokio::test]
-async fn a_node_that_goes_away_is_seen_when_its_connection_closes() {
+async fn a_node_that_stops_is_offline_as_soon_as_its_connection_closes() {
     let (hub, node) = (Hub::start().await, node());
     let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
@@ -90,7 +90,7 @@ async fn cycles_run_by_an_interval_and_by_a_cron_expression() {
 }
 
 #[tokio::test]
-async fn the_hub_is_told_of_the_longest_pause_of_a_schedule() {
+async fn the_hub_receives_the_longest_pause_of_a_schedule() {
     let hub = Hub::start().await;
     let token = hub.token("probe-1").await;
     for (expression, hours) in [("0 30 8-18 * * MON-FRI", 62), (NEVER, 365 * 24)] {
@@ -121,7 +121,7 @@ async fn a_cycle_that_still_runs_is_not_doubled() {
     assert_eq!(most.load(SeqCst), 1, "connections at a time");
 }
 
-/// The history of the node, once it has a check, has that one alone.
+/// Waits for a check of the node, and asserts that there is one alone.
 async fn assert_checked_once(daemon: &Running) {
     until("a check", async || daemon.checks(1).await > 0).await;
     assert_eq!(daemon.log_with("a cycle of").len(), 1);
@@ -180,7 +180,7 @@ async fn a_jitter_longer_than_the_pauses_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_expression_is_refused_with_the_place_of_the_mistake() {
+async fn a_wrong_expression_is_refused_with_the_position_of_the_mistake() {
     let folder = Folder::of_probe("http://127.0.0.1:9", "token");
     for (expression, words) in [
         ("0 61 * * * *", "at character 3: '61' is no minute"),

@@ -1,4 +1,4 @@
-//! A clock that somebody sets while the daemon runs.
+//! A wall clock that somebody sets while the daemon runs, and one that changes to and from summer time.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -16,14 +16,14 @@ use crate::{
     until,
 };
 
-/// Requests of these jobs, which run once a second.
+/// The requests of two jobs that run once a second.
 const JOBS: [&str; 2] = ["/peers", "/nodes/status"];
 
-/// How many times a job must have run again before it is believed to go on.
-const TIMES: f64 = 5.0;
+/// How many more runs of a job prove that it goes on.
+const MIN_RUNS: f64 = 5.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whichever_way_the_clock_is_set_the_jobs_go_on_at_their_intervals() {
+async fn jobs_go_on_at_their_intervals_when_the_clock_is_set_forward_or_back() {
     let node = NodeOptions::listening_on(&[Scheme::Tcp]).start(PROGRAM);
     let hub = Hub::start().await;
     let id = hub.add(node.url(Scheme::Tcp).to_string()).await;
@@ -40,13 +40,13 @@ async fn whichever_way_the_clock_is_set_the_jobs_go_on_at_their_intervals() {
         clock.set(setting);
         daemon.await_log_times("the clock was set", nth + 1).await;
         assert_goes_on(&hub, id).await;
-        // What is seen now counts, whatever was seen at a time that has not come yet.
+        // New results count, also when older ones have later times.
         let stopped = node.take().expect("it runs").stop();
         until(&format!("the node to be down at {setting}"), async || !is_active(&daemon).await).await;
         node = Some(stopped.start(PROGRAM));
         until(&format!("the node to be up at {setting}"), async || is_active(&daemon).await).await;
     }
-    // Nothing of it was refused, by the hub or by its own history.
+    // Neither the hub nor the local history rejected a result.
     let log = assert_delivered_once(&hub, id, &folder, daemon).await;
     assert!(!log.contains("rejected"), "{log}");
 }
@@ -101,23 +101,23 @@ async fn is_active(daemon: &Running) -> bool {
     data(&daemon.url, "/api/nodes").await["items"][0]["is_active"] == true
 }
 
-/// The jobs run again and again, at their interval: there is no pause until the old time comes again, and no storm to make
-/// up for the time that was skipped.
+/// The jobs go on at their interval: they neither pause until the old time is reached again, nor run in a burst for the
+/// time that was skipped.
 async fn assert_goes_on(hub: &Hub, id: PeerId) {
     let started = Instant::now();
     let (checks, before) = (hub.checks(id).await, requests(hub).await);
     until("the jobs to run, and checks to come", async || {
         let now = requests(hub).await;
-        now.iter().zip(before).all(|(now, before)| *now >= before + TIMES) && hub.checks(id).await > checks + 5
+        now.iter().zip(before).all(|(now, before)| *now >= before + MIN_RUNS) && hub.checks(id).await > checks + 5
     })
     .await;
-    let most = started.elapsed().as_secs_f64() + TIMES;
+    let most = started.elapsed().as_secs_f64() + MIN_RUNS;
     for ((job, now), before) in JOBS.iter().zip(requests(hub).await).zip(before) {
-        assert!(now - before <= most, "{job} was asked {} times in {:?}", now - before, started.elapsed());
+        assert!(now - before <= most, "{job} was requested {} times in {:?}", now - before, started.elapsed());
     }
 }
 
-/// How often each job has asked the hub.
+/// How many requests of each job the hub has served.
 async fn requests(hub: &Hub) -> [f64; JOBS.len()] {
     let metrics = crate::http::get(&format!("{}/metrics", hub.url())).await.1;
     JOBS.map(|path| {
@@ -127,7 +127,7 @@ async fn requests(hub: &Hub) -> [f64; JOBS.len()] {
     })
 }
 
-/// The clock that one program goes by, and nobody else.
+/// The wall clock of one program.
 struct Clock {
     setting: PathBuf,
 }
@@ -137,7 +137,7 @@ impl Clock {
         Self { setting: folder.file("clock") }
     }
 
-    /// Sets the clock so far ahead of the real one.
+    /// Sets the clock to this offset from the real one, such as `+2h`, or `-90` in seconds.
     fn set(&self, offset: &str) {
         let new = self.setting.with_extension("new");
         fs::write(&new, offset).unwrap();
@@ -150,7 +150,7 @@ impl Clock {
         self.set(&(time - Utc::now()).num_seconds().to_string());
     }
 
-    /// What the program must be started with. The clock that only counts stays as it is, as when a clock is set.
+    /// The environment to start the program with. The monotonic clock stays right, as when a real wall clock is set.
     fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("LD_PRELOAD", library()),
@@ -161,7 +161,7 @@ impl Clock {
     }
 }
 
-/// Where Debian's package libfaketime puts it, whatever the architecture.
+/// The path at which Debian's package libfaketime installs the library, on any architecture.
 fn library() -> String {
     let mut places = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("faketime"));
     let found = places.find_map(|place| Some(place.join("libfaketimeMT.so.1")).filter(|library| library.exists()));
