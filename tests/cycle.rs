@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::Notify, time::timeout};
 
 use self::{
-    backend::{Reply, TestBackend, envelope, foreign, text, with_header},
+    backend::{Reply, TestBackend, envelope, text, third_party, with_header},
     cycle::{Ran, impossible_url, run, small},
     hub::{Hub, NODE_TOKEN, assert_stored_or_undelivered, listed},
     support::{
@@ -140,9 +140,9 @@ async fn an_empty_listing_is_a_complete_cycle() {
 #[tokio::test]
 async fn a_foreign_backend_gets_the_status_report_alone() {
     let http = TestBackend::start(|seen| match seen.path.as_str() {
-        "/peers" => foreign(200, envelope(listing_of_nobody(1..=5))),
-        "/nodes/status" => foreign(200, envelope(Value::Null)),
-        _ => foreign(404, json!({"error": "Not Found"})),
+        "/peers" => third_party(200, envelope(listing_of_nobody(1..=5))),
+        "/nodes/status" => third_party(200, envelope(Value::Null)),
+        _ => third_party(404, json!({"error": "Not Found"})),
     })
     .await;
     let client = hub::client_of(&http.url);
@@ -298,9 +298,9 @@ async fn an_endlessly_repeated_page_ends_the_cycle() {
         "/peers" => {
             let mut page = listing_of_nobody(1..=5);
             page["next_batch_available"] = true.into();
-            foreign(200, envelope(page))
+            third_party(200, envelope(page))
         }
-        _ => foreign(200, envelope(Value::Null)),
+        _ => third_party(200, envelope(Value::Null)),
     })
     .await;
     let client = hub::client_of(&others.url);

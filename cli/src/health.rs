@@ -108,7 +108,7 @@ async fn request(base: &BaseUrl, timeout: Duration) -> anyhow::Result<(bool, Str
         client = client.tls_certs_only([]);
     }
     let client = client.build().context("cannot make an HTTP client")?;
-    let response = match client.get(base.endpoint("/health")).send().await {
+    let response = match client.get(base.join("/health")).send().await {
         Ok(response) => response,
         Err(error) if error.is_timeout() => return Ok((false, format!("no response within {timeout:?}"))),
         Err(error) => return Ok((false, format!("{:#}", anyhow::Error::new(error.without_url())))),
@@ -134,7 +134,7 @@ mod tests {
             ("::", "http://[::1]:8080/"),
             ("192.0.2.7", "http://192.0.2.7:8080/"),
         ] {
-            assert_eq!(url_of(host.parse().unwrap(), 8080).unwrap().endpoint("/").as_str(), url);
+            assert_eq!(url_of(host.parse().unwrap(), 8080).join("/").as_str(), url);
         }
     }
 }

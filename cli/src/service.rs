@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context;
 use easytier_uptime_config::ConfigErrors;
-use easytier_uptime_scheduler::Ending;
+use easytier_uptime_scheduler::{Ending, Scheduler};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -45,7 +45,14 @@ pub trait Service: Sized {
     }
 
     /// Serves on `listener` until `end_request`. `is_first` is false after a restart in the same process.
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()>;
+    /// Jobs run on `scheduler`, which outlives the restarts.
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()>;
 }
 
 /// Receives how the service has to end.
@@ -75,11 +82,12 @@ async fn run_until_stopped<S: Service>(
     // The handlers precede the first line on standard output, because its reader may send a signal at once.
     let mut signals = Signals::handle()?;
     let mut socket = Socket::bind(service.listen())?;
+    let scheduler = Scheduler::new();
     let mut is_first = true;
     loop {
         let listener = socket.listener()?;
         let (end_sender, end_request) = oneshot::channel();
-        let mut serving = pin!(service.serve(listener, is_first, end_request));
+        let mut serving = pin!(service.serve(listener, &scheduler, is_first, end_request));
         let next: Option<Next<S>> = match until_signalled(serving.as_mut(), &flags, &socket, &mut signals).await? {
             SignalOutcome::Ended => return Ok(Exit::Success),
             SignalOutcome::Stop => None,

@@ -101,9 +101,17 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     optional(
         "PROBE_SCHEDULE",
         "CRON",
-        "Run whole cycles by this cron expression (6 fields, seconds first), or '@every 5m', instead of the intervals",
+        "Run whole cycles at the start and by this cron expression (5 fields, or 6 with seconds first), @hourly, @daily, \
+         @weekly, or '@every 5m', instead of the intervals",
     ),
     with_default("PROBE_TIMEZONE", "NAME", "UTC", "Time zone of the cron expression, such as Europe/Berlin"),
+    with_default(
+        "PROBE_JITTER",
+        "DURATION",
+        "0s",
+        "Delay each scheduled cycle by less than this; the delay is always the same for one SERVER_ID, so that probes \
+         with one schedule do not check at the same moment",
+    ),
     with_default(
         "PEER_FORGET_AFTER",
         "DURATION",

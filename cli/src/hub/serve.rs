@@ -12,7 +12,7 @@ use anyhow::Context;
 use easytier_probe::{AddressPolicy, Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{ProbeStatus, WebOptions, serve, service::password};
-use easytier_uptime_scheduler::{CheckPlan, LocalProbe};
+use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use easytier_uptime_store::{
     Store,
     domain::{PeerSpec, Region, Timestamp},
@@ -66,14 +66,20 @@ impl Service for Hub {
         database::try_open(&self.config).await
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()> {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot get the address of the hub")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
         let store = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
-            Some(local) => Some(local.prepare(&store).await?),
+            Some(local) => Some(local.prepare(&store, is_first).await?),
             None => None,
         };
 
@@ -85,12 +91,12 @@ impl Service for Hub {
 
         let options = WebOptions { trusted_proxies: config.trusted_proxies };
         let checker = Checker::new(config.checks);
-        let status = local.as_ref().map(|probe| probe.vitals() as Arc<dyn ProbeStatus>);
+        let status = local.as_ref().map(|probe| probe.monitor() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();
         let work = async {
             let checks = async {
                 if let Some(probe) = local {
-                    probe.run(stop.clone()).await;
+                    probe.run(scheduler, stop.clone()).await;
                 }
             };
             let serving = run(listener, store.clone(), checker, options, status, stop.clone(), SHUTDOWN_TIMEOUT);
@@ -129,14 +135,16 @@ pub async fn run(
 }
 
 impl Local {
-    /// Adds the peers of the file that are not listed yet, and makes the probe.
-    async fn prepare(self, store: &Store) -> anyhow::Result<LocalProbe> {
+    /// Adds the peers of the file that are not listed yet, and makes the probe. `is_first` is false after a restart in the
+    /// same process.
+    async fn prepare(self, store: &Store, is_first: bool) -> anyhow::Result<LocalProbe> {
         let imported =
             store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers of PEERS_FILE")?;
         if !self.peers.is_empty() {
             tracing::info!(added = imported.added, known = imported.known, "added the peers of PEERS_FILE");
         }
-        LocalProbe::new(store.clone(), &self.server_id, self.region, self.plan)
+        let plan = CheckPlan { cycle_at_start: is_first, ..self.plan };
+        LocalProbe::new(store.clone(), &self.server_id, self.region, plan)
             .await
             .context("cannot start the built-in probe")
     }
