@@ -134,7 +134,7 @@ mod tests {
             ("::", "http://[::1]:8080/"),
             ("192.0.2.7", "http://192.0.2.7:8080/"),
         ] {
-            assert_eq!(url_of(host.parse().unwrap(), 8080).join("/").as_str(), url);
+            assert_eq!(url_of(host.parse().unwrap(), 8080).unwrap().join("/").as_str(), url);
         }
     }
 }
