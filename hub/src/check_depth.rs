@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "lowercase")]
 #[schema(as = CheckWord)]
 pub enum CheckDepth {
+    /// Through admission, pings and route information.
     Full,
     /// To a valid handshake response only, for private nodes.
     Handshake,

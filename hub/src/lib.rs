@@ -3,6 +3,8 @@
 //! Layers, bottom up: [`service`] holds the use cases, `web` what HTTP needs for them, `api` and `pages` are fronts side by
 //! side, and [`router()`] alone knows both. [`peer_file`] reads and writes lists of nodes.
 
+#![warn(missing_docs)]
+
 mod api;
 mod check_depth;
 mod pages;

@@ -5,6 +5,8 @@
 //! requests; [`public`] and [`operations`] are the routes; [`Monitor`] puts them together; [`serve`] runs a router.
 //! Every route is declared together with its documentation, so that `/openapi.json` lists every route and nothing else.
 
+#![warn(missing_docs)]
+
 pub mod document;
 mod drain;
 pub mod envelope;

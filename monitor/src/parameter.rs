@@ -17,6 +17,7 @@ use utoipa::{
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct NodePath {
+    /// The node's id.
     #[param(schema_with = id)]
     pub id: PeerId,
 }

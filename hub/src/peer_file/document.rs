@@ -11,24 +11,40 @@ use crate::check_depth::CheckDepth;
 /// A peer as an export writes it.
 #[derive(Debug, Serialize)]
 pub struct Document {
+    /// Its id in the hub that wrote the export.
     pub id: i64,
+    /// What it is called in lists.
     pub name: String,
+    /// Where it listens.
     pub url: String,
+    /// Shown on its page.
     pub description: String,
+    /// As what it is checked.
     pub access: Access,
+    /// Its network; none for a guest.
     pub network_name: Option<String>,
     /// Absent, not null, where secrets are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_secret: Option<Secret>,
+    /// How far a check goes.
     pub check: CheckDepth,
+    /// The deadline of one check in milliseconds, if it differs from the probe's.
     pub timeout_ms: Option<u64>,
+    /// Whether its owner offers to relay.
     pub allow_relay: bool,
+    /// The maximum number of networks on it; 0 for no limit.
     pub max_connections: u32,
+    /// What launchers filter by.
     pub tags: BTreeSet<Tag>,
+    /// The regions that check it; all if empty.
     pub regions: BTreeSet<Region>,
+    /// A contact of the owner.
     pub qq_number: Option<String>,
+    /// A contact of the owner.
     pub wechat: Option<String>,
+    /// A contact of the owner.
     pub mail: Option<String>,
+    /// Whether it is listed and checked.
     pub is_approved: bool,
     /// It was submitted by a stranger.
     pub submitted: bool,
@@ -38,11 +54,14 @@ pub struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
+    /// In no network of its own.
     Guest,
+    /// In its own network, with the secret.
     Member,
 }
 
 impl Document {
+    /// The document of a record, with the network's secret if `with_secret`.
     pub fn of(record: &PeerRecord, with_secret: bool) -> Self {
         let spec = record.spec.clone();
         Self {
@@ -90,7 +109,9 @@ pub struct Entry {
 /// A peer that can be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
+    /// The peer.
     pub spec: PeerSpec,
+    /// Whether it is listed and checked at once.
     pub approved: bool,
     /// It was submitted by a stranger: only public addresses are checked.
     pub submitted: bool,

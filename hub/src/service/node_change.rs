@@ -25,6 +25,7 @@ pub struct OperatorFields {
     /// An empty list for all regions.
     #[schema(schema_with = regions)]
     pub regions: Option<Vec<String>>,
+    /// How far a check goes.
     pub check: Option<CheckDepth>,
     /// 0 for the probe's own deadline.
     #[serde(deserialize_with = "input::whole_number")]

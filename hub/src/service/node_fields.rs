@@ -41,8 +41,10 @@ const HOST_NAME: &str =
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NodeFields {
+    /// The name in lists.
     #[schema(max_length = 100, pattern = r"[^\s\u0000-\u001f\u007f-\u009f]", example = "Shanghai 2")]
     pub name: Option<String>,
+    /// A host name or an IP address.
     #[schema(schema_with = host)]
     pub host: Option<String>,
     /// Defaults to the protocol's port; txt and srv nodes have none.
@@ -52,6 +54,7 @@ pub struct NodeFields {
     /// Defaults to tcp.
     #[schema(schema_with = protocol)]
     pub protocol: Option<Scheme>,
+    /// Shown on the node's page.
     #[schema(max_length = 2000)]
     pub description: Option<String>,
     /// The maximum number of networks on the node.
@@ -60,22 +63,27 @@ pub struct NodeFields {
     pub max_connections: Option<u32>,
     /// Its owner offers to relay.
     pub allow_relay: Option<bool>,
+    /// The node's network.
     #[schema(max_length = 255)]
     pub network_name: Option<String>,
     /// With a secret, also an empty one of a named network, the node is checked as a member of its network, else as a
     /// guest.
     #[schema(value_type = Option<String>, max_length = 255, format = Password)]
     pub network_secret: Option<Secret>,
+    /// A contact, for the operator only.
     #[schema(max_length = 100)]
     pub qq_number: Option<String>,
+    /// A contact, for the operator only.
     #[schema(max_length = 100)]
     pub wechat: Option<String>,
+    /// A contact, for the operator only.
     #[schema(
         max_length = 100,
         pattern = r"^[ \t]*(|[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+)[ \t]*$",
         example = "admin@example.net"
     )]
     pub mail: Option<String>,
+    /// What launchers filter by.
     #[schema(schema_with = tags)]
     pub tags: Option<Vec<String>>,
 }

@@ -63,8 +63,11 @@ pub struct NodeItem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
+    /// Online.
     Healthy,
+    /// Offline, or online in at most half of the regions.
     Unhealthy,
+    /// Without recent results, or the probe failed.
     Unknown,
 }
 
