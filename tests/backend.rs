@@ -1,5 +1,5 @@
-//! The client of the backend contract, against backends of the test's own: good ones, bad ones, and a copy of each
-//! habit of those that others wrote.
+//! The client of the backend contract, against test backends: good ones, faulty ones, and some with the habits of
+//! third-party backends.
 
 #[path = "support/backend.rs"]
 mod backend;
@@ -29,14 +29,14 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::{
-    backend::{Reply, Seen, TestBackend, envelope, foreign, hub, listing, nowhere, raw_backend, text, with_header},
+    backend::{Reply, Seen, TestBackend, envelope, hub, listing, nowhere, raw_backend, text, third_party, with_header},
     logs::Logs,
 };
 
 const API_KEY: &str = "api-key-f3b1";
 const NODE_TOKEN: &str = "node-token-9c2e";
 
-/// A deadline that no test is meant to reach.
+/// A deadline that no test should reach.
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
@@ -45,16 +45,16 @@ fn in_millis(millis: u64) -> Instant {
     Instant::now() + Duration::from_millis(millis)
 }
 
-/// A client with both secrets that does not wait between rounds for longer than it must.
+/// A configuration with both secrets and short pauses between rounds.
 fn config(base_urls: &[&BaseUrl]) -> BackendConfig {
     BackendConfig {
         api_key: Some(API_KEY.into()),
         node_token: Some(NODE_TOKEN.into()),
         region: Some("eu".to_owned()),
         retry: RetryPolicy {
-            rounds: 3,
+            max_rounds: 3,
             first_pause: Duration::from_millis(1),
-            longest_pause: Duration::from_millis(2),
+            max_pause: Duration::from_millis(2),
         },
         ..BackendConfig::new(base_urls.iter().copied().cloned().collect())
     }
@@ -68,7 +68,7 @@ fn styled(style: ReportStyle, base_url: &BaseUrl) -> Backend {
     Backend::new(BackendConfig { report_style: style, ..config(&[base_url]) }).expect("a client")
 }
 
-/// The ids of the whole listing, and whether every page called it complete.
+/// The ids of the whole listing, and whether all pages say that it is complete.
 async fn whole_listing(backend: &Backend) -> (Vec<i64>, bool) {
     let (mut ids, mut complete, mut cursor) = (Vec::new(), true, None);
     loop {
@@ -82,7 +82,7 @@ async fn whole_listing(backend: &Backend) -> (Vec<i64>, bool) {
     }
 }
 
-/// The error of a backend that gives this answer to every request for peers.
+/// The error when a backend answers every request for peers like this, and the requests that it received.
 async fn error_of<R: Into<Reply>>(answer: impl Fn(&Seen) -> R + Send + Sync + 'static) -> (BackendError, Vec<String>) {
     let backend = TestBackend::start(answer).await;
     let error = client(&[&backend.url]).peers_page(None, soon()).await.expect_err("no page");
@@ -108,7 +108,7 @@ fn many_results(count: usize) -> Vec<CheckResult> {
 // --- the listing -----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_hub_is_asked_plainly_first_and_with_count_and_cursor_once_it_said_that_it_is_ours() {
+async fn count_and_cursor_are_sent_only_once_the_backend_identified_itself_as_a_hub() {
     let backend = TestBackend::start(|seen| {
         hub(
             200,
@@ -131,7 +131,7 @@ async fn a_hub_is_asked_plainly_first_and_with_count_and_cursor_once_it_said_tha
 }
 
 #[tokio::test]
-async fn ten_thousand_peers_come_in_pages_over_one_connection() {
+async fn ten_thousand_peers_are_fetched_in_pages_over_one_connection() {
     let backend = TestBackend::start(|seen| {
         let page: i64 = seen.query.rsplit_once("cursor=").map_or(0, |(_, page)| page.parse().unwrap());
         let next = (page < 19).then(|| (page + 1).to_string());
@@ -146,7 +146,7 @@ async fn ten_thousand_peers_come_in_pages_over_one_connection() {
 }
 
 #[tokio::test]
-async fn what_a_hub_adds_to_a_page_is_read() {
+async fn fields_that_only_a_hub_sends_are_read() {
     let backend = TestBackend::start(|_| {
         let peer = json!({"id": 9, "host": "192.0.2.9", "port": 443, "protocol": "wss", "network_name": "n",
             "network_secret": "", "tags": ["a"], "allow_relay": true, "timeout_ms": 900, "check": "handshake"});
@@ -167,11 +167,11 @@ async fn what_a_hub_adds_to_a_page_is_read() {
 }
 
 #[tokio::test]
-async fn a_foreign_backend_never_sees_count_cursor_or_claim() {
-    // It answers 400 to what it does not know, and talks of a cursor all the same.
+async fn a_third_party_backend_never_gets_count_cursor_or_claim() {
+    // It answers 400 to unknown parameters, although it sends a cursor.
     let backend = TestBackend::start(|seen| match seen.query.as_str() {
-        "region=eu" => foreign(200, envelope(listing(1..=5, true, Some("x")))),
-        _ => foreign(400, json!({"error": "Bad Request", "message": "count must be at most 20"})),
+        "region=eu" => third_party(200, envelope(listing(1..=5, true, Some("x")))),
+        _ => third_party(400, json!({"error": "Bad Request", "message": "count must be at most 20"})),
     })
     .await;
     let client = client(&[&backend.url]);
@@ -184,18 +184,18 @@ async fn a_foreign_backend_never_sees_count_cursor_or_claim() {
 }
 
 #[tokio::test]
-async fn a_page_repeated_for_ever_is_asked_for_twice() {
-    let backend = TestBackend::start(|_| foreign(200, envelope(listing(1..=5, true, None)))).await;
+async fn a_listing_ends_when_a_page_repeats() {
+    let backend = TestBackend::start(|_| third_party(200, envelope(listing(1..=5, true, None)))).await;
 
     assert_eq!(whole_listing(&client(&[&backend.url])).await, ((1..=5).collect(), false));
     assert_eq!(backend.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn a_foreign_backend_that_hands_out_batch_after_batch_is_asked_until_nothing_is_new() {
+async fn batches_of_a_third_party_backend_are_fetched_until_no_peer_is_new() {
     let backend = TestBackend::start(|seen| {
         let batch = (seen.number as i64).min(2) * 5;
-        foreign(200, envelope(listing(batch + 1..=batch + 5, true, None)))
+        third_party(200, envelope(listing(batch + 1..=batch + 5, true, None)))
     })
     .await;
 
@@ -204,11 +204,11 @@ async fn a_foreign_backend_that_hands_out_batch_after_batch_is_asked_until_nothi
 }
 
 #[tokio::test]
-async fn a_foreign_listing_ends_when_all_that_it_claims_to_have_is_there() {
+async fn a_third_party_listing_ends_when_total_available_is_reached() {
     let backend = TestBackend::start(|_| {
         let mut data = listing(1..=5, true, None);
         data["total_available"] = 5.into();
-        foreign(200, envelope(data))
+        third_party(200, envelope(data))
     })
     .await;
 
@@ -217,7 +217,7 @@ async fn a_foreign_listing_ends_when_all_that_it_claims_to_have_is_there() {
 }
 
 #[tokio::test]
-async fn a_hub_that_gives_the_same_cursor_again_ends_the_listing_incomplete() {
+async fn a_repeated_cursor_ends_the_listing_as_incomplete() {
     let backend = TestBackend::start(|_| hub(200, envelope(listing(1..=5, true, Some("same"))))).await;
 
     assert!(!whole_listing(&client(&[&backend.url])).await.1);
@@ -227,7 +227,7 @@ async fn a_hub_that_gives_the_same_cursor_again_ends_the_listing_incomplete() {
 #[tokio::test]
 async fn the_example_documents_are_read() {
     let backend = TestBackend::start(|seen| {
-        foreign(200, fixture(["peers-minimal.json", "peers-foreign.json"][seen.number.min(1)]))
+        third_party(200, fixture(["peers-minimal.json", "peers-foreign.json"][seen.number.min(1)]))
     })
     .await;
     let client = client(&[&backend.url]);
@@ -254,11 +254,11 @@ async fn the_example_documents_are_read() {
 }
 
 #[tokio::test]
-async fn one_malformed_peer_is_skipped_and_counted_and_no_secret_of_it_is_shown() {
+async fn malformed_peers_are_skipped_and_counted_without_showing_their_secrets() {
     let logs = Logs::collect();
     let backend = TestBackend::start(|_| {
         let good = |id: i64| json!({"id": id, "host": "192.0.2.1", "port": 1, "protocol": "tcp"});
-        foreign(
+        third_party(
             200,
             envelope(json!({"peers": [
                 good(1),
@@ -282,7 +282,7 @@ async fn one_malformed_peer_is_skipped_and_counted_and_no_secret_of_it_is_shown(
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_read() {
+async fn a_compressed_response_is_read() {
     let backend = TestBackend::start(|seen| {
         assert!(seen.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")));
         let body = envelope(listing(1..=500, false, None)).to_string();
@@ -294,7 +294,7 @@ async fn a_compressed_answer_is_read() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn a_response_that_is_too_long_is_not_read_to_its_end() {
     let bomb = gzipped(&vec![b' '; 33 << 20]);
     let (error, requests) =
         error_of(move |_| with_header(text(200, "application/json", bomb.clone()), "content-encoding", "gzip")).await;
@@ -311,7 +311,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 // --- claims ----------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_claim_asks_first_whether_the_backend_is_ours_and_only_once() {
+async fn the_first_claim_identifies_the_backend() {
     let backend = TestBackend::start(|seen| match seen.query.contains("claim=true") {
         true => {
             let mut data = listing(1..=2, true, None);
@@ -336,8 +336,8 @@ async fn a_claim_asks_first_whether_the_backend_is_ours_and_only_once() {
 // --- credentials -----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn both_key_headers_and_the_token_go_with_a_request_for_peers() {
-    let backend = TestBackend::start(|_| foreign(200, envelope(listing(1..=1, false, None)))).await;
+async fn a_request_for_peers_carries_the_key_and_the_token() {
+    let backend = TestBackend::start(|_| third_party(200, envelope(listing(1..=1, false, None)))).await;
     client(&[&backend.url]).peers_page(None, soon()).await.unwrap();
     let without = BackendConfig::new(vec![backend.url.clone()]);
     Backend::new(without).unwrap().peers_page(None, soon()).await.unwrap();
@@ -353,10 +353,10 @@ async fn both_key_headers_and_the_token_go_with_a_request_for_peers() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_once_with_what_to_do_and_never_with_the_secret() {
+async fn a_refused_key_is_not_retried_and_its_error_says_what_to_do_without_the_secret() {
     let (error, requests) = error_of(|seen| {
         let message = format!("no such key: {}", seen.header("x-api-key").unwrap());
-        foreign(401, json!({"error": "Unauthorized", "message": message}))
+        third_party(401, json!({"error": "Unauthorized", "message": message}))
     })
     .await;
     assert!(error.is_unauthorized() && !error.is_retryable() && !error.is_unreachable() && !error.is_final());
@@ -371,7 +371,7 @@ async fn a_refusal_is_told_once_with_what_to_do_and_never_with_the_secret() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_told_with_how_to_make_one() {
+async fn the_error_of_a_refused_token_says_how_to_create_one() {
     let backend = TestBackend::start(|_| hub(401, json!({"code": 401, "message": "wrong token", "data": null}))).await;
     let client = client(&[&backend.url]);
 
@@ -379,7 +379,7 @@ async fn a_refused_token_is_told_with_how_to_make_one() {
     assert!(error.is_unauthorized());
     assert!(error.to_string().contains("the backend refused NODE_TOKEN (401 Unauthorized: wrong token)"), "{error}");
     assert!(error.to_string().contains("easytier-uptime hub token create"), "{error}");
-    // To our hub 401 means what it says here too.
+    // From a hub, 401 does not mean that the route is missing.
     let error = client.report_status(&StatusReport::default(), soon()).await.unwrap_err();
     assert!(error.is_unauthorized());
 }
@@ -390,13 +390,13 @@ async fn nothing_secret_is_logged_or_printed_whatever_the_backend_does() {
     let echo = |seen: &Seen| {
         let all = format!("{:?} {}", seen.headers.values().collect::<Vec<_>>(), seen.body);
         match seen.number % 4 {
-            0 => foreign(
+            0 => third_party(
                 200,
                 envelope(json!({"peers": [{"id": 1, "host": "h", "port": 1, "network_secret": "s3cr3t"}]})),
             ),
-            1 => foreign(400, json!({"message": all})),
-            2 => with_header(foreign(302, json!({})), "location", &format!("http://x:{API_KEY}@h/?k={NODE_TOKEN}")),
-            _ => foreign(500, json!({"error": all})),
+            1 => third_party(400, json!({"message": all})),
+            2 => with_header(third_party(302, json!({})), "location", &format!("http://x:{API_KEY}@h/?k={NODE_TOKEN}")),
+            _ => third_party(500, json!({"error": all})),
         }
     };
     let backend = TestBackend::start(echo).await;
@@ -448,8 +448,8 @@ fn a_base_url_carries_a_path_but_no_secret() {
 }
 
 #[tokio::test]
-async fn the_paths_of_the_contract_follow_the_path_of_the_base_url() {
-    let backend = TestBackend::start(|_| foreign(200, envelope(listing(1..=1, false, None)))).await;
+async fn paths_of_the_contract_are_appended_to_the_base_url() {
+    let backend = TestBackend::start(|_| third_party(200, envelope(listing(1..=1, false, None)))).await;
     for path in ["/api/v1", "/api/v1/"] {
         let base_url: BaseUrl = format!("{}{path}", backend.url).parse().unwrap();
         client(&[&base_url]).peers_page(None, soon()).await.unwrap();
@@ -457,13 +457,14 @@ async fn the_paths_of_the_contract_follow_the_path_of_the_base_url() {
     assert_eq!(backend.lines(), ["GET /api/v1/peers?region=eu"; 2]);
 }
 
-// --- what goes wrong -------------------------------------------------------------------------------------------------
+// --- errors -------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn what_may_pass_is_asked_again_and_what_will_not_is_not() {
+async fn only_temporary_errors_are_retried() {
     for (status, requests) in [(408, 3), (429, 3), (500, 3), (502, 3), (503, 3), (504, 3), (400, 1), (404, 1), (501, 1)]
     {
-        let (error, seen) = error_of(move |_| foreign(status, json!({"error": "E", "message": "it is Tuesday"}))).await;
+        let (error, seen) =
+            error_of(move |_| third_party(status, json!({"error": "E", "message": "it is Tuesday"}))).await;
         assert_eq!(seen.len(), requests, "{error}");
         assert_eq!((error.is_retryable(), error.is_unreachable()), (requests > 1, requests > 1), "{error}");
         assert!(
@@ -477,9 +478,9 @@ async fn what_may_pass_is_asked_again_and_what_will_not_is_not() {
 #[tokio::test]
 async fn a_backend_that_recovers_is_not_an_error() {
     let backend = TestBackend::start(|seen| match seen.number {
-        0 => foreign(503, Value::Null),
+        0 => third_party(503, Value::Null),
         1 => text(502, "text/html", "<h1>Bad Gateway</h1>"),
-        _ => foreign(200, envelope(listing(1..=3, false, None))),
+        _ => third_party(200, envelope(listing(1..=3, false, None))),
     })
     .await;
     assert_eq!(client(&[&backend.url]).peers_page(None, soon()).await.unwrap().peers.len(), 3);
@@ -488,8 +489,8 @@ async fn a_backend_that_recovers_is_not_an_error() {
 #[tokio::test]
 async fn retry_after_is_obeyed_within_the_deadline() {
     let backend = TestBackend::start(|seen| match seen.number {
-        0 => with_header(foreign(429, json!({"message": "slow down"})), "retry-after", "1"),
-        _ => foreign(200, envelope(listing(1..=3, false, None))),
+        0 => with_header(third_party(429, json!({"message": "slow down"})), "retry-after", "1"),
+        _ => third_party(200, envelope(listing(1..=3, false, None))),
     })
     .await;
     let started = Instant::now();
@@ -498,10 +499,10 @@ async fn retry_after_is_obeyed_within_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_retry_after_beyond_the_deadline_is_told_at_once() {
+async fn a_retry_after_beyond_the_deadline_fails_at_once() {
     for asked in ["30".to_owned(), httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(30))] {
         let backend = TestBackend::start(move |_| {
-            let busy = foreign(429, json!({"code": 429, "message": "slow down", "data": null}));
+            let busy = third_party(429, json!({"code": 429, "message": "slow down", "data": null}));
             with_header(busy, "retry-after", &asked)
         })
         .await;
@@ -516,23 +517,23 @@ async fn a_retry_after_beyond_the_deadline_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_slow_backend_costs_no_more_than_the_deadline() {
+async fn a_call_ends_at_its_deadline() {
     let backend = TestBackend::start(|_| Reply::Silence).await;
     let started = Instant::now();
     let error = client(&[&backend.url]).peers_page(None, in_millis(200)).await.unwrap_err();
     assert!(started.elapsed() >= Duration::from_millis(200) && started.elapsed() < Duration::from_secs(5));
     assert!(matches!(error, BackendError::TimedOut { .. }) && error.is_unreachable(), "{error}");
 
-    // And nothing is sent when it has passed already.
+    // Nothing is sent after the deadline.
     client(&[&backend.url]).peers_page(None, Instant::now()).await.unwrap_err();
     assert_eq!(backend.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_backend_that_falls_silent_is_asked_again_after_the_read_timeout() {
+async fn a_request_is_retried_after_the_read_timeout() {
     let backend = TestBackend::start(|seen| match seen.number {
         0 => Reply::Silence,
-        _ => foreign(200, envelope(listing(1..=3, false, None))).into(),
+        _ => third_party(200, envelope(listing(1..=3, false, None))).into(),
     })
     .await;
     let config = BackendConfig { read_timeout: Duration::from_millis(100), ..config(&[&backend.url]) };
@@ -540,7 +541,7 @@ async fn a_backend_that_falls_silent_is_asked_again_after_the_read_timeout() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_asked_for_again() {
+async fn a_response_that_breaks_off_is_retried() {
     let body = envelope(listing(1..=3, false, None)).to_string();
     let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     let half = whole.as_bytes()[..whole.len() - 40].to_vec();
@@ -549,11 +550,11 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
 
     let url = raw_backend(vec![half.clone(), half.clone(), half]).await;
     let error = client(&[&url]).peers_page(None, soon()).await.unwrap_err();
-    assert!(matches!(error, BackendError::CutOff { .. }) && error.is_retryable(), "{error}");
+    assert!(matches!(error, BackendError::ConnectionLost { .. }) && error.is_retryable(), "{error}");
 }
 
 #[tokio::test]
-async fn nonsense_is_told_as_such_and_not_asked_for_again() {
+async fn an_invalid_response_is_an_error_and_not_retried() {
     let nonsense = [
         "<html>Welcome to this hotel</html>",
         "",
@@ -565,7 +566,7 @@ async fn nonsense_is_told_as_such_and_not_asked_for_again() {
     ];
     for body in nonsense {
         let (error, requests) = error_of(move |_| text(200, "text/html", body)).await;
-        assert!(matches!(error, BackendError::Nonsense { .. }) && !error.is_retryable(), "{error}");
+        assert!(matches!(error, BackendError::InvalidResponse { .. }) && !error.is_retryable(), "{error}");
         assert!(error.to_string().contains("BACKEND_BASE_URL"), "{error}");
         assert_eq!(requests.len(), 1, "{body}");
     }
@@ -576,22 +577,22 @@ async fn nonsense_is_told_as_such_and_not_asked_for_again() {
 #[tokio::test]
 async fn a_status_in_the_body_of_a_200_counts() {
     let (error, requests) =
-        error_of(|_| foreign(200, json!({"code": 401, "message": "key expired", "data": null}))).await;
+        error_of(|_| third_party(200, json!({"code": 401, "message": "key expired", "data": null}))).await;
     assert!(error.is_unauthorized() && error.to_string().contains("key expired"), "{error}");
     assert_eq!(requests.len(), 1);
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_because_it_would_take_the_keys_along() {
-    let target = TestBackend::start(|_| foreign(200, envelope(listing(1..=3, false, None)))).await;
+async fn a_redirect_is_not_followed() {
+    let target = TestBackend::start(|_| third_party(200, envelope(listing(1..=3, false, None)))).await;
     let location = format!("{}/peers?key=1", target.url);
-    let (error, _) = error_of(move |_| with_header(foreign(307, Value::Null), "location", &location)).await;
+    let (error, _) = error_of(move |_| with_header(third_party(307, Value::Null), "location", &location)).await;
     assert!(error.to_string().contains(&format!("redirects to {}/peers, which", target.url)), "{error}");
     assert!(target.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_closed_port_is_out_of_reach() {
+async fn a_closed_port_is_unreachable() {
     let error = client(&[&nowhere().await]).peers_page(None, soon()).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable { .. }) && error.is_unreachable(), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
@@ -599,12 +600,12 @@ async fn a_closed_port_is_out_of_reach() {
 
 // --- several base URLs -----------------------------------------------------------------------------------------------
 
-/// A backend that can be broken, and counts the requests for peers.
+/// A hub that answers 503 while the flag is set.
 async fn breakable() -> (TestBackend, Arc<AtomicBool>) {
     let broken = Arc::new(AtomicBool::new(false));
     let is_broken = broken.clone();
     let backend = TestBackend::start(move |_| match is_broken.load(SeqCst) {
-        true => foreign(503, Value::Null),
+        true => third_party(503, Value::Null),
         false => hub(200, envelope(listing(1..=3, false, None))),
     })
     .await;
@@ -627,14 +628,14 @@ async fn the_next_base_url_takes_over_at_once_and_is_remembered() {
     assert_eq!((first.requests().len(), second.requests().len()), (2, 3));
     assert_eq!(logs.warnings_with("does not answer; using"), 1, "{}", logs.text());
 
-    // Not while it is too soon, even when the first one works again.
+    // Too soon to return to the first one, although it works again.
     first_is_broken.store(false, SeqCst);
     client.peers_page(None, soon()).await.unwrap();
     assert_eq!((first.requests().len(), second.requests().len()), (2, 4));
 }
 
 #[tokio::test]
-async fn the_first_base_url_is_returned_to() {
+async fn the_first_base_url_is_used_again_when_it_recovers() {
     let (first, first_is_broken) = breakable().await;
     let (second, _) = breakable().await;
     first_is_broken.store(true, SeqCst);
@@ -660,9 +661,9 @@ async fn a_base_url_that_hangs_leaves_time_for_the_next() {
 }
 
 #[tokio::test]
-async fn another_base_url_is_no_way_around_a_refusal() {
+async fn a_refusal_does_not_fail_over() {
     for status in [401, 429] {
-        let refusing = TestBackend::start(move |_| foreign(status, Value::Null)).await;
+        let refusing = TestBackend::start(move |_| third_party(status, Value::Null)).await;
         let (second, _) = breakable().await;
         client(&[&refusing.url, &second.url]).peers_page(None, soon()).await.unwrap_err();
         assert!(second.requests().is_empty());
@@ -681,10 +682,10 @@ async fn every_base_url_is_tried_in_every_round() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_shown_only_to_the_backend_that_gave_it() {
+async fn a_cursor_is_sent_only_to_the_base_url_that_issued_it() {
     let first = TestBackend::start(|seen| match seen.number {
         0 => hub(200, envelope(listing(1..=3, true, Some("next")))),
-        _ => foreign(503, Value::Null),
+        _ => third_party(503, Value::Null),
     })
     .await;
     let (second, _) = breakable().await;
@@ -694,7 +695,7 @@ async fn a_cursor_is_shown_only_to_the_backend_that_gave_it() {
     assert!(second.requests().is_empty());
 }
 
-/// What a hub answers to a listing, and to one result.
+/// The response of a hub to a request for peers, or to one result.
 fn hub_answer(seen: &Seen) -> Response {
     hub(
         200,
@@ -706,8 +707,8 @@ fn hub_answer(seen: &Seen) -> Response {
 }
 
 #[tokio::test]
-async fn what_stands_in_front_of_a_hub_does_not_speak_for_it() {
-    // While a hub is being replaced its ingress answers 404, and others whatever they like.
+async fn a_4xx_of_a_reverse_proxy_in_front_of_a_hub_is_retried() {
+    // While a hub restarts, its ingress answers 404, and other proxies other statuses.
     for status in [400, 404, 405, 407, 410, 421, 422, 451] {
         let backend = TestBackend::start(move |seen| match seen.number {
             1 => text(status, "text/plain", "default backend"),
@@ -722,21 +723,21 @@ async fn what_stands_in_front_of_a_hub_does_not_speak_for_it() {
 }
 
 #[tokio::test]
-async fn a_success_that_is_not_the_hubs_takes_no_results() {
+async fn a_success_without_the_header_of_the_hub_is_no_delivery() {
     let backend = TestBackend::start(|seen| match seen.number {
-        1 => foreign(200, json!({"status": "maintenance"})),
+        1 => third_party(200, json!({"status": "maintenance"})),
         _ => hub_answer(seen),
     })
     .await;
     let client = client(&[&backend.url]);
     client.peers_page(None, soon()).await.unwrap();
     let error = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap_err();
-    assert!(matches!(error, BackendError::Nonsense { .. }) && !error.is_final(), "{error}");
+    assert!(matches!(error, BackendError::InvalidResponse { .. }) && !error.is_final(), "{error}");
     assert_eq!(client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap().accepted, 1);
 }
 
 #[tokio::test]
-async fn what_answers_before_a_hub_was_ever_seen_is_not_taken_for_a_foreign_backend() {
+async fn an_error_page_does_not_make_a_backend_third_party() {
     let answers = [(200, "<h1>We will be right back</h1>"), (200, "{}"), (400, ""), (405, ""), (410, ""), (501, "")];
     for (status, body) in answers {
         for style in [ReportStyle::Auto, ReportStyle::Results] {
@@ -748,7 +749,7 @@ async fn what_answers_before_a_hub_was_ever_seen_is_not_taken_for_a_foreign_back
             })
             .await;
             let config =
-                BackendConfig { report_style: style, ask_again_after: Duration::ZERO, ..config(&[&backend.url]) };
+                BackendConfig { report_style: style, missing_retry_after: Duration::ZERO, ..config(&[&backend.url]) };
             let client = Backend::new(config).unwrap();
             if style == ReportStyle::Auto || (status, body) != (200, "{}") {
                 let error = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap_err();
@@ -767,11 +768,11 @@ async fn what_answers_before_a_hub_was_ever_seen_is_not_taken_for_a_foreign_back
 }
 
 #[tokio::test]
-async fn a_foreign_backend_in_the_place_of_a_hub_is_asked_plainly() {
+async fn a_third_party_backend_that_replaces_a_hub_is_asked_without_count() {
     let backend = TestBackend::start(|seen| match (seen.number, seen.query.as_str()) {
         (0, _) => hub_answer(seen),
-        (_, "region=eu") => foreign(200, envelope(listing(1..=5, false, None))),
-        _ => foreign(400, json!({"error": "Bad Request", "message": "count must be at most 20"})),
+        (_, "region=eu") => third_party(200, envelope(listing(1..=5, false, None))),
+        _ => third_party(400, json!({"error": "Bad Request", "message": "count must be at most 20"})),
     })
     .await;
     let client = client(&[&backend.url]);
@@ -783,7 +784,7 @@ async fn a_foreign_backend_in_the_place_of_a_hub_is_asked_plainly() {
 // --- results ---------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn results_go_as_the_example_document_has_them() {
+async fn results_are_sent_as_in_the_example_document() {
     let backend = TestBackend::start(|_| {
         hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": [{"index": 1, "reason": "too_old"}]})))
     })
@@ -804,7 +805,7 @@ async fn results_go_as_the_example_document_has_them() {
     example["sent_at"].take();
     for document in [&mut sent, &mut example] {
         for result in document["results"].as_array_mut().unwrap() {
-            // The same instant may be written in several ways.
+            // The same instant can be written in several ways.
             let checked_at: chrono::DateTime<chrono::Utc> =
                 serde_json::from_value(result["checked_at"].take()).unwrap();
             result["checked_at"] = checked_at.timestamp_millis().into();
@@ -814,7 +815,7 @@ async fn results_go_as_the_example_document_has_them() {
 }
 
 #[tokio::test]
-async fn results_that_may_be_taken_later_are_an_error_and_sent_again() {
+async fn results_are_sent_again_with_the_same_ids_after_a_temporary_error() {
     for (status, requests) in [(401, 1), (429, 3), (500, 3), (503, 3)] {
         let backend =
             TestBackend::start(move |_| hub(status, json!({"code": status, "message": "no", "data": null}))).await;
@@ -831,8 +832,8 @@ async fn results_that_may_be_taken_later_are_an_error_and_sent_again() {
 }
 
 #[tokio::test]
-async fn too_large_a_batch_is_sent_in_halves() {
-    // It takes at most 3 results in a request, and the sixth in none.
+async fn a_batch_that_is_too_large_is_sent_in_halves() {
+    // It accepts at most 3 results per request, and never the sixth.
     let backend = TestBackend::start(|seen| {
         let ids: Vec<i64> =
             seen.body["results"].as_array().unwrap().iter().map(|result| result["peer_id"].as_i64().unwrap()).collect();
@@ -855,7 +856,7 @@ async fn too_large_a_batch_is_sent_in_halves() {
 }
 
 #[tokio::test]
-async fn more_than_a_batch_goes_in_several_requests() {
+async fn more_than_one_batch_is_sent_in_several_requests() {
     let backend = TestBackend::start(|seen| {
         let count = seen.body["results"].as_array().unwrap().len();
         hub(200, envelope(json!({"accepted": count - 1, "duplicates": 1, "rejected": []})))
@@ -867,7 +868,7 @@ async fn more_than_a_batch_goes_in_several_requests() {
 }
 
 #[tokio::test]
-async fn auto_sends_results_to_a_hub_alone() {
+async fn style_auto_sends_results_only_to_a_hub() {
     let ours = TestBackend::start(|seen| match seen.path.as_str() {
         "/results" => hub(200, envelope(json!({"accepted": 2, "duplicates": 0, "rejected": []}))),
         _ => hub(200, envelope(listing(1..=1, false, None))),
@@ -877,7 +878,7 @@ async fn auto_sends_results_to_a_hub_alone() {
     assert_eq!(delivery.accepted, 2);
     assert_eq!(ours.lines(), ["HEAD /peers?region=eu", "POST /results"]);
 
-    let theirs = TestBackend::start(|_| foreign(200, envelope(listing(1..=1, false, None)))).await;
+    let theirs = TestBackend::start(|_| third_party(200, envelope(listing(1..=1, false, None)))).await;
     let client = client(&[&theirs.url]);
     for _ in 0..2 {
         let delivery = client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap();
@@ -891,23 +892,23 @@ async fn auto_sends_results_to_a_hub_alone() {
 }
 
 #[tokio::test]
-async fn results_that_a_backend_was_told_to_take_and_cannot_are_kept() {
+async fn style_results_fails_if_the_route_is_missing() {
     let logs = Logs::collect();
-    let backend = TestBackend::start(|_| foreign(404, json!({"error": "Not Found"}))).await;
+    let backend = TestBackend::start(|_| third_party(404, json!({"error": "Not Found"}))).await;
     let client = styled(ReportStyle::Results, &backend.url);
     for _ in 0..3 {
         let error = client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap_err();
-        assert!(matches!(error, BackendError::Lacking { .. }) && !error.is_final(), "{error}");
+        assert!(matches!(error, BackendError::NoSuchRoute { .. }) && !error.is_final(), "{error}");
     }
     assert_eq!((backend.requests().len(), logs.warnings_with("no such endpoint")), (1, 1), "{}", logs.text());
 }
 
 #[tokio::test]
-async fn per_node_reports_go_one_by_one_under_the_node_token() {
+async fn per_node_reports_carry_the_node_token() {
     let backend = TestBackend::start(|seen| match seen.path.as_str() {
-        "/nodes/3/status" => foreign(404, json!({"message": "no such node"})),
-        "/nodes/4/status" => foreign(422, json!({"message": "frozen"})),
-        _ => foreign(200, json!({"code": 200, "message": "ok", "data": null})),
+        "/nodes/3/status" => third_party(404, json!({"message": "no such node"})),
+        "/nodes/4/status" => third_party(422, json!({"message": "frozen"})),
+        _ => third_party(200, json!({"code": 200, "message": "ok", "data": null})),
     })
     .await;
     let mut results = many_results(6);
@@ -936,10 +937,10 @@ async fn per_node_reports_go_one_by_one_under_the_node_token() {
 }
 
 #[tokio::test]
-async fn per_node_reports_that_a_backend_lacks_are_left_alone() {
+async fn a_missing_per_node_route_is_logged_once_and_not_asked_again() {
     for status in [404, 405] {
         let logs = Logs::collect();
-        let backend = TestBackend::start(move |_| foreign(status, Value::Null)).await;
+        let backend = TestBackend::start(move |_| third_party(status, Value::Null)).await;
         let client = styled(ReportStyle::PerNode, &backend.url);
         client.send_results(Uuid::now_v7(), &many_results(3), soon()).await.unwrap();
         let requests = backend.requests().len();
@@ -950,8 +951,8 @@ async fn per_node_reports_that_a_backend_lacks_are_left_alone() {
 }
 
 #[tokio::test]
-async fn per_node_reports_are_an_error_when_the_backend_is_out_of_reach() {
-    let backend = TestBackend::start(|_| foreign(503, Value::Null)).await;
+async fn per_node_reports_fail_if_the_backend_is_unreachable() {
+    let backend = TestBackend::start(|_| third_party(503, Value::Null)).await;
     let client = styled(ReportStyle::PerNode, &backend.url);
     assert!(client.send_results(Uuid::now_v7(), &many_results(3), soon()).await.unwrap_err().is_unreachable());
 }
@@ -959,8 +960,8 @@ async fn per_node_reports_are_an_error_when_the_backend_is_out_of_reach() {
 // --- the probe's own status ------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn the_status_report_is_as_the_example_document_has_it() {
-    let backend = TestBackend::start(|_| foreign(200, json!({"code": 200, "message": "ok", "data": null}))).await;
+async fn the_status_report_is_sent_as_in_the_example_document() {
+    let backend = TestBackend::start(|_| third_party(200, json!({"code": 200, "message": "ok", "data": null}))).await;
     let config = BackendConfig { region: Some("us-west".to_owned()), ..config(&[&backend.url]) };
     let report = StatusReport {
         response_time_ms: Some(49.7),
@@ -972,21 +973,21 @@ async fn the_status_report_is_as_the_example_document_has_it() {
     };
     let reported = Backend::new(config).unwrap().report_status(&report, soon()).await.unwrap();
 
-    assert_eq!(reported, Reported::Taken);
+    assert_eq!(reported, Reported::Accepted);
     let request = &backend.requests()[0];
     assert_eq!((request.line().as_str(), request.header("x-node-token")), ("PUT /nodes/status", Some(NODE_TOKEN)));
     assert_eq!(request.body, fixture("status-report.json"));
 }
 
 #[tokio::test]
-async fn a_backend_without_status_reports_is_said_once_and_left_alone() {
+async fn a_missing_status_route_is_logged_once_and_not_asked_again() {
     for status in [401, 404, 405] {
         let logs = Logs::collect();
-        let backend = TestBackend::start(move |_| foreign(status, json!({"error": "E", "message": "no"}))).await;
+        let backend = TestBackend::start(move |_| third_party(status, json!({"error": "E", "message": "no"}))).await;
         let client = client(&[&backend.url]);
         for _ in 0..3 {
             let reported = client.report_status(&StatusReport::default(), soon()).await.unwrap();
-            assert_eq!(reported, Reported::NotWanted);
+            assert_eq!(reported, Reported::Unsupported);
         }
         assert_eq!(backend.requests().len(), 1);
         assert_eq!(logs.warnings_with("PUT "), 1, "{}", logs.text());
@@ -994,26 +995,26 @@ async fn a_backend_without_status_reports_is_said_once_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_missing_endpoint_is_asked_again_when_the_time_has_come_and_not_said_again() {
+async fn a_missing_route_is_asked_again_later_and_logged_once() {
     let logs = Logs::collect();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let backend = TestBackend::start(move |_| match count.fetch_add(1, SeqCst) {
-        0 | 1 => foreign(404, Value::Null),
-        _ => foreign(200, json!({"code": 200, "message": "ok", "data": null})),
+        0 | 1 => third_party(404, Value::Null),
+        _ => third_party(200, json!({"code": 200, "message": "ok", "data": null})),
     })
     .await;
-    let config = BackendConfig { ask_again_after: Duration::ZERO, ..config(&[&backend.url]) };
+    let config = BackendConfig { missing_retry_after: Duration::ZERO, ..config(&[&backend.url]) };
     let client = Backend::new(config).unwrap();
     let mut outcomes = Vec::new();
     for _ in 0..3 {
         outcomes.push(client.report_status(&StatusReport::default(), soon()).await.unwrap());
     }
-    assert_eq!(outcomes, [Reported::NotWanted, Reported::NotWanted, Reported::Taken]);
+    assert_eq!(outcomes, [Reported::Unsupported, Reported::Unsupported, Reported::Accepted]);
     assert_eq!(logs.warnings_with("PUT "), 1, "{}", logs.text());
 }
 
-// --- fit for use -----------------------------------------------------------------------------------------------------
+// --- futures are Send -----------------------------------------------------------------------------------------------------
 
 #[test]
 fn every_call_can_be_spawned() {
@@ -1039,9 +1040,9 @@ fn registration() -> Registration {
 }
 
 #[tokio::test]
-async fn an_enrollment_key_is_shown_to_the_registry_alone_and_gets_a_token() {
+async fn the_enrollment_key_is_sent_only_to_register() {
     let answer = json!({"code": 200, "message": "ok", "data": {"region": "eu", "node_token": "fresh"}});
-    let backend = TestBackend::start(move |_| foreign(200, answer.clone())).await;
+    let backend = TestBackend::start(move |_| third_party(200, answer.clone())).await;
     let config = BackendConfig { node_token: None, enrollment_key: Some("j0in".into()), ..config(&[&backend.url]) };
     let client = Backend::new(config).unwrap();
     let registered = client.register(&registration(), soon()).await.unwrap().unwrap();
@@ -1057,18 +1058,18 @@ async fn an_enrollment_key_is_shown_to_the_registry_alone_and_gets_a_token() {
 }
 
 #[tokio::test]
-async fn a_base_url_that_ends_with_api_finds_the_registry_too() {
-    let backend = TestBackend::start(|_| foreign(200, json!({"code": 200, "message": "ok", "data": {}}))).await;
+async fn a_base_url_that_ends_with_api_reaches_the_registry() {
+    let backend = TestBackend::start(|_| third_party(200, json!({"code": 200, "message": "ok", "data": {}}))).await;
     let base_url: BaseUrl = format!("{}/api/", backend.url).parse().unwrap();
     let client = client(&[&base_url]);
-    assert_eq!(client.unregister("probe-1", soon()).await.unwrap(), Reported::Taken);
+    assert_eq!(client.unregister("probe-1", soon()).await.unwrap(), Reported::Accepted);
     let request = &backend.requests()[0];
     assert_eq!(request.line(), "DELETE /api/discovery/unregister/probe-1");
     assert_eq!(request.header("authorization"), Some(format!("Bearer {NODE_TOKEN}").as_str()));
 }
 
 #[tokio::test]
-async fn what_was_missed_before_a_hub_was_seen_is_asked_again_at_once() {
+async fn missing_routes_are_asked_again_once_the_backend_identified_itself_as_a_hub() {
     let backend = TestBackend::start(|seen| match seen.number {
         0 | 1 => text(404, "text/plain", "404 page not found"),
         2 => text(200, "text/html", "<h1>Starting</h1>"),
@@ -1078,29 +1079,29 @@ async fn what_was_missed_before_a_hub_was_seen_is_asked_again_at_once() {
     .await;
     let client = client(&[&backend.url]);
     assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
-    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::NotWanted);
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Unsupported);
     client.peers_page(None, soon()).await.unwrap_err();
     assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
     client.peers_page(None, soon()).await.unwrap();
     assert_eq!(client.register(&registration(), soon()).await.unwrap(), Some(Registered::default()));
-    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Taken);
+    assert_eq!(client.report_status(&StatusReport::default(), soon()).await.unwrap(), Reported::Accepted);
 }
 
 #[tokio::test]
-async fn a_page_in_the_place_of_a_registry_registers_nobody() {
+async fn an_html_page_is_not_a_registration() {
     let backend = TestBackend::start(|_| text(200, "text/html", "<h1>Starting</h1>")).await;
     let error = client(&[&backend.url]).register(&registration(), soon()).await.unwrap_err();
-    assert!(matches!(error, BackendError::Nonsense { .. }), "{error}");
+    assert!(matches!(error, BackendError::InvalidResponse { .. }), "{error}");
 }
 
 #[tokio::test]
-async fn a_backend_without_a_registry_is_left_alone() {
+async fn a_missing_registry_is_logged_once_and_not_asked_again() {
     let logs = Logs::collect();
-    let backend = TestBackend::start(|_| foreign(404, json!({"error": "Not Found", "message": "no"}))).await;
+    let backend = TestBackend::start(|_| third_party(404, json!({"error": "Not Found", "message": "no"}))).await;
     let client = client(&[&backend.url]);
     for _ in 0..3 {
         assert_eq!(client.register(&registration(), soon()).await.unwrap(), None);
-        assert_eq!(client.heartbeat("probe-1", &(), soon()).await.unwrap(), Reported::NotWanted);
+        assert_eq!(client.heartbeat("probe-1", &(), soon()).await.unwrap(), Reported::Unsupported);
     }
     assert_eq!(backend.requests().len(), 1);
     assert_eq!(logs.warnings_with("discovery"), 1, "{}", logs.text());

@@ -3,14 +3,24 @@
 use easytier_uptime_config::{ProbeConfig, Reader};
 use easytier_uptime_scheduler::{CheckPlan, Schedule, schedule};
 
-/// Reads the check plan. [`ProbeConfig`] leaves the schedule and its time zone to be validated here.
+/// Reads the check plan. [`ProbeConfig`] leaves it to be validated here whether there is such a schedule and such a time
+/// zone, and whether the jitter fits the schedule.
 pub fn read(reader: &mut Reader<'_>, probe: &ProbeConfig) -> CheckPlan {
+    let schedule =
+        reader.optional("PROBE_SCHEDULE", |text| text.parse::<Schedule>().map_err(|error| error.to_string()));
+    let zone = reader.value("PROBE_TIMEZONE", schedule::zone);
+    let schedule = schedule.map(|schedule| schedule.in_zone(zone));
+    let is_fine = schedule.as_ref().map_or(Ok(()), |schedule| schedule.accepts_jitter(probe.probe_jitter));
+    if let Err(problem) = is_fine {
+        reader.reject("PROBE_JITTER", problem);
+    }
     CheckPlan {
         checks: probe.checks(),
         concurrency: probe.check_concurrency,
         interval: probe.health_check_interval,
         report_interval: probe.status_report_interval,
-        schedule: reader.optional("PROBE_SCHEDULE", |text| text.parse::<Schedule>().map_err(|error| error.to_string())),
-        zone: reader.value("PROBE_TIMEZONE", schedule::zone),
+        schedule,
+        delay: schedule::delay_within(probe.probe_jitter, &probe.server_id),
+        cycle_at_start: false,
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use anyhow::Context;
 use clap::Args;
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
-use easytier_uptime_scheduler::{DaemonOptions, Ending, SpoolLimits, Vitals, run_daemon};
+use easytier_uptime_scheduler::{DaemonOptions, Ending, ProbeMonitor, Scheduler, SpoolLimits, run_daemon};
 use easytier_uptime_store::domain::Region;
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -30,8 +30,8 @@ const EXAMPLES: &str = "\
 Examples:
   BACKEND_BASE_URL=https://hub.example.com NODE_TOKEN=... easytier-uptime daemon
       checks every peer every 5 seconds, on sessions that stay open
-  easytier-uptime daemon --probe-schedule '0 */10 * * * *' --probe-timezone Asia/Shanghai
-      checks all peers every ten minutes, each on a new session
+  easytier-uptime daemon --probe-schedule '30 8-18 * * MON-FRI' --probe-timezone Asia/Shanghai
+      checks all peers at the start and at half past these hours, each on a new session
 
 Peers and results are kept in a local database, so that they survive a restart of this process and an
 outage of the backend: the daemon keeps checking the peers that it fetched last, and delivers the
@@ -86,6 +86,7 @@ impl Selection for DaemonSettings {
                 "HEALTH_CHECK_INTERVAL",
                 "PROBE_SCHEDULE",
                 "PROBE_TIMEZONE",
+                "PROBE_JITTER",
                 "PEER_FORGET_AFTER",
             ],
         ),
@@ -144,32 +145,40 @@ impl Service for Daemon {
         &self.history.log
     }
 
-    fn database(&self) -> &HubConfig {
-        &self.history
+    async fn try_database(&self) -> anyhow::Result<()> {
+        database::try_open(&self.history).await
     }
 
     fn shares_one_heap(&self) -> bool {
         true
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()> {
+    async fn serve(
+        mut self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot get the address of the probe")?;
         let store = database::open_with_cache(&self.history, CACHE_MEBIBYTES).await?;
         if is_first {
             print::line(format_args!("listening on http://{address}"))?;
         }
         tracing::info!(%address, "the probe listens");
-        let (ready, is_ready) = oneshot::channel::<std::sync::Arc<Vitals>>();
-        let on_ready = |vitals| drop(ready.send(vitals));
+        // A restart with another configuration follows a cycle that ran at most one pause of the schedule ago.
+        self.options.plan.cycle_at_start = is_first;
+        let (ready, is_ready) = oneshot::channel::<std::sync::Arc<ProbeMonitor>>();
+        let on_ready = |monitor| drop(ready.send(monitor));
         let ending = async { end_request.await.unwrap_or(Ending::Stop) };
         let notify = async {
             match is_ready.await {
-                Ok(vitals) => systemd::ready(|| vitals.is_alive()).await,
+                Ok(monitor) => systemd::ready(|| monitor.is_alive()).await,
                 Err(_) => std::future::pending().await,
             }
         };
         tokio::select! {
-            ended = run_daemon(store, listener, self.options, on_ready, ending) => Ok(ended?),
+            ended = run_daemon(store, listener, self.options, scheduler, on_ready, ending) => Ok(ended?),
             () = notify => unreachable!("the notifications never end"),
             never = memory::trim_periodically() => match never {},
         }
@@ -191,9 +200,8 @@ impl Daemon {
             let why = "results are not kept that long; write less, or raise RESULT_RETENTION";
             reader.reject("SPOOL_MAX_AGE", why.to_owned());
         }
-        reader.finish(())?;
         Ok(Self {
-            history: history.expect("the reader has an error for an invalid database"),
+            history: reader.finish_option(history)?,
             options: DaemonOptions {
                 backend: probe.backend()?,
                 server_id: probe.server_id,

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context;
 use easytier_uptime_config::ConfigErrors;
-use easytier_uptime_scheduler::Ending;
+use easytier_uptime_scheduler::{Ending, Scheduler};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -22,7 +22,6 @@ use tokio::{
 
 use crate::{
     exit::Exit,
-    hub::{config::HubConfig, database},
     logging::{self, Log, LogSettings},
     memory, systemd,
 };
@@ -37,8 +36,8 @@ pub trait Service: Sized {
 
     fn log(&self) -> &LogSettings;
 
-    /// The configuration of the database.
-    fn database(&self) -> &HubConfig;
+    /// Checks that the database can be opened.
+    async fn try_database(&self) -> anyhow::Result<()>;
 
     /// Whether all threads share one heap, for a small memory at the cost of speed.
     fn shares_one_heap(&self) -> bool {
@@ -46,7 +45,14 @@ pub trait Service: Sized {
     }
 
     /// Serves on `listener` until `end_request`. `is_first` is false after a restart in the same process.
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()>;
+    /// Jobs run on `scheduler`, which outlives the restarts.
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()>;
 }
 
 /// Receives how the service has to end.
@@ -55,7 +61,7 @@ pub type EndRequest = oneshot::Receiver<Ending>;
 /// Runs the service that `flags` and the other layers of the configuration describe.
 pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let service = S::load(flags.clone())?;
-    let log = logging::start(service.log());
+    let log = logging::start(service.log())?;
     // This must precede the first thread, which the runtime starts.
     if service.shares_one_heap() {
         memory::share_one_heap();
@@ -76,11 +82,12 @@ async fn run_until_stopped<S: Service>(
     // The handlers precede the first line on standard output, because its reader may send a signal at once.
     let mut signals = Signals::handle()?;
     let mut socket = Socket::bind(service.listen())?;
+    let scheduler = Scheduler::new();
     let mut is_first = true;
     loop {
         let listener = socket.listener()?;
         let (end_sender, end_request) = oneshot::channel();
-        let mut serving = pin!(service.serve(listener, is_first, end_request));
+        let mut serving = pin!(service.serve(listener, &scheduler, is_first, end_request));
         let next: Option<Next<S>> = match until_signalled(serving.as_mut(), &flags, &socket, &mut signals).await? {
             SignalOutcome::Ended => return Ok(Exit::Success),
             SignalOutcome::Stop => None,
@@ -94,7 +101,7 @@ async fn run_until_stopped<S: Service>(
             Some(next) => {
                 systemd::reloading();
                 tracing::info!("restarting with the new configuration");
-                log.set_filter(next.service.log());
+                log.set_filter(next.service.log())?;
                 Ending::Restart
             }
         };
@@ -181,7 +188,7 @@ async fn until_ended<S>(
 /// Loads the configuration again, and checks that its database and its address can be used.
 async fn load_next<S: Service>(flags: &BTreeMap<String, String>, socket: &Socket) -> anyhow::Result<Next<S>> {
     let service = S::load(flags.clone())?;
-    database::try_open(service.database()).await?;
+    service.try_database().await?;
     let socket = socket.at(service.listen())?;
     Ok(Next { service, socket })
 }

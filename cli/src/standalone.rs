@@ -8,6 +8,7 @@ use std::{
 
 use clap::Args;
 use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader, Sources};
+use easytier_uptime_scheduler::Scheduler;
 use easytier_uptime_store::domain::{PeerSpec, Region};
 use tokio::net::TcpListener;
 
@@ -56,6 +57,7 @@ impl Selection for StandaloneSettings {
                 "STATUS_REPORT_INTERVAL",
                 "PROBE_SCHEDULE",
                 "PROBE_TIMEZONE",
+                "PROBE_JITTER",
                 "HEALTH_CHECK_TIMEOUT",
                 "HEALTH_CHECK_PINGS",
                 "CHECK_CONCURRENCY",
@@ -104,6 +106,7 @@ enum Standalone {
 }
 
 impl Service for Standalone {
+    #[expect(clippy::expect_used, reason = "the default region is a constant")]
     fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let sources = Sources::from_process(flags.clone());
         let mut reader = Reader::new(&sources);
@@ -149,10 +152,10 @@ impl Service for Standalone {
         }
     }
 
-    fn database(&self) -> &HubConfig {
+    async fn try_database(&self) -> anyhow::Result<()> {
         match self {
-            Self::Hub(hub) => hub.database(),
-            Self::Daemon(daemon) => daemon.database(),
+            Self::Hub(hub) => hub.try_database().await,
+            Self::Daemon(daemon) => daemon.try_database().await,
         }
     }
 
@@ -163,10 +166,16 @@ impl Service for Standalone {
         }
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()> {
         match self {
-            Self::Hub(hub) => hub.serve(listener, is_first, end_request).await,
-            Self::Daemon(daemon) => daemon.serve(listener, is_first, end_request).await,
+            Self::Hub(hub) => hub.serve(listener, scheduler, is_first, end_request).await,
+            Self::Daemon(daemon) => daemon.serve(listener, scheduler, is_first, end_request).await,
         }
     }
 }

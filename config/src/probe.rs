@@ -41,10 +41,12 @@ pub struct ProbeConfig {
     pub status_report_interval: Duration,
     /// The time from one check of a peer to the next: from 100 milliseconds to a year.
     pub health_check_interval: Duration,
-    /// A cron expression or an interval (`@every 5m`). The scheduler validates it.
+    /// A cron expression, a name such as `@hourly`, or an interval (`@every 5m`). The scheduler validates it.
     pub probe_schedule: Option<String>,
     /// The name of a time zone. The scheduler validates it.
     pub probe_timezone: String,
+    /// Each scheduled cycle is delayed by less than this: zero, which is no delay, up to a year.
+    pub probe_jitter: Duration,
     /// The time after which a peer that the backend no longer lists is forgotten: up to a year.
     pub peer_forget_after: Duration,
     /// The longest time that results wait for the backend: up to a year.
@@ -107,6 +109,7 @@ impl ProbeConfig {
             health_check_interval: reader.value("HEALTH_CHECK_INTERVAL", values::check_interval),
             probe_schedule: reader.optional("PROBE_SCHEDULE", values::text),
             probe_timezone: reader.value("PROBE_TIMEZONE", values::text),
+            probe_jitter: reader.value("PROBE_JITTER", values::jitter),
             peer_forget_after: reader.value("PEER_FORGET_AFTER", values::interval),
             spool_max_age: reader.value("SPOOL_MAX_AGE", values::interval),
             spool_max_results: reader.value("SPOOL_MAX_RESULTS", |text| number(text, 1000..=100_000_000)).into(),

@@ -101,9 +101,17 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     optional(
         "PROBE_SCHEDULE",
         "CRON",
-        "Run whole cycles by this cron expression (6 fields, seconds first), or '@every 5m', instead of the intervals",
+        "Run whole cycles at the start and by this cron expression (5 fields, or 6 with seconds first), @hourly, @daily, \
+         @weekly, or '@every 5m', instead of the intervals",
     ),
     with_default("PROBE_TIMEZONE", "NAME", "UTC", "Time zone of the cron expression, such as Europe/Berlin"),
+    with_default(
+        "PROBE_JITTER",
+        "DURATION",
+        "0s",
+        "Delay each scheduled cycle by less than this; the delay is always the same for one SERVER_ID, so that probes \
+         with one schedule do not check at the same moment",
+    ),
     with_default(
         "PEER_FORGET_AFTER",
         "DURATION",
@@ -130,13 +138,13 @@ pub static PROBE_SETTINGS: &[Setting] = &[
         "ALLOW_PRIVATE_PEERS",
         "BOOL",
         "true",
-        "Allow peers in private networks whose address comes from a backend, a submission or a resolver",
+        "Allow peers from a backend, a submission or a resolver in private networks",
     ),
     with_default(
         "ALLOW_LOCAL_PEERS",
         "BOOL",
         "false",
-        "Allow such peers on this machine, on its link, or at a cloud's metadata service",
+        "Allow peers from a backend, a submission or a resolver on this machine, its link or a cloud's metadata service",
     ),
     with_default("SERVER_HOST", "ADDRESS", "127.0.0.1", "Local address of the HTTP server (monitoring API and pages)"),
     with_default("SERVER_PORT", "PORT", "8080", "Port of the HTTP server; 0 for any free port"),

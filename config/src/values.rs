@@ -86,6 +86,18 @@ pub fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The limit of a delay: zero, which is no delay, or an [`interval`].
+///
+/// # Errors
+///
+/// If the text is not a duration, or is longer than a year.
+pub fn jitter(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(Duration::ZERO) => Ok(Duration::ZERO),
+        _ => interval(text),
+    }
+}
+
 /// An [`interval`] in whole seconds.
 ///
 /// # Errors

@@ -80,6 +80,7 @@ fn every_setting_is_read() {
         ("HEALTH_CHECK_INTERVAL", "500ms"),
         ("PROBE_SCHEDULE", "0 */5 * * * MON-FRI"),
         ("PROBE_TIMEZONE", "Europe/Berlin"),
+        ("PROBE_JITTER", "2m"),
         ("PEER_FORGET_AFTER", "48h"),
         ("SPOOL_MAX_AGE", "12h"),
         ("SPOOL_MAX_RESULTS", "5000"),
@@ -110,6 +111,7 @@ fn every_setting_is_read() {
     assert_eq!(config.health_check_interval, Duration::from_millis(500));
     assert_eq!(config.probe_schedule.as_deref(), Some("0 */5 * * * MON-FRI"));
     assert_eq!(config.probe_timezone, "Europe/Berlin");
+    assert_eq!(config.probe_jitter, Duration::from_secs(120));
     assert_eq!((config.spool_max_age, config.spool_max_results), (Duration::from_secs(12 * 3600), 5000));
     assert_eq!(config.peers_file.as_deref(), Some("peers.txt".as_ref()));
     assert_eq!(config.addresses, AddressPolicy { allow_private: false, allow_local: true });

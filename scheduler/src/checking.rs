@@ -1,4 +1,4 @@
-//! The two ways in which peers are checked: each at its own interval, or all in cycles at the times of a schedule.
+//! The two ways to check peers: each at its own interval, or all of them in cycles at the times of a schedule.
 
 use std::{
     collections::HashSet,
@@ -7,15 +7,13 @@ use std::{
 };
 
 use chrono::Utc;
-use chrono_tz::Tz;
 use easytier_probe::{
     CheckOptions, Checker, CycleOptions, Peer,
     cycle::{ListedPeers, NoSink},
     run_cycle,
 };
 use easytier_uptime_store::domain::Intervals;
-
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     jobs::Job,
@@ -25,27 +23,30 @@ use crate::{
     watch::{Changes, Watch, WatchOptions},
 };
 
-/// How long checks in flight may take at the end.
+/// How long the checks in flight, and the jobs that run, may take at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How peers are checked, and how often.
 #[derive(Debug, Clone)]
 pub struct CheckPlan {
+    /// How to check one peer.
     pub checks: CheckOptions,
-    /// Checks at the same time; with held sessions, sessions that are opened at the same time.
+    /// How many checks run at the same time; with held sessions, how many sessions are opened at the same time.
     pub concurrency: usize,
-    /// Time from one check of a peer to the next, where there is no schedule.
+    /// The time from one check of a peer to the next, without a schedule.
     pub interval: Duration,
-    /// How often results are told that say nothing new.
+    /// The time from one report of unchanged peers to the next.
     pub report_interval: Duration,
-    /// When whole cycles run, instead of the intervals.
+    /// When whole cycles run, instead of checks at the interval.
     pub schedule: Option<Schedule>,
-    /// The clocks that the schedule goes by.
-    pub zone: Tz,
+    /// The time from each time of the schedule until its cycle starts; see [`delay_within`](crate::schedule::delay_within).
+    pub delay: Duration,
+    /// Whether one cycle runs as soon as there are peers, before the first time of the schedule.
+    pub cycle_at_start: bool,
 }
 
 impl CheckPlan {
-    /// The intervals, where it is they that say when peers are checked.
+    /// The intervals; `None` when a schedule stands in for them.
     pub fn intervals(&self) -> Option<Intervals> {
         let intervals = Intervals { check: self.interval, report: self.report_interval };
         self.schedule.is_none().then_some(intervals)
@@ -59,9 +60,14 @@ impl CheckPlan {
     /// The longest time from one result of a peer to the next.
     pub fn longest_pause(&self) -> Duration {
         match &self.schedule {
-            Some(schedule) => schedule.longest_pause(Utc::now(), self.zone),
+            Some(schedule) => schedule.longest_pause(Utc::now()),
             None => self.interval.max(self.report_interval),
         }
+    }
+
+    /// Whether a cycle runs before the first time of the schedule.
+    pub fn cycles_at_start(&self) -> bool {
+        self.schedule.is_some() && self.cycle_at_start
     }
 
     /// Whether a session is kept open on every peer.
@@ -70,28 +76,37 @@ impl CheckPlan {
     }
 
     fn watch(&self) -> WatchOptions {
-        WatchOptions { interval: self.interval, timeout: self.checks.timeout, concurrency: self.concurrency }
+        WatchOptions {
+            interval: self.interval,
+            timeout: self.checks.timeout,
+            concurrency: self.concurrency,
+            grace: GRACE,
+        }
     }
 }
 
-/// The peers that are checked, and how.
+/// Checks the peers that it is given.
 pub struct Checking {
     observer: Arc<Observer>,
     mode: Mode,
 }
 
 enum Mode {
-    /// Empty when it has ended.
+    /// Each peer at the interval; `None` after the end.
     Watch(Mutex<Option<Watch>>),
+    /// All peers at the times of a schedule.
     Cycles {
         checker: Checker,
         peers: Mutex<Vec<Peer>>,
+        /// Notified when `peers` are set that are not empty.
+        has_peers: Notify,
         concurrency: usize,
         budget: Duration,
     },
 }
 
 impl Checking {
+    /// Checks nothing until it is given peers.
     pub fn new(plan: &CheckPlan, observer: Arc<Observer>) -> Self {
         let checker = Checker::new(plan.checks.clone());
         let mode = match &plan.schedule {
@@ -99,6 +114,7 @@ impl Checking {
             Some(_) => Mode::Cycles {
                 checker,
                 peers: Mutex::default(),
+                has_peers: Notify::new(),
                 concurrency: plan.concurrency,
                 budget: CycleOptions::default().budget.max(plan.longest_pause()),
             },
@@ -114,13 +130,16 @@ impl Checking {
                 Some(watch) => watch.set_peers(peers),
                 None => return,
             },
-            Mode::Cycles { peers: current, .. } => {
+            Mode::Cycles { peers: current, has_peers, .. } => {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
                 let changes = Changes::between(&current, &peers);
                 peers.iter().for_each(|peer| self.observer.expect(peer.id));
                 let listed: HashSet<i64> = peers.iter().map(|peer| peer.id).collect();
                 for gone in current.iter().filter(|peer| !listed.contains(&peer.id)) {
                     self.observer.forget(gone.id);
+                }
+                if !peers.is_empty() {
+                    has_peers.notify_one();
                 }
                 *current = peers;
                 changes
@@ -132,10 +151,18 @@ impl Checking {
         }
     }
 
-    /// Runs one cycle over all peers, which is due now, where there are cycles.
+    /// Waits until there are peers; for ever where there are no cycles.
+    pub async fn has_peers(&self) {
+        match &self.mode {
+            Mode::Cycles { has_peers, .. } => has_peers.notified().await,
+            Mode::Watch(_) => std::future::pending().await,
+        }
+    }
+
+    /// Runs one cycle over all peers, if cycles run at all.
     pub async fn cycle(&self) {
         let due = Instant::now();
-        let Mode::Cycles { checker, peers, concurrency, budget } = &self.mode else { return };
+        let Mode::Cycles { checker, peers, concurrency, budget, .. } = &self.mode else { return };
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let options = CycleOptions { concurrency: *concurrency, budget: *budget, ..CycleOptions::default() };
         let observe = |peer: &Peer, report: &_| self.observer.observe(peer, report, due.elapsed());
@@ -151,7 +178,7 @@ impl Checking {
         );
     }
 
-    /// What is to be done at times: in cycles, the cycles; else the telling of what says nothing new.
+    /// The periodic job of this mode: to run a cycle, or to make results of the checks since the last report.
     pub fn job(self: &Arc<Self>, plan: &CheckPlan, metrics: &Metrics) -> Job {
         let (checking, metrics) = (Arc::clone(self), metrics.clone());
         match &plan.schedule {
@@ -159,6 +186,7 @@ impl Checking {
                 let checking = Arc::clone(&checking);
                 async move { checking.cycle().await }
             })
+            .delayed_by(plan.delay)
             .on_skip(move || metrics.add_skipped_cycle()),
             None => Job::new("report", Schedule::Every(plan.report_interval), move || {
                 checking.observer.flush();
@@ -167,7 +195,7 @@ impl Checking {
         }
     }
 
-    /// Ends the checks; those in flight are finished first, if they don't take long.
+    /// Ends the checks of each peer at its interval. Those in flight may take [`GRACE`] to finish.
     pub async fn stop(&self) {
         let Mode::Watch(watch) = &self.mode else { return };
         let watch = watch.lock().unwrap_or_else(PoisonError::into_inner).take();

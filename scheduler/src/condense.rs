@@ -1,20 +1,19 @@
-//! Many checks of one peer, condensed into few results.
+//! Condenses many checks of one peer into few results.
 //!
 //! A check every five seconds is not a result every five seconds. A change of status is a result at once, and so is the
-//! check that confirms it, because a hub believes a change only when a second result says the same. What says nothing
-//! new adds up to one result.
+//! check that confirms it, because a hub accepts a change only after a second result with the same status. Checks
+//! without a change add up to one result.
 
 use easytier_probe::{CheckResult, Latency, Status};
 use uuid::Uuid;
 
-/// How many checks of a new status are results of their own.
+/// How many checks in a row with a new status become results of their own.
 const CONFIRMED_BY: u32 = 2;
 
-/// The most round trips whose median is told; more checks than that stand in one result only when a backend is told
-/// seldom.
-const MOST_ROUND_TRIPS: usize = 720;
+/// The maximum number of round trips in one median: an hour of checks every five seconds.
+const MAX_ROUND_TRIPS: usize = 720;
 
-/// What is known of one peer and not told yet.
+/// The checks of one peer that are in no result yet.
 #[derive(Debug, Default)]
 pub struct Condenser {
     /// The status of the last check.
@@ -26,7 +25,7 @@ pub struct Condenser {
 
 #[derive(Debug)]
 struct Pending {
-    /// The newest check, which says all that cannot be added up.
+    /// The newest check: the source of all fields that cannot be added up.
     newest: CheckResult,
     checks: u32,
     /// Milliseconds.
@@ -41,8 +40,8 @@ impl Condenser {
         self.status
     }
 
-    /// Adds a check, and gives what is to be told at once: what was pending and, by itself, a check that changes the
-    /// status or confirms a change.
+    /// Adds a check. When it changes the status, or confirms a change, returns the pending checks as one result, and the
+    /// check itself.
     pub fn add(&mut self, check: CheckResult) -> [Option<CheckResult>; 2] {
         if self.status != Some(check.status) {
             (self.status, self.streak) = (Some(check.status), 0);
@@ -58,7 +57,7 @@ impl Condenser {
         [None, None]
     }
 
-    /// What is pending, as one result.
+    /// Takes the pending checks as one result.
     pub fn flush(&mut self) -> Option<CheckResult> {
         self.pending.take().map(Pending::condensed)
     }
@@ -74,7 +73,7 @@ impl Pending {
 
     fn add(&mut self, check: CheckResult) {
         self.checks += check.checks;
-        if let Some(round_trip) = check.response_time.filter(|_| self.round_trips.len() < MOST_ROUND_TRIPS) {
+        if let Some(round_trip) = check.response_time.filter(|_| self.round_trips.len() < MAX_ROUND_TRIPS) {
             self.round_trips.push(round_trip as f32);
         }
         self.min_ms = self.min_ms.min(check.min_ms.unwrap_or(f64::MAX));
@@ -131,8 +130,8 @@ mod tests {
         }
     }
 
-    /// What is told when each of `checks` is added, as status and number of checks.
-    fn told(condenser: &mut Condenser, checks: &[Status]) -> Vec<Vec<(Status, u32)>> {
+    /// The results of adding each of `checks`, as status and number of checks.
+    fn results(condenser: &mut Condenser, checks: &[Status]) -> Vec<Vec<(Status, u32)>> {
         let of = |result: CheckResult| (result.status, result.checks);
         checks.iter().map(|status| condenser.add(check(*status, 1.0)).into_iter().flatten().map(of).collect()).collect()
     }
@@ -140,9 +139,10 @@ mod tests {
     use Status::{Offline, Online, Unknown};
 
     #[test]
-    fn a_change_and_its_confirmation_are_told_at_once_and_the_rest_is_added_up() {
+    fn a_change_and_its_confirmation_are_results_at_once_and_other_checks_add_up() {
         let mut condenser = Condenser::default();
-        let told = told(&mut condenser, &[Online, Online, Online, Online, Online, Offline, Offline, Offline, Online]);
+        let results =
+            results(&mut condenser, &[Online, Online, Online, Online, Online, Offline, Offline, Offline, Online]);
         let expected: [&[_]; 9] = [
             &[(Online, 1)],
             &[(Online, 1)],
@@ -154,21 +154,21 @@ mod tests {
             &[],
             &[(Offline, 1), (Online, 1)],
         ];
-        assert_eq!(told, expected);
+        assert_eq!(results, expected);
         assert_eq!(condenser.flush(), None);
     }
 
     #[test]
-    fn every_check_is_told_of_once() {
+    fn every_check_is_in_one_result() {
         let mut condenser = Condenser::default();
         let checks = [Online, Unknown, Online, Online, Online, Offline, Unknown, Unknown, Unknown, Unknown, Online];
-        let mut sum: u32 = told(&mut condenser, &checks).iter().flatten().map(|(_, checks)| checks).sum();
+        let mut sum: u32 = results(&mut condenser, &checks).iter().flatten().map(|(_, checks)| checks).sum();
         sum += condenser.flush().map_or(0, |result| result.checks);
         assert_eq!(sum, checks.len() as u32);
     }
 
     #[test]
-    fn the_figures_are_those_of_all_checks_and_the_rest_that_of_the_newest() {
+    fn latency_is_that_of_all_checks_and_other_fields_are_those_of_the_newest() {
         let mut condenser = Condenser::default();
         for ms in [9.0, 9.0, 5.0, 1.0, 3.0] {
             condenser.add(check(Online, ms));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_has_no_latency() {
+    fn failed_checks_have_no_latency() {
         let mut condenser = Condenser::default();
         for _ in 0..4 {
             condenser.add(check(Offline, 0.0));

@@ -1,60 +1,77 @@
-//! A probe of a backend, which runs for months: what it sees goes into a local history, and from there to the backend.
+//! The daemon: a probe of a backend, with a local history from which its results are delivered.
 
 use std::{io, sync::Arc, time::Duration};
 
-use easytier_probe::BackendConfig;
+use easytier_probe::{
+    Backend, BackendConfig, BackendError,
+    backend::{Availability, BackendCall},
+};
 use easytier_uptime_config::AdvertisedAddress;
 use easytier_uptime_store::{Store, StoreError, domain::Region, upkeep};
-use tokio::{net::TcpListener, sync::oneshot, time::sleep};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::Backoff,
+    backend_handle::BackendHandle,
     checking::CheckPlan,
-    jobs::Job,
-    link::link,
+    enrollment::{ClientError, Enrollment},
+    heartbeat::Heartbeat,
+    jobs::{Job, Scheduler},
     listing::PeerList,
-    probe::Probe,
-    registrar::{ClientError, Registrar},
+    monitoring::ProbeMonitor,
+    probe::{Probe, ProbeState},
     schedule::Schedule,
+    spool::Spool,
     upload::{SpoolLimits, Uploader},
-    vitals::{Ask, Vitals},
 };
 
-/// How long requests under way may take at the end.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long HTTP requests in flight may take when the daemon ends.
+const SERVE_GRACE: Duration = Duration::from_secs(2);
 
-/// All that a daemon needs to know.
+/// The configuration of a daemon.
 #[derive(Debug, Clone)]
 pub struct DaemonOptions {
+    /// The backend, with the credentials.
     pub backend: BackendConfig,
+    /// The id of the probe, unique at the backend.
     pub server_id: String,
+    /// The region of the probe in its local history.
     pub region: Region,
-    /// The address to register, where it is not that of the outbound route.
+    /// The address to register, instead of that of the outbound route.
     pub advertise: Option<AdvertisedAddress>,
+    /// How and when peers are checked.
     pub plan: CheckPlan,
+    /// The time between two fetches of the listing.
     pub fetch_interval: Duration,
-    /// How long a peer is watched that a backend no longer lists, when its listing need not be complete.
+    /// How long a peer is watched that an incomplete listing no longer contains.
     pub forget_after: Duration,
+    /// How many results may wait for the backend, and how long.
     pub spool: SpoolLimits,
 }
 
 /// Why a daemon ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It is not wanted any more: the backend is told.
+    /// It stops for good, and unregisters at the backend.
     Stop,
-    /// It begins anew at once, with another configuration.
+    /// It starts again at once, with another configuration.
     Restart,
 }
 
 /// Why a daemon cannot run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DaemonError {
+    /// The local history cannot be read or written.
     #[error("the local database: {0}")]
     Store(#[from] StoreError),
+    /// The configuration of the backend is unusable.
     #[error(transparent)]
-    Backend(easytier_probe::BackendError),
+    Backend(BackendError),
+    /// The monitoring API cannot be served.
     #[error("the monitoring API cannot be served: {0}")]
     Serve(#[from] io::Error),
 }
@@ -68,114 +85,177 @@ impl From<ClientError> for DaemonError {
     }
 }
 
-/// Runs a daemon until `ending`, with its monitoring API on `listener`. `on_ready` is called when it works; it is given
-/// what tells how it does.
+/// Runs a daemon until `ending`, with its jobs on `scheduler` and its monitoring API on `listener`. Calls `on_ready` when
+/// it is about to check peers.
+///
+/// # Errors
+/// A [`DaemonError`] if it cannot start, or if the monitoring API fails later. A backend that is away is not an error.
 pub async fn run_daemon(
     store: Store,
     listener: TcpListener,
     options: DaemonOptions,
-    on_ready: impl FnOnce(Arc<Vitals>),
+    scheduler: &Scheduler,
+    on_ready: impl FnOnce(Arc<ProbeMonitor>),
     ending: impl Future<Output = Ending>,
 ) -> Result<(), DaemonError> {
-    let urls: Vec<String> = options.backend.base_urls.iter().map(ToString::to_string).collect();
-    let backend = store.known_backend(&urls).await?.unwrap_or_else(|| urls[0].clone());
-    let probe = Probe::new(store.clone(), &options.server_id, &options.region, options.plan.clone()).await?;
-    let (link_setter, link) = link();
-    let vitals = Arc::clone(&probe.vitals);
-    let mut registrar = Registrar {
-        store: store.clone(),
-        config: options.backend,
-        backend: backend.clone(),
-        link: link_setter,
-        server_id: options.server_id,
-        advertise: options.advertise,
-        port: listener.local_addr()?.port(),
-        vitals: Arc::clone(&vitals),
-    };
-    let client = registrar.client().await?;
-    let uploader = Uploader {
-        store: store.clone(),
-        probe: probe.identity.probe,
-        backend: backend.clone(),
-        link: link.clone(),
-        limits: options.spool,
-        vitals: Arc::clone(&vitals),
-        stored: Arc::clone(&probe.stored),
-    };
-    let spool = uploader.spool().await?;
-    let peers = Arc::new(PeerList {
-        store: store.clone(),
-        backend,
-        link: link.clone(),
-        forget_after: options.forget_after,
-        checking: Arc::clone(&probe.checking),
-        vitals: Arc::clone(&vitals),
-        applied: Default::default(),
-    });
-    peers.watch_known().await?;
+    let daemon = Daemon::new(store, listener.local_addr()?.port(), options).await?;
+    daemon.peers.watch_stored().await?;
+    on_ready(Arc::clone(&daemon.monitor));
+    daemon.run(listener, scheduler, ending).await
+}
 
-    // A backend that does not answer holds up no end.
-    let stop = CancellationToken::new();
-    let fetch = {
-        let (peers, stop) = (Arc::clone(&peers), stop.clone());
-        Job::new("peers", Schedule::Every(options.fetch_interval), move || {
+/// The parts of a daemon.
+struct Daemon {
+    store: Store,
+    backend: BackendHandle,
+    probe: Probe,
+    monitor: Arc<ProbeMonitor>,
+    enrollment: Enrollment,
+    /// The client with which the probe registers.
+    first_client: Backend,
+    heartbeat: Heartbeat,
+    peers: Arc<PeerList>,
+    fetch_interval: Duration,
+    uploader: Uploader,
+    spool: Spool,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    /// `port`: that of the monitoring API.
+    async fn new(store: Store, port: u16, options: DaemonOptions) -> Result<Self, DaemonError> {
+        let urls: Vec<String> = options.backend.base_urls.iter().map(ToString::to_string).collect();
+        let known = store.known_backend(&urls).await?;
+        let backend_name = known.or_else(|| urls.first().cloned()).unwrap_or_default();
+        let probe = Probe::new(store.clone(), &options.server_id, &options.region, options.plan).await?;
+        let ProbeState { identity, metrics, health, overview } = probe.state.clone();
+        let availability = Arc::<Availability>::default();
+        let backend = BackendHandle::new(Arc::clone(&availability), metrics.clone());
+        let mut enrollment = Enrollment {
+            store: store.clone(),
+            config: options.backend,
+            backend_name: backend_name.clone(),
+            backend: backend.clone(),
+            server_id: options.server_id.clone(),
+            advertise: options.advertise,
+            port,
+        };
+        let first_client = enrollment.client().await?;
+        let heartbeat = Heartbeat {
+            backend: backend.clone(),
+            server_id: options.server_id,
+            overview,
+            health,
+            metrics: metrics.clone(),
+        };
+        let uploader = Uploader {
+            store: store.clone(),
+            probe: identity.probe,
+            backend_name: backend_name.clone(),
+            backend: backend.clone(),
+            limits: options.spool,
+            metrics,
+            stored: Arc::clone(&probe.stored),
+        };
+        let spool = uploader.load_spool().await?;
+        let peers = PeerList {
+            store: store.clone(),
+            backend_name,
+            backend: backend.clone(),
+            forget_after: options.forget_after,
+            checking: Arc::clone(&probe.checking),
+            version: Default::default(),
+        };
+        Ok(Self {
+            store,
+            backend,
+            monitor: probe.monitor(availability),
+            probe,
+            enrollment,
+            first_client,
+            heartbeat,
+            peers: Arc::new(peers),
+            fetch_interval: options.fetch_interval,
+            uploader,
+            spool,
+            stop: CancellationToken::new(),
+        })
+    }
+
+    async fn run(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        ending: impl Future<Output = Ending>,
+    ) -> Result<(), DaemonError> {
+        let (fetch, report) = (self.fetch_job(), self.report_job());
+        let Self { store, backend, probe, monitor, enrollment, first_client, heartbeat, uploader, spool, stop, .. } =
+            self;
+        let jobs = vec![fetch.clone(), report.clone()];
+        let start = first_fetch(&backend, fetch, report, self.fetch_interval);
+        let router = easytier_uptime_monitor::router(store.clone(), monitor as _);
+        let stop_when_ended = async {
+            let ending = ending.await;
+            stop.cancel();
+            ending
+        };
+        let presence = async {
+            // Registering may take for ever; it must not delay the end.
+            stop.run_until_cancelled(enrollment.register(first_client)).await?;
+            heartbeat.run(stop.clone()).await;
+            Some(heartbeat)
+        };
+        let end_presence = async {
+            let (ending, heartbeat) = tokio::join!(stop_when_ended, presence);
+            if let (Ending::Stop, Some(heartbeat)) = (ending, heartbeat) {
+                heartbeat.unregister().await;
+            }
+        };
+        let (served, ..) = tokio::join!(
+            easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), SERVE_GRACE),
+            end_presence,
+            probe.run(scheduler, jobs, stop.clone()),
+            uploader.run(spool, stop.clone()),
+            upkeep(store.clone(), stop.clone().cancelled_owned()),
+            stop.run_until_cancelled(start),
+        );
+        store.close().await;
+        Ok(served?)
+    }
+
+    /// The job that fetches the listing. It ends with the daemon, however long the backend takes.
+    fn fetch_job(&self) -> Job {
+        let (peers, stop) = (Arc::clone(&self.peers), self.stop.clone());
+        Job::new("peers", Schedule::Every(self.fetch_interval), move || {
             let (peers, stop) = (Arc::clone(&peers), stop.clone());
             async move { stop.run_until_cancelled(peers.fetch()).await.unwrap_or_default() }
         })
-    };
-    let tell = {
-        let (status, link, stop) = (Arc::clone(&probe.status), link.clone(), stop.clone());
-        Job::new("status", Schedule::Every(options.plan.report_interval), move || {
-            let (status, link, stop) = (Arc::clone(&status), link.clone(), stop.clone());
+    }
+
+    /// The job that reports the probe's own status. It ends with the daemon, however long the backend takes.
+    fn report_job(&self) -> Job {
+        let (status, backend, stop) = (Arc::clone(&self.probe.status), self.backend.clone(), self.stop.clone());
+        Job::new("status", Schedule::Every(self.probe.plan.report_interval), move || {
+            let (status, backend, stop) = (Arc::clone(&status), backend.clone(), stop.clone());
             async move {
-                status.note().await;
-                stop.run_until_cancelled(status.tell(&link)).await.unwrap_or_default();
+                status.store().await;
+                stop.run_until_cancelled(status.report_to(&backend)).await.unwrap_or_default();
             }
         })
-    };
+    }
+}
 
-    let (farewell, is_farewell) = oneshot::channel();
-    let at_first = {
-        let (fetch, tell, mut link, vitals) = (fetch.clone(), tell.clone(), link.clone(), Arc::clone(&vitals));
-        async move {
-            link.ready().await;
-            fetch.run().await;
-            tell.run().await;
-            // Without a list there may be nothing to watch, and the next fetch may be an hour away.
-            let mut backoff = Backoff::default();
-            while let Some(error) = vitals.backend_error(Ask::Peers) {
-                let pause = backoff.after(&error);
-                if pause >= options.fetch_interval {
-                    return;
-                }
-                sleep(pause).await;
-                fetch.run().await;
-            }
+/// Fetches the listing and reports the status as soon as there is a client. A failed fetch is repeated with backoff, as
+/// there may be nothing to watch without it, and the next scheduled one may be an hour away.
+async fn first_fetch(backend: &BackendHandle, fetch: Job, report: Job, fetch_interval: Duration) {
+    backend.ready().await;
+    fetch.run().await;
+    report.run().await;
+    while let Some(retry_at) = backend.availability().retry_at(BackendCall::Peers) {
+        if retry_at >= Instant::now() + fetch_interval {
+            return;
         }
-    };
-    let router = easytier_uptime_monitor::router(store.clone(), Arc::clone(&vitals) as _);
-    on_ready(vitals);
-    let works = async {
-        tokio::join!(
-            probe.run(vec![fetch, tell], stop.clone()),
-            uploader.run(spool, stop.clone()),
-            upkeep(store.clone(), stop.clone().cancelled_owned()),
-            registrar.run(client, stop.clone(), async { is_farewell.await.unwrap_or(false) }),
-            async {
-                tokio::select! {
-                    () = at_first => {}
-                    () = stop.cancelled() => {}
-                }
-            },
-        );
-    };
-    let served = easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), GRACE);
-    let ended = async {
-        let ending = ending.await;
-        let _ = farewell.send(ending == Ending::Stop);
-        stop.cancel();
-    };
-    let (served, (), ()) = tokio::join!(served, works, ended);
-    store.close().await;
-    Ok(served?)
+        sleep_until(retry_at).await;
+        fetch.run().await;
+    }
 }

@@ -1,4 +1,4 @@
-//! The results of this probe, stored in its database every second.
+//! Stores the results of this probe in its database every second.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,28 +13,34 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics::DropReason, observer::Observer, vitals::Vitals};
+use crate::{
+    health::Health,
+    metrics::{DropReason, Metrics},
+    observer::Observer,
+};
 
-/// What a crash may lose of the results; checks that the observer has not condensed to one are lost with them.
-const EVERY: Duration = Duration::from_secs(1);
+/// The time between two transactions. A crash loses the results of at most this time, and the checks that are not
+/// condensed to a result yet.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Results of one transaction.
-const BATCH: usize = 5_000;
+/// The maximum number of results in one transaction.
+const MAX_BATCH: usize = 5_000;
 
-/// Stores what the observer has.
+/// Stores the results that the observer has collected.
 pub struct Journal {
     pub store: Store,
     pub probe: ProbeIdentity,
     pub observer: Arc<Observer>,
-    pub vitals: Arc<Vitals>,
-    /// Told when results were stored.
+    pub health: Arc<Health>,
+    pub metrics: Metrics,
+    /// Notified when results were stored.
     pub stored: Arc<Notify>,
 }
 
 impl Journal {
-    /// Stores every second, and a last time when it is told to stop.
+    /// Stores results every second, and a last time after `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut ticks = interval(EVERY);
+        let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -48,33 +54,33 @@ impl Journal {
 
     async fn write(&self) {
         if self.observer.checks_since() > 0 || self.observer.summary().total() == 0 {
-            self.vitals.good_cycle();
+            self.health.checks_made();
         }
         let mut results = self.observer.take();
-        let had_some = !results.is_empty();
+        let has_results = !results.is_empty();
         while !results.is_empty() {
-            let rest = results.split_off(results.len().min(BATCH));
+            let rest = results.split_off(results.len().min(MAX_BATCH));
             if let Err(error) = self.write_batch(results.clone()).await {
-                self.vitals.not_stored(&error);
+                self.health.not_stored(&error);
                 results.extend(rest);
                 let dropped = self.observer.give_back(results);
-                return self.vitals.metrics.add_dropped(DropReason::NotStored, dropped as u64);
+                return self.metrics.add_dropped(DropReason::NotStored, dropped as u64);
             }
             results = rest;
         }
-        if had_some {
-            self.vitals.stored();
+        if has_results {
+            self.health.stored();
             self.stored.notify_one();
         }
     }
 
     async fn write_batch(&self, mut results: Vec<CheckResult>) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        at_the_latest(now, &mut results);
+        clamp_to_now(now, &mut results);
         let batch = Batch { from: self.probe.clone(), received_at: now, sent_at: None, results };
         let receipt = self.store.ingest(batch).await?;
         if let Some(rejected) = receipt.rejected.first() {
-            // Those of a peer that was removed meanwhile, or of before the clock was set.
+            // The peer was removed meanwhile, or the clock was set.
             let count = receipt.rejected.len();
             tracing::debug!(count, reason = ?rejected.reason, "results are not stored");
         }
@@ -82,9 +88,9 @@ impl Journal {
     }
 }
 
-/// What is said to be of later than `now` was seen before the clock was set back. It was seen by now, and nobody takes
-/// results of the future.
-pub fn at_the_latest(now: Timestamp, results: &mut [CheckResult]) {
+/// Sets the time of results that seem to come from the future to `now`: the clock was set back after the check, and
+/// neither the store nor a hub takes results from the future.
+pub fn clamp_to_now(now: Timestamp, results: &mut [CheckResult]) {
     for result in results {
         result.checked_at = result.checked_at.min(now.into());
     }

@@ -1,87 +1,75 @@
-//! The peers to watch: fetched from the backend, and kept in the local database for when it is away.
+//! The peers to watch: fetched from the backend, and stored in the local database for times when the backend is away.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use easytier_probe::{Backend, BackendError, Origin, Peer};
+use easytier_probe::{Backend, BackendError, Origin, Peer, backend::BackendCall};
 use easytier_uptime_store::{PeerListing, Store, StoreError, domain::Timestamp};
 use tokio::time::Instant;
 
-use crate::{
-    checking::Checking,
-    link::Link,
-    vitals::{Ask, Vitals},
-};
+use crate::{backend_handle::BackendHandle, checking::Checking};
 
-/// How long a whole listing may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to fetch a whole listing.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Fetches peers.
 pub struct PeerList {
     pub store: Store,
-    /// By which the backend is known in the store.
-    pub backend: String,
-    pub link: Link,
+    /// The name of the backend in the store.
+    pub backend_name: String,
+    pub backend: BackendHandle,
+    /// How long a peer is watched that an incomplete listing no longer contains.
     pub forget_after: Duration,
     pub checking: Arc<Checking>,
-    pub vitals: Arc<Vitals>,
-    /// The version of the backend's list that is watched, where the backend tells one.
-    pub applied: Mutex<Option<i64>>,
+    /// The version of the listing that is watched, if the backend sends one.
+    pub version: Mutex<Option<i64>>,
 }
 
 /// All pages of a listing.
 struct Fetched {
     peers: Vec<Peer>,
-    /// It lists all the backend has.
+    /// Whether the listing contains all peers of the backend.
     complete: bool,
-    /// Of the list, if all pages are of the same.
+    /// The version of the listing, if it is the same on all pages.
     version: Option<i64>,
 }
 
 impl PeerList {
-    /// Fetches the peers, and watches what is listed. When the backend is away nothing changes.
+    /// Fetches the listing and watches its peers. If that fails, the peers stay the same.
     pub async fn fetch(&self) {
-        let Some(backend) = self.link.now().filter(|_| self.vitals.may_ask(Ask::Peers)) else { return };
-        let fetched = match fetch(&backend, self.applied()).await {
-            Ok(fetched) => fetched,
-            Err(error) => return self.vitals.backend_failed(Ask::Peers, &error),
-        };
-        self.vitals.backend_answered(Ask::Peers);
-        let Some(fetched) = fetched else { return };
+        let watched = *self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let fetch = async |backend: Backend| fetch(&backend, watched).await;
+        let Some(Some(fetched)) = self.backend.scheduled(BackendCall::Peers, fetch).await else { return };
         if let Err(error) = self.mirror(&fetched).await {
-            tracing::error!(%error, "the peers that were fetched cannot be stored; those of before are watched");
+            tracing::error!(%error, "the fetched peers cannot be stored; the previous ones are watched");
         }
     }
 
-    fn applied(&self) -> Option<i64> {
-        *self.applied.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Watches the peers of the last good fetch.
-    pub async fn watch_known(&self) -> Result<(), StoreError> {
-        let peers = self.store.mirrored_peers(&self.backend).await?;
+    /// Watches the peers of the last successful fetch.
+    pub async fn watch_stored(&self) -> Result<(), StoreError> {
+        let peers = self.store.mirrored_peers(&self.backend_name).await?;
         self.checking.set_peers(peers.into_iter().map(|peer| peer.to_check(Origin::Remote)).collect());
         Ok(())
     }
 
     async fn mirror(&self, Fetched { peers, complete, version }: &Fetched) -> Result<(), StoreError> {
         let listing =
-            PeerListing { backend: &self.backend, peers, complete: *complete, forget_after: self.forget_after };
+            PeerListing { backend: &self.backend_name, peers, complete: *complete, forget_after: self.forget_after };
         self.store.mirror_peers(listing, Timestamp::now()).await?;
-        self.watch_known().await?;
-        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = *version;
+        self.watch_stored().await?;
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = *version;
         Ok(())
     }
 }
 
-/// The peers, or `None` when the backend's list is of the version that is watched already.
-async fn fetch(backend: &Backend, applied: Option<i64>) -> Result<Option<Fetched>, BackendError> {
-    let deadline = Instant::now() + PATIENCE;
+/// The whole listing; `None` if its version is the one that is watched already.
+async fn fetch(backend: &Backend, watched: Option<i64>) -> Result<Option<Fetched>, BackendError> {
+    let deadline = Instant::now() + FETCH_TIMEOUT;
     let first = backend.peers_page(None, deadline).await?;
     let version = first.config_version;
-    if applied.is_some() && version == applied {
+    if watched.is_some() && version == watched {
         return Ok(None);
     }
     let mut fetched = Fetched { peers: first.peers, complete: first.complete_listing, version };
@@ -89,7 +77,7 @@ async fn fetch(backend: &Backend, applied: Option<i64>) -> Result<Option<Fetched
     while cursor.is_some() {
         let page = backend.peers_page(cursor, deadline).await?;
         fetched.complete &= page.complete_listing;
-        // It changed while it was fetched, and is fetched anew the next time.
+        // If it changed meanwhile, it must be fetched again the next time.
         fetched.version = fetched.version.filter(|version| page.config_version == Some(*version));
         fetched.peers.extend(page.peers);
         cursor = page.next;

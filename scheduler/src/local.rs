@@ -1,4 +1,4 @@
-//! The probe in the process of a hub: it checks the hub's own peers, and its results go straight into the hub's store.
+//! The probe in the process of a hub: it checks the hub's own peers, and stores its results in the hub's store.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -10,15 +10,21 @@ use easytier_uptime_store::{
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{checking::CheckPlan, jobs::Job, probe::Probe, schedule::Schedule, vitals::Vitals};
+use crate::{
+    checking::CheckPlan,
+    jobs::{Job, Scheduler},
+    monitoring::ProbeMonitor,
+    probe::Probe,
+    schedule::Schedule,
+};
 
-/// How often is looked whether somebody changed the hub's peers; more often when they are checked more often.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the hub's peers are polled for changes; more often if they are checked more often.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Peers that are read at a time.
-const PAGE: u32 = 1000;
+/// How many peers are read at a time.
+const PAGE_SIZE: u32 = 1000;
 
-/// A probe of the hub with this store. The operator may change how often it checks.
+/// A probe in the process of a hub. The operator may change its intervals at run time.
 pub struct LocalProbe {
     probe: Probe,
     peers: HubPeers,
@@ -31,7 +37,10 @@ struct HubPeers {
 }
 
 impl LocalProbe {
-    /// A probe that checks nothing yet.
+    /// A probe for the hub with this store. It has no peers until it [`run`](Self::run)s.
+    ///
+    /// # Errors
+    /// The error of the store, if the probe cannot be added to it.
     pub async fn new(store: Store, server_id: &str, region: Region, plan: CheckPlan) -> Result<Self, StoreError> {
         let plan = match store.live_settings().intervals {
             Some(intervals) => plan.with_intervals(intervals),
@@ -41,63 +50,65 @@ impl LocalProbe {
         Ok(Self { probe, peers: HubPeers { store, region } })
     }
 
-    /// What tells how the probe does.
-    pub fn vitals(&self) -> Arc<Vitals> {
-        Arc::clone(&self.probe.vitals)
+    /// The probe as the monitoring API shows it.
+    pub fn monitor(&self) -> Arc<ProbeMonitor> {
+        // There is no backend whose calls could fail.
+        self.probe.monitor(Arc::default())
     }
 
-    /// Checks the hub's peers until it is told to stop, and begins anew when the operator changes the intervals.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Checks the hub's peers until `stop`, and starts over when the operator changes the intervals. Its jobs run on
+    /// `scheduler`.
+    pub async fn run(self, scheduler: &Scheduler, stop: CancellationToken) {
         let Self { mut probe, peers } = self;
-        let mut tuning = peers.store.watch_live_settings();
+        let mut live_settings = peers.store.watch_live_settings();
         loop {
             let until = stop.child_token();
-            let (identity, vitals, plan) = (probe.identity.clone(), Arc::clone(&probe.vitals), probe.plan.clone());
-            let mut watch = pin!(peers.watch(probe, until.clone()));
-            let tuned = tokio::select! {
+            let (state, plan) = (probe.state.clone(), probe.plan.clone());
+            let mut watch = pin!(peers.watch(probe, scheduler, until.clone()));
+            let changed = tokio::select! {
                 () = &mut watch => return,
-                tuned = tuning.wait_for(|tuning| tuning.intervals != plan.intervals()) => tuned,
+                changed = live_settings.wait_for(|settings| settings.intervals != plan.intervals()) => changed,
             };
-            // Those of a schedule are not the operator's to change.
-            let Some(intervals) = tuned.ok().and_then(|tuned| tuned.intervals) else { return watch.await };
-            tracing::info!(?intervals, "checking at other intervals");
+            // A schedule can be changed only in the configuration.
+            let Some(intervals) = changed.ok().and_then(|settings| settings.intervals) else { return watch.await };
+            tracing::info!(?intervals, "the operator changed the intervals");
             until.cancel();
             watch.await;
-            probe = Probe::with_vitals(peers.store.clone(), identity, plan.with_intervals(intervals), vitals).await;
+            probe = Probe::with_plan(peers.store.clone(), state, plan.with_intervals(intervals)).await;
         }
     }
 }
 
 impl HubPeers {
-    /// Has the probe check these peers, and what becomes of them, until it is told to stop.
-    async fn watch(&self, probe: Probe, stop: CancellationToken) {
+    /// Has the probe check these peers, and follows their changes, until `stop`.
+    async fn watch(&self, probe: Probe, scheduler: &Scheduler, stop: CancellationToken) {
         let checking = Arc::clone(&probe.checking);
         let status = Arc::clone(&probe.status);
-        let note = Job::new("status", Schedule::Every(probe.plan.report_interval), move || {
+        let store_status = Job::new("status", Schedule::Every(probe.plan.report_interval), move || {
             let status = Arc::clone(&status);
-            async move { status.note().await }
+            async move { status.store().await }
         });
-        let look_every = LOOK_EVERY.min(probe.plan.interval);
+        let poll_interval = POLL_INTERVAL.min(probe.plan.interval);
         let follow = async {
-            let mut looks = interval(look_every);
-            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut polls = interval(poll_interval);
+            polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut seen = None;
             loop {
                 tokio::select! {
-                    _ = looks.tick() => {}
+                    _ = polls.tick() => {}
                     () = stop.cancelled() => return,
                 }
                 match self.changed(&mut seen).await {
                     Ok(Some(peers)) => checking.set_peers(peers),
                     Ok(None) => {}
-                    Err(error) => tracing::warn!(%error, "the peers cannot be read; those of before are watched"),
+                    Err(error) => tracing::warn!(%error, "the peers cannot be read; the previous ones are watched"),
                 }
             }
         };
-        tokio::join!(probe.run(vec![note], stop.clone()), follow);
+        tokio::join!(probe.run(scheduler, vec![store_status], stop.clone()), follow);
     }
 
-    /// All peers, if they are others than those of the version `seen`.
+    /// All peers, unless their version is `seen`.
     async fn changed(&self, seen: &mut Option<i64>) -> Result<Option<Vec<Peer>>, StoreError> {
         let version = self.store.config_version().await?;
         if *seen == Some(version) {
@@ -106,8 +117,8 @@ impl HubPeers {
         let scope = PeerScope { region: Some(self.region.clone()), with_secrets: true };
         let (mut peers, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.store.probe_peers(&scope, cursor, PAGE).await?;
-            // The operator named them at this very hub.
+            let page = self.store.probe_peers(&scope, cursor, PAGE_SIZE).await?;
+            // The operator entered them at this hub.
             peers.extend(page.peers.into_iter().map(|peer| peer.to_check(Origin::Local)));
             cursor = page.next_cursor;
             if cursor.is_none() {

@@ -1,4 +1,4 @@
-//! What comes of checks: metrics, log lines when a peer changes, and results to store.
+//! Turns checks into metrics, log lines when a peer changes, and results to store.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,10 @@ use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, Status};
 
 use crate::{condense::Condenser, metrics::Metrics};
 
-/// Results that wait in memory while the database takes none; beyond it the oldest are dropped.
-const MOST_PENDING: usize = 100_000;
+/// The maximum number of results that wait in memory while the database fails; beyond it the oldest are dropped.
+const MAX_PENDING: usize = 100_000;
 
-/// Takes in every check of every peer.
+/// Receives every check of every peer.
 pub struct Observer {
     metrics: Metrics,
     state: Mutex<State>,
@@ -23,9 +23,9 @@ pub struct Observer {
 struct State {
     /// By id.
     peers: HashMap<i64, Observed>,
-    /// To be stored.
+    /// Results that are not stored yet.
     pending: Vec<CheckResult>,
-    /// Checks since [`Observer::checks_since`] was asked last.
+    /// How many checks there were since the last call of [`Observer::checks_since`].
     checks: u64,
 }
 
@@ -33,42 +33,46 @@ struct State {
 struct Observed {
     condenser: Condenser,
     error: Option<FailureCode>,
-    /// Of the last good check, in milliseconds.
+    /// The round trip of the last successful check, in milliseconds.
     round_trip: Option<f32>,
 }
 
-/// How the peers are at a moment.
+/// How many peers have which status, by their last checks.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Summary {
     pub online: u64,
     pub offline: u64,
+    /// Peers without a verdict, or without any check so far.
     pub unknown: u64,
     /// The median round trip to the peers online, in milliseconds.
     pub round_trip_ms: Option<f64>,
 }
 
 impl Summary {
+    /// How many peers there are.
     pub fn total(&self) -> u64 {
         self.online + self.offline + self.unknown
     }
 }
 
 impl Observer {
+    /// An observer of no peers.
     pub fn new(metrics: Metrics) -> Self {
         Self { metrics, state: Mutex::default() }
     }
 
-    /// The peer is watched from now on.
+    /// Adds a peer.
     pub fn expect(&self, id: i64) {
         self.state().peers.entry(id).or_default();
     }
 
-    /// Takes in a check of a peer that is watched. `since_due`: how long after its time it was done.
+    /// Records a check of a peer that was added; checks of other peers are ignored. `since_due` is the time from when the
+    /// check was due until it was done.
     pub fn observe(&self, peer: &Peer, report: &CheckReport, since_due: Duration) {
         let result = &report.result;
         let mut state = self.state();
         let State { peers, pending, checks } = &mut *state;
-        // It was taken off the list while it was checked.
+        // The peer was removed while it was checked.
         let Some(observed) = peers.get_mut(&peer.id) else { return };
         self.metrics.record_check(report, since_due);
         *checks += 1;
@@ -83,19 +87,19 @@ impl Observer {
         pending.extend(observed.condenser.add(result.clone()).into_iter().flatten());
     }
 
-    /// Checks that were not done because the probe was late.
+    /// Counts checks that were not done because the probe was late.
     pub fn missed(&self, checks: u64) {
         self.metrics.add_missed_checks(checks);
     }
 
-    /// Makes results of all that was condensed.
+    /// Makes results of all condensed checks.
     pub fn flush(&self) {
         let mut state = self.state();
         let State { peers, pending, .. } = &mut *state;
         pending.extend(peers.values_mut().filter_map(|observed| observed.condenser.flush()));
     }
 
-    /// The peer is no longer watched.
+    /// Removes a peer, and makes a result of its condensed checks.
     pub fn forget(&self, id: i64) {
         let mut state = self.state();
         if let Some(mut observed) = state.peers.remove(&id) {
@@ -103,27 +107,27 @@ impl Observer {
         }
     }
 
-    /// Takes the results that are to be stored.
+    /// Takes the results that are not stored yet.
     pub fn take(&self) -> Vec<CheckResult> {
         std::mem::take(&mut self.state().pending)
     }
 
-    /// Takes results back that could not be stored, and says how many had to be dropped.
+    /// Takes back results that could not be stored, and returns how many had to be dropped.
     pub fn give_back(&self, mut results: Vec<CheckResult>) -> usize {
         let mut state = self.state();
         results.append(&mut state.pending);
-        let excess = results.len().saturating_sub(MOST_PENDING);
+        let excess = results.len().saturating_sub(MAX_PENDING);
         results.drain(..excess);
         state.pending = results;
         excess
     }
 
-    /// How many checks there were since this was asked last.
+    /// How many checks there were since the last call.
     pub fn checks_since(&self) -> u64 {
         std::mem::take(&mut self.state().checks)
     }
 
-    /// How the peers are.
+    /// Counts the peers by the status of their last checks.
     pub fn summary(&self) -> Summary {
         let state = self.state();
         let mut summary = Summary::default();
@@ -151,7 +155,7 @@ impl Observer {
     }
 }
 
-/// One line for each change, and none for what stays as it is.
+/// Writes one log line for a change of status or of the error.
 fn log_change(peer: &Peer, result: &CheckResult, before: Option<Status>) {
     let url = &peer.url;
     let name = peer.name.as_deref().filter(|name| *name != url.to_string());

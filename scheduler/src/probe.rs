@@ -1,7 +1,8 @@
-//! What the daemon and the standalone hub have in common: peers are checked, and what comes of it is stored.
+//! What the daemon and the standalone hub have in common: peers are checked, and the results are stored.
 
 use std::{sync::Arc, time::Duration};
 
+use easytier_probe::backend::Availability;
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{ProbeIdentity, Region, Timestamp},
@@ -10,93 +11,149 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checking::{CheckPlan, Checking},
-    jobs::{self, Job},
+    checking::{CheckPlan, Checking, GRACE},
+    health::Health,
+    jobs::{Job, Scheduler},
     journal::Journal,
     metrics::Metrics,
-    observer::Observer,
+    monitoring::ProbeMonitor,
+    observer::{Observer, Summary},
+    overview::Overview,
     schedule::Schedule,
     status::StatusReporter,
-    vitals::Vitals,
 };
 
-/// How often the log says how things are.
-const SUMMARY_EVERY: Duration = Duration::from_secs(60);
+/// The time between two summaries in the log.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A probe that keeps what it sees in a store.
+/// A probe that stores its results.
 pub struct Probe {
-    pub identity: ProbeIdentity,
+    pub plan: CheckPlan,
+    pub state: ProbeState,
     pub checking: Arc<Checking>,
-    pub vitals: Arc<Vitals>,
     pub status: Arc<StatusReporter>,
-    /// Told when results were stored.
+    /// Notified when results were stored.
     pub stored: Arc<Notify>,
     journal: Journal,
-    pub plan: CheckPlan,
+}
+
+/// The parts of a probe that outlive a change of its plan.
+#[derive(Clone)]
+pub struct ProbeState {
+    pub identity: ProbeIdentity,
+    pub metrics: Metrics,
+    pub health: Arc<Health>,
+    pub overview: Arc<Overview>,
 }
 
 impl Probe {
-    /// A probe that checks nothing yet.
+    /// A probe without peers.
     pub async fn new(store: Store, server_id: &str, region: &Region, plan: CheckPlan) -> Result<Self, StoreError> {
         let identity = store.local_probe(server_id, region, Timestamp::now()).await?;
-        Ok(Self::with_vitals(store, identity, plan, Vitals::new(Metrics::default())).await)
+        let metrics = Metrics::default();
+        let observer = Arc::new(Observer::new(metrics.clone()));
+        let state = ProbeState {
+            identity,
+            health: Arc::new(Health::new(due_times(&plan), plan.delay)),
+            overview: Arc::new(Overview::new(Arc::clone(&observer))),
+            metrics,
+        };
+        Ok(Self::with_parts(store, state, plan, observer).await)
     }
 
-    /// The probe of these vitals with another plan, for when it has ended with the one before.
-    pub async fn with_vitals(store: Store, identity: ProbeIdentity, plan: CheckPlan, vitals: Arc<Vitals>) -> Self {
-        let observer = Arc::new(Observer::new(vitals.metrics.clone()));
-        let schedule = plan.schedule.clone().unwrap_or(Schedule::Every(plan.interval));
-        vitals.watch(schedule, plan.zone, Arc::clone(&observer));
+    /// The probe with this state, after its last run, with another plan.
+    pub async fn with_plan(store: Store, state: ProbeState, plan: CheckPlan) -> Self {
+        let observer = Arc::new(Observer::new(state.metrics.clone()));
+        state.health.set_schedule(due_times(&plan), plan.delay);
+        state.overview.set_observer(Arc::clone(&observer));
+        Self::with_parts(store, state, plan, observer).await
+    }
+
+    async fn with_parts(store: Store, state: ProbeState, plan: CheckPlan, observer: Arc<Observer>) -> Self {
         let stored = Arc::new(Notify::new());
         let status = StatusReporter {
             store: store.clone(),
-            probe: identity.clone(),
-            vitals: Arc::clone(&vitals),
-            longest_pause: plan.longest_pause(),
+            probe: state.identity.clone(),
+            overview: Arc::clone(&state.overview),
+            check_interval: plan.longest_pause(),
             holds_sessions: plan.holds_sessions(),
         };
-        status.note().await;
+        status.store().await;
         Self {
             checking: Arc::new(Checking::new(&plan, Arc::clone(&observer))),
             journal: Journal {
                 store,
-                probe: identity.clone(),
+                probe: state.identity.clone(),
                 observer,
-                vitals: Arc::clone(&vitals),
+                health: Arc::clone(&state.health),
+                metrics: state.metrics.clone(),
                 stored: Arc::clone(&stored),
             },
-            identity,
-            vitals,
             status: Arc::new(status),
             stored,
+            state,
             plan,
         }
     }
 
-    /// Checks the peers that it is given, with `jobs` beside its own, until it is told to stop. Then what is in flight is
-    /// finished, and what was seen is stored.
-    pub async fn run(self, mut jobs: Vec<Job>, stop: CancellationToken) {
-        let vitals = Arc::clone(&self.vitals);
-        jobs.push(self.checking.job(&self.plan, &vitals.metrics));
-        jobs.push(Job::new("summary", Schedule::Every(SUMMARY_EVERY), move || {
-            tracing::info!("{}", vitals.line());
+    /// The probe as its monitoring API shows it, with the state of its backend.
+    pub fn monitor(&self, availability: Arc<Availability>) -> Arc<ProbeMonitor> {
+        let ProbeState { metrics, health, overview, .. } = self.state.clone();
+        Arc::new(ProbeMonitor::new(health, overview, availability, metrics))
+    }
+
+    /// Checks the peers that [`Checking::set_peers`] gets, and runs `jobs` beside its own on `scheduler`, until `stop`.
+    /// Then checks in flight are finished, and their results are stored.
+    pub async fn run(self, scheduler: &Scheduler, mut jobs: Vec<Job>, stop: CancellationToken) {
+        let ProbeState { metrics, overview, .. } = self.state.clone();
+        let check_job = self.checking.job(&self.plan, &metrics);
+        jobs.push(check_job.clone());
+        jobs.push(Job::new("summary", Schedule::Every(SUMMARY_INTERVAL), move || {
+            tracing::info!("{}", summary_line(overview.summary(), &metrics));
             std::future::ready(())
         }));
-        let all_stored = CancellationToken::new();
-        let checks_end = async {
-            if let Err(error) = jobs::run(jobs, self.plan.zone, stop.clone()).await {
-                // Only a schedule that the scheduler does not know can do this, and ours was parsed before.
-                tracing::error!(%error, "nothing is scheduled");
+        let checks_ended = CancellationToken::new();
+        let scheduled = async {
+            if let Err(error) = scheduler.run(jobs, stop.clone(), GRACE).await {
+                tracing::error!(%error, "the scheduler cannot be started; nothing is scheduled");
             }
             stop.cancelled().await;
         };
-        let checks_end = async {
-            tokio::join!(checks_end, async {
-                stop.cancelled().await;
-                self.checking.stop().await;
-            });
-            all_stored.cancel();
+        let first_cycle = async {
+            if self.plan.cycles_at_start() && stop.run_until_cancelled(self.checking.has_peers()).await.is_some() {
+                check_job.run_until(&stop, GRACE).await;
+            }
         };
-        tokio::join!(checks_end, self.journal.run(all_stored.clone()));
+        let stop_checks = async {
+            stop.cancelled().await;
+            self.checking.stop().await;
+        };
+        let checks = async {
+            tokio::join!(scheduled, first_cycle, stop_checks);
+            checks_ended.cancel();
+        };
+        tokio::join!(checks, self.journal.run(checks_ended.clone()));
     }
+}
+
+/// When checks are due.
+fn due_times(plan: &CheckPlan) -> Schedule {
+    plan.schedule.clone().unwrap_or(Schedule::Every(plan.interval))
+}
+
+/// The state of the probe in one line of the log.
+fn summary_line(summary: Summary, metrics: &Metrics) -> String {
+    let Summary { online, offline, unknown, round_trip_ms } = summary;
+    let mut line = format!("{online} online, {offline} offline, {unknown} unknown");
+    if let Some(ms) = round_trip_ms {
+        line += &format!("; median round trip {ms:.1} ms");
+    }
+    let (waiting, dropped) = (metrics.spool_depth(), metrics.dropped());
+    if waiting > 0 {
+        line += &format!("; {waiting} results wait for the backend");
+    }
+    if dropped > 0 {
+        line += &format!("; {dropped} results dropped so far");
+    }
+    line
 }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use easytier_probe::backend::{Reported, StatusReport};
+use easytier_probe::{
+    Backend,
+    backend::{BackendCall, StatusReport},
+};
 use easytier_uptime_store::{
     Store,
     domain::{self, ProbeIdentity, Timestamp},
@@ -10,37 +13,34 @@ use easytier_uptime_store::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{
-    link::Link,
-    vitals::{Ask, Vitals},
-};
+use crate::{backend_handle::BackendHandle, overview::Overview};
 
-/// How long a report may take, with all its attempts.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a report may take, with all its retries.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest pause that a hub takes: a leap year is more.
-const LONGEST_PAUSE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The longest check interval that a hub accepts.
+const MAX_CHECK_INTERVAL: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Reports on the probe.
 pub struct StatusReporter {
     pub store: Store,
     pub probe: ProbeIdentity,
-    pub vitals: Arc<Vitals>,
-    /// The longest time from one result of a peer to the next, from which is told when the probe's word is stale.
-    pub longest_pause: Duration,
+    pub overview: Arc<Overview>,
+    /// The longest time between two results of a peer. After a multiple of it the hub calls the probe's results stale.
+    pub check_interval: Duration,
     pub holds_sessions: bool,
 }
 
 impl StatusReporter {
-    /// So that the probe's own database knows that it is there, how often it checks, and what it sees.
-    pub async fn note(&self) {
-        let summary = self.vitals.summary();
+    /// Stores in the probe's own database that it is alive, how often it checks, and a summary of what it sees.
+    pub async fn store(&self) {
+        let summary = self.overview.summary();
         let report = domain::StatusReport {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             response_us: summary.round_trip_ms.map(|ms| (ms * 1000.0).round() as i64),
-            check_interval: Some(self.longest_pause),
+            check_interval: Some(self.check_interval),
             holds_sessions: self.holds_sessions,
-            // As a hub is told by other probes.
+            // As other probes report it to a hub.
             metadata: Some(json!({"total_monitored_nodes": summary.total(), "healthy_nodes": summary.online})),
             ..domain::StatusReport::default()
         };
@@ -49,21 +49,19 @@ impl StatusReporter {
         }
     }
 
-    /// Tells the backend.
-    pub async fn tell(&self, link: &Link) {
-        let Some(backend) = link.now().filter(|_| self.vitals.may_ask(Ask::Status)) else { return };
-        let summary = self.vitals.summary();
+    /// Reports the same to the backend.
+    pub async fn report_to(&self, backend: &BackendHandle) {
+        let summary = self.overview.summary();
         let report = StatusReport {
             response_time_ms: summary.round_trip_ms,
             total_monitored_nodes: summary.total(),
             healthy_nodes: summary.online,
             server_id: Some(self.probe.server_id.clone()),
-            check_interval: self.longest_pause.min(LONGEST_PAUSE),
+            check_interval: self.check_interval.min(MAX_CHECK_INTERVAL),
             holds_sessions: self.holds_sessions,
         };
-        match backend.report_status(&report, Instant::now() + PATIENCE).await {
-            Ok(Reported::Taken | Reported::NotWanted) => self.vitals.backend_answered(Ask::Status),
-            Err(error) => self.vitals.backend_failed(Ask::Status, &error),
-        }
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let send = async |backend: Backend| backend.report_status(&report, deadline).await;
+        backend.scheduled(BackendCall::Status, send).await;
     }
 }

@@ -1,10 +1,10 @@
-//! The delivery of results to the backend, out of the local history.
+//! Delivers results from the local history to the backend.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use easytier_probe::{
     Backend, BackendError, CheckResult,
-    backend::{Delivery, PER_NODE_AT_ONCE},
+    backend::{BackendCall, Delivery, MAX_CONCURRENT_NODE_REPORTS},
 };
 use easytier_uptime_store::{
     Outgoing, OutgoingFilter, Store, StoreError,
@@ -18,33 +18,34 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    backoff::Backoff,
-    journal::at_the_latest,
-    link::Link,
-    metrics::DropReason,
-    spool::{Lane, Rows, Spool},
-    vitals::{Ask, Vitals},
+    backend_handle::BackendHandle,
+    journal::clamp_to_now,
+    metrics::{DropReason, Metrics},
+    spool::{Rows, Spool, SpoolPart},
 };
 
-/// Results of one request.
-const BATCH: u32 = 1_000;
+/// The maximum number of results in one request.
+const MAX_BATCH: u32 = 1_000;
 
-/// The pause between two requests out of what piled up: 2,000 results a second spare a backend that has just come back.
+/// The pause between two requests from the backlog. It limits the rate to 2,000 results per second, which spares a
+/// backend that has just recovered.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long one delivery may take, with all its attempts.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one delivery may take, with all its retries.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often is looked whether something waits for too long, when nothing else happens.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often the limits of the spool are applied when no results are stored.
+const IDLE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often what waits is measured, and bounded, while nothing can be delivered.
-const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// How often the spool is measured, and its limits applied, while nothing can be delivered.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How much may wait for the backend.
+/// The limits of the results that wait for the backend. Older results are dropped.
 #[derive(Debug, Clone, Copy)]
 pub struct SpoolLimits {
+    /// The maximum age of a result.
     pub max_age: Duration,
+    /// The maximum number of results.
     pub max_results: u64,
 }
 
@@ -52,69 +53,64 @@ pub struct SpoolLimits {
 pub struct Uploader {
     pub store: Store,
     pub probe: ProbeId,
-    /// By which the backend is known in the store.
-    pub backend: String,
-    pub link: Link,
+    /// The name of the backend in the store.
+    pub backend_name: String,
+    pub backend: BackendHandle,
     pub limits: SpoolLimits,
-    pub vitals: Arc<Vitals>,
-    /// Told when results were stored.
+    pub metrics: Metrics,
+    /// Notified when results were stored.
     pub stored: Arc<Notify>,
 }
 
-/// Why nothing more is delivered for now.
-enum Trouble {
+/// Why nothing more can be delivered for now.
+enum DeliveryError {
     Backend(BackendError),
     Store(StoreError),
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for DeliveryError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
 impl Uploader {
-    /// The spool as it was left; without one, as when a backend is named for the first time, only what comes from now
-    /// on is delivered.
-    pub async fn spool(&self) -> Result<Spool, StoreError> {
+    /// Loads the spool. If there is none, because the backend is new, only later results are delivered.
+    pub async fn load_spool(&self) -> Result<Spool, StoreError> {
         let newest = self.store.newest_result().await?;
-        let kept = self.store.spool(&self.backend).await?;
-        let spool = kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_else(|| Spool::new(newest));
-        self.keep(&spool).await?;
+        let stored = self.store.spool(&self.backend_name).await?;
+        let spool = stored.and_then(|stored| serde_json::from_str(&stored).ok()).unwrap_or_else(|| Spool::new(newest));
+        self.store_spool(&spool).await?;
         Ok(spool)
     }
 
-    /// Delivers what is in the spool and what comes, until it is told to stop.
-    pub async fn run(mut self, mut spool: Spool, stop: CancellationToken) {
-        let mut backoff = Backoff::default();
+    /// Delivers the spool, and results as they are stored, until `stop`.
+    pub async fn run(self, mut spool: Spool, stop: CancellationToken) {
         loop {
             let delivered = tokio::select! {
                 delivered = self.deliver_some(&mut spool) => delivered,
-                // What is cut off here is sent again, and known to the backend by its id.
+                // A delivery that is interrupted is repeated later; the backend deduplicates by result id.
                 () = stop.cancelled() => return,
             };
-            let pause = match delivered {
+            let wake_at = match delivered {
                 Ok(pause) => {
-                    backoff.reset();
-                    pause
+                    self.backend.availability().completed(BackendCall::Results);
+                    pause.map(|pause| Instant::now() + pause)
                 }
-                Err(Trouble::Backend(error)) => {
-                    self.vitals.backend_failed(Ask::Results, &error);
-                    Some(backoff.after(&error))
-                }
-                Err(Trouble::Store(error)) => {
+                Err(DeliveryError::Backend(error)) => Some(self.backend.failed(BackendCall::Results, &error)),
+                Err(DeliveryError::Store(error)) => {
                     tracing::warn!(%error, "the results that wait cannot be read");
-                    Some(LOOK_EVERY)
+                    Some(Instant::now() + IDLE_INTERVAL)
                 }
             };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = async {
-                    match pause {
-                        Some(pause) => self.wait(&mut spool, pause).await,
+                    match wake_at {
+                        Some(wake_at) => self.wait_until(wake_at, &mut spool).await,
                         None => tokio::select! {
                             () = self.stored.notified() => {}
-                            () = sleep(LOOK_EVERY) => {}
+                            () = sleep(IDLE_INTERVAL) => {}
                         },
                     }
                 } => {}
@@ -122,72 +118,72 @@ impl Uploader {
         }
     }
 
-    /// Waits, and sees to it that no more waits than may.
-    async fn wait(&self, spool: &mut Spool, pause: Duration) {
-        let end = Instant::now() + pause;
-        while Instant::now() < end {
-            sleep_until(end.min(Instant::now() + MEASURE_EVERY)).await;
-            if let Err(error) = self.look(spool).await {
+    /// Waits, while the limits of the spool are applied.
+    async fn wait_until(&self, wake_at: Instant, spool: &mut Spool) {
+        while Instant::now() < wake_at {
+            sleep_until(wake_at.min(Instant::now() + MEASURE_INTERVAL)).await;
+            if let Err(error) = self.limit_and_measure(spool).await {
                 tracing::debug!(%error, "the results that wait cannot be counted");
             }
         }
     }
 
-    /// Bounds and measures what waits, and gives the newest row.
-    async fn look(&self, spool: &mut Spool) -> Result<i64, StoreError> {
+    /// Applies the limits of the spool, measures it, and returns the newest row.
+    async fn limit_and_measure(&self, spool: &mut Spool) -> Result<i64, StoreError> {
         let newest = self.store.newest_result().await?;
-        self.give_up_what_is_over(spool, newest).await?;
+        self.apply_limits(spool, newest).await?;
         self.measure(spool, newest).await?;
         Ok(newest)
     }
 
-    /// Delivers the newest results and a part of the backlog. Gives the pause before the next delivery; `None` when
-    /// nothing is left.
-    async fn deliver_some(&mut self, spool: &mut Spool) -> Result<Option<Duration>, Trouble> {
-        let newest = self.look(spool).await?;
+    /// Delivers the live results and a part of the backlog. Returns the pause before the next delivery; `None` if the
+    /// spool is empty.
+    async fn deliver_some(&self, spool: &mut Spool) -> Result<Option<Duration>, DeliveryError> {
+        let newest = self.limit_and_measure(spool).await?;
         while let Some(rows) = spool.live(newest) {
-            self.deliver(spool, Lane::Live, rows).await?;
+            self.deliver(spool, SpoolPart::Live, rows).await?;
         }
         if let Some(rows) = spool.backlog() {
-            self.deliver(spool, Lane::Backlog, rows).await?;
+            self.deliver(spool, SpoolPart::Backlog, rows).await?;
         }
         self.measure(spool, newest).await?;
         Ok(spool.backlog().map(|_| BACKLOG_PAUSE))
     }
 
     /// Delivers the first of `rows`.
-    async fn deliver(&mut self, spool: &mut Spool, lane: Lane, rows: Rows) -> Result<(), Trouble> {
-        let backend = self.link.ready().await;
-        // Those of which all are under way at once let a slow backend get on.
-        let (wanted, at_once) = match backend.wants_every_result() {
-            true => (OutgoingFilter::All, BATCH as usize),
-            false => (OutgoingFilter::NewestOfEachPeer, PER_NODE_AT_ONCE),
+    async fn deliver(&self, spool: &mut Spool, part: SpoolPart, rows: Rows) -> Result<(), DeliveryError> {
+        let backend = self.backend.ready().await;
+        // Per-node reports are recorded after every group that is sent concurrently, so that a slow backend makes
+        // progress.
+        let (filter, group) = match backend.wants_every_result() {
+            true => (OutgoingFilter::All, MAX_BATCH as usize),
+            false => (OutgoingFilter::NewestOfEachPeer, MAX_CONCURRENT_NODE_REPORTS),
         };
-        let outgoing = self.store.outgoing(&self.backend, self.probe, rows, wanted, BATCH).await?;
+        let outgoing = self.store.outgoing(&self.backend_name, self.probe, rows, filter, MAX_BATCH).await?;
         let last = match outgoing.last() {
-            Some(last) if outgoing.len() == BATCH as usize => last.row,
+            Some(last) if outgoing.len() == MAX_BATCH as usize => last.row,
             _ => rows.1,
         };
-        for some in outgoing.chunks(at_once) {
-            self.send(&backend, some).await.map_err(Trouble::Backend)?;
-            spool.done(lane, some[some.len() - 1].row);
+        for group in outgoing.chunks(group) {
+            self.send(&backend, group).await.map_err(DeliveryError::Backend)?;
+            spool.done(part, group[group.len() - 1].row);
         }
-        spool.done(lane, last);
-        Ok(self.keep(spool).await?)
+        spool.done(part, last);
+        Ok(self.store_spool(spool).await?)
     }
 
     async fn send(&self, backend: &Backend, outgoing: &[Outgoing]) -> Result<(), BackendError> {
         let mut results: Vec<CheckResult> = outgoing.iter().map(|outgoing| outgoing.result.clone()).collect();
-        at_the_latest(Timestamp::now(), &mut results);
-        match backend.send_results(Uuid::now_v7(), &results, Instant::now() + PATIENCE).await {
+        clamp_to_now(Timestamp::now(), &mut results);
+        match backend.send_results(Uuid::now_v7(), &results, Instant::now() + CALL_TIMEOUT).await {
             Ok(delivery) => {
-                self.vitals.backend_answered(Ask::Results);
+                self.backend.answered(BackendCall::Results);
                 self.count(&delivery);
             }
-            // One request is never taken, whatever is in it: the next ones may be.
+            // The backend will never take this request, but it may take the next one.
             Err(error) if error.is_final() => {
-                tracing::warn!(results = results.len(), "{error}; they are given up");
-                self.vitals.metrics.add_dropped(DropReason::Rejected, results.len() as u64);
+                tracing::warn!(results = results.len(), "{error}; they are dropped");
+                self.metrics.add_dropped(DropReason::Rejected, results.len() as u64);
             }
             Err(error) => return Err(error),
         }
@@ -196,8 +192,8 @@ impl Uploader {
 
     fn count(&self, delivery: &Delivery) {
         let Delivery { accepted, duplicates, rejected, .. } = delivery;
-        self.vitals.metrics.add_delivered(u64::from(accepted + duplicates));
-        self.vitals.metrics.add_dropped(DropReason::Rejected, rejected.len() as u64);
+        self.metrics.add_delivered(u64::from(accepted + duplicates));
+        self.metrics.add_dropped(DropReason::Rejected, rejected.len() as u64);
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for rejected in rejected {
             *reasons.entry(&rejected.reason).or_default() += 1;
@@ -207,19 +203,22 @@ impl Uploader {
         }
     }
 
-    /// Bounds what waits, by age and by number.
-    async fn give_up_what_is_over(&self, spool: &mut Spool, newest: i64) -> Result<(), StoreError> {
+    /// Drops results that are too old or too many.
+    async fn apply_limits(&self, spool: &mut Spool, newest: i64) -> Result<(), StoreError> {
         let since = Timestamp::now() - self.limits.max_age;
         let too_old = self.store.last_result_before(since, (spool.oldest(), newest)).await?;
         let row = spool.excess(newest, self.limits.max_results).unwrap_or_default().max(too_old);
         if row <= spool.oldest() {
             return Ok(());
         }
-        let results = spool.give_up(row, newest);
+        let results = spool.drop_up_to(row, newest);
         if results > 0 {
-            tracing::warn!(results, "given up: they waited for the backend too long, or too many did");
-            self.vitals.metrics.add_dropped(DropReason::NotDelivered, results);
-            self.keep(spool).await?;
+            tracing::warn!(
+                results,
+                "dropped: they waited longer than SPOOL_MAX_AGE, or more than SPOOL_MAX_RESULTS waited"
+            );
+            self.metrics.add_dropped(DropReason::NotDelivered, results);
+            self.store_spool(spool).await?;
         }
         Ok(())
     }
@@ -233,12 +232,11 @@ impl Uploader {
                 None => Duration::ZERO,
             },
         };
-        self.vitals.metrics.set_spool(depth, age);
+        self.metrics.set_spool(depth, age);
         Ok(())
     }
 
-    async fn keep(&self, spool: &Spool) -> Result<(), StoreError> {
-        let text = serde_json::to_string(spool).expect("numbers can be written");
-        self.store.put_spool(&self.backend, &text).await
+    async fn store_spool(&self, spool: &Spool) -> Result<(), StoreError> {
+        self.store.put_spool(&self.backend_name, &spool.to_json()).await
     }
 }

@@ -1,4 +1,4 @@
-//! The peers under watch: each is checked at its own time within the interval, by a task of its own.
+//! Checks each peer at its own time within the interval, in a task per peer.
 
 use std::{
     collections::HashMap,
@@ -15,36 +15,38 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{checking::GRACE, observer::Observer};
+use crate::observer::Observer;
 
-/// Sessions are held when a peer is checked at least this often; else each check opens one of its own.
-const HOLD_UP_TO: Duration = Duration::from_secs(60);
+/// The longest interval at which sessions are held open; at longer ones each check opens a session.
+const MAX_HELD_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Checks are aligned to steps of this length, so that many share a wake-up; a shorter interval has shorter steps.
+/// Checks are aligned to steps of this length, so that many share a wake-up. A short interval has shorter steps.
 const STEP: Duration = Duration::from_millis(100);
 
-/// So many new peers are checked at once; more wait for their places within the interval, which spreads them.
-const AT_ONCE: usize = 32;
+/// How many new peers are checked at once. When there are more, all wait for their time within the interval.
+const MAX_AT_ONCE: usize = 32;
 
-/// How peers are watched.
+/// How to check the peers.
 #[derive(Debug, Clone)]
 pub struct WatchOptions {
-    /// Time from one check of a peer to the next.
+    /// The time from one check of a peer to the next.
     pub interval: Duration,
-    /// The time of a whole check, for peers that name none of their own.
+    /// The timeout of a whole check, for peers without a timeout of their own.
     pub timeout: Duration,
-    /// Checks that open a session at the same time.
+    /// How many checks may open a session at the same time.
     pub concurrency: usize,
+    /// How long the checks in flight may take at the end.
+    pub grace: Duration,
 }
 
 impl WatchOptions {
-    /// Whether a session is kept open on every peer.
+    /// Whether a session is held open with every peer.
     pub fn holds_sessions(&self) -> bool {
-        self.interval <= HOLD_UP_TO
+        self.interval <= MAX_HELD_INTERVAL
     }
 }
 
-/// The peers under watch.
+/// Checks the peers that it is given.
 pub struct Watch {
     watcher: Arc<Watcher>,
     /// By id.
@@ -55,21 +57,21 @@ pub struct Watch {
 
 struct Watched {
     peer: Peer,
-    /// It is gone, or not the same any more: of a check in flight nobody wants to know.
+    /// Cancelled when the peer was removed or replaced: the check in flight is dropped.
     gone: CancellationToken,
 }
 
-/// What the tasks share.
+/// The state that all tasks share.
 struct Watcher {
     checker: Checker,
     observer: Arc<Observer>,
     options: WatchOptions,
-    /// Turns at opening a session.
-    turns: Semaphore,
+    /// One permit for each session that may be opened at the same time.
+    session_permits: Semaphore,
     started: Instant,
 }
 
-/// What [`Watch::set_peers`] changed.
+/// How many peers [`Watch::set_peers`] added, changed and removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
     pub added: usize,
@@ -78,7 +80,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// What it takes to come from one list of peers to the other.
+    /// Compares two lists of peers by their ids.
     pub fn between(before: &[Peer], after: &[Peer]) -> Self {
         let before: HashMap<i64, &Peer> = before.iter().map(|peer| (peer.id, peer)).collect();
         let kept = after.iter().filter_map(|peer| Some((*before.get(&peer.id)?, peer)));
@@ -88,9 +90,10 @@ impl Changes {
 }
 
 impl Watch {
+    /// Checks nothing until it is given peers.
     pub fn new(checker: Checker, observer: Arc<Observer>, options: WatchOptions) -> Self {
-        let turns = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        let watcher = Watcher { checker, observer, options, turns, started: Instant::now() };
+        let session_permits = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        let watcher = Watcher { checker, observer, options, session_permits, started: Instant::now() };
         Self {
             watcher: Arc::new(watcher),
             watched: HashMap::new(),
@@ -99,8 +102,7 @@ impl Watch {
         }
     }
 
-    /// Watches these peers and no others. What is watched already goes on; a peer that is not the same any more is
-    /// watched anew.
+    /// Checks these peers and no others. A peer that did not change keeps its session; one that changed gets a new task.
     pub fn set_peers(&mut self, peers: Vec<Peer>) -> Changes {
         let mut changes = Changes::default();
         let mut before = std::mem::take(&mut self.watched);
@@ -119,7 +121,7 @@ impl Watch {
             }
             new.push(peer);
         }
-        let at_once = new.len() <= AT_ONCE;
+        let at_once = new.len() <= MAX_AT_ONCE;
         for peer in new {
             self.watched.insert(peer.id, self.watch(peer, at_once));
         }
@@ -139,7 +141,7 @@ impl Watch {
         Watched { peer, gone }
     }
 
-    /// Ends the watch; checks in flight are finished first, if they don't take long.
+    /// Ends all tasks. Checks in flight may take [`WatchOptions::grace`] to finish.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tracker.close();
@@ -147,8 +149,8 @@ impl Watch {
     }
 }
 
-/// The watch of a peer, as long as it is not gone. In a box, because the token's future has room for three of what it is
-/// given.
+/// Runs `watch` until `gone` is cancelled. Boxed, because `run_until_cancelled_owned` returns a future about three times the
+/// size of its argument.
 fn until(gone: CancellationToken, watch: impl Future<Output = ()>) -> impl Future<Output = Option<()>> {
     gone.run_until_cancelled_owned(Box::pin(watch))
 }
@@ -163,7 +165,7 @@ impl Watcher {
             let report = tokio::select! {
                 report = &mut check => Some(report),
                 () = stop.cancelled() => match due <= Instant::now() {
-                    true => timeout_at(Instant::now() + GRACE, check).await.ok(),
+                    true => timeout_at(Instant::now() + self.options.grace, check).await.ok(),
                     false => None,
                 },
             };
@@ -171,7 +173,7 @@ impl Watcher {
             let mut lasted_over = 0;
             if let Some((mut report, began)) = report {
                 lasted_over = self.due_during(&peer, began, now);
-                stand_for(&mut report.result, lasted_over);
+                count_due_times(&mut report.result, lasted_over);
                 self.observer.observe(&peer, &report, now.saturating_duration_since(due));
             }
             if stop.is_cancelled() {
@@ -184,30 +186,32 @@ impl Watcher {
         }
     }
 
-    /// The check that is due, or before it the news that the open session ended; and when it began.
+    /// Runs the check that is due at `due`, or reports the end of the open session before that; with the time at which the
+    /// check began.
     async fn check(&self, held: &mut HeldPeer, due: Instant) -> (CheckReport, Instant) {
         if held.is_open() {
             return with_begin(due, pin!(held.next(due))).await;
         }
         sleep_until(due).await;
-        let _turn = self.turns.acquire().await.expect("nobody closes it");
+        // The semaphore is never closed.
+        let _permit = self.session_permits.acquire().await;
         match self.options.holds_sessions() {
             true => with_begin(due, pin!(held.next(due))).await,
-            // In a box, because a check is large, and most of the time every peer only waits.
+            // Boxed, because the future of a check is large, and most tasks only wait.
             false => with_begin(due, Box::pin(self.checker.check(held.peer()))).await,
         }
     }
 
-    /// How often the peer was due again in a check that lasted from `began` to `ended`. No check takes longer than its
-    /// timeout: for the rest the machine stood still.
+    /// How many times the peer was due during a check from `began` to `ended`. Time beyond the timeout of the check does not
+    /// count: the machine stood still.
     fn due_during(&self, peer: &Peer, began: Instant, ended: Instant) -> u32 {
         let took = ended.saturating_duration_since(began).min(peer.timeout.unwrap_or(self.options.timeout));
         let passed = self.next_due(peer.id, began + took) - self.next_due(peer.id, began);
         (passed.as_nanos() / self.options.interval.as_nanos()) as u32
     }
 
-    /// The first time after `now` at which the peer is due. Its place within the interval is where the golden ratio puts
-    /// its id, which spreads ids that follow each other evenly, however many they are.
+    /// The first time after `now` at which the peer is due. Its offset within the interval is the fractional part of its
+    /// id times the golden ratio, which spreads any number of consecutive ids evenly.
     fn next_due(&self, id: i64, now: Instant) -> Instant {
         const GOLDEN_RATIO: f64 = 0.618_033_988_749_894_9;
         let interval = self.options.interval;
@@ -223,7 +227,7 @@ impl Watcher {
     }
 }
 
-/// What comes of a check, and when it began: the first time that it went on after it was due.
+/// The report of a check, and the time at which the check began: its first poll after `due`.
 async fn with_begin(due: Instant, mut check: impl Future<Output = CheckReport> + Unpin) -> (CheckReport, Instant) {
     let mut began = None;
     let outcome = poll_fn(|context| {
@@ -234,9 +238,9 @@ async fn with_begin(due: Instant, mut check: impl Future<Output = CheckReport> +
     (outcome.await, began.unwrap_or(due))
 }
 
-/// Has the result of one check stand for the times as well at which the peer was due while it lasted, so that what
-/// takes long counts as much as what does not.
-fn stand_for(result: &mut CheckResult, times: u32) {
+/// Counts a long check once more for each of the `times` at which the peer was due while it lasted, so that slow checks
+/// weigh as much as fast ones.
+fn count_due_times(result: &mut CheckResult, times: u32) {
     result.checks += times;
     result.healthy = result.healthy.map(|healthy| healthy * result.checks);
 }
@@ -254,7 +258,7 @@ mod tests {
     /// With the intervals of whom nothing is set.
     fn watch() -> Watch {
         let seconds = Duration::from_secs(5);
-        let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1 };
+        let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1, grace: seconds };
         let observer = Arc::new(Observer::new(Metrics::default()));
         Watch::new(Checker::new(CheckOptions::default()), observer, options)
     }

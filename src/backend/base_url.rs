@@ -1,28 +1,32 @@
-//! The base URL of a backend, parsed: a value that exists carries no secret.
+//! The base URL of a backend. A parsed one carries no secret.
 
 use std::{fmt, str::FromStr};
 
 use url::{Host, Url};
 
-/// Where a backend is: `http` or `https`, a host, and perhaps a path, which the paths of the contract are appended to.
+/// Where a backend is: `http` or `https`, a host, and an optional path, which the paths of the contract are appended to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
-/// Why a text is no base URL. The text is not repeated, because it may hold a password.
+/// Why a text is not a base URL. The text is not repeated, because it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BaseUrlError {
+    /// Not an absolute `http` or `https` URL with a host.
     #[error("write it with its scheme and host, such as https://hub.example.com or http://192.0.2.7:8080/api")]
     Malformed,
+    /// A user name or a password is part of the URL.
     #[error("carries a user name or password; remove what stands before the '@' and set API_KEY or NODE_TOKEN")]
     Credentials,
+    /// A query or a fragment is part of the URL.
     #[error("carries a query or a fragment; remove what follows the '?' or '#' (a key belongs into API_KEY)")]
     Query,
 }
 
 impl BaseUrl {
-    /// The URL of an endpoint; `path` begins with a slash. The `/api` of a path and that at the end of the base URL, with
-    /// which many are given, are the same.
-    pub fn endpoint(&self, path: &str) -> Url {
+    /// The URL of a route of the contract; `path` begins with a slash. Many base URLs end with `/api`: in front of a
+    /// path that begins with `/api/` it is not repeated.
+    pub fn join(&self, path: &str) -> Url {
         const API: &str = "/api";
         let base = self.0.path().trim_end_matches('/');
         let base = match path.starts_with("/api/") {
@@ -34,18 +38,18 @@ impl BaseUrl {
         url
     }
 
-    /// Whether certificates are needed to ask it.
+    /// Whether the scheme is `https`, for which CA certificates are needed.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 
-    /// Whether it lies on this very machine, as [`is_loopback`] tells.
+    /// Whether the host is this machine; see [`is_loopback`].
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 }
 
-/// Whether a URL lies on this very machine, where no proxy can reach it.
+/// Whether the host of a URL is this machine, by name or address. No proxy can reach it.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -1,39 +1,45 @@
-//! What a backend client is told.
+//! The configuration of a backend client.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{base_url::BaseUrl, retry::RetryPolicy};
+use super::{availability::RetryPolicy, base_url::BaseUrl};
 use crate::Secret;
 
-/// The peers of a page that our hub gives when it is not told a number.
+/// How many peers a page of our hub holds by default.
 pub const DEFAULT_PAGE_SIZE: u32 = 500;
 
-/// Where the backend is, who we are to it, and how patient we are.
+/// Where the backend is, with which credentials it is used, and how long it is waited for.
 #[derive(Debug, Clone)]
 pub struct BackendConfig {
-    /// The addresses of one backend, at least one, tried in this order.
+    /// The base URLs of one backend, at least one, in order of preference.
     pub base_urls: Vec<BaseUrl>,
+    /// Sent as `X-API-Key`, and as bearer token where no other is due.
     pub api_key: Option<Secret>,
+    /// Sent as `X-Node-Token`, and as bearer token where the probe itself must be identified.
     pub node_token: Option<Secret>,
-    /// With it [`Backend::register`](super::Backend::register) gets a node token where there is none.
+    /// [`Backend::register`](super::Backend::register) exchanges it for a node token, if there is none.
     pub enrollment_key: Option<Secret>,
+    /// The region whose peers are watched; `None`: the backend decides.
     pub region: Option<String>,
+    /// In which form results are reported.
     pub report_style: ReportStyle,
-    /// The peers of a page, 1 to 5000; only our hub is asked for a number.
+    /// How many peers to request per page, 1 to 5000. Only our hub is asked for a number.
     pub page_size: u32,
-    /// How long a connection may take to open.
+    /// How long it may take to open a connection.
     pub connect_timeout: Duration,
-    /// How long the backend may stay silent within an answer, or before it.
+    /// How long the backend may stay silent before or within a response.
     pub read_timeout: Duration,
+    /// When a failed request is sent again within one call.
     pub retry: RetryPolicy,
-    /// How long another base URL is used before the first one is tried again.
+    /// After a failover: how long another base URL is used before the first one is tried again.
     pub return_after: Duration,
-    /// How long an endpoint that the backend lacks is left alone before it is asked again.
-    pub ask_again_after: Duration,
+    /// How long a route that the backend lacks is not asked for again.
+    pub missing_retry_after: Duration,
 }
 
 impl BackendConfig {
-    /// The defaults, without credentials.
+    /// The default configuration, without credentials: timeouts of 5 s to connect and 15 s to read, return to the
+    /// first base URL after 5 minutes, missing routes asked again after an hour.
     pub fn new(base_urls: Vec<BaseUrl>) -> Self {
         Self {
             base_urls,
@@ -47,37 +53,46 @@ impl BackendConfig {
             read_timeout: Duration::from_secs(15),
             retry: RetryPolicy::default(),
             return_after: Duration::from_secs(300),
-            ask_again_after: Duration::from_secs(3600),
+            missing_retry_after: Duration::from_secs(3600),
         }
     }
 }
 
-/// How a backend is told what became of its peers.
+/// In which form a backend gets the results of checks. The probe's own status is reported in every style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum ReportStyle {
-    /// `Results` when the backend says that it is ours, else `Status`.
+    /// `Results` if the backend identifies itself as our hub, else `Status`.
     #[default]
     Auto,
     /// Every result, in batches, by `POST /results`.
     Results,
-    /// Not at all: the probe's own `PUT /nodes/status`, which every style sends, is all.
+    /// No results: only the probe's own status, by `PUT /nodes/status`.
     Status,
-    /// One `PUT /nodes/{id}/status` for every result.
+    /// One `PUT /nodes/{id}/status` per result.
     PerNode,
 }
 
 impl ReportStyle {
-    const ALL: [(Self, &'static str); 4] =
-        [(Self::Auto, "auto"), (Self::Results, "results"), (Self::Status, "status"), (Self::PerNode, "per-node")];
+    const ALL: [Self; 4] = [Self::Auto, Self::Results, Self::Status, Self::PerNode];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Results => "results",
+            Self::Status => "status",
+            Self::PerNode => "per-node",
+        }
+    }
 }
 
 impl fmt::Display for ReportStyle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::ALL[*self as usize].1)
+        f.write_str(self.as_str())
     }
 }
 
-/// The text names no report style.
+/// The text is not the name of a report style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("write one of auto, results, status, per-node")]
 pub struct ReportStyleError;
@@ -86,6 +101,6 @@ impl FromStr for ReportStyle {
     type Err = ReportStyleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().find(|(_, name)| *name == text).map(|(style, _)| *style).ok_or(ReportStyleError)
+        Self::ALL.into_iter().find(|style| style.as_str() == text).ok_or(ReportStyleError)
     }
 }

@@ -1,17 +1,20 @@
-//! What we show to a backend to be let in, and how it stays out of every message.
+//! The credentials of a backend client, and how they are kept out of every message.
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::{config::BackendConfig, error::BackendError};
-use crate::Secret;
+use crate::{
+    Secret,
+    text::{one_line, truncate},
+};
 
-/// The longest part of a backend's text that is shown, in characters.
+/// The maximum length of a quotation from the backend, in characters.
 const MAX_QUOTE_CHARS: usize = 200;
 
 const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 const NODE_TOKEN_HEADER: HeaderName = HeaderName::from_static("x-node-token");
 
-/// Which secret goes into `Authorization`.
+/// Which secret is sent in the header `Authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bearer {
     ApiKey,
@@ -19,50 +22,50 @@ pub(super) enum Bearer {
     EnrollmentKey,
 }
 
-/// The secrets and, made once, the headers that carry them.
+/// The secrets, and the headers that carry them, which are made once.
 pub(super) struct Credentials {
     api_key: Option<Secret>,
     node_token: Option<Secret>,
     enrollment_key: Option<Secret>,
-    by_api_key: HeaderMap,
-    by_node_token: HeaderMap,
-    by_enrollment_key: HeaderMap,
+    with_api_key: HeaderMap,
+    with_node_token: HeaderMap,
+    with_enrollment_key: HeaderMap,
 }
 
 impl Credentials {
     pub(super) fn new(config: &BackendConfig) -> Result<Self, BackendError> {
         let BackendConfig { api_key, node_token, enrollment_key, .. } = config.clone();
-        let mut plain = HeaderMap::new();
-        let (mut by_api_key, mut by_node_token) = (HeaderMap::new(), HeaderMap::new());
-        let mut by_enrollment_key = HeaderMap::new();
+        let mut common = HeaderMap::new();
+        let (mut with_api_key, mut with_node_token) = (HeaderMap::new(), HeaderMap::new());
+        let mut with_enrollment_key = HeaderMap::new();
         if let Some(key) = &api_key {
-            plain.insert(API_KEY_HEADER, header_value("API_KEY", key.expose())?);
-            by_api_key.insert(header::AUTHORIZATION, header_value("API_KEY", &bearer(key))?);
+            common.insert(API_KEY_HEADER, header_value("API_KEY", key.expose())?);
+            with_api_key.insert(header::AUTHORIZATION, header_value("API_KEY", &bearer(key))?);
         }
         if let Some(token) = &node_token {
-            plain.insert(NODE_TOKEN_HEADER, header_value("NODE_TOKEN", token.expose())?);
-            by_node_token.insert(header::AUTHORIZATION, header_value("NODE_TOKEN", &bearer(token))?);
+            common.insert(NODE_TOKEN_HEADER, header_value("NODE_TOKEN", token.expose())?);
+            with_node_token.insert(header::AUTHORIZATION, header_value("NODE_TOKEN", &bearer(token))?);
         }
         if let Some(key) = &enrollment_key {
-            by_enrollment_key.insert(header::AUTHORIZATION, header_value("ENROLLMENT_KEY", &bearer(key))?);
+            with_enrollment_key.insert(header::AUTHORIZATION, header_value("ENROLLMENT_KEY", &bearer(key))?);
         }
-        by_api_key.extend(plain.clone());
-        by_node_token.extend(plain);
-        Ok(Self { api_key, node_token, enrollment_key, by_api_key, by_node_token, by_enrollment_key })
+        with_api_key.extend(common.clone());
+        with_node_token.extend(common);
+        Ok(Self { api_key, node_token, enrollment_key, with_api_key, with_node_token, with_enrollment_key })
     }
 
     pub(super) fn headers(&self, bearer: Bearer) -> HeaderMap {
         match bearer {
-            Bearer::ApiKey => self.by_api_key.clone(),
-            Bearer::NodeToken => self.by_node_token.clone(),
-            Bearer::EnrollmentKey => self.by_enrollment_key.clone(),
+            Bearer::ApiKey => self.with_api_key.clone(),
+            Bearer::NodeToken => self.with_node_token.clone(),
+            Bearer::EnrollmentKey => self.with_enrollment_key.clone(),
         }
     }
 
-    /// What a backend refused that answered 401 or 403, and what to do about it.
+    /// Which credentials a backend refused that answered 401 or 403, and what to do about it.
     ///
-    /// `token_decides` says that the request is answered by the node token alone.
-    pub(super) fn refused(&self, bearer: Bearer, token_decides: bool) -> (&'static str, &'static str) {
+    /// `needs_token`: only the node token can authorize the request.
+    pub(super) fn describe_refusal(&self, bearer: Bearer, needs_token: bool) -> (&'static str, &'static str) {
         const TOKEN: &str = "a backend's operator creates one with 'easytier-uptime hub token create --name NAME \
                              --region REGION'; set NODE_TOKEN to it";
         const EITHER: &str = "set API_KEY to a key of this backend, or NODE_TOKEN to a token that its operator creates \
@@ -71,8 +74,8 @@ impl Credentials {
                                   ENROLLMENT_KEY to it, or NODE_TOKEN to the token of a probe";
         match (&self.api_key, &self.node_token) {
             _ if bearer == Bearer::EnrollmentKey => ("ENROLLMENT_KEY", ENROLLMENT),
-            (_, Some(_)) if token_decides => ("NODE_TOKEN", TOKEN),
-            (_, None) if token_decides => ("a request without NODE_TOKEN", TOKEN),
+            (_, Some(_)) if needs_token => ("NODE_TOKEN", TOKEN),
+            (_, None) if needs_token => ("a request without NODE_TOKEN", TOKEN),
             (Some(_), Some(_)) => ("API_KEY or NODE_TOKEN", EITHER),
             (None, Some(_)) => ("NODE_TOKEN", EITHER),
             (Some(_), None) => ("API_KEY", EITHER),
@@ -80,20 +83,15 @@ impl Credentials {
         }
     }
 
-    /// A backend's text, fit for a message: short, in one line, and without our own secrets, which it may repeat.
-    pub(super) fn quoted(&self, text: &str) -> String {
+    /// Prepares a text of the backend for a message: short, on one line, and without our secrets, which it may repeat.
+    pub(super) fn quote(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in [&self.api_key, &self.node_token, &self.enrollment_key].into_iter().flatten() {
             if !secret.expose().is_empty() {
                 text = text.replace(secret.expose(), "[redacted]");
             }
         }
-        let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let mut quoted: String = one_line.clone().take(MAX_QUOTE_CHARS).collect();
-        if one_line.count() > MAX_QUOTE_CHARS {
-            quoted.push('…');
-        }
-        quoted
+        truncate(&one_line(&text), MAX_QUOTE_CHARS)
     }
 }
 
@@ -101,7 +99,7 @@ fn bearer(secret: &Secret) -> String {
     format!("Bearer {}", secret.expose())
 }
 
-/// Marked as sensitive, so that no library shows or indexes it.
+/// A header value that is marked as sensitive, so that no library logs or indexes it.
 fn header_value(name: &str, text: &str) -> Result<HeaderValue, BackendError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         BackendError::Unusable(format!("{name} holds characters that no header can carry, such as a line break"))
@@ -121,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_do_not_show_what_they_carry() {
+    fn debug_output_of_headers_hides_the_secrets() {
         let credentials = credentials();
         for (bearer, count) in [(Bearer::ApiKey, 3), (Bearer::NodeToken, 3), (Bearer::EnrollmentKey, 1)] {
             let headers = credentials.headers(bearer);
@@ -132,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_is_one_short_line_without_our_secrets() {
+    fn a_quotation_is_one_short_line_without_our_secrets() {
         let credentials = credentials();
-        assert_eq!(credentials.quoted("k3y\nand\tt0ken, j0in"), "[redacted] and [redacted], [redacted]");
-        let long = credentials.quoted(&"ü".repeat(MAX_QUOTE_CHARS + 1));
+        assert_eq!(credentials.quote("k3y\nand\tt0ken, j0in"), "[redacted] and [redacted], [redacted]");
+        let long = credentials.quote(&"ü".repeat(MAX_QUOTE_CHARS + 1));
         assert_eq!(long.chars().count(), MAX_QUOTE_CHARS + 1);
         assert!(long.ends_with('…'));
     }

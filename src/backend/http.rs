@@ -1,49 +1,58 @@
-//! One request, one answer: what goes over HTTP, without any second try.
+//! One HTTP request and its response, without retries.
 
-use std::{error::Error, iter};
-
-use reqwest::{Client, Method, Response, StatusCode, header, redirect};
+use reqwest::{Client, Method, StatusCode, header, redirect};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::{
-    base::{Base, Kind},
     config::BackendConfig,
     credentials::{Bearer, Credentials},
-    error::{self, BackendError},
-    retry::retry_after,
-    wire::Envelope,
+    documents::Envelope,
+    endpoint::{BackendKind, Endpoint},
+    error::{BackendError, format_answer},
+    retry_after::retry_after,
 };
-use crate::tls;
+use crate::{
+    text::{root_cause, without_secrets},
+    tls,
+};
 
-/// By this header, with the value 1, our hub says on every answer that it is ours.
+/// Our hub sends this header, with the value `1`, on every response.
 const HUB_HEADER: &str = "x-uptime-hub";
 
-/// The most that is read of an answer that tells an error, in bytes.
+/// How much of an error response is read, in bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// One request to make.
+/// A request to an endpoint.
 pub(super) struct Request<'a> {
     pub(super) method: Method,
-    /// The path below the base URL, with a slash in front.
+    /// The path below the base URL; begins with a slash.
     pub(super) path: &'a str,
     pub(super) query: Vec<(&'static str, String)>,
     /// A JSON document.
     pub(super) body: Option<Vec<u8>>,
     pub(super) bearer: Bearer,
-    /// The node token alone decides whether it is allowed.
+    /// Only the node token can authorize the request.
     pub(super) needs_token: bool,
-    /// The longest answer that is read, in bytes.
-    pub(super) max_answer: usize,
+    /// The maximum length of the response, in bytes.
+    pub(super) max_response: usize,
 }
 
-/// An answer of success.
-pub(super) struct Answer {
+impl Request<'_> {
+    /// The request as messages show it: method and URL, without the query.
+    pub(super) fn describe(&self, endpoint: &Endpoint) -> String {
+        format!("{} {}", self.method, endpoint.url.join(self.path))
+    }
+}
+
+/// A successful response.
+pub(super) struct Response {
     pub(super) body: Vec<u8>,
+    /// It carries the header of our hub.
     pub(super) is_hub: bool,
 }
 
-/// A connection pool, and who we are.
+/// A connection pool with the credentials.
 pub(super) struct Http {
     client: Client,
     pub(super) credentials: Credentials,
@@ -66,7 +75,7 @@ impl Http {
             .user_agent(concat!("easytier-uptime/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.connect_timeout)
             .read_timeout(config.read_timeout)
-            // A redirect would take the keys elsewhere, and turns a POST into a GET.
+            // A redirect would send the keys to another place, and turn a POST into a GET.
             .redirect(redirect::Policy::none());
         if config.base_urls.iter().all(|url| url.is_loopback()) {
             client = client.no_proxy();
@@ -75,29 +84,29 @@ impl Http {
         Ok(Self { client, credentials })
     }
 
-    /// Sends `request` to `base` and reads the answer, before `deadline`. Anything but a success is an error.
+    /// Sends `request` to `endpoint` and reads the response, before `deadline`. Any status but 2xx is an error.
     pub(super) async fn send(
         &self,
-        base: &Base,
+        endpoint: &Endpoint,
         request: &Request<'_>,
         deadline: Instant,
-    ) -> Result<Answer, BackendError> {
+    ) -> Result<Response, BackendError> {
         let started = Instant::now();
-        let timed_out = || BackendError::TimedOut { request: shown(base, request), waited: started.elapsed() };
+        let timed_out = || BackendError::TimedOut { request: request.describe(endpoint), waited: started.elapsed() };
         if started >= deadline {
             return Err(timed_out());
         }
-        let result = timeout_at(deadline, self.exchange(base, request)).await.unwrap_or_else(|_| Err(timed_out()));
+        let result = timeout_at(deadline, self.exchange(endpoint, request)).await.unwrap_or_else(|_| Err(timed_out()));
         let outcome = match &result {
             Ok(_) => "ok".to_owned(),
             Err(error) => error.to_string(),
         };
-        debug!(request = shown(base, request), took = ?started.elapsed(), outcome, "asked the backend");
+        debug!(request = request.describe(endpoint), took = ?started.elapsed(), outcome, "sent a request to the backend");
         result
     }
 
-    async fn exchange(&self, base: &Base, request: &Request<'_>) -> Result<Answer, BackendError> {
-        let mut url = base.url.endpoint(request.path);
+    async fn exchange(&self, endpoint: &Endpoint, request: &Request<'_>) -> Result<Response, BackendError> {
+        let mut url = endpoint.url.join(request.path);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
@@ -107,107 +116,103 @@ impl Http {
             builder = builder.header(header::CONTENT_TYPE, "application/json").body(body.clone());
         }
         let started = Instant::now();
-        let failed = |error| self.transport_error(base, request, started, error);
+        let failed = |error| self.transport_error(endpoint, request, started, error);
         let mut response = builder.send().await.map_err(failed)?;
 
         let is_hub = response.headers().get(HUB_HEADER).is_some_and(|value| value == "1");
-        let was_hub = base.kind() == Kind::Hub;
+        let was_hub = endpoint.kind() == BackendKind::Hub;
         if is_hub {
-            base.learn(Kind::Hub);
+            endpoint.set_kind(BackendKind::Hub);
         }
         let status = response.status();
         if !status.is_success() {
-            let body = first_part(&mut response).await;
-            let said = Envelope::read(&body).and_then(|envelope| envelope.said()).unwrap_or_default();
-            return Err(self.refusal(base, request, &response, status, &said, was_hub && !is_hub));
+            let body = read_prefix(&mut response).await;
+            let message = Envelope::parse(&body).and_then(|envelope| envelope.message()).unwrap_or_default();
+            return Err(self.status_error(endpoint, request, &response, status, &message, was_hub && !is_hub));
         }
-        let body = match whole_body(&mut response, request.max_answer).await {
+        let body = match read_body(&mut response, request.max_response).await {
             Ok(Some(body)) => body,
             Ok(None) => {
-                let reason = format!("the answer is longer than {} MiB", request.max_answer >> 20);
-                return Err(BackendError::Nonsense { request: shown(base, request), reason });
+                let reason = format!("the answer is longer than {} MiB", request.max_response >> 20);
+                return Err(BackendError::InvalidResponse { request: request.describe(endpoint), reason });
             }
             Err(error) => return Err(failed(error)),
         };
-        // Some backends answer 200 to everything and tell the status in the body.
-        if let Some(envelope) = Envelope::read(&body)
+        // Some backends answer 200 to everything, with the status in the body.
+        if let Some(envelope) = Envelope::parse(&body)
             && let Some(status) = envelope.code().filter(|code| (400..600).contains(code))
             && let Ok(status) = StatusCode::from_u16(status)
         {
-            let said = envelope.said().unwrap_or_default();
-            return Err(self.refusal(base, request, &response, status, &said, was_hub && !is_hub));
+            let message = envelope.message().unwrap_or_default();
+            return Err(self.status_error(endpoint, request, &response, status, &message, was_hub && !is_hub));
         }
-        Ok(Answer { body, is_hub })
+        Ok(Response { body, is_hub })
     }
 
-    /// What an answer means that is no success. `interposed`: our hub is there, and this is not its answer.
-    fn refusal(
+    /// The error that an unsuccessful status means. `from_proxy`: the endpoint is our hub, but this response is not the
+    /// hub's own.
+    fn status_error(
         &self,
-        base: &Base,
+        endpoint: &Endpoint,
         request: &Request<'_>,
-        response: &Response,
+        response: &reqwest::Response,
         status: StatusCode,
-        said: &str,
-        interposed: bool,
+        message: &str,
+        from_proxy: bool,
     ) -> BackendError {
         let retry_after = retry_after(response.headers());
-        let answer = error::answer(status, &self.credentials.quoted(said));
+        let answer = format_answer(status, &self.credentials.quote(message));
         let code = status.as_u16();
-        let request_shown = shown(base, request);
+        let description = request.describe(endpoint);
         match code {
             300..=399 if response.headers().contains_key(header::LOCATION) => {
                 let location = response.headers()[header::LOCATION].to_str().unwrap_or_default();
-                let location = self.credentials.quoted(&without_query(location));
-                BackendError::Redirected { request: request_shown, location }
+                let location = self.credentials.quote(&without_secrets(location));
+                BackendError::Redirected { request: description, location }
             }
             401 | 403 => {
-                let (credentials, advice) = self.credentials.refused(request.bearer, request.needs_token);
-                BackendError::Unauthorized { request: request_shown, credentials, answer, advice }
+                let (credentials, advice) = self.credentials.describe_refusal(request.bearer, request.needs_token);
+                BackendError::Unauthorized { request: description, credentials, answer, advice }
             }
-            429 => BackendError::Busy { request: request_shown, answer, retry_after },
-            // While a hub is being replaced, what stands in front of it answers in its place. A limit to the length of
-            // a request holds, whoever sets it.
-            400..=499 if interposed && code != 413 => {
-                BackendError::Failed { request: request_shown, status: code, answer, retry_after }
+            429 => BackendError::RateLimited { request: description, answer, retry_after },
+            // While a hub restarts, the reverse proxy in front of it answers in its place. Only its limit to the size of
+            // a request is final.
+            400..=499 if from_proxy && code != 413 => {
+                BackendError::Failed { request: description, status: code, answer, retry_after }
             }
-            404 | 405 | 501 => BackendError::Lacking { request: request_shown, status: code, answer },
-            408 | 500..=599 => BackendError::Failed { request: request_shown, status: code, answer, retry_after },
-            _ => BackendError::Refused { request: request_shown, status: code, answer },
+            404 | 405 | 501 => BackendError::NoSuchRoute { request: description, status: code, answer },
+            408 | 500..=599 => BackendError::Failed { request: description, status: code, answer, retry_after },
+            _ => BackendError::Refused { request: description, status: code, answer },
         }
     }
 
     fn transport_error(
         &self,
-        base: &Base,
+        endpoint: &Endpoint,
         request: &Request<'_>,
         started: Instant,
         error: reqwest::Error,
     ) -> BackendError {
-        // The error would print the URL, query and all.
+        // Its text would show the URL with the query.
         let error = error.without_url();
-        let cause = self.credentials.quoted(&root_cause(&error));
-        let request = shown(base, request);
+        let cause = self.credentials.quote(&root_cause(&error));
+        let request = request.describe(endpoint);
         match error {
             error if error.is_builder() => {
                 BackendError::Unusable(format!("{request}: no request can be made: {cause}"))
             }
             error if error.is_connect() => BackendError::Unreachable { request, cause },
             error if error.is_timeout() => BackendError::TimedOut { request, waited: started.elapsed() },
-            _ => BackendError::CutOff { request, cause },
+            _ => BackendError::ConnectionLost { request, cause },
         }
     }
 }
 
-/// The request as messages show it: without its query.
-pub(super) fn shown(base: &Base, request: &Request<'_>) -> String {
-    format!("{} {}", request.method, base.url.endpoint(request.path))
-}
-
-/// The body, unless it is longer than `most`.
-async fn whole_body(response: &mut Response, most: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
+/// The body; `None` if it is longer than `max` bytes.
+async fn read_body(response: &mut reqwest::Response, max: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > most {
+        if body.len() + chunk.len() > max {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);
@@ -215,8 +220,8 @@ async fn whole_body(response: &mut Response, most: usize) -> Result<Option<Vec<u
     Ok(Some(body))
 }
 
-/// As much of the body as an error needs; one that breaks off does as well.
-async fn first_part(response: &mut Response) -> Vec<u8> {
+/// The beginning of the body of an error response, even if the connection breaks.
+async fn read_prefix(response: &mut reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -225,19 +230,4 @@ async fn first_part(response: &mut Response) -> Vec<u8> {
         }
     }
     body
-}
-
-/// What is behind the error, without what wraps it.
-fn root_cause(error: &reqwest::Error) -> String {
-    let error: &(dyn Error + 'static) = error;
-    iter::successors(Some(error), |error| (**error).source()).last().map(ToString::to_string).unwrap_or_default()
-}
-
-fn without_query(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    match url.split_once("://") {
-        // Nor what stands before an '@', which may be a password.
-        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default()),
-        None => url.to_owned(),
-    }
 }

@@ -1,119 +1,121 @@
-//! Peers from a backend: its listing page by page, or claimed batches of those that are due.
+//! Peers from a backend: its listing page by page, or claimed batches of due peers.
 
 use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
-use reqwest::Method;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
-    Backend, BackendError,
-    base::{Base, Kind},
-    credentials::Bearer,
-    http::{Answer, Request, shown},
-    wire::{self, Envelope, PeersData},
+    client::{Backend, peers_request},
+    documents::{Envelope, PeersData, parse_peer},
+    endpoint::{BackendKind, Endpoint},
+    error::BackendError,
+    http::{Request, Response},
 };
 use crate::Peer;
 
-/// The longest page that is read, in bytes.
-const MAX_PAGE: usize = 32 << 20;
-
-/// The most pages of one listing, in case a backend never comes to an end.
+/// The maximum number of pages of one listing, in case a backend never ends it.
 const MAX_PAGES: u32 = 10_000;
 
 /// One page of the listing.
 #[derive(Debug)]
 pub struct PeerPage {
+    /// The peers of this page that can be watched.
     pub peers: Vec<Peer>,
-    /// Listed peers that cannot be watched because something in them is wrong; they are warned of.
+    /// How many listed peers were skipped because they are invalid. The log names the first.
     pub skipped: u32,
-    /// Where the listing goes on; `None` at its end.
+    /// The position of the next page; `None` at the end of the listing.
     pub next: Option<Cursor>,
     /// How many peers the backend says it has in all.
     pub total_available: Option<u64>,
-    /// Changes when the listing does (our hub only).
+    /// The version of the listing; only our hub sends one. It changes whenever the listing does.
     pub config_version: Option<i64>,
-    /// The backend lists all it has: a peer that no page of a whole listing has is no longer watched. Any other may
-    /// leave peers out just because they are offline.
+    /// Whether the listing is complete, so that a peer which is on none of its pages is no longer to be watched. A
+    /// third-party backend may leave peers out just because they are offline.
     pub complete_listing: bool,
 }
 
-/// Where a listing goes on. It holds for the [`Backend`] that gave it.
+/// The position of the next page of a listing. Valid only for the [`Backend`] that returned it.
 #[derive(Debug, Clone)]
 pub struct Cursor {
-    /// A cursor means something only to the very backend that made it, so that it is asked at no other base URL.
+    /// The endpoint that issued the cursor; it means nothing to others.
     position: usize,
-    /// Pages so far.
+    /// How many pages were fetched so far.
     pages: u32,
     next: Next,
 }
 
 #[derive(Debug, Clone)]
 enum Next {
-    /// From the page that this cursor names.
+    /// The cursor of our hub.
     Token(String),
-    /// A backend without cursors says that there is more: it is asked the same again as long as that brings peers
-    /// which are not among these.
-    Again(HashSet<i64>),
+    /// A backend without cursors announced more peers: the same request is repeated as long as it returns peers that
+    /// are not among these ids.
+    Repeat(HashSet<i64>),
 }
 
-/// Which peers a stateless caller wants.
+/// Which due peers a caller claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// At most this many, up to 5000.
+    /// The maximum number of peers, 1 to 5000.
     pub count: u32,
-    /// Peers that were checked less than this ago are not due; whole seconds.
+    /// A peer is due when its last check is at least this long ago; whole seconds.
     pub interval: Duration,
-    /// How long the peers are ours; whole seconds, up to 900.
+    /// How long no other caller gets these peers; whole seconds, up to 900.
     pub lease: Duration,
 }
 
-/// Peers that are the caller's until the lease ends.
+/// Peers that are leased to the caller.
 #[derive(Debug)]
 pub struct Claim {
+    /// The leased peers that can be watched.
     pub peers: Vec<Peer>,
     /// As in [`PeerPage::skipped`].
     pub skipped: u32,
+    /// When the lease ends, by the backend's clock.
     pub lease_expires_at: Option<DateTime<Utc>>,
-    /// More peers are due now.
+    /// Whether more peers are due now.
     pub more: bool,
 }
 
 impl Backend {
-    /// A page of the listing: the first one without a cursor, else the one at the cursor.
+    /// Fetches a page of the listing: the first one, or the one at `cursor`.
+    ///
+    /// # Errors
+    /// Any [`BackendError`] but [`BackendError::NotAHub`].
     pub async fn peers_page(&self, cursor: Option<Cursor>, deadline: Instant) -> Result<PeerPage, BackendError> {
-        let mut attempts = match &cursor {
-            None => self.attempts(deadline),
-            Some(cursor) => self.attempts_at(cursor.position, deadline),
+        let mut retry = match &cursor {
+            None => self.retry_loop(deadline),
+            Some(cursor) => self.retry_loop_at(cursor.position, deadline),
         };
         let mut plain = false;
         loop {
-            let base = attempts.base();
-            let request = self.page_request(base, cursor.as_ref(), plain);
-            let error = match self.shared.http.send(base, &request, attempts.deadline()).await {
-                Ok(answer) => match read_page(base, &request, &answer) {
+            let endpoint = retry.endpoint();
+            let request = self.page_request(endpoint, cursor.as_ref(), plain);
+            let error = match self.http().send(endpoint, &request, retry.attempt_deadline()).await {
+                Ok(response) => match read_page(endpoint, &request, &response) {
                     Ok((data, page)) => {
-                        if !answer.is_hub {
-                            base.learn(Kind::Foreign);
+                        if !response.is_hub {
+                            endpoint.set_kind(BackendKind::ThirdParty);
                         }
-                        attempts.succeeded();
-                        return Ok(follow(page, data, answer.is_hub, attempts.position(), cursor));
+                        retry.succeeded();
+                        return Ok(make_page(page, data, response.is_hub, retry.position(), cursor));
                     }
                     Err(error) => error,
                 },
                 Err(error) => error,
             };
-            // Perhaps another backend has taken the hub's place, which knows no count.
+            // Perhaps a third-party backend, which does not know `count`, has replaced the hub.
             plain |= cursor.is_none() && matches!(error, BackendError::Failed { status: 400, .. });
-            attempts.failed(error).await?;
+            retry.failed(error).await?;
         }
     }
 
-    fn page_request(&self, base: &Base, cursor: Option<&Cursor>, plain: bool) -> Request<'_> {
+    fn page_request(&self, endpoint: &Endpoint, cursor: Option<&Cursor>, plain: bool) -> Request<'_> {
         let mut query = self.region_query();
-        if base.kind() == Kind::Hub && !plain {
-            query.push(("count", self.shared.config.page_size.to_string()));
+        if endpoint.kind() == BackendKind::Hub && !plain {
+            query.push(("count", self.config().page_size.to_string()));
             if let Some(Cursor { next: Next::Token(token), .. }) = cursor {
                 query.push(("cursor", token.clone()));
             }
@@ -121,23 +123,32 @@ impl Backend {
         peers_request(query, false)
     }
 
-    /// The next batch of peers that are due, leased to the caller. Only our hub has them, and only for a node token.
+    /// Claims the next batch of due peers. Only our hub leases peers, and only for a node token.
+    ///
+    /// # Errors
+    /// [`BackendError::NotAHub`] if the backend is not our hub, [`BackendError::Unauthorized`] without a valid node
+    /// token, and every error of a failed request.
     pub async fn claim(&self, wanted: ClaimRequest, deadline: Instant) -> Result<Claim, BackendError> {
-        let mut attempts = self.attempts(deadline);
+        let mut retry = self.retry_loop(deadline);
         loop {
-            match self.claim_at(attempts.base(), wanted, attempts.deadline()).await {
+            match self.claim_at(retry.endpoint(), wanted, retry.attempt_deadline()).await {
                 Ok(claim) => {
-                    attempts.succeeded();
+                    retry.succeeded();
                     return Ok(claim);
                 }
-                Err(error) => attempts.failed(error).await?,
+                Err(error) => retry.failed(error).await?,
             }
         }
     }
 
-    async fn claim_at(&self, base: &Base, wanted: ClaimRequest, deadline: Instant) -> Result<Claim, BackendError> {
-        if self.kind_of(base, deadline).await? != Kind::Hub {
-            return Err(BackendError::NotAHub { base_url: base.url.to_string() });
+    async fn claim_at(
+        &self,
+        endpoint: &Endpoint,
+        wanted: ClaimRequest,
+        deadline: Instant,
+    ) -> Result<Claim, BackendError> {
+        if self.identify(endpoint, deadline).await? != BackendKind::Hub {
+            return Err(BackendError::NotAHub { base_url: endpoint.url.to_string() });
         }
         let mut query = self.region_query();
         query.extend([
@@ -147,8 +158,8 @@ impl Backend {
             ("lease", wanted.lease.as_secs().to_string()),
         ]);
         let request = peers_request(query, true);
-        let answer = self.shared.http.send(base, &request, deadline).await?;
-        let (data, page) = read_page(base, &request, &answer)?;
+        let response = self.http().send(endpoint, &request, deadline).await?;
+        let (data, page) = read_page(endpoint, &request, &response)?;
         Ok(Claim {
             peers: page.peers,
             skipped: page.skipped,
@@ -158,45 +169,26 @@ impl Backend {
     }
 }
 
-/// Learns from an answer to a request for peers whose backend it is, if that is a listing.
-pub(super) fn learn_from(base: &Base, answer: &Answer) {
-    let lists = || Envelope::read(&answer.body).and_then(|envelope| envelope.data::<PeersData>()).is_some();
-    if !answer.is_hub && lists() {
-        base.learn(Kind::Foreign);
-    }
-}
-
-pub(super) fn peers_request(query: Vec<(&'static str, String)>, needs_token: bool) -> Request<'static> {
-    Request {
-        method: Method::GET,
-        path: "/peers",
-        query,
-        body: None,
-        bearer: Bearer::ApiKey,
-        needs_token,
-        max_answer: MAX_PAGE,
-    }
-}
-
-/// The peers in an answer.
+/// The peers of a response.
 struct Peers {
     peers: Vec<Peer>,
     skipped: u32,
 }
 
 fn read_page<'a>(
-    base: &Base,
+    endpoint: &Endpoint,
     request: &Request<'_>,
-    answer: &'a Answer,
+    response: &'a Response,
 ) -> Result<(PeersData<'a>, Peers), BackendError> {
-    let nonsense = |reason: &str| BackendError::Nonsense { request: shown(base, request), reason: reason.to_owned() };
-    let envelope = Envelope::read(&answer.body).ok_or_else(|| nonsense("the answer is no JSON object"))?;
+    let invalid =
+        |reason: &str| BackendError::InvalidResponse { request: request.describe(endpoint), reason: reason.to_owned() };
+    let envelope = Envelope::parse(&response.body).ok_or_else(|| invalid("the answer is no JSON object"))?;
     let data: PeersData<'a> =
-        envelope.data().ok_or_else(|| nonsense("the answer has no list of peers at 'data.peers'"))?;
+        envelope.data().ok_or_else(|| invalid("the answer has no list of peers at 'data.peers'"))?;
     let mut page = Peers { peers: Vec::with_capacity(data.peers.len()), skipped: 0 };
     let mut first_problem = None;
     for raw in &data.peers {
-        match wire::peer(raw) {
+        match parse_peer(raw) {
             Ok(peer) => page.peers.push(peer),
             Err(problem) => {
                 page.skipped += 1;
@@ -206,20 +198,24 @@ fn read_page<'a>(
     }
     if let Some(problem) = first_problem {
         let skipped = page.skipped;
-        warn!(skipped, "{}: peers that cannot be watched are skipped; the first: {problem}", shown(base, request));
+        warn!(
+            skipped,
+            "{}: peers that cannot be watched are skipped; the first: {problem}",
+            request.describe(endpoint)
+        );
     }
     Ok((data, page))
 }
 
-/// The page, and how the listing goes on after it.
-fn follow(mut page: Peers, data: PeersData<'_>, is_hub: bool, position: usize, cursor: Option<Cursor>) -> PeerPage {
+/// Makes the page, and the cursor of the next one.
+fn make_page(mut page: Peers, data: PeersData<'_>, is_hub: bool, position: usize, cursor: Option<Cursor>) -> PeerPage {
     let mut complete_listing = is_hub;
     let pages = cursor.as_ref().map_or(0, |cursor| cursor.pages) + 1;
     let at = |next| Some(Cursor { position, pages, next });
     let mut next = match (is_hub, data.next_cursor) {
         (true, Some(token)) => match &cursor {
             Some(Cursor { next: Next::Token(sent), .. }) if *sent == token => {
-                warn!("the backend gives the same page again; the listing ends here");
+                warn!("the backend returned the same cursor again; the listing ends here");
                 complete_listing = false;
                 None
             }
@@ -228,14 +224,14 @@ fn follow(mut page: Peers, data: PeersData<'_>, is_hub: bool, position: usize, c
         (true, None) => None,
         (false, _) => {
             let mut seen = match cursor {
-                Some(Cursor { next: Next::Again(seen), .. }) => seen,
+                Some(Cursor { next: Next::Repeat(seen), .. }) => seen,
                 _ => HashSet::new(),
             };
             page.peers.retain(|peer| seen.insert(peer.id));
             let more = data.next_batch_available.unwrap_or_default() && !page.peers.is_empty();
-            // Some say that there is more when there is not.
+            // Some backends announce more when there is no more.
             let all = data.total_available.is_some_and(|total| seen.len() as u64 >= total);
-            if more && !all { at(Next::Again(seen)) } else { None }
+            if more && !all { at(Next::Repeat(seen)) } else { None }
         }
     };
     if pages >= MAX_PAGES && next.is_some() {

@@ -1,76 +1,90 @@
-//! The registry of probes: a probe says that it is there, and that it goes.
+//! The registry of probes of a hub: `/api/discovery/…`.
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    Backend, BackendError, Reported,
-    base::Base,
+    client::{Backend, Reported, report_request},
     credentials::Bearer,
-    http::{Answer, Request, shown},
-    report::report_request,
-    wire::Envelope,
+    documents::Envelope,
+    error::BackendError,
+    http::{Request, Response},
 };
 use crate::Secret;
 
-/// What a probe says about itself when it starts.
+/// What a probe tells the registry about itself when it starts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Registration {
+    /// The id of the probe, unique at the backend.
     pub server_id: String,
-    /// An address that other machines can reach.
+    /// A host name or an IP address at which other machines reach the probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The port of its monitoring API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The region from which it checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// The version of the probe.
     pub version: String,
-    /// What it can do, in single words.
+    /// What the probe can do, one word each: the transports it can check, and `monitoring`.
     pub capabilities: Vec<String>,
+    /// The machine it runs on.
     pub system: System,
 }
 
 /// The machine of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct System {
+    /// The operating system, such as `linux`.
     pub platform: String,
+    /// The processor architecture, such as `x86_64`.
     pub arch: String,
+    /// How many processors the process may use.
     pub cpus: usize,
-    /// In bytes.
+    /// Total memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
 }
 
-/// As whom the probe is registered.
+/// The answer of the registry to a [`Registration`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Registered {
+    /// The region in which the backend lists the probe.
     pub region: Option<String>,
-    /// Made for an enrollment key, and told this once.
+    /// The node token of an enrollment. The backend sends it only once.
     pub node_token: Option<Secret>,
 }
 
 impl Backend {
-    /// Registers the probe: with its node token where it has one, else with the enrollment key, for which it is given a
-    /// token. `None` when the backend keeps no registry, as far as one can tell.
+    /// Registers the probe: with its node token if it has one, else with the enrollment key, for which the backend
+    /// issues a node token. `None`: the backend has no registry.
+    ///
+    /// # Errors
+    /// [`BackendError::ServerIdTaken`] if another probe has the server id, [`BackendError::Unauthorized`] if the
+    /// backend refuses the token or the key, and every error of a failed request but [`BackendError::NoSuchRoute`].
     pub async fn register(
         &self,
         registration: &Registration,
         deadline: Instant,
     ) -> Result<Option<Registered>, BackendError> {
-        let config = &self.shared.config;
-        let bearer = match config.node_token.is_none() && config.enrollment_key.is_some() {
+        let bearer = match self.config().node_token.is_none() && self.config().enrollment_key.is_some() {
             true => Bearer::EnrollmentKey,
             false => Bearer::NodeToken,
         };
-        let request = report_request(Method::POST, "/api/discovery/register", registration, bearer);
-        let answer = self.ask_registry(&request, deadline).await?;
-        Ok(answer.map(|answer| Envelope::read(&answer.body).and_then(|envelope| envelope.data()).unwrap_or_default()))
+        let request = report_request(Method::POST, "/api/discovery/register", registration, bearer)?;
+        let response = self.send_to_registry(&request, deadline).await?;
+        let registered = |response: Response| Envelope::parse(&response.body).and_then(|envelope| envelope.data());
+        Ok(response.map(|response| registered(response).unwrap_or_default()))
     }
 
-    /// Says that the probe is there; `counters` are kept as they are.
+    /// Reports that the probe is alive. `counters` must serialize to a JSON object; the backend stores it as it is.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
     pub async fn heartbeat(
         &self,
         server_id: &str,
@@ -78,49 +92,52 @@ impl Backend {
         deadline: Instant,
     ) -> Result<Reported, BackendError> {
         let path = format!("/api/discovery/heartbeat/{server_id}");
-        let request = report_request(Method::POST, &path, counters, Bearer::NodeToken);
-        Ok(reported(self.ask_registry(&request, deadline).await?))
+        let request = report_request(Method::POST, &path, counters, Bearer::NodeToken)?;
+        Ok(reported(self.send_to_registry(&request, deadline).await?))
     }
 
-    /// Says that the probe stops.
+    /// Reports that the probe stops.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
     pub async fn unregister(&self, server_id: &str, deadline: Instant) -> Result<Reported, BackendError> {
         let path = format!("/api/discovery/unregister/{server_id}");
-        let request = Request { body: None, ..report_request(Method::DELETE, &path, &(), Bearer::NodeToken) };
-        Ok(reported(self.ask_registry(&request, deadline).await?))
+        let request = Request { body: None, ..report_request(Method::DELETE, &path, &(), Bearer::NodeToken)? };
+        Ok(reported(self.send_to_registry(&request, deadline).await?))
     }
 
-    /// `None` when the backend keeps no registry.
-    async fn ask_registry(&self, request: &Request<'_>, deadline: Instant) -> Result<Option<Answer>, BackendError> {
-        let mut attempts = self.attempts(deadline);
+    /// Sends a request to the registry; `None` if the backend has none.
+    async fn send_to_registry(
+        &self,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Option<Response>, BackendError> {
+        let mut retry = self.retry_loop(deadline);
         loop {
-            let base = attempts.base();
-            if base.registry.is_missing(self.shared.config.ask_again_after) {
+            let endpoint = retry.endpoint();
+            if endpoint.registry.is_missing() {
                 return Ok(None);
             }
-            match self.send_report(base, request, attempts.deadline()).await {
-                Ok(answer) => {
-                    base.registry.works();
-                    attempts.succeeded();
-                    return Ok(Some(answer));
+            match self.send_report(endpoint, request, retry.attempt_deadline()).await {
+                Ok(response) => {
+                    endpoint.registry.set_working();
+                    retry.succeeded();
+                    return Ok(Some(response));
                 }
-                Err(BackendError::Lacking { answer, .. }) => {
-                    miss_registry(base, request, &answer);
+                Err(BackendError::NoSuchRoute { answer, .. }) => {
+                    let consequence = "the probe is not in its list of probes, and it is asked again later";
+                    endpoint.registry.set_missing(&request.describe(endpoint), &answer, consequence);
                     return Ok(None);
                 }
-                Err(error) => attempts.failed(error.of_the_registry()).await?,
+                Err(error) => retry.failed(error.with_conflict_as_server_id_taken()).await?,
             }
         }
     }
 }
 
-fn reported(answer: Option<Answer>) -> Reported {
-    match answer {
-        Some(_) => Reported::Taken,
-        None => Reported::NotWanted,
+fn reported(response: Option<Response>) -> Reported {
+    match response {
+        Some(_) => Reported::Accepted,
+        None => Reported::Unsupported,
     }
-}
-
-fn miss_registry(base: &Base, request: &Request<'_>, answer: &str) {
-    let consequence = "the probe is not in its list of probes, and it is asked again later";
-    base.registry.missed(&shown(base, request), answer, consequence);
 }

@@ -106,7 +106,7 @@ impl ReportSink for Backend {
     }
 
     async fn report_status(&self, status: &StatusReport, deadline: Instant) -> Result<(), BoxError> {
-        let (Reported::Taken | Reported::NotWanted) = Backend::report_status(self, status, deadline).await?;
+        let (Reported::Accepted | Reported::Unsupported) = Backend::report_status(self, status, deadline).await?;
         Ok(())
     }
 }

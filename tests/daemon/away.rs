@@ -1,4 +1,4 @@
-//! The backend is away, or does strange things: the checks go on, and nothing is lost or doubled.
+//! The backend is away or faulty: the checks go on, and no result is lost or duplicated.
 
 use std::time::Duration;
 
@@ -14,16 +14,20 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_hub_that_was_never_there_is_waited_for() {
+async fn a_daemon_waits_for_a_hub_that_is_down_at_the_start() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::Refuse).await;
 
     let daemon = folder.daemon().await;
     let line = daemon.await_log("no connection").await;
     assert!(line.contains("BACKEND_BASE_URL") && line.contains("the checks go on"), "{line}");
-    assert_eq!(http::get(&format!("{}/health", daemon.url)).await.0, 200, "that is no fault of the probe's");
+    assert_eq!(
+        http::get(&format!("{}/health", daemon.url)).await.0,
+        200,
+        "an outage of the hub does not make the probe unhealthy"
+    );
     proxy.set(Fault::None);
     until("checks at the hub", async || hub.checks(peer).await > 0).await;
-    daemon.await_log("the backend does what it is asked again").await;
+    daemon.await_log("the backend answers all requests again").await;
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
 
@@ -47,12 +51,11 @@ async fn the_peers_of_the_last_good_fetch_are_checked_when_the_hub_is_down_at_th
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
 
-/// Checks, two of which come in a second: long enough for several requests to fail, one after the other.
+/// How many checks of a peer an outage lasts, at two per second: long enough for several failed calls in a row.
 const LONG: u64 = 24;
 
-/// A daemon with a node that works and one that does not, of whose hub this fault happens for as long as `checks` of each
-/// take.
-async fn nothing_is_lost_or_doubled_by(fault: Fault, checks: u64) {
+/// Runs a daemon with a good node and a dead one, whose hub has this fault for as long as `checks` checks of each take.
+async fn assert_no_result_is_lost_or_duplicated_by(fault: Fault, checks: u64) {
     let (hub, _node, good, proxy, folder) = behind_a_proxy(Fault::None).await;
     let dead = hub.add("tcp://0.0.0.1:11010").await;
     let daemon = folder.daemon().await;
@@ -61,7 +64,7 @@ async fn nothing_is_lost_or_doubled_by(fault: Fault, checks: u64) {
     proxy.set(fault);
     await_checks(&daemon, 1, checks).await;
     await_checks(&daemon, 2, checks).await;
-    until("a request that was not done", async || {
+    until("a failed delivery", async || {
         let failed = async |request| daemon.figure(&format!("backend_errors_total{{request=\"{request}\"}}")).await;
         failed("results").await > 0.0
     })
@@ -74,18 +77,18 @@ async fn nothing_is_lost_or_doubled_by(fault: Fault, checks: u64) {
 }
 
 #[tokio::test]
-async fn a_hub_that_is_down_for_a_while_costs_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Refuse, LONG).await;
+async fn an_outage_of_the_hub_loses_no_results() {
+    assert_no_result_is_lost_or_duplicated_by(Fault::Refuse, LONG).await;
 }
 
 #[tokio::test]
-async fn a_hub_that_stalls_costs_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Stall, 6).await;
+async fn a_hub_that_stalls_loses_no_results() {
+    assert_no_result_is_lost_or_duplicated_by(Fault::Stall, 6).await;
 }
 
-/// What stands in front of the hub has a page of its own while the hub is away, and the daemon begins anew meanwhile.
+/// A reverse proxy answers with a page of its own while the hub is away, and the daemon restarts meanwhile.
 #[tokio::test]
-async fn a_page_in_the_place_of_the_hub_takes_no_results() {
+async fn an_html_page_in_place_of_the_hub_takes_no_results() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let mut daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
@@ -112,24 +115,24 @@ async fn a_page_in_the_place_of_the_hub_takes_no_results() {
 }
 
 #[tokio::test]
-async fn connections_that_are_reset_cost_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Reset, 6).await;
+async fn reset_connections_lose_no_results() {
+    assert_no_result_is_lost_or_duplicated_by(Fault::Reset, 6).await;
 }
 
-/// The hub stores what it is sent, and the probe does not hear of it.
+/// The hub stores the results, but the response is lost.
 #[tokio::test]
-async fn answers_that_break_off_cost_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Truncate, 6).await;
+async fn truncated_responses_lose_no_results() {
+    assert_no_result_is_lost_or_duplicated_by(Fault::Truncate, 6).await;
 }
 
 #[tokio::test]
-async fn a_hub_that_fails_costs_nothing() {
-    nothing_is_lost_or_doubled_by(Fault::Answer("500 Internal Server Error"), 6).await;
+async fn a_hub_that_fails_loses_no_results() {
+    assert_no_result_is_lost_or_duplicated_by(Fault::Answer("500 Internal Server Error"), 6).await;
 }
 
-/// Each kind of request waits for as long as it was told to; and none is lost by that.
+/// Every kind of request waits for the requested pause.
 #[tokio::test]
-async fn a_hub_that_asks_for_a_pause_is_left_alone() {
+async fn retry_after_is_respected_by_every_kind_of_request() {
     const PAUSE: Duration = Duration::from_secs(7);
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let daemon = folder.daemon().await;
@@ -142,13 +145,13 @@ async fn a_hub_that_asks_for_a_pause_is_left_alone() {
         taken.filter(|(_, line)| line.starts_with(kind)).map(|(time, _)| time).collect()
     };
     for kind in kinds {
-        // More than the attempts at one request, so that a request after it is among them.
+        // More than the attempts of one call, so that the next call is among them.
         until(&format!("five times {kind}"), async || times(kind).await.len() >= 5).await;
     }
     for kind in kinds {
         for pair in times(kind).await.windows(2) {
             let pause = pair[1] - pair[0];
-            // The answer was on its way for a moment after its time was noted.
+            // The time was noted a moment before the response arrived.
             assert!(pause > PAUSE - Duration::from_millis(100), "{kind} again after {pause:?}");
         }
     }
@@ -158,7 +161,7 @@ async fn a_hub_that_asks_for_a_pause_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_told_loudly_while_the_checks_go_on() {
+async fn a_refused_token_is_an_error_in_the_log_while_the_checks_go_on() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;

@@ -1,4 +1,4 @@
-//! Signals, and what systemd is told.
+//! Signals, reloads, and messages to systemd.
 
 use std::{net::TcpListener, os::unix::net::UnixDatagram, path::Path, time::Duration};
 
@@ -17,11 +17,11 @@ use crate::{
     until,
 };
 
-/// Longer than any test.
+/// Longer than any test lasts.
 const FOR_EVER: &str = "1h";
 
 #[tokio::test]
-async fn the_checks_in_flight_are_finished_and_stored_when_it_is_told_to_stop() {
+async fn checks_in_flight_are_finished_and_stored_on_sigterm() {
     let hub = Hub::start().await;
     let silent = fake::silent().await;
     let slow = hub.add(silent.url(Scheme::Tcp)).await;
@@ -33,16 +33,16 @@ async fn the_checks_in_flight_are_finished_and_stored_when_it_is_told_to_stop() 
     let log = daemon.stop().await;
     assert!(log.contains("handshake_timeout"), "the check was finished: {log}");
 
-    // And it is on the disk, from where the next start delivers it.
-    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    // It is on disk, from where the next start delivers it.
+    folder.set(&[("PROBE_SCHEDULE", NEVER), ("HEALTH_CHECK_TIMEOUT", FOR_EVER)]);
     let daemon = folder.daemon().await;
     assert_eq!(daemon.checks(1).await, 1);
     until("it at the hub", async || hub.checks(slow).await == 1).await;
 }
 
-/// Neither a check without end nor a hub that takes every request and answers none holds up the end.
+/// The check never ends, and the hub accepts every request and answers none.
 #[tokio::test]
-async fn nothing_holds_up_the_end_for_long() {
+async fn neither_a_check_nor_the_hub_delays_the_end_for_long() {
     let hub = Hub::start().await;
     let silent = fake::silent().await;
     hub.add(silent.url(Scheme::Tcp)).await;
@@ -64,7 +64,7 @@ async fn nothing_holds_up_the_end_for_long() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_daemon_at_once() {
     let hub = Hub::start().await;
     let silent = fake::silent().await;
     hub.add(silent.url(Scheme::Tcp)).await;
@@ -81,7 +81,7 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
+async fn sighup_applies_a_valid_configuration_and_ignores_an_invalid_one() {
     let (hub, node) = (Hub::start().await, node());
     let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
     let token = hub.token("probe-1").await;
@@ -91,7 +91,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
 
-    // Wrong: it goes on as it was, and says what is wrong.
+    // Invalid: the daemon keeps its configuration and logs the mistakes.
     folder.set(&[("PROBE_SCHEDULE", "0 61 * * * *"), ("STATUS_REPORT_INTERVAL", "soon")]);
     daemon.signal(Signal::HUP);
     daemon.await_log("Nothing changes").await;
@@ -99,7 +99,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     await_checks(&daemon, 1, 2).await;
     assert_eq!(daemon.log_with("restarting with the new configuration"), [""; 0]);
 
-    // An address that somebody else has is wrong as well.
+    // An address in use is invalid as well.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     folder.set(&[("PROBE_SCHEDULE", ""), ("STATUS_REPORT_INTERVAL", "1s"), ("SERVER_PORT", &port)]);
@@ -107,7 +107,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     daemon.await_log("choose another place with SERVER_HOST and SERVER_PORT").await;
     await_checks(&daemon, 1, 2).await;
 
-    // And so is a database that cannot be opened.
+    // So is a database that cannot be opened.
     let nowhere = folder.file("absent/uptime.db");
     folder.set(&[("DATABASE_PATH", nowhere.to_str().unwrap()), ("SERVER_PORT", "0")]);
     daemon.signal(Signal::HUP);
@@ -115,7 +115,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
     await_checks(&daemon, 1, 2).await;
     folder.set(&[("DATABASE_PATH", ""), ("SERVER_PORT", &port)]);
 
-    // Right: the interval of the TOML file, the level of the log, the port.
+    // Valid: the interval of the TOML file, the log level, the port.
     drop(taken);
     std::fs::write(folder.file("probe.toml"), "health_check_interval = \"2h\"\nrust_log = \"debug\"\n").unwrap();
     let line = daemon.reload_until("the probe listens").await;
@@ -138,7 +138,7 @@ async fn another_configuration_is_applied_and_a_wrong_one_is_not() {
 }
 
 #[tokio::test]
-async fn the_password_of_another_database_is_shown() {
+async fn sighup_shows_the_password_of_a_new_database() {
     let folder = Folder::new();
     let standalone = folder.start(&[]).await;
     let passwords = || {
@@ -150,13 +150,13 @@ async fn the_password_of_another_database_is_shown() {
     standalone.signal(Signal::HUP);
     until("the other password", async || passwords().len() == 2).await;
     assert_ne!(passwords()[0], passwords()[1]);
-    // What programs read is said once.
+    // The line for programs is printed once.
     assert_eq!(standalone.printed().iter().filter(|line| line.starts_with("listening on")).count(), 1);
 }
 
-/// The host alone changes, so that its own socket is in the way.
+/// Only the host changes, so that its own socket is in the way.
 #[tokio::test]
-async fn it_moves_to_another_address_with_the_same_port() {
+async fn sighup_moves_the_listener_to_another_address_with_the_same_port() {
     let hub = Hub::start().await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
@@ -171,7 +171,7 @@ async fn it_moves_to_another_address_with_the_same_port() {
     .await;
 }
 
-/// What systemd would hear.
+/// The socket of systemd.
 struct Systemd(UnixDatagram);
 
 impl Systemd {
@@ -193,7 +193,7 @@ impl Systemd {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_told_at_the_start() {
+async fn an_address_in_use_is_an_error_at_the_start() {
     let folder = Folder::of_probe("http://127.0.0.1:9", "token");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     folder.set(&[("SERVER_PORT", &taken.local_addr().unwrap().port().to_string())]);
@@ -202,7 +202,7 @@ async fn an_address_that_is_taken_is_told_at_the_start() {
 }
 
 #[tokio::test]
-async fn systemd_is_told_how_it_does() {
+async fn systemd_gets_status_and_watchdog_messages() {
     let hub = Hub::start().await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
     let path = folder.file("notify");

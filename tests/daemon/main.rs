@@ -1,4 +1,4 @@
-//! The daemon and the standalone mode, end to end: the real program, real nodes, a real hub, and faults between them.
+//! The daemon and the standalone mode, end to end: the real program, real nodes, a real hub, and faults in between.
 
 mod away;
 #[path = "../support/backend.rs"]
@@ -34,15 +34,15 @@ use crate::{
     wait::{eventually, until},
 };
 
-/// A schedule of no cycle that a test sees: once a year.
-const NEVER: &str = "0 0 0 1 1 *";
+/// A schedule that runs no cycle during a test, but for the one at the start of the program: once a year.
+const NEVER: &str = "@yearly";
 
 /// A node that listens on TCP.
 fn node() -> Node {
     NodeOptions::listening_on(&[Scheme::Tcp]).start(PROGRAM)
 }
 
-/// A hub, with one node that works, behind a proxy with this fault, and a probe that has its token.
+/// A hub with one good node, a proxy with this fault in front of the hub, and the folder of a probe with a token.
 async fn behind_a_proxy(fault: Fault) -> (Hub, Node, PeerId, Faulty, Folder) {
     let (hub, node) = (Hub::start().await, node());
     let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
@@ -51,15 +51,15 @@ async fn behind_a_proxy(fault: Fault) -> (Hub, Node, PeerId, Faulty, Folder) {
     (hub, node, peer, proxy, folder)
 }
 
-/// Waits until a daemon's own history has so many more checks of a node.
+/// Waits until the daemon's own history has `more` further checks of a node.
 async fn await_checks(daemon: &Running, id: i64, more: u64) {
     let before = daemon.checks(id).await;
     until(&format!("{more} checks of node {id} beyond {before}"), async || daemon.checks(id).await >= before + more)
         .await;
 }
 
-/// Has the daemon check nothing more, and waits until the hub has all that it has seen: each check once. The ids are
-/// those of the hub and those of the daemon.
+/// Stops the checks of the daemon, and waits until the hub has each of them exactly once. `ids`: those at the hub, with
+/// those at the daemon.
 async fn assert_delivered_once(hub: &Hub, folder: &Folder, daemon: &Running, ids: &[(PeerId, i64)]) {
     folder.set(&[("PROBE_SCHEDULE", NEVER)]);
     daemon.reload_until("peers to watch").await;
@@ -67,13 +67,13 @@ async fn assert_delivered_once(hub: &Hub, folder: &Folder, daemon: &Running, ids
         let seen = daemon.checks(*here).await;
         assert!(seen > 0, "peer {here} was checked");
         until(&format!("{seen} checks of peer {there} at the hub"), async || {
-            let told = hub.checks(*there).await;
-            assert!(told <= seen, "peer {here} was checked {seen} times, and the hub has {told}");
-            told == seen
+            let delivered = hub.checks(*there).await;
+            assert!(delivered <= seen, "peer {here} was checked {seen} times, and the hub has {delivered}");
+            delivered == seen
         })
         .await;
     }
-    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    until("an empty spool", async || daemon.figure("spool_results").await == 0.0).await;
     for (there, here) in ids {
         assert_eq!(hub.checks(*there).await, daemon.checks(*here).await);
     }

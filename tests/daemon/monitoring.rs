@@ -1,4 +1,4 @@
-//! What a daemon shows of its local history and of itself.
+//! The monitoring API of a daemon.
 
 use easytier_probe::Scheme;
 
@@ -41,7 +41,7 @@ async fn the_public_api_is_read_only_and_over_the_local_history() {
 }
 
 #[tokio::test]
-async fn the_figures_are_those_of_the_checks() {
+async fn the_metrics_count_the_checks() {
     let (hub, node) = (Hub::start().await, node());
     hub.add("tcp://0.0.0.1:11010").await;
     hub.add(node.url(Scheme::Tcp).to_string()).await;
@@ -59,12 +59,12 @@ async fn the_figures_are_those_of_the_checks() {
     assert_eq!(daemon.figure("peers_watched{status=\"offline\"}").await, 1.0);
     for histogram in ["check_duration_seconds", "latency_seconds", "check_lag_seconds"] {
         assert!(daemon.figure(&format!("{histogram}_count")).await > 2.0, "{histogram}");
-        // In this order, because checks go on meanwhile.
+        // In this order, because the checks go on meanwhile.
         let fast = daemon.figure(&format!("{histogram}_bucket{{le=\"0.0256\"}}")).await;
         let all = daemon.figure(&format!("{histogram}_bucket{{le=\"+Inf\"}}")).await;
         assert!(all >= fast && all > 2.0, "{histogram}: {all} and {fast}");
     }
-    // One line for what it was found to be, however many checks there were.
+    // One line for its status, however many checks there were.
     assert_eq!(daemon.log_with(&node.url(Scheme::Tcp).to_string()).len(), 1);
     assert_eq!(daemon.log_with("tcp://0.0.0.1:11010").len(), 1);
 
@@ -75,7 +75,7 @@ async fn the_figures_are_those_of_the_checks() {
 }
 
 #[tokio::test]
-async fn a_check_that_waits_for_its_turn_in_a_cycle_is_late() {
+async fn check_lag_includes_the_wait_for_a_free_slot_in_a_cycle() {
     let hub = Hub::start().await;
     let silent = [fake::silent().await, fake::silent().await];
     for peer in &silent {
@@ -89,9 +89,9 @@ async fn a_check_that_waits_for_its_turn_in_a_cycle_is_late() {
     assert!(late >= 0.9, "one check waited for another, which took a second: {late} s");
 }
 
-/// Every check hangs for longer than three intervals, so that nothing at all is known of any peer.
+/// Every check hangs for longer than three intervals, so that no peer has a result.
 #[tokio::test]
-async fn a_probe_whose_checks_come_to_nothing_calls_itself_unhealthy_until_one_does() {
+async fn a_probe_without_finished_checks_is_unhealthy() {
     let (hub, node) = (Hub::start().await, node());
     let silent = fake::silent().await;
     hub.add(silent.url(Scheme::Tcp)).await;

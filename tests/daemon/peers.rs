@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     await_checks,
-    backend::{self, TestBackend, envelope, foreign},
+    backend::{self, TestBackend, envelope, third_party},
     behind_a_proxy, eventually, http,
     hub::Hub,
     node,
@@ -23,7 +23,7 @@ async fn is_watched(daemon: &Running, address: &str) -> bool {
     http::node(&daemon.url, address).await.is_some()
 }
 
-/// Waits until its own history calls the node at `address` healthy, or unhealthy.
+/// Waits until the daemon's own history says that the node at `address` is healthy or unhealthy.
 async fn await_health(daemon: &Running, address: &str, health: &str) {
     until(&format!("{address} to be {health}"), async || {
         let node = http::node(&daemon.url, address).await;
@@ -33,7 +33,7 @@ async fn await_health(daemon: &Running, address: &str, health: &str) {
 }
 
 #[tokio::test]
-async fn what_is_added_removed_renamed_or_moved_is_applied_by_the_next_fetch() {
+async fn the_next_fetch_applies_added_removed_renamed_and_moved_peers() {
     let (hub, [first, second]) = (Hub::start().await, [node(), node()]);
     let [here, there] = [&first, &second].map(|node| node.url(Scheme::Tcp));
     let peer = hub.add(here.to_string()).await;
@@ -63,13 +63,13 @@ async fn what_is_added_removed_renamed_or_moved_is_applied_by_the_next_fetch() {
     until("it to be gone", async || !is_watched(&daemon, "tcp://0.0.0.1:11010").await).await;
     assert_eq!(daemon.figure("peers_watched{status=\"offline\"}").await, 0.0);
     daemon.stop().await;
-    // The history of what is gone stays.
+    // The history of a removed peer stays.
     let stored = folder.run(&["hub", "peer", "list", "--json"]).await;
     assert!(stored.contains("0.0.0.1"), "{stored}");
 }
 
 #[tokio::test]
-async fn a_list_that_could_not_be_fetched_at_the_start_is_not_waited_for_until_the_next_fetch() {
+async fn a_failed_first_fetch_is_retried_before_the_next_scheduled_one() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::Refuse).await;
     folder.set(&[("PEER_FETCH_INTERVAL", "1h")]);
     let daemon = folder.daemon().await;
@@ -79,7 +79,7 @@ async fn a_list_that_could_not_be_fetched_at_the_start_is_not_waited_for_until_t
 }
 
 #[tokio::test]
-async fn another_secret_is_used_at_once() {
+async fn a_changed_network_secret_is_used_at_once() {
     let (hub, node) = (Hub::start().await, node());
     let address = node.url(Scheme::Tcp).to_string();
     let peer = hub.add(&address).await;
@@ -103,9 +103,9 @@ async fn another_secret_is_used_at_once() {
     assert!(!log.contains("not the secret") && !log.contains("test-secret"), "{log}");
 }
 
-/// Its check, which is under way, must not bring it back.
+/// Its check is in flight, and must not bring it back.
 #[tokio::test]
-async fn a_peer_that_is_removed_in_the_middle_of_its_check_is_gone() {
+async fn a_peer_removed_during_its_check_does_not_return() {
     let hub = Hub::start().await;
     let silent = fake::silent().await;
     let peer = hub.add(silent.url(Scheme::Tcp)).await;
@@ -120,16 +120,16 @@ async fn a_peer_that_is_removed_in_the_middle_of_its_check_is_gone() {
         let of = async |status: &str| daemon.figure(&format!("peers_watched{{status=\"{status}\"}}")).await;
         of("online").await + of("offline").await + of("unknown").await
     };
-    // Longer than that check would have taken.
+    // Longer than the check would have taken.
     await_checks(&daemon, 2, 10).await;
     assert_eq!(watched().await, 1.0);
     assert_eq!(daemon.log_with(&silent.url(Scheme::Tcp)), [""; 0], "nothing was seen of it");
     assert!(hub.checks(other).await > 0);
 }
 
-/// A peer is moved while it is checked at its old address: what comes of that says nothing of the new one.
+/// The result of a check of its old address says nothing about the new one.
 #[tokio::test]
-async fn a_peer_that_is_moved_in_the_middle_of_its_check_is_judged_by_its_new_address() {
+async fn a_peer_moved_during_its_check_is_judged_by_its_new_address() {
     let (hub, node) = (Hub::start().await, node());
     let silent = fake::silent().await;
     let peer = hub.add(silent.url(Scheme::Tcp)).await;
@@ -144,9 +144,9 @@ async fn a_peer_that_is_moved_in_the_middle_of_its_check_is_judged_by_its_new_ad
     assert_eq!(daemon.log_with("offline:"), [""; 0]);
 }
 
-/// It lists what is online alone, as some do.
+/// Some third-party backends list only peers that are online.
 #[tokio::test]
-async fn a_backend_of_others_may_leave_a_peer_out_for_a_while() {
+async fn a_third_party_listing_may_omit_a_peer_for_a_while() {
     let nodes = [node(), node()];
     let addresses = nodes.each_ref().map(|node| node.url(Scheme::Tcp).to_string());
     let ports = nodes.each_ref().map(|node| node.url(Scheme::Tcp).port().unwrap());
@@ -157,9 +157,9 @@ async fn a_backend_of_others_may_leave_a_peer_out_for_a_while() {
             let peers: Vec<_> = lists.lock().unwrap().iter().map(|nth| {
                 json!({"id": 100 + nth, "name": format!("n{nth}"), "host": "127.0.0.1", "port": ports[*nth], "protocol": "tcp"})
             }).collect();
-            foreign(200, envelope(json!({"peers": peers, "total_available": peers.len(), "next_batch_available": false})))
+            third_party(200, envelope(json!({"peers": peers, "total_available": peers.len(), "next_batch_available": false})))
         }
-        _ => foreign(404, json!({"error": "not found"})),
+        _ => third_party(404, json!({"error": "not found"})),
     })
     .await;
     let folder = Folder::of_probe(&backend.url.to_string(), "token");
@@ -187,7 +187,7 @@ async fn a_backend_of_others_may_leave_a_peer_out_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_list_that_did_not_change_is_fetched_no_further_than_its_first_page() {
+async fn an_unchanged_listing_is_fetched_only_to_its_first_page() {
     let version = Arc::new(Mutex::new(1));
     let current = Arc::clone(&version);
     let backend = TestBackend::start(move |seen| {

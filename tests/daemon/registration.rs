@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_daemon_registers_sends_heartbeats_and_says_when_it_stops() {
+async fn a_daemon_registers_sends_heartbeats_and_unregisters() {
     let (hub, node) = (Hub::start().await, node());
     hub.add(node.url(Scheme::Tcp).to_string()).await;
     let token = hub.token("probe-1").await;
@@ -43,19 +43,23 @@ async fn a_daemon_registers_sends_heartbeats_and_says_when_it_stops() {
     let daemon = folder.daemon().await;
     until("it to be back", async || hub.server(&token, "probe-1").await.unwrap()["status"] == "online").await;
     daemon.kill().await;
-    assert_eq!(hub.server(&token, "probe-1").await.unwrap()["status"], "online", "nobody has said anything");
+    assert_eq!(
+        hub.server(&token, "probe-1").await.unwrap()["status"],
+        "online",
+        "it was killed and could not unregister"
+    );
 }
 
-/// Other machines cannot reach a probe at its loopback address, though it is by this that it reaches the hub.
+/// Other machines cannot reach a probe at the loopback address from which it reaches the hub.
 #[tokio::test]
-async fn the_address_that_is_registered_is_not_a_loopback_one() {
+async fn the_registered_address_is_not_loopback() {
     let hub = Hub::start().await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
     let daemon = folder.daemon().await;
     until("the registration", async || hub.probe("probe-1").await.is_some_and(|probe| probe.port.is_some())).await;
     let probe = hub.probe("probe-1").await.unwrap();
     assert!(daemon.url.ends_with(&format!(":{}", probe.port.unwrap())));
-    // A machine without any route has no such address.
+    // A machine without any route has no address to register.
     if let Some(host) = probe.host {
         let address: IpAddr = host.parse().expect("an address");
         assert!(!address.is_loopback() && !address.is_unspecified(), "{address}");
@@ -89,9 +93,9 @@ async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
     assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1);
 }
 
-/// While a hub is being replaced, what stands in front of it may answer so.
+/// While a hub restarts, the reverse proxy in front of it may answer like this.
 #[tokio::test]
-async fn an_enrollment_outlasts_what_says_that_there_is_no_registry() {
+async fn an_enrollment_is_repeated_while_a_reverse_proxy_answers_for_the_hub() {
     for answer in ["404 Not Found", "405 Method Not Allowed", "200 OK"] {
         let (hub, node) = (Hub::start().await, node());
         let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
@@ -99,7 +103,7 @@ async fn an_enrollment_outlasts_what_says_that_there_is_no_registry() {
         let folder = Folder::of_probe(&proxy.url(), "");
         folder.set(&[("ENROLLMENT_KEY", &hub.enrollment_key().await)]);
         let daemon = folder.daemon().await;
-        // It asks for peers when it was told that it cannot register.
+        // It requests peers after it failed to register.
         until("a registration that was answered", async || {
             proxy.taken().iter().any(|(_, line)| line.starts_with("get /peers"))
         })
@@ -112,9 +116,9 @@ async fn an_enrollment_outlasts_what_says_that_there_is_no_registry() {
     }
 }
 
-/// The new URL is named before the old one, where nobody answers any more.
+/// The new URL is listed before the old one, which does not answer any more.
 #[tokio::test]
-async fn a_hub_that_moves_finds_the_probe_enrolled_and_gets_what_waited() {
+async fn an_enrolled_probe_keeps_its_token_and_spool_when_the_hub_moves() {
     let (hub, node) = (Hub::start().await, node());
     let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
     let key = hub.enrollment_key().await;
@@ -135,7 +139,7 @@ async fn a_hub_that_moves_finds_the_probe_enrolled_and_gets_what_waited() {
 }
 
 #[tokio::test]
-async fn a_server_id_that_is_taken_is_told() {
+async fn a_server_id_that_is_taken_is_an_error_in_the_log() {
     let hub = Hub::start().await;
     let others = hub.token("probe-1").await;
     let folder = Folder::of_probe(&hub.url(), &others);

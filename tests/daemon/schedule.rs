@@ -1,4 +1,4 @@
-//! When peers are checked.
+//! When peers are checked, and when whole cycles run.
 
 use std::sync::{
     Arc,
@@ -11,12 +11,12 @@ use crate::{
     NEVER, await_checks,
     hub::Hub,
     node,
-    program::Folder,
+    program::{Folder, Running},
     support::fake::{self, Fake},
     until,
 };
 
-/// A server that never says a word, and the most connections that it had at a time.
+/// A server that never answers, and the maximum number of connections that it had at a time.
 async fn silent() -> (Fake, Arc<AtomicUsize>) {
     let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let counted = Arc::clone(&most);
@@ -33,7 +33,7 @@ async fn silent() -> (Fake, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_silent_is_checked_once_at_a_time_and_delays_no_other() {
+async fn a_silent_peer_is_checked_once_at_a_time_and_delays_no_other() {
     let (hub, node) = (Hub::start().await, node());
     let (silent, most) = silent().await;
     hub.add(node.url(Scheme::Tcp).to_string()).await;
@@ -46,14 +46,14 @@ async fn a_peer_that_is_silent_is_checked_once_at_a_time_and_delays_no_other() {
     assert_eq!(most.load(SeqCst), 1, "connections at a time");
     let good = daemon.figure("checks_total{status=\"online\",code=\"\"}").await;
     assert!(good > 6.0, "{good} checks of the one that answers");
-    // Each of the three that are over stands for the six intervals as well that it lasted over.
+    // Each of the three checks that ended also counts for the six intervals during it.
     let seen = daemon.figure("checks_total{status=\"offline\",code=\"handshake_timeout\"}").await;
     assert!(seen >= 3.0 * 7.0, "{seen}");
     until("all of them in the history", async || daemon.checks(2).await >= 3 * 7).await;
 }
 
 #[tokio::test]
-async fn a_node_that_goes_away_is_seen_when_its_connection_closes() {
+async fn a_node_that_stops_is_offline_as_soon_as_its_connection_closes() {
     let (hub, node) = (Hub::start().await, node());
     let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
@@ -90,7 +90,7 @@ async fn cycles_run_by_an_interval_and_by_a_cron_expression() {
 }
 
 #[tokio::test]
-async fn the_hub_is_told_of_the_longest_pause_of_a_schedule() {
+async fn the_hub_receives_the_longest_pause_of_a_schedule() {
     let hub = Hub::start().await;
     let token = hub.token("probe-1").await;
     for (expression, hours) in [("0 30 8-18 * * MON-FRI", 62), (NEVER, 365 * 24)] {
@@ -121,13 +121,72 @@ async fn a_cycle_that_still_runs_is_not_doubled() {
     assert_eq!(most.load(SeqCst), 1, "connections at a time");
 }
 
+/// Waits for a check of the node, and asserts that there is one alone.
+async fn assert_checked_once(daemon: &Running) {
+    until("a check", async || daemon.checks(1).await > 0).await;
+    assert_eq!(daemon.log_with("a cycle of").len(), 1);
+    assert_eq!(daemon.checks(1).await, 1);
+}
+
 #[tokio::test]
-async fn a_wrong_expression_is_refused_with_the_place_of_the_mistake() {
+async fn with_a_schedule_one_cycle_runs_at_the_start_and_none_when_the_configuration_is_read_again() {
+    let (hub, node) = (Hub::start().await, node());
+    hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
+    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    let daemon = folder.daemon().await;
+    assert_checked_once(&daemon).await;
+    for _ in 0..2 {
+        daemon.reload_until("peers to watch").await;
+    }
+    assert_checked_once(&daemon).await;
+    daemon.stop().await;
+
+    // With the peers of the last run, when the hub is away.
+    drop(hub);
+    let daemon = folder.daemon().await;
+    until("another check", async || daemon.checks(1).await == 2).await;
+}
+
+#[tokio::test]
+async fn the_standalone_mode_runs_a_cycle_at_the_start_too() {
+    let (folder, node) = (Folder::new(), node());
+    std::fs::write(folder.file("peers.txt"), node.url(Scheme::Tcp).to_string()).unwrap();
+    folder.set(&[("PEERS_FILE", "peers.txt"), ("PROBE_SCHEDULE", NEVER)]);
+    assert_checked_once(&folder.start(&[]).await).await;
+}
+
+#[tokio::test]
+async fn each_cycle_comes_later_by_the_same_share_of_the_jitter() {
+    let (folder, node) = (Folder::new(), node());
+    std::fs::write(folder.file("peers.txt"), node.url(Scheme::Tcp).to_string()).unwrap();
+    // The share of this id is 0.69: 2.77 s.
+    folder.set(&[("SERVER_ID", "probe-1"), ("PROBE_SCHEDULE", "*/10 * * * * *"), ("PROBE_JITTER", "4s")]);
+    folder.set(&[("PEERS_FILE", "peers.txt")]);
+    let standalone = folder.start(&[]).await;
+    standalone.await_log_times("a cycle of", 3).await;
+    let lines = standalone.log_with("a cycle of");
+    // A line begins like 2026-03-29T01:00:02.912345Z.
+    let seconds: Vec<f64> = lines[1..].iter().map(|line| line[18..23].parse().unwrap()).collect();
+    assert!(seconds.iter().all(|second| (2.77..7.0).contains(second)), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_jitter_longer_than_the_pauses_is_refused() {
+    let folder = Folder::of_probe("http://127.0.0.1:9", "token");
+    folder.set(&[("PROBE_SCHEDULE", "*/5 * * * *"), ("PROBE_JITTER", "301s")]);
+    let said = folder.refusal(&["daemon"]).await;
+    assert!(said.contains("PROBE_JITTER (.env): write at most 5m, the shortest pause"), "{said}");
+}
+
+#[tokio::test]
+async fn a_wrong_expression_is_refused_with_the_position_of_the_mistake() {
     let folder = Folder::of_probe("http://127.0.0.1:9", "token");
     for (expression, words) in [
         ("0 61 * * * *", "at character 3: '61' is no minute"),
-        ("0 0 * * *", "write 6 fields"),
+        ("0 0 * *", "write 5 fields, or 6 with seconds first"),
         ("@every 1500ms", "at character 8: write whole seconds"),
+        ("@fortnightly", "at character 1: '@fortnightly' is unknown; write @hourly, @daily"),
     ] {
         folder.set(&[("PROBE_SCHEDULE", expression)]);
         let said = folder.refusal(&["daemon"]).await;

@@ -1,4 +1,4 @@
-//! What waits for the backend: across a kill, within its bounds, and what the backend never takes.
+//! The spool: across a kill, within its limits, and with results that the backend rejects.
 
 use std::sync::{
     Arc, Mutex,
@@ -9,8 +9,8 @@ use easytier_probe::Scheme;
 use serde_json::{Value, json};
 
 use crate::{
-    NEVER, assert_delivered_once, await_checks,
-    backend::{TestBackend, envelope, foreign},
+    assert_delivered_once, await_checks,
+    backend::{TestBackend, envelope, third_party},
     behind_a_proxy,
     hub::Hub,
     node,
@@ -19,7 +19,7 @@ use crate::{
     until,
 };
 
-/// A peer whose check is over at once: no node can be at such an address.
+/// The URL of a peer whose check fails at once, because no node can have this address.
 fn impossible(port: usize) -> String {
     format!("tcp://0.0.0.1:{port}")
 }
@@ -32,9 +32,9 @@ async fn lost(daemon: &Running, reason: &str) -> f64 {
     daemon.figure(&format!("results_lost_total{{reason=\"{reason}\"}}")).await
 }
 
-/// Once while they wait, and once while they are delivered.
+/// The daemon is killed while results wait, and again while they are delivered.
 #[tokio::test]
-async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
+async fn stored_results_are_delivered_once_although_the_daemon_is_killed() {
     let (hub, _node, good, proxy, folder) = behind_a_proxy(Fault::None).await;
     let dead = hub.add(impossible(1)).await;
     let daemon = folder.daemon().await;
@@ -46,7 +46,7 @@ async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
     assert!(seen > told);
     daemon.kill().await;
 
-    // The hub gets them, and the probe does not hear of it.
+    // The hub stores them, but the response is lost.
     proxy.set(Fault::Truncate);
     let daemon = folder.daemon().await;
     assert!(daemon.checks(1).await >= seen, "what was stored is there");
@@ -60,27 +60,29 @@ async fn what_was_stored_is_delivered_once_though_the_daemon_is_killed() {
     assert_eq!(lost(&daemon, "not_delivered").await + lost(&daemon, "rejected").await, 0.0);
 }
 
-/// A full spool is delivered to its last result, and once, though it filled up and was cut down until the very end.
+/// The spool is filled and limited until the very end; then every result in it is delivered once.
 #[tokio::test]
 async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     const FULL: i64 = 1000;
+    // Many new peers are spread over the interval, so that a test sees no check of any.
+    const ONE_YEAR: &str = "8760h";
     let hub = Hub::start().await;
     for port in 1..=400 {
         hub.add(impossible(port)).await;
     }
     let proxy = Faulty::to(hub.address, Fault::None).await;
     let folder = Folder::of_probe(&proxy.url(), &hub.token("probe-1").await);
-    folder.set(&[("SPOOL_MAX_RESULTS", &FULL.to_string()), ("PROBE_SCHEDULE", NEVER)]);
+    folder.set(&[("SPOOL_MAX_RESULTS", &FULL.to_string()), ("HEALTH_CHECK_INTERVAL", ONE_YEAR)]);
     let daemon = folder.daemon().await;
     daemon.await_log("400 peers to watch").await;
     proxy.set(Fault::Refuse);
-    folder.set(&[("PROBE_SCHEDULE", "")]);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", "500ms")]);
     daemon.reload_until("400 peers to watch").await;
-    until("results given up", async || lost(&daemon, "not_delivered").await > 0.0).await;
+    until("dropped results", async || lost(&daemon, "not_delivered").await > 0.0).await;
     daemon.kill().await;
     assert_eq!(hub.store.newest_result().await.unwrap(), 0, "the hub has none so far");
 
-    folder.set(&[("PROBE_SCHEDULE", NEVER)]);
+    folder.set(&[("HEALTH_CHECK_INTERVAL", ONE_YEAR)]);
     let daemon = folder.daemon().await;
     await_waiting(&daemon, FULL as f64).await;
     proxy.set(Fault::None);
@@ -90,9 +92,9 @@ async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     assert_eq!(hub.store.newest_result().await.unwrap(), FULL, "rows, none of which is there twice");
 }
 
-/// As that of a container is, which gets a new host name with every version.
+/// As in a container, whose host name changes with every version.
 #[tokio::test]
-async fn what_waits_is_delivered_under_another_name_too() {
+async fn the_spool_is_delivered_under_a_new_server_id() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
@@ -108,7 +110,7 @@ async fn what_waits_is_delivered_under_another_name_too() {
 }
 
 #[tokio::test]
-async fn only_so_many_results_wait_and_what_is_given_up_is_counted() {
+async fn the_spool_is_limited_in_number_and_dropped_results_are_counted() {
     let hub = Hub::start().await;
     for port in 1..=400 {
         hub.add(impossible(port)).await;
@@ -122,8 +124,8 @@ async fn only_so_many_results_wait_and_what_is_given_up_is_counted() {
     assert!(waiting.contains("added=400"), "{waiting}");
     proxy.set(Fault::Refuse);
 
-    until("results given up", async || lost(&daemon, "not_delivered").await > 0.0).await;
-    daemon.await_log("given up: they waited for the backend too long, or too many did").await;
+    until("dropped results", async || lost(&daemon, "not_delivered").await > 0.0).await;
+    daemon.await_log("dropped: they waited longer than SPOOL_MAX_AGE").await;
     until("no more than a thousand to wait", async || {
         let waiting = daemon.figure("spool_results").await;
         waiting > 0.0 && waiting <= 1000.0
@@ -137,17 +139,17 @@ async fn only_so_many_results_wait_and_what_is_given_up_is_counted() {
     .await;
 }
 
-/// The backend asks for an hour's pause; what waits is bounded meanwhile.
+/// The backend asks for a pause of an hour; the spool is limited meanwhile.
 #[tokio::test]
-async fn results_wait_only_so_long_and_what_is_given_up_is_counted() {
+async fn the_spool_is_limited_in_age_and_dropped_results_are_counted() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
     folder.set(&[("SPOOL_MAX_AGE", "3s")]);
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 2).await;
 
     proxy.set(Fault::Answer("503 Service Unavailable\r\nx-uptime-hub: 1\r\nRetry-After: 3600"));
-    until("results given up", async || lost(&daemon, "not_delivered").await >= 3.0).await;
-    daemon.await_log("given up").await;
+    until("dropped results", async || lost(&daemon, "not_delivered").await >= 3.0).await;
+    daemon.await_log("dropped: they waited").await;
     until("only what is new to wait", async || {
         let (waiting, age) = (daemon.figure("spool_results").await, daemon.figure("spool_age_seconds").await);
         waiting > 0.0 && age > 0.0 && age < 5.0
@@ -156,7 +158,7 @@ async fn results_wait_only_so_long_and_what_is_given_up_is_counted() {
 }
 
 #[tokio::test]
-async fn what_the_hub_never_takes_leaves_the_spool_and_is_counted() {
+async fn rejected_results_leave_the_spool_and_are_counted() {
     let (hub, node) = (Hub::start().await, node());
     let kept = hub.add(node.url(Scheme::Tcp).to_string()).await;
     let removed = hub.add(impossible(1)).await;
@@ -181,21 +183,21 @@ async fn what_the_hub_never_takes_leaves_the_spool_and_is_counted() {
     assert_delivered_once(&hub, &folder, &daemon, &[(kept, 1)]).await;
 }
 
-/// Such reports have no time: what piled up would be taken for how things are.
+/// Per-node reports carry no time: old results would be taken for the present state.
 #[tokio::test]
-async fn a_backend_of_reports_per_node_gets_the_newest_of_each_peer_after_an_outage() {
+async fn per_node_reports_after_an_outage_send_only_the_newest_result_of_each_peer() {
     let node = node();
     let peer = json!({"id": 7, "host": "127.0.0.1", "port": node.url(Scheme::Tcp).port(), "protocol": "tcp"});
     let (is_away, taken) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
     let (away, takes) = (is_away.clone(), taken.clone());
     let backend = TestBackend::start(move |seen| match seen.path.as_str() {
-        "/peers" => foreign(200, envelope(json!({"peers": [peer]}))),
-        "/nodes/7/status" if away.load(SeqCst) => foreign(503, json!({"error": "away"})),
+        "/peers" => third_party(200, envelope(json!({"peers": [peer]}))),
+        "/nodes/7/status" if away.load(SeqCst) => third_party(503, json!({"error": "away"})),
         "/nodes/7/status" => {
             takes.lock().unwrap().push(seen.body["status"].clone());
-            foreign(200, envelope(Value::Null))
+            third_party(200, envelope(Value::Null))
         }
-        _ => foreign(404, json!({"error": "not found"})),
+        _ => third_party(404, json!({"error": "not found"})),
     })
     .await;
     let folder = Folder::of_probe(&backend.url.to_string(), "token");
@@ -209,7 +211,7 @@ async fn a_backend_of_reports_per_node_gets_the_newest_of_each_peer_after_an_out
     is_away.store(false, SeqCst);
     until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
     let taken = taken.lock().unwrap();
-    // One was on its way since the node was there.
+    // One report was in flight when the node came back.
     let online = taken.iter().filter(|status| **status == "Online").count();
     assert!(online <= 1 && taken.last().is_some_and(|status| status == "Offline"), "{taken:?}");
 }

@@ -1,4 +1,4 @@
-//! A disk that is full for a while.
+//! A disk that is full for some time.
 
 use std::{fs::File, io::Write, path::Path};
 
@@ -17,8 +17,8 @@ use crate::{
 const ONLINE: &str = "checks_total{status=\"online\",code=\"\"}";
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_survived_and_nothing_is_lost() {
-    if !namespace::has_own("full_disk::a_full_disk_is_told_and_survived_and_nothing_is_lost") {
+async fn a_full_disk_is_reported_and_no_result_is_lost() {
+    if !namespace::has_own("full_disk::a_full_disk_is_reported_and_no_result_is_lost") {
         return;
     }
     let disk = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ async fn a_full_disk_is_told_and_survived_and_nothing_is_lost() {
     let reason = eventually("an unhealthy daemon", async || unhealthy(&daemon).await).await;
     assert!(reason.contains("results cannot be stored") && reason.contains("full"), "{reason}");
 
-    // The checks go on, and find out what there is to find out.
+    // The checks go on, and notice changes.
     let before = daemon.figure(ONLINE).await;
     until("more checks", async || daemon.figure(ONLINE).await >= before + 4.0).await;
     let asleep = node.stop();
@@ -45,7 +45,7 @@ async fn a_full_disk_is_told_and_survived_and_nothing_is_lost() {
     let node = asleep.start(PROGRAM);
     until("the node to be back", async || daemon.log_with(" online, ").len() >= 2).await;
     assert!(unhealthy(&daemon).await.is_some(), "the disk is full all the while");
-    assert_eq!(daemon.log_with("results cannot be stored").len(), 1, "it is told once");
+    assert_eq!(daemon.log_with("results cannot be stored").len(), 1, "it is logged once");
 
     std::fs::remove_file(disk.path().join(FILLER)).unwrap();
     daemon.await_log("results are stored again").await;
@@ -57,7 +57,7 @@ async fn a_full_disk_is_told_and_survived_and_nothing_is_lost() {
 
 const FILLER: &str = "filler";
 
-/// Leaves no room at all.
+/// Fills the disk to the last byte.
 fn fill(disk: &Path) {
     let mut filler = File::create(disk.join(FILLER)).unwrap();
     for size in [4096, 1] {
@@ -65,7 +65,7 @@ fn fill(disk: &Path) {
     }
 }
 
-/// What `/health` says, when it is nothing good.
+/// The text of `/health` when the daemon is unhealthy.
 async fn unhealthy(daemon: &Running) -> Option<String> {
     let (status, text) = get(&format!("{}/health", daemon.url)).await;
     assert!([200, 503].contains(&status), "{status}: {text}");

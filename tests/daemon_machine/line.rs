@@ -1,4 +1,4 @@
-//! A line of long delay that loses packets.
+//! A line with a long delay that loses packets.
 
 use easytier_probe::Scheme;
 use tokio::time::Instant;
@@ -12,14 +12,14 @@ use crate::{
     until, wire,
 };
 
-/// Places at which the node is reached, each by tcp and by udp.
-const PLACES: u8 = 10;
-const PEERS: usize = PLACES as usize * 2;
+/// How many addresses the node is reached at, each by tcp and by udp.
+const ADDRESSES: u8 = 10;
+const PEERS: usize = ADDRESSES as usize * 2;
 
-/// Checks of each peer before the test is over.
+/// How many checks of each peer the test waits for.
 const CHECKS: u64 = 8;
 
-/// Seconds from one check of a peer to the next; what it is when nothing is set.
+/// The default time from one check of a peer to the next, in seconds.
 const INTERVAL: f64 = 5.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,14 +27,14 @@ async fn peers_behind_a_bad_line_stay_online() {
     if !namespace::has_own("line::peers_behind_a_bad_line_stay_online") {
         return;
     }
-    wire::lay();
+    wire::set_up();
     let listen = ["tcp", "udp"].map(|scheme| format!("{scheme}://{}:0", wire::HERE));
     let node = NodeOptions { listen: listen.into(), ..NodeOptions::listening_on(&[]) }.start(PROGRAM);
     let hub = Hub::start().await;
     let mut ids = Vec::new();
     for (scheme, name) in [(Scheme::Tcp, "tcp"), (Scheme::Udp, "udp")] {
         let port = node.url(scheme).port().unwrap();
-        for nth in 0..PLACES {
+        for nth in 0..ADDRESSES {
             ids.push(hub.add(format!("{name}://{}:{port}", wire::over_the_line(nth))).await);
         }
     }
@@ -69,7 +69,7 @@ async fn peers_behind_a_bad_line_stay_online() {
     assert!(checks <= rounds * PEERS as f64 * 1.2, "{checks} checks in {rounds} rounds of {PEERS}");
     assert!(checks + missed >= (rounds - 3.0) * PEERS as f64, "{checks} checks in {rounds} rounds of {PEERS}");
     assert!(missed <= 0.1 * checks, "{missed} checks were missed beside {checks}");
-    // Of so many, one or the other has just lost all its packets; none stays down.
+    // One peer or another may just have lost all its packets, but none stays down.
     until("the hub to believe all to be up", async || {
         crate::http::nodes(&hub.url()).await.iter().all(|node| node["is_active"] == true)
     })
@@ -77,11 +77,11 @@ async fn peers_behind_a_bad_line_stay_online() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_probe_that_is_cut_off_blames_nobody() {
-    if !namespace::has_own("line::a_probe_that_is_cut_off_blames_nobody") {
+async fn a_probe_without_a_route_reports_no_peer_offline() {
+    if !namespace::has_own("line::a_probe_without_a_route_reports_no_peer_offline") {
         return;
     }
-    wire::lay();
+    wire::set_up();
     let schemes = [Scheme::Tcp, Scheme::Udp, Scheme::Wg];
     let listen = schemes.map(|scheme| format!("{scheme}://{}:0", wire::HERE));
     let node = NodeOptions { listen: listen.into(), ..NodeOptions::listening_on(&[]) }.start(PROGRAM);

@@ -1,5 +1,5 @@
-//! The daemon on a machine that has troubles of its own: a full disk, a clock that is set, a bad line, and very many
-//! peers. The real program, real nodes and a real hub.
+//! The daemon on a machine with faults: a full disk, a wall clock that is set, a line that loses packets, and very many
+//! peers. With the real program, real nodes and a real hub.
 
 mod clock;
 mod full_disk;
@@ -24,14 +24,14 @@ use crate::{
     http::all_checks,
     hub::Hub,
     program::{Folder, Running},
-    wait::{PATIENCE, eventually, until},
+    wait::{eventually, until},
 };
 
-/// Has the daemon check nothing more, and waits until the hub has every check of its one peer, `id` at the hub: each once.
-/// Gives the daemon's log.
+/// Stops the checks of the daemon, and waits until the hub has each check of its one peer once. `id` is the peer's id at the
+/// hub. Returns the log of the daemon.
 async fn assert_delivered_once(hub: &Hub, id: PeerId, folder: &Folder, daemon: Running) -> String {
     let counted = all_checks(&daemon.url).await;
-    folder.set(&[("HEALTH_CHECK_INTERVAL", "8000h")]);
+    folder.set(&[("PROBE_SCHEDULE", "@yearly")]);
     daemon.reload_until("peers to watch").await;
     let stored = daemon.checks(1).await;
     assert!(stored >= counted, "{counted} checks were done, and {stored} stored");

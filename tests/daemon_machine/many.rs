@@ -1,4 +1,4 @@
-//! A list of very many peers, half of them dead.
+//! Ten thousand peers, half of them dead.
 
 use std::{collections::HashMap, fs, net::Ipv4Addr, process::Stdio, time::Duration};
 
@@ -12,7 +12,6 @@ use tokio::{
 };
 
 use crate::{
-    PATIENCE,
     http::data,
     hub::Hub,
     program::{Folder, PROGRAM, Running},
@@ -26,31 +25,31 @@ use crate::{
 const PEERS: usize = 10_000;
 const ALIVE: usize = PEERS / 2;
 
-/// Real nodes, at each of which some of those that are alive are reached, each at an address of its own. The others are
-/// at a scripted one, which costs less of a debug build.
+/// How many real nodes there are, and how many peers are addresses of each. All other live peers are addresses of a
+/// scripted node, which takes less time in a debug build.
 const NODES: usize = 4;
-const AT_A_NODE: usize = 100;
+const PEERS_PER_NODE: usize = 100;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What a shell allows where nobody has set anything; every session needs a descriptor.
+/// The usual limit of file descriptors. Every session needs one.
 const USUAL_DESCRIPTORS: usize = 1024;
 
-/// Descriptors beside those of the sessions: checks in flight, the database, the API, the hub.
+/// How many descriptors are not for sessions: checks in flight, the database, the API, the hub.
 const OTHER_DESCRIPTORS: usize = 512 + 100;
 
-/// Of a debug build.
-const MOST_MEBIBYTES: usize = 300;
+/// The maximum memory of a debug build.
+const MAX_MEBIBYTES: usize = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_ten_thousand_peers_each_has_a_verdict_within_two_intervals() {
     let nodes: Vec<Node> = (0..NODES).map(|_| node()).collect();
     let scripted = ScriptedNode::start_at(Ipv4Addr::UNSPECIFIED, Script::default()).await;
-    let alive_port = |nth: usize| match nodes.get(nth / AT_A_NODE) {
+    let alive_port = |nth: usize| match nodes.get(nth / PEERS_PER_NODE) {
         Some(node) => node.url(Scheme::Tcp).port().unwrap(),
         None => scripted.fake.address().port(),
     };
-    // Bound, and not listening: nobody else gets the port, and it refuses.
+    // A port that is bound without listening refuses connections and cannot be taken by another program.
     let dead = TcpSocket::new_v4().unwrap();
     dead.bind("0.0.0.0:0".parse().unwrap()).unwrap();
     let dead_port = dead.local_addr().unwrap().port();
@@ -86,12 +85,11 @@ async fn of_ten_thousand_peers_each_has_a_verdict_within_two_intervals() {
     }
     println!("{:?}, {most_descriptors} descriptors, {most_mebibytes} MiB", started.elapsed());
     assert!(most_descriptors <= ALIVE + OTHER_DESCRIPTORS, "{most_descriptors} descriptors");
-    assert!(most_mebibytes <= MOST_MEBIBYTES, "{most_mebibytes} MiB");
+    assert!(most_mebibytes <= MAX_MEBIBYTES, "{most_mebibytes} MiB");
 
-    until("a result of each peer at the hub", async || told(&hub).await == told_of(&url)).await;
+    until("a result of each peer at the hub", async || reported(&hub).await == all_reported(&url)).await;
     assert!(daemon.log_with("Too many open files").is_empty());
     assert_eq!(daemon.figure("checks_total{status=\"unknown\",code=\"internal\"}").await, 0.0);
-    assert!(PATIENCE > INTERVAL * 2);
     daemon.stop().await;
 }
 
@@ -100,7 +98,7 @@ fn node() -> Node {
     NodeOptions { listen: anywhere, ..NodeOptions::listening_on(&[]) }.start(PROGRAM)
 }
 
-/// The daemon with as few descriptors as it usually gets, and the right to more.
+/// The daemon with the usual soft limit of descriptors, which it may raise.
 fn with_usual_descriptors(folder: &Folder) -> Command {
     let mut command = Command::new("sh");
     let script = format!("ulimit -S -n {USUAL_DESCRIPTORS} && exec \"$0\" \"$@\"");
@@ -109,7 +107,7 @@ fn with_usual_descriptors(folder: &Folder) -> Command {
     command
 }
 
-/// How many peers are online, offline and unknown to the daemon.
+/// How many peers are online, offline and unknown by the metrics of the daemon.
 async fn watched(daemon: &Running) -> [usize; 3] {
     let mut counts = [0; 3];
     for (count, status) in counts.iter_mut().zip(["online", "offline", "unknown"]) {
@@ -118,9 +116,9 @@ async fn watched(daemon: &Running) -> [usize; 3] {
     counts
 }
 
-/// By address, whether a node is up, as far as the hub was told anything about it.
-async fn told(hub: &Hub) -> HashMap<String, bool> {
-    let mut told = HashMap::new();
+/// The nodes with results at the hub: their addresses, and whether they are up.
+async fn reported(hub: &Hub) -> HashMap<String, bool> {
+    let mut reported = HashMap::new();
     for page in 1.. {
         let nodes = data(&hub.url(), &format!("/api/nodes?per_page=1000&page={page}")).await;
         let nodes = nodes["items"].as_array().expect("a list").clone();
@@ -128,13 +126,13 @@ async fn told(hub: &Hub) -> HashMap<String, bool> {
             break;
         }
         let known = nodes.iter().filter(|node| node["last_check_time"] != Value::Null);
-        told.extend(known.map(|node| (node["address"].as_str().unwrap().to_owned(), node["is_active"] == true)));
+        reported.extend(known.map(|node| (node["address"].as_str().unwrap().to_owned(), node["is_active"] == true)));
     }
-    told
+    reported
 }
 
-/// What is to be told in the end.
-fn told_of(url: &impl Fn(usize) -> String) -> HashMap<String, bool> {
+/// The expected result of [`reported`] in the end.
+fn all_reported(url: &impl Fn(usize) -> String) -> HashMap<String, bool> {
     (0..PEERS).map(|index| (url(index), index.is_multiple_of(2))).collect()
 }
 
@@ -144,6 +142,6 @@ fn descriptors(pid: u32) -> usize {
 
 fn mebibytes(pid: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells it");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel shows it");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") / 1024
 }

@@ -1,12 +1,12 @@
-//! Tests in namespaces of their own, where they may mount what they like and have a network to themselves.
+//! Runs tests in mount and network namespaces of their own.
 
 use std::process::Command;
 
-/// Set in the process that runs in the namespaces.
+/// This variable is set in the process inside the namespaces.
 const INSIDE: &str = "TEST_IN_NAMESPACE";
 
-/// Whether this process has mounts and a network of its own. If it has not, the test of this name runs again in a process
-/// that has, and this one is over.
+/// Returns whether this process runs in namespaces of its own. If not, runs the test of this name in such a process first;
+/// the caller then has nothing left to do.
 pub fn has_own(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
@@ -25,7 +25,7 @@ pub fn has_own(test: &str) -> bool {
     false
 }
 
-/// Runs a command of the system.
+/// Runs a command, which has to succeed.
 pub fn system(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

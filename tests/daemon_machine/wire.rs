@@ -1,8 +1,8 @@
-//! A bad line: packets take their time, and some are lost.
+//! A bad line: it delays packets, and loses some.
 //!
-//! Whatever is sent to an address of the line comes back to this machine, from that address: so a node that listens here
-//! is reached over the line at every address of it. Delay and loss are those of `tc netem`, or, where the kernel has no
-//! netem, of the line itself.
+//! The line sends every packet back to this machine, with source and destination swapped. So a node that listens here is
+//! reached over the line at each address behind it. `tc netem` delays and drops packets; where the kernel has no netem, a
+//! thread of the test does.
 
 use std::{
     ffi::CString,
@@ -24,16 +24,16 @@ const NAME: &str = "wire";
 const DELAY: Duration = Duration::from_millis(300);
 const LOSS: f64 = 0.1;
 
-/// Where nodes listen.
+/// The address at which nodes listen.
 pub const HERE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
-/// Where they are reached over the line.
+/// An address at which they are reached over the line.
 pub fn over_the_line(nth: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 0, 2 + nth)
 }
 
-/// Makes the line, in a network namespace of the test's own. It lasts as long as the process.
-pub fn lay() {
+/// Sets up the line in the network namespace of the test, for the lifetime of the process.
+pub fn set_up() {
     let device = open();
     system("ip", &["addr", "add", &format!("{HERE}/24"), "dev", NAME]);
     system("ip", &["link", "set", NAME, "up"]);
@@ -59,25 +59,25 @@ pub fn lay() {
         for (at, mut packet) in arrive {
             thread::sleep(at.saturating_duration_since(Instant::now()));
             if packet[0] >> 4 == 4 {
-                turn_around(&mut packet);
+                swap_addresses(&mut packet);
                 let _ = into.write_all(&packet);
             }
         }
     });
 }
 
-/// Cuts the line: there is no way to its addresses any more.
+/// Cuts the line: there is no route to its addresses any more.
 pub fn cut() {
     system("ip", &["link", "set", NAME, "down"]);
 }
 
-/// Swaps the addresses of an IPv4 packet. All checksums stay right: they are sums, and the sums are the same.
-fn turn_around(packet: &mut [u8]) {
+/// Swaps the addresses of an IPv4 packet. All checksums stay valid, because they are sums.
+fn swap_addresses(packet: &mut [u8]) {
     let (from, to) = packet[12..20].split_at_mut(4);
     from.swap_with_slice(to);
 }
 
-/// A network device whose packets this process reads and writes.
+/// Makes a network device whose packets this process reads and writes.
 fn open() -> File {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("the kernel has tun devices");
     let name = CString::new(NAME).unwrap();

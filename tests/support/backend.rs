@@ -1,5 +1,4 @@
-//! Backends of the test's own: one that answers as a closure says and remembers what it was asked, and one that sends
-//! the very bytes it is told.
+//! Test backends: one that answers by a closure and records its requests, and one that sends given bytes.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -27,18 +26,18 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A request as the backend saw it.
+/// A request as the backend received it.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
     /// As `/peers`.
     pub path: String,
-    /// What follows the `?`, or empty.
+    /// The query without the `?`; empty if there is none.
     pub query: String,
     pub headers: HeaderMap,
-    /// `null` when there was none.
+    /// `null` if there was none.
     pub body: Value,
-    /// How many requests came before it.
+    /// How many requests the backend received before.
     pub number: usize,
 }
 
@@ -56,10 +55,10 @@ impl Seen {
     }
 }
 
-/// What a scripted backend does with a request.
+/// The reaction of a test backend to a request.
 pub enum Reply {
     Answer(Response),
-    /// It takes the request and is never heard of again.
+    /// It never answers.
     Silence,
 }
 
@@ -69,7 +68,7 @@ impl<T: IntoResponse> From<T> for Reply {
     }
 }
 
-/// Answers as a closure says. It ends when dropped.
+/// Answers by a closure. It ends when dropped.
 pub struct TestBackend {
     pub url: BaseUrl,
     requests: Arc<Mutex<Vec<Seen>>>,
@@ -141,8 +140,8 @@ async fn remember(request: Request, seen_so_far: &Mutex<Vec<Seen>>) -> Seen {
     seen
 }
 
-/// Sends these bytes to the first connection's request, these to the second's, and so on, and closes each; it takes
-/// no connection more.
+/// Answers the request of the n-th connection with the n-th of these byte strings, and closes the connection. It
+/// accepts no further connections.
 pub async fn raw_backend(answers: Vec<Vec<u8>>) -> BaseUrl {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a base URL");
@@ -159,20 +158,20 @@ pub async fn raw_backend(answers: Vec<Vec<u8>>) -> BaseUrl {
     url
 }
 
-/// A base URL where nothing listens.
+/// A base URL at which nothing listens.
 pub async fn nowhere() -> BaseUrl {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a base URL")
 }
 
-/// A JSON answer of a backend that others wrote.
-pub fn foreign(status: u16, body: Value) -> Response {
+/// A JSON response of a third-party backend.
+pub fn third_party(status: u16, body: Value) -> Response {
     text(status, "application/json", body.to_string())
 }
 
-/// A JSON answer of our hub.
+/// A JSON response of our hub.
 pub fn hub(status: u16, body: Value) -> Response {
-    with_header(foreign(status, body), "x-uptime-hub", "1")
+    with_header(third_party(status, body), "x-uptime-hub", "1")
 }
 
 pub fn text(status: u16, content_type: &'static str, body: impl Into<Body>) -> Response {

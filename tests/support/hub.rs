@@ -86,7 +86,7 @@ impl Hub {
 /// A client that does not wait between rounds for longer than it must.
 pub fn client_of(base_url: &BaseUrl) -> Backend {
     let retry =
-        RetryPolicy { rounds: 3, first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(2) };
+        RetryPolicy { max_rounds: 3, first_pause: Duration::from_millis(1), max_pause: Duration::from_millis(2) };
     Backend::new(BackendConfig {
         node_token: Some(NODE_TOKEN.into()),
         region: Some("eu".to_owned()),

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     io::Write as _,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -13,7 +12,7 @@ use anyhow::Context;
 use easytier_probe::{AddressPolicy, Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{ProbeStatus, WebOptions, serve, service::password};
-use easytier_uptime_scheduler::{CheckPlan, LocalProbe};
+use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use easytier_uptime_store::{
     Store,
     domain::{PeerSpec, Region, Timestamp},
@@ -63,18 +62,24 @@ impl Service for Hub {
         &self.config.log
     }
 
-    fn database(&self) -> &HubConfig {
-        &self.config
+    async fn try_database(&self) -> anyhow::Result<()> {
+        database::try_open(&self.config).await
     }
 
-    async fn serve(self, listener: TcpListener, is_first: bool, end_request: EndRequest) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        scheduler: &Scheduler,
+        is_first: bool,
+        end_request: EndRequest,
+    ) -> anyhow::Result<()> {
         let Self { config, local } = self;
         let address = listener.local_addr().context("cannot get the address of the hub")?;
         let is_new = matches!(&config.database, Database::Sqlite { path, .. } if !path.exists());
         let store = database::open(&config).await?;
         let password = admin_password(&store, config.admin_password.as_ref()).await?;
         let local = match local {
-            Some(local) => Some(local.prepare(&store).await?),
+            Some(local) => Some(local.prepare(&store, is_first).await?),
             None => None,
         };
 
@@ -86,12 +91,12 @@ impl Service for Hub {
 
         let options = WebOptions { trusted_proxies: config.trusted_proxies };
         let checker = Checker::new(config.checks);
-        let status = local.as_ref().map(|probe| probe.vitals() as Arc<dyn ProbeStatus>);
+        let status = local.as_ref().map(|probe| probe.monitor() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();
         let work = async {
             let checks = async {
                 if let Some(probe) = local {
-                    probe.run(stop.clone()).await;
+                    probe.run(scheduler, stop.clone()).await;
                 }
             };
             let serving = run(listener, store.clone(), checker, options, status, stop.clone(), SHUTDOWN_TIMEOUT);
@@ -130,20 +135,22 @@ pub async fn run(
 }
 
 impl Local {
-    /// Adds the peers of the file that are not listed yet, and makes the probe.
-    async fn prepare(self, store: &Store) -> anyhow::Result<LocalProbe> {
+    /// Adds the peers of the file that are not listed yet, and makes the probe. `is_first` is false after a restart in the
+    /// same process.
+    async fn prepare(self, store: &Store, is_first: bool) -> anyhow::Result<LocalProbe> {
         let imported =
             store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers of PEERS_FILE")?;
         if !self.peers.is_empty() {
             tracing::info!(added = imported.added, known = imported.known, "added the peers of PEERS_FILE");
         }
-        LocalProbe::new(store.clone(), &self.server_id, self.region, self.plan)
+        let plan = CheckPlan { cycle_at_start: is_first, ..self.plan };
+        LocalProbe::new(store.clone(), &self.server_id, self.region, plan)
             .await
             .context("cannot start the built-in probe")
     }
 }
 
-/// Sets the password that is configured, or makes one at the first start, which is given to be shown.
+/// Sets the configured password, or generates one at the first start. Returns a generated password, to be printed.
 async fn admin_password(store: &Store, configured: Option<&Secret>) -> anyhow::Result<Option<Secret>> {
     let outcome = match configured {
         Some(password) => password::set(store, password, Timestamp::now()).await.map(|()| None),
@@ -162,7 +169,10 @@ fn greeting(
     has_built_in_probe: bool,
 ) -> String {
     let mut text = first_address.map(|address| format!("listening on http://{address}\n")).unwrap_or_default();
-    let mut add = |line: String| writeln!(text, "{line}").expect("writing to a String cannot fail");
+    let mut add = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
     if let Some(password) = password {
         add(format!("admin password: {}", password.expose()));
         add("  it is not shown again; 'easytier-uptime hub password' generates a new one".to_owned());

@@ -89,7 +89,7 @@ async fn the_probes_client_fetches_claims_and_reports(store: TestStore) {
             check_interval: Duration::from_secs(60),
             holds_sessions: false,
         };
-        assert_eq!(backend.report_status(&report, soon()).await.unwrap(), Reported::Taken);
+        assert_eq!(backend.report_status(&report, soon()).await.unwrap(), Reported::Accepted);
     }
     let servers = said(hub.get("/api/discovery/servers").header("x-api-key", &key)).await;
     let server = &servers.data()["servers"][0];

@@ -1,4 +1,4 @@
-//! A hub of the test's own, which probes and the test ask over HTTP, and whose database the test looks into.
+//! A test hub, which serves probes and the test over HTTP, and whose store the test can use.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::http;
 
-/// A hub that serves. It ends when dropped.
+/// A running hub. It ends when dropped.
 pub struct Hub {
     pub store: Store,
     pub address: SocketAddr,
@@ -27,7 +27,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// It believes the first result that says something new.
+    /// Starts a hub without flap damping.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Sqlite(folder.path().join("hub.db"));
@@ -60,7 +60,7 @@ impl Hub {
         issued.token.expose().to_owned()
     }
 
-    /// Has the node at `url` watched.
+    /// Adds the node at `url`.
     pub async fn add(&self, url: impl AsRef<str>) -> PeerId {
         let url: PeerUrl = url.as_ref().parse().expect("a peer URL");
         self.store.add_peer(&PeerSpec::new(url), Timestamp::now()).await.unwrap()
@@ -74,13 +74,13 @@ impl Hub {
         self.store.delete_peer(id).await.unwrap();
     }
 
-    /// The probe of this `server_id`, as the registry has it.
+    /// The probe with this `server_id` in the store.
     pub async fn probe(&self, server_id: &str) -> Option<Probe> {
         let probes = self.store.probes(Timestamp::now()).await.unwrap();
         probes.into_iter().find(|probe| probe.server_id == server_id)
     }
 
-    /// What `/api/discovery/servers` says of the probe with this token.
+    /// The entry of the probe at `/api/discovery/servers`, requested with this token.
     pub async fn server(&self, token: &str, server_id: &str) -> Option<Value> {
         let request = http::client().get(format!("{}/api/discovery/servers", self.url())).header("x-node-token", token);
         let answer: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
@@ -88,7 +88,7 @@ impl Hub {
         servers.iter().find(|server| server["server_id"] == server_id).cloned()
     }
 
-    /// How many checks of a peer it knows of.
+    /// How many checks of a peer the hub has.
     pub async fn checks(&self, id: PeerId) -> u64 {
         http::checks(&self.url(), id.0).await
     }

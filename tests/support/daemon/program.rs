@@ -1,4 +1,4 @@
-//! The program as a person starts it: in a folder, with its settings in `.env` there.
+//! The program as a user starts it: in a folder, with its settings in `.env`.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -22,14 +22,14 @@ use crate::{eventually, http};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_easytier-uptime");
 
-/// A folder, and what is set there.
+/// A working directory with settings.
 pub struct Folder {
     folder: TempDir,
     settings: Mutex<BTreeMap<String, String>>,
 }
 
 impl Folder {
-    /// Any free port, and whatever comes fast.
+    /// Settings with short intervals and any free port.
     pub fn new() -> Self {
         let folder = Self { folder: tempfile::tempdir().unwrap(), settings: Mutex::default() };
         folder.set(&[
@@ -59,7 +59,7 @@ impl Folder {
         self.path().join(name)
     }
 
-    /// Changes settings; an empty value takes one away.
+    /// Changes settings; an empty value removes one.
     pub fn set(&self, settings: &[(&str, &str)]) {
         let mut all = self.settings.lock().unwrap();
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -84,14 +84,14 @@ impl Folder {
         Running::of(self.command(args)).await
     }
 
-    /// Runs a command to its end, and gives what it printed.
+    /// Runs a command to its end, and returns its output.
     pub async fn run(&self, args: &[&str]) -> String {
         let output = self.command(args).output().await.unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Starts what refuses, with exit code 2, and gives what it said.
+    /// Runs a command that fails with exit code 2, and returns its error output.
     pub async fn refusal(&self, args: &[&str]) -> String {
         let output = self.command(args).output().await.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -100,7 +100,7 @@ impl Folder {
     }
 }
 
-/// Lines as they come.
+/// The lines of an output stream so far.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -122,7 +122,7 @@ impl Lines {
     }
 }
 
-/// A program that runs; it is killed when dropped.
+/// A running program. It is killed when dropped.
 pub struct Running {
     child: Child,
     /// As `http://127.0.0.1:4711`.
@@ -154,22 +154,22 @@ impl Running {
         self.child.id().unwrap()
     }
 
-    /// Everything that was printed so far, line by line.
+    /// The lines printed so far.
     pub fn printed(&self) -> Vec<String> {
         self.printed.all()
     }
 
-    /// The lines of the log with these words.
+    /// The lines of the log that contain these words.
     pub fn log_with(&self, words: &str) -> Vec<String> {
         self.logged.all().into_iter().filter(|line| line.contains(words)).collect()
     }
 
-    /// Waits for a line of the log with these words.
+    /// Waits for a line of the log that contains these words.
     pub async fn await_log(&self, words: &str) -> String {
         self.await_log_times(words, 1).await
     }
 
-    /// Waits until that many lines of the log have these words, and gives the last.
+    /// Waits until that many lines of the log contain these words, and returns the last of them.
     pub async fn await_log_times(&self, words: &str, count: usize) -> String {
         eventually(&format!("{count} lines of the log with {words:?}"), async || {
             self.log_with(words).into_iter().nth(count - 1)
@@ -177,7 +177,7 @@ impl Running {
         .await
     }
 
-    /// Waits for its end, with how it ended and the whole log.
+    /// Waits until it ends; returns the exit status and the whole log.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().await.unwrap();
         for reader in self.readers {
@@ -186,7 +186,7 @@ impl Running {
         (status, self.logged.all().join("\n"))
     }
 
-    /// Stops it in order, and gives its log.
+    /// Stops it with SIGTERM, and returns its log.
     pub async fn stop(self) -> String {
         self.signal(Signal::TERM);
         let (status, log) = self.ended().await;
@@ -194,14 +194,14 @@ impl Running {
         log
     }
 
-    /// Kills it where it is.
+    /// Kills it.
     pub async fn kill(self) {
         self.signal(Signal::KILL);
         let (status, _) = self.ended().await;
         assert_eq!(status.code(), None);
     }
 
-    /// Has it read the configuration again, and waits for a line of the log with these words after that.
+    /// Has it reload the configuration, and waits for a later line of the log that contains these words.
     pub async fn reload_until(&self, words: &str) -> String {
         const MARK: &str = "restarting with the new configuration";
         let before = self.log_with(MARK).len();
@@ -215,7 +215,7 @@ impl Running {
         .await
     }
 
-    /// How many checks of a node its own history has.
+    /// How many checks of a node are in its own history.
     pub async fn checks(&self, id: i64) -> u64 {
         http::checks(&self.url, id).await
     }

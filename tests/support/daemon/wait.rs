@@ -1,14 +1,14 @@
-//! Waiting for what comes when it does.
+//! Waiting for a condition.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// When a test gives up: what it waits for takes a few seconds, but the machine may be busy, and what was refused, or could
-/// not be read, is tried again after a minute at the latest.
+/// How long a test waits for a condition. It takes a few seconds, but the machine may be busy, and a refused request is
+/// retried after up to a minute.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Waits until there is what the test waits for.
+/// Waits until `look` returns a value.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -20,7 +20,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
-/// Waits until it is so.
+/// Waits until `look` returns true.
 pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
     eventually(what, async || look().await.then_some(())).await;
 }

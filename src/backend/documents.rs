@@ -1,4 +1,4 @@
-//! The documents of the contract as they are on the wire, read leniently where backends differ.
+//! The JSON documents of the backend contract, read leniently where backends differ.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::{CheckResult, Origin, Peer, Status, peer_list::ListedPeer};
 
-/// What surrounds every answer. Nothing in it is certain: error bodies in the wild lack `code`, or have `error`.
+/// The object around every response. All fields are optional: error bodies in the wild lack `code`, or have `error`
+/// instead of `message`.
 #[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
     #[serde(borrow, default)]
@@ -23,25 +24,25 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// The envelope, if `body` is a JSON object.
-    pub(super) fn read(body: &'a [u8]) -> Option<Self> {
+    /// Parses `body`; `None` if it is not a JSON object.
+    pub(super) fn parse(body: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(body).ok()
     }
 
-    /// The status that the body itself tells; some backends answer 200 to everything.
+    /// The status in the body; some backends answer HTTP 200 to everything.
     pub(super) fn code(&self) -> Option<u16> {
         serde_json::from_str(self.code?.get()).ok()
     }
 
-    /// What the backend has to say to a person.
-    pub(super) fn said(&self) -> Option<Cow<'a, str>> {
+    /// The message for a person.
+    pub(super) fn message(&self) -> Option<Cow<'a, str>> {
         [self.message, self.error].into_iter().flatten().find_map(|text| {
             let text: String = serde_json::from_str(text.get()).ok()?;
             (!text.is_empty()).then_some(text.into())
         })
     }
 
-    /// The document inside, if there is one and it can be read as a `T`.
+    /// The document inside; `None` if it is missing or does not parse as a `T`.
     pub(super) fn data<T: Deserialize<'a>>(&self) -> Option<T> {
         serde_json::from_str(self.data?.get()).ok()
     }
@@ -68,14 +69,14 @@ pub(super) struct PeersData<'a> {
     pub(super) lease_expires_at: Option<DateTime<Utc>>,
 }
 
-/// A field that one can do without: what cannot be read is as good as missing.
+/// For fields that are not needed: a value that does not parse is treated as missing.
 fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
-/// One peer of a page, or why it cannot be watched; the words hold no secret.
-pub(super) fn peer(raw: &RawValue) -> Result<Peer, String> {
-    let listed: ListedPeer = serde_json::from_str(raw.get()).map_err(|_| shape_problem(raw))?;
+/// Parses one peer of a page. The error says why it cannot be watched, and holds no secret.
+pub(super) fn parse_peer(raw: &RawValue) -> Result<Peer, String> {
+    let listed: ListedPeer = serde_json::from_str(raw.get()).map_err(|_| describe_violation(raw))?;
     let id = listed.id;
     listed.into_peer(Origin::Remote, None).map_err(|error| match id {
         Some(id) => format!("peer {id}: {error}"),
@@ -83,17 +84,17 @@ pub(super) fn peer(raw: &RawValue) -> Result<Peer, String> {
     })
 }
 
-/// In which field a peer is not of the contract's shape. The error of the parser would quote the value, which may be
-/// a secret.
-fn shape_problem(raw: &RawValue) -> String {
+/// Names the field in which a peer violates the contract. The parser's own error would quote the value, which may be a
+/// secret.
+fn describe_violation(raw: &RawValue) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(raw.get()) else {
         return "not an object".to_owned();
     };
     let id = fields.get("id").and_then(Value::as_i64).map(|id| format!("peer {id}: ")).unwrap_or_default();
-    let alone = |name: &str, value: &Value| Value::from_iter([(name.to_owned(), value.clone())]);
-    match fields.iter().find(|(name, value)| serde_json::from_value::<ListedPeer>(alone(name, value)).is_err()) {
+    let only = |name: &str, value: &Value| Value::from_iter([(name.to_owned(), value.clone())]);
+    match fields.iter().find(|(name, value)| serde_json::from_value::<ListedPeer>(only(name, value)).is_err()) {
         Some((name, _)) => format!("{id}its '{name}' is not what the contract says"),
-        None => format!("{id}a field is there twice"),
+        None => format!("{id}a field occurs twice"),
     }
 }
 
@@ -101,20 +102,20 @@ fn shape_problem(raw: &RawValue) -> String {
 #[derive(Serialize)]
 pub(super) struct ResultsBody<'a> {
     pub(super) cycle_id: Uuid,
-    /// By our clock, when this very request was made: the hub corrects the results' times by it.
-    #[serde(serialize_with = "millis_utc")]
+    /// When this request was sent, by the probe's clock: the hub corrects the times of the results by it.
+    #[serde(serialize_with = "as_utc_millis")]
     pub(super) sent_at: DateTime<Utc>,
     pub(super) results: &'a [CheckResult],
 }
 
-fn millis_utc<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_utc_millis<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 /// `data` of the answer to `POST /results`.
 #[derive(Deserialize)]
 pub(super) struct ResultsData {
-    /// `None` from a backend that does not count: it took the rest.
+    /// `None` from a backend that does not count: it has accepted all others.
     #[serde(default)]
     pub(super) accepted: Option<u32>,
     #[serde(default)]
@@ -162,4 +163,9 @@ fn is_false(value: &bool) -> bool {
 pub(super) struct NodeStatusBody {
     pub(super) status: Status,
     pub(super) response_time: Option<u64>,
+}
+
+/// Durations are whole milliseconds where the contract specifies nothing else.
+pub(super) fn whole_millis(millis: Option<f64>) -> Option<u64> {
+    millis.map(|millis| millis.round() as u64)
 }

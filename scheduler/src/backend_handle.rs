@@ -1,0 +1,154 @@
+//! The probe's access to its backend: the client, and the record of which calls fail.
+
+use std::sync::Arc;
+
+use easytier_probe::{
+    Backend, BackendError,
+    backend::{Availability, BackendCall, FailedCall},
+};
+use tokio::{sync::watch, time::Instant};
+
+use crate::metrics::Metrics;
+
+/// The backend of a probe. Cheap to clone; clones share the client and the record of failures.
+#[derive(Clone)]
+pub struct BackendHandle {
+    /// `None` until the probe may use the backend, which an enrollment delays.
+    client: watch::Sender<Option<Backend>>,
+    availability: Arc<Availability>,
+    metrics: Metrics,
+}
+
+impl BackendHandle {
+    /// A handle without a client.
+    pub fn new(availability: Arc<Availability>, metrics: Metrics) -> Self {
+        Self { client: watch::Sender::new(None), availability, metrics }
+    }
+
+    /// Sets or replaces the client.
+    pub fn set_client(&self, client: Backend) {
+        self.client.send_replace(Some(client));
+    }
+
+    /// The client, if there is one by now.
+    pub fn client(&self) -> Option<Backend> {
+        self.client.borrow().clone()
+    }
+
+    /// Waits until there is a client.
+    pub async fn ready(&self) -> Backend {
+        let mut client = self.client.subscribe();
+        loop {
+            if let Some(client) = self.client() {
+                return client;
+            }
+            if client.changed().await.is_err() {
+                // Cannot happen: this handle holds a sender.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// When calls may be repeated.
+    pub fn availability(&self) -> &Availability {
+        &self.availability
+    }
+
+    /// Makes a call that has a schedule, and records its outcome. `None` if it failed, if there is no client yet, or if
+    /// the backend must be left alone for now.
+    pub async fn scheduled<T, F>(&self, call: BackendCall, send: impl FnOnce(Backend) -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, BackendError>>,
+    {
+        let client = self.client().filter(|_| self.availability.may_call(call))?;
+        self.record(call, send(client).await)
+    }
+
+    /// Records the outcome of a call.
+    pub fn record<T>(&self, call: BackendCall, outcome: Result<T, BackendError>) -> Option<T> {
+        match outcome {
+            Ok(answer) => {
+                self.answered(call);
+                self.availability.completed(call);
+                Some(answer)
+            }
+            Err(error) => {
+                self.failed(call, &error);
+                None
+            }
+        }
+    }
+
+    /// Records that the backend answered a call to which more requests may belong. Logs the end of an outage.
+    pub fn answered(&self, call: BackendCall) {
+        if let Some(lasted) = self.availability.answered(call) {
+            tracing::info!("the backend answers all requests again, after {} s", lasted.as_secs());
+        }
+    }
+
+    /// Records that a call failed. An outage is logged once; refused credentials are logged every time, because
+    /// somebody has to replace them.
+    ///
+    /// Returns when to repeat a call that has no schedule.
+    pub fn failed(&self, call: BackendCall, error: &BackendError) -> Instant {
+        self.metrics.add_backend_error(call.as_str());
+        let FailedCall { is_news, retry_at } = self.availability.failed(call, error);
+        match error {
+            error if error.is_unauthorized() => tracing::error!("{error}"),
+            error if !is_news => tracing::debug!("{error}"),
+            error if error.is_unreachable() => {
+                tracing::warn!("{error}; the checks go on, and results wait until it answers");
+            }
+            error => tracing::error!("{error}"),
+        }
+        retry_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::ready, time::Duration};
+
+    use easytier_probe::BackendConfig;
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn handle() -> BackendHandle {
+        BackendHandle::new(Arc::default(), Metrics::default())
+    }
+
+    fn client() -> Backend {
+        Backend::new(BackendConfig::new(vec!["http://192.0.2.1".parse().unwrap()])).unwrap()
+    }
+
+    fn unauthorized() -> BackendError {
+        BackendError::Unauthorized { request: "".into(), credentials: "NODE_TOKEN", answer: "".into(), advice: "" }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn scheduled_calls_wait_for_the_client_and_for_the_end_of_a_pause() {
+        let handle = handle();
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(1))).await, None);
+        handle.set_client(client());
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(2))).await, Some(2));
+
+        let refused: Option<()> = handle.scheduled(BackendCall::Peers, |_| ready(Err(unauthorized()))).await;
+        assert_eq!(refused, None);
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(3))).await, None);
+        advance(Duration::from_secs(30)).await;
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(4))).await, Some(4));
+        assert!(handle.availability().outage().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ready_returns_when_a_client_is_set() {
+        let handle = handle();
+        let waiting = handle.clone();
+        let ready = tokio::spawn(async move { waiting.ready().await });
+        tokio::task::yield_now().await;
+        assert!(!ready.is_finished());
+        handle.set_client(client());
+        ready.await.unwrap();
+    }
+}

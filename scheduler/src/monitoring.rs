@@ -1,0 +1,61 @@
+//! The probe as its monitoring API shows it, at `/health` and `/metrics`.
+
+use std::sync::Arc;
+
+use easytier_probe::backend::{Availability, Outage};
+use easytier_uptime_monitor::ProbeStatus;
+use prometheus_client::registry::Registry;
+
+use crate::{health::Health, metrics::Metrics, observer::Summary, overview::Overview};
+
+/// The health and the metrics of a probe.
+pub struct ProbeMonitor {
+    health: Arc<Health>,
+    overview: Arc<Overview>,
+    availability: Arc<Availability>,
+    metrics: Metrics,
+    registry: Registry,
+}
+
+impl ProbeMonitor {
+    pub(crate) fn new(
+        health: Arc<Health>,
+        overview: Arc<Overview>,
+        availability: Arc<Availability>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { registry: metrics.registry(), health, overview, availability, metrics }
+    }
+
+    /// Whether peers are checked in time, whether or not their results can be stored or delivered.
+    pub fn is_alive(&self) -> bool {
+        self.health.is_alive()
+    }
+}
+
+impl ProbeStatus for ProbeMonitor {
+    /// A backend that is away does not make the probe unhealthy: the checks go on, and a restart would not help.
+    fn health(&self) -> Result<String, String> {
+        if let Some(problem) = self.health.storage_error() {
+            return Err(format!("results cannot be stored: {problem}"));
+        }
+        if let Some(age) = self.health.overdue() {
+            return Err(match self.health.checks_age() {
+                Some(_) => format!("no peer was checked for {} s", age.as_secs()),
+                None => format!("no peer was checked since the start, {} s ago", age.as_secs()),
+            });
+        }
+        Ok(match self.availability.outage() {
+            Some(Outage { since, error, .. }) => {
+                format!("peers are checked; for {} s now: {error}", since.elapsed().as_secs())
+            }
+            None => "peers are checked".to_owned(),
+        })
+    }
+
+    fn metrics(&self) -> &Registry {
+        let Summary { online, offline, unknown, .. } = self.overview.summary();
+        self.metrics.set_watched(online, offline, unknown);
+        &self.registry
+    }
+}

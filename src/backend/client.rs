@@ -1,0 +1,178 @@
+//! [`Backend`], and what its calls have in common: the retry loop, requests with a JSON body, and finding out whose
+//! software a backend runs.
+
+use std::{fmt, sync::Arc};
+
+use reqwest::Method;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{
+    config::BackendConfig,
+    credentials::Bearer,
+    documents::{Envelope, PeersData},
+    endpoint::{BackendKind, Endpoint, Endpoints},
+    error::BackendError,
+    http::{Http, Request, Response},
+    retry::RetryLoop,
+};
+
+/// The maximum length of a page of peers, in bytes.
+const MAX_PAGE: usize = 32 << 20;
+
+/// The maximum length of every other response, in bytes.
+const MAX_RESPONSE: usize = 4 << 20;
+
+/// The client of a backend with one or several base URLs. Cheap to clone; clones share connections and what was learnt
+/// about the backend.
+///
+/// It must be used within a tokio runtime with I/O and time enabled. Every call takes a `deadline`. It gives up
+/// earlier when a retry would not help, and after [`RetryPolicy::max_rounds`](super::RetryPolicy::max_rounds) rounds.
+#[derive(Clone)]
+pub struct Backend {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: BackendConfig,
+    http: Http,
+    endpoints: Endpoints,
+}
+
+/// Whether a backend took a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reported {
+    /// The backend took it.
+    Accepted,
+    /// The backend does not have the route, or it is not asked because the route was missing less than
+    /// [`BackendConfig::missing_retry_after`] ago.
+    Unsupported,
+}
+
+impl Backend {
+    /// Makes a client. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`BackendError::Unusable`] if there is no base URL, if a credential holds characters that a header cannot carry,
+    /// or if a base URL is `https` and the system has no CA certificates.
+    pub fn new(config: BackendConfig) -> Result<Self, BackendError> {
+        if config.base_urls.is_empty() {
+            return Err(BackendError::Unusable("no backend is named; set BACKEND_BASE_URL".to_owned()));
+        }
+        let http = Http::new(&config)?;
+        let endpoints = Endpoints::new(config.base_urls.clone(), config.return_after, config.missing_retry_after);
+        Ok(Self { shared: Arc::new(Shared { config, http, endpoints }) })
+    }
+
+    pub(super) fn config(&self) -> &BackendConfig {
+        &self.shared.config
+    }
+
+    pub(super) fn http(&self) -> &Http {
+        &self.shared.http
+    }
+
+    /// The endpoint at a position that a [`RetryLoop`] gave.
+    pub(super) fn endpoint(&self, position: usize) -> &Endpoint {
+        self.shared.endpoints.get(position)
+    }
+
+    /// A retry loop over all endpoints.
+    pub(super) fn retry_loop(&self, deadline: Instant) -> RetryLoop<'_> {
+        let Shared { config, endpoints, .. } = &*self.shared;
+        RetryLoop::new(endpoints, endpoints.order(), config.retry, deadline)
+    }
+
+    /// A retry loop over one endpoint only.
+    pub(super) fn retry_loop_at(&self, position: usize, deadline: Instant) -> RetryLoop<'_> {
+        let Shared { config, endpoints, .. } = &*self.shared;
+        RetryLoop::new(endpoints, vec![position], config.retry, deadline)
+    }
+
+    /// Returns whether an endpoint is our hub or a third-party backend, sending `HEAD` and then `GET /peers` while that
+    /// is unknown. Only a successful listing of peers *without* `x-uptime-hub` marks it as third-party; an error page
+    /// of a reverse proxy does not.
+    pub(super) async fn identify(&self, endpoint: &Endpoint, deadline: Instant) -> Result<BackendKind, BackendError> {
+        for method in [Method::HEAD, Method::GET] {
+            if endpoint.kind() != BackendKind::Unknown {
+                break;
+            }
+            let request = Request { method, ..peers_request(self.region_query(), false) };
+            match self.http().send(endpoint, &request, deadline).await {
+                Ok(response) if !response.is_hub && lists_peers(&response) => {
+                    endpoint.set_kind(BackendKind::ThirdParty);
+                }
+                Ok(_) => {}
+                // Some backends do not know the method.
+                Err(BackendError::Refused { .. } | BackendError::NoSuchRoute { status: 405 | 501, .. }) => {}
+                Err(error) if endpoint.kind() == BackendKind::Unknown => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(endpoint.kind())
+    }
+
+    pub(super) fn region_query(&self) -> Vec<(&'static str, String)> {
+        self.config().region.iter().map(|region| ("region", region.clone())).collect()
+    }
+
+    /// Sends a request whose successful response has an empty body or a JSON object.
+    pub(super) async fn send_report(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Response, BackendError> {
+        let response = self.http().send(endpoint, request, deadline).await?;
+        if response.body.iter().all(u8::is_ascii_whitespace) || Envelope::parse(&response.body).is_some() {
+            return Ok(response);
+        }
+        let reason = "the answer is no JSON object".to_owned();
+        Err(BackendError::InvalidResponse { request: request.describe(endpoint), reason })
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").field("config", self.config()).finish_non_exhaustive()
+    }
+}
+
+fn lists_peers(response: &Response) -> bool {
+    Envelope::parse(&response.body).and_then(|envelope| envelope.data::<PeersData>()).is_some()
+}
+
+/// `GET /peers`
+pub(super) fn peers_request(query: Vec<(&'static str, String)>, needs_token: bool) -> Request<'static> {
+    Request {
+        method: Method::GET,
+        path: "/peers",
+        query,
+        body: None,
+        bearer: Bearer::ApiKey,
+        needs_token,
+        max_response: MAX_PAGE,
+    }
+}
+
+/// A request with a JSON body, for which the backend requires a node token.
+pub(super) fn report_request<'a>(
+    method: Method,
+    path: &'a str,
+    body: &impl Serialize,
+    bearer: Bearer,
+) -> Result<Request<'a>, BackendError> {
+    let body = serde_json::to_vec(body).map_err(|error| {
+        BackendError::Unusable(format!("the body of {method} {path} cannot be written as JSON: {error}"))
+    })?;
+    Ok(Request {
+        method,
+        path,
+        query: Vec::new(),
+        body: Some(body),
+        bearer,
+        needs_token: true,
+        max_response: MAX_RESPONSE,
+    })
+}

@@ -1,0 +1,256 @@
+//! The results of checks, by `POST /results` in batches or by `PUT /nodes/{id}/status` one by one.
+
+use chrono::Utc;
+use futures::{StreamExt, stream};
+use reqwest::Method;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    client::{Backend, Reported, report_request},
+    config::ReportStyle,
+    credentials::Bearer,
+    documents::{Envelope, NodeStatusBody, ResultsBody, ResultsData, whole_millis},
+    endpoint::{BackendKind, Endpoint},
+    error::BackendError,
+};
+use crate::{CheckResult, Status};
+
+/// The maximum number of results in one request.
+pub const MAX_BATCH: usize = 5000;
+
+/// How many per-node reports are sent at the same time.
+pub const MAX_CONCURRENT_NODE_REPORTS: usize = 16;
+
+/// What the log says when `PUT /nodes/{id}/status` is missing.
+const PER_NODE_MISSING: &str = "results are not reported there, and it is asked again later; REPORT_STYLE says how a \
+                                backend wants its reports";
+
+/// What a backend did with results that reached it. Results that did not reach it are an error, and may be sent again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// How many results the backend has stored.
+    pub accepted: u32,
+    /// How many results the backend had stored before.
+    pub duplicates: u32,
+    /// The results that the backend will never take.
+    pub rejected: Vec<Rejected>,
+    /// How many results the backend has no use for, by its report style or because it does not have the route. They
+    /// need not be sent again.
+    pub not_wanted: u32,
+}
+
+/// A result that the backend will never take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its position in the slice that was sent.
+    pub index: usize,
+    /// Why, in the words of the backend.
+    pub reason: String,
+}
+
+impl Backend {
+    /// Whether every result should be sent. If not, reports carry no time and replace each other: only the newest
+    /// result of each peer is useful.
+    pub fn wants_every_result(&self) -> bool {
+        self.config().report_style != ReportStyle::PerNode
+    }
+
+    /// Delivers all results, in the [`ReportStyle`] of the backend, or fails as a whole. Retrying is safe: the backend
+    /// deduplicates by result id. More than [`MAX_BATCH`] results are sent in several requests.
+    ///
+    /// # Errors
+    /// The error of the first request that failed. If it [`is_final`](BackendError::is_final), sending the same
+    /// results again is useless.
+    pub async fn send_results(
+        &self,
+        cycle_id: Uuid,
+        results: &[CheckResult],
+        deadline: Instant,
+    ) -> Result<Delivery, BackendError> {
+        match self.config().report_style {
+            ReportStyle::Status => Ok(Delivery { not_wanted: results.len() as u32, ..Delivery::default() }),
+            ReportStyle::PerNode => self.send_per_node(results, deadline).await,
+            ReportStyle::Auto | ReportStyle::Results => self.send_batches(cycle_id, results, deadline).await,
+        }
+    }
+
+    async fn send_batches(
+        &self,
+        cycle_id: Uuid,
+        results: &[CheckResult],
+        deadline: Instant,
+    ) -> Result<Delivery, BackendError> {
+        let mut delivery = Delivery::default();
+        // Ranges of positions; the last range is sent next.
+        let mut ranges: Vec<(usize, usize)> = (0..results.len())
+            .step_by(MAX_BATCH)
+            .map(|start| (start, results.len().min(start + MAX_BATCH)))
+            .rev()
+            .collect();
+        while let Some((start, end)) = ranges.pop() {
+            match self.send_batch(cycle_id, &results[start..end], deadline).await {
+                Ok(None) => delivery.not_wanted += (end - start) as u32,
+                Ok(Some(data)) => {
+                    let others = data.duplicates + data.rejected.len() as u32;
+                    let rest = ((end - start) as u32).saturating_sub(others);
+                    delivery.accepted += data.accepted.unwrap_or(rest);
+                    delivery.duplicates += data.duplicates;
+                    let known = data.rejected.into_iter().filter(|entry| entry.index < end - start);
+                    delivery.rejected.extend(known.map(|entry| Rejected {
+                        index: start + entry.index,
+                        reason: self.http().credentials.quote(entry.reason.as_deref().unwrap_or("no reason given")),
+                    }));
+                }
+                // The body is too large: send halves, down to a single result that is rejected.
+                Err(BackendError::Refused { status: 413, .. }) if end - start > 1 => {
+                    let middle = start + (end - start) / 2;
+                    ranges.extend([(middle, end), (start, middle)]);
+                }
+                Err(BackendError::Refused { status: 413, answer, .. }) => {
+                    delivery.rejected.push(Rejected { index: start, reason: answer });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(delivery)
+    }
+
+    /// Delivers one batch by `POST /results`; `None` if the backend has no use for it.
+    async fn send_batch(
+        &self,
+        cycle_id: Uuid,
+        results: &[CheckResult],
+        deadline: Instant,
+    ) -> Result<Option<ResultsData>, BackendError> {
+        let mut retry = self.retry_loop(deadline);
+        loop {
+            match self.send_batch_to(retry.endpoint(), cycle_id, results, retry.attempt_deadline()).await {
+                Ok(data) => {
+                    retry.succeeded();
+                    return Ok(data);
+                }
+                Err(error) => retry.failed(error).await?,
+            }
+        }
+    }
+
+    async fn send_batch_to(
+        &self,
+        endpoint: &Endpoint,
+        cycle_id: Uuid,
+        results: &[CheckResult],
+        deadline: Instant,
+    ) -> Result<Option<ResultsData>, BackendError> {
+        let auto = self.config().report_style == ReportStyle::Auto;
+        let kind = if auto { self.identify(endpoint, deadline).await? } else { endpoint.kind() };
+        if auto && kind == BackendKind::ThirdParty {
+            return Ok(None);
+        }
+        let body = ResultsBody { cycle_id, sent_at: Utc::now(), results };
+        let request = report_request(Method::POST, "/results", &body, Bearer::ApiKey)?;
+        let invalid = |reason: &str| BackendError::InvalidResponse {
+            request: request.describe(endpoint),
+            reason: reason.to_owned(),
+        };
+        if auto && kind == BackendKind::Unknown {
+            return Err(invalid(
+                "not sent, because the server there neither identifies itself as a hub nor lists peers",
+            ));
+        }
+        if endpoint.results.is_missing() {
+            let answer = "as before".to_owned();
+            return Err(BackendError::NoSuchRoute { request: request.describe(endpoint), status: 404, answer });
+        }
+        let answer = match self.http().send(endpoint, &request, deadline).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if let BackendError::NoSuchRoute { request, answer, .. } = &error {
+                    endpoint.results.set_missing(request, answer, "results are kept, and it is asked again later");
+                }
+                return Err(match error {
+                    // A reverse proxy may have refused them; only its limit to the size of a request is final.
+                    BackendError::Refused { request, status, answer }
+                        if endpoint.kind() == BackendKind::Unknown && status != 413 =>
+                    {
+                        BackendError::Failed { request, status, answer, retry_after: None }
+                    }
+                    error => error,
+                });
+            }
+        };
+        let envelope = Envelope::parse(&answer.body).ok_or_else(|| invalid("the answer is no JSON object"))?;
+        if kind == BackendKind::Hub && !answer.is_hub {
+            return Err(invalid("the answer is not the hub's"));
+        }
+        endpoint.results.set_working();
+        if !envelope.has_data() {
+            // It has taken them, and does not count.
+            return Ok(Some(ResultsData { accepted: None, duplicates: 0, rejected: Vec::new() }));
+        }
+        envelope.data().map(Some).ok_or_else(|| invalid("the answer's 'data' does not say what became of the results"))
+    }
+
+    /// Reports every result in a request of its own.
+    async fn send_per_node(&self, results: &[CheckResult], deadline: Instant) -> Result<Delivery, BackendError> {
+        let mut delivery = Delivery::default();
+        let mut unknown_node = None;
+        let mut outcomes = stream::iter(0..results.len())
+            .map(|index| async move { (index, self.report_node(&results[index], deadline).await) })
+            .buffer_unordered(MAX_CONCURRENT_NODE_REPORTS);
+        while let Some((index, outcome)) = outcomes.next().await {
+            match outcome {
+                Ok(Reported::Accepted) => delivery.accepted += 1,
+                Ok(Reported::Unsupported) => delivery.not_wanted += 1,
+                Err((position, BackendError::NoSuchRoute { request, status: 404, answer })) => {
+                    delivery.rejected.push(Rejected { index, reason: answer.clone() });
+                    unknown_node = Some((position, request, answer));
+                }
+                Err((_, BackendError::Refused { status: 400..=499, answer, .. })) => {
+                    delivery.rejected.push(Rejected { index, reason: answer });
+                }
+                Err((_, error)) => return Err(error),
+            }
+        }
+        // A single node may be unknown to the backend. If all are, and no report ever worked, the route is missing.
+        if let Some((position, request, answer)) = unknown_node
+            && delivery.accepted == 0
+        {
+            let route = &self.endpoint(position).per_node;
+            if !route.has_worked() {
+                route.set_missing(&request, &answer, PER_NODE_MISSING);
+            }
+        }
+        Ok(delivery)
+    }
+
+    /// Reports one result by `PUT /nodes/{id}/status`. An error carries the position of its endpoint.
+    async fn report_node(&self, result: &CheckResult, deadline: Instant) -> Result<Reported, (usize, BackendError)> {
+        // The contract has no such status here, and it is not evidence.
+        if result.status == Status::Unknown {
+            return Ok(Reported::Unsupported);
+        }
+        let path = format!("/nodes/{}/status", result.peer_id);
+        let body = NodeStatusBody { status: result.status, response_time: whole_millis(result.response_time) };
+        let request = report_request(Method::PUT, &path, &body, Bearer::NodeToken).map_err(|error| (0, error))?;
+        let mut retry = self.retry_loop(deadline);
+        loop {
+            let (endpoint, position) = (retry.endpoint(), retry.position());
+            if endpoint.per_node.is_missing() {
+                return Ok(Reported::Unsupported);
+            }
+            match self.send_report(endpoint, &request, retry.attempt_deadline()).await {
+                Ok(_) => {
+                    endpoint.per_node.set_working();
+                    retry.succeeded();
+                    return Ok(Reported::Accepted);
+                }
+                Err(BackendError::NoSuchRoute { request, status: 405 | 501, answer }) => {
+                    endpoint.per_node.set_missing(&request, &answer, PER_NODE_MISSING);
+                    return Ok(Reported::Unsupported);
+                }
+                Err(error) => retry.failed(error).await.map_err(|error| (position, error))?,
+            }
+        }
+    }
+}
