@@ -11,10 +11,10 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::support::{TestStore, batch, on_both_engines, online};
 
 on_both_engines! {
-    stale_evidence_is_noticed_and_what_is_over_goes_until_it_is_stopped,
+    upkeep_reviews_evidence_and_deletes_expired_rows_until_it_stops,
 }
 
-async fn stale_evidence_is_noticed_and_what_is_over_goes_until_it_is_stopped(store: TestStore) {
+async fn upkeep_reviews_evidence_and_deletes_expired_rows_until_it_stops(store: TestStore) {
     let peer = store.add("tcp://192.0.2.1:11010").await;
     let now = Timestamp::now();
     let (long_ago, lately) = (now - Duration::from_secs(6 * 24 * 3600), now - Duration::from_secs(3600));
