@@ -1,4 +1,4 @@
-//! The services of AWS that the function uses, each made when it is first used.
+//! Clients of the AWS services that the function uses, each created at its first use.
 
 use aws_config::SdkConfig;
 use aws_smithy_http_client::{
@@ -7,7 +7,7 @@ use aws_smithy_http_client::{
 };
 use tokio::sync::OnceCell;
 
-/// Clients of services.
+/// The clients. They share one configuration, so credentials are looked up once.
 #[derive(Default)]
 pub struct Aws {
     config: OnceCell<SdkConfig>,

@@ -1,23 +1,23 @@
-//! What an invocation is asked to do.
+//! The event of an invocation: what to check.
 
 use easytier_probe::{Origin, Peer, peer_list};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What an invocation is asked to do; `{}`, as from a schedule, is all that is due.
+/// A valid event. `{}`, which a schedule sends, asks for everything that is due.
 #[derive(Debug, Default)]
 pub struct Event {
-    /// Another region than the configured one. A node token is for one alone.
+    /// A region to use in place of the configured one. A node token is valid for a single region.
     pub region: Option<String>,
-    /// The most peers that this invocation checks.
+    /// The maximum number of peers that this invocation checks.
     pub count: Option<u32>,
-    /// Whether to take what is due, or, if not, to check the whole listing.
+    /// Whether to claim the peers that are due. If not, the whole listing is checked.
     pub claim: bool,
-    /// Just these, and no backend.
+    /// Check these peers, without a backend.
     pub peers: Option<Vec<Peer>>,
 }
 
-/// Why an event cannot be followed.
+/// Why an event is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     #[error("the event is no JSON object; send {{}} to check what is due, or {{\"peers\": [\"tcp://…\"]}}")]
@@ -28,8 +28,9 @@ pub enum EventError {
     Peers(String),
 }
 
+/// The fields of an event, before validation.
 #[derive(Deserialize)]
-struct Sent {
+struct Fields {
     region: Option<String>,
     count: Option<u32>,
     claim: Option<bool>,
@@ -37,38 +38,38 @@ struct Sent {
 }
 
 impl Event {
-    /// Reads an event. What EventBridge sends of its own accord has a `region` that is AWS's, and asks for nothing.
+    /// Validates an event. The fields of EventBridge's own events are ignored: their `region` is one of AWS.
     pub fn read(event: Value) -> Result<Self, EventError> {
-        const OF_EVENTBRIDGE: &str = "detail-type";
+        const FIELD_OF_EVENTBRIDGE: &str = "detail-type";
         let fields = match event {
-            Value::Null => return Self::read(Value::Object(serde_json::Map::new())),
-            Value::Object(fields) if fields.contains_key(OF_EVENTBRIDGE) => serde_json::Map::new(),
+            Value::Null => serde_json::Map::new(),
+            Value::Object(fields) if fields.contains_key(FIELD_OF_EVENTBRIDGE) => serde_json::Map::new(),
             Value::Object(fields) => fields,
             _ => return Err(EventError::NotAnObject),
         };
-        // One by one, so that the message names the field.
+        // Each field on its own first, so that the error names the field.
         for (name, value) in &fields {
             let alone = Value::from_iter([(name.clone(), value.clone())]);
-            serde_json::from_value::<Sent>(alone)
+            serde_json::from_value::<Fields>(alone)
                 .map_err(|error| EventError::Field(format!("{name}: {}", error.to_string().trim_end_matches('.'))))?;
         }
-        let sent: Sent =
+        let fields: Fields =
             serde_json::from_value(Value::Object(fields)).map_err(|error| EventError::Field(error.to_string()))?;
-        if sent.count == Some(0) {
+        if fields.count == Some(0) {
             return Err(EventError::Field("count: write at least 1".to_owned()));
         }
         Ok(Self {
-            region: sent.region,
-            count: sent.count,
-            claim: sent.claim.unwrap_or(true),
-            peers: sent.peers.map(|peers| of_list(&peers)).transpose()?,
+            region: fields.region,
+            count: fields.count,
+            claim: fields.claim.unwrap_or(true),
+            peers: fields.peers.map(|peers| parse_peers(&peers)).transpose()?,
         })
     }
 }
 
-/// The peers of a list in any of the forms that a file of peers has. Whoever invokes the function is not at the machine
-/// that it runs on, so their addresses are subject to the policy.
-fn of_list(list: &Value) -> Result<Vec<Peer>, EventError> {
+/// Parses a list of peers in any form that a file of peers may have. The address policy applies to them: whoever invokes
+/// the function has no access to its machine otherwise.
+fn parse_peers(list: &Value) -> Result<Vec<Peer>, EventError> {
     let mut peers = peer_list::parse(&list.to_string()).map_err(|error| EventError::Peers(error.to_string()))?;
     if peers.is_empty() {
         return Err(EventError::Peers("there are none".to_owned()));
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_without_wishes_takes_what_is_due() {
+    fn an_event_without_own_fields_asks_for_what_is_due() {
         let of_eventbridge = json!({"detail-type": "Scheduled Event", "region": "us-east-1", "id": "1"});
         for event in [json!({}), Value::Null, of_eventbridge, json!({"else": 1})] {
             let event = Event::read(event).unwrap();
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_are_urls_or_objects_and_no_local_persons() {
+    fn peers_are_urls_or_objects_and_count_as_remote() {
         let event = json!({"peers": ["tcp://192.0.2.1:11010", {"host": "192.0.2.2", "port": 11010}], "count": 5});
         let event = Event::read(event).unwrap();
         let peers = event.peers.unwrap();
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_name() {
+    fn an_error_names_the_field() {
         for (event, word) in [
             (json!([]), "no JSON object"),
             (json!("x"), "no JSON object"),

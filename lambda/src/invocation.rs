@@ -1,6 +1,9 @@
-//! One invocation: what waits in the queue, then one cycle over what is due, within the time that is left.
+//! One invocation: the queue is drained, then one cycle runs over the peers that are due, within the time that is left.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    io::{self, Write},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{anyhow, bail};
 use chrono::Utc;
@@ -23,23 +26,24 @@ use crate::{
     sandbox::Sandbox,
 };
 
-/// The time when nobody says how much there is.
-const UNKNOWN: Duration = Duration::from_secs(30);
+/// Assumed time of an invocation without a valid deadline.
+const DEFAULT_TIME: Duration = Duration::from_secs(30);
 
-/// Kept for what comes after the cycle: what the hub did not take goes into the queue, and the answer is written.
-const MARGIN: Duration = Duration::from_millis(1500);
+/// Time kept for the work after the cycle: results that the hub did not accept go into the queue, and the response is
+/// written.
+const CLEANUP_RESERVE: Duration = Duration::from_millis(1500);
 
-/// Of that, kept for the answer alone: an invocation whose time is over says nothing any more.
-const ANSWERING: Duration = Duration::from_millis(500);
+/// The part of [`CLEANUP_RESERVE`] kept for the response alone: after its deadline an invocation cannot respond.
+const RESPONSE_RESERVE: Duration = Duration::from_millis(500);
 
-/// The part of the time in which the queue is drained, at most: one in so many.
-const DRAINING: u32 = 4;
+/// The queue is drained for at most this fraction of the time: one quarter.
+const DRAIN_DIVISOR: u32 = 4;
 
-/// The part of the time to the next invocation after which a peer is due again. After the whole of it the next invocation
-/// would come a moment too early, and each peer be checked only every second time.
+/// A peer is due again after this fraction of the time to the next invocation. With the whole of it, the next invocation
+/// would come a moment too early, and each peer would be checked only every second time.
 const DUE_AFTER: f64 = 0.75;
 
-/// Does what the event asks for. An error is for the schedule's retry and the alarm to see.
+/// Runs an invocation. An error makes the schedule retry it, and raises the alarm.
 pub async fn run(
     sandbox: Result<&Sandbox, &ConfigErrors>,
     event: LambdaEvent<Value>,
@@ -47,7 +51,7 @@ pub async fn run(
     let started = Instant::now();
     let ends = started + time_left(event.context.deadline, SystemTime::now());
     let outcome = match sandbox {
-        Ok(sandbox) => follow(sandbox, event.payload, ends).await,
+        Ok(sandbox) => execute(sandbox, event.payload, ends).await,
         Err(errors) => Err(errors.clone().into()),
     };
     let region = match (&outcome, sandbox) {
@@ -55,9 +59,11 @@ pub async fn run(
         (Err(_), Ok(sandbox)) => sandbox.config.region.as_deref(),
         (Err(_), Err(_)) => None,
     };
-    // CloudWatch makes metrics of such a line wherever it stands in the log. There is one whatever came of the invocation.
-    let report = outcome.as_ref().ok();
-    println!("{}", metrics(report, region, started.elapsed(), &event.context.request_id, Utc::now()));
+    // CloudWatch finds the metrics wherever the line stands in the log. There is one for failed invocations too.
+    let metrics = metrics(outcome.as_ref().ok(), region, started.elapsed(), &event.context.request_id, Utc::now());
+    if let Err(error) = writeln!(io::stdout(), "{metrics}") {
+        tracing::warn!("the metrics cannot be written: {error}");
+    }
     let mut report = outcome?;
     match report.failure.take() {
         Some(failure) => Err(failure),
@@ -65,7 +71,7 @@ pub async fn run(
     }
 }
 
-async fn follow(sandbox: &Sandbox, event: Value, ends: Instant) -> anyhow::Result<InvocationReport> {
+async fn execute(sandbox: &Sandbox, event: Value, ends: Instant) -> anyhow::Result<InvocationReport> {
     let event = Event::read(event)?;
     let Some(mut peers) = event.peers else { return with_backend(sandbox, &event, ends).await };
     peers.truncate(event.count.unwrap_or(u32::MAX) as usize);
@@ -73,25 +79,23 @@ async fn follow(sandbox: &Sandbox, event: Value, ends: Instant) -> anyhow::Resul
     Ok(InvocationReport { region: event.region, cycle, spooled: 0, drained: 0, failure: None })
 }
 
-/// The time of the invocation. A deadline that has passed is one that nobody knows, as that of an emulator.
+/// The time until the deadline, in milliseconds since 1970. cargo-lambda's emulator sends one in the past, which counts as
+/// none.
 fn time_left(deadline_ms: u64, now: SystemTime) -> Duration {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     match Duration::from_millis(deadline_ms).checked_sub(now) {
         Some(left) if !left.is_zero() => left,
-        _ => UNKNOWN,
+        _ => DEFAULT_TIME,
     }
 }
 
 async fn with_backend(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<InvocationReport> {
-    let (drained, mut cycle) = {
-        let first = cycle_at(sandbox, event, ends).await?;
-        let refused = [&first.1.fetch_error, &first.1.report_error].into_iter().flatten().any(is_unauthorized);
-        // With other secrets the next invocation fares better, and so does this one when it has done nothing yet.
-        match refused && sandbox.forget_secrets().await && first.1.checked == 0 {
-            true => cycle_at(sandbox, event, ends).await?,
-            false => first,
-        }
-    };
+    let (mut drained, mut cycle) = drain_and_check(sandbox, event, ends).await?;
+    let refused = [&cycle.fetch_error, &cycle.report_error].into_iter().flatten().any(is_unauthorized);
+    // Somebody may have changed the secrets. This invocation can start again only if it has checked nothing yet.
+    if refused && sandbox.forget_secrets().await && cycle.checked == 0 {
+        (drained, cycle) = drain_and_check(sandbox, event, ends).await?;
+    }
     let (spooled, lost) = spool(sandbox, &mut cycle, ends).await;
     let nothing_checked = cycle.fetch_error.as_ref().filter(|_| cycle.checked == 0);
     let failure = lost.or_else(|| nothing_checked.map(|error| anyhow!("nothing was checked: {error}")));
@@ -100,8 +104,8 @@ async fn with_backend(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow
 }
 
 /// Drains the queue and runs the cycle.
-async fn cycle_at(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<(u64, CycleReport)> {
-    let latest = ends.checked_sub(MARGIN).unwrap_or(ends);
+async fn drain_and_check(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Result<(u64, CycleReport)> {
+    let latest = ends.checked_sub(CLEANUP_RESERVE).unwrap_or(ends);
     let Ok(backend) = timeout_at(latest, sandbox.backend(event.region.as_deref())).await else {
         bail!("reading the secrets took all of the time; can the function reach SSM or Secrets Manager?");
     };
@@ -120,7 +124,7 @@ async fn cycle_at(sandbox: &Sandbox, event: &Event, ends: Instant) -> anyhow::Re
 async fn cycle(sandbox: &Sandbox, peers: &mut impl PeerSource, sink: &impl ReportSink, ends: Instant) -> CycleReport {
     let config = &sandbox.config;
     let options = CycleOptions {
-        budget: ends.saturating_duration_since(Instant::now()).saturating_sub(MARGIN),
+        budget: ends.saturating_duration_since(Instant::now()).saturating_sub(CLEANUP_RESERVE),
         concurrency: config.check_concurrency,
         server_id: sandbox.server_id.clone(),
         check_interval: config.health_check_interval,
@@ -136,21 +140,21 @@ fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> Du
         interval: config.health_check_interval.mul_f64(DUE_AFTER),
         batch: config.check_concurrency as u32,
         check_timeout: config.health_check_timeout,
-        delay: Duration::ZERO,
+        long_check_delay: Duration::ZERO,
         claimed: 0,
-        left: event.count.unwrap_or(u32::MAX),
+        remaining: event.count.unwrap_or(u32::MAX),
         ends,
     }
 }
 
 fn listed(event: &Event, backend: &Backend) -> FirstPeers<BackendPeers> {
-    FirstPeers { peers: BackendPeers::new(backend.clone()), left: event.count.unwrap_or(u32::MAX) }
+    FirstPeers { peers: BackendPeers::new(backend.clone()), remaining: event.count.unwrap_or(u32::MAX) }
 }
 
-/// What waits in the queue must not keep the function from checking.
+/// Drains the queue. An error is logged only: it must not keep the function from checking.
 async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
     let now = Instant::now();
-    let deadline = now + ends.saturating_duration_since(now) / DRAINING;
+    let deadline = now + ends.saturating_duration_since(now) / DRAIN_DIVISOR;
     match queue.drain(backend, deadline).await {
         Ok(drained) => drained,
         Err(error) => {
@@ -160,11 +164,11 @@ async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
     }
 }
 
-/// Puts what the hub did not take into the queue; gives how many results are there now, and why others are lost.
+/// Puts the results that the hub did not accept into the queue. Returns how many are in the queue, and why others are lost.
 async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> (u64, Option<anyhow::Error>) {
     let mut results = std::mem::take(&mut cycle.undelivered_results);
     if sandbox.config.report_style == ReportStyle::PerNode {
-        // Such a report has no word for them, so that they would wait for ever.
+        // A report per node cannot express Unknown, so these results could never be delivered.
         results.retain(|result| result.status != Status::Unknown);
     }
     if results.is_empty() {
@@ -176,7 +180,7 @@ async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> (u6
         return (0, Some(lost));
     };
     tracing::warn!(results = results.len(), "results go into the queue: {why}");
-    let latest = ends.checked_sub(ANSWERING).unwrap_or(ends);
+    let latest = ends.checked_sub(RESPONSE_RESERVE).unwrap_or(ends);
     let (put, error) = Queue { aws: &sandbox.aws, url }.put(&results, latest).await;
     let lost = results.len() - put;
     (put as u64, error.map(|error| anyhow!("{lost} of {} results are lost: {error}", results.len())))
@@ -198,14 +202,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_that_has_passed_says_nothing() {
+    fn a_deadline_in_the_past_counts_as_none() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
         assert_eq!(time_left(1_000_005_000, now), Duration::from_secs(5));
-        assert_eq!(time_left(1_000_000_000, now), UNKNOWN);
-        assert_eq!(time_left(600_000, now), UNKNOWN);
+        assert_eq!(time_left(1_000_000_000, now), DEFAULT_TIME);
+        assert_eq!(time_left(600_000, now), DEFAULT_TIME);
     }
 
-    /// Panics in the middle of a check: where it logs how it went.
+    /// Panics in the middle of a check, when the check logs its result.
     struct Panics;
 
     impl<S: tracing::Subscriber> Layer<S> for Panics {

@@ -1,6 +1,6 @@
 //! `easytier-uptime-lambda`: the probe cycle as an AWS Lambda function.
 //!
-//! What lives as long as a sandbox is in `sandbox`, what one invocation does in `invocation`.
+//! `sandbox` holds what is kept between invocations, `invocation` runs one.
 
 mod aws;
 mod event;
@@ -13,7 +13,11 @@ mod report;
 mod sandbox;
 mod secrets;
 
-use std::{collections::BTreeMap, env};
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{self, Write},
+};
 
 use easytier_uptime_config::{LogFormat, Sources};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -21,26 +25,26 @@ use serde_json::Value;
 
 use self::sandbox::Sandbox;
 
-/// One thread: a function has less than one core up to 1769 MB.
+/// With one thread, because a function with less than 1769 MB of memory has less than one core.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     if env::args().nth(1).is_some() {
-        print!("{}", help::text());
+        io::stdout().write_all(help::text().as_bytes())?;
         return Ok(());
     }
-    let sandbox = Sandbox::new(Sources::from_process(BTreeMap::new()), function());
+    let sandbox = Sandbox::new(Sources::from_process(BTreeMap::new()), function_id());
     match &sandbox {
-        Ok(sandbox) => logging::start(sandbox.log_filter(), sandbox.config.log_format),
-        Err(_) => logging::start(logging::filter("info").expect("a level is a filter"), LogFormat::Json),
+        Ok(sandbox) => logging::start(&sandbox.config.rust_log, sandbox.config.log_format),
+        Err(_) => logging::start("info", LogFormat::Json),
     }
-    // A configuration that is wrong is told to whoever invokes the function: of a process that ends, Lambda tells no
-    // more than that it did.
+    // Errors in the configuration fail each invocation. If the process ended instead, the caller would not see them.
     let handler = service_fn(|event: LambdaEvent<Value>| invocation::run(sandbox.as_ref(), event));
     lambda_runtime::run(handler).await
 }
 
-/// The function's name and where it is, which together are the same for all its sandboxes, and for no other function's.
-fn function() -> Option<String> {
+/// The function's name and AWS region: the same in all its sandboxes, and different for every other function of the
+/// account.
+fn function_id() -> Option<String> {
     let name = env::var("AWS_LAMBDA_FUNCTION_NAME").ok()?;
     Some(match env::var("AWS_REGION") {
         Ok(region) => format!("{name}-{region}"),

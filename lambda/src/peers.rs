@@ -1,4 +1,4 @@
-//! Where the peers of an invocation come from: leased batches of what is due, or the first of a listing.
+//! Where the peers of an invocation come from: claimed batches of due peers, or the start of a listing.
 
 use std::time::Duration;
 
@@ -9,87 +9,88 @@ use easytier_probe::{
 };
 use tokio::time::Instant;
 
-/// The rounds of checks until a batch is done, at most: those that run when it is claimed, those that wait, and its own.
-const ROUNDS: u32 = 3;
+/// The maximum number of rounds of checks until a batch is finished: the checks that run when it is claimed, those that
+/// wait then, and its own.
+const MAX_ROUNDS: u32 = 3;
 
-/// What claiming takes.
-const CLAIMING: Duration = Duration::from_millis(500);
+/// Assumed duration of a claim request.
+const CLAIM_TIME: Duration = Duration::from_millis(500);
 
-/// The longest lease that the contract knows.
-const LONGEST_LEASE: Duration = Duration::from_secs(900);
+/// The longest lease that a hub grants.
+const MAX_LEASE: Duration = Duration::from_secs(900);
 
-/// What is due at a backend.
+/// Claims peers that are due, batch by batch, as long as their checks can finish in time.
 pub struct DuePeers {
     pub backend: Backend,
-    /// How long a checked peer is not due.
+    /// How long a peer is not due after its check.
     pub interval: Duration,
-    /// Peers of one batch: as many as are checked at the same time.
+    /// The number of peers in a batch, which is also how many are checked at the same time.
     pub batch: u32,
-    /// The deadline of one check, unless a peer has a longer one.
+    /// The timeout of a check, unless the peer has a longer one.
     pub check_timeout: Duration,
-    /// What checks with a longer deadline can take in all, spread over those that run at the same time: by so much they
-    /// can delay the others.
-    pub delay: Duration,
-    /// Batches that were claimed.
+    /// The worst-case extra wait of the other checks: the sum of the longer timeouts, divided by the concurrency.
+    pub long_check_delay: Duration,
+    /// How many batches were claimed.
     pub claimed: u32,
-    /// How many more this invocation may take.
-    pub left: u32,
-    /// When the invocation is over, and its leases with it.
+    /// How many more peers this invocation may claim.
+    pub remaining: u32,
+    /// The deadline of the invocation, at which its leases end too.
     pub ends: Instant,
 }
 
 impl PeerSource for DuePeers {
     async fn next_page(&mut self, deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
         let now = Instant::now();
-        if self.left == 0 || !self.can_finish(deadline.saturating_duration_since(now)) {
+        if self.remaining == 0 || !self.can_finish(deadline.saturating_duration_since(now)) {
             return Ok(None);
         }
-        let rest = self.ends.saturating_duration_since(now).as_secs() + 1;
-        let wanted = ClaimRequest {
-            count: self.batch.min(self.left),
+        let lease = self.ends.saturating_duration_since(now).as_secs() + 1;
+        let request = ClaimRequest {
+            count: self.batch.min(self.remaining),
             interval: self.interval,
-            lease: Duration::from_secs(rest).min(LONGEST_LEASE),
+            lease: Duration::from_secs(lease).min(MAX_LEASE),
         };
-        let mut claim = self.backend.claim(wanted, deadline).await?;
+        let mut claim = self.backend.claim(request, deadline).await?;
         if claim.peers.is_empty() {
             return Ok(None);
         }
-        self.left = match claim.more {
-            true => self.left.saturating_sub(claim.peers.len() as u32),
+        self.remaining = match claim.more {
+            true => self.remaining.saturating_sub(claim.peers.len() as u32),
             false => 0,
         };
-        self.shorten(&mut claim.peers, deadline.saturating_duration_since(Instant::now()));
+        self.cap_timeouts(&mut claim.peers, deadline.saturating_duration_since(Instant::now()));
         self.claimed += 1;
         Ok(Some(SourcePage { peers: claim.peers, skipped: claim.skipped.into() }))
     }
 }
 
 impl DuePeers {
-    /// What checks with the usual deadline can take until another batch is done.
-    fn usual(&self) -> Duration {
-        self.check_timeout * (self.claimed + 1).min(ROUNDS)
+    /// The time that checks with the usual timeout need at most until another batch is finished.
+    fn usual_time(&self) -> Duration {
+        self.check_timeout * (self.claimed + 1).min(MAX_ROUNDS)
     }
 
-    /// Gives the checks of a batch no longer deadlines than there is time for in what is `left`: a peer that is claimed is
-    /// judged.
-    fn shorten(&mut self, peers: &mut [Peer], left: Duration) {
+    /// Shortens timeouts that are longer than usual to what fits into the time that is `left`, so that every claimed peer
+    /// gets a verdict.
+    fn cap_timeouts(&mut self, peers: &mut [Peer], left: Duration) {
         let usual = self.check_timeout;
-        let longer = peers.iter_mut().filter_map(|peer| peer.timeout.as_mut()).filter(|timeout| **timeout > usual);
-        let longer: Vec<&mut Duration> = longer.collect();
-        // One that starts last has waited for its share of all others.
-        let delaying = 1.0 + longer.len() as f64 / f64::from(self.batch);
-        let longest = left.saturating_sub(self.usual() + self.delay).div_f64(delaying).max(usual);
-        for timeout in longer {
+        let long = peers.iter_mut().filter_map(|peer| peer.timeout.as_mut()).filter(|timeout| **timeout > usual);
+        let long: Vec<&mut Duration> = long.collect();
+        // The one that starts last has waited for its share of all others.
+        let rounds = 1.0 + long.len() as f64 / f64::from(self.batch);
+        let longest = left.saturating_sub(self.usual_time() + self.long_check_delay).div_f64(rounds).max(usual);
+        for timeout in long {
             *timeout = longest.min(*timeout);
-            self.delay += *timeout / self.batch;
+            self.long_check_delay += *timeout / self.batch;
         }
     }
 
-    /// Whether another batch would be done by the time that is left for checks.
+    /// Whether another batch can be finished in the time that is `left`.
     fn can_finish(&self, left: Duration) -> bool {
-        // The places that long checks hold make one round more of the others.
-        let more = if self.delay.is_zero() { Duration::ZERO } else { self.delay + self.check_timeout };
-        let needed = CLAIMING + self.usual() + more;
+        // Long checks occupy places, so the others need one more round.
+        let extra =
+            if self.long_check_delay.is_zero() { Duration::ZERO } else { self.long_check_delay + self.check_timeout };
+        let needed = CLAIM_TIME + self.usual_time() + extra;
         if left < needed && self.claimed == 0 {
             tracing::warn!(
                 "nothing is checked: {left:.1?} is left for checks, which can take {needed:.1?}; give the \
@@ -103,19 +104,19 @@ impl DuePeers {
 /// The first peers of another source.
 pub struct FirstPeers<S> {
     pub peers: S,
-    /// How many more are taken.
-    pub left: u32,
+    /// How many more peers to take.
+    pub remaining: u32,
 }
 
 impl<S: PeerSource> PeerSource for FirstPeers<S> {
     async fn next_page(&mut self, deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Ok(None);
         }
         let mut page = self.peers.next_page(deadline).await?;
         if let Some(page) = &mut page {
-            page.peers.truncate(self.left as usize);
-            self.left -= page.peers.len() as u32;
+            page.peers.truncate(self.remaining as usize);
+            self.remaining -= page.peers.len() as u32;
         }
         Ok(page)
     }

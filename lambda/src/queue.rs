@@ -1,143 +1,239 @@
-//! Results on their way through a queue, for when the hub is away.
+//! The SQS queue that keeps results while the hub does not accept them.
 
-use aws_sdk_sqs::types::Message;
+use std::collections::VecDeque;
+
+use aws_sdk_sqs::{
+    operation::send_message_batch::SendMessageBatchOutput,
+    types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry, Message, SendMessageBatchRequestEntry},
+};
 use easytier_probe::{Backend, BackendError, CheckResult};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::aws::Aws;
 
-/// The longest message, in bytes: what SQS takes of all sizes it ever took, less its own part.
-const MAX_MESSAGE: usize = 240 * 1024;
+/// The maximum size of a message, in bytes: what every queue accepts unless it is configured otherwise, less the overhead of
+/// SQS.
+const MAX_MESSAGE_BYTES: usize = 240 * 1024;
 
-/// Messages that one invocation takes from the queue, at most.
+/// The maximum size of the messages in a batch together, in bytes. SQS accepts 1 MiB with its own overhead.
+const MAX_BATCH_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
+
+/// The maximum number of messages in a batch, to send, receive or delete; set by SQS.
+const MAX_BATCH_LENGTH: usize = 10;
+
+/// The maximum number of messages that one invocation takes from the queue.
 const MAX_DRAINED: usize = 20;
 
-/// Messages of one request, as SQS allows.
-const AT_ONCE: i32 = 10;
+/// Maximum attempts to send a message that SQS fails by no fault of the message.
+const MAX_SEND_ATTEMPTS: u32 = 3;
 
-/// What went wrong with the queue.
+/// The time to delete delivered messages, kept out of the time to deliver others.
+const DELETE_RESERVE: Duration = Duration::from_millis(500);
+
+const NOT_ACCEPTED: &str = "does not accept results";
+const NOT_DELETED: &str = "does not delete messages that were delivered";
+
+/// A failed request to the queue, or a failed message of one.
 #[derive(Debug, thiserror::Error)]
-#[error("the queue of SPOOL_QUEUE_URL {what}: {cause}")]
+#[error("the queue of SPOOL_QUEUE_URL {problem}: {cause}")]
 pub struct QueueError {
-    what: &'static str,
+    problem: &'static str,
     cause: String,
 }
 
 /// Why a message stays in the queue.
 #[derive(Debug, thiserror::Error)]
-enum Kept {
+enum DeliveryError {
     #[error("a message holds no results that this version can read: {0}")]
     Unreadable(#[from] serde_json::Error),
     #[error(transparent)]
-    Undelivered(#[from] BackendError),
+    Backend(#[from] BackendError),
     #[error(
-        "the backend stored {stored} and rejected {rejected} of {sent}; see whether BACKEND_BASE_URL is that of the hub, \
-         and REPORT_STYLE one that reports results"
+        "the backend stored {stored} and rejected {rejected} of {sent}; check that BACKEND_BASE_URL is a hub, and that \
+         REPORT_STYLE is one that reports results"
     )]
     NotStored { stored: u32, rejected: usize, sent: usize },
 }
 
-impl Kept {
-    /// Whether another message may fare better.
-    fn is_of_the_message(&self) -> bool {
+impl DeliveryError {
+    /// Whether the delivery of other messages can still succeed.
+    fn concerns_only_this_message(&self) -> bool {
         match self {
             Self::Unreadable(_) => true,
-            Self::Undelivered(error) => error.is_final(),
+            Self::Backend(error) => error.is_final(),
             Self::NotStored { .. } => false,
         }
     }
 }
 
-/// A queue of results.
+/// The queue, for the time of an invocation.
 pub struct Queue<'a> {
     pub aws: &'a Aws,
     pub url: &'a str,
 }
 
-#[derive(Serialize)]
-struct Sent<'a> {
-    results: &'a [CheckResult],
+/// The body of a message.
+#[derive(Serialize, Deserialize)]
+struct Body<R> {
+    results: R,
 }
 
-#[derive(Deserialize)]
-struct Received {
-    results: Vec<CheckResult>,
+/// A message to send.
+struct Outgoing {
+    /// The number of results in it.
+    results: usize,
+    body: String,
+    /// How many times it was sent, the present attempt included.
+    attempts: u32,
 }
 
 impl Queue<'_> {
-    /// Puts results into the queue, in as few messages as hold them. One that it does not take keeps no other from it.
-    /// Gives how many results are in the queue now, and what went wrong first.
+    /// Sends results to the queue. Returns the number of results that the queue accepted, and the first error. A message
+    /// that the queue does not accept does not keep others from being sent.
     pub async fn put(&self, results: &[CheckResult], deadline: Instant) -> (usize, Option<QueueError>) {
-        let mut put = 0;
+        let messages = match messages(results) {
+            Ok(messages) => messages,
+            Err(error) => return (0, Some(QueueError { problem: NOT_ACCEPTED, cause: error.to_string() })),
+        };
+        let mut accepted = 0;
         let mut first_error = None;
-        for (count, body) in messages(results) {
-            let request = self.aws.sqs().await.send_message().queue_url(self.url).message_body(body);
-            match within(deadline, "takes no results", request.send()).await {
-                Ok(_) => put += count,
+        let mut lose = |message: &Outgoing, error: QueueError| {
+            tracing::error!(results = message.results, "{error}");
+            first_error.get_or_insert(error);
+        };
+        let mut pending: VecDeque<Vec<Outgoing>> = batches(messages).into();
+        while let Some(batch) = pending.pop_front() {
+            let failed = match self.send(&batch, deadline).await {
+                Ok(output) => output.failed,
                 Err(error) => {
-                    tracing::error!(results = count, "{error}");
-                    first_error.get_or_insert(error);
+                    match <[Outgoing; 1]>::try_from(batch) {
+                        Ok([message]) => lose(&message, error),
+                        // A single message may be the reason why SQS refused the request.
+                        Err(batch) => pending.extend(batch.into_iter().map(|message| vec![message])),
+                    }
+                    continue;
+                }
+            };
+            for (id, mut message) in batch.into_iter().enumerate() {
+                match failure(&failed, id) {
+                    None => accepted += message.results,
+                    Some(failure) if !failure.sender_fault && message.attempts < MAX_SEND_ATTEMPTS => {
+                        message.attempts += 1;
+                        pending.push_back(vec![message]);
+                    }
+                    Some(failure) => lose(&message, QueueError { problem: NOT_ACCEPTED, cause: explained(failure) }),
                 }
             }
         }
-        (put, first_error)
+        (accepted, first_error)
     }
 
-    /// Delivers what is in the queue to the backend, a bounded part of it and until `deadline`. A message leaves the
-    /// queue when the backend has stored or rejected each of its results. Gives the number of results stored.
+    async fn send(&self, batch: &[Outgoing], deadline: Instant) -> Result<SendMessageBatchOutput, QueueError> {
+        let entries = batch.iter().enumerate().map(|(id, message)| {
+            SendMessageBatchRequestEntry::builder().id(id.to_string()).message_body(&message.body).build()
+        });
+        let entries: Result<Vec<_>, _> = entries.collect();
+        let entries = entries.map_err(|error| QueueError { problem: NOT_ACCEPTED, cause: error.to_string() })?;
+        let request = self.aws.sqs().await.send_message_batch().queue_url(self.url).set_entries(Some(entries));
+        within(deadline, NOT_ACCEPTED, request.send()).await
+    }
+
+    /// Delivers a limited number of messages to the backend, until `deadline`. A message leaves the queue when the backend
+    /// has stored or rejected each of its results. Returns the number of results stored.
     pub async fn drain(&self, backend: &Backend, deadline: Instant) -> Result<u64, QueueError> {
-        let mut delivered = 0;
-        let mut taken = 0;
-        while taken < MAX_DRAINED && Instant::now() < deadline {
-            let received = self.receive(deadline).await?;
-            if received.is_empty() {
+        let mut stored = 0;
+        let mut received = 0;
+        while received < MAX_DRAINED && Instant::now() < deadline {
+            let messages = self.receive(deadline).await?;
+            if messages.is_empty() {
                 break;
             }
-            taken += received.len();
-            for message in received {
-                match deliver(&message, backend, deadline).await {
-                    Ok(results) => {
-                        delivered += results;
-                        self.delete(message, deadline).await?;
-                    }
-                    // It is kept for somebody to look at, until the queue gives it up.
-                    Err(error) if error.is_of_the_message() => {
-                        tracing::error!("results stay in the queue: {error}");
-                    }
-                    Err(error) => {
-                        // The message comes back by itself, and so do those that were received with it.
-                        tracing::warn!("results stay in the queue: {error}");
-                        return Ok(delivered);
-                    }
-                }
+            received += messages.len();
+            let delivered = deliver_all(messages, backend, before(deadline)).await;
+            self.delete(delivered.receipts, deadline).await?;
+            stored += delivered.stored;
+            if delivered.must_stop {
+                break;
             }
         }
-        Ok(delivered)
+        Ok(stored)
     }
 
     async fn receive(&self, deadline: Instant) -> Result<Vec<Message>, QueueError> {
         let request = self.aws.sqs().await.receive_message().queue_url(self.url);
-        let request = request.max_number_of_messages(AT_ONCE).wait_time_seconds(0);
+        let request = request.max_number_of_messages(MAX_BATCH_LENGTH as i32).wait_time_seconds(0);
         Ok(within(deadline, "cannot be read", request.send()).await?.messages.unwrap_or_default())
     }
 
-    async fn delete(&self, message: Message, deadline: Instant) -> Result<(), QueueError> {
-        let Some(handle) = message.receipt_handle else { return Ok(()) };
-        let request = self.aws.sqs().await.delete_message().queue_url(self.url).receipt_handle(handle);
-        within(deadline, "keeps what was delivered", request.send()).await?;
+    /// Deletes delivered messages. Those that SQS keeps come back, and the hub recognizes their results by their ids.
+    async fn delete(&self, receipts: Vec<String>, deadline: Instant) -> Result<(), QueueError> {
+        if receipts.is_empty() {
+            return Ok(());
+        }
+        let entries = receipts.into_iter().enumerate().map(|(id, receipt)| {
+            DeleteMessageBatchRequestEntry::builder().id(id.to_string()).receipt_handle(receipt).build()
+        });
+        let entries: Result<Vec<_>, _> = entries.collect();
+        let entries = entries.map_err(|error| QueueError { problem: NOT_DELETED, cause: error.to_string() })?;
+        let request = self.aws.sqs().await.delete_message_batch().queue_url(self.url).set_entries(Some(entries));
+        let output = within(deadline, NOT_DELETED, request.send()).await?;
+        if let Some(first) = output.failed.first() {
+            let error = QueueError { problem: NOT_DELETED, cause: explained(first) };
+            tracing::warn!(messages = output.failed.len(), "{error}");
+        }
         Ok(())
     }
 }
 
-/// Delivers the results of a message; gives the number of those that are stored now.
-async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Result<u64, Kept> {
-    let Received { results } = serde_json::from_str(message.body().unwrap_or_default())?;
+/// The time until which messages are delivered, so that there is time left to delete them.
+fn before(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    deadline.checked_sub(DELETE_RESERVE.min(left / 2)).unwrap_or(deadline)
+}
+
+/// What became of received messages.
+#[derive(Default)]
+struct Delivered {
+    /// The receipts of the messages that may be deleted.
+    receipts: Vec<String>,
+    /// The number of results that the backend has stored.
+    stored: u64,
+    /// Whether the delivery of further messages would fail too.
+    must_stop: bool,
+}
+
+async fn deliver_all(messages: Vec<Message>, backend: &Backend, deadline: Instant) -> Delivered {
+    let mut delivered = Delivered::default();
+    for message in messages {
+        match deliver(&message, backend, deadline).await {
+            Ok(stored) => {
+                delivered.stored += stored;
+                delivered.receipts.extend(message.receipt_handle);
+            }
+            // Somebody should look at it. It stays until the queue's retention or redrive policy removes it.
+            Err(error) if error.concerns_only_this_message() => {
+                tracing::error!("results stay in the queue: {error}");
+            }
+            Err(error) => {
+                // SQS makes the message visible again, and the rest of the batch.
+                tracing::warn!("results stay in the queue: {error}");
+                delivered.must_stop = true;
+                break;
+            }
+        }
+    }
+    delivered
+}
+
+/// Delivers the results of a message. Returns the number of results that the backend has stored.
+async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Result<u64, DeliveryError> {
+    let Body::<Vec<CheckResult>> { results } = serde_json::from_str(message.body().unwrap_or_default())?;
     let delivery = backend.send_results(Uuid::now_v7(), &results, deadline).await?;
     let (stored, rejected) = (delivery.accepted + delivery.duplicates, delivery.rejected.len());
     if delivery.not_wanted > 0 || stored as usize + rejected != results.len() {
-        return Err(Kept::NotStored { stored, rejected, sent: results.len() });
+        return Err(DeliveryError::NotStored { stored, rejected, sent: results.len() });
     }
     if let Some(first) = delivery.rejected.first() {
         tracing::warn!(rejected, "the hub has rejected results from the queue: {}", first.reason);
@@ -145,30 +241,75 @@ async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Res
     Ok(stored.into())
 }
 
-/// Messages that hold `results`, each with their number and its body, which is as long as it may be. One with a single
-/// result may be longer; the queue says whether it takes it.
-fn messages(results: &[CheckResult]) -> Vec<(usize, String)> {
-    let body = serde_json::to_string(&Sent { results }).expect("a result can be written");
+/// The messages for `results`, each within the size limit unless a single result exceeds it.
+fn messages(results: &[CheckResult]) -> serde_json::Result<Vec<Outgoing>> {
+    let body = serde_json::to_string(&Body { results })?;
     match results.len() {
-        0 => Vec::new(),
-        length if length > 1 && body.len() > MAX_MESSAGE => {
+        0 => Ok(Vec::new()),
+        length if length > 1 && body.len() > MAX_MESSAGE_BYTES => {
             let (first, second) = results.split_at(length / 2);
-            let mut all = messages(first);
-            all.extend(messages(second));
-            all
+            let mut all = messages(first)?;
+            all.extend(messages(second)?);
+            Ok(all)
         }
-        length => vec![(length, body)],
+        length => Ok(vec![Outgoing { results: length, body, attempts: 1 }]),
     }
+}
+
+/// Groups messages into batches within the limits. A message above the size limit is alone in its batch.
+fn batches(messages: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
+    let mut batches: Vec<Vec<Outgoing>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        bytes += message.body.len();
+        match batches.last_mut().filter(|batch| batch.len() < MAX_BATCH_LENGTH && bytes <= MAX_BATCH_BYTES) {
+            Some(batch) => batch.push(message),
+            None => {
+                bytes = message.body.len();
+                batches.push(vec![message]);
+            }
+        }
+    }
+    batches
+}
+
+/// The failure of the entry with this id.
+fn failure(failed: &[BatchResultErrorEntry], id: usize) -> Option<&BatchResultErrorEntry> {
+    let id = id.to_string();
+    failed.iter().find(|failure| failure.id == id)
+}
+
+fn explained(failure: &BatchResultErrorEntry) -> String {
+    format!("{}: {}", failure.code, failure.message.as_deref().unwrap_or("no message"))
 }
 
 async fn within<T, E: std::error::Error + 'static>(
     deadline: Instant,
-    what: &'static str,
+    problem: &'static str,
     request: impl Future<Output = Result<T, E>>,
 ) -> Result<T, QueueError> {
-    match timeout_at(deadline, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(QueueError { what, cause: aws_sdk_sqs::error::DisplayErrorContext(&error).to_string() }),
-        Err(_) => Err(QueueError { what, cause: "the time of the invocation was over".to_owned() }),
+    let cause = match timeout_at(deadline, request).await {
+        Ok(Ok(output)) => return Ok(output),
+        Ok(Err(error)) => aws_sdk_sqs::error::DisplayErrorContext(&error).to_string(),
+        Err(_) => "the time of the invocation was over".to_owned(),
+    };
+    Err(QueueError { problem, cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_stay_within_the_limits_of_sqs() {
+        let of = |bytes: usize| Outgoing { results: 1, body: "x".repeat(bytes), attempts: 1 };
+        let lengths = |sizes: &[usize]| -> Vec<usize> {
+            batches(sizes.iter().map(|bytes| of(*bytes)).collect()).iter().map(Vec::len).collect()
+        };
+        assert!(lengths(&[]).is_empty());
+        assert_eq!(lengths(&[1; 21]), [10, 10, 1]);
+        let half = MAX_BATCH_BYTES / 2;
+        assert_eq!(lengths(&[half, half, 1, half]), [2, 2]);
+        assert_eq!(lengths(&[1, MAX_BATCH_BYTES + 1, 1]), [1, 1, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! What an invocation says: to its caller, and to CloudWatch.
+//! The report of an invocation to its caller, and its metrics for CloudWatch.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use easytier_probe::CycleReport;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The metrics' namespace.
+/// The namespace of the metrics.
 const NAMESPACE: &str = "EasyTierUptime";
 
-/// The answer to an invocation. Its size does not depend on the number of peers.
+/// The response to an invocation. Its size does not depend on the number of peers.
 #[derive(Debug, Serialize)]
 pub struct InvocationReport {
     pub region: Option<String>,
     #[serde(flatten)]
     pub cycle: CycleReport,
-    /// Results that went into the queue, because the hub did not take them.
+    /// How many results went into the queue because the hub did not accept them.
     pub spooled: u64,
-    /// Results that came out of the queue and were delivered, before the checks.
+    /// How many results from the queue were delivered before the checks.
     pub drained: u64,
-    /// Why the invocation has failed all the same.
+    /// Why the invocation fails although the cycle ran.
     #[serde(skip)]
     pub failure: Option<anyhow::Error>,
 }
 
-/// A line from which CloudWatch makes metrics (its embedded metric format). Without a `report` nothing was done.
+/// A log line in CloudWatch's embedded metric format. Without a `report`, all counts are 0.
 pub fn metrics(
     report: Option<&InvocationReport>,
     region: Option<&str>,

@@ -1,14 +1,13 @@
-//! What lives as long as the sandbox, over many invocations.
+//! What the sandbox keeps between invocations.
 
 use easytier_probe::{Backend, BackendConfig, Checker, Secret};
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Setting, Sources};
 use tokio::sync::Mutex;
-use tracing_subscriber::EnvFilter;
 
 use crate::{aws::Aws, logging, secrets};
 
-/// Defaults other than those of a machine: strangers may invoke a function, and its neighbours are others'.
-/// The log is CloudWatch's to read. There is an invocation every minute.
+/// Defaults that differ from those of a daemon: whoever may invoke the function must not reach its private network, the
+/// schedule invokes it every minute, and CloudWatch reads the log.
 const DEFAULTS: [(&str, &str); 3] =
     [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "60s"), ("LOG_FORMAT", "json")];
 
@@ -31,35 +30,34 @@ const VARIABLES: [&str; 15] = [
     "LOG_FORMAT",
 ];
 
-/// Each variable that the function reads with its default.
+/// The variables that the function reads, each with its default.
 pub fn variables() -> impl Iterator<Item = (&'static Setting, Option<&'static str>)> {
-    VARIABLES.into_iter().map(|name| {
-        let setting = Setting::named(name).expect("the table has the setting");
-        let own = DEFAULTS.iter().find(|(of, _)| *of == name).map(|(_, default)| *default);
+    VARIABLES.into_iter().filter_map(Setting::named).map(|setting| {
+        let own = DEFAULTS.iter().find(|(name, _)| *name == setting.name).map(|(_, default)| *default);
         (setting, own.or(setting.default))
     })
 }
 
-/// The configuration, and what is made of it once.
+/// The configuration, and what is created from it once.
 pub struct Sandbox {
     pub config: ProbeConfig,
-    /// By which the hub knows this function; `None` when nothing names it.
+    /// The id under which the hub knows this function; `None` if it has no name.
     pub server_id: Option<String>,
     pub checker: Checker,
     pub aws: Aws,
-    /// Where results go that the hub does not take.
+    /// The queue for results that the hub does not accept.
     pub queue_url: Option<String>,
-    known: Mutex<Known>,
+    cache: Mutex<Cache>,
 }
 
-/// What holds until the hub refuses the secrets.
+/// What stays valid until the hub refuses the secrets.
 #[derive(Default)]
-struct Known {
+struct Cache {
     secrets: Option<Secrets>,
     backend: Option<Backend>,
 }
 
-/// What the references, if that is what was given, refer to.
+/// The values of the secrets, with references resolved.
 #[derive(Clone)]
 struct Secrets {
     node_token: Option<Secret>,
@@ -67,9 +65,8 @@ struct Secrets {
 }
 
 impl Sandbox {
-    /// The configuration of `sources`, validated; nothing is connected to. `function`: the function's name and place,
-    /// the same for all its sandboxes.
-    pub fn new(mut sources: Sources, function: Option<String>) -> Result<Self, ConfigErrors> {
+    /// Validates the configuration; opens no connection. `function_id` is the default of `SERVER_ID`.
+    pub fn new(mut sources: Sources, function_id: Option<String>) -> Result<Self, ConfigErrors> {
         sources.defaults.extend(DEFAULTS);
         sources.environment.retain(|name, _| VARIABLES.contains(&name.as_str()));
         let mut reader = Reader::new(&sources);
@@ -77,29 +74,24 @@ impl Sandbox {
         reader.value("RUST_LOG", |text| logging::filter(text).map(drop));
         let queue_url = reader.optional("SPOOL_QUEUE_URL", queue_url);
         let server_id = match reader.is_missing("SERVER_ID") {
-            true => function,
+            true => function_id,
             false => Some(config.server_id.clone()),
         };
         reader.finish(())?;
         let checker = Checker::new(config.checks());
-        Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, known: Mutex::default() })
+        Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, cache: Mutex::default() })
     }
 
-    /// What `RUST_LOG` asks for.
-    pub fn log_filter(&self) -> EnvFilter {
-        logging::filter(&self.config.rust_log).expect("it was read as one")
-    }
-
-    /// The backend, with secrets that were read at the first call. `region`: another one than the configured.
+    /// The client of the backend, with secrets that are read at the first call. `region` replaces the configured region.
     pub async fn backend(&self, region: Option<&str>) -> anyhow::Result<Backend> {
-        let mut known = self.known.lock().await;
-        if let (Some(backend), None) = (&known.backend, region) {
+        let mut cache = self.cache.lock().await;
+        if let (Some(backend), None) = (&cache.backend, region) {
             return Ok(backend.clone());
         }
         let mut config = self.config.backend()?;
-        let secrets = match &known.secrets {
+        let secrets = match &cache.secrets {
             Some(secrets) => secrets.clone(),
-            None => known.secrets.insert(self.secrets(&config).await?).clone(),
+            None => cache.secrets.insert(self.secrets(&config).await?).clone(),
         };
         (config.node_token, config.api_key) = (secrets.node_token, secrets.api_key);
         match region {
@@ -107,16 +99,17 @@ impl Sandbox {
                 config.region = Some(region.to_owned());
                 Ok(Backend::new(config)?)
             }
-            None => Ok(known.backend.insert(Backend::new(config)?).clone()),
+            None => Ok(cache.backend.insert(Backend::new(config)?).clone()),
         }
     }
 
-    /// Whether other secrets may be had than those that the backend refused; the next call reads them anew.
+    /// Forgets secrets that the backend refused, so that the next call reads them again. Returns whether that can help:
+    /// only references can have changed.
     pub async fn forget_secrets(&self) -> bool {
         let given = [&self.config.node_token, &self.config.api_key];
         let are_references = given.into_iter().flatten().any(secrets::is_reference);
         if are_references {
-            *self.known.lock().await = Known::default();
+            *self.cache.lock().await = Cache::default();
         }
         are_references
     }

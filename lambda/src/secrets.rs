@@ -10,7 +10,7 @@ use crate::aws::Aws;
 const SSM: &str = "ssm:";
 const SECRETS_MANAGER: &str = "secretsmanager:";
 
-/// Why a secret cannot be had.
+/// Why a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error(
@@ -26,12 +26,12 @@ pub enum SecretError {
     Empty { setting: &'static str, name: String },
 }
 
-/// Whether the value says where the secret is, rather than being it.
+/// Whether the value is a reference to a secret.
 pub fn is_reference(value: &Secret) -> bool {
     [SSM, SECRETS_MANAGER].iter().any(|scheme| value.expose().starts_with(scheme))
 }
 
-/// The secret that `value` is or refers to. `setting`: what it is the value of.
+/// Returns the secret that `value` is or refers to. Errors name `setting`.
 pub async fn resolve(aws: &Aws, setting: &'static str, value: &Secret) -> Result<Secret, SecretError> {
     let text = value.expose();
     let (name, found) = if let Some(name) = text.strip_prefix(SSM) {

@@ -1,4 +1,4 @@
-//! What stands between the function and whom it asks: it notes each request, and answers some itself.
+//! A proxy between the function and a server: it records each request, and answers some itself.
 
 #![allow(dead_code, reason = "the bench uses a part of it, and the tests another")]
 
@@ -10,10 +10,11 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode},
 };
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
 
 /// A request, and the answer to it.
@@ -31,12 +32,16 @@ pub struct Seen {
     pub answer: String,
 }
 
-/// What is done about a request.
+/// What the proxy does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Through,
     /// It is answered with this status, as if by the server behind.
     Refused(u16),
+    /// It is a batch for SQS, of which the first entry fails and the others pass.
+    FirstEntryFails {
+        sender_fault: bool,
+    },
     /// It is never answered.
     Held,
 }
@@ -74,7 +79,7 @@ impl Proxy {
         Self { url, shared }
     }
 
-    /// What is done about requests from now on.
+    /// Decides from now on what happens to a request.
     pub fn rule(&self, rule: impl Fn(&Seen) -> Way + Send + 'static) {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
     }
@@ -132,11 +137,23 @@ async fn pass(
         headers.remove(of_the_connection);
     }
     let (status, headers, body) = match way {
-        Way::Through => {
+        Way::Through | Way::FirstEntryFails { .. } => {
+            let (body, failed) = match way {
+                Way::FirstEntryFails { sender_fault } => without_first_entry(&body, sender_fault),
+                _ => (body, None),
+            };
             let url = format!("{}{}", shared.upstream, parts.uri);
             let request = shared.client.request(parts.method, url).headers(headers).body(body);
             let answer = request.send().await.expect("the server behind answers");
-            (answer.status(), answer.headers().clone(), answer.bytes().await.expect("the answer is whole"))
+            let (status, mut headers) = (answer.status(), answer.headers().clone());
+            let mut body = answer.bytes().await.expect("the answer is whole");
+            if let Some(failed) = failed {
+                let mut answer: Value = serde_json::from_slice(&body).expect("JSON");
+                answer["Failed"] = json!([failed]);
+                body = answer.to_string().into();
+                headers.remove("content-length");
+            }
+            (status, headers, body)
         }
         Way::Refused(status) => {
             // As a hub says it; what stands in front of one has no say in what becomes of results.
@@ -157,6 +174,14 @@ async fn pass(
     *response.headers_mut() = headers;
     response.headers_mut().remove("transfer-encoding");
     response
+}
+
+/// The body of a batch without its first entry, and the failure of that entry in the form that SQS gives it.
+fn without_first_entry(body: &[u8], sender_fault: bool) -> (Bytes, Option<Value>) {
+    let mut batch: Value = serde_json::from_slice(body).expect("a batch is JSON");
+    let first = batch["Entries"].as_array_mut().expect("it has entries").remove(0);
+    let failed = json!({"Id": first["Id"], "SenderFault": sender_fault, "Code": "Refused", "Message": "by the proxy"});
+    (batch.to_string().into(), Some(failed))
 }
 
 /// A client without limits and proxies of its own.

@@ -1,7 +1,10 @@
 //! The hub is away: results wait in a queue.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -18,8 +21,11 @@ use crate::{
     runtime::{Deadline, Outcome},
 };
 
-/// The longest message that SQS has ever taken.
+/// The maximum size of a message in any region at any time, in bytes.
 const MAX_MESSAGE: usize = 256 * 1024;
+
+/// The maximum size of the messages of a batch, in bytes.
+const MAX_BATCH: usize = 1024 * 1024;
 
 struct Scene {
     services: Proxy,
@@ -48,13 +54,13 @@ async fn results_wait_in_the_queue_until_the_hub_has_stored_them() {
     let still_away = function.answer(json!({})).await;
     assert_eq!([&still_away["checked"], &still_away["drained"]], [0, 0], "{still_away}");
     assert_eq!((queue.length().await, hub.records().await), (1, vec![0; 3]), "nothing leaves the queue unstored");
-    assert_eq!(services.seen_of("DeleteMessage").len(), 0);
+    assert_eq!(services.seen_of("DeleteMessageBatch").len(), 0);
 
     hub.proxy.let_through();
     let back = function.answer(json!({})).await;
     assert_eq!([&back["drained"], &back["spooled"]], [3, 0], "{back}");
     assert_eq!((queue.length().await, hub.records().await), (0, vec![1; 3]));
-    assert_eq!(services.seen_of("DeleteMessage").len(), 1);
+    assert_eq!(services.seen_of("DeleteMessageBatch").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,10 +70,11 @@ async fn many_results_go_in_messages_below_the_limit() {
     hub.proxy.refuse("/results", 503);
     let away = function.answer(json!({})).await;
     assert_eq!(away["spooled"], PEERS, "{away}");
-    let sent = services.seen_of("SendMessage");
-    let bodies: Vec<Value> = sent.iter().map(|seen| serde_json::from_str(&seen.body).unwrap()).collect();
-    let lengths: Vec<usize> = bodies.iter().map(|body| body["MessageBody"].as_str().unwrap().len()).collect();
-    assert!(lengths.len() > 1 && lengths.iter().all(|length| *length < MAX_MESSAGE), "{lengths:?}");
+    let batches: Vec<Vec<String>> =
+        services.seen_of("SendMessageBatch").iter().map(|seen| messages(&seen.body)).collect();
+    assert!(batches.iter().all(|batch| batch.iter().map(String::len).sum::<usize>() < MAX_BATCH), "{batches:?}");
+    let lengths: Vec<usize> = batches.iter().flatten().map(String::len).collect();
+    assert!(lengths.len() > batches.len() && lengths.iter().all(|length| *length < MAX_MESSAGE), "{lengths:?}");
     assert_eq!(queue.length().await, lengths.len() as u64);
 
     hub.proxy.let_through();
@@ -187,24 +194,72 @@ async fn a_queue_that_takes_nothing_fails_the_invocation_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_the_queue_does_not_take_keeps_no_other_from_it() {
+async fn a_message_that_the_queue_refuses_keeps_no_other_from_it() {
     const PEERS: usize = 2000;
     let Scene { services, hub, queue, mut function } = scene("refusing", PEERS).await;
     hub.proxy.refuse("/results", 503);
-    let sent = AtomicUsize::new(0);
-    services.rule(move |seen| match seen.target.ends_with("SendMessage") && sent.fetch_add(1, Relaxed) == 0 {
-        true => Way::Refused(400),
-        false => Way::Through,
+    // As SQS does with a message that is too long: it refuses every request with it.
+    let refused = Arc::<OnceLock<String>>::default();
+    let bad = refused.clone();
+    services.rule(move |seen| match seen.target.ends_with("SendMessageBatch") {
+        true if seen.body.contains(bad.get_or_init(|| first_result(&seen.body))) => Way::Refused(400),
+        _ => Way::Through,
     });
     let error = function.error(json!({})).await;
-    let sent = services.seen_of("SendMessage");
-    let (lost, kept) = sent.split_first().expect("results were sent");
-    assert!(!kept.is_empty() && kept.iter().all(|seen| seen.status == 200), "{error}");
+    let sent = services.seen_of("SendMessageBatch").into_iter().filter(|seen| seen.status == 200);
+    let kept: Vec<String> = sent.flat_map(|seen| messages(&seen.body)).collect();
+    assert!(!kept.is_empty(), "{error}");
     assert_eq!(queue.length().await, kept.len() as u64);
-    let body: Value = serde_json::from_str(&lost.body).unwrap();
-    let message: Value = serde_json::from_str(body["MessageBody"].as_str().unwrap()).unwrap();
-    let lost = message["results"].as_array().unwrap().len();
+    let lost = PEERS - kept.iter().map(|message| results_in(message)).sum::<usize>();
+    assert!(lost > 0 && error.contains(&format!("{lost} of {PEERS} results")), "{lost} are lost: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_a_batch_that_fails_is_lost_alone() {
+    const PEERS: usize = 2000;
+    let Scene { services, hub, queue, mut function } = scene("partly-failed", PEERS).await;
+    hub.proxy.refuse("/results", 503);
+    fail_first_entry(&services, true);
+    let error = function.error(json!({})).await;
+    let batches = services.seen_of("SendMessageBatch");
+    let first = messages(&batches[0].body);
+    assert!(first.len() > 1, "it is a batch");
+    assert_eq!(queue.length().await + 1, batches.iter().map(|seen| messages(&seen.body).len() as u64).sum::<u64>());
+    let lost = results_in(&first[0]);
     assert!(error.contains(&format!("{lost} of {PEERS} results")), "{lost} are lost: {error}");
+    assert!(error.contains("Refused: by the proxy"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_sqs_fails_by_its_own_fault_is_sent_again() {
+    let Scene { services, hub, queue, mut function } = scene("sent-again", 2000).await;
+    hub.proxy.refuse("/results", 503);
+    fail_first_entry(&services, false);
+    assert_eq!(function.answer(json!({})).await["spooled"], 2000);
+    let batches = services.seen_of("SendMessageBatch");
+    let first = messages(&batches[0].body);
+    assert_eq!(messages(&batches.last().unwrap().body), first[..1]);
+    hub.proxy.let_through();
+    assert_eq!(function.answer(json!({})).await["drained"], 2000);
+    assert_eq!((queue.length().await, hub.records().await), (0, vec![1; 2000]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivered_message_that_is_not_deleted_is_deleted_later() {
+    let Scene { services, hub, queue, mut function } = scene("kept", 1).await;
+    hub.proxy.refuse("/results", 503);
+    function.answer(json!({})).await;
+    queue.put("{\"results\": []}").await;
+    hub.proxy.let_through();
+    services.rule(|seen| match seen.target.ends_with("DeleteMessageBatch") {
+        true => Way::FirstEntryFails { sender_fault: false },
+        false => Way::Through,
+    });
+    function.answer(json!({})).await;
+    assert_eq!((queue.length().await, hub.records().await), (1, vec![1]));
+    services.let_through();
+    function.answer(json!({})).await;
+    assert_eq!((queue.length().await, hub.records().await), (0, vec![1]), "the hub stores a result once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,11 +268,38 @@ async fn a_queue_that_does_not_answer_fails_the_invocation_in_time() {
     // So that the time of the other invocation begins when it is given.
     function.answer(json!({"count": 1, "claim": false})).await;
     hub.proxy.refuse("/results", 503);
-    services.rule(|seen| if seen.target.ends_with("SendMessage") { Way::Held } else { Way::Through });
+    services.rule(|seen| if seen.target.ends_with("SendMessageBatch") { Way::Held } else { Way::Through });
     let event = json!({"claim": false}).to_string();
     let outcome = function.invoke_until(event, Deadline::In(Duration::from_secs(8))).await;
     let Outcome::Error(error) = outcome else { panic!("{outcome:?}") };
     assert!(error.contains("1 of 1 results") && error.contains("the time of the invocation was over"), "{error}");
+}
+
+/// The first entry of the first batch fails.
+fn fail_first_entry(services: &Proxy, sender_fault: bool) {
+    let sent = AtomicUsize::new(0);
+    services.rule(move |seen| match seen.target.ends_with("SendMessageBatch") && sent.fetch_add(1, Relaxed) == 0 {
+        true => Way::FirstEntryFails { sender_fault },
+        false => Way::Through,
+    });
+}
+
+/// The bodies of the messages in a batch.
+fn messages(batch: &str) -> Vec<String> {
+    let batch: Value = serde_json::from_str(batch).unwrap();
+    let entries = batch["Entries"].as_array().unwrap().iter();
+    entries.map(|entry| entry["MessageBody"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The id of the first result in a batch, which is in one of its messages alone.
+fn first_result(batch: &str) -> String {
+    let message: Value = serde_json::from_str(&messages(batch)[0]).unwrap();
+    message["results"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn results_in(message: &str) -> usize {
+    let message: Value = serde_json::from_str(message).unwrap();
+    message["results"].as_array().unwrap().len()
 }
 
 /// The URL of what answers like no hub, and never says no.

@@ -9,10 +9,10 @@ use std::{
 
 use easytier_probe::{AddressPolicy, CheckOptions, Secret};
 use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
-use easytier_uptime_hub::Network;
+use easytier_uptime_hub::{Network, service::settings};
 use easytier_uptime_store::{
     HubKey,
-    domain::{self, Intervals, LiveSetting, Policy, Retention},
+    domain::{Intervals, LiveSetting, Policy, Retention},
 };
 
 use super::password;
@@ -114,7 +114,8 @@ impl HubConfig {
             },
             ..CheckOptions::default()
         };
-        let policy = Policy { confirmations: reader.value("FLAP_DAMPING", flap_damping), ..Policy::default() };
+        let policy =
+            Policy { confirmations: reader.value("FLAP_DAMPING", settings::flap_damping), ..Policy::default() };
         let retention = Retention {
             results: reader.value("RESULT_RETENTION", values::retention),
             five_minutes: reader.value("FIVE_MINUTE_RETENTION", values::retention),

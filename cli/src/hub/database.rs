@@ -12,7 +12,7 @@ use crate::runtime;
 
 /// Opens the database, and creates it if it does not exist.
 pub async fn open(config: &HubConfig) -> anyhow::Result<Store> {
-    open_with_cache(config, USUAL_CACHE_MEBIBYTES).await
+    open_with_cache(config, DEFAULT_CACHE_MEBIBYTES).await
 }
 
 /// As [`open`], with another size of the cache.

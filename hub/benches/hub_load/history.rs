@@ -50,7 +50,7 @@ fn rollups(grain: u64, hours: u64, now: Timestamp) -> String {
 fn rings(engine: Engine, variant: i64, now: Timestamp) -> String {
     let newest = now.bucket(QUARTER) - 1;
     let mut ring = Ring::new(newest);
-    for age in 0..SLOTS as i64 {
+    for age in 0..RING_SLOTS as i64 {
         let bad = if (age * 7 + variant * 13) % 11 == 0 { 6 } else { 0 };
         ring.add(newest - age, Count { checks: 180, healthy: 180 - bad as u32 });
     }

@@ -45,7 +45,7 @@ impl Slot {
 
 /// The last 24 hours, oldest first. The script shows the exact numbers of a slot on hover and focus; screen readers get a
 /// summary.
-pub fn bar(language: Language, ring: &[Count; SLOTS], name: &str, percentage: f64) -> Markup {
+pub fn bar(language: Language, ring: &[Count; RING_SLOTS], name: &str, percentage: f64) -> Markup {
     let texts = language.texts();
     let checks: u64 = ring.iter().map(|slot| u64::from(slot.checks)).sum();
     let summary = match checks {
@@ -54,7 +54,7 @@ pub fn bar(language: Language, ring: &[Count; SLOTS], name: &str, percentage: f6
     };
     let slots: Vec<Count> = ring.iter().rev().copied().collect();
     html! {
-        svg.bar viewBox=(format!("0 0 {} {BAR}", SLOTS * STEP - 1)) preserveAspectRatio="none" role="img" tabindex="0"
+        svg.bar viewBox=(format!("0 0 {} {BAR}", RING_SLOTS * STEP - 1)) preserveAspectRatio="none" role="img" tabindex="0"
             aria-label=(language.labelled(&format!("{name}, {}", texts.last_day), &summary)) aria-describedby=(BAR_HINT) data-slots=(packed(&slots)) {
             @for kind in Slot::KINDS {
                 @let path = path(&slots, kind);

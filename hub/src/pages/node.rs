@@ -265,7 +265,7 @@ fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) ->
                     @for report in regions {
                         tr {
                             th scope="row" { (report.region) }
-                            td { (widgets::state(language, verdict(report.word))) }
+                            td { (widgets::state(language, verdict(report.status))) }
                             td data-label=(texts.uptime) {
                                 (percent_or_nothing(uptime(&report.stats)))
                             }

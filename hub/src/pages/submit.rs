@@ -88,7 +88,8 @@ fn tested(view: &View, CheckReport { result, url, .. }: &CheckReport) -> Markup 
     let (texts, language) = (view.texts(), view.language);
     let (outcome, heading) = match result.status {
         Status::Online => (Outcome::Good, texts.test_good),
-        Status::Offline | Status::Unknown => (Outcome::Bad, texts.test_bad),
+        // Offline or unknown.
+        _ => (Outcome::Bad, texts.test_bad),
     };
     let content = html! {
         p {

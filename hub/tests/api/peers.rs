@@ -248,7 +248,7 @@ async fn a_claimed_peer_is_the_callers_until_it_reports_or_the_lease_ends(store:
     assert!(ids(&said(claim()).await).is_empty());
 
     let reported = ids(&first)[0];
-    let results = batch_of(&[good(easytier_uptime_hub::domain::PeerId(reported))]);
+    let results = batch_of(&[good(easytier_uptime_store::domain::PeerId(reported))]);
     let taken = said(hub.post("/api/results", &results).header("x-node-token", &token)).await;
     assert_eq!(taken.data()["accepted"], 1);
     assert_eq!(ids(&said(claim()).await), [reported], "due again at once with an interval of 0");

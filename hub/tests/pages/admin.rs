@@ -188,17 +188,17 @@ async fn settings_are_saved_if_all_of_them_are_valid() {
     let wrong = save(&own, "zh", "FLAP_DAMPING=3&RESULT_RETENTION=%3Cb%3E1h").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     assert!(wrong.text().contains("value=\"&lt;b&gt;1h\"") && wrong.text().contains("未保存"), "{}", wrong.text());
-    hub.read_tuning().await.unwrap();
-    assert_eq!(hub.tuning(), LiveSettings::default(), "all or nothing");
+    hub.reload_live_settings().await.unwrap();
+    assert_eq!(hub.live_settings(), LiveSettings::default(), "all or nothing");
 
     let saved = save(&own, "en", "FLAP_DAMPING=3&RESULT_RETENTION=+72h+&EVENT_RETENTION=48h&UNKNOWN=1").await;
     assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, Some("/admin/settings?saved=yes")));
-    hub.read_tuning().await.unwrap();
+    hub.reload_live_settings().await.unwrap();
     let mut expected = LiveSettings::default();
     (expected.policy.confirmations, expected.retention.results) = (3, 3 * DAY);
-    assert_eq!(hub.tuning(), expected);
+    assert_eq!(hub.live_settings(), expected);
     assert!(shown().await.contains("name=\"RESULT_RETENTION\" value=\"72h\""));
     save(&own, "en", "FLAP_DAMPING=&RESULT_RETENTION=").await;
-    hub.read_tuning().await.unwrap();
-    assert_eq!(hub.tuning(), LiveSettings::default(), "an empty field is the usual value");
+    hub.reload_live_settings().await.unwrap();
+    assert_eq!(hub.live_settings(), LiveSettings::default(), "an empty field is the usual value");
 }

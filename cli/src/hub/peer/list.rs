@@ -2,7 +2,7 @@
 
 use clap::Args;
 use easytier_uptime_hub::peer_file::Document;
-use easytier_uptime_store::domain::{PageRequest, PeerFilter, PeerRecord};
+use easytier_uptime_store::domain::{PageRequest, PeerFilter, PeerOrder, PeerRecord};
 use serde::Serialize;
 
 use crate::{
@@ -40,8 +40,11 @@ struct Listed {
 }
 
 pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let filter =
-        PeerFilter { approved: args.pending.then_some(false), search: args.search.clone(), oldest_first: true };
+    let filter = PeerFilter {
+        approved: args.pending.then_some(false),
+        search: args.search.clone(),
+        order: PeerOrder::OldestFirst,
+    };
     let everything = PageRequest { page: 1, per_page: u32::MAX };
     let peers = database::with(config, async |store| Ok(store.peers(&filter, everything).await?.items))?;
     if args.json {

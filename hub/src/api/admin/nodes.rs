@@ -93,7 +93,7 @@ pub(super) async fn list(
 ) -> Answer<PublicEnvelope<Paged<AdminNode>>> {
     let page = paging.request();
     let (approved, search) = (filter.is_approved, filter.search.map(|search| search.0));
-    let filter = PeerFilter { approved, search, oldest_first: false };
+    let filter = PeerFilter { approved, search, ..PeerFilter::default() };
     let Page { items: records, total } = store.peers(&filter, page).await?;
     let ids: Vec<PeerId> = records.iter().map(|record| record.id).collect();
     let nodes = store.nodes_by_id(&ids, Timestamp::now()).await?;

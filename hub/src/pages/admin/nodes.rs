@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{Page, PageRequest, PeerFilter, PeerRecord, Timestamp},
+    domain::{Page, PageRequest, PeerFilter, PeerOrder, PeerRecord, Timestamp},
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -71,9 +71,9 @@ pub async fn page(
     let texts = view.texts();
     let now = Timestamp::now();
     let search = query.search.map(|search| search.0).filter(|search| !search.trim().is_empty());
-    let waiting = PeerFilter { approved: Some(false), search: search.clone(), oldest_first: true };
+    let waiting = PeerFilter { approved: Some(false), search: search.clone(), order: PeerOrder::OldestFirst };
     let queue = Part::read(&site.store, &waiting, query.queue).await?;
-    let approved = PeerFilter { approved: Some(true), search: search.clone(), oldest_first: false };
+    let approved = PeerFilter { approved: Some(true), search: search.clone(), order: PeerOrder::NewestFirst };
     let listed = Part::read(&site.store, &approved, query.page).await?;
     let content = html! {
         @match query.done { Some(done) => (form::done(done.text(texts))), None => (form::no_outcome()) }

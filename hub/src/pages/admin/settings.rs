@@ -30,7 +30,7 @@ pub struct SettingsQuery {
 /// Settings that were refused, and the form that they are in.
 #[derive(Default)]
 struct Refused {
-    knobs: Vec<LiveSetting>,
+    settings: Vec<LiveSetting>,
     form: SettingsForm,
 }
 
@@ -42,10 +42,10 @@ pub async fn page(_: Operator, State(site): State<Site>, view: View, Query(query
 /// Saves all settings of the form if all are valid, else none.
 pub async fn save(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
     let form: SettingsForm = form::read(request).await?;
-    let changed = site.admin.change_settings(|knob| form.get(knob.name()).map(String::as_str)).await;
+    let changed = site.admin.change_settings(|setting| form.get(setting.name()).map(String::as_str)).await;
     let Err(error) = changed else { return Ok(form::see_other("/admin/settings?saved=yes")) };
-    let knobs = if let ServiceError::InvalidSettings(knobs) = &error { knobs.clone() } else { Vec::new() };
-    let page = shown(&site, &view, &Refused { knobs, form }, &form::refused(&view, &error));
+    let settings = if let ServiceError::InvalidSettings(settings) = &error { settings.clone() } else { Vec::new() };
+    let page = shown(&site, &view, &Refused { settings, form }, &form::refused(&view, &error));
     Ok(form::with_refusal(page, error))
 }
 
@@ -70,10 +70,10 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
         (outcome)
         form.sheet.brief method="post" action="/admin/settings" {
             p.muted { (texts.settings_hint) }
-            @for (title, knobs) in groups.into_iter().filter(|(_, knobs)| has_any(knobs)) {
+            @for (title, group) in groups.into_iter().filter(|(_, group)| has_any(group)) {
                 fieldset {
                     legend { (title) }
-                    @for knob in knobs { (field(site, texts, *knob, refused)) }
+                    @for setting in group { (field(site, texts, *setting, refused)) }
                 }
             }
             @if !has_any(&[LiveSetting::CheckInterval]) { p.muted { (texts.intervals_elsewhere) } }
@@ -83,15 +83,15 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
     frame::page(view, texts.settings, &content)
 }
 
-fn field(site: &Site, texts: &Texts, knob: LiveSetting, refused: &Refused) -> Markup {
-    let (store, name) = (&site.store, knob.name());
-    let Some(value) = settings::format(knob, &store.live_settings()) else { return html! {} };
-    let (label, valid) = description(texts, knob);
-    let default = settings::format(knob, &store.configured_live_settings()).unwrap_or_default();
+fn field(site: &Site, texts: &Texts, setting: LiveSetting, refused: &Refused) -> Markup {
+    let (store, name) = (&site.store, setting.name());
+    let Some(value) = settings::format(setting, &store.live_settings()) else { return html! {} };
+    let (label, valid) = description(texts, setting);
+    let default = settings::format(setting, &store.configured_live_settings()).unwrap_or_default();
     let note = format!("{name}-note");
-    let is_wrong = refused.knobs.contains(&knob);
+    let is_wrong = refused.settings.contains(&setting);
     html! {
-        @if let Some(place) = store.fixed_by(knob) {
+        @if let Some(place) = store.fixed_by(setting) {
             p.fixed { span { (label) } b { (value) } small { (texts.set_by) " " code { (place) } } }
         } @else {
             label {
@@ -105,8 +105,8 @@ fn field(site: &Site, texts: &Texts, knob: LiveSetting, refused: &Refused) -> Ma
 }
 
 /// The label of a setting, and which values are valid.
-fn description(texts: &Texts, knob: LiveSetting) -> (&'static str, &'static str) {
-    match knob {
+fn description(texts: &Texts, setting: LiveSetting) -> (&'static str, &'static str) {
+    match setting {
         LiveSetting::FlapDamping => (texts.flap_damping, texts.valid_count),
         LiveSetting::ResultRetention => (texts.raw_results, texts.valid_retention),
         LiveSetting::FiveMinuteRetention => (texts.five_minute_rollups, texts.valid_retention),

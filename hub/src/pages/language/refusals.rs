@@ -22,6 +22,7 @@ impl Language {
             ServiceError::WrongPassword => self.pick("The password is wrong.", "密码错误。").to_owned(),
             ServiceError::InvalidSettings(_) => self.texts().not_saved.to_owned(),
             ServiceError::Forbidden(forbidden) => self.forbidden(forbidden).to_owned(),
+            ServiceError::PasswordHash(_) => self.problem(&FieldProblem::Malformed(String::new())),
             ServiceError::Store(error) => self.store(error).to_owned(),
         }
     }
@@ -105,9 +106,8 @@ impl Language {
             PeerUrlError::Credentials => {
                 self.pick("User names and passwords are not allowed here.", "此处不能包含用户名或密码。")
             }
-            PeerUrlError::NoHost(_) | PeerUrlError::Malformed { .. } => {
-                self.pick("The host or the port is not valid.", "主机或端口无效。")
-            }
+            // Also errors of a newer library.
+            _ => self.pick("The host or the port is not valid.", "主机或端口无效。"),
         }
     }
 
@@ -145,6 +145,8 @@ impl Language {
             Conflict::OtherRegion | Conflict::ProbeElsewhere => {
                 self.pick("The probe belongs to another region.", "该探针属于其他地区。")
             }
+            // A conflict of a newer store.
+            _ => self.status(StatusCode::CONFLICT).1,
         }
     }
 

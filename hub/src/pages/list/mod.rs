@@ -177,7 +177,7 @@ fn table_row(view: &View, row: &Row, past: Option<&Past>, now: Timestamp) -> Mar
 
 /// The latency in each region.
 fn latencies(regions: &[RegionView]) -> String {
-    let one = |view: &RegionView| match (view.word, view.response_us) {
+    let one = |view: &RegionView| match (view.status, view.response_us) {
         (Some(RegionStatus::Online), Some(micros)) => format!("{} {}", view.region, latency(micros)),
         (Some(RegionStatus::Online), None) => view.region.to_string(),
         _ => format!("{} –", view.region),

@@ -137,8 +137,9 @@ impl ListQuery {
         let row = |view: &'a NodeView| match &self.region {
             None => Some(Row { view, region: None }),
             Some(name) => {
-                let reaches =
-                    |region: &&RegionView| region.region.as_str() == name && region.word == Some(RegionStatus::Online);
+                let reaches = |region: &&RegionView| {
+                    region.region.as_str() == name && region.status == Some(RegionStatus::Online)
+                };
                 Some(Row { view, region: Some(view.regions.iter().find(reaches)?) })
             }
         };
