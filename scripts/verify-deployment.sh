@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks a deployed hub and its probes from outside, and says what is wrong.
+# Checks a deployed hub and its probes from outside, and reports problems.
 # shellcheck disable=SC2016 # what looks like a variable in single quotes is one of jq
 set -u
 
@@ -7,24 +7,24 @@ usage() {
     cat <<'TEXT'
 Usage: scripts/verify-deployment.sh [OPTIONS] URL
 
-Checks the hub at URL, such as https://hub.example.com, and its probes from outside, and says what is wrong. It changes
-nothing at the hub; a hub of ours notes a few attempts to log in.
+Checks the hub at URL, such as https://hub.example.com, and its probes from outside, and reports problems. It changes
+nothing at the hub; the hub's log shows some failed logins.
 
 Options:
   --grace SECONDS   how long a new peer may wait for its first check [default: 120]
-  --retired REGION  a region that needs no probe any more; may be given several times
+  --retired REGION  a region that needs no probe any more; may be repeated
   --help
 
 Variables:
-  API_KEY     a key of 'easytier-uptime hub key create': with it the probes are looked at one by one
-  NODE_TOKEN  a probe's token does as well
-  CURL_CA_BUNDLE, https_proxy, ... are curl's own
+  API_KEY     a key of 'easytier-uptime hub key create': with it the probes are checked too
+  NODE_TOKEN  a probe's token, for the same purpose
+  CURL_CA_BUNDLE, https_proxy, ... are read by curl
 
 It needs curl and jq.
 
 Exit codes:
   0  all is well
-  1  something is wrong; each line that begins with 'WRONG' says what, and what to do
+  1  something is wrong; each line that begins with 'WRONG' describes a problem
   2  bad usage, or a tool is missing
 TEXT
 }
@@ -46,7 +46,7 @@ while [ $# -gt 0 ]; do
         --grace | --retired)
             [ $# -ge 2 ] || refuse "$1 needs a value"
             if [ "$1" = --grace ]; then
-                case $2 in '' | *[!0-9]*) refuse "--grace takes a whole number of seconds, and not '$2'" ;; esac
+                case $2 in '' | *[!0-9]*) refuse "--grace takes a whole number of seconds, not '$2'" ;; esac
                 grace=$2
             else
                 retired="$retired$2
@@ -92,8 +92,8 @@ finish() {
     esac
 }
 
-# ask PATH [CURL-OPTION...]: sets 'status', and leaves the answer in $folder/body, its head in $folder/head. Options that
-# are secret come on standard input, in the form of curl's own configuration, so that no list of processes shows them.
+# ask PATH [CURL-OPTION...]: sets 'status', and writes the response to $folder/body and its headers to $folder/head. Secret
+# options come on standard input in the format of curl's configuration file, so that process lists do not show them.
 ask() {
     path=$1
     shift
@@ -107,15 +107,15 @@ ask() {
 
 get() { ask "$@" </dev/null; }
 
-# header NAME: of the last answer.
+# header NAME: the value of a header of the last response.
 header() {
     tr -d '\r' <"$folder/head" | awk -v name="$1" -F ': *' 'tolower($1) == name { sub(/^[^:]*: */, ""); print }' | tail -n 1
 }
 
-# read FILTER [JQ-OPTION...]: the last answer through jq; fails where the answer is no JSON or the filter says so.
+# read_answer FILTER [JQ-OPTION...]: filters the last response with jq; fails if it is no JSON or the filter fails.
 read_answer() { jq --raw-output --exit-status "$@" "$folder/body" 2>/dev/null; }
 
-# said: what the last answer says, in a few words.
+# said: the status and message of the last response.
 said() {
     words=$(read_answer '.error // .message | strings | gsub("\\s+"; " ") | .[:200]')
     printf '%s' "$status${words:+: $words}"
@@ -125,11 +125,11 @@ said() {
 get /health
 if [ "$status" = 000 ]; then
     case $curl_status in
-        6) what='has a name that leads nowhere; look at its DNS records' ;;
-        7) what='refuses connections, or there is no way to it; does it run, does it listen beyond 127.0.0.1 (SERVER_HOST), does a firewall forbid it?' ;;
-        28) what='does not answer in time; a firewall, or a hub that is stuck' ;;
-        35 | 51 | 53 | 58 | 59 | 60 | 77 | 80 | 83 | 90 | 91) what='has no TLS that can be trusted' ;;
-        *) what='cannot be asked' ;;
+        6) what='has a host name that cannot be resolved; check its DNS records' ;;
+        7) what='refuses connections, or is unreachable; is it running, does it listen beyond 127.0.0.1 (SERVER_HOST), does a firewall block it?' ;;
+        28) what='does not respond in time; check the firewall, and whether the hub hangs' ;;
+        35 | 51 | 53 | 58 | 59 | 60 | 77 | 80 | 83 | 90 | 91) what='has no trusted TLS' ;;
+        *) what='is unreachable' ;;
     esac
     wrong "$url $what ($(sed 's/^curl: //' "$folder/error" | head -n 1))"
     finish
@@ -137,15 +137,15 @@ fi
 if [ "$status" = 200 ] && read_answer '.success == true' >/dev/null; then
     ok "it is healthy: $(read_answer '.message')"
 else
-    wrong "/health answers $(said); the hub's log says more"
+    wrong "/health answers $(said); see the hub's log"
 fi
 if [ "$(header x-uptime-hub)" = 1 ]; then
     ok 'it is a hub'
 elif [ "$status" = 200 ] && read_answer 'has("success")' >/dev/null; then
-    wrong 'it does not say that it is a hub: it is the monitoring API of a probe, or a proxy drops the header x-uptime-hub'
+    wrong 'it is not a hub: it is the monitoring API of a probe, or a proxy drops the header x-uptime-hub'
     finish
 else
-    wrong 'what answers there is no hub; compare the URL, its path too, and the proxy in front of it'
+    wrong 'the server at this URL is not a hub; check the URL with its path, and the proxy in front of it'
     finish
 fi
 
@@ -154,10 +154,10 @@ date=$(header date)
 skew=$(printf '%s' "$date" | jq --raw-input --raw-output \
     'strptime("%a, %d %b %Y %H:%M:%S GMT") | mktime - now | round' 2>/dev/null)
 case $skew in
-    '') wrong "its answers have no date that can be read ('$date')" ;;
+    '') wrong "its responses have no valid date ('$date')" ;;
     *)
         if [ "${skew#-}" -gt 10 ]; then
-            wrong "its clock is ${skew#-} s $([ "$skew" -gt 0 ] && echo ahead of || echo behind) this machine's; see which of them is right, and have both kept by NTP"
+            wrong "its clock is ${skew#-} s $([ "$skew" -gt 0 ] && echo ahead of || echo behind) this machine's; find out which is right, and keep both by NTP"
         else
             ok 'its clock and that of this machine agree'
         fi
@@ -167,7 +167,7 @@ esac
 # --------------------------------------------------------------------------------------------------------- TLS
 case $url in
     https://*)
-        # curl has verified the chain and the name; what it does not say is how long they will hold.
+        # curl has verified the chain and the name, but does not report the expiry.
         ends=$(curl --silent --verbose --max-time 30 --output /dev/null "$url/health" 2>&1 | sed -n 's/^\* *expire date: //p' | head -n 1)
         days=$(printf '%s' "$ends" | jq --raw-input --raw-output \
             'gsub(" +"; " ") | strptime("%b %d %H:%M:%S %Y GMT") | (mktime - now) / 86400 | floor' 2>/dev/null)
@@ -180,14 +180,14 @@ case $url in
         fi
         ;;
     http://127.* | http://localhost | http://localhost[:/]* | http://\[::1\]*) note 'no TLS, and none is needed on this machine' ;;
-    *) wrong 'no TLS: tokens and the password go over the network in plain text; put a web server with TLS in front of it' ;;
+    *) wrong 'no TLS: tokens and the password cross the network in plain text; put a web server with TLS in front of it' ;;
 esac
 
 # ----------------------------------------------------------------------------------------------------- the API
 get /openapi.json
 paths='["/peers", "/results", "/nodes/status", "/api/discovery/register", "/api/nodes", "/api/admin/login"]'
 if [ "$status" != 200 ] || ! read_answer '.openapi | startswith("3.")' >/dev/null; then
-    wrong "/openapi.json answers $status, and no OpenAPI document; does the proxy pass every path on?"
+    wrong "/openapi.json answers $status, and no OpenAPI document; does the proxy pass on every path?"
 else
     missing=$(read_answer --argjson paths "$paths" '. as $document | $paths - ($document.paths | keys) | join(" ")')
     if [ -n "$missing" ]; then
@@ -197,7 +197,7 @@ else
     fi
 fi
 
-# closed METHOD PATH WHAT: only with a token or a session.
+# closed METHOD PATH PROBLEM: checks that an endpoint needs a token or a session.
 closed() {
     get "$2" --request "$1" --header 'Content-Type: application/json' --data '{"cycle_id": "00000000-0000-7000-8000-000000000000", "results": []}'
     case $status in
@@ -211,13 +211,13 @@ closed() {
 all_closed=true
 closed POST /results 'anybody may report results' || all_closed=false
 closed GET /api/discovery/servers 'anybody may list the probes' || all_closed=false
-closed GET /api/admin/nodes 'anybody may see what is for the admin alone' || all_closed=false
+closed GET /api/admin/nodes "anybody may see the admin's data" || all_closed=false
 if $all_closed; then
-    ok 'without a token nobody reports results, lists probes or sees what is for the admin'
+    ok "reporting results, listing probes and the admin's data need a token"
 fi
 
 # --------------------------------------------------------------------------------------------------- passwords
-# Few, because a hub allows ten attempts a minute.
+# Only a few, because a hub allows ten attempts a minute.
 open=
 for password in admin password admin123 changeme 12345678 easytier; do
     get /api/admin/login --header 'Content-Type: application/json' --data "{\"password\": \"$password\"}"
@@ -226,7 +226,7 @@ for password in admin password admin123 changeme 12345678 easytier; do
         401 | 400) ;;
         429)
             open=unknown
-            note 'the hub takes no more attempts to log in for now, so usual passwords were not all tried; try again in a minute'
+            note 'the hub limits login attempts, so not all common passwords were tried; try again in a minute'
             break
             ;;
         *)
@@ -237,9 +237,9 @@ for password in admin password admin123 changeme 12345678 easytier; do
     esac
 done
 case $open in
-    '') ok "the admin's password is none of the usual ones" ;;
+    '') ok "the admin's password is not a common one" ;;
     unknown) ;;
-    *) wrong "the admin's password is '$open'; make another with 'easytier-uptime hub password'" ;;
+    *) wrong "the admin's password is '$open'; change it with 'easytier-uptime hub password'" ;;
 esac
 
 # ------------------------------------------------------------------------------------------------------- nodes
@@ -256,10 +256,10 @@ while [ "$page" -le "$pages" ]; do
     pages=$(read_answer '.data.total_pages | numbers | if . > 1000 then 1000 else . end' || echo 1)
     page=$((page + 1))
 done
-# nodes FILTER [JQ-OPTION...]: over an array of all of them.
+# nodes FILTER [JQ-OPTION...]: filters the array of all nodes with jq.
 nodes() { jq --slurp --raw-output "$@" "$folder/nodes"; }
 count=$(nodes length)
-# some FILTER: how many nodes those are, and the names of the first; nothing when there are none.
+# some FILTER: the number of matching nodes and the first names; nothing if there are none.
 some() {
     nodes "map(select($1)) | if length == 0 then empty else \"\(length) of $count (\(.[:3] | map(\"\(.id) '\(.name)'\") | join(\", \"))\(if length > 3 then \", ...\" else \"\" end))\" end"
 }
@@ -269,7 +269,7 @@ if [ "$page" -gt 1 ]; then
     else
         ok "nodes listed: $count ($(nodes 'group_by(.current_health_status) | map("\(length) \(.[0].current_health_status)") | join(", ")'))"
     fi
-    # Strangers must be shown none of these.
+    # Strangers must not see any of these.
     masked='["network_name", "network_secret", "qq_number", "wechat", "mail"]'
     shown=$(nodes --argjson masked "$masked" '[.[] | . as $node | $masked[] | select($node[.] != null)] | unique | join(", ")')
     if [ -n "$shown" ]; then
@@ -279,18 +279,18 @@ if [ "$page" -gt 1 ]; then
     if [ "$status" = 200 ] && read_answer '[.. | objects | select(.network_secret != null)] | length > 0' >/dev/null; then
         wrong 'GET /peers shows network secrets to somebody without a token'
     elif [ -z "$shown" ]; then
-        ok 'no secret and no contact is in the public lists'
+        ok 'the public lists contain no secrets and no contacts'
     fi
     never=$(some ".last_check_time == null and (.created_at | sub(\"\\\\.[0-9]+\"; \"\") | fromdateiso8601) <= now - $grace")
     if [ -n "$never" ]; then
-        wrong "nodes that were never checked: $never; no probe is in a region that they are watched from, or none reports; 'easytier-uptime hub peer list' tells the regions"
+        wrong "nodes that were never checked: $never; there is no probe in their regions, or none reports; 'easytier-uptime hub peer list' shows the regions"
     fi
     stale=$(some '.last_check_time != null and .current_health_status == "unknown"')
     if [ -n "$stale" ]; then
-        wrong "nodes that are unknown although they were checked before: $stale; their probes are gone or cut off, or cannot speak to them"
+        wrong "nodes that are unknown although they were checked before: $stale; their probes are offline, without network, or cannot speak their protocol"
     fi
     if [ "$count" -gt 0 ] && [ -z "$never$stale" ]; then
-        ok 'what is said of the nodes is fresh'
+        ok 'the status of every node is fresh'
     fi
 fi
 
@@ -309,7 +309,7 @@ if [ -n "${API_KEY:-}${NODE_TOKEN:-}" ]; then
 header = "$credential"
 TEXT
     if [ "$status" = 401 ] || [ "$status" = 403 ]; then
-        wrong "$variable is refused ($(said)); make another at the hub"
+        wrong "$variable is refused ($(said)); create another one at the hub"
     elif [ "$status" != 200 ] || ! read_answer '.data.servers | type == "array"' >/dev/null; then
         wrong "/api/discovery/servers answers $(said), and no list of probes"
     else
@@ -317,7 +317,7 @@ TEXT
         total=$(probes '.data.servers | length')
         alive=$(probes '[.data.servers[] | select(.status != "offline")] | length')
         if [ "$total" -eq 0 ]; then
-            wrong "no probe has ever registered; 'easytier-uptime hub token create --name NAME' makes a token for one"
+            wrong "no probe has ever registered; 'easytier-uptime hub token create --name NAME' creates a token for one"
         else
             ok "probes there: $alive of $total ($(probes '.data.servers | group_by(.region) | map("\(.[0].region) \(map(select(.status != "offline")) | length)") | join(", ")'))"
         fi
@@ -327,7 +327,7 @@ TEXT
             | "the region \(.[0].region) has no live probe: \(map("\(.server_id), last seen \(.last_seen)") | join("; "))"' \
             >"$folder/gone"
         while IFS= read -r line; do
-            wrong "$line. Start it, or say --retired REGION"
+            wrong "$line. Start one, or pass --retired REGION"
         done <"$folder/gone"
         probes '.data.servers[] | select(.status == "degraded")
             | "the probe \(.server_id) is late: last seen \(.last_seen)"' >"$folder/late"
@@ -345,7 +345,7 @@ TEXT
         esac
     fi
 else
-    note 'the probes were not looked at: set API_KEY, which the hub makes with: easytier-uptime hub key create --name verify'
+    note "the probes were not checked: set API_KEY to a key from 'easytier-uptime hub key create --name verify'"
 fi
 
 finish

@@ -1,7 +1,7 @@
 locals {
   alarm_kinds = {
     errors = {
-      says      = "invocations fail: see the logs; results of a failed invocation are lost when they are not in the spool"
+      says      = "invocations fail: see the logs; their results are lost unless they are in the spool"
       namespace = "AWS/Lambda"
       metric    = "Errors"
       queue     = null
@@ -10,7 +10,7 @@ locals {
       threshold = 1
     }
     throttles = {
-      says      = "Lambda turns invocations away: the account's or the function's concurrency is used up"
+      says      = "Lambda throttles invocations: the concurrency limit of the account or the function is reached"
       namespace = "AWS/Lambda"
       metric    = "Throttles"
       queue     = null
@@ -19,7 +19,7 @@ locals {
       threshold = 1
     }
     dead-letters = {
-      says      = "events were given up: read them, mend the cause, and empty the queue"
+      says      = "invocations failed for good: read the events, correct the cause, and purge the queue"
       namespace = "AWS/SQS"
       metric    = "ApproximateNumberOfMessagesVisible"
       queue     = "dead-letters"
@@ -28,7 +28,7 @@ locals {
       threshold = 1
     }
     spool-dead-letters = {
-      says      = "results could not be delivered for days: send them back into the spool when the hub takes them again"
+      says      = "results could not be delivered for days: move them back to the spool when the hub accepts them again"
       namespace = "AWS/SQS"
       metric    = "ApproximateNumberOfMessagesVisible"
       queue     = "spool-dead-letters"
@@ -37,7 +37,7 @@ locals {
       threshold = 1
     }
     spool-age = {
-      says      = "results wait for the hub: it is away, or refuses this probe's token"
+      says      = "results wait for the hub: it is unreachable, or refuses this probe's token"
       namespace = "AWS/SQS"
       metric    = "ApproximateAgeOfOldestMessage"
       queue     = "spool"
@@ -92,15 +92,15 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags = var.tags
 }
 
-# Of a metric without data CloudWatch looks at older data first, and would see the silence only after three periods more.
-# What is filled in is data. The period is long enough for Lambda's metrics, which come a minute or two late.
+# For a metric without data CloudWatch evaluates older data first, so the alarm would fire three periods late. FILL turns
+# missing data into zeros. The period also covers the delay of Lambda's metrics, a minute or two.
 resource "aws_cloudwatch_metric_alarm" "silence" {
   for_each = var.regions
   region   = each.key
 
   alarm_name        = "${local.names[each.key]}-silence"
-  alarm_description = "${local.names[each.key]}: nothing invokes the function: see the schedule and its role"
-  # A region that is paused is silent by intent.
+  alarm_description = "${local.names[each.key]}: nothing invokes the function: check the schedule and its role"
+  # A paused region is silent on purpose.
   actions_enabled = each.value.enabled
 
   metric_query {
@@ -119,7 +119,7 @@ resource "aws_cloudwatch_metric_alarm" "silence" {
       metric_name = "Invocations"
       dimensions  = { FunctionName = aws_lambda_function.this[each.key].function_name }
       stat        = "Sum"
-      # Five minutes, and three invocations that stay away where they come less often.
+      # Three missing invocations, and at least five minutes.
       period = 60 * ceil(max(300, 3 * local.intervals[each.key]) / 60)
     }
   }

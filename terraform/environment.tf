@@ -1,16 +1,16 @@
-# What the function is told. tools/check-deployment-code lists these names, and a test compares them with those that
-# the function reads.
+# The function's variables. tools/check-deployment-code lists their names, and a test compares them with those that the
+# function reads.
 locals {
   environment = {
     for region, about in var.regions : region => merge({
       BACKEND_BASE_URL = var.backend_base_url
-      # References, never the secrets: the function reads those itself.
+      # References to the secrets, which the function reads itself.
       NODE_TOKEN   = local.node_token_references[region]
       API_KEY      = local.api_key_references[region]
       REGION       = coalesce(about.probe_region, region)
       SERVER_ID    = coalesce(about.server_id, local.names[region])
       REPORT_STYLE = var.report_style
-      # The time to the next invocation; a peer is due again a little before.
+      # The time to the next invocation; a peer is due again a little earlier.
       HEALTH_CHECK_INTERVAL = "${local.intervals[region]}s"
       HEALTH_CHECK_TIMEOUT  = var.check_timeout
       HEALTH_CHECK_PINGS    = tostring(var.check_pings)

@@ -33,7 +33,7 @@ resource "aws_lambda_function" "this" {
     target_arn = aws_sqs_queue.dead_letters[each.key].arn
   }
 
-  # The function writes JSON itself, and metrics in a form that must stay as it is.
+  # The function itself writes JSON, with metrics in a form that Lambda must not change.
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.function[each.key].name
@@ -41,11 +41,11 @@ resource "aws_lambda_function" "this" {
 
   tags = var.tags
 
-  # Lambda looks whether the role may send to the queue when it makes the function.
+  # Lambda checks at the creation of the function that the role may send to the queue.
   depends_on = [aws_iam_role_policy.function]
 }
 
-# The schedule's events wait in Lambda's own queue before the function sees them.
+# The schedule's events wait in Lambda's internal queue before they reach the function.
 resource "aws_lambda_function_event_invoke_config" "this" {
   for_each = var.regions
   region   = each.key

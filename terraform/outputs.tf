@@ -1,5 +1,5 @@
 output "functions" {
-  description = "AWS region → what was made there. No secrets: of those only the names of the parameters that hold them."
+  description = "AWS region → its resources. Of secrets only the names of their parameters."
   value = {
     for region in keys(var.regions) : region => {
       function_name      = aws_lambda_function.this[region].function_name
@@ -21,7 +21,7 @@ output "functions" {
 }
 
 output "invoke" {
-  description = "AWS region → a command that has the function check one peer, without the hub."
+  description = "AWS region → a command that makes the function check one peer, without the hub."
   value = {
     for region in keys(var.regions) : region => join(" ", [
       "aws lambda invoke --region ${region} --function-name ${aws_lambda_function.this[region].function_name}",

@@ -2,7 +2,7 @@ locals {
   days = 24 * 60 * 60
 }
 
-# Events that did not get to the function, or that it failed on.
+# Events that did not reach the function, or that it failed on.
 resource "aws_sqs_queue" "dead_letters" {
   for_each = var.regions
   region   = each.key
@@ -13,7 +13,7 @@ resource "aws_sqs_queue" "dead_letters" {
   tags                      = var.tags
 }
 
-# Results that wait for a hub that is away.
+# Results for the hub while it is unreachable.
 resource "aws_sqs_queue" "spool" {
   for_each = var.regions
   region   = each.key
@@ -21,11 +21,11 @@ resource "aws_sqs_queue" "spool" {
   name                      = "${local.names[each.key]}-spool"
   message_retention_seconds = var.spool_retention_days * local.days
   sqs_managed_sse_enabled   = true
-  # No other invocation sees a message while one may still deliver it.
+  # Longer than an invocation, so that no other one receives a message that is being delivered.
   visibility_timeout_seconds = max(300, 2 * each.value.timeout)
 
-  # Every invocation during an outage receives messages and cannot delete them, which is no fault of theirs: as many
-  # times as SQS allows, which are three days and a half at the least. What is left then can be sent back.
+  # During an outage each invocation receives messages and cannot delete them. The maximum of SQS is reached after three
+  # and a half days at the earliest. The dead letters can be moved back.
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.spool_dead_letters[each.key].arn
     maxReceiveCount     = 1000
@@ -34,7 +34,7 @@ resource "aws_sqs_queue" "spool" {
   tags = var.tags
 }
 
-# A queue of its own, because what is in it can be sent back into the spool.
+# Separate from the other dead letters, because its messages can be moved back to the spool.
 resource "aws_sqs_queue" "spool_dead_letters" {
   for_each = var.regions
   region   = each.key

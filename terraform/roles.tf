@@ -2,7 +2,7 @@ resource "aws_iam_role" "function" {
   for_each = var.regions
 
   name        = local.names[each.key]
-  description = "What the function of ${var.name} may do in ${each.key}"
+  description = "Permissions of the function of ${var.name} in ${each.key}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -50,7 +50,7 @@ resource "aws_iam_role_policy" "function" {
           Resource                   = [for arn in local.secret_arns[each.key] : arn if split(":", arn)[2] == service]
         } if anytrue([for arn in local.secret_arns[each.key] : split(":", arn)[2] == service])
       ],
-      # AWS's own keys let everybody in who may read the secret.
+      # AWS managed keys need no permission besides reading the secret.
       each.value.kms_key_arn == null ? [] : [
         {
           Sid      = "DecryptSecrets"
@@ -72,14 +72,14 @@ resource "aws_iam_role" "schedule" {
   for_each = var.regions
 
   name        = "${local.names[each.key]}-schedule"
-  description = "What the schedule of ${var.name} may do in ${each.key}"
+  description = "Permissions of the schedule of ${var.name} in ${each.key}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = "scheduler.amazonaws.com" }
-      # Nobody else's schedule may take this role.
+      # Only this schedule group may assume the role.
       Condition = {
         StringEquals = {
           "aws:SourceAccount" = data.aws_caller_identity.this.account_id

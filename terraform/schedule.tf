@@ -11,7 +11,7 @@ resource "aws_scheduler_schedule" "this" {
   region   = each.key
 
   name                = local.names[each.key]
-  description         = "Has the peers checked that are due"
+  description         = "Checks the peers that are due"
   group_name          = aws_scheduler_schedule_group.this[each.key].name
   schedule_expression = each.value.schedule
   state               = each.value.enabled ? "ENABLED" : "DISABLED"
@@ -23,7 +23,7 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = aws_lambda_function.this[each.key].arn
     role_arn = aws_iam_role.schedule[each.key].arn
-    # Without it the scheduler sends an event of its own.
+    # By default the scheduler sends its own event.
     input = jsonencode({})
 
     retry_policy {
@@ -36,6 +36,6 @@ resource "aws_scheduler_schedule" "this" {
     }
   }
 
-  # The first invocation would fail otherwise.
+  # Otherwise the first invocation would fail.
   depends_on = [aws_iam_role_policy.schedule]
 }

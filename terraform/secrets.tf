@@ -3,7 +3,7 @@ resource "aws_ssm_parameter" "node_token" {
   region   = each.key
 
   name             = "/${var.name}/${each.key}/node-token"
-  description      = "By which the hub knows the probe of ${each.key}"
+  description      = "The node token of the probe in ${each.key}"
   type             = "SecureString"
   key_id           = each.value.kms_key_arn
   value_wo         = var.node_tokens[each.key]
@@ -16,7 +16,7 @@ resource "aws_ssm_parameter" "api_key" {
   region   = each.key
 
   name             = "/${var.name}/${each.key}/api-key"
-  description      = "The key for reading the backend's peers"
+  description      = "The API key for reading peers"
   type             = "SecureString"
   key_id           = each.value.kms_key_arn
   value_wo         = var.api_key
@@ -25,7 +25,7 @@ resource "aws_ssm_parameter" "api_key" {
 }
 
 locals {
-  # What the function is told. Both services take an ARN for a name, which leaves no doubt about a leading slash.
+  # The references that the function gets. Both services accept an ARN as name, which avoids doubt about a leading slash.
   node_token_references = {
     for region, about in var.regions : region => (
       about.node_token_arn == null
@@ -40,7 +40,7 @@ locals {
     )
   }
 
-  # What it may read.
+  # The secrets that the function may read.
   secret_arns = {
     for region, about in var.regions : region => compact([
       about.node_token_arn == null ? local.parameter_arns[region].node_token : about.node_token_arn,
@@ -48,7 +48,7 @@ locals {
     ])
   }
 
-  # Written out, because a policy that depended on the parameters would not be known before they are made.
+  # Composed here: with a reference to the parameters the policy would be unknown until they are created.
   parameter_arns = {
     for region in keys(var.regions) : region => {
       for name, path in { node_token = "node-token", api_key = "api-key" } :

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What everything is called, and what all names begin with."
+  description = "The name of all resources, or the prefix of their names."
   type        = string
   default     = "easytier-uptime"
   nullable    = false
@@ -15,18 +15,18 @@ variable "regions" {
     The regions to check from. The key is the AWS region, such as eu-central-1.
 
     schedule: when to check, a rate() or cron() expression of EventBridge Scheduler.
-    interval: seconds from one invocation to the next. Follows from a rate(); must be given with a cron().
-    enabled: false pauses the schedule; the rest stays.
+    interval: seconds from one invocation to the next. Derived from a rate(); required with a cron().
+    enabled: false pauses the schedule and keeps everything else.
     memory, timeout: of the function, in MB and seconds.
-    concurrency: how many invocations may run at once; -1 is no limit of its own.
-    probe_region: the region's name at the hub; the AWS region when null.
-    server_id: the probe's name at the hub; made of 'name' and the region when null.
-    node_token_arn: an SSM parameter or a Secrets Manager secret in this very region that holds the node token, and
-      that is there already when the plan is made. When null, the module makes a parameter of what 'node_tokens' says.
-    api_key_arn: the same for the API key, for backends that want one.
-    kms_key_arn: the key of your own that encrypts these secrets; AWS's own when null.
-    alarm_topic_arn: the SNS topic in this very region that hears of alarms.
-    environment: more environment variables, or other values for those that the module sets.
+    concurrency: the maximum number of concurrent invocations; -1 sets no limit.
+    probe_region: the region's name at the hub; the AWS region if null.
+    server_id: the probe's name at the hub; 'name' and the AWS region if null.
+    node_token_arn: an existing SSM parameter or Secrets Manager secret in the same region that holds the node token.
+      If null, the module creates a parameter from 'node_tokens'.
+    api_key_arn: the same for the API key, for backends that require one.
+    kms_key_arn: your key that encrypts these secrets; the AWS managed key if null.
+    alarm_topic_arn: the SNS topic in the same region that is notified of alarms.
+    environment: further environment variables, or other values for those that the module sets.
   EOT
   type = map(object({
     schedule        = optional(string, "rate(1 minute)")
@@ -74,7 +74,7 @@ variable "regions" {
     condition = alltrue([
       for about in values(var.regions) : about.interval == null || try(about.interval >= 60 && about.interval <= 28800, false)
     ])
-    error_message = "An interval is 60 to 28800 seconds: a schedule is not finer than a minute, and an alarm looks back a day at most."
+    error_message = "An interval is 60 to 28800 seconds: a schedule cannot be finer than a minute, and an alarm looks back at most a day."
   }
 
   validation {
@@ -85,7 +85,7 @@ variable "regions" {
         true,
       )
     ])
-    error_message = "A rate is 8 hours at most: the alarm for missing invocations looks back a day."
+    error_message = "A rate is at most 8 hours: the alarm for missing invocations looks back at most a day."
   }
 
   validation {
@@ -99,7 +99,7 @@ variable "regions" {
     condition = alltrue([
       for about in values(var.regions) : about.timeout >= 15 && about.timeout <= 900 && floor(about.timeout) == about.timeout
     ])
-    error_message = "A timeout is 15 to 900 seconds: below that a check, and time to report it, do not fit."
+    error_message = "A timeout is 15 to 900 seconds: a shorter one leaves no time for a check and its report."
   }
 
   validation {
@@ -124,7 +124,7 @@ variable "regions" {
         arn == null || can(regex("^arn:[^:]+:(ssm:${region}:[0-9]{12}:parameter/.+|secretsmanager:${region}:[0-9]{12}:secret:.+)$", arn))
       ])
     ])
-    error_message = "A secret is the ARN of an SSM parameter or of a Secrets Manager secret in the very region that uses it."
+    error_message = "A secret is the ARN of an SSM parameter or of a Secrets Manager secret in the region that uses it."
   }
 
   validation {
@@ -132,7 +132,7 @@ variable "regions" {
       for region, about in var.regions :
       about.kms_key_arn == null || can(regex("^arn:[^:]+:kms:${region}:[0-9]{12}:key/.+$", about.kms_key_arn))
     ])
-    error_message = "A kms_key_arn is the ARN of a key (not of an alias) in the very region that uses it."
+    error_message = "A kms_key_arn is the ARN of a key (not of an alias) in the region that uses it."
   }
 
   validation {
@@ -140,7 +140,7 @@ variable "regions" {
       for region, about in var.regions :
       about.alarm_topic_arn == null || can(regex("^arn:[^:]+:sns:${region}:[0-9]{12}:[^:]+$", about.alarm_topic_arn))
     ])
-    error_message = "An alarm_topic_arn is the ARN of an SNS topic in the very region whose alarms it hears of."
+    error_message = "An alarm_topic_arn is the ARN of an SNS topic in the region of its alarms."
   }
 
   validation {
@@ -149,41 +149,41 @@ variable "regions" {
         for name in keys(about.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !startswith(name, "AWS_")
       ])
     ])
-    error_message = "Names of environment variables are upper-case letters, digits and underscores; those with AWS_ belong to AWS."
+    error_message = "Names of environment variables are upper-case letters, digits and underscores; the prefix AWS_ is reserved."
   }
 
   validation {
     condition = alltrue([
       for about in values(var.regions) : length(setintersection(keys(about.environment), ["NODE_TOKEN", "API_KEY", "SPOOL_QUEUE_URL"])) == 0
     ])
-    error_message = "Secrets go by 'node_tokens', 'node_token_arn' and the like, never in plain; the spool queue is the module's."
+    error_message = "Give secrets by 'node_tokens', 'node_token_arn' and the like, never in plain text; the module sets the spool queue."
   }
 }
 
 variable "backend_base_url" {
-  description = "Where the hub is; several, comma-separated, are tried in order."
+  description = "The hub's base URL; several, comma-separated, are tried in order."
   type        = string
   nullable    = false
 
   validation {
     condition     = alltrue([for url in split(",", var.backend_base_url) : can(regex("^https://[^/\\s]+(/[^\\s]*)?$", trimspace(url)))])
-    error_message = "The hub's address begins with https://: the node token goes with every request, through the internet."
+    error_message = "The hub's URL begins with https://, because every request carries the node token through the internet."
   }
 }
 
 variable "package_path" {
-  description = "The function's zip, as 'cargo lambda build --output-format zip' makes it; for all regions."
+  description = "The function's zip file for all regions, built by 'cargo lambda build --output-format zip'."
   type        = string
   nullable    = false
 
   validation {
     condition     = fileexists(var.package_path)
-    error_message = "There is no such zip; build it first."
+    error_message = "The file does not exist; build it first."
   }
 }
 
 variable "architecture" {
-  description = "What the zip was built for: arm64 (which costs less) or x86_64."
+  description = "The architecture of the zip file: arm64 (cheaper) or x86_64."
   type        = string
   default     = "arm64"
   nullable    = false
@@ -195,7 +195,7 @@ variable "architecture" {
 }
 
 variable "node_tokens" {
-  description = "AWS region → the node token of its probe, for the regions without a node_token_arn. Kept in an SSM parameter, never in the state."
+  description = "AWS region → the node token of its probe, for regions without a node_token_arn. Stored in an SSM parameter, never in the state."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -206,7 +206,7 @@ variable "node_tokens" {
     condition = alltrue([
       for region, about in var.regions : about.node_token_arn != null || try(length(var.node_tokens[region]) > 0, false)
     ])
-    error_message = "Each region needs a node token, in 'node_tokens' or by its 'node_token_arn'."
+    error_message = "Each region needs a node token, in 'node_tokens' or as 'node_token_arn'."
   }
 
   validation {
@@ -218,14 +218,14 @@ variable "node_tokens" {
 }
 
 variable "store_api_key" {
-  description = "Whether 'api_key' is kept in an SSM parameter for the regions without an api_key_arn."
+  description = "Whether to store 'api_key' in an SSM parameter for regions without an api_key_arn."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "api_key" {
-  description = "The key for reading the backend's peers, for backends that want one; see 'store_api_key'. Never in the state."
+  description = "The API key for reading peers, for backends that require one; see 'store_api_key'. Never in the state."
   type        = string
   default     = null
   sensitive   = true
@@ -233,12 +233,12 @@ variable "api_key" {
 
   validation {
     condition     = var.store_api_key == try(length(var.api_key) > 0, false)
-    error_message = "'api_key' and 'store_api_key' go together: give both or none."
+    error_message = "'api_key' and 'store_api_key' belong together: set both or neither."
   }
 }
 
 variable "secrets_version" {
-  description = "Raise it when 'node_tokens' or 'api_key' changed: what is not in the state cannot be seen to change."
+  description = "Raise it when 'node_tokens' or 'api_key' changes: Terraform does not see that itself, because the values are not in the state."
   type        = number
   default     = 1
   nullable    = false
@@ -250,7 +250,7 @@ variable "secrets_version" {
 }
 
 variable "report_style" {
-  description = "How results are reported; auto finds out what the backend understands."
+  description = "How results are reported; auto detects what the backend supports."
   type        = string
   default     = "auto"
   nullable    = false
@@ -262,7 +262,7 @@ variable "report_style" {
 }
 
 variable "check_timeout" {
-  description = "How long the check of a peer may take, such as 5s or 500ms."
+  description = "The timeout of a check, such as 5s or 500ms."
   type        = string
   default     = "5s"
   nullable    = false
@@ -286,33 +286,33 @@ variable "check_pings" {
 }
 
 variable "check_concurrency" {
-  description = "How many checks an invocation runs at once. Each takes a file descriptor, of which Lambda grants 1024."
+  description = "The maximum number of concurrent checks. Each needs a file descriptor, and Lambda allows 1024."
   type        = number
   default     = 512
   nullable    = false
 
   validation {
     condition     = var.check_concurrency >= 1 && var.check_concurrency <= 900 && floor(var.check_concurrency) == var.check_concurrency
-    error_message = "1 to 900 checks run at once: Lambda grants 1024 file descriptors."
+    error_message = "The concurrency of checks is 1 to 900: Lambda allows 1024 file descriptors."
   }
 }
 
 variable "allow_private_peers" {
-  description = "Whether a peer may lie at a private address."
+  description = "Whether a peer may have a private address."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "allow_local_peers" {
-  description = "Whether a peer may lie at a loopback, link-local or metadata address; for trying things out only."
+  description = "Whether a peer may have a loopback, link-local or metadata address; for tests only."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "log_filter" {
-  description = "What is logged: error, warn, info, debug, trace, or a filter such as info,easytier_probe=debug."
+  description = "The log level: error, warn, info, debug, trace, or a filter such as info,easytier_probe=debug."
   type        = string
   default     = "info"
   nullable    = false
@@ -324,7 +324,7 @@ variable "log_filter" {
 }
 
 variable "log_retention_days" {
-  description = "How many days logs are kept."
+  description = "The retention of logs in days."
   type        = number
   default     = 30
   nullable    = false
@@ -339,19 +339,19 @@ variable "log_retention_days" {
 }
 
 variable "retry_attempts" {
-  description = "How often an invocation that failed, or that could not be made, is tried again. Lambda waits for a minute before the first time and for two before the second; what fails still is a dead letter."
+  description = "How many times a failed invocation is retried. Lambda waits one minute before the first retry and two before the second; after the last one the event becomes a dead letter."
   type        = number
   default     = 1
   nullable    = false
 
   validation {
     condition     = contains([0, 1, 2], var.retry_attempts)
-    error_message = "Lambda tries again 0, 1 or 2 times."
+    error_message = "Lambda retries 0, 1 or 2 times."
   }
 }
 
 variable "spool_retention_days" {
-  description = "How long results wait for a hub that is away. The hub does not take results older than 7 days, if not told otherwise."
+  description = "How long results wait for an unreachable hub, in days. By default a hub rejects results older than 7 days."
   type        = number
   default     = 7
   nullable    = false
@@ -363,14 +363,14 @@ variable "spool_retention_days" {
 }
 
 variable "spool_age_alarm" {
-  description = "The age in seconds of the oldest result in the spool from which on there is an alarm."
+  description = "The age of the oldest result in the spool, in seconds, that raises the alarm."
   type        = number
   default     = 900
   nullable    = false
 
   validation {
     condition     = var.spool_age_alarm >= 60 && floor(var.spool_age_alarm) == var.spool_age_alarm
-    error_message = "The spool's age is in whole seconds, at least 60."
+    error_message = "The age is a whole number of seconds, at least 60."
   }
 }
 

@@ -1,11 +1,11 @@
 terraform {
-  # Write-only arguments, which keep the secrets out of the state.
+  # For write-only arguments, which keep secrets out of the state.
   required_version = ">= 1.11"
 
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # Each resource says its region itself, so that one provider serves all regions.
+      # For the argument 'region' of resources, so that one provider serves all regions.
       version = "~> 6.0"
     }
   }

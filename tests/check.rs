@@ -133,6 +133,7 @@ async fn a_guest_check_over_wg_is_unknown() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a certificate expires by the clock")]
 async fn only_wss_reports_when_the_certificate_expires() {
     let wss = check(&SHARED.as_member(Scheme::Wss)).await;
     let expires = wss.certificate_expires_at.expect("a wss node has a certificate");

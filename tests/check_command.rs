@@ -1,4 +1,4 @@
-//! The `check` command: what it prints where, and how it ends.
+//! The `check` command: its output and its exit codes.
 
 mod support;
 
@@ -34,7 +34,7 @@ fn url(scheme: Scheme) -> String {
     NODE.url(scheme).to_string()
 }
 
-/// How a run of the command ended.
+/// The exit status and the output of a run.
 #[derive(Debug)]
 struct Outcome {
     status: ExitStatus,
@@ -74,7 +74,7 @@ impl Outcome {
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_easytier-uptime"));
     command.arg("check").args(args);
-    // What the caller's environment says is not the test's.
+    // The caller's settings must not affect the test.
     for name in ["NETWORK_SECRET", "ALLOW_LOCAL_PEERS", "ALLOW_PRIVATE_PEERS", "RUST_LOG"] {
         command.env_remove(name);
     }
@@ -92,7 +92,7 @@ async fn run(args: &[&str]) -> Outcome {
     ended(command(args)).await
 }
 
-/// A file that is gone at the end of the test.
+/// A file that is removed at the end of the test.
 struct TempFile(PathBuf);
 
 impl TempFile {
@@ -113,7 +113,7 @@ impl Drop for TempFile {
     }
 }
 
-// --- what is printed -------------------------------------------------------------------------------------------------
+// --- output ----------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn json_is_one_array_with_the_fields_of_the_contract() {
@@ -136,7 +136,7 @@ async fn json_is_one_array_with_the_fields_of_the_contract() {
         names(&objects[0]["timings"]),
         BTreeSet::from(["resolve", "connect", "handshake", "admit", "ping", "route"].map(str::to_owned))
     );
-    // A wss node has a certificate besides.
+    // A wss node also has a certificate.
     let mut with_certificate = expected;
     with_certificate.insert("certificate_expires_at".to_owned());
     assert_eq!(names(&objects[1]), with_certificate);
@@ -156,7 +156,7 @@ async fn json_is_one_array_with_the_fields_of_the_contract() {
 }
 
 #[tokio::test]
-async fn json_of_a_failed_check_carries_the_code_the_stage_and_words() {
+async fn json_of_a_failed_check_has_the_code_the_stage_and_the_message() {
     let port = ClosedPort::new();
     let object = run(&["--json", &port.url(Scheme::Tcp)]).await.object();
     assert_eq!((&object["status"], &object["healthy"]), (&Value::from("Offline"), &Value::from(0)));
@@ -181,7 +181,7 @@ async fn the_table_has_a_row_for_each_peer_and_the_summary_is_on_stderr() {
 }
 
 #[tokio::test]
-async fn results_are_in_the_order_of_the_peers_whichever_is_done_first() {
+async fn results_are_in_the_order_of_the_peers() {
     let silent = fake::silent().await;
     let urls = [silent.url(Scheme::Tcp), url(Scheme::Tcp), silent.url(Scheme::Ws), url(Scheme::Udp)];
     let args: Vec<&str> = ["--json", "--timeout", "700ms"].into_iter().chain(urls.iter().map(String::as_str)).collect();
@@ -191,7 +191,7 @@ async fn results_are_in_the_order_of_the_peers_whichever_is_done_first() {
 }
 
 #[tokio::test]
-async fn debug_traces_the_check_on_stderr_alone() {
+async fn debug_logs_the_check_on_stderr_only() {
     let outcome = run(&["--json", "--debug", &url(Scheme::Tcp)]).await;
     outcome.assert_code(0);
     outcome.object();
@@ -202,7 +202,7 @@ async fn debug_traces_the_check_on_stderr_alone() {
     assert!(!quiet.stderr.contains("handshake"), "{quiet:?}");
 }
 
-// --- how it ends -----------------------------------------------------------------------------------------------------
+// --- exit codes ------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn fail_on_decides_which_outcome_is_a_failure() {
@@ -215,7 +215,7 @@ async fn fail_on_decides_which_outcome_is_a_failure() {
         (&["--fail-on", "all", &node, &dead], 0),
         (&["--fail-on", "all", &dead], 1),
         (&["--fail-on", "never", &dead], 0),
-        // Not online either, though it is no fault of the node: wg has nothing for guests.
+        // Unknown, because wg does not work for guests.
         (&["wg://127.0.0.1:9"], 1),
     ];
     for (args, code) in cases {
@@ -224,7 +224,7 @@ async fn fail_on_decides_which_outcome_is_a_failure() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_checked_is_told_all_together_and_nothing_is() {
+async fn all_invalid_peers_are_reported_together_and_nothing_is_checked() {
     let node = ScriptedNode::start(Script::default()).await;
     let good = node.url().to_string();
     let outcome = run(&[&good, "ftp://host", "tcp://", "--file", "/nowhere/peers.txt"]).await;
@@ -237,7 +237,7 @@ async fn what_cannot_be_checked_is_told_all_together_and_nothing_is() {
 }
 
 #[tokio::test]
-async fn the_timeout_is_kept() {
+async fn a_check_ends_at_its_timeout() {
     let silent = fake::silent().await;
     let started = Instant::now();
     let outcome = run(&["--json", "--timeout", "500ms", &silent.url(Scheme::Tcp)]).await;
@@ -247,7 +247,7 @@ async fn the_timeout_is_kept() {
 }
 
 #[tokio::test]
-async fn as_many_pings_are_sent_as_counted() {
+async fn count_is_the_number_of_pings() {
     let node = ScriptedNode::start(Script::default()).await;
     let outcome = run(&["--count", "5", &node.url().to_string()]).await;
     outcome.assert_code(0);
@@ -255,14 +255,14 @@ async fn as_many_pings_are_sent_as_counted() {
 }
 
 #[tokio::test]
-async fn handshake_only_stops_at_the_answer() {
+async fn handshake_only_stops_after_the_response() {
     let outcome = run(&["--json", "--handshake-only", &url(Scheme::Tcp)]).await;
     outcome.assert_code(0);
     let object = outcome.object();
     assert_eq!((&object["stage"], &object["latency"]), (&Value::from("handshake"), &Value::Null));
 }
 
-// --- where the peers are from ----------------------------------------------------------------------------------------
+// --- sources of peers ------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn a_list_is_read_from_standard_input() {
@@ -308,7 +308,7 @@ async fn files_are_read_as_toml_and_as_the_json_of_a_hub() {
 
 // --- secrets ---------------------------------------------------------------------------------------------------------
 
-/// What every way to give the secret leads to: a check as a member, and no trace of the secret.
+/// The peer was checked as a member, and the secret is not in the output.
 #[track_caller]
 fn assert_member(outcome: &Outcome) {
     outcome.assert_code(0);
@@ -333,7 +333,7 @@ async fn the_secret_of_a_flag_the_environment_or_a_file_is_used_and_never_shown(
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_not_shown_in_what_is_said_about_it() {
+async fn a_wrong_secret_is_not_shown_in_the_error() {
     for scheme in [Scheme::Tcp, Scheme::Udp, Scheme::Wss] {
         let args = ["--network-secret", "hunter2-and-wrong", "--timeout", "2s", &url(scheme)];
         let outcome = run(&[&TRACED_MEMBER[..], &args].concat()).await;
@@ -345,7 +345,7 @@ async fn a_wrong_secret_is_not_shown_in_what_is_said_about_it() {
 }
 
 #[tokio::test]
-async fn a_secret_is_not_shown_when_the_command_cannot_be_carried_out() {
+async fn a_secret_is_not_shown_when_the_command_is_refused() {
     let broken =
         TempFile::new("broken.toml", &format!("[[peers]]\nnetwork_secret = \"{SECRET}\"\nurl = \"nonsense\"\n"));
     let cases: [&[&str]; 3] = [
@@ -360,12 +360,12 @@ async fn a_secret_is_not_shown_when_the_command_cannot_be_carried_out() {
     }
 }
 
-// --- again and again -------------------------------------------------------------------------------------------------
+// --- repeated checks -------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn with_an_interval_rounds_go_on_until_interrupted() {
+async fn with_an_interval_checks_are_repeated_until_interrupted() {
     let node = ScriptedNode::start(Script::default()).await;
-    // As far apart as the same node may be joined.
+    // The shortest interval at which the same node is joined.
     let mut child = command(&["--json", "--interval", "1s", &node.url().to_string()]).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for _round in 0..2 {
@@ -383,9 +383,9 @@ async fn with_an_interval_rounds_go_on_until_interrupted() {
     assert!(stderr.contains("online 2") || stderr.contains("online 3"), "{stderr}");
 }
 
-/// In a network namespace of its own, where one network is told to be unreachable and there is no route to any other.
+/// Runs in a network namespace with an unreachable route to one network and no route to any other.
 #[tokio::test]
-async fn a_probe_without_a_route_says_so_of_itself_and_not_of_the_peer() {
+async fn a_missing_route_of_the_probe_is_not_the_fault_of_the_peer() {
     let script = "ip link set lo up && ip route add unreachable 198.51.100.0/24 && exec \"$0\" \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--net", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_easytier-uptime")]).args([

@@ -1,4 +1,4 @@
-//! The probe cycle over real HTTP against hubs of the test's own; peers are real nodes, and places where there is none.
+//! The probe cycle over real HTTP with hubs of the test; peers are real nodes and closed ports.
 
 #[path = "support/backend.rs"]
 mod backend;
@@ -38,23 +38,23 @@ use self::{
     },
 };
 
-/// Runs a cycle whose peers are from `hub`, and whose results go there.
+/// Runs a cycle with the peers of `hub`, which reports to it.
 async fn run_against(hub: &Hub, options: &CycleOptions) -> Ran {
     let client = hub.client();
     run(&mut BackendPeers::new(client.clone()), &client, options).await
 }
 
-/// Peers of the hub that are over at once.
+/// Listed peers whose checks end at once.
 fn impossible_listed(ids: impl IntoIterator<Item = i64>) -> Vec<Value> {
     ids.into_iter().map(|id| listed(id, &impossible_url())).collect()
 }
 
-/// The page of a backend with such peers, and no more.
+/// The only page of a backend, with these peers.
 fn listing_of_nobody(ids: impl IntoIterator<Item = i64>) -> Value {
     json!({"peers": impossible_listed(ids), "next_batch_available": false})
 }
 
-/// A real node in a process of its own.
+/// A real node in its own process.
 fn real_node() -> Node {
     NodeOptions::listening_on(&[Scheme::Tcp]).start(env!("CARGO_BIN_EXE_easytier-uptime"))
 }
@@ -67,7 +67,7 @@ fn tcp_url(fake: &Fake) -> PeerUrl {
     fake.url(Scheme::Tcp).parse().expect("a peer URL")
 }
 
-// --- the whole of it -------------------------------------------------------------------------------------------------
+// --- whole cycles ----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn a_cycle_fetches_checks_and_reports_every_peer() {
@@ -78,9 +78,9 @@ async fn a_cycle_fetches_checks_and_reports_every_peer() {
         listed(5, &closed_url(&closed)),
         listed(6, &closed_url(&closed)),
         listed(7, &tcp_url(&fake)),
-        // Its keys are those of the network, so that no stranger can check it.
+        // wg derives its keys from the network, so guests cannot be checked.
         listed(8, &"wg://127.0.0.1:11011".parse().unwrap()),
-        // What can't be watched is no peer.
+        // This peer is not valid.
         json!({"id": 9, "host": "192.0.2.1", "port": "many"}),
     ]);
     let hub = Hub::listing(peers, 3).await;
@@ -96,7 +96,7 @@ async fn a_cycle_fetches_checks_and_reports_every_peer() {
     assert_eq!(report.delivered, 8);
     assert_stored_or_undelivered(&hub, &ran);
 
-    // What is stored is what was found, under the cycle's id.
+    // The stored results are those of the checks, with the id of the cycle.
     let stored = hub.stored();
     for shown in ran.shown.iter().map(|shown| &shown.result) {
         let stored: CheckResult = serde_json::from_value(stored[&shown.id].clone()).unwrap();
@@ -108,7 +108,7 @@ async fn a_cycle_fetches_checks_and_reports_every_peer() {
     }
     assert!(hub.bodies("POST", "/results").iter().all(|body| body["cycle_id"] == report.cycle_id.to_string()));
 
-    // The probe's word about itself is the last.
+    // The status of the probe is reported last.
     let [status] = &hub.statuses()[..] else { panic!("one status report, not {:?}", hub.statuses()) };
     assert_eq!(hub.http.lines().last().unwrap(), "PUT /nodes/status");
     assert_eq!(status["status"], "Online");
@@ -154,12 +154,12 @@ async fn a_foreign_backend_gets_the_status_report_alone() {
 }
 
 #[tokio::test]
-async fn the_middle_of_an_even_and_of_an_odd_number_of_round_trips_is_reported() {
+async fn the_median_of_an_even_and_an_odd_number_of_round_trips_is_reported() {
     let node = real_node();
     for count in [1, 2, 5, 6] {
         let peers = (1..=count).map(|id| Peer { id, ..node.as_guest(Scheme::Tcp) }).collect();
 
-        // That it is the middle is looked at for every cycle.
+        // run_against checks that it is the median.
         let ran = run(&mut ListedPeers::new(peers), &NoSink, &small(LONG)).await;
         assert_eq!(ran.report.online, count as u64);
     }
@@ -168,7 +168,7 @@ async fn the_middle_of_an_even_and_of_an_odd_number_of_round_trips_is_reported()
 // --- overlap, pages, memory ------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn over_http_too_results_are_sent_while_pages_are_fetched() {
+async fn results_are_sent_while_pages_are_fetched() {
     let hub = Hub::listing(impossible_listed(1..=400), 100).await;
 
     let ran = run_against(&hub, &small(LONG)).await;
@@ -181,7 +181,7 @@ async fn over_http_too_results_are_sent_while_pages_are_fetched() {
 }
 
 #[tokio::test]
-async fn ten_thousand_peers_come_in_pages_and_leave_in_batches() {
+async fn ten_thousand_peers_are_fetched_in_pages_and_reported_in_batches() {
     let hub = Hub::listing(impossible_listed(1..=10_000), 500).await;
     let options = CycleOptions { concurrency: 64, batch_size: 500, ..small(Duration::from_secs(20)) };
 
@@ -198,7 +198,7 @@ async fn ten_thousand_peers_come_in_pages_and_leave_in_batches() {
 // --- the time budget -------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn when_the_time_is_over_the_cycle_reports_what_it_has_and_leaves_nothing_open() {
+async fn when_the_time_is_up_finished_checks_are_reported_and_connections_closed() {
     let budget = Duration::from_secs(2);
     let (opened, closed_again) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let (count, signal) = (opened.clone(), closed_again.clone());
@@ -238,7 +238,7 @@ async fn when_the_time_is_over_the_cycle_reports_what_it_has_and_leaves_nothing_
     assert_eq!(silent.arrived(), 20);
 }
 
-// --- what goes wrong with a source -----------------------------------------------------------------------------------
+// --- failures of a source --------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn when_a_page_fails_the_pages_before_it_are_reported() {
@@ -258,7 +258,7 @@ async fn when_a_page_fails_the_pages_before_it_are_reported() {
 }
 
 #[tokio::test]
-async fn who_may_not_fetch_is_told_so_once() {
+async fn refused_credentials_are_reported_once() {
     let hub = Hub::with_exceptions(Vec::new(), 20, |_, _| Some(unauthorized())).await;
 
     let ran = run_against(&hub, &small(LONG)).await;
@@ -270,7 +270,7 @@ async fn who_may_not_fetch_is_told_so_once() {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_not_there_is_told_once() {
+async fn an_unreachable_backend_is_reported_once() {
     let hub = Hub::listing(Vec::new(), 20).await;
     let client = hub.client();
     drop(hub);
@@ -281,7 +281,7 @@ async fn a_backend_that_is_not_there_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_page_repeated_for_ever_ends_the_cycle() {
+async fn an_endlessly_repeated_page_ends_the_cycle() {
     let ours = Hub::with_exceptions(Vec::new(), 20, |seen, _| {
         let mut page = listing_of_nobody(1..=5);
         page["next_batch_available"] = true.into();
@@ -309,9 +309,9 @@ async fn a_page_repeated_for_ever_ends_the_cycle() {
     assert_eq!(others.lines().iter().filter(|line| line.starts_with("GET")).count(), 2);
 }
 
-// --- what goes wrong with a sink -------------------------------------------------------------------------------------
+// --- failures of a sink ----------------------------------------------------------------------------------------------
 
-/// How a hub may fail to take results, and a word of the error that this gives.
+/// How a hub may fail to accept results, and a part of the resulting error.
 type Trouble = (&'static str, fn() -> Reply);
 
 const TROUBLES: [Trouble; 7] = [
@@ -328,14 +328,14 @@ fn unauthorized() -> Reply {
     backend::hub(401, json!({"code": 401, "message": "unknown token", "data": null})).into()
 }
 
-/// An answer whose connection ends in the middle of it.
+/// A response that is cut off.
 fn cut_off() -> Response {
     let parts = [Ok("{\"code\": 200, \"da"), Err(io::Error::other("cut"))];
     text(200, "application/json", Body::from_stream(stream::iter(parts)))
 }
 
 #[tokio::test]
-async fn every_result_that_a_hub_does_not_take_is_in_the_report() {
+async fn results_that_a_hub_does_not_accept_are_in_the_report() {
     for (words, trouble) in TROUBLES {
         // From the first batch on, and from the third.
         for good_batches in [0, 2] {
@@ -353,7 +353,7 @@ async fn every_result_that_a_hub_does_not_take_is_in_the_report() {
             assert!(error.contains(words) && error.contains("POST http://"), "{words}: {error}");
             assert!(!error.contains(NODE_TOKEN), "{error}");
             assert!(hub.statuses().is_empty(), "{words}: told of its trouble twice");
-            // Only one that hangs leaves no time for the rest.
+            // Only a hub that hangs uses up the time for the other batches.
             assert!(report.checked + report.skipped <= 60, "{words}");
             if words != "within" {
                 assert_eq!((report.checked, report.complete), (60, true), "{words}");
@@ -363,7 +363,7 @@ async fn every_result_that_a_hub_does_not_take_is_in_the_report() {
 }
 
 #[tokio::test]
-async fn a_hub_that_fails_for_a_moment_gets_everything_once() {
+async fn after_a_short_failure_a_hub_gets_all_results_once() {
     let hub = Hub::with_exceptions(impossible_listed(1..=60), 25, |seen, before| {
         let fails = seen.path == "/results" && before % 2 == 0 || seen.path == "/peers" && before % 2 == 1;
         fails.then(|| backend::hub(503, json!({"code": 503, "message": "moving"})).into())

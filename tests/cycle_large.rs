@@ -1,4 +1,4 @@
-//! A large cycle in the time that it is given; in a binary of its own, so that no other test has a part of that time.
+//! A large cycle within its budget. It has its own binary, so that no other test runs at the same time.
 
 #[path = "support/backend.rs"]
 mod backend;
@@ -33,8 +33,8 @@ use self::{
 const PEERS: i64 = 10_000;
 const PAGE: usize = 500;
 
-/// Up are 1,000 real nodes, checked in full, and 4,000 scripted ones, which cost less of a debug build; 4,500 refuse,
-/// and 500 accept and say nothing.
+/// 1,000 real nodes and 4,000 scripted ones, which are cheaper in a debug build, are online; 4,500 ports are closed, and 500
+/// accept connections without a response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_peers_half_of_them_dead_are_checked_within_the_budget() {
     let start = || NodeOptions::listening_on(&[Scheme::Tcp]).start(env!("CARGO_BIN_EXE_easytier-uptime"));
@@ -54,7 +54,7 @@ async fn ten_thousand_peers_half_of_them_dead_are_checked_within_the_budget() {
     let (so_far, most) = (checked.clone(), most_open.clone());
     let hub = Hub::with_exceptions((0..PEERS).map(peer).collect(), PAGE, move |seen, pages| {
         if seen.method == "GET" {
-            // Those on the pages before.
+            // The peers on the pages before this one.
             most.fetch_max(pages * PAGE - so_far.load(SeqCst), SeqCst);
         }
         None
@@ -72,7 +72,7 @@ async fn ten_thousand_peers_half_of_them_dead_are_checked_within_the_budget() {
     assert_eq!((report.online, report.skipped, report.delivered), (5000, 0, 10_000));
     assert!(report.complete && report.fetch_error.is_none() && report.report_error.is_none(), "{report:?}");
     assert_stored_or_undelivered(&hub, &ran);
-    // Being checked, and waiting for that; never a page more.
+    // Running checks and a full queue, but not another page.
     let most_open = most_open.load(SeqCst);
     assert!(most_open <= 2 * options.concurrency, "{most_open} peers were in memory when a page was asked for");
 }

@@ -1,4 +1,4 @@
-//! The probe cycle between sources and sinks that do as a test says; most of it in time that does not pass by itself.
+//! The probe cycle with sources and sinks that a test controls, mostly with a paused clock.
 
 #[path = "support/cycle.rs"]
 mod cycle;
@@ -39,10 +39,10 @@ use self::{
     },
 };
 
-// --- the whole of it -------------------------------------------------------------------------------------------------
+// --- whole cycles ----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_dry_run_delivers_nothing_and_misses_nothing() {
+async fn a_dry_run_delivers_nothing_and_leaves_nothing_undelivered() {
     let mut peers = ListedPeers::new((1..=25).map(impossible).collect());
 
     let ran = run(&mut peers, &NoSink, &small(LONG)).await;
@@ -50,7 +50,7 @@ async fn a_dry_run_delivers_nothing_and_misses_nothing() {
 }
 
 #[tokio::test]
-async fn the_slowest_checks_are_named_slowest_first() {
+async fn the_slowest_checks_are_listed_slowest_first() {
     let silent = fake::silent().await;
     let slow = |id: i64, millis| Peer {
         timeout: Some(Duration::from_millis(millis)),
@@ -67,7 +67,7 @@ async fn the_slowest_checks_are_named_slowest_first() {
 }
 
 #[tokio::test]
-async fn a_report_is_a_document_without_the_undelivered_results() {
+async fn a_serialised_report_has_no_undelivered_results() {
     let mut source = Source::new(async |number| match number {
         0 => page((1..=3).map(impossible)),
         _ => Err("the source broke".into()),
@@ -91,7 +91,7 @@ async fn results_arrive_before_the_last_page_is_fetched() {
     let mut source = Source::new(async |number| match number {
         0 => page((1..=10).map(impossible)),
         1 => {
-            // The first page's results must come all the way before there is a second one.
+            // The second page waits until the results of the first are delivered.
             arrived.notified().await;
             page((11..=20).map(impossible))
         }
@@ -109,7 +109,7 @@ async fn results_arrive_before_the_last_page_is_fetched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_does_not_fill_up_is_sent_all_the_same() {
+async fn a_batch_that_is_not_full_is_sent_after_a_wait() {
     let arrived = Notify::new();
     let mut source = Source::new(async |number| match number {
         0 => page((1..=3).map(impossible)),
@@ -129,9 +129,9 @@ async fn a_batch_that_does_not_fill_up_is_sent_all_the_same() {
     assert!(ran.took < Duration::from_secs(2), "{:?}", ran.took);
 }
 
-/// However many peers there are, and however slow the sink is.
+/// For any number of peers and any slow sink.
 #[tokio::test(start_paused = true)]
-async fn what_is_in_memory_depends_on_concurrency_and_batch_alone() {
+async fn memory_depends_only_on_concurrency_and_batch_size() {
     const PAGES: usize = 200;
     const PAGE: usize = 50;
     const PAUSE: Duration = Duration::from_millis(100);
@@ -157,17 +157,17 @@ async fn what_is_in_memory_depends_on_concurrency_and_batch_alone() {
     assert_eq!((ran.report.delivered, ran.report.complete), ((PAGES * PAGE) as u64, true));
     let most_unchecked = most_unchecked.get();
     assert!(most_unchecked <= 2 * options.concurrency, "{most_unchecked} were taken and not checked");
-    // A batch under way, a batch behind it, and the one that waits to get into that.
+    // A batch that is being sent, a full queue, and a result that waits for space in the queue.
     let most_unreported = most_unreported.get();
     assert!(most_unreported <= 2 * options.batch_size + 1, "{most_unreported} were checked and not sent");
-    // The sink's pace was everyone's.
+    // The sink slowed down the whole cycle.
     let batches = sink.batches();
     assert_eq!(batches.len(), PAGES * PAGE / options.batch_size, "not every batch was full");
     assert!(ran.took >= PAUSE * batches.len() as u32, "{:?}", ran.took);
 }
 
 #[tokio::test]
-async fn no_more_checks_run_at_a_time_than_allowed() {
+async fn the_number_of_concurrent_checks_is_limited() {
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (now_open, most_open) = (open.clone(), most.clone());
     let silent = Fake::tcp(move |stream| {
@@ -188,7 +188,7 @@ async fn no_more_checks_run_at_a_time_than_allowed() {
     let ran = run(&mut ListedPeers::new((1..=20).map(peer).collect()), &NoSink, &options).await;
     assert_eq!(ran.report.failures, BTreeMap::from([(FailureCode::HandshakeTimeout, 20)]));
     assert_eq!(silent.arrived(), 20);
-    // The test sees a connection end some time after the check has.
+    // The test sees the end of a connection some time after the check has ended.
     let most = most.load(SeqCst);
     assert!((4..=8).contains(&most), "{most} connections at a time");
     assert!(ran.took >= Duration::from_secs(1), "{:?}", ran.took);
@@ -197,7 +197,7 @@ async fn no_more_checks_run_at_a_time_than_allowed() {
 // --- the time budget -------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn peers_whose_turn_never_came_are_skipped() {
+async fn peers_are_skipped_when_the_time_is_up() {
     let silent = fake::silent().await;
     let peers = (1..=1000).map(|id| Peer::local(id, silent.url(Scheme::Tcp).parse().unwrap())).collect();
     let sink = Sink::new(async |_, results| Ok(taken(results)));
@@ -207,12 +207,12 @@ async fn peers_whose_turn_never_came_are_skipped() {
     assert!(ran.report.fetch_error.is_none() && ran.report.report_error.is_none(), "{:?}", ran.report);
     assert!(sink.batches().is_empty());
     assert_eq!(sink.statuses().len(), 1);
-    // It could hand on what there is room for, and no more.
+    // It passed on as many peers as the queue holds.
     assert!(ran.report.durations.fetch_ms >= 400.0, "{:?}", ran.report.durations);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_without_an_end_is_left_when_the_time_is_over() {
+async fn an_endless_source_is_stopped_when_the_time_is_up() {
     let budget = Duration::from_secs(30);
     let mut source = Source::new(async |_| {
         sleep(Duration::from_millis(10)).await;
@@ -228,7 +228,7 @@ async fn a_source_without_an_end_is_left_when_the_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_hangs_does_not_hold_the_results_up() {
+async fn a_source_that_hangs_does_not_delay_the_results() {
     let budget = Duration::from_secs(30);
     let mut source = Source::new(async |number| match number {
         0 => page((1..=5).map(impossible)),
@@ -249,7 +249,7 @@ async fn a_source_that_hangs_does_not_hold_the_results_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_hangs_costs_the_results_and_no_more_than_the_budget() {
+async fn a_sink_that_hangs_leaves_results_undelivered_within_the_budget() {
     let budget = Duration::from_secs(30);
     let sink = Sink::new(async |number, results| match number {
         0 => Ok(taken(results)),
@@ -265,9 +265,9 @@ async fn a_sink_that_hangs_costs_the_results_and_no_more_than_the_budget() {
     assert!(sink.statuses().is_empty(), "it was asked again");
 }
 
-/// All checks are under way at once, and over long before the time is.
+/// All checks run at once, and end long before the time is up.
 #[tokio::test(start_paused = true)]
-async fn what_had_to_wait_for_the_sink_is_reported_after_the_time_for_checking() {
+async fn results_that_wait_for_the_sink_are_reported_after_the_time_for_checking() {
     let options = CycleOptions { concurrency: 64, ..small(Duration::from_secs(30)) };
     let until = Instant::now() + Duration::from_secs(26);
     let sink = Sink::new(async |_, results| {
@@ -281,7 +281,7 @@ async fn what_had_to_wait_for_the_sink_is_reported_after_the_time_for_checking()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_report_that_hangs_does_not_hold_the_cycle() {
+async fn a_status_report_that_hangs_does_not_exceed_the_budget() {
     struct Hanging;
     impl ReportSink for Hanging {
         async fn send(&self, _: Uuid, results: &[CheckResult], _: Instant) -> Result<Delivery, BoxError> {
@@ -300,10 +300,10 @@ async fn a_status_report_that_hangs_does_not_hold_the_cycle() {
     assert!(ran.report_error().contains("status"), "{}", ran.report_error());
 }
 
-// --- what goes wrong with a source -----------------------------------------------------------------------------------
+// --- failures of a source --------------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
-async fn empty_pages_and_what_a_source_skips_are_no_trouble() {
+async fn empty_pages_and_skipped_peers_are_accepted() {
     let mut source = Source::new(async |number| match number {
         0 | 2 => Ok(Some(SourcePage { peers: Vec::new(), skipped: 2 })),
         1 => page([impossible(1)]),
@@ -314,10 +314,10 @@ async fn empty_pages_and_what_a_source_skips_are_no_trouble() {
     assert_eq!((ran.report.checked, ran.report.skipped, ran.report.complete), (1, 4, true));
 }
 
-// --- what goes wrong with a sink -------------------------------------------------------------------------------------
+// --- failures of a sink ----------------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_failed_is_left_alone() {
+async fn a_sink_is_not_called_again_after_an_error() {
     let sink = Sink::new(async |number, results| match number {
         3 => Err("the sink broke".into()),
         _ => Ok(taken(results)),
@@ -333,7 +333,7 @@ async fn a_sink_that_failed_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_becomes_of_a_result_is_counted() {
+async fn outcomes_of_the_delivery_are_counted() {
     let sink = Sink::new(async |_, results: &[_]| {
         let count = results.len() as u32;
         let rejected = vec![Rejected { index: 1, reason: "too_old".to_owned() }];
@@ -347,7 +347,7 @@ async fn what_becomes_of_a_result_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_that_a_sink_says_nothing_of_are_not_lost() {
+async fn results_that_a_sink_does_not_account_for_are_undelivered() {
     for told in [0, 9, 11] {
         let sink = Sink::new(async |_, _: &[_]| Ok(Delivery { accepted: told, ..Delivery::default() }));
 
@@ -358,7 +358,7 @@ async fn results_that_a_sink_says_nothing_of_are_not_lost() {
 }
 
 #[tokio::test]
-async fn a_check_is_shown_once_and_before_it_is_reported() {
+async fn on_check_is_called_once_and_before_the_result_is_sent() {
     let (closed, script) = (ClosedPort::new(), ScriptedNode::start(Script::default()).await);
     let peers = (1..=100).map(|id| match id % 2 {
         0 => Peer::local(id, closed.url(Scheme::Tcp).parse().unwrap()),

@@ -1,4 +1,4 @@
-//! Lists of peers, in every form that people and backends write them.
+//! Lists of peers in all formats.
 
 use easytier_probe::{
     Access, CheckMode, Origin, Peer,
@@ -11,7 +11,7 @@ fn urls(peers: &[Peer]) -> Vec<String> {
 }
 
 #[test]
-fn urls_one_a_line_are_numbered_by_their_place() {
+fn urls_on_lines_are_numbered_by_their_position() {
     let peers = parse("# mine\ntcp://192.0.2.1\n\nudp://[2001:db8::1]:11011 # the other\n").unwrap();
     assert_eq!(urls(&peers), ["tcp://192.0.2.1:11010", "udp://[2001:db8::1]:11011"]);
     assert_eq!(peers.iter().map(|peer| peer.id).collect::<Vec<_>>(), [1, 2]);
@@ -19,7 +19,7 @@ fn urls_one_a_line_are_numbered_by_their_place() {
 }
 
 #[test]
-fn a_toml_list_names_networks_and_how_to_check() {
+fn a_toml_list_can_name_networks_and_check_modes() {
     let peers = parse(
         "[[peers]]\nurl = \"wss://node.example.net\"\ncheck = \"handshake\"\n\
          [[peers]]\nhost = \"192.0.2.1\"\nport = 7\nprotocol = \"ws\"\nnetwork_secret = \"\"\ntimeout_ms = 1500\n",
@@ -34,13 +34,13 @@ fn a_toml_list_names_networks_and_how_to_check() {
 }
 
 #[test]
-fn the_contracts_document_is_a_list() {
+fn a_response_of_our_hub_is_a_list() {
     let peers = parse(include_str!("fixtures/peers-minimal.json")).unwrap();
     assert_eq!(urls(&peers), ["tcp://192.0.2.10:11010", "wss://node.example.net:443"]);
 }
 
 #[test]
-fn the_documents_of_other_backends_are_lists() {
+fn responses_of_other_backends_are_lists() {
     let peers = parse(include_str!("fixtures/peers-foreign.json")).unwrap();
     assert_eq!(urls(&peers), ["ws://192.0.2.11:13011", "tcp://relay.example.net:11010", "tcp://192.0.2.12:11010"]);
     assert!(matches!(&peers[1].access, Access::Member(network) if network.network_name == "hub"));
@@ -54,7 +54,7 @@ fn an_array_may_mix_urls_and_peers() {
 }
 
 #[test]
-fn every_problem_is_told_with_its_place() {
+fn all_mistakes_are_reported_with_their_place() {
     let error = parse("tcp://192.0.2.1\nnode.example.net\ntcp://192.0.2.1:0\n").unwrap_err();
     assert_eq!(error.problems.len(), 2, "{error}");
     assert!(error.problems[0].starts_with("line 2: "), "{error}");
@@ -64,7 +64,7 @@ fn every_problem_is_told_with_its_place() {
 }
 
 #[test]
-fn a_backend_says_which_peers_strangers_submitted() {
+fn a_backend_marks_submitted_peers() {
     let origin = |submitted, origin| {
         let listed = ListedPeer { url: Some("tcp://192.0.2.1".to_owned()), submitted, ..ListedPeer::default() };
         listed.into_peer(origin, Some(1)).unwrap().origin
@@ -72,7 +72,7 @@ fn a_backend_says_which_peers_strangers_submitted() {
     assert_eq!(origin(Some(true), Origin::Remote), Origin::Submitted);
     assert_eq!(origin(Some(false), Origin::Remote), Origin::Remote);
     assert_eq!(origin(None, Origin::Remote), Origin::Remote);
-    // A person who writes a list of their own answers for it.
+    // In a local list the mark is ignored.
     assert_eq!(origin(Some(true), Origin::Local), Origin::Local);
 }
 

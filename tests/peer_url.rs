@@ -1,4 +1,4 @@
-//! The URL of a peer: what parses, to what, and what the errors say.
+//! Parsing, formatting and errors of peer URLs.
 
 use easytier_probe::{PeerUrl, PeerUrlError, Scheme};
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ fn refused(text: &str) -> PeerUrlError {
 }
 
 #[test]
-fn a_url_without_a_port_has_that_of_its_protocol() {
+fn a_url_without_a_port_has_the_default_port_of_its_scheme() {
     let expected = [
         ("tcp", Some(11010)),
         ("udp", Some(11010)),
@@ -35,7 +35,7 @@ fn a_url_without_a_port_has_that_of_its_protocol() {
 }
 
 #[test]
-fn the_spelling_of_an_address_does_not_hide_it() {
+fn unusual_spellings_of_an_address_are_recognised() {
     for text in ["tcp://127.0.0.1", "tcp://127.1", "tcp://0x7f000001", "tcp://2130706433", "tcp://%3127.0.0.1"] {
         assert_eq!(parsed(text).ip(), Some("127.0.0.1".parse().unwrap()), "{text}");
     }
@@ -51,7 +51,7 @@ fn case_spaces_and_international_names_are_normalised() {
 }
 
 #[test]
-fn what_is_no_peer_url_says_why() {
+fn errors_say_why_a_text_is_not_a_peer_url() {
     assert_eq!(refused("node.example"), PeerUrlError::NoScheme("node.example".into()));
     assert_eq!(refused("ftp://node.example"), PeerUrlError::UnsupportedProtocol("ftp".into()));
     assert_eq!(refused("tcp://"), PeerUrlError::NoHost("tcp://".into()));
@@ -65,7 +65,7 @@ fn what_is_no_peer_url_says_why() {
 }
 
 #[test]
-fn a_url_of_parts_is_that_of_its_spelling() {
+fn a_url_made_of_parts_equals_the_parsed_one() {
     let of_parts = |scheme, host, port| PeerUrl::new(scheme, host, port).unwrap();
     assert_eq!(of_parts(Scheme::Tcp, "node.example", Some(1)), parsed("tcp://node.example:1"));
     assert_eq!(of_parts(Scheme::Udp, "2001:db8::1", None), parsed("udp://[2001:db8::1]:11010"));
@@ -86,7 +86,7 @@ fn host() -> impl Strategy<Value = Host> {
 
 proptest! {
     #[test]
-    fn a_url_means_what_it_is_put_together_from(
+    fn a_parsed_url_has_the_parts_of_its_text(
         scheme in scheme(),
         host in host(),
         port in 1u16..,
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn what_parses_is_valid_and_survives_printing(scheme in scheme(), rest in "\\PC{0,40}") {
+    fn a_parsed_url_is_valid_and_parses_again_after_formatting(scheme in scheme(), rest in "\\PC{0,40}") {
         let Ok(url) = format!("{scheme}://{rest}").parse::<PeerUrl>() else { return Ok(()) };
 
         prop_assert!(!url.host().to_string().is_empty());

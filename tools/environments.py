@@ -1,4 +1,4 @@
-"""Virtual environments for the scripts beside this file, with what they need from Python's package index."""
+"""Virtual environments with packages from PyPI, for the scripts in this folder."""
 
 import fcntl
 import os
@@ -12,9 +12,9 @@ TARGET = TARGET if TARGET.is_absolute() else REPOSITORY / TARGET
 
 
 def environment(name, packages):
-    """The folder of the environment of this name under target/, made unless it is there. Others wait meanwhile."""
+    """Returns the folder of an environment under target/, and creates it if it is missing. Concurrent calls wait."""
     try:
-        import ensurepip  # noqa: F401  Debian has it in a package of its own
+        import ensurepip  # noqa: F401  Debian has it in a separate package
         import venv
     except ImportError:
         sys.exit("Python cannot make virtual environments here: run tools/setup, which installs python3-venv")
@@ -27,6 +27,6 @@ def environment(name, packages):
             venv.create(folder, clear=True, with_pip=True)
             pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             if subprocess.run([*pip, *packages]).returncode != 0:
-                sys.exit(f"{', '.join(packages)} cannot be installed: is Python's package index in reach?")
+                sys.exit(f"{', '.join(packages)} cannot be installed: is PyPI reachable?")
             finished.write_text("\n".join(packages))
     return folder

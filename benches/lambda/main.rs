@@ -1,7 +1,7 @@
-//! The figures that README quotes about the function: its cold start, and 1,000 peers in one invocation.
+//! The function's figures in README: its cold start, and 1,000 peers in one invocation.
 //!
-//! `cargo bench -p easytier-uptime-lambda`. The function and the nodes are processes of their own, so that the function's
-//! memory is seen alone. Needs Linux, and the right to make a network namespace, in which what is sent is counted.
+//! `cargo bench -p easytier-uptime-lambda`. The function and the nodes run in separate processes, so that
+//! the function's memory is measured alone. Needs Linux, and permission to create a network namespace, where traffic is counted.
 
 #[path = "../../tests/lambda/hub.rs"]
 mod hub;
@@ -33,14 +33,14 @@ use self::{
     usage::{mebibytes, median},
 };
 
-/// Nodes to spread the joins over: old ones die of too many.
+/// The number of nodes, so that none gets too many joins: old versions crash then.
 const NODES: usize = 16;
 const STARTS: usize = 30;
 const RUNS: usize = 5;
 
 type Variables = Vec<(&'static str, String)>;
 
-/// Invocations to measure, each the first of its sandbox.
+/// The measured invocations, each the first of its sandbox.
 const SCENES: [Scene; 4] = [
     Scene { what: "1,000 peers of the event", peers: 1_000, silent: 0, claimed: false },
     Scene { what: "1,000 claimed at a hub", peers: 1_000, silent: 0, claimed: true },
@@ -50,11 +50,11 @@ const SCENES: [Scene; 4] = [
 
 struct Scene {
     what: &'static str,
-    /// Peers that answer.
+    /// The number of peers that answer.
     peers: usize,
-    /// Peers that take the connection and say nothing.
+    /// The number of peers that accept the connection and send nothing.
     silent: usize,
-    /// From a hub, else from the event.
+    /// Whether the peers are claimed at a hub; otherwise they are in the event.
     claimed: bool,
 }
 
@@ -112,13 +112,13 @@ async fn cold_starts(what: &str, command: impl Fn() -> Command) {
     println!("{what:40} {middle:6.1} ms ({best:.1}, {worst:.1}), resident {resident:.1} MiB");
 }
 
-/// What an invocation cost.
+/// The cost of an invocation.
 struct Run {
     wall: Duration,
     cpu: Duration,
-    /// The most resident memory of the function, in bytes.
+    /// The function's peak resident memory in bytes.
     peak: u64,
-    /// Bytes that went over the network there and back, for a peer.
+    /// Bytes of traffic per peer, in both directions.
     moved: f64,
     /// Bytes.
     logged: u64,
@@ -144,7 +144,7 @@ impl Scene {
         );
     }
 
-    /// One invocation over nodes of its own: old ones die of too many joins.
+    /// One invocation over new nodes: old versions crash after too many joins.
     async fn run(&self) -> Run {
         let (_nodes, ports): (Vec<Node>, Vec<u16>) = (0..NODES).map(|_| Node::start()).unzip();
         let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -193,7 +193,7 @@ struct Node(Child);
 impl Node {
     fn start() -> (Self, u16) {
         let mut command = Command::new(std::env::current_exe().expect("this binary has a path"));
-        // An instance asks for servers on the internet; so its questions fail at once.
+        // An instance looks up servers on the internet; with this, the lookups fail at once.
         command.arg("node").env("RES_OPTIONS", "attempts:0");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
@@ -209,14 +209,14 @@ impl Drop for Node {
     }
 }
 
-/// The role: a node, until nobody holds its standard input.
+/// The role of a node, until the end of its standard input.
 fn play_node() {
     println!("{}", node::start());
     let _ = std::io::stdin().read_line(&mut String::new());
     std::process::exit(0);
 }
 
-/// The role: what a function takes that does nothing.
+/// The role of a function that does nothing, for comparison.
 fn play_bare_function() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let handler = service_fn(|event: LambdaEvent<Value>| async { Ok::<_, lambda_runtime::Error>(event.payload) });

@@ -1,4 +1,4 @@
-//! A sandbox: the function, and the API that it asks for invocations.
+//! A sandbox: the function, and the runtime API that it requests invocations from.
 
 use std::{
     fs::File,
@@ -17,19 +17,19 @@ use crate::{
 pub struct Sandbox {
     runtime: Runtime,
     child: Child,
-    /// What it logs.
+    /// Its log.
     log: File,
 }
 
 impl Sandbox {
-    /// What starts the function with these variables.
+    /// The command that starts the function with these variables.
     pub fn command(variables: &Variables) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_easytier-uptime-lambda"));
         command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    /// Starts it, and waits until it asks for its first invocation; how long that took.
+    /// Starts the function and measures the time until it requests its first invocation.
     pub async fn start(mut command: Command) -> (Self, Duration) {
         let runtime = Runtime::start().await;
         let log = tempfile::tempfile().expect("a file");
@@ -51,7 +51,7 @@ impl Sandbox {
         self.child.id()
     }
 
-    /// How much it has logged so far, in bytes.
+    /// The size of its log so far, in bytes.
     pub fn logged(&self) -> u64 {
         self.log.metadata().expect("it is open").len()
     }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     check::CheckArgs, completions::CompletionsArgs, daemon::DaemonArgs, demo::DemoArgs, exit::Exit, health::HealthArgs,
@@ -74,18 +74,18 @@ impl Command {
             Self::Health(args) => crate::health::run(args),
             Self::Demo(args) => crate::demo::run(args),
             Self::Node(args) => crate::node::run(args),
-            Self::Completions(args) => crate::completions::run(args),
+            Self::Completions(args) => crate::completions::run(args, Cli::command()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]
@@ -97,6 +97,6 @@ mod tests {
             }
             command.get_subcommands().for_each(assert_documented);
         }
-        assert_documented(&super::Cli::command());
+        assert_documented(&Cli::command());
     }
 }

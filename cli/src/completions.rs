@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::{args::Cli, exit::Exit};
+use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,9 +21,10 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-pub fn run(args: CompletionsArgs) -> anyhow::Result<Exit> {
+/// Prints the script for `command`.
+pub fn run(args: CompletionsArgs, mut command: Command) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "easytier-uptime", &mut script);
+    clap_complete::generate(args.shell, &mut command, "easytier-uptime", &mut script);
     io::stdout().write_all(&script)?;
     Ok(Exit::Success)
 }

@@ -145,8 +145,8 @@ impl Service for Daemon {
         &self.history.log
     }
 
-    fn database(&self) -> &HubConfig {
-        &self.history
+    async fn try_database(&self) -> anyhow::Result<()> {
+        database::try_open(&self.history).await
     }
 
     fn shares_one_heap(&self) -> bool {
@@ -200,9 +200,8 @@ impl Daemon {
             let why = "results are not kept that long; write less, or raise RESULT_RETENTION";
             reader.reject("SPOOL_MAX_AGE", why.to_owned());
         }
-        reader.finish(())?;
         Ok(Self {
-            history: history.expect("the reader has an error for an invalid database"),
+            history: reader.finish_option(history)?,
             options: DaemonOptions {
                 backend: probe.backend()?,
                 server_id: probe.server_id,

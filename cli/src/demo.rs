@@ -44,7 +44,7 @@ pub struct DemoArgs {
 }
 
 pub fn run(args: DemoArgs) -> anyhow::Result<Exit> {
-    logging::start_with_warnings();
+    logging::start_with_warnings()?;
     let runtime = runtime::single_threaded()?;
     runtime.block_on(async {
         let stop = stop::requested(false)?;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use easytier_probe::backend::BaseUrl;
+use easytier_probe::backend::{BaseUrl, BaseUrlError};
 use easytier_uptime_config::{Reader, Sources, duration, values};
 use reqwest::Client;
 use serde::Deserialize;
@@ -84,17 +84,17 @@ fn own_url(sources: &Sources) -> anyhow::Result<BaseUrl> {
         reader.reject("SERVER_PORT", "0 means any free port; name the URL that the service printed".to_owned());
     }
     reader.finish(())?;
-    Ok(url_of(host, port))
+    Ok(url_of(host, port)?)
 }
 
 /// The base URL at which this machine reaches a service that listens at `host`.
-fn url_of(host: IpAddr, port: u16) -> BaseUrl {
+fn url_of(host: IpAddr, port: u16) -> Result<BaseUrl, BaseUrlError> {
     let host = match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         other => other,
     };
-    format!("http://{}", SocketAddr::new(host, port)).parse().expect("a scheme and an address make a base URL")
+    format!("http://{}", SocketAddr::new(host, port)).parse()
 }
 
 /// Whether the service works, and its message or what is wrong with it.
@@ -134,7 +134,7 @@ mod tests {
             ("::", "http://[::1]:8080/"),
             ("192.0.2.7", "http://192.0.2.7:8080/"),
         ] {
-            assert_eq!(url_of(host.parse().unwrap(), 8080).join("/").as_str(), url);
+            assert_eq!(url_of(host.parse().unwrap(), 8080).unwrap().join("/").as_str(), url);
         }
     }
 }

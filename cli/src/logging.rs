@@ -33,8 +33,8 @@ impl LogSettings {
         }
     }
 
-    fn filter(&self) -> EnvFilter {
-        filter(&self.filter).expect("the filter was validated")
+    fn filter(&self) -> anyhow::Result<EnvFilter> {
+        filter(&self.filter).map_err(anyhow::Error::msg)
     }
 }
 
@@ -43,21 +43,22 @@ pub struct Log(reload::Handle<EnvFilter, Registry>);
 
 impl Log {
     /// Applies the filter of `settings`. The format cannot be changed.
-    pub fn set_filter(&self, settings: &LogSettings) {
-        self.0.reload(settings.filter()).expect("the subscriber exists as long as the process");
+    pub fn set_filter(&self, settings: &LogSettings) -> anyhow::Result<()> {
+        Ok(self.0.reload(settings.filter()?)?)
     }
 }
 
 /// Starts to log to stderr.
-pub fn start(settings: &LogSettings) -> Log {
-    let log = to_stderr(settings.filter(), settings.format);
+pub fn start(settings: &LogSettings) -> anyhow::Result<Log> {
+    let log = to_stderr(settings.filter()?, settings.format);
     descriptors::log_limit();
-    log
+    Ok(log)
 }
 
 /// Starts to log warnings and errors to stderr, for commands without log settings.
-pub fn start_with_warnings() {
-    to_stderr(filter("warn").expect("a level is a filter"), LogFormat::Text);
+pub fn start_with_warnings() -> anyhow::Result<()> {
+    to_stderr(filter("warn").map_err(anyhow::Error::msg)?, LogFormat::Text);
+    Ok(())
 }
 
 fn to_stderr(filter: EnvFilter, format: LogFormat) -> Log {

@@ -130,7 +130,7 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     let setup = Setup::new(settings, peers.as_deref(), report, dry_run)?;
     // An output file that cannot be written must fail before the checks.
     let output = Output::open(output)?;
-    logging::start(&setup.log);
+    logging::start(&setup.log)?;
 
     let options = CycleOptions {
         budget,
@@ -146,7 +146,7 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
         let checker = Checker::new(setup.checks);
         run_cycle(&mut source, &checker, &sink, &options, |peer, report| collected.add(peer, report)).await
     });
-    let outcome = Outcome { cycle, peers: collected.into_checked(), reporting };
+    let outcome = Outcome { cycle, peers: collected.into_checked()?, reporting };
 
     // If the output cannot be written, the command fails after all other messages.
     let written = output.write(&outcome, format);

@@ -22,7 +22,6 @@ use tokio::{
 
 use crate::{
     exit::Exit,
-    hub::{config::HubConfig, database},
     logging::{self, Log, LogSettings},
     memory, systemd,
 };
@@ -37,8 +36,8 @@ pub trait Service: Sized {
 
     fn log(&self) -> &LogSettings;
 
-    /// The configuration of the database.
-    fn database(&self) -> &HubConfig;
+    /// Checks that the database can be opened.
+    async fn try_database(&self) -> anyhow::Result<()>;
 
     /// Whether all threads share one heap, for a small memory at the cost of speed.
     fn shares_one_heap(&self) -> bool {
@@ -62,7 +61,7 @@ pub type EndRequest = oneshot::Receiver<Ending>;
 /// Runs the service that `flags` and the other layers of the configuration describe.
 pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let service = S::load(flags.clone())?;
-    let log = logging::start(service.log());
+    let log = logging::start(service.log())?;
     // This must precede the first thread, which the runtime starts.
     if service.shares_one_heap() {
         memory::share_one_heap();
@@ -102,7 +101,7 @@ async fn run_until_stopped<S: Service>(
             Some(next) => {
                 systemd::reloading();
                 tracing::info!("restarting with the new configuration");
-                log.set_filter(next.service.log());
+                log.set_filter(next.service.log())?;
                 Ending::Restart
             }
         };
@@ -189,7 +188,7 @@ async fn until_ended<S>(
 /// Loads the configuration again, and checks that its database and its address can be used.
 async fn load_next<S: Service>(flags: &BTreeMap<String, String>, socket: &Socket) -> anyhow::Result<Next<S>> {
     let service = S::load(flags.clone())?;
-    database::try_open(service.database()).await?;
+    service.try_database().await?;
     let socket = socket.at(service.listen())?;
     Ok(Next { service, socket })
 }

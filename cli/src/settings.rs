@@ -62,6 +62,7 @@ impl<S> SettingFlags<S> {
     }
 }
 
+#[expect(clippy::expect_used, reason = "the names are constants")]
 fn settings<S: Selection>() -> impl Iterator<Item = (&'static str, &'static Setting)> {
     S::SETTINGS.iter().flat_map(|(heading, names)| {
         names.iter().map(move |name| (*heading, Setting::named(name).expect("the table has the setting")))

@@ -106,6 +106,7 @@ enum Standalone {
 }
 
 impl Service for Standalone {
+    #[expect(clippy::expect_used, reason = "the default region is a constant")]
     fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let sources = Sources::from_process(flags.clone());
         let mut reader = Reader::new(&sources);
@@ -151,10 +152,10 @@ impl Service for Standalone {
         }
     }
 
-    fn database(&self) -> &HubConfig {
+    async fn try_database(&self) -> anyhow::Result<()> {
         match self {
-            Self::Hub(hub) => hub.database(),
-            Self::Daemon(daemon) => daemon.database(),
+            Self::Hub(hub) => hub.try_database().await,
+            Self::Daemon(daemon) => daemon.try_database().await,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The hub does what its /openapi.json says, whatever it is sent.
+//! The hub conforms to its /openapi.json.
 
 use std::{path::Path, process::Command};
 

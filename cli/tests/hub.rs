@@ -261,7 +261,7 @@ fn an_export_can_be_imported_into_another_hub_unchanged() {
         let path = file.to_str().unwrap();
         let args = ["hub", "peer", "export", "--with-secrets", "--format", format, "--output", path];
         let export = run(from.path(), &args);
-        assert_contains(&text(&export.stderr), &["warning: the secrets of 2 networks"]);
+        assert_contains(&text(&export.stderr), &["warning: the export holds the secrets of 2 networks"]);
         assert_eq!((mode(&file), printed(&export)), (0o600, String::new()));
         printed(&run(to.path(), &["hub", "peer", "import", path]));
         assert_eq!(exported(to.path()), original, "{format}");

@@ -1,4 +1,4 @@
-//! tools/setup asks the system for what is missing, and for nothing when nothing is.
+//! tools/setup installs missing packages, and nothing if none is missing.
 
 use std::{
     env, fs,
@@ -7,11 +7,11 @@ use std::{
     process::Command,
 };
 
-/// Notes how it was called.
+/// Logs its arguments.
 const APT_GET: &str = "#!/bin/sh\necho \"$*\" >>\"$CALLS\"\n";
-/// Only to be root for a moment.
+/// Runs the command without changing the user.
 const SUDO: &str = "#!/bin/sh\nexec \"$@\"\n";
-/// For fc-list a font, and for others nothing that matters.
+/// Prints a line, which is a font in the case of fc-list.
 const THERE: &str = "#!/bin/sh\necho there\n";
 
 fn program(folder: &Path, name: &str, script: &str) {
@@ -20,7 +20,7 @@ fn program(folder: &Path, name: &str, script: &str) {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// What apt-get is asked for on a machine that has these programs, and no others that matter.
+/// The calls of apt-get on a machine that has only these programs.
 fn asked_for(installed: &[&str]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = env::var_os("PATH").unwrap();
@@ -31,7 +31,7 @@ fn asked_for(installed: &[&str]) -> Vec<String> {
     program(folder.path(), "apt-get", APT_GET);
     program(folder.path(), "sudo", SUDO);
     installed.iter().for_each(|name| program(folder.path(), name, THERE));
-    // The linters are there.
+    // The linters are installed.
     let linters = folder.path().join("target/tools/bin");
     fs::create_dir_all(&linters).unwrap();
     ["hadolint", "shellcheck"].iter().for_each(|name| program(&linters, name, THERE));
@@ -49,19 +49,19 @@ fn asked_for(installed: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_missing_is_installed_in_one_go() {
+fn missing_packages_are_installed_with_one_command() {
     let asked = asked_for(&[]);
     let [update, install] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(update, "update -qq");
     assert!(install.starts_with("install -y --no-install-recommends "), "{install}");
-    // PostgreSQL is found where its package puts it, on the PATH or not, and so may be there.
+    // PostgreSQL is also found outside of PATH, so this machine may have it.
     for package in ["iproute2", "util-linux", "python3-venv", "nodejs", "npm", "chromium"] {
         assert!(install.split(' ').any(|word| word == package), "{package} is missing in {install:?}");
     }
 }
 
 #[test]
-fn what_is_there_is_not_installed_again() {
+fn installed_programs_are_not_installed_again() {
     let others = [
         "ip",
         "mount",

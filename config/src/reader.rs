@@ -30,6 +30,7 @@ impl<'a> Reader<'a> {
     /// # Panics
     ///
     /// If neither the table nor [`Sources::defaults`] has a valid default for the setting.
+    #[expect(clippy::expect_used, reason = "the tables are part of the program")]
     pub fn value<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
         self.optional(name, &parse).unwrap_or_else(|| {
             let default = self.sources.defaults.get(name).copied().or_else(|| Setting::named(name)?.default);
@@ -80,6 +81,18 @@ impl<'a> Reader<'a> {
     pub fn reject(&mut self, name: &str, problem: String) {
         let place = self.layers.get(name).map_or_else(|| name.to_owned(), |given| given.place.clone());
         self.errors.push(ConfigError { place, value: None, problem });
+    }
+
+    /// As [`finish`](Self::finish), for a configuration that is `None` if a mistake was recorded.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that were recorded.
+    pub fn finish_option<T>(self, config: Option<T>) -> Result<T, ConfigErrors> {
+        match config {
+            Some(config) => self.finish(config),
+            None => Err(ConfigErrors(self.errors)),
+        }
     }
 
     /// Returns `config` if there was no mistake.

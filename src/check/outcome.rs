@@ -63,7 +63,8 @@ impl Outcome {
         }
     }
 
-    /// The report of this check of `peer`.
+    /// The report of this check of `peer`, which has just ended.
+    #[expect(clippy::disallowed_methods, reason = "the report is stamped with the time at which the check ends")]
     pub fn into_report(self, peer: &Peer) -> CheckReport {
         let status = self.status();
         let latency = Latency::of(&self.pings.round_trips, self.pings.sent);

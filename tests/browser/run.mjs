@@ -211,7 +211,7 @@ async function main() {
       watch.expected.add("/admin/settings");
       await page.getByLabel("Check interval").fill("often");
       await page.getByRole("button", { name: "Save" }).click();
-      await page.getByText("Not saved").waitFor();
+      await page.getByText("Nothing was saved").waitFor();
       await accessible(page, "/admin/settings with a wrong value");
       watch.expected.clear();
       await page.getByLabel("Check interval").fill("1s");

@@ -1,4 +1,4 @@
-//! Where the function does not go: strangers choose the peers, and its neighbours are others'.
+//! The address policy: strangers may choose the peers, and the function's private network belongs to others.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ async fn private_local_and_metadata_addresses_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn so_are_those_that_an_http_peer_leads_to() {
+async fn addresses_behind_an_http_peer_are_refused_too() {
     let private = redirecting_to("tcp://10.0.0.1:11010").await;
     let node = redirecting_to(&node::url(6)).await;
     let mut function = Function::start([("ALLOW_LOCAL_PEERS", "true")]).await;
@@ -39,7 +39,7 @@ async fn so_are_those_that_an_http_peer_leads_to() {
     assert_eq!((&answer["failures"], &answer["online"]), (&json!({"forbidden_address": 1}), &json!(1)), "{answer}");
 }
 
-/// An http peer that leads to `peer`.
+/// An http peer that redirects to `peer`.
 async fn redirecting_to(peer: &str) -> SocketAddr {
     let location = peer.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! SSM, Secrets Manager and SQS: real implementations of their APIs, in a process of their own.
+//! SSM, Secrets Manager and SQS, implemented by moto in a separate process.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 
 use crate::proxy::{self, Proxy};
 
-/// What tells the SDK where the services are.
+/// The variables that direct the SDK to the services.
 pub fn variables(url: &str) -> [(&'static str, String); 2] {
     [("AWS_ENDPOINT_URL", url.to_owned()), ("AWS_EC2_METADATA_DISABLED", "true".to_owned())]
 }
 
-/// The services, behind a proxy that sees what is asked of them.
+/// The services, behind a proxy that records the requests.
 pub async fn start() -> Proxy {
     Proxy::before(url()).await
 }
 
-/// One server for all tests; it ends with this process, because it watches its standard input.
+/// One server for all tests. It ends with this process, at the end of its standard input.
 fn url() -> &'static str {
     static SERVER: OnceLock<(Child, String)> = OnceLock::new();
     let (_, url) = SERVER.get_or_init(|| {
@@ -33,13 +33,13 @@ fn url() -> &'static str {
             command.spawn().unwrap_or_else(|error| panic!("python3 does not run ({error}); tools/setup installs it"));
         let mut line = String::new();
         BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line).expect("it says its URL");
-        assert!(line.starts_with("http://"), "tools/moto-server does not start, and says above why");
+        assert!(line.starts_with("http://"), "tools/moto-server does not start; see its output above");
         (server, line.trim().to_owned())
     });
     url
 }
 
-/// Asks a service for an operation, which has to succeed.
+/// Calls an operation of a service, which must succeed.
 pub async fn ask(service: &str, target: &str, body: Value) -> Value {
     let credential = format!("test/20260101/us-east-1/{service}/aws4_request");
     let request = proxy::client()
@@ -55,7 +55,7 @@ pub async fn ask(service: &str, target: &str, body: Value) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }
 
-/// Makes a parameter, or gives it another value.
+/// Creates or overwrites a parameter.
 pub async fn put_parameter(name: &str, value: &str) {
     let parameter = json!({"Name": name, "Value": value, "Type": "SecureString", "Overwrite": true});
     ask("ssm", "AmazonSSM.PutParameter", parameter).await;
@@ -69,7 +69,7 @@ pub async fn put_secret(name: &str, value: &str) {
     ask("secretsmanager", "secretsmanager.PutSecretValue", json!({"SecretId": name, "SecretString": value})).await;
 }
 
-/// A queue of SQS in which what was received and not deleted is there again at once.
+/// An SQS queue without visibility timeout: a received message that is not deleted is available again at once.
 pub struct Queue {
     pub url: String,
 }
@@ -85,7 +85,7 @@ impl Queue {
         ask("sqs", "AmazonSQS.SendMessage", json!({"QueueUrl": self.url, "MessageBody": body})).await;
     }
 
-    /// How many messages are in it.
+    /// The number of messages in the queue.
     pub async fn length(&self) -> u64 {
         let wanted = json!({"QueueUrl": self.url, "AttributeNames": ["ApproximateNumberOfMessages"]});
         let told = ask("sqs", "AmazonSQS.GetQueueAttributes", wanted).await;

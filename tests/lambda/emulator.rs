@@ -1,10 +1,10 @@
-//! The function as one tries it on one's own machine.
+//! The function in cargo-lambda's emulator, on a developer's machine.
 
 use std::{path::Path, process::Command};
 
 use crate::node;
 
-/// cargo-lambda builds it, its emulator runs it, and an invocation from the command line checks two peers.
+/// cargo-lambda builds the function, its emulator runs it, and an invocation checks two peers.
 #[test]
 fn cargo_lambda_builds_runs_and_invokes_it() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/lambda");

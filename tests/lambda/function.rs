@@ -1,4 +1,4 @@
-//! The function in a sandbox: the built binary, its environment, and what it logs.
+//! The function in a sandbox: the built binary, its environment and its log.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -16,10 +16,10 @@ use tokio::time::timeout;
 
 use crate::runtime::{Deadline, Outcome, Runtime};
 
-/// The time of an invocation where it does not matter.
+/// The time of an invocation in tests where it does not matter.
 pub const LONG: Duration = Duration::from_secs(60);
 
-/// What the service sets for every function.
+/// The variables that Lambda sets for every function.
 const OF_LAMBDA: [(&str, &str); 7] = [
     ("AWS_LAMBDA_FUNCTION_NAME", "uptime"),
     ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -36,12 +36,12 @@ pub struct Function {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
-    /// Nothing is in the folder it is started in.
+    /// The working directory, which is empty.
     _folder: tempfile::TempDir,
 }
 
 impl Function {
-    /// Starts it with these variables beside Lambda's.
+    /// Starts the function with these variables besides Lambda's.
     pub async fn start<V: AsRef<str>>(variables: impl IntoIterator<Item = (&'static str, V)>) -> Self {
         let runtime = Runtime::start().await;
         let folder = tempfile::tempdir().unwrap();
@@ -59,12 +59,12 @@ impl Function {
         Self { runtime, child, lines, readers, _folder: folder }
     }
 
-    /// Invokes it with much time; what came of it.
+    /// Invokes the function with plenty of time.
     pub async fn invoke(&mut self, event: Value) -> Outcome {
         self.invoke_until(event.to_string(), Deadline::In(LONG)).await
     }
 
-    /// The answer to an invocation, which has to succeed.
+    /// The response to an invocation, which must succeed.
     pub async fn answer(&mut self, event: Value) -> Value {
         match self.invoke(event).await {
             Outcome::Answer(answer) => serde_json::from_str(&answer).expect("the answer is JSON"),
@@ -72,7 +72,7 @@ impl Function {
         }
     }
 
-    /// The answer to an invocation with just so much time, which has to succeed.
+    /// The response to an invocation with this much time, which must succeed.
     pub async fn answer_within(&mut self, event: Value, time: Duration) -> Value {
         match self.invoke_until(event.to_string(), Deadline::In(time)).await {
             Outcome::Answer(answer) => serde_json::from_str(&answer).expect("the answer is JSON"),
@@ -80,7 +80,7 @@ impl Function {
         }
     }
 
-    /// The words of an invocation that has to fail.
+    /// The error of an invocation, which must fail.
     pub async fn error(&mut self, event: Value) -> String {
         match self.invoke(event).await {
             Outcome::Error(error) => error,
@@ -88,7 +88,7 @@ impl Function {
         }
     }
 
-    /// Invokes it with whatever is sent; it has to say what came of it before its time is over, as at the service.
+    /// Invokes the function with any text. As at the service, it must respond before its deadline.
     pub async fn invoke_until(&mut self, event: String, deadline: Deadline) -> Outcome {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let id = format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -103,13 +103,13 @@ impl Function {
         }
     }
 
-    /// Ends it where it is, as the service does with one whose time is over.
+    /// Kills the function, as the service does after the deadline.
     pub fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it is gone");
     }
 
-    /// Ends it; all that it logged.
+    /// Ends the function and returns its log.
     pub fn end(mut self) -> Vec<String> {
         self.kill();
         for reader in self.readers.drain(..) {
@@ -118,7 +118,7 @@ impl Function {
         std::mem::take(&mut self.lines.lock().unwrap())
     }
 
-    /// What it has logged so far, for a message.
+    /// The log so far, for messages.
     fn log(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }

@@ -1,4 +1,4 @@
-//! A real hub, behind a proxy that sees what the function asks of it.
+//! A real hub, behind a proxy that records the function's requests.
 
 #![allow(dead_code, reason = "the bench uses a part of it, and the tests another")]
 
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::proxy::Proxy;
 
-/// Where the functions of the tests are.
+/// The region of the functions in the tests.
 pub const REGION: &str = "eu";
 
 /// A hub that serves until the test is over.
@@ -23,7 +23,7 @@ pub struct Hub {
     pub store: Store,
     /// The hub itself, without the proxy.
     pub url: String,
-    /// What the function knows as the hub.
+    /// The proxy, whose URL the function has.
     pub proxy: Proxy,
     _folder: tempfile::TempDir,
 }
@@ -42,7 +42,7 @@ impl Hub {
         Self { store, proxy: Proxy::before(&url).await, url, _folder: folder }
     }
 
-    /// A hub that lists these, and the function's variables that name it, with a token of its own.
+    /// A hub with these peers, and the function's variables for it, with a new token.
     pub async fn with_peers<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> (Self, Vec<(&'static str, String)>) {
         let hub = Self::start().await;
         hub.add(urls).await;
@@ -54,7 +54,7 @@ impl Hub {
         (hub, variables)
     }
 
-    /// Operator's peers.
+    /// Adds peers of the operator.
     pub async fn add<U: AsRef<str>>(&self, urls: impl IntoIterator<Item = U>) {
         let specs: Vec<PeerSpec> = urls.into_iter().map(|url| PeerSpec::new(url.as_ref().parse().unwrap())).collect();
         self.store.import_peers(&specs, Timestamp::now()).await.unwrap();
@@ -67,7 +67,7 @@ impl Hub {
         issued.token.expose().to_owned()
     }
 
-    /// From now on no token that was given out is worth anything.
+    /// Revokes all node tokens.
     pub async fn revoke_tokens(&self) {
         for credential in self.store.credentials(CredentialKind::Node).await.unwrap() {
             if credential.revoked_at.is_none() {
@@ -76,7 +76,7 @@ impl Hub {
         }
     }
 
-    /// How many results it has of each of its peers.
+    /// The number of results of each peer.
     pub async fn records(&self) -> Vec<u64> {
         let mut records = Vec::new();
         for peer in self.store.export_peers().await.unwrap() {
@@ -90,7 +90,7 @@ impl Hub {
         self.store.health_records(peer, &filter, PageRequest::default(), Timestamp::now()).await.unwrap().total
     }
 
-    /// The ids of the peers that were claimed, each as often as it was.
+    /// The ids of the claimed peers, one for each claim.
     pub fn claimed(&self) -> Vec<i64> {
         let claims = self.proxy.seen_of("/peers").into_iter().filter(|seen| seen.query.contains("claim=true"));
         claims.filter(|seen| seen.status == 200).flat_map(|seen| ids(&seen.answer)).collect()
@@ -103,7 +103,7 @@ fn ids(answer: &str) -> Vec<i64> {
     peers.iter().map(|peer| peer["id"].as_i64().expect("an id")).collect()
 }
 
-/// That nothing is in there twice.
+/// Asserts that there are no duplicates.
 pub fn assert_distinct(ids: &[i64]) {
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{ids:?}");
 }

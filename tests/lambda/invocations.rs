@@ -1,4 +1,4 @@
-//! What invocations do, cold and warm, and what they answer.
+//! Cold and warm invocations, and their responses.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::{
     runtime::{Deadline, Outcome},
 };
 
-/// The longest answer that fits what passes it on.
+/// The maximum size of a response in bytes, which event destinations accept.
 const MAX_ANSWER: usize = 256 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cold_start_checks_what_is_due_and_warm_invocations_go_on_with_what_it_made() {
+async fn a_cold_start_checks_what_is_due_and_warm_invocations_reuse_its_clients() {
     let (hub, variables) = Hub::with_peers([node::url(1)].into_iter().chain(node::refusing(1))).await;
     let mut function = Function::start(variables).await;
 
@@ -34,13 +34,13 @@ async fn a_cold_start_checks_what_is_due_and_warm_invocations_go_on_with_what_it
     assert_eq!([&third["checked"], &third["online"]], [1, 1], "{third}");
     assert_eq!(hub.records().await, [1, 1, 1]);
 
-    let asked_whose_it_is = hub.proxy.seen().iter().filter(|seen| seen.method == "HEAD").count();
-    assert_eq!(asked_whose_it_is, 1, "the client of the hub was made again");
-    assert_eq!(hub.proxy.connections(), 1, "a connection was made again");
+    let hub_probes = hub.proxy.seen().iter().filter(|seen| seen.method == "HEAD").count();
+    assert_eq!(hub_probes, 1, "the client of the hub was created again");
+    assert_eq!(hub.proxy.connections(), 1, "another connection was opened");
     let status: Value = serde_json::from_str(&hub.proxy.seen_of("/nodes/status")[0].body).unwrap();
     assert_eq!(status["metadata"]["server_id"], "uptime-us-east-1");
     assert_eq!(status["metadata"]["check_interval"], 60, "the time to the next invocation");
-    assert!(hub.proxy.seen_of("/peers").iter().any(|seen| seen.query.contains("interval=45")), "due a little before");
+    assert!(hub.proxy.seen_of("/peers").iter().any(|seen| seen.query.contains("interval=45")), "due a little earlier");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,17 +59,17 @@ async fn peers_of_an_event_need_no_backend() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_are_checked_than_asked_for() {
+async fn count_limits_the_checks() {
     let (hub, variables) = Hub::with_peers(node::refusing(9)).await;
     let mut function = Function::start(variables).await;
     assert_eq!(function.answer(json!({"count": 4})).await["checked"], 4);
-    assert_eq!(hub.claimed().len(), 4, "what is not checked is not claimed either");
+    assert_eq!(hub.claimed().len(), 4, "only checked peers are claimed");
     assert_eq!(function.answer(json!({"count": 3, "claim": false})).await["checked"], 3);
-    assert_eq!(function.answer(json!({"count": 100})).await["checked"], 5, "those that are due still");
+    assert_eq!(function.answer(json!({"count": 100})).await["checked"], 5, "the peers that are still due");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_claiming_the_whole_listing_is_checked_due_or_not() {
+async fn without_claims_the_whole_listing_is_checked() {
     let (hub, variables) = Hub::with_peers(node::refusing(3)).await;
     let mut function = Function::start(variables).await;
     for round in 1..=2 {
@@ -80,7 +80,7 @@ async fn without_claiming_the_whole_listing_is_checked_due_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_region_of_an_event_is_asked_for() {
+async fn the_region_of_an_event_replaces_the_configured_one() {
     let (hub, variables) = Hub::with_peers(node::refusing(1)).await;
     let mut function = Function::start(variables).await;
     let here = function.answer(json!({"region": REGION})).await;
@@ -92,7 +92,7 @@ async fn the_region_of_an_event_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_event_is_told_by_name_and_the_next_one_is_followed() {
+async fn the_error_of_an_invalid_event_names_the_field_and_the_next_event_works() {
     let mut function = Function::start([("ALLOW_LOCAL_PEERS", "true")]).await;
     for (event, word) in [
         (json!([]), "no JSON object"),
@@ -113,10 +113,10 @@ async fn a_bad_event_is_told_by_name_and_the_next_one_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_invocations_at_once_never_check_the_same_peer() {
+async fn concurrent_invocations_never_check_the_same_peer() {
     const PEERS: usize = 60;
     let (hub, mut variables) = Hub::with_peers(node::refusing(PEERS)).await;
-    // So small that both go back for more many times.
+    // A small batch, so that both claim many times.
     variables.push(("CHECK_CONCURRENCY", "3".to_owned()));
     let mut one = Function::start(variables.clone()).await;
     let mut other = Function::start(variables).await;

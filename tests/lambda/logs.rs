@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lines_are_json_with_the_id_of_their_request_and_hold_no_secret() {
+async fn log_lines_are_json_with_a_request_id_and_without_secrets() {
     let services = aws::start().await;
     let queue = Queue::create("logged").await;
     let (hub, mut variables) = Hub::with_peers([node::url(7)].into_iter().chain(node::refusing(2))).await;
@@ -49,17 +49,17 @@ async fn lines_are_json_with_the_id_of_their_request_and_hold_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_invocation_gives_one_line_of_metrics_whatever_comes_of_it() {
+async fn each_invocation_logs_one_line_of_metrics() {
     let (hub, mut variables) = Hub::with_peers([node::url(8)].into_iter().chain(node::refusing(1))).await;
     variables.push(("REGION", "eu".to_owned()));
     let mut function = Function::start(variables).await;
     function.answer(json!({})).await;
     function.answer(json!({})).await;
-    // It fails before anything is done, ...
+    // Invocations that fail at the start, ...
     function.error(json!({"count": 0})).await;
     hub.proxy.refuse("/peers", 503);
     function.error(json!({})).await;
-    // ... and when all is done, because there is no queue for what the hub does not take.
+    // ... and one that fails at the end, because there is no queue for the results.
     hub.proxy.refuse("/results", 503);
     function.error(json!({"claim": false})).await;
     let all = metrics_of(&function.end());
@@ -83,7 +83,7 @@ fn metrics_of(log: &[String]) -> Vec<Value> {
     lines.filter(|line| line.get("_aws").is_some()).collect()
 }
 
-/// What CloudWatch asks of a line to make metrics of it.
+/// Asserts that the line has CloudWatch's embedded metric format.
 fn assert_embedded(line: &Value) {
     let aws = &line["_aws"];
     assert!(aws["Timestamp"].as_u64().is_some_and(|millis| millis > 1_700_000_000_000), "{line}");

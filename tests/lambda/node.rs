@@ -1,4 +1,4 @@
-//! A real EasyTier node, and addresses where there is none.
+//! A real EasyTier node, and addresses without a node.
 
 #![allow(dead_code, reason = "the bench uses a part of it, and the tests another")]
 
@@ -10,21 +10,21 @@ use easytier::{
 };
 use easytier_probe::{PeerUrl, Scheme};
 
-/// How often the node is asked whether it listens; it has nothing to wait on.
+/// The interval of polls until the node listens; it offers no notification.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The URL of the node at one of this machine's many loopback addresses, to each of which it listens.
+/// The URL of the node at one of the loopback addresses, at all of which it listens.
 pub fn url(nth: u8) -> String {
     format!("tcp://127.0.0.{nth}:{}", port())
 }
 
-/// The node's port. There is one node for all tests, and it is never stopped: that would wait for its threads.
+/// The port of the node. All tests share it, and it is never stopped, because that would wait for its threads.
 fn port() -> u16 {
     static PORT: OnceLock<u16> = OnceLock::new();
     *PORT.get_or_init(start)
 }
 
-/// Starts a node that listens to every address on a free port, and lets strangers in.
+/// Starts a node that listens at every address on a free port and accepts guests.
 pub fn start() -> u16 {
     let config = TomlConfigLoader::default();
     config.set_network_identity(NetworkIdentity::new("test-network".to_owned(), "test-secret".to_owned()));
@@ -52,8 +52,8 @@ pub fn start() -> u16 {
     }
 }
 
-/// URLs at which nothing listens, each at an address of its own.
+/// URLs where nothing listens, each with its own address.
 pub fn refusing(count: usize) -> impl Iterator<Item = String> {
-    // The port is that of a service which nobody has had for decades.
+    // The port of tcpmux, which is obsolete.
     (0..count).map(|nth| format!("tcp://127.1.{}.{}:1", nth / 250, nth % 250 + 1))
 }

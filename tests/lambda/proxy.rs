@@ -17,16 +17,16 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
 
-/// A request, and the answer to it.
+/// A request and its response.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
     pub path: String,
     pub query: String,
-    /// The operation of a service of AWS.
+    /// The operation of an AWS service.
     pub target: String,
     pub body: String,
-    /// The end of the connection it came by.
+    /// The client's end of the connection.
     pub from: SocketAddr,
     pub status: u16,
     pub answer: String,
@@ -36,13 +36,13 @@ pub struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Through,
-    /// It is answered with this status, as if by the server behind.
+    /// Answers with this status, as the server behind would.
     Refused(u16),
-    /// It is a batch for SQS, of which the first entry fails and the others pass.
+    /// Passes on a batch for SQS without its first entry, which fails.
     FirstEntryFails {
         sender_fault: bool,
     },
-    /// It is never answered.
+    /// Never answers.
     Held,
 }
 
@@ -84,7 +84,7 @@ impl Proxy {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
     }
 
-    /// From now on these are answered with a status.
+    /// Answers requests to this path with a status from now on.
     pub fn refuse(&self, path: &'static str, status: u16) {
         self.rule(move |seen| if seen.path == path { Way::Refused(status) } else { Way::Through });
     }
@@ -102,12 +102,12 @@ impl Proxy {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// The requests of one path, or of one operation of a service of AWS.
+    /// The requests to one path, or of one operation of an AWS service.
     pub fn seen_of(&self, what: &str) -> Vec<Seen> {
         self.seen().into_iter().filter(|seen| seen.path == what || seen.target.ends_with(what)).collect()
     }
 
-    /// How many connections requests have come by.
+    /// The number of connections that requests came over.
     pub fn connections(&self) -> usize {
         self.seen().iter().map(|seen| seen.from).collect::<HashSet<_>>().len()
     }
@@ -156,7 +156,7 @@ async fn pass(
             (status, headers, body)
         }
         Way::Refused(status) => {
-            // As a hub says it; what stands in front of one has no say in what becomes of results.
+            // With the header of a hub: the function ignores refusals of reverse proxies.
             let headers =
                 HeaderMap::from_iter([(HeaderName::from_static("x-uptime-hub"), HeaderValue::from_static("1"))]);
             (StatusCode::from_u16(status).expect("a status"), headers, "refused".into())
@@ -184,9 +184,9 @@ fn without_first_entry(body: &[u8], sender_fault: bool) -> (Bytes, Option<Value>
     (batch.to_string().into(), Some(failed))
 }
 
-/// A client without limits and proxies of its own.
+/// A client without limits and without a proxy.
 pub fn client() -> reqwest::Client {
-    // Fails when another test was first, which does as well.
+    // Fails if another test has done it, which is fine.
     drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
 }

@@ -1,4 +1,4 @@
-//! The hub is away: results wait in a queue.
+//! While the hub does not accept results, they wait in a queue.
 
 use std::{
     sync::{
@@ -34,7 +34,7 @@ struct Scene {
     function: Function,
 }
 
-/// A function with a queue, and a hub with so many peers that refuse.
+/// A function with a queue, and a hub with `peers` peers that refuse connections.
 async fn scene(queue: &str, peers: usize) -> Scene {
     let (services, queue) = (aws::start().await, Queue::create(queue).await);
     let (hub, mut variables) = Hub::with_peers(node::refusing(peers)).await;
@@ -95,12 +95,12 @@ async fn one_invocation_drains_a_bounded_part_of_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_nobody_takes_does_not_keep_the_others() {
+async fn an_undeliverable_message_does_not_block_the_others() {
     let Scene { hub, queue, mut function, .. } = scene("strange", 1).await;
     hub.proxy.refuse("/results", 503);
     assert_eq!(function.answer(json!({})).await["spooled"], 1);
     queue.put("no results").await;
-    // One that the hub refuses for ever, whatever the reason.
+    // A message that the hub always refuses.
     queue.put(&json!({"results": [result_of(77)]}).to_string()).await;
     hub.proxy.rule(|seen| match seen.path == "/results" && seen.body.contains("\"peer_id\":77") {
         true => Way::Refused(400),
@@ -108,7 +108,7 @@ async fn a_message_that_nobody_takes_does_not_keep_the_others() {
     });
     let answer = function.answer(json!({})).await;
     assert_eq!(answer["drained"], 1, "{answer}");
-    assert_eq!((queue.length().await, hub.records().await), (2, vec![1]), "they stay for somebody to look at");
+    assert_eq!((queue.length().await, hub.records().await), (2, vec![1]), "they stay for inspection");
     let log = function.end();
     for why in ["refused the request (400", "holds no results that this version can read"] {
         assert!(log.iter().any(|line| line.contains("ERROR") && line.contains(why)), "no '{why}' in {log:#?}");
@@ -116,7 +116,7 @@ async fn a_message_that_nobody_takes_does_not_keep_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_backend_has_no_use_for_stays_in_the_queue() {
+async fn results_that_the_backend_does_not_store_stay_in_the_queue() {
     let services = aws::start().await;
     for (style, queue) in [("auto", "unwanted-foreign"), ("status", "unwanted-status")] {
         let queue = Queue::create(queue).await;
@@ -129,7 +129,7 @@ async fn what_the_backend_has_no_use_for_stays_in_the_queue() {
         ];
         variables.extend(aws::variables(&services.url));
         let mut function = Function::start(variables).await;
-        // It is no hub, of which nothing can be claimed.
+        // The backend is not a hub, so nothing can be claimed.
         function.invoke(json!({})).await;
         assert_eq!(queue.length().await, 1, "REPORT_STYLE={style}: results were lost");
         let log = function.end();
@@ -138,7 +138,7 @@ async fn what_the_backend_has_no_use_for_stays_in_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_report_per_node_has_no_word_for_does_not_wait() {
+async fn unknown_results_are_not_spooled_for_reports_per_node() {
     let (services, queue) = (aws::start().await, Queue::create("per-node").await);
     // The second one's turn at the address comes after its deadline, which is no fault of its own: it is Unknown.
     let (hub, mut variables) = Hub::with_peers(["tcp://127.1.0.1:1", "ws://127.1.0.1:1"]).await;
@@ -154,7 +154,7 @@ async fn what_a_report_per_node_has_no_word_for_does_not_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_hub_rejects_for_good_leaves_the_queue() {
+async fn rejected_results_leave_the_queue() {
     let Scene { hub, queue, mut function, .. } = scene("rejected", 1).await;
     queue.put(&json!({"results": [result_of(77)]}).to_string()).await;
     let answer = function.answer(json!({})).await;
@@ -177,16 +177,12 @@ async fn without_a_queue_the_invocation_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_queue_that_takes_nothing_fails_the_invocation_too() {
+async fn a_queue_that_accepts_nothing_fails_the_invocation() {
     let (services, (hub, mut variables)) = (aws::start().await, Hub::with_peers(node::refusing(2)).await);
     variables.push(("SPOOL_QUEUE_URL", format!("{}/123456789012/not-there", services.url)));
     variables.extend(aws::variables(&services.url));
     let mut function = Function::start(variables).await;
-    assert_eq!(
-        function.answer(json!({})).await["delivered"],
-        2,
-        "what cannot be drained keeps nothing from being checked"
-    );
+    assert_eq!(function.answer(json!({})).await["delivered"], 2, "a failed drain does not prevent checks");
     hub.add(node::refusing(3).skip(2)).await;
     hub.proxy.refuse("/results", 503);
     let error = function.error(json!({})).await;
@@ -265,7 +261,7 @@ async fn a_delivered_message_that_is_not_deleted_is_deleted_later() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_that_does_not_answer_fails_the_invocation_in_time() {
     let Scene { services, hub, mut function, .. } = scene("stalled", 1).await;
-    // So that the time of the other invocation begins when it is given.
+    // Warms up the sandbox, so that the next invocation has its whole time.
     function.answer(json!({"count": 1, "claim": false})).await;
     hub.proxy.refuse("/results", 503);
     services.rule(|seen| if seen.target.ends_with("SendMessageBatch") { Way::Held } else { Way::Through });
@@ -302,7 +298,7 @@ fn results_in(message: &str) -> usize {
     message["results"].as_array().unwrap().len()
 }
 
-/// The URL of what answers like no hub, and never says no.
+/// The URL of a third-party backend that accepts everything.
 async fn answers_200_to_everything() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

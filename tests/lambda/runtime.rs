@@ -23,16 +23,16 @@ use tokio::{
     sync::{Notify, oneshot},
 };
 
-/// What came of an invocation.
+/// The outcome of an invocation.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The answer as the caller gets it.
+    /// The response, as the caller gets it.
     Answer(String),
-    /// The function said that it failed, with these words.
+    /// The function reported this error.
     Error(String),
 }
 
-/// When an invocation is over.
+/// The deadline of an invocation.
 #[derive(Debug, Clone, Copy)]
 pub enum Deadline {
     In(Duration),
@@ -40,7 +40,7 @@ pub enum Deadline {
     At(u64),
 }
 
-/// The API that one sandbox asks for what it has to do.
+/// The API for one sandbox.
 pub struct Runtime {
     pub address: SocketAddr,
     shared: Arc<Shared>,
@@ -76,7 +76,7 @@ impl Runtime {
         Self { address, shared }
     }
 
-    /// Hands out an event; what came of it comes later.
+    /// Hands out an event; the receiver gets its outcome.
     pub fn give(&self, id: &str, event: String, deadline: Deadline) -> oneshot::Receiver<Outcome> {
         let (outcome, told) = oneshot::channel();
         self.shared.running.lock().unwrap().insert(id.to_owned(), outcome);

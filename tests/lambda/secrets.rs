@@ -22,7 +22,7 @@ async fn a_parameter_is_read_once_for_all_invocations() {
     let read = services.seen_of("GetParameter");
     assert_eq!(read.len(), 1, "{read:?}");
     assert!(read[0].body.contains("\"WithDecryption\":true"), "{read:?}");
-    assert_eq!(services.seen().len(), 1, "nothing else is asked of AWS");
+    assert_eq!(services.seen().len(), 1, "AWS gets no other request");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,7 +46,7 @@ async fn a_rotated_parameter_is_read_again_when_the_hub_refuses_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_read_again_too_when_only_the_report_is_refused() {
+async fn a_parameter_is_read_again_when_only_the_report_is_refused() {
     let (services, (hub, mut variables)) = (aws::start().await, Hub::with_peers(node::refusing(1)).await);
     let queue = Queue::create("refused-report").await;
     aws::put_parameter("/uptime/refused-report", &hub.token("by-reference").await).await;
@@ -61,7 +61,7 @@ async fn it_is_read_again_too_when_only_the_report_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_of_secrets_manager_is_read_again_as_well() {
+async fn a_rotated_secret_of_secrets_manager_is_read_again() {
     let (services, (hub, mut variables)) = (aws::start().await, Hub::with_peers(node::refusing(1)).await);
     aws::create_secret("uptime/token", &hub.token("old").await).await;
     refer(&mut variables, "secretsmanager:uptime/token", &services.url);
@@ -74,7 +74,7 @@ async fn a_secret_of_secrets_manager_is_read_again_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_cannot_be_read_is_told_with_the_permission_it_takes() {
+async fn the_error_of_an_unreadable_secret_names_the_missing_permission() {
     let services = aws::start().await;
     for (setting, reference, permission) in [
         ("NODE_TOKEN", "ssm:/uptime/not-there", "ssm:GetParameter"),
@@ -95,7 +95,7 @@ async fn a_secret_that_cannot_be_read_is_told_with_the_permission_it_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plain_values_ask_nothing_of_aws() {
+async fn plain_values_cause_no_requests_to_aws() {
     let (services, (_hub, mut variables)) = (aws::start().await, Hub::with_peers(node::refusing(1)).await);
     variables.extend(aws::variables(&services.url));
     let mut function = Function::start(variables).await;

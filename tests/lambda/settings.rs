@@ -1,4 +1,4 @@
-//! What can be configured is what `--help` lists.
+//! The function reads exactly the variables that `--help` lists.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::function::Function;
 
-/// The names of the variables that the function says it reads.
+/// The names of the variables in the help text.
 fn listed() -> BTreeSet<String> {
     let help = Command::new(env!("CARGO_BIN_EXE_easytier-uptime-lambda")).arg("--help").output().unwrap();
     assert!(help.status.success());
@@ -17,10 +17,10 @@ fn listed() -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_variable_that_help_lists_is_read_and_no_other() {
+async fn the_function_reads_exactly_the_listed_variables() {
     let listed = listed();
     assert!(listed.len() > 10, "{listed:?}");
-    // A value that is wrong for all of them: too long for those that take any text. A filter may name anything.
+    // A value that is invalid for every setting, and too long for texts. RUST_LOG needs a special one.
     let wrong = format!("no value\n{}", "x".repeat(200));
     let value = |setting: &Setting| if setting.name == "RUST_LOG" { "x=y" } else { wrong.as_str() };
     let mut function = Function::start(Setting::all().map(|setting| (setting.name, value(setting)))).await;
@@ -28,17 +28,17 @@ async fn every_variable_that_help_lists_is_read_and_no_other() {
     let named =
         error.lines().filter_map(|line| line.trim().split_once(" (environment)")).map(|(name, _)| name.to_owned());
     assert_eq!(named.collect::<BTreeSet<_>>(), listed, "{error}");
-    // It is not only said once.
+    // Every invocation reports it.
     assert_eq!(function.error(json!({"peers": ["tcp://192.0.2.1:1"]})).await, error);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_can_be_for_people_and_as_quiet_as_one_likes() {
+async fn the_log_can_be_text_and_filtered() {
     let mut function =
         Function::start([("LOG_FORMAT", "text"), ("RUST_LOG", "off,easytier_uptime_lambda=error")]).await;
     function.error(json!([])).await;
     let log = function.end();
-    // The line of metrics is for CloudWatch, whoever reads the others.
-    let mut for_people = log.iter().filter(|line| !line.contains("\"_aws\""));
-    assert!(for_people.all(|line| !line.starts_with('{')), "{log:?}");
+    // The line of metrics stays JSON, because CloudWatch reads it.
+    let mut text_lines = log.iter().filter(|line| !line.contains("\"_aws\""));
+    assert!(text_lines.all(|line| !line.starts_with('{')), "{log:?}");
 }

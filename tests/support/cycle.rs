@@ -1,4 +1,4 @@
-//! A cycle run by a test, and what holds for every one.
+//! Runs a cycle, and checks what must hold for every cycle.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use crate::support::{self, LONG};
 
-/// What a cycle may take beyond its budget on a machine that is busy with other tests.
+/// How much a cycle may exceed its budget on a machine that is busy with other tests.
 pub const SLACK: Duration = Duration::from_millis(500);
 
-/// A cycle that is over, and every check that it showed, in this order.
+/// A finished cycle, with all its checks in order.
 pub struct Ran {
     pub report: CycleReport,
     pub shown: Vec<CheckReport>,
@@ -50,7 +50,7 @@ impl Ran {
     }
 }
 
-/// Small queues and batches, so that little is enough to fill them.
+/// Small queues and batches, which are soon full.
 pub fn small(budget: Duration) -> CycleOptions {
     CycleOptions {
         budget,
@@ -61,7 +61,7 @@ pub fn small(budget: Duration) -> CycleOptions {
     }
 }
 
-/// Runs a cycle and looks at what holds for every one.
+/// Runs a cycle, and checks what must hold for every cycle.
 pub async fn run(source: &mut impl PeerSource, sink: &impl ReportSink, options: &CycleOptions) -> Ran {
     run_showing(source, sink, options, |_| ()).await
 }
@@ -86,7 +86,7 @@ pub async fn run_showing(
     ran
 }
 
-/// No check is lost or counted twice, and the report says what the checks said.
+/// No check is lost or counted twice, and the report agrees with the checks.
 pub fn assert_adds_up(ran: &Ran) {
     let Ran { report, shown, .. } = ran;
     assert_eq!(ran.shown().len(), shown.len(), "a check was shown twice");
@@ -130,7 +130,7 @@ pub fn assert_adds_up(ran: &Ran) {
     }
 }
 
-/// A peer whose check is over at once and without a socket, Offline: no node can be at such an address.
+/// A peer whose check fails at once without a socket, because no node can have this address.
 pub fn impossible(id: i64) -> Peer {
     Peer::local(id, impossible_url())
 }

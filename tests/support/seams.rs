@@ -1,4 +1,4 @@
-//! A source and a sink that do as the test's closures say, and remember what passed through them.
+//! A source and a sink that call closures of the test and record what passed through them.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -12,7 +12,7 @@ use easytier_probe::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Gives what the closure makes of the number of the page, from 0.
+/// A source whose closure returns the page with a number, from 0.
 pub struct Source<F> {
     give: F,
     asked: usize,
@@ -31,12 +31,12 @@ impl<F: AsyncFnMut(usize) -> Result<Option<SourcePage>, BoxError>> PeerSource fo
     }
 }
 
-/// A page of nothing but these peers.
+/// A page with these peers.
 pub fn page(peers: impl IntoIterator<Item = Peer>) -> Result<Option<SourcePage>, BoxError> {
     Ok(Some(SourcePage { peers: peers.into_iter().collect(), skipped: 0 }))
 }
 
-/// Answers a batch with what the closure makes of it and of its number, from 0.
+/// A sink whose closure answers a batch, given its number, from 0.
 pub struct Sink<F> {
     take: F,
     batches: RefCell<Vec<Vec<CheckResult>>>,
@@ -49,12 +49,12 @@ impl<F: AsyncFn(usize, &[CheckResult]) -> Result<Delivery, BoxError>> Sink<F> {
         Self { take, batches: RefCell::default(), cycles: RefCell::default(), statuses: RefCell::default() }
     }
 
-    /// What it was sent, whatever it answered.
+    /// The batches that were sent, whatever the answer.
     pub fn batches(&self) -> Vec<Vec<CheckResult>> {
         self.batches.borrow().clone()
     }
 
-    /// The ids by which results came to it.
+    /// The ids of the cycles that sent results.
     pub fn cycles(&self) -> HashSet<Uuid> {
         self.cycles.borrow().clone()
     }
@@ -81,7 +81,7 @@ impl<F: AsyncFn(usize, &[CheckResult]) -> Result<Delivery, BoxError>> ReportSink
     }
 }
 
-/// Every result of the batch is taken.
+/// All results of the batch are accepted.
 pub fn taken(results: &[CheckResult]) -> Delivery {
     Delivery { accepted: results.len() as u32, ..Delivery::default() }
 }

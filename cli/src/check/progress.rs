@@ -12,6 +12,8 @@ pub fn bar(peers: usize, stderr_in_use: bool) -> ProgressBar {
     if peers < MIN_PEERS || stderr_in_use || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} peers checked").expect("the template is valid");
+    let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len} peers checked") else {
+        return ProgressBar::hidden();
+    };
     ProgressBar::new(peers as u64).with_style(style)
 }

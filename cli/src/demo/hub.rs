@@ -1,9 +1,6 @@
 //! The hub of the demo, in a temporary folder.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::Context;
 use easytier_probe::{CheckOptions, Checker, PeerUrl, Secret, backend::BaseUrl};
@@ -20,7 +17,7 @@ use crate::hub::serve;
 
 /// A running hub. It stops when it is dropped.
 pub struct DemoHub {
-    address: SocketAddr,
+    base_url: BaseUrl,
     admin_password: Secret,
     /// In the order in which they were added.
     peers: Vec<PeerId>,
@@ -49,13 +46,13 @@ impl DemoHub {
         let admin_password = password::first(&store, now).await?.context("a new database has a password")?;
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen at 127.0.0.1")?;
-        let address = listener.local_addr()?;
+        let base_url = format!("http://{}", listener.local_addr()?).parse()?;
         let checker = Checker::new(CheckOptions::default());
         let options = WebOptions::default();
         let serving =
             serve::run(listener, store.clone(), checker, options, None, CancellationToken::new(), Duration::ZERO);
         let server = tokio::spawn(serving).abort_handle();
-        Ok(Self { address, admin_password, peers: Vec::new(), store, server, _folder: folder })
+        Ok(Self { base_url, admin_password, peers: Vec::new(), store, server, _folder: folder })
     }
 
     pub async fn add_peer(&mut self, name: &str, url: &str) -> anyhow::Result<()> {
@@ -71,7 +68,7 @@ impl DemoHub {
     }
 
     pub fn base_url(&self) -> BaseUrl {
-        format!("http://{}", self.address).parse().expect("an address makes a base URL")
+        self.base_url.clone()
     }
 
     pub fn admin_password(&self) -> &Secret {

@@ -30,8 +30,8 @@ impl Node {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start node {name}"))?;
-        let stdout = child.stdout.take().expect("piped");
-        let mut stderr = child.stderr.take().expect("piped");
+        let stdout = child.stdout.take().context("standard output of the node is not a pipe")?;
+        let mut stderr = child.stderr.take().context("stderr of the node is not a pipe")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).await?;
         let Some(url) = line.trim_end().strip_prefix("listening on ") else {

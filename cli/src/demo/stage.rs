@@ -59,7 +59,7 @@ impl Stage {
     }
 
     pub async fn stop_carol(&mut self) -> anyhow::Result<()> {
-        match self.carol().node.take() {
+        match self.carol()?.node.take() {
             Some(node) => node.stop().await,
             None => Ok(()),
         }
@@ -67,7 +67,7 @@ impl Stage {
 
     /// Starts the node again at the same URL.
     pub async fn start_carol(&mut self) -> anyhow::Result<()> {
-        let carol = self.carol();
+        let carol = self.carol()?;
         let node = Node::start(carol.name, &carol.url).await;
         carol.node = Some(node.context("a stopped node could not be started again")?);
         Ok(())
@@ -81,7 +81,7 @@ impl Stage {
         Ok(())
     }
 
-    fn carol(&mut self) -> &mut Member {
-        self.members.iter_mut().find(|member| member.name == CAROL).expect("carol is a node of the demo")
+    fn carol(&mut self) -> anyhow::Result<&mut Member> {
+        self.members.iter_mut().find(|member| member.name == CAROL).context("there is no such node")
     }
 }

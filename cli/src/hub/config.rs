@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     path::PathBuf,
     time::Duration,
 };
@@ -15,7 +16,6 @@ use easytier_uptime_store::{
     domain::{Intervals, LiveSetting, Policy, Retention},
 };
 
-use super::password;
 use crate::{logging::LogSettings, settings::Selection};
 
 /// The settings of every command of the hub.
@@ -51,6 +51,9 @@ impl Selection for ServerSettings {
 
 /// The longest deadline of a connection test, whatever that of a check is.
 const MAX_TEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The length of the admin's password, in characters.
+const PASSWORD_CHARS: RangeInclusive<usize> = 8..=1024;
 
 /// The configuration of a hub.
 #[derive(Debug, Clone)]
@@ -94,7 +97,7 @@ impl HubConfig {
         sources.defaults.extend(ServerSettings::DEFAULTS.iter().copied());
         let mut reader = Reader::new(&sources);
         let config = Self::read(&mut reader);
-        reader.finish(config).map(|config| config.expect("the reader has an error for an invalid database"))
+        reader.finish_option(config)
     }
 
     /// Reads the configuration with a reader that is used for other settings too. `None` if the configuration of the database
@@ -102,7 +105,7 @@ impl HubConfig {
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let host: IpAddr = reader.value("SERVER_HOST", values::ip_address);
         let listen = SocketAddr::new(host, reader.value("SERVER_PORT", values::port));
-        let admin_password = reader.optional("ADMIN_PASSWORD", password::checked);
+        let admin_password = reader.optional("ADMIN_PASSWORD", admin_password);
         let trusted_proxies = reader.optional("TRUSTED_PROXIES", networks).unwrap_or_default();
         let timeout = reader.value("HEALTH_CHECK_TIMEOUT", values::interval);
         let checks = CheckOptions {
@@ -163,6 +166,14 @@ fn database(reader: &mut Reader<'_>) -> Option<Database> {
         (true, key) => Some(Database::Postgres { url: url?, key: key? }),
         (false, None) if has_key => None,
         (false, key) => Some(Database::Sqlite { path, key }),
+    }
+}
+
+/// A password of the admin, in one line. Argon2 reads all of it, so its length is limited.
+pub fn admin_password(text: &str) -> Result<Secret, String> {
+    match PASSWORD_CHARS.contains(&text.chars().count()) && !text.contains(char::is_control) {
+        true => Ok(text.into()),
+        false => Err(format!("write {} to {} characters in one line", PASSWORD_CHARS.start(), PASSWORD_CHARS.end())),
     }
 }
 

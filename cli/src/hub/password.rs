@@ -8,13 +8,11 @@ use easytier_probe::Secret;
 use easytier_uptime_hub::service::password;
 use easytier_uptime_store::domain::Timestamp;
 
-use super::{config::HubConfig, database};
+use super::{
+    config::{self, HubConfig},
+    database,
+};
 use crate::{exit::Exit, print};
-
-/// The shortest password taken, in characters.
-const MIN_CHARS: usize = 8;
-/// The longest: Argon2 reads all of it.
-const MAX_CHARS: usize = 1024;
 
 /// Generates a new password for the admin, prints only the password on standard output, and ends all sessions
 ///
@@ -47,13 +45,6 @@ fn read() -> anyhow::Result<Secret> {
     }
     let mut line = String::new();
     stdin.lock().read_line(&mut line).context("cannot read the password from standard input")?;
-    checked(line.trim_end_matches(['\r', '\n'])).map_err(|problem| anyhow!("the password on standard input: {problem}"))
-}
-
-/// Validates a password.
-pub fn checked(text: &str) -> Result<Secret, String> {
-    match (MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) && !text.contains(char::is_control) {
-        true => Ok(text.into()),
-        false => Err(format!("write {MIN_CHARS} to {MAX_CHARS} characters in one line")),
-    }
+    config::admin_password(line.trim_end_matches(['\r', '\n']))
+        .map_err(|problem| anyhow!("the password on standard input: {problem}"))
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     io::Write as _,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -63,8 +62,8 @@ impl Service for Hub {
         &self.config.log
     }
 
-    fn database(&self) -> &HubConfig {
-        &self.config
+    async fn try_database(&self) -> anyhow::Result<()> {
+        database::try_open(&self.config).await
     }
 
     async fn serve(
@@ -151,7 +150,7 @@ impl Local {
     }
 }
 
-/// Sets the password that is configured, or makes one at the first start, which is given to be shown.
+/// Sets the configured password, or generates one at the first start. Returns a generated password, to be printed.
 async fn admin_password(store: &Store, configured: Option<&Secret>) -> anyhow::Result<Option<Secret>> {
     let outcome = match configured {
         Some(password) => password::set(store, password, Timestamp::now()).await.map(|()| None),
@@ -170,7 +169,10 @@ fn greeting(
     has_built_in_probe: bool,
 ) -> String {
     let mut text = first_address.map(|address| format!("listening on http://{address}\n")).unwrap_or_default();
-    let mut add = |line: String| writeln!(text, "{line}").expect("writing to a String cannot fail");
+    let mut add = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
     if let Some(password) = password {
         add(format!("admin password: {}", password.expose()));
         add("  it is not shown again; 'easytier-uptime hub password' generates a new one".to_owned());

@@ -38,7 +38,7 @@ impl Instance {
         let Membership { network_name, network_secret } = membership;
         config.set_network_identity(NetworkIdentity::new(network_name, network_secret.expose().to_owned()));
         config.set_hostname(hostname);
-        config.set_listeners(listeners.iter().map(Listener::url).collect());
+        config.set_listeners(listeners.iter().map(Listener::url).collect::<Result<_, _>>()?);
         // Without an RPC portal, any number of nodes can share a machine.
         config.set_flags(Flags {
             foreign_network_whitelist: relay_whitelist,

@@ -65,8 +65,8 @@ impl fmt::Display for Listener {
 }
 
 impl Listener {
-    pub fn url(&self) -> Url {
-        self.to_string().parse().expect("protocol, address and port make a URL")
+    pub fn url(&self) -> Result<Url, url::ParseError> {
+        self.to_string().parse()
     }
 
     /// Whether `actual` can be the open listener for this request: it is equal, except that this one may have port 0.

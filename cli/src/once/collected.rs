@@ -13,30 +13,32 @@ pub struct Collected {
     /// The parts of results that hold text: one JSON array per line.
     lines: Vec<u8>,
     measured: Vec<(Option<Latency>, Timings)>,
+    error: Option<serde_json::Error>,
 }
 
 impl Collected {
     pub fn add(&mut self, peer: &Peer, report: &CheckReport) {
         let CheckReport { result, url, latency, timings, is_public_server, certificate_expires_at } = report;
         let line = (&peer.name, result, url, is_public_server, certificate_expires_at);
-        serde_json::to_writer(&mut self.lines, &line).expect("a result can be serialised to memory");
+        if let Err(error) = serde_json::to_writer(&mut self.lines, &line) {
+            self.error = Some(error);
+        }
         self.lines.push(b'\n');
         self.measured.push((*latency, *timings));
     }
 
     /// The results in the order of the peers' ids.
-    pub fn into_checked(self) -> Vec<Checked> {
-        let lines = self.lines.split(|byte| *byte == b'\n');
-        let mut checked: Vec<Checked> = lines
-            .zip(self.measured)
-            .map(|(line, (latency, timings))| {
-                let (name, result, url, is_public_server, certificate_expires_at) =
-                    serde_json::from_slice(line).expect("the line was written by add");
-                let report = CheckReport { result, url, latency, timings, is_public_server, certificate_expires_at };
-                Checked { name, report }
-            })
-            .collect();
+    pub fn into_checked(self) -> serde_json::Result<Vec<Checked>> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let mut checked = Vec::with_capacity(self.measured.len());
+        for (line, (latency, timings)) in self.lines.split(|byte| *byte == b'\n').zip(self.measured) {
+            let (name, result, url, is_public_server, certificate_expires_at) = serde_json::from_slice(line)?;
+            let report = CheckReport { result, url, latency, timings, is_public_server, certificate_expires_at };
+            checked.push(Checked { name, report });
+        }
         checked.sort_by_key(|peer| peer.report.result.peer_id);
-        checked
+        Ok(checked)
     }
 }

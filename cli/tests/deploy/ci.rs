@@ -1,4 +1,4 @@
-//! The GitHub action, the workflows, and the line for cron.
+//! The GitHub action, the workflows, and the crontab example.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
@@ -19,7 +19,7 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_action_runs_what_there_is() {
+fn the_action_runs_an_existing_command() {
     let action = yaml("action.yml");
     let step = action["runs"]["steps"].as_array().unwrap().iter().rfind(|step| step["env"].is_object()).unwrap();
     let script = step["run"].as_str().unwrap();
@@ -30,7 +30,7 @@ fn the_action_runs_what_there_is() {
     for name in keys(&step["env"]).iter().filter(|name| !name.starts_with("INPUT_")) {
         assert_setting(&usage, name);
     }
-    // Each input is used, and each that is used is there.
+    // The used inputs are exactly the declared ones.
     let text = read("action.yml");
     let used = text.split("${{ inputs.").skip(1).map(|rest| rest.split(' ').next().unwrap());
     assert_eq!(keys(&action["inputs"]), used.collect());
@@ -38,13 +38,13 @@ fn the_action_runs_what_there_is() {
 
 /// The linter knows the syntax of workflows, the contexts of expressions, and which of them strangers can write.
 #[test]
-fn actionlint_has_nothing_to_say_about_the_workflows() {
+fn actionlint_finds_nothing_in_the_workflows() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
     tool::assert_silent(Command::new(root().join("tools/check-workflows")).env("CARGO_TARGET_DIR", target));
 }
 
 #[test]
-fn the_own_workflow_pins_its_actions_and_may_only_read() {
+fn the_ci_workflow_pins_its_actions_and_has_read_permission_only() {
     let workflow = yaml(".github/workflows/ci.yml");
     assert_eq!(workflow["permissions"], serde_json::json!({"contents": "read"}));
     let jobs = workflow["jobs"].as_object().unwrap();
@@ -57,7 +57,7 @@ fn the_own_workflow_pins_its_actions_and_may_only_read() {
 }
 
 #[test]
-fn the_workflow_gives_the_action_inputs_that_it_has() {
+fn the_example_workflow_uses_existing_inputs() {
     let (action, workflow) = (yaml("action.yml"), yaml("deploy/github-workflow.example.yml"));
     let jobs = workflow["jobs"].as_object().unwrap().values();
     let steps = jobs.flat_map(|job| job["steps"].as_array().unwrap());
@@ -70,13 +70,13 @@ fn the_workflow_gives_the_action_inputs_that_it_has() {
 }
 
 #[test]
-fn the_line_for_cron_runs_what_there_is() {
+fn the_line_for_cron_runs_an_existing_command() {
     let text = read("deploy/crontab.example");
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines.len(), 1);
     let (_, command) = lines[0].split_once(" easytier-uptime ").unwrap();
     assert_command(&command.split_whitespace().take_while(|word| !word.starts_with('>')).collect::<Vec<_>>());
-    // The file that it tells to write.
+    // The configuration file in its comments.
     for line in text.lines().filter_map(|line| line.strip_prefix("#   ")) {
         let (key, _) = line.split_once(" = ").unwrap();
         assert!(Setting::all().any(|setting| setting.key() == key), "there is no setting {key}");

@@ -1,4 +1,4 @@
-//! `compose.yaml`: what it says of itself, and its services at work, as processes instead of containers.
+//! `compose.yaml`: its contents, and its services, run as processes instead of containers.
 
 #[path = "../../../tests/support/node.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
@@ -32,7 +32,7 @@ const ENV: [(&str, &str); 4] = [
     ("POSTGRES_PASSWORD", "of-the-database"),
 ];
 
-/// The document with its variables replaced, as compose does it.
+/// The document with its variables replaced, as compose would.
 fn document(env: &BTreeMap<String, String>) -> Value {
     let document: Value = serde_saphyr::from_str(&read("deploy/compose.yaml")).unwrap();
     replaced(document, env)
@@ -71,7 +71,7 @@ fn services(document: &Value) -> &Map<String, Value> {
     document["services"].as_object().unwrap()
 }
 
-/// The services that are the program, by their names.
+/// The services that run the program, by name.
 fn ours(document: &Value) -> Vec<(&str, &Value)> {
     let is_ours = |service: &Value| service["image"].as_str().unwrap().starts_with("easytier-uptime:");
     let all = services(document).iter().map(|(name, service)| (name.as_str(), service));
@@ -88,8 +88,8 @@ fn environment(service: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn it_is_what_the_specification_knows() {
-    // It knows neither fields of other names nor volumes and services that are not there.
+fn it_follows_the_specification() {
+    // The parser refuses unknown fields and missing volumes and services.
     let text = serde_json::to_string(&document(&complete())).unwrap();
     let compose = compose_spec::Compose::options().from_yaml_str(&text).unwrap();
     compose.validate_all().unwrap();
@@ -97,7 +97,7 @@ fn it_is_what_the_specification_knows() {
 }
 
 #[test]
-fn its_services_are_given_settings_that_their_commands_read() {
+fn its_services_get_settings_that_their_commands_read() {
     let document = document(&complete());
     let ours = ours(&document);
     assert_eq!(ours.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), ["hub", "probe-asia", "probe-eu"].into());
@@ -116,14 +116,14 @@ fn its_services_are_given_settings_that_their_commands_read() {
     }
 }
 
-/// Without them nothing starts, and what to do is said.
+/// Without them nothing starts, and an error says what to do.
 #[test]
 fn no_secret_has_a_default() {
     let text = read("deploy/compose.yaml");
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let Some((name, value)) = line.trim().split_once(": ") else { continue };
         let is_secret = name == "POSTGRES_PASSWORD" || Setting::named(name).is_some_and(|setting| setting.is_secret);
-        // The probes say themselves what they lack; it is not there yet when the hub starts.
+        // The probes report it themselves: the key does not exist yet when the hub starts.
         assert!(!is_secret || value.contains(":?") || value == "${ENROLLMENT_KEY:-}", "{line}");
     }
     let names: BTreeSet<&str> = text.split("${").skip(1).filter_map(|part| part.split(':').next()).collect();
@@ -141,9 +141,9 @@ fn no_secret_has_a_default() {
     assert_refused(&["hub"], &[("ADMIN_PASSWORD".to_owned(), "short".to_owned())], &["ADMIN_PASSWORD"]);
 }
 
-/// The commands in its comments and in that of the example.
+/// The commands in its comments and in those of the example.
 #[test]
-fn what_it_says_to_type_is_there() {
+fn the_commands_in_its_comments_exist() {
     let text = read("deploy/compose.yaml") + &read("deploy/.env.example");
     let commands: Vec<&str> =
         text.lines().filter_map(|line| line.split_once(" exec hub easytier-uptime ")).map(|(_, rest)| rest).collect();
@@ -154,7 +154,7 @@ fn what_it_says_to_type_is_there() {
     }
 }
 
-/// From an empty database to two regions that watch a node; then one of them goes.
+/// From an empty database to two regions that watch a node; then one of them stops.
 #[tokio::test(flavor = "multi_thread")]
 async fn its_services_work_together() {
     let database = postgres::fresh_database().await;
@@ -194,7 +194,7 @@ fn work_together(database: &str) {
         assert!(variables.contains(&("REGION", region)));
         let changes = [
             ("BACKEND_BASE_URL", hub.url.clone()),
-            // The node of this test is at the loopback; and nobody wants to wait.
+            // For the node of this test on the loopback interface, and for short waits.
             ("ALLOW_LOCAL_PEERS", "true".to_owned()),
             ("PEER_FETCH_INTERVAL", "1s".to_owned()),
             ("HEALTH_CHECK_INTERVAL", "1s".to_owned()),
@@ -219,16 +219,16 @@ fn work_together(database: &str) {
             "ok     its clock and that of this machine agree\n",
             "ok     its API is described, version ",
             "ok     without a token nobody ",
-            "ok     the admin's password is none of the usual ones\n",
+            "ok     the admin's password is not a common one\n",
             "ok     nodes listed: 1 (1 healthy)\n",
-            "ok     no secret and no contact is in the public lists\n",
-            "ok     what is said of the nodes is fresh\n",
+            "ok     the public lists contain no secrets and no contacts\n",
+            "ok     the status of every node is fresh\n",
             "ok     probes there: 2 of 2 (asia 1, eu 1)\n",
             "\nall is well\n",
         ],
     );
     assert_eq!((code, report.contains("WRONG")), (0, false), "{report}");
-    // A probe's own token does as well.
+    // A node token works too.
     let token = hub.command(&["hub", "token", "create", "--name", "another", "--region", "eu"]);
     assert_contains(&verify(&[&hub.url], &[("NODE_TOKEN", &token)]).1, &["probes there: 2 of 2"]);
     assert_contains(&verify(&[&hub.url], &[("API_KEY", "no \"key\" at all\\")]).1, &["WRONG  API_KEY is refused (401"]);

@@ -1,5 +1,5 @@
-//! What is written for people: the commands, flags, variables and log messages in it are the program's own, and what it
-//! says of moving house holds.
+//! README and docs: their commands, flags, variables and log messages exist, and the described move from standalone to
+//! regions works.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ const PAGES: [&str; 2] = ["README.md", "docs/distributed.md"];
 /// Variables that are not settings.
 const OTHERS: [&str; 1] = ["NETWORK_SECRET"];
 
-/// The lines of fenced blocks, joined where they go on.
+/// The lines of fenced blocks, with continued lines joined.
 fn commands(page: &str) -> Vec<String> {
     let text = read(page).replace("\\\n", " ");
     let blocks = text.split("\n```").skip(1).step_by(2);
@@ -35,7 +35,7 @@ fn spans(text: &str) -> Vec<&str> {
     text.split("\n```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2)).collect()
 }
 
-/// What follows the program's name in a line, up to where the shell ends a command.
+/// The arguments of the program in a line of shell, once for each invocation.
 fn invocations(line: &str) -> Vec<Vec<&str>> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_program = |word: &str| {
@@ -43,7 +43,7 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
         word == "easytier-uptime" || word.starts_with("easytier-uptime:")
     };
     let starts = words.iter().enumerate().filter(|(at, word)| {
-        // The name of an image or a package that is built, and not of what runs.
+        // Not the name of an image or a package to build.
         is_program(word) && at.checked_sub(1).is_none_or(|before| !["--tag", "-p"].contains(&words[before]))
     });
     let ends = |word: &&&str| !(["|", "#", ">", "&&", "&"].contains(word) || word.starts_with('#'));
@@ -53,7 +53,7 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn every_command_is_one_that_there_is() {
+fn every_command_exists() {
     for page in PAGES {
         let text = read(page);
         let lines = commands(page);
@@ -68,7 +68,7 @@ fn every_command_is_one_that_there_is() {
 
 /// Code such as `hub peer export`, and `--fail-on any|all|never`.
 #[test]
-fn every_flag_and_command_in_the_text_is_one_that_there_is() {
+fn every_flag_and_command_in_the_text_exists() {
     let mut flags = BTreeSet::new();
     let mut waiting: Vec<Vec<String>> = vec![Vec::new()];
     while let Some(command) = waiting.pop() {
@@ -112,7 +112,7 @@ fn every_variable_is_a_setting() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     for page in PAGES {
         let text = read(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
@@ -130,14 +130,14 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// As GitHub makes it of a heading.
+/// The anchor that GitHub generates for a heading.
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = words.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// All of our own code, with the texts in one line that it has in several.
+/// All of our own source code, with string literals that span lines joined.
 fn sources() -> String {
     let mut text = String::new();
     let mut waiting: Vec<PathBuf> = ["src", "config/src", "store/src", "hub/src", "scheduler/src", "cli/src"]
@@ -177,7 +177,7 @@ fn sources() -> String {
 }
 
 #[test]
-fn messages_are_quoted_as_the_program_says_them() {
+fn quoted_log_messages_are_in_the_source_code() {
     let sources = sources();
     let text = read("docs/distributed.md");
     let (_, table) = text.split_once("\n## Troubleshooting\n").unwrap();
@@ -187,7 +187,7 @@ fn messages_are_quoted_as_the_program_says_them() {
     let messages = symptoms.iter().flat_map(|cells| spans(cells)).filter(|span| span.contains(' '));
     let mut found = 0;
     for message in messages.filter(|message| !message.contains("files")) {
-        // What is left out of a message is between its parts, which are of one text.
+        // `…` in a quotation stands for a part of the same literal.
         let has_all = |line: &str| {
             let mut rest = line;
             message.split('…').map(str::trim).all(|part| match rest.split_once(part) {
@@ -198,13 +198,13 @@ fn messages_are_quoted_as_the_program_says_them() {
                 None => false,
             })
         };
-        assert!(sources.lines().any(has_all), "nobody says '{message}'");
+        assert!(sources.lines().any(has_all), "no source file contains '{message}'");
         found += 1;
     }
     assert!(found > 20, "{found}");
 }
 
-/// Checks of the node with this id at a service's own API.
+/// The number of checks of a node, from a service's API.
 fn checks(service: &Service, id: i64) -> u64 {
     service.get(&format!("/api/nodes/{id}/health/stats?hours=24"), "")["data"]["total_checks"].as_u64().unwrap_or(0)
 }
@@ -220,7 +220,7 @@ fn a_standalone_becomes_a_probe_and_keeps_its_history() {
     wait_until("the standalone has checked both", || (1..=2).all(|id| checks(&standalone, id) >= 2));
     let before = [1, 2].map(|id| checks(&standalone, id));
 
-    // Another peer is first at the hub, so that the ids differ.
+    // Another peer comes first at the hub, so that the ids differ.
     let hub = Service::start(&["hub"], &[]);
     hub.command(&["hub", "peer", "add", "tcp://127.0.0.1:2", "--name", "first"]);
     let peers = standalone.folder.path().join("peers.json");
@@ -243,11 +243,11 @@ fn a_standalone_becomes_a_probe_and_keeps_its_history() {
     let probe = Service::start_in(folder, &["daemon"], &settings);
     wait_until("its history goes on under the same id", || checks(&probe, 1) > before[0] + 1);
     wait_until("the hub has it under its own id", || checks(&hub, 2) > 0);
-    assert!(checks(&hub, 2) <= checks(&probe, 1) - before[0], "the hub was sent what was seen before");
+    assert!(checks(&hub, 2) <= checks(&probe, 1) - before[0], "the hub got results from before the move");
     let names = |service: &Service| -> Vec<String> {
         let items = service.get("/api/nodes", "")["data"]["items"].as_array().cloned().unwrap_or_default();
         items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
     };
-    // By id: what stays behind is no longer checked, and what only the hub had is new here.
+    // Peers that the hub does not list are gone, and the hub's other peer is new.
     assert_eq!(names(&probe), ["moves", "first"]);
 }

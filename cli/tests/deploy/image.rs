@@ -1,4 +1,4 @@
-//! The Dockerfile, and what of the repository goes into it.
+//! The Dockerfile and the files that are sent to its build.
 
 use std::process::Command;
 
@@ -11,10 +11,10 @@ use crate::{
     tool::{assert_silent, linter},
 };
 
-/// Where the image keeps what lasts.
+/// The folder of the image for persistent data.
 pub const STATE: &str = "/var/lib/easytier-uptime";
 
-/// The instructions of the Dockerfile, each in one line: its name, and the rest.
+/// The instructions of the Dockerfile: name and arguments.
 fn instructions() -> Vec<(String, String)> {
     let text = read("deploy/Dockerfile").replace("\\\n", " ");
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -24,7 +24,7 @@ fn instructions() -> Vec<(String, String)> {
         .collect()
 }
 
-/// What the last instruction of this name says.
+/// The arguments of the last instruction with this name.
 fn last(name: &str) -> String {
     instructions().into_iter().rfind(|(other, _)| other == name).unwrap_or_else(|| panic!("no {name}")).1
 }
@@ -42,12 +42,12 @@ fn words(json: &str) -> Vec<String> {
 }
 
 #[test]
-fn hadolint_has_nothing_to_say_about_the_dockerfile() {
+fn hadolint_finds_nothing_in_the_dockerfile() {
     assert_silent(linter("hadolint").arg(root().join("deploy/Dockerfile")));
 }
 
 #[test]
-fn the_image_runs_what_there_is_and_not_as_root() {
+fn the_image_runs_existing_commands_and_not_as_root() {
     assert_eq!(words(&last("ENTRYPOINT")), ["easytier-uptime"]);
     let check = last("HEALTHCHECK");
     let check = words(check.split_once("CMD ").unwrap().1);
@@ -71,7 +71,7 @@ fn the_image_keeps_its_database_in_its_volume() {
     }
 }
 
-/// A program runs on the C library that it was linked with, or a newer one.
+/// A program needs the C library that it was linked with, or a newer one.
 #[test]
 fn the_image_is_built_by_the_compiler_of_the_workspace_on_the_same_debian() {
     let bases: Vec<String> =
@@ -82,9 +82,9 @@ fn the_image_is_built_by_the_compiler_of_the_workspace_on_the_same_debian() {
     assert!(bases[1].contains("-debian12:"), "{bases:?}");
 }
 
-/// What lies outside the workspace's own folders stays out, above all databases and keys.
+/// Other files stay out, above all databases and keys.
 #[test]
-fn all_that_a_build_needs_is_sent_to_it_and_nothing_else() {
+fn only_what_a_build_needs_is_sent_to_it() {
     let ignored = read(".dockerignore");
     let lines: Vec<&str> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines[0], "*");
@@ -92,7 +92,7 @@ fn all_that_a_build_needs_is_sent_to_it_and_nothing_else() {
     let members = manifest.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
     let members: Vec<String> =
         serde_json::from_str::<Vec<Value>>(members).unwrap().iter().map(|m| m.as_str().unwrap().to_owned()).collect();
-    // Cargo wants to see the tests and benches that manifests declare, also when it builds none of them.
+    // Cargo requires the tests and benches that manifests declare, although it builds none of them.
     for needed in members.iter().map(String::as_str).chain([
         ".cargo",
         "Cargo.lock",
@@ -102,28 +102,28 @@ fn all_that_a_build_needs_is_sent_to_it_and_nothing_else() {
         "tests",
         "tools",
     ]) {
-        assert!(lines.contains(&format!("!{needed}").as_str()), "{needed} is not sent to a build");
+        assert!(lines.contains(&format!("!{needed}").as_str()), "{needed} is missing in the build context");
     }
     for secret in ["**/.env", "**/*.db", "**/*.key"] {
         assert!(lines.iter().rposition(|line| *line == secret) > lines.iter().rposition(|line| line.starts_with('!')));
     }
 }
 
-/// The action builds from source, and knows by its hash when to build anew.
+/// The action builds from source, and caches the program by the hash of the source.
 #[test]
-fn the_action_looks_at_all_that_the_program_is_built_from() {
+fn the_action_hashes_all_sources_of_the_program() {
     let action = read("action.yml");
     let manifest = read("Cargo.toml");
     let (_, crates) = manifest.split_once("[workspace.dependencies]").unwrap();
     let paths = crates.lines().filter_map(|line| line.split_once("path = \"")?.1.split('"').next());
     for path in paths.filter(|path| *path != ".").chain(["Cargo.lock", "cli", "src"]) {
-        assert!(action.contains(&format!(" {path} ")), "the action does not look at {path}");
+        assert!(action.contains(&format!(" {path} ")), "the action does not hash {path}");
     }
 }
 
-/// As the container's engine runs it, beside a service that listens everywhere.
+/// Run as by the container engine, beside a service that listens on all addresses.
 #[test]
-fn the_health_check_tells_whether_the_service_works() {
+fn the_health_check_succeeds_only_while_the_service_works() {
     let service = Service::start(&["hub"], &[]);
     let (_, port) = service.url.rsplit_once(':').unwrap();
     let check = || {

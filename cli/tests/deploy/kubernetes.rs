@@ -53,14 +53,14 @@ impl Manifests {
     }
 }
 
-/// What there is in a document that its type does not know would be missing when it is written again.
+/// Parses a document strictly: a field that its type does not know would be missing in the output.
 fn strictly<T: DeserializeOwned + Serialize>(document: &Value) -> T {
     let object: T = serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{error} in {document:#}"));
     assert_eq!(serde_json::to_value(&object).unwrap(), *document, "left: what Kubernetes knows of it");
     object
 }
 
-/// What runs: where it is from, its selector where it has one, its pods.
+/// A workload: its origin, its selector if it has one, and its pods.
 struct Workload {
     name: String,
     selector: Option<LabelSelector>,
@@ -106,7 +106,7 @@ impl Workload {
 }
 
 #[test]
-fn every_document_is_one_that_kubernetes_knows() {
+fn every_document_has_a_known_type() {
     let manifests = Manifests::read();
     let known = manifests.all::<Deployment>("Deployment").len()
         + manifests.all::<DaemonSet>("DaemonSet").len()
@@ -131,7 +131,7 @@ fn a_misspelt_field_is_found() {
 }
 
 #[test]
-fn workloads_are_given_settings_that_their_commands_read() {
+fn workloads_get_settings_that_their_commands_read() {
     let manifests = Manifests::read();
     for workload in workloads(&manifests) {
         let usage = workload.usage();
@@ -156,9 +156,9 @@ fn workloads_are_given_settings_that_their_commands_read() {
     }
 }
 
-/// Whoever applies the example as it is gets no deployment with secrets that everybody knows.
+/// Applying the unchanged example must not give a deployment with publicly known secrets.
 #[test]
-fn no_placeholder_is_taken_for_a_secret() {
+fn placeholders_are_refused_as_secrets() {
     let manifests = Manifests::read();
     let secret = |name| manifests.named::<Secret>("Secret", name).string_data.unwrap();
     let hub = Vec::from_iter(secret("easytier-uptime-hub"));
@@ -184,7 +184,7 @@ fn port_of(container: &Container, port: &IntOrString) -> i32 {
 }
 
 #[test]
-fn services_are_asked_for_their_health_where_they_serve_and_live_on_without() {
+fn readiness_uses_the_health_endpoint_and_liveness_does_not() {
     for workload in workloads(&Manifests::read()) {
         let container = workload.container();
         let probes = [&container.readiness_probe, &container.liveness_probe].map(Option::as_ref);
@@ -194,7 +194,7 @@ fn services_are_asked_for_their_health_where_they_serve_and_live_on_without() {
         };
         let get = readiness.http_get.as_ref().unwrap();
         assert_eq!(get.path.as_deref(), Some("/health"));
-        // It is unhealthy as long as nothing can be stored.
+        // A service is unhealthy while it cannot store anything.
         assert_eq!(liveness.http_get, None, "{}", workload.name);
         for port in [&get.port, &liveness.tcp_socket.as_ref().unwrap().port] {
             assert_eq!(port_of(container, port), i32::from(default_port()));
@@ -253,14 +253,14 @@ fn pods_are_selected_by_their_labels_and_confined() {
                 manifests.named::<PersistentVolumeClaim>("PersistentVolumeClaim", &claim.claim_name);
             }
         }
-        // A daemon without a place to write to has no spool.
+        // A daemon needs a writable folder for its spool.
         assert_eq!(container.volume_mounts.is_some(), workload.usage().name == "daemon", "{name}");
     }
 }
 
-/// The pod's end would cut a cycle short that its own budget ends in order.
+/// Otherwise the end of the pod would interrupt the cycle before its own budget ends it.
 #[test]
-fn a_cycle_ends_before_its_job_is_ended() {
+fn the_budget_of_a_cycle_is_shorter_than_the_deadline_of_its_job() {
     let cron_job: CronJob = Manifests::read().named("CronJob", "easytier-uptime-once");
     let spec = cron_job.spec.unwrap();
     let job = spec.job_template.spec.unwrap();

@@ -1,5 +1,5 @@
-//! That what is in `deploy/`, `scripts/` and `docs/` is fit for the program: every command, flag, variable, port, path and
-//! log message that it names is the program's own, and whatever can check it has nothing to say.
+//! Checks `deploy/`, `scripts/` and `docs/` against the program: each command, flag, variable, port, path and log message in
+//! them must exist, and linters must find nothing.
 
 mod ci;
 mod compose;
@@ -20,7 +20,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of it").to_owned()
 }
 
-/// The text of a file of the repository.
+/// Reads a file of the repository.
 #[track_caller]
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))

@@ -1,4 +1,4 @@
-//! What the program takes, as it says itself.
+//! The commands, flags and settings of the program, from its help texts.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +9,7 @@ use easytier_uptime_config::Setting;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_easytier-uptime");
 
-/// Where it listens when nothing else is configured.
+/// The default port.
 pub fn default_port() -> u16 {
     let port = Setting::named("SERVER_PORT").and_then(|setting| setting.default).expect("it has a default");
     port.parse().expect("a port")
@@ -24,7 +24,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// As `--help` tells it.
+    /// Parses the output of `--help`.
     pub fn of(command: &[&str]) -> Self {
         let output = Command::new(PROGRAM).args(command).arg("--help").env_clear().output().expect("it runs");
         assert!(output.status.success(), "there is no command {command:?}");
@@ -50,7 +50,7 @@ impl Usage {
         self.flags.contains(flag)
     }
 
-    /// Whether it reads the setting.
+    /// Whether the command reads the setting.
     pub fn reads(&self, setting: &Setting) -> bool {
         self.has_flag(&format!("--{}", setting.flag()))
     }
@@ -62,7 +62,7 @@ pub fn flags_of(line: &str) -> Vec<String> {
     words.filter(|word| word.len() > 2 && word.starts_with("--")).map(str::to_owned).collect()
 }
 
-/// Takes the words after `easytier-uptime`, as a shell would: they must name a command, and flags that it takes.
+/// Asserts that the arguments after `easytier-uptime` name a command and its flags.
 #[track_caller]
 pub fn assert_command(words: &[&str]) -> Usage {
     let mut usage = Usage::of(&[]);
@@ -84,14 +84,14 @@ pub fn assert_command(words: &[&str]) -> Usage {
     usage
 }
 
-/// That the command reads a setting of this name.
+/// Asserts that the command reads a setting of this name.
 #[track_caller]
 pub fn assert_setting(usage: &Usage, name: &str) {
     let setting = Setting::named(name).unwrap_or_else(|| panic!("there is no setting {name}"));
     assert!(usage.reads(setting), "'{}' does not read {name}", usage.name);
 }
 
-/// Runs the program with nothing in its environment but these, in an empty folder.
+/// Runs the program with only these variables, in an empty folder.
 pub fn run(args: &[&str], variables: &[(String, String)]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(PROGRAM);
@@ -99,7 +99,7 @@ pub fn run(args: &[&str], variables: &[(String, String)]) -> Output {
     command.stdin(Stdio::null()).output().expect("it runs")
 }
 
-/// That the program does not start with these, and says so of each.
+/// Asserts that the program refuses to start with these variables, and names each.
 #[track_caller]
 pub fn assert_refused(args: &[&str], variables: &[(String, String)], names: &[&str]) {
     let output = run(args, variables);

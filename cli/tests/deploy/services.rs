@@ -1,4 +1,4 @@
-//! Services that run, each a process of its own.
+//! Running services, each in a separate process.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 
 use crate::program::PROGRAM;
 
-/// What is waited for takes less.
+/// Maximum time of a wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A hub or a probe in a folder of its own, until it is dropped.
+/// A hub or a probe in its own folder, which runs until it is dropped.
 pub struct Service {
     pub child: Child,
     pub url: String,
@@ -27,12 +27,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the program with nothing in its environment but `variables`, at a free port.
+    /// Starts the program with only these variables, at a free port.
     pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), args, variables)
     }
 
-    /// The same, in a folder that may have a database.
+    /// The same in a given folder, which may contain a database.
     pub fn start_in(folder: TempDir, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut own =
             vec![("SERVER_HOST".to_owned(), "127.0.0.1".to_owned()), ("SERVER_PORT".to_owned(), "0".to_owned())];
@@ -49,7 +49,7 @@ impl Service {
         Self { url: url.to_owned(), child, variables: own, folder }
     }
 
-    /// What a command prints that is run with the same database.
+    /// The output of a command on the same database.
     #[track_caller]
     pub fn command(&self, args: &[&str]) -> String {
         let mut command = Command::new(PROGRAM);
@@ -59,7 +59,7 @@ impl Service {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// The answer to a GET.
+    /// The response to a GET.
     pub fn get(&self, path: &str, header: &str) -> Value {
         let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{header}\r\n\r\n").unwrap();
@@ -68,7 +68,7 @@ impl Service {
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or(Value::Null)
     }
 
-    /// Stops it in order, and gives its folder.
+    /// Stops it regularly and returns its folder.
     #[track_caller]
     pub fn stop(self) -> TempDir {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
@@ -94,7 +94,7 @@ impl Drop for Service {
     }
 }
 
-/// Waits until it is so.
+/// Waits until the condition holds.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -1,4 +1,4 @@
-//! The units.
+//! The systemd units.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,10 +13,10 @@ use crate::{
 const INSTALLED: &str = "/usr/local/bin/easytier-uptime";
 const SERVICES: [&str; 3] =
     ["easytier-uptime-hub.service", "easytier-uptime-once.service", "easytier-uptime-probe.service"];
-/// What `systemd-analyze security` may come to at most, of 100.
+/// The maximum exposure that `systemd-analyze security` may report, of 100.
 const EXPOSURE: &str = "15";
 
-/// All units, with the program that the tests built in the place of the installed one.
+/// Copies of all units that run the program of this build.
 fn units() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for unit in fs::read_dir(root().join("deploy/systemd")).unwrap() {
@@ -34,7 +34,7 @@ fn paths(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn systemd_has_nothing_to_say_about_the_units() {
+fn systemd_analyze_accepts_the_units() {
     let folder = units();
     let units = paths(folder.path());
     assert_eq!(units.len(), SERVICES.len() + 1, "{units:?}");
@@ -42,7 +42,7 @@ fn systemd_has_nothing_to_say_about_the_units() {
 }
 
 #[test]
-fn services_are_exposed_to_little() {
+fn the_exposure_of_the_services_is_low() {
     let folder = units();
     for service in SERVICES {
         let mut analyze = Command::new("systemd-analyze");
@@ -61,7 +61,7 @@ fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn services_start_what_there_is() {
+fn the_services_run_existing_commands() {
     for service in SERVICES {
         let unit = read(&format!("deploy/systemd/{service}"));
         let start = values(&unit, "ExecStart");
@@ -71,11 +71,11 @@ fn services_start_what_there_is() {
     }
 }
 
-/// That a file of variables names those that the command reads, and that the program takes no placeholder for a value.
+/// Asserts that the command reads the variables in a file, and refuses the placeholders.
 fn assert_example(file: &str, command: &str) {
     let text = read(file);
     let usage = assert_command(&[command]);
-    // What is commented out is an example too.
+    // Lines that are commented out count too.
     let variables: Vec<(String, String)> = text
         .lines()
         .filter_map(|line| line.trim_start_matches('#').split_once('='))
@@ -91,7 +91,7 @@ fn assert_example(file: &str, command: &str) {
 }
 
 #[test]
-fn examples_of_variables_name_settings_and_give_away_no_secret() {
+fn the_example_files_name_settings_and_contain_no_secrets() {
     assert_example("deploy/systemd/probe.env.example", "daemon");
     assert_example("deploy/systemd/hub.env.example", "hub");
 }
@@ -102,7 +102,7 @@ fn units_name_their_examples_and_folders() {
         let unit = read(&format!("deploy/systemd/{service}"));
         let state = format!("easytier-uptime-{command}");
         assert_eq!(values(&unit, "StateDirectory"), [state.as_str()]);
-        // The database has its default place, which is in the working directory.
+        // The database has its default path, in the working directory.
         assert_eq!(values(&unit, "WorkingDirectory"), [format!("%S/{state}")]);
         let file = values(&unit, "EnvironmentFile")[0].trim_start_matches('-').to_owned();
         assert!(read(&format!("deploy/systemd/{command}.env.example")).contains(&file));

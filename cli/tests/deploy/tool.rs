@@ -1,11 +1,11 @@
-//! Programs that others wrote.
+//! External programs.
 
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-/// A linter that `tools/setup` put into the target folder.
+/// A linter that `tools/setup` installs into the target folder.
 pub fn linter(name: &str) -> Command {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
     let path: PathBuf = target.join("tools/bin").join(name);
@@ -20,7 +20,7 @@ pub fn output(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{}: {error}. Run tools/setup to install it.", name.display()))
 }
 
-/// That the program has nothing to say.
+/// Asserts that the program succeeds without output.
 #[track_caller]
 pub fn assert_silent(command: &mut Command) {
     let output = output(command);

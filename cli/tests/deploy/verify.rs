@@ -1,4 +1,4 @@
-//! `scripts/verify-deployment.sh`, against hubs that are broken; `compose` has it look at one that is not.
+//! `scripts/verify-deployment.sh` against broken hubs; `compose` runs it against a working one.
 
 use std::{
     fs,
@@ -56,7 +56,7 @@ fn bad_usage_is_refused() {
 }
 
 #[test]
-fn a_hub_that_is_away_is_said_to_be() {
+fn an_unreachable_hub_is_reported() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, report) = verify(&[&format!("http://{nobody}")], &[]);
     assert_contains(&report, &["WRONG  http://127.0.0.1:", " refuses connections", "\n1 thing is wrong\n"]);
@@ -67,18 +67,18 @@ fn a_hub_that_is_away_is_said_to_be() {
 }
 
 #[test]
-fn a_server_without_tls_is_no_hub_with_it() {
+fn a_server_without_tls_fails_over_https() {
     let hub = Service::start(&["hub"], &[]);
     let (code, report) = verify(&[&hub.url.replace("http:", "https:")], &[]);
-    assert_contains(&report, &["has no TLS that can be trusted"]);
+    assert_contains(&report, &["has no trusted TLS"]);
     assert_eq!(code, 1);
 }
 
 #[test]
-fn peers_that_nobody_checks_are_found() {
+fn unchecked_peers_are_reported() {
     let hub = Service::start(&["hub"], &[]);
     let (_, report) = verify(&[&hub.url], &[]);
-    assert_contains(&report, &["WRONG  it lists no nodes", "note   the probes were not looked at"]);
+    assert_contains(&report, &["WRONG  it lists no nodes", "note   the probes were not checked"]);
     hub.command(&["hub", "peer", "add", "tcp://192.0.2.7", "--name", "lonely"]);
     let (code, report) = verify(&[&hub.url, "--grace", "0"], &[]);
     assert_contains(&report, &["WRONG  nodes that were never checked: 1 of 1 (1 'lonely'); ", "\n1 thing is wrong\n"]);
@@ -92,14 +92,14 @@ fn peers_that_nobody_checks_are_found() {
 }
 
 #[test]
-fn a_probe_is_no_hub() {
+fn a_probe_is_not_accepted_as_a_hub() {
     let probe = Service::start(&["daemon"], &[("BACKEND_BASE_URL", "http://127.0.0.1:1"), ("NODE_TOKEN", "token")]);
     let (code, report) = verify(&[&probe.url], &[]);
-    assert_contains(&report, &["WRONG  it does not say that it is a hub: it is the monitoring API of a probe"]);
+    assert_contains(&report, &["WRONG  it is not a hub: it is the monitoring API of a probe"]);
     assert_eq!(code, 1);
 }
 
-/// What brings TLS to `hub`, with a certificate for `localhost` that ends after `lasts`, and is written to `file`.
+/// Starts a TLS proxy in front of `hub`. Its certificate for `localhost` is valid for `lasts` and written to `file`.
 async fn with_tls(hub: &Service, lasts: Duration, file: &Path) -> String {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let now = rcgen::date_time_ymd(1970, 1, 1) + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
@@ -123,7 +123,7 @@ async fn with_tls(hub: &Service, lasts: Duration, file: &Path) -> String {
             let (stream, _) = listener.accept().await.unwrap();
             let (acceptor, behind) = (acceptor.clone(), behind.clone());
             tokio::spawn(async move {
-                // Whoever does not trust the certificate goes away.
+                // A client that does not trust the certificate disconnects.
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let mut hub = TcpStream::connect(behind).await.unwrap();
                 let _ = copy_bidirectional(&mut stream, &mut hub).await;
@@ -134,7 +134,7 @@ async fn with_tls(hub: &Service, lasts: Duration, file: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_is_looked_at() {
+async fn the_expiry_of_the_certificate_is_reported() {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let hub = Service::start(&["hub"], &[]);
     let file = hub.folder.path().join("certificate.pem");
@@ -151,12 +151,12 @@ async fn a_certificate_is_looked_at() {
         .await
         .unwrap();
         assert_contains(&with.1, &[words, "ok     it is a hub\n"]);
-        assert_contains(&without.1, &[" has no TLS that can be trusted ("]);
+        assert_contains(&without.1, &[" has no trusted TLS ("]);
         assert_eq!(without.0, 1);
     }
 }
 
-/// A hub in which everything is wrong that can be.
+/// A hub with every problem that the script can find.
 fn broken() -> Router {
     let node = json!({
         "id": 1, "name": "open", "network_secret": "hunter2", "mail": "a@example.com", "created_at": "2026-01-01T00:00:00Z",
@@ -194,7 +194,7 @@ fn broken() -> Router {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_is_wrong_is_found() {
+async fn every_problem_is_reported() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, broken()).await.unwrap() });

@@ -1,4 +1,4 @@
-//! PostgreSQL is cut off while results come in: the hub says so, and goes on by itself.
+//! The connection to PostgreSQL fails while results arrive: the hub reports it and recovers by itself.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ async fn await_health(hub: &Hub) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_database_that_is_cut_off_again_and_again_makes_the_hub_refuse_and_lose_nothing() {
+async fn a_hub_loses_nothing_if_its_database_is_cut_off_repeatedly() {
     let (mut place, database, mut wire) = Place::with_postgres_over_a_wire().await;
     let (mut rng, mut witness) = (random(), Witness::new(database));
     let hub = place.start_hub();
@@ -44,7 +44,7 @@ async fn a_database_that_is_cut_off_again_and_again_makes_the_hub_refuse_and_los
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_database_that_stalls_makes_the_hub_refuse_and_lose_nothing() {
+async fn a_hub_loses_nothing_if_its_database_stalls() {
     let (mut place, database, mut wire) = Place::with_postgres_over_a_wire().await;
     let (mut rng, mut witness) = (random(), Witness::new(database));
     let hub = place.start_hub();
@@ -63,10 +63,10 @@ async fn a_database_that_stalls_makes_the_hub_refuse_and_lose_nothing() {
     assert_complete(&hub, &mut witness, &mut senders).await;
 }
 
-/// The connections of the hub stay open and are never heard of again, while a transaction is under way on one of them.
-/// PostgreSQL does not hear of their end either, and holds what that transaction had locked.
+/// The connections of the hub stay open but pass no more data, one of them in the middle of a transaction. PostgreSQL does
+/// not see their end either, and keeps the locks of that transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn connections_that_die_silently_are_given_up() {
+async fn dead_connections_are_replaced() {
     let (mut place, database, wire) = Place::with_postgres_over_a_wire().await;
     let (mut rng, mut witness) = (random(), Witness::new(database));
     let hub = place.start_hub();

@@ -1,4 +1,4 @@
-//! A look into the database beside the hub, while it runs.
+//! Reads the database of a running hub directly.
 
 use std::path::PathBuf;
 
@@ -13,9 +13,9 @@ pub enum Database {
 
 /// The stored results.
 pub struct Stored {
-    /// Those after a row, with their rows.
+    /// The results after a row id, with their row ids.
     pub newer: Vec<(i64, Uuid)>,
-    /// How many there are in all.
+    /// The number of all results.
     pub count: u64,
 }
 
@@ -39,7 +39,7 @@ impl Database {
         Stored { newer, count: count as u64 }
     }
 
-    /// Makes sure that the database is in order, as far as it can tell.
+    /// Checks the integrity of the database.
     pub async fn assert_intact(&self) {
         let Self::Sqlite(path) = self else { return };
         let told: Vec<String> =
@@ -47,7 +47,7 @@ impl Database {
         assert_eq!(told, ["ok"]);
     }
 
-    /// Waits until PostgreSQL has seen that hubs died: until then it may still commit what they had asked for.
+    /// Waits until PostgreSQL has closed the connections of killed hubs: until then it may still commit their transactions.
     pub async fn await_end_of_the_dead(&self) {
         let Self::Postgres(url) = self else { return };
         let mut connection = PgConnection::connect(url).await.unwrap();
@@ -58,7 +58,7 @@ impl Database {
         }
     }
 
-    /// Keeps the transaction of a hub that stores results from going on.
+    /// Blocks transactions that store results.
     pub async fn stop_a_transaction(&self) -> Stopped {
         let Self::Postgres(url) = self else { panic!("transactions of SQLite cannot be stopped") };
         let mut lock = PgConnection::connect(url).await.unwrap();
@@ -73,7 +73,7 @@ impl Database {
     }
 }
 
-/// Holds what a hub's transaction waits for.
+/// Holds the lock for which the transaction of a hub waits.
 pub struct Stopped(PgConnection);
 
 impl Stopped {

@@ -1,4 +1,4 @@
-//! Hubs are killed at random moments while results come in.
+//! Hubs are killed at random moments while results arrive.
 
 use rand::RngExt;
 
@@ -22,12 +22,12 @@ async fn twenty_kills_lose_and_double_nothing_on_postgresql() {
     kill_again_and_again(place, database, 20).await;
 }
 
-/// Kills that met results under way.
+/// Kills during the delivery of results.
 #[derive(Debug, Default)]
 struct Met {
-    /// Between their commit and their acknowledgement.
+    /// Kills between the commit and the acknowledgement.
     stored: usize,
-    /// Before their commit, or on their way to the hub.
+    /// Kills before the commit.
     not_stored: usize,
 }
 
@@ -54,9 +54,9 @@ async fn kill_again_and_again(mut place: Place, database: Database, kills: usize
     met
 }
 
-/// Nothing of what a first start makes (key, tables, password) may be in the way of the next start.
+/// A key, tables or a password that a killed first start left behind must not prevent the next start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hub_that_is_killed_while_it_makes_its_database_starts_the_next_time() {
+async fn a_hub_that_was_killed_while_creating_its_database_starts_again() {
     let mut rng = random();
     let (mut place, _) = Place::with_sqlite();
     place.start_hub().stop();

@@ -1,4 +1,4 @@
-//! What was made, and what of it the hub acknowledged.
+//! The results that were sent, and those that the hub acknowledged.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use uuid::Uuid;
 
-/// What results amount to.
+/// Totals of results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
     pub results: u64,
@@ -24,7 +24,7 @@ impl AddAssign for Figures {
     }
 }
 
-/// A result that a sender made.
+/// A result of a sender.
 #[derive(Debug, Clone, Copy)]
 pub struct Made {
     pub peer: i64,

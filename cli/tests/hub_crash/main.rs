@@ -1,12 +1,11 @@
-//! What the hub acknowledged it keeps, once, whatever ends it or is taken from it.
+//! The hub keeps every acknowledged result exactly once, even if it is killed or loses its database.
 //!
-//! Senders post results as probes do, all the time, and send again what was not acknowledged; meanwhile hubs are killed
-//! and databases cut off. A witness compares what was made, what was acknowledged, what is stored and what is counted.
+//! Senders post results continuously, as probes do, and repeat those that were not acknowledged. Meanwhile hubs are killed and
+//! databases cut off. A witness compares the results that were sent, acknowledged, stored and counted.
 //!
-//! kill -9 shows what the death of the process leaves: a transaction that was not committed is gone, one that was
-//! acknowledged is in the log of the database, which the kernel has and the next start reads. It shows nothing of a
-//! loss of power, after which only that is there which had reached the disk: that is left to SQLite's
-//! `synchronous=FULL` and to PostgreSQL's own `fsync`.
+//! kill -9 tests the death of the process: a transaction that was not committed is lost; one that was acknowledged is in the
+//! log of the database, which the next start reads. It does not test a loss of power, for which SQLite's
+//! `synchronous=FULL` and PostgreSQL's `fsync` are responsible.
 
 #[path = "../../../store/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]

@@ -1,4 +1,4 @@
-//! Two hubs on one PostgreSQL serve the same probes; one of them is killed, and the probes go on with the other.
+//! Two hubs on one PostgreSQL serve the same probes. One of them is killed, and the probes use the other.
 
 use std::{
     collections::HashMap,
@@ -30,22 +30,22 @@ const PEERS: usize = 120;
 const CLAIMERS: usize = 16;
 const KILLS: usize = 6;
 
-/// A lease whose claimer never heard of it, because the hub died before it answered, ends so soon.
+/// The duration of leases. A lease is lost if the hub dies before it answers, and then blocks its peers this long.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Peers are due again so soon.
+/// The time after which peers are due again.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The most claims, of all claimers together, before a kill.
+/// The maximum number of claims before a kill, over all claimers.
 const MOST_CLAIMS: u64 = 60;
 
-/// What claimers share.
+/// The state that claimers share.
 #[derive(Default)]
 struct Shared {
     ledger: Ledger,
-    /// Peers that a claimer is checking, and until when they are its own.
+    /// Claimed peers, with the end of their leases.
     held: Mutex<HashMap<i64, Timestamp>>,
-    /// Claims that gave peers, and whose results were acknowledged.
+    /// The number of claims whose results were acknowledged.
     rounds: Count,
 }
 
@@ -55,7 +55,7 @@ impl Shared {
     }
 }
 
-/// A probe that claims, checks and reports, as a function does.
+/// A probe that claims, checks and reports peers, like a function.
 struct Claimer {
     backend: Backend,
     shared: Arc<Shared>,
@@ -113,7 +113,7 @@ impl Claimer {
     }
 }
 
-/// A good result of now.
+/// An online result with the current time.
 fn online(peer: i64) -> CheckResult {
     CheckResult {
         id: Uuid::now_v7(),
@@ -137,11 +137,11 @@ fn online(peer: i64) -> CheckResult {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn when_one_of_two_hubs_is_killed_the_other_takes_everything_and_gives_no_peer_twice() {
+async fn when_one_of_two_hubs_is_killed_the_other_accepts_all_results_and_leases_no_peer_twice() {
     let (mut place, database) = Place::with_postgres().await;
     let (mut rng, mut witness) = (random(), Witness::new(database));
     let survivor = place.start_hub();
-    // A lease is one region's, so that all claimers are in the same.
+    // Leases belong to a region, so all claimers are in the same one.
     let tokens = &place.furnish(PEERS)[..2];
     let shared = Arc::new(Shared::default());
     for _ in 0..KILLS {
@@ -165,7 +165,7 @@ async fn when_one_of_two_hubs_is_killed_the_other_takes_everything_and_gives_no_
     witness.assert_nothing_missing(&shared.ledger);
 }
 
-/// Waits for all, or for the first that fails.
+/// Waits until all have ended, or one has failed.
 async fn all_end(claimers: &mut JoinSet<()>) {
     while let Some(ended) = claimers.join_next().await {
         ended.expect("the claimer works");

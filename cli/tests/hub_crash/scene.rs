@@ -1,4 +1,4 @@
-//! A database with peers and tokens, hubs on it, and senders that post to them.
+//! A database with peers and tokens, its hubs, and senders that post to them.
 
 use std::{
     net::SocketAddr,
@@ -25,16 +25,16 @@ use crate::{
     witness::Witness,
 };
 
-/// Peers of which senders report.
+/// The number of peers that senders report.
 pub const PEERS: usize = 6;
 
-/// Probes and their regions; each posts on two connections.
+/// The probes and their regions. Each probe posts on two connections.
 const PROBES: [(&str, &str); 3] = [("probe-1", "eu"), ("probe-2", "eu"), ("probe-3", "us")];
 
-/// The most requests that are begun or acknowledged before a random moment.
+/// The maximum number of requests begun or acknowledged before a random moment.
 const MOST_STEPS: u64 = 24;
 
-/// Far longer than anything takes that is waited for here.
+/// Much longer than any wait of these tests takes.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Where hubs run.
@@ -46,20 +46,20 @@ pub struct Place {
 }
 
 impl Place {
-    /// An empty folder, with nothing configured.
+    /// An empty folder without any configuration.
     pub fn with_sqlite() -> (Self, Database) {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::Sqlite(folder.path().join("uptime.db"));
         (Self { folder, variables: Vec::new(), start_took: Duration::ZERO }, database)
     }
 
-    /// An empty database of the test's own.
+    /// A new empty database.
     pub async fn with_postgres() -> (Self, Database) {
         let url = postgres::fresh_database().await;
         (Self::of_url(url.clone()), Database::Postgres(url))
     }
 
-    /// The same, where all that hubs say to the database goes over a wire.
+    /// As `postgres`, with connections that pass through a wire.
     pub async fn with_postgres_over_a_wire() -> (Self, Database, Wire) {
         let url = postgres::fresh_database().await;
         let mut to = Url::parse(&url).unwrap();
@@ -86,7 +86,7 @@ impl Place {
         hub
     }
 
-    /// Starts a hub and kills it at some moment of a start that takes so long.
+    /// Starts a hub and kills it at a random moment of its start, which takes this long.
     pub async fn kill_a_starting_hub(&self, took: Duration, rng: &mut StdRng) {
         let mut child =
             command(self.folder.path(), &["hub"], &self.variables()).env("SERVER_PORT", "0").spawn().unwrap();
@@ -99,7 +99,7 @@ impl Place {
         printed(&run_with(self.folder.path(), args, &self.variables(), stdin))
     }
 
-    /// Adds so many peers, and gives a token for each probe.
+    /// Adds this number of peers, and creates a token for each probe.
     pub fn furnish(&self, peers: usize) -> Vec<String> {
         let peers: String = (1..=peers).map(|n| format!("tcp://192.0.2.{n}:11010\n")).collect();
         self.command(&["hub", "peer", "import", "-"], &peers);
@@ -112,15 +112,15 @@ impl Place {
     }
 }
 
-/// Random numbers; a test that fails shows the seed, and `SEED` takes it. It repeats what the test does, but not what
-/// the machine does meanwhile.
+/// Random numbers. A test that fails prints the seed, and `SEED` sets it. It repeats the actions of the test, but not the
+/// timing of the machine.
 pub fn random() -> StdRng {
     let seed = std::env::var("SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("SEED is a number"));
     println!("SEED={seed}");
     StdRng::seed_from_u64(seed)
 }
 
-/// Lets a time pass more exactly than a timer does.
+/// Sleeps more precisely than a timer.
 pub async fn pass(time: Duration) {
     let until = Instant::now() + time;
     while Instant::now() < until {
@@ -150,7 +150,7 @@ impl Senders {
         Self { tasks, target, ledger, progress }
     }
 
-    /// Waits for something that needs the senders.
+    /// Waits for a future while the senders run.
     pub async fn while_sending(&mut self, what: impl Future<Output = ()>) {
         tokio::select! {
             reached = timeout(DEADLINE, what) => reached.expect("what is waited for comes"),
@@ -158,19 +158,19 @@ impl Senders {
         }
     }
 
-    /// Waits for a moment that nobody knows: after some steps of the senders, and a part of the time of a request.
+    /// Waits for a random moment: a number of steps of the senders, and a part of the duration of a request.
     pub async fn await_random_moment(&mut self, rng: &mut StdRng) {
         let progress = Arc::clone(&self.progress);
         self.while_sending(progress.steps.more(rng.random_range(1..=MOST_STEPS))).await;
         pass(progress.took().mul_f64(rng.random_range(0.0..1.0))).await;
     }
 
-    /// Tells the senders which hub there is now.
+    /// Sets the hub that the senders post to.
     pub fn turn_to(&self, hub: &Hub) {
         self.target.send_modify(|target| target.url.clone_from(&hub.url));
     }
 
-    /// Has everything acknowledged that was made, and ends.
+    /// Waits until all results are acknowledged, and stops the senders.
     pub async fn finish(&mut self) {
         self.target.send_modify(|target| target.is_last = true);
         let all = async {
@@ -182,7 +182,7 @@ impl Senders {
     }
 }
 
-/// The end of a test: all that was made is acknowledged, stored and counted, once.
+/// The end of a test: all results are acknowledged, stored and counted exactly once.
 pub async fn assert_complete(hub: &Hub, witness: &mut Witness, senders: &mut Senders) {
     senders.finish().await;
     witness.look(hub, &senders.ledger).await;

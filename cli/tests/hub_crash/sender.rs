@@ -1,4 +1,4 @@
-//! A connection of a probe that posts results all the time, and sends again what was not acknowledged.
+//! A connection of a probe that posts results continuously, and repeats those that were not acknowledged.
 
 use std::{
     sync::{Arc, Mutex},
@@ -16,40 +16,40 @@ use crate::ledger::{Figures, Ledger, Made};
 
 const MOST_RESULTS: usize = 12;
 
-/// How far back results were checked: several rollups and quarters of an hour.
+/// The maximum age of results: several buckets of counts.
 const OLDEST: u64 = 3 * 3600;
 
-/// The pause of a sender that was told to come back.
+/// The pause of a sender after a 503.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Where results go.
+/// The target of the results.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub url: String,
-    /// Nothing new is made; what is pending is delivered.
+    /// No new results; only pending ones are delivered.
     pub is_last: bool,
 }
 
-/// What a sender must be ready for. Anything else that is no acknowledgement fails the test.
+/// The failures that a sender accepts. Any other failure fails the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Troubles {
-    /// The hub goes away with its connections.
+    /// The hub dies, and its connections end.
     Deaths,
-    /// The hub says 503.
+    /// The hub answers 503.
     Refusals,
 }
 
-/// What all senders did so far.
+/// The progress of all senders.
 #[derive(Default)]
 pub struct Progress {
-    /// Requests begun, and acknowledgements.
+    /// The number of requests begun and acknowledgements received.
     pub steps: Count,
     pub acknowledged: Count,
     pub refused: Count,
     took: Mutex<Duration>,
 }
 
-/// A count that can be waited for.
+/// A counter that can be waited for.
 #[derive(Default)]
 pub struct Count(watch::Sender<u64>);
 
@@ -58,7 +58,7 @@ impl Count {
         self.0.send_modify(|count| *count += 1);
     }
 
-    /// Waits until it has grown by this.
+    /// Waits until the counter has grown by this number.
     pub async fn more(&self, count: u64) {
         let mut changes = self.0.subscribe();
         let wanted = *changes.borrow() + count;
@@ -67,23 +67,23 @@ impl Count {
 }
 
 impl Progress {
-    /// How long the last request took that was acknowledged.
+    /// The duration of the last acknowledged request.
     pub fn took(&self) -> Duration {
         *self.took.lock().unwrap()
     }
 }
 
-/// Results that go together, again and again until they are acknowledged.
+/// Results that are sent together until they are acknowledged.
 struct Batch {
     results: Vec<Value>,
     ids: Vec<Uuid>,
-    /// By all answers together.
+    /// The sum over all responses.
     accepted: usize,
 }
 
-/// The end of one request.
+/// The outcome of a request.
 enum Outcome {
-    /// So many results were new to the hub.
+    /// The number of results that were new to the hub.
     Acknowledged {
         accepted: usize,
     },
@@ -112,7 +112,7 @@ impl Sender {
         troubles: Troubles,
         random: StdRng,
     ) -> Self {
-        // Fails when another test was first, which does as well.
+        // This fails if another test has already installed it.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
         Self { target, client, token, peers, ledger, progress, troubles, random }
@@ -144,7 +144,7 @@ impl Sender {
         }
     }
 
-    /// New results, of which the ledger knows before the hub does.
+    /// Makes new results, and enters them in the ledger before they are sent.
     fn make(&mut self) -> Batch {
         let count = self.random.random_range(1..=MOST_RESULTS);
         let mut batch = Batch { results: Vec::new(), ids: Vec::new(), accepted: 0 };
@@ -170,7 +170,7 @@ impl Sender {
         batch
     }
 
-    /// Sends a batch, now and then twice at the same time: a probe that lost its patience does that.
+    /// Sends a batch, sometimes twice at the same time, as a probe does after a timeout.
     async fn deliver(&mut self, url: &str, batch: &mut Batch) -> Outcome {
         let outcomes = match self.random.random_bool(0.125) {
             false => vec![self.post(url, batch).await],
@@ -197,7 +197,7 @@ impl Sender {
         let Ok(response) = request.body(body.to_string()).send().await else { return Outcome::Lost };
         let status = response.status().as_u16();
         let asks_to_wait = response.headers().contains_key("retry-after");
-        // A head without its body acknowledges nothing.
+        // Headers without a body are not an acknowledgement.
         let Ok(text) = response.text().await else { return Outcome::Lost };
         let answer: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(answer["code"], status, "{answer}");

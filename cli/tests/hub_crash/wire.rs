@@ -1,4 +1,4 @@
-//! The wire between hubs and PostgreSQL, which a test cuts.
+//! A TCP proxy between hubs and PostgreSQL, which a test can cut.
 
 use std::net::SocketAddr;
 
@@ -11,35 +11,35 @@ use tokio::{
     sync::watch,
 };
 
-/// How the wire is.
+/// The state of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     Whole,
-    /// What was open is reset, and connections are refused.
+    /// Open connections are reset, and new ones are refused.
     Cut,
-    /// Nothing is heard of the other side.
+    /// Connections stay open but pass no data.
     Stalled,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct State {
     condition: Condition,
-    /// How often it was cut; connections from before end, even when it is whole again before they notice.
+    /// The number of cuts. Older connections end even if the wire is restored before they notice the cut.
     cuts: u32,
-    /// Connections of an earlier age are never heard of again.
+    /// Connections of an earlier age pass no more data.
     age: u32,
 }
 
 pub struct Wire {
     pub address: SocketAddr,
     state: watch::Sender<State>,
-    /// Whether connections are taken.
+    /// Whether connections are accepted.
     listens: watch::Receiver<bool>,
 }
 
 impl Wire {
     pub async fn to(server: SocketAddr) -> Self {
-        // No other test is at this address of the loopback, so that the port is still free after a while of refusing.
+        // No other test uses this loopback address, so the port stays free while connections are refused.
         let listener = TcpListener::bind("127.7.7.7:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = watch::Sender::new(State { condition: Condition::Whole, cuts: 0, age: 0 });
@@ -48,7 +48,7 @@ impl Wire {
         Self { address, state, listens }
     }
 
-    /// From when this returns, the wire is so.
+    /// Sets the state. It is in effect when this returns.
     pub async fn become_(&mut self, condition: Condition) {
         self.state.send_modify(|state| {
             state.condition = condition;
@@ -57,7 +57,7 @@ impl Wire {
         self.listens.wait_for(|listens| *listens == (condition != Condition::Cut)).await.unwrap();
     }
 
-    /// Does what a firewall does that forgot connections: they stay open and silent for ever, while new ones work.
+    /// Acts like a firewall that has dropped its state: old connections stay open but pass no data, new ones work.
     pub fn forget_connections(&self) {
         self.state.send_modify(|state| state.age += 1);
     }
@@ -96,7 +96,7 @@ async fn listen(
 async fn connect(client: TcpStream, server: SocketAddr, state: watch::Receiver<State>) {
     let State { cuts, age, .. } = *state.borrow();
     let Ok(server) = TcpStream::connect(server).await else { return };
-    // Closed without ceremony, as by a cut.
+    // Closed with a reset, as by a cut.
     client.set_zero_linger().unwrap();
     server.set_zero_linger().unwrap();
     let (from_client, to_client) = client.into_split();
@@ -118,11 +118,11 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch:
             return;
         }
     }
-    // Not even an end is heard of a connection that is forgotten.
+    // The end of a dropped connection is not passed on either.
     comes(&mut state, is_open).await;
 }
 
-/// Waits for a state; false when the wire is gone.
+/// Waits for a state. Returns false if the wire is gone.
 async fn comes(state: &mut watch::Receiver<State>, wanted: impl FnMut(&State) -> bool) -> bool {
     state.wait_for(wanted).await.is_ok()
 }

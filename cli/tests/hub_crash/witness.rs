@@ -1,4 +1,4 @@
-//! Compares what is stored with what was sent, and what is counted with what is stored.
+//! Compares the stored results with those that were sent, and the counts with the stored results.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,10 +11,10 @@ use crate::{
     support::Hub,
 };
 
-/// Hours that are answered from rollups of five minutes, of an hour and of a day.
+/// Periods, in hours, that are answered from totals over five minutes, an hour and a day.
 const WINDOWS: [u32; 3] = [24, 72, 2400];
 
-/// Results that were made and not acknowledged.
+/// Results that were sent but not acknowledged.
 #[derive(Debug, Clone, Copy)]
 pub struct UnderWay {
     pub stored: usize,
@@ -23,12 +23,12 @@ pub struct UnderWay {
 
 pub struct Witness {
     pub database: Database,
-    /// The last row that was seen.
+    /// The last row that was read.
     last_row: i64,
     stored: HashSet<Uuid>,
-    /// What the stored results amount to, by peer.
+    /// The totals of the stored results, by peer.
     figures: BTreeMap<i64, Figures>,
-    /// Acknowledgements that were looked for.
+    /// The number of acknowledgements that were checked.
     checked: usize,
 }
 
@@ -37,7 +37,7 @@ impl Witness {
         Self { database, last_row: 0, stored: HashSet::new(), figures: BTreeMap::new(), checked: 0 }
     }
 
-    /// Makes sure that all is well at a moment at which nobody sends, and tells what was under way before it.
+    /// Checks the database while no results are sent. Returns the unacknowledged results.
     pub async fn look(&mut self, hub: &Hub, ledger: &Ledger) -> UnderWay {
         let Stored { newer, count } = self.database.results_after(self.last_row).await;
         let under_way = {
@@ -60,7 +60,7 @@ impl Witness {
         under_way
     }
 
-    /// Makes sure that everything was acknowledged at last, and so is stored.
+    /// Checks that all results were acknowledged and are stored.
     pub fn assert_nothing_missing(&self, ledger: &Ledger) {
         let entries = ledger.entries();
         let acknowledged: HashSet<Uuid> = entries.acknowledged.iter().copied().collect();
@@ -69,7 +69,7 @@ impl Witness {
         println!("{} results in {} peers", self.stored.len(), self.figures.len());
     }
 
-    /// Every way in which results are counted must come to the same.
+    /// All counts of results must agree.
     fn assert_counted(&self, hub: &Hub) {
         for node in get(hub, "/api/nodes?per_page=100")["items"].as_array().unwrap() {
             let id = node["id"].as_i64().unwrap();
@@ -90,7 +90,7 @@ impl Witness {
     }
 }
 
-/// The data of an answer of the public API.
+/// The data of a response of the public API.
 fn get(hub: &Hub, path: &str) -> Value {
     let (status, mut answer) = hub.get(path, &[]);
     assert_eq!(status, 200, "{path}: {answer}");

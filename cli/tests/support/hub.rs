@@ -1,4 +1,4 @@
-//! The program's commands, and a real hub, as processes.
+//! Runs commands and a hub as processes.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -30,7 +30,7 @@ pub fn run(folder: &Path, args: &[&str]) -> Output {
 
 pub fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Output {
     let mut child = command(folder, args, variables).spawn().unwrap();
-    // The command may end without reading; that is no failure of the test.
+    // The command may end before it reads its input.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -39,7 +39,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What a command printed that succeeded.
+/// The standard output of a successful command.
 #[track_caller]
 pub fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -1,4 +1,4 @@
-//! What the handlers of the pages share.
+//! The state that the handlers of the pages share.
 
 use std::sync::Arc;
 

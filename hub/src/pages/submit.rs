@@ -94,7 +94,7 @@ fn tested(view: &View, CheckReport { result, url, .. }: &CheckReport) -> Markup 
     let content = html! {
         p {
             strong { (heading) }
-            @if let Some(code) = result.error { " — " (language.failure(code)) }
+            @if let Some(code) = result.error { (language.dash()) (language.failure(code)) }
         }
         dl.facts {
             dt { (texts.address) } dd { (url) }

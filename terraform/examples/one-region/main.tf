@@ -1,4 +1,4 @@
-# A probe in one region. TF_VAR_node_token has the token, which never gets into the state.
+# A probe in one region. TF_VAR_node_token holds the token, which never gets into the state.
 
 terraform {
   required_version = ">= 1.11"
@@ -16,19 +16,19 @@ provider "aws" {
 }
 
 variable "backend_base_url" {
-  description = "Where the hub is."
+  description = "The hub's base URL."
   type        = string
 }
 
 variable "node_token" {
-  description = "The token that 'easytier-uptime hub token create --region eu' gave."
+  description = "The token that 'easytier-uptime hub token create --region eu' printed."
   type        = string
   sensitive   = true
   ephemeral   = true
 }
 
 variable "package_path" {
-  description = "The function's zip."
+  description = "The function's zip file."
   type        = string
   default     = "../../../target/lambda/easytier-uptime-lambda/bootstrap.zip"
 }
@@ -46,11 +46,11 @@ module "uptime" {
 }
 
 output "functions" {
-  description = "What was made."
+  description = "The resources of each region."
   value       = module.uptime.functions
 }
 
 output "invoke" {
-  description = "How to try it."
+  description = "A command to try the function."
   value       = module.uptime.invoke
 }

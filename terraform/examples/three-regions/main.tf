@@ -1,5 +1,5 @@
-# A probe in each of three regions, with alarms. Tokens come from TF_VAR_node_tokens, but for one that Secrets Manager
-# already holds.
+# A probe in each of three regions, with alarms. Tokens come from TF_VAR_node_tokens, except one that is already in
+# Secrets Manager.
 
 terraform {
   required_version = ">= 1.11"
@@ -18,7 +18,7 @@ provider "aws" {
 }
 
 variable "backend_base_url" {
-  description = "Where the hub is; several, comma-separated, are tried in order."
+  description = "The hub's base URL; several, comma-separated, are tried in order."
   type        = string
 }
 
@@ -30,16 +30,16 @@ variable "node_tokens" {
 }
 
 variable "asian_token_arn" {
-  description = "The Secrets Manager secret in ap-southeast-1 that holds that region's token."
+  description = "The Secrets Manager secret in ap-southeast-1 with that region's token."
   type        = string
 }
 
 variable "mail" {
-  description = "Who hears of alarms."
+  description = "The email address that is notified of alarms."
   type        = string
 }
 
-# An alarm can only notify a topic in its own region, and none that AWS's own key encrypts.
+# An alarm can notify only a topic in its own region that is not encrypted with the AWS managed key.
 resource "aws_sns_topic" "alarms" {
   for_each = toset(["ap-southeast-1", "eu-central-1", "us-east-1"])
   region   = each.key
@@ -57,7 +57,7 @@ resource "aws_sns_topic_subscription" "mail" {
 }
 
 variable "package_path" {
-  description = "The function's zip."
+  description = "The function's zip file."
   type        = string
   default     = "../../../target/lambda/easytier-uptime-lambda/bootstrap.zip"
 }
@@ -78,7 +78,7 @@ module "uptime" {
       probe_region    = "us"
       alarm_topic_arn = aws_sns_topic.alarms["us-east-1"].arn
     }
-    # Farther from most peers: less often, and a checked peer may take longer.
+    # Far from most peers: fewer and longer checks.
     ap-southeast-1 = {
       probe_region    = "asia"
       schedule        = "rate(2 minutes)"
@@ -93,11 +93,11 @@ module "uptime" {
 }
 
 output "functions" {
-  description = "What was made."
+  description = "The resources of each region."
   value       = module.uptime.functions
 }
 
 output "invoke" {
-  description = "How to try each."
+  description = "A command to try each function."
   value       = module.uptime.invoke
 }

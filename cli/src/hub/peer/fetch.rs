@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::runtime;
 
-/// Page sizes to try, because sites have different maximums.
-const PAGE_SIZES: [u32; 3] = [1000, 100, 20];
+/// Page sizes to try before [`SMALLEST_PAGE_SIZE`], because sites have different maximums.
+const PAGE_SIZES: [u32; 2] = [1000, 100];
+const SMALLEST_PAGE_SIZE: u32 = 20;
 /// The maximum number of pages, for sites that never reach a last one.
 const MAX_PAGES: u32 = 10_000;
 const MAX_RESPONSE_BYTES: usize = 64 << 20;
@@ -80,15 +81,15 @@ async fn pages(client: &Client, url: &Url) -> anyhow::Result<Vec<Placed>> {
 
 /// The first page, with the largest page size that the site accepts.
 async fn first_page(client: &Client, url: &Url) -> anyhow::Result<(u32, String)> {
-    let mut refusal = None;
     for size in PAGE_SIZES {
         match get(client, &with_query(url, &page_query(1, size))).await {
             Ok(response) => return Ok((size, response)),
-            Err(error) if error.is::<PageRefused>() => refusal = Some(error),
+            Err(error) if error.is::<PageRefused>() => {}
             Err(error) => return Err(error),
         }
     }
-    Err(refusal.expect("there is a page size"))
+    let response = get(client, &with_query(url, &page_query(1, SMALLEST_PAGE_SIZE))).await?;
+    Ok((SMALLEST_PAGE_SIZE, response))
 }
 
 fn page_query(page: u32, size: u32) -> Vec<(&'static str, String)> {

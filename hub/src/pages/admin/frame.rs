@@ -49,7 +49,7 @@ pub fn button(action: &str, text: &str, class: &str) -> Markup {
 /// A question before something is deleted.
 pub struct Confirmation<'a> {
     pub title: &'a str,
-    /// What is deleted.
+    /// The thing to delete.
     pub subject: Markup,
     pub hint: &'a str,
     /// Where the form goes.
@@ -61,7 +61,7 @@ pub struct Confirmation<'a> {
     pub back: &'a str,
 }
 
-/// The page that asks the question, below what came of the form so far.
+/// The page that asks the question. `outcome`: why the form was refused before, if it was.
 pub fn confirmation(view: &View, outcome: &Markup, question: &Confirmation) -> Response {
     let content = html! {
         (outcome)

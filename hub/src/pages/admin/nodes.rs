@@ -30,12 +30,12 @@ pub struct AdminQuery {
     /// The page of the approval queue.
     #[serde(default, deserialize_with = "empty_as_none")]
     queue: Option<Whole<1, 1_000_000>>,
-    /// What was done before this page was shown.
+    /// The action that led to this page.
     #[serde(default, deserialize_with = "empty_as_none")]
     done: Option<Done>,
 }
 
-/// What was done to a node.
+/// An action on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Done {
@@ -66,7 +66,7 @@ pub async fn page(
     view: View,
     Query(query): Query<AdminQuery>,
 ) -> Result<Response, Refusal> {
-    // Links of this page must not repeat what was done.
+    // Links of this page must not repeat the message about the last action.
     let view = view.without_parameter("done");
     let texts = view.texts();
     let now = Timestamp::now();

@@ -132,7 +132,7 @@ impl ChangePoller {
     }
 }
 
-/// An open page, and what it holds.
+/// An open page, with its subscription and its permit.
 struct Listener {
     changes: watch::Receiver<Change>,
     closing: Closing,

@@ -1,5 +1,4 @@
-//! What the pages show of all nodes: one snapshot that every reader shares, and the events that tell open pages to
-//! load a new one.
+//! All nodes: one snapshot that every reader shares, and the events that make open pages load a new one.
 
 mod live;
 mod snapshot;

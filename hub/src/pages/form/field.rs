@@ -28,7 +28,7 @@ pub struct Input<'a> {
     pub autocomplete: &'a str,
 }
 
-/// What a browser lets people enter.
+/// The limits that a browser enforces.
 #[derive(Clone, Copy)]
 pub enum Limits {
     Characters(usize),
@@ -72,7 +72,7 @@ impl<'a> Input<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// `wrong`: what is wrong with one of them.
+    /// `wrong`: the field that was refused, and why.
     pub fn new(language: Language, wrong: Option<&'a FieldError>) -> Self {
         Self { language, wrong }
     }

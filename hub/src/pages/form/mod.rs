@@ -28,14 +28,14 @@ pub async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
     serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))
 }
 
-/// What became of a form.
+/// Whether a form was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Good,
     Bad,
 }
 
-/// Says what became of a form.
+/// The message about a form that was sent.
 pub fn outcome(outcome: Outcome, content: &Markup) -> Markup {
     let class = match outcome {
         Outcome::Good => "outcome good",
@@ -44,17 +44,18 @@ pub fn outcome(outcome: Outcome, content: &Markup) -> Markup {
     html! { div class=(class) #outcome role="status" { (content) } }
 }
 
-/// Says in one sentence that a form was taken.
+/// The message that a form was taken.
 pub fn done(text: &str) -> Markup {
     outcome(Outcome::Good, &html! { p { strong { (text) } } })
 }
 
-/// Says why a form was refused.
+/// The message why a form was refused.
 pub fn refused(view: &View, error: &ServiceError) -> Markup {
-    outcome(Outcome::Bad, &html! { p { strong { (view.texts().refused) } " — " (view.language.refusal(error)) } })
+    let (heading, dash) = (view.texts().refused, view.language.dash());
+    outcome(Outcome::Bad, &html! { p { strong { (heading) } (dash) (view.language.refusal(error)) } })
 }
 
-/// The place of the outcome before there is one: screen readers announce changes to an element that they know.
+/// The place of the message before there is one: screen readers announce changes of an element that they know.
 pub fn no_outcome() -> Markup {
     html! { div.outcome #outcome role="status" {} }
 }

@@ -55,7 +55,7 @@ impl NodeForm {
         }
     }
 
-    /// What was filled in. Empty fields are left out.
+    /// The fields that were filled in.
     pub fn filled_fields(&self) -> Result<NodeFields, FieldError> {
         let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         Ok(NodeFields {

@@ -1,4 +1,4 @@
-//! The languages of the pages: which one a reader gets, and what is written in it.
+//! The languages of the pages: the choice of one for a reader, and its texts.
 
 mod checks;
 mod refusals;
@@ -117,6 +117,11 @@ impl Language {
             Presence::Degraded => texts.overdue,
             Presence::Offline => texts.offline,
         }
+    }
+
+    /// Between a heading and its explanation on the same line.
+    pub fn dash(self) -> &'static str {
+        self.pick(" — ", "：")
     }
 
     /// `text` with its label before it.

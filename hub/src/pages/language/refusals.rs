@@ -1,4 +1,4 @@
-//! Refusals in the reader's language: what the service returns as types, and what HTTP says by its status.
+//! Refusals in the reader's language: errors of the service, and HTTP statuses.
 
 use axum::http::StatusCode;
 use easytier_probe::PeerUrlError;
@@ -53,7 +53,7 @@ impl Language {
         }
     }
 
-    /// What is wrong with the value of a field.
+    /// Why the value of a field is not valid.
     pub fn problem(self, problem: &FieldProblem) -> String {
         let text = |english: String, chinese: String| self.pick(english, chinese);
         let fixed = |english: &str, chinese: &str| self.pick(english, chinese).to_owned();

@@ -262,7 +262,7 @@ texts! {
     default: "Default:", "默认值：";
     set_by: "Set by", "由以下配置设定：";
     saved: "Saved", "已保存";
-    not_saved: "Not saved. Correct the marked fields.", "未保存，请修改标出的项目。";
+    not_saved: "Nothing was saved. Correct the marked fields.", "未保存任何更改，请修改标出的项目。";
 
     // Refusals
     refused: "Not done", "操作未完成";

@@ -1,4 +1,4 @@
-//! What a row of the list shows of the time before the last day.
+//! The part of a row's history that the snapshot does not have: 7 and 30 days, and hourly latencies.
 
 use std::collections::HashMap;
 
