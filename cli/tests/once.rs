@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, process::Command, time::Instant};
 
 use self::{
-    backend::{Reply, TestBackend, envelope, foreign, hub as hub_answer, nowhere},
+    backend::{Reply, TestBackend, envelope, hub as hub_answer, nowhere, third_party},
     hub::{Hub, NODE_TOKEN, listed},
     support::{
         fake::{self, ClosedPort},
@@ -241,8 +241,8 @@ async fn a_backend_without_peers_is_reported() {
 async fn a_backend_that_does_not_accept_results_gets_none() {
     let peers = peers_with(&[]);
     let backend = TestBackend::start(move |seen| match seen.method.as_str() {
-        "GET" => foreign(200, envelope(json!({"peers": peers}))),
-        _ => foreign(200, envelope(Value::Null)),
+        "GET" => third_party(200, envelope(json!({"peers": peers}))),
+        _ => third_party(200, envelope(Value::Null)),
     })
     .await;
     let outcome = Run::at(&backend.url, &[]).ended().await;
