@@ -96,11 +96,13 @@ impl Language {
         }
     }
 
-    fn url(self, error: &PeerUrlError) -> &'static str {
+    pub(super) fn url(self, error: &PeerUrlError) -> &'static str {
         match error {
-            PeerUrlError::NoScheme(_) | PeerUrlError::UnsupportedProtocol(_) => {
-                self.pick("The protocol is not supported.", "不支持此协议。")
-            }
+            PeerUrlError::NoScheme(_) => self.pick(
+                "The address has no protocol: write it as tcp://host:port.",
+                "地址缺少协议，应写作 tcp://主机:端口。",
+            ),
+            PeerUrlError::UnsupportedProtocol(_) => self.pick("The protocol is not supported.", "不支持此协议。"),
             PeerUrlError::PortZero(_) => self.pick("Port 0 cannot be used.", "端口不能为 0。"),
             PeerUrlError::PortNotAllowed(_) => self.pick("This protocol takes no port.", "此协议不需要填写端口。"),
             PeerUrlError::Credentials => {
