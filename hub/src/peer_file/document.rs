@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
-use easytier_probe::{CheckMode, Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
+use easytier_probe::{Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
 use easytier_uptime_store::domain::{Contacts, LabelError, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
+use crate::check_depth::CheckDepth;
 
 /// A peer as an export writes it.
 #[derive(Debug, Serialize)]
@@ -20,7 +21,7 @@ pub struct Document {
     /// Absent, not null, where secrets are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_secret: Option<Secret>,
-    pub check: Check,
+    pub check: CheckDepth,
     pub timeout_ms: Option<u64>,
     pub allow_relay: bool,
     pub max_connections: u32,
@@ -42,13 +43,6 @@ pub enum Access {
     Member,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Check {
-    Full,
-    Handshake,
-}
-
 impl Document {
     pub fn of(record: &PeerRecord, with_secret: bool) -> Self {
         let spec = record.spec.clone();
@@ -60,7 +54,7 @@ impl Document {
             access: if spec.network_secret.is_some() { Access::Member } else { Access::Guest },
             network_name: spec.network_name,
             network_secret: spec.network_secret.filter(|_| with_secret),
-            check: if spec.mode == CheckMode::Handshake { Check::Handshake } else { Check::Full },
+            check: spec.mode.into(),
             timeout_ms: spec.timeout.map(|timeout| timeout.as_millis() as u64),
             allow_relay: spec.allow_relay,
             max_connections: spec.max_connections,

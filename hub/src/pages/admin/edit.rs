@@ -11,12 +11,13 @@ use serde::Deserialize;
 
 use super::{frame, nodes::Done, operator::Operator};
 use crate::{
+    check_depth::CheckDepth,
     pages::{
         form::{self, Fields, Input, NodeForm},
         site::Site,
         view::View,
     },
-    service::{CheckDepth, FieldError, NodeChange, OperatorFields, ServiceError},
+    service::{FieldError, NodeChange, OperatorFields, ServiceError},
     web::{Refusal, input::Path, parameter::NodePath},
 };
 
