@@ -104,38 +104,11 @@ pub async fn page(
             (to_copy(texts.command, &widgets::command(&node), texts.copy_command))
         }
         div.columns {
-            section.panel {
-                h2 { (texts.about) }
-                (facts(language, &node, now))
-            }
-            section.panel {
-                h2 { (texts.uptime) }
-                dl.big {
-                    @for (label, checks) in [texts.day, texts.week, texts.month].into_iter().zip(&uptimes) {
-                        div {
-                            dt { (label) }
-                            dd { (percent_or_nothing(uptime(checks))) }
-                            dd.muted { (checks.total_checks) " " (texts.checks) }
-                        }
-                    }
-                }
-                div.wide.nodes data-newest=(chart::newest_quarter(now)) data-checks=(texts.checks) data-none=(texts.no_checks) {
-                    (chart::bar_hint(language))
-                    (chart::bar(language, &node.ring, &node.name, node.health_percentage_24h()))
-                    div.scale aria-hidden="true" { span { (texts.last_day) } span { (texts.now) } }
-                }
-            }
+            section.panel { h2 { (texts.about) } (facts(language, &node, now)) }
+            section.panel { h2 { (texts.uptime) } (uptime_figures(language, &node, &uptimes, now)) }
         }
         section.panel #latency {
-            div.heading {
-                h2 { (texts.latency_by_region) }
-                nav.tabs aria-label=(texts.range) {
-                    @for other in Range::ALL {
-                        a href=(view.with(&[("range", if other == Range::Day { "" } else { other.name() })]))
-                            aria-current=[(other == range).then_some("true")] { (other.text(texts)) }
-                    }
-                }
-            }
+            div.heading { h2 { (texts.latency_by_region) } (range_tabs(&view, range)) }
             @if lines.is_empty() { p.empty { (texts.no_latency) } } @else {
                 (legend(&lines))
                 (chart::chart(language, &lines, from, now, range.grain().duration() * 3))
@@ -157,16 +130,43 @@ pub async fn page(
                 @if events.is_empty() { p.empty { (texts.no_changes) } } @else { (changes(language, &events, now)) }
             }
         }
-        details.panel {
-            summary { (texts.badges) }
-            p.muted { (texts.badges_hint) }
-            p.badges {
-                @for path in badges(&node) { img src=(path) alt=(path) height="20"; " " }
-            }
-            @for path in badges(&node) { code.block { (path) } }
-        }
+        (badges(texts, &node))
     };
     Ok(layout::page(&view, Place::Nodes, &node.name, &content))
+}
+
+/// The uptime over a day, a week and a month, and the bar of the last 24 hours.
+fn uptime_figures(language: Language, node: &Node, uptimes: &[CheckStats], now: Timestamp) -> Markup {
+    let texts = language.texts();
+    html! {
+        dl.big {
+            @for (label, checks) in [texts.day, texts.week, texts.month].into_iter().zip(uptimes) {
+                div {
+                    dt { (label) }
+                    dd { (percent_or_nothing(uptime(checks))) }
+                    dd.muted { (checks.total_checks) " " (texts.checks) }
+                }
+            }
+        }
+        div.wide.nodes data-newest=(chart::newest_quarter(now)) data-checks=(texts.checks) data-none=(texts.no_checks) {
+            (chart::bar_hint(language))
+            (chart::bar(language, &node.ring, &node.name, node.health_percentage_24h()))
+            div.scale aria-hidden="true" { span { (texts.last_day) } span { (texts.now) } }
+        }
+    }
+}
+
+/// Links to the other time ranges.
+fn range_tabs(view: &View, range: Range) -> Markup {
+    let texts = view.texts();
+    html! {
+        nav.tabs aria-label=(texts.range) {
+            @for other in Range::ALL {
+                a href=(view.with(&[("range", if other == Range::Day { "" } else { other.name() })]))
+                    aria-current=[(other == range).then_some("true")] { (other.text(texts)) }
+            }
+        }
+    }
 }
 
 /// Healthy checks in percent; `None` without checks.
@@ -174,8 +174,19 @@ fn uptime(stats: &CheckStats) -> Option<f64> {
     (stats.total_checks > 0).then(|| stats.health_percentage())
 }
 
-fn badges(node: &Node) -> [String; 3] {
-    ["status.svg", "uptime.svg?days=30", "latency.svg"].map(|name| format!("/badge/{}/{name}", node.id))
+/// The badges of the node, with their paths to copy.
+fn badges(texts: &Texts, node: &Node) -> Markup {
+    let paths = ["status.svg", "uptime.svg?days=30", "latency.svg"].map(|name| format!("/badge/{}/{name}", node.id));
+    html! {
+        details.panel {
+            summary { (texts.badges) }
+            p.muted { (texts.badges_hint) }
+            p.badges {
+                @for path in &paths { img src=(path) alt=(path) height="20"; " " }
+            }
+            @for path in &paths { code.block { (path) } }
+        }
+    }
 }
 
 fn to_copy(label: &str, text: &str, hint: &str) -> Markup {

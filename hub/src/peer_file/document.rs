@@ -1,11 +1,12 @@
 //! A peer in a file.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
 use easytier_probe::{Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
-use easytier_uptime_store::domain::{Contacts, PeerRecord, PeerSpec, Region, Tag};
+use easytier_uptime_store::domain::{Contacts, LabelError, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
 
+use super::Problem;
 use crate::check_depth::CheckDepth;
 
 /// A peer as an export writes it.
@@ -133,7 +134,7 @@ impl Entry {
     }
 
     /// The peer, or all that is wrong with it.
-    pub fn into_candidate(self) -> Result<Candidate, Vec<String>> {
+    pub fn into_candidate(self) -> Result<Candidate, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut listed = self.listed;
         let filled = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -144,11 +145,7 @@ impl Entry {
         let network_secret = match (self.access, listed.network_secret.take()) {
             (Some(Access::Guest), _) => None,
             (Some(Access::Member), None) => {
-                problems.push(
-                    "it is checked as a member of its network, and the network's secret is not here: export it with \
-                     --with-secrets, or write access 'guest'"
-                        .to_owned(),
-                );
+                problems.push(Problem::NoSecret);
                 None
             }
             (_, secret) => secret,
@@ -156,15 +153,15 @@ impl Entry {
         let network_name = filled(listed.network_name.take())
             .or_else(|| network_secret.as_ref().map(|_| DEFAULT_NETWORK_NAME.to_owned()));
         if let Some(check) = listed.check.as_deref().filter(|check| !["full", "handshake"].contains(check)) {
-            problems.push(format!("its check '{check}' is neither 'full' nor 'handshake'"));
+            problems.push(Problem::UnknownCheck(check.to_owned()));
         }
         if listed.timeout_ms == Some(0) {
-            problems.push("its timeout_ms is 0".to_owned());
+            problems.push(Problem::ZeroTimeout);
         }
         let tags: BTreeSet<Tag> = labels(listed.tags.take(), &mut problems);
         let regions: BTreeSet<Region> = labels(self.regions, &mut problems);
 
-        let peer = listed.into_peer(Origin::Local, Some(0)).map_err(|error| problems.push(error.to_string())).ok();
+        let peer = listed.into_peer(Origin::Local, Some(0)).map_err(|error| problems.push(error.into())).ok();
         let Some(peer) = peer.filter(|_| problems.is_empty()) else { return Err(problems) };
         let spec = PeerSpec {
             description: self.description.unwrap_or_default(),
@@ -187,11 +184,8 @@ impl Entry {
     }
 }
 
-fn labels<T: Ord + std::str::FromStr<Err: std::fmt::Display>>(
-    texts: Option<Vec<String>>,
-    problems: &mut Vec<String>,
-) -> BTreeSet<T> {
+fn labels<T: Ord + FromStr<Err = LabelError>>(texts: Option<Vec<String>>, problems: &mut Vec<Problem>) -> BTreeSet<T> {
     let texts = texts.unwrap_or_default();
     let filled = texts.iter().filter(|text| !text.trim().is_empty());
-    filled.filter_map(|text| text.parse().map_err(|error: T::Err| problems.push(error.to_string())).ok()).collect()
+    filled.filter_map(|text| text.parse().map_err(|error| problems.push(Problem::Label(error))).ok()).collect()
 }

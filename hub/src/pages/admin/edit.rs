@@ -122,7 +122,7 @@ fn shown(
         form.sheet method="post" action=(view.at(&format!("/admin/nodes/{id}"), &[])) {
             fieldset {
                 legend { (texts.node_details) " " (id) }
-                (form::details(texts, fields, node))
+                (form::details(texts, fields, node, texts.operator_host_hint))
             }
             fieldset {
                 legend { (texts.check_settings) }

@@ -1,6 +1,7 @@
 //! The languages of the pages: the choice of one for a reader, and its texts.
 
 mod checks;
+mod imports;
 mod refusals;
 mod texts;
 mod times;
