@@ -8,6 +8,8 @@
 //! - Requests to a backend use the machine's certificate authorities, and the proxy of `HTTP_PROXY`, `HTTPS_PROXY`,
 //!   `ALL_PROXY` and `NO_PROXY`, unless the backend is on this machine.
 
+#![warn(missing_docs)]
+
 pub mod address;
 pub mod backend;
 pub mod check;

@@ -4,6 +4,7 @@
 //! side, and [`router()`] alone knows both. [`peer_file`] reads and writes lists of nodes.
 
 mod api;
+mod check_depth;
 mod pages;
 pub mod peer_file;
 mod router;
@@ -13,6 +14,7 @@ mod web;
 pub use easytier_uptime_monitor::{ProbeStatus, serve};
 
 pub use self::{
+    check_depth::CheckDepth,
     router::router,
     web::{Network, NetworkError, WebOptions},
 };

@@ -22,9 +22,9 @@ use crate::{
 
 on_both_engines! {
     a_login_gives_a_token_of_24_hours,
-    a_session_that_was_ended_is_over,
-    a_submission_is_approved_revoked_and_forgotten,
-    a_probe_that_is_gone_is_forgotten,
+    a_session_that_was_ended_is_not_valid,
+    a_submission_is_approved_revoked_and_deleted,
+    an_offline_probe_is_removed,
     the_operator_sees_everything_but_the_secret,
     the_list_is_filtered_and_paged_newest_first,
     a_change_keeps_what_it_does_not_name,
@@ -140,7 +140,7 @@ async fn without_a_password_nobody_logs_in() {
 }
 
 #[tokio::test]
-async fn passwords_cannot_be_tried_at_will() {
+async fn password_attempts_are_limited() {
     let hub = start_on_sqlite().await;
     let attempt = async |caller: &str, password: &str| {
         let request = Request::post("/api/admin/login").header("x-forwarded-for", caller);
@@ -204,7 +204,7 @@ async fn only_the_admin_gets_in() {
     admin.get("/api/admin/verify").await.data();
 }
 
-async fn a_session_that_was_ended_is_over(store: TestStore) {
+async fn a_session_that_was_ended_is_not_valid(store: TestStore) {
     let hub = start(store).await;
     let (first, second) = (Admin::of(&hub).await, Admin::of(&hub).await);
     let reply = first.send(Request::post("/api/admin/logout"), &Json::Null).await;
@@ -260,7 +260,7 @@ async fn the_pages_use_a_cookie_that_other_pages_cannot() {
     hub.send(with_cookie(Request::get("/api/admin/nodes"), None), "").await.refusal(StatusCode::UNAUTHORIZED);
 }
 
-async fn a_submission_is_approved_revoked_and_forgotten(store: TestStore) {
+async fn a_submission_is_approved_revoked_and_deleted(store: TestStore) {
     let hub = start(store).await;
     let admin = Admin::of(&hub).await;
     let form = json!({ "name": "Tokyo", "host": "tokyo.example.net", "wechat": "someone" });
@@ -283,7 +283,7 @@ async fn a_submission_is_approved_revoked_and_forgotten(store: TestStore) {
     }
 }
 
-async fn a_probe_that_is_gone_is_forgotten(store: TestStore) {
+async fn an_offline_probe_is_removed(store: TestStore) {
     let hub = start(store).await;
     let admin = Admin::of(&hub).await;
     let probe = hub.live_probe("pod 1", "eu").await;
@@ -291,7 +291,7 @@ async fn a_probe_that_is_gone_is_forgotten(store: TestStore) {
     assert_eq!(remove().await.refusal(StatusCode::CONFLICT), "only a probe that is offline can be removed");
     hub.unregister_probe(&probe, Timestamp::now()).await.unwrap();
     let page = admin.get("/admin/probes").await;
-    assert!(page.text().contains("data-api=\"DELETE\" action=\"/api/admin/probes/pod%201\""), "{}", page.text());
+    assert!(page.text().contains("href=\"/admin/probes/remove?server_id=pod+1\""), "{}", page.text());
     assert_eq!(remove().await.data(), Json::Null);
     assert_eq!(remove().await.refusal(StatusCode::NOT_FOUND), "no such probe");
     assert_eq!(hub.probes(Timestamp::now()).await.unwrap(), []);

@@ -21,16 +21,16 @@ on_both_engines! {
     a_served_item_has_the_shape_of_the_contract,
     the_list_is_filtered,
     the_list_is_paged,
-    nothing_that_is_masked_leaves,
+    masked_fields_never_leave,
     a_peer_that_is_not_approved_is_nowhere,
     rings_count_the_last_day_by_quarters_newest_first,
     usage_is_what_probes_measured_in_percent,
     records_are_shown_newest_first,
     statistics_count_checks,
-    each_region_has_its_say,
-    events_tell_what_changed,
+    each_region_reports_its_own_status,
+    events_name_each_change,
     a_submission_waits_for_approval,
-    text_that_people_wrote_comes_back_as_text,
+    submitted_text_is_returned_as_text,
 }
 
 /// The one item of the example document, and the page that it is on.
@@ -187,7 +187,7 @@ async fn a_wrong_value_in_a_query_is_refused_by_name() {
     }
 }
 
-async fn nothing_that_is_masked_leaves(store: TestStore) {
+async fn masked_fields_never_leave(store: TestStore) {
     let hub = PublicHub::over(store).await;
     let mut private = spec("tcp://node.example.net:11010");
     private.network_name = Some("masked-network".into());
@@ -256,7 +256,7 @@ async fn a_peer_that_is_not_approved_is_nowhere(store: TestStore) {
 }
 
 #[tokio::test]
-async fn what_is_no_id_finds_nothing() {
+async fn an_invalid_id_finds_nothing() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     hub.add("tcp://192.0.2.1:11010").await;
     for id in [
@@ -413,7 +413,7 @@ async fn statistics_count_checks(store: TestStore) {
     }
 }
 
-async fn each_region_has_its_say(store: TestStore) {
+async fn each_region_reports_its_own_status(store: TestStore) {
     let hub = PublicHub::over(store).await;
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let path = format!("/api/nodes/{peer}/regions");
@@ -456,7 +456,7 @@ async fn each_region_has_its_say(store: TestStore) {
     assert_eq!((&item["is_active"], &item["current_health_status"]), (&json!(true), &json!("unhealthy")));
 }
 
-async fn events_tell_what_changed(store: TestStore) {
+async fn events_name_each_change(store: TestStore) {
     let hub = PublicHub::over(store).await;
     let (peer, other) = (hub.add("tcp://192.0.2.1:11010").await, hub.add("tcp://192.0.2.2:11010").await);
     let probe = hub.live_probe("p1", "eu").await;
@@ -522,7 +522,7 @@ async fn a_submission_waits_for_approval(store: TestStore) {
     assert_eq!((listed.len(), &listed[0]["is_approved"]), (1, &json!(true)));
 }
 
-async fn text_that_people_wrote_comes_back_as_text(store: TestStore) {
+async fn submitted_text_is_returned_as_text(store: TestStore) {
     let hub = PublicHub::over(store).await;
     let name = "<script>alert('1')</script> 🎉 \"quoted\" \u{202e}rtl";
     let description = "line 1\nline 2 <img src=x onerror=alert(1)> {{7*7}} %00 '; DROP TABLE peers; --";
@@ -586,7 +586,7 @@ async fn post_from(hub: &PublicHub, caller: &str, path: &str, body: &Json) -> Re
 }
 
 #[tokio::test]
-async fn whoever_submits_too_often_is_told_when_to_come_back() {
+async fn too_many_submissions_get_retry_after() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     let submission = |nth: usize| {
         let mut form = form();

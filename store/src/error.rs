@@ -67,11 +67,11 @@ pub enum Conflict {
     #[error("the token belongs to another region")]
     OtherRegion,
     /// The probe exists in another region.
-    #[error("a probe with this server_id stands in another region")]
-    ProbeElsewhere,
+    #[error("a probe with this server_id exists in another region")]
+    ProbeInOtherRegion,
     /// The probe is not offline.
     #[error("only a probe that is offline can be removed")]
-    ProbeThere,
+    ProbeNotOffline,
 }
 
 impl StoreError {

@@ -108,7 +108,7 @@ pub fn run_token(command: TokenCommand, config: &HubConfig) -> anyhow::Result<Ex
             let (named, place) = (server_id.clone(), Some(region.clone()));
             let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: named, region: place };
             let issued = admin.issue(request).await.map_err(|error| match error {
-                ServiceError::Store(StoreError::Conflict(Conflict::ProbeElsewhere)) => anyhow!(
+                ServiceError::Store(StoreError::Conflict(Conflict::ProbeInOtherRegion)) => anyhow!(
                     "the probe '{}' is in another region than '{region}' (see 'hub token list'); name that region, or \
                      another --server-id",
                     server_id.as_deref().unwrap_or(&name)

@@ -79,7 +79,7 @@ async fn remove(store: &Store, server_id: &str) -> anyhow::Result<Exit> {
         ServiceError::Store(StoreError::NotFound(_)) => {
             anyhow!("there is no probe '{name}'; see 'hub probe list'")
         }
-        ServiceError::Store(StoreError::Conflict(Conflict::ProbeThere)) => {
+        ServiceError::Store(StoreError::Conflict(Conflict::ProbeNotOffline)) => {
             anyhow!("the probe '{name}' is still online; stop it first, and wait until it is offline")
         }
         error => error.into(),

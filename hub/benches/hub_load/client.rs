@@ -32,14 +32,14 @@ impl Connection {
         self.send(request, Bytes::new()).await
     }
 
-    /// Reports results; says how many were accepted.
+    /// Reports results and returns how many were accepted.
     pub async fn post_results(&mut self, token: &str, body: Bytes) -> u64 {
         let answer = self.send(Request::post("/results").header("x-node-token", token), body).await;
         let answer: Value = serde_json::from_slice(&answer).expect("JSON");
         answer["data"]["accepted"].as_u64().expect("a number")
     }
 
-    /// Says that a probe checks every hour, so that what it reports is fresh for three.
+    /// Reports a check interval of one hour, so that results stay fresh for three hours.
     pub async fn say_hourly(&mut self, token: &str) {
         let status = json!({ "status": "Online", "metadata": { "check_interval": 3600 } }).to_string();
         self.send(Request::put("/nodes/status").header("x-node-token", token), status.into()).await;

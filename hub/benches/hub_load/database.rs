@@ -42,7 +42,7 @@ impl fmt::Display for Engine {
     }
 }
 
-/// A database, and how a child process is told which.
+/// A database, and its form as arguments of a child process.
 pub struct Database {
     pub engine: Engine,
     /// A path or a URL.
@@ -151,7 +151,7 @@ const PARENT: usize = 1;
 const OWN_TIMES: [usize; 2] = [11, 12];
 const TIMES_OF_ENDED_CHILDREN: [usize; 2] = [13, 14];
 
-/// What a process and its children have used, those that ended included.
+/// The CPU time of a process and its children, including those that ended.
 fn cpu_of_family(first: u32) -> Duration {
     let mut stats: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
     for entry in fs::read_dir("/proc").expect("Linux").flatten() {

@@ -48,7 +48,7 @@ impl Hub {
     }
 
     /// How long it took to answer requests of a route so far: how many there were, and all of them together. From the
-    /// hub's own figures.
+    /// hub's metrics.
     pub async fn answered(&self, route: &str) -> (f64, Duration) {
         let figures = client::Connection::open(self.address).await.get("/metrics", false).await;
         let figures = String::from_utf8(figures.to_vec()).expect("text");

@@ -54,7 +54,7 @@ pub fn run(engine: Engine, size: &Size) {
     });
 }
 
-/// Asks for the list again and again, and says how long it took.
+/// Requests the list repeatedly and measures how long each response took.
 async fn print_lists(hub: &Hub, size: &Size, zipped: bool) {
     let mut connection = Connection::open(hub.address).await;
     connection.get(LIST, zipped).await;

@@ -1,4 +1,4 @@
-//! Counts the transactions in which a hub stores results, by what it says of each; and has the log that a hub has.
+//! Counts the transactions in which a hub stores results, by its log line for each; logs like a hub otherwise.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

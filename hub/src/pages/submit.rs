@@ -120,7 +120,7 @@ fn shown(view: &View, node: &NodeForm, wrong: Option<&FieldError>, outcome: &Mar
         form.sheet #submission method="post" action="/submit#outcome" data-testing=(texts.testing) data-failed=(texts.refused) {
             fieldset {
                 legend { (texts.node_details) }
-                (form::details(texts, fields, node))
+                (form::details(texts, fields, node, texts.host_hint))
             }
             details open[lost_secret || !node.network_name.is_empty()] {
                 summary { (texts.private_network) }

@@ -39,7 +39,7 @@ impl View {
         Self {
             language: chosen.unwrap_or_else(|| Language::of(headers)),
             has_choice: chosen.is_some(),
-            theme: ["light", "dark"].into_iter().find(|known| theme.as_deref() == Some(*known)),
+            theme: ["light", "dark"].into_iter().find(|known| theme == Some(*known)),
             // A link to a path that begins with two slashes leads to another host; browsers treat `\` like a slash.
             path: format!("/{}", uri.path().trim_start_matches(['/', '\\'])),
             query,

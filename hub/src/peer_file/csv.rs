@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::document::Document;
+use super::{document::Document, problem::Problem};
 
 /// The columns of an export, in order; `network_secret` only where secrets are wanted.
 const COLUMNS: [&str; 18] = [
@@ -57,36 +57,32 @@ fn cell(value: &Value) -> String {
 }
 
 /// The number of a row's line, and the row as a JSON object, or what of it cannot be read.
-pub type Row = (u64, Result<Value, String>);
+pub type Row = (u64, Result<Value, Problem>);
 
 /// The rows of a table whose first line names the columns.
-pub fn read(text: &str) -> Result<Vec<Row>, String> {
+pub fn read(text: &str) -> Result<Vec<Row>, Problem> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).flexible(true).from_reader(text.as_bytes());
-    let headings = reader.headers().map_err(|error| format!("not CSV: {error}"))?.clone();
+    let headings = reader.headers().map_err(|error| Problem::NotCsv(error.to_string()))?.clone();
     let headings: Vec<String> = headings.iter().map(str::to_ascii_lowercase).collect();
     if !headings.iter().any(|heading| ["url", "host", "public_ip", "address"].contains(&heading.as_str())) {
-        return Err(
-            "not CSV as it is read here: the first line must name the columns, 'url' (or 'host' and 'port') among \
-                    them"
-                .to_owned(),
-        );
+        return Err(Problem::NoAddressColumn);
     }
     let rows = reader.records().map(|record| match record {
         Ok(record) => {
             let line = record.position().map_or(0, csv::Position::line);
             let row = if record.len() > headings.len() {
-                Err(format!("it has {} cells, and there are {} columns", record.len(), headings.len()))
+                Err(Problem::TooManyCells { cells: record.len(), columns: headings.len() })
             } else {
                 object(&headings, &record)
             };
             (line, row)
         }
-        Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
+        Err(error) => (error.position().map_or(0, csv::Position::line), Err(Problem::Row(error.to_string()))),
     });
     Ok(rows.collect())
 }
 
-fn object(headings: &[String], record: &csv::StringRecord) -> Result<Value, String> {
+fn object(headings: &[String], record: &csv::StringRecord) -> Result<Value, Problem> {
     let mut fields = Map::new();
     for (heading, cell) in headings.iter().zip(record) {
         let is_member = || {
@@ -100,13 +96,16 @@ fn object(headings: &[String], record: &csv::StringRecord) -> Result<Value, Stri
             _ if cell.trim().is_empty() => continue,
             name if LISTS.contains(&name) => cell.split(',').map(str::trim).collect(),
             name if NUMBERS.contains(&name) => {
-                let number: u64 = cell.trim().parse().map_err(|_| format!("{name}: '{cell}' is no whole number"))?;
+                let number: u64 = cell
+                    .trim()
+                    .parse()
+                    .map_err(|_| Problem::NotANumber { column: name.to_owned(), cell: cell.to_owned() })?;
                 number.into()
             }
             name if SWITCHES.contains(&name) => match cell.trim().to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" => true.into(),
                 "false" | "0" | "no" => false.into(),
-                _ => return Err(format!("{name}: '{cell}' is neither true nor false")),
+                _ => return Err(Problem::NotABoolean { column: name.to_owned(), cell: cell.to_owned() }),
             },
             _ => Value::from(cell.trim()),
         };

@@ -1,10 +1,13 @@
 //! A peer in a file.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
-use easytier_probe::{CheckMode, Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
-use easytier_uptime_store::domain::{Contacts, PeerRecord, PeerSpec, Region, Tag};
+use easytier_probe::{Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
+use easytier_uptime_store::domain::{Contacts, LabelError, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use crate::check_depth::CheckDepth;
 
 /// A peer as an export writes it.
 #[derive(Debug, Serialize)]
@@ -18,7 +21,7 @@ pub struct Document {
     /// Absent, not null, where secrets are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_secret: Option<Secret>,
-    pub check: Check,
+    pub check: CheckDepth,
     pub timeout_ms: Option<u64>,
     pub allow_relay: bool,
     pub max_connections: u32,
@@ -40,13 +43,6 @@ pub enum Access {
     Member,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Check {
-    Full,
-    Handshake,
-}
-
 impl Document {
     pub fn of(record: &PeerRecord, with_secret: bool) -> Self {
         let spec = record.spec.clone();
@@ -58,7 +54,7 @@ impl Document {
             access: if spec.network_secret.is_some() { Access::Member } else { Access::Guest },
             network_name: spec.network_name,
             network_secret: spec.network_secret.filter(|_| with_secret),
-            check: if spec.mode == CheckMode::Handshake { Check::Handshake } else { Check::Full },
+            check: spec.mode.into(),
             timeout_ms: spec.timeout.map(|timeout| timeout.as_millis() as u64),
             allow_relay: spec.allow_relay,
             max_connections: spec.max_connections,
@@ -117,7 +113,7 @@ impl Entry {
     }
 
     /// The peer, or all that is wrong with it.
-    pub fn into_candidate(self) -> Result<Candidate, Vec<String>> {
+    pub fn into_candidate(self) -> Result<Candidate, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut listed = self.listed;
         let filled = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -128,11 +124,7 @@ impl Entry {
         let network_secret = match (self.access, listed.network_secret.take()) {
             (Some(Access::Guest), _) => None,
             (Some(Access::Member), None) => {
-                problems.push(
-                    "it is checked as a member of its network, and the network's secret is not here: export it with \
-                     --with-secrets, or write access 'guest'"
-                        .to_owned(),
-                );
+                problems.push(Problem::NoSecret);
                 None
             }
             (_, secret) => secret,
@@ -140,15 +132,15 @@ impl Entry {
         let network_name = filled(listed.network_name.take())
             .or_else(|| network_secret.as_ref().map(|_| DEFAULT_NETWORK_NAME.to_owned()));
         if let Some(check) = listed.check.as_deref().filter(|check| !["full", "handshake"].contains(check)) {
-            problems.push(format!("its check '{check}' is neither 'full' nor 'handshake'"));
+            problems.push(Problem::UnknownCheck(check.to_owned()));
         }
         if listed.timeout_ms == Some(0) {
-            problems.push("its timeout_ms is 0".to_owned());
+            problems.push(Problem::ZeroTimeout);
         }
         let tags: BTreeSet<Tag> = labels(listed.tags.take(), &mut problems);
         let regions: BTreeSet<Region> = labels(self.regions, &mut problems);
 
-        let peer = listed.into_peer(Origin::Local, Some(0)).map_err(|error| problems.push(error.to_string())).ok();
+        let peer = listed.into_peer(Origin::Local, Some(0)).map_err(|error| problems.push(error.into())).ok();
         let Some(peer) = peer.filter(|_| problems.is_empty()) else { return Err(problems) };
         let spec = PeerSpec {
             description: self.description.unwrap_or_default(),
@@ -171,11 +163,8 @@ impl Entry {
     }
 }
 
-fn labels<T: Ord + std::str::FromStr<Err: std::fmt::Display>>(
-    texts: Option<Vec<String>>,
-    problems: &mut Vec<String>,
-) -> BTreeSet<T> {
+fn labels<T: Ord + FromStr<Err = LabelError>>(texts: Option<Vec<String>>, problems: &mut Vec<Problem>) -> BTreeSet<T> {
     let texts = texts.unwrap_or_default();
     let filled = texts.iter().filter(|text| !text.trim().is_empty());
-    filled.filter_map(|text| text.parse().map_err(|error: T::Err| problems.push(error.to_string())).ok()).collect()
+    filled.filter_map(|text| text.parse().map_err(|error| problems.push(Problem::Label(error))).ok()).collect()
 }

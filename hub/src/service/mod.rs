@@ -5,7 +5,6 @@
 //! [`ConnectionTests`] are for anybody. Reads without rules of their own go to the store directly.
 
 mod admin;
-mod check_depth;
 mod connection_test;
 mod error;
 mod limit;
@@ -19,7 +18,6 @@ mod submission;
 
 pub use self::{
     admin::{Admin, CredentialRequest, Done, MAX_NAME},
-    check_depth::CheckDepth,
     connection_test::ConnectionTests,
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
     node_change::{NodeChange, OperatorFields},

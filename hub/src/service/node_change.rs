@@ -9,9 +9,10 @@ use serde::Deserialize;
 use utoipa::{ToSchema, openapi::Schema};
 
 use super::{
-    CheckDepth, FieldError, FieldProblem, NodeFields,
+    FieldError, FieldProblem, NodeFields,
     node_fields::{ValidFields, from_json, labels, labels_schema},
 };
+use crate::check_depth::CheckDepth;
 
 /// The longest deadline of one check, in milliseconds.
 const MAX_TIMEOUT_MS: u32 = 60_000;

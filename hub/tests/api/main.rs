@@ -13,4 +13,3 @@ mod peers;
 mod registry;
 mod results;
 mod status;
-mod upkeep;

@@ -113,7 +113,7 @@ async fn a_stopping_hub_finishes_what_it_accepted(store: TestStore) {
 }
 
 #[tokio::test]
-async fn what_there_is_not_is_told_in_the_envelope_of_the_api_that_was_asked() {
+async fn unknown_paths_and_methods_are_refused_in_the_envelope_of_their_api() {
     let hub = sqlite().await;
     for (method, path, status) in [
         (Method::POST, "/peers", 405),
@@ -157,7 +157,7 @@ async fn every_answer_carries_the_id_of_its_request() {
 }
 
 #[tokio::test]
-async fn long_answers_are_compressed_for_whom_it_suits() {
+async fn long_responses_are_compressed_when_accepted() {
     let hub = sqlite().await;
     for nth in 0..50 {
         hub.peer(&format!("tcp://192.0.2.{nth}:11010")).await;
@@ -253,7 +253,7 @@ impl ProbeStatus for Ailing {
 }
 
 #[tokio::test]
-async fn a_probes_own_monitoring_api_reads_and_is_no_hub() {
+async fn the_monitoring_api_of_a_probe_is_read_only_and_not_a_hub() {
     let store = TestStore::new(Engine::Sqlite).await;
     let peer = store.add("tcp://192.0.2.1:11010").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

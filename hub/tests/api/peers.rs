@@ -18,9 +18,9 @@ on_both_engines! {
     a_wrong_token_or_key_is_refused_where_none_is_needed_too,
     the_node_token_decides_where_there_is_one,
     pages_follow_each_other_to_the_end,
-    parameters_that_make_no_sense_are_refused_by_name,
+    invalid_parameters_are_refused_by_name,
     every_form_of_peer_url_is_listed,
-    what_a_probe_fetched_last_is_noted,
+    the_version_of_the_last_fetched_listing_is_stored,
     a_claim_needs_a_node_token,
     a_claimed_peer_is_the_callers_until_it_reports_or_the_lease_ends,
     sixteen_claimers_at_two_hubs_never_get_the_same_peer,
@@ -161,7 +161,7 @@ async fn pages_follow_each_other_to_the_end(store: TestStore) {
     assert_eq!((sizes, found.concat()), (vec![3, 3, 1], expected));
 }
 
-async fn parameters_that_make_no_sense_are_refused_by_name(store: TestStore) {
+async fn invalid_parameters_are_refused_by_name(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let token = hub.token("probe-1", "eu").await;
     let long = "x".repeat(65);
@@ -205,7 +205,7 @@ async fn every_form_of_peer_url_is_listed(store: TestStore) {
     );
 }
 
-async fn what_a_probe_fetched_last_is_noted(store: TestStore) {
+async fn the_version_of_the_last_fetched_listing_is_stored(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let token = hub.token("probe-1", "eu").await;
     let status = json!({ "status": "Online", "metadata": {} });

@@ -10,13 +10,13 @@ use crate::{
 
 on_both_engines! {
     an_enrollment_key_gets_a_token_that_works,
-    nobody_enrolls_over_somebody_elses_server_id,
+    a_registered_server_id_cannot_be_enrolled_again,
     a_probe_registers_again_with_its_own_token_only,
     an_enrollment_key_for_one_region_enrolls_for_no_other,
-    a_heartbeat_is_of_the_probe_itself,
-    whoever_lists_the_probes_must_be_known,
+    a_heartbeat_is_for_the_tokens_own_server_id,
+    listing_the_probes_needs_credentials,
     a_probe_that_unregisters_is_offline_and_comes_back,
-    what_makes_no_sense_is_refused_by_the_field,
+    invalid_fields_are_refused_by_name,
 }
 
 fn registration(server_id: &str) -> Value {
@@ -52,7 +52,7 @@ async fn an_enrollment_key_gets_a_token_that_works(store: TestStore) {
     assert_eq!(without_region.data()["region"], "default");
 }
 
-async fn nobody_enrolls_over_somebody_elses_server_id(store: TestStore) {
+async fn a_registered_server_id_cannot_be_enrolled_again(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let key = hub.enrollment_key(None).await;
     let first = said(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
@@ -97,7 +97,7 @@ async fn an_enrollment_key_for_one_region_enrolls_for_no_other(store: TestStore)
     assert_eq!(registered.data()["region"], "eu");
 }
 
-async fn a_heartbeat_is_of_the_probe_itself(store: TestStore) {
+async fn a_heartbeat_is_for_the_tokens_own_server_id(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let token = hub.token("probe-1", "eu").await;
     hub.token("probe-2", "eu").await;
@@ -124,7 +124,7 @@ async fn a_heartbeat_is_of_the_probe_itself(store: TestStore) {
     assert_eq!(hub.kept().await, kept, "a heartbeat without counters leaves the last ones");
 }
 
-async fn whoever_lists_the_probes_must_be_known(store: TestStore) {
+async fn listing_the_probes_needs_credentials(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let (token, key) = (hub.token("probe-1", "eu").await, hub.api_key().await);
     let enrollment = hub.enrollment_key(None).await;
@@ -155,7 +155,7 @@ async fn a_probe_that_unregisters_is_offline_and_comes_back(store: TestStore) {
     assert_eq!(status().await, "online");
 }
 
-async fn what_makes_no_sense_is_refused_by_the_field(store: TestStore) {
+async fn invalid_fields_are_refused_by_name(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let key = hub.enrollment_key(None).await;
     let kept = hub.kept().await;

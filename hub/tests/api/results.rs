@@ -14,14 +14,14 @@ use crate::{
 on_both_engines! {
     results_are_stored_and_move_the_consensus,
     a_batch_sent_again_changes_nothing,
-    what_can_never_be_taken_is_named_and_stored_nowhere,
+    rejected_results_are_named_and_not_stored,
     a_clock_two_days_ahead_is_corrected_by_what_the_batch_says,
-    one_unreadable_result_does_not_hold_up_the_others,
+    one_unreadable_result_does_not_delay_the_others,
     only_a_node_token_may_report,
     a_refusal_reaches_a_caller_that_is_still_sending,
     a_probe_reports_for_its_own_region_only,
     too_many_results_or_too_long_a_body_are_refused,
-    what_is_no_batch_is_refused_by_the_field,
+    a_body_that_is_no_batch_is_refused_by_field,
     batches_that_arrive_together_are_all_stored,
 }
 
@@ -58,7 +58,7 @@ async fn a_batch_sent_again_changes_nothing(store: TestStore) {
     assert_eq!(hub.kept().await, kept);
 }
 
-async fn what_can_never_be_taken_is_named_and_stored_nowhere(store: TestStore) {
+async fn rejected_results_are_named_and_not_stored(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let peer = hub.peer("tcp://192.0.2.1:11010").await;
     let mut of_asia = spec("tcp://192.0.2.2:11010");
@@ -101,7 +101,7 @@ async fn a_clock_two_days_ahead_is_corrected_by_what_the_batch_says(store: TestS
     assert!(seen <= Timestamp::now(), "{seen}");
 }
 
-async fn one_unreadable_result_does_not_hold_up_the_others(store: TestStore) {
+async fn one_unreadable_result_does_not_delay_the_others(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let peer = hub.peer("tcp://192.0.2.1:11010").await;
     let token = hub.token("probe-1", "eu").await;
@@ -191,7 +191,7 @@ async fn too_many_results_or_too_long_a_body_are_refused(store: TestStore) {
     assert_eq!(most.data()["accepted"], 5000);
 }
 
-async fn what_is_no_batch_is_refused_by_the_field(store: TestStore) {
+async fn a_body_that_is_no_batch_is_refused_by_field(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let token = hub.token("probe-1", "eu").await;
     let kept = hub.kept().await;

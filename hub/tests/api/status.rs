@@ -12,7 +12,7 @@ on_both_engines! {
     a_wrong_or_missing_token_stores_nothing,
     a_report_of_another_region_or_probe_stores_nothing,
     a_token_without_a_server_id_takes_the_first_it_uses,
-    what_makes_no_sense_is_refused_by_the_field,
+    invalid_fields_are_refused_by_name,
 }
 
 async fn a_report_is_stored_and_counts_as_a_sign_of_life(store: TestStore) {
@@ -83,7 +83,7 @@ async fn a_token_without_a_server_id_takes_the_first_it_uses(store: TestStore) {
     said(put("runner-1")).await.data();
 }
 
-async fn what_makes_no_sense_is_refused_by_the_field(store: TestStore) {
+async fn invalid_fields_are_refused_by_name(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let token = hub.token("probe-1", "eu").await;
     let kept = hub.kept().await;

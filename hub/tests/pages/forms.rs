@@ -333,6 +333,18 @@ async fn a_node_is_tested_and_submitted() {
     assert!(refused.header("retry-after").is_some() && refused.text().contains("Try again in"), "{refused:?}");
 }
 
+#[tokio::test]
+async fn a_refused_import_is_explained_in_chinese_on_a_chinese_page() {
+    let desk = Desk::new().await;
+    let request = Request::post("/admin/import").header("cookie", &desk.cookie).header("origin", &desk.origin);
+    let form = serde_html_form::to_string([("peers", "tcp://new.example.net:1\n<b>")]).unwrap();
+    let refused = desk.hub.send(request.header("accept-language", "zh-CN"), form).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let page = refused.text();
+    assert!(page.contains("未导入任何节点") && page.contains("第 2 行：地址缺少协议"), "{page}");
+    assert!(page.contains("tcp://new.example.net:1\n&lt;b&gt;</textarea>"), "the list is kept: {page}");
+}
+
 /// Every form that changes something, with a body that it takes.
 fn forms(id: PeerId) -> Vec<(String, String)> {
     let node = format!("/admin/nodes/{id}");

@@ -1,4 +1,4 @@
-//! The public API as anybody asks for it: requests go out as they are written, which URL libraries would not allow.
+//! A client of the public API that sends requests exactly as they are written, which URL libraries do not allow.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 

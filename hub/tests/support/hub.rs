@@ -62,7 +62,7 @@ impl TestHub {
         Self { store, test: test.clone(), url, client, stop: Some(stop), server: Some(server) }
     }
 
-    /// Tells the hub to stop; it answers what it accepted.
+    /// Tells the hub to stop; it finishes the requests that it accepted.
     pub fn begin_stop(&mut self) -> JoinHandle<std::io::Result<()>> {
         drop(self.stop.take());
         self.server.take().expect("it is stopped once")
@@ -133,14 +133,14 @@ impl TestHub {
     }
 }
 
-/// Sends a request and reads the answer, which must not be a failure of the hub, and must say that it is one.
+/// Sends a request and reads the response, which must not be a failure of the hub, and must have the hub's header.
 pub async fn said(request: RequestBuilder) -> Said {
     let said = said_in_any_way(request).await;
     assert!(said.status < 500, "{said:?}");
     said
 }
 
-/// The same for answers that may be failures.
+/// The same for responses that may be failures.
 pub async fn said_in_any_way(request: RequestBuilder) -> Said {
     let response = request.send().await.expect("the hub answers");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -159,7 +159,7 @@ impl Said {
         &self.body["data"]
     }
 
-    /// What a refusal in the backend contract says, which must have this status.
+    /// The message of a refusal in the backend contract, which must have this status.
     pub fn refusal(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!((&self.body["code"], &self.body["data"]), (&status.into(), &Value::Null), "{self:?}");

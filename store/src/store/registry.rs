@@ -13,7 +13,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Conflict::ProbeElsewhere`] when the probe exists in another region; otherwise when the database fails.
+    /// [`Conflict::ProbeInOtherRegion`] when the probe exists in another region; otherwise when the database fails.
     pub async fn create_node_token(
         &self,
         name: &str,
@@ -28,7 +28,7 @@ impl Store {
         let probe = match probes::find(&mut tx, &server_id).await? {
             None => probes::insert(&mut tx, &server_id, named, region_id, now).await?,
             Some((probe, current)) if current == region_id => probe,
-            Some(_) => return Err(Conflict::ProbeElsewhere.into()),
+            Some(_) => return Err(Conflict::ProbeInOtherRegion.into()),
         };
         let issued = credentials::issue(&mut tx, CredentialKind::Node, name, Some(probe), None, now).await?;
         tx.commit().await?;
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] when there is no such probe, [`Conflict::ProbeThere`] when it is not offline; otherwise
+    /// [`StoreError::NotFound`] when there is no such probe, [`Conflict::ProbeNotOffline`] when it is not offline; otherwise
     /// when the database fails.
     pub async fn remove_probe(&self, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.db().begin().await?;
@@ -123,7 +123,7 @@ impl Store {
         let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
         let (probe,) = row.ok_or(StoreError::NotFound("probe"))?;
         if liveness::probes(&mut tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
-            return Err(Conflict::ProbeThere.into());
+            return Err(Conflict::ProbeNotOffline.into());
         }
         let peers = rollups::flush_probe(&mut tx, probe).await?;
         states::review_soon(&mut tx, peers).await?;

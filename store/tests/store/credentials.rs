@@ -85,7 +85,7 @@ async fn a_probe_may_have_a_second_token_but_no_second_region(hub: TestStore) {
     let (first, second) = (probe_of(&hub, first.token.expose()).await, probe_of(&hub, second.token.expose()).await);
     assert_eq!(first, second);
     let elsewhere = hub.create_node_token("three", Some("p1"), &region("us"), NOW).await;
-    assert!(matches!(elsewhere, Err(StoreError::Conflict(Conflict::ProbeElsewhere))));
+    assert!(matches!(elsewhere, Err(StoreError::Conflict(Conflict::ProbeInOtherRegion))));
 }
 
 async fn credentials_are_listed_without_their_tokens(hub: TestStore) {

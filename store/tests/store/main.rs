@@ -17,3 +17,4 @@ mod outbox;
 mod peers;
 mod probes;
 mod retention;
+mod upkeep;

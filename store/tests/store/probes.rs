@@ -122,7 +122,7 @@ async fn a_running_probe_is_not_removed(hub: TestStore) {
     hub.probe("p1", "eu").await;
     for after in [0, 90] {
         let refused = hub.remove_probe("p1", NOW + seconds(after)).await;
-        assert!(matches!(refused, Err(StoreError::Conflict(Conflict::ProbeThere))), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::Conflict(Conflict::ProbeNotOffline))), "{refused:?}");
     }
     hub.create_node_token("never seen", None, &region("eu"), NOW).await.unwrap();
     hub.remove_probe("never seen", NOW).await.unwrap();

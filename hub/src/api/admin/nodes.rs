@@ -27,7 +27,8 @@ use utoipa::{
 
 use super::TAG;
 use crate::{
-    service::{Admin, CheckDepth, NodeChange, NodeFields, OperatorFields},
+    check_depth::CheckDepth,
+    service::{Admin, NodeChange, NodeFields, OperatorFields},
     web::AdminSession,
 };
 

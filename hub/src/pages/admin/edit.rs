@@ -11,12 +11,13 @@ use serde::Deserialize;
 
 use super::{frame, nodes::Done, operator::Operator};
 use crate::{
+    check_depth::CheckDepth,
     pages::{
         form::{self, Fields, Input, NodeForm},
         site::Site,
         view::View,
     },
-    service::{CheckDepth, FieldError, NodeChange, OperatorFields, ServiceError},
+    service::{FieldError, NodeChange, OperatorFields, ServiceError},
     web::{Refusal, input::Path, parameter::NodePath},
 };
 
@@ -121,7 +122,7 @@ fn shown(
         form.sheet method="post" action=(view.at(&format!("/admin/nodes/{id}"), &[])) {
             fieldset {
                 legend { (texts.node_details) " " (id) }
-                (form::details(texts, fields, node))
+                (form::details(texts, fields, node, texts.operator_host_hint))
             }
             fieldset {
                 legend { (texts.check_settings) }

@@ -78,5 +78,5 @@ pub fn confirmation(view: &View, outcome: &Markup, question: &Confirmation) -> R
             }
         }
     };
-    page(view, question.title, &content)
+    page(view, question.button, &content)
 }

@@ -50,12 +50,11 @@ pub async fn import(_: Operator, State(site): State<Site>, view: View, request: 
 /// The nodes of a text, or everything that is wrong with them.
 fn read(view: &View, text: &str) -> Result<Vec<Candidate>, Vec<String>> {
     let (mut candidates, mut problems) = (Vec::new(), Vec::new());
-    let placed =
-        peer_file::parse(text).map_err(|problem| vec![view.language.labelled(view.texts().the_list, &problem)])?;
-    for (place, candidate) in placed {
+    let listed = peer_file::parse(text).map_err(|problem| vec![view.language.list_problem(&problem)])?;
+    for (place, candidate) in listed {
         match candidate {
             Ok(candidate) => candidates.push(candidate),
-            Err(more) => problems.extend(more.iter().map(|problem| format!("{place}: {problem}"))),
+            Err(more) => problems.extend(more.iter().map(|problem| view.language.import_problem(&place, problem))),
         }
     }
     if problems.is_empty() { Ok(candidates) } else { Err(problems) }

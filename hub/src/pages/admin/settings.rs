@@ -13,7 +13,12 @@ use serde::Deserialize;
 
 use super::{frame, operator::Operator};
 use crate::{
-    pages::{form, language::Texts, site::Site, view::View},
+    pages::{
+        form,
+        language::{Language, Texts},
+        site::Site,
+        view::View,
+    },
     service::{ServiceError, settings},
     web::{Refusal, input::Query},
 };
@@ -73,7 +78,7 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
             @for (title, group) in groups.into_iter().filter(|(_, group)| has_any(group)) {
                 fieldset {
                     legend { (title) }
-                    @for setting in group { (field(site, texts, *setting, refused)) }
+                    @for setting in group { (field(site, view.language, *setting, refused)) }
                 }
             }
             @if !has_any(&[LiveSetting::CheckInterval]) { p.muted { (texts.intervals_elsewhere) } }
@@ -83,11 +88,12 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
     frame::page(view, texts.settings, &content)
 }
 
-fn field(site: &Site, texts: &Texts, setting: LiveSetting, refused: &Refused) -> Markup {
-    let (store, name) = (&site.store, setting.name());
+fn field(site: &Site, language: Language, setting: LiveSetting, refused: &Refused) -> Markup {
+    let (store, texts, name) = (&site.store, language.texts(), setting.name());
     let Some(value) = settings::format(setting, &store.live_settings()) else { return html! {} };
     let (label, valid) = description(texts, setting);
     let default = settings::format(setting, &store.configured_live_settings()).unwrap_or_default();
+    let default = language.labelled(texts.default, &default);
     let note = format!("{name}-note");
     let is_wrong = refused.settings.contains(&setting);
     html! {
@@ -98,7 +104,7 @@ fn field(site: &Site, texts: &Texts, setting: LiveSetting, refused: &Refused) ->
                 span { (label) }
                 input name=(name) value=(refused.form.get(name).unwrap_or(&value)) maxlength="20" autocomplete="off" spellcheck="false"
                     aria-invalid=[is_wrong.then_some("true")] aria-describedby=(note);
-                small #(note) .problem[is_wrong] { (valid) " " (texts.default) " " (default) " · " code { (name) } }
+                small #(note) .problem[is_wrong] { (valid) " " (default) " · " code { (name) } }
             }
         }
     }

@@ -120,22 +120,23 @@ pub fn list(text: &str) -> Vec<String> {
 }
 
 /// Name, address, description, tags, capacity.
-pub fn details(texts: &Texts, fields: Fields, form: &NodeForm) -> Markup {
+pub fn details(texts: &Texts, fields: Fields, form: &NodeForm, host_hint: &str) -> Markup {
     let protocol = if form.protocol.is_empty() { Scheme::Tcp.as_str() } else { &form.protocol };
     let max_connections = if form.max_connections.is_empty() { "100" } else { &form.max_connections };
     let host = Input::text("host", texts.host, &form.host, 253).required();
+    let capacity = Input::number("max_connections", texts.max_connections, max_connections, 1, MAX_CONNECTIONS);
     let port = Input::number("port", texts.port, &form.port, 1, u16::MAX.into());
     html! {
         (fields.input(&Input::text("name", texts.name, &form.name, 100).required()))
         div.row {
             (fields.select("protocol", texts.protocol, protocol, Scheme::all().map(|scheme| (scheme.as_str(), scheme.as_str()))))
-            (fields.input(&Input { placeholder: Some("node.example.net"), ..host.hint(texts.host_hint) }))
+            (fields.input(&Input { placeholder: Some("node.example.net"), ..host.hint(host_hint) }))
             (fields.input(&Input { class: "short", placeholder: Some("11010"), ..port }))
         }
         (fields.text_area("description", texts.description, &form.description, 2000))
         (fields.input(&Input::text("tags", texts.tags, &form.tags, 400).hint(texts.tags_hint)))
         div.row {
-            (fields.input(&Input::number("max_connections", texts.max_connections, max_connections, 1, MAX_CONNECTIONS)))
+            (fields.input(&Input { class: "half", ..capacity }))
             (fields.check("allow_relay", texts.allow_relay, !form.allow_relay.is_empty()))
         }
     }

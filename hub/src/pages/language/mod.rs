@@ -1,6 +1,7 @@
 //! The languages of the pages: the choice of one for a reader, and its texts.
 
 mod checks;
+mod imports;
 mod refusals;
 mod texts;
 mod times;
@@ -61,7 +62,7 @@ impl Language {
 
     /// The language in the cookie, else the one that the browser prefers.
     pub fn of(headers: &HeaderMap) -> Self {
-        cookie(headers, COOKIE).and_then(|name| Self::from_name(&name)).unwrap_or_else(|| {
+        cookie(headers, COOKIE).and_then(Self::from_name).unwrap_or_else(|| {
             let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
             Self::preferred(accepted.unwrap_or_default())
         })

@@ -96,11 +96,13 @@ impl Language {
         }
     }
 
-    fn url(self, error: &PeerUrlError) -> &'static str {
+    pub(super) fn url(self, error: &PeerUrlError) -> &'static str {
         match error {
-            PeerUrlError::NoScheme(_) | PeerUrlError::UnsupportedProtocol(_) => {
-                self.pick("The protocol is not supported.", "不支持此协议。")
-            }
+            PeerUrlError::NoScheme(_) => self.pick(
+                "The address has no protocol: write it as tcp://host:port.",
+                "地址缺少协议，应写作 tcp://主机:端口。",
+            ),
+            PeerUrlError::UnsupportedProtocol(_) => self.pick("The protocol is not supported.", "不支持此协议。"),
             PeerUrlError::PortZero(_) => self.pick("Port 0 cannot be used.", "端口不能为 0。"),
             PeerUrlError::PortNotAllowed(_) => self.pick("This protocol takes no port.", "此协议不需要填写端口。"),
             PeerUrlError::Credentials => {
@@ -139,10 +141,10 @@ impl Language {
                 "A node with this address and network is already listed or waiting for approval.",
                 "相同地址和网络的节点已上架或正在等待审核。",
             ),
-            Conflict::ProbeThere => self.pick("Only an offline probe can be removed.", "只能移除已离线的探针。"),
+            Conflict::ProbeNotOffline => self.pick("Only an offline probe can be removed.", "只能移除已离线的探针。"),
             Conflict::ServerIdTaken => self.pick("A probe with this ID is already registered.", "此 ID 的探针已注册。"),
             Conflict::OtherProbe => self.forbidden(&Forbidden::ServerId),
-            Conflict::OtherRegion | Conflict::ProbeElsewhere => {
+            Conflict::OtherRegion | Conflict::ProbeInOtherRegion => {
                 self.pick("The probe belongs to another region.", "该探针属于其他地区。")
             }
             // A conflict of a newer store.
@@ -232,8 +234,8 @@ mod tests {
             Conflict::ServerIdTaken,
             Conflict::OtherProbe,
             Conflict::OtherRegion,
-            Conflict::ProbeElsewhere,
-            Conflict::ProbeThere,
+            Conflict::ProbeInOtherRegion,
+            Conflict::ProbeNotOffline,
         ];
         let texts = statuses.iter().flat_map(|status| <[&str; 2]>::from(Language::Chinese.status(*status)));
         for text in texts.chain(conflicts.map(|conflict| Language::Chinese.conflict(conflict))) {

@@ -146,6 +146,7 @@ texts! {
     node_details: "Node", "节点信息";
     name: "Name", "名称";
     host: "Host", "主机";
+    operator_host_hint: "A host name or an IP address", "域名或 IP 地址";
     host_hint: "A host name or a public IP address", "域名或公网 IP 地址";
     port: "Port", "端口";
     max_connections: "Maximum number of networks", "最大网络数";
@@ -236,7 +237,6 @@ texts! {
     import_hint: "Paste an exported file (with descriptions, regions and contacts), the JSON of a site's list, a table (CSV), \
                   TOML, or one address per line. Nodes that are already listed stay unchanged.",
         "可粘贴导出文件（含描述、地区、联系方式等）、站点列表的 JSON、表格（CSV）、TOML，或每行一个地址。已存在的节点保持不变。";
-    the_list: "List", "列表";
     nothing_imported: "Nothing was imported", "未导入任何节点";
 
     // Admin: settings
@@ -259,7 +259,7 @@ texts! {
     valid_retention: "From 24h to 87840h (ten years).", "24h 到 87840h（十年）。";
     valid_check_interval: "At least 100ms, for example 5s.", "至少 100ms，例如 5s。";
     valid_report_interval: "Whole seconds, for example 30s or 5m.", "整秒，例如 30s 或 5m。";
-    default: "Default:", "默认值：";
+    default: "Default", "默认值";
     set_by: "Set by", "由以下配置设定：";
     saved: "Saved", "已保存";
     not_saved: "Nothing was saved. Correct the marked fields.", "未保存任何更改，请修改标出的项目。";

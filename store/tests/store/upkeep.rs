@@ -1,4 +1,4 @@
-//! What happens without anybody asking.
+//! The work on the store at intervals.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::support::{TestStore, batch, on_both_engines, online};
 
 on_both_engines! {
-    stale_evidence_is_noticed_and_what_is_over_goes_until_it_is_stopped,
+    stale_evidence_is_reviewed_and_expired_rows_are_deleted_until_shutdown,
 }
 
-async fn stale_evidence_is_noticed_and_what_is_over_goes_until_it_is_stopped(store: TestStore) {
+async fn stale_evidence_is_reviewed_and_expired_rows_are_deleted_until_shutdown(store: TestStore) {
     let peer = store.add("tcp://192.0.2.1:11010").await;
     let now = Timestamp::now();
     let (long_ago, lately) = (now - Duration::from_secs(6 * 24 * 3600), now - Duration::from_secs(3600));
@@ -36,7 +36,7 @@ async fn stale_evidence_is_noticed_and_what_is_over_goes_until_it_is_stopped(sto
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(30), noticed).await.expect("the first round comes at once");
+    timeout(Duration::from_secs(30), noticed).await.expect("the first review and sweep run at once");
     drop(stop);
     timeout(Duration::from_secs(10), running).await.expect("it stops").unwrap();
 }
