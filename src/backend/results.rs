@@ -228,7 +228,7 @@ impl Backend {
 
     /// Reports one result by `PUT /nodes/{id}/status`. An error carries the position of its endpoint.
     async fn report_node(&self, result: &CheckResult, deadline: Instant) -> Result<Reported, (usize, BackendError)> {
-        // The contract has no such status here, and it is not evidence.
+        // The contract accepts only Online and Offline here, and Unknown is not evidence.
         if result.status == Status::Unknown {
             return Ok(Reported::Unsupported);
         }
