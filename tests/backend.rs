@@ -499,6 +499,7 @@ async fn retry_after_is_obeyed_within_the_deadline() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the date in Retry-After lies in the near future")]
 async fn a_retry_after_beyond_the_deadline_fails_at_once() {
     for asked in ["30".to_owned(), httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(30))] {
         let backend = TestBackend::start(move |_| {

@@ -58,6 +58,7 @@ impl CheckPlan {
     }
 
     /// The longest time from one result of a peer to the next.
+    #[expect(clippy::disallowed_methods, reason = "the pauses of a cron expression are those from now on")]
     pub fn longest_pause(&self) -> Duration {
         match &self.schedule {
             Some(schedule) => schedule.longest_pause(Utc::now()),

@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "any time will do")]
     fn check(status: Status, ms: f64) -> CheckResult {
         let online = status == Status::Online;
         CheckResult {

@@ -62,6 +62,7 @@ impl Health {
         let last = state.last_checks.map_or(state.since, |last| last.max(state.since));
         // By the monotonic clock: nothing was due while the machine slept, or in a time that the wall clock skipped.
         let age = last.elapsed();
+        #[expect(clippy::disallowed_methods, reason = "a cron expression is due by the wall clock")]
         let were_due = || state.schedule.were_due(MAX_MISSED_TIMES, age, Utc::now() - state.delay);
         (age > MIN_OVERDUE && were_due()).then_some(age)
     }

@@ -1,5 +1,7 @@
 //! One HTTP request and its response, without retries.
 
+use std::time::SystemTime;
+
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -160,7 +162,8 @@ impl Http {
         message: &str,
         from_proxy: bool,
     ) -> BackendError {
-        let retry_after = retry_after(response.headers());
+        #[expect(clippy::disallowed_methods, reason = "a date in Retry-After is relative to the time of the response")]
+        let retry_after = retry_after(response.headers(), SystemTime::now());
         let answer = format_answer(status, &self.credentials.quote(message));
         let code = status.as_u16();
         let description = request.describe(endpoint);

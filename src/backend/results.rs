@@ -147,7 +147,9 @@ impl Backend {
         if auto && kind == BackendKind::ThirdParty {
             return Ok(None);
         }
-        let body = ResultsBody { cycle_id, sent_at: Utc::now(), results };
+        #[expect(clippy::disallowed_methods, reason = "a request carries the time at which it is sent")]
+        let sent_at = Utc::now();
+        let body = ResultsBody { cycle_id, sent_at, results };
         let request = report_request(Method::POST, "/results", &body, Bearer::ApiKey)?;
         let invalid = |reason: &str| BackendError::InvalidResponse {
             request: request.describe(endpoint),
@@ -226,7 +228,7 @@ impl Backend {
 
     /// Reports one result by `PUT /nodes/{id}/status`. An error carries the position of its endpoint.
     async fn report_node(&self, result: &CheckResult, deadline: Instant) -> Result<Reported, (usize, BackendError)> {
-        // The contract has no such status here, and it is not evidence.
+        // The contract accepts only Online and Offline here, and Unknown is not evidence.
         if result.status == Status::Unknown {
             return Ok(Reported::Unsupported);
         }

@@ -7,8 +7,8 @@ use reqwest::header::{self, HeaderMap};
 use super::availability::MAX_RETRY_AFTER;
 
 /// The pause that a response asks for, in seconds or as a date; at most [`MAX_RETRY_AFTER`]. `None` without the header,
-/// and when it is neither.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// and when it is neither. `received_at` stands in for a missing `Date` header.
+pub(super) fn retry_after(headers: &HeaderMap, received_at: SystemTime) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let requested = text(header::RETRY_AFTER)?;
     let pause = match requested.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -18,7 +18,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             let until = httpdate::parse_http_date(requested).ok()?;
             // The date is by the backend's clock, which its `Date` header shows.
             let now = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
-            until.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default()
+            until.duration_since(now.unwrap_or(received_at)).unwrap_or_default()
         }
     };
     Some(pause.min(MAX_RETRY_AFTER))
@@ -28,25 +28,24 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    /// Fri, 02 Jan 2026 03:04:05 GMT
+    const RECEIVED_AT: Duration = Duration::from_secs(1_767_323_045);
+
     fn parsed(retry_after: &str, date: Option<&str>) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, retry_after.parse().unwrap());
         if let Some(date) = date {
             headers.insert(header::DATE, date.parse().unwrap());
         }
-        super::retry_after(&headers)
+        super::retry_after(&headers, SystemTime::UNIX_EPOCH + RECEIVED_AT)
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         assert_eq!(parsed("7", None), Some(Duration::from_secs(7)));
-        assert_eq!(
-            parsed("Fri, 02 Jan 2026 03:04:35 GMT", Some("Fri, 02 Jan 2026 03:04:05 GMT")),
-            Some(Duration::from_secs(30))
-        );
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
-        let pause = parsed(&soon, None).unwrap();
-        assert!(pause > Duration::from_secs(90) && pause <= Duration::from_secs(100), "{pause:?}");
+        let date = Some("Fri, 02 Jan 2026 03:04:15 GMT");
+        assert_eq!(parsed("Fri, 02 Jan 2026 03:04:35 GMT", date), Some(Duration::from_secs(20)));
+        assert_eq!(parsed("Fri, 02 Jan 2026 03:04:35 GMT", None), Some(Duration::from_secs(30)));
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Reading {
 
 /// When one job is due.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has a handful of jobs")]
 pub enum Due {
     Cron(CronDue),
     Every { interval: Duration, next: Instant },

@@ -70,6 +70,7 @@ impl Schedule {
     /// # Errors
     ///
     /// What to write instead.
+    #[expect(clippy::disallowed_methods, reason = "the pauses of a cron expression are those from now on")]
     pub fn accepts_jitter(&self, jitter: Duration) -> Result<(), String> {
         match self.shortest_pause(Utc::now()) {
             Some(pause) if jitter > pause => Err(format!(
