@@ -140,9 +140,10 @@ fn anchor(heading: &str) -> String {
 /// All of our own source code, with string literals that span lines joined.
 fn sources() -> String {
     let mut text = String::new();
-    let mut waiting: Vec<PathBuf> = ["src", "config/src", "store/src", "hub/src", "scheduler/src", "cli/src"]
-        .map(|folder| root().join(folder))
-        .into();
+    let mut waiting: Vec<PathBuf> =
+        ["src", "config/src", "store/src", "monitor/src", "hub/src", "scheduler/src", "cli/src"]
+            .map(|folder| root().join(folder))
+            .into();
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
             waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
