@@ -104,7 +104,7 @@ async fn sighup_applies_a_valid_configuration_and_ignores_an_invalid_one() {
     let port = taken.local_addr().unwrap().port().to_string();
     folder.set(&[("PROBE_SCHEDULE", ""), ("STATUS_REPORT_INTERVAL", "1s"), ("SERVER_PORT", &port)]);
     daemon.signal(Signal::HUP);
-    daemon.await_log("choose another place with SERVER_HOST and SERVER_PORT").await;
+    daemon.await_log("choose another address with SERVER_HOST and SERVER_PORT").await;
     await_checks(&daemon, 1, 2).await;
 
     // So is a database that cannot be opened.

@@ -79,7 +79,7 @@ async fn the_operator_changes_how_often_peers_are_checked() {
     let form = "HEALTH_CHECK_INTERVAL=200ms&STATUS_REPORT_INTERVAL=1s";
     let saved = client.post(&page).bearer_auth(&token).body(form).send().await.unwrap();
     assert!(saved.status().is_success() || saved.status().is_redirection(), "{saved:?}");
-    standalone.await_log("checking at other intervals").await;
+    standalone.await_log("the operator changed the intervals").await;
     let known = standalone.figure("checks_total{status=\"online\",code=\"\"}").await;
     until("checks at the other interval", async || {
         standalone.figure("checks_total{status=\"online\",code=\"\"}").await > known + 10.0
@@ -134,7 +134,7 @@ async fn peers_come_from_a_file_of_any_form_and_are_added_once() {
             _ => format!("{text}\n[[peers]]\nurl = \"{third}\"\n"),
         };
         std::fs::write(folder.file(name), more).unwrap();
-        let line = standalone.reload_until("peers of the file").await;
+        let line = standalone.reload_until("added the peers of PEERS_FILE").await;
         assert!(line.contains("added=1") && line.contains("known=2"), "{line}");
         await_health(&standalone, third, "healthy").await;
         assert_eq!(http::nodes(&standalone.url).await.len(), 3);
