@@ -195,7 +195,7 @@ async fn debug_logs_the_check_on_stderr_only() {
     let outcome = run(&["--json", "--debug", &url(Scheme::Tcp)]).await;
     outcome.assert_code(0);
     outcome.object();
-    for trace in ["connected over TCP", "handshake sent", "handshake answered", "route information"] {
+    for trace in ["connected over TCP", "sending the handshake", "handshake answered", "route information"] {
         assert!(outcome.stderr.contains(trace), "no '{trace}' in {outcome:?}");
     }
     let quiet = run(&["--json", &url(Scheme::Tcp)]).await;
@@ -313,7 +313,7 @@ async fn files_are_read_as_toml_and_as_the_json_of_a_hub() {
 fn assert_member(outcome: &Outcome) {
     outcome.assert_code(0);
     assert_eq!(outcome.object()["hostname"], "test-node", "{outcome:?}");
-    assert!(outcome.stderr.contains("handshake sent"), "nothing was traced: {outcome:?}");
+    assert!(outcome.stderr.contains("sending the handshake"), "nothing was traced: {outcome:?}");
     outcome.assert_without(SECRET);
 }
 

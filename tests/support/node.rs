@@ -85,9 +85,22 @@ impl Node {
         Peer { access: Access::Member(membership), ..self.as_guest(scheme) }
     }
 
-    /// Suspends the process: connections stay open, but nothing answers.
+    /// Suspends the process: connections stay open, but nothing answers once this returns. A signal reaches the threads of
+    /// a process one after the other.
     pub fn freeze(&self) {
         self.signal("STOP");
+        while !self.all_threads_are_stopped() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn all_threads_are_stopped(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the node runs");
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state follows the name, which is in parentheses.
+            stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('T'))
+        })
     }
 
     /// Resumes a frozen node.
