@@ -1,5 +1,7 @@
 //! The address policy: the kind of an address, and whether it is permitted.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use easytier_probe::{

@@ -1,6 +1,8 @@
 //! The client of the backend contract, against test backends: good ones, faulty ones, and some with the habits of
 //! third-party backends.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "support/backend.rs"]
 mod backend;
 #[path = "support/logs.rs"]

@@ -1,5 +1,7 @@
 //! The `check` command: its output and its exit codes.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 mod support;
 
 use std::{

@@ -1,5 +1,7 @@
 //! The probe cycle over real HTTP with hubs of the test; peers are real nodes and closed ports.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "support/backend.rs"]
 mod backend;
 #[path = "support/cycle.rs"]

@@ -1,5 +1,7 @@
 //! A large cycle within its budget. It has its own binary, so that no other test runs at the same time.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "support/backend.rs"]
 mod backend;
 #[path = "support/cycle.rs"]

@@ -1,5 +1,7 @@
 //! The probe cycle with sources and sinks that a test controls, mostly with a paused clock.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "support/cycle.rs"]
 mod cycle;
 #[path = "support/seams.rs"]

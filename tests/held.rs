@@ -1,5 +1,7 @@
 //! Sessions that are held open and pinged.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 mod support;
 
 use std::{net::SocketAddr, sync::LazyLock, time::Duration};

@@ -1,5 +1,7 @@
 //! Lists of peers in all formats.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 use easytier_probe::{
     Access, CheckMode, Origin, Peer,
     peer_list::{ListedPeer, parse},

@@ -1,5 +1,7 @@
 //! From a peer's URL to its targets, with a name server and web servers of the tests.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "support/dns.rs"]
 mod dns;
 

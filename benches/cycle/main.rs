@@ -3,6 +3,8 @@
 //! `cargo bench -p easytier-uptime --bench cycle`. The nodes, the backend and the client are processes of their own, so
 //! that the client's memory is seen alone. Needs Linux.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
+
 mod backend;
 mod client;
 #[path = "../support/nodes.rs"]

@@ -4,6 +4,8 @@
 //! their own, so that the CPU of the client is counted alone; what is compared is measured in the same run. Needs
 //! Linux, the right to make a network namespace, and for one figure the package prometheus-blackbox-exporter.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
+
 mod check_cost;
 mod connect_baseline;
 mod exporter;

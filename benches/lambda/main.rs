@@ -3,6 +3,8 @@
 //! `cargo bench -p easytier-uptime-lambda`. The function and the nodes run in separate processes, so that
 //! the function's memory is measured alone. Needs Linux, and permission to create a network namespace, where traffic is counted.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
+
 #[path = "../../tests/lambda/hub.rs"]
 mod hub;
 #[path = "../support/namespace.rs"]

@@ -4,6 +4,8 @@
 //! each with a day of history from three regions, and tests/browser/measure looks at them in Chromium. Needs what
 //! tools/setup installs.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a bench fails by a panic, and prints")]
+
 mod history;
 
 use std::{

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Makes all threads share one heap. Must be called before any thread is started.
+#[allow(unsafe_code, reason = "the allocator of glibc is controlled by C functions")]
 pub fn share_one_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: this sets a number.
@@ -20,6 +21,7 @@ pub fn share_one_heap() {
 }
 
 /// Returns freed memory to the system every minute.
+#[allow(unsafe_code, reason = "the allocator of glibc is controlled by C functions")]
 pub async fn trim_periodically() -> Infallible {
     let mut ticks = interval(TRIM_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -57,6 +57,7 @@ pub struct NodeArgs {
     network: NetworkArgs,
 }
 
+#[allow(unsafe_code, reason = "the environment is changed before any thread starts")]
 pub fn run(args: NodeArgs) -> anyhow::Result<Exit> {
     let membership = args.network.membership()?.unwrap_or_else(|| Membership {
         network_name: DEFAULT_NETWORK_NAME.to_owned(),

@@ -1,5 +1,7 @@
 //! The `demo` command: its output and its exit code, and that it stops its nodes.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,

@@ -1,5 +1,7 @@
 //! The command line of the hub: from an empty folder to peers that are online, and all commands of the operator.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "../../tests/support/node.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod node;

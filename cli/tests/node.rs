@@ -1,5 +1,7 @@
 //! The `node` command: it prints the URLs of its listeners, and ends when it is stopped.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 use std::{
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener, UdpSocket},

@@ -1,5 +1,7 @@
 //! The `once` command with a real node over real HTTP: its requests, its output and its exit codes.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "../../tests/support/backend.rs"]
 mod backend;
 #[path = "../../tests/support/cycle.rs"]

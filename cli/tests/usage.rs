@@ -1,5 +1,7 @@
 //! The command line before anything is checked: help, version, and bad usage.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 use std::{
     io::Write,
     process::{Command, Output, Stdio},

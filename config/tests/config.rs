@@ -1,5 +1,7 @@
 //! The configuration: its layers, its validation, and its errors.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "../../tests/support/logs.rs"]
 mod logs;
 

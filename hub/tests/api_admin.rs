@@ -1,5 +1,7 @@
 //! What the operator does over HTTP: login, approval, changes.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "support/http.rs"]
 mod http;
 #[path = "support/hub.rs"]

@@ -44,6 +44,7 @@ const DRAIN_DIVISOR: u32 = 4;
 const DUE_AFTER: f64 = 0.75;
 
 /// Runs an invocation. An error makes the schedule retry it, and raises the alarm.
+#[expect(clippy::disallowed_methods, reason = "the deadline of an invocation is a time of the wall clock")]
 pub async fn run(
     sandbox: Result<&Sandbox, &ConfigErrors>,
     event: LambdaEvent<Value>,

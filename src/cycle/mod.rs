@@ -73,6 +73,7 @@ pub async fn run_cycle(
     on_check: impl FnMut(&Peer, &CheckReport),
 ) -> CycleReport {
     let cycle_id = Uuid::now_v7();
+    #[expect(clippy::disallowed_methods, reason = "the report says when the cycle started")]
     let started_at = Utc::now();
     let started = Instant::now();
     let schedule = Schedule::new(started, options.budget);

@@ -1,5 +1,7 @@
 //! The daemon and the standalone mode, end to end: the real program, real nodes, a real hub, and faults in between.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 mod away;
 #[path = "../support/backend.rs"]
 mod backend;

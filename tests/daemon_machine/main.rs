@@ -1,6 +1,8 @@
 //! The daemon on a machine with faults: a full disk, a wall clock that is set, a line that loses packets, and very many
 //! peers. With the real program, real nodes and a real hub.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a test fails by a panic")]
+
 mod clock;
 mod full_disk;
 #[path = "../support/daemon/http.rs"]

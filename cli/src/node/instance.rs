@@ -82,6 +82,8 @@ impl Instance {
 ///
 /// # Safety
 /// No other thread may be running.
+#[expect(clippy::disallowed_methods, reason = "the resolver of glibc can be configured by the environment alone")]
+#[allow(unsafe_code, reason = "the caller guarantees that no other thread runs")]
 pub unsafe fn forbid_dns_queries() {
     // Only glibc reads this variable. On other systems the queries are sent.
     unsafe { std::env::set_var("RES_OPTIONS", "attempts:0") };

@@ -7,6 +7,8 @@
 //! log of the database, which the next start reads. It does not test a loss of power, for which SQLite's
 //! `synchronous=FULL` and PostgreSQL's `fsync` are responsible.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "../../../store/tests/support/postgres.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod postgres;

@@ -5,6 +5,8 @@
 //! durable database, and so is what it is compared to; this process makes the load, and its CPU is told apart. Needs
 //! Linux and PostgreSQL's programs.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
+
 mod bare;
 mod client;
 mod database;

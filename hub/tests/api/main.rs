@@ -1,5 +1,7 @@
 //! The HTTP API: real hubs over real HTTP, on both engines.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "../support/hub.rs"]
 mod hub;
 #[path = "../../../store/tests/support/mod.rs"]

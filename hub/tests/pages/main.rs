@@ -1,5 +1,7 @@
 //! The pages over HTTP, as a browser without JavaScript gets them.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "../support/http.rs"]
 mod http;
 #[path = "../support/hub.rs"]

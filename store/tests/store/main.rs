@@ -1,5 +1,7 @@
 //! The store, one suite on both engines.
 
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
