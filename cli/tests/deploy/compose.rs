@@ -218,7 +218,7 @@ fn work_together(database: &str) {
             "ok     it is healthy: the hub works\n",
             "ok     its clock and that of this machine agree\n",
             "ok     its API is described, version ",
-            "ok     without a token nobody ",
+            "ok     reporting results, listing probes and the admin's data need a token\n",
             "ok     the admin's password is not a common one\n",
             "ok     nodes listed: 1 (1 healthy)\n",
             "ok     the public lists contain no secrets and no contacts\n",
