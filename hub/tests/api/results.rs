@@ -179,7 +179,7 @@ async fn too_many_results_or_too_long_a_body_are_refused(store: TestStore) {
     };
     let kept = hub.kept().await;
     for (batch, said_so) in [
-        (many(5001, true), "results: at most 5000"),
+        (many(5001, true), "results: a batch has at most 5000"),
         (many(100_000, false), "longer than 4 MiB"),
         (json!({ "results": [], "more": "x".repeat(4 << 20) }), "longer than 4 MiB"),
     ] {

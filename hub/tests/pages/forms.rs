@@ -209,8 +209,8 @@ async fn what_is_wrong_with_an_edit_stands_beside_the_field() {
         ("host", "host=new.example.net", "host=a%2Fb", "Enter a host name or an IP address"),
         ("port", "port=7", "port=many", "Enter a whole number from 1 to 65535."),
         ("max_connections", "max_connections=9", "max_connections=0", "Enter a whole number from 1 to 1000000."),
-        ("tags", "tags=a", &format!("tags={}", "x".repeat(65)), "Each entry takes 1 to 64 characters"),
-        ("regions", "regions=eu", &format!("regions={}", "x".repeat(65)), "Each entry takes 1 to 64 characters"),
+        ("tags", "tags=a", &format!("tags={}", "x".repeat(65)), "Each entry must have 1 to 64 characters"),
+        ("regions", "regions=eu", &format!("regions={}", "x".repeat(65)), "Each entry must have 1 to 64 characters"),
         ("timeout_ms", "timeout_ms=1500", "timeout_ms=60001", "60000"),
         ("mail", "mail=", "mail=nobody", "Enter an email address"),
     ] {
@@ -272,7 +272,7 @@ async fn a_key_form_that_is_refused_keeps_what_was_filled_in() {
     let refused = desk.post("/admin/keys", "kind=enrollment&name=new+probes&region=a%2Cb").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     let page = refused.text();
-    assert!(field(page, "region").contains("Each entry takes 1 to 64 characters"), "{page}");
+    assert!(field(page, "region").contains("Each entry must have 1 to 64 characters"), "{page}");
     assert!(page.contains("value=\"new probes\"") && page.contains("value=\"enrollment\" selected"), "{page}");
 }
 
