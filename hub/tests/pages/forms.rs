@@ -1,5 +1,5 @@
-//! The forms as a browser without scripts sends them: each is answered by a redirect, or by the form as it was filled in
-//! with what is wrong beside the field.
+//! The forms as a browser without scripts sends them. The response is a redirect, or the form as it was sent with an error
+//! message beside the field.
 
 use axum::http::{Request, StatusCode};
 use easytier_uptime_hub::service::password;
@@ -12,7 +12,7 @@ use crate::{
     support::{Engine, TestStore},
 };
 
-/// A hub and the cookie of its operator.
+/// A hub, and the session cookie of its operator.
 struct Desk {
     hub: PublicHub,
     cookie: String,
@@ -53,7 +53,7 @@ fn assert_redirect(reply: &Reply, location: &str) {
     assert_eq!((reply.status, reply.header("location")), (StatusCode::SEE_OTHER, Some(location)), "{reply:?}");
 }
 
-/// The input or text area of a page by its name, with everything in its label.
+/// The label of an input or text area, found by the field's name.
 #[track_caller]
 fn field<'a>(page: &'a str, name: &str) -> &'a str {
     let start = page.find(&format!(" name=\"{name}\"")).unwrap_or_else(|| panic!("no field {name} in {page}"));
@@ -345,7 +345,7 @@ async fn a_refused_import_is_explained_in_chinese_on_a_chinese_page() {
     assert!(page.contains("tcp://new.example.net:1\n&lt;b&gt;</textarea>"), "the list is kept: {page}");
 }
 
-/// Every form that changes something, with a body that it takes.
+/// Every form that changes something, with a valid body.
 fn forms(id: PeerId) -> Vec<(String, String)> {
     let node = format!("/admin/nodes/{id}");
     let forms = [
