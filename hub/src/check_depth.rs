@@ -1,4 +1,4 @@
-//! How far a check goes, as documents and forms spell it.
+//! How far a check goes, as documents and forms write it.
 
 use easytier_probe::CheckMode;
 use serde::{Deserialize, Serialize};

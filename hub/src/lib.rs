@@ -1,7 +1,7 @@
 //! The hub: probes report to it, and it shows the nodes to people and programs.
 //!
-//! Layers, bottom up: [`service`] holds the use cases, `web` what HTTP needs for them, `api` and `pages` are fronts side by
-//! side, and [`router()`] alone knows both. [`peer_file`] reads and writes lists of nodes.
+//! Layers, bottom up: [`service`] holds the use cases, `web` connects them to HTTP, `api` and `pages` are independent front
+//! ends, and only [`router()`] uses both. [`peer_file`] reads and writes lists of nodes.
 
 #![warn(missing_docs)]
 

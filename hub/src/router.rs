@@ -1,4 +1,4 @@
-//! The router of a hub: it alone knows both the API and the pages.
+//! The router of a hub, which joins the API and the pages.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use crate::{
 /// With the value 1, this header tells a probe that the backend is a hub.
 const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 
-/// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers ask
-/// for. `probe`: the probe in this process, if there is one.
+/// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers
+/// request. `probe`: the probe in this process, if there is one.
 pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
     let monitor = Monitor::new(store.clone(), probe);
     let app = App::new(store, checker, options, monitor.metrics());
@@ -33,7 +33,7 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
     monitor.observe(router).layer(map_response(set_hub_header))
 }
 
-/// On every response, so that a probe knows from the first one on which requests it may make.
+/// The header is on every response, so that a probe knows after its first request which other requests a hub supports.
 async fn set_hub_header(mut response: Response) -> Response {
     response.headers_mut().insert(IS_HUB, HeaderValue::from_static("1"));
     response

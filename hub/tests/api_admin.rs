@@ -1,4 +1,4 @@
-//! What the operator does over HTTP: login, approval, changes.
+//! The API for the operator: login, approval, changes.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
@@ -81,12 +81,12 @@ impl<'a> Admin<'a> {
     }
 }
 
-/// What the database holds of a session: the start of its token's SHA-256.
+/// The id of a session in the database: the start of its token's SHA-256.
 fn id_of(token: &str) -> Uuid {
     Uuid::from_slice(&digest(&SHA256, token.as_bytes()).as_ref()[..16]).unwrap()
 }
 
-/// Everything that is for the operator alone.
+/// All routes that are for the operator only.
 fn operations(id: PeerId) -> Vec<Builder> {
     vec![
         Request::get("/api/admin/verify"),
@@ -130,8 +130,9 @@ async fn a_wrong_password_opens_nothing() {
         ("{", "EOF"),
         (list.as_str(), "expected an object"),
     ] {
-        let said = hub.send(Request::post("/api/admin/login"), body.to_owned()).await.refusal(StatusCode::BAD_REQUEST);
-        assert!(said.contains(words), "{said}");
+        let message =
+            hub.send(Request::post("/api/admin/login"), body.to_owned()).await.refusal(StatusCode::BAD_REQUEST);
+        assert!(message.contains(words), "{message}");
     }
 }
 
@@ -159,7 +160,7 @@ async fn password_attempts_are_limited() {
     };
     refused.refusal(StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
-    // The right one is not even looked at; others are not hindered.
+    // The right password is refused too; other callers are not limited.
     attempt("198.51.100.1", PASSWORD).await.refusal(StatusCode::TOO_MANY_REQUESTS);
     attempt("198.51.100.2", PASSWORD).await.data();
 }
@@ -201,7 +202,7 @@ async fn only_the_admin_gets_in() {
     }
     let record = hub.peer(id).await.unwrap();
     assert!(record.approved && record.spec.name != "changed");
-    // This one is right.
+    // The token is valid.
     let admin = Admin { hub: &hub, token: lasting };
     admin.get("/api/admin/verify").await.data();
 }
@@ -236,7 +237,7 @@ async fn the_pages_use_a_cookie_that_other_pages_cannot() {
     let from_elsewhere = hub.send(from_elsewhere, body.clone()).await;
     assert!(from_elsewhere.refusal(StatusCode::FORBIDDEN).contains("X-Forwarded-Host"));
     assert_eq!(from_elsewhere.header("set-cookie"), None);
-    // As a proxy asks that passes on no Host, and says so.
+    // The request of a proxy that replaces Host and sets X-Forwarded-Host.
     let behind_a_proxy = Request::post("/api/admin/login").header("origin", "https://hub.example.net");
     let reply = hub.send(behind_a_proxy.header("x-forwarded-host", "hub.example.net"), body).await;
     assert!(reply.header("set-cookie").is_some());
@@ -336,7 +337,7 @@ async fn the_operator_sees_everything_but_the_secret(store: TestStore) {
     ] {
         assert_eq!(item.get(name), Some(&value), "{name}");
     }
-    // All that the public list has, and more.
+    // The item has every field of the public list, and more.
     for name in hub.get(&format!("/api/nodes/{id}")).await.data().as_object().unwrap().keys() {
         assert!(item.get(name).is_some(), "{name}");
     }
@@ -413,7 +414,7 @@ async fn a_change_keeps_what_it_does_not_name(store: TestStore) {
     assert_eq!(hub.peer(id).await.unwrap().spec.name, "after");
 }
 
-/// Forms send everything back.
+/// A form sends all fields back, including unchanged ones.
 async fn a_node_can_be_put_back_as_it_was_shown(store: TestStore) {
     let hub = start(store).await;
     let admin = Admin::of(&hub).await;

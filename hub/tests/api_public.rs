@@ -35,7 +35,7 @@ on_both_engines! {
     submitted_text_is_returned_as_text,
 }
 
-/// The one item of the example document, and the page that it is on.
+/// The only item of the example document, and the whole document.
 fn example() -> (Json, Json) {
     let document: Json = serde_json::from_str(include_str!("fixtures/nodes.json")).unwrap();
     (document["data"]["items"][0].clone(), document)
@@ -49,7 +49,7 @@ fn ids(reply: &Reply) -> Vec<i64> {
     items(reply).iter().map(|item| item["id"].as_i64().unwrap()).collect()
 }
 
-/// What a typed reader would choke on: the names and JSON types of everything inside, but not the values.
+/// The names and JSON types of all fields, without the values: a typed reader depends on them.
 fn shape(json: &Json) -> Json {
     match json {
         Json::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
@@ -125,7 +125,7 @@ async fn the_list_is_filtered(store: TestStore) {
         ("?tags=%E5%9B%BD%E5%86%85&tags=c&tags=x", vec![up, down]),
         ("?tags=x", vec![]),
         ("?tags=c&is_active=true", vec![]),
-        // What is empty, and what nobody knows, is as good as missing.
+        // An empty or unknown parameter counts as missing.
         ("?page=&per_page=&is_active=&protocol=&search=&tags=", vec![up, down, silent]),
         ("?sort=name&tags=&tags=c", vec![down]),
     ] {
@@ -291,7 +291,7 @@ async fn an_invalid_id_finds_nothing() {
     }
 }
 
-/// Asks within one quarter of an hour, whose number it gives: the hub has the machine's clock.
+/// Sends a request, and repeats it if a quarter of an hour ended meanwhile. Returns the number of the quarter.
 async fn within_a_quarter(hub: &PublicHub, path: &str) -> (i64, Json) {
     loop {
         let before = Timestamp::now().bucket(QUARTER);
@@ -307,7 +307,7 @@ async fn rings_count_the_last_day_by_quarters_newest_first(store: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let probe = hub.live_probe("p1", "eu").await;
     let newest = Timestamp::now().bucket(QUARTER);
-    // How many quarters ago, how many checks, how many of them healthy.
+    // The age in quarters, the number of checks, the number of healthy checks.
     let counted = [(100, 7, 7), (94, 180, 180), (50, 180, 120), (1, 180, 179)];
     for (ago, checks, healthy) in counted {
         let at = Timestamp::of_bucket(newest - ago, QUARTER);
@@ -453,7 +453,7 @@ async fn each_region_reports_its_own_status(store: TestStore) {
     let other = &sides["regions"][1];
     assert_eq!((&other["region"], &other["status"]), (&json!("us"), &json!("unhealthy")));
     assert_eq!((&other["latest"]["error"], &other["latest"]["stage"]), (&json!("connect_refused"), &json!("connect")));
-    // The list says the same.
+    // The list agrees.
     let item = hub.get(&format!("/api/nodes/{peer}")).await.data();
     assert_eq!((&item["is_active"], &item["current_health_status"]), (&json!(true), &json!("unhealthy")));
 }
@@ -491,7 +491,7 @@ async fn events_name_each_change(store: TestStore) {
     assert!(seen.is_sorted_by(|a, b| a > b) && seen.len() == all && all >= 3, "{seen:?} of {all}");
 }
 
-/// What a person fills in.
+/// A submission as a person fills it in.
 fn form() -> Json {
     json!({
         "name": "Tokyo", "host": "tokyo.example.net", "port": 11011, "protocol": "udp", "description": "fast",
@@ -582,7 +582,7 @@ async fn a_submission_is_refused_by_the_name_of_the_field() {
     assert_eq!(hub.export_peers().await.unwrap(), []);
 }
 
-/// Posts `body` as a caller with an address of its own.
+/// Posts `body` from a caller with its own address.
 async fn post_from(hub: &PublicHub, caller: &str, path: &str, body: &Json) -> Reply {
     hub.send(Request::post(path).header("x-forwarded-for", caller), body.to_string()).await
 }
@@ -609,7 +609,7 @@ async fn too_many_submissions_get_retry_after() {
     assert!((1..=3600).contains(&wait), "{wait}");
     assert_eq!(hub.export_peers().await.unwrap().len(), accepted);
     post_from(&hub, "198.51.100.2", "/api/nodes", &submission(accepted)).await.data();
-    // What is wrong anyway costs nothing.
+    // An invalid submission does not count.
     post_from(&hub, "198.51.100.1", "/api/nodes", &json!({})).await.refusal(StatusCode::BAD_REQUEST);
 }
 
@@ -687,7 +687,7 @@ async fn every_route_is_documented() {
         let operation = &document["paths"][path][method];
         assert!(operation["summary"].is_string() && operation["responses"]["200"].is_object(), "{method} {path}");
     }
-    // Whatever is referred to is there.
+    // Every reference has a target.
     let text = document.to_string();
     for reference in text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert!(document["components"]["schemas"][reference].is_object(), "{reference}");

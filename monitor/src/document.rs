@@ -1,4 +1,4 @@
-//! `/openapi.json`, made of the documentation beside the handlers.
+//! Builds `/openapi.json` from the documentation beside the handlers.
 
 use std::collections::HashSet;
 
@@ -23,8 +23,8 @@ use crate::{
     components(schemas(BackendRefusal, PublicRefusal)),
     modifiers(&Credentials),
     tags(
-        (name = "backend", description = "Peers and results of probes. All of it is served under /api too."),
-        (name = "registry", description = "The probes."),
+        (name = "backend", description = "Peers to check and results of checks. Every route is also served under /api."),
+        (name = "registry", description = "Registration, heartbeats and list of probes."),
         (name = "public", description = "For launchers and dashboards."),
         (name = "admin", description = "For the operator of the hub."),
         (name = "operations", description = "For monitoring of the hub itself."),
@@ -40,8 +40,11 @@ impl Modify for Credentials {
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, about)))
         };
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("node_token", header("x-node-token", "A probe's token; it decides alone"));
-        components.add_security_scheme("api_key", header("x-api-key", "A reader's key"));
+        components.add_security_scheme(
+            "node_token",
+            header("x-node-token", "A probe's token. When it is present, other credentials are ignored."),
+        );
+        components.add_security_scheme("api_key", header("x-api-key", "An API key, which reads without secrets."));
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     }
 }

@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Discards what the handler left of the body.
 pub async fn drain(request: Request, next: Next) -> Response {
-    // A caller that expects `100 Continue` sends nothing before it gets that.
+    // A caller that expects `100 Continue` sends no body before it gets that response.
     if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
         return next.run(request).await;
     }
@@ -46,7 +46,7 @@ async fn discard(mut body: Body) {
     }
 }
 
-/// A body that the handler reads and that is taken back afterwards.
+/// A request body that the handler reads, and whose rest [`drain`] reads afterwards.
 #[derive(Clone)]
 struct SharedBody(Arc<Mutex<Body>>);
 

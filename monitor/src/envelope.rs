@@ -23,7 +23,7 @@ pub struct BackendRefusal {
     /// The HTTP status.
     #[schema(example = 400)]
     code: u16,
-    /// What is wrong, for a person.
+    /// A message for people.
     message: String,
     #[schema(value_type = Option<Object>)]
     data: (),
@@ -57,7 +57,7 @@ pub struct PublicRefusal {
     success: bool,
     #[schema(value_type = Option<Object>)]
     data: (),
-    /// What is wrong, for a person.
+    /// A message for people.
     error: String,
     message: Option<String>,
 }
@@ -102,7 +102,7 @@ impl<T> PublicEnvelope<T> {
         Json(Self { success: true, data: Some(data), error: None, message: Some(message.into()) })
     }
 
-    /// The outcome of something that was tried: `data` in any case, and the `error` where it failed.
+    /// The outcome of an attempt: always with `data`, and with the `error` if it failed.
     pub fn outcome(success: bool, data: T, error: Option<String>) -> Json<Self> {
         Json(Self { success, data: Some(data), error, message: None })
     }

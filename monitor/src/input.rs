@@ -76,16 +76,16 @@ pub fn text(body: &[u8]) -> Result<&str, Refusal> {
 ///
 /// # Errors
 ///
-/// When it is not one, or a field is wrong (400).
+/// When the text is not a JSON object, or a field is wrong (400).
 pub fn parse<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
     parse_any(body).map(|Object(document)| document)
 }
 
-/// Reads any JSON document that a `T` takes.
+/// Reads a JSON document of any type as a `T`.
 ///
 /// # Errors
 ///
-/// When it is none (400).
+/// When the text is not valid JSON or does not match `T` (400).
 pub fn parse_any<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refusal> {
     let mut reader = serde_json::Deserializer::from_str(text(body.as_ref())?);
     let document = serde_path_to_error::deserialize(&mut reader).map_err(|error| malformed("the body", &error))?;
@@ -97,7 +97,7 @@ pub fn parse_any<T: DeserializeOwned>(body: impl AsRef<[u8]>) -> Result<T, Refus
 ///
 /// # Errors
 ///
-/// When it is not one, or a field is wrong (400).
+/// When the value is not an object, or a field is wrong (400).
 pub fn parse_at<'a, T: Deserialize<'a>>(place: &str, value: &'a Value) -> Result<T, Refusal> {
     serde_path_to_error::deserialize(value).map(|Object(part)| part).map_err(|error| {
         let place = field_of(&error).map_or(place.to_owned(), |field| format!("{place}.{field}"));
@@ -108,7 +108,7 @@ pub fn parse_at<'a, T: Deserialize<'a>>(place: &str, value: &'a Value) -> Result
 /// A `T` that is written as a JSON object. By itself serde also accepts an array of the fields' values.
 #[derive(Debug)]
 pub struct Object<T>(
-    /// What the object holds.
+    /// The parsed object.
     pub T,
 );
 
@@ -144,7 +144,7 @@ where
 {
     let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
     let whole = (0.0..=9e15).contains(&number) && number.fract() == 0.0;
-    // Every whole number of this size is exact.
+    // An `f64` holds every whole number of this size exactly.
     let number = if whole { T::try_from(number as u64).ok() } else { None };
     number.map(Some).ok_or_else(|| D::Error::custom("not a whole number of the right size"))
 }
@@ -164,11 +164,11 @@ pub fn check_size(place: &str, value: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A region by its name; `None` for an empty name.
+/// The region with this name; `None` for an empty name.
 ///
 /// # Errors
 ///
-/// When it is not the name of a region (400).
+/// When the name is not valid (400).
 pub fn region(place: &str, name: Option<&str>) -> Result<Option<Region>, Refusal> {
     let name = name.map(str::trim).filter(|name| !name.is_empty());
     name.map(|name| name.parse().map_err(|error| Refusal::bad_request(format!("{place}: {error}")))).transpose()

@@ -1,5 +1,5 @@
-//! What a hub and a daemon both serve over HTTP: the read-only API of nodes and their history, `/health`, `/metrics` and
-//! `/openapi.json`, and everything that stands around a request.
+//! The HTTP parts that a hub and a daemon share: the read-only API of nodes and their history, `/health`, `/metrics` and
+//! `/openapi.json`, and the middleware of every request.
 //!
 //! Bottom up: [`refusal`] and [`envelope`] are the shapes of responses; [`input`], [`parameter`] and [`paging`] read
 //! requests; [`public`] and [`operations`] are the routes; [`Monitor`] puts them together; [`serve`] runs a router.
@@ -37,12 +37,12 @@ pub use self::{
     serve::{Closing, serve},
 };
 
-/// What the routes of this crate share. Cheap to clone.
+/// The state that the routes of this crate share. Cheap to clone.
 #[derive(Clone)]
 pub struct Monitor {
     store: Store,
     metrics: Arc<Metrics>,
-    /// Of the probe in this process.
+    /// The status of the probe in this process, if there is one.
     probe: Option<Arc<dyn ProbeStatus>>,
     /// `/openapi.json`, once all routes are known.
     document: Arc<OnceLock<Bytes>>,
@@ -59,18 +59,19 @@ impl Monitor {
         Arc::clone(&self.metrics)
     }
 
-    /// The read-only public API and the routes for machines that watch the process itself.
+    /// The read-only public API, and the routes for monitoring of the process itself.
     pub fn routes(&self) -> OpenApiRouter {
         public::routes().merge(operations::routes()).with_state(self.clone())
     }
 
-    /// Makes `/openapi.json` of the documents of all routes, of this crate and others. The first call counts.
+    /// Builds `/openapi.json` from the `document` of all routes, including those of other crates. Only the first call has
+    /// an effect.
     pub fn publish(&self, document: &OpenApi) {
         self.document.get_or_init(|| document::finish(document));
     }
 
-    /// Puts around `router` what stands around every request: its id, log, metrics and timeout, compression, and an
-    /// envelope for every refusal.
+    /// Wraps `router` in the middleware of every request: request id, log, metrics, compression, timeout, and an envelope
+    /// for every refusal.
     pub fn observe(&self, router: Router) -> Router {
         observe::layers(router, self.metrics())
     }
@@ -82,7 +83,7 @@ impl FromRef<Monitor> for Store {
     }
 }
 
-/// What a probe shows of its local history and of itself.
+/// The routes of a daemon: its local history, and its own health and metrics.
 pub fn router(store: Store, probe: Arc<dyn ProbeStatus>) -> Router {
     let monitor = Monitor::new(store, Some(probe));
     let (router, document) = OpenApiRouter::with_openapi(document::base()).merge(monitor.routes()).split_for_parts();

@@ -83,7 +83,7 @@ impl Default for Metrics {
             Unit::Seconds,
             request_time.clone(),
         );
-        registry.register("results", "Results received, by what became of them", results.clone());
+        registry.register("results", "Results received, by outcome", results.clone());
         registry.register("ingest_batches", "Batches of results received", batches.clone());
         registry.register_with_unit(
             "ingest_duration",
@@ -95,7 +95,7 @@ impl Default for Metrics {
         registry.register("probes", "Probes by presence", probes.clone());
         registry.register_with_unit(
             "database_round_trip",
-            "Time that the database took for a trivial query, at this very scrape",
+            "Duration of a trivial database query during this scrape",
             Unit::Seconds,
             database_time.clone(),
         );
@@ -104,7 +104,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A request was answered. `route`: the pattern that it matched.
+    /// Counts a request that was answered. `route`: the pattern that it matched.
     pub fn answered(&self, method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
         const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
         let method = METHODS.into_iter().find(|name| method.as_str() == *name).unwrap_or("other");
@@ -113,7 +113,7 @@ impl Metrics {
         self.requests.get_or_create(&Request { method, route, status: status.as_u16() }).inc();
     }
 
-    /// A batch was stored, apart from what its receipt rejects.
+    /// Counts a batch that was stored, and its results by outcome.
     pub fn ingested(&self, receipt: &Receipt, took: Duration) {
         self.batches.inc();
         self.ingest_time.observe(took.as_secs_f64());
@@ -124,7 +124,7 @@ impl Metrics {
         }
     }
 
-    /// A result was rejected.
+    /// Counts a result that was rejected.
     pub fn rejected(&self, reason: Rejection) {
         self.count(json!(reason).as_str().unwrap_or("other"), 1);
     }
@@ -135,7 +135,7 @@ impl Metrics {
         }
     }
 
-    /// Sets the gauges, which are up to date at each scrape.
+    /// Sets the gauges. It is called at each scrape, so that they are up to date.
     pub fn observed(
         &self,
         peers: impl IntoIterator<Item = (Verdict, u64)>,

@@ -1,4 +1,4 @@
-//! What stands around every request: its id, its log, the metrics, the timeout, and a response in place of a panic.
+//! The middleware of every request: request id, log, metrics, timeout, and a response when a handler panics.
 
 use std::{
     any::Any,
@@ -29,13 +29,13 @@ use crate::{drain, metrics::Metrics, refusal, refusal::Refusal};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest request id that is taken over from the caller, in bytes.
+/// The maximum length of a request id that the caller sends, in bytes.
 const MAX_REQUEST_ID: usize = 64;
 
-/// How long any request may take, from its head to the head of its response.
+/// The maximum time from the head of a request to the head of its response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Puts the layers around `router`, all in one, so that a request is boxed once. The first is the outermost.
+/// Adds all layers to `router` as one layer, so that a request is boxed once. The first is the outermost.
 pub fn layers(router: Router, metrics: Arc<Metrics>) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
@@ -60,7 +60,7 @@ pub fn layers(router: Router, metrics: Arc<Metrics>) -> Router {
     )
 }
 
-/// Makes the ids of requests that bring none: version 7, so that they sort by time.
+/// Makes ids for requests without one: UUIDs of version 7, which sort by time.
 #[derive(Clone, Copy)]
 struct MakeUuid;
 
@@ -70,7 +70,7 @@ impl MakeRequestId for MakeUuid {
     }
 }
 
-/// Keeps the caller's id, or its proxy's, only when it is fit for a log.
+/// Removes an id of the caller or its proxy that is not fit for a log.
 async fn remove_unfit_request_id(mut request: Request) -> Request {
     let fit =
         |id: &HeaderValue| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
@@ -104,11 +104,11 @@ async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next
 }
 
 async fn timed_out(_: BoxError) -> Refusal {
-    tracing::warn!(waited = ?REQUEST_TIMEOUT, "gave up on a request");
+    tracing::warn!(waited = ?REQUEST_TIMEOUT, "a request timed out");
     Refusal::unavailable("the hub took too long")
 }
 
-/// The response in place of a handler that panicked; the panic hook has logged it.
+/// The response when a handler panicked; the panic hook has logged the panic.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     Refusal::internal().into_response()
 }

@@ -1,4 +1,4 @@
-//! For machines that watch the process itself: `/health`, `/metrics`, `/openapi.json`.
+//! The routes for monitoring of the process itself: `/health`, `/metrics`, `/openapi.json`.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub fn routes() -> OpenApiRouter<Monitor> {
     security(()),
     responses(
         (status = 200, description = "It works", body = PublicDone),
-        (status = 503, description = "It does not work", body = PublicRefusal),
+        (status = 503, description = "The hub or the probe does not work", body = PublicRefusal),
     ),
 )]
 async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<()>> {

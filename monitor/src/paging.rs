@@ -9,15 +9,15 @@ use crate::parameter::{self, Whole};
 
 const MAX_PER_PAGE: u32 = 1000;
 
-/// Which page of a list is wanted.
+/// Selects a page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Paging {
-    /// From 1.
+    /// The number of the page, from 1.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = page, required = false)]
     page: Option<Whole<1, { u32::MAX }>>,
-    /// How long pages are, at most 1000.
+    /// The number of items on a page, at most 1000.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = per_page, required = false)]
     per_page: Option<Whole<1, MAX_PER_PAGE>>,
@@ -32,7 +32,7 @@ fn per_page() -> utoipa::openapi::Schema {
 }
 
 impl Paging {
-    /// The page, with the defaults of what is missing.
+    /// The requested page, with defaults for missing parameters.
     pub fn request(self) -> PageRequest {
         let usual = PageRequest::default();
         PageRequest {
@@ -46,7 +46,7 @@ impl Paging {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Paged<T> {
     items: Vec<T>,
-    /// Items on all pages.
+    /// The number of items on all pages.
     total: u64,
     page: u32,
     per_page: u32,
@@ -54,7 +54,7 @@ pub struct Paged<T> {
 }
 
 impl<T> Paged<T> {
-    /// The page of `request`, with `item` made of each of its entries.
+    /// The page for `request`; `item` converts each entry.
     pub fn new<U>(page: Page<U>, request: PageRequest, item: impl FnMut(U) -> T) -> Self {
         Self {
             items: page.items.into_iter().map(item).collect(),

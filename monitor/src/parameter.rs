@@ -33,7 +33,7 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         let number = text.parse().ok().filter(|number| (MIN..=MAX).contains(number));
-        number.map(Self).ok_or_else(|| D::Error::custom(format_args!("it takes a whole number from {MIN} to {MAX}")))
+        number.map(Self).ok_or_else(|| D::Error::custom(format_args!("must be a whole number from {MIN} to {MAX}")))
     }
 }
 
@@ -47,7 +47,7 @@ pub struct Id(
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = Cow::<str>::deserialize(deserializer)?.parse().ok().filter(|id| *id >= 1);
-        id.map(Self).ok_or_else(|| D::Error::custom("it takes a whole number from 1"))
+        id.map(Self).ok_or_else(|| D::Error::custom("must be a whole number from 1"))
     }
 }
 
@@ -63,7 +63,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
         let text = String::deserialize(deserializer)?;
         match text.chars().count() <= MAX {
             true => Ok(Self(text)),
-            false => Err(D::Error::custom(format_args!("it takes at most {MAX} characters"))),
+            false => Err(D::Error::custom(format_args!("must have at most {MAX} characters"))),
         }
     }
 }
@@ -107,7 +107,7 @@ pub fn several(item: ObjectBuilder) -> Schema {
     ArrayBuilder::new().items(item).build().into()
 }
 
-/// The schema of a text, to be completed.
+/// The schema of a text, which the caller completes.
 pub fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }

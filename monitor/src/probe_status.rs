@@ -1,15 +1,15 @@
-//! How the probe in this process reports about itself, be it a daemon's or that of a standalone hub.
+//! The status of the probe in this process, which is part of a daemon or of a standalone hub.
 
 use prometheus_client::registry::Registry;
 
-/// The state of the probe in this process. It is asked at every request of `/health` and `/metrics`, and answers from
+/// The status of the probe in this process. It is read at every request of `/health` and `/metrics`, so it must come from
 /// memory.
 pub trait ProbeStatus: Send + Sync {
-    /// One line for people about what the probe does.
+    /// One line for people that describes the state of a probe that works.
     ///
     /// # Errors
     ///
-    /// One line about why it does not work.
+    /// One line for people that explains why the probe does not work.
     fn health(&self) -> Result<String, String>;
 
     /// The probe's own metrics, up to date. Their names must differ from those of [`Metrics`](crate::Metrics).

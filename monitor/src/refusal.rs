@@ -10,10 +10,10 @@ use axum::{
 use easytier_uptime_store::StoreError;
 use serde_json::json;
 
-/// Seconds after which a caller may try again what is unavailable now.
+/// Seconds after which a caller may retry a request that got a 503.
 const RETRY_AFTER: u64 = 5;
 
-/// Why a request was not done: a status, and a message for the caller that holds no detail of the hub.
+/// Why a request was refused: a status, and a message for the caller without internals of the hub.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// The status of the response.
@@ -50,7 +50,7 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, format!("no such {thing}"))
     }
 
-    /// 429, to be tried again after some seconds.
+    /// 429; the caller may retry after some seconds.
     pub fn too_many_requests(message: impl Into<String>, retry_after: u64) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
@@ -105,7 +105,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Writes the envelope of every refusal, also of those that the router makes by itself for unknown paths and methods.
+/// Writes the envelope of every refusal, including the router's own refusals of unknown paths and methods.
 pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
     let of_backend = is_of_backend_contract(request.uri().path());
     let mut response = next.run(request).await;
@@ -115,7 +115,7 @@ pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
             let status = response.status();
             let message = match status {
                 StatusCode::NOT_FOUND => "there is nothing at this path".to_owned(),
-                StatusCode::METHOD_NOT_ALLOWED => "this path does not take this method".to_owned(),
+                StatusCode::METHOD_NOT_ALLOWED => "this path does not support this method".to_owned(),
                 _ => status.canonical_reason().unwrap_or("refused").to_lowercase(),
             };
             Refusal::new(status, message)
@@ -127,7 +127,7 @@ pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
         false => json!({ "success": false, "data": null, "error": refusal.message, "message": null }),
     };
     let (mut parts, _) = response.into_parts();
-    // That of the empty body.
+    // The length of the empty body.
     parts.headers.remove(header::CONTENT_LENGTH);
     (parts, Json(body)).into_response()
 }

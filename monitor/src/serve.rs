@@ -17,7 +17,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-/// What callers may use of the process by holding connections.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// The maximum number of open connections. Further ones wait in the system's queue.
@@ -36,8 +36,7 @@ impl Default for Limits {
     }
 }
 
-/// Tells a request that the server stops. It is among the extensions of every request, so that a response without an end
-/// ends then.
+/// Tells a handler that the server stops, so that it can end an endless response. It is an extension of every request.
 #[derive(Debug, Clone)]
 pub struct Closing(watch::Receiver<bool>);
 
@@ -49,7 +48,7 @@ impl Closing {
     }
 }
 
-/// How often at most the log says that the connection limit is reached.
+/// The minimum time between two log lines about the connection limit.
 const LIMIT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The pause after `accept` failed because the system ran out of something.
@@ -123,7 +122,7 @@ async fn serve_within(
 
 /// A connection that fails when nothing can be written to it for `idle_timeout`.
 fn with_write_timeout(stream: TcpStream, idle_timeout: Duration) -> TimeoutStream<TcpStream> {
-    // A response is written at once, so that waiting for more of it (Nagle's algorithm) only delays it.
+    // A response is written at once, so Nagle's algorithm would only delay it.
     drop(stream.set_nodelay(true));
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(idle_timeout));
@@ -142,14 +141,14 @@ impl Slots {
         Self { free: Arc::new(Semaphore::new(max)), max, warned_at: None }
     }
 
-    /// A permit, as soon as one is free; `None` never, as the semaphore is never closed.
+    /// Waits for a permit. It never returns `None`, because the semaphore is never closed.
     async fn acquire(&mut self) -> Option<OwnedSemaphorePermit> {
         if let Ok(slot) = self.free.clone().try_acquire_owned() {
             return Some(slot);
         }
         if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() > LIMIT_WARNING_INTERVAL) {
             self.warned_at = Some(Instant::now());
-            tracing::warn!(open = self.max, "no more connections are taken until some end");
+            tracing::warn!(open = self.max, "the connection limit is reached; further connections wait");
         }
         self.free.clone().acquire_owned().await.ok()
     }
@@ -203,7 +202,7 @@ mod tests {
         answered(&mut first).await;
         answered(&mut second).await;
         let mut third = ask(address, "/").await;
-        // What is served by now has had its turn, several times over.
+        // After several more responses, the server has had time to accept the third connection.
         for _ in 0..3 {
             second.write_all(b"GET / HTTP/1.1\r\nhost: hub\r\n\r\n").await.unwrap();
             answered(&mut second).await;
@@ -221,7 +220,7 @@ mod tests {
         let (address, server) = start(Limits { connections: 1, idle_timeout }).await;
         let ended = async |mut stream: TcpStream| {
             let mut read = Vec::new();
-            // It may be reset, which is an end too.
+            // A reset ends the connection too.
             drop(timeout(LONG, stream.read_to_end(&mut read)).await.expect("it ends"));
             read
         };
@@ -232,7 +231,7 @@ mod tests {
         let mut idle = ask(address, "/").await;
         answered(&mut idle).await;
         assert_eq!(ended(idle).await, b"");
-        // There is one place: while this one is kept, nobody is answered, and it is never read.
+        // The limit is one connection: the next request is answered only after this connection is closed.
         let unread = ask(address, "/long").await;
         unread.readable().await.unwrap();
         answered(&mut ask(address, "/").await).await;

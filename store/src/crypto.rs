@@ -38,7 +38,7 @@ pub enum HubKeyError {
 
 /// Encrypted data that cannot be decrypted: it was encrypted with another key, or is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("sealed with another hub key, or damaged")]
+#[error("encrypted with another hub key, or damaged")]
 pub struct Unsealable;
 
 impl HubKey {

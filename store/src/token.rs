@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{crypto::random, domain::CredentialKind};
 
-/// What the database keeps of a token.
+/// The part of a token that the database keeps.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenHash {
     /// The public part, by which the row is found.

@@ -1,5 +1,5 @@
-//! What the hub's ingest is compared to: the same rows in the same table, with the hub's own kind of statement, and
-//! nothing else. No HTTP, no JSON, no look for duplicates, no counts, no consensus.
+//! The baseline for the hub's ingest: inserts of the same rows into the same table with the same kind of statement,
+//! without HTTP, JSON, a check for duplicates, counts and consensus.
 
 use std::{
     iter::zip,
@@ -27,19 +27,19 @@ use crate::{
     usage::own_cpu,
 };
 
-/// A process that inserts; it is killed when dropped.
+/// A process that inserts rows. It is killed when this is dropped.
 pub struct Bare {
     process: Helper,
 }
 
-/// What inserting took the process.
+/// The time that the inserts took.
 pub struct Took {
     pub wall: Duration,
     pub cpu: Duration,
 }
 
 impl Bare {
-    /// A process that makes the tables in an empty database and opens so many connections.
+    /// Starts a process that creates the tables in an empty database and opens `connections` connections.
     pub fn start(database: &Database, connections: usize, load: &Load) -> Self {
         let arguments = [
             database.engine.name().to_owned(),
@@ -53,13 +53,13 @@ impl Bare {
         Self { process }
     }
 
-    /// Makes the rows of batches of all probes, those of one number after those of another.
+    /// Builds the rows of `batches` of all probes, in the order of the batch numbers.
     pub fn prepare(&mut self, probes: usize, batches: std::ops::Range<usize>, rows_in_a_transaction: usize) {
         self.process.tell(&format!("{probes} {} {} {rows_in_a_transaction}", batches.start, batches.end));
         assert_eq!(self.process.line(), "ready");
     }
 
-    /// Inserts them.
+    /// Inserts the prepared rows.
     pub fn insert(&mut self) -> Took {
         self.process.go_on();
         let seconds = |line: String| Duration::from_secs_f64(line.parse().expect("seconds"));
@@ -68,7 +68,7 @@ impl Bare {
     }
 }
 
-/// The role.
+/// The role of the child process: inserts rows on request.
 pub fn insert(arguments: &[String]) {
     let [engine, place, numbers @ ..] = arguments else { panic!("an engine and a place: {arguments:?}") };
     let [connections, peers, start] = numbers_in(numbers.iter().map(String::as_str));
@@ -91,7 +91,7 @@ pub fn insert(arguments: &[String]) {
             results.flat_map(|(probe, nth)| load.batch(probe, nth).map(move |result| (probe, result))).collect();
         let transactions: Vec<Rows> = results.chunks(rows).map(rows_of).collect();
         drop(results);
-        // Each connection has its own share.
+        // Each connection inserts an equal share of the transactions.
         let mut shares: Vec<Vec<Rows>> = writers.iter().map(|_| Vec::new()).collect();
         for (nth, transaction) in transactions.into_iter().enumerate() {
             shares[nth % writers.len()].push(transaction);
@@ -110,9 +110,9 @@ pub fn insert(arguments: &[String]) {
     }
 }
 
-fn numbers_in<'a, const N: usize>(words: impl Iterator<Item = &'a str>) -> [i64; N] {
-    let numbers: Vec<i64> = words.map(|word| word.parse().expect("a number")).collect();
-    numbers.try_into().expect("as many numbers as that")
+fn numbers_in<'a, const N: usize>(texts: impl Iterator<Item = &'a str>) -> [i64; N] {
+    let numbers: Vec<i64> = texts.map(|text| text.parse().expect("a number")).collect();
+    numbers.try_into().expect("the expected count of numbers")
 }
 
 /// A column of rows.
@@ -124,10 +124,10 @@ enum Column {
 
 type Rows = Vec<(&'static str, Column)>;
 
-/// What the hub writes of results.
+/// The rows that the hub would write for these results.
 fn rows_of(results: &[(usize, CheckResult)]) -> Rows {
     let mut results: Vec<&(usize, CheckResult)> = results.iter().collect();
-    // As the hub does: a sorted batch goes to neighbouring pages.
+    // The hub sorts a batch too, so that its rows go to neighbouring pages.
     results.sort_unstable_by_key(|(_, result)| result.id);
     let ints = |value: &dyn Fn(usize, &CheckResult) -> Option<i64>| {
         Column::Ints(results.iter().map(|(probe, result)| value(*probe, result)).collect())
@@ -170,7 +170,7 @@ enum Writer {
     Postgres(PgConnection),
 }
 
-/// Rows in one statement on SQLite, as in the hub's longest ones.
+/// The number of rows in one statement on SQLite, as in the hub's largest statements.
 const CHUNK: usize = 256;
 
 impl Writer {

@@ -1,4 +1,4 @@
-//! A caller of the hub: one connection that is kept.
+//! A client of the hub with one persistent connection.
 
 use std::net::SocketAddr;
 

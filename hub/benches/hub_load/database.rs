@@ -1,4 +1,4 @@
-//! A fresh database for a hub, durable as in use.
+//! A fresh database for a hub, with the durability of production.
 
 use std::{collections::BTreeMap, fmt, fs, time::Duration};
 
@@ -20,7 +20,7 @@ pub enum Engine {
 impl Engine {
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
 
-    /// On the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -47,16 +47,16 @@ pub struct Database {
     pub engine: Engine,
     /// A path or a URL.
     pub place: String,
-    /// PostgreSQL's first process.
+    /// The id of PostgreSQL's main process.
     server: Option<u32>,
     /// Holds the SQLite file.
     _folder: tempfile::TempDir,
 }
 
-/// All databases here are of throw-away hubs.
+/// A fixed key, because the databases are temporary.
 const KEY: &str = "0f0e0d0c0b0a09080706050403020100ffeeddccbbaa99887766554433221100";
 
-/// The options of a hub that keeps rollups of five minutes for so many hours.
+/// The options of a hub that keeps rollups of five minutes for `hours` hours.
 pub fn options(engine: Engine, place: &str, hours: u64) -> StoreOptions {
     let location = match engine {
         Engine::Sqlite => Location::Sqlite(place.into()),
@@ -81,7 +81,7 @@ impl Database {
         Self { engine, place, server, _folder: folder }
     }
 
-    /// Makes the tables, peers from 1 on, and a probe in a region of its own for each token that it gives.
+    /// Creates the tables, peers with ids from 1, and `probes` probes, each in its own region. Returns the probes' tokens.
     pub async fn fill(&self, peers: usize, probes: usize) -> Vec<String> {
         let now = Timestamp::now();
         let store = Store::open(options(self.engine, &self.place, 48), now).await.expect("the database opens");
@@ -98,7 +98,7 @@ impl Database {
         tokens
     }
 
-    /// Runs statements that both engines understand, or this one does.
+    /// Runs statements in the dialect of the engine.
     pub async fn run(&self, statements: impl IntoIterator<Item = String>) {
         match self.engine {
             Engine::Sqlite => run(SqliteConnection::connect(&self.place).await, statements).await,
@@ -106,7 +106,7 @@ impl Database {
         }
     }
 
-    /// CPU time that the processes of the database have used so far; none where it has no process of its own.
+    /// The CPU time that the processes of the database have used so far; zero for SQLite, which has no process.
     pub fn cpu(&self) -> Duration {
         self.server.map(cpu_of_family).unwrap_or_default()
     }
@@ -136,7 +136,7 @@ fn spec(nth: usize) -> PeerSpec {
     }
 }
 
-/// The process of a cluster that started all others of it.
+/// The main process of a cluster, which started all its other processes.
 async fn first_process(url: &str) -> u32 {
     let mut connection = PgConnection::connect(url).await.expect("the cluster answers");
     let (backend,): (i32,) =
@@ -146,7 +146,7 @@ async fn first_process(url: &str) -> u32 {
     first as u32
 }
 
-// Places in /proc/PID/stat after the name of the program.
+// Indexes of fields in /proc/PID/stat, counted after the name of the program.
 const PARENT: usize = 1;
 const OWN_TIMES: [usize; 2] = [11, 12];
 const TIMES_OF_ENDED_CHILDREN: [usize; 2] = [13, 14];
@@ -165,15 +165,15 @@ fn cpu_of_family(first: u32) -> Duration {
     let family = stats.iter().filter(|(pid, stat)| **pid == first || stat[PARENT] == i64::from(first));
     let own: i64 = family.map(|(_, stat)| ticks(stat, OWN_TIMES)).sum();
     let ended = ticks(&stats[&first], TIMES_OF_ENDED_CHILDREN);
-    // SAFETY: asks for a constant of the system.
+    // SAFETY: `sysconf` only returns a constant of the system.
     let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     Duration::from_secs_f64((own + ended) as f64 / a_second as f64)
 }
 
-/// The numbers of a process; `None` when it is gone.
+/// The fields of /proc/PID/stat; `None` when the process has ended.
 fn stat(pid: u32) -> Option<Vec<i64>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, numbers) = stat.rsplit_once(") ")?;
-    // The first is a letter.
+    // The first field is a letter, the state of the process.
     Some(numbers.split(' ').map(|number| number.parse().unwrap_or(0)).collect())
 }

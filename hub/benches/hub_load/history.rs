@@ -1,4 +1,4 @@
-//! A past that a hub might have: rollups and rings as its ingest would have left them, written at once.
+//! The history of a hub that ran for a while: writes the rollups and rings that its ingest would have written.
 
 use easytier_uptime_store::{
     domain::{Count, QUARTER, RING_SLOTS, Timestamp},
@@ -9,11 +9,10 @@ use crate::database::{Database, Engine};
 
 const GRAINS: [u64; 3] = [300, 3600, 86_400];
 
-/// Rings that differ.
+/// The number of different rings.
 const VARIANTS: i64 = 8;
 
-/// Gives each peer a day of rings, and `hours` of rollups of five minutes in one region, with the hours and days that go
-/// with them.
+/// Writes a day of rings for each peer, and `hours` hours of rollups in one region, in all grains.
 pub async fn write(database: &Database, hours: u64) {
     let now = Timestamp::now();
     let mut statements = vec![match database.engine {
@@ -24,14 +23,14 @@ pub async fn write(database: &Database, hours: u64) {
     statements.extend(GRAINS.map(|grain| rollups(grain, hours, now)));
     statements.extend((0..VARIANTS).map(|variant| rings(database.engine, variant, now)));
     if database.engine == Engine::Postgres {
-        // In two days it has happened by itself.
+        // On a hub that ran for two days, autovacuum and checkpoints would have done this.
         statements.push("VACUUM ANALYZE".to_owned());
         statements.push("CHECKPOINT".to_owned());
     }
     database.run(statements).await;
 }
 
-/// The buckets before the one that goes on; a check every five seconds, one in thirty bad.
+/// The complete buckets, with a check every five seconds, of which one in thirty failed.
 fn rollups(grain: u64, hours: u64, now: Timestamp) -> String {
     let current = now.bucket(std::time::Duration::from_secs(grain));
     let count = (hours * 3600).div_ceil(grain) as i64;
@@ -46,7 +45,7 @@ fn rollups(grain: u64, hours: u64, now: Timestamp) -> String {
     )
 }
 
-/// The quarters of an hour before the one that goes on.
+/// The complete quarters of an hour.
 fn rings(engine: Engine, variant: i64, now: Timestamp) -> String {
     let newest = now.bucket(QUARTER) - 1;
     let mut ring = Ring::new(newest);

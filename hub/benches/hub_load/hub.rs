@@ -16,14 +16,14 @@ use crate::{
     usage::{cpu_of, resident, resident_peak},
 };
 
-/// A running hub; it is killed when dropped.
+/// A running hub. It is killed when this is dropped.
 pub struct Hub {
     process: Helper,
     pub address: SocketAddr,
 }
 
 impl Hub {
-    /// Starts a hub that keeps rollups of five minutes for so many hours.
+    /// Starts a hub that keeps rollups of five minutes for `hours` hours.
     pub fn start(database: &Database, hours: u64) -> Self {
         let arguments = [database.engine.name().to_owned(), database.place.clone(), hours.to_string()];
         let mut process = Helper::role("hub", &arguments);
@@ -31,24 +31,23 @@ impl Hub {
         Self { process, address }
     }
 
-    /// CPU time that its process has used so far.
+    /// The CPU time that its process has used so far.
     pub fn cpu(&self) -> Duration {
         cpu_of(self.process.pid())
     }
 
-    /// Resident memory now, and the most that there was.
+    /// The resident memory now, and its peak.
     pub fn memory(&self) -> (u64, u64) {
         (resident(self.process.pid()), resident_peak(self.process.pid()))
     }
 
-    /// Transactions so far that stored results.
+    /// How many transactions have stored results so far.
     pub fn transactions(&mut self) -> usize {
         self.process.tell("transactions?");
         self.process.line().parse().expect("a number")
     }
 
-    /// How long it took to answer requests of a route so far: how many there were, and all of them together. From the
-    /// hub's metrics.
+    /// The number of requests of a route so far, and the total time of their responses, from the hub's metrics.
     pub async fn answered(&self, route: &str) -> (f64, Duration) {
         let figures = client::Connection::open(self.address).await.get("/metrics", false).await;
         let figures = String::from_utf8(figures.to_vec()).expect("text");
@@ -61,7 +60,7 @@ impl Hub {
     }
 }
 
-/// The role: serves a database until nobody listens any more.
+/// The role of the child process: serves a database until its standard input is closed.
 pub fn serve(arguments: &[String]) {
     let [engine, place, hours] = arguments else { panic!("an engine, a place, hours: {arguments:?}") };
     let options = options(Engine::named(engine), place, hours.parse().expect("a number"));
@@ -74,7 +73,7 @@ pub fn serve(arguments: &[String]) {
         drop(stop);
     });
     let stopped = async { drop(stopped.await) }.shared();
-    // As `easytier-uptime hub` does.
+    // The same runtime as in `easytier-uptime hub`.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(options, Timestamp::now()).await.expect("the database opens");

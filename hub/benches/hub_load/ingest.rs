@@ -1,7 +1,7 @@
-//! Results a second through `POST /results`, beside bare inserts of the same rows.
+//! Results per second through `POST /results`, compared with bare inserts of the same rows.
 //!
-//! The hub and the bare inserts take turns, each on a database of its own; a turn of theirs commits as many rows at a
-//! time as the hub did on average in its turn just before.
+//! The hub and the bare inserts take turns, each on its own database. The transactions of a turn of bare inserts have as
+//! many rows as the hub's transactions had on average in the turn before.
 
 use std::{ops::Range, time::Duration, time::Instant};
 
@@ -19,16 +19,16 @@ use crate::{
     usage::{median, micros, own_cpu},
 };
 
-/// Peers, each of which all probes report.
+/// The number of peers. Every probe reports every peer.
 const PEERS: usize = 1000;
-/// Probes, each with a connection.
+/// The number of probes, each with its own connection.
 const PROBES: usize = 8;
 
-/// What a turn came to, for each result.
+/// The figures of a turn; CPU times are per result.
 struct Turn {
-    /// Results a second.
+    /// Results per second.
     rate: f64,
-    /// Microseconds of CPU: of the process that inserts, of the database's own processes, and of what makes the load.
+    /// CPU time in microseconds: of the process that inserts, of the database's processes, and of the load generator.
     process: f64,
     server: f64,
     generator: f64,
@@ -57,7 +57,7 @@ async fn measure(engine: Engine, size: &Size) {
         connection.say_hourly(token).await;
         connections.push(connection);
     }
-    // SQLite has one writer at most. The hub has one on PostgreSQL too.
+    // SQLite allows only one writer. The hub has one writer on PostgreSQL too.
     let kinds: &[usize] = if engine == Engine::Sqlite { &[1] } else { &[1, PROBES] };
     let mut bares = Vec::new();
     for count in kinds {
@@ -136,16 +136,16 @@ fn print_head(size: &Size) {
         size.batches * BATCH,
         "",
         "results/s",
-        "in a commit",
-        "CPU µs a result",
+        "rows/commit",
+        "CPU µs/result",
         "its process",
         "database's",
-        "load maker's",
+        "generator's",
         "hub to it",
     );
 }
 
-/// A line of medians; the first turn warms up. Ratios are of turns that followed each other.
+/// Prints the medians of all turns but the first, which is a warm-up. Each ratio compares two consecutive turns.
 fn print_row(name: &str, turns: &[Turn], hub: &[Turn]) {
     let of = |figure: fn(&Turn) -> f64| median(turns[1..].iter().map(figure).collect());
     let ratio = |figure: fn(&Turn) -> f64| {

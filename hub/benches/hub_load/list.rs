@@ -1,4 +1,4 @@
-//! The list of nodes and the memory of a hub with many peers and a long past.
+//! Response times of the list of nodes, and memory, of a hub with many peers and a long history.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,13 @@ use crate::{
     usage::{mebibytes, median},
 };
 
-/// Regions, each with a probe that reports all peers.
+/// The number of regions, each with a probe that reports all peers.
 const REGIONS: usize = 10;
-/// How often it does.
+/// How many times each probe reports all peers.
 const ROUNDS: usize = 3;
-/// Peers of a small hub.
+/// The number of peers of a small hub.
 const FEW_PEERS: usize = 1000;
-/// How many times longer the longer past is.
+/// The factor between the long and the short history.
 const LONGER: u64 = 10;
 
 const LIST: &str = "/api/nodes?per_page=1000";
@@ -37,8 +37,8 @@ pub fn run(engine: Engine, size: &Size) {
             size.hours,
             size.lists,
             "",
-            "until it is read, median",
-            "until its head, hub's own mean",
+            "until last byte, median",
+            "until head, mean of the hub",
             "hub's CPU, mean",
             "length",
         );
@@ -50,7 +50,7 @@ pub fn run(engine: Engine, size: &Size) {
             connection.get(&format!("{LIST}&page={page}"), false).await;
         }
         let (now, most) = hub.memory();
-        println!("\nmemory of the hub {:.1} MiB, at the most {:.1} MiB", mebibytes(now), mebibytes(most));
+        println!("\nmemory of the hub {:.1} MiB, peak {:.1} MiB", mebibytes(now), mebibytes(most));
     });
 }
 
@@ -69,7 +69,7 @@ async fn print_lists(hub: &Hub, size: &Size, zipped: bool) {
     let (cpu, (count_after, answering_after)) = (hub.cpu() - cpu, hub.answered(ROUTE).await);
     println!(
         "{:12} {:21.1} ms {:27.1} ms {:15.1} ms {:8} KiB",
-        if zipped { "with gzip" } else { "as it is" },
+        if zipped { "with gzip" } else { "plain" },
         median(waits),
         millis(answering_after - answering) / (count_after - count),
         millis(cpu) / size.lists as f64,
@@ -77,7 +77,7 @@ async fn print_lists(hub: &Hub, size: &Size, zipped: bool) {
     );
 }
 
-/// The same peers with a past of ten times the length, asked for in turns.
+/// Compares two hubs with the same peers, one of which has a history ten times as long; requests alternate.
 pub fn run_growth(engine: Engine, size: &Size) {
     runtime().block_on(async {
         let short = with_history(engine, FEW_PEERS, size.hours).await;
@@ -89,7 +89,7 @@ pub fn run_growth(engine: Engine, size: &Size) {
             for (connection, wait) in connections.iter_mut().zip(&mut wait) {
                 (*wait, _) = ask(connection, false).await;
             }
-            // The first turn warms up.
+            // The first turn is a warm-up.
             if turn > 0 {
                 waits.iter_mut().zip(wait).for_each(|(waits, wait)| waits.push(wait));
                 ratios.push(wait[1] / wait[0]);
@@ -97,7 +97,7 @@ pub fn run_growth(engine: Engine, size: &Size) {
         }
         let [short, long] = waits.map(median);
         println!(
-            "{FEW_PEERS} peers, {LIST} in turns, until it is read, medians of {}\n\n\
+            "{FEW_PEERS} peers, {LIST} in turns, time until the last byte, medians of {}\n\n\
              {:4} h of 5-minute rollups {short:7.1} ms\n{:4} h {long:26.1} ms\nratio {:28.2}",
             size.lists,
             size.hours,
@@ -107,14 +107,14 @@ pub fn run_growth(engine: Engine, size: &Size) {
     });
 }
 
-/// Milliseconds from the request to the last byte of the answer, and its length.
+/// Milliseconds from the request to the last byte of the response, and its length.
 async fn ask(connection: &mut Connection, zipped: bool) -> (f64, usize) {
     let started = Instant::now();
     let list = connection.get(LIST, zipped).await;
     (millis(started.elapsed()), list.len())
 }
 
-/// A hub with so many hours of rollups, to which all regions have reported just now.
+/// A hub with `hours` hours of rollups, to which all regions have just reported.
 async fn with_history(engine: Engine, peers: usize, hours: u64) -> (Database, Hub) {
     let database = Database::fresh(engine).await;
     let tokens = database.fill(peers, REGIONS).await;

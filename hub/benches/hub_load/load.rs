@@ -1,4 +1,4 @@
-//! What probes report: the same in every process that asks.
+//! The results that probes report: deterministic, so that every process generates the same.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use hyper::body::Bytes;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Results in a batch.
+/// The number of results in a batch.
 pub const BATCH: usize = 500;
 
-/// How long a probe takes for a round through all peers; each result stands for the checks of that time.
+/// The time between two results of a peer by one probe; each result stands for the checks of that time.
 const ROUND: Duration = Duration::from_secs(30);
 const CHECKS: u32 = 6;
 
-/// Probes that go through peers again and again.
+/// The results of probes that report all peers in a loop.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub peers: usize,
@@ -24,7 +24,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// A load whose batch `last` of each probe was checked about now.
+    /// A load in which the checks of each probe's batch `last` end about now.
     pub fn up_to_now(peers: usize, last: usize) -> Self {
         let load = Self { peers, start: Timestamp(0) };
         Self { start: Timestamp::now() - Duration::from_millis(load.checked_at((last + 1) * BATCH).0 as u64), ..load }
@@ -35,18 +35,18 @@ impl Load {
         self.start + Duration::from_millis(millis as u64)
     }
 
-    /// The batch `nth` of a probe; probes are counted from 1, as peers are.
+    /// The batch `nth` of a probe; numbers of probes and peers start at 1.
     pub fn batch(&self, probe: usize, nth: usize) -> impl Iterator<Item = CheckResult> {
         (nth * BATCH..(nth + 1) * BATCH).map(move |index| self.result(probe, index))
     }
 
-    /// The same as a probe sends it.
+    /// The same batch as the body of a request.
     pub fn body(&self, probe: usize, nth: usize) -> Bytes {
         let results: Vec<CheckResult> = self.batch(probe, nth).collect();
         json!({ "cycle_id": Uuid::from_u64_pair(probe as u64, nth as u64), "results": results }).to_string().into()
     }
 
-    /// One peer in twenty is offline, the others answer sooner or later.
+    /// One peer in twenty is offline; the others have different latencies.
     fn result(&self, probe: usize, index: usize) -> CheckResult {
         let peer = index % self.peers + 1;
         let at = self.checked_at(index);

@@ -1,9 +1,9 @@
-//! The figures that README quotes about the hub under load.
+//! Measures the figures in the README about the hub under load.
 //!
-//! `cargo bench -p easytier-uptime-hub --bench hub-load [-- [--quick] [NAME…]]` runs them all, or those named, on both
-//! engines or the one that is named (`sqlite`, `postgres`). The hub is a process of its own that serves over HTTP from a
-//! durable database, and so is what it is compared to; this process makes the load, and its CPU is told apart. Needs
-//! Linux and PostgreSQL's programs.
+//! `cargo bench -p easytier-uptime-hub --bench hub-load [-- [--quick] [NAME…]]` measures all figures or only the named
+//! ones, on both engines or only the named one (`sqlite`, `postgres`). The hub and the baseline each run in their own
+//! process with a durable database; this process generates the load, and its CPU time is reported separately. The bench
+//! needs Linux and PostgreSQL's programs.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
 
@@ -28,12 +28,12 @@ use std::sync::atomic::Ordering;
 
 use self::{database::Engine, size::Size};
 
-/// A figure: its name on the command line, and what measures it.
+/// A figure: its name on the command line, and the function that measures it.
 type Figure = (&'static str, fn(Engine, &Size));
 
 const FIGURES: [Figure; 3] = [("ingest", ingest::run), ("list", list::run), ("growth", list::run_growth)];
 
-/// Roles that this binary plays for itself in a child process.
+/// The roles of this binary in child processes.
 const ROLES: [role::Role; 2] = [("hub", hub::serve), ("bare", bare::insert)];
 
 fn main() {
@@ -42,14 +42,14 @@ fn main() {
         return;
     }
     postgres::DURABLE.store(true, Ordering::Relaxed);
-    let is_said = |word: &str| arguments.iter().any(|argument| argument == word);
-    let size = if is_said("--quick") { Size::QUICK } else { Size::FULL };
-    // All are wanted where none is named.
-    let any_figure = FIGURES.iter().any(|(name, _)| is_said(name));
-    let any_engine = Engine::ALL.iter().any(|engine| is_said(engine.name()));
+    let is_named = |name: &str| arguments.iter().any(|argument| argument == name);
+    let size = if is_named("--quick") { Size::QUICK } else { Size::FULL };
+    // Without names, all figures and engines are measured.
+    let any_figure = FIGURES.iter().any(|(name, _)| is_named(name));
+    let any_engine = Engine::ALL.iter().any(|engine| is_named(engine.name()));
     for (name, measure) in FIGURES {
         for engine in Engine::ALL {
-            if (!any_figure || is_said(name)) && (!any_engine || is_said(engine.name())) {
+            if (!any_figure || is_named(name)) && (!any_engine || is_named(engine.name())) {
                 println!("\n## {name}, {engine}");
                 measure(engine, &size);
             }
@@ -57,7 +57,7 @@ fn main() {
     }
 }
 
-/// What makes the load: one thread.
+/// The runtime of the load generator, with one thread.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }

@@ -1,14 +1,14 @@
-//! How much is measured.
+//! The amount of work in a measurement.
 
 /// The sizes of all figures.
 pub struct Size {
-    /// How often the hub and the bare inserts take turns.
+    /// The number of turns of the hub and of the bare inserts.
     pub turns: usize,
-    /// Batches in a turn.
+    /// The number of batches in a turn.
     pub batches: usize,
-    /// How often each list is asked for.
+    /// How many times each list is requested.
     pub lists: usize,
-    /// Peers of a large hub.
+    /// The number of peers of a large hub.
     pub many_peers: usize,
     /// The history that a hub keeps in rollups of five minutes, in hours.
     pub hours: u64,
@@ -16,6 +16,6 @@ pub struct Size {
 
 impl Size {
     pub const FULL: Self = Self { turns: 9, batches: 96, lists: 101, many_peers: 10_000, hours: 48 };
-    /// To see that all of it works; the figures are no good.
+    /// A short run that only shows that the bench works; its figures are not representative.
     pub const QUICK: Self = Self { turns: 2, batches: 32, lists: 11, many_peers: 10_000, hours: 2 };
 }

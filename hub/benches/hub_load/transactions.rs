@@ -1,4 +1,4 @@
-//! Counts the transactions in which a hub stores results, by its log line for each; logs like a hub otherwise.
+//! Counts the transactions in which a hub stores results, by their log lines. Otherwise it logs like a hub.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -20,16 +20,16 @@ impl<S: Subscriber> Layer<S> for Counter {
     }
 }
 
-fn is_of_a_transaction(metadata: &Metadata<'_>) -> bool {
+fn is_transaction_event(metadata: &Metadata<'_>) -> bool {
     metadata.target() == "easytier_uptime_store::store::ingest::queue" && *metadata.level() == Level::DEBUG
 }
 
-/// Counts from now on.
+/// Starts to count.
 pub fn count() {
-    // Apart from what the driver says of PostgreSQL's notices.
-    let said = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(said);
-    tracing_subscriber::registry().with(log).with(Counter.with_filter(filter_fn(is_of_a_transaction))).init();
+    // Leaves out PostgreSQL's notices, which the driver logs.
+    let shown = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(shown);
+    tracing_subscriber::registry().with(log).with(Counter.with_filter(filter_fn(is_transaction_event))).init();
 }
 
 pub fn counted() -> usize {

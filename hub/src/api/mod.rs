@@ -1,4 +1,4 @@
-//! The API of the hub, apart from what a daemon serves too (`easytier_uptime_monitor`): `backend` and `registry` are for
+//! The API of the hub, except the routes that a daemon has too (`easytier_uptime_monitor`): `backend` and `registry` are for
 //! probes, `public` is for anybody, `admin` for the operator. Handlers translate between HTTP and `crate::service`.
 
 mod admin;
@@ -28,7 +28,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
     private.merge(public::routes().layer(readable_from_anywhere())).with_state(app.clone())
 }
 
-/// These responses may hold secrets, which no cache on their way may keep.
+/// These responses may hold secrets, so caches must not store them.
 async fn set_no_store(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -22,9 +22,9 @@ use crate::{
     web::{App, Insider, ProbeCaller, RegistrantCaller},
 };
 
-/// The longest address, in characters.
+/// The maximum length of an address, in characters.
 const MAX_HOST: usize = 255;
-/// The longest version, in characters.
+/// The maximum length of a version, in characters.
 const MAX_VERSION: usize = 64;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(unregister))
 }
 
-/// What a probe reports about itself when it starts.
+/// The registration of a probe, which it sends when it starts.
 #[derive(Debug, Deserialize, ToSchema)]
 struct Registration {
     server_id: ServerId,
@@ -55,12 +55,12 @@ struct Registration {
     system: Option<Value>,
 }
 
-/// How the probe is registered.
+/// The outcome of a registration.
 #[derive(Debug, Serialize, ToSchema)]
 struct Registered {
     server_id: String,
     region: String,
-    /// Returned once, for an enrollment key.
+    /// The new node token, for an enrollment key only. It cannot be read again later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     node_token: Option<Secret>,
@@ -79,11 +79,11 @@ struct Registered {
     security(("node_token" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Registered", body = BackendEnvelope<Registered>),
-        (status = 400, description = "The body is no such document", body = BackendRefusal),
+        (status = 400, description = "The body is not a valid document", body = BackendRefusal),
         (status = 401, description = "The key or token is wrong or missing", body = BackendRefusal),
         (status = 403, description = "The key or token is for another region, or of another kind", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
-        (status = 409, description = "The server_id is registered already, or the token is another one's", body = BackendRefusal),
+        (status = 409, description = "The server_id is registered already, or the token is for another server_id", body = BackendRefusal),
         (status = 413, description = "The body is too long", body = BackendRefusal),
     ),
 )]
@@ -118,8 +118,8 @@ fn parse(sent: Registration) -> Result<domain::Registration, Refusal> {
     Ok(domain::Registration { host, port, version, capabilities, system })
 }
 
-/// A sign of life of a probe. The body, which is optional, is stored as it is: counters of peers, of queued results, of the
-/// last cycle.
+/// A heartbeat of a probe. The optional body is stored unchanged: counters of peers, of queued results, of the last
+/// cycle.
 #[utoipa::path(
     post,
     path = "/api/discovery/heartbeat/{server_id}",
@@ -130,7 +130,7 @@ fn parse(sent: Registration) -> Result<domain::Registration, Refusal> {
     security(("node_token" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Noted", body = BackendDone),
-        (status = 400, description = "The body is no JSON document", body = BackendRefusal),
+        (status = 400, description = "The body is not a JSON document", body = BackendRefusal),
         (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
         (status = 403, description = "The node token is for another server_id", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
@@ -178,7 +178,7 @@ async fn unregister(
     Ok(BackendEnvelope::done())
 }
 
-/// Every probe that ever reported.
+/// All probes that ever reported.
 #[derive(Debug, Serialize, ToSchema)]
 struct Servers {
     servers: Vec<Server>,
@@ -197,15 +197,15 @@ struct Server {
     version: Option<String>,
     capabilities: Option<Value>,
     system: Option<Value>,
-    /// From its last report about itself.
+    /// The metadata of its last status report.
     metadata: Option<Value>,
-    /// From its last heartbeat.
+    /// The counters of its last heartbeat.
     counters: Option<Value>,
     /// The median round trip to its healthy peers, in milliseconds.
     response_time: Option<f64>,
-    /// Seconds between its checks of a peer.
+    /// The time between two checks of a peer, in seconds.
     check_interval: Option<u64>,
-    /// The version of the listing that it fetched last.
+    /// The version of the list of peers that it fetched last.
     config_version: Option<i64>,
     #[schema(value_type = String, format = DateTime)]
     registered_at: Timestamp,
@@ -218,7 +218,7 @@ struct Server {
 #[expect(dead_code, reason = "for the document alone")]
 enum PresenceDoc {
     Online,
-    /// Overdue.
+    /// The probe is overdue.
     Degraded,
     Offline,
 }
@@ -233,7 +233,7 @@ enum PresenceDoc {
     responses(
         (status = 200, description = "All probes, in the order of their server_ids", body = BackendEnvelope<Servers>),
         (status = 401, description = "No token, key or session, or a wrong one", body = BackendRefusal),
-        (status = 403, description = "An enrollment key lists no probes", body = BackendRefusal),
+        (status = 403, description = "An enrollment key cannot list probes", body = BackendRefusal),
     ),
 )]
 async fn list(State(store): State<Store>, _: Insider) -> Answer<BackendEnvelope<Servers>> {

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// The longest id, in characters: that of a DNS name.
+/// The maximum length of an id, in characters: the length of a DNS name.
 const MAX_CHARS: usize = 255;
 
-/// A probe's own id, such as a host name: it can stand in a path.
+/// A probe's own id, such as a host name. It can be a segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^/\\\x00-\x1f\x7f-\x9f]+$")]
@@ -14,7 +14,7 @@ pub(super) struct ServerId(String);
 
 /// The text is not a `server_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a server_id takes 1 to {MAX_CHARS} characters, no slash, backslash or control character")]
+#[error("a server_id must have 1 to {MAX_CHARS} characters, without slashes, backslashes and control characters")]
 pub(super) struct ServerIdError;
 
 impl ServerId {

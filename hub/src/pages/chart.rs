@@ -66,7 +66,7 @@ pub fn bar(language: Language, ring: &[Count; RING_SLOTS], name: &str, percentag
 
 const BAR_HINT: &str = "bar-hint";
 
-/// How to read the bars of a page with the keyboard, for screen readers; once per page.
+/// The explanation for screen readers of how to read bars with the keyboard. A page has it once.
 pub fn bar_hint(language: Language) -> Markup {
     html! { p.unseen id=(BAR_HINT) { (language.texts().bar_hint) } }
 }
@@ -78,7 +78,7 @@ fn path(slots: &[Count], kind: Slot) -> String {
     places.map(|(nth, _)| format!("M{} {BAR}h3v-{height}h-3z", nth * STEP)).collect()
 }
 
-/// Runs of equal slots, oldest first: `healthy/checks`, or one number where they are equal; `xN` after a run of N.
+/// Runs of equal slots, the oldest first: `healthy/checks`, or one number if both are equal, and `xN` for a run of N slots.
 fn packed(slots: &[Count]) -> String {
     let runs = slots.chunk_by(|a, b| a == b).filter_map(|run| {
         let Count { checks, healthy } = *run.first()?;

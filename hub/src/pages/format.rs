@@ -1,9 +1,9 @@
-//! Figures as people read them, the same in every language.
+//! The formats of figures, the same in every language.
 
 use chrono::{DateTime, Utc};
 use easytier_uptime_store::domain::Timestamp;
 
-/// Stands for a figure that nobody measured.
+/// The text for a figure that was not measured.
 pub const NOTHING: &str = "–";
 
 /// A latency in microseconds, as milliseconds with as many digits as are meaningful.

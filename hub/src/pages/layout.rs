@@ -90,7 +90,7 @@ fn sun_and_moon() -> Markup {
     }
 }
 
-/// The page in the place of one that was refused. `error`: why the service refused, if it did.
+/// The page for a refused request. `error`: why the service refused, if it did.
 pub fn refusal(view: &View, refusal: &Refusal, error: Option<&ServiceError>) -> (StatusCode, Markup) {
     let (title, explanation) = view.language.status(refusal.status);
     let explanation = match (error, view.language) {

@@ -1,8 +1,8 @@
 //! The web pages: HTML that the hub renders, with one small script as an enhancement.
 //!
-//! Everything works without the script: pages are read, and forms are sent, as plain HTML. Nothing is loaded from another
-//! host, and no text that people wrote is ever HTML: `maud` escapes it. The pages show what the public API shows, from the
-//! same store; their forms call the same use cases in `service`.
+//! Everything works without the script, with plain HTML pages and forms. Nothing is loaded from another host, and `maud`
+//! escapes every text that people wrote. The pages show the same data as the public API, from the same store; their forms
+//! call the same use cases in `service`.
 
 mod admin;
 mod assets;
@@ -39,7 +39,7 @@ use crate::{
     web::{App, Refusal},
 };
 
-/// A page may load scripts, styles and images of its own hub only, and send forms and requests to it only.
+/// A page may load scripts, styles and images only from its own hub, and send forms and requests only to it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -74,7 +74,7 @@ pub(crate) async fn not_found(request: Request) -> Response {
     with_headers(layout::refusal(&view, &refusal, None).into_response())
 }
 
-/// Sets the headers of every page, and renders a page in the place of a refusal.
+/// Sets the headers of every page, and renders a refusal as a page.
 async fn render_refusals(request: Request, next: Next) -> Response {
     let view = View::of(request.uri(), request.headers());
     let mut response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! `/nodes/{id}`: everything that is public about one node.
+//! `/nodes/{id}`: the page of one node, with its public data.
 
 use std::{collections::BTreeMap, time::Duration};
 

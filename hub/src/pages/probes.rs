@@ -1,5 +1,5 @@
-//! `/probes`: the regions that nodes are checked from, and their probes. Names and addresses of probes are shown to the
-//! operator only.
+//! `/probes`: the regions from which nodes are checked, and their probes. Only the operator sees the names and addresses of
+//! probes.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -27,7 +27,7 @@ pub async fn page(State(site): State<Site>, view: View) -> Result<Markup, Refusa
             regions.entry(probe.region.clone()).or_default().push(probe);
         }
     }
-    // By age: an order by name would reveal something about the names.
+    // Sorted by age, because an order by name would reveal something about the names.
     regions.values_mut().for_each(|probes| probes.sort_by_key(|probe| probe.id));
     let texts = view.texts();
     let content = html! {

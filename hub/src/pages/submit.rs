@@ -1,5 +1,5 @@
-//! `/submit`: the form that proposes a node, with a test of the connection before it is sent. Both buttons post the form
-//! to this page.
+//! `/submit`: the form that submits a node, with a button that tests the connection first. Both buttons post the form to
+//! this page.
 
 use std::net::IpAddr;
 
@@ -108,7 +108,7 @@ fn tested(view: &View, CheckReport { result, url, .. }: &CheckReport) -> Markup 
     form::outcome(outcome, &content)
 }
 
-/// The form as it was filled in, except for the secret, which is never shown again.
+/// The form as it was sent, without the secret, which is never shown again.
 fn shown(view: &View, node: &NodeForm, wrong: Option<&FieldError>, outcome: &Markup) -> Markup {
     let texts = view.texts();
     let fields = Fields::new(view.language, wrong);

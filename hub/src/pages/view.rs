@@ -14,7 +14,7 @@ use crate::web::cookie;
 /// The cookie that remembers the theme.
 const THEME_COOKIE: &str = "uptime_theme";
 
-/// In seconds.
+/// The lifetime of cookies in seconds.
 const ONE_YEAR: u32 = 365 * 24 * 3600;
 
 /// How to render a page.
@@ -50,7 +50,7 @@ impl View {
         self.language.texts()
     }
 
-    /// The `Set-Cookie` that remembers the language which this request chooses.
+    /// The `Set-Cookie` that remembers the language, if this request chooses one.
     pub fn language_cookie(&self) -> Option<HeaderValue> {
         let choice = format!("{}={}; Path=/; Max-Age={ONE_YEAR}; SameSite=Lax", language::COOKIE, self.language.name());
         // Plain ASCII always parses.
@@ -86,7 +86,7 @@ impl View {
         address(&self.path, &query.finish())
     }
 
-    /// The same without a parameter of the query, for links on the page.
+    /// The same view without a parameter of the query, for links on the page.
     pub fn without_parameter(mut self, name: &str) -> Self {
         self.query.retain(|(known, _)| known != name);
         self

@@ -14,17 +14,17 @@ pub fn ago(language: Language, at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(format::exact(at)) { (language.ago(now.since(at))) } }
 }
 
-/// How long a state has lasted, with the exact time of its begin as a title.
+/// How long a state has lasted, with the exact start time as a title.
 pub fn lasting(language: Language, since: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(since) title=(format::exact(since)) { (language.lasting(now.since(since))) } }
 }
 
-/// A verdict as a shape and a word.
+/// A verdict as a shape and a text.
 pub fn state(language: Language, verdict: Verdict) -> Markup {
     marked(verdict, language.verdict(verdict))
 }
 
-/// Whether a probe is there, as a shape and a word.
+/// The presence of a probe as a shape and a text.
 pub fn presence(language: Language, presence: Presence) -> Markup {
     let like = match presence {
         Presence::Online => Verdict::Up,
@@ -64,7 +64,7 @@ pub fn load(node: &Node) -> Markup {
     }
 }
 
-/// The switch of automatic updates, which the script shows.
+/// The switch for automatic updates, which only the script shows.
 pub fn live_switch(texts: &Texts) -> Markup {
     html! { button.live #live type="button" aria-pressed="true" title=(texts.live_hint) hidden { (texts.live) } }
 }

@@ -1,5 +1,5 @@
-//! Peers as a table: one row each, under headings that are the names of the JSON fields. Tags and regions are joined by
-//! commas, which neither can contain.
+//! Peers as a table: one row each, under headings that are the names of the JSON fields. Tags and regions are joined with
+//! commas, which no label contains.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{document::Document, problem::Problem};
 
-/// The columns of an export, in order; `network_secret` only where secrets are wanted.
+/// The columns of an export, in order; `network_secret` is left out of an export without secrets.
 const COLUMNS: [&str; 18] = [
     "id",
     "name",
@@ -56,7 +56,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// The number of a row's line, and the row as a JSON object, or what of it cannot be read.
+/// The line number of a row, and the row as a JSON object or why it cannot be read.
 pub type Row = (u64, Result<Value, Problem>);
 
 /// The rows of a table whose first line names the columns.
@@ -90,7 +90,7 @@ fn object(headings: &[String], record: &csv::StringRecord) -> Result<Value, Prob
             access == Some("member")
         };
         let value = match heading.as_str() {
-            // An empty secret is one, for a member.
+            // An empty cell is an empty secret for a member, and no secret for a guest.
             SECRET if cell.is_empty() && !is_member() => continue,
             SECRET => Value::from(cell),
             _ if cell.trim().is_empty() => continue,

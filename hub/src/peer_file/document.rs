@@ -14,17 +14,17 @@ use crate::check_depth::CheckDepth;
 pub struct Document {
     /// Its id in the hub that wrote the export.
     pub id: i64,
-    /// What it is called in lists.
+    /// Its name in lists.
     pub name: String,
-    /// Where it listens.
+    /// The URL at which it can be reached.
     pub url: String,
-    /// Shown on its page.
+    /// A description for people.
     pub description: String,
-    /// As what it is checked.
+    /// Whether it is checked as a guest or as a member of its network.
     pub access: Access,
-    /// Its network; none for a guest.
+    /// The name of its network; null for a guest.
     pub network_name: Option<String>,
-    /// Absent, not null, where secrets are left out.
+    /// The secret of its network. The field is absent, not null, in an export without secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_secret: Option<Secret>,
     /// How far a check goes.
@@ -33,11 +33,11 @@ pub struct Document {
     pub timeout_ms: Option<u64>,
     /// Whether its owner offers to relay.
     pub allow_relay: bool,
-    /// The maximum number of networks on it; 0 for no limit.
+    /// The maximum number of networks on it; 0 when no limit is known.
     pub max_connections: u32,
-    /// What launchers filter by.
+    /// Tags by which launchers filter.
     pub tags: BTreeSet<Tag>,
-    /// The regions that check it; all if empty.
+    /// The regions that check it; all regions if it is empty.
     pub regions: BTreeSet<Region>,
     /// A contact of the owner.
     pub qq_number: Option<String>,
@@ -47,17 +47,17 @@ pub struct Document {
     pub mail: Option<String>,
     /// Whether it is listed and checked.
     pub is_approved: bool,
-    /// It was submitted by a stranger.
+    /// Whether a stranger submitted it.
     pub submitted: bool,
 }
 
-/// In whose network a peer is checked. Without its secret a member's record would look like a guest's.
+/// How a peer is checked. It is stored apart from the secret, because an export may leave the secret out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// In no network of its own.
+    /// As a guest.
     Guest,
-    /// In its own network, with the secret.
+    /// As a member of its network, with the secret.
     Member,
 }
 
@@ -88,7 +88,7 @@ impl Document {
     }
 }
 
-/// A peer to import, in the form of an export, of the backend contract or of the public API.
+/// A peer to import, in the format of an export, of the backend contract or of the public API.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Entry {
@@ -114,12 +114,12 @@ pub struct Candidate {
     pub spec: PeerSpec,
     /// Whether it is listed and checked at once.
     pub approved: bool,
-    /// It was submitted by a stranger: only public addresses are checked.
+    /// Whether a stranger submitted it: then its checks reach public addresses only.
     pub submitted: bool,
 }
 
 impl Entry {
-    /// A peer known by its URL alone.
+    /// A peer of which only the URL is known.
     pub fn of_url(url: &str) -> Self {
         Self { listed: ListedPeer { url: Some(url.to_owned()), ..ListedPeer::default() }, ..Self::default() }
     }
@@ -133,12 +133,12 @@ impl Entry {
             .filter(|text| !text.is_empty())
     }
 
-    /// The peer, or all that is wrong with it.
+    /// The peer, or every problem with it.
     pub fn into_candidate(self) -> Result<Candidate, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut listed = self.listed;
         let filled = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        // The address has a path, which host and port lack.
+        // The address may have a path, which host and port lack.
         if listed.url.is_none() && self.address.as_deref().is_some_and(|address| address.parse::<PeerUrl>().is_ok()) {
             listed.url = self.address;
         }

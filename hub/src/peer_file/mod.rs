@@ -1,4 +1,4 @@
-//! Files of peers: the form that an export writes, and all forms that an import reads.
+//! Files of peers: the format that an export writes, and all formats that an import reads.
 
 pub mod csv;
 mod document;
@@ -12,16 +12,16 @@ pub use self::{
     problem::{Place, Problem, Unit},
 };
 
-/// The place of a peer in a list, and the peer or everything that is wrong with it.
+/// The place of a peer in a list, and the peer or every problem with it.
 pub type Placed = (Place, Result<Candidate, Vec<Problem>>);
 
-/// The peers of a text in any of these forms: JSON (an export, an array of peers or of URLs, a backend's response, the
-/// public API's list), TOML with a `[[peers]]` table a peer, CSV, or URLs one a line.
+/// Reads peers in one of these formats: JSON (an export, an array of peers or of URLs, a backend's response, the public
+/// API's list), TOML with one `[[peers]]` table per peer, CSV, or one URL per line.
 pub fn parse(text: &str) -> Result<Vec<Placed>, Problem> {
     let text = text.trim_start_matches('\u{feff}');
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     if text.lines().any(|line| line.trim() == "[[peers]]") {
-        // The whole error quotes a line, which may hold a secret.
+        // The full error quotes a line, which may hold a secret.
         let document =
             toml::from_str(text).map_err(|error: toml::de::Error| Problem::NotToml(error.message().to_owned()))?;
         return Ok(of_json(list_of(document)?, 1));
@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<Vec<Placed>, Problem> {
         let document = serde_json::from_str(text).map_err(|error| Problem::NotJson(error.to_string()))?;
         return Ok(of_json(list_of(document)?, 1));
     }
-    // A list of URLs names no columns.
+    // A first line with a URL and no comma is a list of URLs, not the header of a table.
     if first.contains("://") && !first.contains(',') {
         let lines =
             (1..).zip(text.lines()).map(|(number, line)| (number, line.split(" #").next().unwrap_or_default().trim()));
@@ -45,7 +45,7 @@ pub fn parse(text: &str) -> Result<Vec<Placed>, Problem> {
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// The array of peers in a document: it alone, the contract's `peers`, or the public API's `items`.
+/// The array of peers in a document: the document itself, `peers` as in the contract, or `items` as in the public API.
 pub fn list_of(mut document: Value) -> Result<Vec<Value>, Problem> {
     let places = ["/data/items", "/data/peers", "/peers", "/items", "/data"];
     let list =
@@ -56,7 +56,7 @@ pub fn list_of(mut document: Value) -> Result<Vec<Value>, Problem> {
     }
 }
 
-/// The peers of an array, the first of which is the `first` of the whole list.
+/// The peers of an array. `first` is the position of the first one in the whole list.
 pub fn of_json(list: Vec<Value>, first: usize) -> Vec<Placed> {
     (first..).zip(list).map(|(number, value)| of_value(Place::peer(number), value)).collect()
 }
@@ -71,7 +71,7 @@ fn of_value(place: Place, value: Value) -> Placed {
             let label = entry.label().map(str::to_owned);
             (Place { label, ..place }, entry.into_candidate())
         }
-        // The message may repeat a value, but never a secret, which may be any text.
+        // The message may quote a value of the wrong type. It never quotes a secret that is a text.
         Err(error) => (place, Err(vec![Problem::NotAPeer(error.to_string())])),
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a file of peers, as types: the command line prints them, and the pages translate them.
+//! Problems with a file of peers, as types: the command line prints them, and the pages translate them.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use easytier_uptime_store::domain::LabelError;
 pub struct Place {
     /// What `number` counts.
     pub unit: Unit,
-    /// From 1.
+    /// The number of the line or peer, from 1.
     pub number: u64,
     /// The peer's name or address, if it has one.
     pub label: Option<String>,
 }
 
-/// What the places of a file count.
+/// The unit in which places of a file are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Lines of the file.
@@ -26,12 +26,12 @@ pub enum Unit {
 }
 
 impl Place {
-    /// The line of this number.
+    /// The line with this number.
     pub fn line(number: u64) -> Self {
         Self { unit: Unit::Line, number, label: None }
     }
 
-    /// The peer of this number.
+    /// The peer with this number.
     pub fn peer(number: usize) -> Self {
         Self { unit: Unit::Peer, number: number as u64, label: None }
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong with a file, or with a peer in it.
+/// A problem with a file, or with a peer in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -65,33 +65,31 @@ pub enum Problem {
     #[error("not CSV: {0}")]
     NotCsv(String),
     /// The first line of the table names no column with an address.
-    #[error(
-        "not CSV as it is read here: the first line must name the columns, 'url' (or 'host' and 'port') among them"
-    )]
+    #[error("not a supported CSV table: the first line must name the columns, including 'url' (or 'host' and 'port')")]
     NoAddressColumn,
     /// The document has no list of peers.
-    #[error("no list of peers: expected an array of peers, or an object with 'peers' or 'data.items'")]
+    #[error("not a list of peers: expected an array of peers, or an object with 'peers' or 'data.items'")]
     NoList,
     /// The value is not a peer; the text never holds a secret.
     #[error("not a peer: {0}")]
     NotAPeer(String),
     /// The row has more cells than the table has columns.
-    #[error("it has {cells} cells, and there are {columns} columns")]
+    #[error("the row has {cells} cells, but the table has only {columns} columns")]
     TooManyCells {
-        /// Of the row.
+        /// The number of cells in the row.
         cells: usize,
-        /// Of the table.
+        /// The number of columns of the table.
         columns: usize,
     },
     /// The row cannot be read.
     #[error("{0}")]
     Row(String),
     /// The cell must be a whole number.
-    #[error("{column}: '{cell}' is no whole number")]
+    #[error("{column}: '{cell}' is not a whole number")]
     NotANumber {
         /// The name of the column.
         column: String,
-        /// Its text.
+        /// The text of the cell.
         cell: String,
     },
     /// The cell must be true or false.
@@ -99,19 +97,19 @@ pub enum Problem {
     NotABoolean {
         /// The name of the column.
         column: String,
-        /// Its text.
+        /// The text of the cell.
         cell: String,
     },
-    /// The peer is checked as a member, and the file lacks the network's secret.
+    /// The peer is checked as a member, but the file lacks the secret of its network.
     #[error(
-        "it is checked as a member of its network, and the network's secret is not here: export it with --with-secrets, \
-         or write access 'guest'"
+        "the peer is checked as a member of its network, but the network secret is missing: export with --with-secrets, \
+         or set access to 'guest'"
     )]
     NoSecret,
-    /// There is no such check.
+    /// The check depth is unknown.
     #[error("its check '{0}' is neither 'full' nor 'handshake'")]
     UnknownCheck(String),
-    /// A timeout of 0 ms.
+    /// The timeout is 0 ms.
     #[error("its timeout_ms is 0")]
     ZeroTimeout,
     /// A tag or a region is not valid.

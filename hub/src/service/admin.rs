@@ -1,4 +1,4 @@
-//! What the operator does: nodes, probes, credentials, settings.
+//! Use cases of the operator: nodes, probes, credentials, settings.
 
 use easytier_uptime_store::{
     Conflict, Store, StoreError,
@@ -11,37 +11,37 @@ use easytier_uptime_store::{
 use super::{FieldError, FieldProblem, NodeChange, ServiceError, settings};
 use crate::peer_file::{Candidate, Document};
 
-/// The longest name of a token or key, in characters.
+/// The maximum length of the name of a token or key, in characters.
 pub const MAX_NAME: usize = 128;
 
-/// What the operator does. Cheap to clone.
+/// The use cases of the operator. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
     store: Store,
 }
 
-/// A token or key to make.
+/// A token or key to create.
 #[derive(Debug, Clone)]
 pub struct CredentialRequest {
-    /// What it is for.
+    /// The kind of the token or key.
     pub kind: CredentialKind,
-    /// What it is called in lists: 1 to [`MAX_NAME`] characters in one line.
+    /// The name in lists: 1 to [`MAX_NAME`] characters in one line.
     pub name: String,
-    /// Of a node token: the probe's own id; without it the one under which it first reports.
+    /// For a node token: the probe's own id. If it is `None`, the token takes the id under which the probe first reports.
     pub server_id: Option<String>,
-    /// Of a node token: the probe's region, `default` if `None`. Of an enrollment key: the only region that it enrolls
-    /// for, any if `None`.
+    /// For a node token: the probe's region, `default` if it is `None`. For an enrollment key: the only region in which it
+    /// enrolls probes, any region if it is `None`.
     pub region: Option<Region>,
 }
 
-/// What became of an import.
+/// The outcome of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Done {
     /// How many nodes were added.
     pub added: usize,
-    /// How many of those wait for approval.
+    /// How many of the added nodes wait for approval.
     pub waiting: usize,
-    /// How many were listed already; they stay as they were.
+    /// How many nodes were listed already; these are unchanged.
     pub known: usize,
 }
 
@@ -61,7 +61,7 @@ impl Admin {
         Ok(self.store.add_peer(spec, Timestamp::now()).await?)
     }
 
-    /// A node with all that the operator may know of it.
+    /// A node with everything that the operator may see.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Admin {
         Ok(self.store.edit_peer(id, edit, Timestamp::now()).await?)
     }
 
-    /// Lists a node: everybody sees it and probes watch it.
+    /// Lists a node: everybody sees it, and probes check it.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Admin {
         Ok(self.store.set_approved(id, true, Timestamp::now()).await?)
     }
 
-    /// Takes a node off the list without forgetting it.
+    /// Takes a node off the list without deleting it.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Admin {
         Ok(self.store.set_approved(id, false, Timestamp::now()).await?)
     }
 
-    /// Forgets a node. Its id is never given again.
+    /// Deletes a node. Its id is never used again.
     ///
     /// # Errors
     ///
@@ -109,8 +109,8 @@ impl Admin {
         Ok(self.store.delete_peer(id).await?)
     }
 
-    /// Adds the operator's nodes all or none, then those that strangers had submitted, which stay submissions. Nodes that
-    /// are listed already stay as they are.
+    /// Adds the operator's nodes, all or none; then the nodes that strangers had submitted, which remain submissions.
+    /// Nodes that are listed already stay unchanged.
     ///
     /// # Errors
     ///
@@ -152,7 +152,8 @@ impl Admin {
 
 /// Probes and credentials.
 impl Admin {
-    /// Forgets a probe that is offline: its tokens end, and its `server_id` may be registered again. Its results stay.
+    /// Deletes a probe that is offline: its tokens are revoked, and its `server_id` may be registered again. Its results
+    /// stay.
     ///
     /// # Errors
     ///
@@ -161,7 +162,7 @@ impl Admin {
         Ok(self.store.remove_probe(server_id, Timestamp::now()).await?)
     }
 
-    /// Makes a token or key, which is shown this once.
+    /// Creates a token or key. The token is returned only here; it cannot be read again.
     ///
     /// # Errors
     ///
@@ -179,7 +180,7 @@ impl Admin {
         Ok(issued?)
     }
 
-    /// The tokens or keys of a kind, revoked ones too, oldest first.
+    /// The tokens or keys of a kind, including revoked ones, the oldest first.
     ///
     /// # Errors
     ///
@@ -188,11 +189,11 @@ impl Admin {
         Ok(self.store.credentials(kind).await?)
     }
 
-    /// Ends a token or key, for good and at once.
+    /// Revokes a token or key, at once and for ever.
     ///
     /// # Errors
     ///
-    /// When there is none of this id and kind that is not revoked, or the database fails.
+    /// When there is no such credential or it is revoked already, or the database fails.
     pub async fn revoke(&self, kind: CredentialKind, id: CredentialId) -> Result<(), ServiceError> {
         Ok(self.store.revoke_credential(kind, id, Timestamp::now()).await?)
     }
@@ -204,7 +205,7 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// When texts are not valid, in which case nothing is changed, or the database fails.
+    /// When a text is not valid, or the database fails. Then nothing is changed.
     pub async fn change_settings<'a>(
         &self,
         text_of: impl Fn(LiveSetting) -> Option<&'a str>,

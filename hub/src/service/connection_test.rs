@@ -1,4 +1,4 @@
-//! A check that anybody may ask for; nothing is stored.
+//! Connection tests: checks that anybody may request. Nothing is stored.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use easytier_uptime_store::domain::PeerSpec;
 
 use super::{NodeFields, ServiceError, limit::Limit};
 
-/// How long the check may take.
+/// The deadline of the check.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 const PER_MINUTE: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ impl ConnectionTests {
     }
 }
 
-/// The peer to check. It was named by somebody on the Internet.
+/// The peer to check. Its address comes from a stranger, so the origin is remote.
 fn peer(spec: PeerSpec) -> Peer {
     let network_name = spec.network_name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
     Peer {

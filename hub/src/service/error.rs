@@ -1,4 +1,4 @@
-//! Why a use case refuses or fails, as a type that each front translates: the API into JSON, the pages into the reader's
+//! Errors of the use cases, as types. Each front end translates them: the API into JSON, the pages into the reader's
 //! language, the command line into a message.
 
 use std::{borrow::Cow, time::Duration};
@@ -9,9 +9,9 @@ use easytier_uptime_store::{
     domain::{LabelError, LiveSetting, Region},
 };
 
-/// Why a use case was refused or failed.
+/// A refusal or failure of a use case.
 ///
-/// Its text is for the caller, in English, except that of [`Store`](Self::Store), which is for the log unless it is
+/// Its message is for the caller, in English, except that of [`Store`](Self::Store), which is for the log unless it is
 /// [`StoreError::NotFound`] or [`StoreError::Conflict`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,10 +34,10 @@ pub enum ServiceError {
     /// The password cannot be hashed: it is longer than Argon2 takes.
     #[error("the password cannot be hashed: {0}")]
     PasswordHash(#[from] argon2::password_hash::Error),
-    /// The caller's token or key does not cover what it asks for.
+    /// The caller's token or key does not permit the request.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such thing, what is stored contradicts the request, or the database failed.
+    /// The store found no such row, found a conflict, or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -70,25 +70,25 @@ pub enum FieldProblem {
     #[error("it is empty")]
     Empty,
     /// The text is longer than `max` characters.
-    #[error("it takes at most {max} characters")]
+    #[error("must have at most {max} characters")]
     TooLong {
-        /// In characters.
+        /// The maximum length in characters.
         max: usize,
     },
     /// The text is empty, longer than `max` characters, or has a control character.
-    #[error("it takes 1 to {max} characters")]
+    #[error("must have 1 to {max} characters")]
     NoName {
-        /// In characters.
+        /// The maximum length in characters.
         max: usize,
     },
     /// The number is greater than `max`.
-    #[error("it takes at most {max}")]
+    #[error("must be at most {max}")]
     TooLarge {
         /// The largest valid number.
         max: u32,
     },
     /// The number is not in the range.
-    #[error("it takes a whole number from {min} to {max}")]
+    #[error("must be a whole number from {min} to {max}")]
     OutOfRange {
         /// The smallest valid number.
         min: u32,
@@ -96,16 +96,16 @@ pub enum FieldProblem {
         max: u32,
     },
     /// The list has more than `max` items.
-    #[error("there are more than {max}")]
+    #[error("must have at most {max} entries")]
     TooMany {
         /// The maximum number of items.
         max: usize,
     },
     /// The text is not a mail address.
-    #[error("it is no mail address")]
+    #[error("must be an email address")]
     NoMailAddress,
     /// The text is neither a host name nor an IP address.
-    #[error("it is no host name and no address; write an international name in its xn-- form, and the port apart")]
+    #[error("must be a host name or an IP address, without the port; write an international name in its xn-- form")]
     NoHost,
     /// Scheme, host and port do not make a valid URL of a peer.
     #[error(transparent)]
@@ -113,18 +113,18 @@ pub enum FieldProblem {
     /// The text is not a tag or a region.
     #[error(transparent)]
     Label(#[from] LabelError),
-    /// A submission names no way to reach the node's owner.
+    /// A submission has no contact of the node's owner.
     #[error("at least one of qq_number, wechat and mail is needed")]
     NoContact,
     /// The value has another type than the field; the text names both.
     #[error("{0}")]
     Malformed(String),
-    /// There is no kind of credential of this name.
-    #[error("there is no such kind")]
+    /// There is no kind of credential with this name.
+    #[error("unknown kind")]
     UnknownKind,
 }
 
-/// What a token or key does not cover.
+/// Why a token or key does not permit a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Forbidden {

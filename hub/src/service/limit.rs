@@ -1,4 +1,4 @@
-//! Rate limits of what strangers may do: per address, and of all addresses together.
+//! Rate limits for strangers: per address, and for all addresses together.
 
 use std::{
     net::IpAddr,
@@ -21,11 +21,12 @@ pub struct Limit {
     calls: AtomicU32,
 }
 
-/// After how many calls the addresses are dropped whose limit is restored in full.
+/// The number of calls between two clean-ups, which drop the addresses that have their full limit again.
 const CLEAN_UP_INTERVAL: u32 = 1024;
 
 impl Limit {
-    /// How many calls are allowed within `period`, all at once if need be: `per_address`, and in `total`. Both are at least 1.
+    /// Allows `per_address` calls within `period`, and `total` calls of all addresses; they may come in one burst. Both
+    /// numbers are at least 1.
     pub fn new(period: Duration, per_address: u32, total: u32) -> Self {
         Self {
             per_address: DefaultKeyedRateLimiter::keyed(quota(period, per_address)),
@@ -38,12 +39,12 @@ impl Limit {
     ///
     /// # Errors
     ///
-    /// When it is one too many.
+    /// When the call exceeds a limit.
     pub fn check(&self, address: IpAddr) -> Result<(), ServiceError> {
         if self.calls.fetch_add(1, Relaxed) % CLEAN_UP_INTERVAL == CLEAN_UP_INTERVAL - 1 {
             self.per_address.retain_recent();
         }
-        // The caller's own limit first, so that one caller alone cannot use up everybody's.
+        // The caller's own limit comes first, so that one caller cannot use up the total limit.
         self.per_address.check_key(&Caller::of(address)).map_err(|until| refusal(&until))?;
         self.total.check().map_err(|until| refusal(&until))
     }
@@ -58,7 +59,7 @@ fn refusal(until: &NotUntil<QuantaInstant>) -> ServiceError {
     ServiceError::RateLimited { retry_after: until.wait_time_from(DefaultClock::default().now()) }
 }
 
-/// For whom calls are counted. Of an IPv6 address the /64 counts: whoever has one address of it has all.
+/// The key by which calls are counted. For IPv6 it is the /64 network, because a caller usually has all its addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Caller {
     V4(u32),

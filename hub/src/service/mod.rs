@@ -1,8 +1,8 @@
-//! The use cases of the hub, with their limits: each exists once here, and the API, the pages and the command line are
-//! fronts for it. Nothing in here knows HTTP.
+//! The use cases of the hub, with their limits. Each is implemented once here; the API, the pages and the command line
+//! are its front ends. This module does not depend on HTTP.
 //!
-//! [`Admin`] is what the operator does, [`Registry`] what probes do, [`Sessions`] the admin's login; [`Submissions`] and
-//! [`ConnectionTests`] are for anybody. Reads without rules of their own go to the store directly.
+//! [`Admin`] is for the operator, [`Registry`] for probes, [`Sessions`] for the admin's login; [`Submissions`] and
+//! [`ConnectionTests`] are for anybody. Reads that need no rules go to the store directly.
 
 mod admin;
 mod connection_test;

@@ -1,4 +1,4 @@
-//! What the operator may change of a node.
+//! Changes that the operator may make to a node.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::check_depth::CheckDepth;
 
-/// The longest deadline of one check, in milliseconds.
+/// The maximum deadline of one check, in milliseconds.
 const MAX_TIMEOUT_MS: u32 = 60_000;
 const MAX_REGIONS: usize = 64;
 
@@ -22,12 +22,12 @@ const MAX_REGIONS: usize = 64;
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct OperatorFields {
-    /// An empty list for all regions.
+    /// The regions that check the node; an empty list means all regions.
     #[schema(schema_with = regions)]
     pub regions: Option<Vec<String>>,
     /// How far a check goes.
     pub check: Option<CheckDepth>,
-    /// 0 for the probe's own deadline.
+    /// The deadline of one check in milliseconds; 0 means the probe's own deadline.
     #[serde(deserialize_with = "input::whole_number")]
     #[schema(maximum = 60_000)]
     pub timeout_ms: Option<u32>,
@@ -39,7 +39,7 @@ fn regions() -> Schema {
     labels_schema(MAX_REGIONS)
 }
 
-/// A change of a node. Fields that are missing stay as they are, and an empty text clears.
+/// A change of a node. A missing field leaves the stored value unchanged, and an empty text clears it.
 #[derive(Debug, Clone, Default)]
 pub struct NodeChange {
     /// The fields of a submission.
@@ -53,7 +53,7 @@ impl NodeChange {
     ///
     /// # Errors
     ///
-    /// When a value has another type than its field.
+    /// When a value has the wrong type for its field.
     pub fn from_json(fields: &serde_json::Value) -> Result<Self, FieldError> {
         Ok(Self { node: from_json(fields)?, operator: from_json(fields)? })
     }
@@ -84,12 +84,12 @@ pub(super) struct ValidChange {
 }
 
 impl ValidChange {
-    /// The new URL of a peer whose URL is `known`.
+    /// The new URL of a peer whose current URL is `known`.
     pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
         self.node.url(known)
     }
 
-    /// Writes all into `spec`.
+    /// Applies the change to `spec`.
     pub fn apply(self, spec: &mut PeerSpec, url: PeerUrl) {
         if let Some(regions) = self.regions {
             spec.regions = regions;

@@ -1,4 +1,4 @@
-//! The fields of a node as documents and forms have them, by the names of the public API, and their validation.
+//! The fields of a node in documents and forms, named as in the public API, and their validation.
 
 use std::{
     collections::BTreeSet,
@@ -26,14 +26,14 @@ const MAX_NETWORK: usize = 255;
 const MAX_CONTACT: usize = 100;
 const MAX_TAGS: usize = 16;
 const MAX_CONNECTIONS: u32 = 1_000_000;
-/// As in the DNS.
+/// The limits of the DNS.
 const MAX_HOST: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// The pattern of a text with something visible: neither white space nor a control character.
+/// The pattern of a text with a visible character: neither white space nor a control character.
 pub const VISIBLE: &str = r"[^\s\u0000-\u001f\u007f-\u009f]";
-/// A host name in ASCII; international ones have an `xn--` form. A last label that begins with a digit would be an
-/// address.
+/// A host name in ASCII; international names have an `xn--` form. The last label must not begin with a digit, because
+/// the text would then be read as an IP address.
 const HOST_NAME: &str =
     r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
 
@@ -47,11 +47,11 @@ pub struct NodeFields {
     /// A host name or an IP address.
     #[schema(schema_with = host)]
     pub host: Option<String>,
-    /// Defaults to the protocol's port; txt and srv nodes have none.
+    /// By default the usual port of the protocol; `txt` and `srv` nodes have none.
     #[serde(deserialize_with = "input::whole_number")]
     #[schema(minimum = 1, maximum = 65535, example = 11010)]
     pub port: Option<u16>,
-    /// Defaults to tcp.
+    /// By default `tcp`.
     #[schema(schema_with = protocol)]
     pub protocol: Option<Scheme>,
     /// Shown on the node's page.
@@ -61,29 +61,29 @@ pub struct NodeFields {
     #[serde(deserialize_with = "input::whole_number")]
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub max_connections: Option<u32>,
-    /// Its owner offers to relay.
+    /// Whether the owner offers to relay.
     pub allow_relay: Option<bool>,
-    /// The node's network.
+    /// The name of the node's network.
     #[schema(max_length = 255)]
     pub network_name: Option<String>,
-    /// With a secret, also an empty one of a named network, the node is checked as a member of its network, else as a
-    /// guest.
+    /// With a secret the node is checked as a member of its network, otherwise as a guest. The secret may be empty if the
+    /// network has a name.
     #[schema(value_type = Option<String>, max_length = 255, format = Password)]
     pub network_secret: Option<Secret>,
-    /// A contact, for the operator only.
+    /// A contact of the owner, which only the operator sees.
     #[schema(max_length = 100)]
     pub qq_number: Option<String>,
-    /// A contact, for the operator only.
+    /// A contact of the owner, which only the operator sees.
     #[schema(max_length = 100)]
     pub wechat: Option<String>,
-    /// A contact, for the operator only.
+    /// A contact of the owner, which only the operator sees.
     #[schema(
         max_length = 100,
         pattern = r"^[ \t]*(|[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+)[ \t]*$",
         example = "admin@example.net"
     )]
     pub mail: Option<String>,
-    /// What launchers filter by.
+    /// Tags by which launchers filter.
     #[schema(schema_with = tags)]
     pub tags: Option<Vec<String>>,
 }
@@ -91,7 +91,7 @@ pub struct NodeFields {
 fn host() -> Schema {
     let format = |format| string().format(Some(SchemaFormat::KnownFormat(format)));
     AnyOfBuilder::new()
-        .description(Some("A host name, or an address; an IPv6 address with or without brackets."))
+        .description(Some("A host name or an IP address; brackets around an IPv6 address are optional."))
         .item(string().max_length(Some(MAX_HOST)).pattern(Some(HOST_NAME)))
         .item(format(KnownFormat::Ipv4))
         .item(format(KnownFormat::Ipv6))
@@ -125,7 +125,7 @@ pub fn labels_schema(max: usize) -> Schema {
         .into()
 }
 
-/// Fields that are valid. `None`: the field was not given.
+/// Valid fields; `None` for a field that is missing.
 #[derive(Debug, Clone)]
 pub(super) struct ValidFields {
     pub name: Option<String>,
@@ -203,7 +203,7 @@ impl ValidFields {
         Ok(spec)
     }
 
-    /// The new URL of a peer whose URL is `known`.
+    /// The new URL of a peer whose current URL is `known`.
     pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
         let Address { scheme, host, port } = &self.address;
         let scheme = scheme.unwrap_or(known.scheme());
@@ -213,11 +213,11 @@ impl ValidFields {
         if scheme != known.scheme() || known.path().is_empty() {
             return Ok(url);
         }
-        // A path cannot be changed here.
+        // These fields cannot change the path, so it stays.
         format!("{url}{}", known.path()).parse().map_err(|error| FieldError::new("host", error))
     }
 
-    /// Writes all but the URL into `spec`.
+    /// Writes all fields but the URL to `spec`.
     pub fn apply(self, spec: &mut PeerSpec) {
         set(&mut spec.name, self.name);
         set(&mut spec.description, self.description);
@@ -229,7 +229,7 @@ impl ValidFields {
         set_or_clear(&mut spec.contacts.wechat, self.wechat);
         set_or_clear(&mut spec.contacts.mail, self.mail);
         if let Some(secret) = self.network_secret {
-            // A form that was left blank names no network. A network that is named may have an empty secret.
+            // An empty secret without a network name is a blank form. A network with a name may have an empty secret.
             let blank = secret.expose().is_empty() && spec.network_name.is_none();
             spec.network_secret = (!blank).then_some(secret);
         }
@@ -242,14 +242,14 @@ fn set<T>(target: &mut T, value: Option<T>) {
     }
 }
 
-/// An empty text clears.
+/// Sets a text; an empty one clears it.
 fn set_or_clear(target: &mut Option<String>, value: Option<String>) {
     if let Some(value) = value {
         *target = Some(value).filter(|value| !value.is_empty());
     }
 }
 
-/// A text of people without the space around it; empty when nothing in it is visible.
+/// A text without the space around it; empty when it has no visible character.
 fn text(field: &'static str, text: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
     let Some(text) = text else { return Ok(None) };
     if text.chars().count() > max {
@@ -279,7 +279,7 @@ fn is_mail_or_blank(text: &str) -> bool {
     mail.is_empty() || mail.split_once('@').is_some_and(|(user, host)| part(user) && part(host))
 }
 
-/// A host as [`PeerUrl`] takes it: nothing in it can become another part of a URL.
+/// Reads a host for a [`PeerUrl`]. Its characters cannot become another part of the URL.
 fn parse_host(text: &str) -> Result<String, FieldError> {
     let host = text.trim();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -15,8 +15,8 @@ pub fn generate() -> Secret {
     BASE64URL_NOPAD.encode(&random::<18>()).into()
 }
 
-/// Makes the first password and returns it once; `None` when there is a password already. Of two hubs that start at the
-/// same time one returns it.
+/// Sets a random first password and returns it; `None` when there is a password already. When two hubs start at the same
+/// time, only one of them returns a password.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub async fn first(store: &Store, now: Timestamp) -> Result<Option<Secret>, Serv
     Ok(store.put_first_admin_password_hash(&hash, now).await?.then_some(password))
 }
 
-/// Sets the password and ends all sessions; changes nothing when it is the password already.
+/// Sets the password and ends all sessions; changes nothing when the password is the same as before.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub async fn set(store: &Store, password: &Secret, now: Timestamp) -> Result<(),
     Ok(store.set_admin_password_hash(&hash_off_the_runtime(password.clone()).await?, now).await?)
 }
 
-/// Whether this is the admin's password. Costs tens of milliseconds of CPU: limit how often strangers may ask.
+/// Whether this is the admin's password. It takes tens of milliseconds of CPU time, so calls by strangers need a limit.
 ///
 /// # Errors
 ///
@@ -58,11 +58,11 @@ async fn hash_off_the_runtime(password: Secret) -> Result<String, ServiceError> 
 }
 
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ServiceError> {
-    // It is cancelled when the runtime stops.
+    // The task is cancelled when the runtime stops.
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?)
 }
 
-/// The PHC string to store. Takes tens of milliseconds of CPU on purpose.
+/// The PHC string to store. It takes tens of milliseconds of CPU time on purpose.
 fn hash(password: &Secret) -> Result<String, argon2::password_hash::Error> {
     Ok(Argon2::default().hash_password(password.expose().as_bytes())?.to_string())
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Forbidden, ServiceError};
 
-/// Who registers a probe.
+/// The caller that registers a probe.
 #[derive(Debug)]
 pub enum Registrant {
     /// The probe itself, with its node token.
@@ -21,18 +21,18 @@ pub enum Registrant {
     },
 }
 
-/// How the probe is registered.
+/// The outcome of a registration.
 #[derive(Debug)]
 pub struct Registered {
     /// The probe's own id.
     pub server_id: String,
     /// Its region.
     pub region: Region,
-    /// The new node token of an enrollment, shown this once.
+    /// The new node token, after an enrollment. It cannot be read again later.
     pub node_token: Option<Secret>,
 }
 
-/// What probes do in the registry.
+/// The use cases of probes in the registry.
 #[derive(Clone)]
 pub struct Registry {
     store: Store,
@@ -44,8 +44,8 @@ impl Registry {
         Self { store }
     }
 
-    /// A probe starts. An enrollment key gets a node token for a `server_id` that is not registered yet; a probe
-    /// registers itself again with its own token. `region`: the one that the probe names.
+    /// Registers a probe that starts. The holder of an enrollment key gets a node token for a `server_id` that is not
+    /// registered yet; a probe registers again with its own token. `region`: the region in the request.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl Registry {
         }
     }
 
-    /// A probe is there. `counters`: any JSON, kept as it is.
+    /// Stores a heartbeat. `counters`: any JSON, stored unchanged.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Registry {
         self.store.heartbeat(probe, counters, Timestamp::now()).await
     }
 
-    /// A probe reports about itself. `region`: the one that the report names.
+    /// Stores a probe's status report. `region`: the region in the report.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Registry {
         Ok(self.store.report_status(probe, report, Timestamp::now()).await?)
     }
 
-    /// A probe stops. Its history stays.
+    /// Marks a probe that stops as offline. Its history stays.
     ///
     /// # Errors
     ///
@@ -113,11 +113,11 @@ impl Registry {
     }
 }
 
-/// Refuses a region that is not the one of the probe's token.
+/// Checks that a request names the region of the probe's token, or no region.
 ///
 /// # Errors
 ///
-/// When it is another region.
+/// When the request names another region.
 pub fn check_region(probe: &ProbeIdentity, named: Option<&Region>) -> Result<(), Forbidden> {
     match named {
         Some(named) if *named != probe.region => Err(Forbidden::TokenRegion(probe.region.clone())),
@@ -125,11 +125,11 @@ pub fn check_region(probe: &ProbeIdentity, named: Option<&Region>) -> Result<(),
     }
 }
 
-/// Refuses a `server_id` that is not the one of the probe's token.
+/// Checks that a request names the `server_id` of the probe's token.
 ///
 /// # Errors
 ///
-/// When it is another one.
+/// When the request names another `server_id`.
 pub fn check_server_id(probe: &ProbeIdentity, named: &str) -> Result<(), Forbidden> {
     if probe.server_id != named {
         return Err(Forbidden::ServerId);

@@ -1,4 +1,4 @@
-//! The admin's login. A session's token is random text that is shown once; the store has its hash alone.
+//! The admin's login. A session's token is random text; the store keeps only its hash.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -22,18 +22,18 @@ const PER_MINUTE: Duration = Duration::from_secs(60);
 /// The length of a token: 256 bits in base64url.
 const TOKEN_LEN: usize = 43;
 
-/// A session that just began.
+/// A new session.
 #[derive(Debug)]
 pub struct NewSession {
-    /// Shown this once.
+    /// The token. It cannot be read again later.
     pub token: Secret,
     /// When the session ends.
     pub expires_at: Timestamp,
-    /// How long that is from now.
+    /// The time from now until the session ends.
     pub lifetime: Duration,
 }
 
-/// The admin's sessions. Logins are limited per caller: each costs tens of milliseconds of CPU, right or wrong.
+/// The admin's sessions. Logins are limited per caller, because each takes tens of milliseconds of CPU time.
 #[derive(Clone)]
 pub struct Sessions {
     store: Store,
@@ -68,14 +68,14 @@ impl Sessions {
     ///
     /// When the database fails.
     pub async fn find(&self, token: &str) -> Result<Option<Session>, StoreError> {
-        // Tokens of probes are longer: they need no query.
+        // Tokens of probes are longer, so they need no query.
         if token.len() != TOKEN_LEN {
             return Ok(None);
         }
         self.store.session(id(token), Timestamp::now()).await
     }
 
-    /// Ends a session: its token is worth nothing from now on.
+    /// Ends a session: its token is no longer valid.
     ///
     /// # Errors
     ///
@@ -85,8 +85,8 @@ impl Sessions {
     }
 }
 
-/// The first 128 bits of the token's SHA-256, which is what the column of the table holds. Nobody who reads the table
-/// can find a token for them.
+/// The id of a session in the database: the first 128 bits of the token's SHA-256. A reader of the table cannot derive a
+/// token from them.
 fn id(token: &str) -> Uuid {
     let mut id = [0; 16];
     id.copy_from_slice(&digest(&SHA256, token.as_bytes()).as_ref()[..16]);

@@ -1,4 +1,4 @@
-//! The text form of the settings that the operator may change while hubs run: as in the configuration and in the pages.
+//! The text form of the live settings, as in the configuration and on the pages.
 
 use easytier_uptime_config::{duration, values};
 use easytier_uptime_store::domain::{LiveSetting, LiveSettings, SettingValue};
@@ -15,7 +15,7 @@ pub fn format(setting: LiveSetting, settings: &LiveSettings) -> Option<String> {
 ///
 /// # Errors
 ///
-/// When the text is not valid: what to write instead.
+/// When the text is not valid. The error describes valid values.
 pub fn set(setting: LiveSetting, settings: &mut LiveSettings, text: &str) -> Result<(), String> {
     let value = match setting {
         LiveSetting::FlapDamping => SettingValue::Count(flap_damping(text)?),
@@ -33,7 +33,7 @@ pub fn set(setting: LiveSetting, settings: &mut LiveSettings, text: &str) -> Res
 ///
 /// # Errors
 ///
-/// When the text is not a number from 1 to 100: what to write instead.
+/// When the text is not a number from 1 to 100. The error describes valid values.
 pub fn flap_damping(text: &str) -> Result<u32, String> {
     values::number(text, 1..=100)
 }

@@ -1,4 +1,4 @@
-//! Nodes that anybody may propose.
+//! Submissions: nodes that anybody may propose.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 

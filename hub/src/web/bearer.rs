@@ -1,6 +1,6 @@
 //! The `Authorization` header.
 
-/// The token of a Bearer header. Other schemes are for others, such as a proxy.
+/// The token of a Bearer header. Other schemes are ignored, because they may be for a proxy.
 pub(super) fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     let token = token.trim();

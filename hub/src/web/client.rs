@@ -27,15 +27,15 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let Some(ConnectInfo(from)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
-            tracing::error!("a request without the address of its connection: the router was not run by serve()");
+            tracing::error!("a request has no address of its connection: the router was not run by serve()");
             return Err(Refusal::internal());
         };
         Ok(Self(caller(from.ip(), &parts.headers, &Arc::<WebOptions>::from_ref(state).trusted_proxies)))
     }
 }
 
-/// The last address that is not one of our proxies, in the chain that ends at `peer`. Addresses before it in
-/// `X-Forwarded-For` cannot be trusted.
+/// The last address in the chain to `peer` that is not one of our proxies. Addresses before it in `X-Forwarded-For`
+/// cannot be trusted.
 fn caller(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
     let is_ours = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
     let mut caller = peer.to_canonical();

@@ -1,7 +1,7 @@
-//! Who the caller is, by the token or key of the request.
+//! Identifies the caller by the token or key of the request.
 //!
-//! `x-node-token` decides alone where it is present; then `Authorization: Bearer`, then `x-api-key`. Each takes every kind
-//! of token, and an empty one counts as missing.
+//! Only the first of these headers counts: `x-node-token`, `Authorization: Bearer`, `x-api-key`. Each accepts every kind of
+//! token, and an empty header counts as missing.
 
 use axum::{
     extract::FromRequestParts,
@@ -23,7 +23,7 @@ const WRONG_TOKEN: &str = "the token or key is unknown or revoked";
 #[derive(Debug)]
 pub(crate) struct ProbeCaller(pub ProbeIdentity);
 
-/// Who lists peers: a probe, somebody with an API key, or anybody.
+/// The caller that lists peers: a probe, the holder of an API key, or anybody.
 #[derive(Debug)]
 pub(crate) enum Lister {
     Probe(ProbeIdentity),
@@ -31,11 +31,11 @@ pub(crate) enum Lister {
     Anybody,
 }
 
-/// Who registers a probe.
+/// The caller that registers a probe.
 #[derive(Debug)]
 pub(crate) struct RegistrantCaller(pub Registrant);
 
-/// Somebody who may list the probes: the holder of a node token or an API key, or the admin.
+/// A caller that may list the probes: the holder of a node token or an API key, or the admin.
 #[derive(Debug)]
 pub(crate) struct Insider;
 
@@ -48,9 +48,7 @@ impl FromRequestParts<App> for Insider {
         }
         match caller(&parts.headers, app).await? {
             Some(Caller::Probe(_) | Caller::Api { .. }) => Ok(Self),
-            Some(Caller::Enrollment { .. }) => {
-                Err(Refusal::forbidden("an enrollment key registers probes and lists none"))
-            }
+            Some(Caller::Enrollment { .. }) => Err(Refusal::forbidden("an enrollment key cannot list probes")),
             None => Err(Refusal::unauthorized("a node token, an API key or an admin session is needed")),
         }
     }
@@ -75,9 +73,7 @@ impl FromRequestParts<App> for Lister {
             Some(Caller::Probe(probe)) => Ok(Self::Probe(probe)),
             Some(Caller::Api { .. }) => Ok(Self::Reader),
             None => Ok(Self::Anybody),
-            Some(Caller::Enrollment { .. }) => {
-                Err(Refusal::forbidden("an enrollment key registers probes and lists no peers"))
-            }
+            Some(Caller::Enrollment { .. }) => Err(Refusal::forbidden("an enrollment key cannot list peers")),
         }
     }
 }
@@ -89,14 +85,14 @@ impl FromRequestParts<App> for RegistrantCaller {
         match caller(&parts.headers, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self(Registrant::Probe(probe))),
             Some(Caller::Enrollment { region }) => Ok(Self(Registrant::Enrollment { region })),
-            Some(Caller::Api { .. }) => Err(Refusal::forbidden("an API key registers no probes")),
+            Some(Caller::Api { .. }) => Err(Refusal::forbidden("an API key cannot register probes")),
             None => Err(Refusal::unauthorized("an enrollment key or a node token is needed")),
         }
     }
 }
 
-/// Whom the request's token or key stands for; `None` without one. A wrong one is refused even where none is needed, because
-/// its holder expects it to count.
+/// The owner of the request's token or key; `None` without one. A wrong one is refused even if the route needs none,
+/// because its holder expects it to count.
 async fn caller(headers: &HeaderMap, app: &App) -> Result<Option<Caller>, Refusal> {
     let Some(presented) = presented(headers)? else { return Ok(None) };
     let caller = app.store.authenticate(presented).await?;

@@ -33,7 +33,7 @@ impl From<ServiceError> for Refusal {
 }
 
 impl IntoResponse for ServiceError {
-    /// The response of the [`Refusal`], which carries the error itself too, so that a page can say it in its language.
+    /// The response of the [`Refusal`]. It also carries the error itself, so that a page can translate it.
     fn into_response(self) -> Response {
         let mut response = Refusal::from(&self).into_response();
         response.extensions_mut().insert(Arc::new(self));

@@ -1,5 +1,5 @@
-//! What the API and the pages share: who the caller is, its session, and how a refusal of a use case becomes a response.
-//! Reading requests and the shapes of responses are in the crate `easytier_uptime_monitor`, as daemons need them too.
+//! Code that the API and the pages share: the identity of the caller, its session, and the response to a refusal of a use
+//! case. Reading of requests and the envelopes of responses are in the crate `easytier_uptime_monitor`, for daemons too.
 
 mod bearer;
 mod client;
@@ -27,7 +27,7 @@ pub(crate) use self::{
 };
 use crate::service::{Admin, ConnectionTests, Registry, Sessions, Submissions};
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone, FromRef)]
 pub(crate) struct App {
     store: Store,
@@ -42,7 +42,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// `checker`: runs the connection tests that strangers ask for.
+    /// `checker`: runs the connection tests that strangers request.
     pub fn new(store: Store, checker: Checker, options: WebOptions, metrics: Arc<Metrics>) -> Self {
         Self {
             admin: Admin::new(store.clone()),
@@ -58,11 +58,11 @@ impl App {
     }
 }
 
-/// Permits to receive a batch of results: further ones wait outside of the hub's memory.
+/// Permits to receive a batch of results. Further batches wait in their connections, not in memory.
 #[derive(Clone)]
 pub(crate) struct IngestSlots(Arc<Semaphore>);
 
-/// How many batches of results are received at the same time; each may be 4 MiB.
+/// The maximum number of batches that are received at the same time; each may be 4 MiB.
 const MAX_INGESTS: usize = 32;
 
 impl Default for IngestSlots {
@@ -72,7 +72,7 @@ impl Default for IngestSlots {
 }
 
 impl IngestSlots {
-    /// Waits for a permit. It is never an error, as the semaphore is never closed.
+    /// Waits for a permit. It never fails, because the semaphore is never closed.
     pub async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.0.acquire().await
     }

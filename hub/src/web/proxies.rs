@@ -4,10 +4,10 @@ use std::{net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-/// How the hub is to be served.
+/// Options of serving the hub.
 #[derive(Debug, Clone, Default)]
 pub struct WebOptions {
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
 }
 
@@ -17,7 +17,7 @@ pub struct Network(IpNet);
 
 /// The text is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no network; write an address such as 192.0.2.7, or a network such as 10.0.0.0/8")]
+#[error("'{0}' is not a network; write an address such as 192.0.2.7, or a network such as 10.0.0.0/8")]
 pub struct NetworkError(String);
 
 impl Network {

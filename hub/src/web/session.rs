@@ -1,4 +1,4 @@
-//! The admin's session in requests: as a Bearer token from programs, in a cookie from the pages.
+//! The admin's session in requests: a Bearer token from programs, or a cookie from the pages.
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -11,7 +11,7 @@ use easytier_uptime_store::Session;
 use super::{bearer::bearer, cookie::cookie};
 use crate::service::{NewSession, Sessions};
 
-/// The cookie's name. Without the prefix `__Host-`, which browsers take over HTTPS only.
+/// The name of the cookie. It lacks the prefix `__Host-`, because browsers accept that over HTTPS only.
 pub(crate) const COOKIE: &str = "uptime_session";
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -27,14 +27,12 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        find(parts, &Sessions::from_ref(state))
-            .await?
-            .ok_or_else(|| Refusal::unauthorized("this is for the admin: log in first"))
+        find(parts, &Sessions::from_ref(state)).await?.ok_or_else(|| Refusal::unauthorized("log in as the admin first"))
     }
 }
 
-/// The session of a request, if it has one that lasts. Browsers add the cookie whatever page makes the request; so with a
-/// cookie only pages of this hub may change something.
+/// The session of a request, if it has a valid one. Browsers send the cookie with requests of any page, so a request with a
+/// cookie may change something only if it comes from a page of this hub.
 pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<AdminSession>, Refusal> {
     let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (session, by_cookie) = match authorization.and_then(bearer) {
@@ -52,13 +50,13 @@ pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<Ad
 
 /// Refuses a request that was not made by a page of this hub.
 pub(crate) fn own_page(headers: &HeaderMap) -> Result<(), Refusal> {
-    // The operator of a hub behind a proxy may be the reader.
-    let message = "the Origin of the request is not this hub; a proxy in front of it must pass on the Host that it was asked \
-                   for, or tell it as X-Forwarded-Host";
+    // The reader may be the operator of a hub behind a proxy.
+    let message = "the Origin of the request is not this hub; a proxy in front of the hub must pass on the original Host \
+                   header, or set X-Forwarded-Host";
     is_own_origin(headers).then_some(()).ok_or_else(|| Refusal::forbidden(message))
 }
 
-/// The value of `Set-Cookie` that gives the pages the session. `headers`: of the login.
+/// The value of `Set-Cookie` that stores the session. `headers`: the headers of the login request.
 pub(crate) fn set_cookie(session: &NewSession, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN);
     // Over plain HTTP a browser drops a cookie that is `Secure`.
@@ -67,7 +65,7 @@ pub(crate) fn set_cookie(session: &NewSession, headers: &HeaderMap) -> Option<He
     header_value(session.token.expose(), max_age, is_https)
 }
 
-/// The value of `Set-Cookie` that takes the session away.
+/// The value of `Set-Cookie` that removes the session.
 pub(crate) fn clear_cookie() -> Option<HeaderValue> {
     header_value("", 0, false)
 }
@@ -87,8 +85,8 @@ fn header_value(token: &str, max_age_seconds: i64, secure: bool) -> Option<Heade
     Some(value)
 }
 
-/// Whether the page that makes the request was served under the name that the request is for. A page of another origin can
-/// set neither of the headers compared; a proxy may replace `Host` and pass the original one on.
+/// Whether the request comes from a page with the host name that the request is for. A page of another origin can set
+/// none of these headers. A proxy may replace `Host` and pass on the original one in `X-Forwarded-Host`.
 fn is_own_origin(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);

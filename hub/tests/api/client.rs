@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    hub::{TestHub, bad, good, said},
+    hub::{TestHub, bad, good, send},
     support::{TestStore, on_both_engines, region, spec},
 };
 
@@ -91,7 +91,7 @@ async fn the_probes_client_fetches_claims_and_reports(store: TestStore) {
         };
         assert_eq!(backend.report_status(&report, soon()).await.unwrap(), Reported::Accepted);
     }
-    let servers = said(hub.get("/api/discovery/servers").header("x-api-key", &key)).await;
+    let servers = send(hub.get("/api/discovery/servers").header("x-api-key", &key)).await;
     let server = &servers.data()["servers"][0];
     assert_eq!((&server["metadata"]["healthy_nodes"], &server["check_interval"]), (&1.into(), &60.into()));
 }

@@ -1,5 +1,5 @@
-//! docs/backend.md: its requests get its answers from a real hub, the probe's client understands its listings, and
-//! sends what it says that a probe sends.
+//! The examples in docs/backend.md: a real hub gives the documented responses, and the probe's client understands the
+//! documented lists and sends the documented requests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
 use uuid::Uuid;
 
 use crate::{
-    hub::{TestHub, good, said},
+    hub::{TestHub, good, send},
     support::{TestStore, on_both_engines, region, spec},
 };
 
@@ -30,10 +30,10 @@ on_both_engines! {
 
 const PAGE: &str = include_str!("../../../docs/backend.md");
 
-/// The time of all examples.
+/// The time in all examples.
 const NOW: &str = "2026-01-02T03:04:05Z";
 
-/// A fenced block: what it is, the line where it begins, and what is in it.
+/// A fenced block: its kind, the line where it begins, and its text.
 type Block = (&'static str, usize, String);
 
 fn blocks() -> Vec<Block> {
@@ -54,9 +54,9 @@ fn of_kind(kind: &str) -> Vec<Block> {
     blocks
 }
 
-/// A request or an answer.
+/// A request or a response.
 struct Message {
-    /// The line above the headers, in its words.
+    /// The line above the headers, split at spaces.
     start: Vec<String>,
     headers: Vec<(String, String)>,
     body: Value,
@@ -76,7 +76,7 @@ impl Message {
     }
 }
 
-/// What stands for the words in angle brackets.
+/// The values of the placeholders in angle brackets.
 #[derive(Default)]
 struct Names(BTreeMap<String, String>);
 
@@ -87,11 +87,11 @@ impl Names {
 
     fn fill(&self, text: &str) -> String {
         let filled = self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
-        assert!(!filled.contains('<'), "'{filled}' is not known yet");
+        assert!(!filled.contains('<'), "'{filled}' has a placeholder without a value");
         filled
     }
 
-    /// What is sent at another time than that of the page.
+    /// Fills in the placeholders, and moves times from the page's time to now.
     fn fill_document(&self, document: &Value) -> Value {
         match document {
             Value::String(text) => match time(text) {
@@ -109,8 +109,8 @@ impl Names {
         }
     }
 
-    /// Compares what came with what the page says. One time is as good as another, and so is anything that a name
-    /// stands for which was not used before.
+    /// Compares a received document with the page. Any time matches a time, and any value matches a placeholder that has no
+    /// value yet.
     fn assert_is(&mut self, place: &str, came: &Value, page: &Value) {
         match (page, came) {
             (Value::String(page), Value::String(came)) if page.starts_with('<') => {
@@ -119,7 +119,7 @@ impl Names {
                 assert_eq!(came, known, "{place}");
             }
             (Value::String(page), Value::String(came)) if time(page).is_some() => {
-                assert!(time(came).is_some(), "{place}: '{came}' is no time");
+                assert!(time(came).is_some(), "{place}: '{came}' is not a time");
             }
             (Value::Array(page), Value::Array(came)) => {
                 assert_eq!(came.len(), page.len(), "{place}: {came:?}");
@@ -141,7 +141,7 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 
-/// The peers of the page.
+/// Adds the peers in the examples.
 async fn add_peers(hub: &TestHub) {
     let mut shared = spec("tcp://node.example.net:11010");
     shared.name = "Shanghai 2".into();
@@ -175,7 +175,7 @@ async fn every_request_of_the_page_gets_its_answer(store: TestStore) {
     assert!(!http.is_empty() && http.len().is_multiple_of(2));
     for pair in http.chunks(2) {
         let [("http request", line, asked), ("http answer", _, answered)] = pair else {
-            panic!("a request without its answer, or the other way round, at line {}", pair[0].1)
+            panic!("a request without a response, or a response without a request, at line {}", pair[0].1)
         };
         let (asked, page) = (Message::read(asked), Message::read(answered));
         let mut request = hub.request(asked.start[0].parse::<Method>().unwrap(), &asked.start[1]);
@@ -185,7 +185,7 @@ async fn every_request_of_the_page_gets_its_answer(store: TestStore) {
         if !asked.body.is_null() {
             request = request.body(names.fill_document(&asked.body).to_string());
         }
-        let came = said(request).await;
+        let came = send(request).await;
         let place = format!("line {line}, {}", asked.start.join(" "));
         assert_eq!(came.status.to_string(), page.start[1], "{place}: {came:?}");
         for (name, value) in &page.headers {
@@ -195,7 +195,7 @@ async fn every_request_of_the_page_gets_its_answer(store: TestStore) {
     }
 }
 
-/// A backend that gives everybody the same listing, and takes whatever else it is sent.
+/// A backend that returns a fixed list of peers, and accepts every other request.
 struct StandIn {
     url: String,
     received: Arc<Mutex<Vec<Received>>>,
@@ -224,8 +224,8 @@ impl StandIn {
                     "/peers" => listing,
                     _ => json!({ "code": 200, "message": "ok", "data": null }).to_string(),
                 };
-                let said = is_hub.then_some([("x-uptime-hub", "1")]);
-                (said.map(axum::response::AppendHeaders), answer)
+                let marker = is_hub.then_some([("x-uptime-hub", "1")]);
+                (marker.map(axum::response::AppendHeaders), answer)
             }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -235,7 +235,7 @@ impl StandIn {
         Self { url, received, server }
     }
 
-    /// A probe's client, with everything that it may be configured with.
+    /// A probe's client with all its credentials and options.
     fn client(&self) -> Backend {
         let config = BackendConfig::new(vec![self.url.parse().unwrap()]);
         Backend::new(BackendConfig {

@@ -1,4 +1,4 @@
-//! What holds for every route, and the routes for machines that watch the hub.
+//! The behaviour of all routes, and the routes for monitoring of the hub.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    hub::{TestHub, batch_of, good, said, said_in_any_way},
+    hub::{TestHub, batch_of, good, send, send_unchecked},
     support::{Engine, TestStore, on_both_engines},
 };
 
@@ -30,17 +30,17 @@ async fn sqlite() -> TestHub {
 
 async fn the_hub_is_healthy_as_long_as_its_database_answers(store: TestStore) {
     let hub = TestHub::on(&store).await;
-    let healthy = said(hub.get("/health")).await;
+    let healthy = send(hub.get("/health")).await;
     assert_eq!((healthy.status, &healthy.body["success"]), (200, &true.into()));
     assert!(healthy.body["message"].is_string());
     hub.store.close().await;
     for path in ["/health", "/metrics"] {
-        let sick = said_in_any_way(hub.get(path)).await;
+        let sick = send_unchecked(hub.get(path)).await;
         assert_eq!((sick.status, &sick.body["success"]), (503, &false.into()));
         assert!(sick.body["error"].is_string() && sick.headers.contains_key("retry-after"), "{sick:?}");
     }
-    // What is not the caller's fault is not final for it.
-    let failed = said_in_any_way(hub.get("/peers")).await;
+    // A failure of the hub is a 5xx, so that the caller may retry.
+    let failed = send_unchecked(hub.get("/peers")).await;
     assert!(failed.status >= 500 && failed.body["code"] == failed.status, "{failed:?}");
 }
 
@@ -51,10 +51,10 @@ async fn the_figures_count_what_happened(store: TestStore) {
     let token = hub.token("probe-1", "eu").await;
     let batch = batch_of(&[good(peer), good(PeerId(peer.0 + 99))]);
     for _ in 0..2 {
-        said(hub.post("/api/results", &batch).header("x-node-token", &token)).await.data();
+        send(hub.post("/api/results", &batch).header("x-node-token", &token)).await.data();
     }
-    said(hub.get("/no/such/path")).await;
-    let figures = said(hub.get("/metrics")).await;
+    send(hub.get("/no/such/path")).await;
+    let figures = send(hub.get("/metrics")).await;
     assert!(figures.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     let text = figures.body.as_str().unwrap();
     for line in [
@@ -77,7 +77,7 @@ async fn the_figures_count_what_happened(store: TestStore) {
     assert!(text.contains("easytier_uptime_database_round_trip_seconds ") && text.ends_with("# EOF\n"), "{text}");
 }
 
-/// The head of a request is in, its body is not: the hub has accepted it.
+/// The hub has accepted a request when it has received the head, even without the body.
 async fn a_stopping_hub_finishes_what_it_accepted(store: TestStore) {
     let mut hub = TestHub::on(&store).await;
     let peer = hub.peer("tcp://192.0.2.1:11010").await;
@@ -90,7 +90,7 @@ async fn a_stopping_hub_finishes_what_it_accepted(store: TestStore) {
         body.len()
     );
     connection.write_all(head.as_bytes()).await.unwrap();
-    // The hub asks for the body when its handler does.
+    // The hub sends `100 Continue` when the handler reads the body.
     let mut continued = [0; 25];
     connection.read_exact(&mut continued).await.unwrap();
     assert_eq!(&continued, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -122,7 +122,7 @@ async fn unknown_paths_and_methods_are_refused_in_the_envelope_of_their_api() {
         (Method::GET, "/api/discovery/nothing", 404),
         (Method::GET, "/api/discovery/register", 405),
     ] {
-        let refused = said(hub.request(method, path)).await;
+        let refused = send(hub.request(method, path)).await;
         assert!(!refused.refusal(status).is_empty());
         assert_eq!(refused.headers.contains_key("allow"), status == 405, "{path}");
     }
@@ -132,7 +132,7 @@ async fn unknown_paths_and_methods_are_refused_in_the_envelope_of_their_api() {
         (Method::GET, "/%FF%00", 404),
         (Method::POST, "/health", 405),
     ] {
-        let refused = said(hub.request(method, path)).await;
+        let refused = send(hub.request(method, path)).await;
         assert_eq!((refused.status, &refused.body["success"]), (status, &false.into()), "{path}");
         assert!(refused.body["error"].is_string() && refused.body["data"].is_null());
     }
@@ -146,12 +146,12 @@ async fn unknown_paths_and_methods_are_refused_in_the_envelope_of_their_api() {
 #[tokio::test]
 async fn every_answer_carries_the_id_of_its_request() {
     let hub = sqlite().await;
-    let own = said(hub.get("/health")).await.headers["x-request-id"].clone();
-    assert_ne!(own, said(hub.get("/health")).await.headers["x-request-id"]);
-    let given = said(hub.get("/nothing").header("x-request-id", "proxy-4711")).await;
+    let own = send(hub.get("/health")).await.headers["x-request-id"].clone();
+    assert_ne!(own, send(hub.get("/health")).await.headers["x-request-id"]);
+    let given = send(hub.get("/nothing").header("x-request-id", "proxy-4711")).await;
     assert_eq!(given.headers["x-request-id"], "proxy-4711");
     for unfit in ["with space".to_owned(), "x".repeat(65), String::new()] {
-        let replaced = said(hub.get("/health").header("x-request-id", &unfit)).await;
+        let replaced = send(hub.get("/health").header("x-request-id", &unfit)).await;
         assert_ne!(replaced.headers["x-request-id"], *unfit);
     }
 }
@@ -179,27 +179,27 @@ async fn long_responses_are_compressed_when_accepted() {
 async fn pages_of_other_sites_may_read_the_public_api_and_nothing_else() {
     let hub = sqlite().await;
     let from = "https://dashboard.example";
-    let allowed = |said: &crate::hub::Said| said.headers.get("access-control-allow-origin").cloned();
-    assert_eq!(allowed(&said(hub.get("/api/nodes").header("origin", from)).await).unwrap(), from);
+    let allowed = |reply: &crate::hub::ApiReply| reply.headers.get("access-control-allow-origin").cloned();
+    assert_eq!(allowed(&send(hub.get("/api/nodes").header("origin", from)).await).unwrap(), from);
     let preflight = |path: &str, method: &str| {
         hub.request(Method::OPTIONS, path)
             .header("origin", from)
             .header("access-control-request-method", method.to_owned())
     };
-    let reading = said(preflight("/api/nodes", "GET")).await;
+    let reading = send(preflight("/api/nodes", "GET")).await;
     assert_eq!(allowed(&reading).unwrap(), from);
     assert!(!reading.headers["access-control-allow-methods"].to_str().unwrap().contains("POST"));
-    assert_eq!(allowed(&said(hub.post("/api/nodes", &json!({})).header("origin", from)).await), None);
+    assert_eq!(allowed(&send(hub.post("/api/nodes", &json!({})).header("origin", from)).await), None);
     for path in ["/peers", "/api/peers", "/api/discovery/servers", "/api/admin/verify", "/metrics"] {
-        assert_eq!(allowed(&said(hub.get(path).header("origin", from)).await), None, "{path}");
-        assert_eq!(allowed(&said(preflight(path, "GET")).await), None, "{path}");
+        assert_eq!(allowed(&send(hub.get(path).header("origin", from)).await), None, "{path}");
+        assert_eq!(allowed(&send(preflight(path, "GET")).await), None, "{path}");
     }
 }
 
 #[tokio::test]
 async fn the_document_names_every_route_of_the_contract_once() {
     let hub = sqlite().await;
-    let document = said(hub.get("/openapi.json")).await;
+    let document = send(hub.get("/openapi.json")).await;
     assert_eq!(document.headers["content-type"], "application/json");
     let paths = document.body["paths"].as_object().unwrap();
     for (path, method) in [
@@ -239,7 +239,7 @@ fn references(value: &Value) -> Vec<&str> {
     }
 }
 
-/// A probe that does not do well.
+/// A probe that does not work.
 struct Ailing(Registry);
 
 impl ProbeStatus for Ailing {

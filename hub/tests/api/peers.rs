@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    hub::{Said, TestHub, batch_of, good, said},
+    hub::{ApiReply, TestHub, batch_of, good, send},
     support::{TestStore, on_both_engines, region, spec},
 };
 
@@ -26,11 +26,11 @@ on_both_engines! {
     sixteen_claimers_at_two_hubs_never_get_the_same_peer,
 }
 
-fn ids(said: &Said) -> Vec<i64> {
-    said.data()["peers"].as_array().unwrap().iter().map(|peer| peer["id"].as_i64().unwrap()).collect()
+fn ids(reply: &ApiReply) -> Vec<i64> {
+    reply.data()["peers"].as_array().unwrap().iter().map(|peer| peer["id"].as_i64().unwrap()).collect()
 }
 
-/// A guest peer of all regions, a member peer of eu, one of asia, and one that waits for approval.
+/// Adds a guest peer of all regions, a member peer of eu, a peer of asia, and a peer that waits for approval.
 async fn some_peers(hub: &TestHub) -> [i64; 4] {
     let guest = hub.peer("tcp://192.0.2.1:11010").await;
     let mut member = spec("udp://[2001:db8::2]:11011");
@@ -51,7 +51,7 @@ async fn anybody_sees_approved_peers_without_secrets(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let [guest, member, distant, _] = some_peers(&hub).await;
     for path in ["/peers", "/api/peers"] {
-        let all = said(hub.get(path)).await;
+        let all = send(hub.get(path)).await;
         assert_eq!(ids(&all), [guest, member, distant]);
         assert_eq!(all.headers["cache-control"], "no-store");
         let text = all.body.to_string();
@@ -66,8 +66,8 @@ async fn anybody_sees_approved_peers_without_secrets(store: TestStore) {
             [&json!("2001:db8::2"), &json!(11011), &json!("udp"), &json!("Offline"), &Value::Null]
         );
     }
-    assert_eq!(ids(&said(hub.get("/peers?region=eu")).await), [guest, member]);
-    assert_eq!(ids(&said(hub.get("/peers?region=nowhere")).await), [guest]);
+    assert_eq!(ids(&send(hub.get("/peers?region=eu")).await), [guest, member]);
+    assert_eq!(ids(&send(hub.get("/peers?region=nowhere")).await), [guest]);
 }
 
 async fn an_api_key_shows_networks_and_no_secrets(store: TestStore) {
@@ -75,7 +75,7 @@ async fn an_api_key_shows_networks_and_no_secrets(store: TestStore) {
     let [guest, member, distant, _] = some_peers(&hub).await;
     let key = hub.api_key().await;
     for request in [hub.get("/peers").header("x-api-key", &key), hub.get("/peers").bearer_auth(&key)] {
-        let all = said(request).await;
+        let all = send(request).await;
         assert_eq!(ids(&all), [guest, member, distant]);
         assert_eq!(all.data()["peers"][1]["network_name"], "office");
         assert!(!all.body.to_string().contains("network_secret"));
@@ -91,13 +91,13 @@ async fn a_node_token_shows_the_peers_of_its_region_with_secrets(store: TestStor
         hub.get("/peers").bearer_auth(&token),
         hub.get("/peers?region=eu").header("x-node-token", &token),
     ] {
-        let own = said(request).await;
+        let own = send(request).await;
         assert_eq!(ids(&own), [guest, member]);
         assert!(own.data()["peers"][0].get("network_secret").is_none());
         assert_eq!(own.data()["peers"][1]["network_secret"], "");
         assert!(!own.body.to_string().contains("s3cret"));
     }
-    let other = said(hub.get("/peers?region=asia").header("x-node-token", &token)).await;
+    let other = send(hub.get("/peers?region=asia").header("x-node-token", &token)).await;
     assert!(other.refusal(403).contains("'eu'"), "{other:?}");
 }
 
@@ -114,16 +114,16 @@ async fn a_wrong_token_or_key_is_refused_where_none_is_needed_too(store: TestSto
             hub.get("/peers").header("x-api-key", wrong),
             hub.get("/peers").bearer_auth(wrong),
         ] {
-            let said = said(request).await;
-            said.refusal(401);
-            assert_eq!(said.headers["www-authenticate"], "Bearer");
+            let reply = send(request).await;
+            reply.refusal(401);
+            assert_eq!(reply.headers["www-authenticate"], "Bearer");
         }
     }
     let bytes = reqwest::header::HeaderValue::from_bytes(b"\xff\xfe").unwrap();
-    said(hub.get("/peers").header("x-node-token", bytes)).await.refusal(401);
-    said(hub.get("/peers").bearer_auth(&enrollment)).await.refusal(403);
+    send(hub.get("/peers").header("x-node-token", bytes)).await.refusal(401);
+    send(hub.get("/peers").bearer_auth(&enrollment)).await.refusal(403);
     for empty in [hub.get("/peers").header("x-api-key", ""), hub.get("/peers").header("authorization", "Basic eDp5")] {
-        said(empty).await.data();
+        send(empty).await.data();
     }
     assert_eq!(hub.kept().await, kept);
 }
@@ -133,11 +133,11 @@ async fn the_node_token_decides_where_there_is_one(store: TestStore) {
     let [guest, member, ..] = some_peers(&hub).await;
     let (token, key) = (hub.token("probe-1", "eu").await, hub.api_key().await);
     let both = hub.get("/peers").bearer_auth(&key).header("x-api-key", &key).header("x-node-token", &token);
-    assert_eq!(ids(&said(both).await), [guest, member]);
+    assert_eq!(ids(&send(both).await), [guest, member]);
     let wrong_key = hub.get("/peers").bearer_auth("wrong").header("x-node-token", &token);
-    assert_eq!(ids(&said(wrong_key).await), [guest, member]);
+    assert_eq!(ids(&send(wrong_key).await), [guest, member]);
     let wrong_token = hub.get("/peers").bearer_auth(&key).header("x-node-token", "wrong");
-    said(wrong_token).await.refusal(401);
+    send(wrong_token).await.refusal(401);
 }
 
 async fn pages_follow_each_other_to_the_end(store: TestStore) {
@@ -148,7 +148,7 @@ async fn pages_follow_each_other_to_the_end(store: TestStore) {
     }
     let (mut found, mut path) = (Vec::new(), "/peers?count=3".to_owned());
     let sizes = loop {
-        let page = said(hub.get(&path)).await;
+        let page = send(hub.get(&path)).await;
         found.push(ids(&page));
         assert_eq!(page.data()["total_available"], 7);
         let Some(cursor) = page.data()["next_cursor"].as_str() else {
@@ -174,13 +174,13 @@ async fn invalid_parameters_are_refused_by_name(store: TestStore) {
         ("region", &["a,b", "a%0Ab", "%00", &long]),
     ] {
         for value in values {
-            let said = said(hub.get(&format!("/peers?{name}={value}")).header("x-node-token", &token)).await;
-            let message = said.refusal(400);
+            let reply = send(hub.get(&format!("/peers?{name}={value}")).header("x-node-token", &token)).await;
+            let message = reply.refusal(400);
             assert!(message.starts_with(&format!("{name}: ")), "{name}={value}: {message}");
         }
     }
     let usual = hub.get("/peers?count=&cursor=&claim=&region=&interval=&unknown=1").header("x-node-token", &token);
-    said(usual).await.data();
+    send(usual).await.data();
 }
 
 async fn every_form_of_peer_url_is_listed(store: TestStore) {
@@ -188,7 +188,7 @@ async fn every_form_of_peer_url_is_listed(store: TestStore) {
     for url in ["http://list.example.net:8080/nodes?x=1", "txt://nodes.example.net", "wg://192.0.2.9"] {
         hub.peer(url).await;
     }
-    let listing = said(hub.get("/peers")).await;
+    let listing = send(hub.get("/peers")).await;
     let shown: Vec<_> = listing.data()["peers"]
         .as_array()
         .unwrap()
@@ -209,11 +209,11 @@ async fn the_version_of_the_last_fetched_listing_is_stored(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let token = hub.token("probe-1", "eu").await;
     let status = json!({ "status": "Online", "metadata": {} });
-    said(hub.put("/nodes/status", &status).header("x-node-token", &token)).await.data();
+    send(hub.put("/nodes/status", &status).header("x-node-token", &token)).await.data();
     for nth in 1..=2 {
         hub.peer(&format!("tcp://192.0.2.{nth}:11010")).await;
-        let listing = said(hub.get("/peers").header("x-node-token", &token)).await;
-        let servers = said(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
+        let listing = send(hub.get("/peers").header("x-node-token", &token)).await;
+        let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
         assert_eq!(servers.data()["servers"][0]["config_version"], listing.data()["config_version"]);
         assert!(listing.data()["config_version"].is_i64());
     }
@@ -223,10 +223,10 @@ async fn a_claim_needs_a_node_token(store: TestStore) {
     let hub = TestHub::on(&store).await;
     hub.peer("tcp://192.0.2.1:11010").await;
     let key = hub.api_key().await;
-    said(hub.get("/peers?claim=true")).await.refusal(401);
-    said(hub.get("/peers?claim=true").header("x-api-key", &key)).await.refusal(401);
+    send(hub.get("/peers?claim=true")).await.refusal(401);
+    send(hub.get("/peers?claim=true").header("x-api-key", &key)).await.refusal(401);
     let token = hub.token("probe-1", "eu").await;
-    said(hub.get("/peers?claim=true&region=us").header("x-node-token", &token)).await.refusal(403);
+    send(hub.get("/peers?claim=true&region=us").header("x-node-token", &token)).await.refusal(403);
 }
 
 async fn a_claimed_peer_is_the_callers_until_it_reports_or_the_lease_ends(store: TestStore) {
@@ -237,21 +237,21 @@ async fn a_claimed_peer_is_the_callers_until_it_reports_or_the_lease_ends(store:
     let token = hub.token("probe-1", "eu").await;
     let claim = || hub.get("/api/peers?claim=true&count=2&interval=0&lease=900").header("x-node-token", &token);
     let before = Timestamp::now();
-    let first = said(claim()).await;
+    let first = send(claim()).await;
     assert_eq!(ids(&first).len(), 2);
     assert_eq!((&first.data()["total_available"], &first.data()["next_batch_available"]), (&3.into(), &true.into()));
     let expires: Timestamp = serde_json::from_value(first.data()["lease_expires_at"].clone()).unwrap();
     assert!((899..=910).contains(&expires.since(before).as_secs()), "{expires}");
 
-    let second = said(claim()).await;
+    let second = send(claim()).await;
     assert_eq!((ids(&second).len(), &second.data()["next_batch_available"]), (1, &false.into()));
-    assert!(ids(&said(claim()).await).is_empty());
+    assert!(ids(&send(claim()).await).is_empty());
 
     let reported = ids(&first)[0];
     let results = batch_of(&[good(easytier_uptime_store::domain::PeerId(reported))]);
-    let taken = said(hub.post("/api/results", &results).header("x-node-token", &token)).await;
+    let taken = send(hub.post("/api/results", &results).header("x-node-token", &token)).await;
     assert_eq!(taken.data()["accepted"], 1);
-    assert_eq!(ids(&said(claim()).await), [reported], "due again at once with an interval of 0");
+    assert_eq!(ids(&send(claim()).await), [reported], "due again at once with an interval of 0");
 }
 
 async fn sixteen_claimers_at_two_hubs_never_get_the_same_peer(store: TestStore) {
@@ -265,10 +265,10 @@ async fn sixteen_claimers_at_two_hubs_never_get_the_same_peer(store: TestStore) 
         let token = hub.token(&format!("function-{nth}"), "eu").await;
         claimers.push(async move {
             let mut mine = Vec::new();
-            // A claim that finds the others' rows held comes back empty-handed while there is more.
+            // A claim may return no peers although more are due, while other claims have locked their rows.
             loop {
                 let claim = hub.get("/peers?claim=true&count=5&lease=900").header("x-node-token", &token);
-                let claimed = said(claim).await;
+                let claimed = send(claim).await;
                 mine.extend(ids(&claimed));
                 if claimed.data()["next_batch_available"] == false {
                     return mine;

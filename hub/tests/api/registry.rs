@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    hub::{TestHub, batch_of, said},
+    hub::{TestHub, batch_of, send},
     support::{TestStore, on_both_engines},
 };
 
@@ -33,12 +33,12 @@ async fn an_enrollment_key_gets_a_token_that_works(store: TestStore) {
     let key = hub.enrollment_key(None).await;
     let mut sent = registration("probe-1");
     sent["region"] = "eu".into();
-    let registered = said(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
+    let registered = send(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
     let data = registered.data();
     assert_eq!((&data["server_id"], &data["region"]), (&"probe-1".into(), &"eu".into()));
     let token = data["node_token"].as_str().unwrap();
 
-    let servers = said(hub.get("/api/discovery/servers").header("x-node-token", token)).await;
+    let servers = send(hub.get("/api/discovery/servers").header("x-node-token", token)).await;
     assert_eq!(servers.data()["count"], 1);
     let server = &servers.data()["servers"][0];
     for field in ["server_id", "region", "host", "port", "version", "capabilities", "system"] {
@@ -46,41 +46,41 @@ async fn an_enrollment_key_gets_a_token_that_works(store: TestStore) {
     }
     assert_eq!(server["status"], "online");
     assert!(!servers.body.to_string().contains(token));
-    said(hub.post("/results", &batch_of(&[])).header("x-node-token", token)).await.data();
+    send(hub.post("/results", &batch_of(&[])).header("x-node-token", token)).await.data();
 
-    let without_region = said(hub.post(REGISTER, &registration("probe-2")).bearer_auth(&key)).await;
+    let without_region = send(hub.post(REGISTER, &registration("probe-2")).bearer_auth(&key)).await;
     assert_eq!(without_region.data()["region"], "default");
 }
 
 async fn a_registered_server_id_cannot_be_enrolled_again(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let key = hub.enrollment_key(None).await;
-    let first = said(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
+    let first = send(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
     let token = first.data()["node_token"].as_str().unwrap().to_owned();
     let kept = hub.kept().await;
     let mut evil = registration("probe-1");
     evil["host"] = "203.0.113.66".into();
-    said(hub.post(REGISTER, &evil).bearer_auth(&key)).await.refusal(409);
-    said(hub.post(REGISTER, &evil)).await.refusal(401);
-    said(hub.post(REGISTER, &evil).bearer_auth("nonsense")).await.refusal(401);
-    said(hub.post(REGISTER, &evil).bearer_auth(format!("{key}x"))).await.refusal(401);
+    send(hub.post(REGISTER, &evil).bearer_auth(&key)).await.refusal(409);
+    send(hub.post(REGISTER, &evil)).await.refusal(401);
+    send(hub.post(REGISTER, &evil).bearer_auth("nonsense")).await.refusal(401);
+    send(hub.post(REGISTER, &evil).bearer_auth(format!("{key}x"))).await.refusal(401);
     assert_eq!(hub.kept().await, kept);
-    said(hub.post("/results", &batch_of(&[])).header("x-node-token", &token)).await.data();
+    send(hub.post("/results", &batch_of(&[])).header("x-node-token", &token)).await.data();
 }
 
 async fn a_probe_registers_again_with_its_own_token_only(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let (token, other) = (hub.token("probe-1", "eu").await, hub.token("probe-2", "eu").await);
     let key = hub.api_key().await;
-    let registered = said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await;
+    let registered = send(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await;
     assert_eq!(*registered.data(), json!({ "server_id": "probe-1", "region": "eu" }));
     let kept = hub.kept().await;
-    said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &other)).await.refusal(409);
-    said(hub.post(REGISTER, &registration("probe-3")).header("x-node-token", &other)).await.refusal(409);
-    said(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await.refusal(403);
+    send(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &other)).await.refusal(409);
+    send(hub.post(REGISTER, &registration("probe-3")).header("x-node-token", &other)).await.refusal(409);
+    send(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await.refusal(403);
     let mut moved = registration("probe-1");
     moved["region"] = "asia".into();
-    said(hub.post(REGISTER, &moved).header("x-node-token", &token)).await.refusal(403);
+    send(hub.post(REGISTER, &moved).header("x-node-token", &token)).await.refusal(403);
     assert_eq!(hub.kept().await, kept);
 }
 
@@ -90,10 +90,10 @@ async fn an_enrollment_key_for_one_region_enrolls_for_no_other(store: TestStore)
     let kept = hub.kept().await;
     let mut sent = registration("probe-1");
     sent["region"] = "asia".into();
-    let refused = said(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
+    let refused = send(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
     assert!(refused.refusal(403).contains("'eu'"));
     assert_eq!(hub.kept().await, kept);
-    let registered = said(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
+    let registered = send(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
     assert_eq!(registered.data()["region"], "eu");
 }
 
@@ -103,24 +103,24 @@ async fn a_heartbeat_is_for_the_tokens_own_server_id(store: TestStore) {
     hub.token("probe-2", "eu").await;
     let counters = json!({ "peers": 12, "spool": 0, "last_cycle": { "took_ms": 800 } });
     let beat = |id: &str| hub.post(&format!("/api/discovery/heartbeat/{id}"), &counters);
-    said(beat("probe-1").header("x-node-token", &token)).await.data();
-    let servers = said(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
+    send(beat("probe-1").header("x-node-token", &token)).await.data();
+    let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
     assert_eq!(servers.data()["servers"][0]["counters"], counters);
 
     let kept = hub.kept().await;
-    said(beat("probe-1")).await.refusal(401);
+    send(beat("probe-1")).await.refusal(401);
     for other in ["probe-2", "probe-3", "..%2F..%2Fetc%2Fpasswd", "%00", "%FF", "probe-1%00", "a/b/../../.."] {
-        let refused = said(beat(other).header("x-node-token", &token)).await;
+        let refused = send(beat(other).header("x-node-token", &token)).await;
         assert!([400, 403, 404].contains(&refused.status), "{other}: {refused:?}");
         refused.refusal(refused.status);
     }
     let path = "/api/discovery/heartbeat/probe-1";
     let wrong = hub.request(Method::POST, path).header("x-node-token", &token).body("\u{0}\u{1}");
-    said(wrong).await.refusal(400);
+    send(wrong).await.refusal(400);
     let long = json!({ "more": "x".repeat(17 * 1024) });
-    said(hub.post(path, &long).header("x-node-token", &token)).await.refusal(400);
+    send(hub.post(path, &long).header("x-node-token", &token)).await.refusal(400);
     assert_eq!(hub.kept().await, kept);
-    said(hub.request(Method::POST, path).header("x-node-token", &token)).await.data();
+    send(hub.request(Method::POST, path).header("x-node-token", &token)).await.data();
     assert_eq!(hub.kept().await, kept, "a heartbeat without counters leaves the last ones");
 }
 
@@ -129,29 +129,29 @@ async fn listing_the_probes_needs_credentials(store: TestStore) {
     let (token, key) = (hub.token("probe-1", "eu").await, hub.api_key().await);
     let enrollment = hub.enrollment_key(None).await;
     let list = || hub.get("/api/discovery/servers");
-    said(list()).await.refusal(401);
-    said(list().bearer_auth("nonsense")).await.refusal(401);
-    said(list().bearer_auth(&enrollment)).await.refusal(403);
+    send(list()).await.refusal(401);
+    send(list().bearer_auth("nonsense")).await.refusal(401);
+    send(list().bearer_auth(&enrollment)).await.refusal(403);
     for known in [list().header("x-node-token", &token), list().header("x-api-key", &key), list().bearer_auth(&key)] {
-        assert_eq!(*said(known).await.data(), json!({ "servers": [], "count": 0 }), "a probe that never came is none");
+        assert_eq!(*send(known).await.data(), json!({ "servers": [], "count": 0 }), "a probe that never came is none");
     }
 }
 
 async fn a_probe_that_unregisters_is_offline_and_comes_back(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let (token, other) = (hub.token("probe-1", "eu").await, hub.token("probe-2", "eu").await);
-    said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await.data();
+    send(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await.data();
     let status = async || {
-        let servers = said(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
+        let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
         servers.data()["servers"][0]["status"].clone()
     };
     let path = "/api/discovery/unregister/probe-1";
-    said(hub.request(Method::DELETE, path)).await.refusal(401);
-    said(hub.request(Method::DELETE, path).header("x-node-token", &other)).await.refusal(403);
+    send(hub.request(Method::DELETE, path)).await.refusal(401);
+    send(hub.request(Method::DELETE, path).header("x-node-token", &other)).await.refusal(403);
     assert_eq!(status().await, "online");
-    said(hub.request(Method::DELETE, path).header("x-node-token", &token)).await.data();
+    send(hub.request(Method::DELETE, path).header("x-node-token", &token)).await.data();
     assert_eq!(status().await, "offline");
-    said(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await.data();
+    send(hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token)).await.data();
     assert_eq!(status().await, "online");
 }
 
@@ -173,10 +173,10 @@ async fn invalid_fields_are_refused_by_name(store: TestStore) {
     ] {
         let mut sent = registration("probe-1");
         sent[field] = value;
-        let refused = said(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
+        let refused = send(hub.post(REGISTER, &sent).bearer_auth(&key)).await;
         assert!(refused.refusal(400).starts_with(&format!("{field}: ")), "{field}: {refused:?}");
     }
-    let missing = said(hub.post(REGISTER, &json!({})).bearer_auth(&key)).await;
+    let missing = send(hub.post(REGISTER, &json!({})).bearer_auth(&key)).await;
     assert!(missing.refusal(400).contains("server_id"), "{missing:?}");
     assert_eq!(hub.kept().await, kept);
 }

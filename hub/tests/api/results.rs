@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    hub::{TestHub, bad, batch_of, good, said},
+    hub::{TestHub, bad, batch_of, good, send},
     support::{TestStore, id_at, on_both_engines, online, region, spec},
 };
 
@@ -32,13 +32,13 @@ async fn results_are_stored_and_move_the_consensus(store: TestStore) {
     let peers = [hub.peer("tcp://192.0.2.1:11010").await, hub.peer("tcp://192.0.2.2:11010").await];
     let token = hub.token("probe-1", "eu").await;
     let batch = batch_of(&[good(peers[0]), bad(peers[1])]);
-    let taken = said(hub.post("/results", &batch).header("x-node-token", &token)).await;
+    let taken = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
     assert_eq!(*taken.data(), json!({ "accepted": 2, "duplicates": 0, "rejected": [] }));
     for (peer, verdict) in peers.into_iter().zip([Verdict::Up, Verdict::Down]) {
         let node = hub.store.node(peer, Timestamp::now()).await.unwrap();
         assert_eq!((node.verdict, hub.records(peer).await), (verdict, 1));
     }
-    let listing = said(hub.get("/peers")).await;
+    let listing = send(hub.get("/peers")).await;
     assert_eq!(listing.data()["peers"][0]["status"], "Online");
     assert_eq!(listing.data()["peers"][0]["response_time"], 12);
     assert_eq!(listing.data()["peers"][1]["status"], "Offline");
@@ -49,10 +49,10 @@ async fn a_batch_sent_again_changes_nothing(store: TestStore) {
     let peer = hub.peer("tcp://192.0.2.1:11010").await;
     let token = hub.token("probe-1", "eu").await;
     let batch = batch_of(&[good(peer), bad(peer)]);
-    said(hub.post("/results", &batch).header("x-node-token", &token)).await.data();
+    send(hub.post("/results", &batch).header("x-node-token", &token)).await.data();
     let kept = hub.kept().await;
     for _ in 0..3 {
-        let again = said(hub.post("/results", &batch).header("x-node-token", &token)).await;
+        let again = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
         assert_eq!(*again.data(), json!({ "accepted": 0, "duplicates": 2, "rejected": [] }));
     }
     assert_eq!(hub.kept().await, kept);
@@ -66,7 +66,7 @@ async fn rejected_results_are_named_and_not_stored(store: TestStore) {
     let distant = hub.store.add_peer(&of_asia, Timestamp::now()).await.unwrap();
     let token = hub.token("probe-1", "eu").await;
     let empty = batch_of(&[]);
-    said(hub.post("/results", &empty).header("x-node-token", &token)).await.data();
+    send(hub.post("/results", &empty).header("x-node-token", &token)).await.data();
     let kept = hub.kept().await;
 
     let now = Timestamp::now();
@@ -80,7 +80,7 @@ async fn rejected_results_are_named_and_not_stored(store: TestStore) {
         online(peer, now - 8 * DAY),
         impossible,
     ]);
-    let refused = said(hub.post("/results", &batch).header("x-node-token", &token)).await;
+    let refused = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
     let reasons = ["unknown_peer", "unknown_peer", "wrong_region", "in_future", "too_old", "invalid"];
     let rejected: Vec<Value> =
         reasons.iter().enumerate().map(|(index, reason)| json!({ "index": index, "reason": reason })).collect();
@@ -95,7 +95,7 @@ async fn a_clock_two_days_ahead_is_corrected_by_what_the_batch_says(store: TestS
     let wrong = Timestamp::now() + 2 * DAY;
     let mut batch = batch_of(&[online(peer, wrong)]);
     batch["sent_at"] = json!(wrong);
-    let taken = said(hub.post("/results", &batch).header("x-node-token", &token)).await;
+    let taken = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
     assert_eq!(taken.data()["accepted"], 1);
     let seen = hub.store.node(peer, Timestamp::now()).await.unwrap().last_check_at.unwrap();
     assert!(seen <= Timestamp::now(), "{seen}");
@@ -109,14 +109,14 @@ async fn one_unreadable_result_does_not_delay_the_others(store: TestStore) {
     batch["results"][0]["status"] = "Perhaps".into();
     batch["results"][3]["error"] = "struck_by_lightning".into();
     batch["results"][4]["checked_at"] = "yesterday".into();
-    let taken = said(hub.post("/results", &batch).header("x-node-token", &token)).await;
+    let taken = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
     let data = taken.data();
     assert_eq!((&data["accepted"], hub.records(peer).await), (&2.into(), 2));
     let rejected: Vec<_> =
         data["rejected"].as_array().unwrap().iter().map(|one| json!([one["index"], one["reason"]])).collect();
     assert_eq!(rejected, [json!([0, "invalid"]), json!([1, "unknown_peer"]), json!([4, "invalid"])]);
     assert!(data["rejected"][0]["detail"].as_str().unwrap().starts_with("status: "), "{data}");
-    let again = said(hub.post("/results", &batch).header("x-node-token", &token)).await;
+    let again = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
     assert_eq!((&again.data()["accepted"], &again.data()["duplicates"]), (&0.into(), &2.into()));
 }
 
@@ -127,23 +127,23 @@ async fn only_a_node_token_may_report(store: TestStore) {
     let batch = batch_of(&[good(peer)]);
     let kept = hub.kept().await;
     for path in ["/results", "/api/results"] {
-        said(hub.post(path, &batch)).await.refusal(401);
+        send(hub.post(path, &batch)).await.refusal(401);
         for wrong in [key.as_str(), &enrollment, "nonsense"] {
-            said(hub.post(path, &batch).header("x-node-token", wrong)).await.refusal(401);
-            said(hub.post(path, &batch).bearer_auth(wrong)).await.refusal(401);
+            send(hub.post(path, &batch).header("x-node-token", wrong)).await.refusal(401);
+            send(hub.post(path, &batch).bearer_auth(wrong)).await.refusal(401);
         }
     }
     assert_eq!(hub.kept().await, kept);
     let token = hub.token("probe-1", "eu").await;
-    said(hub.post("/api/results", &batch).bearer_auth(&token)).await.data();
+    send(hub.post("/api/results", &batch).bearer_auth(&token)).await.data();
 }
 
 async fn a_refusal_reaches_a_caller_that_is_still_sending(store: TestStore) {
     let hub = TestHub::on(&store).await;
     let batch = json!({ "results": [], "more": "x".repeat(4_000_000) });
     for _ in 0..20 {
-        said(hub.post("/results", &batch).header("x-node-token", "nonsense")).await.refusal(401);
-        assert_eq!(said(hub.post("/no/such/path", &batch)).await.status, 404);
+        send(hub.post("/results", &batch).header("x-node-token", "nonsense")).await.refusal(401);
+        assert_eq!(send(hub.post("/no/such/path", &batch)).await.status, 404);
     }
 }
 
@@ -153,9 +153,9 @@ async fn a_probe_reports_for_its_own_region_only(store: TestStore) {
     let tokens = [hub.token("probe-1", "eu").await, hub.token("probe-2", "asia").await];
     let result = good(peer);
     for (token, accepted) in tokens.iter().zip([1, 0]) {
-        // The same result by another probe is still the same result.
+        // A result with the same id is a duplicate even if another probe sends it.
         let taken =
-            said(hub.post("/results", &batch_of(std::slice::from_ref(&result))).header("x-node-token", token)).await;
+            send(hub.post("/results", &batch_of(std::slice::from_ref(&result))).header("x-node-token", token)).await;
         assert_eq!(taken.data()["accepted"], accepted);
     }
     let regions = hub.store.node_regions(peer, Timestamp::now()).await.unwrap();
@@ -179,15 +179,15 @@ async fn too_many_results_or_too_long_a_body_are_refused(store: TestStore) {
     };
     let kept = hub.kept().await;
     for (batch, said_so) in [
-        (many(5001, true), "results: at most 5000"),
+        (many(5001, true), "results: a batch has at most 5000"),
         (many(100_000, false), "longer than 4 MiB"),
         (json!({ "results": [], "more": "x".repeat(4 << 20) }), "longer than 4 MiB"),
     ] {
-        let refused = said(hub.post("/results", &batch).header("x-node-token", &token)).await;
+        let refused = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
         assert!(refused.refusal(413).contains(said_so), "{refused:?}");
     }
     assert_eq!(hub.kept().await, kept);
-    let most = said(hub.post("/results", &many(5000, true)).header("x-node-token", &token)).await;
+    let most = send(hub.post("/results", &many(5000, true)).header("x-node-token", &token)).await;
     assert_eq!(most.data()["accepted"], 5000);
 }
 
@@ -209,7 +209,7 @@ async fn a_body_that_is_no_batch_is_refused_by_field(store: TestStore) {
         (&[b'['; 100_000], "invalid type"),
     ] {
         let request = hub.request(reqwest::Method::POST, "/results").header("x-node-token", &token).body(body.to_vec());
-        let refused = said(request).await;
+        let refused = send(request).await;
         assert!(refused.refusal(400).contains(said_so), "{said_so}: {refused:?}");
     }
     assert_eq!(hub.kept().await, kept);
@@ -221,7 +221,7 @@ async fn batches_that_arrive_together_are_all_stored(store: TestStore) {
     let token = hub.token("probe-1", "eu").await;
     let deliveries = (0..64).map(|nth| {
         let batch = batch_of(&[online(peer, Timestamp::now() - Duration::from_secs(nth))]);
-        said(hub.post("/results", &batch).header("x-node-token", &token))
+        send(hub.post("/results", &batch).header("x-node-token", &token))
     });
     assert!(join_all(deliveries).await.iter().all(|taken| taken.data()["accepted"] == 1));
     assert_eq!(hub.records(peer).await, 64);

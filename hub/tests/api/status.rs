@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    hub::{TestHub, said},
+    hub::{TestHub, send},
     support::{TestStore, on_both_engines},
 };
 
@@ -27,10 +27,10 @@ async fn a_report_is_stored_and_counts_as_a_sign_of_life(store: TestStore) {
     });
     for path in ["/nodes/status", "/api/nodes/status"] {
         let done =
-            said(hub.put(path, &report).header("x-node-token", &token).bearer_auth("a key of another kind")).await;
+            send(hub.put(path, &report).header("x-node-token", &token).bearer_auth("a key of another kind")).await;
         assert_eq!(done.body, json!({ "code": 200, "message": "ok", "data": null }));
     }
-    let servers = said(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
+    let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
     let server = &servers.data()["servers"][0];
     assert_eq!(
         json!([server["server_id"], server["region"], server["status"], server["version"], server["response_time"]]),
@@ -39,7 +39,7 @@ async fn a_report_is_stored_and_counts_as_a_sign_of_life(store: TestStore) {
     assert_eq!((&server["check_interval"], &server["metadata"]), (&3600.into(), &report["metadata"]));
     for least in [json!({ "status": "Online", "response_time": null }), json!({ "status": "Online", "metadata": null })]
     {
-        said(hub.put("/nodes/status", &least).header("x-node-token", &token)).await.data();
+        send(hub.put("/nodes/status", &least).header("x-node-token", &token)).await.data();
     }
 }
 
@@ -49,9 +49,9 @@ async fn a_wrong_or_missing_token_stores_nothing(store: TestStore) {
     let key = hub.api_key().await;
     let report = json!({ "status": "Online", "response_time": 1, "metadata": { "server_id": "probe-1" } });
     let kept = hub.kept().await;
-    said(hub.put("/nodes/status", &report)).await.refusal(401);
+    send(hub.put("/nodes/status", &report)).await.refusal(401);
     for wrong in ["nonsense", key.as_str()] {
-        said(hub.put("/nodes/status", &report).header("x-node-token", wrong)).await.refusal(401);
+        send(hub.put("/nodes/status", &report).header("x-node-token", wrong)).await.refusal(401);
     }
     assert_eq!(hub.kept().await, kept);
 }
@@ -67,7 +67,7 @@ async fn a_report_of_another_region_or_probe_stores_nothing(store: TestStore) {
         (json!({ "server_id": "probe-3", "version": "9" }), 409),
     ] {
         let report = json!({ "status": "Online", "metadata": metadata });
-        said(hub.put("/nodes/status", &report).header("x-node-token", &token)).await.refusal(status);
+        send(hub.put("/nodes/status", &report).header("x-node-token", &token)).await.refusal(status);
     }
     assert_eq!(hub.kept().await, kept);
 }
@@ -78,9 +78,9 @@ async fn a_token_without_a_server_id_takes_the_first_it_uses(store: TestStore) {
     let token = hub.store.create_node_token("for ci", None, &"eu".parse().unwrap(), now).await.unwrap().token;
     let report = |id: &str| json!({ "status": "Online", "metadata": { "server_id": id } });
     let put = |id: &str| hub.put("/nodes/status", &report(id)).header("x-node-token", token.expose());
-    said(put("runner-1")).await.data();
-    said(put("runner-2")).await.refusal(409);
-    said(put("runner-1")).await.data();
+    send(put("runner-1")).await.data();
+    send(put("runner-2")).await.refusal(409);
+    send(put("runner-1")).await.data();
 }
 
 async fn invalid_fields_are_refused_by_name(store: TestStore) {
@@ -99,7 +99,7 @@ async fn invalid_fields_are_refused_by_name(store: TestStore) {
         (json!({ "metadata": { "server_id": "../../etc" } }), "metadata.server_id: "),
         (json!({ "metadata": { "more": "x".repeat(17 * 1024) } }), "metadata: longer than"),
     ] {
-        let refused = said(hub.put("/nodes/status", &report).header("x-node-token", &token)).await;
+        let refused = send(hub.put("/nodes/status", &report).header("x-node-token", &token)).await;
         assert!(refused.refusal(400).starts_with(field), "{field}: {refused:?}");
     }
     assert_eq!(hub.kept().await, kept);

@@ -59,7 +59,7 @@ async fn every_node_that_waits_for_approval_is_listed() {
     let (names, page) = shown("").await;
     assert!(names.len() == 50 && names[0] == "1" && names[49] == "50", "the oldest come first: {names:?}");
     assert!(page.contains("Waiting for approval (51)") && page.contains("href=\"/admin?queue=2\""), "{page}");
-    // A page after the last one shows the last one.
+    // A page number after the last page shows the last page.
     for query in ["?queue=2", "?queue=3", "?search=node-51"] {
         assert_eq!(shown(query).await.0, ["51"], "{query}");
     }

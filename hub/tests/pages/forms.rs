@@ -1,5 +1,5 @@
-//! The forms as a browser without scripts sends them: each is answered by a redirect, or by the form as it was filled in
-//! with what is wrong beside the field.
+//! The forms as a browser without scripts sends them. The response is a redirect, or the form as it was sent with an error
+//! message beside the field.
 
 use axum::http::{Request, StatusCode};
 use easytier_uptime_hub::service::password;
@@ -12,7 +12,7 @@ use crate::{
     support::{Engine, TestStore},
 };
 
-/// A hub and the cookie of its operator.
+/// A hub, and the session cookie of its operator.
 struct Desk {
     hub: PublicHub,
     cookie: String,
@@ -53,7 +53,7 @@ fn assert_redirect(reply: &Reply, location: &str) {
     assert_eq!((reply.status, reply.header("location")), (StatusCode::SEE_OTHER, Some(location)), "{reply:?}");
 }
 
-/// The input or text area of a page by its name, with everything in its label.
+/// The label of an input or text area, found by the field's name.
 #[track_caller]
 fn field<'a>(page: &'a str, name: &str) -> &'a str {
     let start = page.find(&format!(" name=\"{name}\"")).unwrap_or_else(|| panic!("no field {name} in {page}"));
@@ -209,8 +209,8 @@ async fn what_is_wrong_with_an_edit_stands_beside_the_field() {
         ("host", "host=new.example.net", "host=a%2Fb", "Enter a host name or an IP address"),
         ("port", "port=7", "port=many", "Enter a whole number from 1 to 65535."),
         ("max_connections", "max_connections=9", "max_connections=0", "Enter a whole number from 1 to 1000000."),
-        ("tags", "tags=a", &format!("tags={}", "x".repeat(65)), "Each entry takes 1 to 64 characters"),
-        ("regions", "regions=eu", &format!("regions={}", "x".repeat(65)), "Each entry takes 1 to 64 characters"),
+        ("tags", "tags=a", &format!("tags={}", "x".repeat(65)), "Each entry must have 1 to 64 characters"),
+        ("regions", "regions=eu", &format!("regions={}", "x".repeat(65)), "Each entry must have 1 to 64 characters"),
         ("timeout_ms", "timeout_ms=1500", "timeout_ms=60001", "60000"),
         ("mail", "mail=", "mail=nobody", "Enter an email address"),
     ] {
@@ -272,7 +272,7 @@ async fn a_key_form_that_is_refused_keeps_what_was_filled_in() {
     let refused = desk.post("/admin/keys", "kind=enrollment&name=new+probes&region=a%2Cb").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     let page = refused.text();
-    assert!(field(page, "region").contains("Each entry takes 1 to 64 characters"), "{page}");
+    assert!(field(page, "region").contains("Each entry must have 1 to 64 characters"), "{page}");
     assert!(page.contains("value=\"new probes\"") && page.contains("value=\"enrollment\" selected"), "{page}");
 }
 
@@ -345,7 +345,7 @@ async fn a_refused_import_is_explained_in_chinese_on_a_chinese_page() {
     assert!(page.contains("tcp://new.example.net:1\n&lt;b&gt;</textarea>"), "the list is kept: {page}");
 }
 
-/// Every form that changes something, with a body that it takes.
+/// Every form that changes something, with a valid body.
 fn forms(id: PeerId) -> Vec<(String, String)> {
     let node = format!("/admin/nodes/{id}");
     let forms = [

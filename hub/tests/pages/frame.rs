@@ -1,4 +1,4 @@
-//! What holds for every page: language, escaping, headers, weight.
+//! The properties of all pages: language, escaping, headers, size.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ async fn a_hundred_nodes_weigh_less_than_150_kilobytes() {
         let named = named(&format!("共享节点 {nth}"), &format!("tcp://node-{nth}.example.net:{}", 11_000 + nth));
         peers.push(add(&hub, &PeerSpec { tags, allow_relay: nth % 2 == 0, ..named }).await);
     }
-    // The days of the nodes differ, so that they compress badly.
+    // The histories of the nodes differ, so that they do not compress well.
     for (nth, probe) in probes.iter().enumerate() {
         for hour in 0..24_u64 {
             let at = |peer: &PeerId| {

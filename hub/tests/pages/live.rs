@@ -1,4 +1,4 @@
-//! The events that tell open pages to load themselves again.
+//! The events that make open pages reload their content.
 
 use std::time::Duration;
 
@@ -42,7 +42,8 @@ async fn open_pages_get_an_event_after_a_change(store: TestStore) {
     for header in ["content-type: text/event-stream", "x-accel-buffering: no"] {
         assert!(String::from_utf8_lossy(&received).contains(header), "{header}");
     }
-    // Later polls of the store are compared with the first one, whose time is unknown: so change until an event comes.
+    // The hub compares later polls with its first one, whose time is unknown. So the test makes changes until it gets an
+    // event.
     let peer = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
     let probe = hub.live_probe("p1", "eu").await;
     let changes = async {

@@ -78,7 +78,7 @@ async fn filters_and_sorting_are_in_the_address(store: TestStore) {
     let full = CheckResult { network_count: Some(80), ..at(far, 90.0) };
     report(&hub, &eu, vec![full, at(near, 5.0), offline(down, now)]).await;
     report(&hub, &asia, vec![at(near, 7.0)]).await;
-    // The nearest is less reliable than the others that work, and its load was never measured.
+    // The nearest node is less reliable than the other online nodes, and its load was never measured.
     let quick = add(&hub, &named("d quick", "tcp://quick.example.net:1")).await;
     let unmeasured = |result| CheckResult { network_count: None, ..result };
     let before = |seconds| now - Duration::from_secs(seconds);
@@ -113,7 +113,7 @@ async fn the_list_is_cut_into_pages(store: TestStore) {
     }
     until_listed(&hub, "/?sort=name&per_page=2", &["a", "b"]).await;
     until_listed(&hub, "/?sort=name&per_page=2&page=2", &["c"]).await;
-    // A page after the last one shows the last one.
+    // A page number after the last page shows the last page.
     until_listed(&hub, "/?sort=name&per_page=2&page=9", &["c"]).await;
     let first = page(&hub, "/?sort=name&per_page=2").await;
     assert!(first.contains("rel=\"next\" href=\"/?sort=name&amp;per_page=2&amp;page=2\""), "{first}");

@@ -1,4 +1,4 @@
-//! A client of the public API that sends requests exactly as they are written, which URL libraries do not allow.
+//! A client of the public API that sends paths unchanged, which URL libraries do not allow.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -17,7 +17,7 @@ use crate::{
     support::{TestStore, region},
 };
 
-/// A hub that believes `X-Forwarded-For`, so that tests can be several callers.
+/// A hub that trusts `X-Forwarded-For`, so that a test can act as several callers.
 pub struct PublicHub {
     pub store: TestStore,
     pub address: SocketAddr,
@@ -42,14 +42,14 @@ impl PublicHub {
         Self { store, address, _serving: serving }
     }
 
-    /// A probe that was heard from just now: the hub has the machine's clock.
+    /// A probe that has just sent a heartbeat. The time is the machine's, because the hub uses that clock.
     pub async fn live_probe(&self, server_id: &str, name: &str) -> ProbeIdentity {
         let probe = self.local_probe(server_id, &region(name), Timestamp::now()).await.unwrap();
         self.heartbeat(&probe, None, Timestamp::now()).await.unwrap();
         probe
     }
 
-    /// Approves or revokes.
+    /// Approves or unlists a peer.
     pub async fn approve(&self, id: PeerId, approved: bool) {
         self.set_approved(id, approved, Timestamp::now()).await.unwrap();
     }
@@ -62,7 +62,7 @@ impl PublicHub {
         self.send(Request::post(path), body.to_string()).await
     }
 
-    /// Sends a request on a connection of its own.
+    /// Sends a request on a new connection.
     pub async fn send(&self, request: axum::http::request::Builder, body: impl Into<Bytes>) -> Reply {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -76,7 +76,7 @@ impl PublicHub {
     }
 }
 
-/// What the hub answered.
+/// A response of the hub.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -106,7 +106,7 @@ impl Reply {
         envelope["data"].take()
     }
 
-    /// The words of a refusal in the public API, which has its envelope.
+    /// The message of a refusal, which must have the envelope of the public API.
     #[track_caller]
     pub fn refusal(&self, status: StatusCode) -> String {
         let envelope = self.json();

@@ -1,4 +1,4 @@
-//! A real hub on a free port, asked over real HTTP.
+//! A real hub on a free port, with a client over real HTTP.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -16,36 +16,36 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::support::{TestStore, offline, online};
 
-/// A hub that serves. It ends when dropped.
+/// A running hub. It stops when this is dropped.
 pub struct TestHub {
-    /// The hub's own.
+    /// The store of the hub; `test` has another one on the same database.
     pub store: Store,
     pub test: TestStore,
-    /// As `http://127.0.0.1:4711`.
+    /// For example `http://127.0.0.1:4711`.
     pub url: String,
     pub client: Client,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub struct Said {
+pub struct ApiReply {
     pub status: u16,
     pub headers: HeaderMap,
-    /// The text where it is no JSON.
+    /// The JSON document, or the text if it is not JSON.
     pub body: Value,
 }
 
 impl TestHub {
-    /// A hub on the database of `test`; there may be several.
+    /// Starts a hub on the database of `test`; there may be several.
     pub async fn on(test: &TestStore) -> Self {
         Self::with(test, |_| ()).await
     }
 
-    /// The same with other options.
+    /// Starts a hub with other options.
     pub async fn with(test: &TestStore, change: impl FnOnce(&mut WebOptions)) -> Self {
-        // Fails when another test was first, which does as well.
+        // It fails when another test has installed the provider already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let store = Store::open(test.options.clone(), Timestamp::now()).await.unwrap();
         let addresses = AddressPolicy { allow_private: false, allow_local: false };
@@ -62,7 +62,7 @@ impl TestHub {
         Self { store, test: test.clone(), url, client, stop: Some(stop), server: Some(server) }
     }
 
-    /// Tells the hub to stop; it finishes the requests that it accepted.
+    /// Stops the hub, which first finishes the requests that it accepted.
     pub fn begin_stop(&mut self) -> JoinHandle<std::io::Result<()>> {
         drop(self.stop.take());
         self.server.take().expect("it is stopped once")
@@ -84,7 +84,7 @@ impl TestHub {
         self.request(Method::PUT, path).json(body)
     }
 
-    /// A node token.
+    /// Creates a node token.
     pub async fn token(&self, server_id: &str, region: &str) -> String {
         let region = region.parse().unwrap();
         let issued = self.store.create_node_token(server_id, Some(server_id), &region, Timestamp::now()).await;
@@ -101,12 +101,12 @@ impl TestHub {
         issued.unwrap().token.expose().to_owned()
     }
 
-    /// An operator's peer.
+    /// Adds a peer of the operator.
     pub async fn peer(&self, url: &str) -> PeerId {
         self.test.add(url).await
     }
 
-    /// All that is kept and that a stranger must not change, as text: but for when probes were last heard from.
+    /// All stored data that a stranger must not change, as text. The times of the probes' last requests are left out.
     pub async fn kept(&self) -> String {
         let now = Timestamp::now();
         let peers = self.store.export_peers().await.unwrap();
@@ -126,33 +126,33 @@ impl TestHub {
         format!("{peers:#?}\n{probes:#?}\n{credentials:#?}\n{records:?}\n{version}\n{events:#?}")
     }
 
-    /// How many results of a peer are kept.
+    /// How many results of a peer are stored.
     pub async fn records(&self, peer: PeerId) -> u64 {
         let filter = RecordFilter::default();
         self.store.health_records(peer, &filter, PageRequest::default(), Timestamp::now()).await.unwrap().total
     }
 }
 
-/// Sends a request and reads the response, which must not be a failure of the hub, and must have the hub's header.
-pub async fn said(request: RequestBuilder) -> Said {
-    let said = said_in_any_way(request).await;
-    assert!(said.status < 500, "{said:?}");
-    said
+/// Sends a request and reads the response, which must not be a 5xx and must have the hub's headers.
+pub async fn send(request: RequestBuilder) -> ApiReply {
+    let reply = send_unchecked(request).await;
+    assert!(reply.status < 500, "{reply:?}");
+    reply
 }
 
-/// The same for responses that may be failures.
-pub async fn said_in_any_way(request: RequestBuilder) -> Said {
+/// Sends a request and reads the response, which may be a 5xx and must have the hub's headers.
+pub async fn send_unchecked(request: RequestBuilder) -> ApiReply {
     let response = request.send().await.expect("the hub answers");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     assert_eq!(headers["x-uptime-hub"], "1");
     assert!(!headers["x-request-id"].is_empty());
     let text = response.text().await.expect("the answer is whole");
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Said { status, headers, body }
+    ApiReply { status, headers, body }
 }
 
-impl Said {
-    /// The data of an answer of the backend contract, which must be a success.
+impl ApiReply {
+    /// The data of a response in the backend contract, which must be a success.
     pub fn data(&self) -> &Value {
         assert_eq!(self.status, 200, "{self:?}");
         assert_eq!(self.body["code"], 200, "{self:?}");
@@ -163,16 +163,16 @@ impl Said {
     pub fn refusal(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!((&self.body["code"], &self.body["data"]), (&status.into(), &Value::Null), "{self:?}");
-        self.body["message"].as_str().expect("words")
+        self.body["message"].as_str().expect("a message")
     }
 }
 
-/// A good result of a moment ago.
+/// A result of a check that succeeded now.
 pub fn good(peer: PeerId) -> CheckResult {
     online(peer, Timestamp::now())
 }
 
-/// A bad one.
+/// A result of a check that failed now.
 pub fn bad(peer: PeerId) -> CheckResult {
     offline(peer, Timestamp::now())
 }

@@ -20,15 +20,15 @@ use crate::{
 const MAX_LIMIT: u32 = 1000;
 const DEFAULT_LIMIT: u32 = 100;
 
-/// Which events are shown.
+/// Selects the events.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
-    /// Only of this node.
+    /// Only events of this node.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::optional_id, required = false)]
     node_id: Option<Id>,
-    /// Older than the event with this id.
+    /// Only events older than the event with this id.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::optional_id, required = false)]
     before: Option<Id>,
@@ -67,8 +67,8 @@ pub(super) struct EventItem {
     was: String,
     #[schema(example = "down")]
     became: String,
-    /// Of a node `{"online": n, "regions": n}`: how many fresh regions there were and how many said Online; of a probe
-    /// `{"region": …}`.
+    /// For a node `{"online": n, "regions": n}`: the number of regions that saw it online, and of all regions with a recent
+    /// result. For a probe `{"region": …}`.
     #[schema(value_type = Object)]
     detail: Json,
 }
@@ -77,7 +77,7 @@ impl From<Event> for EventItem {
     fn from(event: Event) -> Self {
         let Event { id, at, kind, subject_id, was, became, mut detail } = event;
         if let Some(detail) = detail.as_object_mut() {
-            // It is often a host name, which is for the operator only.
+            // A server_id is often a host name, which only the operator may see.
             detail.remove("server_id");
         }
         Self { id, at, kind, subject_id, was, became, detail }

@@ -56,14 +56,14 @@ impl From<HealthRecord> for Record {
     }
 }
 
-/// Which results are shown.
+/// Selects the results.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = status, required = false)]
     status: Option<StatusName>,
-    /// Not before this time.
+    /// Only results that were checked at or after this time.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::time, required = false)]
     since: Option<Timestamp>,
@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for StatusName {
         let known = HealthStatus::ALL.into_iter().find(|(name, _)| *name == word);
         known
             .map(|(_, status)| Self(status))
-            .ok_or_else(|| D::Error::custom("it takes 'healthy', 'unhealthy' or 'unknown'"))
+            .ok_or_else(|| D::Error::custom("must be 'healthy', 'unhealthy' or 'unknown'"))
     }
 }
 

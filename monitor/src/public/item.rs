@@ -47,10 +47,10 @@ pub struct NodeItem {
     /// Checks in each of the last 96 quarters of an hour, newest first.
     #[schema(min_items = 96, max_items = 96)]
     health_record_total_counter_ring: Vec<u32>,
-    /// How many of them found the node healthy.
+    /// How many of these checks found the node healthy.
     #[schema(min_items = 96, max_items = 96)]
     health_record_healthy_counter_ring: Vec<u32>,
-    /// Seconds per counter.
+    /// The time that each counter spans, in seconds.
     #[schema(example = 900)]
     ring_granularity: u64,
     qq_number: Option<String>,
@@ -72,7 +72,7 @@ pub enum HealthStatus {
 }
 
 impl HealthStatus {
-    /// Every name and its status.
+    /// Each name in the API, and its status.
     pub const ALL: [(&'static str, Status); 3] =
         [("healthy", Status::Online), ("unhealthy", Status::Offline), ("unknown", Status::Unknown)];
 }
@@ -101,13 +101,13 @@ impl From<Status> for HealthStatus {
 const FULL: u32 = 100;
 
 impl NodeItem {
-    /// For anybody: the numbers of connections scaled to percent, contacts and network masked.
+    /// The node as anybody may see it: counts of connections scaled to percent, contacts and network masked.
     pub fn public(node: Node) -> Self {
         let usage = node.usage_percentage().unwrap_or_default();
         Self { max_connections: FULL, current_connections: usage.round() as u32, ..Self::unmasked(node) }
     }
 
-    /// For the operator.
+    /// The node as the operator sees it.
     pub fn full(node: Node, record: &PeerRecord) -> Self {
         let contacts = record.spec.contacts.clone();
         Self {
@@ -120,7 +120,7 @@ impl NodeItem {
         }
     }
 
-    /// A node that waits for approval, for whoever submitted it.
+    /// A node that waits for approval, as its submitter sees it.
     pub fn pending(node: Node) -> Self {
         Self { is_approved: false, ..Self::public(node) }
     }

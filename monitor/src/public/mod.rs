@@ -1,7 +1,7 @@
-//! The public API as far as it changes nothing: what launchers and dashboards read.
+//! The read-only part of the public API, which launchers and dashboards read.
 //!
-//! Everything here is for anybody: nothing that is masked leaves through it, and peers that are not approved do not
-//! exist in it.
+//! Anybody may read it: it never shows masked fields, and it treats peers that are not approved as if they did not
+//! exist.
 
 pub mod cors;
 mod events;

@@ -19,7 +19,7 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Which nodes are listed.
+/// Selects the nodes.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
@@ -70,7 +70,7 @@ impl Filter {
     }
 }
 
-/// The nodes that are approved, in the order of their ids.
+/// All approved nodes, in the order of their ids.
 #[utoipa::path(
     get, path = "/api/nodes", tag = TAG, operation_id = "list_nodes",
     params(Paging, Filter),
@@ -107,8 +107,8 @@ pub(super) async fn node(
     Ok(PublicEnvelope::of(NodeItem::public(node)))
 }
 
-/// The address of a node, `protocol://host:port`: an EasyTier client (2.3 and newer) takes the URL of this very page as
-/// a peer.
+/// The address of a node, `protocol://host:port`. An EasyTier client (2.3 or newer) accepts the URL of this endpoint as a
+/// peer.
 #[utoipa::path(
     get, path = "/node/{id}", tag = TAG, operation_id = "node_address",
     params(NodePath),

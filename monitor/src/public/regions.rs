@@ -31,8 +31,8 @@ pub(super) struct NodeRegions {
 /// The consensus of the regions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Consensus {
-    /// `up` when more than half of the fresh regions say Online, `down` when none does, `partial` between, `unknown`
-    /// without any.
+    /// Counts the regions with a recent result: `up` when more than half of them see the node online, `partial` when
+    /// fewer do, `down` when none does, `unknown` when there are none.
     #[schema(value_type = String, example = "up")]
     verdict: Verdict,
     /// Since when the verdict holds.
@@ -128,7 +128,7 @@ impl From<CheckStats> for RegionChecks {
     }
 }
 
-/// Without the probe: which probe is in which region is for the operator.
+/// Leaves out the probe: only the operator may know which probe is in which region.
 impl From<LatestResult> for Latest {
     fn from(latest: LatestResult) -> Self {
         Self {

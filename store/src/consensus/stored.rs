@@ -1,4 +1,4 @@
-//! The stored form of a state: arrays instead of objects, because every result reads and writes one.
+//! The stored form of a state: arrays instead of objects to keep it small, because every result reads and writes one.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Inserts of many rows in few statements.
 //!
-//! On PostgreSQL each column is one array parameter, and `unnest` makes rows of them: one statement for any number of
+//! On PostgreSQL each column is one array parameter, and `unnest` turns them into rows: one statement for any number of
 //! rows. On SQLite the rows are a list of `VALUES`, whose length is a power of four, so that a few prepared statements
 //! serve every number of rows.
 

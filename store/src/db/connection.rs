@@ -37,7 +37,7 @@ impl Db {
         })
     }
 
-    /// The row of a statement that only reads and always gives one.
+    /// The row of a statement that only reads and always returns one row.
     pub(crate) async fn one<T: Row>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<T, StoreError> {
         self.optional(sql, args).await?.ok_or(StoreError::Database(sqlx::Error::RowNotFound))
     }

@@ -42,9 +42,9 @@ impl CredentialKind {
 /// A token or key as it is listed. The token itself is stored as a hash only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// By which it can be revoked.
+    /// The id with which it can be revoked.
     pub id: CredentialId,
-    /// What it is for.
+    /// The kind of the token or key.
     pub kind: CredentialKind,
     /// The name that the operator gave it.
     pub name: String,
@@ -54,14 +54,14 @@ pub struct Credential {
     pub region: Option<Region>,
     /// When it was issued.
     pub created_at: Timestamp,
-    /// Since when it is worthless.
+    /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
 /// A token that was just issued. It cannot be read again later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedToken {
-    /// By which it can be revoked.
+    /// The id with which it can be revoked.
     pub id: CredentialId,
     /// The token.
     pub token: Secret,

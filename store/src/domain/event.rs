@@ -42,7 +42,7 @@ pub struct Event {
     pub was: String,
     /// The state after.
     pub became: String,
-    /// Of a peer, `{"online": n, "regions": n}`: the number of fresh regions, and how many of them see it online. Of a
-    /// probe, `{"server_id": …, "region": …}`.
+    /// For a peer, `{"online": n, "regions": n}`: how many fresh regions see it online, and how many fresh regions there
+    /// are. For a probe, `{"server_id": …, "region": …}`.
     pub detail: Json,
 }

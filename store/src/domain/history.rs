@@ -1,4 +1,4 @@
-//! What was measured at one peer over time.
+//! The history of measurements at one peer.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ pub struct HealthRecord {
 /// Checks of a peer over some time, in one region or in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct CheckStats {
-    /// All checks that say something about the peer.
+    /// All checks that are evidence about the peer.
     pub total_checks: u64,
     /// The checks that found the peer healthy.
     pub healthy_count: u64,

@@ -63,7 +63,7 @@ macro_rules! labels {
 }
 
 labels! {
-    /// A word by which launchers filter nodes.
+    /// A label by which launchers filter nodes.
     Tag = "tag",
     /// The place or network where a probe runs.
     Region = "region",

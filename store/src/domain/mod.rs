@@ -1,5 +1,5 @@
-//! What the hub is about: peers, probes, results, verdicts, and the rules that apply to them. Plain values without SQL or
-//! I/O, which all other modules share.
+//! The domain of the hub: peers, probes, results, verdicts, and their rules. It has plain values without SQL or I/O, which
+//! all other modules share.
 //!
 //! Labels, URLs and passwords are validated when they are constructed. Latencies are in microseconds; times are
 //! [`Timestamp`]s, milliseconds since 1970.

@@ -38,7 +38,7 @@ pub struct PeerSpec {
     pub allow_relay: bool,
     /// How many networks the node accepts; 0 when no limit is known.
     pub max_connections: u32,
-    /// Words by which launchers filter.
+    /// Labels by which launchers filter.
     pub tags: BTreeSet<Tag>,
     /// The regions that check the peer; all regions when it is empty.
     pub regions: BTreeSet<Region>,

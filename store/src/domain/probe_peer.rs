@@ -34,7 +34,7 @@ pub struct ProbePeer {
     pub timeout: Option<Duration>,
     /// Whether the owner declares that the node relays packets for others.
     pub allow_relay: bool,
-    /// Words by which launchers filter.
+    /// Labels by which launchers filter.
     pub tags: BTreeSet<Tag>,
     /// Whether a stranger submitted the peer: then its checks reach public addresses only.
     pub submitted: bool,

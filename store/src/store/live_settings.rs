@@ -18,7 +18,7 @@ impl Store {
         *self.shared.live_settings.borrow()
     }
 
-    /// A receiver of the live settings and each change of them.
+    /// A receiver of the live settings and of their changes.
     pub fn watch_live_settings(&self) -> watch::Receiver<LiveSettings> {
         self.shared.live_settings.subscribe()
     }

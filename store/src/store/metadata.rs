@@ -65,7 +65,7 @@ async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreError> {
     Ok(row.map(|(value,)| value))
 }
 
-/// The first hub on a database gives it its id.
+/// Sets the id of the database, unless an earlier hub has set it.
 pub(super) async fn ensure_database_id(db: &Db) -> Result<(), StoreError> {
     let insert = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     db.execute(insert, args![DATABASE_ID, Uuid::new_v4().to_string()]).await.map(drop)

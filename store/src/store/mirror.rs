@@ -32,7 +32,7 @@ pub struct PeerListing<'a> {
     /// Whether the backend lists all its peers, so that a missing one was deleted. From any other list a peer may be
     /// missing only because it is offline.
     pub complete: bool,
-    /// How long a peer is kept that is missing from a list that is not complete.
+    /// How long a peer that is missing from an incomplete list stays approved.
     pub forget_after: Duration,
 }
 
@@ -53,7 +53,7 @@ struct LocalPeers {
 }
 
 impl Store {
-    /// Makes the approved peers those that the backend lists. It is meant for the local history of a probe, where peers
+    /// Approves exactly the peers that the backend lists. It is meant for the local history of a probe, where peers
     /// come from nowhere else. A local peer with the same URL and network is taken for the same peer.
     ///
     /// # Errors

@@ -75,7 +75,8 @@ impl Store {
         self.db().execute(update, parameters).await.map(drop)
     }
 
-    /// Stores a status report, which is a sign of life too. A report that names another `server_id` changes nothing.
+    /// Stores a status report, which also shows that the probe runs. A report that names another `server_id` changes
+    /// nothing.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How probes come and go: node tokens, enrollment, registration, removal.
+//! The registry of probes: node tokens, enrollment, registration, removal.
 
 use super::{Store, credentials, liveness, probes, regions, rollups, rows::without_nul, states};
 use crate::{

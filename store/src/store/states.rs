@@ -139,7 +139,7 @@ impl PeerState {
         // A check in the future was stored before the clock was set back.
         let known = self.last_check_at.filter(|at| *at <= now + CLOCK_TOLERANCE);
         self.last_check_at = observations.iter().map(|seen| seen.at).chain(known).max();
-        // None for an unknown or offline peer: its last latency says nothing about now.
+        // `None` for an unknown or offline peer, whose last latency is outdated.
         self.response_us = state.response_us();
         self.state = state;
         let Some(Change::Verdict { was, became }) = changes.first().cloned() else { return None };

@@ -73,7 +73,7 @@ async fn a_wrong_or_revoked_token_does_not_authenticate(hub: TestStore) {
         assert_eq!(hub.authenticate(wrong).await.unwrap(), None, "{wrong:?}");
     }
     let kinds = hub.revoke_credential(CredentialKind::Api, issued.id, NOW).await;
-    assert!(matches!(kinds, Err(StoreError::NotFound(_))), "it is no API key");
+    assert!(matches!(kinds, Err(StoreError::NotFound(_))), "it is not an API key");
     hub.revoke_credential(CredentialKind::Node, issued.id, NOW).await.unwrap();
     assert_eq!(hub.authenticate(token).await.unwrap(), None);
     assert!(hub.revoke_credential(CredentialKind::Node, issued.id, NOW).await.is_err());

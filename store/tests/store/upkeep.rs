@@ -1,4 +1,4 @@
-//! The work on the store at intervals.
+//! Upkeep: the work on the store at intervals.
 
 use std::time::Duration;
 

@@ -145,7 +145,7 @@ pub fn offline(peer: PeerId, at: Timestamp) -> CheckResult {
     }
 }
 
-/// A result that is no evidence about the peer.
+/// A result that is not evidence about the peer.
 pub fn unknown(peer: PeerId, at: Timestamp) -> CheckResult {
     CheckResult { status: Status::Unknown, error: Some(FailureCode::MissedWindow), ..offline(peer, at) }
 }

@@ -30,7 +30,7 @@ pub(super) struct Login {
 /// A new session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LoggedIn {
-    /// To be sent as `Authorization: Bearer`.
+    /// The token for the header `Authorization: Bearer`.
     #[schema(value_type = String)]
     token: Secret,
     #[schema(value_type = String, format = DateTime)]
@@ -48,7 +48,7 @@ pub(super) struct LoggedIn {
         ),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, description = "The password is wrong.", body = PublicRefusal),
-        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
         (status = TOO_MANY_REQUESTS, body = PublicRefusal),
     ),
@@ -80,7 +80,7 @@ pub(super) struct Verified {
     expires_at: Timestamp,
 }
 
-/// Tells whether the session is valid.
+/// Checks that the session is valid.
 #[utoipa::path(
     get, path = "/api/admin/verify", tag = TAG, operation_id = "admin_verify",
     security(("bearer" = []), ("session_cookie" = [])),
@@ -100,7 +100,7 @@ pub(super) async fn verify(AdminSession(session): AdminSession) -> Answer<Public
     responses(
         (status = OK, body = PublicDone),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn logout(

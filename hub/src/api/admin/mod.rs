@@ -1,4 +1,4 @@
-//! What the operator does over HTTP: login, approval, changes.
+//! The API for the operator: login, approval, changes.
 
 mod login;
 mod nodes;
@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(probes::remove))
 }
 
-/// The document with the pages' way to send a session, a cookie; programs send it as a Bearer token.
+/// Adds the session cookie of the pages to the document. Programs send the session as a Bearer token.
 fn document() -> Document {
     #[derive(OpenApi)]
     struct Sessions;

@@ -1,4 +1,4 @@
-//! `/api/admin/nodes`: all nodes, with what only the operator may know and do.
+//! `/api/admin/nodes`: all nodes, with the fields and actions that are for the operator only.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -32,16 +32,16 @@ use crate::{
     web::AdminSession,
 };
 
-/// A node as the operator sees it: with numbers of connections instead of percentages, and with everything but the secret.
+/// A node as the operator sees it: with counts of connections instead of percentages, and with every field but the secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AdminNode {
     #[serde(flatten)]
     item: NodeItem,
     /// Whether it is checked with a network secret, as a member of its network.
     has_secret: bool,
-    /// Whether it was submitted by a stranger; then it is checked at public addresses only.
+    /// Whether a stranger submitted the node; then its checks reach public addresses only.
     submitted: bool,
-    /// Checked only from these regions; from all when the list is empty.
+    /// The regions that check the node; all regions when the list is empty.
     regions: Vec<String>,
     check: CheckDepth,
     /// The deadline of one check; null for the probe's own deadline.
@@ -62,7 +62,7 @@ impl AdminNode {
     }
 }
 
-/// Which nodes are listed.
+/// Selects the nodes.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
@@ -99,12 +99,12 @@ pub(super) async fn list(
     let ids: Vec<PeerId> = records.iter().map(|record| record.id).collect();
     let nodes = store.nodes_by_id(&ids, Timestamp::now()).await?;
     let mut nodes: HashMap<PeerId, Node> = nodes.into_iter().map(|node| (node.id, node)).collect();
-    // A node that was removed in between is left out.
+    // A node that was deleted after the first query is left out.
     let items = records.into_iter().filter_map(|record| Some((nodes.remove(&record.id)?, record))).collect();
     Ok(PublicEnvelope::of(Paged::new(Page { items, total }, page, |(node, record)| AdminNode::new(node, &record))))
 }
 
-/// A change of a node. Fields that are missing or null stay as they are, and an empty text clears.
+/// A change of a node. A missing or null field leaves the stored value unchanged, and an empty text clears it.
 struct NodeChangeDocument;
 
 impl ToSchema for NodeChangeDocument {
@@ -135,7 +135,7 @@ impl PartialSchema for NodeChangeDocument {
         (status = OK, body = PublicEnvelope<AdminNode>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
         (status = CONFLICT, description = "Another node has this address and network.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
@@ -148,14 +148,14 @@ pub(super) async fn change(
     Path(NodePath { id }): Path<NodePath>,
     Body(document): Body<serde_json::Map<String, serde_json::Value>>,
 ) -> Answer<PublicEnvelope<AdminNode>> {
-    // Read twice, because serde cannot tell which field of a flattened struct is wrong.
+    // The body is read twice, because serde does not report which field of a flattened struct is wrong.
     let document = serde_json::Value::from(document).to_string();
     let (node, operator): (NodeFields, OperatorFields) = (input::parse(&document)?, input::parse(&document)?);
     admin.change_node(id, NodeChange { node, operator }).await?;
     shown(&admin, &store, id).await
 }
 
-/// Lists a node: everybody sees it and probes check it.
+/// Lists a node: everybody sees it, and probes check it.
 #[utoipa::path(
     put, path = "/api/admin/nodes/{id}/approve", tag = TAG, operation_id = "admin_approve_node",
     params(NodePath),
@@ -164,7 +164,7 @@ pub(super) async fn change(
         (status = OK, body = PublicEnvelope<AdminNode>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
@@ -187,7 +187,7 @@ pub(super) async fn approve(
         (status = OK, body = PublicEnvelope<AdminNode>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
@@ -210,7 +210,7 @@ pub(super) async fn revoke(
         (status = OK, body = PublicDone),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
@@ -220,7 +220,7 @@ pub(super) async fn remove(
     Path(NodePath { id }): Path<NodePath>,
 ) -> Answer<PublicEnvelope<()>> {
     admin.remove_node(id).await?;
-    Ok(PublicEnvelope::done("the node is forgotten"))
+    Ok(PublicEnvelope::done("the node is deleted"))
 }
 
 /// A node as it is now.

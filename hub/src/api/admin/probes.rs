@@ -17,7 +17,7 @@ use crate::{api::server_id::ServerId, service::Admin, web::AdminSession};
     responses(
         (status = OK, body = PublicDone),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The page that asks is not the hub's.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
         (status = CONFLICT, description = "The probe is not offline.", body = PublicRefusal),
     ),
@@ -28,5 +28,5 @@ pub(super) async fn remove(
     Path(server_id): Path<String>,
 ) -> Answer<PublicEnvelope<()>> {
     admin.remove_probe(&server_id).await?;
-    Ok(PublicEnvelope::done("the probe is forgotten"))
+    Ok(PublicEnvelope::done("the probe is deleted"))
 }

@@ -1,4 +1,4 @@
-//! The backend contract: what probes fetch and report.
+//! The backend contract: the routes by which probes fetch peers and report results.
 
 mod peers;
 mod results;

@@ -1,4 +1,4 @@
-//! `GET /peers`: the listing, and claimed batches of peers that are due.
+//! `GET /peers`: the list of peers, and claims of peers that are due.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -32,19 +32,19 @@ const MAX_INTERVAL: u32 = 30 * 24 * 3600;
 const DEFAULT_LEASE: u32 = 60;
 const MAX_LEASE: u32 = 900;
 
-/// Which peers are wanted.
+/// Selects the peers.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// Peers for this region and peers for all regions. A node token has its own region.
+    /// Only peers that this region checks. With a node token, the token's region applies.
     #[param(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
     /// The maximum number of peers on a page or in a claimed batch.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = count, required = false)]
     count: Option<Whole<1, MAX_COUNT>>,
-    /// `next_cursor` of the previous page.
+    /// The `next_cursor` of the previous page.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::optional_id, required = false)]
     cursor: Option<Id>,
@@ -56,7 +56,7 @@ pub(super) struct Wanted {
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = interval, required = false)]
     interval: Option<Whole<0, MAX_INTERVAL>>,
-    /// For how many seconds nobody else can claim the peers.
+    /// The length of the lease in seconds: nobody else can claim the peers until it ends.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = lease, required = false)]
     lease: Option<Whole<1, MAX_LEASE>>,
@@ -78,15 +78,15 @@ fn lease() -> Schema {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Peers {
     peers: Vec<Peer>,
-    /// The number of peers on all pages; of a claim, of the peers that were due.
+    /// The number of peers on all pages; for a claim, the number of peers that were due.
     total_available: u64,
-    /// Whether there is another page, or more is due now.
+    /// Whether there is another page; for a claim, whether more peers are due now.
     next_batch_available: bool,
-    /// Where the next page starts.
+    /// The cursor of the next page.
     next_cursor: Option<String>,
-    /// Grows when the listing changes.
+    /// The version of the list of peers; it grows when the list changes.
     config_version: i64,
-    /// Until when nobody else can claim the peers.
+    /// The end of the lease: nobody else can claim the peers before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     lease_expires_at: Option<Timestamp>,
@@ -106,21 +106,21 @@ struct Peer {
     /// Protocol, host and port as a URL, with the path of an `http` or `https` URL.
     url: String,
     network_name: Option<String>,
-    /// With a secret, also an empty one, the peer is checked as a member of its network. Only for node tokens.
+    /// With a secret, even an empty one, the peer is checked as a member of its network. Only for node tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     network_secret: Option<Secret>,
     status: ListedStatus,
-    /// In milliseconds.
+    /// The median round trip in milliseconds.
     response_time: Option<i64>,
     #[schema(value_type = Vec<String>)]
     tags: BTreeSet<Tag>,
     allow_relay: bool,
     /// The deadline of one check, if it differs from the probe's.
     timeout_ms: Option<u64>,
-    /// `handshake` when the check ends at a valid handshake response.
+    /// `handshake` when the check ends with a valid handshake response.
     check: Option<Check>,
-    /// It was submitted by a stranger, so that only public addresses may be checked.
+    /// Whether a stranger submitted the peer: then its checks may reach public addresses only.
     submitted: bool,
 }
 

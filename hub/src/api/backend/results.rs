@@ -25,13 +25,13 @@ use crate::web::{IngestSlots, ProbeCaller};
 
 const MAX_RESULTS: usize = 5000;
 
-/// The longest `detail`, in characters.
+/// The maximum length of a `detail`, in characters.
 const MAX_DETAIL: usize = 200;
 
 /// The body of the request, with results of type `T`.
 #[derive(Debug, Deserialize)]
 struct Sent<T> {
-    /// For the log.
+    /// An id of the caller's choice, for the log.
     cycle_id: Option<Uuid>,
     sent_at: Option<Timestamp>,
     results: Vec<T>,
@@ -44,18 +44,18 @@ pub(super) struct BatchOutcome {
     accepted: usize,
     /// Results that were stored before.
     duplicates: usize,
-    /// By index.
+    /// The rejected results, in the order of their indexes.
     rejected: Vec<Refused>,
 }
 
-/// A result that is not accepted; sending it again does not help.
+/// A result that is not accepted. Sending it again gives the same outcome.
 #[derive(Debug, Serialize, ToSchema)]
 struct Refused {
     /// Its index in the batch, from 0.
     index: usize,
     #[schema(value_type = String, example = "unknown_peer")]
     reason: Rejection,
-    /// Why it is `invalid`, where that is known.
+    /// Why it is `invalid`, if the reason is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
@@ -72,8 +72,8 @@ struct Refused {
     request_body = super::schema::Results,
     security(("node_token" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "What became of them", body = BackendEnvelope<BatchOutcome>),
-        (status = 400, description = "The body is no such document", body = BackendRefusal),
+        (status = 200, description = "The outcome of the batch", body = BackendEnvelope<BatchOutcome>),
+        (status = 400, description = "The body is not a valid document", body = BackendRefusal),
         (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
         (status = 413, description = "Too many results, or too long a body", body = BackendRefusal),
@@ -148,7 +148,7 @@ fn read(body: &[u8]) -> Result<ParsedBatch, Refusal> {
 
 fn check_count(count: usize) -> Result<(), Refusal> {
     if count > MAX_RESULTS {
-        let message = format!("results: at most {MAX_RESULTS} in one batch; these are {count}");
+        let message = format!("results: a batch has at most {MAX_RESULTS} results; this one has {count}");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
     Ok(())
@@ -178,7 +178,7 @@ fn read_one(raw: &RawValue) -> Result<CheckResult, String> {
     })
 }
 
-/// Whether this is a string that no value of `T` is spelled by.
+/// Whether the value is a string that is not the name of a `T`.
 fn is_unknown<T: DeserializeOwned>(value: Option<&Value>) -> bool {
     value.is_some_and(|value| value.is_string() && T::deserialize(value).is_err())
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 #[expect(dead_code, reason = "for the document alone")]
 pub(super) struct Results {
     cycle_id: Option<Uuid>,
-    /// When the probe sent this, by its clock: the hub corrects `checked_at` by the clock's error.
+    /// When the probe sent the batch, by its clock. The hub uses it to correct `checked_at` for the clock's error.
     #[schema(format = DateTime, min_length = 20)]
     sent_at: Option<String>,
     #[schema(schema_with = results)]
@@ -37,10 +37,10 @@ struct CheckResult {
     peer_id: i64,
     #[schema(format = DateTime)]
     checked_at: String,
-    /// How many checks it stands for.
+    /// How many checks the result stands for.
     #[schema(default = 1, minimum = 1)]
     checks: Option<u32>,
-    /// How many of them found the peer healthy; all or none by the status where it is missing.
+    /// How many checks found the peer healthy. By default all if the status is `Online`, otherwise none.
     healthy: Option<u32>,
     #[schema(inline)]
     status: Status,

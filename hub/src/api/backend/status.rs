@@ -18,7 +18,7 @@ use crate::{api::server_id::ServerId, service::Registry, web::ProbeCaller};
 /// A year, in seconds.
 const MAX_CHECK_INTERVAL: u64 = 365 * 24 * 3600;
 
-/// The longest plausible median round trip, in milliseconds.
+/// The maximum plausible median round trip, in milliseconds.
 const MAX_RESPONSE_MS: f64 = 3_600_000.0;
 
 /// A probe's report about itself.
@@ -31,7 +31,7 @@ pub(super) struct Report {
     /// The median round trip to the peers found healthy in the last cycle, in milliseconds.
     #[schema(minimum = 0, maximum = 3_600_000)]
     response_time: Option<f64>,
-    /// Further keys are allowed and stored.
+    /// Further fields are allowed, and stored unchanged.
     #[schema(value_type = Option<Metadata>)]
     metadata: Option<Map<String, Value>>,
 }
@@ -48,11 +48,11 @@ struct Metadata {
     #[serde(default, deserialize_with = "input::whole_number")]
     #[schema(minimum = 1, maximum = 31_536_000)]
     check_interval: Option<u64>,
-    /// The probe keeps a guest session open on every peer that it checks as a guest.
+    /// Whether the probe keeps a guest session open on every peer that it checks as a guest.
     holds_sessions: Option<bool>,
 }
 
-/// A probe's report about itself; counts as a heartbeat.
+/// A probe's report about itself. It also shows that the probe runs.
 #[utoipa::path(
     put,
     path = "/nodes/status",
@@ -62,7 +62,7 @@ struct Metadata {
     security(("node_token" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Stored", body = BackendDone),
-        (status = 400, description = "The body is no such document", body = BackendRefusal),
+        (status = 400, description = "The body is not a valid document", body = BackendRefusal),
         (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
         (status = 403, description = "The node token is for another region", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),

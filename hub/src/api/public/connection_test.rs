@@ -1,4 +1,4 @@
-//! `POST /api/test_connection`: a check that anybody may ask for.
+//! `POST /api/test_connection`: a check that anybody may request.
 
 use axum::extract::State;
 use easytier_probe::CheckReport;
@@ -21,7 +21,7 @@ use crate::{
     web::Client,
 };
 
-/// A node to check: the fields of a submission, of which only the host is required.
+/// A node to check, with the fields of a submission; only the host is required.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Candidate(NodeFields);
@@ -86,8 +86,8 @@ impl From<CheckReport> for Outcome {
     }
 }
 
-/// Checks a node once, within 5 seconds, at public addresses only; nothing is stored. `success` says whether the node is
-/// online, `error` why it is not; `data` has the result in both cases.
+/// Checks a node once, within 5 seconds, at public addresses only; nothing is stored. `success` is true when the node is
+/// online; otherwise `error` has the reason. `data` has the result in both cases.
 #[utoipa::path(
     post, path = "/api/test_connection", tag = TAG, operation_id = "test_connection",
     request_body = Candidate,

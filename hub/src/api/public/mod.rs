@@ -1,4 +1,4 @@
-//! What anybody may do besides reading: submit a node, and test a connection.
+//! The routes for anybody that do more than read: submit a node, and test a connection.
 
 mod connection_test;
 mod submission;

@@ -1,4 +1,4 @@
-//! `/admin/nodes/{id}/delete`: asks before a node is deleted.
+//! `/admin/nodes/{id}/delete`: asks for confirmation, and deletes a node.
 
 use axum::{extract::State, response::Response};
 use maud::html;

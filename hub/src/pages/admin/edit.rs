@@ -1,4 +1,4 @@
-//! `/admin/nodes/{id}`: everything that the operator may change about a node.
+//! `/admin/nodes/{id}`: the form with which the operator changes a node.
 
 use axum::{
     extract::{Request, State},
@@ -21,10 +21,10 @@ use crate::{
     web::{Refusal, input::Path, parameter::NodePath},
 };
 
-/// The longest timeout of one check, in milliseconds.
+/// The maximum timeout of one check, in milliseconds.
 const MAX_TIMEOUT_MS: u32 = 60_000;
 
-/// The fields, as they were filled in.
+/// The fields as they were sent.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 struct NodeEdit {
@@ -102,7 +102,7 @@ async fn change(site: &Site, id: PeerId, edit: &NodeEdit) -> Result<(), ServiceE
     Ok(())
 }
 
-/// `stored`: the node as it is.
+/// `stored`: the stored node.
 fn shown(
     view: &View,
     id: PeerId,

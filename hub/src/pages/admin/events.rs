@@ -16,7 +16,7 @@ const PER_PAGE: u32 = 100;
 
 #[derive(Debug, Deserialize)]
 pub struct EventsQuery {
-    /// The id of the oldest event on the page before.
+    /// The id of the oldest event on the previous page.
     #[serde(default, deserialize_with = "empty_as_none")]
     before: Option<Whole<1, { u32::MAX }>>,
 }

@@ -1,4 +1,4 @@
-//! `/admin/export.json`: all nodes, without their secrets, in a form that `easytier-uptime hub peer import` reads.
+//! `/admin/export.json`: all nodes, without their secrets, in a format that `easytier-uptime hub peer import` reads.
 
 use axum::{
     Json,

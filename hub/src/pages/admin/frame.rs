@@ -1,4 +1,4 @@
-//! What surrounds the pages of the operator.
+//! The frame of the operator's pages.
 
 use axum::{
     http::header,
@@ -11,7 +11,7 @@ use crate::pages::{
     view::View,
 };
 
-/// A page of the operator, which no cache may keep.
+/// A page of the operator, which caches must not store.
 pub fn page(view: &View, title: &str, content: &Markup) -> Response {
     let texts = view.texts();
     let places = [
@@ -36,7 +36,7 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
     private(&layout::page(view, Place::Elsewhere, &heading, &content))
 }
 
-/// A page that no cache may keep.
+/// A page that caches must not store.
 pub fn private(page: &Markup) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], page.clone()).into_response()
 }
@@ -46,22 +46,22 @@ pub fn button(action: &str, text: &str, class: &str) -> Markup {
     html! { form.inline method="post" action=(action) { button class=(class) type="submit" { (text) } } }
 }
 
-/// A question before something is deleted.
+/// The confirmation of a deletion.
 pub struct Confirmation<'a> {
     pub title: &'a str,
-    /// The thing to delete.
+    /// The name of the item to delete.
     pub subject: Markup,
     pub hint: &'a str,
-    /// Where the form goes.
+    /// The path to which the form is posted.
     pub action: &'a str,
     /// Hidden fields of the form.
     pub fields: &'a [(&'a str, &'a str)],
     pub button: &'a str,
-    /// The page to go back to.
+    /// The page that the link to cancel leads to.
     pub back: &'a str,
 }
 
-/// The page that asks the question. `outcome`: why the form was refused before, if it was.
+/// The page that asks for confirmation. `outcome`: why the form was refused before, if it was.
 pub fn confirmation(view: &View, outcome: &Markup, question: &Confirmation) -> Response {
     let content = html! {
         (outcome)

@@ -47,7 +47,7 @@ pub async fn import(_: Operator, State(site): State<Site>, view: View, request: 
     })
 }
 
-/// The nodes of a text, or everything that is wrong with them.
+/// The nodes of a text, or every problem with them.
 fn read(view: &View, text: &str) -> Result<Vec<Candidate>, Vec<String>> {
     let (mut candidates, mut problems) = (Vec::new(), Vec::new());
     let listed = peer_file::parse(text).map_err(|problem| vec![view.language.list_problem(&problem)])?;

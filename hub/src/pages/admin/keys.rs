@@ -1,4 +1,4 @@
-//! `/admin/keys`: tokens and keys. A new one is shown once.
+//! `/admin/keys`: tokens and keys. A new token is shown only once.
 
 use axum::{
     extract::{Request, State},
@@ -32,7 +32,7 @@ fn kind_text(texts: &Texts, kind: CredentialKind) -> &'static str {
     }
 }
 
-/// The form that creates a token or key, as it was filled in.
+/// The form that creates a token or key, as it was sent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CreateForm {

@@ -1,4 +1,4 @@
-//! `/admin`: the nodes that wait for approval, and those that are listed.
+//! `/admin`: the nodes that wait for approval, and the listed nodes.
 
 use axum::{extract::State, response::Response};
 use easytier_uptime_store::{
@@ -54,7 +54,7 @@ impl Done {
         [texts.approved_done, texts.unlisted_done, texts.deleted_done, texts.saved_done][self as usize]
     }
 
-    /// Back to the list of nodes, at the place where it was left.
+    /// A redirect to the list of nodes, with the same filter and page as before.
     pub fn back(self, view: &View) -> Response {
         form::see_other(&view.at("/admin", &[("done", self.name())]))
     }

@@ -1,4 +1,4 @@
-//! Who may see the pages of the operator.
+//! Access to the pages of the operator.
 
 use axum::{
     extract::FromRequestParts,

@@ -1,5 +1,5 @@
-//! `/admin/settings`: what the operator may change while hubs run. Settings of the configuration are fixed, and shown with
-//! the place that sets them.
+//! `/admin/settings`: the live settings. A setting that the configuration sets cannot be changed; the page shows where it
+//! is set.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ pub struct SettingsQuery {
     saved: Option<String>,
 }
 
-/// Settings that were refused, and the form that they are in.
+/// A form with invalid settings, and these settings.
 #[derive(Default)]
 struct Refused {
     settings: Vec<LiveSetting>,
@@ -44,7 +44,7 @@ pub async fn page(_: Operator, State(site): State<Site>, view: View, Query(query
     shown(&site, &view, &Refused::default(), &outcome)
 }
 
-/// Saves all settings of the form if all are valid, else none.
+/// Saves the settings of the form if all are valid; otherwise it saves none.
 pub async fn save(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
     let form: SettingsForm = form::read(request).await?;
     let changed = site.admin.change_settings(|setting| form.get(setting.name()).map(String::as_str)).await;

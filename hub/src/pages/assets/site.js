@@ -55,7 +55,7 @@ function copyBySelection(text) {
   return worked;
 }
 
-// ---- The numbers behind a bar
+// ---- The numbers of a bar
 
 const tip = document.getElementById("tip");
 const QUARTER = 15 * 60 * 1000;
@@ -126,7 +126,7 @@ document.addEventListener("keydown", (event) => {
 
 // ---- Updates in place
 
-// Makes `old` equal to `fresh` and touches only what differs, so that focus, scroll position and open details stay.
+// Makes `old` equal to `fresh` and changes only differing nodes, so that focus, scroll position and open details stay.
 function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
   if (old.nodeType === Node.TEXT_NODE) {
@@ -261,7 +261,7 @@ document.addEventListener("input", (event) => {
 
 // ---- Submitting a node
 
-// Sends a step to the page of the form, and shows its response in place: so no secret has to be entered twice.
+// Posts the form and shows the response in place, so that the reader need not enter a secret twice.
 const submission = document.getElementById("submission");
 submission?.addEventListener("submit", async (event) => {
   event.preventDefault();

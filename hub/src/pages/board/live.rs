@@ -1,5 +1,5 @@
-//! `/live`: tells open pages that there is something new, as server-sent events. The pages then load themselves again.
-//! However many pages are open, the store is polled once a second.
+//! `/live`: notifies open pages of changes by server-sent events. The pages then reload their content. The store is polled
+//! once a second, however many pages are open.
 
 use std::{
     convert::Infallible,
@@ -29,10 +29,10 @@ use crate::web::{Closing, Refusal};
 /// How often the store is polled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long pages wait for new figures while no status changes.
+/// The minimum time between two events about new figures while no status changes.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long pages wait at most: ages and charts move on even when nobody checks.
+/// The maximum time between two events: ages and charts change even without new results.
 const MAX_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The maximum number of listeners. Further pages reload themselves, less often.
@@ -43,7 +43,7 @@ pub struct Live {
     store: Store,
     snapshots: Arc<Snapshots>,
     permits: Arc<Semaphore>,
-    /// `None` while nobody listens.
+    /// `None` while there are no listeners.
     changes: Mutex<Option<watch::Receiver<Change>>>,
 }
 
@@ -51,7 +51,7 @@ pub struct Live {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Change {
     number: u64,
-    /// A status or the list changed, not only figures.
+    /// Whether a status or the list changed; otherwise only figures did.
     is_status: bool,
 }
 
@@ -67,7 +67,7 @@ impl Live {
             && receiver.has_changed().is_ok()
         {
             let mut receiver = receiver.clone();
-            // A page that was loaded just now shows the changes so far.
+            // A page that was just loaded shows all changes so far.
             receiver.mark_unchanged();
             return receiver;
         }
@@ -100,7 +100,7 @@ impl ChangePoller {
         Self { store, snapshots, sender, sent: None, sent_at: Instant::now() }
     }
 
-    /// Polls until nobody listens any more.
+    /// Polls until there are no listeners.
     async fn run(mut self) {
         let mut interval = tokio::time::interval(POLL_INTERVAL);
         loop {
@@ -116,13 +116,13 @@ impl ChangePoller {
 
     async fn poll(&mut self) -> Result<(), StoreError> {
         let pulse = self.store.pulse().await?;
-        // The first poll is what later ones are compared with.
+        // The first poll is the base for later comparisons.
         let sent = *self.sent.get_or_insert(pulse);
         let is_status = (sent.event, sent.config_version) != (pulse.event, pulse.config_version);
         let has_figures = sent.checked_at != pulse.checked_at;
         let interval = if has_figures { FIGURES_INTERVAL } else { MAX_INTERVAL };
         if is_status || self.sent_at.elapsed() >= interval {
-            // Pages must not be sent to a snapshot of before the change.
+            // Pages that reload now must not get a snapshot from before the change.
             self.snapshots.invalidate().await;
             self.sent = Some(pulse);
             self.sent_at = Instant::now();
@@ -152,7 +152,7 @@ impl Listener {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         if !self.has_begun {
             self.has_begun = true;
-            // Some proxies hold the response back until it has a body.
+            // Some proxies delay the response until its body begins.
             return Some((Ok(Event::default().comment("listening")), self));
         }
         tokio::select! {
@@ -165,13 +165,13 @@ impl Listener {
     }
 }
 
-/// `no` makes nginx pass the response on without buffering.
+/// With the value `no`, nginx does not buffer the response.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// An event `change` when a status or the list changed, and `figures` when only figures did.
+/// Sends the event `change` when a status or the list changed, and `figures` when only figures changed.
 pub async fn events(State(live): State<Arc<Live>>, Extension(closing): Extension<Closing>) -> Response {
     let Ok(permit) = Arc::clone(&live.permits).try_acquire_owned() else {
-        return Refusal::unavailable("too many pages listen").into_response();
+        return Refusal::unavailable("too many pages receive live updates").into_response();
     };
     let listener = Listener { changes: live.subscribe(), closing, live, permit: Some(permit), has_begun: false };
     let events = Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default());

@@ -1,4 +1,4 @@
-//! All nodes: one snapshot that every reader shares, and the events that make open pages load a new one.
+//! All nodes: one snapshot that every reader shares, and the events after which open pages load a new one.
 
 mod live;
 mod snapshot;

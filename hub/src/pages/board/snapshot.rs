@@ -1,5 +1,5 @@
-//! All nodes at one moment. All readers within a second share one snapshot, so that thousands of them cost the database
-//! no more than one.
+//! All nodes at one moment. All readers within a second share one snapshot, so that the load on the database does not grow
+//! with the number of readers.
 
 use std::{
     sync::Arc,
@@ -52,7 +52,7 @@ impl Snapshots {
         Ok(snapshot)
     }
 
-    /// Drops the newest snapshot because it may lack a change. A snapshot that took long to read is kept for its time.
+    /// Drops the newest snapshot, because it may lack a change. A snapshot that took long to read is kept until it expires.
     pub async fn invalidate(&self) {
         let soon = Instant::now() + LIFETIME;
         self.newest.lock().await.take_if(|(_, expires_at)| *expires_at <= soon);

@@ -1,4 +1,4 @@
-//! The fields of a form, with what is wrong beside the field.
+//! The fields of a form, each with its error message.
 
 use maud::{Markup, html};
 
@@ -18,7 +18,7 @@ pub struct Input<'a> {
     pub value: &'a str,
     /// `text`, `email`, `password`, `number`.
     pub kind: &'a str,
-    /// In characters; of a number its bounds.
+    /// The maximum length in characters, or the bounds of a number.
     pub limits: Limits,
     pub required: bool,
     pub hint: Option<&'a str>,
@@ -57,7 +57,7 @@ impl<'a> Input<'a> {
         Self { kind: "number", limits: Limits::Numbers { min, max }, class: "", ..Self::text(name, label, value, 0) }
     }
 
-    /// A field for a new secret, which no browser fills in and no page shows again.
+    /// A field for a new secret. Browsers do not fill it in, and pages do not show it again.
     pub fn secret(name: &'a str, label: &'a str, max: usize) -> Self {
         Self { kind: "password", autocomplete: "new-password", ..Self::text(name, label, "", max) }
     }

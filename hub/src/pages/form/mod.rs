@@ -1,5 +1,5 @@
-//! Forms. All of them work without the script: a form is posted to a page, which answers with a redirect (303), or with
-//! the form as it was filled in and what is wrong beside the field.
+//! Forms, which also work without the script. A form is posted to a page. The response is a redirect (303), or the form as
+//! it was sent with an error message beside the field.
 
 mod field;
 mod node;
@@ -28,14 +28,14 @@ pub async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
     serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))
 }
 
-/// Whether a form was taken.
+/// Whether a form was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Good,
     Bad,
 }
 
-/// The message about a form that was sent.
+/// The message about the outcome of a form.
 pub fn outcome(outcome: Outcome, content: &Markup) -> Markup {
     let class = match outcome {
         Outcome::Good => "outcome good",
@@ -44,7 +44,7 @@ pub fn outcome(outcome: Outcome, content: &Markup) -> Markup {
     html! { div class=(class) #outcome role="status" { (content) } }
 }
 
-/// The message that a form was taken.
+/// The message that a form was accepted.
 pub fn done(text: &str) -> Markup {
     outcome(Outcome::Good, &html! { p { strong { (text) } } })
 }
@@ -55,7 +55,7 @@ pub fn refused(view: &View, error: &ServiceError) -> Markup {
     outcome(Outcome::Bad, &html! { p { strong { (heading) } (dash) (view.language.refusal(error)) } })
 }
 
-/// The place of the message before there is one: screen readers announce changes of an element that they know.
+/// The empty element for a later message: screen readers announce only changes of an element that exists already.
 pub fn no_outcome() -> Markup {
     html! { div.outcome #outcome role="status" {} }
 }
@@ -68,7 +68,7 @@ pub fn field_error(error: &ServiceError) -> Option<&FieldError> {
     }
 }
 
-/// A redirect after a form was taken, so that reloading the page does not send the form again.
+/// A redirect after a form was accepted, so that a reload of the page does not send the form again.
 pub fn see_other(path: &str) -> Response {
     match HeaderValue::try_from(path) {
         Ok(path) => (StatusCode::SEE_OTHER, [(header::LOCATION, path)]).into_response(),
@@ -76,7 +76,7 @@ pub fn see_other(path: &str) -> Response {
     }
 }
 
-/// The page of a form that was refused, with the status and the headers of the refusal.
+/// The page of a refused form, with the status and the headers of the refusal.
 pub fn with_refusal(mut page: Response, error: ServiceError) -> Response {
     let refusal = Refusal::from(error).into_response();
     *page.status_mut() = refusal.status();

@@ -1,4 +1,4 @@
-//! The fields that describe a node, as they were filled in. The form of submissions and the one of the operator share
+//! The form fields that describe a node, as they were sent. The form of submissions and the form of the operator share
 //! them.
 
 use easytier_probe::{Scheme, Secret};
@@ -12,7 +12,7 @@ use crate::{
     service::{FieldError, FieldProblem, NodeFields},
 };
 
-/// The largest number of networks that a node may name.
+/// The maximum of the field `max_connections`.
 const MAX_CONNECTIONS: u32 = 1_000_000;
 
 /// The text of each field.
@@ -35,7 +35,7 @@ pub struct NodeForm {
 }
 
 impl NodeForm {
-    /// The form of a node that is stored. Its secret is not in it.
+    /// The form of a stored node, without its secret.
     pub fn of(spec: &PeerSpec) -> Self {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         Self {
@@ -70,7 +70,7 @@ impl NodeForm {
         })
     }
 
-    /// Everything in the form. Empty texts clear what is stored; an empty number or secret leaves it as it is.
+    /// All fields of the form. An empty text clears the stored value; an empty number or secret leaves it unchanged.
     pub fn fields(&self) -> Result<NodeFields, FieldError> {
         let text = |text: &str| Some(text.trim().to_owned());
         Ok(NodeFields {
@@ -114,7 +114,7 @@ pub fn number(field: &'static str, text: &str, min: u32, max: u32) -> Result<Opt
     }
 }
 
-/// The entries of a field that takes several, separated by commas.
+/// The entries of a field with a list, separated by commas.
 pub fn list(text: &str) -> Vec<String> {
     text.split([',', '，']).map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a list of nodes to import.
+//! Problems with a list of nodes to import.
 
 use easytier_probe::peer_list::ListedPeerError;
 
@@ -6,7 +6,7 @@ use super::Language;
 use crate::peer_file::{Place, Problem, Unit};
 
 impl Language {
-    /// What is wrong with a node of the list, and where it is.
+    /// A problem with a node of the list, after the place of the node.
     pub fn import_problem(self, place: &Place, problem: &Problem) -> String {
         match self {
             Self::English => format!("{place}: {problem}"),
@@ -14,7 +14,7 @@ impl Language {
         }
     }
 
-    /// What is wrong with the list as a whole.
+    /// A problem with the list as a whole.
     pub fn list_problem(self, problem: &Problem) -> String {
         match self {
             Self::English => format!("The list is {problem}"),

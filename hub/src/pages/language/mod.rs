@@ -1,4 +1,4 @@
-//! The languages of the pages: the choice of one for a reader, and its texts.
+//! The languages of the pages: the choice of a language for a reader, and its texts.
 
 mod checks;
 mod imports;
@@ -125,7 +125,7 @@ impl Language {
         self.pick(" — ", "：")
     }
 
-    /// `text` with its label before it.
+    /// `text` after its label.
     pub fn labelled(self, label: &str, text: &str) -> String {
         match self {
             Self::English => format!("{label}: {text}"),
@@ -139,13 +139,14 @@ impl Language {
         self.pick(format!("{uptime} {days}d"), format!("{uptime} {days} 天"))
     }
 
-    /// How many nodes an import added, how many of those wait for approval, and how many were there already.
+    /// The outcome of an import: how many nodes it added, how many of these wait for approval, and how many were listed
+    /// before.
     pub fn imported(self, added: usize, waiting: usize, known: usize) -> String {
         match (self, waiting) {
             (Self::English, 0) => format!("Added: {added}. Already listed: {known}."),
             (Self::English, _) => format!("Added: {added}. Already listed: {known}. Waiting for approval: {waiting}."),
             (Self::Chinese, 0) => format!("已添加 {added} 个，已存在 {known} 个。"),
-            (Self::Chinese, _) => format!("已添加 {added} 个，已存在 {known} 个，其中待审核 {waiting} 个。"),
+            (Self::Chinese, _) => format!("已添加 {added} 个（其中 {waiting} 个待审核），已存在 {known} 个。"),
         }
     }
 

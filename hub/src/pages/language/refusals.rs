@@ -84,7 +84,7 @@ impl Language {
             ),
             FieldProblem::Url(error) => self.url(error).to_owned(),
             FieldProblem::Label(_) => fixed(
-                "Each entry takes 1 to 64 characters, without commas or control characters.",
+                "Each entry must have 1 to 64 characters, without commas or control characters.",
                 "每项 1 到 64 个字符，不含逗号和控制字符。",
             ),
             FieldProblem::NoContact => fixed(
@@ -104,7 +104,7 @@ impl Language {
             ),
             PeerUrlError::UnsupportedProtocol(_) => self.pick("The protocol is not supported.", "不支持此协议。"),
             PeerUrlError::PortZero(_) => self.pick("Port 0 cannot be used.", "端口不能为 0。"),
-            PeerUrlError::PortNotAllowed(_) => self.pick("This protocol takes no port.", "此协议不需要填写端口。"),
+            PeerUrlError::PortNotAllowed(_) => self.pick("This protocol has no port.", "此协议不需要填写端口。"),
             PeerUrlError::Credentials => {
                 self.pick("User names and passwords are not allowed here.", "此处不能包含用户名或密码。")
             }
@@ -126,7 +126,7 @@ impl Language {
             StoreError::NotFound(_) => self.texts().not_found_hint,
             StoreError::Conflict(conflict) => self.conflict(*conflict),
             StoreError::Closed => {
-                self.pick("The hub is shutting down. Try again in a moment.", "服务正在重启，请稍后再试。")
+                self.pick("The hub is shutting down. Try again in a moment.", "服务正在关闭，请稍后再试。")
             }
             away if away.is_unavailable() => {
                 self.pick("The database is not available. Try again in a moment.", "数据库暂时不可用，请稍后再试。")
@@ -152,7 +152,7 @@ impl Language {
         }
     }
 
-    /// The title and the explanation of a page in the place of one that was refused.
+    /// The title and the explanation of the page for a refused request.
     pub fn status(self, status: StatusCode) -> (&'static str, &'static str) {
         let texts = self.texts();
         match status {
@@ -173,7 +173,7 @@ impl Language {
             ),
             StatusCode::NOT_FOUND => (texts.not_found, texts.not_found_hint),
             StatusCode::METHOD_NOT_ALLOWED => self.pick(
-                ("Method not allowed", "This address does not take this kind of request."),
+                ("Method not allowed", "This address does not support this request method."),
                 ("不支持的请求方式", "此地址不支持这种请求方式。"),
             ),
             StatusCode::REQUEST_TIMEOUT => self.pick(

@@ -185,12 +185,12 @@ fn latencies(regions: &[RegionView]) -> String {
     regions.iter().map(one).collect::<Vec<_>>().join(" · ")
 }
 
-/// A version without the commit that it was built from.
+/// A version without its commit.
 fn short_version(version: Option<&str>) -> &str {
     version.map_or("–", |version| version.split(['-', '+', '~']).next().unwrap_or(version))
 }
 
-/// Buttons that copy, which the script shows; the address as text without it.
+/// Buttons that copy, which only the script shows. Without it the page shows the address as text.
 fn copy_buttons(view: &View, node: &Node) -> Markup {
     let (texts, language) = (view.texts(), view.language);
     let command = widgets::command(node);

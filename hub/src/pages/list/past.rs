@@ -1,4 +1,4 @@
-//! The part of a row's history that the snapshot does not have: 7 and 30 days, and hourly latencies.
+//! The part of a row's history that is not in the snapshot: 7 and 30 days, and hourly latencies.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ pub struct Past {
     pub latencies: chart::Lines,
 }
 
-/// Healthy checks out of all.
+/// The counts of healthy checks and of all checks.
 #[derive(Debug, Default)]
 struct Share {
     healthy: u64,

@@ -1,4 +1,4 @@
-//! Which nodes a reader asks for, and in which order.
+//! The filter and the order of the list of nodes.
 
 use std::{cmp::Ordering, collections::BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::{
 
 const PER_PAGE: u32 = 50;
 
-/// The query of the list. All of it is in the address, so that a list can be shared.
+/// The query of the list. The address contains all of it, so that a list can be shared.
 #[derive(Debug, Deserialize)]
 pub struct ListQuery {
     search: Option<Text<200>>,
@@ -86,7 +86,7 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// In microseconds; of the region in the query if there is one.
+    /// The latency in microseconds, from the region in the query if there is one.
     pub fn latency(&self) -> Option<i64> {
         match self.region {
             Some(region) => region.response_us,

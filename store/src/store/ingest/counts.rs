@@ -53,7 +53,7 @@ pub(super) async fn add(tx: &mut Tx, accepted: &[Accepted<'_>]) -> Result<(), St
             rollups.add(*bucket, new.region, *peer, tally);
         }
     }
-    // In most transactions every bucket goes on: then the rows need not be read.
+    // In most transactions every bucket continues, so the rows need not be read.
     if ADD_TO_BUCKET.execute(tx, results.iter().flat_map(row).collect()).await? < results.len() as u64 {
         start_buckets(tx, results, &mut rollups).await?;
     }

@@ -84,7 +84,7 @@ impl PeerRow {
         })
     }
 
-    /// With the secret when a `key` is given.
+    /// Decodes the row; the secret is included only when a `key` is given.
     pub(super) fn into_probe_peer(self, key: Option<&HubKey>) -> Result<ProbePeer, StoreError> {
         Ok(ProbePeer {
             id: self.id,
