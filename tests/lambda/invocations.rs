@@ -95,7 +95,7 @@ async fn the_region_of_an_event_replaces_the_configured_one() {
 async fn the_error_of_an_invalid_event_names_the_field_and_the_next_event_works() {
     let mut function = Function::start([("ALLOW_LOCAL_PEERS", "true")]).await;
     for (event, word) in [
-        (json!([]), "no JSON object"),
+        (json!([]), "not a JSON object"),
         (json!({"count": "many"}), "count"),
         (json!({"peers": []}), "peers"),
         (json!({"peers": ["nonsense"]}), "nonsense"),
@@ -105,7 +105,7 @@ async fn the_error_of_an_invalid_event_names_the_field_and_the_next_event_works(
     }
     let Outcome::Error(error) = function.invoke_until("{no JSON".to_owned(), Deadline::In(crate::function::LONG)).await
     else {
-        panic!("what is no JSON was followed");
+        panic!("an event that is not JSON was accepted");
     };
     assert!(error.contains("column"), "{error}");
     let peers: Vec<String> = node::refusing(1).collect();
