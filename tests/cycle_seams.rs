@@ -350,8 +350,8 @@ async fn outcomes_of_the_delivery_are_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn results_that_a_sink_does_not_account_for_are_undelivered() {
-    for told in [0, 9, 11] {
-        let sink = Sink::new(async |_, _: &[_]| Ok(Delivery { accepted: told, ..Delivery::default() }));
+    for accepted in [0, 9, 11] {
+        let sink = Sink::new(async |_, _: &[_]| Ok(Delivery { accepted, ..Delivery::default() }));
 
         let ran = run(&mut ListedPeers::new((1..=10).map(impossible).collect()), &sink, &small(LONG)).await;
         assert_eq!((ran.report.delivered, ran.report.undelivered), (0, 10));

@@ -103,7 +103,7 @@ async fn a_changed_network_secret_is_used_at_once() {
     assert!(!log.contains("not the secret") && !log.contains("test-secret"), "{log}");
 }
 
-/// Its check is in flight, and must not bring it back.
+/// The check is in flight when the peer is removed. Its result must not bring the peer back.
 #[tokio::test]
 async fn a_peer_removed_during_its_check_does_not_return() {
     let hub = Hub::start().await;
@@ -123,7 +123,7 @@ async fn a_peer_removed_during_its_check_does_not_return() {
     // Longer than the check would have taken.
     await_checks(&daemon, 2, 10).await;
     assert_eq!(watched().await, 1.0);
-    assert_eq!(daemon.log_with(&silent.url(Scheme::Tcp)), [""; 0], "nothing was seen of it");
+    assert_eq!(daemon.log_with(&silent.url(Scheme::Tcp)), [""; 0], "the check of a removed peer is not logged");
     assert!(hub.checks(other).await > 0);
 }
 

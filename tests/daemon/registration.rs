@@ -129,11 +129,11 @@ async fn an_enrolled_probe_keeps_its_token_and_spool_when_the_hub_moves() {
     until("checks at the hub", async || hub.checks(peer).await > 0).await;
 
     old.set(Fault::Refuse);
-    let told = hub.checks(peer).await;
+    let known = hub.checks(peer).await;
     until("results to wait", async || daemon.figure("spool_results").await > 0.0).await;
     folder.set(&[("BACKEND_BASE_URL", &format!("{},{}", hub.url(), old.url()))]);
     daemon.reload_until("peers to watch").await;
-    until("more checks at the hub", async || hub.checks(peer).await > told).await;
+    until("more checks at the hub", async || hub.checks(peer).await > known).await;
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
     assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1, "it did not enroll again");
 }

@@ -121,7 +121,7 @@ async fn a_cycle_that_still_runs_is_not_doubled() {
     assert_eq!(most.load(SeqCst), 1, "connections at a time");
 }
 
-/// Waits for a check of the node, and asserts that there is one alone.
+/// Waits for a check of the node, and asserts that there is exactly one check and one cycle.
 async fn assert_checked_once(daemon: &Running) {
     until("a check", async || daemon.checks(1).await > 0).await;
     assert_eq!(daemon.log_with("a cycle of").len(), 1);
