@@ -264,7 +264,7 @@ async fn a_sink_that_hangs_leaves_results_undelivered_within_the_budget() {
     assert_eq!(report.delivered, 10);
     assert!(report.undelivered > 0 && report.checked + report.skipped == 200, "{report:?}");
     assert!(ran.report_error().contains("time"), "{}", ran.report_error());
-    assert!(sink.statuses().is_empty(), "it was asked again");
+    assert!(sink.statuses().is_empty(), "the sink was called again");
 }
 
 /// All checks run at once, and end long before the time is up.

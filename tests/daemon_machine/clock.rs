@@ -41,7 +41,7 @@ async fn jobs_go_on_at_their_intervals_when_the_clock_is_set_forward_or_back() {
         daemon.await_log_times("the clock was set", nth + 1).await;
         assert_goes_on(&hub, id).await;
         // New results count, also when older ones have later times.
-        let stopped = node.take().expect("it runs").stop();
+        let stopped = node.take().expect("the node runs").stop();
         until(&format!("the node to be down at {setting}"), async || !is_active(&daemon).await).await;
         node = Some(stopped.start(PROGRAM));
         until(&format!("the node to be up at {setting}"), async || is_active(&daemon).await).await;

@@ -132,7 +132,7 @@ async fn the_answer_about_5000_peers_is_small() {
     const PEERS: usize = 5000;
     let (hub, variables) = Hub::with_peers(node::refusing(PEERS)).await;
     let mut function = Function::start(variables).await;
-    let Outcome::Answer(answer) = function.invoke(json!({})).await else { panic!("it failed") };
+    let Outcome::Answer(answer) = function.invoke(json!({})).await else { panic!("the invocation failed") };
     assert!(answer.len() < MAX_ANSWER, "{} bytes", answer.len());
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!([&answer["checked"], &answer["delivered"]], [PEERS; 2], "{answer}");
