@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Which addresses checks may connect to, for peers that no person at this machine named. Public ones are always allowed.
+/// Which addresses checks may connect to, for peers that no local user named. Public addresses are always allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressPolicy {
     /// Allows private ranges: RFC 1918, carrier-grade NAT (RFC 6598), unique local IPv6 (RFC 4193).
@@ -12,7 +12,7 @@ pub struct AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// For peers that a person typed or wrote into a local file.
+    /// For peers that a local user typed or wrote into a file.
     pub const ANY: Self = Self { allow_private: true, allow_local: true };
     /// For peers that strangers submitted.
     pub const PUBLIC_ONLY: Self = Self { allow_private: false, allow_local: false };
@@ -42,7 +42,7 @@ pub enum AddressKind {
 }
 
 impl AddressKind {
-    /// The kind of `address`. An IPv6 address that embeds an IPv4 one (mapped, NAT64, 6to4) is of the kind of the
+    /// The kind of `address`. An IPv6 address that embeds an IPv4 one (mapped, NAT64, 6to4) has the kind of the
     /// embedded address, because that is where the packets go.
     pub fn of(address: IpAddr) -> Self {
         match address {

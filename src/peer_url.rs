@@ -113,7 +113,7 @@ impl FromStr for Scheme {
     }
 }
 
-/// Why a text is not a peer URL. The texts in it are shortened to what cannot hold a secret.
+/// Why a text is not a peer URL. Its texts leave out the parts of a URL that may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerUrlError {

@@ -279,7 +279,7 @@ async fn malformed_peers_are_skipped_and_counted_without_showing_their_secrets()
     let page = client(&[&backend.url]).peers_page(None, soon()).await.unwrap();
     assert_eq!(page.peers.iter().map(|peer| peer.id).collect::<Vec<_>>(), [1, 8]);
     assert_eq!(page.skipped, 6);
-    assert_eq!(logs.warnings_with("peer 2: its 'network_secret' is not what the contract says"), 1, "{}", logs.text());
+    assert_eq!(logs.warnings_with("peer 2: its 'network_secret' does not match the contract"), 1, "{}", logs.text());
     assert!(!logs.text().contains("773355"));
 }
 

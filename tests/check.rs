@@ -1,4 +1,4 @@
-//! One-shot checks of real nodes, and of servers that are no nodes.
+//! One-shot checks of real nodes, and of servers that are not nodes.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
@@ -196,7 +196,7 @@ async fn a_shared_node_of_another_network_is_a_network_mismatch() {
 #[tokio::test]
 async fn a_private_node_of_another_network_rejects() {
     let report = check(&PRIVATE.as_member_of(Scheme::Tcp, "elsewhere", "test-secret")).await;
-    // The latter when the node's answer to the guest of the diagnosis arrives.
+    // It is the latter if the node's answer to the guest of the diagnosis arrives.
     let codes = [Some(FailureCode::Rejected), Some(FailureCode::NetworkMismatch)];
     assert!(codes.contains(&report.result.error), "{report:?}");
 }
@@ -212,7 +212,7 @@ async fn a_private_node_rejects_guests() {
 #[tokio::test]
 async fn a_private_node_is_silent_to_guests_over_udp() {
     let report = check_briefly(&PRIVATE.as_guest(Scheme::Udp)).await;
-    // The latter when the node's answer arrives.
+    // It is the latter if the node's answer arrives.
     let codes = [Some(FailureCode::HandshakeTimeout), Some(FailureCode::PingTimeout)];
     assert!(codes.contains(&report.result.error), "{report:?}");
 }
@@ -406,7 +406,7 @@ async fn garbage_over_tcp_is_not_easytier() {
     }
 }
 
-/// The length in front of it is valid.
+/// The length in front of the handshake is valid.
 #[tokio::test]
 async fn a_handshake_that_cannot_be_read_is_not_easytier() {
     let mut packet = vec![0; 4 + 16 + 8];
@@ -688,7 +688,7 @@ async fn a_name_with_dead_addresses_is_online_when_one_is_alive() {
     let report = support::check_with(&checker, &guest(format!("tcp://node.test:{}", node.port())), LONG).await;
     assert_whole(&report, "PublicServer_test-node");
     assert_eq!(silent.arrived(), 1, "the dead address was not tried first");
-    assert!(started.elapsed() < LONG / 2, "it was waited for the dead address: {:?}", started.elapsed());
+    assert!(started.elapsed() < LONG / 2, "the check waited for the dead address: {:?}", started.elapsed());
 }
 
 #[tokio::test]

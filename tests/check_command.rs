@@ -295,11 +295,11 @@ async fn files_are_read_as_toml_and_as_the_json_of_a_hub() {
     outcome.assert_code(0);
     outcome.assert_without(SECRET);
     let objects = outcome.objects();
-    let told: Vec<_> =
+    let rows: Vec<_> =
         objects.iter().map(|object| (&object["peer_id"], &object["hostname"], &object["stage"])).collect();
     let hostname = |name| Value::from(name);
     assert_eq!(
-        told,
+        rows,
         [
             (&7.into(), &hostname("test-node"), &"route".into()),
             (&40.into(), &hostname("PublicServer_test-node"), &"route".into()),
@@ -398,10 +398,10 @@ async fn a_missing_route_of_the_probe_is_not_the_fault_of_the_peer() {
     ]);
     let outcome = ended(command).await;
     outcome.assert_code(1);
-    let told: Vec<_> = outcome
+    let rows: Vec<_> = outcome
         .objects()
         .into_iter()
         .map(|object| ["status", "stage", "error"].map(|field| object[field].as_str().unwrap_or_default().to_owned()))
         .collect();
-    assert_eq!(told, [["Unknown", "connect", "probe_unreachable"], ["Offline", "connect", "unreachable"]]);
+    assert_eq!(rows, [["Unknown", "connect", "probe_unreachable"], ["Offline", "connect", "unreachable"]]);
 }

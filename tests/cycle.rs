@@ -52,7 +52,7 @@ fn impossible_listed(ids: impl IntoIterator<Item = i64>) -> Vec<Value> {
 }
 
 /// The only page of a backend, with these peers.
-fn listing_of_nobody(ids: impl IntoIterator<Item = i64>) -> Value {
+fn third_party_page(ids: impl IntoIterator<Item = i64>) -> Value {
     json!({"peers": impossible_listed(ids), "next_batch_available": false})
 }
 
@@ -142,7 +142,7 @@ async fn an_empty_listing_is_a_complete_cycle() {
 #[tokio::test]
 async fn a_foreign_backend_gets_the_status_report_alone() {
     let http = TestBackend::start(|seen| match seen.path.as_str() {
-        "/peers" => third_party(200, envelope(listing_of_nobody(1..=5))),
+        "/peers" => third_party(200, envelope(third_party_page(1..=5))),
         "/nodes/status" => third_party(200, envelope(Value::Null)),
         _ => third_party(404, json!({"error": "Not Found"})),
     })
@@ -285,7 +285,7 @@ async fn an_unreachable_backend_is_reported_once() {
 #[tokio::test]
 async fn an_endlessly_repeated_page_ends_the_cycle() {
     let ours = Hub::with_exceptions(Vec::new(), 20, |seen, _| {
-        let mut page = listing_of_nobody(1..=5);
+        let mut page = third_party_page(1..=5);
         page["next_batch_available"] = true.into();
         page["next_cursor"] = "same".into();
         (seen.path == "/peers").then(|| backend::hub(200, envelope(page)).into())
@@ -298,7 +298,7 @@ async fn an_endlessly_repeated_page_ends_the_cycle() {
 
     let others = TestBackend::start(|seen| match seen.path.as_str() {
         "/peers" => {
-            let mut page = listing_of_nobody(1..=5);
+            let mut page = third_party_page(1..=5);
             page["next_batch_available"] = true.into();
             third_party(200, envelope(page))
         }
@@ -354,7 +354,7 @@ async fn results_that_a_hub_does_not_accept_are_in_the_report() {
             let error = ran.report_error();
             assert!(error.contains(words) && error.contains("POST http://"), "{words}: {error}");
             assert!(!error.contains(NODE_TOKEN), "{error}");
-            assert!(hub.statuses().is_empty(), "{words}: told of its trouble twice");
+            assert!(hub.statuses().is_empty(), "{words}: the hub was called again after its failure");
             // Only a hub that hangs uses up the time for the other batches.
             assert!(report.checked + report.skipped <= 60, "{words}");
             if words != "within" {

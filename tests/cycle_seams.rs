@@ -264,7 +264,7 @@ async fn a_sink_that_hangs_leaves_results_undelivered_within_the_budget() {
     assert_eq!(report.delivered, 10);
     assert!(report.undelivered > 0 && report.checked + report.skipped == 200, "{report:?}");
     assert!(ran.report_error().contains("time"), "{}", ran.report_error());
-    assert!(sink.statuses().is_empty(), "it was asked again");
+    assert!(sink.statuses().is_empty(), "the sink was called again");
 }
 
 /// All checks run at once, and end long before the time is up.
@@ -350,8 +350,8 @@ async fn outcomes_of_the_delivery_are_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn results_that_a_sink_does_not_account_for_are_undelivered() {
-    for told in [0, 9, 11] {
-        let sink = Sink::new(async |_, _: &[_]| Ok(Delivery { accepted: told, ..Delivery::default() }));
+    for accepted in [0, 9, 11] {
+        let sink = Sink::new(async |_, _: &[_]| Ok(Delivery { accepted, ..Delivery::default() }));
 
         let ran = run(&mut ListedPeers::new((1..=10).map(impossible).collect()), &sink, &small(LONG)).await;
         assert_eq!((ran.report.delivered, ran.report.undelivered), (0, 10));

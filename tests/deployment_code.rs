@@ -1,8 +1,8 @@
-//! The deployment code of the function, checked without a cloud by `tools/check-deployment-code`, and the variables that
-//! it sets beside those that the function reads.
+//! The deployment code of the function, checked without a cloud by `tools/check-deployment-code`. The variables that it
+//! sets must be those that the function reads.
 //!
-//! It does without libtest's harness, which cannot report a test as ignored once it runs: Terraform's part is ignored on
-//! a machine without `terraform`. In `.ci/run` it fails there instead.
+//! This test does not use libtest's harness, which cannot report a running test as ignored. Terraform's part is ignored
+//! on a machine without `terraform`; in `.ci/run` it fails there instead.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
@@ -14,7 +14,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// By this exit code the script says that nothing failed and something was skipped.
+/// The exit code of the script if nothing failed and something was skipped.
 const SKIPPED: i32 = 77;
 
 enum Outcome {
@@ -55,22 +55,22 @@ fn script() -> Command {
 
 fn the_deployment_code_is_sound() -> Outcome {
     let output = script().output().expect("the script can be started");
-    let said = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout);
     match output.status.code() {
         Some(0) => Outcome::Passed,
         Some(SKIPPED) => {
-            println!("{said}");
+            println!("{printed}");
             Outcome::Ignored
         }
         _ => {
-            println!("{said}{}", String::from_utf8_lossy(&output.stderr));
+            println!("{printed}{}", String::from_utf8_lossy(&output.stderr));
             Outcome::Failed
         }
     }
 }
 
 fn a_missing_terraform_fails_where_it_is_required() -> Outcome {
-    // A PATH with what the script needs to get that far, and nothing else.
+    // A PATH with only the program that the script needs before it looks for Terraform.
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let path = env::var_os("PATH").expect("there is a PATH");
     let dirname = env::split_paths(&path).map(|place| place.join("dirname")).find(|file| file.is_file());

@@ -419,7 +419,7 @@ async fn a_list_is_tried_in_random_order() {
     for _ in 0..20 {
         orders.insert(resolved(&resolver, &web.url("/"), Origin::Local).await);
     }
-    // The same of 40,320 orders does not come twenty times.
+    // There are 40,320 orders, so twenty equal ones are practically impossible.
     assert!(orders.len() > 1);
 }
 

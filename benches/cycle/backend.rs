@@ -1,4 +1,4 @@
-//! The least backend that a cycle can run against: the contract's pages, results and status, in memory.
+//! A minimal backend for a cycle: it serves the pages, results and status of the contract from memory.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,8 @@ struct Backend {
     status_reports: Mutex<usize>,
 }
 
-/// The role: says its base URL, serves so many peers at the nodes given, and says what it got when told to go on.
+/// The role of the backend. The arguments are the number of peers and the URLs of the nodes. It prints its base URL,
+/// serves until it reads a line, and then prints the counts of what it received.
 pub fn serve(arguments: &[String]) {
     let count = arguments[0].parse().expect("a number");
     let backend = Arc::new(Backend {
@@ -40,22 +41,22 @@ pub fn serve(arguments: &[String]) {
     let app = Router::new()
         .route("/peers", get(list))
         .route("/results", post(store))
-        .route("/nodes/status", put(note_status))
-        .layer(map_response(say_hub))
+        .route("/nodes/status", put(count_status))
+        .layer(map_response(identify_as_hub))
         .with_state(backend.clone());
     nodes::runtime().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         nodes::say(format!("http://{}", listener.local_addr().expect("bound")));
         tokio::spawn(async { axum::serve(listener, app).await.expect("serves") });
-        tokio::task::spawn_blocking(nodes::wait_to_go_on).await.expect("told");
+        tokio::task::spawn_blocking(nodes::wait_to_go_on).await.expect("the parent sends a line");
     });
-    let results = backend.results.lock().expect("nobody panics");
+    let results = backend.results.lock().expect("no holder panics");
     let online = results.values().filter(|result| result.status == Status::Online).count();
-    let status_reports = backend.status_reports.lock().expect("nobody panics");
+    let status_reports = backend.status_reports.lock().expect("no holder panics");
     nodes::say(format!("{} results, {online} online, {status_reports} status reports", results.len()));
 }
 
-async fn say_hub(mut response: Response) -> Response {
+async fn identify_as_hub(mut response: Response) -> Response {
     response.headers_mut().insert("x-uptime-hub", HeaderValue::from_static("1"));
     response
 }
@@ -86,12 +87,16 @@ struct Batch {
 
 async fn store(State(backend): State<Arc<Backend>>, Json(batch): Json<Batch>) -> Json<Value> {
     let accepted = batch.results.len();
-    backend.results.lock().expect("nobody panics").extend(batch.results.into_iter().map(|result| (result.id, result)));
+    backend
+        .results
+        .lock()
+        .expect("no holder panics")
+        .extend(batch.results.into_iter().map(|result| (result.id, result)));
     envelope(json!({"accepted": accepted, "duplicates": 0, "rejected": []}))
 }
 
-async fn note_status(State(backend): State<Arc<Backend>>) -> Json<Value> {
-    *backend.status_reports.lock().expect("nobody panics") += 1;
+async fn count_status(State(backend): State<Arc<Backend>>) -> Json<Value> {
+    *backend.status_reports.lock().expect("no holder panics") += 1;
     envelope(Value::Null)
 }
 

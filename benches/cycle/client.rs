@@ -9,15 +9,16 @@ use crate::{
     usage::{cpu_of, resident_peak},
 };
 
-/// What a cycle cost.
+/// The cost of a cycle.
 pub struct Cycle {
     pub wall: Duration,
     pub cpu: Duration,
-    /// The most resident memory of its process, in bytes.
+    /// The peak resident memory of the client process, in bytes.
     pub peak: u64,
 }
 
-/// One cycle over `peers` peers, with nodes, a backend and a client of its own: old nodes die of too many joins.
+/// Runs one cycle over `peers` peers with new nodes, a new backend and a new client: old versions of nodes crash after
+/// too many joins.
 pub fn measure(peers: usize) -> Cycle {
     let (_nodes, urls) = nodes::start();
     let mut arguments = vec![peers.to_string()];
@@ -37,7 +38,7 @@ pub fn measure(peers: usize) -> Cycle {
     Cycle { wall, cpu, peak }
 }
 
-/// The role: one cycle with the backend given, as `once` runs it.
+/// The role of the client: runs one cycle against the backend at the given URL, as the command `once` does.
 pub fn run_cycle(arguments: &[String]) {
     let base_url = arguments[0].parse().expect("a base URL");
     let config = BackendConfig { node_token: Some("bench".into()), ..BackendConfig::new(vec![base_url]) };

@@ -1,7 +1,7 @@
-//! The figures that README quotes about one cycle, its backend included.
+//! Measures one cycle with its backend, for the figures in README.
 //!
-//! `cargo bench -p easytier-uptime --bench cycle`. The nodes, the backend and the client are processes of their own, so
-//! that the client's memory is seen alone. Needs Linux.
+//! `cargo bench -p easytier-uptime --bench cycle`. The nodes, the backend and the client run in separate processes,
+//! so that the client's memory is measured alone. Needs Linux.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
 
@@ -23,7 +23,7 @@ const FEW: usize = 1_000;
 const MANY: usize = 10_000;
 const RUNS: usize = 5;
 
-/// Roles that this binary plays for itself in a child process.
+/// The roles of this binary in child processes.
 const ROLES: [nodes::Role; 2] = [("backend", backend::serve), ("client", client::run_cycle)];
 
 fn main() {
@@ -33,7 +33,7 @@ fn main() {
     }
     println!(
         "\none cycle over {} nodes, medians of {RUNS} (best and worst)\n\n  \
-         peers   wall time                client CPU   resident at the most",
+         peers   wall time                client CPU   peak resident memory",
         nodes::NODES
     );
     let [few, many] = [FEW, MANY].map(|peers| {
@@ -46,5 +46,5 @@ fn main() {
         println!("{peers:7} {wall:7.2} s ({best:5.2}, {worst:5.2}) {cpu:11.2} s {memory:11.1} MiB");
         memory
     });
-    println!("\nmemory of {MANY} peers to that of {FEW}: {:.2}", many / few);
+    println!("\nmemory for {MANY} peers / memory for {FEW} peers: {:.2}", many / few);
 }

@@ -1,17 +1,17 @@
-//! A daemon's API, as somebody who watches the daemon asks it.
+//! A client of the daemon's HTTP API.
 
 use std::{
     io::{Read, Write},
     net::TcpStream,
 };
 
-/// The API at a place like `127.0.0.1:4711`.
+/// The API at an address such as `127.0.0.1:4711`.
 pub struct Api(pub String);
 
 impl Api {
-    /// The body of the answer.
+    /// Returns the body of the response, which must have status 200.
     pub fn get(&self, path: &str) -> String {
-        let mut connection = TcpStream::connect(&self.0).expect("it listens");
+        let mut connection = TcpStream::connect(&self.0).expect("the daemon listens");
         let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.0);
         connection.write_all(request.as_bytes()).expect("open");
         let mut answer = String::new();
@@ -21,7 +21,7 @@ impl Api {
         body.to_owned()
     }
 
-    /// A figure of `/metrics`; 0 when there is none yet.
+    /// The value of a metric at `/metrics`; 0 if it does not exist yet.
     pub fn figure(&self, name: &str) -> f64 {
         let metrics = self.get("/metrics");
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

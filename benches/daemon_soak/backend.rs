@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use crate::nodes::Helper;
 
-/// A hub in a process of its own, and what a probe needs to talk to it.
+/// A hub in a separate process, with its URL and a token for a probe.
 pub struct Backend {
     pub url: String,
     pub token: String,
@@ -12,8 +12,8 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A hub with its database in `folder`, and with `count` peers at the nodes, each at an address of its own: joins of
-    /// one address are a second apart.
+    /// Starts a hub with its database in `folder` and `count` peers at the nodes. Each peer has its own address,
+    /// because joins of one address are a second apart.
     pub fn start(folder: &Path, nodes: &[String], count: usize) -> Self {
         let list = folder.join("peers.txt");
         fs::write(&list, peers(nodes, count)).expect("writable");
@@ -25,13 +25,13 @@ impl Backend {
     }
 }
 
-/// URLs, one a line.
+/// The URLs of the peers, one per line.
 fn peers(nodes: &[String], count: usize) -> String {
     let mut list = String::new();
     for index in 0..count {
         let port = nodes[index % nodes.len()].rsplit_once(':').expect("a URL with a port").1;
         let (third, fourth) = (index / 250, index % 250 + 1);
-        writeln!(list, "tcp://127.1.{third}.{fourth}:{port}").expect("a String takes any text");
+        writeln!(list, "tcp://127.1.{third}.{fourth}:{port}").expect("writing to a String succeeds");
     }
     list
 }
@@ -43,9 +43,9 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a command printed.
+/// Runs a command of the hub and returns its output.
 fn run(folder: &Path, arguments: &[&str]) -> String {
-    let output = command(folder, arguments).output().expect("it starts");
+    let output = command(folder, arguments).output().expect("the command starts");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
 }

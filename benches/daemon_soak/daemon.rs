@@ -1,4 +1,4 @@
-//! The daemon whose cost is measured: the program itself.
+//! The measured daemon: the real program in a child process.
 
 use std::{
     path::Path,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::{api::Api, backend::Backend, nodes::Helper};
 
-/// When the daemon is not expected to get all peers online any more.
+/// How long the bench waits for all peers to be online.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct Daemon {
@@ -18,7 +18,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon of the hub, with its history in `folder`.
+    /// Starts a daemon for the hub, with its history in `folder`.
     pub fn start(folder: &Path, backend: &Backend, interval: Duration) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_easytier-uptime"));
         command.arg("daemon").current_dir(folder).env_clear().stderr(Stdio::null()).envs([
@@ -43,7 +43,7 @@ impl Daemon {
         self.api.figure("easytier_uptime_probe_peers_watched{status=\"online\"}") as usize
     }
 
-    /// Waits until so many peers are online.
+    /// Waits until this number of peers is online.
     pub fn wait_until_online(&self, peers: usize) {
         let deadline = Instant::now() + PATIENCE;
         while self.online() < peers {

@@ -1,9 +1,9 @@
-//! The figures that README quotes about the daemon.
+//! Measures the daemon for the figures in README.
 //!
-//! `cargo bench -p easytier-uptime --bench daemon-soak [-- --minutes N] [NAME…]` measures every scene, or those named,
-//! for so long (two minutes where nothing is said). The daemon is the program itself, with its history in a file and its
-//! API asked all the time; nodes and the hub are processes of their own. Needs Linux and the right to make a network
-//! namespace.
+//! `cargo bench -p easytier-uptime --bench daemon-soak [-- --minutes N] [NAME…]` measures all scenes, or the named
+//! ones, for N minutes each (default: 2). The daemon is the real program: it keeps its history in a file, and the bench
+//! calls its API throughout. The nodes and the hub run in separate processes. Needs Linux and permission to create a
+//! network namespace.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
 
@@ -32,21 +32,21 @@ const SCENES: [Scene; 2] = [
         name: "few",
         peers: 1_000,
         interval: Duration::from_secs(5),
-        most_mebibytes: 48.0,
-        most_of_a_core: 5.0,
-        beside_instances: true,
+        max_mebibytes: 48.0,
+        max_core_percent: 5.0,
+        with_instances: true,
     },
     Scene {
         name: "many",
         peers: 10_000,
         interval: Duration::from_secs(30),
-        most_mebibytes: 200.0,
-        most_of_a_core: 20.0,
-        beside_instances: false,
+        max_mebibytes: 200.0,
+        max_core_percent: 20.0,
+        with_instances: false,
     },
 ];
 
-/// Roles that this binary plays for itself in a child process.
+/// The roles of this binary in child processes.
 const ROLES: [nodes::Role; 1] = [("hold-instances", instances::hold)];
 
 fn main() {

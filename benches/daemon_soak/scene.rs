@@ -1,4 +1,4 @@
-//! Many peers at a few nodes, and what the daemon that watches them costs.
+//! Measures the cost of a daemon that watches many peers at a few nodes.
 
 use std::{thread::sleep, time::Duration};
 
@@ -11,8 +11,8 @@ use crate::{
     watch::{Used, watch},
 };
 
-/// What is asked of the daemon at every look, as somebody does who has its page open and scrapes it.
-const ASKED: [&str; 4] = ["/health", "/metrics", "/api/nodes?per_page=50", "/api/nodes/1/health/stats?hours=24"];
+/// The paths that are requested at every sample, as by an open page and a scraper of metrics.
+const REQUESTS: [&str; 4] = ["/health", "/metrics", "/api/nodes?per_page=50", "/api/nodes/1/health/stats?hours=24"];
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
@@ -20,21 +20,22 @@ pub struct Scene {
     pub name: &'static str,
     pub peers: usize,
     pub interval: Duration,
-    /// The goals.
-    pub most_mebibytes: f64,
-    pub most_of_a_core: f64,
+    /// The goal for memory.
+    pub max_mebibytes: f64,
+    /// The goal for CPU time.
+    pub max_core_percent: f64,
     /// Whether instances of the library are measured at the same time.
-    pub beside_instances: bool,
+    pub with_instances: bool,
 }
 
 impl Scene {
-    pub fn measure(&self, lasting: Duration) {
+    pub fn measure(&self, duration: Duration) {
         let Self { name, peers, interval, .. } = self;
         println!("\n## {name}: {peers} peers every {} s, at {} nodes", interval.as_secs(), nodes::NODES);
         let folder = tempfile::tempdir().expect("a folder");
         let (_nodes, urls) = nodes::start_at("0.0.0.0");
         let backend = Backend::start(folder.path(), &urls, *peers);
-        let mut instances = self.beside_instances.then(|| {
+        let mut instances = self.with_instances.then(|| {
             let urls: Vec<String> = urls.iter().map(|url| url.replace("0.0.0.0", "127.0.0.1")).collect();
             Helper::role("hold-instances", &urls)
         });
@@ -47,38 +48,38 @@ impl Scene {
         });
         let daemon = Daemon::start(folder.path(), &backend, *interval);
         daemon.wait_until_online(*peers);
-        println!("all online: {:.1} MiB; {:.1} MiB at the most", now(&daemon), peak(&daemon));
-        // Every peer has been told of by then, and the listing fetched again.
+        println!("all online: {:.1} MiB; peak {:.1} MiB", now(&daemon), peak(&daemon));
+        // By then the daemon has reported every peer and fetched the listing again.
         sleep(Duration::from_secs(75).max(*interval * 2));
 
-        let ask = || ASKED.iter().for_each(|path| drop(daemon.api.get(path)));
+        let ask = || REQUESTS.iter().for_each(|path| drop(daemon.api.get(path)));
         match &instances {
             Some(instances) => {
-                let [used, by_instances] = watch([daemon.pid(), instances.pid()], lasting, ask);
-                self.report(&daemon, &used, lasting);
+                let [used, by_instances] = watch([daemon.pid(), instances.pid()], duration, ask);
+                self.report(&daemon, &used, duration);
                 let grown = by_instances.last() - before.unwrap_or_default() as f64;
                 self.compare(&used, grown, by_instances.cpu);
             }
             None => {
-                let [used] = watch([daemon.pid()], lasting, ask);
-                self.report(&daemon, &used, lasting);
+                let [used] = watch([daemon.pid()], duration, ask);
+                self.report(&daemon, &used, duration);
             }
         }
         assert_eq!(daemon.online(), *peers, "all peers are online at the end");
     }
 
-    fn report(&self, daemon: &Daemon, used: &Used, lasting: Duration) {
-        let (memory, cpu) = (used.most() / MEBIBYTE, used.cpu * 100.0);
-        println!("over {:.0} minutes:", lasting.as_secs_f64() / 60.0);
-        println!("resident at the most   {memory:8.1} MiB          goal: below {} MiB", self.most_mebibytes);
-        println!("CPU                    {cpu:8.2} % of a core    goal: below {} %", self.most_of_a_core);
+    fn report(&self, daemon: &Daemon, used: &Used, duration: Duration) {
+        let (memory, cpu) = (used.peak() / MEBIBYTE, used.cpu * 100.0);
+        println!("over {:.0} minutes:", duration.as_secs_f64() / 60.0);
+        println!("peak resident memory   {memory:8.1} MiB          goal: below {} MiB", self.max_mebibytes);
+        println!("CPU                    {cpu:8.2} % of a core    goal: below {} %", self.max_core_percent);
         for (when, used) in [("", used), (", second half", &used.second_half())] {
             let (slope, noise) = used.slope_and_noise();
-            println!("growth{when:13}    {:8.0} KiB a minute, give or take {:.0} KiB", slope / 1024.0, noise / 1024.0);
+            println!("growth{when:13}    {:8.0} KiB per minute, ± {:.0} KiB", slope / 1024.0, noise / 1024.0);
         }
-        let by_minute: Vec<_> = used.most_by_minute().iter().map(|bytes| format!("{:.1}", bytes / MEBIBYTE)).collect();
-        println!("minute by minute       {} MiB", by_minute.join(" "));
-        println!("at the most, with the start: {:.1} MiB", peak(daemon));
+        let by_minute: Vec<_> = used.peak_by_minute().iter().map(|bytes| format!("{:.1}", bytes / MEBIBYTE)).collect();
+        println!("peak in each minute    {} MiB", by_minute.join(" "));
+        println!("peak, start included:  {:.1} MiB", peak(daemon));
         let figure = |name: &str| daemon.api.figure(&format!("easytier_uptime_probe_{name}"));
         println!(
             "checks missed: {}; results delivered: {}; waiting: {}",
@@ -90,9 +91,9 @@ impl Scene {
 
     fn compare(&self, used: &Used, instances_memory: f64, instances_cpu: f64) {
         let each = |all: f64, count: usize| all / count as f64;
-        let (memory, cpu) = (each(used.most(), self.peers), each(used.cpu, self.peers));
+        let (memory, cpu) = (each(used.peak(), self.peers), each(used.cpu, self.peers));
         let (other_memory, other_cpu) = (each(instances_memory, INSTANCES), each(instances_cpu, INSTANCES));
-        println!("                     memory a peer    CPU a peer (of a core)");
+        println!("                     memory per peer  CPU per peer (of a core)");
         println!("the whole daemon {:12.1} KiB        {:10.5} %", memory / 1024.0, cpu * 100.0);
         println!("an instance      {:12.1} KiB        {:10.5} %", other_memory / 1024.0, other_cpu * 100.0);
         println!("ratio            {:12.0}            {:10.1}", other_memory / memory, other_cpu / cpu);

@@ -1,4 +1,4 @@
-//! CPU of one tcp check with three pings, against a bare loop of TCP connect and four round trips.
+//! Compares the CPU time of one tcp check with three pings to that of a bare TCP connection with four round trips.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -11,13 +11,13 @@ use crate::{
 };
 
 const ROUNDS: usize = 15;
-const CHECKS_A_ROUND: usize = 96;
+const CHECKS_PER_ROUND: usize = 96;
 
 pub fn run() {
     let (_nodes, urls) = nodes::start();
     let mut echo = Helper::role("echo", &[]);
     let echo_address: SocketAddr = echo.line().parse().expect("an address");
-    let peers = nodes::peers(&urls, CHECKS_A_ROUND);
+    let peers = nodes::peers(&urls, CHECKS_PER_ROUND);
     let checker = nodes::checker();
 
     let mut check_costs = Vec::new();
@@ -25,7 +25,7 @@ pub fn run() {
     nodes::runtime().block_on(async {
         for round in 0..=ROUNDS {
             let before = own_cpu();
-            for _ in 0..CHECKS_A_ROUND {
+            for _ in 0..CHECKS_PER_ROUND {
                 connect_baseline::connect_and_echo(echo_address).await;
             }
             let between = own_cpu();
@@ -35,9 +35,9 @@ pub fn run() {
                 assert!(report.result.version.is_some(), "{report:?}");
             }
             let after = own_cpu();
-            // The first round warms up.
+            // The first round is a warm-up.
             if round > 0 {
-                let each = |spent: Duration| micros(spent) / CHECKS_A_ROUND as f64;
+                let each = |spent: Duration| micros(spent) / CHECKS_PER_ROUND as f64;
                 bare_costs.push(each(between - before));
                 check_costs.push(each(after - between));
             }
@@ -49,5 +49,5 @@ pub fn run() {
     println!("bare TCP connect and four round trips   {bare:7.1} µs of CPU");
     println!("one check with three pings              {check:7.1} µs of CPU");
     println!("ratio (median over {ROUNDS} rounds)            {:7.2}", median(ratios));
-    println!("checks a second on one core             {:7.0}", 1e6 / check);
+    println!("checks per second on one core           {:7.0}", 1e6 / check);
 }

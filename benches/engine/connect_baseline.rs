@@ -1,4 +1,4 @@
-//! What a check is compared to: a TCP connection and four small round trips.
+//! The baseline for a check: a TCP connection and four small round trips.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::nodes;
 const MESSAGE: [u8; 64] = [7; 64];
 const ROUND_TRIPS: usize = 4;
 
-/// The role of a local echo server: says its address, serves until killed.
+/// The role of a local echo server: prints its address and serves until it is killed.
 pub fn serve(_: &[String]) {
     nodes::runtime().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -1,4 +1,4 @@
-//! CPU of a full check against prometheus-blackbox-exporter's bare `tcp_connect` of the same targets.
+//! Compares the CPU time of a full check to that of prometheus-blackbox-exporter's `tcp_connect` of the same targets.
 
 use std::{
     io::{Read, Write},
@@ -17,7 +17,7 @@ use crate::{
 
 const BINARY: &str = "prometheus-blackbox-exporter";
 const ROUNDS: usize = 9;
-const PROBES_A_ROUND: usize = 96;
+const PROBES_PER_ROUND: usize = 96;
 
 pub fn run() {
     let configuration = std::env::temp_dir().join(format!("blackbox-{}.yml", std::process::id()));
@@ -34,7 +34,7 @@ pub fn run() {
     };
     let mut connection = connect(&address);
     let (_nodes, urls) = nodes::start();
-    let peers = nodes::peers(&urls, PROBES_A_ROUND);
+    let peers = nodes::peers(&urls, PROBES_PER_ROUND);
     let checker = nodes::checker();
     let runtime = nodes::runtime();
 
@@ -46,7 +46,7 @@ pub fn run() {
         for peer in &peers {
             probe(&mut connection, &peer.url.to_string().replace("tcp://", ""));
         }
-        let exporter_cost = micros(cpu_of(exporter.id()) - before) / PROBES_A_ROUND as f64;
+        let exporter_cost = micros(cpu_of(exporter.id()) - before) / PROBES_PER_ROUND as f64;
 
         let before = own_cpu();
         runtime.block_on(async {
@@ -54,7 +54,7 @@ pub fn run() {
                 assert_eq!(checker.check(peer).await.result.status, Status::Online);
             }
         });
-        let check_cost = micros(own_cpu() - before) / PROBES_A_ROUND as f64;
+        let check_cost = micros(own_cpu() - before) / PROBES_PER_ROUND as f64;
         if round > 0 {
             ratios.push(check_cost / exporter_cost);
             exporter_costs.push(exporter_cost);
@@ -86,7 +86,7 @@ fn connect(address: &str) -> TcpStream {
     }
 }
 
-/// One probe over a kept connection; the answer is read to its end.
+/// Requests one probe over an open connection, and reads the whole response.
 fn probe(connection: &mut TcpStream, target: &str) {
     let request = format!("GET /probe?module=tcp_connect&target={target} HTTP/1.1\r\nHost: exporter\r\n\r\n");
     connection.write_all(request.as_bytes()).expect("open");
@@ -94,7 +94,7 @@ fn probe(connection: &mut TcpStream, target: &str) {
     let mut buffer = [0; 8192];
     loop {
         let count = connection.read(&mut buffer).expect("open");
-        assert!(count > 0, "the exporter closed");
+        assert!(count > 0, "the exporter closed the connection");
         answer.extend_from_slice(&buffer[..count]);
         let text = String::from_utf8_lossy(&answer);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };

@@ -1,4 +1,4 @@
-//! Held sessions pinged every five seconds, against instances of the EasyTier library that watch the same nodes.
+//! Compares held sessions, pinged every five seconds, to instances of the EasyTier library that watch the same nodes.
 //!
 //! Both run in one network namespace, at the same time.
 
@@ -17,8 +17,8 @@ use crate::{
 };
 
 const SESSIONS: usize = 1000;
-const PING_EVERY: Duration = Duration::from_secs(5);
-/// Checks of sessions fall due on a grid this wide, so that sessions share the wake-ups.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// The due times of checks are multiples of this interval, so that sessions share wake-ups.
 const GRID: Duration = Duration::from_millis(100);
 const SETTLE: Duration = Duration::from_secs(20);
 const MEASURE: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ pub fn run() {
     };
     let session = per_peer(0, SESSIONS);
     let instance = per_peer(1, INSTANCES);
-    println!("                     memory a peer    CPU a peer (of a core)   threads a peer");
+    println!("                     memory per peer  CPU per peer (of a core) threads per peer");
     println!("held session     {:10.1} KiB        {:10.5} %         {:8.3}", session.0 / 1024.0, session.1, session.2);
     println!(
         "instance         {:10.1} KiB        {:10.5} %         {:8.3}",
@@ -65,18 +65,18 @@ pub fn run() {
     println!("whole process of {SESSIONS} held sessions: {:.1} MiB", mebibytes(after[0].0));
 }
 
-/// The role: holds sessions to the nodes given, each checked every [`PING_EVERY`].
+/// The role: holds sessions to the given nodes, and checks each every [`PING_INTERVAL`].
 pub fn hold_sessions(urls: &[String]) {
     nodes::say("ready");
     nodes::wait_to_go_on();
     nodes::runtime().block_on(async {
         let checker = nodes::checker();
         let started = tokio::time::Instant::now();
-        let (healthy, mut changes) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
         for (index, peer) in nodes::peers(urls, SESSIONS).into_iter().enumerate() {
             let mut held = checker.hold(peer);
-            let healthy = healthy.clone();
-            let slots = (PING_EVERY.as_millis() / GRID.as_millis()) as usize;
+            let sender = sender.clone();
+            let slots = (PING_INTERVAL.as_millis() / GRID.as_millis()) as usize;
             let mut due = started + GRID * (index % slots) as u32;
             tokio::spawn(async move {
                 let mut status = Status::Unknown;
@@ -86,9 +86,9 @@ pub fn hold_sessions(urls: &[String]) {
                         let change =
                             i64::from(report.result.status == Status::Online) - i64::from(status == Status::Online);
                         status = report.result.status;
-                        let _ = healthy.send(change);
+                        let _ = sender.send(change);
                     }
-                    due += PING_EVERY;
+                    due += PING_INTERVAL;
                 }
             });
         }
@@ -97,7 +97,7 @@ pub fn hold_sessions(urls: &[String]) {
             online += changes.recv().await.expect("sessions run");
         }
         nodes::say(format!("{online} of {SESSIONS} held sessions online"));
-        tokio::task::spawn_blocking(nodes::wait_to_go_on).await.expect("told");
+        tokio::task::spawn_blocking(nodes::wait_to_go_on).await.expect("the parent sends a line");
         while let Ok(change) = changes.try_recv() {
             online += change;
         }
@@ -105,14 +105,14 @@ pub fn hold_sessions(urls: &[String]) {
     });
 }
 
-/// How long an instance takes from its start to its first peer; `None` where it cannot be measured.
+/// The time from the start of an instance to its first peer; `None` if it cannot be measured.
 pub fn instance_verdict_time() -> Option<Duration> {
     let output = namespace::in_namespace().args(["--role", "time-instance"]).output().ok()?;
     let millis: u64 = String::from_utf8(output.stdout).ok()?.lines().last()?.parse().ok()?;
     Some(Duration::from_millis(millis))
 }
 
-/// The role: prints the milliseconds that an instance takes to its first peer.
+/// The role: prints the milliseconds from the start of an instance to its first peer.
 pub fn time_instance(_: &[String]) {
     let (_nodes, urls) = nodes::start();
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! Memory with 1,000 checks in flight.
+//! Measures the memory with 1,000 checks in flight.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,8 @@ use crate::{
 
 const CHECKS: usize = 1000;
 
-/// Half the peers are real nodes; half accept and say nothing, so that their checks last until the deadline.
+/// Half of the peers are real nodes. The other half accept connections and send nothing, so that their checks last
+/// until the deadline.
 pub fn run() {
     let (_nodes, urls) = nodes::start();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -30,11 +31,11 @@ pub fn run() {
     client.go_on();
     client.wait();
     println!("{CHECKS} checks in flight, {timeouts} of them until the deadline");
-    println!("resident before      {:6.1} MiB", mebibytes(before));
-    println!("resident at the most {:6.1} MiB", mebibytes(peak));
+    println!("resident memory before {:6.1} MiB", mebibytes(before));
+    println!("peak resident memory   {:6.1} MiB", mebibytes(peak));
 }
 
-/// The role: runs all checks at once, on its own.
+/// The role of the client: runs all checks at once.
 pub fn client(arguments: &[String]) {
     let silent: SocketAddr = arguments[0].parse().expect("an address");
     let nodes = &arguments[1..];

@@ -1,8 +1,9 @@
-//! The figures that README quotes about the check engine.
+//! Measures the check engine for the figures in README.
 //!
-//! `cargo bench -p easytier-uptime --bench engine [-- NAME…]` runs them all, or those named. Nodes are processes of
-//! their own, so that the CPU of the client is counted alone; what is compared is measured in the same run. Needs
-//! Linux, the right to make a network namespace, and for one figure the package prometheus-blackbox-exporter.
+//! `cargo bench -p easytier-uptime --bench engine [-- NAME…]` measures all figures, or the named ones. Nodes run in
+//! separate processes, so that the CPU time of the client is measured alone. A figure and its baseline are measured in
+//! the same run. Needs Linux, permission to create a network namespace, and for one figure the package
+//! prometheus-blackbox-exporter.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
 
@@ -23,7 +24,7 @@ mod role;
 mod usage;
 mod verdict;
 
-/// A figure: its name on the command line, and what measures it.
+/// The figures: the name on the command line, and the function that measures it.
 const FIGURES: [(&str, fn()); 5] = [
     ("check-cost", check_cost::run),
     ("exporter", exporter::run),
@@ -32,7 +33,7 @@ const FIGURES: [(&str, fn()); 5] = [
     ("held", held::run),
 ];
 
-/// Roles that this binary plays for itself in a child process.
+/// The roles of this binary in child processes.
 const ROLES: [nodes::Role; 5] = [
     ("echo", connect_baseline::serve),
     ("in-flight", in_flight::client),

@@ -1,4 +1,5 @@
-//! From the start of the process to the verdict of `check`, against the time an instance takes to say online.
+//! Compares the time from the start of the command `check` to its verdict, to the time from the start of an instance to
+//! its first peer.
 
 use std::{
     process::Command,
@@ -18,7 +19,7 @@ pub fn run() {
         let took = started.elapsed();
         assert!(output.expect("runs").status.success());
         times.push(took.as_secs_f64() * 1000.0);
-        // A node is joined twice in this; not more often than a daemon would.
+        // Spaces the joins: each node is joined twice in this bench.
         std::thread::sleep(Duration::from_millis(20));
     }
     println!("start of the process to the end of `check` {:7.1} ms (median of {RUNS})", median(times));

@@ -1,4 +1,4 @@
-//! The function's figures in README: its cold start, and 1,000 peers in one invocation.
+//! Measures the function for the figures in README: its cold start, and 1,000 peers in one invocation.
 //!
 //! `cargo bench -p easytier-uptime-lambda`. The function and the nodes run in separate processes, so that
 //! the function's memory is measured alone. Needs Linux, and permission to create a network namespace, where traffic is counted.
@@ -94,7 +94,7 @@ async fn measure() {
 
     println!("\none invocation, the first of its sandbox, at {NODES} nodes, medians of {RUNS}\n");
     println!(
-        "                            wall time (best and worst)     CPU   resident at the most   bytes a peer   logged"
+        "                            wall time (best and worst)     CPU   peak resident memory   bytes per peer logged"
     );
     for scene in SCENES {
         scene.measure().await;
@@ -151,7 +151,7 @@ impl Scene {
         let (_nodes, ports): (Vec<Node>, Vec<u16>) = (0..NODES).map(|_| Node::start()).unzip();
         let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let silent_port = silent.local_addr().expect("bound").port();
-        // Each peer at an address of its own, so that no join waits for another: the limit is one a second of each address.
+        // Each peer has its own address, so that no join waits for another: the limit is one per second and address.
         let mut urls: Vec<String> = (0..self.peers)
             .map(|nth| {
                 let (node, address) = (nth % NODES, nth / NODES);
@@ -189,7 +189,7 @@ fn range(values: &[f64]) -> (f64, f64) {
     (values.iter().copied().fold(f64::MAX, f64::min), values.iter().copied().fold(0.0, f64::max))
 }
 
-/// A node in a process of its own; killed when dropped.
+/// A node in a separate process; killed when dropped.
 struct Node(Child);
 
 impl Node {
@@ -199,7 +199,7 @@ impl Node {
         command.arg("node").env("RES_OPTIONS", "attempts:0");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says its port");
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("the node prints its port");
         (Self(child), line.trim().parse().expect("a port"))
     }
 }

@@ -1,4 +1,4 @@
-//! A day as a site has it: nodes with names and tags, three regions, most checks good.
+//! A realistic day of history: nodes with names and tags, three regions, mostly successful checks.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use easytier_uptime_store::{
 };
 use uuid::Uuid;
 
-/// Regions, and how far from the nodes each is, in milliseconds.
+/// The regions, each with its base round trip to the nodes in milliseconds.
 const REGIONS: [(&str, f64); 3] = [("cn-east", 30.0), ("eu-west", 170.0), ("us-east", 210.0)];
 
-/// Results of a region over the day, one a quarter of an hour; each stands for checks every five seconds.
+/// The number of results per region and day: one every 15 minutes, each of which stands for checks every five seconds.
 const RESULTS: u64 = 96;
 const QUARTER: Duration = Duration::from_secs(900);
 const CHECKS: u32 = 180;
@@ -24,8 +24,8 @@ pub async fn write(store: &Store, nodes: usize) {
     let peers = store.peers(&PeerFilter::default(), all).await.expect("a list").items;
     for (region, distance) in REGIONS {
         let probe = store.local_probe(region, &region.parse().expect("a region"), now).await.expect("a probe");
-        store.heartbeat(&probe, None, now).await.expect("it lives");
-        // The newest is a moment ago, so that there is a consensus.
+        store.heartbeat(&probe, None, now).await.expect("the heartbeat is stored");
+        // The newest result is recent, so that there is a consensus.
         for age in (0..RESULTS).rev() {
             let at = now - QUARTER * age as u32;
             let results = peers.iter().map(|peer| result(peer.id, at, age, distance)).collect();
@@ -45,7 +45,7 @@ fn spec(nth: usize) -> PeerSpec {
     }
 }
 
-/// Every node has a day of its own, which does not pack well.
+/// Every node has a different day, so that the pages do not compress better than real ones.
 fn result(peer: PeerId, at: Timestamp, age: u64, distance: f64) -> CheckResult {
     let number = peer.0.unsigned_abs();
     let bad = match (number * 31 + age * 7) % 41 {

@@ -1,8 +1,8 @@
-//! The figures that README quotes about the pages in a browser.
+//! Measures the pages in a browser for the figures in README.
 //!
-//! `cargo bench -p easytier-uptime --bench pages`. A hub in this process serves the list of 100 nodes and that of 1,000,
-//! each with a day of history from three regions, and tests/browser/measure looks at them in Chromium. Needs what
-//! tools/setup installs.
+//! `cargo bench -p easytier-uptime --bench pages`. A hub in this process serves a list of 100 nodes and one of 1,000,
+//! each with a day of history from three regions. tests/browser/measure loads the lists in Chromium. Needs the packages
+//! that tools/setup installs.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a bench fails by a panic, and prints")]
 
@@ -20,7 +20,7 @@ use easytier_uptime_hub::WebOptions;
 use easytier_uptime_store::{HubKey, Location, Store, StoreOptions, domain::Timestamp};
 use tokio::net::TcpListener;
 
-/// The nodes of the two hubs, and the list that is looked at: all of the few, and of the many the first page.
+/// The number of nodes of each hub, and the path of the measured list: all 100 nodes, and the first page of 1,000.
 const LISTS: [(usize, &str); 2] = [(100, "/?per_page=100"), (1_000, "/")];
 
 #[tokio::main]

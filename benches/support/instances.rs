@@ -1,7 +1,7 @@
-//! Instances of the EasyTier library that watch nodes, one a peer, as other monitors do.
+//! Instances of the EasyTier library that watch nodes, one instance per peer, as other monitors do.
 //!
-//! An instance binds to physical interfaces and reaches a node on loopback only where there are none, so what is
-//! compared runs in a network namespace of its own.
+//! An instance binds to physical interfaces, and reaches a node on loopback only if there are none. So the bench runs
+//! in its own network namespace.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
@@ -17,10 +17,10 @@ use easytier::{
 
 use crate::nodes;
 
-/// As many as fit without being all that the machine does.
+/// The number of instances. More would use up the CPU time of the machine.
 pub const INSTANCES: usize = 64;
 
-/// The role: holds one instance a peer.
+/// The role: holds the instances, one per peer.
 pub fn hold(urls: &[String]) {
     nodes::say("ready");
     nodes::wait_to_go_on();

@@ -1,4 +1,4 @@
-//! A network namespace that has only loopback, for what a bench measures.
+//! A network namespace that has only loopback.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
@@ -7,7 +7,8 @@ use std::process::Command;
 /// Set in the child that runs in the namespace.
 const IN_NAMESPACE: &str = "BENCH_IN_NAMESPACE";
 
-/// Whether this process is in a namespace of its own. If it is not, it runs again in one, with these arguments.
+/// Returns whether this process runs in its own namespace. If not, runs this binary in one with these arguments; the
+/// caller then has nothing left to do.
 pub fn in_own_namespace(arguments: &[String]) -> bool {
     if std::env::var_os(IN_NAMESPACE).is_some() {
         return true;
@@ -19,7 +20,7 @@ pub fn in_own_namespace(arguments: &[String]) -> bool {
     false
 }
 
-/// This binary in a network namespace that has only loopback.
+/// The command that runs this binary in a network namespace that has only loopback.
 pub fn in_namespace() -> Command {
     let this = std::env::current_exe().expect("this binary has a path");
     let mut command = Command::new("unshare");

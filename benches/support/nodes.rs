@@ -1,4 +1,4 @@
-//! Real nodes as child processes, and peers at them.
+//! Real nodes in child processes, and peers at these nodes.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
@@ -8,15 +8,15 @@ use easytier_probe::{AddressPolicy, CheckOptions, Checker, Peer};
 
 pub use crate::role::{Helper, Role, say, wait_to_go_on};
 
-/// Nodes to spread the joins over: old ones die of too many.
+/// The number of nodes. The joins are spread over them, because old versions crash after too many.
 pub const NODES: usize = 16;
 
-/// Starts the nodes; the URLs of their tcp listeners.
+/// Starts the nodes on loopback. Returns them and the URLs of their tcp listeners.
 pub fn start() -> (Vec<Helper>, Vec<String>) {
     start_at("127.0.0.1")
 }
 
-/// The same at an address.
+/// The same at a given address.
 pub fn start_at(address: &str) -> (Vec<Helper>, Vec<String>) {
     let mut nodes: Vec<Helper> = (0..NODES)
         .map(|_| {

@@ -1,4 +1,4 @@
-//! Child processes, and this binary in other roles as one.
+//! Child processes, some of which run this binary in another role.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
@@ -7,10 +7,10 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// A role that the binary of a bench plays for itself in a child process: its name, and what plays it.
+/// A role of a bench's binary in a child process: its name and its function, which gets the remaining arguments.
 pub type Role = (&'static str, fn(&[String]));
 
-/// Plays a role if the command line, given without the program's name, asks for one of these.
+/// Plays a role if `arguments`, which lack the program's name, begin with `--role NAME`. Returns whether they do.
 pub fn play(roles: &[Role], arguments: &[String]) -> bool {
     let [flag, role, rest @ ..] = arguments else { return false };
     if flag != "--role" {
@@ -38,7 +38,7 @@ impl Helper {
         Self { child, stdout }
     }
 
-    /// This binary in another role.
+    /// Starts this binary in another role.
     pub fn role(name: &str, arguments: &[String]) -> Self {
         let this = std::env::current_exe().expect("this binary has a path");
         Self::start(Command::new(this).args(["--role", name]).args(arguments))
@@ -48,7 +48,7 @@ impl Helper {
         self.child.id()
     }
 
-    /// The next line the process prints.
+    /// Waits for the next line that the process prints.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("readable");
@@ -56,12 +56,12 @@ impl Helper {
         line.trim().to_owned()
     }
 
-    /// Gives the process a line to read.
+    /// Writes a line to the standard input of the process.
     pub fn tell(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().expect("piped"), "{line}").expect("the helper listens");
     }
 
-    /// Tells the process to go on.
+    /// Lets a process continue that waits in [`wait_to_go_on`].
     pub fn go_on(&mut self) {
         self.tell("");
     }
@@ -78,19 +78,19 @@ impl Drop for Helper {
     }
 }
 
-/// In a role: says a line to the process that started this one.
+/// In a role: prints a line for the parent process.
 pub fn say(line: impl std::fmt::Display) {
     println!("{line}");
     std::io::stdout().flush().expect("writable");
 }
 
-/// In a role: what it is told next; `None` when there will be nothing more.
+/// In a role: reads the next line from the parent process; `None` at the end of standard input.
 pub fn told() -> Option<String> {
     let mut line = String::new();
     (std::io::stdin().read_line(&mut line).expect("readable") > 0).then(|| line.trim().to_owned())
 }
 
-/// In a role: waits until told to go on.
+/// In a role: waits until the parent process calls [`Helper::go_on`].
 pub fn wait_to_go_on() {
     told();
 }

@@ -4,10 +4,10 @@
 
 use std::{fs, time::Duration};
 
-/// CPU time that a process has used so far, in all its threads.
+/// The CPU time that all threads of a process have used so far.
 pub fn cpu_of(pid: u32) -> Duration {
     let mut clock = 0;
-    // SAFETY: both calls write to the locals they are given.
+    // SAFETY: both calls only write to the local variable that they get a pointer to.
     let spent = unsafe {
         assert_eq!(libc::clock_getcpuclockid(pid as libc::pid_t, &mut clock), 0, "no CPU clock of process {pid}");
         let mut spent = std::mem::zeroed::<libc::timespec>();
@@ -17,17 +17,17 @@ pub fn cpu_of(pid: u32) -> Duration {
     Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
 }
 
-/// CPU time of this process.
+/// The CPU time of this process.
 pub fn own_cpu() -> Duration {
     cpu_of(std::process::id())
 }
 
-/// Resident memory of a process now, in bytes.
+/// The current resident memory of a process, in bytes.
 pub fn resident(pid: u32) -> u64 {
     status(pid, "VmRSS:")
 }
 
-/// The most resident memory a process had, in bytes.
+/// The peak resident memory of a process, in bytes.
 pub fn resident_peak(pid: u32) -> u64 {
     status(pid, "VmHWM:")
 }
@@ -43,21 +43,21 @@ fn status(pid: u32, name: &str) -> u64 {
 }
 
 fn field(pid: u32, name: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel tells it");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel provides it");
     line[name.len()..].trim().to_owned()
 }
 
-/// Bytes of IP packets sent in this network namespace so far, by whomever.
+/// The bytes of IP packets that all processes have sent in this network namespace so far.
 pub fn sent_octets() -> u64 {
-    let counts = fs::read_to_string("/proc/net/netstat").expect("the kernel tells it");
+    let counts = fs::read_to_string("/proc/net/netstat").expect("the kernel provides it");
     let mut lines = counts.lines().filter_map(|line| line.strip_prefix("IpExt: "));
     let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
     let named = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "OutOctets");
-    named.expect("it is counted").1.parse().expect("a number")
+    named.expect("the kernel counts it").1.parse().expect("a number")
 }
 
-/// The middle of some measurements.
+/// The median of `values`, which must not be empty.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

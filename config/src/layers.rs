@@ -9,7 +9,7 @@ use std::{
 
 use crate::{ConfigError, Setting};
 
-/// A typing error this many letters away from a setting's name still suggests that setting.
+/// The maximum edit distance between an unknown key and the setting that the error suggests.
 const MAX_SUGGESTION_DISTANCE: usize = 3;
 
 /// The input of the layers. Files are read later, by [`Reader::new`](crate::Reader::new).
@@ -68,7 +68,7 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Reads all layers. Adds to `errors` what is unreadable or unknown.
+    /// Reads all layers. Adds unreadable files and unknown settings to `errors`.
     pub(crate) fn read(sources: &Sources, errors: &mut Vec<ConfigError>) -> Self {
         let mut layers = Self { given: BTreeMap::new() };
         layers.add_flags(&sources.flags, errors);
@@ -159,7 +159,7 @@ impl Layers {
                 continue;
             };
             if !seen.insert(setting.name) {
-                errors.push(error_without_value(place, "is there twice, in two spellings; remove one"));
+                errors.push(error_without_value(place, "occurs twice, in two spellings; remove one"));
                 continue;
             }
             match as_text(value) {

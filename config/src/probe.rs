@@ -31,7 +31,7 @@ pub struct ProbeConfig {
     pub server_id: String,
     /// The key with which this probe registers at the hub.
     pub enrollment_key: Option<Secret>,
-    /// The address to register, if other machines reach this probe at another one than it finds itself.
+    /// The address to register, if other machines reach this probe at another address than the detected one.
     pub advertise_addr: Option<AdvertisedAddress>,
     /// How results are reported to the backend.
     pub report_style: ReportStyle,

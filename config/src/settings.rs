@@ -71,7 +71,7 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     optional(
         "BACKEND_BASE_URL",
         "URL",
-        "Base URL of the backend; of several, comma-separated, the first that works is used",
+        "Base URL of the backend, or several separated by commas, of which the first that works is used",
     ),
     secret("NODE_TOKEN", "TOKEN", "Token that identifies this probe to the backend"),
     secret("API_KEY", "KEY", "Key for reading the backend's peers, if it requires one"),
@@ -81,7 +81,7 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     optional(
         "ADVERTISE_ADDR",
         "HOST[:PORT]",
-        "Address to register at the hub, if other machines reach this probe at another one than it finds itself",
+        "Address to register at the hub, if other machines reach this probe at another address than the detected one",
     ),
     with_default(
         "REPORT_STYLE",

@@ -250,7 +250,7 @@ fn unknown_and_repeated_keys_in_a_toml_file_are_errors() {
         "colour (probe.toml): there is no such setting",
         "config_file (probe.toml): there is no such setting",
         "hub (probe.toml): there is no such setting",
-        "server_id (probe.toml): is there twice",
+        "server_id (probe.toml): occurs twice",
     ];
     assert_eq!(shown.len(), starts.len(), "{shown:#?}");
     for (line, start) in shown.iter().zip(starts) {
@@ -340,7 +340,7 @@ fn the_hubs_settings_come_from_the_same_layers() {
     );
 }
 
-/// So no setting is in the table without being read.
+/// This shows that the configuration reads every setting of the table.
 #[test]
 fn every_setting_of_the_table_is_validated() {
     // Any text is a path. The scheduler and the programs validate the others.

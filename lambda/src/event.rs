@@ -20,7 +20,7 @@ pub struct Event {
 /// Why an event is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    #[error("the event is no JSON object; send {{}} to check what is due, or {{\"peers\": [\"tcp://…\"]}}")]
+    #[error("the event is not a JSON object; send {{}} to check what is due, or {{\"peers\": [\"tcp://…\"]}}")]
     NotAnObject,
     #[error("the event's {0}")]
     Field(String),
@@ -67,12 +67,12 @@ impl Event {
     }
 }
 
-/// Parses a list of peers in any form that a file of peers may have. The address policy applies to them: whoever invokes
-/// the function has no access to its machine otherwise.
+/// Parses a list of peers in any form that a file of peers may have. The address policy applies to them,
+/// because callers of the function have no other access to its machine.
 fn parse_peers(list: &Value) -> Result<Vec<Peer>, EventError> {
     let mut peers = peer_list::parse(&list.to_string()).map_err(|error| EventError::Peers(error.to_string()))?;
     if peers.is_empty() {
-        return Err(EventError::Peers("there are none".to_owned()));
+        return Err(EventError::Peers("the list is empty".to_owned()));
     }
     for peer in &mut peers {
         peer.origin = Origin::Remote;
@@ -109,12 +109,12 @@ mod tests {
     #[test]
     fn an_error_names_the_field() {
         for (event, word) in [
-            (json!([]), "no JSON object"),
-            (json!("x"), "no JSON object"),
+            (json!([]), "not a JSON object"),
+            (json!("x"), "not a JSON object"),
             (json!({"count": "many"}), "count"),
             (json!({"count": 0}), "count"),
             (json!({"claim": 1}), "claim"),
-            (json!({"peers": []}), "none"),
+            (json!({"peers": []}), "empty"),
             (json!({"peers": ["nonsense"]}), "nonsense"),
         ] {
             let error = Event::read(event.clone()).unwrap_err().to_string();

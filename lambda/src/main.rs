@@ -1,6 +1,6 @@
 //! `easytier-uptime-lambda`: the probe cycle as an AWS Lambda function.
 //!
-//! `sandbox` holds what is kept between invocations, `invocation` runs one.
+//! `sandbox` holds the state between invocations, `invocation` runs one.
 
 mod aws;
 mod event;

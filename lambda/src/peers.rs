@@ -70,7 +70,7 @@ impl DuePeers {
         self.check_timeout * (self.claimed + 1).min(MAX_ROUNDS)
     }
 
-    /// Shortens timeouts that are longer than usual to what fits into the time that is `left`, so that every claimed peer
+    /// Shortens timeouts that are longer than usual to fit into the time that is `left`, so that every claimed peer
     /// gets a verdict.
     fn cap_timeouts(&mut self, peers: &mut [Peer], left: Duration) {
         let usual = self.check_timeout;

@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use crate::{aws::Aws, logging, secrets};
 
-/// Defaults that differ from those of a daemon: whoever may invoke the function must not reach its private network, the
+/// Defaults that differ from those of a daemon: callers of the function must not reach its private network, the
 /// schedule invokes it every minute, and CloudWatch reads the log.
 const DEFAULTS: [(&str, &str); 3] =
     [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "60s"), ("LOG_FORMAT", "json")];
@@ -38,7 +38,7 @@ pub fn variables() -> impl Iterator<Item = (&'static Setting, Option<&'static st
     })
 }
 
-/// The configuration, and what is created from it once.
+/// The configuration, and the clients that are created from it once.
 pub struct Sandbox {
     pub config: ProbeConfig,
     /// The id under which the hub knows this function; `None` if it has no name.
@@ -50,7 +50,7 @@ pub struct Sandbox {
     cache: Mutex<Cache>,
 }
 
-/// What stays valid until the hub refuses the secrets.
+/// The values that stay valid until the hub refuses the secrets.
 #[derive(Default)]
 struct Cache {
     secrets: Option<Secrets>,

@@ -4,7 +4,7 @@
 //! | after | the next request is sent | decided by |
 //! |---|---|---|
 //! | a retryable error within one call | after a pause that doubles from 0.5 s to 10 s, or after `Retry-After`, while the deadline of the call lasts | [`RetryPolicy`] |
-//! | a failover | to the first base URL again after 5 minutes, by one call of all | `Cooldown` |
+//! | a failover | to the first base URL again after 5 minutes, by one call only | `Cooldown` |
 //! | 404, 405 or 501 for a route that some backends lack | after an hour, or at once when the backend turns out to be a hub | `Cooldown` |
 //! | a failed call that has a schedule | when it is due next, but not before `Retry-After` has passed, nor within 30 s of 401 or 403 | [`Availability::may_call`] |
 //! | a failed call that is repeated until it succeeds | after a pause that doubles from 1 s to 60 s; after 401, 403 or a final refusal 30 s to 60 s; not before `Retry-After` has passed | [`Availability::retry_at`] |
@@ -136,7 +136,7 @@ pub struct Outage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedCall {
     /// Whether the log should say so: `false` if the same call failed before, or if the backend is unreachable and
-    /// another call has found that already.
+    /// another call has already reported that.
     pub is_news: bool,
     /// When to repeat the call, as [`Availability::retry_at`].
     pub retry_at: Instant,
@@ -185,8 +185,8 @@ impl Availability {
         lock(&self.calls).get(&call).and_then(|state| state.retry_at)
     }
 
-    /// The backend answered the call: its outage is over, and no pause is due any more. The backoff is not reset, as
-    /// more requests may belong to what the caller repeats.
+    /// The backend answered the call: its outage is over, and no pause is due any more. The backoff is not reset,
+    /// because a repeated call may consist of several requests.
     ///
     /// Returns how long the outage lasted, if there was one and no other call fails now.
     pub fn answered(&self, call: BackendCall) -> Option<Duration> {
@@ -197,7 +197,7 @@ impl Availability {
         calls.values().all(|state| state.outage.is_none()).then(|| outage.since.elapsed())
     }
 
-    /// Everything that the caller wanted is done: the backoff starts anew. An outage goes on until the backend has
+    /// All requests of the repeated call succeeded: the backoff starts again. An outage lasts until the backend has
     /// [`answered`](Self::answered).
     pub fn completed(&self, call: BackendCall) {
         if let Some(state) = lock(&self.calls).get_mut(&call) {
@@ -226,7 +226,7 @@ impl Availability {
         let now = Instant::now();
         let requested = error.retry_after().unwrap_or_default();
         let backoff = state.next_pause();
-        // Nothing improves by itself: somebody has to change the configuration.
+        // A retry alone does not help: somebody has to change the configuration.
         let needs_attention = error.is_unauthorized() || error.is_final();
         let pause = if needs_attention { BACKOFF.pause(u32::MAX) } else { backoff };
         let minimum = if error.is_unauthorized() { UNAUTHORIZED_PAUSE } else { Duration::ZERO };

@@ -16,10 +16,10 @@ pub enum BaseUrlError {
     #[error("write it with its scheme and host, such as https://hub.example.com or http://192.0.2.7:8080/api")]
     Malformed,
     /// A user name or a password is part of the URL.
-    #[error("carries a user name or password; remove what stands before the '@' and set API_KEY or NODE_TOKEN")]
+    #[error("carries a user name or password; remove the part before the '@' and set API_KEY or NODE_TOKEN")]
     Credentials,
     /// A query or a fragment is part of the URL.
-    #[error("carries a query or a fragment; remove what follows the '?' or '#' (a key belongs into API_KEY)")]
+    #[error("carries a query or a fragment; remove the part after the '?' or '#' (a key belongs in API_KEY)")]
     Query,
 }
 

@@ -1,5 +1,5 @@
-//! [`Backend`], and what its calls have in common: the retry loop, requests with a JSON body, and finding out whose
-//! software a backend runs.
+//! [`Backend`], and what its calls have in common: the retry loop, requests with a JSON body, and the
+//! identification of the backend's software.
 
 use std::{fmt, sync::Arc};
 
@@ -23,7 +23,7 @@ const MAX_PAGE: usize = 32 << 20;
 /// The maximum length of every other response, in bytes.
 const MAX_RESPONSE: usize = 4 << 20;
 
-/// The client of a backend with one or several base URLs. Cheap to clone; clones share connections and what was learnt
+/// The client of a backend with one or several base URLs. Cheap to clone; clones share connections and the knowledge
 /// about the backend.
 ///
 /// It must be used within a tokio runtime with I/O and time enabled. Every call takes a `deadline`. It gives up
@@ -39,11 +39,11 @@ struct Shared {
     endpoints: Endpoints,
 }
 
-/// Whether a backend took a report.
+/// Whether a backend accepted a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reported {
-    /// The backend took it.
+    /// The backend accepted it.
     Accepted,
     /// The backend does not have the route, or it is not asked because the route was missing less than
     /// [`BackendConfig::missing_retry_after`] ago.
@@ -128,7 +128,7 @@ impl Backend {
         if response.body.iter().all(u8::is_ascii_whitespace) || Envelope::parse(&response.body).is_some() {
             return Ok(response);
         }
-        let reason = "the answer is no JSON object".to_owned();
+        let reason = "the answer is not a JSON object".to_owned();
         Err(BackendError::InvalidResponse { request: request.describe(endpoint), reason })
     }
 }

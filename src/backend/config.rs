@@ -8,12 +8,12 @@ use crate::Secret;
 /// How many peers a page of our hub holds by default.
 pub const DEFAULT_PAGE_SIZE: u32 = 500;
 
-/// Where the backend is, with which credentials it is used, and how long it is waited for.
+/// The base URLs of the backend, the credentials, and the timeouts and retries of requests.
 #[derive(Debug, Clone)]
 pub struct BackendConfig {
     /// The base URLs of one backend, at least one, in order of preference.
     pub base_urls: Vec<BaseUrl>,
-    /// Sent as `X-API-Key`, and as bearer token where no other is due.
+    /// Sent as `X-API-Key`, and as bearer token of requests that need no other.
     pub api_key: Option<Secret>,
     /// Sent as `X-Node-Token`, and as bearer token where the probe itself must be identified.
     pub node_token: Option<Secret>,
@@ -33,13 +33,13 @@ pub struct BackendConfig {
     pub retry: RetryPolicy,
     /// After a failover: how long another base URL is used before the first one is tried again.
     pub return_after: Duration,
-    /// How long a route that the backend lacks is not asked for again.
+    /// How long the client does not retry a route that the backend lacks.
     pub missing_retry_after: Duration,
 }
 
 impl BackendConfig {
     /// The default configuration, without credentials: timeouts of 5 s to connect and 15 s to read, return to the
-    /// first base URL after 5 minutes, missing routes asked again after an hour.
+    /// first base URL after 5 minutes, missing routes retried after an hour.
     pub fn new(base_urls: Vec<BaseUrl>) -> Self {
         Self {
             base_urls,

@@ -62,7 +62,7 @@ impl Credentials {
         }
     }
 
-    /// Which credentials a backend refused that answered 401 or 403, and what to do about it.
+    /// Names the credentials that a backend refused with 401 or 403, and the advice for the user.
     ///
     /// `needs_token`: only the node token can authorize the request.
     pub(super) fn describe_refusal(&self, bearer: Bearer, needs_token: bool) -> (&'static str, &'static str) {

@@ -93,7 +93,7 @@ fn describe_violation(raw: &RawValue) -> String {
     let id = fields.get("id").and_then(Value::as_i64).map(|id| format!("peer {id}: ")).unwrap_or_default();
     let only = |name: &str, value: &Value| Value::from_iter([(name.to_owned(), value.clone())]);
     match fields.iter().find(|(name, value)| serde_json::from_value::<ListedPeer>(only(name, value)).is_err()) {
-        Some((name, _)) => format!("{id}its '{name}' is not what the contract says"),
+        Some((name, _)) => format!("{id}its '{name}' does not match the contract"),
         None => format!("{id}a field occurs twice"),
     }
 }
@@ -115,7 +115,7 @@ fn as_utc_millis<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S
 /// `data` of the answer to `POST /results`.
 #[derive(Deserialize)]
 pub(super) struct ResultsData {
-    /// `None` from a backend that does not count: it has accepted all others.
+    /// `None` from a backend that reports no count: it has accepted all results that it did not reject.
     #[serde(default)]
     pub(super) accepted: Option<u32>,
     #[serde(default)]

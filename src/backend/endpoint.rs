@@ -1,4 +1,4 @@
-//! The endpoints of a backend: which one is used, and what is known about each.
+//! The endpoints of a backend: the choice of the current one, and the known properties of each.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ pub(super) enum BackendKind {
     ThirdParty,
 }
 
-/// A base URL of the backend, with what was learnt about it.
+/// A base URL of the backend, with the known properties of the server there.
 pub(super) struct Endpoint {
     pub(super) url: BaseUrl,
     kind: Mutex<BackendKind>,
@@ -72,7 +72,7 @@ impl Endpoint {
 
 /// A route of the contract that some backends lack.
 pub(super) struct OptionalRoute {
-    /// Runs while the route is taken to be missing.
+    /// Active while the route is assumed to be missing.
     missing: Cooldown,
     was_logged: AtomicBool,
     has_worked: AtomicBool,
@@ -83,7 +83,7 @@ impl OptionalRoute {
         Self { missing: Cooldown::new(missing_retry_after), was_logged: false.into(), has_worked: false.into() }
     }
 
-    /// Whether the route was found missing lately, and should not be asked now.
+    /// Whether the route was found missing recently, so that it should not be tried now.
     pub(super) fn is_missing(&self) -> bool {
         self.missing.is_active()
     }
@@ -114,13 +114,13 @@ pub(super) struct Endpoints {
     list: Vec<Endpoint>,
     /// The position of the endpoint that worked last.
     current: AtomicUsize,
-    /// Runs while the first endpoint is left alone after a failover.
+    /// Active while the first endpoint is not tried after a failover.
     first_left: Cooldown,
 }
 
 impl Endpoints {
     /// `return_after`: how long another endpoint is used before the first one is tried again. `missing_retry_after`:
-    /// how long a missing route is not asked for.
+    /// how long a missing route is not retried.
     pub(super) fn new(urls: Vec<BaseUrl>, return_after: Duration, missing_retry_after: Duration) -> Self {
         Self {
             list: urls.into_iter().map(|url| Endpoint::new(url, missing_retry_after)).collect(),

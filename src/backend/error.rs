@@ -47,12 +47,12 @@ pub enum BackendError {
     /// 404, 405 or 501: the backend does not have this route.
     #[error("{request}: the backend has no such endpoint ({answer}); see whether BACKEND_BASE_URL lacks a path")]
     NoSuchRoute { request: String, status: u16, answer: String },
-    /// The response is not what the contract requires.
+    /// The response does not match the contract.
     #[error("{request}: {reason}; see whether BACKEND_BASE_URL is that of a backend")]
     InvalidResponse { request: String, reason: String },
     /// Only our hub hands out batches of due peers.
     #[error(
-        "{base_url} does not say that it is an easytier-uptime hub, and no other backend hands out peers that are due; \
+        "{base_url} does not identify itself as an easytier-uptime hub, and no other backend hands out due peers; \
          fetch its listing instead"
     )]
     NotAHub { base_url: String },

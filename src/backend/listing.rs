@@ -31,7 +31,7 @@ pub struct PeerPage {
     pub total_available: Option<u64>,
     /// The version of the listing; only our hub sends one. It changes whenever the listing does.
     pub config_version: Option<i64>,
-    /// Whether the listing is complete, so that a peer which is on none of its pages is no longer to be watched. A
+    /// Whether the listing is complete. A peer that a complete listing omits must not be watched any more. A
     /// third-party backend may leave peers out just because they are offline.
     pub complete_listing: bool,
 }
@@ -182,7 +182,7 @@ fn read_page<'a>(
 ) -> Result<(PeersData<'a>, Peers), BackendError> {
     let invalid =
         |reason: &str| BackendError::InvalidResponse { request: request.describe(endpoint), reason: reason.to_owned() };
-    let envelope = Envelope::parse(&response.body).ok_or_else(|| invalid("the answer is no JSON object"))?;
+    let envelope = Envelope::parse(&response.body).ok_or_else(|| invalid("the answer is not a JSON object"))?;
     let data: PeersData<'a> =
         envelope.data().ok_or_else(|| invalid("the answer has no list of peers at 'data.peers'"))?;
     let mut page = Peers { peers: Vec::with_capacity(data.peers.len()), skipped: 0 };

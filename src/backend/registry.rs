@@ -81,7 +81,7 @@ impl Backend {
         Ok(response.map(|response| registered(response).unwrap_or_default()))
     }
 
-    /// Reports that the probe is alive. `counters` must serialize to a JSON object; the backend stores it as it is.
+    /// Reports that the probe is alive. `counters` must serialize to a JSON object; the backend stores it unchanged.
     ///
     /// # Errors
     /// As [`register`](Self::register).

@@ -181,16 +181,16 @@ impl Backend {
                 });
             }
         };
-        let envelope = Envelope::parse(&answer.body).ok_or_else(|| invalid("the answer is no JSON object"))?;
+        let envelope = Envelope::parse(&answer.body).ok_or_else(|| invalid("the answer is not a JSON object"))?;
         if kind == BackendKind::Hub && !answer.is_hub {
             return Err(invalid("the answer is not the hub's"));
         }
         endpoint.results.set_working();
         if !envelope.has_data() {
-            // It has taken them, and does not count.
+            // The backend accepted the results and reports no counts.
             return Ok(Some(ResultsData { accepted: None, duplicates: 0, rejected: Vec::new() }));
         }
-        envelope.data().map(Some).ok_or_else(|| invalid("the answer's 'data' does not say what became of the results"))
+        envelope.data().map(Some).ok_or_else(|| invalid("the answer's 'data' does not report the outcome"))
     }
 
     /// Reports every result in a request of its own.

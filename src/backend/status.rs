@@ -31,11 +31,11 @@ pub struct StatusReport {
 }
 
 impl Backend {
-    /// Reports that this probe works, and a summary of what it sees.
+    /// Reports that this probe works, with a summary of its peers.
     ///
     /// # Errors
-    /// Any [`BackendError`] but [`BackendError::NoSuchRoute`]. A third-party backend that answers 401 is taken not to
-    /// have the route.
+    /// Any [`BackendError`] but [`BackendError::NoSuchRoute`]. A third-party backend that answers 401 is assumed
+    /// not to have the route.
     pub async fn report_status(&self, report: &StatusReport, deadline: Instant) -> Result<Reported, BackendError> {
         let body = StatusBody {
             status: "Online",

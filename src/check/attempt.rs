@@ -25,7 +25,7 @@ pub(super) struct Attempt {
     pub outcome: Outcome,
     /// The session, when the attempt was successful and the session is still open.
     pub session: Option<OpenSession>,
-    /// Why the node did not answer the handshake, when that was so.
+    /// Why the node did not answer the handshake; `None` if it did.
     pub diagnosis: Option<CachedDiagnosis>,
 }
 
@@ -36,8 +36,8 @@ pub(super) struct OpenSession {
     pub opened_at: Instant,
 }
 
-/// Checks the node at `target`. What an earlier check found out about a missing answer is not looked into again while
-/// nothing changes.
+/// Checks the node at `target`. `known`, the diagnosis of an earlier check, is reused as long as the handshake fails in
+/// the same way.
 pub(super) async fn attempt(target: &Target, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
     let mut attempt = Attempt::from(Outcome::new());
     if let Err(StageFailure { stage, failure }) = attempt.run(target, plan, known).await {
@@ -118,7 +118,7 @@ impl Attempt {
         plan: Plan<'_>,
         stopwatch: &mut Stopwatch,
     ) -> Result<Dialed, StageFailure> {
-        // Boxed, because this future is larger than what is needed while a held session waits.
+        // Boxed, because this future is larger than the state of a held session that waits.
         let dialed = Box::pin(plan.dialer.dial(target, plan.access, plan.deadline)).await;
         let stage = dialed.as_ref().map_or_else(|error| error.stage, |_| Stage::Connect);
         stopwatch.lap(&mut self.outcome.timings, stage);

@@ -66,8 +66,8 @@ impl Checker {
         peer.timeout.unwrap_or(self.shared.options.timeout)
     }
 
-    /// Resolves `peer` and tries its addresses. `diagnosis` is what the last check found out about a missing answer, and
-    /// is replaced by what this one does.
+    /// Resolves `peer` and tries its addresses. `diagnosis` is the last check's diagnosis of a missing answer; this
+    /// check replaces it with its own.
     pub(super) async fn attempt(
         &self,
         peer: &Peer,
@@ -114,7 +114,7 @@ impl Checker {
     }
 
     /// Tries the addresses, each a little after the one before, or as soon as that has failed. The first that is Online
-    /// decides; when none is, the failure that tells most.
+    /// decides; if none is, the most informative failure does.
     async fn first_online(&self, targets: Vec<Target>, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
         // Most peers have one address, and polling a set of futures costs more.
         let targets = match <[Target; 1]>::try_from(targets) {

@@ -23,7 +23,7 @@ pub(super) enum HandshakeFailure {
     TimedOut,
 }
 
-/// Why a node did not answer, as a check found out. It holds until the handshake fails in another way, or succeeds.
+/// The reason that a check found for a missing answer. It is valid until the handshake fails in another way, or succeeds.
 #[derive(Debug)]
 pub(super) struct CachedDiagnosis {
     cause: HandshakeFailure,

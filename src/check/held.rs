@@ -51,7 +51,7 @@ impl HeldPeer {
     }
 
     /// Keeps the session alive until `due`, then checks the peer: with a ping on the open session, or by opening one.
-    /// When the session ends before `due`, returns the report of that at once.
+    /// When the session ends before `due`, returns a report of the end at once.
     ///
     /// The caller decides when the next check is due, and so how soon a lost session is opened again. The future may be
     /// dropped while it waits for `due`; the session stays open.

@@ -1,6 +1,6 @@
 //! The limit on joins of one address.
 //!
-//! Nodes are lent by volunteers, and old ones die of rapid joins. So an address is joined by one check at a time, and the
+//! Volunteers run the nodes, and old versions crash after rapid joins. So one check at a time joins an address, and the
 //! next join waits a little.
 
 use std::{

@@ -9,7 +9,7 @@ use crate::{
     result::{MAX_MESSAGE_CHARS, NodeInfo, Timings},
 };
 
-/// What a check found out.
+/// The findings of a check.
 pub(super) struct Outcome {
     /// The last stage reached.
     pub stage: Stage,

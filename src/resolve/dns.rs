@@ -31,7 +31,7 @@ const MAX_CONCURRENT_LOOKUPS: usize = 128;
 
 /// A caching DNS client, made at the first lookup.
 pub(super) struct Dns {
-    /// `None` for those of the system.
+    /// `None` for the name servers of the system.
     name_servers: Option<Vec<NameServerConfig>>,
     client: OnceLock<TokioResolver>,
     permits: Semaphore,
@@ -70,7 +70,7 @@ impl Dns {
         }
     }
 
-    /// The records of one type at `name`; none when the name server answers that there is none.
+    /// The records of one type at `name`; empty if the name server answers that there are none.
     pub(super) async fn records(&self, name: &str, record_type: RecordType) -> Result<Vec<RData>, Failure> {
         let client = self.client().map_err(|error| failure(name, &error))?;
         let found = match self.limited(client.lookup(name, record_type)).await {

@@ -1,7 +1,7 @@
 //! From a peer's URL to the addresses to connect to, and which of them are allowed.
 //!
 //! A URL of a transport scheme stands for the addresses of its host. An http, https, txt or srv URL yields such URLs
-//! first, once. A stranger may control what it yields, so the address policy applies to that, whoever named the peer.
+//! first, once. A stranger may control these, so the address policy applies even if a local user named the peer.
 
 mod dns;
 mod interleave;

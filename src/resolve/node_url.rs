@@ -1,9 +1,9 @@
-//! The URLs of nodes among what a web server or the DNS yields.
+//! The URLs of nodes in the response of a web server or the DNS.
 
 use super::quote::quote_url;
 use crate::{Failure, FailureCode, PeerUrl, Transport};
 
-/// The maximum number of URLs that are taken from what one http, https, txt or srv URL yields.
+/// The maximum number of URLs that one http, https, txt or srv URL may yield. Further URLs are ignored.
 pub const MAX_YIELDED_URLS: usize = 16;
 
 /// The URL of a node, which can be connected to without yielding other URLs first.
@@ -13,9 +13,9 @@ pub(super) struct NodeUrl {
     pub transport: Transport,
 }
 
-/// The URLs of nodes among `texts`, the first [`MAX_YIELDED_URLS`] of them. Texts that are no peer URLs are skipped.
+/// The URLs of nodes among `texts`, the first [`MAX_YIELDED_URLS`] of them. Texts that are not peer URLs are skipped.
 ///
-/// `source` says where the texts are from, in the message for when there is none.
+/// `source` names the origin of the texts in the error message.
 pub(super) fn node_urls<'a>(source: &str, texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<NodeUrl>, Failure> {
     let mut nodes: Vec<NodeUrl> = Vec::new();
     let mut indirect = None;

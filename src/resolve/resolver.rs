@@ -25,8 +25,8 @@ pub struct Target {
     pub address: SocketAddr,
 }
 
-/// Finds the addresses that a peer's URL stands for. It costs nothing to make: configuration is read and web clients are
-/// made when the first URL needs them.
+/// Finds the addresses that a peer's URL stands for. Creating one is cheap: configuration is read and web clients are
+/// created when the first URL needs them.
 pub struct Resolver {
     policy: AddressPolicy,
     dns: Arc<Dns>,
@@ -82,7 +82,7 @@ impl Resolver {
         self.targets_of_all(&nodes, yield_policy).await
     }
 
-    /// The targets of the URLs that another one yielded. Fails only when none of them has any.
+    /// The targets of yielded URLs. Fails only if none of the URLs has a target.
     async fn targets_of_all(&self, nodes: &[NodeUrl], policy: AddressPolicy) -> Result<Vec<Target>, Failure> {
         let mut found = Vec::new();
         let mut first_failure = None;
@@ -110,7 +110,7 @@ impl Resolver {
     }
 }
 
-/// Removes duplicates, and what exceeds [`MAX_TARGETS`].
+/// Removes duplicates, and the targets beyond the first [`MAX_TARGETS`].
 fn limited(mut targets: Vec<Target>) -> Vec<Target> {
     let mut seen = HashSet::new();
     targets.retain(|target| seen.insert(target.clone()));

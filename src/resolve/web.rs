@@ -137,7 +137,7 @@ async fn body(server: &str, mut response: Response) -> Result<String, Failure> {
 }
 
 fn failure(server: &str, error: reqwest::Error) -> Failure {
-    // The error would print the URL, query and all.
+    // The error would print the URL with its query.
     let error = error.without_url();
     if let Some(NoAddress(failure)) = causes(&error).find_map(|cause| cause.downcast_ref()) {
         return failure.clone();

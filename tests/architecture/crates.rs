@@ -38,7 +38,7 @@ impl Workspace {
         manifests.map(|manifest| Path::new(manifest).parent().expect("it is in a folder").to_owned())
     }
 
-    /// What the package needs to be built and run; dependencies of its tests and benches are none of these.
+    /// The dependencies of the package, without those of its tests and benches only.
     pub fn dependencies(&self, package: &str) -> impl Iterator<Item = &str> {
         let package = self.all().find(|other| other["name"] == package).expect("a package of the workspace");
         let dependencies = package["dependencies"].as_array().expect("a list").iter();

@@ -1,5 +1,4 @@
-//! The arrows of ARCHITECTURE.md: which crate may depend on which, which module may import which, and how long a file
-//! may be.
+//! The rules of ARCHITECTURE.md: dependencies between crates, imports between modules, and the maximum file length.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
@@ -21,7 +20,7 @@ fn assert_none(findings: &[String], rule: &str) {
     assert!(findings.is_empty(), "{rule}:\n  {}", findings.join("\n  "));
 }
 
-/// What each crate of the workspace may depend on, tests and benches aside.
+/// The crates that each crate of the workspace may depend on, except in tests and benches.
 const CRATES: [(&str, &[&str]); 8] = [
     ("easytier-probe", &[]),
     ("easytier-uptime-config", &["easytier-probe"]),
@@ -49,9 +48,9 @@ const CRATES: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Crates of others that belong in one place, and the crates of the workspace that may use them.
+/// Third-party crates, and the only crates of the workspace that may use them.
 const PLACES: [(&str, &[&str]); 5] = [
-    // Real nodes; the library speaks the protocol itself.
+    // Only for real nodes: the library implements the protocol itself.
     ("easytier", &["easytier-uptime"]),
     ("sqlx", &["easytier-uptime-store"]),
     // A daemon that watches nodes has no passwords.
@@ -97,7 +96,7 @@ fn dependencies_stay_in_the_crates_that_need_them() {
     assert_none(&findings, "dependencies in the wrong crate");
 }
 
-/// Paths that a module (of the crate in this folder; "" is the whole crate) must not use.
+/// The folder of a crate, a module of it ("" for the whole crate), and the paths that the module must not use.
 const FORBIDDEN: [(&str, &str, &[&str]); 8] = [
     ("", "", &["std::env", "dotenvy", "easytier"]),
     ("store", "domain", &["sqlx", "crate::consensus", "crate::ring", "crate::store"]),

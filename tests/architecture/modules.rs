@@ -1,5 +1,4 @@
-//! The modules of a crate, and which of them use which: read from the source, with re-exports followed to where a name is
-//! defined.
+//! The modules of a crate and the uses between them, read from the source. Re-exports are followed to the definition.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -25,24 +24,24 @@ pub struct Crate {
 
 #[derive(Default)]
 struct Module {
-    /// What it defines itself, modules included.
+    /// The names of the items that it defines, modules included.
     items: BTreeSet<String>,
-    /// Names that it imports, and the paths that they stand for.
+    /// The names that it imports, with their paths.
     imports: BTreeMap<String, Names>,
-    /// Paths of which it imports everything.
+    /// The paths from which it imports everything.
     globs: Vec<Names>,
     /// All paths that its code uses.
     paths: BTreeSet<Names>,
 }
 
-/// Which module uses which, and an example of it.
+/// Pairs of a module and a module that it uses, with a description of one use.
 type Edges = BTreeMap<(Names, Names), String>;
 
 /// Deeper chains of re-exports are cycles.
 const MAX_REEXPORTS: usize = 16;
 
 impl Crate {
-    /// The library and the program of the package in this folder, as far as it has them.
+    /// The library and the program of the package in this folder, if they exist.
     pub fn all_in(folder: &Path) -> Vec<Self> {
         let roots =
             ["src/lib.rs", "src/main.rs"].map(|file| folder.join(file)).into_iter().filter(|file| file.is_file());
@@ -112,7 +111,7 @@ impl Crate {
         findings.into_iter().collect()
     }
 
-    /// Cycles of siblings of which each uses something in the next; two that import each other are the smallest.
+    /// Cycles of sibling modules, in which each uses something of the next. The smallest cycle has two modules.
     pub fn cycles(&self) -> BTreeSet<String> {
         let edges = self.edges_between_siblings();
         let cycles = edges.keys().filter_map(|(from, to)| {
@@ -126,7 +125,7 @@ impl Crate {
         cycles.collect()
     }
 
-    /// From a module to its sibling, with an example.
+    /// The uses between sibling modules.
     fn edges_between_siblings(&self) -> Edges {
         let mut edges = Edges::new();
         for (at, module) in &self.modules {
@@ -152,7 +151,7 @@ impl Crate {
         format!("{}: {}", self.name, if module.is_empty() { "the root".to_owned() } else { module.join("::") })
     }
 
-    /// The full path of what `path` means in the module `at`, which begins with `crate` when it is of this crate.
+    /// The full path of the item that `path` names in the module `at`. It begins with `crate` for this crate's items.
     fn resolve(&self, at: &[String], path: &[String]) -> Names {
         self.resolve_within(at, path, MAX_REEXPORTS)
     }
@@ -171,7 +170,7 @@ impl Crate {
                 }
             }
             _ if self.modules[at].knows(first) => rest = path,
-            // A crate, or something that the language brings.
+            // Another crate, or a name of the language.
             _ => return path.to_vec(),
         }
         self.descend(place, rest, depth)
@@ -198,7 +197,7 @@ impl Crate {
         full.chain(names.iter().cloned()).collect()
     }
 
-    /// The full path of a name that a module imports with all others of another.
+    /// The full path of a name that a module imports by a glob import.
     fn in_globs(&self, at: &[String], module: &Module, name: &str, depth: usize) -> Option<Names> {
         module.globs.iter().find_map(|glob| {
             let target = self.resolve_within(at, glob, depth - 1);
@@ -246,7 +245,7 @@ impl Module {
         }
     }
 
-    /// Paths in what a macro or an attribute is given, which has no syntax tree.
+    /// Reads the paths in the tokens of a macro or an attribute, which have no syntax tree.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let mut path: Names = Vec::new();
         let mut colons = 0;
@@ -296,7 +295,7 @@ impl<'ast> Visit<'ast> for Module {
         visit::visit_path(self, path);
     }
 
-    /// One inside of a function.
+    /// An import inside a function.
     fn visit_item_use(&mut self, import: &'ast ItemUse) {
         self.import(import);
     }
@@ -320,7 +319,7 @@ impl<'ast> Visit<'ast> for Module {
     }
 }
 
-/// The modules on a shortest path from one to another, both included.
+/// The modules on a shortest path between two modules, both included.
 fn shortest_path<'a>(edges: &'a Edges, from: &'a Names, to: &Names) -> Option<Vec<&'a Names>> {
     let mut paths = VecDeque::from([vec![from]]);
     let mut seen = BTreeSet::from([from]);
@@ -338,7 +337,7 @@ fn shortest_path<'a>(edges: &'a Edges, from: &'a Names, to: &Names) -> Option<Ve
     None
 }
 
-/// `text` is `a::b`, and "" names nothing.
+/// The names of a path such as `a::b`; none for an empty text.
 fn split(text: &str) -> Names {
     text.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
@@ -348,7 +347,7 @@ fn file_of(folder: &Path, name: &str) -> PathBuf {
     if flat.is_file() { flat } else { folder.join(name).join("mod.rs") }
 }
 
-/// `#[cfg(test)]`, and `#[test]`.
+/// Whether the attribute is `#[cfg(test)]` or `#[test]`.
 fn is_of_tests(attribute: &Attribute) -> bool {
     attribute.path().is_ident("test")
         || matches!(&attribute.meta, syn::Meta::List(list)

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folders with tests, and with what tools make.
+/// Folders with tests or generated files.
 const SKIPPED: [&str; 5] = ["fixtures", "node_modules", "target", "tests", "vendor"];
 
-/// Files that are no source code: what cargo makes, texts, pictures.
-const NO_SOURCE: [&str; 7] = ["ico", "json", "lock", "md", "png", "svg", "txt"];
+/// The extensions of files that are not source code.
+const NOT_SOURCE: [&str; 7] = ["ico", "json", "lock", "md", "png", "svg", "txt"];
 
-/// The source files below `folder` that are no tests.
+/// The source files below `folder`, except tests.
 pub fn outside_tests(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
@@ -22,7 +22,7 @@ pub fn outside_tests(folder: &Path) -> Vec<PathBuf> {
                 files.extend(outside_tests(&path));
             }
         } else if name != "tests.rs"
-            && !NO_SOURCE.iter().any(|ending| path.extension().is_some_and(|own| own == *ending))
+            && !NOT_SOURCE.iter().any(|ending| path.extension().is_some_and(|own| own == *ending))
         {
             files.push(path);
         }

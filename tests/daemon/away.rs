@@ -174,8 +174,8 @@ async fn a_refused_token_is_an_error_in_the_log_while_the_checks_go_on() {
     assert!(status == 200 && health.contains("refused"), "{health}");
 
     proxy.set(Fault::None);
-    let told = hub.checks(peer).await;
-    until("more checks at the hub", async || hub.checks(peer).await > told).await;
+    let known = hub.checks(peer).await;
+    until("more checks at the hub", async || hub.checks(peer).await > known).await;
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
 
@@ -193,9 +193,9 @@ async fn another_base_url_is_used_while_the_first_is_away() {
     first.set(Fault::None);
     second.set(Fault::Refuse);
     eventually("checks by the first", async || {
-        let told = hub.checks(peer).await;
+        let known = hub.checks(peer).await;
         await_checks(&daemon, 1, 2).await;
-        (hub.checks(peer).await > told).then_some(())
+        (hub.checks(peer).await > known).then_some(())
     })
     .await;
     daemon.await_log(&format!("back to the backend at {}", first.url())).await;

@@ -29,15 +29,15 @@ async fn checks_in_flight_are_finished_and_stored_on_sigterm() {
     folder.set(&[("HEALTH_CHECK_TIMEOUT", "4s"), ("HEALTH_CHECK_INTERVAL", FOR_EVER)]);
     let daemon = folder.daemon().await;
     until("the check to begin", async || silent.arrived() > 0).await;
-    assert_eq!(daemon.log_with("handshake_timeout"), [""; 0], "it lasts until after the signal");
+    assert_eq!(daemon.log_with("handshake_timeout"), [""; 0], "the check ends only after the signal");
     let log = daemon.stop().await;
     assert!(log.contains("handshake_timeout"), "the check was finished: {log}");
 
-    // It is on disk, from where the next start delivers it.
+    // The result is on disk, and the daemon delivers it after the next start.
     folder.set(&[("PROBE_SCHEDULE", NEVER), ("HEALTH_CHECK_TIMEOUT", FOR_EVER)]);
     let daemon = folder.daemon().await;
     assert_eq!(daemon.checks(1).await, 1);
-    until("it at the hub", async || hub.checks(slow).await == 1).await;
+    until("the check at the hub", async || hub.checks(slow).await == 1).await;
 }
 
 /// The check never ends, and the hub accepts every request and answers none.
@@ -59,7 +59,7 @@ async fn neither_a_check_nor_the_hub_delays_the_end_for_long() {
         }
         let asked = tokio::time::Instant::now();
         daemon.stop().await;
-        assert!(asked.elapsed() < Duration::from_secs(11), "it took {:?} to stop", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(11), "the daemon took {:?} to stop", asked.elapsed());
     }
 }
 

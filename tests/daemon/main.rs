@@ -60,8 +60,8 @@ async fn await_checks(daemon: &Running, id: i64, more: u64) {
         .await;
 }
 
-/// Stops the checks of the daemon, and waits until the hub has each of them exactly once. `ids`: those at the hub, with
-/// those at the daemon.
+/// Stops the checks of the daemon, and waits until the hub has each check exactly once. `ids`: the ids of each peer at
+/// the hub and at the daemon.
 async fn assert_delivered_once(hub: &Hub, folder: &Folder, daemon: &Running, ids: &[(PeerId, i64)]) {
     folder.set(&[("PROBE_SCHEDULE", NEVER)]);
     daemon.reload_until("peers to watch").await;

@@ -31,7 +31,7 @@ async fn a_daemon_registers_sends_heartbeats_and_unregisters() {
     assert_eq!((&server["host"], &server["port"]), (&"probe.example.net".into(), &9999.into()), "{server}");
     assert_eq!(server["version"], env!("CARGO_PKG_VERSION"));
     assert!(server["system"]["cpus"].as_u64().is_some_and(|cpus| cpus > 0), "{server}");
-    until("its own report", async || {
+    until("one healthy node in the registry", async || {
         let server = hub.server(&token, "probe-1").await.unwrap();
         server["metadata"]["healthy_nodes"] == 1
     })
@@ -41,12 +41,13 @@ async fn a_daemon_registers_sends_heartbeats_and_unregisters() {
     assert_eq!(hub.server(&token, "probe-1").await.unwrap()["status"], "offline", "at once");
 
     let daemon = folder.daemon().await;
-    until("it to be back", async || hub.server(&token, "probe-1").await.unwrap()["status"] == "online").await;
+    until("the probe to be online again", async || hub.server(&token, "probe-1").await.unwrap()["status"] == "online")
+        .await;
     daemon.kill().await;
     assert_eq!(
         hub.server(&token, "probe-1").await.unwrap()["status"],
         "online",
-        "it was killed and could not unregister"
+        "the daemon was killed and could not unregister"
     );
 }
 
@@ -87,7 +88,8 @@ async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
     let before = hub.checks(peer).await;
     let daemon = folder.daemon().await;
     until("more checks at the hub", async || hub.checks(peer).await > before).await;
-    until("it to be registered", async || hub.probe("probe-1").await.unwrap().presence == Presence::Online).await;
+    until("the probe to be registered", async || hub.probe("probe-1").await.unwrap().presence == Presence::Online)
+        .await;
     let log = daemon.stop().await;
     assert!(!log.contains("enrolled at the backend") && !log.contains("refused"), "{log}");
     assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1);
@@ -110,7 +112,7 @@ async fn an_enrollment_is_repeated_while_a_reverse_proxy_answers_for_the_hub() {
         .await;
         proxy.set(Fault::None);
         daemon.await_log("enrolled at the backend").await;
-        until("it to be registered", async || hub.probe("probe-1").await.is_some()).await;
+        until("the probe to be registered", async || hub.probe("probe-1").await.is_some()).await;
         until("checks at the hub", async || hub.checks(peer).await > 0).await;
         assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
     }
@@ -129,13 +131,13 @@ async fn an_enrolled_probe_keeps_its_token_and_spool_when_the_hub_moves() {
     until("checks at the hub", async || hub.checks(peer).await > 0).await;
 
     old.set(Fault::Refuse);
-    let told = hub.checks(peer).await;
+    let known = hub.checks(peer).await;
     until("results to wait", async || daemon.figure("spool_results").await > 0.0).await;
     folder.set(&[("BACKEND_BASE_URL", &format!("{},{}", hub.url(), old.url()))]);
     daemon.reload_until("peers to watch").await;
-    until("more checks at the hub", async || hub.checks(peer).await > told).await;
+    until("more checks at the hub", async || hub.checks(peer).await > known).await;
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
-    assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1, "it did not enroll again");
+    assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1, "the daemon did not enroll again");
 }
 
 #[tokio::test]

@@ -42,14 +42,14 @@ async fn a_silent_peer_is_checked_once_at_a_time_and_delays_no_other() {
     folder.set(&[("HEALTH_CHECK_TIMEOUT", "3s"), ("CHECK_CONCURRENCY", "2")]);
     let daemon = folder.daemon().await;
 
-    until("four checks of the silent one", async || silent.arrived() >= 4).await;
+    until("four checks of the silent peer", async || silent.arrived() >= 4).await;
     assert_eq!(most.load(SeqCst), 1, "connections at a time");
     let good = daemon.figure("checks_total{status=\"online\",code=\"\"}").await;
-    assert!(good > 6.0, "{good} checks of the one that answers");
+    assert!(good > 6.0, "{good} checks of the peer that answers");
     // Each of the three checks that ended also counts for the six intervals during it.
     let seen = daemon.figure("checks_total{status=\"offline\",code=\"handshake_timeout\"}").await;
     assert!(seen >= 3.0 * 7.0, "{seen}");
-    until("all of them in the history", async || daemon.checks(2).await >= 3 * 7).await;
+    until("all checks in the history", async || daemon.checks(2).await >= 3 * 7).await;
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_node_that_stops_is_offline_as_soon_as_its_connection_closes() {
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
     folder.set(&[("HEALTH_CHECK_INTERVAL", "60s")]);
     let daemon = folder.daemon().await;
-    until("it to be up", async || hub.checks(peer).await > 0).await;
+    until("checks at the hub", async || hub.checks(peer).await > 0).await;
     let seen = daemon.checks(1).await;
 
     node.stop();
@@ -121,7 +121,7 @@ async fn a_cycle_that_still_runs_is_not_doubled() {
     assert_eq!(most.load(SeqCst), 1, "connections at a time");
 }
 
-/// Waits for a check of the node, and asserts that there is one alone.
+/// Waits for a check of the node, and asserts that there is exactly one check and one cycle.
 async fn assert_checked_once(daemon: &Running) {
     until("a check", async || daemon.checks(1).await > 0).await;
     assert_eq!(daemon.log_with("a cycle of").len(), 1);

@@ -42,15 +42,15 @@ async fn stored_results_are_delivered_once_although_the_daemon_is_killed() {
 
     proxy.set(Fault::Refuse);
     await_waiting(&daemon, 4.0).await;
-    let (seen, told) = (daemon.checks(1).await, hub.checks(good).await);
-    assert!(seen > told);
+    let (seen, delivered) = (daemon.checks(1).await, hub.checks(good).await);
+    assert!(seen > delivered);
     daemon.kill().await;
 
     // The hub stores them, but the response is lost.
     proxy.set(Fault::Truncate);
     let daemon = folder.daemon().await;
-    assert!(daemon.checks(1).await >= seen, "what was stored is there");
-    until("what waited at the hub", async || hub.checks(good).await >= seen).await;
+    assert!(daemon.checks(1).await >= seen, "the stored checks are kept");
+    until("the waiting results at the hub", async || hub.checks(good).await >= seen).await;
     daemon.kill().await;
 
     proxy.set(Fault::None);
@@ -60,7 +60,7 @@ async fn stored_results_are_delivered_once_although_the_daemon_is_killed() {
     assert_eq!(lost(&daemon, "not_delivered").await + lost(&daemon, "rejected").await, 0.0);
 }
 
-/// The spool is filled and limited until the very end; then every result in it is delivered once.
+/// The spool is full when the daemon is killed. Then every result in it is delivered once.
 #[tokio::test]
 async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     const FULL: i64 = 1000;
@@ -86,13 +86,13 @@ async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     let daemon = folder.daemon().await;
     await_waiting(&daemon, FULL as f64).await;
     proxy.set(Fault::None);
-    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    until("an empty spool", async || daemon.figure("spool_results").await == 0.0).await;
     assert_eq!(daemon.figure("results_delivered_total").await, FULL as f64);
     assert_eq!(lost(&daemon, "rejected").await, 0.0);
-    assert_eq!(hub.store.newest_result().await.unwrap(), FULL, "rows, none of which is there twice");
+    assert_eq!(hub.store.newest_result().await.unwrap(), FULL, "the number of rows, without duplicates");
 }
 
-/// As in a container, whose host name changes with every version.
+/// The default server id is the host name, and that of a container changes with every version.
 #[tokio::test]
 async fn the_spool_is_delivered_under_a_new_server_id() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
@@ -126,7 +126,7 @@ async fn the_spool_is_limited_in_number_and_dropped_results_are_counted() {
 
     until("dropped results", async || lost(&daemon, "not_delivered").await > 0.0).await;
     daemon.await_log("dropped: they waited longer than SPOOL_MAX_AGE").await;
-    until("no more than a thousand to wait", async || {
+    until("at most a thousand results in the spool", async || {
         let waiting = daemon.figure("spool_results").await;
         waiting > 0.0 && waiting <= 1000.0
     })
@@ -150,7 +150,7 @@ async fn the_spool_is_limited_in_age_and_dropped_results_are_counted() {
     proxy.set(Fault::Answer("503 Service Unavailable\r\nx-uptime-hub: 1\r\nRetry-After: 3600"));
     until("dropped results", async || lost(&daemon, "not_delivered").await >= 3.0).await;
     daemon.await_log("dropped: they waited").await;
-    until("only what is new to wait", async || {
+    until("only recent results in the spool", async || {
         let (waiting, age) = (daemon.figure("spool_results").await, daemon.figure("spool_age_seconds").await);
         waiting > 0.0 && age > 0.0 && age < 5.0
     })
@@ -209,7 +209,7 @@ async fn per_node_reports_after_an_outage_send_only_the_newest_result_of_each_pe
     await_checks(&daemon, 1, 2).await;
 
     is_away.store(false, SeqCst);
-    until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
+    until("an empty spool", async || daemon.figure("spool_results").await == 0.0).await;
     let taken = taken.lock().unwrap();
     // One report was in flight when the node came back.
     let online = taken.iter().filter(|status| **status == "Online").count();

@@ -41,7 +41,7 @@ async fn jobs_go_on_at_their_intervals_when_the_clock_is_set_forward_or_back() {
         daemon.await_log_times("the clock was set", nth + 1).await;
         assert_goes_on(&hub, id).await;
         // New results count, also when older ones have later times.
-        let stopped = node.take().expect("it runs").stop();
+        let stopped = node.take().expect("the node runs").stop();
         until(&format!("the node to be down at {setting}"), async || !is_active(&daemon).await).await;
         node = Some(stopped.start(PROGRAM));
         until(&format!("the node to be up at {setting}"), async || is_active(&daemon).await).await;
@@ -77,7 +77,7 @@ async fn a_daily_cycle_runs_once_in_the_nights_when_the_clocks_change() {
     let (forward, start) = ("2026-03-29T01:00", "2026-03-29T00:59:40Z");
     let at_the_end = probe_in_berlin("0 0 3 * * *", start).await;
     let in_the_hour = probe_in_berlin("0 30 2 * * *", start).await;
-    // As soon as it has run before, a scheduler that goes by the old offset misses the run at 03:00:00.
+    // A scheduler that computes the next run with the old offset would miss the run at 03:00:00 after an earlier run.
     let after_another = probe_in_berlin("0,50 0,59 1,3 * * *", start).await;
     // They go from 03:00 to 02:00 at 01:00 UTC.
     let back = probe_in_berlin("0 30 2 * * *", "2026-10-25T00:29:45Z").await;
@@ -96,13 +96,13 @@ async fn a_daily_cycle_runs_once_in_the_nights_when_the_clocks_change() {
     assert_eq!(cycles_after_the_start(&back.2), ["2026-10-25T00:30:00"]);
 }
 
-/// Whether the daemon's own history has the node up.
+/// Whether the node is up in the daemon's own history.
 async fn is_active(daemon: &Running) -> bool {
     data(&daemon.url, "/api/nodes").await["items"][0]["is_active"] == true
 }
 
-/// The jobs go on at their interval: they neither pause until the old time is reached again, nor run in a burst for the
-/// time that was skipped.
+/// Asserts that the jobs go on at their interval: they neither pause until the old time is reached again, nor run in a
+/// burst for the time that was skipped.
 async fn assert_goes_on(hub: &Hub, id: PeerId) {
     let started = Instant::now();
     let (checks, before) = (hub.checks(id).await, requests(hub).await);

@@ -30,7 +30,7 @@ async fn a_full_disk_is_reported_and_no_result_is_lost() {
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
     folder.set(&[("DATABASE_PATH", disk.path().join("uptime.db").to_str().unwrap())]);
     let daemon = folder.daemon().await;
-    until("checks that the hub knows of", async || hub.checks(id).await > 3).await;
+    until("checks at the hub", async || hub.checks(id).await > 3).await;
 
     fill(disk.path());
     daemon.await_log("results cannot be stored").await;

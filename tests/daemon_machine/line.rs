@@ -12,7 +12,7 @@ use crate::{
     until, wire,
 };
 
-/// How many addresses the node is reached at, each by tcp and by udp.
+/// The number of addresses of the node. Each is checked over tcp and over udp.
 const ADDRESSES: u8 = 10;
 const PEERS: usize = ADDRESSES as usize * 2;
 

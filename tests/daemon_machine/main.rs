@@ -1,5 +1,5 @@
 //! The daemon on a machine with faults: a full disk, a wall clock that is set, a line that loses packets, and very many
-//! peers. With the real program, real nodes and a real hub.
+//! peers. The tests use the real program, real nodes and a real hub.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a test fails by a panic")]
 
@@ -38,9 +38,9 @@ async fn assert_delivered_once(hub: &Hub, id: PeerId, folder: &Folder, daemon: R
     let stored = daemon.checks(1).await;
     assert!(stored >= counted, "{counted} checks were done, and {stored} stored");
     until("all checks at the hub", async || {
-        let told = hub.checks(id).await;
-        assert!(told <= stored, "{stored} checks were done, and the hub has {told}");
-        told == stored
+        let delivered = hub.checks(id).await;
+        assert!(delivered <= stored, "{stored} checks were done, and the hub has {delivered}");
+        delivered == stored
     })
     .await;
     let log = daemon.stop().await;

@@ -32,7 +32,7 @@ fn url() -> &'static str {
         let mut server =
             command.spawn().unwrap_or_else(|error| panic!("python3 does not run ({error}); tools/setup installs it"));
         let mut line = String::new();
-        BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line).expect("it says its URL");
+        BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line).expect("the server prints its URL");
         assert!(line.starts_with("http://"), "tools/moto-server does not start; see its output above");
         (server, line.trim().to_owned())
     });
@@ -88,7 +88,7 @@ impl Queue {
     /// The number of messages in the queue.
     pub async fn length(&self) -> u64 {
         let wanted = json!({"QueueUrl": self.url, "AttributeNames": ["ApproximateNumberOfMessages"]});
-        let told = ask("sqs", "AmazonSQS.GetQueueAttributes", wanted).await;
-        told["Attributes"]["ApproximateNumberOfMessages"].as_str().expect("a number").parse().unwrap()
+        let answer = ask("sqs", "AmazonSQS.GetQueueAttributes", wanted).await;
+        answer["Attributes"]["ApproximateNumberOfMessages"].as_str().expect("a number").parse().unwrap()
     }
 }

@@ -105,8 +105,8 @@ impl Function {
 
     /// Kills the function, as the service does after the deadline.
     pub fn kill(&mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it is gone");
+        self.child.kill().expect("the function can be killed");
+        self.child.wait().expect("the function has ended");
     }
 
     /// Ends the function and returns its log.

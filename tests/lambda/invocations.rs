@@ -95,7 +95,7 @@ async fn the_region_of_an_event_replaces_the_configured_one() {
 async fn the_error_of_an_invalid_event_names_the_field_and_the_next_event_works() {
     let mut function = Function::start([("ALLOW_LOCAL_PEERS", "true")]).await;
     for (event, word) in [
-        (json!([]), "no JSON object"),
+        (json!([]), "not a JSON object"),
         (json!({"count": "many"}), "count"),
         (json!({"peers": []}), "peers"),
         (json!({"peers": ["nonsense"]}), "nonsense"),
@@ -105,7 +105,7 @@ async fn the_error_of_an_invalid_event_names_the_field_and_the_next_event_works(
     }
     let Outcome::Error(error) = function.invoke_until("{no JSON".to_owned(), Deadline::In(crate::function::LONG)).await
     else {
-        panic!("what is no JSON was followed");
+        panic!("an event that is not JSON was accepted");
     };
     assert!(error.contains("column"), "{error}");
     let peers: Vec<String> = node::refusing(1).collect();
@@ -132,7 +132,7 @@ async fn the_answer_about_5000_peers_is_small() {
     const PEERS: usize = 5000;
     let (hub, variables) = Hub::with_peers(node::refusing(PEERS)).await;
     let mut function = Function::start(variables).await;
-    let Outcome::Answer(answer) = function.invoke(json!({})).await else { panic!("it failed") };
+    let Outcome::Answer(answer) = function.invoke(json!({})).await else { panic!("the invocation failed") };
     assert!(answer.len() < MAX_ANSWER, "{} bytes", answer.len());
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!([&answer["checked"], &answer["delivered"]], [PEERS; 2], "{answer}");

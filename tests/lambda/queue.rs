@@ -88,7 +88,7 @@ async fn one_invocation_drains_a_bounded_part_of_the_queue() {
     for _ in 0..30 {
         queue.put("{\"results\": []}").await;
     }
-    assert_eq!(function.answer(json!({})).await["checked"], 1, "and checks none the less");
+    assert_eq!(function.answer(json!({})).await["checked"], 1, "the peers are checked too");
     assert_eq!(queue.length().await, 10);
     function.answer(json!({})).await;
     assert_eq!(queue.length().await, 0);
@@ -140,7 +140,7 @@ async fn results_that_the_backend_does_not_store_stay_in_the_queue() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_results_are_not_spooled_for_reports_per_node() {
     let (services, queue) = (aws::start().await, Queue::create("per-node").await);
-    // The second one's turn at the address comes after its deadline, which is no fault of its own: it is Unknown.
+    // Both peers have the same address. The second join would start after the deadline of the check: it is Unknown.
     let (hub, mut variables) = Hub::with_peers(["tcp://127.1.0.1:1", "ws://127.1.0.1:1"]).await;
     variables.extend([
         ("REPORT_STYLE", "per-node".to_owned()),

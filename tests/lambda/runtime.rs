@@ -78,11 +78,11 @@ impl Runtime {
 
     /// Hands out an event; the receiver gets its outcome.
     pub fn give(&self, id: &str, event: String, deadline: Deadline) -> oneshot::Receiver<Outcome> {
-        let (outcome, told) = oneshot::channel();
+        let (outcome, receiver) = oneshot::channel();
         self.shared.running.lock().unwrap().insert(id.to_owned(), outcome);
         self.shared.waiting.lock().unwrap().push_back(Invocation { id: id.to_owned(), deadline, event });
         self.shared.given.notify_one();
-        told
+        receiver
     }
 
     /// Waits until the sandbox asks for an invocation.
@@ -128,8 +128,8 @@ async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: 
 
 fn settle(shared: &Shared, id: &str, outcome: Outcome) -> StatusCode {
     match shared.running.lock().unwrap().remove(id) {
-        Some(told) => {
-            let _ = told.send(outcome);
+        Some(sender) => {
+            let _ = sender.send(outcome);
             StatusCode::ACCEPTED
         }
         None => StatusCode::FORBIDDEN,

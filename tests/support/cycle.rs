@@ -1,4 +1,4 @@
-//! Runs a cycle, and checks what must hold for every cycle.
+//! Runs a cycle, and asserts the invariants of every cycle.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -61,7 +61,7 @@ pub fn small(budget: Duration) -> CycleOptions {
     }
 }
 
-/// Runs a cycle, and checks what must hold for every cycle.
+/// Runs a cycle, and asserts the invariants of every cycle.
 pub async fn run(source: &mut impl PeerSource, sink: &impl ReportSink, options: &CycleOptions) -> Ran {
     run_showing(source, sink, options, |_| ()).await
 }
@@ -86,7 +86,7 @@ pub async fn run_showing(
     ran
 }
 
-/// No check is lost or counted twice, and the report agrees with the checks.
+/// Asserts that no check is lost or counted twice, and that the report agrees with the checks.
 pub fn assert_adds_up(ran: &Ran) {
     let Ran { report, shown, .. } = ran;
     assert_eq!(ran.shown().len(), shown.len(), "a check was shown twice");

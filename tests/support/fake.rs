@@ -1,4 +1,4 @@
-//! Servers that are no EasyTier nodes, and ports where nobody listens.
+//! Servers that are not EasyTier nodes, and ports where nobody listens.
 
 use std::{
     net::{SocketAddr, UdpSocket as StdUdpSocket},

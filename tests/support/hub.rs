@@ -1,4 +1,4 @@
-//! A hub as a cycle sees it: peers in pages, results kept by their ids, the probe's status noted.
+//! A test hub for cycles: it serves peers in pages, stores results by their ids, and records status reports.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -22,20 +22,20 @@ use crate::{
 
 pub const NODE_TOKEN: &str = "node-token-5e1d";
 
-/// A backend that knows what the contract asks of it, until the test says otherwise.
+/// A backend that follows the contract, unless the test replaces a response.
 pub struct Hub {
     pub http: TestBackend,
     stored: Arc<Mutex<HashMap<Uuid, Value>>>,
 }
 
 impl Hub {
-    /// Lists `peers`, so many a page.
+    /// A hub that lists `peers` in pages of `page_size`.
     pub async fn listing(peers: Vec<Value>, page_size: usize) -> Self {
         Self::with_exceptions(peers, page_size, |_, _| None).await
     }
 
-    /// The same, but where `exception` has an answer that one is given. It is told the request, and how many of the
-    /// same method and path came before it.
+    /// The same, but a reply of `exception` replaces the hub's own. `exception` gets the request and the number of
+    /// earlier requests with the same method and path.
     pub async fn with_exceptions(
         peers: Vec<Value>,
         page_size: usize,
@@ -66,12 +66,12 @@ impl Hub {
         client_of(&self.http.url)
     }
 
-    /// The results it has, by their ids.
+    /// The stored results, by their ids.
     pub fn stored(&self) -> HashMap<Uuid, Value> {
         self.stored.lock().unwrap().clone()
     }
 
-    /// The bodies of the probe's reports on itself.
+    /// The bodies of the probe's status reports.
     pub fn statuses(&self) -> Vec<Value> {
         self.bodies("PUT", "/nodes/status")
     }
@@ -83,7 +83,7 @@ impl Hub {
     }
 }
 
-/// A client that does not wait between rounds for longer than it must.
+/// A client with short pauses between rounds.
 pub fn client_of(base_url: &BaseUrl) -> Backend {
     let retry =
         RetryPolicy { max_rounds: 3, first_pause: Duration::from_millis(1), max_pause: Duration::from_millis(2) };
@@ -96,10 +96,10 @@ pub fn client_of(base_url: &BaseUrl) -> Backend {
     .expect("a client")
 }
 
-/// That what the hub has, and what is undelivered, are together all that was checked, and nothing is both.
+/// Asserts that each result is either stored at the hub or undelivered, and never both.
 pub fn assert_stored_or_undelivered(hub: &Hub, ran: &Ran) {
     let stored: HashSet<Uuid> = hub.stored().into_keys().collect();
-    assert!(stored.is_disjoint(&ran.undelivered()), "stored, and undelivered too");
+    assert!(stored.is_disjoint(&ran.undelivered()), "a result is both stored and undelivered");
     assert_eq!(&stored | &ran.undelivered(), ran.shown());
     assert_eq!(stored.len() as u64, ran.report.delivered);
 }
@@ -109,7 +109,7 @@ pub fn listed(id: i64, url: &PeerUrl) -> Value {
     json!({"id": id, "host": url.host().to_string(), "port": url.port(), "protocol": url.scheme().to_string()})
 }
 
-/// Where the page after this query's begins is its cursor.
+/// `data` of the page for this query. The cursor is the index of the first peer of the next page.
 fn page_at(peers: &[Value], page_size: usize, query: &str) -> Value {
     let start = query.split('&').find_map(|pair| pair.strip_prefix("cursor=")).map_or(0, |at| at.parse().unwrap());
     let end = peers.len().min(start + page_size);

@@ -1,4 +1,4 @@
-//! What a test logs, at the lowest level, that of libraries too.
+//! The log of a test at the lowest level, with the lines of libraries.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -10,7 +10,7 @@ use std::{
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
-/// Collects what this thread logs until dropped.
+/// Collects the log of this thread until dropped.
 pub struct Logs {
     text: Buffer,
     _guard: DefaultGuard,

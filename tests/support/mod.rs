@@ -1,4 +1,4 @@
-//! Shared by end-to-end tests: real EasyTier nodes, each in a process of its own, and servers that are no nodes.
+//! Shared by end-to-end tests: real EasyTier nodes in separate processes, and servers that are not nodes.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -44,7 +44,7 @@ pub async fn check(peer: &Peer, timeout: Duration) -> CheckReport {
     check_with(&Checker::new(options(timeout)), peer, timeout).await
 }
 
-/// Checks `peer` once with `checker`, whose timeout is `timeout`, and asserts what every report must satisfy.
+/// Checks `peer` once with `checker`, whose timeout is `timeout`, and asserts that the report is consistent.
 pub async fn check_with(checker: &Checker, peer: &Peer, timeout: Duration) -> CheckReport {
     let started = Instant::now();
     let report = checker.check(peer).await;
@@ -54,7 +54,7 @@ pub async fn check_with(checker: &Checker, peer: &Peer, timeout: Duration) -> Ch
     report
 }
 
-/// Asserts what every report of a single check of `peer` must satisfy.
+/// Asserts the invariants of a report of a single check of `peer`.
 pub fn assert_consistent(peer: &Peer, report: &CheckReport) {
     let result = &report.result;
     let online = result.status == Status::Online;
@@ -74,8 +74,8 @@ pub fn assert_failed(report: &CheckReport, code: FailureCode, stage: Stage, word
     assert!(result.message.as_ref().is_some_and(|message| message.contains(words)), "no '{words}' in {report:?}");
 }
 
-/// Asserts that a real node refused the check. A 2.0 node answers and closes at the same moment. Whether the answer
-/// arrives is chance, so the stage may be either.
+/// Asserts that a real node refused the check. A 2.0 node answers and closes at the same moment, so the answer may or
+/// may not arrive: both stages are accepted.
 #[track_caller]
 pub fn assert_refused(report: &CheckReport, code: FailureCode, words: &str) {
     let stage = report.result.stage;

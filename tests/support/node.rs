@@ -7,7 +7,7 @@ use std::{
 
 use easytier_probe::{Access, Membership, Peer, PeerUrl, Scheme};
 
-/// A node that runs until dropped. It also ends with this process, because it watches its standard input.
+/// A node that runs until dropped. It also ends with this process, because its standard input is closed then.
 pub struct Node {
     child: Child,
     urls: Vec<PeerUrl>,
@@ -50,12 +50,12 @@ impl NodeOptions {
         if let Some(whitelist) = &self.relay_whitelist {
             command.args(["--relay-whitelist", whitelist]);
         }
-        // The environment of the test must not decide.
+        // The environment of the test must not affect the node.
         command.env_remove("NETWORK_SECRET");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the node says where it listens");
+        BufReader::new(stdout).read_line(&mut line).expect("the node prints its URLs");
         let urls = line.trim().strip_prefix("listening on ").expect("the node listens").split(' ');
         Node { child, urls: urls.map(|url| url.parse().expect("a peer URL")).collect(), options: self }
     }

@@ -28,7 +28,7 @@ pub enum Then {
     Cut,
     /// Leaves it open, and forwards nothing.
     Stall,
-    /// Sends bytes to the probe that are no packet.
+    /// Sends bytes to the probe that are not a packet.
     Garbage,
 }
 
@@ -44,7 +44,7 @@ pub async fn to(url: &PeerUrl) -> Fake {
 
 /// A proxy to the tcp node at `url` that forwards the node's packets up to the `count`th of type `last`.
 pub async fn until(url: &PeerUrl, last: PacketType, count: usize, then: Then) -> Fake {
-    assert_eq!(url.scheme(), Scheme::Tcp, "packets are told apart by the framing of tcp");
+    assert_eq!(url.scheme(), Scheme::Tcp, "the proxy can only parse the framing of tcp");
     let (node, last) = (address(url), last as u8);
     Fake::tcp(move |probe| async move {
         let (mut from_node, mut to_node) = TcpStream::connect(node).await.unwrap().into_split();
@@ -87,7 +87,7 @@ pub async fn losing(url: &PeerUrl, lost: UdpPacketType) -> Fake {
                     }
                 }
                 Ok(length) = node_side.recv(&mut from_node) => {
-                    let probe = probe.expect("the probe speaks first");
+                    let probe = probe.expect("the probe sends the first datagram");
                     probe_side.send_to(&from_node[..length], probe).await.unwrap();
                 }
             }

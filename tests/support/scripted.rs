@@ -1,4 +1,4 @@
-//! Nodes that follow a script, with the crate's framing. They behave as no node of the crate's version does.
+//! Nodes that follow a script, with the crate's framing. They behave in ways that nodes of the crate's version do not.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

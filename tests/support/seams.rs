@@ -12,7 +12,7 @@ use easytier_probe::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// A source whose closure returns the page with a number, from 0.
+/// A source whose closure returns the page with the given number, counted from 0.
 pub struct Source<F> {
     give: F,
     asked: usize,
@@ -36,7 +36,7 @@ pub fn page(peers: impl IntoIterator<Item = Peer>) -> Result<Option<SourcePage>,
     Ok(Some(SourcePage { peers: peers.into_iter().collect(), skipped: 0 }))
 }
 
-/// A sink whose closure answers a batch, given its number, from 0.
+/// A sink whose closure gets the number of a batch, counted from 0, and its results, and returns the delivery.
 pub struct Sink<F> {
     take: F,
     batches: RefCell<Vec<Vec<CheckResult>>>,
@@ -49,7 +49,7 @@ impl<F: AsyncFn(usize, &[CheckResult]) -> Result<Delivery, BoxError>> Sink<F> {
         Self { take, batches: RefCell::default(), cycles: RefCell::default(), statuses: RefCell::default() }
     }
 
-    /// The batches that were sent, whatever the answer.
+    /// All batches that were sent, delivered or not.
     pub fn batches(&self) -> Vec<Vec<CheckResult>> {
         self.batches.borrow().clone()
     }
@@ -81,7 +81,7 @@ impl<F: AsyncFn(usize, &[CheckResult]) -> Result<Delivery, BoxError>> ReportSink
     }
 }
 
-/// All results of the batch are accepted.
+/// The delivery of a batch whose results are all accepted.
 pub fn taken(results: &[CheckResult]) -> Delivery {
     Delivery { accepted: results.len() as u32, ..Delivery::default() }
 }

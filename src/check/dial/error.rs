@@ -1,4 +1,4 @@
-//! Errors of connections: how they end, and whose fault it is that one cannot be made.
+//! Errors of connections: why a link ends, and whether the peer or the probe causes a failed connection.
 
 use std::{
     io::{self, ErrorKind},
@@ -44,7 +44,7 @@ pub(super) fn connect_failure(address: SocketAddr, error: io::Error) -> StageFai
     StageFailure::at_connect(code, format!("{message} ({address})"))
 }
 
-/// The failure that this machine has no route to `address`, when that is so. It is not the peer's fault.
+/// The failure of a machine without a route to `address`, which is not the peer's fault; `None` if there is a route.
 pub(in crate::check) fn without_route(address: SocketAddr) -> Option<Failure> {
     (!socket::has_route(address)).then(|| no_route(address))
 }

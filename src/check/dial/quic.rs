@@ -4,8 +4,8 @@
 //! share one endpoint for each address family.
 //!
 //! Since EasyTier 2.6 its QUIC does not use TLS, and such a node does not answer a TLS handshake. But every QUIC server
-//! answers a version that it does not know, and before any cryptography (RFC 9000, section 6). That tells such a node
-//! from a port where nobody listens.
+//! answers a version that it does not know, and before any cryptography (RFC 9000, section 6). That distinguishes such
+//! a node from a port where nobody listens.
 
 use std::{
     fmt::Display,
@@ -95,7 +95,7 @@ impl QuicEndpoints {
     }
 }
 
-/// Limits what a server can make the probe keep: nodes open no streams, and send no datagrams.
+/// Limits the resources that a server can claim: nodes open no streams, and send no datagrams.
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport

@@ -39,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
                     return Ok(packet);
                 }
                 Ok(None) => self.read().await?,
-                Err(_) => return Err(LinkError::NotEasytier("bytes that are no EasyTier packet")),
+                Err(_) => return Err(LinkError::NotEasytier("bytes that are not an EasyTier packet")),
             }
         }
     }

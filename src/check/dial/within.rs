@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::check::stage_failure::StageFailure;
 
-/// Waits for `io` until `deadline`. `late` and `failed` make the failure of either case.
+/// Waits for `io` until `deadline`. `late` makes the failure of a passed deadline, `failed` that of an I/O error.
 pub(super) async fn within<T>(
     deadline: Instant,
     io: impl Future<Output = io::Result<T>>,

@@ -11,7 +11,7 @@ use crate::eventually;
 
 static CLIENT: LazyLock<()> = LazyLock::new(easytier::tunnel::insecure_tls::init_crypto_provider);
 
-/// A client for one request: each test has a runtime of its own.
+/// A client for one request. Clients cannot be shared, because each test has its own runtime.
 pub fn client() -> Client {
     LazyLock::force(&CLIENT);
     Client::builder().no_proxy().tls_certs_only([]).build().unwrap()

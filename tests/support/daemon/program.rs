@@ -125,7 +125,7 @@ impl Lines {
 /// A running program. It is killed when dropped.
 pub struct Running {
     child: Child,
-    /// As `http://127.0.0.1:4711`.
+    /// The base URL, such as `http://127.0.0.1:4711`.
     pub url: String,
     printed: Lines,
     logged: Lines,
@@ -139,7 +139,7 @@ impl Running {
         let (logged, of_stderr) = Lines::of(child.stderr.take().unwrap());
         let url = eventually("the first line", async || match printed.all().first() {
             Some(line) => Some(line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).to_owned()),
-            None if of_stdout.is_finished() => panic!("it ended: {}", logged.all().join("\n")),
+            None if of_stdout.is_finished() => panic!("the program ended: {}", logged.all().join("\n")),
             None => None,
         });
         let url = url.await;
@@ -177,7 +177,7 @@ impl Running {
         .await
     }
 
-    /// Waits until it ends; returns the exit status and the whole log.
+    /// Waits until the program ends; returns the exit status and the whole log.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().await.unwrap();
         for reader in self.readers {
@@ -186,7 +186,7 @@ impl Running {
         (status, self.logged.all().join("\n"))
     }
 
-    /// Stops it with SIGTERM, and returns its log.
+    /// Stops the program with SIGTERM, and returns its log.
     pub async fn stop(self) -> String {
         self.signal(Signal::TERM);
         let (status, log) = self.ended().await;
@@ -194,14 +194,13 @@ impl Running {
         log
     }
 
-    /// Kills it.
     pub async fn kill(self) {
         self.signal(Signal::KILL);
         let (status, _) = self.ended().await;
         assert_eq!(status.code(), None);
     }
 
-    /// Has it reload the configuration, and waits for a later line of the log that contains these words.
+    /// Makes the program reload its configuration, and waits for a later line of the log that contains these words.
     pub async fn reload_until(&self, words: &str) -> String {
         const MARK: &str = "restarting with the new configuration";
         let before = self.log_with(MARK).len();
@@ -215,7 +214,7 @@ impl Running {
         .await
     }
 
-    /// How many checks of a node are in its own history.
+    /// How many checks of a node are in the program's own history.
     pub async fn checks(&self, id: i64) -> u64 {
         http::checks(&self.url, id).await
     }

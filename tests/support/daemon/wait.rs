@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How long a test waits for a condition. It takes a few seconds, but the machine may be busy, and a refused request is
-/// retried after up to a minute.
+/// How long a test waits for a condition. Usually a few seconds are enough, but the machine may be busy, and a refused
+/// request is retried after up to a minute.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `look` returns a value.
@@ -15,7 +15,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         sleep(Duration::from_millis(50)).await;
     }
 }
