@@ -29,15 +29,15 @@ async fn checks_in_flight_are_finished_and_stored_on_sigterm() {
     folder.set(&[("HEALTH_CHECK_TIMEOUT", "4s"), ("HEALTH_CHECK_INTERVAL", FOR_EVER)]);
     let daemon = folder.daemon().await;
     until("the check to begin", async || silent.arrived() > 0).await;
-    assert_eq!(daemon.log_with("handshake_timeout"), [""; 0], "it lasts until after the signal");
+    assert_eq!(daemon.log_with("handshake_timeout"), [""; 0], "the check ends after the signal");
     let log = daemon.stop().await;
     assert!(log.contains("handshake_timeout"), "the check was finished: {log}");
 
-    // It is on disk, from where the next start delivers it.
+    // The result is on disk, and the next start delivers it.
     folder.set(&[("PROBE_SCHEDULE", NEVER), ("HEALTH_CHECK_TIMEOUT", FOR_EVER)]);
     let daemon = folder.daemon().await;
     assert_eq!(daemon.checks(1).await, 1);
-    until("it at the hub", async || hub.checks(slow).await == 1).await;
+    until("the result at the hub", async || hub.checks(slow).await == 1).await;
 }
 
 /// The check never ends, and the hub accepts every request and answers none.
@@ -154,7 +154,7 @@ async fn sighup_shows_the_password_of_a_new_database() {
     assert_eq!(standalone.printed().iter().filter(|line| line.starts_with("listening on")).count(), 1);
 }
 
-/// Only the host changes, so that its own socket is in the way.
+/// Only the host changes, so that the daemon's old socket blocks the port.
 #[tokio::test]
 async fn sighup_moves_the_listener_to_another_address_with_the_same_port() {
     let hub = Hub::start().await;
@@ -182,7 +182,7 @@ impl Systemd {
     }
 
     /// Waits for a message with this line.
-    async fn hears(&self, line: &str) {
+    async fn await_message(&self, line: &str) {
         until(line, async || {
             let mut message = [0; 4096];
             let Ok(length) = self.0.recv(&mut message) else { return false };
@@ -212,14 +212,14 @@ async fn systemd_gets_status_and_watchdog_messages() {
         let mut command = folder.command(mode);
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
         let daemon = Running::of(command).await;
-        systemd.hears("READY=1").await;
-        systemd.hears("WATCHDOG=1").await;
-        systemd.hears("WATCHDOG=1").await;
+        systemd.await_message("READY=1").await;
+        systemd.await_message("WATCHDOG=1").await;
+        systemd.await_message("WATCHDOG=1").await;
         daemon.signal(Signal::HUP);
-        systemd.hears("RELOADING=1").await;
-        systemd.hears("READY=1").await;
+        systemd.await_message("RELOADING=1").await;
+        systemd.await_message("READY=1").await;
         daemon.signal(Signal::TERM);
-        systemd.hears("STOPPING=1").await;
+        systemd.await_message("STOPPING=1").await;
         assert_eq!(daemon.ended().await.0.code(), Some(0));
     }
 }

@@ -23,7 +23,7 @@ async fn is_watched(daemon: &Running, address: &str) -> bool {
     http::node(&daemon.url, address).await.is_some()
 }
 
-/// Waits until the daemon's own history says that the node at `address` is healthy or unhealthy.
+/// Waits until the daemon's own history shows the node at `address` with this health.
 async fn await_health(daemon: &Running, address: &str, health: &str) {
     until(&format!("{address} to be {health}"), async || {
         let node = http::node(&daemon.url, address).await;
@@ -60,7 +60,7 @@ async fn the_next_fetch_applies_added_removed_renamed_and_moved_peers() {
     await_health(&daemon, &there.to_string(), "healthy").await;
 
     hub.remove(added).await;
-    until("it to be gone", async || !is_watched(&daemon, "tcp://0.0.0.1:11010").await).await;
+    until("the peer to be removed", async || !is_watched(&daemon, "tcp://0.0.0.1:11010").await).await;
     assert_eq!(daemon.figure("peers_watched{status=\"offline\"}").await, 0.0);
     daemon.stop().await;
     // The history of a removed peer stays.
@@ -73,7 +73,7 @@ async fn a_failed_first_fetch_is_retried_before_the_next_scheduled_one() {
     let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::Refuse).await;
     folder.set(&[("PEER_FETCH_INTERVAL", "1h")]);
     let daemon = folder.daemon().await;
-    until("two fetches in vain", async || daemon.figure("backend_errors_total{request=\"peers\"}").await >= 2.0).await;
+    until("two failed fetches", async || daemon.figure("backend_errors_total{request=\"peers\"}").await >= 2.0).await;
     proxy.set(Fault::None);
     until("checks at the hub", async || hub.checks(peer).await > 0).await;
 }
@@ -95,7 +95,7 @@ async fn a_changed_network_secret_is_used_at_once() {
 
     hub.edit(peer, |spec| spec.network_secret = Some("test-secret".into())).await;
     await_health(&daemon, &address, "healthy").await;
-    until("the hub to know", async || {
+    until("the node to be healthy at the hub", async || {
         http::node(&hub.url(), &address).await.is_some_and(|node| node["current_health_status"] == "healthy")
     })
     .await;
@@ -103,7 +103,7 @@ async fn a_changed_network_secret_is_used_at_once() {
     assert!(!log.contains("not the secret") && !log.contains("test-secret"), "{log}");
 }
 
-/// Its check is in flight, and must not bring it back.
+/// The check in flight must not add the peer again.
 #[tokio::test]
 async fn a_peer_removed_during_its_check_does_not_return() {
     let hub = Hub::start().await;
@@ -123,7 +123,7 @@ async fn a_peer_removed_during_its_check_does_not_return() {
     // Longer than the check would have taken.
     await_checks(&daemon, 2, 10).await;
     assert_eq!(watched().await, 1.0);
-    assert_eq!(daemon.log_with(&silent.url(Scheme::Tcp)), [""; 0], "nothing was seen of it");
+    assert_eq!(daemon.log_with(&silent.url(Scheme::Tcp)), [""; 0], "the log has no line about the peer");
     assert!(hub.checks(other).await > 0);
 }
 
@@ -178,16 +178,16 @@ async fn a_third_party_listing_may_omit_a_peer_for_a_while() {
 
     folder.set(&[("PEER_FORGET_AFTER", "2s")]);
     daemon.reload_until("removed=1").await;
-    until("it to be forgotten", async || !is_watched(&daemon, &addresses[1]).await).await;
+    until("the peer to be forgotten", async || !is_watched(&daemon, &addresses[1]).await).await;
     await_checks(&daemon, 1, 2).await;
 
     listed.lock().unwrap().insert(1);
-    let again = eventually("it to be back", async || http::node(&daemon.url, &addresses[1]).await).await;
+    let again = eventually("the peer to be listed again", async || http::node(&daemon.url, &addresses[1]).await).await;
     assert_eq!(again["id"], 2, "with its history");
 }
 
 #[tokio::test]
-async fn an_unchanged_listing_is_fetched_only_to_its_first_page() {
+async fn of_an_unchanged_listing_only_the_first_page_is_fetched() {
     let version = Arc::new(Mutex::new(1));
     let current = Arc::clone(&version);
     let backend = TestBackend::start(move |seen| {

@@ -25,7 +25,7 @@ fn impossible(port: usize) -> String {
 }
 
 async fn await_waiting(daemon: &Running, results: f64) {
-    until(&format!("{results} results that wait"), async || daemon.figure("spool_results").await >= results).await;
+    until(&format!("{results} spooled results"), async || daemon.figure("spool_results").await >= results).await;
 }
 
 async fn lost(daemon: &Running, reason: &str) -> f64 {
@@ -49,8 +49,8 @@ async fn stored_results_are_delivered_once_although_the_daemon_is_killed() {
     // The hub stores them, but the response is lost.
     proxy.set(Fault::Truncate);
     let daemon = folder.daemon().await;
-    assert!(daemon.checks(1).await >= seen, "what was stored is there");
-    until("what waited at the hub", async || hub.checks(good).await >= seen).await;
+    assert!(daemon.checks(1).await >= seen, "the history has all checks from before the kill");
+    until("the spooled results at the hub", async || hub.checks(good).await >= seen).await;
     daemon.kill().await;
 
     proxy.set(Fault::None);
@@ -60,11 +60,11 @@ async fn stored_results_are_delivered_once_although_the_daemon_is_killed() {
     assert_eq!(lost(&daemon, "not_delivered").await + lost(&daemon, "rejected").await, 0.0);
 }
 
-/// The spool is filled and limited until the very end; then every result in it is delivered once.
+/// The spool is full when the daemon is killed. Then every result in it is delivered once.
 #[tokio::test]
 async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     const FULL: i64 = 1000;
-    // Many new peers are spread over the interval, so that a test sees no check of any.
+    // Many new peers are spread over the interval, so that none is checked during the test.
     const ONE_YEAR: &str = "8760h";
     let hub = Hub::start().await;
     for port in 1..=400 {
@@ -89,7 +89,7 @@ async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
     assert_eq!(daemon.figure("results_delivered_total").await, FULL as f64);
     assert_eq!(lost(&daemon, "rejected").await, 0.0);
-    assert_eq!(hub.store.newest_result().await.unwrap(), FULL, "rows, none of which is there twice");
+    assert_eq!(hub.store.newest_result().await.unwrap(), FULL, "rows without duplicates");
 }
 
 /// As in a container, whose host name changes with every version.
@@ -150,7 +150,7 @@ async fn the_spool_is_limited_in_age_and_dropped_results_are_counted() {
     proxy.set(Fault::Answer("503 Service Unavailable\r\nx-uptime-hub: 1\r\nRetry-After: 3600"));
     until("dropped results", async || lost(&daemon, "not_delivered").await >= 3.0).await;
     daemon.await_log("dropped: they waited").await;
-    until("only what is new to wait", async || {
+    until("only new results in the spool", async || {
         let (waiting, age) = (daemon.figure("spool_results").await, daemon.figure("spool_age_seconds").await);
         waiting > 0.0 && age > 0.0 && age < 5.0
     })
@@ -183,7 +183,7 @@ async fn rejected_results_leave_the_spool_and_are_counted() {
     assert_delivered_once(&hub, &folder, &daemon, &[(kept, 1)]).await;
 }
 
-/// Per-node reports carry no time: old results would be taken for the present state.
+/// Per-node reports carry no time: the backend would take old results for the current state.
 #[tokio::test]
 async fn per_node_reports_after_an_outage_send_only_the_newest_result_of_each_peer() {
     let node = node();

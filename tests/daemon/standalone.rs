@@ -11,7 +11,7 @@ use crate::{
     until,
 };
 
-/// A folder where nothing is configured, but what a test cannot do without: a port that is free.
+/// A folder without configuration except a free port, which a test needs.
 fn empty() -> Folder {
     let folder = Folder::new();
     folder.set(&[
@@ -89,7 +89,7 @@ async fn the_operator_changes_how_often_peers_are_checked() {
     standalone.stop().await;
 }
 
-/// Though its place within the interval may be at the end.
+/// The time of the peer within the interval may be at its end.
 #[tokio::test]
 async fn a_peer_is_checked_as_soon_as_it_is_added_whatever_the_interval() {
     let (folder, nodes) = (Folder::new(), [node(), node(), node()]);
@@ -100,10 +100,10 @@ async fn a_peer_is_checked_as_soon_as_it_is_added_whatever_the_interval() {
         folder.run(&["hub", "peer", "add", &address]).await;
         await_health(&standalone, &address, "healthy").await;
     }
-    // Another region is another region's word from then on.
+    // From then on the results count for the other region.
     folder.set(&[("REGION", "us")]);
     standalone.reload_until("peers to watch").await;
-    until("the word of the other region", async || {
+    until("a result of the other region", async || {
         http::data(&standalone.url, "/api/nodes/1/regions").await.to_string().contains("\"us\"")
     })
     .await;
@@ -127,7 +127,7 @@ async fn peers_come_from_a_file_of_any_form_and_are_added_once() {
         for address in [first, second] {
             await_health(&standalone, address, "healthy").await;
         }
-        // What the file gets more is added when the configuration is read again; what it has, stays.
+        // A reload adds the new peers of the file, and keeps the known ones.
         let more = match name {
             "peers.txt" => format!("{text}{third}\n"),
             "peers.json" => format!(r#"{}, {{"url": "{third}"}}]"#, text.trim_end_matches(']')),
@@ -155,7 +155,7 @@ async fn distributed_mode_is_a_daemon() {
     assert_eq!(hub.probe("probe-1").await.unwrap().presence, easytier_uptime_store::domain::Presence::Offline);
 }
 
-/// A probe that began alone, and is pointed at a hub: the history of the peers that the hub lists too goes on.
+/// A standalone probe becomes a daemon of a hub. It keeps the history of the peers that the hub lists too.
 #[tokio::test]
 async fn a_standalone_database_is_kept_by_a_daemon() {
     let (hub, nodes) = (Hub::start().await, [node(), node(), node()]);
@@ -167,7 +167,7 @@ async fn a_standalone_database_is_kept_by_a_daemon() {
     until("checks of both", async || standalone.checks(1).await > 3 && standalone.checks(2).await > 3).await;
     standalone.stop().await;
 
-    // The hub's ids are others: its first is nowhere else, its second is our second's address.
+    // The hub has other ids. The probe does not know its first peer; its second has the address of the probe's second.
     let there = hub.add(&hubs).await;
     let shared = hub.add(&both).await;
     folder.set(&[
@@ -176,31 +176,31 @@ async fn a_standalone_database_is_kept_by_a_daemon() {
         ("SERVER_ID", "probe-1"),
     ]);
     let daemon = folder.daemon().await;
-    let ours = crate::eventually("the hub's own", async || http::node(&daemon.url, &hubs).await).await;
+    let ours = crate::eventually("the peer that only the hub had", async || http::node(&daemon.url, &hubs).await).await;
     assert_eq!(ours["id"], 3, "no id is used twice");
     assert_eq!(http::node(&daemon.url, &both).await.unwrap()["id"], 2);
-    assert!(http::node(&daemon.url, &own).await.is_none(), "the backend alone says what is watched");
+    assert!(http::node(&daemon.url, &own).await.is_none(), "only the peers of the backend are watched");
     let before = daemon.checks(2).await;
     assert!(before > 3, "its history is there");
     until("checks of both at the hub", async || hub.checks(shared).await > 3 && hub.checks(there).await > 3).await;
     assert!(daemon.checks(2).await > before);
 
-    // What was seen before there was a hub is not for it.
+    // Results from before the move are not sent to the hub.
     folder.set(&[("PROBE_SCHEDULE", NEVER)]);
     daemon.reload_until("peers to watch").await;
-    until("all at the hub", async || hub.checks(there).await == daemon.checks(3).await).await;
+    until("all new checks at the hub", async || hub.checks(there).await == daemon.checks(3).await).await;
     until("nothing to wait", async || daemon.figure("spool_results").await == 0.0).await;
     assert!(hub.checks(shared).await < daemon.checks(2).await);
     daemon.stop().await;
-    assert!(folder.run(&["hub", "peer", "list"]).await.contains(&own), "what only we watched is kept");
+    assert!(folder.run(&["hub", "peer", "list"]).await.contains(&own), "the peer that only the probe watched is kept");
 }
 
 #[tokio::test]
-async fn the_page_of_probes_tells_what_its_own_watches() {
+async fn the_page_of_probes_shows_the_peers_of_the_built_in_probe() {
     let (folder, node) = (Folder::new(), node());
     let standalone = folder.start(&[]).await;
     folder.run(&["hub", "peer", "add", &node.url(Scheme::Tcp).to_string()]).await;
-    until("one node of which one is healthy", async || {
+    until("one healthy node", async || {
         http::get(&format!("{}/probes", standalone.url)).await.1.contains("1 (1 healthy)")
     })
     .await;

@@ -1,5 +1,5 @@
 //! The daemon on a machine with faults: a full disk, a wall clock that is set, a line that loses packets, and very many
-//! peers. With the real program, real nodes and a real hub.
+//! peers. The tests run the real program with real nodes and a real hub.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a test fails by a panic")]
 

@@ -27,7 +27,7 @@ const LOSS: f64 = 0.1;
 /// The address at which nodes listen.
 pub const HERE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
-/// An address at which they are reached over the line.
+/// An address at which nodes are reached over the line.
 pub fn over_the_line(nth: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 0, 2 + nth)
 }
