@@ -81,7 +81,7 @@ fn swap_addresses(packet: &mut [u8]) {
 fn open() -> File {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("the kernel has tun devices");
     let name = CString::new(NAME).unwrap();
-    // SAFETY: the request is all zeros but for a name that fits with its NUL, and the flags; the call only reads it.
+    // SAFETY: the request is all zeros except for a name that fits with its NUL, and the flags; the call only reads it.
     let outcome = unsafe {
         let mut request: libc::ifreq = std::mem::zeroed();
         std::ptr::copy_nonoverlapping(name.as_ptr(), request.ifr_name.as_mut_ptr(), name.as_bytes_with_nul().len());

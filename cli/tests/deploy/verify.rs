@@ -61,7 +61,7 @@ fn an_unreachable_hub_is_reported() {
     let (code, report) = verify(&[&format!("http://{nobody}")], &[]);
     assert_contains(&report, &["WRONG  http://127.0.0.1:", " refuses connections", "\n1 thing is wrong\n"]);
     assert_eq!(code, 1);
-    // Whatever the resolver of this machine says, there is no such name (RFC 2606).
+    // The name never exists (RFC 2606), but the error depends on the resolver of this machine.
     let (code, report) = verify(&["https://hub.invalid"], &[]);
     assert_eq!((code, report.contains("WRONG  https://hub.invalid ")), (1, true), "{report}");
 }
