@@ -65,7 +65,7 @@ done
 case $url in
     http://?* | https://?*) ;;
     '') refuse 'name the URL of the hub' ;;
-    *) refuse "'$url' is no web address" ;;
+    *) refuse "'$url' is not a web address" ;;
 esac
 for tool in curl jq; do
     command -v "$tool" >/dev/null 2>&1 || refuse "$tool is not installed"
@@ -112,16 +112,16 @@ header() {
     tr -d '\r' <"$folder/head" | awk -v name="$1" -F ': *' 'tolower($1) == name { sub(/^[^:]*: */, ""); print }' | tail -n 1
 }
 
-# read_answer FILTER [JQ-OPTION...]: filters the last response with jq; fails if it is no JSON or the filter fails.
+# read_answer FILTER [JQ-OPTION...]: filters the last response with jq; fails if it is not JSON or the filter fails.
 read_answer() { jq --raw-output --exit-status "$@" "$folder/body" 2>/dev/null; }
 
-# said: the status and message of the last response.
+# said: prints the status and the message of the last response.
 said() {
     words=$(read_answer '.error // .message | strings | gsub("\\s+"; " ") | .[:200]')
     printf '%s' "$status${words:+: $words}"
 }
 
-# ------------------------------------------------------------------------------------------------ is it there?
+# ------------------------------------------------------------------------------------------------ reachability
 get /health
 if [ "$status" = 000 ]; then
     case $curl_status in

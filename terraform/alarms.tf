@@ -1,7 +1,7 @@
 locals {
   alarm_kinds = {
     errors = {
-      says      = "invocations fail: see the logs; their results are lost unless they are in the spool"
+      advice    = "invocations fail: see the logs; their results are lost unless they are in the spool"
       namespace = "AWS/Lambda"
       metric    = "Errors"
       queue     = null
@@ -10,7 +10,7 @@ locals {
       threshold = 1
     }
     throttles = {
-      says      = "Lambda throttles invocations: the concurrency limit of the account or the function is reached"
+      advice    = "Lambda throttles invocations: the concurrency limit of the account or the function is reached"
       namespace = "AWS/Lambda"
       metric    = "Throttles"
       queue     = null
@@ -19,7 +19,7 @@ locals {
       threshold = 1
     }
     dead-letters = {
-      says      = "invocations failed for good: read the events, correct the cause, and purge the queue"
+      advice    = "invocations failed for good: read the events, correct the cause, and purge the queue"
       namespace = "AWS/SQS"
       metric    = "ApproximateNumberOfMessagesVisible"
       queue     = "dead-letters"
@@ -28,7 +28,7 @@ locals {
       threshold = 1
     }
     spool-dead-letters = {
-      says      = "results could not be delivered for days: move them back to the spool when the hub accepts them again"
+      advice    = "results could not be delivered for days: move them back to the spool when the hub accepts them again"
       namespace = "AWS/SQS"
       metric    = "ApproximateNumberOfMessagesVisible"
       queue     = "spool-dead-letters"
@@ -37,7 +37,7 @@ locals {
       threshold = 1
     }
     spool-age = {
-      says      = "results wait for the hub: it is unreachable, or refuses this probe's token"
+      advice    = "results wait for the hub: it is unreachable, or refuses this probe's token"
       namespace = "AWS/SQS"
       metric    = "ApproximateAgeOfOldestMessage"
       queue     = "spool"
@@ -63,7 +63,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   region   = each.value.region
 
   alarm_name        = "${local.names[each.value.region]}-${each.value.kind}"
-  alarm_description = "${local.names[each.value.region]}: ${each.value.says}"
+  alarm_description = "${local.names[each.value.region]}: ${each.value.advice}"
 
   namespace   = each.value.namespace
   metric_name = each.value.metric

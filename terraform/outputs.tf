@@ -1,5 +1,5 @@
 output "functions" {
-  description = "AWS region → its resources. Of secrets only the names of their parameters."
+  description = "AWS region → its resources. Secrets appear only as the names of their parameters."
   value = {
     for region in keys(var.regions) : region => {
       function_name      = aws_lambda_function.this[region].function_name

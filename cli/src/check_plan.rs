@@ -3,8 +3,8 @@
 use easytier_uptime_config::{ProbeConfig, Reader};
 use easytier_uptime_scheduler::{CheckPlan, Schedule, schedule};
 
-/// Reads the check plan. [`ProbeConfig`] leaves it to be validated here whether there is such a schedule and such a time
-/// zone, and whether the jitter fits the schedule.
+/// Reads the check plan. It also validates the schedule, the time zone and the jitter, which [`ProbeConfig`] does not
+/// validate.
 pub fn read(reader: &mut Reader<'_>, probe: &ProbeConfig) -> CheckPlan {
     let schedule =
         reader.optional("PROBE_SCHEDULE", |text| text.parse::<Schedule>().map_err(|error| error.to_string()));

@@ -166,7 +166,7 @@ impl Service for Daemon {
             print::line(format_args!("listening on http://{address}"))?;
         }
         tracing::info!(%address, "the probe listens");
-        // A restart with another configuration follows a cycle that ran at most one pause of the schedule ago.
+        // After a restart with another configuration no cycle is needed: the last one is at most one pause old.
         self.options.plan.cycle_at_start = is_first;
         let (ready, is_ready) = oneshot::channel::<std::sync::Arc<ProbeMonitor>>();
         let on_ready = |monitor| drop(ready.send(monitor));
@@ -251,7 +251,7 @@ mod tests {
         ]);
         let expected = [
             "SERVER_PORT (environment) = '70000': ",
-            "PROBE_SCHEDULE (environment) = '0 61 * * * *': at character 3: '61' is no minute",
+            "PROBE_SCHEDULE (environment) = '0 61 * * * *': at character 3: '61' is not a valid minute",
             "PROBE_TIMEZONE (environment) = 'Mars/Olympus': write the name of a time zone",
             "RUST_LOG (environment) = 'easytier=loud': ",
             "SPOOL_MAX_AGE (environment): results are not kept that long",

@@ -10,7 +10,7 @@ use crate::print;
 /// How a command ended without an error that it prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The command did what it was asked for.
+    /// The command succeeded.
     Success,
     /// Peers are not online, and `--fail-on` makes that a failure.
     PeersNotOnline,

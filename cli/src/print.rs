@@ -1,4 +1,4 @@
-//! What commands print: results to standard output, notes to standard error.
+//! Prints results to standard output, and notes to standard error.
 
 use std::{
     fmt::Display,

@@ -336,7 +336,7 @@ fn a_hub_with_more_peers_than_a_page_is_taken_over_from_either_of_its_lists() {
     printed(&run_with(from.path(), &["hub", "peer", "import", "-"], &[], &list));
     let (_, page) = hub.get("/peers", &[]);
     let first = page["data"]["peers"].as_array().unwrap().len();
-    assert!(first < PEERS && page["data"]["next_cursor"].is_string(), "all on one page of {first}");
+    assert!(first < PEERS && page["data"]["next_cursor"].is_string(), "all peers are on one page of {first}");
 
     // By cursor, and by number.
     for path in ["/peers", "/api/peers?count=300", "/api/nodes"] {

@@ -30,12 +30,12 @@ impl BackendHandle {
         self.client.send_replace(Some(client));
     }
 
-    /// The client, if there is one by now.
+    /// The client, if it is set.
     pub fn client(&self) -> Option<Backend> {
         self.client.borrow().clone()
     }
 
-    /// Waits until there is a client.
+    /// Waits until the client is set.
     pub async fn ready(&self) -> Backend {
         let mut client = self.client.subscribe();
         loop {
@@ -54,7 +54,7 @@ impl BackendHandle {
         &self.availability
     }
 
-    /// Makes a call that has a schedule, and records its outcome. `None` if it failed, if there is no client yet, or if
+    /// Makes a call that has a schedule, and records its outcome. `None` if it failed, if no client is set yet, or if
     /// the backend must be left alone for now.
     pub async fn scheduled<T, F>(&self, call: BackendCall, send: impl FnOnce(Backend) -> F) -> Option<T>
     where
@@ -79,7 +79,7 @@ impl BackendHandle {
         }
     }
 
-    /// Records that the backend answered a call to which more requests may belong. Logs the end of an outage.
+    /// Records that the backend answered one request of a call that may need more. Logs the end of an outage.
     pub fn answered(&self, call: BackendCall) {
         if let Some(lasted) = self.availability.answered(call) {
             tracing::info!("the backend answers all requests again, after {} s", lasted.as_secs());

@@ -23,7 +23,7 @@ use crate::{
     watch::{Changes, Watch, WatchOptions},
 };
 
-/// How long the checks in flight, and the jobs that run, may take at the end.
+/// How long checks in flight and running jobs may take when the probe stops.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How peers are checked, and how often.
@@ -46,7 +46,7 @@ pub struct CheckPlan {
 }
 
 impl CheckPlan {
-    /// The intervals; `None` when a schedule stands in for them.
+    /// The intervals; `None` when a schedule replaces them.
     pub fn intervals(&self) -> Option<Intervals> {
         let intervals = Intervals { check: self.interval, report: self.report_interval };
         self.schedule.is_none().then_some(intervals)
@@ -58,7 +58,7 @@ impl CheckPlan {
     }
 
     /// The longest time from one result of a peer to the next.
-    #[expect(clippy::disallowed_methods, reason = "the pauses of a cron expression are those from now on")]
+    #[expect(clippy::disallowed_methods, reason = "the pauses of a cron expression depend on the present time")]
     pub fn longest_pause(&self) -> Duration {
         match &self.schedule {
             Some(schedule) => schedule.longest_pause(Utc::now()),
@@ -86,7 +86,7 @@ impl CheckPlan {
     }
 }
 
-/// Checks the peers that it is given.
+/// Checks the peers that [`set_peers`](Self::set_peers) sets.
 pub struct Checking {
     observer: Arc<Observer>,
     mode: Mode,
@@ -99,7 +99,7 @@ enum Mode {
     Cycles {
         checker: Checker,
         peers: Mutex<Vec<Peer>>,
-        /// Notified when `peers` are set that are not empty.
+        /// Notified when a list that is not empty is set.
         has_peers: Notify,
         concurrency: usize,
         budget: Duration,
@@ -107,7 +107,7 @@ enum Mode {
 }
 
 impl Checking {
-    /// Checks nothing until it is given peers.
+    /// Checks nothing until [`set_peers`](Self::set_peers) is called.
     pub fn new(plan: &CheckPlan, observer: Arc<Observer>) -> Self {
         let checker = Checker::new(plan.checks.clone());
         let mode = match &plan.schedule {
@@ -152,7 +152,7 @@ impl Checking {
         }
     }
 
-    /// Waits until there are peers; for ever where there are no cycles.
+    /// Waits until there are peers. Never returns if no cycles run.
     pub async fn has_peers(&self) {
         match &self.mode {
             Mode::Cycles { has_peers, .. } => has_peers.notified().await,
@@ -160,7 +160,7 @@ impl Checking {
         }
     }
 
-    /// Runs one cycle over all peers, if cycles run at all.
+    /// Runs one cycle over all peers. Does nothing without a schedule.
     pub async fn cycle(&self) {
         let due = Instant::now();
         let Mode::Cycles { checker, peers, concurrency, budget, .. } = &self.mode else { return };
@@ -174,12 +174,12 @@ impl Checking {
             online = report.online,
             offline = report.offline,
             unknown = report.unknown,
-            "a cycle of {:.1} s",
+            "the cycle took {:.1} s",
             report.duration_ms / 1000.0
         );
     }
 
-    /// The periodic job of this mode: to run a cycle, or to make results of the checks since the last report.
+    /// The periodic job of this mode: it runs a cycle, or turns the checks since the last report into results.
     pub fn job(self: &Arc<Self>, plan: &CheckPlan, metrics: &Metrics) -> Job {
         let (checking, metrics) = (Arc::clone(self), metrics.clone());
         match &plan.schedule {

@@ -1,31 +1,31 @@
 //! Condenses many checks of one peer into few results.
 //!
-//! A check every five seconds is not a result every five seconds. A change of status is a result at once, and so is the
-//! check that confirms it, because a hub accepts a change only after a second result with the same status. Checks
-//! without a change add up to one result.
+//! A check that changes the status becomes a result at once, and so does the check that confirms the change, because a
+//! hub accepts a change only after a second result with the same status. Checks without a change are condensed into one
+//! result, so that a check every five seconds does not make a result every five seconds.
 
 use easytier_probe::{CheckResult, Latency, Status};
 use uuid::Uuid;
 
-/// How many checks in a row with a new status become results of their own.
+/// How many consecutive checks with a new status become separate results.
 const CONFIRMED_BY: u32 = 2;
 
 /// The maximum number of round trips in one median: an hour of checks every five seconds.
 const MAX_ROUND_TRIPS: usize = 720;
 
-/// The checks of one peer that are in no result yet.
+/// The checks of one peer that are not part of a result yet.
 #[derive(Debug, Default)]
 pub struct Condenser {
     /// The status of the last check.
     status: Option<Status>,
-    /// How many checks in a row had it, up to [`CONFIRMED_BY`].
+    /// How many consecutive checks had this status, up to [`CONFIRMED_BY`].
     streak: u32,
     pending: Option<Pending>,
 }
 
 #[derive(Debug)]
 struct Pending {
-    /// The newest check: the source of all fields that cannot be added up.
+    /// The newest check, which provides all fields that cannot be summed up.
     newest: CheckResult,
     checks: u32,
     /// Milliseconds.

@@ -122,7 +122,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// `port`: that of the monitoring API.
+    /// `port` is the port of the monitoring API.
     async fn new(store: Store, port: u16, options: DaemonOptions) -> Result<Self, DaemonError> {
         let urls: Vec<String> = options.backend.base_urls.iter().map(ToString::to_string).collect();
         let known = store.known_backend(&urls).await?;

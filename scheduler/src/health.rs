@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::schedule::Schedule;
 
-/// How many times checks may be due without being made before the probe is unhealthy.
+/// How many due checks the probe must miss to be unhealthy.
 const MAX_MISSED_TIMES: u32 = 3;
 
 /// A shorter time without checks never makes the probe unhealthy: the machine may just be busy.
@@ -60,7 +60,7 @@ impl Health {
     pub fn overdue(&self) -> Option<Duration> {
         let state = self.state();
         let last = state.last_checks.map_or(state.since, |last| last.max(state.since));
-        // By the monotonic clock: nothing was due while the machine slept, or in a time that the wall clock skipped.
+        // Uses the monotonic clock: nothing was due while the machine slept, or in a time that the wall clock skipped.
         let age = last.elapsed();
         #[expect(clippy::disallowed_methods, reason = "a cron expression is due by the wall clock")]
         let were_due = || state.schedule.were_due(MAX_MISSED_TIMES, age, Utc::now() - state.delay);

@@ -1,4 +1,4 @@
-//! Heartbeats: the sign of life of a registered probe.
+//! Heartbeats, which show the backend that a registered probe is alive.
 
 use std::{sync::Arc, time::Duration};
 

@@ -80,7 +80,7 @@ impl LocalProbe {
 }
 
 impl HubPeers {
-    /// Has the probe check these peers, and follows their changes, until `stop`.
+    /// Lets the probe check these peers, and applies their changes, until `stop`.
     async fn watch(&self, probe: Probe, scheduler: &Scheduler, stop: CancellationToken) {
         let checking = Arc::clone(&probe.checking);
         let status = Arc::clone(&probe.status);

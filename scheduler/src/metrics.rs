@@ -94,7 +94,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("easytier_uptime_probe");
         let checks = "Checks, by status and failure code; a check that lasts several intervals counts for each";
         registry.register("checks", checks, self.checks.clone());
-        let missed = "Checks that were not made because the probe was late; no other counts for them";
+        let missed = "Checks that were not made because the probe was late; the other metrics do not count them";
         registry.register("checks_missed", missed, self.missed.clone());
         let skipped = "Cycles that were not run because the previous one was still running";
         registry.register("cycles_skipped", skipped, self.skipped.clone());

@@ -1,4 +1,4 @@
-//! The probe as its monitoring API shows it, at `/health` and `/metrics`.
+//! The health and the metrics of a probe, which its monitoring API serves at `/health` and `/metrics`.
 
 use std::sync::Arc;
 

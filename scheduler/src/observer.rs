@@ -21,7 +21,7 @@ pub struct Observer {
 
 #[derive(Default)]
 struct State {
-    /// By id.
+    /// The peers by id.
     peers: HashMap<i64, Observed>,
     /// Results that are not stored yet.
     pending: Vec<CheckResult>,
@@ -37,7 +37,7 @@ struct Observed {
     round_trip: Option<f32>,
 }
 
-/// How many peers have which status, by their last checks.
+/// The number of peers with each status, by their last checks.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Summary {
     pub online: u64,
@@ -92,14 +92,14 @@ impl Observer {
         self.metrics.add_missed_checks(checks);
     }
 
-    /// Makes results of all condensed checks.
+    /// Turns all condensed checks into results.
     pub fn flush(&self) {
         let mut state = self.state();
         let State { peers, pending, .. } = &mut *state;
         pending.extend(peers.values_mut().filter_map(|observed| observed.condenser.flush()));
     }
 
-    /// Removes a peer, and makes a result of its condensed checks.
+    /// Removes a peer, and turns its condensed checks into a result.
     pub fn forget(&self, id: i64) {
         let mut state = self.state();
         if let Some(mut observed) = state.peers.remove(&id) {

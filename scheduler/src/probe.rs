@@ -1,4 +1,4 @@
-//! What the daemon and the standalone hub have in common: peers are checked, and the results are stored.
+//! The part that the daemon and the standalone hub share: it checks peers and stores the results.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +37,7 @@ pub struct Probe {
     journal: Journal,
 }
 
-/// The parts of a probe that outlive a change of its plan.
+/// The parts of a probe that are kept when its plan changes.
 #[derive(Clone)]
 pub struct ProbeState {
     pub identity: ProbeIdentity,

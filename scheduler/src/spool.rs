@@ -82,7 +82,7 @@ impl Spool {
         }
     }
 
-    /// Drops all rows up to `row`, and returns how many that were.
+    /// Drops all rows up to `row`, and returns how many there were.
     pub fn drop_up_to(&mut self, row: i64, newest: i64) -> u64 {
         let before = self.depth(newest);
         while let Some(first) = self.backlog.front_mut().filter(|first| first.0 < row) {

@@ -46,10 +46,10 @@ impl WatchOptions {
     }
 }
 
-/// Checks the peers that it is given.
+/// Checks the peers that [`set_peers`](Self::set_peers) sets.
 pub struct Watch {
     watcher: Arc<Watcher>,
-    /// By id.
+    /// The tasks by peer id.
     watched: HashMap<i64, Watched>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -90,7 +90,7 @@ impl Changes {
 }
 
 impl Watch {
-    /// Checks nothing until it is given peers.
+    /// Checks nothing until [`set_peers`](Self::set_peers) is called.
     pub fn new(checker: Checker, observer: Arc<Observer>, options: WatchOptions) -> Self {
         let session_permits = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
         let watcher = Watcher { checker, observer, options, session_permits, started: Instant::now() };
@@ -252,10 +252,10 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
 
-    /// A check that opens a session takes twice as much by itself.
-    const MOST_BYTES: usize = 5000;
+    /// A running check that opens a session takes twice this size.
+    const MAX_BYTES: usize = 5000;
 
-    /// With the intervals of whom nothing is set.
+    /// A watch with the default intervals.
     fn watch() -> Watch {
         let seconds = Duration::from_secs(5);
         let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1, grace: seconds };
@@ -305,6 +305,6 @@ mod tests {
         let peer = peer(1);
         let waits = Arc::clone(&watch.watcher).watch(peer, false, watch.stop.clone());
         let bytes = size_of_val(&waits) + size_of_val(&until(CancellationToken::new(), waits));
-        assert!(bytes <= MOST_BYTES, "{bytes} bytes");
+        assert!(bytes <= MAX_BYTES, "{bytes} bytes");
     }
 }

@@ -24,7 +24,7 @@ run "one_region" {
 
   assert {
     condition     = keys(output.functions) == ["eu-central-1"]
-    error_message = "The example makes something else."
+    error_message = "The example does not create the expected resources."
   }
 }
 
@@ -43,6 +43,6 @@ run "three_regions" {
 
   assert {
     condition     = keys(output.functions) == ["ap-southeast-1", "eu-central-1", "us-east-1"]
-    error_message = "The example makes something else."
+    error_message = "The example does not create the expected resources."
   }
 }

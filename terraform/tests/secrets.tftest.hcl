@@ -1,4 +1,4 @@
-# Where secrets go, and where they do not.
+# Secrets are stored in the right places only.
 
 mock_provider "aws" {
   mock_data "aws_partition" {
@@ -27,7 +27,7 @@ variables {
 run "a_secret_is_stored_where_none_is_given" {
   assert {
     condition     = toset(keys(aws_ssm_parameter.node_token)) == toset(["eu-central-1"]) && toset(keys(aws_ssm_parameter.api_key)) == toset(["eu-central-1"])
-    error_message = "A parameter is missing, or made where the secret is elsewhere."
+    error_message = "A parameter is missing, or was created although the region has a secret of its own."
   }
 
   assert {
@@ -38,7 +38,7 @@ run "a_secret_is_stored_where_none_is_given" {
       && parameter.key_id == "arn:aws:kms:eu-central-1:123456789012:key/1234"
       && parameter.value_wo_version == 1
     ])
-    error_message = "A parameter is not encrypted as its region says."
+    error_message = "A parameter is not encrypted with the key of its region."
   }
 }
 
@@ -62,7 +62,7 @@ run "no_secret_is_in_the_state" {
   }
 }
 
-run "the_function_is_told_where_its_secrets_are" {
+run "the_function_gets_references_to_its_secrets" {
   assert {
     condition = {
       for region, function in aws_lambda_function.this :
@@ -84,7 +84,7 @@ run "the_function_is_told_where_its_secrets_are" {
         "arn:aws:ssm:eu-central-1:123456789012:parameter/easytier-uptime/eu-central-1/node-token",
         "arn:aws:ssm:eu-central-1:123456789012:parameter/easytier-uptime/eu-central-1/api-key",
     ]]
-    error_message = "The function may not read what it is referred to."
+    error_message = "The function may not read a secret that it has a reference to."
   }
 }
 
@@ -99,7 +99,7 @@ run "secrets_are_written_again_when_their_version_rises" {
   }
 }
 
-run "a_backend_may_want_no_key" {
+run "the_api_key_is_optional" {
   variables {
     api_key       = ""
     store_api_key = false
@@ -112,7 +112,7 @@ run "a_backend_may_want_no_key" {
 
   assert {
     condition     = output.functions["eu-central-1"].api_key == null && output.functions["us-east-1"].api_key == "ssm:arn:aws:ssm:us-east-1:123456789012:parameter/uptime/key"
-    error_message = "A region's own key is another matter."
+    error_message = "A region does not use its own key."
   }
 }
 
@@ -130,11 +130,11 @@ run "outputs" {
       && length(output.functions["eu-central-1"].alarms) == 6
       && alltrue([for name in output.functions["eu-central-1"].alarms : startswith(name, "easytier-uptime-eu-central-1-")])
     )
-    error_message = "An output says something else than what was made."
+    error_message = "An output does not match the resources."
   }
 
   assert {
     condition     = startswith(output.invoke["us-east-1"], "aws lambda invoke --region us-east-1 --function-name easytier-uptime-us-east-1 ")
-    error_message = "The command to invoke a function by hand is another function's."
+    error_message = "The command to invoke a function names another function."
   }
 }

@@ -1,4 +1,4 @@
-# Every validation refuses what it should. What it should not refuse is in the other files.
+# Every validation refuses invalid values. The other files contain valid values.
 
 mock_provider "aws" {}
 

@@ -1,4 +1,4 @@
-# What is made, and how it hangs together.
+# The resources, and the connections between them.
 
 mock_provider "aws" {
   mock_data "aws_partition" {
@@ -10,7 +10,7 @@ mock_provider "aws" {
 }
 
 variables {
-  # A test must give every ephemeral variable.
+  # A test must set every ephemeral variable.
   api_key          = ""
   backend_base_url = "https://hub.example.net"
   package_path     = "tests/package"
@@ -58,12 +58,12 @@ run "everything_is_in_its_region" {
 
   assert {
     condition     = toset(keys(aws_iam_role.function)) == toset(keys(var.regions)) && toset(keys(aws_iam_role.schedule)) == toset(keys(var.regions))
-    error_message = "Each region has roles of its own."
+    error_message = "A region does not have roles of its own."
   }
 
   assert {
     condition     = length(distinct(concat(values(aws_iam_role.function)[*].name, values(aws_iam_role.schedule)[*].name))) == 6
-    error_message = "Roles belong to the account: their names must differ between regions."
+    error_message = "Two regions have roles with the same name, but roles are global in an account."
   }
 
   assert {
@@ -71,7 +71,7 @@ run "everything_is_in_its_region" {
       length(aws_cloudwatch_metric_alarm.this) == 15 && length(aws_cloudwatch_metric_alarm.silence) == 3
       && alltrue([for key, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.silence) : alarm.region == split("/", key)[0]])
     )
-    error_message = "Each region has six alarms of its own."
+    error_message = "A region does not have six alarms of its own."
   }
 
   assert {
@@ -97,7 +97,7 @@ run "function" {
       && aws_lambda_function.this["eu-central-1"].timeout == 50
       && aws_lambda_function.this["eu-central-1"].reserved_concurrent_executions == -1
     )
-    error_message = "The function is not as it is by default."
+    error_message = "The function does not have the default settings."
   }
 
   assert {
@@ -106,7 +106,7 @@ run "function" {
       && aws_lambda_function.this["us-east-1"].timeout == 600
       && aws_lambda_function.this["us-east-1"].reserved_concurrent_executions == 2
     )
-    error_message = "The function is not as its region says."
+    error_message = "The function does not have the settings of its region."
   }
 
   assert {
@@ -116,7 +116,7 @@ run "function" {
       && function.logging_config[0].log_group == aws_cloudwatch_log_group.function[region].name
       && function.dead_letter_config[0].target_arn == aws_sqs_queue.dead_letters[region].arn
     ])
-    error_message = "The function has not its own region's role, log group and dead-letter queue."
+    error_message = "The function does not use the role, the log group and the dead-letter queue of its region."
   }
 
   assert {
@@ -132,7 +132,7 @@ run "function" {
       && aws_lambda_function_event_invoke_config.this["us-east-1"].maximum_event_age_in_seconds == 7200
       && aws_lambda_function_event_invoke_config.this["ap-southeast-1"].maximum_event_age_in_seconds == 600
     )
-    error_message = "An event is too old before it was tried as often as the module says."
+    error_message = "An event expires before all of its retries."
   }
 }
 
@@ -160,7 +160,7 @@ run "environment" {
       SERVER_ID             = "easytier-uptime-eu-central-1"
       SPOOL_QUEUE_URL       = aws_sqs_queue.spool["eu-central-1"].url
     })
-    error_message = "The function is told something else."
+    error_message = "The function has other environment variables."
   }
 
   assert {
@@ -199,7 +199,7 @@ run "settings_reach_the_function" {
       && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_retry_attempts == 2
       && aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_retry_attempts == 2
     )
-    error_message = "A variable does not reach what it is about."
+    error_message = "A variable does not reach its resource."
   }
 
   assert {
@@ -219,7 +219,7 @@ run "settings_reach_the_function" {
   }
 }
 
-run "private_peers_are_another_matter_than_local_ones" {
+run "private_and_local_peers_are_allowed_separately" {
   variables {
     allow_private_peers  = true
     spool_retention_days = 3
@@ -230,12 +230,12 @@ run "private_peers_are_another_matter_than_local_ones" {
       aws_lambda_function.this["eu-central-1"].environment[0].variables["ALLOW_PRIVATE_PEERS"] == "true"
       && aws_lambda_function.this["eu-central-1"].environment[0].variables["ALLOW_LOCAL_PEERS"] == "false"
     )
-    error_message = "One is allowed with the other."
+    error_message = "Allowing private peers also allows local peers, or the reverse."
   }
 
   assert {
     condition     = aws_sqs_queue.spool["eu-central-1"].message_retention_seconds == 259200
-    error_message = "The spool keeps results for another time than the variable says."
+    error_message = "The spool does not keep results for the configured time."
   }
 }
 
@@ -249,7 +249,7 @@ run "schedule" {
       && aws_scheduler_schedule.this["us-east-1"].state == "DISABLED"
       && aws_scheduler_schedule.this["ap-southeast-1"].schedule_expression == "cron(0/10 * * * ? *)"
     )
-    error_message = "A schedule is not as its region says."
+    error_message = "A schedule does not have the settings of its region."
   }
 
   assert {
@@ -267,7 +267,7 @@ run "schedule" {
 
   assert {
     condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 390
-    error_message = "An event is too old before it was tried again."
+    error_message = "An event expires before its retry."
   }
 }
 
@@ -281,7 +281,7 @@ run "queues" {
       }
       && aws_sqs_queue_redrive_allow_policy.spool_dead_letters[region].queue_url == aws_sqs_queue.spool_dead_letters[region].url
     ])
-    error_message = "What cannot be delivered does not leave the spool for its own queue."
+    error_message = "Undeliverable results do not move from the spool to its dead-letter queue."
   }
 
   assert {
@@ -296,7 +296,7 @@ run "queues" {
       && aws_sqs_queue.spool_dead_letters[region].message_retention_seconds == 1209600
       && aws_sqs_queue.dead_letters[region].message_retention_seconds == 1209600
     ])
-    error_message = "A message's age counts on in its dead-letter queue, which therefore has to keep it for longer."
+    error_message = "A dead-letter queue does not keep messages longer than its source, although their age continues to count."
   }
 
   assert {
@@ -318,7 +318,7 @@ run "the_function_may_do_no_more_than_it_needs" {
 
   assert {
     condition     = aws_iam_role_policy.function["eu-central-1"].role == aws_iam_role.function["eu-central-1"].name
-    error_message = "The policy is another role's."
+    error_message = "The policy belongs to another role."
   }
 
   assert {
@@ -341,7 +341,7 @@ run "the_function_may_do_no_more_than_it_needs" {
         Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/easytier-uptime/eu-central-1/node-token"]
       }
     }
-    error_message = "The function may do something else than it needs."
+    error_message = "The function does not have exactly the permissions that it needs."
   }
 
   assert {
@@ -363,7 +363,7 @@ run "the_function_may_do_no_more_than_it_needs" {
         Condition = { StringLike = { "kms:ViaService" = ["ssm.us-east-1.*", "secretsmanager.us-east-1.*"] } }
       }
     }
-    error_message = "The function may not read the secrets that it was given, or more than those."
+    error_message = "The function cannot read its secrets, or can read others."
   }
 }
 
@@ -381,12 +381,12 @@ run "the_schedule_may_do_no_more_than_it_needs" {
       { Sid = "Invoke", Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.this["eu-central-1"].arn },
       { Sid = "DeadLetters", Effect = "Allow", Action = "sqs:SendMessage", Resource = aws_sqs_queue.dead_letters["eu-central-1"].arn },
     ]
-    error_message = "The schedule may do something else than it needs."
+    error_message = "The schedule does not have exactly the permissions that it needs."
   }
 
   assert {
     condition     = aws_iam_role_policy.schedule["eu-central-1"].role == aws_iam_role.schedule["eu-central-1"].name
-    error_message = "The policy is another role's."
+    error_message = "The policy belongs to another role."
   }
 }
 
@@ -411,7 +411,7 @@ run "alarms" {
       spool-dead-letters = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-spool-dead-letters"
       spool-age          = "Maximum AWS/SQS ApproximateAgeOfOldestMessage GreaterThanThreshold 900 300 1 notBreaching easytier-uptime-eu-central-1-spool"
     }
-    error_message = "An alarm watches something else."
+    error_message = "An alarm has another metric or threshold."
   }
 
   assert {
@@ -420,7 +420,7 @@ run "alarms" {
       keys(alarm.dimensions) == tolist([alarm.namespace == "AWS/Lambda" ? "FunctionName" : "QueueName"])
       && alltrue([for value in values(alarm.dimensions) : startswith(value, "easytier-uptime-${alarm.region}")])
     ])
-    error_message = "An alarm watches another region's part."
+    error_message = "An alarm watches a resource of another region."
   }
 
   assert {
@@ -434,7 +434,7 @@ run "alarms" {
       && alarm.comparison_operator == "LessThanThreshold" && alarm.threshold == 1
       && alarm.evaluation_periods == 1 && alarm.treat_missing_data == "breaching"
     ])
-    error_message = "Silence is no alarm, or one that comes late."
+    error_message = "The silence alarm has other settings."
   }
 
   assert {
@@ -442,12 +442,12 @@ run "alarms" {
       for region, alarm in aws_cloudwatch_metric_alarm.silence :
       region => one([for query in alarm.metric_query : query.metric[0].period if query.id == "invocations"])
     } == { ap-southeast-1 = 1800, eu-central-1 = 300, us-east-1 = 21600 }
-    error_message = "A region that is invoked less often is silent for longer before it is an alarm."
+    error_message = "The period of a silence alarm does not follow from the region's schedule."
   }
 
   assert {
     condition     = !aws_cloudwatch_metric_alarm.silence["us-east-1"].actions_enabled && aws_cloudwatch_metric_alarm.this["us-east-1/errors"].actions_enabled != false && aws_cloudwatch_metric_alarm.silence["eu-central-1"].actions_enabled
-    error_message = "A region that is paused must not be reported for its silence, and for nothing else be left out."
+    error_message = "A paused region has an active silence alarm, or another alarm is not active."
   }
 
   assert {
@@ -456,7 +456,7 @@ run "alarms" {
       alarm.alarm_actions == toset(startswith(key, "eu-") ? ["arn:aws:sns:eu-central-1:123456789012:alarms"] : [])
       && alarm.ok_actions == alarm.alarm_actions
     ])
-    error_message = "An alarm tells somebody else than its region's topic."
+    error_message = "An alarm does not notify the topic of its region."
   }
 }
 
@@ -468,16 +468,16 @@ run "the_longest_rate_still_has_an_alarm_for_silence" {
 
   assert {
     condition     = one([for query in aws_cloudwatch_metric_alarm.silence["eu-central-1"].metric_query : query.metric[0].period if query.id == "invocations"]) == 86400
-    error_message = "CloudWatch looks back a day at most."
+    error_message = "The period of a silence alarm exceeds the maximum of one day."
   }
 
   assert {
     condition     = aws_scheduler_schedule.this["eu-central-1"].target[0].retry_policy[0].maximum_event_age_in_seconds == 21600
-    error_message = "Lambda keeps an event for six hours at most."
+    error_message = "The maximum age of an event exceeds six hours."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["eu-central-1/spool-age"].threshold == 7200
-    error_message = "The spool's age is not as the variable says."
+    error_message = "The threshold of the spool-age alarm is not the configured one."
   }
 }

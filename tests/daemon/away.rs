@@ -51,10 +51,10 @@ async fn the_peers_of_the_last_good_fetch_are_checked_when_the_hub_is_down_at_th
     assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
 
-/// How many checks of a peer an outage lasts, at two per second: long enough for several failed calls in a row.
+/// The duration of an outage in checks of a peer, at two per second: long enough for several consecutive failed calls.
 const LONG: u64 = 24;
 
-/// Runs a daemon with a good node and a dead one, whose hub has this fault for as long as `checks` checks of each take.
+/// Runs a daemon with a good node and a dead one, whose hub has this fault during `checks` checks of each.
 async fn assert_no_result_is_lost_or_duplicated_by(fault: Fault, checks: u64) {
     let (hub, _node, good, proxy, folder) = behind_a_proxy(Fault::None).await;
     let dead = hub.add("tcp://0.0.0.1:11010").await;
@@ -103,7 +103,7 @@ async fn an_html_page_in_place_of_the_hub_takes_no_results() {
             }
             false => _ = daemon.reload_until("peers to watch").await,
         }
-        until("results that were not taken", async || {
+        until("a failed delivery of results", async || {
             daemon.figure("backend_errors_total{request=\"results\"}").await > 0.0
         })
         .await;
@@ -151,7 +151,7 @@ async fn retry_after_is_respected_by_every_kind_of_request() {
     for kind in kinds {
         for pair in times(kind).await.windows(2) {
             let pause = pair[1] - pair[0];
-            // The time was noted a moment before the response arrived.
+            // The time was recorded shortly before the response arrived.
             assert!(pause > PAUSE - Duration::from_millis(100), "{kind} again after {pause:?}");
         }
     }

@@ -154,7 +154,7 @@ async fn sighup_shows_the_password_of_a_new_database() {
     assert_eq!(standalone.printed().iter().filter(|line| line.starts_with("listening on")).count(), 1);
 }
 
-/// Only the host changes, so that its own socket is in the way.
+/// Only the host changes, so that the daemon's old socket blocks the port.
 #[tokio::test]
 async fn sighup_moves_the_listener_to_another_address_with_the_same_port() {
     let hub = Hub::start().await;
@@ -182,7 +182,7 @@ impl Systemd {
     }
 
     /// Waits for a message with this line.
-    async fn hears(&self, line: &str) {
+    async fn await_message(&self, line: &str) {
         until(line, async || {
             let mut message = [0; 4096];
             let Ok(length) = self.0.recv(&mut message) else { return false };
@@ -212,14 +212,14 @@ async fn systemd_gets_status_and_watchdog_messages() {
         let mut command = folder.command(mode);
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
         let daemon = Running::of(command).await;
-        systemd.hears("READY=1").await;
-        systemd.hears("WATCHDOG=1").await;
-        systemd.hears("WATCHDOG=1").await;
+        systemd.await_message("READY=1").await;
+        systemd.await_message("WATCHDOG=1").await;
+        systemd.await_message("WATCHDOG=1").await;
         daemon.signal(Signal::HUP);
-        systemd.hears("RELOADING=1").await;
-        systemd.hears("READY=1").await;
+        systemd.await_message("RELOADING=1").await;
+        systemd.await_message("READY=1").await;
         daemon.signal(Signal::TERM);
-        systemd.hears("STOPPING=1").await;
+        systemd.await_message("STOPPING=1").await;
         assert_eq!(daemon.ended().await.0.code(), Some(0));
     }
 }

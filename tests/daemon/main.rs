@@ -36,7 +36,7 @@ use crate::{
     wait::{eventually, until},
 };
 
-/// A schedule that runs no cycle during a test, but for the one at the start of the program: once a year.
+/// A schedule of once a year: during a test it runs no cycle except the one at the start of the program.
 const NEVER: &str = "@yearly";
 
 /// A node that listens on TCP.
@@ -53,7 +53,7 @@ async fn behind_a_proxy(fault: Fault) -> (Hub, Node, PeerId, Faulty, Folder) {
     (hub, node, peer, proxy, folder)
 }
 
-/// Waits until the daemon's own history has `more` further checks of a node.
+/// Waits until the daemon's own history has `more` new checks of a node.
 async fn await_checks(daemon: &Running, id: i64, more: u64) {
     let before = daemon.checks(id).await;
     until(&format!("{more} checks of node {id} beyond {before}"), async || daemon.checks(id).await >= before + more)

@@ -59,12 +59,12 @@ async fn the_metrics_count_the_checks() {
     assert_eq!(daemon.figure("peers_watched{status=\"offline\"}").await, 1.0);
     for histogram in ["check_duration_seconds", "latency_seconds", "check_lag_seconds"] {
         assert!(daemon.figure(&format!("{histogram}_count")).await > 2.0, "{histogram}");
-        // In this order, because the checks go on meanwhile.
+        // Read in this order, because the checks continue meanwhile.
         let fast = daemon.figure(&format!("{histogram}_bucket{{le=\"0.0256\"}}")).await;
         let all = daemon.figure(&format!("{histogram}_bucket{{le=\"+Inf\"}}")).await;
         assert!(all >= fast && all > 2.0, "{histogram}: {all} and {fast}");
     }
-    // One line for its status, however many checks there were.
+    // One line for its status, regardless of the number of checks.
     assert_eq!(daemon.log_with(&node.url(Scheme::Tcp).to_string()).len(), 1);
     assert_eq!(daemon.log_with("tcp://0.0.0.1:11010").len(), 1);
 

@@ -23,7 +23,7 @@ async fn is_watched(daemon: &Running, address: &str) -> bool {
     http::node(&daemon.url, address).await.is_some()
 }
 
-/// Waits until the daemon's own history says that the node at `address` is healthy or unhealthy.
+/// Waits until the daemon's own history shows the node at `address` with this health.
 async fn await_health(daemon: &Running, address: &str, health: &str) {
     until(&format!("{address} to be {health}"), async || {
         let node = http::node(&daemon.url, address).await;
@@ -95,7 +95,7 @@ async fn a_changed_network_secret_is_used_at_once() {
 
     hub.edit(peer, |spec| spec.network_secret = Some("test-secret".into())).await;
     await_health(&daemon, &address, "healthy").await;
-    until("the hub to know", async || {
+    until("the node to be healthy at the hub", async || {
         http::node(&hub.url(), &address).await.is_some_and(|node| node["current_health_status"] == "healthy")
     })
     .await;
@@ -187,7 +187,7 @@ async fn a_third_party_listing_may_omit_a_peer_for_a_while() {
 }
 
 #[tokio::test]
-async fn an_unchanged_listing_is_fetched_only_to_its_first_page() {
+async fn of_an_unchanged_listing_only_the_first_page_is_fetched() {
     let version = Arc::new(Mutex::new(1));
     let current = Arc::clone(&version);
     let backend = TestBackend::start(move |seen| {

@@ -146,7 +146,10 @@ async fn a_server_id_that_is_taken_is_an_error_in_the_log() {
     let others = hub.token("probe-1").await;
     let folder = Folder::of_probe(&hub.url(), &others);
     let registered = folder.daemon().await;
-    until("the other", async || hub.probe("probe-1").await.is_some_and(|probe| probe.port.is_some())).await;
+    until("the registration of the other probe", async || {
+        hub.probe("probe-1").await.is_some_and(|probe| probe.port.is_some())
+    })
+    .await;
 
     let enrolling = Folder::of_probe(&hub.url(), "");
     enrolling.set(&[("ENROLLMENT_KEY", &hub.enrollment_key().await)]);

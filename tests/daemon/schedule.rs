@@ -16,26 +16,26 @@ use crate::{
     until,
 };
 
-/// A server that never answers, and the maximum number of connections that it had at a time.
+/// A server that never answers, and the maximum number of simultaneous connections to it.
 async fn silent() -> (Fake, Arc<AtomicUsize>) {
-    let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-    let counted = Arc::clone(&most);
+    let (now, peak) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let counted = Arc::clone(&peak);
     let server = Fake::tcp(move |stream| {
-        let (now, most) = (Arc::clone(&now), Arc::clone(&counted));
+        let (now, peak) = (Arc::clone(&now), Arc::clone(&counted));
         async move {
-            most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            peak.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
             fake::listen_only(stream).await;
             now.fetch_sub(1, SeqCst);
         }
     })
     .await;
-    (server, most)
+    (server, peak)
 }
 
 #[tokio::test]
 async fn a_silent_peer_is_checked_once_at_a_time_and_delays_no_other() {
     let (hub, node) = (Hub::start().await, node());
-    let (silent, most) = silent().await;
+    let (silent, peak) = silent().await;
     hub.add(node.url(Scheme::Tcp).to_string()).await;
     hub.add(silent.url(Scheme::Tcp)).await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
@@ -65,7 +65,7 @@ async fn a_node_that_stops_is_offline_as_soon_as_its_connection_closes() {
     node.stop();
     let line = daemon.await_log("the node closed the open session").await;
     assert!(line.contains("offline") && line.contains("was=\"online\"") && line.contains("closed"), "{line}");
-    until("the hub to know", async || {
+    until("the node to be down at the hub", async || {
         let events = crate::http::data(&hub.url(), "/api/nodes?is_active=false&per_page=100").await;
         let down = events["items"].as_array().unwrap().iter().any(|node| node["id"] == peer.0);
         down && hub.checks(peer).await == seen + 1
@@ -81,10 +81,10 @@ async fn cycles_run_by_an_interval_and_by_a_cron_expression() {
     folder.set(&[("PROBE_SCHEDULE", "@every 1s")]);
     let daemon = folder.daemon().await;
     until("cycles", async || hub.checks(peer).await >= 3).await;
-    assert!(daemon.log_with("a cycle of").len() >= 3);
+    assert!(daemon.log_with("the cycle took").len() >= 3);
 
     folder.set(&[("PROBE_SCHEDULE", "* * * * * *"), ("PROBE_TIMEZONE", "Europe/Berlin")]);
-    daemon.reload_until("a cycle of").await;
+    daemon.reload_until("the cycle took").await;
     await_checks(&daemon, 1, 3).await;
     crate::assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
 }
@@ -108,28 +108,28 @@ async fn the_hub_receives_the_longest_pause_of_a_schedule() {
 #[tokio::test]
 async fn a_cycle_that_still_runs_is_not_doubled() {
     let hub = Hub::start().await;
-    let (silent, most) = silent().await;
+    let (silent, peak) = silent().await;
     hub.add(silent.url(Scheme::Tcp)).await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
     folder.set(&[("PROBE_SCHEDULE", "@every 1s"), ("HEALTH_CHECK_TIMEOUT", "4s")]);
     let daemon = folder.daemon().await;
     let line = daemon.await_log_times("still running when it is due again; skipped", 2).await;
     assert!(line.contains("job=\"cycle\""), "{line}");
-    until("two cycles", async || daemon.log_with("a cycle of").len() >= 2).await;
+    until("two cycles", async || daemon.log_with("the cycle took").len() >= 2).await;
     let skipped = daemon.figure("cycles_skipped_total").await;
     assert!(skipped >= 2.0, "{skipped}");
-    assert_eq!(most.load(SeqCst), 1, "connections at a time");
+    assert_eq!(peak.load(SeqCst), 1, "connections at a time");
 }
 
 /// Waits for a check of the node, and asserts that there is exactly one check and one cycle.
 async fn assert_checked_once(daemon: &Running) {
     until("a check", async || daemon.checks(1).await > 0).await;
-    assert_eq!(daemon.log_with("a cycle of").len(), 1);
+    assert_eq!(daemon.log_with("the cycle took").len(), 1);
     assert_eq!(daemon.checks(1).await, 1);
 }
 
 #[tokio::test]
-async fn with_a_schedule_one_cycle_runs_at_the_start_and_none_when_the_configuration_is_read_again() {
+async fn with_a_schedule_one_cycle_runs_at_the_start_and_none_after_a_reload() {
     let (hub, node) = (Hub::start().await, node());
     hub.add(node.url(Scheme::Tcp).to_string()).await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
@@ -157,15 +157,15 @@ async fn the_standalone_mode_runs_a_cycle_at_the_start_too() {
 }
 
 #[tokio::test]
-async fn each_cycle_comes_later_by_the_same_share_of_the_jitter() {
+async fn each_cycle_is_delayed_by_the_same_share_of_the_jitter() {
     let (folder, node) = (Folder::new(), node());
     std::fs::write(folder.file("peers.txt"), node.url(Scheme::Tcp).to_string()).unwrap();
     // The share of this id is 0.69: 2.77 s.
     folder.set(&[("SERVER_ID", "probe-1"), ("PROBE_SCHEDULE", "*/10 * * * * *"), ("PROBE_JITTER", "4s")]);
     folder.set(&[("PEERS_FILE", "peers.txt")]);
     let standalone = folder.start(&[]).await;
-    standalone.await_log_times("a cycle of", 3).await;
-    let lines = standalone.log_with("a cycle of");
+    standalone.await_log_times("the cycle took", 3).await;
+    let lines = standalone.log_with("the cycle took");
     // A line begins like 2026-03-29T01:00:02.912345Z.
     let seconds: Vec<f64> = lines[1..].iter().map(|line| line[18..23].parse().unwrap()).collect();
     assert!(seconds.iter().all(|second| (2.77..7.0).contains(second)), "{lines:#?}");
@@ -183,7 +183,7 @@ async fn a_jitter_longer_than_the_pauses_is_refused() {
 async fn a_wrong_expression_is_refused_with_the_position_of_the_mistake() {
     let folder = Folder::of_probe("http://127.0.0.1:9", "token");
     for (expression, words) in [
-        ("0 61 * * * *", "at character 3: '61' is no minute"),
+        ("0 61 * * * *", "at character 3: '61' is not a valid minute"),
         ("0 0 * *", "write 5 fields, or 6 with seconds first"),
         ("@every 1500ms", "at character 8: write whole seconds"),
         ("@fortnightly", "at character 1: '@fortnightly' is unknown; write @hourly, @daily"),

@@ -25,7 +25,7 @@ fn impossible(port: usize) -> String {
 }
 
 async fn await_waiting(daemon: &Running, results: f64) {
-    until(&format!("{results} results that wait"), async || daemon.figure("spool_results").await >= results).await;
+    until(&format!("{results} spooled results"), async || daemon.figure("spool_results").await >= results).await;
 }
 
 async fn lost(daemon: &Running, reason: &str) -> f64 {
@@ -64,7 +64,7 @@ async fn stored_results_are_delivered_once_although_the_daemon_is_killed() {
 #[tokio::test]
 async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
     const FULL: i64 = 1000;
-    // Many new peers are spread over the interval, so that a test sees no check of any.
+    // Many new peers are spread over the interval, so that none is checked during the test.
     const ONE_YEAR: &str = "8760h";
     let hub = Hub::start().await;
     for port in 1..=400 {
@@ -183,7 +183,7 @@ async fn rejected_results_leave_the_spool_and_are_counted() {
     assert_delivered_once(&hub, &folder, &daemon, &[(kept, 1)]).await;
 }
 
-/// Per-node reports carry no time: old results would be taken for the present state.
+/// Per-node reports carry no time: the backend would take old results for the current state.
 #[tokio::test]
 async fn per_node_reports_after_an_outage_send_only_the_newest_result_of_each_peer() {
     let node = node();

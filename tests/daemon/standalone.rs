@@ -197,7 +197,7 @@ async fn a_standalone_database_is_kept_by_a_daemon() {
 }
 
 #[tokio::test]
-async fn the_page_of_probes_tells_what_its_own_watches() {
+async fn the_page_of_probes_shows_the_peers_of_the_built_in_probe() {
     let (folder, node) = (Folder::new(), node());
     let standalone = folder.start(&[]).await;
     folder.run(&["hub", "peer", "add", &node.url(Scheme::Tcp).to_string()]).await;

@@ -1,4 +1,4 @@
-//! A wall clock that somebody sets while the daemon runs, and one that changes to and from summer time.
+//! A wall clock that is set while the daemon runs, and a time zone that changes to and from summer time.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 /// The requests of two jobs that run once a second.
 const JOBS: [&str; 2] = ["/peers", "/nodes/status"];
 
-/// How many more runs of a job prove that it goes on.
+/// How many more runs of a job prove that it continues.
 const MIN_RUNS: f64 = 5.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,9 +51,9 @@ async fn jobs_go_on_at_their_intervals_when_the_clock_is_set_forward_or_back() {
     assert!(!log.contains("rejected"), "{log}");
 }
 
-/// The times of all cycles but the one at the start of the program, to the second.
+/// The times of all cycles except the one at the start of the program, to the second.
 fn cycles_after_the_start(running: &Running) -> Vec<String> {
-    let lines = running.log_with("a cycle of");
+    let lines = running.log_with("the cycle took");
     lines.iter().skip(1).map(|line| line[..19].to_owned()).collect()
 }
 
@@ -67,7 +67,7 @@ async fn probe_in_berlin(expression: &str, start: &str) -> (Folder, Clock, Runni
     let mut command = folder.command(&[]);
     command.envs(clock.environment());
     let running = Running::of(command).await;
-    running.await_log("a cycle of").await;
+    running.await_log("the cycle took").await;
     (folder, clock, running)
 }
 
@@ -79,12 +79,12 @@ async fn a_daily_cycle_runs_once_in_the_nights_when_the_clocks_change() {
     let in_the_hour = probe_in_berlin("0 30 2 * * *", start).await;
     // A scheduler that computes the next run with the old offset would miss the run at 03:00:00 after an earlier run.
     let after_another = probe_in_berlin("0,50 0,59 1,3 * * *", start).await;
-    // They go from 03:00 to 02:00 at 01:00 UTC.
+    // The clocks go from 03:00 to 02:00 at 01:00 UTC.
     let back = probe_in_berlin("0 30 2 * * *", "2026-10-25T00:29:45Z").await;
     for (_, _, running) in [&at_the_end, &in_the_hour, &back] {
-        running.await_log_times("a cycle of", 2).await;
+        running.await_log_times("the cycle took", 2).await;
     }
-    after_another.2.await_log_times("a cycle of", 3).await;
+    after_another.2.await_log_times("the cycle took", 3).await;
     back.1.set_to("2026-10-25T01:29:55Z");
     sleep(Duration::from_secs(10)).await;
 
@@ -106,7 +106,7 @@ async fn is_active(daemon: &Running) -> bool {
 async fn assert_goes_on(hub: &Hub, id: PeerId) {
     let started = Instant::now();
     let (checks, before) = (hub.checks(id).await, requests(hub).await);
-    until("the jobs to run, and checks to come", async || {
+    until("new runs of the jobs and new checks", async || {
         let now = requests(hub).await;
         now.iter().zip(before).all(|(now, before)| *now >= before + MIN_RUNS) && hub.checks(id).await > checks + 5
     })

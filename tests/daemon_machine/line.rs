@@ -1,4 +1,4 @@
-//! A line with a long delay that loses packets.
+//! A network line with a long delay that loses packets.
 
 use easytier_probe::Scheme;
 use tokio::time::Instant;
@@ -51,7 +51,7 @@ async fn peers_behind_a_bad_line_stay_online() {
     })
     .await;
 
-    // No check was left out for long, and none was repeated in haste.
+    // Few checks were missed, and none was repeated early.
     let rounds = started.elapsed().as_secs_f64() / INTERVAL + 1.0;
     let (mut checks, mut healthy) = (0.0, 0.0);
     for id in &ids {
@@ -69,8 +69,8 @@ async fn peers_behind_a_bad_line_stay_online() {
     assert!(checks <= rounds * PEERS as f64 * 1.2, "{checks} checks in {rounds} rounds of {PEERS}");
     assert!(checks + missed >= (rounds - 3.0) * PEERS as f64, "{checks} checks in {rounds} rounds of {PEERS}");
     assert!(missed <= 0.1 * checks, "{missed} checks were missed beside {checks}");
-    // One peer or another may just have lost all its packets, but none stays down.
-    until("the hub to believe all to be up", async || {
+    // A peer may have lost all packets of its last check, but none stays down.
+    until("all peers up at the hub", async || {
         crate::http::nodes(&hub.url()).await.iter().all(|node| node["is_active"] == true)
     })
     .await;
@@ -99,7 +99,7 @@ async fn a_probe_without_a_route_reports_no_peer_offline() {
     }
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
     let daemon = folder.daemon().await;
-    until("each to be seen", async || {
+    until("all peers up at the hub", async || {
         crate::http::nodes(&hub.url()).await.iter().filter(|node| node["is_active"] == true).count() == ids.len()
     })
     .await;

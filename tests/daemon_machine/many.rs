@@ -35,7 +35,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// The usual limit of file descriptors. Every session needs one.
 const USUAL_DESCRIPTORS: usize = 1024;
 
-/// How many descriptors are not for sessions: checks in flight, the database, the API, the hub.
+/// The maximum number of other descriptors: checks in flight, the database, the API, the hub.
 const OTHER_DESCRIPTORS: usize = 512 + 100;
 
 /// The maximum memory of a debug build.
@@ -70,7 +70,7 @@ async fn of_ten_thousand_peers_each_has_a_verdict_within_two_intervals() {
     daemon.await_log("10000 peers to watch").await;
 
     let started = Instant::now();
-    let (mut most_descriptors, mut most_mebibytes) = (0, 0);
+    let (mut peak_descriptors, mut peak_mebibytes) = (0, 0);
     while watched(&daemon).await != [ALIVE, PEERS - ALIVE, 0] {
         let so_far = watched(&daemon).await;
         let log = || daemon.log_with(" WARN ").into_iter().filter(|line| !line.contains("connect_refused")).take(5);
@@ -79,13 +79,13 @@ async fn of_ten_thousand_peers_each_has_a_verdict_within_two_intervals() {
             "online, offline and unknown after two intervals: {so_far:?}; {:#?}",
             log().collect::<Vec<_>>()
         );
-        most_descriptors = most_descriptors.max(descriptors(daemon.pid()));
-        most_mebibytes = most_mebibytes.max(mebibytes(daemon.pid()));
+        peak_descriptors = peak_descriptors.max(descriptors(daemon.pid()));
+        peak_mebibytes = peak_mebibytes.max(mebibytes(daemon.pid()));
         sleep(Duration::from_millis(500)).await;
     }
-    println!("{:?}, {most_descriptors} descriptors, {most_mebibytes} MiB", started.elapsed());
-    assert!(most_descriptors <= ALIVE + OTHER_DESCRIPTORS, "{most_descriptors} descriptors");
-    assert!(most_mebibytes <= MAX_MEBIBYTES, "{most_mebibytes} MiB");
+    println!("{:?}, {peak_descriptors} descriptors, {peak_mebibytes} MiB", started.elapsed());
+    assert!(peak_descriptors <= ALIVE + OTHER_DESCRIPTORS, "{peak_descriptors} descriptors");
+    assert!(peak_mebibytes <= MAX_MEBIBYTES, "{peak_mebibytes} MiB");
 
     until("a result of each peer at the hub", async || reported(&hub).await == all_reported(&url)).await;
     assert!(daemon.log_with("Too many open files").is_empty());

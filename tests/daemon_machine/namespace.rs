@@ -5,8 +5,8 @@ use std::process::Command;
 /// This variable is set in the process inside the namespaces.
 const INSIDE: &str = "TEST_IN_NAMESPACE";
 
-/// Returns whether this process runs in namespaces of its own. If not, runs the test of this name in such a process first;
-/// the caller then has nothing left to do.
+/// Returns whether this process runs in namespaces of its own. If not, first runs the test of this name in such a
+/// process, and the caller must return.
 pub fn has_own(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;

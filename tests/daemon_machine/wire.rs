@@ -27,7 +27,7 @@ const LOSS: f64 = 0.1;
 /// The address at which nodes listen.
 pub const HERE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
-/// An address at which they are reached over the line.
+/// An address at which nodes are reached over the line.
 pub fn over_the_line(nth: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 0, 2 + nth)
 }
@@ -81,7 +81,7 @@ fn swap_addresses(packet: &mut [u8]) {
 fn open() -> File {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun").expect("the kernel has tun devices");
     let name = CString::new(NAME).unwrap();
-    // SAFETY: the request is all zeros but for a name that fits with its NUL, and the flags; the call only reads it.
+    // SAFETY: the request is all zeros except for a name that fits with its NUL, and the flags; the call only reads it.
     let outcome = unsafe {
         let mut request: libc::ifreq = std::mem::zeroed();
         std::ptr::copy_nonoverlapping(name.as_ptr(), request.ifr_name.as_mut_ptr(), name.as_bytes_with_nul().len());

@@ -1,4 +1,4 @@
-"""Compares what checkov found with the reviewed exceptions: nothing else may be found, and nothing less."""
+"""Compares the findings of checkov with the reviewed exceptions: both must be the same."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ def exceptions(file):
             if not reason:
                 sys.exit(f"{file}: {check} has no reason")
             if (check, where) in found:
-                sys.exit(f"{file}: {check} is there twice for {where}")
+                sys.exit(f"{file}: {check} is listed twice for {where}")
             found[check, where] = reason
     return found
 
@@ -27,15 +27,15 @@ def main():
         summary, results = report["summary"], report["results"]
         passed += summary["passed"]
         if summary["parsing_errors"] or not summary["passed"]:
-            wrong.append(f"checkov read nothing, or not everything: {summary} {results.get('parsing_errors')}")
+            wrong.append(f"checkov did not read everything: {summary} {results.get('parsing_errors')}")
         for finding in results["failed_checks"]:
             key = finding["check_id"], Path(finding["file_path"]).name
             met.add(key)
             if key not in allowed:
                 wrong.append(f"{key[0]} {key[1]}: {finding['resource']}: {finding['check_name']}")
-        # Exceptions are in one place.
+        # Exceptions belong in one file.
         wrong += [f"{one['check_id']} is skipped in {one['file_path']} itself" for one in results["skipped_checks"]]
-    wrong += [f"{check} {where}: the exception is not needed any more" for check, where in sorted(allowed.keys() - met)]
+    wrong += [f"{check} {where}: the exception is no longer needed" for check, where in sorted(allowed.keys() - met)]
     print("\n".join(sorted(wrong)) or f"{passed} checks passed, {len(met)} exceptions")
     return 1 if wrong else 0
 

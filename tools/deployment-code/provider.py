@@ -56,7 +56,7 @@ def servicer(schema):
                 data_source_schemas=schemas(schema["data_sources"]),
             )
 
-        # Terraform itself has compared the configuration with the schema before it asks these.
+        # Terraform compares the configuration with the schema before it calls these.
         def ValidateProviderConfig(self, request, context):
             return pb.ValidateProviderConfig.Response()
 

@@ -11,17 +11,17 @@ from samcli.cli.command import BaseCommand
 
 
 class Template(yaml.SafeLoader):
-    """CloudFormation's short forms, such as !Ref, are only read over."""
+    """CloudFormation's short forms, such as !Ref, are skipped."""
 
 
 Template.add_multi_constructor("!", lambda loader, suffix, node: suffix)
 
 
 def options():
-    """command → the keys that it takes."""
+    """command → the keys that it accepts."""
     found = {}
     group = BaseCommand()
-    # Without an object it gives no more than the commands' names.
+    # Without an object it returns only the names of the commands.
     context = click.Context(group, obj=object())
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -35,7 +35,7 @@ def parameters(template):
 
 
 def overrides(lines, known, where):
-    """What is wrong with parameter_overrides; each is NAME=VALUE."""
+    """The mistakes in parameter_overrides; each is NAME=VALUE."""
     given = {}
     for line in lines:
         name, equals, value = line.partition("=")
@@ -48,10 +48,10 @@ def overrides(lines, known, where):
         if pattern and not re.fullmatch(pattern, value):
             yield f"{where}: {name}={value} does not match {pattern}"
         if values and value not in map(str, values):
-            yield f"{where}: {name}={value} is none of {values}"
+            yield f"{where}: {name}={value} is not one of {values}"
     for name in sorted(known):
         if "Default" not in known[name] and name not in given:
-            yield f"{where}: nothing says what {name} is"
+            yield f"{where}: {name} has no value"
 
 
 def check(config, template):
@@ -67,7 +67,7 @@ def check(config, template):
                 yield f"{where}: sam has no such command"
                 continue
             if set(tables) != {"parameters"}:
-                yield f"{where}: only .parameters counts"
+                yield f"{where}: only the table .parameters is used"
             takes = everywhere if command == "global" else commands[command]
             for key in tables.get("parameters", {}):
                 if key not in takes:
@@ -76,13 +76,13 @@ def check(config, template):
                 deployed += 1
                 yield from overrides(tables["parameters"].get("parameter_overrides", []), known, where)
     if deployed != 2:
-        yield f"{deployed} environments can be deployed, not two"
+        yield f"{deployed} environments can be deployed instead of two"
 
 
 def main():
     file, template = sys.argv[1:]
     wrong = list(check(tomllib.loads(Path(file).read_text()), template))
-    print("\n".join(wrong) or "every key is one that sam knows")
+    print("\n".join(wrong) or "sam knows every key")
     return 1 if wrong else 0
 
 

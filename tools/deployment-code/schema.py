@@ -1,7 +1,7 @@
 """Reads the AWS provider's schema out of the code that cdktf generated from it.
 
 The provider itself is not needed for that: the package @cdktf/provider-aws has a folder for each resource, whose
-index.js names the types, the blocks and what the provider computes, and whose index.d.ts says what is required.
+index.js names the types, the blocks and the computed attributes, and whose index.d.ts names the required ones.
 """
 
 import json
@@ -23,8 +23,8 @@ TYPES = {
     ("map", "booleanMap"): ["map", "bool"],
 }
 
-# What the provider fills in when the configuration says nothing; the generated code does not tell these from others
-# that are merely optional.
+# Attributes that the provider sets if the configuration does not. The generated code does not distinguish them from
+# attributes that are only optional.
 ALSO_COMPUTED = {"arn", "id", "region", "tags_all"}
 
 FIELD = re.compile(
@@ -49,11 +49,11 @@ PROPERTY = re.compile(r"^    readonly (\w+)(\??): (.+)$", re.MULTILINE)
 
 
 class Unreadable(Exception):
-    """The generated code is not of the form that this reader knows."""
+    """The generated code does not have the expected form."""
 
 
 def interfaces(declarations):
-    """What index.d.ts says: interface → property → (required, one at the most)."""
+    """The contents of index.d.ts: interface → property → (required, at most one)."""
     found = {}
     for name, body in INTERFACE.findall(declarations):
         found[name] = {field: (mark == "", "[]" not in kind) for field, mark, kind in PROPERTY.findall(body)}
@@ -94,7 +94,7 @@ def read(code, declarations):
     structs = {struct.lower(): body for struct, body in STRUCT.findall(code)}
     known = interfaces(declarations)
     schema = block(TOP.search(code)[1], f"{class_name}Config", structs, known)
-    # Those of nested classes come before the class itself.
+    # The attributes of nested classes precede the class itself.
     for attribute, getter in COMPUTED.findall(code[code.index(f"\nclass {class_name} ") :]):
         if getter in COMPUTED_TYPES:
             schema["attributes"][attribute] = {"type": COMPUTED_TYPES[getter], "computed": True}

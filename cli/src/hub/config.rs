@@ -49,7 +49,7 @@ impl Selection for ServerSettings {
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[("ALLOW_PRIVATE_PEERS", "false")];
 }
 
-/// The longest deadline of a connection test, whatever that of a check is.
+/// The maximum deadline of a connection test. A longer `HEALTH_CHECK_TIMEOUT` is reduced to it.
 const MAX_TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The length of the admin's password, in characters.

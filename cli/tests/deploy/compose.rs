@@ -53,7 +53,7 @@ fn interpolated(text: &str, env: &BTreeMap<String, String>) -> String {
     let mut whole = parts.next().unwrap().to_owned();
     for part in parts {
         let (variable, rest) = part.split_once('}').expect("it ends");
-        let (name, otherwise) = variable.split_once(':').expect("what to do without it");
+        let (name, otherwise) = variable.split_once(':').expect("a default or an error");
         whole += match env.get(name).filter(|value| !value.is_empty()) {
             Some(value) => value,
             None => otherwise.strip_prefix('-').unwrap_or_else(|| panic!("{name}{otherwise}")),

@@ -37,7 +37,7 @@ impl Manifests {
             serde_saphyr::from_multiple::<Value>(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
         });
         let key = |document: &Value| {
-            let word = |pointer| document.pointer(pointer).and_then(Value::as_str).expect("a word").to_owned();
+            let word = |pointer| document.pointer(pointer).and_then(Value::as_str).expect("a string").to_owned();
             (word("/kind"), word("/metadata/name"))
         };
         Self(documents.map(|document| (key(&document), document)).collect())
@@ -56,7 +56,7 @@ impl Manifests {
 /// Parses a document strictly: a field that its type does not know would be missing in the output.
 fn strictly<T: DeserializeOwned + Serialize>(document: &Value) -> T {
     let object: T = serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{error} in {document:#}"));
-    assert_eq!(serde_json::to_value(&object).unwrap(), *document, "left: what Kubernetes knows of it");
+    assert_eq!(serde_json::to_value(&object).unwrap(), *document, "left: the fields that the Kubernetes type has");
     object
 }
 

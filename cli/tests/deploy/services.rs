@@ -96,9 +96,9 @@ impl Drop for Service {
 
 /// Waits until the condition holds.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
+    while !holds() {
         assert!(Instant::now() < deadline, "still not: {what}");
         thread::sleep(Duration::from_millis(50));
     }

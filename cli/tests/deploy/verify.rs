@@ -40,7 +40,7 @@ pub fn verify(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
 fn bad_usage_is_refused() {
     for (args, words) in [
         (&[] as &[&str], "name the URL of the hub"),
-        (&["hub.example.com"], "'hub.example.com' is no web address"),
+        (&["hub.example.com"], "'hub.example.com' is not a web address"),
         (&["http://a", "http://b"], "name one URL"),
         (&["--grace", "soon", "http://a"], "not 'soon'"),
         (&["--retired"], "--retired needs a value"),
@@ -61,7 +61,7 @@ fn an_unreachable_hub_is_reported() {
     let (code, report) = verify(&[&format!("http://{nobody}")], &[]);
     assert_contains(&report, &["WRONG  http://127.0.0.1:", " refuses connections", "\n1 thing is wrong\n"]);
     assert_eq!(code, 1);
-    // Whatever the resolver of this machine says, there is no such name (RFC 2606).
+    // The name never exists (RFC 2606), but the error depends on the resolver of this machine.
     let (code, report) = verify(&["https://hub.invalid"], &[]);
     assert_eq!((code, report.contains("WRONG  https://hub.invalid ")), (1, true), "{report}");
 }
@@ -142,7 +142,7 @@ async fn the_expiry_of_the_certificate_is_reported() {
         (100, "ok     its TLS certificate is valid for 99 days\n"),
         (5, "WRONG  its TLS certificate ends in 4 days; renew"),
     ] {
-        // So that no second on the way makes it a day less.
+        // The extra time keeps the number of whole days constant during the test.
         let url = with_tls(&hub, DAY * days - Duration::from_secs(3600), &file).await;
         let trusted = file.to_str().unwrap().to_owned();
         let (with, without) = tokio::task::spawn_blocking(move || {

@@ -33,10 +33,10 @@ async fn a_hub_loses_nothing_if_its_database_is_cut_off_repeatedly() {
     let progress = Arc::clone(&senders.progress);
     for _ in 0..6 {
         senders.await_random_moment(&mut rng).await;
-        wire.become_(Condition::Cut).await;
+        wire.set_condition(Condition::Cut).await;
         senders.while_sending(progress.refused.more(1)).await;
         assert_eq!(health(&hub), 503);
-        wire.become_(Condition::Whole).await;
+        wire.set_condition(Condition::Whole).await;
         senders.while_sending(await_health(&hub)).await;
         senders.while_sending(progress.acknowledged.more(1)).await;
     }
@@ -52,11 +52,11 @@ async fn a_hub_loses_nothing_if_its_database_stalls() {
     let progress = Arc::clone(&senders.progress);
     for then in [Condition::Whole, Condition::Cut] {
         senders.await_random_moment(&mut rng).await;
-        wire.become_(Condition::Stalled).await;
+        wire.set_condition(Condition::Stalled).await;
         assert_eq!(health(&hub), 503);
         senders.while_sending(progress.refused.more(1)).await;
-        wire.become_(then).await;
-        wire.become_(Condition::Whole).await;
+        wire.set_condition(then).await;
+        wire.set_condition(Condition::Whole).await;
         senders.while_sending(await_health(&hub)).await;
         senders.while_sending(progress.acknowledged.more(rng.random_range(1..20))).await;
     }

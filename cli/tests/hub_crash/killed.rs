@@ -13,7 +13,7 @@ use crate::{
 async fn two_hundred_kills_lose_and_double_nothing_on_sqlite() {
     let (place, database) = Place::with_sqlite();
     let met = kill_again_and_again(place, database, 200).await;
-    assert!(met.stored > 0 && met.not_stored > 0, "{met:?}: the moments differ");
+    assert!(met.stored > 0 && met.not_stored > 0, "kills before and after a commit: {met:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

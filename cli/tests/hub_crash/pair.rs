@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     ledger::{Figures, Ledger, Made},
-    scene::{DEADLINE, Place, pass, random},
+    scene::{DEADLINE, Place, random, sleep_precisely},
     sender::Count,
     support::Hub,
     witness::Witness,
@@ -37,7 +37,7 @@ const LEASE: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The maximum number of claims before a kill, over all claimers.
-const MOST_CLAIMS: u64 = 60;
+const MAX_CLAIMS: u64 = 60;
 
 /// The state that claimers share.
 #[derive(Default)]
@@ -154,10 +154,10 @@ async fn when_one_of_two_hubs_is_killed_the_other_accepts_all_results_and_leases
             claimers.spawn(claimer.run(20));
         }
         tokio::select! {
-            () = shared.rounds.more(rng.random_range(1..=MOST_CLAIMS)) => {}
+            () = shared.rounds.more(rng.random_range(1..=MAX_CLAIMS)) => {}
             () = all_end(&mut claimers) => panic!("the claimers ended before the hub was killed"),
         }
-        pass(Duration::from_millis(20).mul_f64(rng.random_range(0.0..1.0))).await;
+        sleep_precisely(Duration::from_millis(20).mul_f64(rng.random_range(0.0..1.0))).await;
         drop(victim);
         timeout(DEADLINE, all_end(&mut claimers)).await.expect("the claimers go on with the other hub");
     }

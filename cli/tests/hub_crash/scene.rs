@@ -32,7 +32,7 @@ pub const PEERS: usize = 6;
 const PROBES: [(&str, &str); 3] = [("probe-1", "eu"), ("probe-2", "eu"), ("probe-3", "us")];
 
 /// The maximum number of requests begun or acknowledged before a random moment.
-const MOST_STEPS: u64 = 24;
+const MAX_STEPS: u64 = 24;
 
 /// Much longer than any wait of these tests takes.
 pub const DEADLINE: Duration = Duration::from_secs(120);
@@ -90,7 +90,7 @@ impl Place {
     pub async fn kill_a_starting_hub(&self, took: Duration, rng: &mut StdRng) {
         let mut child =
             command(self.folder.path(), &["hub"], &self.variables()).env("SERVER_PORT", "0").spawn().unwrap();
-        pass(took.mul_f64(rng.random_range(0.0..1.0))).await;
+        sleep_precisely(took.mul_f64(rng.random_range(0.0..1.0))).await;
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -121,14 +121,13 @@ pub fn random() -> StdRng {
 }
 
 /// Sleeps more precisely than a timer.
-pub async fn pass(time: Duration) {
+pub async fn sleep_precisely(time: Duration) {
     let until = Instant::now() + time;
     while Instant::now() < until {
         yield_now().await;
     }
 }
 
-/// All senders.
 pub struct Senders {
     tasks: JoinSet<()>,
     target: watch::Sender<Target>,
@@ -151,9 +150,9 @@ impl Senders {
     }
 
     /// Waits for a future while the senders run.
-    pub async fn while_sending(&mut self, what: impl Future<Output = ()>) {
+    pub async fn while_sending(&mut self, awaited: impl Future<Output = ()>) {
         tokio::select! {
-            reached = timeout(DEADLINE, what) => reached.expect("what is waited for comes"),
+            reached = timeout(DEADLINE, awaited) => reached.expect("the awaited event happens in time"),
             Some(ended) = self.tasks.join_next() => panic!("a sender ended: {ended:?}"),
         }
     }
@@ -161,8 +160,8 @@ impl Senders {
     /// Waits for a random moment: a number of steps of the senders, and a part of the duration of a request.
     pub async fn await_random_moment(&mut self, rng: &mut StdRng) {
         let progress = Arc::clone(&self.progress);
-        self.while_sending(progress.steps.more(rng.random_range(1..=MOST_STEPS))).await;
-        pass(progress.took().mul_f64(rng.random_range(0.0..1.0))).await;
+        self.while_sending(progress.steps.more(rng.random_range(1..=MAX_STEPS))).await;
+        sleep_precisely(progress.took().mul_f64(rng.random_range(0.0..1.0))).await;
     }
 
     /// Sets the hub that the senders post to.

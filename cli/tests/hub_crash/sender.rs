@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::ledger::{Figures, Ledger, Made};
 
-const MOST_RESULTS: usize = 12;
+const MAX_RESULTS: usize = 12;
 
 /// The maximum age of results: several buckets of counts.
 const OLDEST: u64 = 3 * 3600;
@@ -138,7 +138,7 @@ impl Sender {
                 Outcome::Lost => {
                     assert_eq!(self.troubles, Troubles::Deaths, "the hub lives");
                     pending = Some(batch);
-                    self.target.changed().await.expect("the test tells where to go on");
+                    self.target.changed().await.expect("the test names the next hub");
                 }
             }
         }
@@ -146,7 +146,7 @@ impl Sender {
 
     /// Makes new results, and enters them in the ledger before they are sent.
     fn make(&mut self) -> Batch {
-        let count = self.random.random_range(1..=MOST_RESULTS);
+        let count = self.random.random_range(1..=MAX_RESULTS);
         let mut batch = Batch { results: Vec::new(), ids: Vec::new(), accepted: 0 };
         for _ in 0..count {
             let id = Uuid::now_v7();

@@ -11,7 +11,6 @@ use tokio::{
     sync::watch,
 };
 
-/// The state of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     Whole,
@@ -49,7 +48,7 @@ impl Wire {
     }
 
     /// Sets the state. It is in effect when this returns.
-    pub async fn become_(&mut self, condition: Condition) {
+    pub async fn set_condition(&mut self, condition: Condition) {
         self.state.send_modify(|state| {
             state.condition = condition;
             state.cuts += u32::from(condition == Condition::Cut);
@@ -76,14 +75,14 @@ async fn listen(
                 let (client, _) = accepted.unwrap();
                 tokio::spawn(connect(client, server, state.clone()));
             }
-            is_cut = comes(&mut cut, |state| state.condition == Condition::Cut) => {
+            is_cut = await_state(&mut cut, |state| state.condition == Condition::Cut) => {
                 if !is_cut {
                     return;
                 }
                 let address = listener.local_addr().unwrap();
                 drop(listener);
                 listens.send_replace(false);
-                if !comes(&mut state, |state| state.condition != Condition::Cut).await {
+                if !await_state(&mut state, |state| state.condition != Condition::Cut).await {
                     return;
                 }
                 listener = TcpListener::bind(address).await.unwrap();
@@ -104,7 +103,7 @@ async fn connect(client: TcpStream, server: SocketAddr, state: watch::Receiver<S
     let mut cut = state.clone();
     let is_cut = |state: &State| (state.cuts != cuts || state.condition == Condition::Cut) && state.age == age;
     tokio::select! {
-        _ = comes(&mut cut, is_cut) => {}
+        _ = await_state(&mut cut, is_cut) => {}
         () = pass(from_client, to_server, state.clone(), age) => {}
         () = pass(from_server, to_client, state.clone(), age) => {}
     }
@@ -114,15 +113,15 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch:
     let is_open = move |state: &State| state.condition == Condition::Whole && state.age == age;
     let mut piece = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece).await {
-        if !comes(&mut state, is_open).await || to.write_all(&piece[..length]).await.is_err() {
+        if !await_state(&mut state, is_open).await || to.write_all(&piece[..length]).await.is_err() {
             return;
         }
     }
     // The end of a dropped connection is not passed on either.
-    comes(&mut state, is_open).await;
+    await_state(&mut state, is_open).await;
 }
 
 /// Waits for a state. Returns false if the wire is gone.
-async fn comes(state: &mut watch::Receiver<State>, wanted: impl FnMut(&State) -> bool) -> bool {
+async fn await_state(state: &mut watch::Receiver<State>, wanted: impl FnMut(&State) -> bool) -> bool {
     state.wait_for(wanted).await.is_ok()
 }

@@ -54,7 +54,7 @@ impl Witness {
             self.checked = entries.acknowledged.len();
             UnderWay { stored: self.stored.len() - self.checked, not_stored: entries.made.len() - self.stored.len() }
         };
-        assert_eq!(count, self.stored.len() as u64, "what was stored stays");
+        assert_eq!(count, self.stored.len() as u64, "no stored result disappears");
         self.assert_counted(hub);
         self.database.assert_intact().await;
         under_way

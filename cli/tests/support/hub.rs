@@ -50,7 +50,7 @@ pub fn printed(output: &Output) -> String {
 pub struct Hub {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    /// Lines of its log, which are read all the time: it never waits for its reader.
+    /// Lines of its log. They are read continuously, so that the hub never blocks on a full pipe.
     log: mpsc::Receiver<String>,
     pub url: String,
 }
@@ -65,7 +65,7 @@ impl Hub {
         Self::of(&mut command(folder, &["hub"], &variables))
     }
 
-    /// The hub that a command becomes.
+    /// The hub that this command starts.
     pub fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -93,7 +93,7 @@ impl Hub {
         while !self.log.recv().unwrap_or_else(|_| panic!("no {words:?} in the log")).contains(words) {}
     }
 
-    /// Reads what it prints up to a line with these words, and gives those lines.
+    /// Reads its standard output up to a line with these words, and returns those lines.
     pub fn await_printed(&mut self, words: &str) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         while lines.last().is_none_or(|line| !line.contains(words)) {
@@ -104,7 +104,7 @@ impl Hub {
         lines
     }
 
-    /// Waits for the end, with what was printed after the first line, and the rest of the log.
+    /// Waits for the end. Returns the exit status, the standard output after the first line, and the rest of the log.
     pub fn ended(mut self) -> (ExitStatus, String, String) {
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
@@ -112,7 +112,7 @@ impl Hub {
         (self.child.wait().unwrap(), stdout, log.join("\n"))
     }
 
-    /// Stops it in order, and gives what it printed after its first line.
+    /// Stops it with a signal, and returns its standard output after the first line.
     #[track_caller]
     pub fn stop(self) -> String {
         self.signal(Signal::TERM);
@@ -121,13 +121,13 @@ impl Hub {
         stdout
     }
 
-    /// The answer to a GET: its status and document.
+    /// The response to a GET: its status and document.
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         let (status, body) = self.text(path, headers);
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
-    /// The same with what is no document.
+    /// The response to a GET: its status and text.
     pub fn text(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -140,7 +140,7 @@ impl Hub {
 }
 
 impl Drop for Hub {
-    /// Ends it as kill -9 does.
+    /// Kills it, as kill -9 does.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

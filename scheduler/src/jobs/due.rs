@@ -1,4 +1,4 @@
-//! When a job is due, from readings of the wall clock and of the monotonic one.
+//! When a job is due, from readings of the wall clock and the monotonic clock.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// By how much somebody set the wall clock since `before`; `None` when nobody did.
+    /// How far the wall clock was set since `before`; `None` if it was not set.
     pub fn was_set_since(&self, before: &Self) -> Option<TimeDelta> {
         let passed = TimeDelta::from_std(self.monotonic - before.monotonic).unwrap_or(TimeDelta::MAX);
         let set_by = (self.wall - before.wall) - passed;
@@ -35,13 +35,13 @@ pub enum Due {
     Every { interval: Duration, next: Instant },
 }
 
-/// The next time of a cron expression, and what it takes to keep runs apart when the wall clock is set.
+/// The next time of a cron expression, and the state that prevents double runs after the wall clock was set.
 #[derive(Debug)]
 pub struct CronDue {
     schedule: CronSchedule,
-    /// Each run comes so long after its time.
+    /// The time from the scheduled time to the start of its run.
     delay: TimeDelta,
-    /// By the schedule, without the delay.
+    /// The next scheduled time, without the delay.
     next: Option<DateTime<Utc>>,
     last_run: Option<Instant>,
     /// Whether the wall clock was set since the last run that was on time.
@@ -49,7 +49,7 @@ pub struct CronDue {
 }
 
 impl Due {
-    /// Nothing is due yet. Each run comes `delay` after its time by the schedule.
+    /// Nothing is due yet. Each run starts `delay` after its scheduled time.
     pub fn new(schedule: &Schedule, delay: Duration, now: Reading) -> Self {
         match schedule {
             Schedule::Cron(schedule) => {
@@ -69,8 +69,8 @@ impl Due {
         }
     }
 
-    /// Whether a run is due; if so, the next one is awaited from now on. Times that were missed are made up for by one
-    /// run. `clock_was_set`: whether somebody set the wall clock since the last reading.
+    /// Whether a run is due. If so, the next call returns false until the following run is due. One run stands for all
+    /// missed times. `clock_was_set` is whether the wall clock was set since the last reading.
     pub fn take(&mut self, now: Reading, clock_was_set: bool) -> bool {
         match self {
             Self::Cron(due) => due.take(now, clock_was_set),
@@ -89,7 +89,7 @@ impl CronDue {
         let wall = now.wall - self.delay;
         if clock_was_set {
             self.clock_was_set = true;
-            // A clock that was set back shows an earlier time next. One that was set forward has passed the next time.
+            // After the clock was set back, the next time may be earlier. After it was set forward, it may be past.
             let next = self.schedule.next_after(wall);
             self.next = self.next.zip(next).map(|(one, other)| one.min(other)).or(next);
         }
@@ -105,8 +105,8 @@ impl CronDue {
         true
     }
 
-    /// Whether really less than half of the usual pause before `due` passed since the last run, so that a run now would
-    /// double it.
+    /// Whether less than half of the usual pause before `due` has passed since the last run, by the monotonic clock. A run
+    /// now would repeat that run.
     fn is_too_soon(&self, due: DateTime<Utc>, now: Reading) -> bool {
         let passed = self.last_run.map(|last| now.monotonic - last);
         let pause = self.schedule.last_before(due).and_then(|before| (due - before).to_std().ok());

@@ -24,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::storage::{Start, Table};
 use crate::schedule::Schedule;
 
-/// How many messages wait in a channel of the library: more than there ever are jobs.
+/// How many messages can wait in a channel of the library. There are always fewer jobs.
 const CHANNEL_SIZE: usize = 200;
 
 /// Work to do at the times of a schedule.
@@ -39,7 +39,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job that runs `work`. Two runs never overlap: a run that is due while the one before lasts is skipped.
+    /// A job that runs `work`. Two runs never overlap: a run that is due during the previous one is skipped.
     pub fn new<F>(name: &'static str, schedule: Schedule, work: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -54,7 +54,7 @@ impl Job {
         }
     }
 
-    /// The same job, which begins each run `delay` after its time.
+    /// The same job, which begins each run `delay` after its scheduled time.
     pub fn delayed_by(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
@@ -64,7 +64,7 @@ impl Job {
         Self { on_skip: Arc::new(on_skip), ..self }
     }
 
-    /// Runs the work now, unless it runs already.
+    /// Runs the work now, unless it is already running.
     pub async fn run(&self) {
         if self.is_running.swap(true, Ordering::Acquire) {
             tracing::warn!(job = self.name, "still running when it is due again; skipped");
@@ -75,7 +75,7 @@ impl Job {
         (self.work)().await;
     }
 
-    /// Runs the work now, and gives it up when it still runs `grace` after `stop`.
+    /// Runs the work now, and cancels it if it still runs `grace` after `stop`.
     pub async fn run_until(&self, stop: &CancellationToken, grace: Duration) {
         tokio::select! {
             () = self.run() => {}
@@ -94,10 +94,9 @@ impl Drop for Running<'_> {
 
 /// Runs the jobs of a process. Make one when the process starts, and pass it on; clones are the same scheduler.
 ///
-/// It looks twice a second for jobs that are due, once it was given some. An interval is measured by the monotonic clock. The
-/// times of a cron expression are those of the wall clock in its time zone. When somebody sets that clock, times that
-/// are passed over are made up for by one run; and a run is left out when, in real time, less than half of the usual
-/// pause has passed since the last one.
+/// It looks twice a second for jobs that are due. Intervals are measured by the monotonic clock. The times of a cron
+/// expression are those of the wall clock in its time zone. After that clock was set, one run stands for all times that
+/// were skipped, and no run starts before half of the usual pause has passed by the monotonic clock.
 #[derive(Clone)]
 pub struct Scheduler {
     table: Table,
@@ -117,23 +116,23 @@ impl Default for Scheduler {
 }
 
 impl Scheduler {
-    /// A scheduler that goes by the system's clock. It starts with its first jobs, on the async runtime of that time.
+    /// A scheduler that uses the system clock. It starts with its first jobs, on the async runtime of that call.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock, which tests replace")]
     pub fn new() -> Self {
         Self::with_wall_clock(Utc::now)
     }
 
-    /// A scheduler that goes by another wall clock.
+    /// A scheduler that uses another wall clock.
     pub fn with_wall_clock(wall_clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Self { table: Table::new(Arc::new(wall_clock)), library: Arc::default() }
     }
 
-    /// Runs the jobs at their times until `stop`, and then waits until those that still run have ended, for `grace` at the
-    /// most. Nothing of them is kept after that.
+    /// Runs the jobs at their times until `stop`, and then waits at most `grace` until running jobs have ended. Afterwards
+    /// the scheduler keeps no reference to the jobs.
     ///
     /// # Errors
     ///
-    /// When the library cannot be started.
+    /// If the library cannot be started.
     pub async fn run(&self, jobs: Vec<Job>, stop: CancellationToken, grace: Duration) -> Result<(), JobSchedulerError> {
         self.library.get_or_try_init(|| start(self.table.clone())).await?;
         let tracker = TaskTracker::new();

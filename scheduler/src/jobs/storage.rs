@@ -1,9 +1,9 @@
 //! The jobs of a process, as storage of `tokio-cron-scheduler`.
 //!
-//! The library asks its storage twice a second for jobs that are due, and for the code to run. That is all that it is used
-//! for here. When a job is due is decided by [`Due`], because the library computes next times at a constant offset
-//! from UTC and by the wall clock alone. Jobs come and go in this table, because what goes through the library's own
-//! channels is dropped at some later time, or never.
+//! Twice a second the library asks its storage for the jobs that are due, and for the code to run. No other part of the
+//! library is used. [`Due`] decides when a job is due, because the library computes the next time at a constant offset
+//! from UTC and only by the wall clock. Jobs are added to and removed from this table directly, because the library
+//! drops jobs that pass through its own channels late or never.
 
 use std::{
     collections::HashMap,
@@ -59,7 +59,7 @@ pub struct Added {
 impl Drop for Added {
     fn drop(&mut self) {
         let removed = self.table.state().jobs.remove(&self.id);
-        // Only after the lock was released, because it runs code of whoever made the job.
+        // Dropped after the lock is released, because this runs code of the job's owner.
         drop(removed);
     }
 }
@@ -78,7 +78,7 @@ impl Table {
         Added { id, table: self.clone() }
     }
 
-    /// The jobs that are due now. Each of their runs is given once.
+    /// The jobs that are due now. Returns each due run once.
     fn take_due(&self) -> Vec<Uuid> {
         let now = self.read_clocks();
         let mut state = self.state();
@@ -90,7 +90,7 @@ impl Table {
         due.collect()
     }
 
-    /// What the library runs for the job; nothing when the job was removed after its run became due.
+    /// The code that the library runs for the job. It does nothing if the job was removed after its run became due.
     fn code(&self, id: Uuid) -> Box<JobToRunAsync> {
         let start = self.state().jobs.get(&id).map(|job| Arc::clone(&job.start));
         Box::new(move |_, _| {
@@ -118,7 +118,7 @@ fn log_set_clock(by: TimeDelta) {
     }
 }
 
-/// Data of a job as the library keeps it. Nothing of it is used.
+/// The library requires this data of a job, but does not use it here.
 const NO_DATA: JobStoredData = JobStoredData {
     id: None,
     last_updated: None,
@@ -158,7 +158,7 @@ impl DataStore<JobStoredData> for Table {
 }
 
 impl MetaDataStorage for Table {
-    /// Asked twice a second. The library starts what has a next tick in the past and no last one.
+    /// Called twice a second. The library starts jobs with a next tick in the past and without a last tick.
     fn list_next_ticks(&mut self) -> Reply<Vec<JobAndNextTick>> {
         let due = |id: Uuid| JobAndNextTick {
             id: Some(id.into()),

@@ -23,7 +23,7 @@ use crate::schedule::{
 
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Two looks of the library for what is due.
+/// The time in which the library looks for due jobs twice.
 const LATE: TimeDelta = TimeDelta::seconds(1);
 
 fn schedule(expression: &str, zone: Tz) -> Schedule {
@@ -34,7 +34,7 @@ fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect(text)
 }
 
-/// A wall clock that goes with the paused time of a test, and that can be set.
+/// A wall clock that follows the paused time of a test, and that can be set.
 #[derive(Clone)]
 struct FakeClock {
     started: Instant,
@@ -83,7 +83,7 @@ impl Runs {
     }
 }
 
-/// Runs jobs on the scheduler for so long.
+/// Runs jobs on the scheduler for the time `lasting`.
 async fn run_for(scheduler: &Scheduler, jobs: Vec<Job>, lasting: Duration) {
     let stop = CancellationToken::new();
     let ended = async {
@@ -129,13 +129,13 @@ async fn a_daily_job_runs_once_in_the_night_when_the_clocks_go_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delayed_job_runs_so_long_after_each_of_its_times() {
+async fn a_delayed_job_runs_by_its_delay_after_each_of_its_times() {
     let (clock, runs) = (FakeClock::at(time("2026-03-29T00:30:00Z")), Runs::default());
     let delay = Duration::from_secs(90);
     let jobs = [schedule("*/10 * * * *", Tz::UTC), "@every 10m".parse().unwrap()];
     let jobs = jobs.map(|schedule| runs.job(schedule, &clock).delayed_by(delay));
     run_for(&clock.scheduler(), jobs.into(), Duration::from_secs(22 * 60)).await;
-    // The expression's time of 00:30 was just over, but its delay was not.
+    // The time 00:30 of the expression had just passed, but its delay had not.
     assert_eq!(runs.shown(), ["00:31:30", "00:41:30", "00:41:30", "00:51:30", "00:51:30"]);
 }
 
@@ -183,7 +183,7 @@ async fn a_run_that_lasts_is_not_doubled_and_ends_within_the_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interval_does_not_go_by_the_wall_clock() {
+async fn an_interval_does_not_depend_on_the_wall_clock() {
     let (clock, runs) = (FakeClock::at(time("2026-03-29T00:30:00Z")), Runs::default());
     let setter = clock.clone();
     let scheduler = clock.scheduler();
@@ -198,7 +198,7 @@ async fn an_interval_does_not_go_by_the_wall_clock() {
     assert_eq!(runs.all().len(), 10);
 }
 
-/// Readings of both clocks, of which the test moves one or both.
+/// Readings of both clocks. The test moves one or both of them.
 struct Clocks(Reading);
 
 impl Clocks {
@@ -206,7 +206,7 @@ impl Clocks {
         Self(Reading { wall: time(wall), monotonic: Instant::now() })
     }
 
-    /// Lets time pass until the wall clock shows `until`, and gives the times of all runs, as `hour:minute:second`.
+    /// Lets time pass until the wall clock shows `until`, and returns the times of all runs, as `hour:minute:second`.
     fn pass(&mut self, due: &mut Due, until: &str) -> Vec<String> {
         let until = time(until);
         let mut runs = Vec::new();
@@ -220,7 +220,7 @@ impl Clocks {
         runs
     }
 
-    /// Sets the wall clock, and gives whether there is a run at once.
+    /// Sets the wall clock, and returns whether a run is due at once.
     fn set(&mut self, due: &mut Due, to: &str) -> bool {
         let before = self.0;
         self.0.wall = time(to);
@@ -249,9 +249,9 @@ fn a_run_is_not_doubled_when_the_clock_is_set_back() {
     let mut daily = Due::new(&schedule("0 0 3 * * *", Tz::UTC), Duration::ZERO, clocks.0);
     assert_eq!(clocks.pass(&mut daily, "2026-06-01T03:30:00Z"), ["03:00:00"]);
     assert!(!clocks.set(&mut daily, "2026-06-01T01:30:00Z"));
-    assert_eq!(clocks.pass(&mut daily, "2026-06-02T04:00:00Z"), ["03:00:00"], "that of the second day alone");
+    assert_eq!(clocks.pass(&mut daily, "2026-06-02T04:00:00Z"), ["03:00:00"], "only the run of the second day");
 
-    // By as little as a time server sets it.
+    // A change as small as a time server makes.
     let mut clocks = Clocks::at("2026-06-01T02:59:00Z");
     let mut often = Due::new(&schedule("*/10 * * * *", Tz::UTC), Duration::ZERO, clocks.0);
     assert_eq!(clocks.pass(&mut often, "2026-06-01T03:00:00.500Z"), ["03:00:00"]);
@@ -334,7 +334,7 @@ fn cron(expression: &str, zone: Tz) -> CronSchedule {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// A day and a night, so that it is the length of the days that counts.
+    /// 40 hours contain a change of the clocks, if there is one near the start.
     #[test]
     fn a_job_is_due_at_the_times_of_its_expression(
         expression in expressions(),
@@ -362,7 +362,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
-    /// The same of the scheduler with the library below it, for three hours.
+    /// The same property of the scheduler with the library, for three hours.
     #[test]
     fn jobs_run_at_the_times_of_their_expressions(
         jobs in prop::collection::vec((expressions(), select(ZONES.to_vec()), 0..90i64), 1..5),
@@ -376,7 +376,7 @@ proptest! {
             let all = jobs.iter().zip(&runs).map(|((expression, zone, delay), runs)| {
                 runs.job(schedule(expression, *zone), &clock).delayed_by(Duration::from_secs(*delay as u64))
             });
-            // So that no time falls together with the end.
+            // So that no run is due exactly at the end.
             run_for(&clock.scheduler(), all.collect(), LASTING + Duration::from_millis(900)).await;
             advance(LASTING).await;
             runs

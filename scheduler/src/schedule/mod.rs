@@ -12,8 +12,8 @@ use siphasher::sip::SipHasher13;
 
 pub use self::parse::{ScheduleError, zone};
 
-/// How many of the next runs [`Schedule::longest_pause`] and [`Schedule::accepts_jitter`] look at one by one: more than
-/// run within a minute or, at one a minute, within an hour.
+/// How many of the next runs [`Schedule::longest_pause`] and [`Schedule::accepts_jitter`] examine one by one. It is more
+/// than there can be within a minute, or within an hour if there is one a minute.
 const NEXT_RUNS: usize = 2 * 60;
 
 /// When whole cycles run. Parsed with [`str::parse`].
@@ -25,11 +25,11 @@ pub enum Schedule {
     Every(Duration),
 }
 
-/// A cron expression on the wall clocks of a time zone.
+/// A cron expression in a time zone.
 ///
-/// Where clocks go forward, an expression that names one time of the day runs at the end of the hour that they skip, when
-/// its time is in there. Where they go back, it runs in the first of the two hours only. Any other expression runs
-/// whenever the clocks show one of its times: not in the skipped hour, and in both of the repeated ones.
+/// When the clocks go forward, an expression with one time of the day runs at the end of the skipped hour if its time is
+/// in that hour. When they go back, it runs only in the first of the two repeated hours. Any other expression runs
+/// whenever the clocks show one of its times: never in the skipped hour, and in both of the repeated hours.
 #[derive(Debug, Clone)]
 pub struct CronSchedule {
     cron: Cron,
@@ -37,7 +37,7 @@ pub struct CronSchedule {
 }
 
 impl Schedule {
-    /// The same schedule on the wall clocks of `zone`. An interval has no zone and stays as it is.
+    /// The same schedule in the time zone `zone`. An interval has no zone and stays as it is.
     pub fn in_zone(self, zone: Tz) -> Self {
         match self {
             Self::Cron(schedule) => Self::Cron(Box::new(CronSchedule { zone, ..*schedule })),
@@ -57,7 +57,7 @@ impl Schedule {
         }
     }
 
-    /// The longest pause between two runs in the next eight days, or among the next 120 runs where that is longer.
+    /// The longest pause between two runs in the next eight days, or among the next 120 runs if that is longer.
     pub fn longest_pause(&self, now: DateTime<Utc>) -> Duration {
         match self {
             Self::Cron(schedule) => longest_pause(&schedule.cron, schedule.local(now)),
@@ -65,12 +65,12 @@ impl Schedule {
         }
     }
 
-    /// Whether the runs may be spread over `jitter`: no run may come later than the next time of the schedule.
+    /// Whether the runs may be spread over `jitter`: no run may start later than the next time of the schedule.
     ///
     /// # Errors
     ///
-    /// What to write instead.
-    #[expect(clippy::disallowed_methods, reason = "the pauses of a cron expression are those from now on")]
+    /// A text that says what to write instead.
+    #[expect(clippy::disallowed_methods, reason = "the pauses of a cron expression depend on the present time")]
     pub fn accepts_jitter(&self, jitter: Duration) -> Result<(), String> {
         match self.shortest_pause(Utc::now()) {
             Some(pause) if jitter > pause => Err(format!(
@@ -81,7 +81,7 @@ impl Schedule {
         }
     }
 
-    /// The shortest pause between two of the next 120 runs; `None` when there is but one.
+    /// The shortest pause between two of the next 120 runs; `None` if there is only one.
     fn shortest_pause(&self, now: DateTime<Utc>) -> Option<Duration> {
         match self {
             Self::Cron(schedule) => {
@@ -96,7 +96,7 @@ impl Schedule {
 impl CronSchedule {
     /// The first time after `time`; `None` when there is none before the year 5000.
     pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // A time within a second must not hide the next one.
+        // A fraction of a second must not hide the next time.
         let second = time.trunc_subsecs(0).with_timezone(&self.zone);
         Some(self.cron.find_next_occurrence(&second, false).ok()?.to_utc())
     }
@@ -107,7 +107,7 @@ impl CronSchedule {
         Some(self.cron.find_previous_occurrence(&second, false).ok()?.to_utc())
     }
 
-    /// What the clocks of the zone show.
+    /// The local time in the zone.
     fn local(&self, time: DateTime<Utc>) -> NaiveDateTime {
         time.with_timezone(&self.zone).naive_local()
     }
@@ -123,7 +123,7 @@ pub fn delay_within(jitter: Duration, server_id: &str) -> Duration {
     Duration::from_millis(((jitter.as_millis() * share) >> 64) as u64)
 }
 
-/// The times after `time` on clocks that never change their offset.
+/// The times after `time` on a clock whose offset never changes.
 fn times(cron: &Cron, time: NaiveDateTime) -> impl Iterator<Item = DateTime<Utc>> {
     let next = |time: &DateTime<Utc>| cron.find_next_occurrence(time, false).ok();
     iter::successors(next(&time.and_utc()), next)

@@ -1,4 +1,4 @@
-//! Reads schedules and time zones as people write them.
+//! Parses schedules and time zones.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -12,7 +12,7 @@ use easytier_uptime_config::duration;
 
 use super::{CronSchedule, Schedule};
 
-/// Stands before an interval.
+/// The prefix of an interval.
 const EVERY: &str = "@every ";
 
 /// The names that `croner` knows.
@@ -46,7 +46,7 @@ impl FromStr for Schedule {
     type Err = ScheduleError;
 
     /// Reads a cron expression of five fields, or of six with seconds first; `@hourly`, `@daily`, `@weekly`, `@monthly`
-    /// or `@yearly`; or an interval such as `@every 5m`. The expression goes by UTC until [`Schedule::in_zone`].
+    /// or `@yearly`; or an interval such as `@every 5m`. The time zone is UTC until [`Schedule::in_zone`].
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         if let Some(interval) = text.strip_prefix(EVERY) {
             return every(interval.trim());
@@ -96,7 +96,7 @@ fn cron(text: &str) -> Result<Schedule, ScheduleError> {
         let mut alone = vec!["*"; names.len()];
         alone[index] = field;
         if let Err(error) = parse(&alone.join(" ")) {
-            let problem = format!("'{field}' is no {name}: {}", error.trim_end_matches('.'));
+            let problem = format!("'{field}' is not a valid {name}: {}", error.trim_end_matches('.'));
             return Err(ScheduleError { character: Some(start + 1), problem });
         }
     }
@@ -106,7 +106,7 @@ fn cron(text: &str) -> Result<Schedule, ScheduleError> {
     let now = Utc::now();
     match cron.find_next_occurrence(&now, false) {
         Ok(_) => Ok(in_utc(cron)),
-        Err(_) => Err(error("there is no such day in any year to come".to_owned())),
+        Err(_) => Err(error("there is no such day in any future year".to_owned())),
     }
 }
 
@@ -134,7 +134,7 @@ fn fields(text: &str) -> impl Iterator<Item = (usize, &str)> {
 ///
 /// # Errors
 ///
-/// What to write instead, when there is no zone of that name.
+/// A text that says what to write instead, if there is no zone of that name.
 pub fn zone(name: &str) -> Result<Tz, String> {
     name.parse::<Tz>().map_err(|_| "write the name of a time zone, such as UTC or Europe/Berlin".to_owned())
 }
@@ -151,17 +151,17 @@ mod tests {
     #[test]
     fn a_mistake_is_reported_with_its_position() {
         for (text, character, word) in [
-            ("0 61 * * * *", Some(3), "'61' is no minute"),
-            ("*/5  * 25 * * *", Some(8), "'25' is no hour"),
-            ("0 0 0 * foo *", Some(9), "'foo' is no month"),
-            ("0 0 0 * * 9", Some(11), "'9' is no day of the week"),
-            ("61 * * * *", Some(1), "'61' is no minute"),
-            ("0 0 * * 9", Some(9), "'9' is no day of the week"),
+            ("0 61 * * * *", Some(3), "'61' is not a valid minute"),
+            ("*/5  * 25 * * *", Some(8), "'25' is not a valid hour"),
+            ("0 0 0 * foo *", Some(9), "'foo' is not a valid month"),
+            ("0 0 0 * * 9", Some(11), "'9' is not a valid day of the week"),
+            ("61 * * * *", Some(1), "'61' is not a valid minute"),
+            ("0 0 * * 9", Some(9), "'9' is not a valid day of the week"),
             ("0 * * *", None, "not 4"),
             ("0 * * * * * *", Some(13), "not 7"),
             ("", None, "not 0"),
-            ("é * * * * *", Some(1), "is no second"),
-            ("é * * * *", Some(1), "is no minute"),
+            ("é * * * * *", Some(1), "is not a valid second"),
+            ("é * * * *", Some(1), "is not a valid minute"),
             ("0 0 0 30 2 *", None, "no such day"),
             ("0 0 30 2 *", None, "no such day"),
             ("@every 500ms", Some(8), "at least 1s"),
@@ -169,7 +169,7 @@ mod tests {
             ("@every soon", Some(8), ""),
             ("@every", Some(1), "@every 30s"),
             ("@reboot", Some(1), "@hourly, @daily"),
-            ("0 @daily * * * *", Some(3), "is no minute"),
+            ("0 @daily * * * *", Some(3), "is not a valid minute"),
         ] {
             let (found, problem) = error(text);
             assert_eq!(found, character, "{text}: {problem}");

@@ -197,7 +197,7 @@ fn field(max: u32) -> impl Strategy<Value = String> {
     ]
 }
 
-/// Expressions of at most one time a minute, so that days are soon gone through.
+/// Expressions with at most one time a minute, which keeps the number of times in a day small.
 pub fn expressions() -> impl Strategy<Value = String> {
     (0..60u32, field(59), field(23)).prop_map(|(second, minute, hour)| format!("{second} {minute} {hour} * * *"))
 }
@@ -218,8 +218,8 @@ pub fn starts() -> impl Strategy<Value = DateTime<Utc>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Second by second: the clocks show one of the times exactly when there is a run. An expression of one time of the
-    /// day is left to the tests above, and to the count of one run a day.
+    /// Second by second: there is a run exactly when the clocks show one of the times. Of an expression with one time of
+    /// the day only the number of runs is checked here; the tests above check its times.
     #[test]
     fn the_times_are_those_that_the_clocks_show(expression in expressions(), zone in select(ZONES.to_vec()), start in starts()) {
         let cron = cron(&expression, zone);

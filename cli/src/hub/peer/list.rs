@@ -58,7 +58,7 @@ pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     } else if peers.is_empty() {
         let is_filtered = args.pending || args.search.is_some();
         print::note(match is_filtered {
-            true => "there are no such peers",
+            true => "no peer matches",
             false => "there are no peers yet; 'hub peer add' adds one",
         });
     } else {
