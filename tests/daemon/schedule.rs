@@ -43,7 +43,7 @@ async fn a_silent_peer_is_checked_once_at_a_time_and_delays_no_other() {
     let daemon = folder.daemon().await;
 
     until("four checks of the silent peer", async || silent.arrived() >= 4).await;
-    assert_eq!(most.load(SeqCst), 1, "connections at a time");
+    assert_eq!(peak.load(SeqCst), 1, "connections at a time");
     let good = daemon.figure("checks_total{status=\"online\",code=\"\"}").await;
     assert!(good > 6.0, "{good} checks of the peer that answers");
     // Each of the three checks that ended also counts for the six intervals during it.
