@@ -480,7 +480,7 @@ async fn the_log_is_json_on_request() {
     let outcome = run.ended().await;
     outcome.assert_code(0);
     let lines: Vec<Value> = outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["message"] == "asked the backend"), "{outcome:?}");
+    assert!(lines.iter().any(|line| line["message"] == "sent a request to the backend"), "{outcome:?}");
 }
 
 // --- failures --------------------------------------------------------------------------------------------------------
@@ -565,7 +565,7 @@ async fn no_secret_is_shown_at_any_log_level() {
         let (outcome, folder) =
             run.env("RUST_LOG", everything).env("GITHUB_STEP_SUMMARY", "summary.md").ended_with_files().await;
         outcome.assert_code(3);
-        outcome.assert_says(&["TRACE hyper", "handshake sent", "[redacted]"]);
+        outcome.assert_says(&["TRACE hyper", "sending the handshake", "[redacted]"]);
         assert!(outcome.stdout.contains("secret_mismatch"), "{outcome:?}");
         for secret in [NODE_TOKEN, API_KEY, PEER_SECRET] {
             for text in [&outcome.stdout, &outcome.stderr, &read(&folder, "summary.md")] {
