@@ -321,7 +321,7 @@ const TROUBLES: [Trouble; 7] = [
     ("503", || text(503, "text/html", "<h1>upstream is away</h1>").into()),
     ("429", || with_header(backend::hub(429, json!({"message": "slow down"})), "retry-after", "100").into()),
     ("401", unauthorized),
-    ("no JSON", || text(200, "text/html", "<h1>it works</h1>").into()),
+    ("not a JSON object", || text(200, "text/html", "<h1>it works</h1>").into()),
     ("broke off", || cut_off().into()),
     ("within", || Reply::Silence),
 ];
