@@ -53,6 +53,15 @@ async fn behind_a_proxy(fault: Fault) -> (Hub, Node, PeerId, Faulty, Folder) {
     (hub, node, peer, proxy, folder)
 }
 
+/// Waits until the daemon's own history shows the node at `address` with this health.
+async fn await_health(daemon: &Running, address: &str, health: &str) {
+    until(&format!("{address} to be {health}"), async || {
+        let node = http::node(&daemon.url, address).await;
+        node.is_some_and(|node| node["current_health_status"] == health)
+    })
+    .await;
+}
+
 /// Waits until the daemon's own history has `more` new checks of a node.
 async fn await_checks(daemon: &Running, id: i64, more: u64) {
     let before = daemon.checks(id).await;

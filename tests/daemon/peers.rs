@@ -9,7 +9,7 @@ use easytier_probe::Scheme;
 use serde_json::json;
 
 use crate::{
-    await_checks,
+    await_checks, await_health,
     backend::{self, TestBackend, envelope, third_party},
     behind_a_proxy, eventually, http,
     hub::Hub,
@@ -21,15 +21,6 @@ use crate::{
 
 async fn is_watched(daemon: &Running, address: &str) -> bool {
     http::node(&daemon.url, address).await.is_some()
-}
-
-/// Waits until the daemon's own history shows the node at `address` with this health.
-async fn await_health(daemon: &Running, address: &str, health: &str) {
-    until(&format!("{address} to be {health}"), async || {
-        let node = http::node(&daemon.url, address).await;
-        node.is_some_and(|node| node["current_health_status"] == health)
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use easytier_probe::Scheme;
 use serde_json::{Value, json};
 
 use crate::{
-    assert_delivered_once, await_checks,
+    assert_delivered_once, await_checks, await_health,
     backend::{TestBackend, envelope, third_party},
     behind_a_proxy,
     hub::Hub,
@@ -204,9 +204,10 @@ async fn per_node_reports_after_an_outage_send_only_the_newest_result_of_each_pe
     folder.set(&[("REPORT_STYLE", "per-node")]);
     let daemon = folder.daemon().await;
     await_waiting(&daemon, 6.0).await;
+    let address = node.url(Scheme::Tcp).to_string();
     node.stop();
-    until("a node that is gone", async || daemon.figure("peers_watched{status=\"offline\"}").await == 1.0).await;
-    await_checks(&daemon, 1, 2).await;
+    // The failed checks are stored, and so in the spool.
+    await_health(&daemon, &address, "unhealthy").await;
 
     is_away.store(false, SeqCst);
     until("an empty spool", async || daemon.figure("spool_results").await == 0.0).await;
