@@ -123,7 +123,7 @@ fn every_document_has_a_known_type() {
 }
 
 #[test]
-#[should_panic(expected = "what Kubernetes knows of it")]
+#[should_panic(expected = "left: the fields that the Kubernetes type has")]
 fn a_misspelt_field_is_found() {
     let text = read("deploy/kubernetes/hub.yaml").replace("containerPort:", "containerport: 1, containerPort:");
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
