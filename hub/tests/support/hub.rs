@@ -111,7 +111,6 @@ impl TestHub {
         let now = Timestamp::now();
         let peers = self.store.export_peers().await.unwrap();
         let mut probes = self.store.probes(now).await.unwrap();
-        probes.iter_mut().for_each(|probe| probe.last_seen_at = now);
         let mut credentials = Vec::new();
         for kind in [CredentialKind::Node, CredentialKind::Api, CredentialKind::Enrollment] {
             credentials.extend(self.store.credentials(kind).await.unwrap());
