@@ -14,12 +14,15 @@ pub mod address;
 pub mod backend;
 pub mod check;
 pub mod cycle;
+mod failure;
+mod io_failure;
 pub mod peer;
 pub mod peer_list;
 pub mod peer_url;
 pub mod resolve;
 pub mod result;
 mod secret;
+mod status;
 mod text;
 mod tls;
 mod transport;
@@ -32,10 +35,12 @@ pub use cycle::{
     BackendPeers, BoxError, CycleOptions, CycleReport, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage,
     run_cycle,
 };
+pub use failure::{Blame, Failure, FailureCode};
 pub use peer::{Access, CheckMode, Membership, Origin, Peer};
 pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};
-pub use result::{CheckReport, CheckResult, Failure, FailureCode, Latency, Stage, Status};
+pub use result::{CheckReport, CheckResult, Latency, Stage};
 pub use secret::Secret;
+pub use status::Status;
 pub use transport::Transport;
 pub use wire::EASYTIER_VERSION;

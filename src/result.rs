@@ -6,34 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::peer_url::PeerUrl;
+use crate::{failure::FailureCode, peer_url::PeerUrl, status::Status};
 
 /// The maximum length of [`CheckResult::message`] in the backend contract, in characters.
 pub const MAX_MESSAGE_CHARS: usize = 300;
-
-/// The status of a peer according to a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Status {
-    /// The node admitted the probe and answered at least one ping; in [`CheckMode::Handshake`](crate::CheckMode::Handshake)
-    /// it sent a valid handshake response.
-    Online,
-    /// The check failed because of the peer.
-    Offline,
-    /// The check failed for another reason, so it is no evidence about the peer.
-    Unknown,
-}
-
-impl Status {
-    /// The status in lower case, for logs, metrics and tables. In the backend contract it is capitalised.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Online => "online",
-            Self::Offline => "offline",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// The stages of a check, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,112 +46,6 @@ impl Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-macro_rules! failure_codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal,)+) => {
-        /// Why a check failed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[non_exhaustive]
-        pub enum FailureCode {
-            $($(#[$doc])* #[serde(rename = $code)] $name,)+
-        }
-
-        impl FailureCode {
-            /// All codes.
-            pub const ALL: &[FailureCode] = &[$(FailureCode::$name,)+];
-
-            /// The spelling in the backend contract.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(FailureCode::$name => $code,)+
-                }
-            }
-        }
-    };
-}
-
-failure_codes! {
-    /// The URL is not a valid peer URL.
-    InvalidUrl = "invalid_url",
-    /// The probe does not support this protocol, or not with these credentials; counts as [`Status::Unknown`].
-    UnsupportedProtocol = "unsupported_protocol",
-    /// The address policy refuses every address of the peer.
-    ForbiddenAddress = "forbidden_address",
-    /// The host name could not be resolved.
-    DnsFailed = "dns_failed",
-    /// An http, https, txt or srv URL led to no usable peer URL.
-    ResolverFailed = "resolver_failed",
-    /// The port is closed.
-    ConnectRefused = "connect_refused",
-    /// No connection was opened before the deadline.
-    ConnectTimeout = "connect_timeout",
-    /// There is no route to the address.
-    Unreachable = "unreachable",
-    /// The TLS handshake failed.
-    TlsFailed = "tls_failed",
-    /// The connection was opened, but there was no response to EasyTier's handshake before the deadline.
-    HandshakeTimeout = "handshake_timeout",
-    /// The response is not an EasyTier packet.
-    NotEasytier = "not_easytier",
-    /// The response has another version of the EasyTier protocol.
-    ProtocolMismatch = "protocol_mismatch",
-    /// In a check as a member, the node is in another network.
-    NetworkMismatch = "network_mismatch",
-    /// In a check as a member, the node's network has another secret.
-    SecretMismatch = "secret_mismatch",
-    /// The node closed the connection after the handshake.
-    Rejected = "rejected",
-    /// No ping was answered before the deadline.
-    PingTimeout = "ping_timeout",
-    /// The node closed a session that was open.
-    Closed = "closed",
-    /// The node did not relay data.
-    RelayRefused = "relay_refused",
-    /// A fault of the probe itself; counts as [`Status::Unknown`].
-    Internal = "internal",
-    /// The probe itself has no network; counts as [`Status::Unknown`].
-    ProbeUnreachable = "probe_unreachable",
-    /// The check could not start in time; counts as [`Status::Unknown`].
-    MissedWindow = "missed_window",
-}
-
-impl FailureCode {
-    /// The status of a check that failed with this code: [`Status::Unknown`] if the failure is not the peer's fault.
-    pub fn status(self) -> Status {
-        match self {
-            Self::UnsupportedProtocol | Self::Internal | Self::ProbeUnreachable | Self::MissedWindow => Status::Unknown,
-            _ => Status::Offline,
-        }
-    }
-}
-
-impl fmt::Display for FailureCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why a check failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The reason for programs.
-    pub code: FailureCode,
-    /// The reason for people, without secrets.
-    pub message: String,
-}
-
-impl Failure {
-    /// A failure with this reason.
-    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
     }
 }
 

@@ -751,7 +751,7 @@ async fn a_silent_name_server_does_not_delay_the_end_of_the_check() {
 }
 
 #[tokio::test]
-async fn a_remote_peer_at_a_forbidden_address_is_offline_without_a_connection() {
+async fn a_peer_at_a_forbidden_address_is_not_connected_to() {
     let server = fake::silent().await;
     let addresses = AddressPolicy { allow_private: true, allow_local: false };
     let options = CheckOptions { addresses, ..options(SHORT) };
@@ -763,6 +763,13 @@ async fn a_remote_peer_at_a_forbidden_address_is_offline_without_a_connection() 
         let peer = Peer { origin: Origin::Remote, ..guest(url) };
         let report = support::check_with(&checker, &peer, SHORT).await;
         assert_failed(&report, FailureCode::ForbiddenAddress, Stage::Resolve, "ALLOW_LOCAL_PEERS");
+        // Another probe may have another policy.
+        assert_eq!(report.result.status, Status::Unknown);
+
+        // A stranger's peer is refused everywhere.
+        let submitted = Peer { origin: Origin::Submitted, ..guest(url) };
+        let report = support::check_with(&checker, &submitted, SHORT).await;
+        assert_failed(&report, FailureCode::ForbiddenAddress, Stage::Resolve, "stranger");
         assert_eq!(report.result.status, Status::Offline);
     }
     assert_eq!(server.arrived(), 0);

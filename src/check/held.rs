@@ -9,15 +9,10 @@ use futures::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    attempt::OpenSession,
-    checker::Checker,
-    diagnosis::CachedDiagnosis,
-    dial::{LinkError, without_route},
-    options::CheckOptions,
-    outcome::Outcome,
-    session::PingPlan,
+    attempt::OpenSession, checker::Checker, diagnosis::CachedDiagnosis, dial::LinkError, options::CheckOptions,
+    outcome::Outcome, session::PingPlan,
 };
-use crate::{CheckReport, Failure, FailureCode, Peer, Stage};
+use crate::{CheckReport, Failure, FailureCode, Peer, Stage, io_failure::without_route};
 
 /// A peer, and the session on which it is checked. Dropping it closes the session.
 pub struct HeldPeer {

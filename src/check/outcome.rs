@@ -45,7 +45,7 @@ impl Outcome {
     }
 
     pub fn status(&self) -> Status {
-        self.failure.as_ref().map_or(Status::Online, |failure| failure.code.status())
+        self.failure.as_ref().map_or(Status::Online, Failure::status)
     }
 
     /// Whether this failure tells more about the peer than another: it is the peer's own, or it happened at a later

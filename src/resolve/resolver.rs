@@ -9,7 +9,7 @@ use super::{
     dns::Dns, interleave::interleave, node_url::NodeUrl, permitted::permitted_addresses, quote::quote_url, records,
     web::Web,
 };
-use crate::{AddressPolicy, Failure, Origin, PeerUrl, Scheme, Transport};
+use crate::{AddressPolicy, Blame, Failure, FailureCode, Origin, PeerUrl, Scheme, Transport};
 
 /// The maximum number of targets of one peer. A peer with more addresses is checked at these only.
 pub const MAX_TARGETS: usize = 16;
@@ -66,6 +66,14 @@ impl Resolver {
     ///
     /// When a name cannot be resolved, a web server or the DNS yields no URL of a node, or no address is permitted.
     pub async fn resolve(&self, url: &PeerUrl, origin: Origin) -> Result<Vec<Target>, Failure> {
+        self.permitted_targets(url, origin).await.map_err(|failure| match (failure.code, origin) {
+            // Everywhere a stranger's peer at such an address is refused, so that is the peer's own fault.
+            (FailureCode::ForbiddenAddress, Origin::Submitted) => failure.blamed_on(Blame::Peer),
+            _ => failure,
+        })
+    }
+
+    async fn permitted_targets(&self, url: &PeerUrl, origin: Origin) -> Result<Vec<Target>, Failure> {
         let (own_policy, yield_policy, web) = match origin {
             Origin::Local => (AddressPolicy::ANY, self.policy, &self.local_web),
             Origin::Remote => (self.policy, self.policy, &self.remote_web),

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 use tokio::{net::TcpStream, time::Instant};
 
-pub(super) use self::error::{LinkError, without_route};
+pub(super) use self::error::LinkError;
 use self::{
     quic::{QuicEndpoints, QuicStream},
     stream::PacketStream,

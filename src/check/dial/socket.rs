@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use tokio::net::UdpSocket;
@@ -20,9 +20,4 @@ pub(super) async fn connected_udp(address: SocketAddr) -> io::Result<UdpSocket> 
     let socket = UdpSocket::bind(any_local(address)).await?;
     socket.connect(address).await?;
     Ok(socket)
-}
-
-/// Whether this machine has a route to `address`. Connecting a UDP socket looks for one, and sends nothing.
-pub(super) fn has_route(address: SocketAddr) -> bool {
-    StdUdpSocket::bind(any_local(address)).and_then(|socket| socket.connect(address)).is_ok()
 }
