@@ -33,10 +33,13 @@ fn asked_for(installed: &[&str]) -> Vec<String> {
     program(folder.path(), "apt-get", APT_GET);
     program(folder.path(), "sudo", SUDO);
     installed.iter().for_each(|name| program(folder.path(), name, THERE));
-    // The linters are installed.
+    // The linters and EasyTier are installed.
     let linters = folder.path().join("target/tools/bin");
     fs::create_dir_all(&linters).unwrap();
     ["hadolint", "shellcheck"].iter().for_each(|name| program(&linters, name, THERE));
+    let easytier = folder.path().join("target/easytier-node");
+    fs::create_dir(&easytier).unwrap();
+    fs::write(easytier.join("finished"), "").unwrap();
     let calls = folder.path().join("calls");
     let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/setup");
     let ran = Command::new("/bin/sh")

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use easytier_probe::{Access, Membership, Peer, PeerUrl, Scheme};
@@ -52,16 +52,31 @@ impl NodeOptions {
         }
         // The environment of the test must not affect the node.
         command.env_remove("NETWORK_SECRET");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the node prints its URLs");
-        let urls = line.trim().strip_prefix("listening on ").expect("the node listens").split(' ');
-        Node { child, urls: urls.map(|url| url.parse().expect("a peer URL")).collect(), options: self }
+        Node::launch(command, self).0
     }
 }
 
 impl Node {
+    /// Runs `command`, a node with `options`, and waits until it listens. Returns also what it prints next.
+    pub(super) fn launch(mut command: Command, options: NodeOptions) -> (Self, BufReader<ChildStdout>) {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("the node prints its URLs");
+        let urls = line.trim().strip_prefix("listening on ").expect("the node listens").split(' ');
+        let urls = urls.map(|url| url.parse().expect("a peer URL")).collect();
+        (Self { child, urls, options }, stdout)
+    }
+
+    /// The node's standard input, which ends the node when it is dropped.
+    pub(super) fn take_stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("piped, and taken once")
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The URL at which the node listens by `scheme`.
     pub fn url(&self, scheme: Scheme) -> PeerUrl {
         self.urls.iter().find(|url| url.scheme() == scheme).expect("the node listens by this scheme").clone()
