@@ -22,6 +22,7 @@ pub mod peer_url;
 pub mod resolve;
 pub mod result;
 mod secret;
+pub mod self_check;
 mod status;
 mod text;
 mod tls;

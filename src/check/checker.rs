@@ -57,6 +57,10 @@ impl Checker {
         attempt.outcome.into_report(peer)
     }
 
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.shared.resolver
+    }
+
     pub(super) fn options(&self) -> &CheckOptions {
         &self.shared.options
     }

@@ -1,0 +1,112 @@
+//! Asking targets whether this probe has a network.
+
+use std::{io::ErrorKind, time::Duration};
+
+use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
+use tokio::{net::TcpStream, time::timeout};
+
+use super::scope::Scope;
+use crate::{Checker, Origin, PeerUrl};
+
+/// How long the targets may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How far this probe reaches, according to the targets that it asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// The farthest target that answered.
+    pub answered: Option<Scope>,
+    /// The nearest target that did not answer.
+    pub failed: Option<Scope>,
+}
+
+/// What a [`Reach`] says about a failure of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// A target that is as far away as the peer answered.
+    Connected,
+    /// A target that is no farther away than the peer did not answer, and none as far away did.
+    CutOff,
+    /// No target says anything about so far a peer. A backend in the same room is no proof of an uplink.
+    None,
+}
+
+impl Reach {
+    /// Connects to each target by TCP, and to a few at most. A refused connection is an answer too.
+    ///
+    /// Takes 2 seconds at most. A target is any peer URL with a port, such as `tcp://192.0.2.1:443`.
+    pub async fn ask(checker: &Checker, targets: &[PeerUrl]) -> Self {
+        join_all(targets.iter().map(|target| ask_one(checker, target)))
+            .await
+            .into_iter()
+            .fold(Self::default(), Self::and)
+    }
+
+    /// What this says about a failure of a peer at `scope`.
+    pub fn evidence(self, scope: Scope) -> Evidence {
+        if self.answered.is_some_and(|answered| answered >= scope) {
+            return Evidence::Connected;
+        }
+        match self.failed {
+            Some(failed) if failed <= scope => Evidence::CutOff,
+            _ => Evidence::None,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let nearest = [self.failed, other.failed].into_iter().flatten().min();
+        Self { answered: self.answered.max(other.answered), failed: nearest }
+    }
+}
+
+async fn ask_one(checker: &Checker, target: &PeerUrl) -> Reach {
+    let mut scope = Scope::of_url(target);
+    let answered = timeout(ANSWER_TIMEOUT, async {
+        let targets = checker.resolver().resolve(target, Origin::Local).await.ok()?;
+        scope = targets.iter().map(|target| Scope::of(target.address.ip())).min().unwrap_or(scope);
+        let mut connecting: FuturesUnordered<_> = targets
+            .iter()
+            .map(async |target| match TcpStream::connect(target.address).await {
+                Ok(_) => Some(Scope::of(target.address.ip())),
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Some(Scope::of(target.address.ip())),
+                Err(_) => None,
+            })
+            .collect();
+        while let Some(connected) = connecting.next().await {
+            if connected.is_some() {
+                return connected;
+            }
+        }
+        None
+    });
+    let answered = answered.await.ok().flatten();
+    tracing::debug!(%target, ?answered, "self-check");
+    match answered {
+        Some(answered) => Reach { answered: Some(answered), failed: None },
+        None => Reach { answered: None, failed: Some(scope) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scope::*, *};
+
+    #[test]
+    fn a_target_proves_nothing_beyond_its_own_scope() {
+        let cases = [
+            (Some(Private), None, Private, Evidence::Connected),
+            (Some(Private), None, Local, Evidence::Connected),
+            (Some(Private), None, Public, Evidence::None),
+            (None, Some(Public), Public, Evidence::CutOff),
+            // A dead uplink does not explain why a machine in the same room fails.
+            (None, Some(Public), Private, Evidence::None),
+            (None, Some(Private), Public, Evidence::CutOff),
+            (Some(Private), Some(Public), Public, Evidence::CutOff),
+            (Some(Public), Some(Private), Public, Evidence::Connected),
+            (None, None, Local, Evidence::None),
+        ];
+        for (answered, failed, scope, evidence) in cases {
+            assert_eq!(Reach { answered, failed }.evidence(scope), evidence, "{answered:?} {failed:?} {scope:?}");
+        }
+    }
+}
