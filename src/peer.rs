@@ -28,6 +28,8 @@ pub struct Peer {
     pub tags: Vec<String>,
     /// Who named the peer's address.
     pub origin: Origin,
+    /// Whether the backend lists the peer as online. When nearly all such peers fail at once, the fault may be the probe's.
+    pub was_online: bool,
 }
 
 /// The network in which a peer is checked.
@@ -83,6 +85,7 @@ impl Peer {
             allow_relay: false,
             tags: Vec::new(),
             origin: Origin::Local,
+            was_online: false,
         }
     }
 }

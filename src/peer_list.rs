@@ -46,6 +46,8 @@ pub struct ListedPeer {
     pub check: Option<String>,
     /// Whether the peer was submitted anonymously to the backend.
     pub submitted: Option<bool>,
+    /// `Online` if the backend takes the peer for online, in any case of letters.
+    pub status: Option<String>,
 }
 
 /// Why a listed peer is not valid.
@@ -98,6 +100,7 @@ impl ListedPeer {
                 (Origin::Remote, Some(true)) => Origin::Submitted,
                 (origin, _) => origin,
             },
+            was_online: self.status.is_some_and(|status| status.eq_ignore_ascii_case("online")),
         })
     }
 

@@ -972,6 +972,7 @@ async fn the_status_report_is_sent_as_in_the_example_document() {
         healthy_nodes: 8,
         server_id: Some("probe-1".to_owned()),
         check_interval: Duration::from_secs(5),
+        degraded: false,
         holds_sessions: false,
     };
     let reported = Backend::new(config).unwrap().report_status(&report, soon()).await.unwrap();

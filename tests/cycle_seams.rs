@@ -20,7 +20,8 @@ use std::{
 };
 
 use easytier_probe::{
-    CheckMode, CheckResult, CycleOptions, FailureCode, Peer, ReportSink, Scheme,
+    AddressPolicy, CheckMode, CheckResult, Checker, CycleOptions, FailureCode, Peer, ReportSink, Resolver, Scheme,
+    Status,
     backend::{Delivery, Rejected, StatusReport},
     cycle::{BoxError, ListedPeers, NoSink, SourcePage},
 };
@@ -32,7 +33,7 @@ use tokio::{
 use uuid::Uuid;
 
 use self::{
-    cycle::{impossible, run, run_showing, small},
+    cycle::{impossible, run, run_showing, run_with, small},
     seams::{Sink, Source, page, taken},
     support::{
         LONG,
@@ -83,6 +84,66 @@ async fn a_serialised_report_has_no_undelivered_results() {
     assert_eq!(document["failures"], json!({"forbidden_address": 3}));
     assert_eq!(document["undelivered"], 3);
     assert_eq!(document.get("undelivered_results"), None);
+}
+
+// --- the self-check --------------------------------------------------------------------------------------------------
+
+/// A checker whose name server knows only `hub.test`, a server on this machine.
+async fn checker_without_names() -> Checker {
+    let name_server = support::dns::name_server([("hub.test", support::dns::a([127, 0, 0, 1]))]).await;
+    let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[name_server]);
+    Checker::with_resolver(support::options(LONG), resolver)
+}
+
+/// Peers that fail, because the name server does not know them.
+fn nameless(ids: impl IntoIterator<Item = i64>, was_online: bool) -> Vec<Peer> {
+    let peer = |id| Peer { was_online, ..Peer::local(id, format!("tcp://n{id}.test:11010").parse().unwrap()) };
+    ids.into_iter().map(peer).collect()
+}
+
+#[tokio::test]
+async fn failures_of_nearly_all_peers_are_unknown_unless_a_target_answers() {
+    let listener = support::fake::silent().await;
+    let here = format!("tcp://127.0.0.1:{}", listener.address().port());
+    let few = nameless(1..=4, true);
+    let many = nameless(1..=10, true);
+    let not_online_before = nameless(1..=10, false);
+    let cases = [
+        (&many, Some("tcp://gone.test:443"), Status::Unknown, "the targets of the self-check do not answer either"),
+        // A server on this machine is no proof of an uplink.
+        (&many, Some(here.as_str()), Status::Unknown, "no target of the self-check can tell"),
+        (&many, None, Status::Offline, "no such name"),
+        (&few, Some("tcp://gone.test:443"), Status::Offline, "no such name"),
+        (&not_online_before, Some("tcp://gone.test:443"), Status::Offline, "no such name"),
+    ];
+    for (peers, target, status, words) in cases {
+        let self_check = target.map(|target| vec![target.parse().unwrap()]);
+        let options = CycleOptions { self_check, ..small(LONG) };
+        let sink = Sink::new(async |_, results: &[_]| Ok(taken(results)));
+        let checker = checker_without_names().await;
+        let ran = run_with(&checker, &mut ListedPeers::new(peers.clone()), &sink, &options, |_| ()).await;
+
+        let results: Vec<CheckResult> = sink.batches().concat();
+        assert_eq!(results.len(), peers.len(), "{target:?}");
+        for result in results {
+            assert_eq!(result.status, status, "{target:?}: {result:?}");
+            assert!(result.message.as_ref().is_some_and(|message| message.contains(words)), "{target:?}: {result:?}");
+        }
+        assert_eq!(sink.statuses()[0].degraded, status == Status::Unknown, "{target:?}");
+        assert_eq!(ran.report.doubt.is_some(), status == Status::Unknown, "{target:?}");
+    }
+}
+
+#[tokio::test]
+async fn failures_beside_peers_that_are_online_stand() {
+    let node = support::scripted::ScriptedNode::start(support::scripted::Script::default()).await;
+    let mut peers = nameless(1..=7, true);
+    let online = format!("tcp://hub.test:{}", node.fake.address().port());
+    peers.extend((8..=10).map(|id| Peer { was_online: true, ..Peer::local(id, online.parse().unwrap()) }));
+    let options = CycleOptions { self_check: Some(vec!["tcp://gone.test:443".parse().unwrap()]), ..small(LONG) };
+    let checker = checker_without_names().await;
+    let ran = run_with(&checker, &mut ListedPeers::new(peers), &NoSink, &options, |_| ()).await;
+    assert_eq!((ran.report.online, ran.report.offline, ran.report.unknown), (3, 7, 0));
 }
 
 // --- overlap, pages, memory ------------------------------------------------------------------------------------------

@@ -26,19 +26,21 @@ pub struct StatusReport {
     pub server_id: Option<String>,
     /// The time between two checks of a peer; sent in whole seconds, at least 1.
     pub check_interval: Duration,
+    /// Whether the probe seems to be cut off, so that its failures are no evidence against the peers.
+    pub degraded: bool,
     /// Whether the probe keeps a session open on every peer. The hub subtracts these sessions from a node's load.
     pub holds_sessions: bool,
 }
 
 impl Backend {
-    /// Reports that this probe works, with a summary of its peers.
+    /// Reports whether this probe works, with a summary of its peers.
     ///
     /// # Errors
     /// Any [`BackendError`] but [`BackendError::NoSuchRoute`]. A third-party backend that answers 401 is assumed
     /// not to have the route.
     pub async fn report_status(&self, report: &StatusReport, deadline: Instant) -> Result<Reported, BackendError> {
         let body = StatusBody {
-            status: "Online",
+            status: if report.degraded { "Degraded" } else { "Online" },
             response_time: whole_millis(report.response_time_ms),
             metadata: StatusMetadata {
                 version: env!("CARGO_PKG_VERSION"),

@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     sync::mpsc::{Receiver, Sender},
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 use tracing::Instrument;
 
-use super::{report::SlowCheck, schedule::Schedule};
+use super::{options::CycleOptions, report::SlowCheck, schedule::Schedule};
 use crate::{
-    CheckReport, CheckResult, Checker, FailureCode, Peer, Status,
+    CheckReport, CheckResult, Checker, FailureCode, Peer, PeerUrl, Status,
     result::{median, millis},
+    self_check::{Doubt, Finding, Judge, Judged, Reach, Scope},
 };
 
 /// The number of checks in [`CycleReport::slowest`](super::CycleReport::slowest).
@@ -29,6 +30,8 @@ pub(super) struct Checked {
     pub failures: BTreeMap<FailureCode, u64>,
     /// The slowest first.
     pub slowest: Vec<SlowCheck>,
+    /// Why failures were doubted.
+    pub doubt: Option<Doubt>,
     /// Round trips to the online peers, in milliseconds. `f32` halves the memory for many peers.
     round_trips: Vec<f32>,
 }
@@ -38,12 +41,13 @@ pub(super) async fn check(
     mut peers: Receiver<Peer>,
     results: Sender<CheckResult>,
     checker: &Checker,
-    concurrency: usize,
+    options: &CycleOptions,
     schedule: Schedule,
-    mut on_check: impl FnMut(&Peer, &CheckReport),
+    on_check: impl FnMut(&Peer, &CheckReport),
 ) -> Checked {
     let started = Instant::now();
-    let mut checked = Checked::default();
+    let concurrency = options.concurrency.max(1);
+    let mut round = Round { checked: Checked::default(), results, on_check, judge: Judge::new(Duration::MAX) };
     let mut running = JoinSet::new();
     let mut more = true;
     let out_of_time = sleep_until(schedule.check_by);
@@ -53,14 +57,10 @@ pub(super) async fn check(
             // A finished check counts even if the time is up.
             biased;
             Some(finished) = running.join_next() => match finished {
-                Ok((peer, report)) => {
-                    checked.count(&report);
-                    on_check(&peer, &report);
-                    // This cannot fail: the upload receives until this sender is dropped.
-                    let _ = results.send(report.result).await;
-                }
+                Ok((peer, report)) if options.self_check.is_some() => round.observe(peer, report).await,
+                Ok((peer, report)) => round.pass_on(&peer, report).await,
                 // A check catches its own panics, so the runtime is shutting down.
-                Err(_) => checked.skipped += 1,
+                Err(_) => round.checked.skipped += 1,
             },
             () = &mut out_of_time => break,
             peer = peers.recv(), if more && running.len() < concurrency => match peer {
@@ -76,15 +76,64 @@ pub(super) async fn check(
                 }
             },
         }
-        checked.took = started.elapsed();
+        round.checked.took = started.elapsed();
     }
-    checked.skipped += running.len() as u64;
+    round.checked.skipped += running.len() as u64;
     running.shutdown().await;
     peers.close();
     while peers.try_recv().is_ok() {
-        checked.skipped += 1;
+        round.checked.skipped += 1;
     }
-    checked
+    if let Some(targets) = &options.self_check {
+        round.end(checker, targets, schedule.deliver_by).await;
+    }
+    round.checked
+}
+
+/// The checks of a cycle. Failures of peers that were online wait until all are checked.
+struct Round<F> {
+    checked: Checked,
+    results: Sender<CheckResult>,
+    on_check: F,
+    judge: Judge<(Peer, CheckReport)>,
+}
+
+impl<F: FnMut(&Peer, &CheckReport)> Round<F> {
+    async fn observe(&mut self, peer: Peer, report: CheckReport) {
+        let (id, scope, finding) = (peer.id, Scope::of_url(&peer.url), Finding::of(&report.result));
+        if peer.was_online {
+            self.judge.expect_online(id, scope);
+        }
+        if let Some((peer, report)) = self.judge.observe(Instant::now(), id, scope, finding, (peer, report)) {
+            self.pass_on(&peer, report).await;
+        }
+    }
+
+    /// Decides about the failures that wait. Half of the time until `deliver_by` is left for delivering them.
+    async fn end(&mut self, checker: &Checker, targets: &[PeerUrl], deliver_by: Instant) {
+        let now = Instant::now();
+        let mut judged = Vec::new();
+        if self.judge.needs_proof() {
+            let ask_by = now + deliver_by.saturating_duration_since(now) / 2;
+            let reach = timeout_at(ask_by, Reach::ask(checker, targets)).await.unwrap_or_default();
+            judged = self.judge.decide(now, reach);
+            self.checked.doubt = self.judge.doubt();
+        }
+        judged.extend(self.judge.release_all());
+        for Judged { observation: (peer, mut report), doubt } in judged {
+            if let Some(doubt) = doubt {
+                doubt.apply_to(&mut report);
+            }
+            self.pass_on(&peer, report).await;
+        }
+    }
+
+    async fn pass_on(&mut self, peer: &Peer, report: CheckReport) {
+        self.checked.count(&report);
+        (self.on_check)(peer, &report);
+        // This cannot fail: the upload receives until this sender is dropped.
+        let _ = self.results.send(report.result).await;
+    }
 }
 
 impl Checked {

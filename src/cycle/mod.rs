@@ -6,12 +6,11 @@
 
 mod check;
 mod fetch;
+mod options;
 mod report;
 mod schedule;
 mod traits;
 mod upload;
-
-use std::time::Duration;
 
 use chrono::Utc;
 use tokio::{
@@ -22,38 +21,11 @@ use uuid::Uuid;
 
 use self::schedule::Schedule;
 pub use self::{
+    options::CycleOptions,
     report::{CycleReport, Durations, SlowCheck},
     traits::{BackendPeers, BoxError, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage},
 };
 use crate::{CheckReport, Checker, Peer, backend::StatusReport, result::millis};
-
-/// The options of a cycle.
-#[derive(Debug, Clone)]
-pub struct CycleOptions {
-    /// The longest duration of the whole cycle, 5 minutes by default; more than a year counts as a year. Fetching and
-    /// checking stop early enough to report within it.
-    pub budget: Duration,
-    /// The maximum number of concurrent checks, 512 by default; 0 counts as 1.
-    pub concurrency: usize,
-    /// The maximum number of results in one batch, 500 by default; 0 counts as 1.
-    pub batch_size: usize,
-    /// The id of this probe, for the report of its own status.
-    pub server_id: Option<String>,
-    /// The time from one cycle to the next, an hour by default. A hub derives from it when the results are out of date.
-    pub check_interval: Duration,
-}
-
-impl Default for CycleOptions {
-    fn default() -> Self {
-        Self {
-            budget: Duration::from_secs(300),
-            concurrency: 512,
-            batch_size: 500,
-            server_id: None,
-            check_interval: Duration::from_secs(3600),
-        }
-    }
-}
 
 /// Runs one cycle: fetches the peers of `source`, checks each with `checker`, reports to `sink`.
 ///
@@ -84,7 +56,7 @@ pub async fn run_cycle(
     let (to_report, results) = mpsc::channel(batch_size);
     let (fetched, checked, uploaded) = tokio::join!(
         fetch::fetch(source, to_check, schedule.check_by),
-        check::check(peers, to_report, checker, concurrency, schedule, on_check),
+        check::check(peers, to_report, checker, options, schedule, on_check),
         upload::upload(results, sink, cycle_id, batch_size, schedule.deliver_by),
     );
 
@@ -94,6 +66,7 @@ pub async fn run_cycle(
         healthy_nodes: checked.online,
         server_id: options.server_id.clone(),
         check_interval: options.check_interval,
+        degraded: checked.doubt.is_some(),
         holds_sessions: false,
     };
     // A backend that is unreachable or refuses the credentials would only fail once more.
@@ -121,6 +94,7 @@ pub async fn run_cycle(
         unknown: checked.unknown,
         skipped: checked.skipped + fetched.skipped,
         response_time: status.response_time_ms,
+        doubt: checked.doubt.map(|doubt| doubt.to_string()),
         failures: checked.failures,
         slowest: checked.slowest,
         delivered: uploaded.delivered,

@@ -33,6 +33,9 @@ pub struct CycleReport {
     pub skipped: u64,
     /// The median round trip to the online peers, in milliseconds.
     pub response_time: Option<f64>,
+    /// Why failures of this cycle are taken for the probe's own: it seems to be cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
     /// How many checks failed with each code.
     pub failures: BTreeMap<FailureCode, u64>,
     /// The five slowest checks, the slowest first.

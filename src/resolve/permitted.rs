@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use url::Host;
 
 use super::{dns::Dns, quote::quote};
-use crate::{AddressPolicy, Failure, FailureCode, address::AddressKind};
+use crate::{AddressPolicy, Blame, Failure, FailureCode, address::AddressKind};
 
 /// The addresses of `host` that `policy` permits, at least one.
 pub(super) async fn permitted_addresses(dns: &Dns, host: &Host, policy: AddressPolicy) -> Result<Vec<IpAddr>, Failure> {
@@ -37,5 +37,10 @@ fn refusal(host: &Host, address: IpAddr) -> Failure {
             "an unusable address (unspecified, multicast, broadcast or reserved): no node can be there"
         }
     };
-    Failure::new(FailureCode::ForbiddenAddress, format!("{subject} {reason}"))
+    let failure = Failure::new(FailureCode::ForbiddenAddress, format!("{subject} {reason}"));
+    match AddressKind::of(address) {
+        // Every probe refuses it.
+        AddressKind::Unusable => failure.blamed_on(Blame::Peer),
+        _ => failure,
+    }
 }

@@ -58,6 +58,7 @@ pub fn small(budget: Duration) -> CycleOptions {
         batch_size: 10,
         server_id: Some("probe-1".to_owned()),
         check_interval: Duration::from_secs(60),
+        self_check: None,
     }
 }
 
@@ -70,12 +71,21 @@ pub async fn run_showing(
     source: &mut impl PeerSource,
     sink: &impl ReportSink,
     options: &CycleOptions,
+    on_check: impl FnMut(&CheckReport),
+) -> Ran {
+    run_with(&Checker::new(support::options(LONG)), source, sink, options, on_check).await
+}
+
+pub async fn run_with(
+    checker: &Checker,
+    source: &mut impl PeerSource,
+    sink: &impl ReportSink,
+    options: &CycleOptions,
     mut on_check: impl FnMut(&CheckReport),
 ) -> Ran {
-    let checker = Checker::new(support::options(LONG));
     let mut shown = Vec::new();
     let started = Instant::now();
-    let cycle = run_cycle(source, &checker, sink, options, |peer, report| {
+    let cycle = run_cycle(source, checker, sink, options, |peer, report| {
         support::assert_consistent(peer, report);
         on_check(report);
         shown.push(report.clone());
