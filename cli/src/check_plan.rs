@@ -17,6 +17,7 @@ pub fn read(reader: &mut Reader<'_>, probe: &ProbeConfig) -> CheckPlan {
     CheckPlan {
         checks: probe.checks(),
         concurrency: probe.check_concurrency,
+        self_check_targets: probe.self_check_targets.clone(),
         interval: probe.health_check_interval,
         report_interval: probe.status_report_interval,
         schedule,

@@ -135,6 +135,7 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     let options = CycleOptions {
         budget,
         concurrency: setup.concurrency,
+        self_check: Some(setup.self_check),
         server_id: Some(setup.server_id),
         check_interval,
         ..CycleOptions::default()

@@ -35,6 +35,7 @@ impl Selection for CycleSettings {
                 "HEALTH_CHECK_TIMEOUT",
                 "HEALTH_CHECK_PINGS",
                 "CHECK_CONCURRENCY",
+                "SELF_CHECK_TARGETS",
                 "ALLOW_PRIVATE_PEERS",
                 "ALLOW_LOCAL_PEERS",
             ],

@@ -61,6 +61,7 @@ impl Selection for StandaloneSettings {
                 "HEALTH_CHECK_TIMEOUT",
                 "HEALTH_CHECK_PINGS",
                 "CHECK_CONCURRENCY",
+                "SELF_CHECK_TARGETS",
                 "ALLOW_PRIVATE_PEERS",
                 "ALLOW_LOCAL_PEERS",
             ],

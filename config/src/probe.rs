@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use easytier_probe::{
     AddressPolicy, BackendConfig, CheckOptions, Secret,
     backend::{BaseUrl, ReportStyle},
+    self_check::SelfCheckTarget,
 };
 
 use crate::{
@@ -61,6 +62,8 @@ pub struct ProbeConfig {
     pub health_check_pings: u32,
     /// The maximum number of concurrent checks: from 1 to 65,535.
     pub check_concurrency: usize,
+    /// The targets of the self-check; by default, the servers of the backend.
+    pub self_check_targets: Vec<SelfCheckTarget>,
     /// `ALLOW_PRIVATE_PEERS` and `ALLOW_LOCAL_PEERS`.
     pub addresses: AddressPolicy,
     /// The local address at which the HTTP server listens.
@@ -92,9 +95,10 @@ impl ProbeConfig {
     /// Reads the configuration with a reader that is used for other settings too, so that all mistakes are reported
     /// together. The result is valid only if [`Reader::finish`] succeeds.
     pub fn read(reader: &mut Reader<'_>) -> Self {
+        let backend_base_url = reader.optional("BACKEND_BASE_URL", values::base_urls).unwrap_or_default();
+        let backend = || backend_base_url.iter().flat_map(SelfCheckTarget::try_from).collect();
         let config = Self {
             distributed_mode_enabled: reader.value("DISTRIBUTED_MODE_ENABLED", values::boolean),
-            backend_base_url: reader.optional("BACKEND_BASE_URL", values::base_urls).unwrap_or_default(),
             node_token: reader.optional("NODE_TOKEN", values::token),
             api_key: reader.optional("API_KEY", values::token),
             region: reader.optional("REGION", values::region),
@@ -117,6 +121,10 @@ impl ProbeConfig {
             health_check_timeout: reader.value("HEALTH_CHECK_TIMEOUT", values::interval),
             health_check_pings: reader.value("HEALTH_CHECK_PINGS", |text| number(text, 1..=100)),
             check_concurrency: reader.value("CHECK_CONCURRENCY", |text| number(text, 1..=65535)) as usize,
+            self_check_targets: reader
+                .optional("SELF_CHECK_TARGETS", values::self_check_targets)
+                .unwrap_or_else(backend),
+            backend_base_url,
             addresses: AddressPolicy {
                 allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::boolean),
                 allow_local: reader.value("ALLOW_LOCAL_PEERS", values::boolean),

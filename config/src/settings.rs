@@ -134,6 +134,12 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     with_default("HEALTH_CHECK_TIMEOUT", "DURATION", "5s", "Deadline of one check, all stages together"),
     with_default("HEALTH_CHECK_PINGS", "N", "3", "Number of pings in one check"),
     with_default("CHECK_CONCURRENCY", "N", "512", "Maximum number of concurrent checks"),
+    optional(
+        "SELF_CHECK_TARGETS",
+        "URL",
+        "Servers by which a probe recognises that it is cut off itself, such as https://example.com or tcp://192.0.2.1:443, \
+         separated by commas [default: the backend]",
+    ),
     with_default(
         "ALLOW_PRIVATE_PEERS",
         "BOOL",

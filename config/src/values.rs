@@ -11,6 +11,7 @@ use std::{
 use easytier_probe::{
     Secret,
     backend::{BaseUrl, ReportStyle},
+    self_check::SelfCheckTarget,
 };
 use url::Host;
 
@@ -178,6 +179,15 @@ pub fn ip_address(text: &str) -> Result<IpAddr, String> {
 /// If one of them is not a [`BaseUrl`].
 pub fn base_urls(text: &str) -> Result<Vec<BaseUrl>, String> {
     text.split(',').map(|url| url.parse().map_err(to_string)).collect()
+}
+
+/// Targets of the self-check, separated by commas.
+///
+/// # Errors
+///
+/// If one of them is not a [`SelfCheckTarget`].
+pub fn self_check_targets(text: &str) -> Result<Vec<SelfCheckTarget>, String> {
+    text.split(',').map(|target| target.parse().map_err(to_string)).collect()
 }
 
 /// `auto`, `results`, `status` or `per-node`.

@@ -90,6 +90,7 @@ fn every_setting_is_read() {
         ("HEALTH_CHECK_TIMEOUT", "3s"),
         ("HEALTH_CHECK_PINGS", "5"),
         ("CHECK_CONCURRENCY", "64"),
+        ("SELF_CHECK_TARGETS", "https://example.com, tcp://192.0.2.1:53"),
         ("ALLOW_PRIVATE_PEERS", "false"),
         ("ALLOW_LOCAL_PEERS", "1"),
         ("SERVER_HOST", "::"),
@@ -116,6 +117,8 @@ fn every_setting_is_read() {
     assert_eq!(config.probe_jitter, Duration::from_secs(120));
     assert_eq!((config.spool_max_age, config.spool_max_results), (Duration::from_secs(12 * 3600), 5000));
     assert_eq!(config.peers_file.as_deref(), Some("peers.txt".as_ref()));
+    let targets: Vec<_> = config.self_check_targets.iter().map(ToString::to_string).collect();
+    assert_eq!(targets, ["tcp://example.com:443", "tcp://192.0.2.1:53"]);
     assert_eq!(config.addresses, AddressPolicy { allow_private: false, allow_local: true });
     assert_eq!((config.server_host.to_string().as_str(), config.server_port), ("::", 0));
     assert_eq!(config.database_url, Some(Secret::from("postgres://u:p@h/d")));
@@ -380,6 +383,8 @@ fn limits_of_values() {
         ("SERVER_ID", "a/b"),
         ("REGION", " eu"),
         ("BACKEND_BASE_URL", "http://a,,http://b"),
+        ("SELF_CHECK_TARGETS", "example.com"),
+        ("SELF_CHECK_TARGETS", "https://a.example.com,"),
     ];
     for (name, value) in wrong {
         assert_eq!(lines(environment(&[(name, value)])).len(), 1, "{name}={value}");

@@ -129,6 +129,7 @@ async fn cycle(sandbox: &Sandbox, peers: &mut impl PeerSource, sink: &impl Repor
         concurrency: config.check_concurrency,
         server_id: sandbox.server_id.clone(),
         check_interval: config.health_check_interval,
+        self_check: Some(config.self_check_targets.clone()),
         ..CycleOptions::default()
     };
     run_cycle(peers, &sandbox.checker, sink, &options, |_, _| ()).await

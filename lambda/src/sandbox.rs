@@ -12,7 +12,7 @@ const DEFAULTS: [(&str, &str); 3] =
     [("ALLOW_PRIVATE_PEERS", "false"), ("HEALTH_CHECK_INTERVAL", "60s"), ("LOG_FORMAT", "json")];
 
 /// The variables that the function reads.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 16] = [
     "BACKEND_BASE_URL",
     "NODE_TOKEN",
     "API_KEY",
@@ -23,6 +23,7 @@ const VARIABLES: [&str; 15] = [
     "HEALTH_CHECK_TIMEOUT",
     "HEALTH_CHECK_PINGS",
     "CHECK_CONCURRENCY",
+    "SELF_CHECK_TARGETS",
     "ALLOW_PRIVATE_PEERS",
     "ALLOW_LOCAL_PEERS",
     "SPOOL_QUEUE_URL",

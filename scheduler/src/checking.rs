@@ -8,17 +8,21 @@ use std::{
 
 use chrono::Utc;
 use easytier_probe::{
-    CheckOptions, Checker, CycleOptions, Peer,
+    CheckOptions, CheckReport, Checker, CycleOptions, Peer,
     cycle::{ListedPeers, NoSink},
     run_cycle,
+    self_check::SelfCheckTarget,
 };
 use easytier_uptime_store::domain::Intervals;
 use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    health::Health,
     jobs::Job,
     metrics::Metrics,
     observer::Observer,
+    rounds::Rounds,
     schedule::Schedule,
     watch::{Changes, Watch, WatchOptions},
 };
@@ -37,6 +41,8 @@ pub struct CheckPlan {
     pub interval: Duration,
     /// The time from one report of unchanged peers to the next.
     pub report_interval: Duration,
+    /// The servers by which the probe recognises that it is cut off itself.
+    pub self_check_targets: Vec<SelfCheckTarget>,
     /// When whole cycles run, instead of checks at the interval.
     pub schedule: Option<Schedule>,
     /// The time from each time of the schedule until its cycle starts; see [`delay_within`](crate::schedule::delay_within).
@@ -89,6 +95,7 @@ impl CheckPlan {
 /// Checks the peers that [`set_peers`](Self::set_peers) sets.
 pub struct Checking {
     observer: Arc<Observer>,
+    rounds: Arc<Rounds>,
     mode: Mode,
 }
 
@@ -108,10 +115,13 @@ enum Mode {
 
 impl Checking {
     /// Checks nothing until [`set_peers`](Self::set_peers) is called.
-    pub fn new(plan: &CheckPlan, observer: Arc<Observer>) -> Self {
+    pub fn new(plan: &CheckPlan, observer: Arc<Observer>, health: Arc<Health>) -> Self {
         let checker = Checker::new(plan.checks.clone());
+        let targets = plan.self_check_targets.clone();
+        let rounds = Rounds::new(Arc::clone(&observer), health, checker.clone(), targets, plan.interval);
+        let rounds = Arc::new(rounds);
         let mode = match &plan.schedule {
-            None => Mode::Watch(Mutex::new(Some(Watch::new(checker, Arc::clone(&observer), plan.watch())))),
+            None => Mode::Watch(Mutex::new(Some(Watch::new(checker, Arc::clone(&rounds), plan.watch())))),
             Some(_) => Mode::Cycles {
                 checker,
                 peers: Mutex::default(),
@@ -120,7 +130,7 @@ impl Checking {
                 budget: CycleOptions::default().budget.max(plan.longest_pause()),
             },
         };
-        Self { observer, mode }
+        Self { observer, rounds, mode }
     }
 
     /// Checks these peers and no others from now on.
@@ -134,10 +144,10 @@ impl Checking {
             Mode::Cycles { peers: current, has_peers, .. } => {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
                 let changes = Changes::between(&current, &peers);
-                peers.iter().for_each(|peer| self.observer.expect(peer.id));
+                peers.iter().for_each(|peer| self.rounds.expect(peer));
                 let listed: HashSet<i64> = peers.iter().map(|peer| peer.id).collect();
                 for gone in current.iter().filter(|peer| !listed.contains(&peer.id)) {
-                    self.observer.forget(gone.id);
+                    self.rounds.forget(gone.id);
                 }
                 if !peers.is_empty() {
                     has_peers.notify_one();
@@ -166,8 +176,9 @@ impl Checking {
         let Mode::Cycles { checker, peers, concurrency, budget, .. } = &self.mode else { return };
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let options = CycleOptions { concurrency: *concurrency, budget: *budget, ..CycleOptions::default() };
-        let observe = |peer: &Peer, report: &_| self.observer.observe(peer, report, due.elapsed());
+        let observe = |peer: &Peer, report: &CheckReport| self.rounds.observe(peer, report.clone(), due.elapsed());
         let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;
+        self.rounds.end().await;
         self.observer.flush();
         tracing::info!(
             checked = report.checked,
@@ -193,6 +204,14 @@ impl Checking {
                 checking.observer.flush();
                 std::future::ready(())
             }),
+        }
+    }
+
+    /// Decides about failures that are held back, until `stop`. With a schedule, each cycle does so at its end.
+    pub async fn judge(&self, stop: CancellationToken) {
+        match self.mode {
+            Mode::Watch(_) => self.rounds.run(stop).await,
+            Mode::Cycles { .. } => stop.cancelled().await,
         }
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::Utc;
+use easytier_probe::self_check::Doubt;
 use easytier_uptime_store::StoreError;
 use tokio::time::Instant;
 
@@ -31,12 +32,15 @@ struct State {
     last_checks: Option<Instant>,
     /// Why results cannot be stored.
     storage_error: Option<String>,
+    /// Why failures are taken for the probe's own.
+    doubt: Option<Doubt>,
 }
 
 impl Health {
     /// The health of a probe whose checks are due `delay` after the times of `schedule`.
     pub fn new(schedule: Schedule, delay: Duration) -> Self {
-        let state = State { schedule, delay, since: Instant::now(), last_checks: None, storage_error: None };
+        let state =
+            State { schedule, delay, since: Instant::now(), last_checks: None, storage_error: None, doubt: None };
         Self { state: Mutex::new(state) }
     }
 
@@ -89,6 +93,22 @@ impl Health {
     /// Why results cannot be stored, if the last attempt failed.
     pub fn storage_error(&self) -> Option<String> {
         self.state().storage_error.clone()
+    }
+
+    /// Records whether failures are taken for the probe's own. Logs the beginning and the end.
+    pub fn set_doubt(&self, doubt: Option<Doubt>) {
+        match (std::mem::replace(&mut self.state().doubt, doubt), doubt) {
+            (None, Some(doubt)) => {
+                tracing::warn!("this probe seems to be cut off: {doubt}; the failures do not count against the peers");
+            }
+            (Some(_), None) => tracing::info!("failures count against the peers again"),
+            _ => {}
+        }
+    }
+
+    /// Why failures are taken for the probe's own; `None` if they are not.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.state().doubt
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

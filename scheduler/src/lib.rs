@@ -28,6 +28,7 @@ mod observer;
 mod outbound_address;
 mod overview;
 mod probe;
+mod rounds;
 pub mod schedule;
 mod spool;
 mod status;

@@ -81,6 +81,7 @@ pub struct Metrics {
     latency: Times,
     lag: Times,
     peers: Family<StatusLabel, Gauge>,
+    degraded: Gauge,
     spool_depth: Gauge,
     spool_age: Seconds,
     dropped: Family<ReasonLabel, Counter>,
@@ -106,6 +107,8 @@ impl Metrics {
             registry.register_with_unit(name, help, Unit::Seconds, histogram.0.clone());
         }
         registry.register("peers_watched", "Peers, by the status of their last check", self.peers.clone());
+        let degraded = "1 while the probe seems to be cut off, so that failures do not count against the peers";
+        registry.register("degraded", degraded, self.degraded.clone());
         registry.register("spool_results", "Results that wait to be delivered", self.spool_depth.clone());
         let spool_age = "Age of the oldest result that waits to be delivered";
         registry.register_with_unit("spool_age", spool_age, Unit::Seconds, self.spool_age.clone());
@@ -127,6 +130,11 @@ impl Metrics {
         if let Some(round_trip) = result.response_time {
             self.latency.0.observe(round_trip / 1000.0);
         }
+    }
+
+    /// Sets whether the probe seems to be cut off.
+    pub fn set_degraded(&self, degraded: bool) {
+        self.degraded.set(degraded.into());
     }
 
     /// Counts checks that were not made because the probe was late.

@@ -34,7 +34,8 @@ impl ProbeMonitor {
 }
 
 impl ProbeStatus for ProbeMonitor {
-    /// A backend that is away does not make the probe unhealthy: the checks go on, and a restart would not help.
+    /// A backend that is away, or a network that is, does not make the probe unhealthy: the checks go on, and a restart
+    /// would not help.
     fn health(&self) -> Result<String, String> {
         if let Some(problem) = self.health.storage_error() {
             return Err(format!("results cannot be stored: {problem}"));
@@ -44,6 +45,9 @@ impl ProbeStatus for ProbeMonitor {
                 Some(_) => format!("no peer was checked for {} s", age.as_secs()),
                 None => format!("no peer was checked since the start, {} s ago", age.as_secs()),
             });
+        }
+        if let Some(doubt) = self.health.doubt() {
+            return Ok(format!("degraded: this probe seems to be cut off: {doubt}"));
         }
         Ok(match self.availability.outage() {
             Some(Outage { since, error, .. }) => {
@@ -56,6 +60,7 @@ impl ProbeStatus for ProbeMonitor {
     fn metrics(&self) -> &Registry {
         let Summary { online, offline, unknown, .. } = self.overview.summary();
         self.metrics.set_watched(online, offline, unknown);
+        self.metrics.set_degraded(self.health.doubt().is_some());
         &self.registry
     }
 }

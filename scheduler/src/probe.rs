@@ -75,12 +75,13 @@ impl Probe {
             store: store.clone(),
             probe: state.identity.clone(),
             overview: Arc::clone(&state.overview),
+            health: Arc::clone(&state.health),
             check_interval: plan.longest_pause(),
             holds_sessions: plan.holds_sessions(),
         };
         status.store().await;
         Self {
-            checking: Arc::new(Checking::new(&plan, Arc::clone(&observer))),
+            checking: Arc::new(Checking::new(&plan, Arc::clone(&observer), Arc::clone(&state.health))),
             journal: Journal {
                 store,
                 probe: state.identity.clone(),
@@ -132,7 +133,12 @@ impl Probe {
             tokio::join!(scheduled, first_cycle, stop_checks);
             checks_ended.cancel();
         };
-        tokio::join!(checks, self.journal.run(checks_ended.clone()));
+        let judged = CancellationToken::new();
+        let judge = async {
+            self.checking.judge(checks_ended.clone()).await;
+            judged.cancel();
+        };
+        tokio::join!(checks, judge, self.journal.run(judged.clone()));
     }
 }
 

@@ -13,7 +13,7 @@ use easytier_uptime_store::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{backend_handle::BackendHandle, overview::Overview};
+use crate::{backend_handle::BackendHandle, health::Health, overview::Overview};
 
 /// How long a report may take, with all its retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -26,6 +26,7 @@ pub struct StatusReporter {
     pub store: Store,
     pub probe: ProbeIdentity,
     pub overview: Arc<Overview>,
+    pub health: Arc<Health>,
     /// The longest time between two results of a peer. After a multiple of it the hub calls the probe's results stale.
     pub check_interval: Duration,
     pub holds_sessions: bool,
@@ -58,6 +59,7 @@ impl StatusReporter {
             healthy_nodes: summary.online,
             server_id: Some(self.probe.server_id.clone()),
             check_interval: self.check_interval.min(MAX_CHECK_INTERVAL),
+            degraded: self.health.doubt().is_some(),
             holds_sessions: self.holds_sessions,
         };
         let deadline = Instant::now() + CALL_TIMEOUT;

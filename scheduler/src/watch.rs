@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::observer::Observer;
+use crate::rounds::Rounds;
 
 /// The longest interval at which sessions are held open; at longer ones each check opens a session.
 const MAX_HELD_INTERVAL: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ struct Watched {
 /// The state that all tasks share.
 struct Watcher {
     checker: Checker,
-    observer: Arc<Observer>,
+    rounds: Arc<Rounds>,
     options: WatchOptions,
     /// One permit for each session that may be opened at the same time.
     session_permits: Semaphore,
@@ -91,9 +91,9 @@ impl Changes {
 
 impl Watch {
     /// Checks nothing until [`set_peers`](Self::set_peers) is called.
-    pub fn new(checker: Checker, observer: Arc<Observer>, options: WatchOptions) -> Self {
+    pub fn new(checker: Checker, rounds: Arc<Rounds>, options: WatchOptions) -> Self {
         let session_permits = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        let watcher = Watcher { checker, observer, options, session_permits, started: Instant::now() };
+        let watcher = Watcher { checker, rounds, options, session_permits, started: Instant::now() };
         Self {
             watcher: Arc::new(watcher),
             watched: HashMap::new(),
@@ -128,13 +128,13 @@ impl Watch {
         for (id, gone) in before {
             changes.removed += 1;
             gone.gone.cancel();
-            self.watcher.observer.forget(id);
+            self.watcher.rounds.forget(id);
         }
         changes
     }
 
     fn watch(&self, peer: Peer, at_once: bool) -> Watched {
-        self.watcher.observer.expect(peer.id);
+        self.watcher.rounds.expect(&peer);
         let gone = CancellationToken::new();
         let watch = Arc::clone(&self.watcher).watch(peer.clone(), at_once, self.stop.clone());
         self.tracker.spawn(until(gone.clone(), watch));
@@ -174,14 +174,14 @@ impl Watcher {
             if let Some((mut report, began)) = report {
                 lasted_over = self.due_during(&peer, began, now);
                 count_due_times(&mut report.result, lasted_over);
-                self.observer.observe(&peer, &report, now.saturating_duration_since(due));
+                self.rounds.observe(&peer, report, now.saturating_duration_since(due));
             }
             if stop.is_cancelled() {
                 return;
             }
             let next = self.next_due(peer.id, now);
             let passed = next.saturating_duration_since(due).as_nanos() / self.options.interval.as_nanos();
-            self.observer.missed(passed.saturating_sub(1 + u128::from(lasted_over)) as u64);
+            self.rounds.missed(passed.saturating_sub(1 + u128::from(lasted_over)) as u64);
             due = next;
         }
     }
@@ -250,7 +250,7 @@ mod tests {
     use easytier_probe::CheckOptions;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::{health::Health, metrics::Metrics, observer::Observer, schedule::Schedule};
 
     /// A running check that opens a session takes twice this size.
     const MAX_BYTES: usize = 5000;
@@ -260,7 +260,10 @@ mod tests {
         let seconds = Duration::from_secs(5);
         let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1, grace: seconds };
         let observer = Arc::new(Observer::new(Metrics::default()));
-        Watch::new(Checker::new(CheckOptions::default()), observer, options)
+        let health = Arc::new(Health::new(Schedule::Every(seconds), Duration::ZERO));
+        let checker = Checker::new(CheckOptions::default());
+        let rounds = Rounds::new(observer, health, checker.clone(), Vec::new(), seconds);
+        Watch::new(checker, Arc::new(rounds), options)
     }
 
     fn peer(id: i64) -> Peer {

@@ -11,9 +11,9 @@ use tracing::Instrument;
 
 use super::{options::CycleOptions, report::SlowCheck, schedule::Schedule};
 use crate::{
-    CheckReport, CheckResult, Checker, FailureCode, Peer, PeerUrl, Status,
+    CheckReport, CheckResult, Checker, FailureCode, Peer, Status,
     result::{median, millis},
-    self_check::{Doubt, Finding, Judge, Judged, Reach, Scope},
+    self_check::{Doubt, Finding, Judge, Judged, Reach, Scope, SelfCheckTarget},
 };
 
 /// The number of checks in [`CycleReport::slowest`](super::CycleReport::slowest).
@@ -110,7 +110,7 @@ impl<F: FnMut(&Peer, &CheckReport)> Round<F> {
     }
 
     /// Decides about the failures that wait. Half of the time until `deliver_by` is left for delivering them.
-    async fn end(&mut self, checker: &Checker, targets: &[PeerUrl], deliver_by: Instant) {
+    async fn end(&mut self, checker: &Checker, targets: &[SelfCheckTarget], deliver_by: Instant) {
         let now = Instant::now();
         let mut judged = Vec::new();
         if self.judge.needs_proof() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::PeerUrl;
+use crate::self_check::SelfCheckTarget;
 
 /// The options of a cycle.
 #[derive(Debug, Clone)]
@@ -18,11 +18,11 @@ pub struct CycleOptions {
     pub server_id: Option<String>,
     /// The time from one cycle to the next, an hour by default. A hub derives from it when the results are out of date.
     pub check_interval: Duration,
-    /// The targets of the [self-check](crate::self_check), and `None` for no self-check. A target is a URL with a port.
+    /// The targets of the [self-check](crate::self_check), and `None` for no self-check.
     ///
     /// With it, failures of peers that were listed as online are reported at the end of the checks, when it is known how
     /// many failed.
-    pub self_check: Option<Vec<PeerUrl>>,
+    pub self_check: Option<Vec<SelfCheckTarget>>,
 }
 
 impl Default for CycleOptions {

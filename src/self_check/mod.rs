@@ -5,15 +5,17 @@
 //! backend by default. If these do not answer either, the probe is cut off, and the failures say nothing about the peers.
 //!
 //! - `scope` says how far a target or a peer is away: on this machine, in a private network, or on the Internet.
-//! - `reach` asks the targets.
+//! - `target` is what is asked, and `reach` asks.
 //! - `judge` holds failures back, and decides which of them stand.
 
 mod judge;
 mod reach;
 mod scope;
+mod target;
 
 pub use self::{
     judge::{Doubt, Finding, Judge, Judged},
     reach::{Evidence, Reach},
     scope::Scope,
+    target::{InvalidTarget, SelfCheckTarget},
 };

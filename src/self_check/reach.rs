@@ -5,8 +5,8 @@ use std::{io::ErrorKind, time::Duration};
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::scope::Scope;
-use crate::{Checker, Origin, PeerUrl};
+use super::{scope::Scope, target::SelfCheckTarget};
+use crate::{Checker, Origin};
 
 /// How long the targets may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,10 +32,8 @@ pub enum Evidence {
 }
 
 impl Reach {
-    /// Connects to each target by TCP, and to a few at most. A refused connection is an answer too.
-    ///
-    /// Takes 2 seconds at most. A target is any peer URL with a port, such as `tcp://192.0.2.1:443`.
-    pub async fn ask(checker: &Checker, targets: &[PeerUrl]) -> Self {
+    /// Asks all targets at once; takes 2 seconds at most.
+    pub async fn ask(checker: &Checker, targets: &[SelfCheckTarget]) -> Self {
         join_all(targets.iter().map(|target| ask_one(checker, target)))
             .await
             .into_iter()
@@ -59,10 +57,10 @@ impl Reach {
     }
 }
 
-async fn ask_one(checker: &Checker, target: &PeerUrl) -> Reach {
-    let mut scope = Scope::of_url(target);
+async fn ask_one(checker: &Checker, target: &SelfCheckTarget) -> Reach {
+    let mut scope = Scope::of_url(target.url());
     let answered = timeout(ANSWER_TIMEOUT, async {
-        let targets = checker.resolver().resolve(target, Origin::Local).await.ok()?;
+        let targets = checker.resolver().resolve(target.url(), Origin::Local).await.ok()?;
         scope = targets.iter().map(|target| Scope::of(target.address.ip())).min().unwrap_or(scope);
         let mut connecting: FuturesUnordered<_> = targets
             .iter()

@@ -6,6 +6,7 @@ use easytier_probe::{
     Backend, CheckOptions, CheckResult,
     backend::{Delivery, StatusReport},
     cycle::{BackendPeers, BoxError, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage},
+    self_check::SelfCheckTarget,
 };
 use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader};
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ pub struct Setup {
     pub reporting: Reporting,
     pub checks: CheckOptions,
     pub concurrency: usize,
+    pub self_check: Vec<SelfCheckTarget>,
     pub server_id: String,
     pub log: LogSettings,
 }
@@ -95,6 +97,7 @@ impl Setup {
             reporting,
             checks: config.checks(),
             concurrency: config.check_concurrency,
+            self_check: config.self_check_targets,
             server_id: config.server_id,
             log,
         })

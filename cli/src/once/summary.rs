@@ -21,6 +21,9 @@ pub fn lines(outcome: &Outcome) -> Vec<String> {
     } else if cycle.complete && cycle.checked == 0 {
         lines.push("the backend lists no peers for this probe".to_owned());
     }
+    if let Some(doubt) = &cycle.doubt {
+        lines.push(format!("this probe seems to be cut off: {doubt}"));
+    }
     if cycle.checked > 0 || *reporting == Reporting::DryRun {
         lines.push(reported(outcome));
     }

@@ -53,5 +53,6 @@ fn peer(spec: PeerSpec) -> Peer {
         allow_relay: spec.allow_relay,
         tags: Vec::new(),
         origin: Origin::Remote,
+        was_online: false,
     }
 }

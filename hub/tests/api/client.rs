@@ -87,6 +87,7 @@ async fn the_probes_client_fetches_claims_and_reports(store: TestStore) {
             healthy_nodes: 1,
             server_id: Some("probe-1".into()),
             check_interval: Duration::from_secs(60),
+            degraded: false,
             holds_sessions: false,
         };
         assert_eq!(backend.report_status(&report, soon()).await.unwrap(), Reported::Accepted);

@@ -294,6 +294,7 @@ async fn the_probes_client_sends_what_the_page_says() {
         healthy_nodes: 1,
         server_id: Some("probe-1".into()),
         check_interval: Duration::from_secs(60),
+        degraded: false,
         holds_sessions: false,
     };
     client.report_status(&report, soon()).await.unwrap();

@@ -1,0 +1,120 @@
+//! Passes checks on to the observer, and holds failures back until it is known whether they are the probe's own.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use easytier_probe::{
+    CheckReport, Checker, Peer,
+    self_check::{Finding, Judge, Judged, Reach, Scope, SelfCheckTarget},
+};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{health::Health, observer::Observer};
+
+/// The shortest and the longest time between two looks at the failures that are held back.
+const TICKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// The rounds of checks: in each, every peer is checked once.
+pub struct Rounds {
+    observer: Arc<Observer>,
+    health: Arc<Health>,
+    checker: Checker,
+    targets: Vec<SelfCheckTarget>,
+    interval: Duration,
+    judge: Mutex<Judge<Observation>>,
+}
+
+/// A check that may have to wait.
+struct Observation {
+    peer: Peer,
+    report: CheckReport,
+    since_due: Duration,
+}
+
+impl Rounds {
+    /// Rounds of checks that are `interval` apart. `targets` say whether the probe is cut off.
+    pub fn new(
+        observer: Arc<Observer>,
+        health: Arc<Health>,
+        checker: Checker,
+        targets: Vec<SelfCheckTarget>,
+        interval: Duration,
+    ) -> Self {
+        Self { observer, health, checker, targets, interval, judge: Mutex::new(Judge::new(interval)) }
+    }
+
+    /// Adds a peer.
+    pub fn expect(&self, peer: &Peer) {
+        self.observer.expect(peer.id);
+        if peer.was_online {
+            self.judge().expect_online(peer.id, Scope::of_url(&peer.url));
+        }
+    }
+
+    /// Removes a peer.
+    pub fn forget(&self, id: i64) {
+        self.judge().forget(id);
+        self.observer.forget(id);
+    }
+
+    /// Takes a check of a peer that was added. `since_due` is the time from when the check was due until it was done.
+    pub fn observe(&self, peer: &Peer, report: CheckReport, since_due: Duration) {
+        let (scope, finding) = (Scope::of_url(&peer.url), Finding::of(&report.result));
+        let observation = Observation { peer: peer.clone(), report, since_due };
+        let passed = self.judge().observe(Instant::now(), peer.id, scope, finding, observation);
+        if let Some(Observation { peer, report, since_due }) = passed {
+            self.observer.observe(&peer, &report, since_due);
+        }
+    }
+
+    /// Counts checks that were not done because the probe was late.
+    pub fn missed(&self, checks: u64) {
+        self.observer.missed(checks);
+    }
+
+    /// Decides about failures as they come, until `stop`. Then releases those that wait.
+    pub async fn run(&self, stop: CancellationToken) {
+        let tick = (self.interval / 10).clamp(TICKS[0], TICKS[1]);
+        while stop.run_until_cancelled(sleep(tick)).await.is_some() {
+            if self.judge().needs_proof() {
+                self.decide().await;
+            }
+            let due = self.judge().release_due(Instant::now());
+            self.pass_on(due);
+            self.health.set_doubt(self.judge().doubt());
+        }
+        self.end().await;
+    }
+
+    /// Decides about all failures that wait: the round is over.
+    pub async fn end(&self) {
+        if self.judge().needs_proof() {
+            self.decide().await;
+        }
+        let rest = self.judge().release_all();
+        self.pass_on(rest);
+        self.health.set_doubt(self.judge().doubt());
+    }
+
+    async fn decide(&self) {
+        let reach = Reach::ask(&self.checker, &self.targets).await;
+        let decided = self.judge().decide(Instant::now(), reach);
+        self.pass_on(decided);
+    }
+
+    fn pass_on(&self, judged: Vec<Judged<Observation>>) {
+        for Judged { observation: Observation { peer, mut report, since_due }, doubt } in judged {
+            if let Some(doubt) = doubt {
+                doubt.apply_to(&mut report);
+            }
+            self.observer.observe(&peer, &report, since_due);
+        }
+    }
+
+    fn judge(&self) -> MutexGuard<'_, Judge<Observation>> {
+        self.judge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
