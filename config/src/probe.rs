@@ -95,10 +95,11 @@ impl ProbeConfig {
     /// Reads the configuration with a reader that is used for other settings too, so that all mistakes are reported
     /// together. The result is valid only if [`Reader::finish`] succeeds.
     pub fn read(reader: &mut Reader<'_>) -> Self {
+        let distributed_mode_enabled = reader.value("DISTRIBUTED_MODE_ENABLED", values::boolean);
         let backend_base_url = reader.optional("BACKEND_BASE_URL", values::base_urls).unwrap_or_default();
         let backend = || backend_base_url.iter().flat_map(SelfCheckTarget::try_from).collect();
         let config = Self {
-            distributed_mode_enabled: reader.value("DISTRIBUTED_MODE_ENABLED", values::boolean),
+            distributed_mode_enabled,
             node_token: reader.optional("NODE_TOKEN", values::token),
             api_key: reader.optional("API_KEY", values::token),
             region: reader.optional("REGION", values::region),

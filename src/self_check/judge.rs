@@ -118,6 +118,8 @@ struct UpPeer {
 struct Tally {
     up: usize,
     failing: usize,
+    /// How many checks found a peer online, since the start.
+    seen_online: u64,
 }
 
 impl Tally {
@@ -131,6 +133,8 @@ struct Held<T> {
     scope: Scope,
     finding: Finding,
     since: Instant,
+    /// How many checks had found a peer online by then, by the nearest scope that counts.
+    seen_online: [u64; Scope::ALL.len()],
     observation: T,
 }
 
@@ -177,7 +181,8 @@ impl<T> Judge<T> {
         }
         let scope = self.up.get(&peer_id).map_or(scope, |peer| peer.scope);
         *self.held_of.entry(peer_id).or_default() += 1;
-        self.held.push_back(Held { peer_id, scope, finding, since: now, observation });
+        let seen_online = Scope::ALL.map(|nearest| self.beyond(nearest).seen_online);
+        self.held.push_back(Held { peer_id, scope, finding, since: now, seen_online, observation });
         None
     }
 
@@ -185,6 +190,7 @@ impl<T> Judge<T> {
     fn note(&mut self, peer_id: i64, finding: Finding) -> bool {
         let Some(peer) = self.up.get_mut(&peer_id) else { return false };
         let tally = &mut self.tallies[peer.scope as usize];
+        tally.seen_online += u64::from(finding == Finding::Online);
         match finding {
             Finding::Online if peer.is_failing => (peer.is_failing, tally.failing) = (false, tally.failing - 1),
             Finding::Failed if !peer.is_failing => (peer.is_failing, tally.failing) = (true, tally.failing + 1),
@@ -203,11 +209,13 @@ impl<T> Judge<T> {
         self.doubt
     }
 
-    /// Releases the failures that have waited long enough and are not suspicious.
+    /// Releases the failures that are not suspicious, and have waited long enough or cannot become suspicious: there are
+    /// few peers, or enough others were found online after the failure.
     pub fn release_due(&mut self, now: Instant) -> Vec<Judged<T>> {
         let hold = self.hold;
         self.release(|judge, held| {
-            let is_due = now.saturating_duration_since(held.since) >= hold && judge.suspicion(held.scope).is_none();
+            let has_waited = now.saturating_duration_since(held.since) >= hold;
+            let is_due = judge.suspicion(held.scope).is_none() && (has_waited || judge.is_ruled_out(held));
             is_due.then_some(Verdict::Stands)
         })
     }
@@ -216,7 +224,7 @@ impl<T> Judge<T> {
     pub fn decide(&mut self, now: Instant, reach: Reach) -> Vec<Judged<T>> {
         let unproven_for = self.unproven_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         let released = self.release(|judge, held| {
-            let Tally { up, failing } = judge.suspicion(held.scope)?;
+            let Tally { up, failing, .. } = judge.suspicion(held.scope)?;
             let doubted = |is_proven| Verdict::Doubted(Doubt { failing, were_up: up, is_proven });
             Some(match reach.evidence(held.scope) {
                 Evidence::Connected => Verdict::Stands,
@@ -288,11 +296,25 @@ impl<T> Judge<T> {
     /// The counts by which failures of peers at `scope` may be the probe's: nearly all peers that are as far away as these
     /// fail, or nearly all beyond a nearer scope. `None` if they are not suspicious.
     fn suspicion(&self, scope: Scope) -> Option<Tally> {
-        let mut beyond = Tally::default();
-        Scope::ALL.iter().rev().find_map(|nearest| {
-            let at = self.tallies[*nearest as usize];
-            beyond = Tally { up: beyond.up + at.up, failing: beyond.failing + at.failing };
-            (*nearest <= scope && beyond.is_suspicious()).then_some(beyond)
+        let nearer = Scope::ALL.iter().rev().filter(|nearest| **nearest <= scope);
+        nearer.map(|nearest| self.beyond(*nearest)).find(|tally| tally.is_suspicious())
+    }
+
+    /// Whether so many peers were found online after a failure that it cannot be the probe's.
+    fn is_ruled_out(&self, held: &Held<T>) -> bool {
+        Scope::ALL.iter().filter(|nearest| **nearest <= held.scope).all(|nearest| {
+            let tally = self.beyond(*nearest);
+            let since = tally.seen_online - held.seen_online[*nearest as usize];
+            tally.up < MIN_PEERS || since as usize * 100 > tally.up * (100 - MIN_FAILING_PERCENT)
+        })
+    }
+
+    /// The counts of all peers that are as far away as `nearest`, or farther.
+    fn beyond(&self, nearest: Scope) -> Tally {
+        self.tallies[nearest as usize..].iter().fold(Tally::default(), |sum, tally| Tally {
+            up: sum.up + tally.up,
+            failing: sum.failing + tally.failing,
+            seen_online: sum.seen_online + tally.seen_online,
         })
     }
 

@@ -40,6 +40,23 @@ fn a_single_failure_stands_after_one_interval() {
 }
 
 #[test]
+fn a_failure_stands_as_soon_as_enough_others_are_online() {
+    let (mut judge, start) = (judge(10), Instant::now());
+    fail(&mut judge, start, [3]);
+    for (id, released) in [(0, 0), (1, 0), (2, 1)] {
+        assert_eq!(judge.observe(start, id, Scope::Public, Online, id), Some(id));
+        assert_eq!(judge.release_due(start).len(), released, "after peer {id}");
+    }
+}
+
+#[test]
+fn a_failure_of_one_of_few_peers_stands_at_once() {
+    let (mut judge, start) = (judge(4), Instant::now());
+    fail(&mut judge, start, [0]);
+    assert_eq!(verdicts(judge.release_due(start)), [(0, false)]);
+}
+
+#[test]
 fn failures_of_nearly_all_peers_are_doubted_when_the_targets_fail_too() {
     for (failing, is_suspicious) in [(7, false), (8, true), (10, true)] {
         let (mut judge, start) = (judge(10), Instant::now());
@@ -180,7 +197,7 @@ proptest! {
             // The tallies are those of the peers.
             for scope in Scope::ALL {
                 let peers = judge.up.values().filter(|peer| peer.scope == scope);
-                let Tally { up, failing } = judge.tallies[scope as usize];
+                let Tally { up, failing, .. } = judge.tallies[scope as usize];
                 prop_assert_eq!((up, failing), (peers.clone().count(), peers.filter(|peer| peer.is_failing).count()));
             }
         }
