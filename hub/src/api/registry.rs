@@ -218,7 +218,7 @@ struct Server {
 #[expect(dead_code, reason = "for the document alone")]
 enum PresenceDoc {
     Online,
-    /// The probe is overdue.
+    /// The probe is overdue, or says that it is cut off.
     Degraded,
     Offline,
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
-use easytier_uptime_store::domain::{DAY, Probe, Region, Timestamp};
+use easytier_uptime_store::domain::{DAY, Presence, Probe, Region, Timestamp};
 use maud::{Markup, html};
 
 use super::{
@@ -57,6 +57,7 @@ fn card(view: &View, number: usize, probe: &Probe, now: Timestamp) -> Markup {
     html! {
         article.probe {
             h3 { (texts.probe) " " (number) " " (widgets::presence(language, probe.presence)) }
+            @if probe.presence == Presence::Degraded { p.muted { (texts.degraded_hint) } }
             dl.facts {
                 dt { (texts.last_report) } dd { (widgets::ago(language, probe.last_seen_at, now)) }
                 dt { (texts.version) } dd { (probe.version.as_deref().unwrap_or(NOTHING)) }

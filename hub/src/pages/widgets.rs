@@ -28,7 +28,7 @@ pub fn state(language: Language, verdict: Verdict) -> Markup {
 pub fn presence(language: Language, presence: Presence) -> Markup {
     let like = match presence {
         Presence::Online => Verdict::Up,
-        Presence::Degraded => Verdict::Partial,
+        Presence::Degraded | Presence::Overdue => Verdict::Partial,
         Presence::Offline => Verdict::Down,
     };
     marked(like, language.presence(presence))

@@ -9,6 +9,7 @@ use crate::{
 
 on_both_engines! {
     a_report_is_stored_and_counts_as_a_sign_of_life,
+    a_probe_that_says_it_is_degraded_is_listed_as_degraded,
     a_wrong_or_missing_token_stores_nothing,
     a_report_of_another_region_or_probe_stores_nothing,
     a_token_without_a_server_id_takes_the_first_it_uses,
@@ -40,6 +41,24 @@ async fn a_report_is_stored_and_counts_as_a_sign_of_life(store: TestStore) {
     for least in [json!({ "status": "Online", "response_time": null }), json!({ "status": "Online", "metadata": null })]
     {
         send(hub.put("/nodes/status", &least).header("x-node-token", &token)).await.data();
+    }
+}
+
+async fn a_probe_that_says_it_is_degraded_is_listed_as_degraded(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let token = hub.token("probe-1", "eu").await;
+    for (said, listed) in [
+        (json!("Degraded"), "degraded"),
+        (json!("Online"), "online"),
+        (json!("degraded"), "degraded"),
+        (json!(null), "online"),
+        // A probe that can report is not offline, whatever it says.
+        (json!("Offline"), "online"),
+    ] {
+        let report = json!({ "status": said, "response_time": null });
+        send(hub.put("/nodes/status", &report).header("x-node-token", &token)).await.data();
+        let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
+        assert_eq!(servers.data()["servers"][0]["status"], listed, "{said}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use easytier_probe::{CheckResult, FailureCode};
-use easytier_uptime_store::domain::{Contacts, PeerSpec, Timestamp};
+use easytier_uptime_store::domain::{Contacts, PeerSpec, StatusReport, Timestamp};
 use quick_xml::{Reader, events::Event};
 use tokio::time::timeout;
 
@@ -20,6 +20,7 @@ on_both_engines! {
     filters_and_sorting_are_in_the_address,
     the_list_is_cut_into_pages,
     the_page_of_a_node_shows_results_of_all_regions,
+    a_degraded_probe_says_what_that_means,
     nothing_that_only_the_operator_may_see_is_on_a_page,
     badges_show_the_state,
     the_feed_is_xml_and_has_each_change,
@@ -145,6 +146,22 @@ async fn the_page_of_a_node_shows_results_of_all_regions(store: TestStore) {
         let reply = read(&hub, wrong, "en").await;
         assert!(reply.status.is_client_error() && reply.text().starts_with("<!DOCTYPE html>"), "{wrong}: {reply:?}");
     }
+}
+
+async fn a_degraded_probe_says_what_that_means(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    assert!(!page(&hub, "/probes").await.contains("Degraded"));
+    let report = StatusReport { degraded: true, ..StatusReport::default() };
+    hub.report_status(&probe, &report, Timestamp::now()).await.unwrap();
+    let shown = page(&hub, "/probes").await;
+    assert!(shown.contains("Degraded") && shown.contains("found that it is cut off from the network"), "{shown}");
+    let shown = read(&hub, "/probes", "zh-CN").await;
+    assert!(
+        shown.text().contains("网络异常") && shown.text().contains("该探针自检发现自身网络中断"),
+        "{}",
+        shown.text()
+    );
 }
 
 async fn nothing_that_only_the_operator_may_see_is_on_a_page(store: TestStore) {

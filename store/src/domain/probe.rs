@@ -7,28 +7,33 @@ use serde_json::Value as Json;
 
 use super::{ProbeId, Region, Timestamp};
 
-/// Whether a probe is running, judged by the time of its last request.
+/// Whether a probe is running, judged by the time of its last request and by what it says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presence {
     /// It was heard from in time.
     Online,
-    /// It is overdue; its evidence still counts.
+    /// It runs, but its self-check found that it is cut off. Its evidence counts: what it could not check, it reports as
+    /// `Unknown`.
     Degraded,
+    /// It is overdue; its evidence still counts. In the API it is `degraded` too.
+    #[serde(rename = "degraded")]
+    Overdue,
     /// It is gone; its evidence does not count.
     Offline,
 }
 
 impl Presence {
-    const DEGRADED_AFTER: Duration = Duration::from_secs(60);
+    const OVERDUE_AFTER: Duration = Duration::from_secs(60);
     const OFFLINE_AFTER: Duration = Duration::from_secs(90);
 
-    /// The presence at `now`. A probe that sends heartbeats is expected every minute; a probe that only reports is
+    /// The presence at `now`; `degraded` is what the probe last said of itself. A probe that sends heartbeats is expected every minute; a probe that only reports is
     /// expected once per check interval, when that is longer.
     pub fn of(
         last_seen: Option<Timestamp>,
         sends_heartbeats: bool,
         check_interval: Option<Duration>,
+        degraded: bool,
         unregistered: bool,
         now: Timestamp,
     ) -> Self {
@@ -37,7 +42,9 @@ impl Presence {
         let silence = now.since(last_seen);
         if unregistered || silence > Self::OFFLINE_AFTER.max(interval.saturating_mul(3)) {
             Self::Offline
-        } else if silence > Self::DEGRADED_AFTER.max(interval.saturating_mul(2)) {
+        } else if silence > Self::OVERDUE_AFTER.max(interval.saturating_mul(2)) {
+            Self::Overdue
+        } else if degraded {
             Self::Degraded
         } else {
             Self::Online
@@ -46,7 +53,7 @@ impl Presence {
 
     /// The name, in the API and in events.
     pub fn as_str(self) -> &'static str {
-        ["online", "degraded", "offline"][self as usize]
+        ["online", "degraded", "degraded", "offline"][self as usize]
     }
 }
 
@@ -78,6 +85,8 @@ pub struct StatusReport {
     pub check_interval: Option<Duration>,
     /// Whether the probe keeps a guest session open on every peer that it checks as a guest.
     pub holds_sessions: bool,
+    /// Whether the probe's self-check found that it is cut off.
+    pub degraded: bool,
     /// Other facts, stored unchanged.
     pub metadata: Option<Json>,
 }
@@ -127,7 +136,8 @@ mod tests {
     fn presence_follows_the_age_of_the_last_request() {
         let seconds = Duration::from_secs;
         let of = |age, heartbeats, interval: Option<u64>| {
-            Presence::of(Some(Timestamp(0)), heartbeats, interval.map(seconds), false, Timestamp(0) + seconds(age))
+            let now = Timestamp(0) + seconds(age);
+            Presence::of(Some(Timestamp(0)), heartbeats, interval.map(seconds), false, false, now)
         };
         assert_eq!(
             [60, 61, 90, 91].map(|age| of(age, true, Some(3600))).map(Presence::as_str),
@@ -138,7 +148,19 @@ mod tests {
             ["online", "degraded", "degraded", "offline"]
         );
         assert_eq!(of(91, false, None), Presence::Offline);
-        assert_eq!(Presence::of(None, false, None, false, Timestamp(0)), Presence::Offline);
-        assert_eq!(Presence::of(Some(Timestamp(0)), true, None, true, Timestamp(0)), Presence::Offline);
+        assert_eq!(Presence::of(None, false, None, false, false, Timestamp(0)), Presence::Offline);
+        assert_eq!(Presence::of(Some(Timestamp(0)), true, None, false, true, Timestamp(0)), Presence::Offline);
+    }
+
+    #[test]
+    fn a_probe_that_says_it_is_degraded_is_so_as_long_as_it_is_heard_from() {
+        let of = |age| {
+            let now = Timestamp(0) + Duration::from_secs(age);
+            Presence::of(Some(Timestamp(0)), true, None, true, false, now)
+        };
+        assert_eq!([60, 61, 91].map(of), [Presence::Degraded, Presence::Overdue, Presence::Offline]);
+        for presence in [Presence::Online, Presence::Degraded, Presence::Overdue, Presence::Offline] {
+            assert_eq!(serde_json::to_value(presence).unwrap(), presence.as_str());
+        }
     }
 }

@@ -26,7 +26,7 @@ pub(super) type Probes = HashMap<ProbeId, ProbeFacts>;
 /// The columns of a [`PresenceRow`], of a probe `b`.
 macro_rules! presence_columns {
     ($engine:ident) => {
-        "b.last_seen_at, b.sends_heartbeats, b.check_interval_ms, b.unregistered_at"
+        "b.last_seen_at, b.sends_heartbeats, b.check_interval_ms, b.degraded, b.unregistered_at"
     };
 }
 pub(super) use presence_columns;
@@ -37,6 +37,7 @@ pub(super) struct PresenceRow {
     pub last_seen_at: Timestamp,
     sends_heartbeats: bool,
     check_interval_ms: Option<i64>,
+    degraded: bool,
     unregistered_at: Option<Timestamp>,
 }
 
@@ -47,7 +48,8 @@ impl PresenceRow {
 
     pub(super) fn presence(&self, now: Timestamp) -> Presence {
         let unregistered = self.unregistered_at.is_some();
-        Presence::of(Some(self.last_seen_at), self.sends_heartbeats, self.check_interval(), unregistered, now)
+        let interval = self.check_interval();
+        Presence::of(Some(self.last_seen_at), self.sends_heartbeats, interval, self.degraded, unregistered, now)
     }
 }
 

@@ -94,7 +94,7 @@ impl Store {
         }
         let update = "UPDATE probes SET version = coalesce($3, version), response_us = $4, \
                       check_interval_ms = coalesce($5, check_interval_ms), holds_sessions = $6, \
-                      metadata = coalesce($7, metadata), last_seen_at = $2, unregistered_at = NULL WHERE id = $1";
+                      metadata = coalesce($7, metadata), degraded = $8, last_seen_at = $2, unregistered_at = NULL WHERE id = $1";
         let parameters = args![
             caller.probe,
             now,
@@ -103,6 +103,7 @@ impl Store {
             report.check_interval.map(millis),
             report.holds_sessions,
             report.metadata.as_ref().map(json_text),
+            report.degraded,
         ];
         tx.execute(update, parameters).await?;
         tx.commit().await

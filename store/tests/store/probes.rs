@@ -10,6 +10,7 @@ on_both_engines! {
     the_presence_of_a_probe_that_only_reports_depends_on_its_interval,
     a_probe_that_unregistered_is_offline_until_its_next_request,
     a_report_is_read_as_it_was_sent,
+    a_probe_is_degraded_while_it_says_so,
     a_probe_without_any_request_is_not_listed,
     an_offline_probe_is_removed_and_its_results_stay,
     a_running_probe_is_not_removed,
@@ -22,7 +23,7 @@ async fn presence(hub: &TestStore, after: u64) -> Presence {
 async fn presence_follows_heartbeats(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     assert_eq!(presence(&hub, 60).await, Presence::Online);
-    assert_eq!(presence(&hub, 61).await, Presence::Degraded);
+    assert_eq!(presence(&hub, 61).await, Presence::Overdue);
     assert_eq!(presence(&hub, 91).await, Presence::Offline);
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW + seconds(91)).await;
@@ -36,7 +37,7 @@ async fn the_presence_of_a_probe_that_only_reports_depends_on_its_interval(hub: 
     let report = StatusReport { check_interval: Some(seconds(3600)), ..StatusReport::default() };
     hub.report_status(&probe, &report, NOW).await.unwrap();
     assert_eq!(presence(&hub, 7200).await, Presence::Online);
-    assert_eq!(presence(&hub, 7201).await, Presence::Degraded);
+    assert_eq!(presence(&hub, 7201).await, Presence::Overdue);
     assert_eq!(presence(&hub, 10_801).await, Presence::Offline);
 }
 
@@ -48,6 +49,19 @@ async fn a_probe_that_unregistered_is_offline_until_its_next_request(hub: TestSt
     assert_eq!(presence(&hub, 1).await, Presence::Online);
 }
 
+async fn a_probe_is_degraded_while_it_says_so(hub: TestStore) {
+    let probe = hub.probe("p1", "eu").await;
+    let degraded = StatusReport { degraded: true, ..StatusReport::default() };
+    hub.report_status(&probe, &degraded, NOW).await.unwrap();
+    hub.heartbeat(&probe, None, NOW + seconds(60)).await.unwrap();
+    assert_eq!(presence(&hub, 60).await, Presence::Degraded);
+    hub.review(NOW + seconds(60)).await.unwrap();
+    let events = hub.events(Some((EventKind::Probe, probe.probe.0)), None, 10, false).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.became.as_str()).collect::<Vec<_>>(), ["online"], "it runs");
+    hub.report_status(&probe, &StatusReport::default(), NOW + seconds(61)).await.unwrap();
+    assert_eq!(presence(&hub, 61).await, Presence::Online);
+}
+
 async fn a_report_is_read_as_it_was_sent(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     let metadata = serde_json::json!({ "total_monitored_nodes": 10, "odd": "a\u{0}b" });
@@ -57,6 +71,7 @@ async fn a_report_is_read_as_it_was_sent(hub: TestStore) {
         response_us: Some(50_000),
         check_interval: Some(seconds(5)),
         holds_sessions: true,
+        degraded: true,
         metadata: Some(metadata.clone()),
     };
     hub.report_status(&probe, &report, NOW).await.unwrap();

@@ -24,10 +24,9 @@ const MAX_RESPONSE_MS: f64 = 3_600_000.0;
 /// A probe's report about itself.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Report {
-    /// Always `Online`: a probe that is offline cannot report.
-    #[serde(rename = "status")]
+    /// `Online`, or `Degraded` from a probe whose self-check found that it is cut off. Anything else is taken for `Online`.
     #[schema(example = "Online")]
-    _status: Option<String>,
+    status: Option<String>,
     /// The median round trip to the peers found healthy in the last cycle, in milliseconds.
     #[schema(minimum = 0, maximum = 3_600_000)]
     response_time: Option<f64>,
@@ -103,6 +102,7 @@ fn parse(report: Report) -> Result<(Option<Region>, StatusReport), Refusal> {
         response_us: report.response_time.map(|millis| (millis * 1000.0).round() as i64),
         check_interval: known.check_interval.map(Duration::from_secs),
         holds_sessions: known.holds_sessions.unwrap_or(false),
+        degraded: report.status.is_some_and(|status| status.eq_ignore_ascii_case("degraded")),
         metadata,
     };
     Ok((region, report))

@@ -115,7 +115,8 @@ impl Language {
         let texts = self.texts();
         match presence {
             Presence::Online => texts.online,
-            Presence::Degraded => texts.overdue,
+            Presence::Degraded => texts.degraded,
+            Presence::Overdue => texts.overdue,
             Presence::Offline => texts.offline,
         }
     }

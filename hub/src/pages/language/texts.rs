@@ -39,6 +39,7 @@ texts! {
     online: "Online", "在线";
     offline: "Offline", "离线";
     overdue: "Report overdue", "上报超时";
+    degraded: "Degraded", "网络异常";
 
     // List of nodes
     nodes_title: "Shared EasyTier nodes", "EasyTier 共享节点";
@@ -137,6 +138,9 @@ texts! {
     nodes_watched: "Nodes watched", "监测节点数";
     healthy: "healthy", "正常";
     undelivered: "Undelivered results", "待上报结果";
+    degraded_hint: "The self-check of this probe found that it is cut off from the network. Checks that failed for this \
+                    reason do not count against the nodes.",
+        "该探针自检发现自身网络中断，由此导致的检测失败不计入节点。";
     round_trip: "Median round trip", "往返延迟中位数";
 
     // Submission of a node
