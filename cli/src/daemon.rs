@@ -109,6 +109,7 @@ impl Selection for DaemonSettings {
                 "SPOOL_MAX_AGE",
                 "SPOOL_MAX_RESULTS",
                 "FLAP_DAMPING",
+                "REGION_DOUBT_NODES",
                 "RESULT_RETENTION",
                 "FIVE_MINUTE_RETENTION",
                 "HOUR_RETENTION",

@@ -69,7 +69,14 @@ impl Selection for StandaloneSettings {
         ("Database", &["DATABASE_PATH", "DATABASE_URL", "HUB_KEY", "HUB_KEY_FILE"]),
         (
             "Results",
-            &["FLAP_DAMPING", "RESULT_RETENTION", "FIVE_MINUTE_RETENTION", "HOUR_RETENTION", "EVENT_RETENTION"],
+            &[
+                "FLAP_DAMPING",
+                "REGION_DOUBT_NODES",
+                "RESULT_RETENTION",
+                "FIVE_MINUTE_RETENTION",
+                "HOUR_RETENTION",
+                "EVENT_RETENTION",
+            ],
         ),
         (
             "Distributed mode, like 'easytier-uptime daemon'",

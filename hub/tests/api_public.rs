@@ -30,6 +30,7 @@ on_both_engines! {
     records_are_shown_newest_first,
     statistics_count_checks,
     each_region_reports_its_own_status,
+    a_region_in_doubt_is_unknown_and_says_why,
     events_name_each_change,
     a_submission_waits_for_approval,
     submitted_text_is_returned_as_text,
@@ -438,7 +439,7 @@ async fn each_region_reports_its_own_status(store: TestStore) {
     assert_eq!(
         sides["regions"][0],
         json!({
-            "region": "eu", "status": "healthy",
+            "region": "eu", "status": "healthy", "doubt": null,
             "stats": {
                 "total_checks": 1, "healthy_count": 1, "health_percentage": 100.0, "average_response_time": 12_000,
                 "min_response_time": 11_500, "max_response_time": 40_000,
@@ -456,6 +457,31 @@ async fn each_region_reports_its_own_status(store: TestStore) {
     // The list agrees.
     let item = hub.get(&format!("/api/nodes/{peer}")).await.data();
     assert_eq!((&item["is_active"], &item["current_health_status"]), (&json!(true), &json!("unhealthy")));
+}
+
+async fn a_region_in_doubt_is_unknown_and_says_why(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let (eu, us) = (hub.live_probe("p1", "eu").await, hub.live_probe("p2", "us").await);
+    let now = Timestamp::now();
+    let mut peers = Vec::new();
+    for nth in 1..=9 {
+        peers.push(hub.add(&format!("tcp://192.0.2.{nth}:11010")).await);
+    }
+    report(&hub, &us, peers.iter().map(|peer| online(*peer, now)).collect()).await;
+    for ago in [50, 40, 30] {
+        let at = now - seconds(ago);
+        let sees = |peer: &PeerId| if ago == 50 || *peer == peers[0] { online(*peer, at) } else { offline(*peer, at) };
+        report(&hub, &eu, peers.iter().map(sees).collect()).await;
+    }
+    let sides = hub.get(&format!("/api/nodes/{}/regions", peers[1])).await.data();
+    assert_eq!((&sides["consensus"]["verdict"], &sides["regions"][0]["status"]), (&json!("up"), &json!("unknown")));
+    assert_eq!(sides["regions"][0]["doubt"], json!({ "turned_offline": 8, "nodes": 9 }));
+    assert_eq!(sides["regions"][0]["latest"]["status"], "unhealthy");
+    assert_eq!(sides["regions"][1]["doubt"], json!(null));
+    let sides = hub.get(&format!("/api/nodes/{}/regions", peers[0])).await.data();
+    assert_eq!((&sides["regions"][0]["status"], &sides["regions"][0]["doubt"]), (&json!("healthy"), &json!(null)));
+    let metrics = hub.get("/metrics").await;
+    assert!(metrics.text().contains("\neasytier_uptime_doubted_regions 1\n"), "{}", metrics.text());
 }
 
 async fn events_name_each_change(store: TestStore) {

@@ -53,6 +53,7 @@ pub struct Metrics {
     ingest_time: Histogram,
     peers: Family<State, Gauge>,
     probes: Family<State, Gauge>,
+    doubted_regions: Gauge,
     database_time: Seconds,
 }
 
@@ -72,10 +73,21 @@ impl Default for Metrics {
             ingest_time: times(),
             peers: Family::default(),
             probes: Family::default(),
+            doubted_regions: Gauge::default(),
             database_time: Seconds::default(),
         };
-        let Self { registry, requests, request_time, results, batches, ingest_time, peers, probes, database_time } =
-            &mut metrics;
+        let Self {
+            registry,
+            requests,
+            request_time,
+            results,
+            batches,
+            ingest_time,
+            peers,
+            probes,
+            doubted_regions,
+            database_time,
+        } = &mut metrics;
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
             "http_request_duration",
@@ -93,6 +105,11 @@ impl Default for Metrics {
         );
         registry.register("peers", "Approved peers by consensus", peers.clone());
         registry.register("probes", "Probes by presence", probes.clone());
+        registry.register(
+            "doubted_regions",
+            "Regions in which most peers turned offline at once, which does not count yet",
+            doubted_regions.clone(),
+        );
         registry.register_with_unit(
             "database_round_trip",
             "Duration of a trivial database query during this scrape",
@@ -140,6 +157,7 @@ impl Metrics {
         &self,
         peers: impl IntoIterator<Item = (Verdict, u64)>,
         probes: impl IntoIterator<Item = Presence>,
+        doubted_regions: usize,
         database_took: Duration,
     ) {
         for (verdict, count) in peers {
@@ -151,6 +169,7 @@ impl Metrics {
         for presence in probes {
             self.probes.get_or_create(&State { state: presence.as_str() }).inc();
         }
+        self.doubted_regions.set(doubted_regions as i64);
         self.database_time.set(database_took.as_secs_f64());
     }
 

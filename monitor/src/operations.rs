@@ -79,7 +79,8 @@ async fn metrics(State(monitor): State<Monitor>) -> Result<Response, Refusal> {
     let database_took = round_trip(&monitor.store).await?;
     let peers = monitor.store.count_peers().await?;
     let probes = monitor.store.probes(Timestamp::now()).await?;
-    monitor.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), database_took);
+    let doubted = monitor.store.doubts().await?.len();
+    monitor.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), doubted, database_took);
     let text = monitor.metrics.text(monitor.probe.as_ref().map(|probe| probe.metrics())).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Refusal::internal()

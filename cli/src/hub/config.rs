@@ -41,7 +41,14 @@ impl Selection for ServerSettings {
         ),
         (
             "Results",
-            &["FLAP_DAMPING", "RESULT_RETENTION", "FIVE_MINUTE_RETENTION", "HOUR_RETENTION", "EVENT_RETENTION"],
+            &[
+                "FLAP_DAMPING",
+                "REGION_DOUBT_NODES",
+                "RESULT_RETENTION",
+                "FIVE_MINUTE_RETENTION",
+                "HOUR_RETENTION",
+                "EVENT_RETENTION",
+            ],
         ),
         ("Log", &["RUST_LOG", "LOG_FORMAT"]),
     ];
@@ -117,8 +124,11 @@ impl HubConfig {
             },
             ..CheckOptions::default()
         };
-        let policy =
-            Policy { confirmations: reader.value("FLAP_DAMPING", settings::flap_damping), ..Policy::default() };
+        let policy = Policy {
+            confirmations: reader.value("FLAP_DAMPING", settings::flap_damping),
+            doubt_nodes: reader.value("REGION_DOUBT_NODES", settings::region_doubt),
+            ..Policy::default()
+        };
         let retention = Retention {
             results: reader.value("RESULT_RETENTION", values::retention),
             five_minutes: reader.value("FIVE_MINUTE_RETENTION", values::retention),

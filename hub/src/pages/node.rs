@@ -276,7 +276,10 @@ fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) ->
                     @for report in regions {
                         tr {
                             th scope="row" { (report.region) }
-                            td { (widgets::state(language, verdict(report.status))) }
+                            td {
+                                (widgets::state(language, verdict(report.status)))
+                                @if let Some(doubt) = report.doubt { div.muted { (language.doubt(doubt)) } }
+                            }
                             td data-label=(texts.uptime) {
                                 (percent_or_nothing(uptime(&report.stats)))
                             }

@@ -29,6 +29,7 @@ pub async fn page(State(site): State<Site>, view: View) -> Result<Markup, Refusa
     }
     // Sorted by age, because an order by name would reveal something about the names.
     regions.values_mut().for_each(|probes| probes.sort_by_key(|probe| probe.id));
+    let doubts = site.store.doubts().await?;
     let texts = view.texts();
     let content = html! {
         div.heading {
@@ -41,6 +42,7 @@ pub async fn page(State(site): State<Site>, view: View) -> Result<Markup, Refusa
             @for (region, probes) in &regions {
                 section.panel {
                     h2 { (region) }
+                    @if let Some(doubt) = doubts.get(region) { p.warning { (view.language.doubt(*doubt)) } }
                     @for (nth, probe) in probes.iter().enumerate() { (card(&view, nth + 1, probe, now)) }
                 }
             }

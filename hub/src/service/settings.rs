@@ -19,6 +19,7 @@ pub fn format(setting: LiveSetting, settings: &LiveSettings) -> Option<String> {
 pub fn set(setting: LiveSetting, settings: &mut LiveSettings, text: &str) -> Result<(), String> {
     let value = match setting {
         LiveSetting::FlapDamping => SettingValue::Count(flap_damping(text)?),
+        LiveSetting::RegionDoubt => SettingValue::Count(region_doubt(text)?),
         LiveSetting::ResultRetention
         | LiveSetting::FiveMinuteRetention
         | LiveSetting::HourRetention
@@ -38,6 +39,15 @@ pub fn flap_damping(text: &str) -> Result<u32, String> {
     values::number(text, 1..=100)
 }
 
+/// Reads `REGION_DOUBT_NODES`.
+///
+/// # Errors
+///
+/// When the text is not a number from 0 to 100,000. The error describes valid values.
+pub fn region_doubt(text: &str) -> Result<u32, String> {
+    values::number(text, 0..=100_000)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -54,7 +64,7 @@ mod tests {
             ..LiveSettings::default()
         };
         let other = LiveSettings {
-            policy: Policy { confirmations: 7, ..Policy::default() },
+            policy: Policy { confirmations: 7, doubt_nodes: 0, ..Policy::default() },
             retention: Retention {
                 results: seconds(86_401),
                 five_minutes: seconds(90_000),
@@ -81,6 +91,8 @@ mod tests {
         for (setting, wrong) in [
             (LiveSetting::FlapDamping, "0"),
             (LiveSetting::FlapDamping, "a few"),
+            (LiveSetting::RegionDoubt, "-1"),
+            (LiveSetting::RegionDoubt, "100001"),
             (LiveSetting::ResultRetention, "1h"),
             (LiveSetting::EventRetention, "long"),
             (LiveSetting::CheckInterval, "1ms"),

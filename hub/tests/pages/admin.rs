@@ -191,14 +191,16 @@ async fn settings_are_saved_if_all_of_them_are_valid() {
     hub.reload_live_settings().await.unwrap();
     assert_eq!(hub.live_settings(), LiveSettings::default(), "all or nothing");
 
-    let saved = save(&own, "en", "FLAP_DAMPING=3&RESULT_RETENTION=+72h+&EVENT_RETENTION=48h&UNKNOWN=1").await;
+    let saved =
+        save(&own, "en", "FLAP_DAMPING=3&REGION_DOUBT_NODES=0&RESULT_RETENTION=+72h+&EVENT_RETENTION=48h&UNKNOWN=1")
+            .await;
     assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, Some("/admin/settings?saved=yes")));
     hub.reload_live_settings().await.unwrap();
     let mut expected = LiveSettings::default();
-    (expected.policy.confirmations, expected.retention.results) = (3, 3 * DAY);
+    (expected.policy.confirmations, expected.policy.doubt_nodes, expected.retention.results) = (3, 0, 3 * DAY);
     assert_eq!(hub.live_settings(), expected);
     assert!(shown().await.contains("name=\"RESULT_RETENTION\" value=\"72h\""));
-    save(&own, "en", "FLAP_DAMPING=&RESULT_RETENTION=").await;
+    save(&own, "en", "FLAP_DAMPING=&REGION_DOUBT_NODES=&RESULT_RETENTION=").await;
     hub.reload_live_settings().await.unwrap();
     assert_eq!(hub.live_settings(), LiveSettings::default(), "an empty field is the usual value");
 }

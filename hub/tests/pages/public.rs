@@ -20,6 +20,7 @@ on_both_engines! {
     filters_and_sorting_are_in_the_address,
     the_list_is_cut_into_pages,
     the_page_of_a_node_shows_results_of_all_regions,
+    a_region_in_doubt_says_why_it_does_not_count,
     a_degraded_probe_says_what_that_means,
     nothing_that_only_the_operator_may_see_is_on_a_page,
     badges_show_the_state,
@@ -146,6 +147,36 @@ async fn the_page_of_a_node_shows_results_of_all_regions(store: TestStore) {
         let reply = read(&hub, wrong, "en").await;
         assert!(reply.status.is_client_error() && reply.text().starts_with("<!DOCTYPE html>"), "{wrong}: {reply:?}");
     }
+}
+
+async fn a_region_in_doubt_says_why_it_does_not_count(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let mut peers = Vec::new();
+    for nth in 1..=14 {
+        peers.push(add(&hub, &named(&format!("node {nth}"), &format!("tcp://192.0.2.{nth}:11010"))).await);
+    }
+    let (eu, asia) = (hub.live_probe("p1", "eu").await, hub.live_probe("p2", "asia").await);
+    let now = Timestamp::now();
+    report(&hub, &asia, peers.iter().map(|peer| online(*peer, now)).collect()).await;
+    report(&hub, &eu, peers.iter().map(|peer| online(*peer, now - Duration::from_secs(50))).collect()).await;
+    let english =
+        "Not counted: 12 of 14 nodes turned offline at once while other regions see them. Waiting for the next check.";
+    let chinese = "暂不采信：14 个节点中有 12 个同时离线，而其他地区仍可访问。等待下一次检测确认。";
+    let node = format!("/nodes/{}", peers[0]);
+    for path in ["/probes", &node] {
+        assert!(!page(&hub, path).await.contains("Not counted"), "{path}");
+    }
+    for ago in [40, 30] {
+        let at = now - Duration::from_secs(ago);
+        report(&hub, &eu, peers[..12].iter().map(|peer| offline(*peer, at)).collect()).await;
+    }
+    for path in ["/probes", &node] {
+        let shown = page(&hub, path).await;
+        assert_eq!(shown.matches(english).count(), 1, "{path}: {shown}");
+        let shown = read(&hub, path, "zh-CN").await;
+        assert_eq!(shown.text().matches(chinese).count(), 1, "{path}: {}", shown.text());
+    }
+    assert!(!page(&hub, &format!("/nodes/{}", peers[13])).await.contains("Not counted"));
 }
 
 async fn a_degraded_probe_says_what_that_means(store: TestStore) {

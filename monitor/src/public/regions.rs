@@ -4,7 +4,7 @@ use axum::extract::State;
 use easytier_probe::result::Relay;
 use easytier_uptime_store::{
     Store,
-    domain::{CheckStats, LatestResult, Node, RegionReport, RegionStatus, Timestamp, Verdict},
+    domain::{CheckStats, Doubt, LatestResult, Node, RegionReport, RegionStatus, Timestamp, Verdict},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -61,11 +61,29 @@ impl From<Node> for Consensus {
 #[schema(as = Side)]
 pub(super) struct RegionView {
     region: String,
-    /// The region's current status; `unknown` without a recent result.
+    /// The region's current status; `unknown` without a recent result, and while there is a `doubt`.
     status: HealthStatus,
+    /// Why the region does not count here; null when it does.
+    doubt: Option<RegionDoubt>,
     /// Over the last 24 hours.
     stats: RegionChecks,
     latest: Latest,
+}
+
+/// Most nodes of the region turned offline at once while other regions saw them, this node among them. The next result of
+/// the region confirms or removes that.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RegionDoubt {
+    /// Nodes that turned offline, which does not count yet.
+    turned_offline: usize,
+    /// Nodes that the region has recent results for, these included.
+    nodes: usize,
+}
+
+impl From<Doubt> for RegionDoubt {
+    fn from(Doubt { turned, nodes }: Doubt) -> Self {
+        Self { turned_offline: turned, nodes }
+    }
 }
 
 /// Checks of one region; latencies in microseconds.
@@ -111,7 +129,13 @@ impl From<RegionReport> for RegionView {
             Some(RegionStatus::Offline) => HealthStatus::Unhealthy,
             None => HealthStatus::Unknown,
         };
-        Self { region: report.region.into(), status, stats: report.stats.into(), latest: report.latest.into() }
+        Self {
+            region: report.region.into(),
+            status,
+            doubt: report.doubt.map(RegionDoubt::from),
+            stats: report.stats.into(),
+            latest: report.latest.into(),
+        }
     }
 }
 

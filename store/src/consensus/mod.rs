@@ -5,7 +5,10 @@
 //!
 //! A region sees a peer online when one of its live probes does. A status that is known changes only after several
 //! consecutive results that contradict it, so that a lost packet does not make a peer flap.
+//!
+//! A region in which most peers turn offline at once is in doubt: see [`doubt`].
 
+pub mod doubt;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -57,10 +60,15 @@ impl Evidence {
 /// One region's part of the state.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RegionState {
-    /// How the region sees the peer; `None` without fresh evidence of a live probe.
+    /// How the region sees the peer; `None` without fresh evidence of a live probe. Whether it counts says
+    /// [`RegionState::word`].
     pub status: Option<RegionStatus>,
     /// How many consecutive results contradicted the status.
     pub contradictions: u32,
+    /// When the status changed from online to offline, until a result of the next interval confirms the change.
+    pub turned_at: Option<Timestamp>,
+    /// Whether a change to offline, made or beginning, is in doubt. It stays so until the next interval.
+    pub doubted: bool,
     /// The fresh evidence by probe.
     pub probes: BTreeMap<ProbeId, Evidence>,
 }
@@ -82,13 +90,13 @@ pub enum Change {
         /// The verdict after.
         became: Verdict,
     },
-    /// The status of a region changed.
+    /// The word of a region changed.
     Region {
         /// The region.
         region: RegionId,
-        /// Its status before.
+        /// Its word before.
         was: Option<RegionStatus>,
-        /// Its status after.
+        /// Its word after.
         became: Option<RegionStatus>,
     },
 }
@@ -96,7 +104,7 @@ pub enum Change {
 impl State {
     /// The verdict: a vote of the fresh regions.
     pub fn verdict(&self) -> Verdict {
-        let count = |status| self.regions.values().filter(|region| region.status == Some(status)).count();
+        let count = |status| self.regions.values().filter(|region| region.word() == Some(status)).count();
         Verdict::of(count(RegionStatus::Online), count(RegionStatus::Offline))
     }
 
@@ -162,7 +170,7 @@ fn changes(previous: &State, next: &State) -> Vec<Change> {
     if was != became {
         changes.push(Change::Verdict { was, became });
     }
-    let status = |state: &State, region: RegionId| state.regions.get(&region).and_then(|region| region.status);
+    let status = |state: &State, region: RegionId| state.regions.get(&region).and_then(RegionState::word);
     let regions: BTreeSet<RegionId> = previous.regions.keys().chain(next.regions.keys()).copied().collect();
     for region in regions {
         let (was, became) = (status(previous, region), status(next, region));
@@ -174,6 +182,16 @@ fn changes(previous: &State, next: &State) -> Vec<Change> {
 }
 
 impl RegionState {
+    /// The status that counts: `None` without fresh evidence of a live probe, and while a change to offline is in doubt.
+    pub fn word(&self) -> Option<RegionStatus> {
+        self.status.filter(|_| !self.is_in_doubt())
+    }
+
+    /// Whether the status is a change to offline that does not count yet.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubted && self.status == Some(RegionStatus::Offline)
+    }
+
     /// The round trip in microseconds of the newest evidence for online.
     pub fn response_us(&self) -> Option<i64> {
         let online = self.probes.values().filter(|evidence| evidence.status == RegionStatus::Online);
@@ -188,7 +206,7 @@ impl RegionState {
             (_, None) => self.settle(None),
             // A probe came back while its evidence was still fresh.
             (None, Some(effective)) => self.settle(Some(effective)),
-            (Some(status), Some(effective)) if status == effective => self.contradictions = 0,
+            (Some(status), Some(effective)) if status == effective => self.agree(),
             (Some(_), Some(_)) => {}
         }
     }
@@ -212,20 +230,37 @@ impl RegionState {
         match (self.status, self.effective(is_live)) {
             (_, None) => self.settle(None),
             (None, Some(effective)) => self.settle(Some(effective)),
-            (Some(status), Some(effective)) if status == effective => self.contradictions = 0,
+            (Some(status), Some(effective)) if status == effective => self.agree(),
             // Only a result that itself contradicts the status counts as a contradiction.
             (Some(_), Some(effective)) if observed == effective && is_live(probe) => {
                 self.contradictions += 1;
-                if self.contradictions >= policy.confirmations {
+                // What was in doubt never counted, so it is forgotten at once.
+                if self.contradictions >= policy.confirmations || self.is_in_doubt() {
+                    self.turned_at = (effective == RegionStatus::Offline).then_some(at);
                     self.settle(Some(effective));
                 }
             }
             (Some(_), Some(_)) => {}
         }
+        let is_confirmed = |turned_at| doubt::confirms(at, turned_at, interval, now);
+        let agrees = self.status == Some(RegionStatus::Offline) && observed == RegionStatus::Offline && is_live(probe);
+        if agrees && self.turned_at.is_some_and(is_confirmed) {
+            (self.turned_at, self.doubted) = (None, false);
+        }
     }
 
+    /// Sets the status. A change to offline that is in doubt stays in doubt while the status is unknown.
     fn settle(&mut self, status: Option<RegionStatus>) {
-        (self.status, self.contradictions) = (status, 0);
+        self.status = status;
+        self.agree();
+    }
+
+    /// Notes that the evidence agrees with the status.
+    fn agree(&mut self) {
+        self.contradictions = 0;
+        if self.status == Some(RegionStatus::Online) || self.turned_at.is_none() {
+            (self.turned_at, self.doubted) = (None, false);
+        }
     }
 
     /// The status by the evidence of the live probes: online when any of them sees the peer online.

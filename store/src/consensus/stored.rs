@@ -10,9 +10,19 @@ use crate::domain::{ProbeId, RegionId, RegionStatus, Timestamp, millis};
 #[derive(Serialize, Deserialize)]
 struct Regions(Vec<Region>);
 
-/// Region, status, contradictions, probes.
+/// Region, status, contradictions, probes; and for a recent change to offline its time and whether it is in doubt.
 #[derive(Serialize, Deserialize)]
-struct Region(RegionId, Option<u8>, u32, Vec<Probe>);
+struct Region(
+    RegionId,
+    Option<u8>,
+    u32,
+    Vec<Probe>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<Turn>,
+);
+
+/// See [`RegionState::turned_at`] and [`RegionState::doubted`].
+#[derive(Serialize, Deserialize)]
+struct Turn(Option<i64>, bool);
 
 /// Probe, status, time, interval in milliseconds, round trip in microseconds.
 #[derive(Serialize, Deserialize)]
@@ -30,7 +40,9 @@ impl Serialize for State {
         };
         let region = |(id, region): (&RegionId, &RegionState)| {
             let status = region.status.map(|status| status as u8);
-            Region(*id, status, region.contradictions, region.probes.iter().map(probe).collect())
+            let RegionState { contradictions, turned_at, doubted, .. } = *region;
+            let turn = (turned_at.is_some() || doubted).then_some(Turn(turned_at.map(|at| at.0), doubted));
+            Region(*id, status, contradictions, region.probes.iter().map(probe).collect(), turn)
         };
         Regions(self.regions.iter().map(region).collect()).serialize(serializer)
     }
@@ -42,9 +54,11 @@ impl<'de> Deserialize<'de> for State {
             let interval = Duration::from_millis(u64::try_from(interval).unwrap_or(0));
             (id, Evidence { status: status(code), at: Timestamp(at), interval, response_us })
         };
-        let region = |Region(id, code, contradictions, probes): Region| {
+        let region = |Region(id, code, contradictions, probes, turn): Region| {
             let probes = probes.into_iter().map(probe).collect();
-            (id, RegionState { status: code.map(status), contradictions, probes })
+            let Turn(turned_at, doubted) = turn.unwrap_or(Turn(None, false));
+            let turned_at = turned_at.map(Timestamp);
+            (id, RegionState { status: code.map(status), contradictions, turned_at, doubted, probes })
         };
         let Regions(regions) = Regions::deserialize(deserializer)?;
         Ok(Self { regions: regions.into_iter().map(region).collect() })

@@ -2,11 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const POLICY: Policy = Policy { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60) };
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
-const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const POLICY: Policy =
+    Policy { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60), doubt_nodes: 8 };
+pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-fn seen(region: i64, probe: i64, status: RegionStatus, seconds_ago: i64) -> Observation {
+pub(super) fn seen(region: i64, probe: i64, status: RegionStatus, seconds_ago: i64) -> Observation {
     Observation {
         region: RegionId(region),
         probe: ProbeId(probe),
@@ -17,15 +18,15 @@ fn seen(region: i64, probe: i64, status: RegionStatus, seconds_ago: i64) -> Obse
     }
 }
 
-fn all_live(_: ProbeId) -> bool {
+pub(super) fn all_live(_: ProbeId) -> bool {
     true
 }
 
-fn after(observations: &[Observation]) -> State {
+pub(super) fn after(observations: &[Observation]) -> State {
     advance(&State::default(), observations, all_live, &POLICY, NOW).0
 }
 
-fn status(state: &State, region: i64) -> Option<RegionStatus> {
+pub(super) fn status(state: &State, region: i64) -> Option<RegionStatus> {
     state.regions.get(&RegionId(region)).and_then(|region| region.status)
 }
 
@@ -127,7 +128,7 @@ fn the_response_time_is_the_median_over_online_regions() {
     assert_eq!(after(&seen[3..]).response_us(), None);
 }
 
-fn observations(most: usize) -> impl Strategy<Value = Vec<Observation>> {
+pub(super) fn observations(most: usize) -> impl Strategy<Value = Vec<Observation>> {
     let one = (1i64..4, 0i64..3, any::<bool>(), 0i64..150, 0u64..60).prop_map(
         |(region, nth, online, seconds_ago, interval)| Observation {
             interval: Duration::from_secs(interval),
@@ -138,7 +139,7 @@ fn observations(most: usize) -> impl Strategy<Value = Vec<Observation>> {
 }
 
 /// Which probes are live, as a set of bits.
-fn liveness(bits: u32) -> impl Fn(ProbeId) -> bool {
+pub(super) fn liveness(bits: u32) -> impl Fn(ProbeId) -> bool {
     move |probe| bits >> (probe.0 % 32) & 1 == 1
 }
 
@@ -243,9 +244,17 @@ proptest! {
     }
 
     #[test]
-    fn a_state_is_read_as_it_was_stored(seen in observations(30)) {
-        let state = after(&seen);
+    fn a_state_is_read_as_it_was_stored(seen in observations(30), doubted in 1i64..4) {
+        let mut state = after(&seen);
+        state.doubt(RegionId(doubted));
         let stored = serde_json::to_string(&state).unwrap();
         prop_assert_eq!(serde_json::from_str::<State>(&stored).unwrap(), state);
     }
+}
+
+#[test]
+fn a_state_that_an_earlier_version_stored_is_read() {
+    let state = serde_json::from_str::<State>("[[1,1,0,[[1,1,1799999990000,30000,1000]]]]").unwrap();
+    assert_eq!(state, after(&[seen(1, 1, Online, 10)]));
+    assert_eq!(serde_json::to_string(&state).unwrap(), "[[1,1,0,[[1,1,1799999990000,30000,1000]]]]");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use easytier_probe::{FailureCode, Stage, Status, result::Relay};
 use serde::Serialize;
 
-use super::{DAY, PeerId, Region, RegionStatus, Timestamp, Verdict, count::percentage};
+use super::{DAY, Doubt, PeerId, Region, RegionStatus, Timestamp, Verdict, count::percentage};
 
 /// The length of the buckets in which checks are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,8 +108,10 @@ pub struct NodeStats {
 pub struct RegionReport {
     /// The region.
     pub region: Region,
-    /// How the region sees the peer now; `None` without fresh evidence.
+    /// How the region sees the peer now; `None` without fresh evidence, and while a change to offline is in doubt.
     pub status: Option<RegionStatus>,
+    /// The doubts about the region, when its status of this peer is one of them.
+    pub doubt: Option<Doubt>,
     /// The checks of the last 24 hours.
     pub stats: CheckStats,
     /// The newest result.

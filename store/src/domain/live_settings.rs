@@ -6,6 +6,7 @@ use super::{DAY, Policy, Retention};
 
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 const MIN_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_DOUBT_NODES: u32 = 100_000;
 /// A year.
 const MAX_INTERVAL: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Ten years.
@@ -36,6 +37,8 @@ pub struct Intervals {
 pub enum LiveSetting {
     /// [`Policy::confirmations`].
     FlapDamping,
+    /// [`Policy::doubt_nodes`].
+    RegionDoubt,
     /// [`Retention::results`].
     ResultRetention,
     /// [`Retention::five_minutes`].
@@ -53,7 +56,7 @@ pub enum LiveSetting {
 /// The value of a live setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingValue {
-    /// A number, of [`LiveSetting::FlapDamping`].
+    /// A number, of [`LiveSetting::FlapDamping`] and [`LiveSetting::RegionDoubt`].
     Count(u32),
     /// A duration, of every other setting.
     Duration(Duration),
@@ -71,8 +74,9 @@ pub struct InvalidSetting {
 
 impl LiveSetting {
     /// All live settings.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::FlapDamping,
+        Self::RegionDoubt,
         Self::ResultRetention,
         Self::FiveMinuteRetention,
         Self::HourRetention,
@@ -85,6 +89,7 @@ impl LiveSetting {
     pub fn name(self) -> &'static str {
         match self {
             Self::FlapDamping => "FLAP_DAMPING",
+            Self::RegionDoubt => "REGION_DOUBT_NODES",
             Self::ResultRetention => "RESULT_RETENTION",
             Self::FiveMinuteRetention => "FIVE_MINUTE_RETENTION",
             Self::HourRetention => "HOUR_RETENTION",
@@ -104,6 +109,7 @@ impl LiveSetting {
         let LiveSettings { policy, retention, intervals } = settings;
         let duration = match self {
             Self::FlapDamping => return Some(SettingValue::Count(policy.confirmations)),
+            Self::RegionDoubt => return Some(SettingValue::Count(policy.doubt_nodes)),
             Self::ResultRetention => retention.results,
             Self::FiveMinuteRetention => retention.five_minutes,
             Self::HourRetention => retention.hours,
@@ -118,7 +124,8 @@ impl LiveSetting {
     ///
     /// # Errors
     ///
-    /// When the value is of the wrong type or out of range: a flap damping is from 1 to 100, a retention from a day to ten
+    /// When the value is of the wrong type or out of range: a flap damping is from 1 to 100, the number of nodes
+    /// for doubting a region from 0 to 100,000, a retention from a day to ten
     /// years, a check interval from 100 milliseconds to a year, a report interval from a second to a year, in whole seconds.
     pub fn set(self, settings: &mut LiveSettings, value: SettingValue) -> Result<(), InvalidSetting> {
         if !self.allows(value) {
@@ -126,10 +133,11 @@ impl LiveSetting {
         }
         let LiveSettings { policy, retention, intervals } = settings;
         match value {
+            SettingValue::Count(count) if self == Self::RegionDoubt => policy.doubt_nodes = count,
             SettingValue::Count(count) => policy.confirmations = count,
             SettingValue::Duration(duration) => {
                 let place = match self {
-                    Self::FlapDamping => None,
+                    Self::FlapDamping | Self::RegionDoubt => None,
                     Self::ResultRetention => Some(&mut retention.results),
                     Self::FiveMinuteRetention => Some(&mut retention.five_minutes),
                     Self::HourRetention => Some(&mut retention.hours),
@@ -148,7 +156,8 @@ impl LiveSetting {
     fn allows(self, value: SettingValue) -> bool {
         match (self, value) {
             (Self::FlapDamping, SettingValue::Count(count)) => (1..=100).contains(&count),
-            (Self::FlapDamping, SettingValue::Duration(_)) | (_, SettingValue::Count(_)) => false,
+            (Self::RegionDoubt, SettingValue::Count(count)) => count <= MAX_DOUBT_NODES,
+            (Self::FlapDamping | Self::RegionDoubt, SettingValue::Duration(_)) | (_, SettingValue::Count(_)) => false,
             (Self::CheckInterval, SettingValue::Duration(interval)) => {
                 (MIN_CHECK_INTERVAL..=MAX_INTERVAL).contains(&interval)
             }
@@ -177,7 +186,7 @@ mod tests {
             ..LiveSettings::default()
         };
         let mut settings = LiveSettings {
-            policy: Policy { confirmations: 7, ..Policy::default() },
+            policy: Policy { confirmations: 7, doubt_nodes: 0, ..Policy::default() },
             retention: Retention { results: 4 * DAY, five_minutes: 5 * DAY, hours: 6 * DAY, events: 8 * DAY },
             intervals: Some(Intervals { check: Duration::from_secs(1), report: Duration::from_secs(1) }),
         };
@@ -196,6 +205,8 @@ mod tests {
         for (setting, value) in [
             (LiveSetting::FlapDamping, Count(0)),
             (LiveSetting::FlapDamping, seconds(3)),
+            (LiveSetting::RegionDoubt, Count(100_001)),
+            (LiveSetting::RegionDoubt, seconds(8)),
             (LiveSetting::ResultRetention, seconds(3600)),
             (LiveSetting::EventRetention, Count(90)),
             (LiveSetting::CheckInterval, SettingValue::Duration(Duration::from_millis(1))),

@@ -40,5 +40,5 @@ pub use self::{
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     retention::Retention,
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
-    verdict::{Policy, RegionStatus, Verdict},
+    verdict::{Doubt, Policy, RegionStatus, Verdict},
 };

@@ -18,8 +18,10 @@ pub struct NodeView {
 pub struct RegionView {
     /// The region.
     pub region: Region,
-    /// Its status; `None` when none of its probes is live.
+    /// Its status; `None` when none of its probes is live, and while a change to offline is in doubt.
     pub status: Option<RegionStatus>,
+    /// Whether a change to offline is in doubt; see [`Doubt`](super::Doubt).
+    pub is_in_doubt: bool,
     /// The round trip in microseconds, when the region sees the peer online.
     pub response_us: Option<i64>,
 }

@@ -1,6 +1,6 @@
 //! How regions see a peer, the verdict of all regions, and the policy by which evidence counts.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
@@ -60,6 +60,9 @@ pub struct Policy {
     pub fresh_intervals: u32,
     /// The least time for which evidence is fresh; 60 seconds by default.
     pub min_fresh: Duration,
+    /// How many peers a region must have before it is doubted when most of them turn offline at once; 8 by default, 0 for
+    /// never.
+    pub doubt_nodes: u32,
 }
 
 impl Policy {
@@ -71,6 +74,31 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60) }
+        Self { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60), doubt_nodes: 8 }
+    }
+}
+
+/// Changes to offline in one region that do not count yet, because most of its peers turned offline at once while other
+/// regions saw them. A result of the next interval confirms or removes each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Doubt {
+    /// How many peers have such a change.
+    pub turned: usize,
+    /// How many peers the region has fresh results for, these included.
+    pub nodes: usize,
+}
+
+impl Doubt {
+    /// The regions with doubts. `words` has each region once for every peer that it has fresh results for, and whether that
+    /// status is in doubt.
+    pub fn by_region<R: Ord>(words: impl IntoIterator<Item = (R, bool)>) -> BTreeMap<R, Self> {
+        let mut regions: BTreeMap<R, Self> = BTreeMap::new();
+        for (region, is_in_doubt) in words {
+            let doubt = regions.entry(region).or_default();
+            doubt.nodes += 1;
+            doubt.turned += usize::from(is_in_doubt);
+        }
+        regions.retain(|_, doubt| doubt.turned > 0);
+        regions
     }
 }

@@ -1,7 +1,14 @@
 //! The stored evidence of peers, from which their consensus follows.
 
+use std::collections::BTreeSet;
+
 use super::Store;
-use crate::{consensus::State, db::args, domain::PeerId, error::StoreError};
+use crate::{
+    consensus::State,
+    db::{Tx, args},
+    domain::PeerId,
+    error::StoreError,
+};
 
 /// The evidence of approved peers; a further condition may follow.
 macro_rules! select_evidence {
@@ -24,6 +31,13 @@ impl Store {
         let rows: Vec<(PeerId, String)> = self.db().all(select_evidence!(), vec![]).await?;
         rows.into_iter().map(|(id, evidence)| Ok((id, decode(id, &evidence)?))).collect()
     }
+}
+
+/// The consensus of every approved peer but these, in any order, as the transaction sees it.
+pub(super) async fn all_but(tx: &mut Tx, peers: &BTreeSet<PeerId>) -> Result<Vec<(PeerId, State)>, StoreError> {
+    let rows: Vec<(PeerId, String)> = tx.all(select_evidence!(), vec![]).await?;
+    let others = rows.into_iter().filter(|(id, _)| !peers.contains(id));
+    others.map(|(id, evidence)| Ok((id, decode(id, &evidence)?))).collect()
 }
 
 pub(super) fn decode(peer: PeerId, json: &str) -> Result<State, StoreError> {

@@ -8,8 +8,11 @@ use super::{
     tally::{Tally, counted, counted_args, tally_columns},
 };
 use crate::{
+    consensus::RegionState,
     db::{Value, args, sql},
-    domain::{CheckStats, DAY, Grain, LatestResult, NodeStats, PeerId, RegionId, RegionReport, RollupPoint, Timestamp},
+    domain::{
+        CheckStats, DAY, Grain, LatestResult, NodeStats, PeerId, Region, RegionId, RegionReport, RollupPoint, Timestamp,
+    },
     error::StoreError,
 };
 
@@ -85,13 +88,19 @@ impl Store {
         let tallies: Vec<TallyRow> = self.db().all(select, parameters).await?;
         let stats: BTreeMap<i64, CheckStats> = tallies.into_iter().map(|row| (row.key, row.tally.stats())).collect();
 
+        let is_in_doubt = state.regions.values().any(RegionState::is_in_doubt);
+        let doubts = if is_in_doubt { self.doubts().await? } else { BTreeMap::new() };
         let mut reports = Vec::new();
-        for (region, row) in newest {
+        for (id, row) in newest {
+            let region: Region =
+                row.region.parse().map_err(|_| StoreError::Corrupt(format!("regions.name of {id}")))?;
+            let known = state.regions.get(&id);
             reports.push(RegionReport {
-                region: row.region.parse().map_err(|_| StoreError::Corrupt(format!("regions.name of {region}")))?,
-                status: state.regions.get(&region).and_then(|region| region.status),
-                stats: stats.get(&region.0).copied().unwrap_or_default(),
+                status: known.and_then(RegionState::word),
+                doubt: known.filter(|known| known.is_in_doubt()).and_then(|_| doubts.get(&region).copied()),
+                stats: stats.get(&id.0).copied().unwrap_or_default(),
                 latest: row.into_latest(),
+                region,
             });
         }
         reports.sort_by(|a, b| a.region.cmp(&b.region));

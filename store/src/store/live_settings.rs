@@ -99,7 +99,7 @@ fn encode(value: SettingValue) -> String {
 
 /// Reads the text form, also with the units `m` and `h` that earlier versions wrote.
 fn decode(setting: LiveSetting, text: &str) -> Option<SettingValue> {
-    if setting == LiveSetting::FlapDamping {
+    if matches!(setting, LiveSetting::FlapDamping | LiveSetting::RegionDoubt) {
         return text.parse().ok().map(SettingValue::Count);
     }
     let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
@@ -128,7 +128,9 @@ mod tests {
         {
             assert_eq!(decode(LiveSetting::CheckInterval, text), Some(duration(millis)));
         }
-        assert_eq!(decode(LiveSetting::FlapDamping, "7"), Some(SettingValue::Count(7)));
+        for setting in [LiveSetting::FlapDamping, LiveSetting::RegionDoubt] {
+            assert_eq!(decode(setting, "7"), Some(SettingValue::Count(7)));
+        }
         for text in ["", "s", "1d", "-1s", "1.5s", "99999999999999999999s"] {
             assert_eq!(decode(LiveSetting::CheckInterval, text), None, "{text}");
         }

@@ -5,11 +5,12 @@
 //! that were made when results arrived instead of the raw results.
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: probes,
-//! results, `latest`, rollups, `peer_states`, events, leases.
+//! results, `latest`, rollups, `peer_states`, regions, events, leases.
 
 mod admin;
 mod backup;
 mod credentials;
+mod doubts;
 mod events;
 mod evidence;
 mod figures;

@@ -1,16 +1,16 @@
 //! All approved peers at once, and the history of a few of them, for the status page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Store,
     tally::{Tally, counted, counted_args, tally_columns},
 };
 use crate::{
-    consensus::{RegionState, State},
+    consensus::{self, RegionState, State},
     db::sql,
     domain::{
-        Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView, SeriesPoint, Timestamp,
+        Doubt, Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView, SeriesPoint, Timestamp,
     },
     error::StoreError,
 };
@@ -86,6 +86,21 @@ impl Store {
         Ok(Pulse { event, checked_at, config_version: self.config_version().await? })
     }
 
+    /// The regions with changes to offline that do not count yet.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn doubts(&self) -> Result<BTreeMap<Region, Doubt>, StoreError> {
+        let consensus = self.all_consensus().await?;
+        let doubts = consensus::doubt::doubts(consensus.iter().map(|(_, state)| state));
+        if doubts.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let names = self.region_names().await?;
+        Ok(doubts.into_iter().filter_map(|(id, doubt)| Some((names.get(&id)?.clone(), doubt))).collect())
+    }
+
     async fn region_names(&self) -> Result<HashMap<RegionId, Region>, StoreError> {
         let rows: Vec<(RegionId, String)> = self.db().all("SELECT id, name FROM regions", vec![]).await?;
         Ok(rows.into_iter().filter_map(|(id, name)| Some((id, name.parse().ok()?))).collect())
@@ -95,7 +110,8 @@ impl Store {
 fn region_views(state: State, names: &HashMap<RegionId, Region>) -> Vec<RegionView> {
     let view = |(id, region): (RegionId, RegionState)| {
         let response_us = region.response_us().filter(|_| region.status == Some(RegionStatus::Online));
-        Some(RegionView { region: names.get(&id)?.clone(), status: region.status, response_us })
+        let (status, is_in_doubt) = (region.word(), region.is_in_doubt());
+        Some(RegionView { region: names.get(&id)?.clone(), status, is_in_doubt, response_us })
     };
     let mut regions: Vec<RegionView> = state.regions.into_iter().filter_map(view).collect();
     regions.sort_by(|a, b| a.region.cmp(&b.region));

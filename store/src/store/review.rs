@@ -103,7 +103,10 @@ impl Store {
         let mut states = states::load(&mut tx, due.into_iter().map(|(id,)| id).collect()).await?;
         let probes = liveness::probes(&mut tx, now).await?;
         let policy = &self.shared.policy();
-        let changes = states.iter_mut().filter_map(|state| state.advance(&[], &probes, policy, now)).collect();
+        for state in &mut states {
+            drop(state.advance(&[], &probes, policy, now));
+        }
+        let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
         let reviewed = states.len();
         states::save(&mut tx, states, policy).await?;
         events::record(&mut tx, changes).await?;

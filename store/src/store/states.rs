@@ -4,9 +4,9 @@ use easytier_probe::Status;
 
 use super::{events::NewEvent, evidence, liveness::Probes, rings, rows};
 use crate::{
-    consensus::{self, Change, Observation, State},
+    consensus::{self, Change, Observation, RegionState, State},
     db::{Bulk, Column, Tx, args, sql},
-    domain::{CLOCK_TOLERANCE, Count, EventKind, PeerId, Policy, QUARTER, RegionStatus, Timestamp, Verdict},
+    domain::{CLOCK_TOLERANCE, Count, EventKind, PeerId, Policy, QUARTER, RegionId, RegionStatus, Timestamp, Verdict},
     error::StoreError,
 };
 
@@ -122,14 +122,15 @@ impl PeerState {
         }
     }
 
-    /// Applies observations to the consensus; returns the event when the verdict changed.
+    /// Applies observations to the consensus; returns the regions that no longer see the peer online, but offline. The
+    /// change is complete after [`Self::conclude`].
     pub(super) fn advance(
         &mut self,
         observations: &[Observation],
         probes: &Probes,
         policy: &Policy,
         now: Timestamp,
-    ) -> Option<NewEvent> {
+    ) -> impl Iterator<Item = RegionId> + use<> {
         let is_live = |probe| probes.get(&probe).is_some_and(|facts| facts.live);
         let (state, changes) = consensus::advance(&self.state, observations, is_live, policy, now);
         let holds = |probe| probes.get(&probe).is_some_and(|facts| facts.live && facts.holds_sessions);
@@ -142,9 +143,32 @@ impl PeerState {
         // `None` for an unknown or offline peer, whose last latency is outdated.
         self.response_us = state.response_us();
         self.state = state;
-        let Some(Change::Verdict { was, became }) = changes.first().cloned() else { return None };
+        changes.into_iter().filter_map(|change| match change {
+            Change::Region { region, was: Some(RegionStatus::Online), became: Some(RegionStatus::Offline) } => {
+                Some(region)
+            }
+            _ => None,
+        })
+    }
+
+    /// The consensus.
+    pub(super) fn consensus(&self) -> &State {
+        &self.state
+    }
+
+    /// Puts a change to offline in a region in doubt; returns false when there is none, or it is in doubt already.
+    pub(super) fn doubt(&mut self, region: RegionId) -> bool {
+        self.state.doubt(region)
+    }
+
+    /// Sets the verdict that follows from the consensus; returns the event when it changed.
+    pub(super) fn conclude(&mut self, now: Timestamp) -> Option<NewEvent> {
+        let (was, became) = (self.verdict, self.state.verdict());
+        if was == became {
+            return None;
+        }
         (self.verdict, self.since) = (became, now);
-        let statuses = || self.state.regions.values().filter_map(|region| region.status);
+        let words = || self.state.regions.values().filter_map(RegionState::word);
         Some(NewEvent {
             at: now,
             kind: EventKind::Peer,
@@ -152,8 +176,8 @@ impl PeerState {
             was: was.as_str(),
             became: became.as_str(),
             detail: serde_json::json!({
-                "online": statuses().filter(|status| *status == RegionStatus::Online).count(),
-                "regions": statuses().count(),
+                "online": words().filter(|word| *word == RegionStatus::Online).count(),
+                "regions": words().count(),
             }),
         })
     }

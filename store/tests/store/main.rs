@@ -8,6 +8,7 @@ mod support;
 mod admin;
 mod consensus;
 mod credentials;
+mod doubts;
 mod history;
 mod ingest;
 mod leases;

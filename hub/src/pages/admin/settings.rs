@@ -59,7 +59,7 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
     let live = site.store.live_settings();
     let has_any = |of: &[LiveSetting]| of.iter().any(|setting| settings::format(*setting, &live).is_some());
     let groups: [(&str, &[LiveSetting]); 3] = [
-        (texts.verdicts, &[LiveSetting::FlapDamping]),
+        (texts.verdicts, &[LiveSetting::FlapDamping, LiveSetting::RegionDoubt]),
         (
             texts.retention,
             &[
@@ -114,6 +114,7 @@ fn field(site: &Site, language: Language, setting: LiveSetting, refused: &Refuse
 fn description(texts: &Texts, setting: LiveSetting) -> (&'static str, &'static str) {
     match setting {
         LiveSetting::FlapDamping => (texts.flap_damping, texts.valid_count),
+        LiveSetting::RegionDoubt => (texts.region_doubt, texts.valid_region_doubt),
         LiveSetting::ResultRetention => (texts.raw_results, texts.valid_retention),
         LiveSetting::FiveMinuteRetention => (texts.five_minute_rollups, texts.valid_retention),
         LiveSetting::HourRetention => (texts.hourly_rollups, texts.valid_retention),

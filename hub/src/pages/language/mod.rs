@@ -7,7 +7,7 @@ mod texts;
 mod times;
 
 use axum::http::{HeaderMap, header};
-use easytier_uptime_store::domain::{Presence, Verdict};
+use easytier_uptime_store::domain::{Doubt, Presence, Verdict};
 
 pub use self::texts::Texts;
 use crate::web::cookie;
@@ -149,6 +149,17 @@ impl Language {
             (Self::Chinese, 0) => format!("已添加 {added} 个，已存在 {known} 个。"),
             (Self::Chinese, _) => format!("已添加 {added} 个（其中 {waiting} 个待审核），已存在 {known} 个。"),
         }
+    }
+
+    /// Why a region does not count for some nodes.
+    pub fn doubt(self, Doubt { turned, nodes }: Doubt) -> String {
+        self.pick(
+            format!(
+                "Not counted: {turned} of {nodes} nodes turned offline at once while other regions see them. Waiting for \
+                 the next check."
+            ),
+            format!("暂不采信：{nodes} 个节点中有 {turned} 个同时离线，而其他地区仍可访问。等待下一次检测确认。"),
+        )
     }
 
     fn pick<T>(self, english: T, chinese: T) -> T {

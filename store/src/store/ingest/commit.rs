@@ -1,7 +1,7 @@
 //! Stores a group of batches in one transaction: when the probes were last heard from, raw results, counts, the consensus
 //! and its events, leases.
 
-use std::collections::{BTreeMap, HashSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map::Entry};
 
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::{
     domain::{Batch, Count, PeerId, Policy, ProbeId, QUARTER, Receipt, RegionId, Rejected, Rejection, Timestamp},
     error::StoreError,
     store::{
-        events,
+        doubts, events,
         known_peers::PeerRegions,
         leases::{self, Checked},
         liveness::{self, DEFAULT_INTERVAL, Probes},
@@ -83,15 +83,22 @@ async fn attempt_to_store(
         // A peer was deleted after it was looked up.
         return Err(StoreError::Overtaken);
     }
-    let (mut changes, policy) = (Vec::new(), shared.policy());
+    let (mut turned, policy) = (BTreeSet::new(), shared.policy());
     for state in &mut states {
-        changes.extend(apply(state, &by_peer[&state.peer], &probes, &policy, now));
+        turned.extend(apply(state, &by_peer[&state.peer], &probes, &policy, now));
     }
+    let doubtful = doubts::judge(&mut tx, turned, &mut states, &probes, &policy, now).await?;
+    let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
     states::save(&mut tx, states, &policy).await?;
     events::record(&mut tx, changes).await?;
     leases::note_checked(&mut tx, newest_checks(&accepted)).await?;
     tx.commit().await?;
 
+    if !doubtful.is_empty()
+        && let Err(error) = doubts::spread(shared, &doubtful, now).await
+    {
+        tracing::warn!(%error, peers = doubtful.len(), "peers that are in doubt count until the next result");
+    }
     for receipt in &mut receipts {
         receipt.rejected.sort_by_key(|rejected| rejected.index);
     }
@@ -241,14 +248,14 @@ fn group<'a, 'b>(accepted: &'b [Accepted<'a>]) -> BTreeMap<PeerId, Vec<&'b Accep
     by_peer
 }
 
-/// Updates the state of one peer.
+/// Updates the state of one peer; returns the regions in which it turned offline.
 fn apply(
     state: &mut PeerState,
     seen: &[&Accepted],
     probes: &Probes,
     policy: &Policy,
     now: Timestamp,
-) -> Option<events::NewEvent> {
+) -> impl Iterator<Item = RegionId> + use<> {
     let mut observations = Vec::with_capacity(seen.len());
     for Accepted { from, judged, .. } in seen {
         let Some(status) = states::region_status(judged.result.status) else { continue };
