@@ -8,7 +8,7 @@ use std::{io::Write, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, builder::BoolishValueParser};
 use easytier_probe::{AddressPolicy, CheckOptions, CheckReport, Checker, Peer};
-use easytier_uptime_config::duration;
+use easytier_uptime_config::{QUIC_PORT, duration};
 use futures::{
     StreamExt,
     stream::{self, LocalBoxStream},
@@ -126,10 +126,12 @@ pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     let checker = Checker::new(probing.options());
     let runtime = runtime::single_threaded()?;
     runtime.block_on(async {
-        match probing.interval {
+        let exit = match probing.interval {
             None => check_once(&checker, &peers, &probing, &output).await,
             Some(interval) => rounds::run(&checker, &peers, interval, &probing, &output).await,
-        }
+        };
+        checker.wait_closed().await;
+        exit
     })
 }
 
@@ -139,6 +141,7 @@ impl ProbingArgs {
             timeout: self.timeout,
             pings: self.count,
             addresses: AddressPolicy { allow_private: self.allow_private_peers, allow_local: self.allow_local_peers },
+            quic_port: Some(QUIC_PORT),
             ..CheckOptions::default()
         }
     }

@@ -13,7 +13,7 @@ mod text;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use easytier_probe::{Checker, CycleOptions, CycleReport, Status, run_cycle};
+use easytier_probe::{CheckReport, Checker, CycleOptions, CycleReport, Peer, Status, run_cycle};
 use easytier_uptime_config::duration;
 
 use self::{collected::Collected, output::Output, setup::Setup};
@@ -145,7 +145,10 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     let runtime = runtime::single_threaded()?;
     let cycle = runtime.block_on(async {
         let checker = Checker::new(setup.checks);
-        run_cycle(&mut source, &checker, &sink, &options, |peer, report| collected.add(peer, report)).await
+        let report = |peer: &Peer, report: &CheckReport| collected.add(peer, report);
+        let cycle = run_cycle(&mut source, &checker, &sink, &options, report).await;
+        checker.wait_closed().await;
+        cycle
     });
     let outcome = Outcome { cycle, peers: collected.into_checked()?, reporting };
 

@@ -24,7 +24,7 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     layers::Sources,
     log::{LogFormat, log_filter},
-    probe::ProbeConfig,
+    probe::{ProbeConfig, QUIC_PORT},
     reader::Reader,
     settings::{FUNCTION_SETTINGS, HUB_SETTINGS, PROBE_SETTINGS, Setting},
     values::AdvertisedAddress,

@@ -14,6 +14,12 @@ use crate::{
     values::{self, number},
 };
 
+/// The local UDP port of QUIC in programs that end after a few checks; see [`CheckOptions::quic_port`]. It is not among the
+/// ports that nodes listen at by default, nor among those that systems give out by themselves.
+///
+/// A daemon takes any port: its checks share that one for months, and a program that runs beside it finds this one free.
+pub const QUIC_PORT: u16 = 11044;
+
 /// The configuration of a probe. Each field is the setting of the same name in upper case, unless its doc names another;
 /// the table [`PROBE_SETTINGS`](crate::PROBE_SETTINGS) has the defaults.
 #[derive(Debug, Clone)]

@@ -33,7 +33,8 @@ const DEFAULT_TIME: Duration = Duration::from_secs(30);
 /// written.
 const CLEANUP_RESERVE: Duration = Duration::from_millis(1500);
 
-/// The part of [`CLEANUP_RESERVE`] kept for the response alone: after its deadline an invocation cannot respond.
+/// The part of [`CLEANUP_RESERVE`] kept for closing connections, which takes 300 ms at most, and for the response: after its
+/// deadline an invocation cannot respond.
 const RESPONSE_RESERVE: Duration = Duration::from_millis(500);
 
 /// The queue is drained for at most this fraction of the time: one quarter.
@@ -52,7 +53,12 @@ pub async fn run(
     let started = Instant::now();
     let ends = started + time_left(event.context.deadline, SystemTime::now());
     let outcome = match sandbox {
-        Ok(sandbox) => execute(sandbox, event.payload, ends).await,
+        Ok(sandbox) => {
+            let outcome = execute(sandbox, event.payload, ends).await;
+            // After the response the sandbox is suspended.
+            sandbox.checker.wait_closed().await;
+            outcome
+        }
         Err(errors) => Err(errors.clone().into()),
     };
     let region = match (&outcome, sandbox) {

@@ -1,7 +1,7 @@
 //! What the sandbox keeps between invocations.
 
-use easytier_probe::{Backend, BackendConfig, Checker, Secret};
-use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Setting, Sources};
+use easytier_probe::{Backend, BackendConfig, CheckOptions, Checker, Secret};
+use easytier_uptime_config::{ConfigErrors, ProbeConfig, QUIC_PORT, Reader, Setting, Sources};
 use tokio::sync::Mutex;
 
 use crate::{aws::Aws, logging, secrets};
@@ -79,7 +79,7 @@ impl Sandbox {
             false => Some(config.server_id.clone()),
         };
         reader.finish(())?;
-        let checker = Checker::new(config.checks());
+        let checker = Checker::new(CheckOptions { quic_port: Some(QUIC_PORT), ..config.checks() });
         Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, cache: Mutex::default() })
     }
 

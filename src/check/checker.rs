@@ -47,7 +47,15 @@ impl Checker {
     /// A checker that resolves names with `resolver`.
     pub fn with_resolver(options: CheckOptions, resolver: Resolver) -> Self {
         let joins = JoinLimit::new(options.join_interval);
-        Self { shared: Arc::new(Shared { options, resolver, dialer: Dialer::default(), joins }) }
+        let dialer = Dialer::new(options.quic_port);
+        Self { shared: Arc::new(Shared { options, resolver, dialer, joins }) }
+    }
+
+    /// Waits until the nodes know that the checks have ended, for 300 ms at most. Call this before the process ends or is
+    /// suspended: a QUIC connection is closed by a packet that is sent after its check, and old nodes accept nobody else
+    /// while they wait for it. The checker can be used again.
+    pub async fn wait_closed(&self) {
+        self.shared.dialer.wait_closed().await;
     }
 
     /// Checks `peer` once. Every outcome is a report, never an error. The check ends before the peer's timeout, and

@@ -17,6 +17,12 @@ pub struct CheckOptions {
     pub renew_after: Duration,
     /// Which addresses are allowed for peers that a backend listed. Default: public and private ones.
     pub addresses: AddressPolicy,
+    /// The local UDP port of QUIC; where it is taken, any port is used. Default: any port.
+    ///
+    /// A process that ends after a few checks should have a fixed one. Nodes newer than EasyTier 2.6.4 keep a session until
+    /// they end for each address and port from which QUIC came, and with 1,024 of them nobody can connect any more. One
+    /// checker has one port, however many checks it does.
+    pub quic_port: Option<u16>,
 }
 
 impl Default for CheckOptions {
@@ -27,6 +33,7 @@ impl Default for CheckOptions {
             join_interval: Duration::from_secs(1),
             renew_after: Duration::from_secs(3600),
             addresses: AddressPolicy { allow_private: true, allow_local: false },
+            quic_port: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod cipher;
 mod handshake;
 mod keys;
 mod packet;
+mod quic;
 #[cfg(test)]
 mod reference_tests;
 mod route;
@@ -15,11 +16,14 @@ mod rpc;
 mod udp;
 mod wireguard;
 
+#[cfg(test)]
+pub(crate) use self::quic::server::PlainServer;
 pub(crate) use self::{
     cipher::MemberKey,
     handshake::{Handshake, MAGIC, VERSION},
     keys::{DIGEST_SIZE, network_digest, wireguard_key},
     packet::{MAX_PACKET_SIZE, Packet, PacketType},
+    quic::PlainClient,
     route::{SyncRouteInfoRequest, acknowledge_route_info, request_route_info},
     rpc::RpcPacket,
     udp::{Datagram, DatagramType, MAX_DATAGRAM_SIZE},

@@ -8,7 +8,7 @@ use easytier_probe::{
     cycle::{BackendPeers, BoxError, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage},
     self_check::SelfCheckTarget,
 };
-use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader};
+use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, QUIC_PORT, Reader};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -95,7 +95,7 @@ impl Setup {
             source,
             sink,
             reporting,
-            checks: config.checks(),
+            checks: CheckOptions { quic_port: Some(QUIC_PORT), ..config.checks() },
             concurrency: config.check_concurrency,
             self_check: config.self_check_targets,
             server_id: config.server_id,

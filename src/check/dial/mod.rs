@@ -17,7 +17,7 @@ use tokio::{net::TcpStream, time::Instant};
 
 pub(super) use self::error::LinkError;
 use self::{
-    quic::{QuicEndpoints, QuicStream},
+    quic::{Quic, QuicStream},
     stream::PacketStream,
     udp::UdpLink,
     web_socket::WebSocketLink,
@@ -74,13 +74,22 @@ pub(super) struct Dialed {
 }
 
 /// Opens links. The TLS configuration and the QUIC endpoints are made at the first use, and shared.
-#[derive(Default)]
 pub(super) struct Dialer {
     tls: OnceLock<Arc<rustls::ClientConfig>>,
-    quic: QuicEndpoints,
+    quic: Quic,
 }
 
 impl Dialer {
+    /// `quic_port` is the local port of QUIC where it is free.
+    pub fn new(quic_port: Option<u16>) -> Self {
+        Self { tls: OnceLock::new(), quic: Quic::new(quic_port) }
+    }
+
+    /// Waits, for a moment at most, until the links that were dropped are closed.
+    pub async fn wait_closed(&self) {
+        self.quic.wait_closed().await;
+    }
+
     /// Opens a link to the address of `target` before `deadline`.
     pub async fn dial(&self, target: &Target, access: &Access, deadline: Instant) -> Result<Dialed, StageFailure> {
         let address = target.address;
