@@ -483,38 +483,6 @@ async fn a_server_that_closes_without_an_answer_rejects() {
     }
 }
 
-// --- other kinds of QUIC ---------------------------------------------------------------------------------------------
-
-#[tokio::test]
-async fn a_server_that_speaks_only_another_quic_is_unknown() {
-    let server = Fake::udp(version_negotiation).await;
-    let report = check_briefly(&guest(server.url(Scheme::Quic))).await;
-    assert_failed(&report, FailureCode::UnsupportedProtocol, Stage::Connect, "speaks another QUIC");
-    assert_eq!(report.result.status, Status::Unknown);
-}
-
-/// As EasyTier 2.6 does: it knows the version, but does not use TLS.
-#[tokio::test]
-async fn a_quic_server_that_is_silent_to_tls_is_unknown() {
-    let server = Fake::udp(|datagram| version_negotiation(datagram).filter(|_| datagram[1..5] != [0, 0, 0, 1])).await;
-    let report = check_briefly(&guest(server.url(Scheme::Quic))).await;
-    assert_failed(&report, FailureCode::UnsupportedProtocol, Stage::Connect, "speaks another QUIC");
-    assert_eq!(report.result.status, Status::Unknown);
-}
-
-/// The answer of a QUIC server to a version it does not know (RFC 9000, section 17.2.1).
-fn version_negotiation(datagram: &[u8]) -> Option<Vec<u8>> {
-    let (destination, rest) = datagram.get(6..)?.split_at_checked(datagram[5].into())?;
-    let source = rest.get(1..=usize::from(*rest.first()?))?;
-    let mut answer = vec![0x80, 0, 0, 0, 0];
-    for id in [source, destination] {
-        answer.push(id.len() as u8);
-        answer.extend_from_slice(id);
-    }
-    answer.extend_from_slice(&0xff00_abcd_u32.to_be_bytes());
-    Some(answer)
-}
-
 // --- nodes of other versions, by script ------------------------------------------------------------------------------
 
 /// The report on a node that follows `script`, checked as a member and as a guest.

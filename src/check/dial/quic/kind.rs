@@ -90,8 +90,8 @@ impl Kind {
     }
 }
 
-/// Gives a token to every connection. Without one, the QUIC library of nodes up to EasyTier 2.4 does not look at the length
-/// of the id (quinn-proto 0.11.6).
+/// Gives a token to every connection. Without one, the QUIC library of old nodes (quinn-proto 0.11.6 in EasyTier 2.0.3) does
+/// not look at the length of the id.
 struct SomeToken;
 
 impl TokenStore for SomeToken {

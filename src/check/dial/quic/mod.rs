@@ -3,9 +3,9 @@
 //! There are two kinds of it: up to EasyTier 2.5 it is QUIC with TLS, since 2.6.0 it is plain. Which of the two a node
 //! speaks is asked first, in a way that no node takes for a connection. These rules spare the nodes:
 //!
-//! - Up to EasyTier 2.4, a node serves nobody by QUIC any more, until it is restarted, after one handshake that failed. So
-//!   it never gets a packet of the other kind that could begin a connection, and a TLS handshake that has begun is finished
-//!   even when the check has ended.
+//! - After one handshake that failed, an old node (2.0.3 is one) serves nobody by QUIC any more until it is restarted. So it
+//!   never gets a packet of the other kind that could begin a connection, and a TLS handshake that has begun is finished even
+//!   when the check has ended.
 //! - Up to 2.6.4, a node accepts one connection at a time, and waits for the first bytes on its stream. So they are sent at
 //!   once, and a connection that is given up is closed by a packet, not only forgotten.
 //! - Newer nodes keep something for each address and port that ever sent a QUIC packet, at most 1,024 of them. So all

@@ -59,7 +59,7 @@ async fn either_kind_of_server_is_connected_and_the_connection_closed() {
     }
 }
 
-/// Nodes up to EasyTier 2.4 end their listener when a connection fails.
+/// Old nodes end their listener when a connection fails.
 #[tokio::test]
 async fn asking_for_the_kind_begins_no_connection() {
     let quic = Quic::new(None);
@@ -125,7 +125,7 @@ async fn a_plain_connection_that_is_given_up_in_the_handshake_is_closed() {
     assert!(!matches!(end, ConnectionError::TimedOut), "{end:?}");
 }
 
-/// Nodes up to EasyTier 2.4 end their listener when a handshake fails.
+/// Old nodes end their listener when a handshake fails.
 #[tokio::test]
 async fn a_tls_handshake_is_finished_although_nobody_waits_for_it() {
     let quic = Quic::new(None);
