@@ -32,14 +32,14 @@ pub(crate) fn io_failure(address: SocketAddr, error: &io::Error) -> Failure {
         ErrorKind::PermissionDenied => {
             (FailureCode::ProbeUnreachable, "this machine's firewall forbids the connection".to_owned())
         }
-        _ if error.raw_os_error().is_some_and(|number| NO_DESCRIPTOR.contains(&number)) => (
+        _ if has_no_descriptor(error) => (
             FailureCode::Internal,
             "this probe has no free file descriptor; raise the limit of open files or lower CHECK_CONCURRENCY"
                 .to_owned(),
         ),
         // Without IPv6 the address family is unknown, or there is no address to connect from.
         _ if !has_route(address) => return no_route(address),
-        ErrorKind::AddrNotAvailable => {
+        ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => {
             (FailureCode::Internal, "this machine has no free local port or address".to_owned())
         }
         _ => (FailureCode::Internal, format!("this probe cannot connect: {error}")),
@@ -59,16 +59,23 @@ fn no_route(address: SocketAddr) -> Failure {
 
 /// Whether this machine has a route to `address`. Connecting a UDP socket looks for one, and sends nothing.
 ///
-/// Where no socket can be opened for lack of descriptors, nothing is known about routes: then this is true.
+/// Where no socket can be opened for lack of descriptors, ports or memory, nothing is known about routes: then this is true.
 fn has_route(address: SocketAddr) -> bool {
     let any_local: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    match UdpSocket::bind(any_local).and_then(|socket| socket.connect(address)) {
-        Ok(()) => true,
-        Err(error) => error.raw_os_error().is_some_and(|number| NO_DESCRIPTOR.contains(&number)),
+    match UdpSocket::bind(any_local) {
+        Ok(socket) => socket.connect(address).is_ok(),
+        // Other errors are those of a machine without this address family.
+        Err(error) => {
+            matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::OutOfMemory) || has_no_descriptor(&error)
+        }
     }
+}
+
+fn has_no_descriptor(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|number| NO_DESCRIPTOR.contains(&number))
 }
 
 #[cfg(test)]
@@ -91,6 +98,7 @@ mod tests {
             (io::Error::from_raw_os_error(23), FailureCode::Internal, Blame::Probe),
             (io::Error::from_raw_os_error(24), FailureCode::Internal, Blame::Probe),
             (ErrorKind::AddrNotAvailable.into(), FailureCode::Internal, Blame::Probe),
+            (ErrorKind::AddrInUse.into(), FailureCode::Internal, Blame::Probe),
             (io::Error::other("anything"), FailureCode::Internal, Blame::Probe),
         ];
         for (error, code, blame) in cases {

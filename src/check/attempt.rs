@@ -13,7 +13,7 @@ use super::{
     session::{HandshakeError, NetworkMatch, PingRound, Session},
     stage_failure::StageFailure,
 };
-use crate::{Access, CheckMode, Failure, FailureCode, Stage, Target, result::Timings};
+use crate::{Access, CheckMode, Failure, FailureCode, Stage, Target, io_failure::without_route, result::Timings};
 
 /// The shortest wait for route information after the pings.
 const MIN_ROUTE_WAIT: Duration = Duration::from_millis(200);
@@ -41,6 +41,7 @@ pub(super) struct OpenSession {
 pub(super) async fn attempt(target: &Target, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
     let mut attempt = Attempt::from(Outcome::new());
     if let Err(StageFailure { stage, failure }) = attempt.run(target, plan, known).await {
+        let failure = unless_cut_off(failure, target.address);
         tracing::debug!(%stage, %failure, "failed");
         attempt.outcome.stage = stage;
         attempt.outcome.failure = Some(with_timeout(failure, plan.timeout));
@@ -85,6 +86,9 @@ impl Attempt {
             Ok(Err(HandshakeError::OtherProtocol(details))) => {
                 let message = format!("an EasyTier of another protocol version: {details}");
                 return Err(StageFailure::at_handshake(FailureCode::ProtocolMismatch, message));
+            }
+            Ok(Err(HandshakeError::Network(failure))) => {
+                return Err(StageFailure { stage: Stage::Handshake, failure });
             }
         };
         self.outcome.stage = Stage::Handshake;
@@ -151,6 +155,7 @@ fn check_admission(pings: &PingRound, session: &Session, access: &Access) -> Res
             "the node is up, but in another network than the one given for it",
         )),
         _ if ponged => Ok(()),
+        (_, Some(LinkError::Network(failure))) => Err(StageFailure { stage: Stage::Admit, failure: failure.clone() }),
         (NetworkMatch::OtherSecret, _) if member => {
             Err(StageFailure { stage: Stage::Admit, failure: diagnosis::secret_mismatch() })
         }
@@ -169,6 +174,18 @@ fn check_admission(pings: &PingRound, session: &Session, access: &Access) -> Res
             FailureCode::PingTimeout,
             "the node answered the handshake, but no ping came back",
         )),
+    }
+}
+
+/// `failure`, unless it is silence or a closed connection, and this machine has lost its route to `address` meanwhile: then
+/// that is the failure.
+fn unless_cut_off(failure: Failure, address: SocketAddr) -> Failure {
+    use FailureCode::{ConnectTimeout, HandshakeTimeout, PingTimeout, Rejected, TlsFailed};
+    match failure.code {
+        ConnectTimeout | HandshakeTimeout | PingTimeout | Rejected | TlsFailed => {
+            without_route(address).unwrap_or(failure)
+        }
+        _ => failure,
     }
 }
 

@@ -129,6 +129,7 @@ fn session_ended(address: SocketAddr, error: &LinkError) -> Failure {
     }
     match error {
         LinkError::Closed => Failure::new(FailureCode::Closed, "the node closed the open session"),
+        LinkError::Network(failure) => failure.clone(),
         LinkError::NotEasytier(received) => {
             Failure::new(FailureCode::NotEasytier, format!("on the open session the node sent {received}"))
         }

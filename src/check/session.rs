@@ -13,6 +13,7 @@ use super::{
     route::{RouteReader, RouteUpdate},
 };
 use crate::{
+    Failure,
     result::NodeInfo,
     wire::{Handshake, MAGIC, Packet, PacketType, RpcPacket, VERSION, acknowledge_route_info, request_route_info},
 };
@@ -61,6 +62,8 @@ pub(super) enum HandshakeError {
     NotEasytier(&'static str),
     /// An EasyTier handshake of another version; the text describes it.
     OtherProtocol(String),
+    /// Packets cannot be exchanged, and the node did not cause that.
+    Network(Failure),
 }
 
 impl From<LinkError> for HandshakeError {
@@ -68,6 +71,7 @@ impl From<LinkError> for HandshakeError {
         match error {
             LinkError::Closed => Self::Closed,
             LinkError::NotEasytier(received) => Self::NotEasytier(received),
+            LinkError::Network(failure) => Self::Network(failure),
         }
     }
 }

@@ -82,7 +82,7 @@ async fn a_probe_without_a_route_reports_no_peer_offline() {
         return;
     }
     wire::set_up();
-    let schemes = [Scheme::Tcp, Scheme::Udp, Scheme::Wg];
+    let schemes = [Scheme::Tcp, Scheme::Udp, Scheme::Ws, Scheme::Wss, Scheme::Wg, Scheme::Quic];
     let listen = schemes.map(|scheme| format!("{scheme}://{}:0", wire::HERE));
     let node = NodeOptions { listen: listen.into(), ..NodeOptions::listening_on(&[]) }.start(PROGRAM);
     let hub = Hub::start().await;

@@ -95,7 +95,7 @@ impl Dialer {
         let address = target.address;
         let mut certificate_expires_at = None;
         let connection = match target.transport {
-            Transport::Tcp => Connection::Tcp(PacketStream::new(tcp::connect(address, deadline).await?)),
+            Transport::Tcp => Connection::Tcp(PacketStream::new(tcp::connect(address, deadline).await?, address)),
             Transport::Udp => Connection::Udp(udp::connect(address, deadline).await?),
             Transport::Ws => Connection::WebSocket(web_socket::connect(target, deadline).await?.into()),
             Transport::Wss => {
@@ -106,7 +106,7 @@ impl Dialer {
             Transport::Wg => Connection::WireGuard(wire_guard::connect(address, access, deadline).await?),
             Transport::Quic => {
                 let stream = self.quic.connect(address, self.tls()?, deadline).await?;
-                Connection::Quic(PacketStream::new(stream))
+                Connection::Quic(PacketStream::new(stream, address))
             }
         };
         Ok(Dialed { link: Link(connection), certificate_expires_at })

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     io,
     mem::MaybeUninit,
+    net::SocketAddr,
     pin::Pin,
     task::{Poll, ready},
 };
@@ -19,14 +20,17 @@ const READ_SIZE: usize = 4096;
 
 pub(super) struct PacketStream<S> {
     stream: S,
+    /// The other end.
+    address: SocketAddr,
     /// The bytes of an incomplete packet. Empty and without allocation while the link is idle: a daemon holds thousands of
     /// links.
     received: BytesMut,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
-    pub fn new(stream: S) -> Self {
-        Self { stream, received: BytesMut::new() }
+    /// A link over `stream`, which leads to `address`.
+    pub fn new(stream: S, address: SocketAddr) -> Self {
+        Self { stream, address, received: BytesMut::new() }
     }
 
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
@@ -46,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
 
     /// Reads into a buffer on the stack, so that a waiting link holds none.
     async fn read(&mut self) -> Result<(), LinkError> {
-        let Self { stream, received } = self;
+        let Self { stream, address, received } = self;
         let count = poll_fn(|context| {
             let mut space = [MaybeUninit::<u8>::uninit(); READ_SIZE];
             let mut buffer = ReadBuf::uninit(&mut space);
@@ -56,14 +60,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
         })
         .await;
         match count {
-            Ok(0) | Err(_) => Err(LinkError::Closed),
+            Ok(0) => Err(LinkError::Closed),
             Ok(_) => Ok(()),
+            Err(error) => Err(LinkError::of_io(*address, &error)),
         }
     }
 
     pub async fn send(&mut self, packets: &[Packet]) -> Result<(), LinkError> {
         let mut bytes = BytesMut::with_capacity(packets.iter().map(Packet::encoded_stream_len).sum());
         packets.iter().for_each(|packet| packet.encode_to_stream(&mut bytes));
-        self.stream.write_all(&bytes).await.map_err(|_| LinkError::Closed)
+        self.stream.write_all(&bytes).await.map_err(|error| LinkError::of_io(self.address, &error))
     }
 }

@@ -33,6 +33,8 @@ use crate::{
 
 pub(super) struct UdpLink {
     socket: UdpSocket,
+    /// The other end.
+    address: SocketAddr,
     /// The connection's id.
     connection: u32,
 }
@@ -40,7 +42,7 @@ pub(super) struct UdpLink {
 /// Opens a connection to `address`.
 pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<UdpLink, StageFailure> {
     let socket = connected_udp(address).await.map_err(|error| connect_failure(address, error))?;
-    let link = UdpLink { socket, connection: rand::random() };
+    let link = UdpLink { socket, address, connection: rand::random() };
     let opening = Opening { link: &link, magic: rand::random::<u64>().to_le_bytes() };
     match timeout_at(deadline, send_until_answered(opening)).await {
         Err(_) => {
@@ -101,12 +103,12 @@ impl UdpLink {
 
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
-            match self.receive_datagram().await {
-                Err(_) | Ok(Some((DatagramType::Fin, _))) => return Err(LinkError::Closed),
-                Ok(Some((DatagramType::Data, body))) => {
+            match self.receive_datagram().await.map_err(|error| self.ended(&error))? {
+                Some((DatagramType::Fin, _)) => return Err(LinkError::Closed),
+                Some((DatagramType::Data, body)) => {
                     return Packet::decode(body).ok_or(LinkError::NotEasytier("a datagram too short for a packet"));
                 }
-                Ok(_) => {}
+                _ => {}
             }
         }
     }
@@ -115,8 +117,12 @@ impl UdpLink {
         for packet in packets {
             let mut body = BytesMut::new();
             packet.encode(&mut body);
-            self.transmit(DatagramType::Data, &body).await.map_err(|_| LinkError::Closed)?;
+            self.transmit(DatagramType::Data, &body).await.map_err(|error| self.ended(&error))?;
         }
         Ok(())
+    }
+
+    fn ended(&self, error: &io::Error) -> LinkError {
+        LinkError::of_io(self.address, error)
     }
 }

@@ -36,6 +36,8 @@ const OVERHEAD: usize = 32 + 148;
 
 pub(super) struct WireGuardLink {
     socket: UdpSocket,
+    /// The other end.
+    address: SocketAddr,
     tunnel: Box<Tunn>,
 }
 
@@ -50,7 +52,7 @@ pub(super) async fn connect(
         return Err(StageFailure::at_connect(FailureCode::UnsupportedProtocol, message));
     };
     let socket = connected_udp(address).await.map_err(|error| connect_failure(address, error))?;
-    let mut link = WireGuardLink { socket, tunnel: Box::new(tunnel(network)) };
+    let mut link = WireGuardLink { socket, address, tunnel: Box::new(tunnel(network)) };
 
     match timeout_at(deadline, send_until_answered(Opening(&mut link))).await {
         Err(_) => {
@@ -80,10 +82,11 @@ impl Exchange for Opening<'_> {
     type Error = io::Error;
 
     async fn send(&mut self) -> io::Result<()> {
-        let WireGuardLink { socket, tunnel } = self.0;
+        let WireGuardLink { socket, tunnel, .. } = self.0;
         let mut space = [0; MAX_DATAGRAM_SIZE];
         match tunnel.format_handshake_initiation(&mut space, true) {
-            TunnResult::WriteToNetwork(initiation) => transmit(socket, initiation),
+            // A new socket is not known to be writable, so this must wait for that.
+            TunnResult::WriteToNetwork(initiation) => socket.send(initiation).await.map(drop),
             other => Err(io::Error::other(format!("WireGuard cannot start a handshake: {other:?}"))),
         }
     }
@@ -153,7 +156,7 @@ impl WireGuardLink {
 
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
-            if let Some(bytes) = self.receive_payload().await.map_err(|_| LinkError::Closed)? {
+            if let Some(bytes) = self.receive_payload().await.map_err(|error| self.ended(&error))? {
                 return Packet::decode(bytes)
                     .ok_or(LinkError::NotEasytier("a WireGuard packet too short for a packet"));
             }
@@ -165,10 +168,14 @@ impl WireGuardLink {
             let inner = packet_in_ip(packet);
             let mut space = vec![0; inner.len() + OVERHEAD];
             if let TunnResult::WriteToNetwork(datagram) = self.tunnel.encapsulate(&inner, &mut space) {
-                self.socket.send(datagram).await.map_err(|_| LinkError::Closed)?;
+                self.socket.send(datagram).await.map_err(|error| self.ended(&error))?;
             }
         }
         Ok(())
+    }
+
+    fn ended(&self, error: &io::Error) -> LinkError {
+        LinkError::of_io(self.address, error)
     }
 }
 
