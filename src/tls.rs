@@ -14,8 +14,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// A configuration for connections to nodes, as EasyTier 2.0.3 clients have it: any certificate is accepted, because
-/// nodes sign their own, and no server name is sent.
+/// A configuration for connections to nodes, as EasyTier clients have it: any certificate is accepted, because nodes sign
+/// their own. Clients send a server name since 2.2.4.
 ///
 /// # Errors
 ///
@@ -23,10 +23,7 @@ use rustls::{
 pub(crate) fn for_nodes() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = AnyCertificate(provider.clone());
-    let mut config =
-        builder(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
-    config.enable_sni = false;
-    Ok(config)
+    Ok(builder(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
 /// A configuration for web servers, whose certificates the system must trust. It offers HTTP/2 and HTTP/1.1.

@@ -6,12 +6,17 @@ use std::{
 };
 
 use easytier_probe::Scheme;
+use rustls::{
+    server::{ClientHello, ResolvesServerCert},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream, UdpSocket},
     task::{AbortHandle, JoinSet},
     time::Instant,
 };
+use tokio_rustls::server::TlsStream;
 
 /// A server that runs until dropped.
 pub struct Fake {
@@ -139,17 +144,45 @@ pub async fn closing() -> Fake {
 /// A TLS server that runs `serve` on each connection once TLS is established.
 pub async fn tls<S, F>(serve: S) -> Fake
 where
-    S: Fn(tokio_rustls::server::TlsStream<TcpStream>) -> F + Clone + Send + Sync + 'static,
+    S: Fn(TlsStream<TcpStream>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
+    tls_with(SingleCertAndKey::from(own_certificate()), serve).await
+}
+
+/// A self-signed certificate, as nodes have it.
+fn own_certificate() -> CertifiedKey {
     let (certificates, key) = easytier::tunnel::insecure_tls::get_insecure_tls_cert();
-    let provider = rustls::crypto::ring::default_provider();
-    let config = rustls::ServerConfig::builder_with_provider(provider.into())
+    CertifiedKey::from_der(certificates, key, &rustls::crypto::ring::default_provider()).unwrap()
+}
+
+/// The certificate of a TLS server that refuses clients that ask for another name than this, or for none.
+#[derive(Debug)]
+pub struct OnlyFor(&'static str, Arc<CertifiedKey>);
+
+impl OnlyFor {
+    pub fn name(name: &'static str) -> Self {
+        Self(name, own_certificate().into())
+    }
+}
+
+impl ResolvesServerCert for OnlyFor {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        (hello.server_name() == Some(self.0)).then(|| self.1.clone())
+    }
+}
+
+/// A TLS server with these certificates.
+pub async fn tls_with<S, F>(certificates: impl ResolvesServerCert + 'static, serve: S) -> Fake
+where
+    S: Fn(TlsStream<TcpStream>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .unwrap();
+        .with_cert_resolver(Arc::new(certificates));
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     Fake::tcp(move |stream| {
         let (acceptor, serve) = (acceptor.clone(), serve.clone());

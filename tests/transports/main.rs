@@ -8,6 +8,7 @@ mod datagrams;
 mod namespace;
 #[path = "../support/mod.rs"]
 mod support;
+mod web_socket;
 
 use easytier_probe::Scheme;
 

@@ -2,10 +2,12 @@
 
 mod error;
 mod quic;
+mod secure;
 mod socket;
 mod stream;
 mod tcp;
 mod udp;
+mod upgrade;
 mod web_socket;
 mod wire_guard;
 mod within;
