@@ -175,6 +175,10 @@ pub struct CheckResult {
     /// Why relaying failed, for people.
     #[serde(default)]
     pub relay_error: Option<String>,
+    /// When the certificate of a wss node expires; `None` over other transports, and for a check on an open session. It is
+    /// not verified: nodes use self-signed certificates, and EasyTier's clients accept any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_expires_at: Option<DateTime<Utc>>,
 }
 
 fn one() -> u32 {
@@ -209,9 +213,6 @@ pub struct CheckReport {
     pub timings: Timings,
     /// Whether the node calls itself a public server.
     pub is_public_server: Option<bool>,
-    /// When the certificate of a wss node expires. It is not verified, because nodes use self-signed certificates.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificate_expires_at: Option<DateTime<Utc>>,
 }
 
 /// The median of `sorted`; `None` if it is empty.

@@ -138,10 +138,10 @@ async fn a_guest_check_over_wg_is_unknown() {
 #[expect(clippy::disallowed_methods, reason = "a certificate expires by the clock")]
 async fn only_wss_reports_when_the_certificate_expires() {
     let wss = check(&SHARED.as_member(Scheme::Wss)).await;
-    let expires = wss.certificate_expires_at.expect("a wss node has a certificate");
+    let expires = wss.result.certificate_expires_at.expect("a wss node has a certificate");
     assert!(SystemTime::from(expires) > SystemTime::now(), "{expires}");
 
-    assert_eq!(check(&SHARED.as_member(Scheme::Ws)).await.certificate_expires_at, None);
+    assert_eq!(check(&SHARED.as_member(Scheme::Ws)).await.result.certificate_expires_at, None);
 }
 
 #[tokio::test]

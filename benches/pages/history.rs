@@ -73,5 +73,6 @@ fn result(peer: PeerId, at: Timestamp, age: u64, distance: f64) -> CheckResult {
         network_count: Some((number % 60) as u32),
         relay: None,
         relay_error: None,
+        certificate_expires_at: None,
     }
 }

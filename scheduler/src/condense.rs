@@ -128,6 +128,7 @@ mod tests {
             network_count: None,
             relay: None,
             relay_error: None,
+            certificate_expires_at: None,
         }
     }
 

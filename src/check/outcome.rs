@@ -87,6 +87,7 @@ impl Outcome {
             network_count: self.info.network_count,
             relay: None,
             relay_error: None,
+            certificate_expires_at: self.certificate_expires_at,
         };
         CheckReport {
             result,
@@ -94,7 +95,6 @@ impl Outcome {
             latency,
             timings: self.timings,
             is_public_server: self.info.is_public_server,
-            certificate_expires_at: self.certificate_expires_at,
         }
     }
 }

@@ -3,6 +3,11 @@
 use std::{net::SocketAddr, sync::LazyLock, time::Duration};
 
 use easytier_probe::{Checker, FailureCode, Resolver, Scheme, Stage, Status};
+use rcgen::CertificateParams;
+use rustls::{
+    pki_types::PrivatePkcs8KeyDer,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
@@ -54,6 +59,24 @@ async fn a_proxy_that_routes_by_the_server_name_finds_the_node() {
         );
         assert_eq!(other.result.status, Status::Offline);
     }
+}
+
+/// Clients accept it too.
+#[tokio::test]
+async fn a_node_with_an_expired_certificate_is_online_and_the_output_says_it() {
+    let mut parameters = CertificateParams::new(["node.test".to_owned()]);
+    parameters.not_after = rcgen::date_time_ymd(2020, 1, 2);
+    let certificate = rcgen::Certificate::from_params(parameters).unwrap();
+    let key = PrivatePkcs8KeyDer::from(certificate.serialize_private_key_der()).into();
+    let certificates = vec![certificate.serialize_der().unwrap().into()];
+    let key = CertifiedKey::from_der(certificates, key, &rustls::crypto::ring::default_provider()).unwrap();
+    let front = fake::tls_with(SingleCertAndKey::from(key), forward).await;
+
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_easytier-uptime"));
+    let output = command.args(["check", &front.url(Scheme::Wss)]).output().await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("the certificate expired on 2020-01-02"), "{stdout}");
 }
 
 /// The connection is reset by the system, and not ended by TLS.

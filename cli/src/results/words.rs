@@ -38,9 +38,17 @@ pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// Why the check failed; `None` if it did not.
+/// Why the check failed, and whether the node's certificate has expired; `None` if neither.
 pub fn problem(result: &CheckResult) -> Option<String> {
-    Some(failure(result.stage, result.error?, result.message.as_deref()))
+    let failure = result.error.map(|code| failure(result.stage, code, result.message.as_deref()));
+    let problems: Vec<String> = [failure, expired_certificate(result)].into_iter().flatten().collect();
+    (!problems.is_empty()).then(|| problems.join("; "))
+}
+
+/// EasyTier's clients accept an expired certificate; a web server in front of the node may not.
+fn expired_certificate(result: &CheckResult) -> Option<String> {
+    let expiry = result.certificate_expires_at.filter(|expiry| *expiry < result.checked_at)?;
+    Some(format!("the certificate expired on {}", expiry.format("%Y-%m-%d")))
 }
 
 /// A failure: the stage, the message and the code.

@@ -133,6 +133,7 @@ fn online(peer: i64) -> CheckResult {
         network_count: None,
         relay: None,
         relay_error: None,
+        certificate_expires_at: None,
     }
 }
 

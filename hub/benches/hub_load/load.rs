@@ -72,6 +72,7 @@ impl Load {
             network_count: Some((peer % 90) as u32),
             relay: None,
             relay_error: None,
+            certificate_expires_at: None,
         };
         if !peer.is_multiple_of(20) {
             return online;

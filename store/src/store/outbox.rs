@@ -69,6 +69,7 @@ impl OutgoingRow {
                 network_count: result.network_count.map(rows::count),
                 relay: rows::relay(result.relay),
                 relay_error: result.relay_error,
+                certificate_expires_at: None,
             },
         })
     }

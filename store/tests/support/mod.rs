@@ -125,6 +125,7 @@ pub fn online(peer: PeerId, at: Timestamp) -> CheckResult {
         network_count: Some(37),
         relay: None,
         relay_error: None,
+        certificate_expires_at: None,
     }
 }
 

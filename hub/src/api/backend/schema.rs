@@ -65,6 +65,9 @@ struct CheckResult {
     /// `ok` or `failed`.
     relay: Option<String>,
     relay_error: Option<String>,
+    /// When the certificate of a wss node expires. It is not stored.
+    #[schema(format = DateTime)]
+    certificate_expires_at: Option<String>,
 }
 
 #[derive(ToSchema)]

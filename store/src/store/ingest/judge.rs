@@ -125,6 +125,7 @@ mod tests {
             network_count: None,
             relay: None,
             relay_error: None,
+            certificate_expires_at: None,
         }
     }
 
