@@ -1,6 +1,6 @@
 //! Lists of peers: the JSON of our hub and of other backends, TOML, or one URL per line.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use serde::Deserialize;
 
@@ -10,6 +10,10 @@ use crate::{
 
 /// The port of a peer that a backend lists by a `public_ip` without a port.
 const PUBLIC_IP_PORT: u16 = 11010;
+
+/// The timeouts that a list may give a peer. A shorter one would fail every check, and a longer one would let one peer hold
+/// up the others.
+pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
 /// A peer as a document lists it, not yet validated.
 ///
@@ -28,7 +32,7 @@ pub struct ListedPeer {
     pub host: Option<String>,
     /// A port; required beside `host`, unless the protocol has none.
     pub port: Option<u16>,
-    /// A [`Scheme`], `tcp` by default.
+    /// The scheme of the URL, `tcp` by default.
     pub protocol: Option<String>,
     /// `IP`, `IP:PORT`, `[IP]:PORT`, `HOST` or `HOST:PORT`; the port is 11010 by default.
     pub public_ip: Option<String>,
@@ -40,7 +44,7 @@ pub struct ListedPeer {
     pub tags: Option<Vec<String>>,
     /// Whether the node's owner offers to relay data.
     pub allow_relay: Option<bool>,
-    /// The deadline of one check, in milliseconds.
+    /// The deadline of one check, in milliseconds; outside of [`TIMEOUTS`] the nearest of its ends is used.
     pub timeout_ms: Option<u64>,
     /// `handshake` for [`CheckMode::Handshake`]; anything else means [`CheckMode::Full`].
     pub check: Option<String>,
@@ -93,7 +97,7 @@ impl ListedPeer {
                 Some("handshake") => CheckMode::Handshake,
                 _ => CheckMode::Full,
             },
-            timeout: self.timeout_ms.map(Duration::from_millis),
+            timeout: self.timeout_ms.map(|ms| Duration::from_millis(ms).clamp(*TIMEOUTS.start(), *TIMEOUTS.end())),
             allow_relay: self.allow_relay.unwrap_or_default(),
             tags: self.tags.unwrap_or_default(),
             origin: match (origin, self.submitted) {
@@ -108,15 +112,19 @@ impl ListedPeer {
         if let Some(url) = &self.url {
             return Ok(url.parse()?);
         }
-        let scheme: Scheme = self.protocol.as_deref().unwrap_or("tcp").parse()?;
-        match (&self.host, &self.public_ip) {
-            (Some(_), _) if self.port.is_none() && scheme.default_port().is_some() => Err(ListedPeerError::NoPort),
-            (Some(host), _) => Ok(PeerUrl::new(scheme, host, self.port)?),
+        let (host, port) = match (&self.host, &self.public_ip) {
+            (Some(host), _) => (host.clone(), self.port),
             (None, Some(public_ip)) => {
                 let (host, port) = split_public_ip(public_ip);
-                Ok(PeerUrl::new(scheme, &host, Some(port.or(self.port).unwrap_or(PUBLIC_IP_PORT)))?)
+                (host, Some(port.or(self.port).unwrap_or(PUBLIC_IP_PORT)))
             }
-            (None, None) => Err(ListedPeerError::NoAddress),
+            (None, None) => return Err(ListedPeerError::NoAddress),
+        };
+        let protocol = self.protocol.as_deref().unwrap_or("tcp");
+        match protocol.parse::<Scheme>() {
+            Ok(scheme) if port.is_none() && scheme.default_port().is_some() => Err(ListedPeerError::NoPort),
+            Ok(scheme) => Ok(PeerUrl::new(scheme, &host, port)?),
+            Err(_) => Ok(PeerUrl::of_parts(protocol, &host, port)?),
         }
     }
 }
@@ -151,7 +159,7 @@ impl fmt::Display for PeerListError {
 /// Reads a list of peers that a local user wrote. Its form is one of:
 ///
 /// - one URL per line; blank lines and comments (`#`) are skipped;
-/// - TOML: a `[[peers]]` table for each peer, with the fields of [`ListedPeer`];
+/// - TOML: a `[[peers]]` table for each peer, or an array `peers`, with the fields of [`ListedPeer`];
 /// - JSON: a backend's response to `GET /peers`, or an array whose items are URLs or objects with the fields of
 ///   [`ListedPeer`].
 ///
@@ -162,7 +170,7 @@ impl fmt::Display for PeerListError {
 /// All mistakes, if there is any.
 pub fn parse(text: &str) -> Result<Vec<Peer>, PeerListError> {
     let text = text.trim_start_matches('\u{feff}');
-    let listed = if text.lines().any(|line| line.trim() == "[[peers]]") {
+    let listed = if is_toml(text) {
         from_toml(text)
     } else if text.trim_start().starts_with(['{', '[']) {
         from_json(text)
@@ -170,6 +178,26 @@ pub fn parse(text: &str) -> Result<Vec<Peer>, PeerListError> {
         from_lines(text)
     };
     listed.map_err(|problem| PeerListError { problems: vec![problem] }).and_then(into_peers)
+}
+
+/// Whether a list of peers is TOML: it has a `[[peers]]` table or an array `peers = [`.
+pub fn is_toml(text: &str) -> bool {
+    text.lines().any(|line| {
+        let line = line.trim();
+        let is_table = line.strip_prefix("[[").and_then(|rest| rest.split_once("]]")).is_some_and(|(key, rest)| {
+            let rest = rest.trim_start();
+            key.trim() == "peers" && (rest.is_empty() || rest.starts_with('#'))
+        });
+        let is_array = line
+            .split_once('=')
+            .is_some_and(|(key, value)| key.trim() == "peers" && value.trim_start().starts_with('['));
+        is_table || is_array
+    })
+}
+
+/// The number of the line, from 1, that holds the byte at `offset`.
+pub fn line_number(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
 /// A listed peer with its place for error messages.
@@ -202,7 +230,11 @@ fn from_toml(text: &str) -> Result<Vec<WithPlace>, String> {
     struct Document {
         peers: Vec<ListedPeer>,
     }
-    let document: Document = toml::from_str(text).map_err(|error| format!("not a TOML list of peers: {error}"))?;
+    let document: Document = toml::from_str(text).map_err(|error| {
+        // The full error quotes the line, which may hold a secret.
+        let line = error.span().map(|span| format!("line {}: ", line_number(text, span.start))).unwrap_or_default();
+        format!("not a TOML list of peers: {line}{}", error.message())
+    })?;
     Ok(numbered(document.peers))
 }
 

@@ -9,7 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::{text::without_secrets, transport::Transport};
+use crate::{
+    text::{without_query, without_secrets},
+    transport::Transport,
+};
 
 /// The scheme of a peer URL: a transport of EasyTier, or a way to look up the URLs of nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,13 +123,13 @@ pub enum PeerUrlError {
     /// It has no `://`.
     #[error("'{0}' has no scheme; write it as tcp://{0} (or udp, ws, wss, wg, quic, http, https, txt, srv)")]
     NoScheme(String),
-    /// Its scheme is not a [`Scheme`].
+    /// A [`Scheme`] is needed, and this is none.
     #[error("protocol '{0}' is not supported; use one of tcp, udp, ws, wss, wg, quic, http, https, txt, srv")]
     UnsupportedProtocol(String),
     /// It has no host.
     #[error("'{0}' names no host")]
     NoHost(String),
-    /// Its host or port cannot be parsed.
+    /// Its scheme, host or port cannot be parsed.
     #[error("'{url}' has an invalid host or port: {reason}")]
     Malformed {
         /// The URL.
@@ -145,24 +148,42 @@ pub enum PeerUrlError {
     Credentials,
 }
 
-/// The URL of a peer. Its host is never empty, its port never 0. User names, passwords and fragments are not part of it.
+/// The URL of a peer. Its port is never 0. User names, passwords and fragments are not part of it.
+///
+/// Its scheme is mostly a [`Scheme`], and then it has a host. EasyTier has other schemes too (`faketcp`, `unix`, `ring`)
+/// and will have more, so a URL of any scheme is a peer URL: a list that names one is valid, and only the check of this
+/// peer says that its protocol is not supported.
+///
+/// It prints and serialises without its query, in which people put tokens; [`full`](Self::full) is the whole URL.
 ///
 /// ```
 /// use easytier_probe::{PeerUrl, Scheme};
 ///
 /// let url: PeerUrl = "tcp://[2001:db8::1]".parse()?;
-/// assert_eq!(url.scheme(), Scheme::Tcp);
+/// assert_eq!(url.scheme(), Some(Scheme::Tcp));
 /// assert_eq!(url.port(), Some(11010));
 /// assert_eq!(url.to_string(), "tcp://[2001:db8::1]:11010");
+///
+/// let url: PeerUrl = "https://list.example?token=1".parse()?;
+/// assert_eq!(url.to_string(), "https://list.example:443/");
+/// assert_eq!(url.full(), "https://list.example:443/?token=1");
 /// # Ok::<(), easytier_probe::PeerUrlError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PeerUrl {
-    scheme: Scheme,
-    host: Host,
+    protocol: Protocol,
+    /// There for every known scheme.
+    host: Option<Host>,
     port: Option<u16>,
     /// Path and query, or empty. A reverse proxy may route by them.
     path: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Protocol {
+    Known(Scheme),
+    /// A scheme that is no [`Scheme`], in lower case.
+    Other(String),
 }
 
 impl PeerUrl {
@@ -172,31 +193,75 @@ impl PeerUrl {
     ///
     /// If the parts do not make a valid URL.
     pub fn new(scheme: Scheme, host: &str, port: Option<u16>) -> Result<Self, PeerUrlError> {
+        Self::of_parts(scheme.as_str(), host, port.filter(|_| scheme.default_port().is_some()))
+    }
+
+    /// As [`new`](Self::new), with any scheme.
+    pub(crate) fn of_parts(scheme: &str, host: &str, port: Option<u16>) -> Result<Self, PeerUrlError> {
+        // Anything else could hold another part of a URL.
+        if !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
+            return Err(PeerUrlError::UnsupportedProtocol(without_secrets(scheme)));
+        }
         let is_ipv6 = host.parse::<Ipv6Addr>().is_ok();
         let host = if is_ipv6 { format!("[{host}]") } else { host.to_owned() };
         match port {
-            Some(port) if scheme.default_port().is_some() => format!("{scheme}://{host}:{port}"),
-            _ => format!("{scheme}://{host}"),
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
         }
         .parse()
     }
 
-    /// The scheme.
-    pub fn scheme(&self) -> Scheme {
-        self.scheme
+    /// The scheme; `None` if this library does not speak it.
+    pub fn scheme(&self) -> Option<Scheme> {
+        match self.protocol {
+            Protocol::Known(scheme) => Some(scheme),
+            Protocol::Other(_) => None,
+        }
     }
 
-    /// The host: a name or an IP address.
-    pub fn host(&self) -> &Host {
-        &self.host
+    /// The scheme, where a URL must have one that this library speaks.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerUrlError::UnsupportedProtocol`] if it has another.
+    pub fn known_scheme(&self) -> Result<Scheme, PeerUrlError> {
+        self.scheme().ok_or_else(|| PeerUrlError::UnsupportedProtocol(self.protocol().to_owned()))
+    }
+
+    /// Whether `text` is this URL, with its query or without it, as the name of a peer that has no other name.
+    pub fn is_written_as(&self, text: &str) -> bool {
+        text == self.full() || text == self.to_string()
+    }
+
+    /// The spelling of the scheme, whether this library speaks it or not.
+    pub fn protocol(&self) -> &str {
+        match &self.protocol {
+            Protocol::Known(scheme) => scheme.as_str(),
+            Protocol::Other(name) => name,
+        }
+    }
+
+    /// The host: a name or an IP address. `None` only if the scheme is none that this library speaks.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// The host as text, without the brackets of an IPv6 address; empty if there is none.
+    pub fn host_text(&self) -> String {
+        match &self.host {
+            None => String::new(),
+            Some(Host::Domain(name)) => name.clone(),
+            Some(Host::Ipv4(ip)) => ip.to_string(),
+            Some(Host::Ipv6(ip)) => ip.to_string(),
+        }
     }
 
     /// The host, if it is an IP address.
     pub fn ip(&self) -> Option<IpAddr> {
         match self.host {
-            Host::Domain(_) => None,
-            Host::Ipv4(ip) => Some(ip.into()),
-            Host::Ipv6(ip) => Some(ip.into()),
+            None | Some(Host::Domain(_)) => None,
+            Some(Host::Ipv4(ip)) => Some(ip.into()),
+            Some(Host::Ipv6(ip)) => Some(ip.into()),
         }
     }
 
@@ -209,6 +274,17 @@ impl PeerUrl {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    /// The whole URL with its query: for connecting, storing and listing, never for a message, a log or a report.
+    pub fn full(&self) -> String {
+        format!("{}{}", self.without_path(), self.path)
+    }
+
+    fn without_path(&self) -> String {
+        let host = self.host.as_ref().map(ToString::to_string).unwrap_or_default();
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{host}{port}", self.protocol())
+    }
 }
 
 impl FromStr for PeerUrl {
@@ -219,57 +295,67 @@ impl FromStr for PeerUrl {
         let Some((scheme, _)) = text.split_once("://") else {
             return Err(PeerUrlError::NoScheme(without_secrets(text)));
         };
-        let scheme: Scheme = scheme.parse()?;
         let malformed = |reason: &dyn fmt::Display| PeerUrlError::Malformed {
             url: without_secrets(text),
             reason: reason.to_string(),
         };
-
+        let no_host = || PeerUrlError::NoHost(without_secrets(text));
         let url = Url::parse(text).map_err(|error| match error {
-            url::ParseError::EmptyHost => PeerUrlError::NoHost(without_secrets(text)),
+            url::ParseError::EmptyHost => no_host(),
             other => malformed(&other),
         })?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(PeerUrlError::Credentials);
         }
+        let known = scheme.parse::<Scheme>().ok();
         // `Url` recognises IP addresses with web schemes only, so the host is parsed again.
-        let host = match url.host_str() {
-            None | Some("") => return Err(PeerUrlError::NoHost(without_secrets(text))),
-            Some(host) => Host::parse(host).map_err(|error| malformed(&error))?,
+        let host = match url.host_str().filter(|host| !host.is_empty()) {
+            None if known.is_some() => return Err(no_host()),
+            None => None,
+            Some(host) => Some(Host::parse(host).map_err(|error| malformed(&error))?),
         };
-        let port = match (url.port(), scheme.default_port()) {
+        let port = match (url.port(), known) {
             (Some(0), _) => return Err(PeerUrlError::PortZero(without_secrets(text))),
-            (Some(_), None) => return Err(PeerUrlError::PortNotAllowed(scheme)),
-            (given, default) => given.or(default),
+            (given, None) => given,
+            (given, Some(scheme)) => match (given, scheme.default_port()) {
+                (Some(_), None) => return Err(PeerUrlError::PortNotAllowed(scheme)),
+                (given, default) => given.or(default),
+            },
         };
         let path = match (url.path(), url.query()) {
             ("" | "/", None) => String::new(),
             (path, None) => path.to_owned(),
             (path, Some(query)) => format!("{path}?{query}"),
         };
-        Ok(Self { scheme, host, port, path })
+        let protocol = known.map_or_else(|| Protocol::Other(url.scheme().to_owned()), Protocol::Known);
+        Ok(Self { protocol, host, port, path })
     }
 }
 
-/// The canonical spelling: `scheme://host:port`, with the default port too, and the path and the query.
+/// The canonical spelling without the query: `scheme://host:port`, with the default port too, and the path.
 impl fmt::Display for PeerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        f.write_str(&self.path)
+        f.write_str(&self.without_path())?;
+        f.write_str(without_query(&self.path))
     }
 }
 
-impl Serialize for PeerUrl {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+/// As [`Display`](fmt::Display), because debug output reaches logs.
+impl fmt::Debug for PeerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerUrl({self})")
     }
 }
 
 impl<'de> Deserialize<'de> for PeerUrl {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// As [`Display`](fmt::Display), because a report may reach anybody.
+impl Serialize for PeerUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

@@ -2,14 +2,22 @@
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// A secret that formats as `[redacted]`. Only [`Secret::expose`] gives its text.
 ///
 /// It serialises as its text, for documents that carry secrets on purpose, such as a backend's listing of peers.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Secret(String);
+
+/// The error for a value that is not a text does not show it: it may be a secret that lacks its quotes.
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer);
+        text.map(Self).map_err(|_| D::Error::custom("a secret must be a text; put it in quotes"))
+    }
+}
 
 impl Secret {
     /// The text of the secret.

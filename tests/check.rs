@@ -18,7 +18,7 @@ use easytier_probe::{
 use futures::{StreamExt, future::join_all, stream};
 use support::{
     LONG, SHORT, assert_failed, assert_online, assert_refused,
-    dns::{a, name_server, srv, txt},
+    dns::{Zone, a, name_server, name_server_of, srv, txt},
     fake::{self, ClosedPort, Fake},
     guest, member,
     node::{Node, NodeOptions},
@@ -248,8 +248,8 @@ async fn a_frozen_node_is_given_up_at_the_deadline_over_every_transport() {
 
     for (peer, report) in all(&peers, SHORT).await {
         let (code, stage) = match peer.url.scheme() {
-            Scheme::Tcp | Scheme::Ws => (FailureCode::HandshakeTimeout, Stage::Handshake),
-            Scheme::Wss => (FailureCode::TlsFailed, Stage::Connect),
+            Some(Scheme::Tcp | Scheme::Ws) => (FailureCode::HandshakeTimeout, Stage::Handshake),
+            Some(Scheme::Wss) => (FailureCode::TlsFailed, Stage::Connect),
             _ => (FailureCode::ConnectTimeout, Stage::Connect),
         };
         assert_failed(&report, code, stage, "no");
@@ -697,7 +697,6 @@ async fn each_way_to_resolve_to_nothing_has_its_own_failure() {
     let checker = checker_with_zone(options(LONG), [("empty.test", txt(&["no URL"]))]).await;
     let cases = [
         ("tcp://nowhere.test", FailureCode::DnsFailed, "no such name"),
-        ("tcp://broken.test", FailureCode::DnsFailed, "broken.test"),
         ("txt://empty.test", FailureCode::ResolverFailed, "no URL of a node"),
         (&empty.url(Scheme::Http), FailureCode::ResolverFailed, "no URL of a node"),
     ];
@@ -708,6 +707,40 @@ async fn each_way_to_resolve_to_nothing_has_its_own_failure() {
     }
 }
 
+/// The peer of another protocol is the only one that is not checked, and nobody is blamed.
+#[tokio::test]
+async fn what_the_probe_cannot_do_at_the_resolve_stage_is_not_blamed_on_the_peer() {
+    let checker = checker_with_zone(options(LONG), []).await;
+    let cases = [
+        ("tcp://broken.test", FailureCode::ProbeUnreachable, "broken.test: the name server answered"),
+        ("faketcp://node.test:11013", FailureCode::UnsupportedProtocol, "'faketcp' of faketcp://node.test:11013"),
+        ("unix:///run/easytier.sock", FailureCode::UnsupportedProtocol, "'unix' of unix:///run/easytier.sock"),
+    ];
+    for (url, code, words) in cases {
+        let report = support::check_with(&checker, &guest(url), LONG).await;
+        assert_failed(&report, code, Stage::Resolve, words);
+        assert_eq!(report.result.status, Status::Unknown);
+    }
+}
+
+/// A node with dynamic DNS has moved; its old address is used until a check fails there.
+#[tokio::test]
+async fn a_check_after_a_failed_one_asks_the_name_server_again() {
+    let zone = Zone::default();
+    let name_server = name_server_of("127.0.0.1:0", zone.clone()).await;
+    let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[name_server]);
+    let checker = Checker::with_resolver(options(LONG), resolver);
+    let node = address(&SHARED, Scheme::Tcp);
+    // Nothing listens at this address, on whatever port.
+    zone.set(86_400, [("node.test", a([127, 0, 0, 99]))]);
+    let peer = guest(format!("tcp://node.test:{}", node.port()));
+
+    let report = support::check_with(&checker, &peer, LONG).await;
+    assert_failed(&report, FailureCode::ConnectRefused, Stage::Connect, "127.0.0.99");
+    zone.set(86_400, [("node.test", a(LOOPBACK))]);
+    assert_whole(&support::check_with(&checker, &peer, LONG).await, "PublicServer_test-node");
+}
+
 #[tokio::test]
 async fn a_silent_name_server_does_not_delay_the_end_of_the_check() {
     let silent = Fake::udp(|_| None).await;
@@ -715,7 +748,7 @@ async fn a_silent_name_server_does_not_delay_the_end_of_the_check() {
     let resolver = Resolver::with_name_servers(AddressPolicy::ANY, &[silent.address()]);
     let checker = Checker::with_resolver(options(timeout), resolver);
     let report = support::check_with(&checker, &guest("tcp://node.test"), timeout).await;
-    assert_failed(&report, FailureCode::DnsFailed, Stage::Resolve, "took longer than 1 s");
+    assert_failed(&report, FailureCode::ProbeUnreachable, Stage::Resolve, "no answer from the name server");
 }
 
 #[tokio::test]

@@ -229,13 +229,38 @@ async fn fail_on_decides_which_outcome_is_a_failure() {
 async fn all_invalid_peers_are_reported_together_and_nothing_is_checked() {
     let node = ScriptedNode::start(Script::default()).await;
     let good = node.url().to_string();
-    let outcome = run(&[&good, "ftp://host", "tcp://", "--file", "/nowhere/peers.txt"]).await;
+    let outcome = run(&[&good, "two words://host", "tcp://", "--file", "/nowhere/peers.txt"]).await;
     outcome.assert_code(2);
     assert_eq!(outcome.stdout, "");
-    for problem in ["URL 2: protocol 'ftp'", "URL 3: ", "cannot read '/nowhere/peers.txt'"] {
+    for problem in ["URL 2: 'two words://host'", "URL 3: ", "cannot read '/nowhere/peers.txt'"] {
         assert!(outcome.stderr.contains(problem), "no '{problem}' in {outcome:?}");
     }
     assert_eq!(node.fake.arrived(), 0);
+}
+
+#[tokio::test]
+async fn a_peer_of_an_unknown_protocol_is_one_unknown_result_and_the_others_are_checked() {
+    let node = url(Scheme::Tcp);
+    let list = format!("{node}\nfaketcp://node.example.net:11013\nunix:///run/easytier.sock\n");
+    let file = TempFile::new("peers.txt", &list);
+    let outcome = run(&["--json", "--file", file.path()]).await;
+    let objects = outcome.objects();
+    assert_eq!(objects.iter().map(|object| &object["status"]).collect::<Vec<_>>(), ["Online", "Unknown", "Unknown"]);
+    for (object, protocol) in objects[1..].iter().zip(["faketcp", "unix"]) {
+        assert_eq!(object["error"], "unsupported_protocol");
+        assert!(object["message"].as_str().unwrap().contains(protocol), "{object}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_is_shown_neither_in_results_nor_in_logs() {
+    let port = ClosedPort::new();
+    let list = format!("{}/?token={SECRET}", port.url(Scheme::Http));
+    for args in [&["--json", "--debug", &list][..], &["--debug", &list]] {
+        let outcome = run(args).await;
+        outcome.assert_code(1);
+        outcome.assert_without(SECRET);
+    }
 }
 
 #[tokio::test]

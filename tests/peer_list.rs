@@ -2,9 +2,11 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+use std::time::Duration;
+
 use easytier_probe::{
     Access, CheckMode, Origin, Peer,
-    peer_list::{ListedPeer, parse},
+    peer_list::{ListedPeer, TIMEOUTS, parse},
 };
 use proptest::prelude::*;
 
@@ -32,7 +34,7 @@ fn a_toml_list_can_name_networks_and_check_modes() {
     // An empty secret counts, and a network without a name is EasyTier's default one.
     let Access::Member(network) = &peers[1].access else { panic!("a guest") };
     assert_eq!((network.network_name.as_str(), network.network_secret.expose()), ("default", ""));
-    assert_eq!(peers[1].timeout, Some(std::time::Duration::from_millis(1500)));
+    assert_eq!(peers[1].timeout, Some(Duration::from_millis(1500)));
 }
 
 #[test]
@@ -78,7 +80,71 @@ fn a_backend_marks_submitted_peers() {
     assert_eq!(origin(Some(true), Origin::Local), Origin::Local);
 }
 
+#[test]
+fn a_peer_of_an_unknown_protocol_does_not_make_the_list_useless() {
+    let lists = [
+        "tcp://192.0.2.7:11010\nfaketcp://node.example.net:11013\nunix:///run/easytier.sock\n",
+        "[[peers]]\nurl = \"tcp://192.0.2.7\"\n[[peers]]\nprotocol = \"faketcp\"\nhost = \"node.example.net\"\n\
+         port = 11013\n[[peers]]\nurl = \"unix:///run/easytier.sock\"\n",
+        r#"["tcp://192.0.2.7", {"url": "faketcp://node.example.net:11013"}, "unix:///run/easytier.sock"]"#,
+    ];
+    for list in lists {
+        let peers = parse(list).unwrap();
+        let expected = ["tcp://192.0.2.7:11010", "faketcp://node.example.net:11013", "unix:///run/easytier.sock"];
+        assert_eq!(urls(&peers), expected, "{list}");
+    }
+    for protocol in ["tcp://x?", "a b", ""] {
+        let list = format!(r#"[{{"protocol": "{protocol}", "host": "h", "port": 1}}]"#);
+        assert!(parse(&list).is_err(), "{list}");
+    }
+}
+
+#[test]
+fn toml_is_recognised_in_each_of_its_spellings() {
+    let spellings = [
+        "[[peers]]\nurl = \"tcp://192.0.2.1\"\n",
+        "# mine\n  [[ peers ]]\nurl = \"tcp://192.0.2.1\" # the first\n",
+        "[[peers]] # mine\r\nurl = \"tcp://192.0.2.1\"\r\n",
+        "peers = [{ url = \"tcp://192.0.2.1\" }]\n",
+        "title = \"nodes\"\npeers=[\n  { host = \"192.0.2.1\", port = 11010 },\n]\n",
+    ];
+    for text in spellings {
+        assert_eq!(urls(&parse(text).unwrap()), ["tcp://192.0.2.1:11010"], "{text}");
+    }
+}
+
+#[test]
+fn no_mistake_shows_a_secret() {
+    let with_value = |value: &str| {
+        [
+            format!("[[peers]]\nurl = \"tcp://192.0.2.1\"\nnetwork_secret = {value}\n"),
+            format!("peers = [{{ url = \"tcp://192.0.2.1\", network_secret = {value} }}]\n"),
+            format!(r#"[{{"url": "tcp://192.0.2.1", "network_secret": {value}}}]"#),
+        ]
+    };
+    for value in ["\"4711", "4711", "4711.5", "[4711]", "{ a = 4711 }", "4711-07-27", "\"4711\" 4711", "'4711"] {
+        for text in with_value(value) {
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(!error.contains("4711"), "{text}: {error}");
+        }
+    }
+    let error = parse(&with_value("\"4711")[0]).unwrap_err().to_string();
+    assert!(error.starts_with("not a TOML list of peers: line 3: "), "{error}");
+    let error = parse(&with_value("4711")[0]).unwrap_err().to_string();
+    assert_eq!(error, "not a TOML list of peers: line 3: a secret must be a text; put it in quotes");
+}
+
 proptest! {
+    /// A list of a backend may ask for any timeout.
+    #[test]
+    fn a_listed_timeout_is_kept_within_its_limits(timeout_ms in any::<u64>()) {
+        let listed = ListedPeer { url: Some("tcp://192.0.2.1".to_owned()), timeout_ms: Some(timeout_ms), ..ListedPeer::default() };
+        let timeout = listed.into_peer(Origin::Remote, Some(1)).unwrap().timeout.unwrap();
+        prop_assert!(TIMEOUTS.contains(&timeout));
+        let asked = Duration::from_millis(timeout_ms);
+        prop_assert!(timeout == asked || !TIMEOUTS.contains(&asked));
+    }
+
     #[test]
     fn any_text_is_a_list_or_an_error(text in any::<String>()) {
         let _ = parse(&text);

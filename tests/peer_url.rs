@@ -48,14 +48,13 @@ fn unusual_spellings_of_an_address_are_recognised() {
 #[test]
 fn case_spaces_and_international_names_are_normalised() {
     assert_eq!(parsed("  TCP://Node.Example:11010 ").to_string(), "tcp://node.example:11010");
-    assert_eq!(parsed("wss://bücher.example/x?y=1").to_string(), "wss://xn--bcher-kva.example:443/x?y=1");
+    assert_eq!(parsed("wss://bücher.example/x?y=1").full(), "wss://xn--bcher-kva.example:443/x?y=1");
     assert_eq!(parsed("tcp://node.example/").to_string(), "tcp://node.example:11010");
 }
 
 #[test]
 fn errors_say_why_a_text_is_not_a_peer_url() {
     assert_eq!(refused("node.example"), PeerUrlError::NoScheme("node.example".into()));
-    assert_eq!(refused("ftp://node.example"), PeerUrlError::UnsupportedProtocol("ftp".into()));
     assert_eq!(refused("tcp://"), PeerUrlError::NoHost("tcp://".into()));
     assert_eq!(refused("tcp://:11010"), PeerUrlError::NoHost("tcp://:11010".into()));
     assert_eq!(refused("tcp://node.example:0"), PeerUrlError::PortZero("tcp://node.example:0".into()));
@@ -64,6 +63,26 @@ fn errors_say_why_a_text_is_not_a_peer_url() {
     assert!(matches!(refused("tcp://node.example:99999"), PeerUrlError::Malformed { .. }));
     assert!(matches!(refused("tcp://[::1"), PeerUrlError::Malformed { .. }));
     assert!(matches!(refused("tcp://two words"), PeerUrlError::Malformed { .. }));
+}
+
+/// A list must not become useless by one peer that this probe cannot check.
+#[test]
+fn a_url_of_an_unknown_scheme_is_a_peer_url() {
+    let fake = parsed("FakeTCP://node.example:11013");
+    assert_eq!((fake.scheme(), fake.protocol(), fake.port()), (None, "faketcp", Some(11013)));
+    assert_eq!((fake.host_text(), fake.to_string()), ("node.example".into(), "faketcp://node.example:11013".into()));
+    assert_eq!(fake.known_scheme(), Err(PeerUrlError::UnsupportedProtocol("faketcp".into())));
+
+    let unix = parsed("unix:///run/easytier.sock");
+    assert_eq!((unix.host(), unix.port(), unix.path()), (None, None, "/run/easytier.sock"));
+    assert_eq!(unix.full(), "unix:///run/easytier.sock");
+
+    for text in ["ring://6f1b", "ftp://node.example", "a+b-c.d://x"] {
+        assert_eq!(parsed(text).scheme(), None, "{text}");
+    }
+    for text in ["node.example", "two words://x", "://x", "1tcp://x", "uri = \"tcp://x\"", "faketcp://two words"] {
+        refused(text);
+    }
 }
 
 #[test]
@@ -76,6 +95,10 @@ fn a_url_made_of_parts_equals_the_parsed_one() {
 
 fn scheme() -> impl Strategy<Value = Scheme> {
     prop::sample::select(Scheme::all().collect::<Vec<_>>())
+}
+
+fn any_scheme() -> impl Strategy<Value = String> {
+    prop_oneof![scheme().prop_map(|scheme| scheme.to_string()), Just("faketcp".to_owned()), Just("unix".to_owned())]
 }
 
 fn host() -> impl Strategy<Value = Host> {
@@ -98,22 +121,37 @@ proptest! {
         let spelled_port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let url = parsed(&format!("{scheme}://{host}{spelled_port}{path}"));
 
-        prop_assert_eq!(url.scheme(), scheme);
-        prop_assert_eq!(url.host(), &host);
+        prop_assert_eq!(url.scheme(), Some(scheme));
+        prop_assert_eq!(url.host(), Some(&host));
         prop_assert_eq!(url.port(), port);
         prop_assert!(url.path().ends_with(&path), "{}", url.path());
     }
 
     #[test]
-    fn a_parsed_url_is_valid_and_parses_again_after_formatting(scheme in scheme(), rest in "\\PC{0,40}") {
+    fn a_parsed_url_is_valid_and_parses_again(scheme in any_scheme(), rest in "\\PC{0,40}") {
         let Ok(url) = format!("{scheme}://{rest}").parse::<PeerUrl>() else { return Ok(()) };
 
-        prop_assert!(!url.host().to_string().is_empty());
         prop_assert_ne!(url.port(), Some(0));
-        prop_assert_eq!(url.port().is_some(), scheme.default_port().is_some());
-        prop_assert_eq!(&parsed(&url.to_string()), &url);
-        let json = serde_json::to_string(&url).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<PeerUrl>(&json).unwrap(), &url);
+        prop_assert_eq!(url.protocol(), &scheme);
+        prop_assert_eq!(url.scheme(), scheme.parse::<Scheme>().ok());
+        if let Some(scheme) = url.scheme() {
+            prop_assert!(url.host().is_some_and(|host| !host.to_string().is_empty()));
+            prop_assert_eq!(url.port().is_some(), scheme.default_port().is_some());
+        }
+        prop_assert_eq!(&parsed(&url.full()), &url);
+        prop_assert!(url.full().starts_with(&url.to_string()));
+    }
+
+    #[test]
+    fn no_form_but_the_full_one_shows_the_query(
+        scheme in any_scheme(),
+        path in "(/[a-z0-9]{0,8}){0,2}",
+    ) {
+        let url = parsed(&format!("{scheme}://node.example{path}?token=hunter2#hunter2"));
+
+        let shown = [url.to_string(), format!("{url:?}"), serde_json::to_string(&url).unwrap()];
+        prop_assert!(shown.iter().all(|text| !text.contains("hunter2")), "{:?}", shown);
+        prop_assert!(url.full().ends_with("?token=hunter2"), "{}", url.full());
     }
 
     #[test]

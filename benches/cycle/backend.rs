@@ -71,8 +71,8 @@ async fn list(State(backend): State<Arc<Backend>>, uri: Uri) -> Json<Value> {
     let peers: Vec<Value> = backend.peers[start..end]
         .iter()
         .map(|peer| {
-            json!({"id": peer.id, "name": format!("node {}", peer.id), "host": peer.url.host().to_string(),
-                "port": peer.url.port(), "protocol": peer.url.scheme().to_string(), "status": "Online",
+            json!({"id": peer.id, "name": format!("node {}", peer.id), "host": peer.url.host_text(),
+                "port": peer.url.port(), "protocol": peer.url.protocol(), "status": "Online",
                 "response_time": 12, "tags": ["bench"], "allow_relay": false})
         })
         .collect();

@@ -307,6 +307,19 @@ fn all_mistakes_in_an_import_are_reported_and_nothing_is_imported() {
     assert_contains(&refusal(&import(&[], "{")), &["standard input is not JSON"]);
     assert_contains(&refusal(&import(&[], "[]")), &["nothing to import"]);
 
+    let unspoken = json!(["faketcp://192.0.2.7:11013", {"protocol": "unix", "host": "h", "port": 1}]);
+    assert_contains(&refusal(&import(&[], &unspoken.to_string())), &["protocol 'faketcp' is", "protocol 'unix' is"]);
+    let add = refusal(&run(folder.path(), &["hub", "peer", "add", "faketcp://192.0.2.7:11013"]));
+    assert_contains(&add, &["protocol 'faketcp' is not supported"]);
+    for secret in ["4711", "[4711]", "\"4711"] {
+        let toml = format!("[[ peers ]] # mine\nurl = \"tcp://192.0.2.7\"\nnetwork_secret = {secret}\n");
+        let json = format!(r#"[{{"url": "tcp://192.0.2.7", "network_secret": {secret}}}]"#);
+        for list in [toml, json] {
+            let refused = refusal(&import(&[], &list));
+            assert!(!refused.contains("4711"), "{refused}");
+        }
+    }
+
     let skipped = import(&["--skip-invalid"], &list.to_string());
     assert_contains(&text(&skipped.stderr), &["warning: skipped 4 peers", "no scheme"]);
     assert_eq!(printed(&skipped), "imported 1 peer; 0 listed already\n");

@@ -158,7 +158,7 @@ impl Observer {
 /// Writes one log line for a change of status or of the error.
 fn log_change(peer: &Peer, result: &CheckResult, before: Option<Status>) {
     let url = &peer.url;
-    let name = peer.name.as_deref().filter(|name| *name != url.to_string());
+    let name = peer.name.as_deref().filter(|name| !url.is_written_as(name));
     let was = before.map(Status::as_str);
     match (result.status, result.error) {
         (Status::Online, _) => {

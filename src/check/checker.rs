@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     plan::Plan,
     session::PingPlan,
 };
-use crate::{CheckReport, Failure, FailureCode, Peer, Resolver, Stage, Status, Target};
+use crate::{CheckReport, Failure, FailureCode, Peer, Resolver, Stage, Status, Target, resolve::Resolved};
 
 /// The wait before the next address of a peer is tried while earlier ones have not answered (RFC 8305 recommends the same
 /// to web clients).
@@ -99,11 +99,11 @@ impl Checker {
     async fn resolve_and_attempt(&self, peer: &Peer, timeout: Duration, known: Option<&CachedDiagnosis>) -> Attempt {
         let started = Instant::now();
         let deadline = started + timeout;
-        let resolved = timeout_at(deadline, self.shared.resolver.resolve(&peer.url, peer.origin)).await;
+        let resolved = self.shared.resolver.resolve(peer, deadline).await;
         let resolve_took = started.elapsed();
 
         let mut attempt = match resolved {
-            Ok(Ok(targets)) => {
+            Ok(Resolved { targets, answers }) => {
                 let pings = self.shared.options.pings;
                 let plan = Plan {
                     dialer: &self.shared.dialer,
@@ -113,13 +113,14 @@ impl Checker {
                     deadline,
                     timeout,
                 };
-                self.first_online(targets, plan, known).await
+                let attempt = self.first_online(targets, plan, known).await;
+                if attempt.outcome.status() != Status::Online {
+                    // The node may have another address now.
+                    self.shared.resolver.forget(&answers);
+                }
+                attempt
             }
-            Ok(Err(failure)) => Outcome::failed(Stage::Resolve, failure).into(),
-            Err(_) => {
-                let message = format!("resolving {} took longer than {} s", peer.url, timeout.as_secs_f64());
-                Outcome::failed(Stage::Resolve, Failure::new(FailureCode::DnsFailed, message)).into()
-            }
+            Err(failure) => Outcome::failed(Stage::Resolve, failure).into(),
         };
         attempt.outcome.timings.set(Stage::Resolve, resolve_took);
         attempt

@@ -4,15 +4,19 @@ use std::net::IpAddr;
 
 use url::Host;
 
-use super::{dns::Dns, quote::quote};
+use super::{dns::Lookups, quote::quote};
 use crate::{AddressPolicy, Blame, Failure, FailureCode, address::AddressKind};
 
 /// The addresses of `host` that `policy` permits, at least one.
-pub(super) async fn permitted_addresses(dns: &Dns, host: &Host, policy: AddressPolicy) -> Result<Vec<IpAddr>, Failure> {
+pub(super) async fn permitted_addresses(
+    lookups: &Lookups<'_>,
+    host: &Host,
+    policy: AddressPolicy,
+) -> Result<Vec<IpAddr>, Failure> {
     let addresses = match host {
         Host::Ipv4(ip) => vec![IpAddr::V4(*ip)],
         Host::Ipv6(ip) => vec![IpAddr::V6(*ip)],
-        Host::Domain(name) => dns.addresses(name).await?,
+        Host::Domain(name) => lookups.addresses(name).await?,
     };
     let (permitted, refused): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|ip| policy.permits(*ip));
     match refused.first() {

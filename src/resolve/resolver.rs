@@ -1,15 +1,23 @@
 //! The resolver of peer URLs.
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc};
+use std::{collections::HashSet, net::SocketAddr, path::Path};
 
 use futures::future::join_all;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
-    dns::Dns, interleave::interleave, node_url::NodeUrl, permitted::permitted_addresses, quote::quote_url, records,
-    web::Web,
+    chain::Chain,
+    dns::{Dns, Lookups, Question},
+    failures::Failures,
+    interleave::interleave,
+    permitted::permitted_addresses,
+    records,
+    system_files::SystemFiles,
+    web::{Web, WebRequest},
+    yielded::{MAX_YIELDED_URLS, NodeUrl, Yielded, unsupported_protocol},
 };
-use crate::{AddressPolicy, Blame, Failure, FailureCode, Origin, PeerUrl, Scheme, Transport};
+use crate::{Access, AddressPolicy, Blame, Failure, FailureCode, Origin, Peer, PeerUrl, Scheme, Transport};
 
 /// The maximum number of targets of one peer. A peer with more addresses is checked at these only.
 pub const MAX_TARGETS: usize = 16;
@@ -25,94 +33,188 @@ pub struct Target {
     pub address: SocketAddr,
 }
 
-/// Finds the addresses that a peer's URL stands for. Creating one is cheap: configuration is read and web clients are
-/// created when the first URL needs them.
+/// What a peer's URL stands for.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The nodes to connect to: at least one and at most [`MAX_TARGETS`], each at a permitted address.
+    pub targets: Vec<Target>,
+    /// The answers of the DNS that led to them.
+    pub answers: DnsAnswers,
+}
+
+/// The answers of the DNS that led to some targets, for [`Resolver::forget`].
+#[derive(Debug)]
+pub struct DnsAnswers(Vec<Question>);
+
+/// Finds the addresses that a peer's URL stands for. Creating one is cheap: configuration is read when the first URL needs
+/// it, and read again when it has changed.
 pub struct Resolver {
     policy: AddressPolicy,
-    dns: Arc<Dns>,
-    /// For web servers that a person at this machine named.
-    local_web: Web,
-    /// For web servers that a backend named; the policy must permit their addresses.
-    remote_web: Web,
-    /// For web servers that a stranger named; only public addresses are permitted.
-    public_web: Web,
+    dns: Dns,
+    web: Web,
+}
+
+/// Which addresses are permitted.
+#[derive(Clone, Copy)]
+struct Policies {
+    /// For the host of the peer's own URL.
+    own: AddressPolicy,
+    /// For the hosts of the URLs that it yields, which a stranger may control.
+    yielded: AddressPolicy,
 }
 
 impl Resolver {
     /// Resolves names as the system does: with `/etc/hosts`, then the name servers of `/etc/resolv.conf`.
     pub fn system(policy: AddressPolicy) -> Self {
-        Self::with_dns(policy, Dns::system())
+        Self::with_dns(policy, Dns::of_machine(SystemFiles::default()))
+    }
+
+    /// As [`system`](Self::system), with other files in place of `/etc/resolv.conf` and `/etc/hosts`.
+    pub fn with_files(policy: AddressPolicy, resolv_conf: &Path, hosts: &Path) -> Self {
+        let files = SystemFiles { resolv_conf: resolv_conf.to_owned(), hosts: hosts.to_owned() };
+        Self::with_dns(policy, Dns::of_machine(files))
     }
 
     /// Resolves names with these name servers only, over UDP and TCP.
     pub fn with_name_servers(policy: AddressPolicy, servers: &[SocketAddr]) -> Self {
-        Self::with_dns(policy, Dns::with_name_servers(servers))
+        Self::with_dns(policy, Dns::of_name_servers(servers))
     }
 
     fn with_dns(policy: AddressPolicy, dns: Dns) -> Self {
-        let dns = Arc::new(dns);
-        Self {
-            policy,
-            local_web: Web::new(dns.clone(), AddressPolicy::ANY),
-            remote_web: Web::new(dns.clone(), policy),
-            public_web: Web::new(dns.clone(), AddressPolicy::PUBLIC_ONLY),
-            dns,
-        }
+        Self { policy, dns, web: Web::default() }
     }
 
-    /// The targets that `url` stands for, at least one and at most [`MAX_TARGETS`], each at a permitted address.
+    /// What the URL of `peer` stands for. It ends before `deadline`.
+    ///
+    /// The answers of the DNS may be up to 5 minutes old; those that lead to a failure here are not used again.
     ///
     /// # Errors
     ///
-    /// When a name cannot be resolved, a web server or the DNS yields no URL of a node, or no address is permitted.
-    pub async fn resolve(&self, url: &PeerUrl, origin: Origin) -> Result<Vec<Target>, Failure> {
-        self.permitted_targets(url, origin).await.map_err(|failure| match (failure.code, origin) {
-            // Everywhere a stranger's peer at such an address is refused, so that is the peer's own fault.
-            (FailureCode::ForbiddenAddress, Origin::Submitted) => failure.blamed_on(Blame::Peer),
-            _ => failure,
-        })
-    }
-
-    async fn permitted_targets(&self, url: &PeerUrl, origin: Origin) -> Result<Vec<Target>, Failure> {
-        let (own_policy, yield_policy, web) = match origin {
-            Origin::Local => (AddressPolicy::ANY, self.policy, &self.local_web),
-            Origin::Remote => (self.policy, self.policy, &self.remote_web),
-            Origin::Submitted => (AddressPolicy::PUBLIC_ONLY, AddressPolicy::PUBLIC_ONLY, &self.public_web),
-        };
-        let nodes = match (url.scheme(), url.scheme().transport()) {
-            (_, Some(transport)) => return self.targets(&NodeUrl { url: url.clone(), transport }, own_policy).await,
-            (Scheme::Txt, None) => records::txt(&self.dns, url.host()).await?,
-            (Scheme::Srv, None) => records::srv(&self.dns, url.host()).await?,
-            (_, None) => web.node_urls(url).await?,
-        };
-        let shown = |url: &PeerUrl| quote_url(&url.to_string());
-        debug!(url = shown(url), nodes = ?nodes.iter().map(|node| shown(&node.url)).collect::<Vec<_>>(), "yielded");
-        self.targets_of_all(&nodes, yield_policy).await
-    }
-
-    /// The targets of yielded URLs. Fails only if none of the URLs has a target.
-    async fn targets_of_all(&self, nodes: &[NodeUrl], policy: AddressPolicy) -> Result<Vec<Target>, Failure> {
-        let mut found = Vec::new();
-        let mut first_failure = None;
-        for result in join_all(nodes.iter().map(|node| self.targets(node, policy))).await {
-            match result {
-                Ok(targets) => found.push(targets),
-                Err(failure) => {
-                    debug!(%failure, "a yielded URL has no target");
-                    first_failure.get_or_insert(failure);
+    /// When a name cannot be resolved, a web server or the DNS yields no URL of a node, no address is permitted, or this
+    /// library does not speak the protocol.
+    pub async fn resolve(&self, peer: &Peer, deadline: Instant) -> Result<Resolved, Failure> {
+        let lookups = self.dns.lookups(deadline);
+        let targets = self.targets_of_peer(peer, &lookups).await;
+        let answers = DnsAnswers(lookups.questions());
+        match targets {
+            Ok(targets) => Ok(Resolved { targets, answers }),
+            Err(failure) => {
+                self.forget(&answers);
+                // Everywhere a stranger's peer at such an address is refused, so that is the peer's own fault.
+                match (failure.code, peer.origin) {
+                    (FailureCode::ForbiddenAddress, Origin::Submitted) => Err(failure.blamed_on(Blame::Peer)),
+                    _ => Err(failure),
                 }
             }
         }
-        match first_failure {
-            Some(failure) if found.is_empty() => Err(failure),
-            _ => Ok(limited(interleave(found))),
+    }
+
+    /// Forgets these answers, so that the next check asks a name server: for a check that failed, because the node may have
+    /// another address now.
+    pub fn forget(&self, answers: &DnsAnswers) {
+        self.dns.forget(&answers.0);
+    }
+
+    async fn targets_of_peer(&self, peer: &Peer, lookups: &Lookups<'_>) -> Result<Vec<Target>, Failure> {
+        let policies = match peer.origin {
+            Origin::Local => Policies { own: AddressPolicy::ANY, yielded: self.policy },
+            Origin::Remote => Policies { own: self.policy, yielded: self.policy },
+            Origin::Submitted => Policies { own: AddressPolicy::PUBLIC_ONLY, yielded: AddressPolicy::PUBLIC_ONLY },
+        };
+        let scheme = peer.url.scheme().ok_or_else(|| unsupported_protocol(&peer.url))?;
+        match scheme.transport() {
+            Some(transport) => self.targets(&NodeUrl { url: peer.url.clone(), transport }, policies.own, lookups).await,
+            None => self.follow(peer, policies, lookups).await,
         }
     }
 
-    async fn targets(&self, node: &NodeUrl, policy: AddressPolicy) -> Result<Vec<Target>, Failure> {
+    /// Follows the URL of `peer` through web servers and DNS records until one yields the URL of a node with a target.
+    ///
+    /// A client takes one of the yielded URLs at random. Here the URLs of nodes come first, and only without any target of
+    /// theirs are the others followed.
+    async fn follow(&self, peer: &Peer, policies: Policies, lookups: &Lookups<'_>) -> Result<Vec<Target>, Failure> {
+        let network_name = match &peer.access {
+            Access::Member(network) => network.network_name.clone(),
+            // A guest comes with a throw-away network of its own.
+            Access::Guest => format!("{:016x}", rand::random::<u64>()),
+        };
+        let mut failures = Failures::default();
+        let mut chain = Chain::of(&peer.url);
+        let mut level = vec![peer.url.clone()];
+        let mut policy = policies.own;
+        while !level.is_empty() {
+            let results = join_all(level.iter().map(|url| self.yielded(url, policy, &network_name, lookups))).await;
+            let mut nodes: Vec<NodeUrl> = Vec::new();
+            let mut next = Vec::new();
+            for (url, result) in level.iter().zip(results) {
+                match result {
+                    Ok(yielded) => {
+                        debug!(%url, ?yielded, "yielded");
+                        nodes.extend(yielded.nodes);
+                        for indirect in yielded.indirect {
+                            match chain.add(url, indirect) {
+                                Ok(indirect) => next.push(indirect),
+                                Err(failure) => failures.add(failure),
+                            }
+                        }
+                    }
+                    Err(failure) => failures.add(failure),
+                }
+            }
+            nodes.truncate(MAX_YIELDED_URLS);
+            let targets = self.targets_of_all(&nodes, policies.yielded, lookups, &mut failures).await;
+            if !targets.is_empty() {
+                return Ok(targets);
+            }
+            (level, policy) = (next, policies.yielded);
+        }
+        Err(failures.into_failure())
+    }
+
+    /// The URLs that an http, https, txt or srv URL yields.
+    async fn yielded(
+        &self,
+        url: &PeerUrl,
+        policy: AddressPolicy,
+        network_name: &str,
+        lookups: &Lookups<'_>,
+    ) -> Result<Yielded, Failure> {
+        let host = url.host().ok_or_else(|| unsupported_protocol(url))?;
+        match url.scheme() {
+            Some(Scheme::Txt) => records::txt(lookups, &host.to_string()).await,
+            Some(Scheme::Srv) => records::srv(lookups, &host.to_string()).await,
+            _ => self.web.yielded(WebRequest { url, host, policy, network_name, lookups }).await,
+        }
+    }
+
+    /// The targets of yielded URLs.
+    async fn targets_of_all(
+        &self,
+        nodes: &[NodeUrl],
+        policy: AddressPolicy,
+        lookups: &Lookups<'_>,
+        failures: &mut Failures,
+    ) -> Vec<Target> {
+        let mut found = Vec::new();
+        for result in join_all(nodes.iter().map(|node| self.targets(node, policy, lookups))).await {
+            match result {
+                Ok(targets) => found.push(targets),
+                Err(failure) => failures.add(failure),
+            }
+        }
+        limited(interleave(found))
+    }
+
+    async fn targets(
+        &self,
+        node: &NodeUrl,
+        policy: AddressPolicy,
+        lookups: &Lookups<'_>,
+    ) -> Result<Vec<Target>, Failure> {
         let NodeUrl { url, transport } = node;
+        let host = url.host().ok_or_else(|| unsupported_protocol(url))?;
         let port = url.port().unwrap_or(transport.default_port());
-        let addresses = permitted_addresses(&self.dns, url.host(), policy).await?;
+        let addresses = permitted_addresses(lookups, host, policy).await?;
         let target = |ip| Target { url: url.clone(), transport: *transport, address: SocketAddr::new(ip, port) };
         Ok(limited(addresses.into_iter().map(target).collect()))
     }

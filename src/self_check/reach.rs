@@ -3,10 +3,13 @@
 use std::{io::ErrorKind, time::Duration};
 
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{scope::Scope, target::SelfCheckTarget};
-use crate::{Checker, Origin};
+use crate::{Checker, Peer};
 
 /// How long the targets may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,7 +63,9 @@ impl Reach {
 async fn ask_one(checker: &Checker, target: &SelfCheckTarget) -> Reach {
     let mut scope = Scope::of_url(target.url());
     let answered = timeout(ANSWER_TIMEOUT, async {
-        let targets = checker.resolver().resolve(target.url(), Origin::Local).await.ok()?;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let peer = Peer::local(0, target.url().clone());
+        let targets = checker.resolver().resolve(&peer, deadline).await.ok()?.targets;
         scope = targets.iter().map(|target| Scope::of(target.address.ip())).min().unwrap_or(scope);
         let mut connecting: FuturesUnordered<_> = targets
             .iter()

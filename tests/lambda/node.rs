@@ -43,7 +43,7 @@ pub fn start() -> u16 {
         if let Some(info) = instance.get_running_info() {
             assert!(info.error_msg.is_none(), "{:?}", info.error_msg);
             let listeners = info.my_node_info.listeners.iter().filter_map(|url| url.parse::<PeerUrl>().ok());
-            let mut ports = listeners.filter(|url| url.scheme() == Scheme::Tcp).filter_map(|url| url.port());
+            let mut ports = listeners.filter(|url| url.scheme() == Some(Scheme::Tcp)).filter_map(|url| url.port());
             if let Some(port) = ports.find(|port| *port != 0) {
                 return port;
             }

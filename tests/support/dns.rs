@@ -1,8 +1,11 @@
 //! A name server for tests.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::{
+    collections::HashSet,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use hickory_resolver::proto::{
@@ -39,14 +42,50 @@ fn fqdn(name: &str) -> Name {
     name
 }
 
-/// A name server on a free port, over UDP and TCP, that runs as long as the test. It answers for `broken.test` with a
-/// server failure.
-pub async fn name_server<'a>(zone: impl IntoIterator<Item = (&'a str, RData)>) -> SocketAddr {
-    let zone: Vec<Record> = zone.into_iter().map(|(name, data)| Record::from_rdata(fqdn(name), 60, data)).collect();
-    let zone = Arc::new(zone);
+/// The records of a name server, and the questions that it was asked.
+#[derive(Clone, Default)]
+pub struct Zone(Arc<Mutex<Contents>>);
+
+#[derive(Default)]
+struct Contents {
+    records: Vec<Record>,
+    questions: Vec<(String, RecordType)>,
+}
+
+impl Zone {
+    /// Replaces all records. Answers may be kept for `ttl` seconds.
+    pub fn set<'a>(&self, ttl: u32, records: impl IntoIterator<Item = (&'a str, RData)>) {
+        self.0.lock().unwrap().records =
+            records.into_iter().map(|(name, data)| Record::from_rdata(fqdn(name), ttl, data)).collect();
+    }
+
+    /// For how many names in this domain it was asked.
+    pub fn names_asked_for_in(&self, domain: &str) -> usize {
+        let contents = self.0.lock().unwrap();
+        let names = contents.questions.iter().map(|(name, _)| name);
+        names.filter(|name| name.ends_with(&format!(".{domain}."))).collect::<HashSet<_>>().len()
+    }
+
+    /// How often it was asked for records of this type at this name.
+    pub fn asked_for(&self, name: &str, record_type: RecordType) -> usize {
+        let question = (fqdn(name).to_string(), record_type);
+        self.0.lock().unwrap().questions.iter().filter(|asked| **asked == question).count()
+    }
+}
+
+/// A name server on a free port, over UDP and TCP, that runs as long as the test. It answers for names in `broken.test`
+/// with a server failure, not at all for those in `silent.test`, and refuses to answer for those in `refused.test`.
+pub async fn name_server<'a>(records: impl IntoIterator<Item = (&'a str, RData)>) -> SocketAddr {
+    let zone = Zone::default();
+    zone.set(60, records);
+    name_server_of("127.0.0.1:0", zone).await
+}
+
+/// A name server at `address` whose records may change.
+pub async fn name_server_of(address: &str, zone: Zone) -> SocketAddr {
     // The kernel chooses a free UDP port. The same TCP port is probably free too, but not certainly.
     let (udp, tcp) = loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let udp = UdpSocket::bind(address).await.unwrap();
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
             break (udp, tcp);
         }
@@ -60,6 +99,9 @@ pub async fn name_server<'a>(zone: impl IntoIterator<Item = (&'a str, RData)>) -
             // A node may still send packets to an earlier user of this port.
             let Ok(query) = Message::from_vec(&buffer[..length]) else { continue };
             let mut reply = answer(&udp_zone, &query);
+            if is_silent(&query) {
+                continue;
+            }
             if reply.to_vec().unwrap().len() > 512 {
                 reply = reply.truncate();
             }
@@ -74,7 +116,7 @@ pub async fn name_server<'a>(zone: impl IntoIterator<Item = (&'a str, RData)>) -
     address
 }
 
-async fn answer_over_tcp(mut stream: TcpStream, zone: Arc<Vec<Record>>) {
+async fn answer_over_tcp(mut stream: TcpStream, zone: Zone) {
     while let Ok(length) = stream.read_u16().await {
         let mut query = vec![0; length.into()];
         stream.read_exact(&mut query).await.unwrap();
@@ -84,15 +126,23 @@ async fn answer_over_tcp(mut stream: TcpStream, zone: Arc<Vec<Record>>) {
     }
 }
 
-fn answer(zone: &[Record], query: &Message) -> Message {
+fn is_silent(query: &Message) -> bool {
+    fqdn("silent.test").zone_of(query.queries[0].name())
+}
+
+fn answer(zone: &Zone, query: &Message) -> Message {
     let question = query.queries[0].clone();
-    let of_name = || zone.iter().filter(|record| record.name == *question.name());
+    let mut zone = zone.0.lock().unwrap();
+    zone.questions.push((question.name().to_string(), question.query_type()));
+    let of_name = || zone.records.iter().filter(|record| record.name == *question.name());
     let of_type = of_name().filter(|record| [record.record_type(), RecordType::ANY].contains(&question.query_type()));
 
     let mut reply = Message::response(query.metadata.id, OpCode::Query);
     reply.add_answers(of_type.cloned());
-    if *question.name() == fqdn("broken.test") {
+    if fqdn("broken.test").zone_of(question.name()) {
         reply = Message::error_msg(query.metadata.id, OpCode::Query, ResponseCode::ServFail);
+    } else if fqdn("refused.test").zone_of(question.name()) {
+        reply = Message::error_msg(query.metadata.id, OpCode::Query, ResponseCode::Refused);
     } else if of_name().next().is_none() {
         reply.metadata.response_code = ResponseCode::NXDomain;
     }

@@ -106,7 +106,7 @@ pub fn assert_stored_or_undelivered(hub: &Hub, ran: &Ran) {
 
 /// A peer as the hub lists it.
 pub fn listed(id: i64, url: &PeerUrl) -> Value {
-    json!({"id": id, "host": url.host().to_string(), "port": url.port(), "protocol": url.scheme().to_string()})
+    json!({"id": id, "host": url.host_text(), "port": url.port(), "protocol": url.protocol()})
 }
 
 /// `data` of the page for this query. The cursor is the index of the first peer of the next page.

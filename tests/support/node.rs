@@ -79,7 +79,7 @@ impl Node {
 
     /// The URL at which the node listens by `scheme`.
     pub fn url(&self, scheme: Scheme) -> PeerUrl {
-        self.urls.iter().find(|url| url.scheme() == scheme).expect("the node listens by this scheme").clone()
+        self.urls.iter().find(|url| url.scheme() == Some(scheme)).expect("the node listens by this scheme").clone()
     }
 
     /// The node as a peer checked by a stranger.

@@ -44,7 +44,7 @@ pub async fn to(url: &PeerUrl) -> Fake {
 
 /// A proxy to the tcp node at `url` that forwards the node's packets up to the `count`th of type `last`.
 pub async fn until(url: &PeerUrl, last: PacketType, count: usize, then: Then) -> Fake {
-    assert_eq!(url.scheme(), Scheme::Tcp, "the proxy can only parse the framing of tcp");
+    assert_eq!(url.scheme(), Some(Scheme::Tcp), "the proxy can only parse the framing of tcp");
     let (node, last) = (address(url), last as u8);
     Fake::tcp(move |probe| async move {
         let (mut from_node, mut to_node) = TcpStream::connect(node).await.unwrap().into_split();

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt::Display, time::Duration};
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use easytier_probe::{CheckMode, PeerUrl};
+use easytier_probe::{CheckMode, PeerUrl, PeerUrlError};
 use easytier_uptime_config::duration;
 use easytier_uptime_hub::service::{Admin, ServiceError};
 use easytier_uptime_store::{
@@ -50,6 +50,7 @@ Examples:
 #[command(after_help = ADD_EXAMPLES)]
 pub struct AddArgs {
     /// URL of the node: tcp, udp, ws, wss, wg or quic; or an http, https, txt or srv URL that leads to nodes
+    #[arg(value_parser = known_url)]
     url: PeerUrl,
     /// Name shown in lists [default: the URL]
     #[arg(long, value_name = "NAME")]
@@ -98,6 +99,13 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
             for_each(&args, config, "approved", async |admin, id| admin.approve_node(id).await)
         }
     }
+}
+
+/// A URL that probes can check.
+fn known_url(text: &str) -> Result<PeerUrl, PeerUrlError> {
+    let url: PeerUrl = text.parse()?;
+    url.known_scheme()?;
+    Ok(url)
 }
 
 fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
@@ -165,8 +173,10 @@ fn for_each(
 
 /// The URL, and the name if it differs.
 fn url_and_name(spec: &PeerSpec) -> String {
-    let url = spec.url.to_string();
-    if spec.name == url { url } else { format!("{url} ({})", printable(&spec.name)) }
+    match spec.url.is_written_as(&spec.name) {
+        true => spec.url.to_string(),
+        false => format!("{} ({})", spec.url, printable(&spec.name)),
+    }
 }
 
 /// `3, 5, 8`.

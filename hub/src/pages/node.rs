@@ -100,7 +100,7 @@ pub async fn page(
             (widgets::live_switch(texts))
         }
         section.panel aria-label=(texts.connect) {
-            (to_copy(texts.address, &node.url.to_string(), texts.copy_address))
+            (to_copy(texts.address, &node.url.full(), texts.copy_address))
             (to_copy(texts.command, &widgets::command(&node), texts.copy_command))
         }
         div.columns {
@@ -203,7 +203,7 @@ fn facts(language: Language, node: &Node, now: Timestamp) -> Markup {
     let texts = language.texts();
     html! {
         dl.facts {
-            dt { (texts.protocol) } dd { (node.url.scheme().as_str()) }
+            dt { (texts.protocol) } dd { (node.url.protocol()) }
             dt { (texts.version) } dd { (node.version.as_deref().unwrap_or(NOTHING)) }
             dt { (texts.load) } dd.load { (widgets::load(node)) }
             dt { (texts.relay) } dd { (if node.allow_relay { texts.yes } else { texts.no }) }

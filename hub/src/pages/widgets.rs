@@ -76,7 +76,7 @@ pub fn table_head<const COLUMNS: usize>(labels: [&str; COLUMNS]) -> Markup {
 
 /// The shell command that connects to a node.
 pub fn command(node: &Node) -> String {
-    let url = node.url.to_string();
+    let url = node.url.full();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._:/".contains(c);
     match url.chars().all(plain) {
         true => format!("easytier-core -p {url}"),

@@ -68,7 +68,7 @@ impl Document {
         Self {
             id: record.id.0,
             name: spec.name,
-            url: spec.url.to_string(),
+            url: spec.url.full(),
             description: spec.description,
             access: if spec.network_secret.is_some() { Access::Member } else { Access::Guest },
             network_name: spec.network_name,
@@ -161,7 +161,12 @@ impl Entry {
         let tags: BTreeSet<Tag> = labels(listed.tags.take(), &mut problems);
         let regions: BTreeSet<Region> = labels(self.regions, &mut problems);
 
-        let peer = listed.into_peer(Origin::Local, Some(0)).map_err(|error| problems.push(error.into())).ok();
+        let peer = listed.into_peer(Origin::Local, Some(0)).and_then(|peer| {
+            // A node that no probe can check would be listed as unknown for ever.
+            peer.url.known_scheme()?;
+            Ok(peer)
+        });
+        let peer = peer.map_err(|error| problems.push(error.into())).ok();
         let Some(peer) = peer.filter(|_| problems.is_empty()) else { return Err(problems) };
         let spec = PeerSpec {
             description: self.description.unwrap_or_default(),

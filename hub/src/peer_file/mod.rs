@@ -4,6 +4,7 @@ pub mod csv;
 mod document;
 mod problem;
 
+use easytier_probe::peer_list::{is_toml, line_number};
 use serde_json::Value;
 
 use self::document::Entry;
@@ -20,10 +21,12 @@ pub type Placed = (Place, Result<Candidate, Vec<Problem>>);
 pub fn parse(text: &str) -> Result<Vec<Placed>, Problem> {
     let text = text.trim_start_matches('\u{feff}');
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
-    if text.lines().any(|line| line.trim() == "[[peers]]") {
-        // The full error quotes a line, which may hold a secret.
-        let document =
-            toml::from_str(text).map_err(|error: toml::de::Error| Problem::NotToml(error.message().to_owned()))?;
+    if is_toml(text) {
+        let document = toml::from_str(text).map_err(|error: toml::de::Error| {
+            // The full error quotes the line, which may hold a secret.
+            let line = error.span().map(|span| format!("line {}: ", line_number(text, span.start))).unwrap_or_default();
+            Problem::NotToml(format!("{line}{}", error.message()))
+        })?;
         return Ok(of_json(list_of(document)?, 1));
     }
     if first.starts_with(['{', '[']) {
@@ -71,7 +74,7 @@ fn of_value(place: Place, value: Value) -> Placed {
             let label = entry.label().map(str::to_owned);
             (Place { label, ..place }, entry.into_candidate())
         }
-        // The message may quote a value of the wrong type. It never quotes a secret that is a text.
+        // The message may quote a value of the wrong type, but never that of a secret.
         Err(error) => (place, Err(vec![Problem::NotAPeer(error.to_string())])),
     }
 }

@@ -206,11 +206,15 @@ impl ValidFields {
     /// The new URL of a peer whose current URL is `known`.
     pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
         let Address { scheme, host, port } = &self.address;
-        let scheme = scheme.unwrap_or(known.scheme());
-        let host = host.clone().unwrap_or_else(|| known.host().to_string());
-        let default = if scheme == known.scheme() { known.port() } else { scheme.default_port() };
+        let scheme = match scheme {
+            Some(scheme) => *scheme,
+            None => known.known_scheme().map_err(|error| FieldError::new("protocol", error))?,
+        };
+        let is_kept = known.scheme() == Some(scheme);
+        let host = host.clone().unwrap_or_else(|| known.host_text());
+        let default = if is_kept { known.port() } else { scheme.default_port() };
         let url = address(scheme, &host, port.or(default))?;
-        if scheme != known.scheme() || known.path().is_empty() {
+        if !is_kept || known.path().is_empty() {
             return Ok(url);
         }
         // These fields cannot change the path, so it stays.
@@ -395,8 +399,8 @@ mod tests {
     #[test]
     fn a_change_keeps_what_it_does_not_name() {
         let known: PeerUrl = "http://node.example.net:8080/list?x=1".parse().unwrap();
-        let url = |json| fields(json).validate().unwrap().url(&known).unwrap().to_string();
-        assert_eq!(url(serde_json::json!({})), known.to_string());
+        let url = |json| fields(json).validate().unwrap().url(&known).unwrap().full();
+        assert_eq!(url(serde_json::json!({})), known.full());
         assert_eq!(url(serde_json::json!({ "port": 81 })), "http://node.example.net:81/list?x=1");
         assert_eq!(url(serde_json::json!({ "protocol": "tcp" })), "tcp://node.example.net:11010");
         let mut spec = PeerSpec::new(known.clone());

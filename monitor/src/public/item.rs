@@ -15,7 +15,7 @@ pub struct NodeItem {
     /// 0 for a `txt` or `srv` node, which has none.
     port: u16,
     #[schema(example = "tcp")]
-    protocol: &'static str,
+    protocol: String,
     /// The EasyTier version as last seen; empty if unknown.
     version: String,
     description: String,
@@ -131,10 +131,10 @@ impl NodeItem {
         let counters = |count: fn(&Count) -> u32| node.ring.iter().map(count).collect::<Vec<u32>>();
         Self {
             id: node.id,
-            host: node.url.host().to_string(),
+            host: node.url.host().map(ToString::to_string).unwrap_or_default(),
             port: node.url.port().unwrap_or(0),
-            protocol: node.url.scheme().as_str(),
-            address: node.url.to_string(),
+            protocol: node.url.protocol().to_owned(),
+            address: node.url.full(),
             version: node.version.unwrap_or_default(),
             max_connections: node.max_connections,
             current_connections: node.current_connections.unwrap_or_default(),

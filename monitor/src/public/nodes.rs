@@ -122,7 +122,7 @@ pub(super) async fn address(
     State(store): State<Store>,
     Path(NodePath { id }): Path<NodePath>,
 ) -> Result<String, Refusal> {
-    Ok(store.node_url(id).await?.to_string())
+    Ok(store.node_url(id).await?.full())
 }
 
 /// The tags of all nodes, sorted.

@@ -176,7 +176,7 @@ fn author(origin: Origin) -> Author {
 
 /// The URL and the network of a peer, by which it is recognised.
 fn identity(spec: &PeerSpec) -> (String, String) {
-    (spec.url.to_string(), without_nul(spec.network_name.as_deref().unwrap_or_default()))
+    (spec.url.full(), without_nul(spec.network_name.as_deref().unwrap_or_default()))
 }
 
 async fn ensure_backend(tx: &mut Tx, url: &str) -> Result<i64, StoreError> {

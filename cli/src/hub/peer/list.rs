@@ -64,11 +64,11 @@ pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     } else {
         let row = |peer: &PeerRecord| {
             let spec = &peer.spec;
-            let name = if spec.name == spec.url.to_string() { String::new() } else { printable(&spec.name) };
+            let name = if spec.url.is_written_as(&spec.name) { String::new() } else { printable(&spec.name) };
             [
                 peer.id.to_string(),
                 if peer.approved { peer.verdict.as_str() } else { "not approved" }.to_owned(),
-                spec.url.to_string(),
+                spec.url.full(),
                 name,
                 spec.network_secret.as_ref().and(spec.network_name.as_deref()).map(printable).unwrap_or_default(),
                 printable(&spec.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),

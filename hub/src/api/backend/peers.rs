@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use axum::extract::State;
-use easytier_probe::{CheckMode, Scheme, Secret};
+use easytier_probe::{CheckMode, Secret};
 use easytier_uptime_monitor::{
     Refusal,
     envelope::{Answer, BackendEnvelope, BackendRefusal},
@@ -16,7 +16,6 @@ use easytier_uptime_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
-use url::Host;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
 use crate::{
@@ -101,8 +100,8 @@ struct Peer {
     host: String,
     /// 0 for a protocol that has no port (`txt`, `srv`).
     port: u16,
-    #[schema(value_type = String, example = "tcp")]
-    protocol: Scheme,
+    #[schema(example = "tcp")]
+    protocol: String,
     /// Protocol, host and port as a URL, with the path of an `http` or `https` URL.
     url: String,
     network_name: Option<String>,
@@ -248,14 +247,10 @@ impl From<ProbePeer> for Peer {
         Self {
             id: peer.id,
             name: peer.name,
-            host: match peer.url.host() {
-                Host::Domain(name) => name.clone(),
-                Host::Ipv4(ip) => ip.to_string(),
-                Host::Ipv6(ip) => ip.to_string(),
-            },
+            host: peer.url.host_text(),
             port: peer.url.port().unwrap_or(0),
-            protocol: peer.url.scheme(),
-            url: peer.url.to_string(),
+            protocol: peer.url.protocol().to_owned(),
+            url: peer.url.full(),
             network_name: peer.network_name,
             network_secret: peer.network_secret,
             status: match peer.verdict {

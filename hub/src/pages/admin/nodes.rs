@@ -170,7 +170,7 @@ fn row(view: &View, record: &PeerRecord, now: Timestamp) -> Markup {
         tr {
             th scope="row" {
                 a href=(path("")) { (spec.name) }
-                div.muted { code { (spec.url) } }
+                div.muted { code { (spec.url.full()) } }
                 @if !spec.description.is_empty() { div.muted.description { (spec.description) } }
                 @if !spec.tags.is_empty() { div.tags { @for tag in &spec.tags { span.tag { (tag) } } } }
             }

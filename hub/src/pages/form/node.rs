@@ -40,8 +40,8 @@ impl NodeForm {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         Self {
             name: spec.name.clone(),
-            protocol: spec.url.scheme().as_str().to_owned(),
-            host: spec.url.host().to_string(),
+            protocol: spec.url.protocol().to_owned(),
+            host: spec.url.host().map(ToString::to_string).unwrap_or_default(),
             port: spec.url.port().map(|port| port.to_string()).unwrap_or_default(),
             description: spec.description.clone(),
             tags: spec.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", "),

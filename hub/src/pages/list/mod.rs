@@ -84,7 +84,7 @@ fn filters(view: &View, query: &ListQuery, snapshot: &Snapshot) -> Markup {
     let texts = view.texts();
     let tags: BTreeSet<&str> =
         snapshot.nodes.iter().flat_map(|view| view.node.tags.iter().map(|tag| tag.as_str())).collect();
-    let protocols: BTreeSet<&str> = snapshot.nodes.iter().map(|view| view.node.url.scheme().as_str()).collect();
+    let protocols: BTreeSet<&str> = snapshot.nodes.iter().map(|view| view.node.url.protocol()).collect();
     let regions: BTreeSet<&str> =
         snapshot.nodes.iter().flat_map(|view| view.regions.iter().map(|view| view.region.as_str())).collect();
     let mut chosen_tags = query.tags();
@@ -195,7 +195,7 @@ fn copy_buttons(view: &View, node: &Node) -> Markup {
     let (texts, language) = (view.texts(), view.language);
     let command = widgets::command(node);
     html! {
-        button.copy type="button" hidden data-copy=(node.url) aria-label=(language.labelled(texts.copy_address, &node.name)) {
+        button.copy type="button" hidden data-copy=(node.url.full()) aria-label=(language.labelled(texts.copy_address, &node.name)) {
             (texts.address)
         }
         button.copy type="button" hidden data-copy=(command) title=(command) aria-label=(language.labelled(texts.copy_command, &node.name)) {

@@ -125,12 +125,9 @@ impl ListQuery {
         let matches = |view: &NodeView| {
             let node = &view.node;
             let contains = |text: &str| text.to_lowercase().contains(&search);
-            (search.is_empty()
-                || contains(&node.name)
-                || contains(&node.url.to_string())
-                || contains(&node.description))
+            (search.is_empty() || contains(&node.name) || contains(&node.url.full()) || contains(&node.description))
                 && (tags.is_empty() || node.tags.iter().any(|tag| tags.contains(tag.as_str())))
-                && self.protocol.is_none_or(|protocol| node.url.scheme() == protocol)
+                && self.protocol.is_none_or(|protocol| node.url.scheme() == Some(protocol))
                 && (!self.relay_only() || node.allow_relay)
                 && (!self.online_only() || matches!(node.verdict, Verdict::Up | Verdict::Partial))
         };

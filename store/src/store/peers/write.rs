@@ -68,7 +68,7 @@ pub(in crate::store) async fn update(
 fn columns_of(spec: &PeerSpec, key: &HubKey) -> Vec<Value> {
     args![
         without_nul(&spec.name),
-        spec.url.to_string(),
+        spec.url.full(),
         without_nul(&spec.description),
         spec.network_name.as_deref().map(without_nul),
         spec.network_secret.as_ref().map(|secret| key.seal(SECRET_PLACE, secret)),
@@ -89,7 +89,7 @@ fn contacts_of(spec: &PeerSpec) -> Vec<Value> {
 pub(super) async fn is_listed(tx: &mut Tx, spec: &PeerSpec, except: Option<PeerId>) -> Result<bool, StoreError> {
     let select = "SELECT id FROM peers WHERE url = $1 AND coalesce(network_name, '') = $2 AND ($3 IS NULL OR id <> $3)";
     let network = without_nul(spec.network_name.as_deref().unwrap_or_default());
-    Ok(tx.optional::<(PeerId,)>(select, args![spec.url.to_string(), network, except]).await?.is_some())
+    Ok(tx.optional::<(PeerId,)>(select, args![spec.url.full(), network, except]).await?.is_some())
 }
 
 async fn insert_labels(tx: &mut Tx, id: PeerId, spec: &PeerSpec) -> Result<(), StoreError> {
