@@ -9,10 +9,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::{
-    text::{without_query, without_secrets},
-    transport::Transport,
-};
+pub use crate::text::without_secrets;
+use crate::{text::without_query, transport::Transport};
 
 /// The scheme of a peer URL: a transport of EasyTier, or a way to look up the URLs of nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ pub(crate) fn without_query(url: &str) -> &str {
 
 /// A URL without its query and fragment, and without anything before an `@`, which may be a password. It need not be a
 /// valid URL.
-pub(crate) fn without_secrets(url: &str) -> String {
+pub fn without_secrets(url: &str) -> String {
     let url = without_query(url);
     match url.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('@') => format!("{scheme}://{}", after_credentials(rest)),

@@ -319,6 +319,8 @@ fn all_mistakes_in_an_import_are_reported_and_nothing_is_imported() {
             assert!(!refused.contains("4711"), "{refused}");
         }
     }
+    let of_place = refusal(&import(&[], r#"["tcp://u:4711@192.0.2.7?t=4711"]"#));
+    assert_contains(&of_place, &["peer 1 ('tcp://192.0.2.7'): ", "no user name or password"]);
 
     let skipped = import(&["--skip-invalid"], &list.to_string());
     assert_contains(&text(&skipped.stderr), &["warning: skipped 4 peers", "no scheme"]);

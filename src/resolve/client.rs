@@ -1,6 +1,7 @@
 //! The caching DNS client, and when it is made anew.
 
 use std::{
+    io::ErrorKind,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -105,7 +106,7 @@ enum Source {
 
 struct Current {
     client: Arc<Client>,
-    /// The state of the machine's files before they were read; `None` if they could not be read, and are read again.
+    /// The state of the machine's files before they were read; `None` if they must be read again in any case.
     state: Option<FilesState>,
     looked_at: Instant,
 }
@@ -171,12 +172,15 @@ fn with_name_servers(servers: &[SocketAddr]) -> Result<Client, NetError> {
     Client::new(config, ResolverOpts::default(), Hosts::default())
 }
 
-/// A client as the files describe it, and whether all of them could be read. Without a name server, `localhost` and the
+/// A client as the files describe it, and whether nothing else can be read there before they change. Without a name server, `localhost` and the
 /// machine's own names still work.
 fn with_files(files: &SystemFiles) -> Result<(Client, bool), NetError> {
     let name_servers = files.name_servers().inspect_err(|error| debug!(%error, "no name server is configured"));
     let own_names = files.own_names().inspect_err(|error| debug!(%error, "no names of the machine's own"));
-    let is_complete = name_servers.is_ok() && own_names.is_ok();
+    // Many containers have no names of their own. A file that is missing or malformed is as it is until it changes.
+    let settled = [ErrorKind::NotFound, ErrorKind::InvalidData];
+    let is_complete =
+        name_servers.is_ok() && own_names.as_ref().err().is_none_or(|error| settled.contains(&error.kind()));
     let (config, options) =
         name_servers.unwrap_or_else(|_| (ResolverConfig::from_name_servers(Vec::new()), ResolverOpts::default()));
     Ok((Client::new(config, options, own_names.unwrap_or_default())?, is_complete))

@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use easytier_probe::{AddressPolicy, Blame, FailureCode, Origin, Resolver};
+use hickory_resolver::proto::rr::RecordType;
 use tokio::time;
 
 use crate::{
@@ -76,9 +77,10 @@ async fn the_name_servers_are_read_again_when_their_file_changes() {
     let serving = async |address: &str, records: &[(&'static str, [u8; 4])]| {
         let zone = Zone::default();
         zone.set(600, records.iter().map(|(name, ip)| (*name, a(*ip))));
-        name_server_of(address, zone).await;
+        name_server_of(address, zone.clone()).await;
+        zone
     };
-    serving("127.0.0.2:53", &[("node.test", [1, 1, 1, 1])]).await;
+    let first = serving("127.0.0.2:53", &[("node.test", [1, 1, 1, 1])]).await;
     serving("127.0.0.3:53", &[("node.test", [1, 1, 1, 2]), ("short.lan.test", [1, 1, 1, 3])]).await;
     let files = Files::new();
     let write = |text: &str| fs::write(files.path("resolv.conf"), text).unwrap();
@@ -94,6 +96,11 @@ async fn the_name_servers_are_read_again_when_their_file_changes() {
     write("nameserver 127.0.0.2\n");
     a_second_later().await;
     assert_eq!(targets("tcp://node.test:1").await, ["tcp 1.1.1.1:1"]);
+
+    // Nothing changes, so what was learnt is used again. There is no file of names, as in many containers.
+    a_second_later().await;
+    assert_eq!(targets("tcp://node.test:1").await, ["tcp 1.1.1.1:1"]);
+    assert_eq!(first.asked_for("node.test", RecordType::A), 1);
 
     // The machine joins another network. What was learnt in the old one is forgotten.
     write("nameserver 127.0.0.3\nsearch lan.test\n");

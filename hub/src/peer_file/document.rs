@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
-use easytier_probe::{Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer};
+use easytier_probe::{
+    Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer, peer_url::without_secrets,
+};
 use easytier_uptime_store::domain::{Contacts, LabelError, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
 
@@ -124,13 +126,11 @@ impl Entry {
         Self { listed: ListedPeer { url: Some(url.to_owned()), ..ListedPeer::default() }, ..Self::default() }
     }
 
-    /// Its name in a message.
-    pub fn label(&self) -> Option<&str> {
+    /// Its name in a message, or its address without a password or a token.
+    pub fn label(&self) -> Option<String> {
         let ListedPeer { name, url, host, public_ip, .. } = &self.listed;
-        [name, url, &self.address, host, public_ip]
-            .into_iter()
-            .find_map(|text| text.as_deref())
-            .filter(|text| !text.is_empty())
+        let address = [url, &self.address, host, public_ip].into_iter().find_map(|text| text.as_deref());
+        name.clone().or_else(|| address.map(without_secrets)).filter(|text| !text.is_empty())
     }
 
     /// The peer, or every problem with it.

@@ -71,7 +71,7 @@ fn of_value(place: Place, value: Value) -> Placed {
     };
     match entry {
         Ok(entry) => {
-            let label = entry.label().map(str::to_owned);
+            let label = entry.label();
             (Place { label, ..place }, entry.into_candidate())
         }
         // The message may quote a value of the wrong type, but never that of a secret.
