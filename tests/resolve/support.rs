@@ -46,7 +46,6 @@ pub async fn refused(resolver: &Resolver, url: &str, origin: Origin) -> Failure 
 /// The failure to resolve the URL of `peer` before `deadline`.
 pub async fn refused_by(resolver: &Resolver, peer: &Peer, deadline: Instant) -> Failure {
     let failure = resolver.resolve(peer, deadline).await.expect_err(&peer.url.full());
-    assert!(Instant::now() <= deadline + Duration::from_millis(500), "it went on after the deadline");
     assert!(failure.message.chars().count() < 300, "{failure}");
     assert!(!failure.message.ends_with('.'), "{failure}");
     failure
