@@ -32,8 +32,8 @@ pub(super) async fn connect(
 /// for an IP address, as EasyTier clients send it since 2.3.2.
 fn server_name(url: &PeerUrl) -> Result<ServerName<'static>, StageFailure> {
     let name = match url.host() {
-        Host::Domain(domain) => domain,
-        Host::Ipv4(_) | Host::Ipv6(_) => "localhost",
+        Some(Host::Domain(domain)) => domain,
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => "localhost",
     };
     ServerName::try_from(name.to_owned()).map_err(|_| {
         StageFailure::at_connect(FailureCode::InvalidUrl, format!("TLS needs a valid host name, and '{name}' is none"))

@@ -79,7 +79,7 @@ fn request(url: &PeerUrl, key: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        host = url.host(),
+        host = url.host_text(),
     )
 }
 
