@@ -26,6 +26,7 @@ use easytier_probe::{
     },
 };
 use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -782,8 +783,62 @@ async fn a_third_party_backend_that_replaces_a_hub_is_asked_without_count() {
     .await;
     let client = client(&[&backend.url]);
     assert_eq!(whole_listing(&client).await, ((1..=3).collect(), true));
+    // The answer may be that of a proxy; only several in a row are not.
+    for _ in 0..2 {
+        assert_eq!(whole_listing(&client).await, ((1..=5).collect(), false));
+        client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap_err();
+    }
     assert_eq!(whole_listing(&client).await, ((1..=5).collect(), false));
     assert_eq!(client.send_results(Uuid::now_v7(), &many_results(2), soon()).await.unwrap().not_wanted, 2);
+}
+
+/// A hub behind a proxy that strips the header from listings while the flag is set.
+async fn behind_stripping_proxy() -> (TestBackend, Arc<AtomicBool>) {
+    let strips = Arc::new(AtomicBool::new(false));
+    let is_stripping = strips.clone();
+    let backend = TestBackend::start(move |seen| {
+        let mut answer = hub_answer(seen);
+        if seen.path == "/peers" && is_stripping.load(SeqCst) {
+            answer.headers_mut().remove("x-uptime-hub");
+        }
+        answer
+    })
+    .await;
+    (backend, strips)
+}
+
+#[tokio::test]
+async fn listings_without_the_header_do_not_demote_a_hub_that_takes_results() {
+    let logs = Logs::collect();
+    let (backend, strips) = behind_stripping_proxy().await;
+    let client = client(&[&backend.url]);
+    client.peers_page(None, soon()).await.unwrap();
+    strips.store(true, SeqCst);
+    for round in 0..10 {
+        assert_eq!(whole_listing(&client).await, ((1..=3).collect(), false));
+        let delivery = client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap();
+        assert_eq!(delivery, Delivery { accepted: 1, ..Delivery::default() }, "round {round}");
+    }
+    assert!(logs.warnings_with("without the header x-uptime-hub, and still counts as a hub") >= 1, "{}", logs.text());
+}
+
+#[tokio::test]
+async fn a_hub_that_becomes_a_third_party_backend_is_a_warning_and_one_that_returns_gets_results() {
+    let logs = Logs::collect();
+    let (backend, strips) = behind_stripping_proxy().await;
+    let client = client(&[&backend.url]);
+    client.peers_page(None, soon()).await.unwrap();
+    strips.store(true, SeqCst);
+    for _ in 0..4 {
+        client.peers_page(None, soon()).await.unwrap();
+    }
+    assert_eq!(client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap().not_wanted, 1);
+    assert_eq!(logs.warnings_with("still counts as a hub"), 1, "{}", logs.text());
+    assert_eq!(logs.warnings_with("counts as a third-party backend now"), 1, "{}", logs.text());
+
+    strips.store(false, SeqCst);
+    client.peers_page(None, soon()).await.unwrap();
+    assert_eq!(client.send_results(Uuid::now_v7(), &many_results(1), soon()).await.unwrap().accepted, 1);
 }
 
 // --- results ---------------------------------------------------------------------------------------------------------
@@ -846,8 +901,8 @@ async fn a_batch_that_is_too_large_is_sent_in_halves() {
             true => hub(413, json!({"code": 413, "message": "too large", "data": null})),
             false => hub(
                 200,
-                envelope(json!({"accepted": ids.len(), "duplicates": 0,
-                "rejected": [{"index": 0, "reason": "first"}, {"index": 999}]})),
+                envelope(json!({"accepted": ids.len() - 1, "duplicates": 0,
+                "rejected": [{"index": 0, "reason": "first"}]})),
             ),
         }
     })
@@ -857,7 +912,53 @@ async fn a_batch_that_is_too_large_is_sent_in_halves() {
     let rejected: Vec<_> = delivery.rejected.iter().map(|one| (one.index, one.reason.as_str())).collect();
     let too_large = "413 Payload Too Large: too large";
     assert_eq!(rejected, [(0, "first"), (2, "first"), (5, too_large), (6, "first"), (7, "first")]);
-    assert_eq!(delivery.accepted, 9);
+    assert_eq!(delivery.accepted, 5);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_account_for_each_result_is_no_delivery() {
+    for data in [
+        json!({"accepted": 0, "duplicates": 0, "rejected": []}),
+        json!({"accepted": 1}),
+        json!({"accepted": 2, "duplicates": 1}),
+        json!({"accepted": u32::MAX, "duplicates": u32::MAX, "rejected": []}),
+        json!({"duplicates": 3}),
+        json!({"accepted": 1, "rejected": [{"index": 2}]}),
+        json!({"accepted": 0, "rejected": [{"index": 1}, {"index": 1}]}),
+        json!({"rejected": [{"index": 0}, {"index": 1}, {"index": 2}]}),
+    ] {
+        let answer = data.clone();
+        let backend = TestBackend::start(move |seen| match seen.path.as_str() {
+            "/results" => hub(200, envelope(answer.clone())),
+            _ => hub_answer(seen),
+        })
+        .await;
+        for style in [ReportStyle::Auto, ReportStyle::Results] {
+            let sent = styled(style, &backend.url).send_results(Uuid::now_v7(), &many_results(2), soon()).await;
+            let error = sent.expect_err(&data.to_string());
+            assert!(error.to_string().contains("2 were sent") && !error.is_final(), "{data}: {error}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_delivery_is_complete_only_if_it_names_each_result_once(
+        accepted in 0_u32..5,
+        duplicates in prop_oneof![0_u32..5, Just(u32::MAX)],
+        not_wanted in 0_u32..3,
+        indices in proptest::collection::vec(0_usize..6, 0..4),
+        sent in 0_usize..12,
+    ) {
+        let rejected = indices.iter().map(|index| Rejected { index: *index, reason: String::new() }).collect();
+        let delivery = Delivery { accepted, duplicates, rejected, not_wanted };
+        let total = [accepted, duplicates, not_wanted].map(u64::from).iter().sum::<u64>() + indices.len() as u64;
+        let mut distinct = indices.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let complete = total == sent as u64 && distinct.len() == indices.len() && indices.iter().all(|index| *index < sent);
+        prop_assert_eq!(delivery.check(sent).is_ok(), complete);
+    }
 }
 
 #[tokio::test]

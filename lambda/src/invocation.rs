@@ -163,13 +163,11 @@ fn listed(event: &Event, backend: &Backend) -> FirstPeers<BackendPeers> {
 async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
     let now = Instant::now();
     let deadline = now + ends.saturating_duration_since(now) / DRAIN_DIVISOR;
-    match queue.drain(backend, deadline).await {
-        Ok(drained) => drained,
-        Err(error) => {
-            tracing::error!("{error}");
-            0
-        }
+    let (drained, error) = queue.drain(backend, deadline).await;
+    if let Some(error) = error {
+        tracing::error!("{error}");
     }
+    drained
 }
 
 /// Puts the results that the hub did not accept into the queue. Returns how many are in the queue, and why others are lost.

@@ -51,10 +51,10 @@ enum DeliveryError {
     #[error(transparent)]
     Backend(#[from] BackendError),
     #[error(
-        "the backend stored {stored} and rejected {rejected} of {sent}; check that BACKEND_BASE_URL is a hub, and that \
-         REPORT_STYLE is one that reports results"
+        "the backend has no use for {not_wanted} of {sent}; check that BACKEND_BASE_URL is a hub, and that REPORT_STYLE is \
+         one that reports results"
     )]
-    NotStored { stored: u32, rejected: usize, sent: usize },
+    NotWanted { not_wanted: u32, sent: usize },
 }
 
 impl DeliveryError {
@@ -63,7 +63,7 @@ impl DeliveryError {
         match self {
             Self::Unreadable(_) => true,
             Self::Backend(error) => error.is_final(),
-            Self::NotStored { .. } => false,
+            Self::NotWanted { .. } => false,
         }
     }
 }
@@ -141,24 +141,29 @@ impl Queue<'_> {
     }
 
     /// Delivers a limited number of messages to the backend, until `deadline`. A message leaves the queue when the backend
-    /// has stored or rejected each of its results. Returns the number of results stored.
-    pub async fn drain(&self, backend: &Backend, deadline: Instant) -> Result<u64, QueueError> {
+    /// has stored or rejected each of its results. Returns the number of results stored, and why it ended early.
+    pub async fn drain(&self, backend: &Backend, deadline: Instant) -> (u64, Option<QueueError>) {
         let mut stored = 0;
         let mut received = 0;
         while received < MAX_DRAINED && Instant::now() < deadline {
-            let messages = self.receive(deadline).await?;
+            let messages = match self.receive(deadline).await {
+                Ok(messages) => messages,
+                Err(error) => return (stored, Some(error)),
+            };
             if messages.is_empty() {
                 break;
             }
             received += messages.len();
             let delivered = deliver_all(messages, backend, before(deadline)).await;
-            self.delete(delivered.receipts, deadline).await?;
             stored += delivered.stored;
+            if let Err(error) = self.delete(delivered.receipts, deadline).await {
+                return (stored, Some(error));
+            }
             if delivered.must_stop {
                 break;
             }
         }
-        Ok(stored)
+        (stored, None)
     }
 
     async fn receive(&self, deadline: Instant) -> Result<Vec<Message>, QueueError> {
@@ -231,14 +236,17 @@ async fn deliver_all(messages: Vec<Message>, backend: &Backend, deadline: Instan
 async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Result<u64, DeliveryError> {
     let Body::<Vec<CheckResult>> { results } = serde_json::from_str(message.body().unwrap_or_default())?;
     let delivery = backend.send_results(Uuid::now_v7(), &results, deadline).await?;
-    let (stored, rejected) = (delivery.accepted + delivery.duplicates, delivery.rejected.len());
-    if delivery.not_wanted > 0 || stored as usize + rejected != results.len() {
-        return Err(DeliveryError::NotStored { stored, rejected, sent: results.len() });
+    if delivery.not_wanted > 0 {
+        return Err(DeliveryError::NotWanted { not_wanted: delivery.not_wanted, sent: results.len() });
     }
     if let Some(first) = delivery.rejected.first() {
-        tracing::warn!(rejected, "the hub has rejected results from the queue: {}", first.reason);
+        tracing::warn!(
+            rejected = delivery.rejected.len(),
+            "the hub has rejected results from the queue: {}",
+            first.reason
+        );
     }
-    Ok(stored.into())
+    Ok(delivery.stored())
 }
 
 /// The messages for `results`, each within the size limit unless a single result exceeds it.

@@ -86,6 +86,7 @@ pub struct Metrics {
     spool_age: Seconds,
     dropped: Family<ReasonLabel, Counter>,
     delivered: Counter,
+    not_wanted: Counter,
     backend_errors: Family<RequestLabel, Counter>,
 }
 
@@ -114,6 +115,8 @@ impl Metrics {
         registry.register_with_unit("spool_age", spool_age, Unit::Seconds, self.spool_age.clone());
         registry.register("results_lost", "Results that will never be delivered, by reason", self.dropped.clone());
         registry.register("results_delivered", "Results that the backend has stored", self.delivered.clone());
+        let not_wanted = "Results that the backend has no use for, by its report style or because it is no hub";
+        registry.register("results_not_wanted", not_wanted, self.not_wanted.clone());
         registry.register("backend_errors", "Calls to the backend that failed", self.backend_errors.clone());
         registry
     }
@@ -150,6 +153,16 @@ impl Metrics {
     /// Counts results that the backend has stored.
     pub fn add_delivered(&self, results: u64) {
         self.delivered.inc_by(results);
+    }
+
+    /// Counts results that the backend has no use for.
+    pub fn add_not_wanted(&self, results: u64) {
+        self.not_wanted.inc_by(results);
+    }
+
+    /// How many results the backend had no use for so far.
+    pub fn not_wanted(&self) -> u64 {
+        self.not_wanted.get()
     }
 
     /// Counts results that will never be delivered.

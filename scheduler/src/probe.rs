@@ -158,6 +158,10 @@ fn summary_line(summary: Summary, metrics: &Metrics) -> String {
     if waiting > 0 {
         line += &format!("; {waiting} results wait for the backend");
     }
+    let not_wanted = metrics.not_wanted();
+    if not_wanted > 0 {
+        line += &format!("; the backend had no use for {not_wanted} results so far");
+    }
     if dropped > 0 {
         line += &format!("; {dropped} results dropped so far");
     }

@@ -191,9 +191,16 @@ impl Uploader {
     }
 
     fn count(&self, delivery: &Delivery) {
-        let Delivery { accepted, duplicates, rejected, .. } = delivery;
-        self.metrics.add_delivered(u64::from(accepted + duplicates));
+        let Delivery { rejected, not_wanted, .. } = delivery;
+        self.metrics.add_delivered(delivery.stored());
+        self.metrics.add_not_wanted(u64::from(*not_wanted));
         self.metrics.add_dropped(DropReason::Rejected, rejected.len() as u64);
+        if *not_wanted > 0 && self.metrics.not_wanted() == u64::from(*not_wanted) {
+            tracing::info!(
+                "the backend has no use for results, by REPORT_STYLE or because it is no hub; they are kept in the local \
+                 history only"
+            );
+        }
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for rejected in rejected {
             *reasons.entry(&rejected.reason).or_default() += 1;

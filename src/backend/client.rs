@@ -101,7 +101,7 @@ impl Backend {
             let request = Request { method, ..peers_request(self.region_query(), false) };
             match self.http().send(endpoint, &request, deadline).await {
                 Ok(response) if !response.is_hub && lists_peers(&response) => {
-                    endpoint.set_kind(BackendKind::ThirdParty);
+                    endpoint.listed_as_third_party();
                 }
                 Ok(_) => {}
                 // Some backends do not know the method.

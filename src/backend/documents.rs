@@ -113,7 +113,7 @@ fn as_utc_millis<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S
 }
 
 /// `data` of the answer to `POST /results`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct ResultsData {
     /// `None` from a backend that reports no count: it has accepted all results that it did not reject.
     #[serde(default)]

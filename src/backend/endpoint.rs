@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -23,10 +23,14 @@ pub(super) enum BackendKind {
     ThirdParty,
 }
 
+/// How many listings in a row, with no answer of a hub in between, must come without the hub's header until a known hub
+/// counts as a third-party backend. A proxy may strip the header of a few answers, or return them from a cache.
+const MAX_UNMARKED_LISTINGS: u32 = 3;
+
 /// A base URL of the backend, with the known properties of the server there.
 pub(super) struct Endpoint {
     pub(super) url: BaseUrl,
-    kind: Mutex<BackendKind>,
+    identity: Mutex<Identity>,
     /// `PUT /nodes/status`
     pub(super) status: OptionalRoute,
     /// `POST /results`
@@ -37,12 +41,19 @@ pub(super) struct Endpoint {
     pub(super) registry: OptionalRoute,
 }
 
+/// What the answers of a server show about its software.
+struct Identity {
+    kind: BackendKind,
+    /// Listings without the hub's header since the last answer with it.
+    unmarked_listings: u32,
+}
+
 impl Endpoint {
     fn new(url: BaseUrl, missing_retry_after: Duration) -> Self {
         let route = || OptionalRoute::new(missing_retry_after);
         Self {
             url,
-            kind: Mutex::new(BackendKind::Unknown),
+            identity: Mutex::new(Identity { kind: BackendKind::Unknown, unmarked_listings: 0 }),
             status: route(),
             results: route(),
             per_node: route(),
@@ -51,22 +62,54 @@ impl Endpoint {
     }
 
     pub(super) fn kind(&self) -> BackendKind {
-        *self.kind.lock().unwrap_or_else(PoisonError::into_inner)
+        self.identity().kind
     }
 
-    pub(super) fn set_kind(&self, kind: BackendKind) {
-        let mut current = self.kind.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current == kind {
-            return;
+    /// Records an answer with the hub's header.
+    pub(super) fn answered_as_hub(&self) {
+        let mut identity = self.identity();
+        let before = std::mem::replace(&mut *identity, Identity { kind: BackendKind::Hub, unmarked_listings: 0 });
+        match before.kind {
+            BackendKind::Hub => return,
+            BackendKind::Unknown => debug!(backend = %self.url, "the backend identified itself as a hub"),
+            BackendKind::ThirdParty => info!("the backend at {} identifies itself as a hub now", self.url),
         }
-        *current = kind;
-        debug!(backend = %self.url, ?kind, "identified the backend");
-        if kind == BackendKind::Hub {
-            // A hub has all routes: an earlier 404 came from a reverse proxy in front of it.
-            for route in [&self.status, &self.results, &self.per_node, &self.registry] {
-                route.missing.end();
+        // A hub has all routes: an earlier 404 came from a reverse proxy in front of it.
+        for route in [&self.status, &self.results, &self.per_node, &self.registry] {
+            route.missing.end();
+        }
+    }
+
+    /// Records a listing of peers without the hub's header. A known hub stays a hub until
+    /// [`MAX_UNMARKED_LISTINGS`] came in a row.
+    pub(super) fn listed_as_third_party(&self) {
+        let mut identity = self.identity();
+        identity.unmarked_listings = identity.unmarked_listings.saturating_add(1);
+        match (identity.kind, identity.unmarked_listings) {
+            (BackendKind::ThirdParty, _) => return,
+            (BackendKind::Unknown, _) => debug!(backend = %self.url, "identified a third-party backend"),
+            (BackendKind::Hub, MAX_UNMARKED_LISTINGS..) => warn!(
+                "the backend at {} listed peers {MAX_UNMARKED_LISTINGS} times without the header x-uptime-hub: it counts as \
+                 a third-party backend now, and REPORT_STYLE=auto sends it no results; if it is a hub, see whether a \
+                 proxy in front of it strips the header",
+                self.url
+            ),
+            (BackendKind::Hub, unmarked) => {
+                if unmarked == 1 {
+                    warn!(
+                        "the hub at {} listed peers without the header x-uptime-hub, and still counts as a hub; see \
+                         whether a proxy in front of it strips headers or answers from a cache",
+                        self.url
+                    );
+                }
+                return;
             }
         }
+        identity.kind = BackendKind::ThirdParty;
+    }
+
+    fn identity(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -203,7 +246,7 @@ mod tests {
     async fn a_route_that_was_missing_is_asked_at_once_when_the_backend_turns_out_to_be_a_hub() {
         let endpoint = Endpoint::new("http://a".parse().unwrap(), HOUR);
         endpoint.registry.set_missing("POST http://a/api/discovery/register", "404 Not Found", "no consequence");
-        endpoint.set_kind(BackendKind::Hub);
+        endpoint.answered_as_hub();
         assert!(!endpoint.registry.is_missing());
     }
 }

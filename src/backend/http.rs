@@ -124,7 +124,7 @@ impl Http {
         let is_hub = response.headers().get(HUB_HEADER).is_some_and(|value| value == "1");
         let was_hub = endpoint.kind() == BackendKind::Hub;
         if is_hub {
-            endpoint.set_kind(BackendKind::Hub);
+            endpoint.answered_as_hub();
         }
         let status = response.status();
         if !status.is_success() {

@@ -96,8 +96,8 @@ impl Backend {
             let error = match self.http().send(endpoint, &request, retry.attempt_deadline()).await {
                 Ok(response) => match read_page(endpoint, &request, &response) {
                     Ok((data, page)) => {
-                        if !response.is_hub {
-                            endpoint.set_kind(BackendKind::ThirdParty);
+                        if !response.is_hub && cursor.is_none() {
+                            endpoint.listed_as_third_party();
                         }
                         retry.succeeded();
                         return Ok(make_page(page, data, response.is_hub, retry.position(), cursor));

@@ -29,6 +29,6 @@ pub use self::{
     error::BackendError,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
     registry::{Registered, Registration, System},
-    results::{Delivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},
+    results::{Delivery, IncompleteDelivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},
     status::StatusReport,
 };

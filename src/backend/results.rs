@@ -1,5 +1,7 @@
 //! The results of checks, by `POST /results` in batches or by `PUT /nodes/{id}/status` one by one.
 
+use std::collections::HashSet;
+
 use chrono::Utc;
 use futures::{StreamExt, stream};
 use reqwest::Method;
@@ -27,6 +29,9 @@ const PER_NODE_MISSING: &str = "results are not reported there, and it is asked 
                                 backend wants its reports";
 
 /// What a backend did with results that reached it. Results that did not reach it are an error, and may be sent again.
+///
+/// A delivery accounts for each result that was sent: `accepted`, `duplicates`, `rejected` and `not_wanted` add up to
+/// their number. [`Backend::send_results`] returns no other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// How many results the backend has stored.
@@ -38,6 +43,37 @@ pub struct Delivery {
     /// How many results the backend has no use for, by its report style or because it does not have the route. They
     /// need not be sent again.
     pub not_wanted: u32,
+}
+
+/// A delivery that does not account for each result. Sending all of them again is safe, because the backend
+/// deduplicates by result id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer accounts for {accounted} results, but {sent} were sent")]
+pub struct IncompleteDelivery {
+    accounted: u64,
+    sent: usize,
+}
+
+impl Delivery {
+    /// How many results the backend has, whether it stored them now or before.
+    pub fn stored(&self) -> u64 {
+        u64::from(self.accepted) + u64::from(self.duplicates)
+    }
+
+    /// Checks that the counts add up to the number of results that were `sent`, and that each rejected result is one of
+    /// them, named once.
+    ///
+    /// # Errors
+    /// [`IncompleteDelivery`] if not: results would be taken for delivered that the backend may not have.
+    pub fn check(&self, sent: usize) -> Result<(), IncompleteDelivery> {
+        let named: HashSet<usize> =
+            self.rejected.iter().map(|rejected| rejected.index).filter(|index| *index < sent).collect();
+        let accounted = self.stored() + u64::from(self.not_wanted) + named.len() as u64;
+        match accounted == sent as u64 && named.len() == self.rejected.len() {
+            true => Ok(()),
+            false => Err(IncompleteDelivery { accounted, sent }),
+        }
+    }
 }
 
 /// A result that the backend will never take.
@@ -61,7 +97,7 @@ impl Backend {
     ///
     /// # Errors
     /// The error of the first request that failed. If it [`is_final`](BackendError::is_final), sending the same
-    /// results again is useless.
+    /// results again is useless. [`BackendError::InvalidResponse`] if the answer does not account for each result.
     pub async fn send_results(
         &self,
         cycle_id: Uuid,
@@ -90,17 +126,13 @@ impl Backend {
             .collect();
         while let Some((start, end)) = ranges.pop() {
             match self.send_batch(cycle_id, &results[start..end], deadline).await {
-                Ok(None) => delivery.not_wanted += (end - start) as u32,
-                Ok(Some(data)) => {
-                    let others = data.duplicates + data.rejected.len() as u32;
-                    let rest = ((end - start) as u32).saturating_sub(others);
-                    delivery.accepted += data.accepted.unwrap_or(rest);
-                    delivery.duplicates += data.duplicates;
-                    let known = data.rejected.into_iter().filter(|entry| entry.index < end - start);
-                    delivery.rejected.extend(known.map(|entry| Rejected {
-                        index: start + entry.index,
-                        reason: self.http().credentials.quote(entry.reason.as_deref().unwrap_or("no reason given")),
-                    }));
+                Ok(batch) => {
+                    // Each part is at most MAX_BATCH, because the batch was checked.
+                    delivery.accepted += batch.accepted;
+                    delivery.duplicates += batch.duplicates;
+                    delivery.not_wanted += batch.not_wanted;
+                    let rejected = batch.rejected.into_iter();
+                    delivery.rejected.extend(rejected.map(|one| Rejected { index: start + one.index, ..one }));
                 }
                 // The body is too large: send halves, down to a single result that is rejected.
                 Err(BackendError::Refused { status: 413, .. }) if end - start > 1 => {
@@ -116,19 +148,19 @@ impl Backend {
         Ok(delivery)
     }
 
-    /// Delivers one batch by `POST /results`; `None` if the backend has no use for it.
+    /// Delivers one batch by `POST /results`. The positions in the delivery are those of the batch.
     async fn send_batch(
         &self,
         cycle_id: Uuid,
         results: &[CheckResult],
         deadline: Instant,
-    ) -> Result<Option<ResultsData>, BackendError> {
+    ) -> Result<Delivery, BackendError> {
         let mut retry = self.retry_loop(deadline);
         loop {
             match self.send_batch_to(retry.endpoint(), cycle_id, results, retry.attempt_deadline()).await {
-                Ok(data) => {
+                Ok(delivery) => {
                     retry.succeeded();
-                    return Ok(data);
+                    return Ok(delivery);
                 }
                 Err(error) => retry.failed(error).await?,
             }
@@ -141,11 +173,11 @@ impl Backend {
         cycle_id: Uuid,
         results: &[CheckResult],
         deadline: Instant,
-    ) -> Result<Option<ResultsData>, BackendError> {
+    ) -> Result<Delivery, BackendError> {
         let auto = self.config().report_style == ReportStyle::Auto;
         let kind = if auto { self.identify(endpoint, deadline).await? } else { endpoint.kind() };
         if auto && kind == BackendKind::ThirdParty {
-            return Ok(None);
+            return Ok(Delivery { not_wanted: results.len() as u32, ..Delivery::default() });
         }
         #[expect(clippy::disallowed_methods, reason = "a request carries the time at which it is sent")]
         let sent_at = Utc::now();
@@ -185,12 +217,31 @@ impl Backend {
         if kind == BackendKind::Hub && !answer.is_hub {
             return Err(invalid("the answer is not the hub's"));
         }
+        let data = match envelope.has_data() {
+            true => envelope.data().ok_or_else(|| invalid("the answer's 'data' does not report the outcome"))?,
+            false => ResultsData::default(),
+        };
+        let delivery = self.delivery(data, results.len());
+        delivery.check(results.len()).map_err(|incomplete| invalid(&incomplete.to_string()))?;
         endpoint.results.set_working();
-        if !envelope.has_data() {
-            // The backend accepted the results and reports no counts.
-            return Ok(Some(ResultsData { accepted: None, duplicates: 0, rejected: Vec::new() }));
+        Ok(delivery)
+    }
+
+    /// The outcome of a batch of `sent` results. A backend that reports no `accepted` has accepted all results that it
+    /// does not count otherwise.
+    fn delivery(&self, data: ResultsData, sent: usize) -> Delivery {
+        let others = u64::from(data.duplicates) + data.rejected.len() as u64;
+        let rest = u32::try_from((sent as u64).saturating_sub(others)).unwrap_or(u32::MAX);
+        let rejected = data.rejected.into_iter().map(|entry| Rejected {
+            index: entry.index,
+            reason: self.http().credentials.quote(entry.reason.as_deref().unwrap_or("no reason given")),
+        });
+        Delivery {
+            accepted: data.accepted.unwrap_or(rest),
+            duplicates: data.duplicates,
+            rejected: rejected.collect(),
+            not_wanted: 0,
         }
-        envelope.data().map(Some).ok_or_else(|| invalid("the answer's 'data' does not report the outcome"))
     }
 
     /// Reports every result in a request of its own.

@@ -259,6 +259,21 @@ async fn a_delivered_message_that_is_not_deleted_is_deleted_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delivered_results_are_counted_although_their_messages_cannot_be_deleted() {
+    let Scene { services, hub, queue, mut function } = scene("undeletable", 1).await;
+    hub.proxy.refuse("/results", 503);
+    function.answer(json!({})).await;
+    hub.proxy.let_through();
+    services.rule(|seen| match seen.target.ends_with("DeleteMessageBatch") {
+        true => Way::Refused(400),
+        false => Way::Through,
+    });
+    let answer = function.answer(json!({})).await;
+    assert_eq!((&answer["drained"], hub.records().await), (&json!(1), vec![1]), "{answer}");
+    assert_eq!(queue.length().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_that_does_not_answer_fails_the_invocation_in_time() {
     let Scene { services, hub, mut function, .. } = scene("stalled", 1).await;
     // Warms up the sandbox, so that the next invocation has its whole time.
