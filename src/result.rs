@@ -215,8 +215,8 @@ pub struct CheckReport {
     pub is_public_server: Option<bool>,
 }
 
-/// The median of `sorted`; `None` if it is empty.
-pub(crate) fn median<T: Copy + Into<f64>>(sorted: &[T]) -> Option<f64> {
+/// The median of `sorted`, of an even number of values the mean of the middle two; `None` if it is empty.
+pub fn median<T: Copy + Into<f64>>(sorted: &[T]) -> Option<f64> {
     let middle = sorted.len() / 2;
     let upper = (*sorted.get(middle)?).into();
     Some(match sorted.len() % 2 {

@@ -96,6 +96,9 @@ impl CheckPlan {
 pub struct Checking {
     observer: Arc<Observer>,
     rounds: Arc<Rounds>,
+    health: Arc<Health>,
+    /// The timeout of peers without one of their own.
+    timeout: Duration,
     mode: Mode,
 }
 
@@ -116,9 +119,10 @@ enum Mode {
 impl Checking {
     /// Checks nothing until [`set_peers`](Self::set_peers) is called.
     pub fn new(plan: &CheckPlan, observer: Arc<Observer>, health: Arc<Health>) -> Self {
+        health.set_longest_check(plan.checks.timeout);
         let checker = Checker::new(plan.checks.clone());
         let targets = plan.self_check_targets.clone();
-        let rounds = Rounds::new(Arc::clone(&observer), health, checker.clone(), targets, plan.interval);
+        let rounds = Rounds::new(Arc::clone(&observer), Arc::clone(&health), checker.clone(), targets, plan.interval);
         let rounds = Arc::new(rounds);
         let mode = match &plan.schedule {
             None => Mode::Watch(Mutex::new(Some(Watch::new(checker, Arc::clone(&rounds), plan.watch())))),
@@ -130,12 +134,14 @@ impl Checking {
                 budget: CycleOptions::default().budget.max(plan.longest_pause()),
             },
         };
-        Self { observer, rounds, mode }
+        Self { observer, rounds, health, timeout: plan.checks.timeout, mode }
     }
 
     /// Checks these peers and no others from now on.
     pub fn set_peers(&self, peers: Vec<Peer>) {
         let count = peers.len();
+        let timeouts = peers.iter().filter_map(|peer| peer.timeout);
+        self.health.set_longest_check(timeouts.fold(self.timeout, Duration::max));
         let changes = match &self.mode {
             Mode::Watch(watch) => match &mut *watch.lock().unwrap_or_else(PoisonError::into_inner) {
                 Some(watch) => watch.set_peers(peers),
@@ -176,6 +182,7 @@ impl Checking {
         let Mode::Cycles { checker, peers, concurrency, budget, .. } = &self.mode else { return };
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let options = CycleOptions { concurrency: *concurrency, budget: *budget, ..CycleOptions::default() };
+        self.observer.check_started();
         let observe = |peer: &Peer, report: &CheckReport| self.rounds.observe(peer, report.clone(), due.elapsed());
         let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;
         self.rounds.end().await;

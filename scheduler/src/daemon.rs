@@ -18,6 +18,7 @@ use crate::{
     backend_handle::BackendHandle,
     checking::CheckPlan,
     enrollment::{ClientError, Enrollment},
+    expiry::Expiry,
     heartbeat::Heartbeat,
     jobs::{Job, Scheduler},
     listing::PeerList,
@@ -154,6 +155,7 @@ impl Daemon {
             backend_name: backend_name.clone(),
             backend: backend.clone(),
             limits: options.spool,
+            expiry: Expiry::new(options.spool.max_age),
             metrics,
             stored: Arc::clone(&probe.stored),
         };

@@ -27,6 +27,8 @@ struct State {
     /// Checks are due this `delay` after the times of the schedule.
     schedule: Schedule,
     delay: Duration,
+    /// The longest time that a check may take.
+    longest_check: Duration,
     /// Since when `schedule` applies.
     since: Instant,
     last_checks: Option<Instant>,
@@ -39,8 +41,15 @@ struct State {
 impl Health {
     /// The health of a probe whose checks are due `delay` after the times of `schedule`.
     pub fn new(schedule: Schedule, delay: Duration) -> Self {
-        let state =
-            State { schedule, delay, since: Instant::now(), last_checks: None, storage_error: None, doubt: None };
+        let state = State {
+            schedule,
+            delay,
+            longest_check: Duration::ZERO,
+            since: Instant::now(),
+            last_checks: None,
+            storage_error: None,
+            doubt: None,
+        };
         Self { state: Mutex::new(state) }
     }
 
@@ -50,7 +59,13 @@ impl Health {
         (state.schedule, state.delay, state.since) = (schedule, delay, Instant::now());
     }
 
-    /// Records that peers were checked, or that there are none to check.
+    /// Sets the longest time that a check of one of the peers may take. If all peers are silent, that much time passes
+    /// without a check that begins or ends.
+    pub fn set_longest_check(&self, longest_check: Duration) {
+        self.state().longest_check = longest_check;
+    }
+
+    /// Records that checks of peers began or ended, or that there are none to check.
     pub fn checks_made(&self) {
         self.state().last_checks = Some(Instant::now());
     }
@@ -66,9 +81,10 @@ impl Health {
         let last = state.last_checks.map_or(state.since, |last| last.max(state.since));
         // Uses the monotonic clock: nothing was due while the machine slept, or in a time that the wall clock skipped.
         let age = last.elapsed();
+        let idle = age.saturating_sub(state.longest_check);
         #[expect(clippy::disallowed_methods, reason = "a cron expression is due by the wall clock")]
-        let were_due = || state.schedule.were_due(MAX_MISSED_TIMES, age, Utc::now() - state.delay);
-        (age > MIN_OVERDUE && were_due()).then_some(age)
+        let were_due = || state.schedule.were_due(MAX_MISSED_TIMES, idle, Utc::now() - state.delay);
+        (idle > MIN_OVERDUE && were_due()).then_some(age)
     }
 
     /// Whether peers are checked in time, whether or not their results can be stored.
@@ -133,6 +149,16 @@ mod tests {
             health.checks_made();
             assert!(health.is_alive());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_takes_its_whole_time_does_not_make_the_probe_unhealthy() {
+        let health = Health::new(Schedule::Every(Duration::from_secs(5)), Duration::ZERO);
+        health.set_longest_check(Duration::from_secs(60));
+        advance(Duration::from_secs(60 + 14)).await;
+        assert!(health.is_alive());
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(health.overdue(), Some(Duration::from_secs(75)), "the silence is told as it is");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ mod checking;
 mod condense;
 mod daemon;
 mod enrollment;
+mod expiry;
 mod health;
 mod heartbeat;
 mod jobs;

@@ -87,6 +87,7 @@ pub struct Metrics {
     dropped: Family<ReasonLabel, Counter>,
     delivered: Counter,
     not_wanted: Counter,
+    watch_panics: Counter,
     backend_errors: Family<RequestLabel, Counter>,
 }
 
@@ -117,6 +118,8 @@ impl Metrics {
         registry.register("results_delivered", "Results that the backend has stored", self.delivered.clone());
         let not_wanted = "Results that the backend has no use for, by its report style or because it is no hub";
         registry.register("results_not_wanted", not_wanted, self.not_wanted.clone());
+        let watch_panics = "Panics of the watch of a peer, which is started again; each is a defect of the program";
+        registry.register("watch_panics", watch_panics, self.watch_panics.clone());
         registry.register("backend_errors", "Calls to the backend that failed", self.backend_errors.clone());
         registry
     }
@@ -153,6 +156,16 @@ impl Metrics {
     /// Counts results that the backend has stored.
     pub fn add_delivered(&self, results: u64) {
         self.delivered.inc_by(results);
+    }
+
+    /// Counts a panic of the watch of a peer.
+    pub fn add_watch_panic(&self) {
+        self.watch_panics.inc();
+    }
+
+    /// How many times the watch of a peer panicked.
+    pub fn watch_panics(&self) -> u64 {
+        self.watch_panics.get()
     }
 
     /// Counts results that the backend has no use for.

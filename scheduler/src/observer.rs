@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, Status};
+use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, Status, result::median};
 
 use crate::{condense::Condenser, metrics::Metrics};
 
@@ -25,7 +25,7 @@ struct State {
     peers: HashMap<i64, Observed>,
     /// Results that are not stored yet.
     pending: Vec<CheckResult>,
-    /// How many checks there were since the last call of [`Observer::checks_since`].
+    /// How many checks began or ended since the last call of [`Observer::checks_since`].
     checks: u64,
 }
 
@@ -64,6 +64,21 @@ impl Observer {
     /// Adds a peer.
     pub fn expect(&self, id: i64) {
         self.state().peers.entry(id).or_default();
+    }
+
+    /// Records that a check began, or a cycle of checks.
+    pub fn check_started(&self) {
+        self.state().checks += 1;
+    }
+
+    /// Records that the watch of a peer panicked: until its next check the peer has no status.
+    pub fn watch_panicked(&self, id: i64) {
+        self.metrics.add_watch_panic();
+        let mut state = self.state();
+        if let Some(observed) = state.peers.get_mut(&id) {
+            let pending = std::mem::take(observed).condenser.flush();
+            state.pending.extend(pending);
+        }
     }
 
     /// Records a check of a peer that was added; checks of other peers are ignored. `since_due` is the time from when the
@@ -122,7 +137,7 @@ impl Observer {
         excess
     }
 
-    /// How many checks there were since the last call.
+    /// How many checks began or ended since the last call.
     pub fn checks_since(&self) -> u64 {
         std::mem::take(&mut self.state().checks)
     }
@@ -142,12 +157,14 @@ impl Observer {
                 _ => summary.unknown += 1,
             }
         }
-        if !round_trips.is_empty() {
-            let middle = round_trips.len() / 2;
-            let (_, median, _) = round_trips.select_nth_unstable_by(middle, f32::total_cmp);
-            summary.round_trip_ms = Some(f64::from(*median));
-        }
+        round_trips.sort_unstable_by(f32::total_cmp);
+        summary.round_trip_ms = median(&round_trips);
         summary
+    }
+
+    #[cfg(test)]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -70,6 +70,21 @@ impl Rounds {
         }
     }
 
+    /// Records that a check began.
+    pub fn check_started(&self) {
+        self.observer.check_started();
+    }
+
+    /// Records that the watch of a peer panicked: until its next check the peer has no status.
+    pub fn watch_panicked(&self, id: i64) {
+        self.observer.watch_panicked(id);
+    }
+
+    #[cfg(test)]
+    pub fn observer(&self) -> &Arc<Observer> {
+        &self.observer
+    }
+
     /// Counts checks that were not done because the probe was late.
     pub fn missed(&self, checks: u64) {
         self.observer.missed(checks);

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     backend_handle::BackendHandle,
+    expiry::Expiry,
     journal::clamp_to_now,
     metrics::{DropReason, Metrics},
     spool::{Rows, Spool, SpoolPart},
@@ -57,6 +58,7 @@ pub struct Uploader {
     pub backend_name: String,
     pub backend: BackendHandle,
     pub limits: SpoolLimits,
+    pub expiry: Expiry,
     pub metrics: Metrics,
     /// Notified when results were stored.
     pub stored: Arc<Notify>,
@@ -75,17 +77,30 @@ impl From<StoreError> for DeliveryError {
 }
 
 impl Uploader {
-    /// Loads the spool. If there is none, because the backend is new, only later results are delivered.
+    /// Loads the spool. If there is none, because the backend is new, only later results are delivered. If it cannot be
+    /// read, such as after a downgrade, all results within the maximum age are delivered again: the backend deduplicates
+    /// by result id.
     pub async fn load_spool(&self) -> Result<Spool, StoreError> {
         let newest = self.store.newest_result().await?;
         let stored = self.store.spool(&self.backend_name).await?;
-        let spool = stored.and_then(|stored| serde_json::from_str(&stored).ok()).unwrap_or_else(|| Spool::new(newest));
+        let spool = match stored.as_deref().map(serde_json::from_str) {
+            None => Spool::new(newest),
+            Some(Ok(spool)) => spool,
+            Some(Err(error)) => {
+                tracing::error!(
+                    %error,
+                    "the record of which results are delivered cannot be read; all results of the last {} s are sent again",
+                    self.limits.max_age.as_secs()
+                );
+                Spool::new(self.last_too_old((0, newest)).await?)
+            }
+        };
         self.store_spool(&spool).await?;
         Ok(spool)
     }
 
     /// Delivers the spool, and results as they are stored, until `stop`.
-    pub async fn run(self, mut spool: Spool, stop: CancellationToken) {
+    pub async fn run(mut self, mut spool: Spool, stop: CancellationToken) {
         loop {
             let delivered = tokio::select! {
                 delivered = self.deliver_some(&mut spool) => delivered,
@@ -119,7 +134,7 @@ impl Uploader {
     }
 
     /// Waits, while the limits of the spool are applied.
-    async fn wait_until(&self, wake_at: Instant, spool: &mut Spool) {
+    async fn wait_until(&mut self, wake_at: Instant, spool: &mut Spool) {
         while Instant::now() < wake_at {
             sleep_until(wake_at.min(Instant::now() + MEASURE_INTERVAL)).await;
             if let Err(error) = self.limit_and_measure(spool).await {
@@ -129,7 +144,7 @@ impl Uploader {
     }
 
     /// Applies the limits of the spool, measures it, and returns the newest row.
-    async fn limit_and_measure(&self, spool: &mut Spool) -> Result<i64, StoreError> {
+    async fn limit_and_measure(&mut self, spool: &mut Spool) -> Result<i64, StoreError> {
         let newest = self.store.newest_result().await?;
         self.apply_limits(spool, newest).await?;
         self.measure(spool, newest).await?;
@@ -138,7 +153,7 @@ impl Uploader {
 
     /// Delivers the live results and a part of the backlog. Returns the pause before the next delivery; `None` if the
     /// spool is empty.
-    async fn deliver_some(&self, spool: &mut Spool) -> Result<Option<Duration>, DeliveryError> {
+    async fn deliver_some(&mut self, spool: &mut Spool) -> Result<Option<Duration>, DeliveryError> {
         let newest = self.limit_and_measure(spool).await?;
         while let Some(rows) = spool.live(newest) {
             self.deliver(spool, SpoolPart::Live, rows).await?;
@@ -211,9 +226,9 @@ impl Uploader {
     }
 
     /// Drops results that are too old or too many.
-    async fn apply_limits(&self, spool: &mut Spool, newest: i64) -> Result<(), StoreError> {
-        let since = Timestamp::now() - self.limits.max_age;
-        let too_old = self.store.last_result_before(since, (spool.oldest(), newest)).await?;
+    async fn apply_limits(&mut self, spool: &mut Spool, newest: i64) -> Result<(), StoreError> {
+        let too_old = self.last_too_old((spool.oldest(), newest)).await?;
+        let too_old = self.expiry.confirm(too_old, spool.oldest(), Instant::now()).unwrap_or_default();
         let row = spool.excess(newest, self.limits.max_results).unwrap_or_default().max(too_old);
         if row <= spool.oldest() {
             return Ok(());
@@ -228,6 +243,11 @@ impl Uploader {
             self.store_spool(spool).await?;
         }
         Ok(())
+    }
+
+    /// The row up to which the results in `rows` are older than the maximum age.
+    async fn last_too_old(&self, rows: Rows) -> Result<i64, StoreError> {
+        self.store.last_result_before(Timestamp::now() - self.limits.max_age, rows).await
     }
 
     async fn measure(&self, spool: &Spool, newest: i64) -> Result<(), StoreError> {

@@ -1,17 +1,20 @@
 //! Checks each peer at its own time within the interval, in a task per peer.
 
 use std::{
+    any::Any,
     collections::HashMap,
     future::poll_fn,
+    panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
-use easytier_probe::{CheckReport, CheckResult, Checker, HeldPeer, Peer};
+use easytier_probe::{CheckReport, CheckResult, Checker, HeldPeer, Peer, backend::RetryPolicy};
+use futures::FutureExt;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,6 +28,10 @@ const STEP: Duration = Duration::from_millis(100);
 
 /// How many new peers are checked at once. When there are more, all wait for their time within the interval.
 const MAX_AT_ONCE: usize = 32;
+
+/// The pauses before the watch of a peer that panicked starts again.
+const RESTART: RetryPolicy =
+    RetryPolicy { max_rounds: u32::MAX, first_pause: Duration::from_secs(1), max_pause: Duration::from_secs(60) };
 
 /// How to check the peers.
 #[derive(Debug, Clone)]
@@ -136,7 +143,7 @@ impl Watch {
     fn watch(&self, peer: Peer, at_once: bool) -> Watched {
         self.watcher.rounds.expect(&peer);
         let gone = CancellationToken::new();
-        let watch = Arc::clone(&self.watcher).watch(peer.clone(), at_once, self.stop.clone());
+        let watch = Arc::clone(&self.watcher).supervise(peer.clone(), at_once, self.stop.clone());
         self.tracker.spawn(until(gone.clone(), watch));
         Watched { peer, gone }
     }
@@ -156,6 +163,29 @@ fn until(gone: CancellationToken, watch: impl Future<Output = ()>) -> impl Futur
 }
 
 impl Watcher {
+    /// Watches a peer, and starts over when that panics, so that no peer is left unwatched.
+    async fn supervise(self: Arc<Self>, peer: Peer, at_once: bool, stop: CancellationToken) {
+        let mut panics = 0;
+        loop {
+            let started = Instant::now();
+            // Boxed, so that the supervision adds little to the memory of a task.
+            let watch = Box::pin(Arc::clone(&self).watch(peer.clone(), at_once, stop.clone()));
+            let Err(panic) = AssertUnwindSafe(watch).catch_unwind().await else { return };
+            panics = if started.elapsed() > RESTART.max_pause { 0 } else { panics };
+            let pause = RESTART.pause(panics);
+            panics = panics.saturating_add(1);
+            self.rounds.watch_panicked(peer.id);
+            tracing::error!(
+                url = %peer.url,
+                "a defect of this program: the watch of a peer panicked ({}); it starts again in {pause:.1?}",
+                panic_message(&*panic)
+            );
+            if timeout(pause, stop.cancelled()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
     async fn watch(self: Arc<Self>, peer: Peer, at_once: bool, stop: CancellationToken) {
         let mut held = self.checker.hold(peer.clone());
         let now = Instant::now();
@@ -195,6 +225,7 @@ impl Watcher {
         sleep_until(due).await;
         // The semaphore is never closed.
         let _permit = self.session_permits.acquire().await;
+        self.rounds.check_started();
         match self.options.holds_sessions() {
             true => with_begin(due, pin!(held.next(due))).await,
             // Boxed, because the future of a check is large, and most tasks only wait.
@@ -227,6 +258,12 @@ impl Watcher {
     }
 }
 
+/// The text of a panic.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
 /// The report of a check, and the time at which the check began: its first poll after `due`.
 async fn with_begin(due: Instant, mut check: impl Future<Output = CheckReport> + Unpin) -> (CheckReport, Instant) {
     let mut began = None;
@@ -247,7 +284,10 @@ fn count_due_times(result: &mut CheckResult, times: u32) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
     use easytier_probe::CheckOptions;
+    use tracing_subscriber::{Layer, layer, layer::SubscriberExt, util::SubscriberInitExt};
 
     use super::*;
     use crate::{health::Health, metrics::Metrics, observer::Observer, schedule::Schedule};
@@ -302,12 +342,43 @@ mod tests {
         assert_eq!(watcher.due_during(&usual, began, began - Duration::from_secs(2)), 0);
     }
 
+    /// Panics at the first log lines of the observer, which is no part of a check.
+    struct Panics(AtomicU32);
+
+    impl<S: tracing::Subscriber> Layer<S> for Panics {
+        fn on_event(&self, event: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+            let is_observer = event.metadata().target().ends_with("observer");
+            assert!(!is_observer || self.0.fetch_add(1, Relaxed) >= 2, "a panic in the observer");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_panics_is_counted_and_starts_again() {
+        let _panics = tracing_subscriber::registry().with(Panics(AtomicU32::new(0))).set_default();
+        let mut watch = watch();
+        let observer = Arc::clone(watch.watcher.rounds.observer());
+        let metrics = observer.metrics().clone();
+        // No node can have this address: its check fails at once.
+        watch.set_peers(vec![Peer::local(1, "tcp://0.0.0.1:11010".parse().unwrap())]);
+        while metrics.watch_panics() < 1 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!((observer.summary().unknown, observer.summary().total()), (1, 1), "its last status is not kept");
+        while observer.summary().offline == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(metrics.watch_panics(), 2);
+        watch.stop().await;
+    }
+
     #[test]
     fn a_peer_that_waits_for_its_check_takes_little_memory() {
         let watch = watch();
         let peer = peer(1);
-        let waits = Arc::clone(&watch.watcher).watch(peer, false, watch.stop.clone());
-        let bytes = size_of_val(&waits) + size_of_val(&until(CancellationToken::new(), waits));
+        let waits = Arc::clone(&watch.watcher).watch(peer.clone(), false, watch.stop.clone());
+        let supervised = Arc::clone(&watch.watcher).supervise(peer, false, watch.stop.clone());
+        let bytes =
+            size_of_val(&waits) + size_of_val(&supervised) + size_of_val(&until(CancellationToken::new(), supervised));
         assert!(bytes <= MAX_BYTES, "{bytes} bytes");
     }
 }
