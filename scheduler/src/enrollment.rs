@@ -127,11 +127,23 @@ impl Enrollment {
 }
 
 fn this_machine() -> System {
-    let memory = rustix::system::sysinfo();
     System {
         platform: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
         cpus: available_parallelism().map_or(1, NonZero::get),
-        memory: Some(memory.totalram as u64 * u64::from(memory.mem_unit)),
+        memory: memory(),
     }
+}
+
+/// The size of the memory in bytes.
+#[cfg(target_os = "linux")]
+fn memory() -> Option<u64> {
+    let info = rustix::system::sysinfo();
+    Some(info.totalram as u64 * u64::from(info.mem_unit))
+}
+
+/// Other systems have no `sysinfo`, and the field is optional.
+#[cfg(not(target_os = "linux"))]
+fn memory() -> Option<u64> {
+    None
 }
