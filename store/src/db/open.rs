@@ -7,13 +7,16 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Db;
 use crate::{crypto::create_private, error::StoreError};
 
 /// The maximum time to wait for a free connection, or for another process that writes to the same SQLite file.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The pause before a file that another process is creating is opened again.
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 /// How many connections read a SQLite file: enough for the cores of a small machine. Each has its own page cache.
 const SQLITE_READERS: u32 = 4;
@@ -49,14 +52,13 @@ impl Db {
             .pragma("wal_autocheckpoint", "8192")
             .pragma("journal_size_limit", "67108864")
             .pragma("cache_size", kibibytes(cache_mebibytes * 1024));
-        let writer = SqlitePoolOptions::new()
+        let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             // On a full disk SQLite rolls back by itself, and sqlx believes for ever that the connection is in a
             // transaction.
-            .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))))
-            .connect_with(writer)
-            .await?;
+            .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))));
+        let writer = open_when_unlocked(|| pool.clone().connect_with(writer.clone())).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -80,6 +82,21 @@ impl Db {
             .connect_with(options.application_name("easytier-uptime hub"))
             .await?;
         Ok(Self::Postgres(pool))
+    }
+}
+
+/// Opens a database that other processes may be creating. Two connections that switch a new file to the write-ahead log at
+/// the same time would wait for each other, so SQLite fails one of them at once, whatever its busy timeout.
+async fn open_when_unlocked<T, F>(open: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+    loop {
+        match open().await.map_err(StoreError::from) {
+            Err(error) if error.is_transient() && Instant::now() < deadline => sleep(LOCKED_PAUSE).await,
+            opened => return opened,
+        }
     }
 }
 
