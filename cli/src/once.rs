@@ -136,7 +136,7 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
         budget,
         concurrency: setup.concurrency,
         self_check: Some(setup.self_check),
-        server_id: Some(setup.server_id),
+        server_id: setup.server_id,
         check_interval,
         ..CycleOptions::default()
     };

@@ -15,7 +15,7 @@ use std::{
     fs,
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::LazyLock,
+    sync::{LazyLock, Mutex},
     time::Duration,
 };
 
@@ -90,6 +90,25 @@ impl Run {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let run = Self { command, folder, stdin: String::new() };
         // The node has a loopback address, which a backend may not name by default.
+        run.env("ALLOW_LOCAL_PEERS", "true")
+    }
+
+    /// On a machine of this name.
+    fn on_host(name: &str, args: &[&str]) -> Self {
+        let mut run = Self::new(&[]);
+        let mut command = Command::new("unshare");
+        command.args([
+            "--uts",
+            "--map-root-user",
+            "sh",
+            "-c",
+            "echo \"$0\" >/proc/sys/kernel/hostname && exec \"$@\"",
+            name,
+        ]);
+        command.args([env!("CARGO_BIN_EXE_easytier-uptime"), "once"]).args(args);
+        command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(&run.folder).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        run.command = command;
         run.env("ALLOW_LOCAL_PEERS", "true")
     }
 
@@ -448,6 +467,32 @@ async fn wrong_log_settings_are_reported_once_with_other_mistakes() {
         let line = format!("{name} (environment) = '{value}': ");
         assert_eq!(outcome.stderr.matches(&line).count(), 1, "{line}\n{}", outcome.stderr);
     }
+}
+
+/// A hub binds a token to the first id that comes with it. The host name of a CI runner is another one in each run.
+#[tokio::test]
+async fn a_token_works_from_one_machine_after_the_other() {
+    let bound = Mutex::new(None);
+    let hub = Hub::with_exceptions(peers_with(&[]), 500, move |seen, _| {
+        let id = seen.body["metadata"]["server_id"].as_str()?.to_owned();
+        let bound = bound.lock().unwrap().get_or_insert(id.clone()).clone();
+        let taken = json!({"code": 409, "message": "the token belongs to another server_id", "data": null});
+        (bound != id).then(|| hub_answer(409, taken).into())
+    })
+    .await;
+    let on_host = |name: &str| {
+        let run = Run::on_host(name, &["--fail-on", "never"]);
+        run.env("BACKEND_BASE_URL", &hub.http.url.to_string()).env("NODE_TOKEN", NODE_TOKEN)
+    };
+    for host in ["fv-az1", "fv-az2"] {
+        // The action passes the inputs that are not given as empty variables.
+        on_host(host).env("SERVER_ID", "").ended().await.assert_code(0);
+    }
+    assert_eq!(hub.statuses().len(), 2);
+    assert!(hub.statuses().iter().all(|status| status["metadata"].get("server_id").is_none()), "{:?}", hub.statuses());
+
+    on_host("fv-az3").env("SERVER_ID", "ci").ended().await.assert_code(0);
+    assert_eq!(hub.statuses()[2]["metadata"]["server_id"], "ci");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     secret("NODE_TOKEN", "TOKEN", "Token that identifies this probe to the backend"),
     secret("API_KEY", "KEY", "Key for reading the backend's peers, if it requires one"),
     optional("REGION", "NAME", "Region of this probe; the backend returns the peers of that region"),
-    optional("SERVER_ID", "ID", "ID of this probe [default: the host name]"),
+    optional("SERVER_ID", "ID", "ID of this probe [default: the host name; for 'once', the ID of its token]"),
     secret("ENROLLMENT_KEY", "KEY", "Key that registers this probe at the hub, which issues a node token"),
     optional(
         "ADVERTISE_ADDR",

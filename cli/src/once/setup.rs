@@ -22,7 +22,9 @@ pub struct Setup {
     pub checks: CheckOptions,
     pub concurrency: usize,
     pub self_check: Vec<SelfCheckTarget>,
-    pub server_id: String,
+    /// `None` unless one is configured: the host name of a CI runner or a container differs in each run, and a token
+    /// belongs to one id.
+    pub server_id: Option<String>,
     pub log: LogSettings,
 }
 
@@ -57,6 +59,7 @@ impl Setup {
         let sources = settings.sources();
         let mut reader = Reader::new(&sources);
         let config = ProbeConfig::read(&mut reader);
+        let server_id = (!reader.is_missing("SERVER_ID")).then(|| config.server_id.clone());
         let log = LogSettings::read(&mut reader);
         if let Err(mut more) = reader.finish(()) {
             more.0.append(&mut errors);
@@ -98,7 +101,7 @@ impl Setup {
             checks: CheckOptions { quic_port: Some(QUIC_PORT), ..config.checks() },
             concurrency: config.check_concurrency,
             self_check: config.self_check_targets,
-            server_id: config.server_id,
+            server_id,
             log,
         })
     }
