@@ -1,4 +1,5 @@
 //! One invocation: the queue is drained, then one cycle runs over the peers that are due, within the time that is left.
+//! While the hub is away, the peers that it gave before are checked, and their results go into the queue.
 
 use std::{
     io::{self, Write},
@@ -123,7 +124,7 @@ async fn drain_and_check(sandbox: &Sandbox, event: &Event, ends: Instant) -> any
     };
     let cycle = match event.claim {
         true => cycle(sandbox, &mut due(sandbox, event, &backend, ends), &backend, ends).await,
-        false => cycle(sandbox, &mut listed(event, &backend), &backend, ends).await,
+        false => cycle(sandbox, &mut listed(sandbox, event, &backend), &backend, ends).await,
     };
     Ok((drained, cycle))
 }
@@ -152,11 +153,18 @@ fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> Du
         claimed: 0,
         remaining: event.count.unwrap_or(u32::MAX),
         ends,
+        known: sandbox.known_peers(event.region.as_deref()),
+        hub_is_away: false,
     }
 }
 
-fn listed(event: &Event, backend: &Backend) -> FirstPeers<BackendPeers> {
-    FirstPeers { peers: BackendPeers::new(backend.clone()), remaining: event.count.unwrap_or(u32::MAX) }
+fn listed(sandbox: &Sandbox, event: &Event, backend: &Backend) -> FirstPeers {
+    FirstPeers {
+        listing: BackendPeers::new(backend.clone()),
+        remaining: event.count.unwrap_or(u32::MAX),
+        known: sandbox.known_peers(event.region.as_deref()),
+        has_answered: false,
+    }
 }
 
 /// Drains the queue. An error is logged only: it must not keep the function from checking.

@@ -6,6 +6,7 @@ mod aws;
 mod event;
 mod help;
 mod invocation;
+mod known;
 mod logging;
 mod peers;
 mod queue;

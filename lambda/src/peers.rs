@@ -1,13 +1,16 @@
-//! Where the peers of an invocation come from: claimed batches of due peers, or the start of a listing.
+//! Where the peers of an invocation come from: claimed batches of due peers, or the start of a listing. While the hub is
+//! away, both give peers that it gave before.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use easytier_probe::{
-    Backend, Peer, PeerSource,
+    Backend, BackendError, Peer, PeerSource,
     backend::ClaimRequest,
-    cycle::{BoxError, SourcePage},
+    cycle::{BackendPeers, BoxError, SourcePage},
 };
 use tokio::time::Instant;
+
+use crate::known::KnownPeers;
 
 /// The maximum number of rounds of checks until a batch is finished: the checks that run when it is claimed, those that
 /// wait then, and its own.
@@ -18,6 +21,9 @@ const CLAIM_TIME: Duration = Duration::from_millis(500);
 
 /// The longest lease that a hub grants.
 const MAX_LEASE: Duration = Duration::from_secs(900);
+
+/// While peers are known, the hub has this fraction of the time for checks to answer: one quarter.
+const PATIENCE_DIVISOR: u32 = 4;
 
 /// Claims peers that are due, batch by batch, as long as their checks can finish in time.
 pub struct DuePeers {
@@ -36,6 +42,10 @@ pub struct DuePeers {
     pub remaining: u32,
     /// The deadline of the invocation, at which its leases end too.
     pub ends: Instant,
+    /// What the hub gave before.
+    pub known: Arc<KnownPeers>,
+    /// Whether the hub did not answer, so that known peers are checked.
+    pub hub_is_away: bool,
 }
 
 impl PeerSource for DuePeers {
@@ -50,21 +60,59 @@ impl PeerSource for DuePeers {
             interval: self.interval,
             lease: Duration::from_secs(lease).min(MAX_LEASE),
         };
-        let mut claim = self.backend.claim(request, deadline).await?;
-        if claim.peers.is_empty() {
+        let mut batch = self.batch(request, deadline).await?;
+        if batch.peers.is_empty() {
             return Ok(None);
         }
-        self.remaining = match claim.more {
-            true => self.remaining.saturating_sub(claim.peers.len() as u32),
+        self.remaining = match batch.more {
+            true => self.remaining.saturating_sub(batch.peers.len() as u32),
             false => 0,
         };
-        self.cap_timeouts(&mut claim.peers, deadline.saturating_duration_since(Instant::now()));
+        self.cap_timeouts(&mut batch.peers, deadline.saturating_duration_since(Instant::now()));
         self.claimed += 1;
-        Ok(Some(SourcePage { peers: claim.peers, skipped: claim.skipped.into() }))
+        Ok(Some(SourcePage { peers: batch.peers, skipped: batch.skipped.into() }))
     }
 }
 
+/// Peers to check.
+#[derive(Default)]
+struct Batch {
+    peers: Vec<Peer>,
+    skipped: u32,
+    /// Whether there may be more.
+    more: bool,
+}
+
 impl DuePeers {
+    /// Claims the next batch; while the hub is away, takes it from the known peers.
+    async fn batch(&mut self, request: ClaimRequest, deadline: Instant) -> Result<Batch, BackendError> {
+        if self.hub_is_away {
+            return Ok(self.known_batch(request));
+        }
+        let error = match self.backend.claim(request, patience(&self.known, deadline)).await {
+            Ok(claim) => {
+                self.known.remember(&claim.peers, Instant::now());
+                return Ok(Batch { peers: claim.peers, skipped: claim.skipped, more: claim.more });
+            }
+            Err(error) => error,
+        };
+        // The attempt took some of the time.
+        let may_check = self.claimed == 0 && is_away(&error) && self.can_finish(deadline - Instant::now());
+        let batch = if may_check { self.known_batch(request) } else { Batch::default() };
+        if batch.peers.is_empty() {
+            return Err(error);
+        }
+        log_outage(&error);
+        self.hub_is_away = true;
+        Ok(batch)
+    }
+
+    /// The next batch of known peers that are due.
+    fn known_batch(&self, request: ClaimRequest) -> Batch {
+        let peers = self.known.take_due(request.count as usize, self.interval, Instant::now());
+        Batch { more: !peers.is_empty(), peers, skipped: 0 }
+    }
+
     /// The time that checks with the usual timeout need at most until another batch is finished.
     fn usual_time(&self) -> Duration {
         self.check_timeout * (self.claimed + 1).min(MAX_ROUNDS)
@@ -101,23 +149,61 @@ impl DuePeers {
     }
 }
 
-/// The first peers of another source.
-pub struct FirstPeers<S> {
-    pub peers: S,
-    /// How many more peers to take.
-    pub remaining: u32,
+/// The time until which the hub may answer: if it does not, there is time left to check the known peers.
+fn patience(known: &KnownPeers, deadline: Instant) -> Instant {
+    let now = Instant::now();
+    match known.is_empty() {
+        true => deadline,
+        false => now + deadline.saturating_duration_since(now) / PATIENCE_DIVISOR,
+    }
 }
 
-impl<S: PeerSource> PeerSource for FirstPeers<S> {
+/// Whether the hub is away. Refused credentials are a different matter, because somebody has to replace them.
+fn is_away(error: &BackendError) -> bool {
+    !error.is_unauthorized() && !error.is_final()
+}
+
+fn log_outage(error: &BackendError) {
+    tracing::warn!("{error}; the peers that the hub gave this function before are checked");
+}
+
+/// The first peers of the listing.
+pub struct FirstPeers {
+    pub listing: BackendPeers,
+    /// How many more peers to take.
+    pub remaining: u32,
+    /// What the hub gave before.
+    pub known: Arc<KnownPeers>,
+    /// Whether a page was fetched.
+    pub has_answered: bool,
+}
+
+impl PeerSource for FirstPeers {
     async fn next_page(&mut self, deadline: Instant) -> Result<Option<SourcePage>, BoxError> {
         if self.remaining == 0 {
             return Ok(None);
         }
-        let mut page = self.peers.next_page(deadline).await?;
-        if let Some(page) = &mut page {
-            page.peers.truncate(self.remaining as usize);
-            self.remaining -= page.peers.len() as u32;
+        let until = if self.has_answered { deadline } else { patience(&self.known, deadline) };
+        match self.listing.next_page(until).await {
+            Ok(Some(mut page)) => {
+                self.has_answered = true;
+                page.peers.truncate(self.remaining as usize);
+                self.remaining -= page.peers.len() as u32;
+                self.known.remember(&page.peers, Instant::now());
+                Ok(Some(page))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                let cause = error.downcast_ref::<BackendError>().filter(|error| !self.has_answered && is_away(error));
+                let Some(cause) = cause else { return Err(error) };
+                let peers = self.known.take_due(self.remaining as usize, Duration::ZERO, Instant::now());
+                if peers.is_empty() {
+                    return Err(error);
+                }
+                log_outage(cause);
+                self.remaining = 0;
+                Ok(Some(SourcePage { peers, skipped: 0 }))
+            }
         }
-        Ok(page)
     }
 }

@@ -1,10 +1,15 @@
 //! What the sandbox keeps between invocations.
 
+use std::{
+    collections::BTreeMap,
+    sync::{self, Arc, PoisonError},
+};
+
 use easytier_probe::{Backend, BackendConfig, CheckOptions, Checker, Secret};
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, QUIC_PORT, Reader, Setting, Sources};
 use tokio::sync::Mutex;
 
-use crate::{aws::Aws, logging, secrets};
+use crate::{aws::Aws, known::KnownPeers, logging, secrets};
 
 /// Defaults that differ from those of a daemon: callers of the function must not reach its private network, the
 /// schedule invokes it every minute, and CloudWatch reads the log.
@@ -48,6 +53,8 @@ pub struct Sandbox {
     pub aws: Aws,
     /// The queue for results that the hub does not accept.
     pub queue_url: Option<String>,
+    /// The peers that the hub gave before, by the region of the event.
+    known: sync::Mutex<BTreeMap<Option<String>, Arc<KnownPeers>>>,
     cache: Mutex<Cache>,
 }
 
@@ -80,7 +87,14 @@ impl Sandbox {
         };
         reader.finish(())?;
         let checker = Checker::new(CheckOptions { quic_port: Some(QUIC_PORT), ..config.checks() });
-        Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, cache: Mutex::default() })
+        let (known, cache) = Default::default();
+        Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, known, cache })
+    }
+
+    /// The peers that the hub gave before for this region of an event.
+    pub fn known_peers(&self, region: Option<&str>) -> Arc<KnownPeers> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(region.map(str::to_owned)).or_default())
     }
 
     /// The client of the backend, with secrets that are read at the first call. `region` replaces the configured region.

@@ -63,6 +63,38 @@ async fn results_wait_in_the_queue_until_the_hub_has_stored_them() {
     assert_eq!(services.seen_of("DeleteMessageBatch").len(), 1);
 }
 
+/// The time of an invocation while the hub is away. The retries use up most of it.
+const TIME: Duration = Duration::from_secs(12);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_are_checked_again_and_again_while_the_hub_is_away() {
+    let (services, queue) = (aws::start().await, Queue::create("outage").await);
+    let (hub, mut variables) = Hub::with_peers(node::refusing(3)).await;
+    variables.push(("SPOOL_QUEUE_URL", queue.url.clone()));
+    // The peers are due again in each of these invocations.
+    variables.extend([("HEALTH_CHECK_INTERVAL", "1s".to_owned()), ("HEALTH_CHECK_TIMEOUT", "300ms".to_owned())]);
+    variables.extend(aws::variables(&services.url));
+    let mut function = Function::start(variables.clone()).await;
+    let first = function.answer(json!({})).await;
+    assert_eq!([&first["checked"], &first["delivered"]], [3, 3], "{first}");
+
+    hub.proxy.rule(|_| Way::Refused(503));
+    for event in [json!({}), json!({"claim": false}), json!({})] {
+        let away = function.answer_within(event, TIME).await;
+        assert_eq!([&away["checked"], &away["spooled"], &away["delivered"]], [3, 3, 0], "{away}");
+    }
+    // A sandbox that the hub never gave peers has nothing to check.
+    let error = Function::start(variables).await.invoke_until("{}".to_owned(), Deadline::In(TIME)).await;
+    assert!(matches!(&error, Outcome::Error(error) if error.contains("nothing was checked")), "{error:?}");
+
+    hub.proxy.let_through();
+    let back = function.answer(json!({"count": 1})).await;
+    assert_eq!(back["drained"], 9, "{back}");
+    assert_eq!(hub.records().await.iter().sum::<u64>(), 3 + 9 + back["checked"].as_u64().unwrap());
+    assert_eq!(queue.length().await, 0);
+    assert!(function.end().iter().any(|line| line.contains("gave this function before are checked")));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_results_go_in_messages_below_the_limit() {
     const PEERS: usize = 2000;
