@@ -18,15 +18,6 @@ locals {
       compare   = "GreaterThanOrEqualToThreshold"
       threshold = 1
     }
-    dead-letters = {
-      advice    = "invocations failed for good: read the events, correct the cause, and purge the queue"
-      namespace = "AWS/SQS"
-      metric    = "ApproximateNumberOfMessagesVisible"
-      queue     = "dead-letters"
-      statistic = "Maximum"
-      compare   = "GreaterThanOrEqualToThreshold"
-      threshold = 1
-    }
     spool-dead-letters = {
       advice    = "results could not be delivered for days: move them back to the spool when the hub accepts them again"
       namespace = "AWS/SQS"
@@ -72,7 +63,6 @@ resource "aws_cloudwatch_metric_alarm" "this" {
     ? { FunctionName = aws_lambda_function.this[each.value.region].function_name }
     : {
       QueueName = {
-        dead-letters       = aws_sqs_queue.dead_letters
         spool              = aws_sqs_queue.spool
         spool-dead-letters = aws_sqs_queue.spool_dead_letters
       }[each.value.queue][each.value.region].name

@@ -29,10 +29,6 @@ resource "aws_lambda_function" "this" {
     variables = { for name, value in local.environment[each.key] : name => value if value != null }
   }
 
-  dead_letter_config {
-    target_arn = aws_sqs_queue.dead_letters[each.key].arn
-  }
-
   # The function itself writes JSON, with metrics in a form that Lambda must not change.
   logging_config {
     log_format = "Text"
@@ -41,7 +37,7 @@ resource "aws_lambda_function" "this" {
 
   tags = var.tags
 
-  # Lambda checks at the creation of the function that the role may send to the queue.
+  # Otherwise the first invocation could run without its permissions.
   depends_on = [aws_iam_role_policy.function]
 }
 

@@ -9,7 +9,6 @@ output "functions" {
       log_group          = aws_cloudwatch_log_group.function[region].name
       spool_queue        = aws_sqs_queue.spool[region].url
       spool_dead_letters = aws_sqs_queue.spool_dead_letters[region].url
-      dead_letters       = aws_sqs_queue.dead_letters[region].url
       node_token         = local.node_token_references[region]
       api_key            = local.api_key_references[region]
       alarms = concat(

@@ -2,17 +2,6 @@ locals {
   days = 24 * 60 * 60
 }
 
-# Events that did not reach the function, or that it failed on.
-resource "aws_sqs_queue" "dead_letters" {
-  for_each = var.regions
-  region   = each.key
-
-  name                      = "${local.names[each.key]}-dead-letters"
-  message_retention_seconds = 14 * local.days
-  sqs_managed_sse_enabled   = true
-  tags                      = var.tags
-}
-
 # Results for the hub while it is unreachable.
 resource "aws_sqs_queue" "spool" {
   for_each = var.regions
@@ -34,7 +23,7 @@ resource "aws_sqs_queue" "spool" {
   tags = var.tags
 }
 
-# Separate from the other dead letters, because its messages can be moved back to the spool.
+# Results that could not be delivered for days; they can be moved back to the spool.
 resource "aws_sqs_queue" "spool_dead_letters" {
   for_each = var.regions
   region   = each.key

@@ -35,12 +35,6 @@ resource "aws_iam_role_policy" "function" {
           Action   = ["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"]
           Resource = aws_sqs_queue.spool[each.key].arn
         },
-        {
-          Sid      = "DeadLetters"
-          Effect   = "Allow"
-          Action   = "sqs:SendMessage"
-          Resource = aws_sqs_queue.dead_letters[each.key].arn
-        },
       ],
       [
         for service, action in { ssm = "ssm:GetParameter", secretsmanager = "secretsmanager:GetSecretValue" } : {
@@ -104,12 +98,6 @@ resource "aws_iam_role_policy" "schedule" {
         Effect   = "Allow"
         Action   = "lambda:InvokeFunction"
         Resource = aws_lambda_function.this[each.key].arn
-      },
-      {
-        Sid      = "DeadLetters"
-        Effect   = "Allow"
-        Action   = "sqs:SendMessage"
-        Resource = aws_sqs_queue.dead_letters[each.key].arn
       },
     ]
   })

@@ -30,10 +30,6 @@ resource "aws_scheduler_schedule" "this" {
       maximum_retry_attempts       = var.retry_attempts
       maximum_event_age_in_seconds = local.event_ages[each.key]
     }
-
-    dead_letter_config {
-      arn = aws_sqs_queue.dead_letters[each.key].arn
-    }
   }
 
   # Otherwise the first invocation would fail.

@@ -339,9 +339,9 @@ variable "log_retention_days" {
 }
 
 variable "retry_attempts" {
-  description = "How many times a failed invocation is retried. Lambda waits one minute before the first retry and two before the second; after the last one the event becomes a dead letter."
+  description = "How many times a failed invocation is retried. Lambda waits one minute before the first retry and two before the second. The schedule invokes the function again anyway, so a retry is useful only for a rate of many minutes."
   type        = number
-  default     = 1
+  default     = 0
   nullable    = false
 
   validation {

@@ -126,8 +126,7 @@ run "outputs" {
       && output.functions["eu-central-1"].log_group == "/aws/lambda/easytier-uptime-eu-central-1"
       && output.functions["eu-central-1"].spool_queue == aws_sqs_queue.spool["eu-central-1"].url
       && output.functions["eu-central-1"].spool_dead_letters == aws_sqs_queue.spool_dead_letters["eu-central-1"].url
-      && output.functions["eu-central-1"].dead_letters == aws_sqs_queue.dead_letters["eu-central-1"].url
-      && length(output.functions["eu-central-1"].alarms) == 6
+      && length(output.functions["eu-central-1"].alarms) == 5
       && alltrue([for name in output.functions["eu-central-1"].alarms : startswith(name, "easytier-uptime-eu-central-1-")])
     )
     error_message = "An output does not match the resources."

@@ -47,7 +47,7 @@ run "everything_is_in_its_region" {
       for made in [
         aws_lambda_function.this, aws_lambda_function_event_invoke_config.this, aws_cloudwatch_log_group.function,
         aws_scheduler_schedule.this, aws_scheduler_schedule_group.this, aws_sqs_queue.spool,
-        aws_sqs_queue.spool_dead_letters, aws_sqs_queue.dead_letters, aws_sqs_queue_redrive_allow_policy.spool_dead_letters,
+        aws_sqs_queue.spool_dead_letters, aws_sqs_queue_redrive_allow_policy.spool_dead_letters,
       ] :
       { for region, one in made : region => one.region } == {
         ap-southeast-1 = "ap-southeast-1", eu-central-1 = "eu-central-1", us-east-1 = "us-east-1"
@@ -68,10 +68,10 @@ run "everything_is_in_its_region" {
 
   assert {
     condition = (
-      length(aws_cloudwatch_metric_alarm.this) == 15 && length(aws_cloudwatch_metric_alarm.silence) == 3
+      length(aws_cloudwatch_metric_alarm.this) == 12 && length(aws_cloudwatch_metric_alarm.silence) == 3
       && alltrue([for key, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.silence) : alarm.region == split("/", key)[0]])
     )
-    error_message = "A region does not have six alarms of its own."
+    error_message = "A region does not have five alarms of its own."
   }
 
   assert {
@@ -114,9 +114,10 @@ run "function" {
       for region, function in aws_lambda_function.this :
       function.role == aws_iam_role.function[region].arn
       && function.logging_config[0].log_group == aws_cloudwatch_log_group.function[region].name
-      && function.dead_letter_config[0].target_arn == aws_sqs_queue.dead_letters[region].arn
+      # A scheduled event is {}: the next one replaces it.
+      && length(function.dead_letter_config) == 0
     ])
-    error_message = "The function does not use the role, the log group and the dead-letter queue of its region."
+    error_message = "The function does not use the role and the log group of its region, or keeps failed events."
   }
 
   assert {
@@ -127,7 +128,7 @@ run "function" {
   assert {
     condition = (
       aws_lambda_function_event_invoke_config.this["eu-central-1"].function_name == "easytier-uptime-eu-central-1"
-      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_retry_attempts == 1
+      && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_retry_attempts == 0
       && aws_lambda_function_event_invoke_config.this["eu-central-1"].maximum_event_age_in_seconds == 390
       && aws_lambda_function_event_invoke_config.this["us-east-1"].maximum_event_age_in_seconds == 7200
       && aws_lambda_function_event_invoke_config.this["ap-southeast-1"].maximum_event_age_in_seconds == 600
@@ -259,10 +260,10 @@ run "schedule" {
       && schedule.target[0].arn == aws_lambda_function.this[region].arn
       && schedule.target[0].role_arn == aws_iam_role.schedule[region].arn
       && schedule.target[0].input == "{}"
-      && schedule.target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters[region].arn
-      && schedule.target[0].retry_policy[0].maximum_retry_attempts == 1
+      && length(schedule.target[0].dead_letter_config) == 0
+      && schedule.target[0].retry_policy[0].maximum_retry_attempts == 0
     ])
-    error_message = "A schedule does not invoke its own region's function, or its events get lost."
+    error_message = "A schedule does not invoke its own region's function, or repeats or keeps its events."
   }
 
   assert {
@@ -294,14 +295,13 @@ run "queues" {
       for region, spool in aws_sqs_queue.spool :
       spool.message_retention_seconds == 604800
       && aws_sqs_queue.spool_dead_letters[region].message_retention_seconds == 1209600
-      && aws_sqs_queue.dead_letters[region].message_retention_seconds == 1209600
     ])
     error_message = "A dead-letter queue does not keep messages longer than its source, although their age continues to count."
   }
 
   assert {
     condition = alltrue([
-      for queue in concat(values(aws_sqs_queue.spool), values(aws_sqs_queue.spool_dead_letters), values(aws_sqs_queue.dead_letters)) :
+      for queue in concat(values(aws_sqs_queue.spool), values(aws_sqs_queue.spool_dead_letters)) :
       queue.sqs_managed_sse_enabled
     ])
     error_message = "A queue is not encrypted."
@@ -333,9 +333,6 @@ run "the_function_may_do_no_more_than_it_needs" {
         Sid      = "Spool", Effect = "Allow", Action = ["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"],
         Resource = aws_sqs_queue.spool["eu-central-1"].arn
       }
-      DeadLetters = {
-        Sid = "DeadLetters", Effect = "Allow", Action = "sqs:SendMessage", Resource = aws_sqs_queue.dead_letters["eu-central-1"].arn
-      }
       ReadParameters = {
         Sid      = "ReadParameters", Effect = "Allow", Action = "ssm:GetParameter",
         Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/easytier-uptime/eu-central-1/node-token"]
@@ -347,7 +344,7 @@ run "the_function_may_do_no_more_than_it_needs" {
   assert {
     condition = {
       for statement in jsondecode(aws_iam_role_policy.function["us-east-1"].policy).Statement : statement.Sid => statement
-      if !contains(["Log", "Spool", "DeadLetters"], statement.Sid)
+      if !contains(["Log", "Spool"], statement.Sid)
       } == {
       ReadParameters = {
         Sid      = "ReadParameters", Effect = "Allow", Action = "ssm:GetParameter",
@@ -379,7 +376,6 @@ run "the_schedule_may_do_no_more_than_it_needs" {
   assert {
     condition = jsondecode(aws_iam_role_policy.schedule["eu-central-1"].policy).Statement == [
       { Sid = "Invoke", Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.this["eu-central-1"].arn },
-      { Sid = "DeadLetters", Effect = "Allow", Action = "sqs:SendMessage", Resource = aws_sqs_queue.dead_letters["eu-central-1"].arn },
     ]
     error_message = "The schedule does not have exactly the permissions that it needs."
   }
@@ -393,7 +389,7 @@ run "the_schedule_may_do_no_more_than_it_needs" {
 run "alarms" {
   assert {
     condition = {
-      for kind in ["errors", "throttles", "dead-letters", "spool-dead-letters", "spool-age"] : kind => join(" ", [
+      for kind in ["errors", "throttles", "spool-dead-letters", "spool-age"] : kind => join(" ", [
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].statistic,
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].namespace,
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].metric_name,
@@ -407,7 +403,6 @@ run "alarms" {
       } == {
       errors             = "Sum AWS/Lambda Errors GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
       throttles          = "Sum AWS/Lambda Throttles GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
-      dead-letters       = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-dead-letters"
       spool-dead-letters = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-spool-dead-letters"
       spool-age          = "Maximum AWS/SQS ApproximateAgeOfOldestMessage GreaterThanThreshold 900 300 1 notBreaching easytier-uptime-eu-central-1-spool"
     }
