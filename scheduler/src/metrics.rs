@@ -164,6 +164,7 @@ impl Metrics {
     }
 
     /// How many times the watch of a peer panicked.
+    #[cfg(test)]
     pub fn watch_panics(&self) -> u64 {
         self.watch_panics.get()
     }

@@ -59,10 +59,6 @@ async fn the_metrics_count_the_checks() {
     assert_eq!(daemon.figure("peers_watched{status=\"offline\"}").await, 1.0);
     for histogram in ["check_duration_seconds", "latency_seconds", "check_lag_seconds"] {
         assert!(daemon.figure(&format!("{histogram}_count")).await > 2.0, "{histogram}");
-        // Read in this order, because the checks continue meanwhile.
-        let fast = daemon.figure(&format!("{histogram}_bucket{{le=\"0.0256\"}}")).await;
-        let all = daemon.figure(&format!("{histogram}_bucket{{le=\"+Inf\"}}")).await;
-        assert!(all >= fast && all > 2.0, "{histogram}: {all} and {fast}");
     }
     // One line for its status, regardless of the number of checks.
     assert_eq!(daemon.log_with(&node.url(Scheme::Tcp).to_string()).len(), 1);
@@ -89,22 +85,19 @@ async fn check_lag_includes_the_wait_for_a_free_slot_in_a_cycle() {
     assert!(late >= 0.9, "one check waited for another, which took a second: {late} s");
 }
 
-/// Every check hangs for longer than three intervals, so that no peer has a result.
+/// The only peer is silent for longer than ten seconds and three intervals: that is its own affair.
 #[tokio::test]
-async fn a_probe_without_finished_checks_is_unhealthy() {
-    let (hub, node) = (Hub::start().await, node());
+async fn a_probe_whose_peers_are_silent_for_their_whole_timeout_is_healthy() {
+    let hub = Hub::start().await;
     let silent = fake::silent().await;
     hub.add(silent.url(Scheme::Tcp)).await;
     let folder = Folder::of_probe(&hub.url(), &hub.token("probe-1").await);
-    folder.set(&[("HEALTH_CHECK_TIMEOUT", "10m")]);
+    folder.set(&[("HEALTH_CHECK_TIMEOUT", "13s")]);
     let daemon = folder.daemon().await;
-    let health = async || http::get(&format!("{}/health", daemon.url)).await;
-    let (status, text) = health().await;
-    assert!(status == 200 && text.contains("peers are checked"), "{text}");
-
-    until("503", async || health().await.0 == 503).await;
-    let (_, text) = health().await;
-    assert!(text.contains("no peer was checked") && text.contains(" s"), "{text}");
-    hub.add(node.url(Scheme::Tcp).to_string()).await;
-    until("200", async || health().await.0 == 200).await;
+    until("a verdict", async || {
+        let (status, text) = http::get(&format!("{}/health", daemon.url)).await;
+        assert!(status == 200 && text.contains("peers are checked"), "{text}");
+        daemon.checks(1).await > 0
+    })
+    .await;
 }

@@ -1,16 +1,21 @@
 //! The spool: across a kill, within its limits, and with results that the backend rejects.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
 };
 
+use axum::response::Response;
 use easytier_probe::Scheme;
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
     assert_delivered_once, await_checks, await_health,
-    backend::{TestBackend, envelope, third_party},
+    backend::{Seen, TestBackend, envelope, hub as hub_answer, third_party},
     behind_a_proxy,
     hub::Hub,
     node,
@@ -152,7 +157,7 @@ async fn the_spool_is_limited_in_age_and_dropped_results_are_counted() {
     daemon.await_log("dropped: they waited").await;
     until("only recent results in the spool", async || {
         let (waiting, age) = (daemon.figure("spool_results").await, daemon.figure("spool_age_seconds").await);
-        waiting > 0.0 && age > 0.0 && age < 5.0
+        waiting > 0.0 && age > 0.0 && age < 12.0
     })
     .await;
 }
@@ -181,6 +186,89 @@ async fn rejected_results_leave_the_spool_and_are_counted() {
     })
     .await;
     assert_delivered_once(&hub, &folder, &daemon, &[(kept, 1)]).await;
+}
+
+/// The hub's answer to a request of the probe, with these counts for results.
+fn counted(seen: &Seen, peer: &Value, counts: Value) -> Response {
+    match seen.path.as_str() {
+        "/peers" => hub_answer(200, envelope(json!({"peers": [peer]}))),
+        "/results" => hub_answer(200, envelope(counts)),
+        _ => hub_answer(200, envelope(Value::Null)),
+    }
+}
+
+#[tokio::test]
+async fn results_that_the_backend_does_not_account_for_wait_and_are_delivered_later() {
+    let peer = json!({"id": 7, "host": "0.0.0.1", "port": 1, "protocol": "tcp"});
+    let (counts_right, stored) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<HashSet<String>>>::default());
+    let (is_right, ids) = (counts_right.clone(), stored.clone());
+    let backend = TestBackend::start(move |seen| {
+        let results = seen.body["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let counts = match is_right.load(SeqCst) {
+            true => {
+                ids.lock().unwrap().extend(results.iter().map(|result| result["id"].as_str().unwrap().to_owned()));
+                json!({"accepted": results.len(), "duplicates": 0, "rejected": []})
+            }
+            false => json!({"accepted": 0, "duplicates": 0, "rejected": []}),
+        };
+        counted(seen, &peer, counts)
+    })
+    .await;
+    let folder = Folder::of_probe(&backend.url.to_string(), "token");
+    let daemon = folder.daemon().await;
+    let line = daemon.await_log("the answer accounts for 0 results").await;
+    assert!(line.contains("ERROR"), "{line}");
+    await_waiting(&daemon, 3.0).await;
+    assert_eq!(daemon.figure("results_delivered_total").await, 0.0);
+
+    counts_right.store(true, SeqCst);
+    until("delivered results", async || daemon.figure("results_delivered_total").await >= 3.0).await;
+    assert_eq!(lost(&daemon, "rejected").await, 0.0);
+    assert!(stored.lock().unwrap().len() >= 3);
+}
+
+#[tokio::test]
+async fn results_that_a_third_party_backend_has_no_use_for_are_counted_and_mentioned() {
+    let backend = TestBackend::start(|seen| match seen.path.as_str() {
+        "/peers" => {
+            third_party(200, envelope(json!({"peers": [{"id": 7, "host": "0.0.0.1", "port": 1, "protocol": "tcp"}]})))
+        }
+        _ => third_party(404, json!({"error": "not found"})),
+    })
+    .await;
+    let folder = Folder::of_probe(&backend.url.to_string(), "token");
+    let daemon = folder.daemon().await;
+    until("results that are not wanted", async || daemon.figure("results_not_wanted_total").await >= 3.0).await;
+    assert_eq!(daemon.log_with("the backend has no use for results").len(), 1);
+    assert_eq!(daemon.figure("results_delivered_total").await, 0.0);
+}
+
+/// Replaces the record of what is delivered by one that this version does not know, as after a downgrade.
+async fn spoil_spool(folder: &Folder) {
+    let options = SqliteConnectOptions::new().filename(folder.file("uptime.db"));
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let spoilt = sqlx::query("UPDATE backends SET spool = '{\"parts\": []}'").execute(&mut connection).await.unwrap();
+    assert_eq!(spoilt.rows_affected(), 1);
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_read_is_an_error_and_its_results_are_delivered() {
+    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+    proxy.set(Fault::Refuse);
+    await_waiting(&daemon, 4.0).await;
+    daemon.stop().await;
+    spoil_spool(&folder).await;
+
+    proxy.set(Fault::None);
+    let daemon = folder.daemon().await;
+    let line = daemon.await_log("the record of which results are delivered cannot be read").await;
+    assert!(line.contains("ERROR"), "{line}");
+    await_checks(&daemon, 1, 1).await;
+    assert_delivered_once(&hub, &folder, &daemon, &[(peer, 1)]).await;
+    assert_eq!(lost(&daemon, "not_delivered").await, 0.0);
 }
 
 /// Per-node reports carry no time: the backend would take old results for the current state.
