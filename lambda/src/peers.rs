@@ -97,7 +97,8 @@ impl DuePeers {
             Err(error) => error,
         };
         // The attempt took some of the time.
-        let may_check = self.claimed == 0 && is_away(&error) && self.can_finish(deadline - Instant::now());
+        let may_check =
+            self.claimed == 0 && is_away(&error) && self.can_finish(deadline.saturating_duration_since(Instant::now()));
         let batch = if may_check { self.known_batch(request) } else { Batch::default() };
         if batch.peers.is_empty() {
             return Err(error);

@@ -231,3 +231,33 @@ impl Checking {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_health_allows_for_the_longest_timeout_of_a_peer() {
+        let every = Schedule::Every(Duration::from_secs(5));
+        let plan = CheckPlan {
+            checks: CheckOptions::default(),
+            concurrency: 1,
+            interval: Duration::from_secs(5),
+            report_interval: Duration::from_secs(30),
+            schedule: Some(every.clone()),
+            delay: Duration::ZERO,
+            cycle_at_start: false,
+        };
+        let health = Arc::new(Health::new(every, Duration::ZERO));
+        let checking = Checking::new(&plan, Arc::new(Observer::new(Metrics::default())), Arc::clone(&health));
+        let peer = Peer::local(1, "tcp://192.0.2.1:11010".parse().unwrap());
+        checking
+            .set_peers(vec![Peer { timeout: Some(Duration::from_secs(60)), ..peer.clone() }, Peer { id: 2, ..peer }]);
+        advance(Duration::from_secs(60 + 14)).await;
+        assert!(health.is_alive());
+        advance(Duration::from_secs(1)).await;
+        assert!(!health.is_alive());
+    }
+}
