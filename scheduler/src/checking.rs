@@ -249,6 +249,7 @@ mod tests {
             schedule: Some(every.clone()),
             delay: Duration::ZERO,
             cycle_at_start: false,
+            self_check_targets: Vec::new(),
         };
         let health = Arc::new(Health::new(every, Duration::ZERO));
         let checking = Checking::new(&plan, Arc::new(Observer::new(Metrics::default())), Arc::clone(&health));
