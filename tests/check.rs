@@ -213,7 +213,7 @@ async fn a_private_node_rejects_guests() {
 async fn a_private_node_is_silent_to_guests_over_udp() {
     let report = check_briefly(&PRIVATE.as_guest(Scheme::Udp)).await;
     // It is the latter if the node's answer arrives.
-    let codes = [Some(FailureCode::HandshakeTimeout), Some(FailureCode::PingTimeout)];
+    let codes = [Some(FailureCode::HandshakeTimeout), Some(FailureCode::Rejected)];
     assert!(codes.contains(&report.result.error), "{report:?}");
 }
 
@@ -556,6 +556,27 @@ async fn a_newer_node_of_another_network_that_admits_guests_is_a_network_mismatc
     let report = scripted_member(script.clone(), LONG).await;
     assert_failed(&report, FailureCode::NetworkMismatch, Stage::Admit, "in another network");
     assert_online(&scripted_guest(script, LONG).await);
+}
+
+/// So do nodes in secure mode. This one does not know the handshake of that mode.
+#[tokio::test]
+async fn a_node_of_the_same_network_that_answers_and_then_closes_is_unknown() {
+    let report = scripted_member(Script { then: scripted::Then::Close, ..Script::default() }, SHORT).await;
+    assert_failed(&report, FailureCode::UnsupportedProtocol, Stage::Admit, "this network is in secure mode");
+    assert_eq!(report.result.status, Status::Unknown);
+}
+
+#[tokio::test]
+async fn pings_before_the_answer_to_the_handshake_are_answered() {
+    const PINGS: usize = 10;
+    let node = ScriptedNode::start(Script { pings_before: PINGS, ..Script::default() }).await;
+    assert_online(&check(&guest(node.url().to_string())).await);
+    let all_answered = async {
+        while node.pongs() < PINGS {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, all_answered).await.expect("the node's pings are answered");
 }
 
 #[tokio::test]

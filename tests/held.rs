@@ -281,6 +281,23 @@ async fn a_single_lost_ping_only_delays_a_check() {
     assert_eq!((second.latency.unwrap().loss, node.fake.arrived()), (0.0, 1));
 }
 
+/// Three pings share the time of a check, but none is sent while the one before may still come back.
+#[tokio::test]
+async fn round_trips_longer_than_a_third_of_the_timeout_are_no_loss() {
+    const ROUND_TRIP: Duration = Duration::from_millis(800);
+    let script = Script { then: scripted::Then::PongAfter(ROUND_TRIP), ..Script::default() };
+    let node = ScriptedNode::start(script).await;
+    let mut held = hold_briefly(guest(node.url().to_string()));
+    let first = check_now(&mut held).await;
+    assert_online(&first);
+    assert_eq!(first.latency.unwrap().loss, 0.0, "{first:?}");
+
+    let before = node.pings();
+    let second = check_now(&mut held).await;
+    assert_online(&second);
+    assert_eq!((second.latency.unwrap().loss, node.pings() - before), (0.0, 1), "{second:?}");
+}
+
 #[tokio::test]
 async fn a_peer_that_was_never_online_is_tried_again_at_every_check() {
     let port = ClosedPort::new();

@@ -7,13 +7,14 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     diagnosis::{self, CachedDiagnosis, HandshakeFailure},
     dial::{Dialed, LinkError},
-    identity::Identity,
     outcome::Outcome,
     plan::Plan,
     session::{HandshakeError, NetworkMatch, PingRound, Session},
     stage_failure::StageFailure,
 };
-use crate::{Access, CheckMode, Failure, FailureCode, Stage, Target, io_failure::without_route, result::Timings};
+use crate::{
+    Access, CheckMode, Failure, FailureCode, Membership, Stage, Target, io_failure::without_route, result::Timings,
+};
 
 /// The shortest wait for route information after the pings.
 const MIN_ROUTE_WAIT: Duration = Duration::from_millis(200);
@@ -25,7 +26,7 @@ pub(super) struct Attempt {
     pub outcome: Outcome,
     /// The session, when the attempt was successful and the session is still open.
     pub session: Option<OpenSession>,
-    /// Why the node did not answer the handshake; `None` if it did.
+    /// What the attempt found out with more than one session, for the next one.
     pub diagnosis: Option<CachedDiagnosis>,
 }
 
@@ -36,8 +37,8 @@ pub(super) struct OpenSession {
     pub opened_at: Instant,
 }
 
-/// Checks the node at `target`. `known`, the diagnosis of an earlier check, is reused as long as the handshake fails in
-/// the same way.
+/// Checks the node at `target`. `known`, the diagnosis of an earlier check, is reused as long as the handshake ends in the
+/// same way.
 pub(super) async fn attempt(target: &Target, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
     let mut attempt = Attempt::from(Outcome::new());
     if let Err(StageFailure { stage, failure }) = attempt.run(target, plan, known).await {
@@ -63,55 +64,124 @@ impl Attempt {
         known: Option<&CachedDiagnosis>,
     ) -> Result<(), StageFailure> {
         let mut stopwatch = Stopwatch::start();
-        let dialed = self.connect(target, plan, &mut stopwatch).await?;
-        self.outcome.certificate_expires_at = dialed.certificate_expires_at;
+        let mut session = self.open(target, plan, known, &mut stopwatch).await?;
+        self.outcome.stage = Stage::Handshake;
+        if plan.mode == CheckMode::Handshake {
+            session.stay(plan.deadline).await;
+            return Ok(());
+        }
+        let examined = self.examine(&mut session, target, plan, &mut stopwatch).await;
+        session.stay(plan.deadline).await;
+        examined?;
+        if self.outcome.pings.ended.is_none() {
+            self.session = Some(OpenSession { session, address: target.address, opened_at: Instant::now() });
+        }
+        Ok(())
+    }
 
+    /// Connects and does the handshake: that of secure mode if the node is known to need it, else the plain one.
+    async fn open(
+        &mut self,
+        target: &Target,
+        plan: Plan<'_>,
+        known: Option<&CachedDiagnosis>,
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Session, StageFailure> {
+        if let (Some(CachedDiagnosis::SecureMode), Access::Member(network)) = (known, plan.access) {
+            // It stays known while the node cannot be reached.
+            self.diagnosis = Some(CachedDiagnosis::SecureMode);
+            if let Some(session) = self.open_secure(target, plan, network, stopwatch).await? {
+                return Ok(session);
+            }
+            self.diagnosis = None;
+        }
+        let dialed = self.connect(target, plan, stopwatch).await?;
         let answer_deadline = match diagnosis::needs_time(target, plan.access, known) {
             // Half of the time for the answer, half for finding out why there was none.
-            true => plan.deadline - (plan.deadline - Instant::now()) / 2,
+            true => half_way_to(plan.deadline),
             false => plan.deadline,
         };
-        let opening = Session::open(dialed.link, Identity::of(plan.access));
-        let opened = timeout_at(answer_deadline, opening).await;
+        let opened = timeout_at(answer_deadline, Session::open(dialed.link, plan.access)).await;
         stopwatch.lap(&mut self.outcome.timings, Stage::Handshake);
-        let mut session = match opened {
-            Ok(Ok(session)) => session,
-            Ok(Err(HandshakeError::Closed)) => {
-                return Err(self.diagnose(target, plan, HandshakeFailure::Closed, known).await);
-            }
-            Err(_) => return Err(self.diagnose(target, plan, HandshakeFailure::TimedOut, known).await),
+        match opened {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(HandshakeError::Closed)) => Err(self.diagnose(target, plan, HandshakeFailure::Closed, known).await),
+            Err(_) => Err(self.diagnose(target, plan, HandshakeFailure::TimedOut, known).await),
             Ok(Err(HandshakeError::NotEasytier(received))) => {
-                return Err(StageFailure { stage: Stage::Handshake, failure: diagnosis::not_easytier(received) });
+                Err(StageFailure { stage: Stage::Handshake, failure: diagnosis::not_easytier(received) })
             }
             Ok(Err(HandshakeError::OtherProtocol(details))) => {
                 let message = format!("an EasyTier of another protocol version: {details}");
-                return Err(StageFailure::at_handshake(FailureCode::ProtocolMismatch, message));
+                Err(StageFailure::at_handshake(FailureCode::ProtocolMismatch, message))
             }
+            Ok(Err(HandshakeError::Network(failure))) => Err(StageFailure { stage: Stage::Handshake, failure }),
+        }
+    }
+
+    /// Connects and does the handshake of secure mode; `None` when the node does not complete it.
+    async fn open_secure(
+        &mut self,
+        target: &Target,
+        plan: Plan<'_>,
+        network: &Membership,
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Option<Session>, StageFailure> {
+        let dialed = self.connect(target, plan, stopwatch).await?;
+        // Half of the time is kept for what follows when there is no answer.
+        let opening = Session::open_secure(dialed.link, network);
+        let opened = timeout_at(half_way_to(plan.deadline), opening).await;
+        stopwatch.lap(&mut self.outcome.timings, Stage::Handshake);
+        let session = match opened {
+            Ok(Ok(session)) => session,
             Ok(Err(HandshakeError::Network(failure))) => {
                 return Err(StageFailure { stage: Stage::Handshake, failure });
             }
+            Ok(Err(error)) => {
+                tracing::debug!(?error, "the handshake of secure mode failed");
+                return Ok(None);
+            }
+            Err(_) => return Ok(None),
         };
-        self.outcome.stage = Stage::Handshake;
-        if plan.mode == CheckMode::Handshake {
-            return Ok(());
+        self.diagnosis = Some(CachedDiagnosis::SecureMode);
+        // The node's proof is wrong, so it has another secret, or pretends to be a node of this network.
+        if session.network_match() == NetworkMatch::OtherSecret {
+            return Err(StageFailure { stage: Stage::Handshake, failure: diagnosis::secret_mismatch() });
         }
+        Ok(Some(session))
+    }
 
-        let pings = session.ping(plan.pings, plan.deadline).await;
+    /// Runs the stages after the handshake. The session is replaced when the node turns out to need secure mode.
+    async fn examine(
+        &mut self,
+        session: &mut Session,
+        target: &Target,
+        plan: Plan<'_>,
+        stopwatch: &mut Stopwatch,
+    ) -> Result<(), StageFailure> {
+        let mut pings = session.ping(plan.pings, plan.deadline).await;
+        if let Access::Member(network) = plan.access
+            && needs_secure_mode(session, &pings)
+        {
+            tracing::debug!(%target.address, "a node of the same network does not admit a member; trying secure mode");
+            match self.open_secure(target, plan, network, stopwatch).await? {
+                Some(secure) => *session = secure,
+                None if pings.ended.is_some() => return Err(secure_mode_failed()),
+                None => {}
+            }
+            pings = session.ping(plan.pings, plan.deadline).await;
+        }
         stopwatch.lap_pings(&mut self.outcome.timings, &pings);
-        self.outcome.record(&session, pings);
-        check_admission(&self.outcome.pings, &session, plan.access)?;
+        self.outcome.record(session, pings);
+        check_admission(&self.outcome.pings, session, plan.access)?;
 
         self.outcome.stage = Stage::Ping;
         let slowest = self.outcome.pings.round_trips.iter().max().copied().unwrap_or_default();
         let route_wait = MIN_ROUTE_WAIT.max(slowest * ROUTE_WAIT_ROUND_TRIPS);
-        session.wait_for_route(plan.deadline.min(Instant::now() + route_wait)).await;
+        session.wait_for_route(route_wait, plan.deadline).await;
         if let Some(info) = session.info() {
             self.outcome.info = info.clone();
             self.outcome.stage = Stage::Route;
             stopwatch.lap(&mut self.outcome.timings, Stage::Route);
-        }
-        if self.outcome.pings.ended.is_none() {
-            self.session = Some(OpenSession { session, address: target.address, opened_at: Instant::now() });
         }
         Ok(())
     }
@@ -126,7 +196,9 @@ impl Attempt {
         let dialed = Box::pin(plan.dialer.dial(target, plan.access, plan.deadline)).await;
         let stage = dialed.as_ref().map_or_else(|error| error.stage, |_| Stage::Connect);
         stopwatch.lap(&mut self.outcome.timings, stage);
-        dialed
+        let dialed = dialed?;
+        self.outcome.certificate_expires_at = dialed.certificate_expires_at;
+        Ok(dialed)
     }
 
     async fn diagnose(
@@ -136,20 +208,42 @@ impl Attempt {
         cause: HandshakeFailure,
         known: Option<&CachedDiagnosis>,
     ) -> StageFailure {
-        let diagnosis = diagnosis::diagnose(target, plan, cause, known).await;
-        let failure = diagnosis.failure().clone();
-        self.diagnosis = Some(diagnosis);
+        let failure = diagnosis::diagnose(target, plan, cause, known).await;
+        self.diagnosis = Some(CachedDiagnosis::NoAnswer { cause, failure: failure.clone() });
         StageFailure { stage: Stage::Handshake, failure }
     }
+}
+
+fn half_way_to(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}
+
+/// Whether a node of the member's own network refuses plain sessions, which is all that a plain handshake shows of secure
+/// mode: the node answers with the right name and secret, and closes. Over datagrams it is silent instead.
+fn needs_secure_mode(session: &Session, pings: &PingRound) -> bool {
+    let refused = match pings.ended {
+        Some(LinkError::Closed) => true,
+        Some(LinkError::NotEasytier(_) | LinkError::Network(_)) => false,
+        None => session.is_datagram(),
+    };
+    refused && session.network_match() == NetworkMatch::Same && !session.is_admitted()
+}
+
+fn secure_mode_failed() -> StageFailure {
+    StageFailure::new(
+        Stage::Admit,
+        FailureCode::UnsupportedProtocol,
+        "this network is in secure mode, and the node does not complete the handshake of that mode with this probe",
+    )
 }
 
 /// Fails when a node that answered the handshake did not admit the session, or answered no ping.
 fn check_admission(pings: &PingRound, session: &Session, access: &Access) -> Result<(), StageFailure> {
     let member = matches!(access, Access::Member(_));
     let ponged = !pings.round_trips.is_empty();
-    let admitted = ponged || session.info().is_some();
     match (session.network_match(), &pings.ended) {
-        (NetworkMatch::OtherNetwork, _) if member && admitted => Err(StageFailure::new(
+        (NetworkMatch::OtherNetwork, _) if member && session.is_admitted() => Err(StageFailure::new(
             Stage::Admit,
             FailureCode::NetworkMismatch,
             "the node is up, but in another network than the one given for it",
@@ -169,8 +263,15 @@ fn check_admission(pings: &PingRound, session: &Session, access: &Access) -> Res
             FailureCode::NotEasytier,
             format!("after the handshake the node sent {received}"),
         )),
+        (NetworkMatch::OtherNetwork, None) if session.is_datagram() && !session.is_admitted() => {
+            Err(StageFailure::new(
+                Stage::Admit,
+                FailureCode::Rejected,
+                "the node answered the handshake, but no ping: it does not let this network in (whitelist or private mode)",
+            ))
+        }
         (_, None) => Err(StageFailure::new(
-            if admitted { Stage::Ping } else { Stage::Admit },
+            if session.is_admitted() { Stage::Ping } else { Stage::Admit },
             FailureCode::PingTimeout,
             "the node answered the handshake, but no ping came back",
         )),
@@ -206,9 +307,9 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
-    /// Notes the time since the last stage as that of `stage`.
+    /// Adds the time since the last stage to that of `stage`, which a second session may reach again.
     fn lap(&mut self, timings: &mut Timings, stage: Stage) {
-        timings.set(stage, self.0.elapsed());
+        timings.set(stage, timings.get(stage).unwrap_or_default() + self.0.elapsed());
         self.0 = Instant::now();
     }
 

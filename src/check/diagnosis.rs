@@ -8,7 +8,6 @@
 use tokio::time::timeout_at;
 
 use super::{
-    identity::Identity,
     plan::Plan,
     session::{HandshakeError, Session},
 };
@@ -23,23 +22,30 @@ pub(super) enum HandshakeFailure {
     TimedOut,
 }
 
-/// The reason that a check found for a missing answer. It is valid until the handshake fails in another way, or succeeds.
+/// What a check found out with more than one session, so that the next one need not. It is valid until the handshake ends
+/// in another way.
 #[derive(Debug)]
-pub(super) struct CachedDiagnosis {
-    cause: HandshakeFailure,
-    failure: Failure,
+pub(super) enum CachedDiagnosis {
+    /// Why there was no answer to the handshake.
+    NoAnswer { cause: HandshakeFailure, failure: Failure },
+    /// The node's network is in secure mode.
+    SecureMode,
 }
 
 impl CachedDiagnosis {
-    pub fn failure(&self) -> &Failure {
-        &self.failure
+    /// The reason for a handshake that fails by `cause`, if it is known.
+    fn reason_for(&self, cause: HandshakeFailure) -> Option<&Failure> {
+        match self {
+            Self::NoAnswer { cause: known, failure } if *known == cause => Some(failure),
+            _ => None,
+        }
     }
 }
 
 /// Whether time must be left for a session as a guest: over udp a wrong secret shows as silence, elsewhere as a closed
 /// connection.
 pub(super) fn needs_time(target: &Target, access: &Access, known: Option<&CachedDiagnosis>) -> bool {
-    let is_known = known.is_some_and(|known| known.cause == HandshakeFailure::TimedOut);
+    let is_known = known.is_some_and(|known| known.reason_for(HandshakeFailure::TimedOut).is_some());
     !is_known && matches!(access, Access::Member(_)) && target.transport == Transport::Udp
 }
 
@@ -49,16 +55,12 @@ pub(super) async fn diagnose(
     plan: Plan<'_>,
     cause: HandshakeFailure,
     known: Option<&CachedDiagnosis>,
-) -> CachedDiagnosis {
-    CachedDiagnosis { cause, failure: reason(target, plan, cause, known).await }
-}
-
-async fn reason(target: &Target, plan: Plan<'_>, cause: HandshakeFailure, known: Option<&CachedDiagnosis>) -> Failure {
+) -> Failure {
     let Access::Member(network) = plan.access else {
         return undiagnosed(target, cause, "it refuses strangers, or it is not EasyTier");
     };
-    if let Some(known) = known.filter(|known| known.cause == cause) {
-        return known.failure.clone();
+    if let Some(known) = known.and_then(|known| known.reason_for(cause)) {
+        return known.clone();
     }
     // Over wg a guest gets no answer at all.
     let closed = cause == HandshakeFailure::Closed && target.transport != Transport::Wg;
@@ -69,7 +71,11 @@ async fn reason(target: &Target, plan: Plan<'_>, cause: HandshakeFailure, known:
     tracing::debug!(%target.address, ?cause, "no answer as a member; trying as a guest to find out why");
     let as_guest = async {
         let dialed = plan.dialer.dial(target, &Access::Guest, plan.deadline).await.ok()?;
-        Some(Session::open(dialed.link, Identity::guest()).await)
+        let mut opened = Session::open(dialed.link, &Access::Guest).await;
+        if let Ok(session) = &mut opened {
+            session.stay(plan.deadline).await;
+        }
+        Some(opened)
     };
     match timeout_at(plan.deadline, as_guest).await {
         Ok(Some(Ok(session))) if session.node_network() == network.network_name => secret_mismatch(),

@@ -5,7 +5,7 @@
 //!
 //! - `checker` resolves a peer and tries its addresses, each by an `attempt`, which runs the other stages.
 //! - `dial` connects, one file for each transport.
-//! - `session` does the handshake and the pings, and reads route information through `route`.
+//! - `session` does the handshake, plain or in secure mode, and the pings, and reads route information.
 //! - `diagnosis` finds out why a node did not answer the handshake.
 //! - `held` keeps the session of a successful attempt.
 
@@ -20,7 +20,6 @@ mod options;
 mod outcome;
 mod plan;
 mod resend;
-mod route;
 mod session;
 mod stage_failure;
 

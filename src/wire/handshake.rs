@@ -3,7 +3,7 @@
 use prost::Message;
 
 use super::{
-    keys::DIGEST_SIZE,
+    keys::NetworkDigest,
     packet::{Packet, PacketType},
 };
 
@@ -28,13 +28,13 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    pub fn new(my_peer_id: u32, network_name: &str, digest: &[u8; DIGEST_SIZE]) -> Self {
+    pub fn new(my_peer_id: u32, network_name: &str, digest: &NetworkDigest) -> Self {
         Self {
             magic: MAGIC,
             my_peer_id,
             version: VERSION,
             network_name: network_name.to_owned(),
-            network_secret_digest: digest.to_vec(),
+            network_secret_digest: digest.as_bytes().to_vec(),
         }
     }
 

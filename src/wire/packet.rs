@@ -23,6 +23,10 @@ pub(crate) enum PacketType {
     Pong,
     RpcRequest,
     RpcResponse,
+    /// The three messages of the handshake in secure mode, since 2.6.0.
+    NoiseFirst,
+    NoiseSecond,
+    NoiseLast,
     /// A type that checks have no use for, as it was received.
     Other(u8),
 }
@@ -36,15 +40,27 @@ impl PacketType {
             Self::Pong => 5,
             Self::RpcRequest => 8,
             Self::RpcResponse => 9,
+            Self::NoiseFirst => 13,
+            Self::NoiseSecond => 14,
+            Self::NoiseLast => 15,
             Self::Other(code) => code,
         }
     }
 
     pub fn from_code(code: u8) -> Self {
-        [Self::Handshake, Self::Ping, Self::Pong, Self::RpcRequest, Self::RpcResponse]
-            .into_iter()
-            .find(|kind| kind.code() == code)
-            .unwrap_or(Self::Other(code))
+        [
+            Self::Handshake,
+            Self::Ping,
+            Self::Pong,
+            Self::RpcRequest,
+            Self::RpcResponse,
+            Self::NoiseFirst,
+            Self::NoiseSecond,
+            Self::NoiseLast,
+        ]
+        .into_iter()
+        .find(|kind| kind.code() == code)
+        .unwrap_or(Self::Other(code))
     }
 }
 

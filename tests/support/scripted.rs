@@ -51,6 +51,8 @@ pub enum Then {
     Pong,
     /// Answers pings from the second on.
     PongLater,
+    /// Answers each ping after this time, one after the other.
+    PongAfter(Duration),
     /// Reads, and sends nothing.
     Silence,
     /// Closes when the first packet arrives.
@@ -76,7 +78,14 @@ impl Default for Script {
 /// A scripted node that runs until dropped.
 pub struct ScriptedNode {
     pub fake: Fake,
+    received: Received,
+}
+
+/// How many packets have arrived.
+#[derive(Clone, Default)]
+struct Received {
     pings: Arc<AtomicUsize>,
+    pongs: Arc<AtomicUsize>,
 }
 
 impl ScriptedNode {
@@ -90,8 +99,8 @@ impl ScriptedNode {
         let mut listener = TcpTunnelListener::new(format!("tcp://{ip}:0").parse().unwrap());
         listener.listen().await.unwrap();
         let address = SocketAddr::new(ip.into(), listener.local_url().port().unwrap());
-        let pings = Arc::new(AtomicUsize::new(0));
-        let counted = pings.clone();
+        let received = Received::default();
+        let counted = received.clone();
         let fake = Fake::run(address, |arrivals| async move {
             let mut sessions = JoinSet::new();
             while let Ok(tunnel) = listener.accept().await {
@@ -99,7 +108,7 @@ impl ScriptedNode {
                 sessions.spawn(serve(tunnel, script.clone(), counted.clone()));
             }
         });
-        Self { fake, pings }
+        Self { fake, received }
     }
 
     pub fn url(&self) -> PeerUrl {
@@ -108,11 +117,16 @@ impl ScriptedNode {
 
     /// How many pings have arrived.
     pub fn pings(&self) -> usize {
-        self.pings.load(Ordering::Relaxed)
+        self.received.pings.load(Ordering::Relaxed)
+    }
+
+    /// How many pongs have arrived.
+    pub fn pongs(&self) -> usize {
+        self.received.pongs.load(Ordering::Relaxed)
     }
 }
 
-async fn serve(tunnel: Box<dyn Tunnel>, script: Script, pings: Arc<AtomicUsize>) {
+async fn serve(tunnel: Box<dyn Tunnel>, script: Script, received: Received) {
     let (mut stream, mut sink) = tunnel.split();
     let mut answered = false;
     while let Some(Ok(packet)) = stream.next().await {
@@ -136,10 +150,15 @@ async fn serve(tunnel: Box<dyn Tunnel>, script: Script, pings: Arc<AtomicUsize>)
                 sleep(BABBLE_INTERVAL).await;
             }
         } else if kind == PacketType::Ping as u8 {
-            let before = pings.fetch_add(1, Ordering::Relaxed);
-            if script.then == Then::Pong || script.then == Then::PongLater && before > 0 {
+            let before = received.pings.fetch_add(1, Ordering::Relaxed);
+            if let Then::PongAfter(delay) = script.then {
+                sleep(delay).await;
+                send(&mut sink, probe, PacketType::Pong, packet.payload()).await;
+            } else if script.then == Then::Pong || script.then == Then::PongLater && before > 0 {
                 send(&mut sink, probe, PacketType::Pong, packet.payload()).await;
             }
+        } else if kind == PacketType::Pong as u8 {
+            received.pongs.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
