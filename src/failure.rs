@@ -136,6 +136,12 @@ impl Failure {
         Self { blame, ..self }
     }
 
+    /// Whether the node had too little time for an answer, or gave none.
+    pub(crate) fn is_timeout(&self) -> bool {
+        use FailureCode::{ConnectTimeout, HandshakeTimeout, PingTimeout};
+        matches!(self.code, ConnectTimeout | HandshakeTimeout | PingTimeout)
+    }
+
     /// The status of a check that failed for this reason.
     pub fn status(&self) -> Status {
         self.blame.status()

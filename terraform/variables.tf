@@ -286,7 +286,7 @@ variable "check_pings" {
 }
 
 variable "check_concurrency" {
-  description = "The maximum number of concurrent checks. Each needs a file descriptor, and Lambda allows 1024."
+  description = "The maximum number of concurrent checks. There are never more than 468, because Lambda allows 1024 file descriptors, and look-ups and peers with several addresses need some too."
   type        = number
   default     = 512
   nullable    = false

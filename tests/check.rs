@@ -804,48 +804,6 @@ async fn a_peer_at_a_forbidden_address_is_not_connected_to() {
 // --- gentleness ------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn joins_of_one_address_keep_their_distance() {
-    const INTERVAL: Duration = Duration::from_millis(400);
-    let node = ScriptedNode::start(Script::default()).await;
-    let checker = Checker::new(CheckOptions { join_interval: INTERVAL, ..options(LONG) });
-    // Two peers at the same node, such as two of its networks.
-    let peers = [guest(node.url().to_string()), member(node.url().to_string(), "net", "secret")];
-
-    for report in join_all([&peers[0], &peers[1], &peers[0]].map(|peer| checker.check(peer))).await {
-        assert_online(&report);
-    }
-    let arrivals = node.fake.arrivals();
-    assert_eq!(arrivals.len(), 3);
-    for pair in arrivals.windows(2) {
-        // The node accepts a connection a little after it is made; that delay varies.
-        assert!(pair[1] - pair[0] > INTERVAL - Duration::from_millis(100), "{:?} apart", pair[1] - pair[0]);
-    }
-}
-
-#[tokio::test]
-async fn joins_of_different_addresses_do_not_wait_for_each_other() {
-    let nodes = join_all((0..4).map(|_| ScriptedNode::start(Script::default()))).await;
-    let checker = Checker::new(CheckOptions { join_interval: Duration::from_secs(60), ..options(LONG) });
-    let peers: Vec<Peer> = nodes.iter().map(|node| guest(node.url().to_string())).collect();
-    for report in join_all(peers.iter().map(|peer| checker.check(peer))).await {
-        assert_online(&report);
-    }
-}
-
-#[tokio::test]
-async fn a_check_that_may_not_join_before_its_deadline_is_a_missed_window() {
-    let node = ScriptedNode::start(Script::default()).await;
-    let checker = Checker::new(CheckOptions { join_interval: Duration::from_secs(60), ..options(SHORT) });
-    let peer = guest(node.url().to_string());
-    assert_online(&support::check_with(&checker, &peer, SHORT).await);
-
-    let report = support::check_with(&checker, &peer, SHORT).await;
-    assert_failed(&report, FailureCode::MissedWindow, Stage::Connect, "until the deadline");
-    assert_eq!(report.result.status, Status::Unknown);
-    assert_eq!(node.fake.arrived(), 1);
-}
-
-#[tokio::test]
 async fn only_a_wrong_secret_costs_a_second_join() {
     let script = Script { network_name: Some("net"), refused: Some("net"), ..Script::default() };
     let node = ScriptedNode::start(script).await;

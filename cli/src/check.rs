@@ -16,6 +16,7 @@ use futures::{
 use tokio::time::Instant;
 
 use crate::{
+    descriptors,
     exit::{Exit, FailOn},
     logging,
     network::NetworkArgs,
@@ -127,8 +128,8 @@ pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     let runtime = runtime::single_threaded()?;
     runtime.block_on(async {
         let exit = match probing.interval {
-            None => check_once(&checker, &peers, &probing, &output).await,
-            Some(interval) => rounds::run(&checker, &peers, interval, &probing, &output).await,
+            None => check_once(&checker, &peers, &output).await,
+            Some(interval) => rounds::run(&checker, &peers, interval, &output).await,
         };
         checker.wait_closed().await;
         exit
@@ -140,6 +141,8 @@ impl ProbingArgs {
         CheckOptions {
             timeout: self.timeout,
             pings: self.count,
+            max_checks: self.concurrency.into(),
+            max_sockets: descriptors::for_checks(),
             addresses: AddressPolicy { allow_private: self.allow_private_peers, allow_local: self.allow_local_peers },
             quic_port: Some(QUIC_PORT),
             ..CheckOptions::default()
@@ -147,16 +150,11 @@ impl ProbingArgs {
     }
 }
 
-async fn check_once(
-    checker: &Checker,
-    peers: &[Peer],
-    probing: &ProbingArgs,
-    output: &OutputArgs,
-) -> anyhow::Result<Exit> {
+async fn check_once(checker: &Checker, peers: &[Peer], output: &OutputArgs) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let progress = progress::bar(peers.len(), output.debug);
     let mut checked: Vec<Option<Checked>> = vec![None; peers.len()];
-    let mut results = check_all(checker, peers, probing.concurrency);
+    let mut results = check_all(checker, peers);
     while let Some((index, report)) = results.next().await {
         progress.inc(1);
         checked[index] = Some(Checked::new(&peers[index], report));
@@ -179,15 +177,11 @@ async fn check_once(
     Ok(Exit::of_checks(statuses(), output.fail_on))
 }
 
-/// Checks every peer, at most `concurrency` of them at a time. The stream yields each report, with the position of its peer,
+/// Checks every peer, as many at a time as `checker` can. The stream yields each report, with the position of its peer,
 /// as soon as the check ends.
-fn check_all<'a>(
-    checker: &'a Checker,
-    peers: &'a [Peer],
-    concurrency: u16,
-) -> LocalBoxStream<'a, (usize, CheckReport)> {
+fn check_all<'a>(checker: &'a Checker, peers: &'a [Peer]) -> LocalBoxStream<'a, (usize, CheckReport)> {
     stream::iter(peers.iter().enumerate())
         .map(move |(index, peer)| async move { (index, checker.check(peer).await) })
-        .buffer_unordered(concurrency.into())
+        .buffer_unordered(checker.max_checks())
         .boxed_local()
 }

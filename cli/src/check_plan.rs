@@ -1,7 +1,10 @@
 //! How a service checks peers, from its configuration.
 
+use easytier_probe::CheckOptions;
 use easytier_uptime_config::{ProbeConfig, Reader};
 use easytier_uptime_scheduler::{CheckPlan, Schedule, schedule};
+
+use crate::descriptors;
 
 /// Reads the check plan. It also validates the schedule, the time zone and the jitter, which [`ProbeConfig`] does not
 /// validate.
@@ -15,8 +18,7 @@ pub fn read(reader: &mut Reader<'_>, probe: &ProbeConfig) -> CheckPlan {
         reader.reject("PROBE_JITTER", problem);
     }
     CheckPlan {
-        checks: probe.checks(),
-        concurrency: probe.check_concurrency,
+        checks: CheckOptions { max_sockets: descriptors::for_checks_of_server(), ..probe.checks() },
         self_check_targets: probe.self_check_targets.clone(),
         interval: probe.health_check_interval,
         report_interval: probe.status_report_interval,

@@ -11,6 +11,7 @@
 
 #![warn(missing_docs)]
 
+pub mod descriptors;
 pub mod duration;
 mod error;
 mod layers;

@@ -174,6 +174,7 @@ impl ProbeConfig {
             timeout: self.health_check_timeout,
             pings: self.health_check_pings,
             addresses: self.addresses,
+            max_checks: self.check_concurrency,
             ..CheckOptions::default()
         }
     }

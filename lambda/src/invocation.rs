@@ -133,7 +133,7 @@ async fn cycle(sandbox: &Sandbox, peers: &mut impl PeerSource, sink: &impl Repor
     let config = &sandbox.config;
     let options = CycleOptions {
         budget: ends.saturating_duration_since(Instant::now()).saturating_sub(CLEANUP_RESERVE),
-        concurrency: config.check_concurrency,
+        concurrency: sandbox.checker.max_checks(),
         server_id: sandbox.server_id.clone(),
         check_interval: config.health_check_interval,
         self_check: Some(config.self_check_targets.clone()),
@@ -147,7 +147,7 @@ fn due(sandbox: &Sandbox, event: &Event, backend: &Backend, ends: Instant) -> Du
     DuePeers {
         backend: backend.clone(),
         interval: config.health_check_interval.mul_f64(DUE_AFTER),
-        batch: config.check_concurrency as u32,
+        batch: u32::try_from(sandbox.checker.max_checks()).unwrap_or(u32::MAX),
         check_timeout: config.health_check_timeout,
         long_check_delay: Duration::ZERO,
         claimed: 0,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use easytier_probe::{Backend, BackendConfig, CheckOptions, Checker, Secret};
-use easytier_uptime_config::{ConfigErrors, ProbeConfig, QUIC_PORT, Reader, Setting, Sources};
+use easytier_uptime_config::{ConfigErrors, ProbeConfig, QUIC_PORT, Reader, Setting, Sources, descriptors};
+use rlimit::Resource;
 use tokio::sync::Mutex;
 
 use crate::{aws::Aws, known::KnownPeers, logging, secrets};
@@ -86,9 +87,9 @@ impl Sandbox {
             false => Some(config.server_id.clone()),
         };
         reader.finish(())?;
-        let checker = Checker::new(CheckOptions { quic_port: Some(QUIC_PORT), ..config.checks() });
+        let options = CheckOptions { max_sockets: max_sockets(), quic_port: Some(QUIC_PORT), ..config.checks() };
         let (known, cache) = Default::default();
-        Ok(Self { config, server_id, checker, aws: Aws::default(), queue_url, known, cache })
+        Ok(Self { config, server_id, checker: Checker::new(options), aws: Aws::default(), queue_url, known, cache })
     }
 
     /// The peers that the hub gave before for this region of an event.
@@ -152,4 +153,11 @@ fn queue_url(text: &str) -> Result<String, String> {
             Err("write the queue's URL, such as https://sqs.eu-central-1.amazonaws.com/123456789012/spool".to_owned())
         }
     }
+}
+
+/// The sockets for checks within the limit of the system. Lambda allows 1,024 descriptors.
+fn max_sockets() -> usize {
+    const LAMBDAS_LIMIT: u64 = 1024;
+    let limit = Resource::NOFILE.get_soft().unwrap_or(LAMBDAS_LIMIT);
+    descriptors::sockets_for_checks(usize::try_from(limit).unwrap_or(usize::MAX))
 }

@@ -33,10 +33,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// How peers are checked, and how often.
 #[derive(Debug, Clone)]
 pub struct CheckPlan {
-    /// How to check one peer.
+    /// How to check one peer, and how many at the same time; with held sessions, how many sessions are opened at the same
+    /// time.
     pub checks: CheckOptions,
-    /// How many checks run at the same time; with held sessions, how many sessions are opened at the same time.
-    pub concurrency: usize,
     /// The time from one check of a peer to the next, without a schedule.
     pub interval: Duration,
     /// The time from one report of unchanged peers to the next.
@@ -83,12 +82,7 @@ impl CheckPlan {
     }
 
     fn watch(&self) -> WatchOptions {
-        WatchOptions {
-            interval: self.interval,
-            timeout: self.checks.timeout,
-            concurrency: self.concurrency,
-            grace: GRACE,
-        }
+        WatchOptions { interval: self.interval, timeout: self.checks.timeout, grace: GRACE }
     }
 }
 
@@ -111,7 +105,6 @@ enum Mode {
         peers: Mutex<Vec<Peer>>,
         /// Notified when a list that is not empty is set.
         has_peers: Notify,
-        concurrency: usize,
         budget: Duration,
     },
 }
@@ -130,7 +123,6 @@ impl Checking {
                 checker,
                 peers: Mutex::default(),
                 has_peers: Notify::new(),
-                concurrency: plan.concurrency,
                 budget: CycleOptions::default().budget.max(plan.longest_pause()),
             },
         };
@@ -179,9 +171,9 @@ impl Checking {
     /// Runs one cycle over all peers. Does nothing without a schedule.
     pub async fn cycle(&self) {
         let due = Instant::now();
-        let Mode::Cycles { checker, peers, concurrency, budget, .. } = &self.mode else { return };
+        let Mode::Cycles { checker, peers, budget, .. } = &self.mode else { return };
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let options = CycleOptions { concurrency: *concurrency, budget: *budget, ..CycleOptions::default() };
+        let options = CycleOptions { concurrency: checker.max_checks(), budget: *budget, ..CycleOptions::default() };
         self.observer.check_started();
         let observe = |peer: &Peer, report: &CheckReport| self.rounds.observe(peer, report.clone(), due.elapsed());
         let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;

@@ -40,8 +40,6 @@ pub struct WatchOptions {
     pub interval: Duration,
     /// The timeout of a whole check, for peers without a timeout of their own.
     pub timeout: Duration,
-    /// How many checks may open a session at the same time.
-    pub concurrency: usize,
     /// How long the checks in flight may take at the end.
     pub grace: Duration,
 }
@@ -99,7 +97,7 @@ impl Changes {
 impl Watch {
     /// Checks nothing until [`set_peers`](Self::set_peers) is called.
     pub fn new(checker: Checker, rounds: Arc<Rounds>, options: WatchOptions) -> Self {
-        let session_permits = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        let session_permits = Semaphore::new(checker.max_checks());
         let watcher = Watcher { checker, rounds, options, session_permits, started: Instant::now() };
         Self {
             watcher: Arc::new(watcher),
@@ -298,7 +296,7 @@ mod tests {
     /// A watch with the default intervals.
     fn watch() -> Watch {
         let seconds = Duration::from_secs(5);
-        let options = WatchOptions { interval: seconds, timeout: seconds, concurrency: 1, grace: seconds };
+        let options = WatchOptions { interval: seconds, timeout: seconds, grace: seconds };
         let observer = Arc::new(Observer::new(Metrics::default()));
         let health = Arc::new(Health::new(Schedule::Every(seconds), Duration::ZERO));
         let checker = Checker::new(CheckOptions::default());

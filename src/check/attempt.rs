@@ -13,7 +13,8 @@ use super::{
     stage_failure::StageFailure,
 };
 use crate::{
-    Access, CheckMode, Failure, FailureCode, Membership, Stage, Target, io_failure::without_route, result::Timings,
+    Access, CheckMode, Failure, FailureCode, Membership, Stage, Target, Transport, io_failure::without_route,
+    result::Timings,
 };
 
 /// The shortest wait for route information after the pings.
@@ -33,19 +34,20 @@ pub(super) struct Attempt {
 /// A session that stays open between checks.
 pub(super) struct OpenSession {
     pub session: Session,
+    pub transport: Transport,
     pub address: SocketAddr,
-    pub opened_at: Instant,
 }
 
 /// Checks the node at `target`. `known`, the diagnosis of an earlier check, is reused as long as the handshake ends in the
 /// same way.
 pub(super) async fn attempt(target: &Target, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
+    let started = Instant::now();
     let mut attempt = Attempt::from(Outcome::new());
     if let Err(StageFailure { stage, failure }) = attempt.run(target, plan, known).await {
         let failure = unless_cut_off(failure, target.address);
         tracing::debug!(%stage, %failure, "failed");
         attempt.outcome.stage = stage;
-        attempt.outcome.failure = Some(with_timeout(failure, plan.timeout));
+        attempt.outcome.failure = Some(with_time(failure, started.elapsed()));
     }
     attempt
 }
@@ -74,7 +76,7 @@ impl Attempt {
         session.stay(plan.deadline).await;
         examined?;
         if self.outcome.pings.ended.is_none() {
-            self.session = Some(OpenSession { session, address: target.address, opened_at: Instant::now() });
+            self.session = Some(OpenSession { session, transport: target.transport, address: target.address });
         }
         Ok(())
     }
@@ -290,11 +292,10 @@ fn unless_cut_off(failure: Failure, address: SocketAddr) -> Failure {
     }
 }
 
-/// Adds the timeout to the message of a failure that it caused.
-fn with_timeout(mut failure: Failure, timeout: Duration) -> Failure {
-    use FailureCode::{ConnectTimeout, HandshakeTimeout, PingTimeout};
-    if matches!(failure.code, ConnectTimeout | HandshakeTimeout | PingTimeout) {
-        failure.message.push_str(&format!(" within {} s", timeout.as_secs_f64()));
+/// Adds the time that really passed to the message of a timeout, in tenths of a second.
+fn with_time(mut failure: Failure, passed: Duration) -> Failure {
+    if failure.is_timeout() {
+        failure.message.push_str(&format!(" within {} s", (passed.as_secs_f64() * 10.0).round() / 10.0));
     }
     failure
 }

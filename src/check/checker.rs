@@ -1,6 +1,11 @@
 //! Resolving a peer and trying its addresses.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep};
@@ -8,21 +13,25 @@ use tracing::Instrument;
 
 use super::{
     attempt::{Attempt, attempt},
+    clock::CheckClock,
     diagnosis::CachedDiagnosis,
     dial::Dialer,
-    join_limit::JoinLimit,
+    limiter::{HeldPermit, Limiter, NoTurn},
     options::CheckOptions,
     outcome::Outcome,
     plan::Plan,
     session::PingPlan,
 };
-use crate::{CheckReport, Failure, FailureCode, Peer, Resolver, Stage, Status, Target, resolve::Resolved};
+use crate::{
+    CheckReport, Failure, FailureCode, Peer, Resolver, Stage, Status, Target, Transport,
+    resolve::{DnsAnswers, Resolved},
+};
 
 /// The wait before the next address of a peer is tried while earlier ones have not answered (RFC 8305 recommends the same
 /// to web clients).
 const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
 
-/// Checks peers. Clones are cheap, and share the resolver, the QUIC endpoints and the limit on joins.
+/// Checks peers. Clones are cheap, and share the resolver, the QUIC endpoints and the limits.
 ///
 /// It must be used within a tokio runtime with I/O and time enabled, and starts no thread.
 #[derive(Clone)]
@@ -34,7 +43,15 @@ struct Shared {
     options: CheckOptions,
     resolver: Resolver,
     dialer: Dialer,
-    joins: JoinLimit,
+    limiter: Limiter,
+    warn_of_sockets: Once,
+}
+
+/// The addresses of a peer, and how long it took to find them.
+pub(super) struct Found {
+    targets: Vec<Target>,
+    answers: DnsAnswers,
+    took: Duration,
 }
 
 impl Checker {
@@ -46,9 +63,9 @@ impl Checker {
 
     /// A checker that resolves names with `resolver`.
     pub fn with_resolver(options: CheckOptions, resolver: Resolver) -> Self {
-        let joins = JoinLimit::new(options.join_interval);
         let dialer = Dialer::new(options.quic_port);
-        Self { shared: Arc::new(Shared { options, resolver, dialer, joins }) }
+        let limiter = Limiter::new(options.join_interval, options.max_sockets, options.max_checks);
+        Self { shared: Arc::new(Shared { options, resolver, dialer, limiter, warn_of_sockets: Once::new() }) }
     }
 
     /// Waits until the nodes know that the checks have ended, for 300 ms at most. Call this before the process ends or is
@@ -58,8 +75,9 @@ impl Checker {
         self.shared.dialer.wait_closed().await;
     }
 
-    /// Checks `peer` once. Every outcome is a report, never an error. The check ends before the peer's timeout, and
-    /// leaves no connection open.
+    /// Checks `peer` once. Every outcome is a report, never an error. The check ends within the peer's timeout, before which
+    /// it waits as long again at most while other checks connect to the same address or use all sockets. It leaves no
+    /// connection open.
     pub async fn check(&self, peer: &Peer) -> CheckReport {
         let attempt = self.attempt(peer, self.timeout_of(peer), &mut None).await;
         attempt.outcome.into_report(peer)
@@ -67,6 +85,12 @@ impl Checker {
 
     pub(crate) fn resolver(&self) -> &Resolver {
         &self.shared.resolver
+    }
+
+    /// How many checks can connect at the same time: [`CheckOptions::max_checks`], or fewer where there are too few sockets.
+    /// A caller that starts no more than these makes none of them wait for a socket.
+    pub fn max_checks(&self) -> usize {
+        self.shared.limiter.max_checks()
     }
 
     pub(super) fn options(&self) -> &CheckOptions {
@@ -97,49 +121,91 @@ impl Checker {
     }
 
     async fn resolve_and_attempt(&self, peer: &Peer, timeout: Duration, known: Option<&CachedDiagnosis>) -> Attempt {
-        let started = Instant::now();
-        let deadline = started + timeout;
-        let resolved = self.shared.resolver.resolve(peer, deadline).await;
-        let resolve_took = started.elapsed();
+        match self.resolve(peer, timeout).await {
+            Ok(found) => self.attempt_at(peer, found, timeout, known).await,
+            Err(unresolved) => unresolved.into(),
+        }
+    }
 
-        let mut attempt = match resolved {
-            Ok(Resolved { targets, answers }) => {
-                let pings = self.shared.options.pings;
-                let plan = Plan {
-                    dialer: &self.shared.dialer,
-                    access: &peer.access,
-                    mode: peer.mode,
-                    pings: PingPlan { count: pings, enough: pings },
-                    deadline,
-                    timeout,
-                };
-                let attempt = self.first_online(targets, plan, known).await;
-                if attempt.outcome.status() != Status::Online {
-                    // The node may have another address now.
-                    self.shared.resolver.forget(&answers);
-                }
-                attempt
-            }
-            Err(failure) => Outcome::failed(Stage::Resolve, failure).into(),
+    /// Resolves `peer` within `timeout`.
+    pub(super) async fn resolve(&self, peer: &Peer, timeout: Duration) -> Result<Found, Outcome> {
+        let started = Instant::now();
+        let resolved = self.shared.resolver.resolve(peer, started + timeout).await;
+        let took = started.elapsed();
+        let failure = match resolved {
+            Ok(Resolved { targets, answers }) => return Ok(Found { targets, answers, took }),
+            Err(failure) => failure,
         };
-        attempt.outcome.timings.set(Stage::Resolve, resolve_took);
+        let mut outcome = Outcome::failed(Stage::Resolve, failure);
+        outcome.timings.set(Stage::Resolve, took);
+        Err(outcome)
+    }
+
+    /// Tries the addresses of `peer`. Resolving is a part of the `timeout`.
+    pub(super) async fn attempt_at(
+        &self,
+        peer: &Peer,
+        Found { targets, answers, took }: Found,
+        timeout: Duration,
+        known: Option<&CachedDiagnosis>,
+    ) -> Attempt {
+        let attempts = Attempts { shared: &self.shared, peer, known, timeout, clock: CheckClock::new(timeout, took) };
+        let mut attempt = attempts.first_online(targets).await;
+        attempt.outcome.timings.set(Stage::Resolve, took);
+        if attempt.outcome.status() != Status::Online {
+            // The node may have another address now.
+            self.shared.resolver.forget(&answers);
+        }
         attempt
     }
 
+    /// The place for one more session that stays open; `None` if the sockets do not suffice.
+    pub(super) fn place_for_session(&self) -> Option<HeldPermit> {
+        let place = self.shared.limiter.hold();
+        if place.is_none() {
+            self.shared.warn_of_sockets.call_once(|| {
+                tracing::warn!(
+                    sessions = self.shared.limiter.max_held(),
+                    "no more sessions can stay open, so the other peers are joined anew at every check; raise this \
+                     process's limit of open files"
+                );
+            });
+        }
+        place
+    }
+}
+
+impl Found {
+    /// Whether `address` is among the addresses of the peer.
+    pub fn leads_to(&self, transport: Transport, address: SocketAddr) -> bool {
+        self.targets.iter().any(|target| (target.transport, target.address) == (transport, address))
+    }
+}
+
+/// The attempts of one check at the addresses of a peer.
+struct Attempts<'a> {
+    shared: &'a Shared,
+    peer: &'a Peer,
+    known: Option<&'a CachedDiagnosis>,
+    timeout: Duration,
+    clock: CheckClock,
+}
+
+impl Attempts<'_> {
     /// Tries the addresses, each a little after the one before, or as soon as that has failed. The first that is Online
     /// decides; if none is, the most informative failure does.
-    async fn first_online(&self, targets: Vec<Target>, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
+    async fn first_online(&self, targets: Vec<Target>) -> Attempt {
         // Most peers have one address, and polling a set of futures costs more.
         let targets = match <[Target; 1]>::try_from(targets) {
-            Ok([target]) => return self.attempt_in_turn(target, plan, known).await,
+            Ok([target]) => return self.attempt_in_turn(0, target).await,
             Err(targets) => targets,
         };
-        let mut waiting = targets.into_iter();
+        let mut waiting = targets.into_iter().enumerate();
         let mut running = FuturesUnordered::new();
         let mut best: Option<Attempt> = None;
         loop {
-            if let Some(target) = waiting.next() {
-                running.push(self.attempt_in_turn(target, plan, known));
+            if let Some((position, target)) = waiting.next() {
+                running.push(self.attempt_in_turn(position, target));
             }
             let finished = match waiting.len() {
                 0 => running.next().await,
@@ -155,7 +221,7 @@ impl Checker {
                 }
                 Some(attempt) if attempt.outcome.status() == Status::Online => return attempt,
                 Some(attempt) => {
-                    if best.as_ref().is_none_or(|best| attempt.outcome.tells_more_than(&best.outcome)) {
+                    if best.as_ref().is_none_or(|best| attempt.outcome.decides_before(&best.outcome)) {
                         best = Some(attempt);
                     }
                 }
@@ -163,13 +229,38 @@ impl Checker {
         }
     }
 
-    async fn attempt_in_turn(&self, target: Target, plan: Plan<'_>, known: Option<&CachedDiagnosis>) -> Attempt {
-        match self.shared.joins.acquire(target.address, plan.deadline).await {
-            Some(_permit) => attempt(&target, plan, known).await,
-            None => {
-                let message = format!("other checks of {} took until the deadline", target.address);
-                Outcome::failed(Stage::Connect, Failure::new(FailureCode::MissedWindow, message)).into()
-            }
+    /// Waits until the address at `position` among those of the peer may be connected to, then tries it.
+    async fn attempt_in_turn(&self, position: usize, target: Target) -> Attempt {
+        let asked_at = Instant::now();
+        let _turn = match self.shared.limiter.turn(&target, position, self.clock.turn_deadline()).await {
+            Ok(turn) => turn,
+            Err(reason) => return missed(&target, reason),
+        };
+        let Some(share) = self.clock.start_attempt(asked_at) else { return missed(&target, NoTurn::Address) };
+        let plan = Plan {
+            dialer: &self.shared.dialer,
+            access: &self.peer.access,
+            mode: self.peer.mode,
+            pings: self.shared.pings(),
+            deadline: share.deadline,
+        };
+        let time = share.deadline.saturating_duration_since(Instant::now());
+        let mut attempt = attempt(&target, plan, self.known).await;
+        if share.is_short {
+            attempt.outcome.excuse_timeout(time, self.timeout);
         }
+        attempt
+    }
+}
+
+/// An attempt that did not come about.
+fn missed(target: &Target, reason: NoTurn) -> Attempt {
+    Outcome::failed(Stage::Connect, reason.failure(target)).into()
+}
+
+impl Shared {
+    /// The pings of a check that opens a session.
+    fn pings(&self) -> PingPlan {
+        PingPlan { count: self.options.pings, enough: self.options.pings }
     }
 }

@@ -3,24 +3,29 @@
 //! [`Checker::check`] checks a peer once; [`Checker::hold`] keeps the session open and checks the peer by pings on it.
 //! Both run the same stages:
 //!
+//! - `limiter` gives every attempt its turn, and `clock` counts the time from then on.
 //! - `checker` resolves a peer and tries its addresses, each by an `attempt`, which runs the other stages.
 //! - `dial` connects, one file for each transport.
 //! - `session` does the handshake, plain or in secure mode, and the pings, and reads route information.
 //! - `diagnosis` finds out why a node did not answer the handshake.
-//! - `held` keeps the session of a successful attempt.
+//! - `held` keeps the session of a successful attempt; `upkeep` says when it is renewed, and `rejoin` when a peer is joined
+//!   again that gives no session.
 
 mod attempt;
 mod checker;
+mod clock;
 mod diagnosis;
 mod dial;
 mod held;
 mod identity;
-mod join_limit;
+mod limiter;
 mod options;
 mod outcome;
 mod plan;
+mod rejoin;
 mod resend;
 mod session;
 mod stage_failure;
+mod upkeep;
 
 pub use self::{checker::Checker, held::HeldPeer, options::CheckOptions};

@@ -1,5 +1,7 @@
 //! The outcome of a check, and its report.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -48,11 +50,48 @@ impl Outcome {
         self.failure.as_ref().map_or(Status::Online, Failure::status)
     }
 
-    /// Whether this failure tells more about the peer than another: it is the peer's own, or it happened at a later
-    /// stage.
-    pub fn tells_more_than(&self, other: &Self) -> bool {
-        let rank = |outcome: &Self| (outcome.status() == Status::Offline, outcome.stage);
+    /// Whether the other outcome says the same of the peer.
+    pub fn is_same_verdict(&self, other: &Self) -> bool {
+        let verdict =
+            |outcome: &Self| (outcome.stage, outcome.failure.as_ref().map(|failure| (failure.code, failure.blame)));
+        verdict(self) == verdict(other)
+    }
+
+    /// The same findings without round trips and times.
+    pub fn without_measurements(&self) -> Self {
+        Self {
+            stage: self.stage,
+            failure: self.failure.clone(),
+            info: self.info.clone(),
+            certificate_expires_at: self.certificate_expires_at,
+            ..Self::new()
+        }
+    }
+
+    /// Whether the attempt missed its window, so that nothing is known about its address.
+    pub fn missed_window(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.code == FailureCode::MissedWindow)
+    }
+
+    /// Whether this failure, of one address, decides about the peer rather than that of another. An address that was not
+    /// tried does, because the node may be there; then a failure of the peer's own; then the one at the later stage.
+    pub fn decides_before(&self, other: &Self) -> bool {
+        let rank = |outcome: &Self| (outcome.missed_window(), outcome.status() == Status::Offline, outcome.stage);
         rank(self) > rank(other)
+    }
+
+    /// Turns a timeout into a missed window, because other work of this probe left the node only `time` of the check's
+    /// `timeout`.
+    pub fn excuse_timeout(&mut self, time: Duration, timeout: Duration) {
+        if let Some(failure) = self.failure.take_if(|failure| failure.is_timeout()) {
+            let message = format!(
+                "{}; this probe left it only {:.1} s of {} s, so that says nothing about the node",
+                failure.message,
+                time.as_secs_f64(),
+                timeout.as_secs_f64()
+            );
+            self.failure = Some(Failure::new(FailureCode::MissedWindow, message));
+        }
     }
 
     /// Adds the results of a round of pings, and the node's route information if there is any.

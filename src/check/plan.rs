@@ -1,13 +1,11 @@
 //! How a peer is checked.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::{dial::Dialer, session::PingPlan};
 use crate::{Access, CheckMode};
 
-/// How a peer is checked; the same for each of its addresses.
+/// How a peer is checked at one of its addresses.
 #[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
     pub dialer: &'a Dialer,
@@ -15,6 +13,4 @@ pub(super) struct Plan<'a> {
     pub mode: CheckMode,
     pub pings: PingPlan,
     pub deadline: Instant,
-    /// The time that the whole check may take, for messages.
-    pub timeout: Duration,
 }

@@ -49,7 +49,7 @@ pub async fn run_cycle(
     let started_at = Utc::now();
     let started = Instant::now();
     let schedule = Schedule::new(started, options.budget);
-    let concurrency = options.concurrency.max(1);
+    let concurrency = options.concurrency.clamp(1, checker.max_checks());
     let batch_size = options.batch_size.max(1);
 
     let (to_check, peers) = mpsc::channel(concurrency);

@@ -10,7 +10,8 @@ pub struct CycleOptions {
     /// The longest duration of the whole cycle, 5 minutes by default; more than a year counts as a year. Fetching and
     /// checking stop early enough to report within it.
     pub budget: Duration,
-    /// The maximum number of concurrent checks, 512 by default; 0 counts as 1.
+    /// The maximum number of concurrent checks, 512 by default; 0 counts as 1. There are never more than
+    /// [`Checker::max_checks`](crate::Checker::max_checks).
     pub concurrency: usize,
     /// The maximum number of results in one batch, 500 by default; 0 counts as 1.
     pub batch_size: usize,

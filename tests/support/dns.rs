@@ -36,7 +36,7 @@ pub fn srv(priority: u16, weight: u16, port: u16, target: &str) -> RData {
     RData::SRV(SRV::new(priority, weight, port, fqdn(target)))
 }
 
-fn fqdn(name: &str) -> Name {
+pub fn fqdn(name: &str) -> Name {
     let mut name = Name::from_ascii(name).unwrap();
     name.set_fqdn(true);
     name
@@ -50,13 +50,20 @@ pub struct Zone(Arc<Mutex<Contents>>);
 struct Contents {
     records: Vec<Record>,
     questions: Vec<(String, RecordType)>,
+    fails: bool,
 }
 
 impl Zone {
     /// Replaces all records. Answers may be kept for `ttl` seconds.
     pub fn set<'a>(&self, ttl: u32, records: impl IntoIterator<Item = (&'a str, RData)>) {
-        self.0.lock().unwrap().records =
-            records.into_iter().map(|(name, data)| Record::from_rdata(fqdn(name), ttl, data)).collect();
+        let mut contents = self.0.lock().unwrap();
+        contents.records = records.into_iter().map(|(name, data)| Record::from_rdata(fqdn(name), ttl, data)).collect();
+        contents.fails = false;
+    }
+
+    /// Answers every question with a server failure from now on.
+    pub fn fail(&self) {
+        self.0.lock().unwrap().fails = true;
     }
 
     /// For how many names in this domain it was asked.
@@ -139,7 +146,7 @@ fn answer(zone: &Zone, query: &Message) -> Message {
 
     let mut reply = Message::response(query.metadata.id, OpCode::Query);
     reply.add_answers(of_type.cloned());
-    if fqdn("broken.test").zone_of(question.name()) {
+    if zone.fails || fqdn("broken.test").zone_of(question.name()) {
         reply = Message::error_msg(query.metadata.id, OpCode::Query, ResponseCode::ServFail);
     } else if fqdn("refused.test").zone_of(question.name()) {
         reply = Message::error_msg(query.metadata.id, OpCode::Query, ResponseCode::Refused);

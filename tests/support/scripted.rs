@@ -15,16 +15,23 @@ use easytier::{
         Tunnel, TunnelListener, ZCPacketSink,
         packet_def::{PacketType, ZCPacket},
         tcp::TcpTunnelListener,
+        udp::UdpTunnelListener,
     },
 };
 use easytier_probe::{PeerUrl, Scheme};
 use futures::{SinkExt, StreamExt};
 use prost_easytier::Message;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use super::fake::Fake;
 
 const PEER_ID: u32 = 4711;
+/// The time in which a node notices that a session is closed.
+const SETTLED: Duration = Duration::from_secs(10);
 /// The interval of packets of a node that never stops sending. The test runs in the same thread and needs time too.
 const BABBLE_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -39,6 +46,8 @@ pub struct Script {
     pub refused: Option<&'static str>,
     pub magic: u32,
     pub version: u32,
+    /// How many sessions it has at the same time; it closes others without an answer.
+    pub sessions: Option<usize>,
     /// Pings it sends before the answer.
     pub pings_before: usize,
     pub then: Then,
@@ -67,6 +76,7 @@ impl Default for Script {
             network_name: None,
             digest: None,
             refused: None,
+            sessions: None,
             magic: 0xd1e1_a5e1,
             version: 1,
             pings_before: 0,
@@ -79,6 +89,7 @@ impl Default for Script {
 pub struct ScriptedNode {
     pub fake: Fake,
     received: Received,
+    sessions: Arc<Sessions>,
 }
 
 /// How many packets have arrived.
@@ -86,6 +97,32 @@ pub struct ScriptedNode {
 struct Received {
     pings: Arc<AtomicUsize>,
     pongs: Arc<AtomicUsize>,
+}
+
+/// The sessions that are open.
+#[derive(Default)]
+struct Sessions {
+    open: AtomicUsize,
+    most: AtomicUsize,
+    closed: Notify,
+}
+
+/// An open session; ends when dropped.
+struct Open(Arc<Sessions>);
+
+impl Open {
+    fn new(sessions: &Arc<Sessions>) -> Self {
+        let open = sessions.open.fetch_add(1, Ordering::Relaxed) + 1;
+        sessions.most.fetch_max(open, Ordering::Relaxed);
+        Self(sessions.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.closed.notify_waiters();
+    }
 }
 
 impl ScriptedNode {
@@ -96,23 +133,60 @@ impl ScriptedNode {
 
     /// The same at a given address.
     pub async fn start_at(ip: Ipv4Addr, script: Script) -> Self {
-        let mut listener = TcpTunnelListener::new(format!("tcp://{ip}:0").parse().unwrap());
+        Self::listen(TcpTunnelListener::new(format!("tcp://{ip}:0").parse().unwrap()), ip, script).await
+    }
+
+    /// The same over UDP.
+    pub async fn start_udp(script: Script) -> Self {
+        let ip = Ipv4Addr::LOCALHOST;
+        Self::listen(UdpTunnelListener::new(format!("udp://{ip}:0").parse().unwrap()), ip, script).await
+    }
+
+    async fn listen(mut listener: impl TunnelListener + 'static, ip: Ipv4Addr, script: Script) -> Self {
         listener.listen().await.unwrap();
         let address = SocketAddr::new(ip.into(), listener.local_url().port().unwrap());
         let received = Received::default();
-        let counted = received.clone();
+        let (counted, sessions) = (received.clone(), Arc::<Sessions>::default());
+        let open = sessions.clone();
         let fake = Fake::run(address, |arrivals| async move {
-            let mut sessions = JoinSet::new();
+            let mut serving = JoinSet::new();
             while let Ok(tunnel) = listener.accept().await {
                 arrivals.note();
-                sessions.spawn(serve(tunnel, script.clone(), counted.clone()));
+                let session = Open::new(&open);
+                if script.sessions.is_some_and(|most| open.open.load(Ordering::Relaxed) > most) {
+                    continue;
+                }
+                let serve = serve(tunnel, script.clone(), counted.clone());
+                serving.spawn(async move {
+                    serve.await;
+                    drop(session);
+                });
             }
         });
-        Self { fake, received }
+        Self { fake, received, sessions }
     }
 
     pub fn url(&self) -> PeerUrl {
         self.fake.url(Scheme::Tcp).parse().unwrap()
+    }
+
+    /// The largest number of sessions that were open at the same time.
+    pub fn most_sessions(&self) -> usize {
+        self.sessions.most.load(Ordering::Relaxed)
+    }
+
+    /// Waits until `count` sessions are open.
+    pub async fn has_sessions(&self, count: usize) {
+        let settled = async {
+            loop {
+                let closed = self.sessions.closed.notified();
+                if self.sessions.open.load(Ordering::Relaxed) == count {
+                    return;
+                }
+                closed.await;
+            }
+        };
+        timeout(SETTLED, settled).await.expect("the node notices that sessions are closed");
     }
 
     /// How many pings have arrived.

@@ -6,7 +6,7 @@ use easytier_probe::{CheckReport, Checker, Latency, Peer, Status};
 use futures::StreamExt;
 use tokio::time::MissedTickBehavior;
 
-use super::{OutputArgs, ProbingArgs, check_all};
+use super::{OutputArgs, check_all};
 use crate::{
     exit::Exit,
     print,
@@ -15,16 +15,10 @@ use crate::{
 };
 
 /// Checks all peers every `interval` and prints each result, until Ctrl-C or SIGTERM. Then prints a summary of each peer.
-pub async fn run(
-    checker: &Checker,
-    peers: &[Peer],
-    interval: Duration,
-    probing: &ProbingArgs,
-    output: &OutputArgs,
-) -> anyhow::Result<Exit> {
+pub async fn run(checker: &Checker, peers: &[Peer], interval: Duration, output: &OutputArgs) -> anyhow::Result<Exit> {
     let mut tallies: Vec<Tally> = peers.iter().map(|_| Tally::default()).collect();
     tokio::select! {
-        outcome = check_forever(checker, peers, interval, probing, output, &mut tallies) => outcome?,
+        outcome = check_forever(checker, peers, interval, output, &mut tallies) => outcome?,
         () = stop::requested(false)? => {}
     }
 
@@ -40,7 +34,6 @@ async fn check_forever(
     checker: &Checker,
     peers: &[Peer],
     interval: Duration,
-    probing: &ProbingArgs,
     output: &OutputArgs,
     tallies: &mut [Tally],
 ) -> anyhow::Result<()> {
@@ -49,7 +42,7 @@ async fn check_forever(
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
-        let mut results = check_all(checker, peers, probing.concurrency);
+        let mut results = check_all(checker, peers);
         while let Some((index, report)) = results.next().await {
             tallies[index].add(&report);
             print_result(&peers[index], &report, output.json)?;

@@ -59,6 +59,9 @@ impl Selection for ServerSettings {
 /// The maximum deadline of a connection test. A longer `HEALTH_CHECK_TIMEOUT` is reduced to it.
 const MAX_TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The maximum number of connection tests at the same time. A minute has no more.
+const MAX_TESTS: usize = 60;
+
 /// The length of the admin's password, in characters.
 const PASSWORD_CHARS: RangeInclusive<usize> = 8..=1024;
 
@@ -122,6 +125,8 @@ impl HubConfig {
                 allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::boolean),
                 allow_local: reader.value("ALLOW_LOCAL_PEERS", values::boolean),
             },
+            max_checks: MAX_TESTS,
+            max_sockets: 2 * MAX_TESTS,
             ..CheckOptions::default()
         };
         let policy = Policy {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Reporting;
-use crate::{logging::LogSettings, peer_list, settings::SettingFlags};
+use crate::{descriptors, logging::LogSettings, peer_list, settings::SettingFlags};
 
 pub struct Setup {
     pub source: Source,
@@ -98,7 +98,11 @@ impl Setup {
             source,
             sink,
             reporting,
-            checks: CheckOptions { quic_port: Some(QUIC_PORT), ..config.checks() },
+            checks: CheckOptions {
+                max_sockets: descriptors::for_checks(),
+                quic_port: Some(QUIC_PORT),
+                ..config.checks()
+            },
             concurrency: config.check_concurrency,
             self_check: config.self_check_targets,
             server_id,
