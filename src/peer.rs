@@ -73,6 +73,12 @@ pub enum Origin {
 }
 
 impl Peer {
+    /// Whether a check of `other` is the same as one of this peer. Names, tags and whether relaying is allowed do not matter.
+    pub fn is_checked_like(&self, other: &Self) -> bool {
+        let Self { id: _, name: _, url, access, mode, timeout, allow_relay: _, tags: _, origin, was_online: _ } = self;
+        (url, access, mode, timeout, origin) == (&other.url, &other.access, &other.mode, &other.timeout, &other.origin)
+    }
+
     /// A peer of a local user, checked as a guest. `id` is its position on the command line, from 1.
     pub fn local(id: i64, url: PeerUrl) -> Self {
         Self {

@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -61,9 +61,27 @@ pub struct Watch {
 }
 
 struct Watched {
-    peer: Peer,
+    listed: Listed,
     /// Cancelled when the peer was removed or replaced: the check in flight is dropped.
     gone: CancellationToken,
+}
+
+/// A peer as it is listed now. Its name and tags may change while it is watched.
+#[derive(Clone)]
+struct Listed(Arc<Mutex<Arc<Peer>>>);
+
+impl Listed {
+    fn new(peer: Peer) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(peer))))
+    }
+
+    fn peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, peer: Peer) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(peer);
+    }
 }
 
 /// The state that all tasks share.
@@ -107,20 +125,23 @@ impl Watch {
         }
     }
 
-    /// Checks these peers and no others. A peer that did not change keeps its session; one that changed gets a new task.
+    /// Checks these peers and no others. A peer keeps its session as long as nothing changes that its check depends on; else
+    /// it gets a new task.
     pub fn set_peers(&mut self, peers: Vec<Peer>) -> Changes {
         let mut changes = Changes::default();
         let mut before = std::mem::take(&mut self.watched);
         let mut new = Vec::new();
         for peer in peers {
             match before.remove(&peer.id) {
-                Some(watched) if watched.peer == peer => {
-                    self.watched.insert(peer.id, watched);
-                    continue;
-                }
-                Some(other) => {
-                    changes.changed += 1;
-                    other.gone.cancel();
+                Some(watched) => {
+                    let was = watched.listed.peer();
+                    changes.changed += usize::from(*was != peer);
+                    if was.is_checked_like(&peer) {
+                        watched.listed.replace(peer);
+                        self.watched.insert(was.id, watched);
+                        continue;
+                    }
+                    watched.gone.cancel();
                 }
                 None => changes.added += 1,
             }
@@ -141,9 +162,10 @@ impl Watch {
     fn watch(&self, peer: Peer, at_once: bool) -> Watched {
         self.watcher.rounds.expect(&peer);
         let gone = CancellationToken::new();
-        let watch = Arc::clone(&self.watcher).supervise(peer.clone(), at_once, self.stop.clone());
+        let listed = Listed::new(peer);
+        let watch = Arc::clone(&self.watcher).supervise(listed.clone(), at_once, self.stop.clone());
         self.tracker.spawn(until(gone.clone(), watch));
-        Watched { peer, gone }
+        Watched { listed, gone }
     }
 
     /// Ends all tasks. Checks in flight may take [`WatchOptions::grace`] to finish.
@@ -162,16 +184,17 @@ fn until(gone: CancellationToken, watch: impl Future<Output = ()>) -> impl Futur
 
 impl Watcher {
     /// Watches a peer, and starts over when that panics, so that no peer is left unwatched.
-    async fn supervise(self: Arc<Self>, peer: Peer, at_once: bool, stop: CancellationToken) {
+    async fn supervise(self: Arc<Self>, listed: Listed, at_once: bool, stop: CancellationToken) {
         let mut panics = 0;
         loop {
             let started = Instant::now();
             // Boxed, so that the supervision adds little to the memory of a task.
-            let watch = Box::pin(Arc::clone(&self).watch(peer.clone(), at_once, stop.clone()));
+            let watch = Box::pin(Arc::clone(&self).watch(listed.clone(), at_once, stop.clone()));
             let Err(panic) = AssertUnwindSafe(watch).catch_unwind().await else { return };
             panics = if started.elapsed() > RESTART.max_pause { 0 } else { panics };
             let pause = RESTART.pause(panics);
             panics = panics.saturating_add(1);
+            let peer = listed.peer();
             self.rounds.watch_panicked(peer.id);
             tracing::error!(
                 url = %peer.url,
@@ -184,8 +207,9 @@ impl Watcher {
         }
     }
 
-    async fn watch(self: Arc<Self>, peer: Peer, at_once: bool, stop: CancellationToken) {
-        let mut held = self.checker.hold(peer.clone());
+    async fn watch(self: Arc<Self>, listed: Listed, at_once: bool, stop: CancellationToken) {
+        let peer = listed.peer();
+        let mut held = self.checker.hold(Peer::clone(&peer));
         let now = Instant::now();
         let mut due = if at_once { now } else { self.next_due(peer.id, now) };
         loop {
@@ -202,7 +226,7 @@ impl Watcher {
             if let Some((mut report, began)) = report {
                 lasted_over = self.due_during(&peer, began, now);
                 count_due_times(&mut report.result, lasted_over);
-                self.rounds.observe(&peer, report, now.saturating_duration_since(due));
+                self.rounds.observe(&listed.peer(), report, now.saturating_duration_since(due));
             }
             if stop.is_cancelled() {
                 return;
@@ -284,7 +308,7 @@ fn count_due_times(result: &mut CheckResult, times: u32) {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    use easytier_probe::CheckOptions;
+    use easytier_probe::{Access, CheckMode, CheckOptions, Membership, Origin};
     use tracing_subscriber::{Layer, layer, layer::SubscriberExt, util::SubscriberInitExt};
 
     use super::*;
@@ -370,12 +394,45 @@ mod tests {
         watch.stop().await;
     }
 
+    /// The peers that the watch checks, and whether their tasks are those of the peers before.
+    fn kept(before: Peer, after: Peer) -> (Peer, bool, Changes) {
+        let mut watch = watch();
+        watch.set_peers(vec![before]);
+        let task = watch.watched[&1].gone.clone();
+        let changes = watch.set_peers(vec![after]);
+        (Peer::clone(&watch.watched[&1].listed.peer()), !task.is_cancelled(), changes)
+    }
+
+    #[tokio::test]
+    async fn a_rename_keeps_the_session_and_a_change_of_the_check_does_not() {
+        let named = Peer { name: Some("new".to_owned()), ..peer(1) };
+        let same_check =
+            [named, Peer { tags: vec!["new".to_owned()], ..peer(1) }, Peer { allow_relay: true, ..peer(1) }];
+        let other_check = [
+            Peer { url: "tcp://192.0.2.2:11010".parse().unwrap(), ..peer(1) },
+            Peer {
+                access: Access::Member(Membership { network_name: "n".into(), network_secret: "s".into() }),
+                ..peer(1)
+            },
+            Peer { mode: CheckMode::Handshake, ..peer(1) },
+            Peer { timeout: Some(Duration::from_secs(1)), ..peer(1) },
+            Peer { origin: Origin::Remote, ..peer(1) },
+        ];
+        let one_changed = Changes { changed: 1, ..Changes::default() };
+        for (peers, is_kept) in [(&same_check[..], true), (&other_check[..], false)] {
+            for after in peers {
+                assert_eq!(kept(peer(1), after.clone()), (after.clone(), is_kept, one_changed), "{after:?}");
+            }
+        }
+        assert_eq!(kept(peer(1), peer(1)), (peer(1), true, Changes::default()));
+    }
+
     #[test]
     fn a_peer_that_waits_for_its_check_takes_little_memory() {
         let watch = watch();
         let peer = peer(1);
-        let waits = Arc::clone(&watch.watcher).watch(peer.clone(), false, watch.stop.clone());
-        let supervised = Arc::clone(&watch.watcher).supervise(peer, false, watch.stop.clone());
+        let waits = Arc::clone(&watch.watcher).watch(Listed::new(peer.clone()), false, watch.stop.clone());
+        let supervised = Arc::clone(&watch.watcher).supervise(Listed::new(peer), false, watch.stop.clone());
         let bytes =
             size_of_val(&waits) + size_of_val(&supervised) + size_of_val(&until(CancellationToken::new(), supervised));
         assert!(bytes <= MAX_BYTES, "{bytes} bytes");
