@@ -235,7 +235,6 @@ mod tests {
         let every = Schedule::Every(Duration::from_secs(5));
         let plan = CheckPlan {
             checks: CheckOptions::default(),
-            concurrency: 1,
             interval: Duration::from_secs(5),
             report_interval: Duration::from_secs(30),
             schedule: Some(every.clone()),

@@ -72,10 +72,10 @@ impl Limiter {
 impl NoTurn {
     /// The failure of an attempt at `target` that did not come about.
     pub fn failure(self, target: &Target) -> Failure {
-        let (address, scheme) = (target.address, target.url.scheme());
+        let (address, protocol) = (target.address, target.url.protocol());
         let message = match self {
             Self::Address => format!(
-                "other checks of {address} over {scheme} went first and left no time; list fewer peers at one \
+                "other checks of {address} over {protocol} went first and left no time; list fewer peers at one \
                  address, or raise the timeout"
             ),
             Self::Sockets => format!(
@@ -101,7 +101,7 @@ mod tests {
 
     fn target(url: &str) -> Target {
         let url: PeerUrl = url.parse().unwrap();
-        let transport = url.scheme().transport().unwrap();
+        let transport = url.scheme().unwrap().transport().unwrap();
         Target { transport, address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), url.port().unwrap()), url }
     }
 
