@@ -146,11 +146,12 @@ impl HeldPeer {
             return None;
         }
 
-        let joining = self.checker.attempt_at(&self.peer, resolved, timeout, None);
-        let attempt = match held.open.serve_during(joining).await {
+        let joining = self.checker.attempt_at(&self.peer, resolved, timeout, self.diagnosis.as_ref());
+        let mut attempt = match held.open.serve_during(joining).await {
             Err(error) => return Some(session_ended(held.open.address, &error)),
             Ok(attempt) => attempt,
         };
+        self.diagnosis = attempt.diagnosis.take();
         tracing::debug!(peer = %self.peer.url, has_moved, status = attempt.outcome.status().as_str(), "tried a new session");
         match (attempt.session, attempt.outcome.status()) {
             (Some(open), _) => self.keep(open, held.place),
