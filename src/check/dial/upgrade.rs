@@ -79,7 +79,8 @@ fn request(url: &PeerUrl, key: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        host = url.host_text(),
+        // An IPv6 address is in brackets here.
+        host = url.host().map(ToString::to_string).unwrap_or_default(),
     )
 }
 
