@@ -31,7 +31,7 @@ use tokio::{net::TcpStream, sync::Notify, time::timeout};
 
 use self::{
     backend::{Reply, TestBackend, envelope, text, third_party, with_header},
-    cycle::{Ran, impossible_url, run, small},
+    cycle::{Ran, checker, impossible_url, run, run_with, small},
     hub::{Hub, NODE_TOKEN, assert_stored_or_undelivered, listed},
     support::{
         LONG,
@@ -44,6 +44,12 @@ use self::{
 async fn run_against(hub: &Hub, options: &CycleOptions) -> Ran {
     let client = hub.client();
     run(&mut BackendPeers::new(client.clone()), &client, options).await
+}
+
+/// The same, with up to `max_checks` checks at the same time.
+async fn run_many_against(hub: &Hub, max_checks: usize, options: &CycleOptions) -> Ran {
+    let client = hub.client();
+    run_with(&checker(max_checks), &mut BackendPeers::new(client.clone()), &client, options, |_| ()).await
 }
 
 /// Listed peers whose checks end at once.
@@ -185,9 +191,9 @@ async fn results_are_sent_while_pages_are_fetched() {
 #[tokio::test]
 async fn ten_thousand_peers_are_fetched_in_pages_and_reported_in_batches() {
     let hub = Hub::listing(impossible_listed(1..=10_000), 500).await;
-    let options = CycleOptions { concurrency: 64, batch_size: 500, ..small(Duration::from_secs(20)) };
+    let options = CycleOptions { batch_size: 500, ..small(Duration::from_secs(20)) };
 
-    let ran = run_against(&hub, &options).await;
+    let ran = run_many_against(&hub, 64, &options).await;
     assert_eq!(ran.peer_ids(), (1..=10_000).collect::<Vec<_>>());
     assert_eq!((ran.report.delivered, ran.report.complete), (10_000, true));
     assert_stored_or_undelivered(&hub, &ran);
@@ -220,9 +226,8 @@ async fn when_the_time_is_up_finished_checks_are_reported_and_connections_closed
         _ => listed(id, &closed_url(&closed)),
     };
     let hub = Hub::listing((1..=60).map(peer).collect(), 25).await;
-    let options = CycleOptions { concurrency: 512, ..small(budget) };
 
-    let ran = run_against(&hub, &options).await;
+    let ran = run_many_against(&hub, 60, &small(budget)).await;
     let report = &ran.report;
     assert_eq!((report.checked, report.skipped, report.delivered, report.complete), (40, 20, 40, false));
     assert_eq!(report.failures, BTreeMap::from([(FailureCode::ConnectRefused, 40)]));

@@ -20,8 +20,8 @@ use std::{
 };
 
 use easytier_probe::{
-    AddressPolicy, CheckMode, CheckResult, Checker, CycleOptions, FailureCode, Peer, ReportSink, Resolver, Scheme,
-    Status,
+    AddressPolicy, CheckMode, CheckOptions, CheckResult, Checker, CycleOptions, FailureCode, Peer, ReportSink,
+    Resolver, Scheme, Status,
     backend::{Delivery, Rejected, StatusReport},
     cycle::{BoxError, ListedPeers, NoSink, SourcePage},
 };
@@ -33,7 +33,7 @@ use tokio::{
 use uuid::Uuid;
 
 use self::{
-    cycle::{impossible, run, run_showing, run_with, small},
+    cycle::{MAX_CHECKS, checker, impossible, run, run_showing, run_with, small},
     seams::{Sink, Source, page, taken},
     support::{
         LONG,
@@ -62,7 +62,7 @@ async fn the_slowest_checks_are_listed_slowest_first() {
     let mut peers: Vec<Peer> = (1..=50).map(impossible).collect();
     peers.extend([slow(103, 300), slow(107, 700), slow(101, 100), slow(105, 500), slow(109, 900), slow(111, 1100)]);
 
-    let ran = run(&mut ListedPeers::new(peers), &NoSink, &CycleOptions { concurrency: 64, ..small(LONG) }).await;
+    let ran = run_with(&checker(64), &mut ListedPeers::new(peers), &NoSink, &small(LONG), |_| ()).await;
     let slowest = &ran.report.slowest;
     assert_eq!(slowest.iter().map(|slow| slow.peer_id).collect::<Vec<_>>(), [111, 109, 107, 105, 103]);
     assert!(slowest.iter().all(|slow| slow.url == silent.url(Scheme::Tcp).parse().unwrap()));
@@ -219,7 +219,7 @@ async fn memory_depends_only_on_concurrency_and_batch_size() {
     let ran = run_showing(&mut source, &sink, &options, |_| checked.set(checked.get() + 1)).await;
     assert_eq!((ran.report.delivered, ran.report.complete), ((PAGES * PAGE) as u64, true));
     let most_unchecked = most_unchecked.get();
-    assert!(most_unchecked <= 2 * options.concurrency, "{most_unchecked} were taken and not checked");
+    assert!(most_unchecked <= 2 * MAX_CHECKS, "{most_unchecked} were taken and not checked");
     // A batch that is being sent, a full queue, and a result that waits for space in the queue.
     let most_unreported = most_unreported.get();
     assert!(most_unreported <= 2 * options.batch_size + 1, "{most_unreported} were checked and not sent");
@@ -229,8 +229,15 @@ async fn memory_depends_only_on_concurrency_and_batch_size() {
     assert!(ran.took >= PAUSE * batches.len() as u32, "{:?}", ran.took);
 }
 
+/// A check that waited for a socket as long as a check may take would not be done.
 #[tokio::test]
 async fn the_number_of_concurrent_checks_is_limited() {
+    assert_limited(CheckOptions { max_checks: 4, ..support::options(LONG) }, 4).await;
+    // Of twelve sockets, eight are for the first addresses of peers.
+    assert_limited(CheckOptions { max_sockets: 12, ..support::options(LONG) }, 8).await;
+}
+
+async fn assert_limited(options: CheckOptions, limit: usize) {
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (now_open, most_open) = (open.clone(), most.clone());
     let silent = Fake::tcp(move |stream| {
@@ -246,15 +253,17 @@ async fn the_number_of_concurrent_checks_is_limited() {
         timeout: Some(Duration::from_millis(200)),
         ..Peer::local(id, silent.url(Scheme::Tcp).parse().unwrap())
     };
-    let options = CycleOptions { concurrency: 4, ..small(LONG) };
+    let checker = Checker::new(options);
 
-    let ran = run(&mut ListedPeers::new((1..=20).map(peer).collect()), &NoSink, &options).await;
+    let ran =
+        run_with(&checker, &mut ListedPeers::new((1..=20).map(peer).collect()), &NoSink, &small(LONG), |_| ()).await;
     assert_eq!(ran.report.failures, BTreeMap::from([(FailureCode::HandshakeTimeout, 20)]));
     assert_eq!(silent.arrived(), 20);
     // The test sees the end of a connection some time after the check has ended.
     let most = most.load(SeqCst);
-    assert!((4..=8).contains(&most), "{most} connections at a time");
-    assert!(ran.took >= Duration::from_secs(1), "{:?}", ran.took);
+    assert!((limit..=2 * limit).contains(&most), "{most} connections at a time");
+    let rounds = 20_u32.div_ceil(limit as u32);
+    assert!(ran.took >= Duration::from_millis(200) * rounds, "{:?}", ran.took);
 }
 
 // --- the time budget -------------------------------------------------------------------------------------------------
@@ -331,14 +340,14 @@ async fn a_sink_that_hangs_leaves_results_undelivered_within_the_budget() {
 /// All checks run at once, and end long before the time is up.
 #[tokio::test(start_paused = true)]
 async fn results_that_wait_for_the_sink_are_reported_after_the_time_for_checking() {
-    let options = CycleOptions { concurrency: 64, ..small(Duration::from_secs(30)) };
     let until = Instant::now() + Duration::from_secs(26);
     let sink = Sink::new(async |_, results| {
         sleep_until(until).await;
         Ok(taken(results))
     });
 
-    let ran = run(&mut ListedPeers::new((1..=60).map(impossible).collect()), &sink, &options).await;
+    let mut peers = ListedPeers::new((1..=60).map(impossible).collect());
+    let ran = run_with(&checker(64), &mut peers, &sink, &small(Duration::from_secs(30)), |_| ()).await;
     assert_eq!(ran.peer_ids(), (1..=60).collect::<Vec<_>>());
     assert_eq!((ran.report.delivered, ran.report.skipped, ran.report.complete), (60, 0, true));
 }

@@ -134,7 +134,6 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
 
     let options = CycleOptions {
         budget,
-        concurrency: setup.concurrency,
         self_check: Some(setup.self_check),
         server_id: setup.server_id,
         check_interval,

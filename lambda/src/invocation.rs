@@ -133,7 +133,6 @@ async fn cycle(sandbox: &Sandbox, peers: &mut impl PeerSource, sink: &impl Repor
     let config = &sandbox.config;
     let options = CycleOptions {
         budget: ends.saturating_duration_since(Instant::now()).saturating_sub(CLEANUP_RESERVE),
-        concurrency: sandbox.checker.max_checks(),
         server_id: sandbox.server_id.clone(),
         check_interval: config.health_check_interval,
         self_check: Some(config.self_check_targets.clone()),

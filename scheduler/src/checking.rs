@@ -173,7 +173,7 @@ impl Checking {
         let due = Instant::now();
         let Mode::Cycles { checker, peers, budget, .. } = &self.mode else { return };
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let options = CycleOptions { concurrency: checker.max_checks(), budget: *budget, ..CycleOptions::default() };
+        let options = CycleOptions { budget: *budget, ..CycleOptions::default() };
         self.observer.check_started();
         let observe = |peer: &Peer, report: &CheckReport| self.rounds.observe(peer, report.clone(), due.elapsed());
         let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;

@@ -46,7 +46,6 @@ pub(super) async fn check(
     on_check: impl FnMut(&Peer, &CheckReport),
 ) -> Checked {
     let started = Instant::now();
-    let concurrency = options.concurrency.max(1);
     let mut round = Round { checked: Checked::default(), results, on_check, judge: Judge::new(Duration::MAX) };
     let mut running = JoinSet::new();
     let mut more = true;
@@ -63,7 +62,7 @@ pub(super) async fn check(
                 Err(_) => round.checked.skipped += 1,
             },
             () = &mut out_of_time => break,
-            peer = peers.recv(), if more && running.len() < concurrency => match peer {
+            peer = peers.recv(), if more && running.len() < checker.max_checks() => match peer {
                 None => more = false,
                 Some(peer) => {
                     let checker = checker.clone();

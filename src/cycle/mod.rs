@@ -49,10 +49,9 @@ pub async fn run_cycle(
     let started_at = Utc::now();
     let started = Instant::now();
     let schedule = Schedule::new(started, options.budget);
-    let concurrency = options.concurrency.clamp(1, checker.max_checks());
     let batch_size = options.batch_size.max(1);
 
-    let (to_check, peers) = mpsc::channel(concurrency);
+    let (to_check, peers) = mpsc::channel(checker.max_checks());
     let (to_report, results) = mpsc::channel(batch_size);
     let (fetched, checked, uploaded) = tokio::join!(
         fetch::fetch(source, to_check, schedule.check_by),

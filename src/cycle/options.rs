@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use crate::self_check::SelfCheckTarget;
 
-/// The options of a cycle.
+/// The options of a cycle. The number of concurrent checks is [`Checker::max_checks`](crate::Checker::max_checks).
 #[derive(Debug, Clone)]
 pub struct CycleOptions {
     /// The longest duration of the whole cycle, 5 minutes by default; more than a year counts as a year. Fetching and
     /// checking stop early enough to report within it.
     pub budget: Duration,
-    /// The maximum number of concurrent checks, 512 by default; 0 counts as 1. There are never more than
-    /// [`Checker::max_checks`](crate::Checker::max_checks).
-    pub concurrency: usize,
     /// The maximum number of results in one batch, 500 by default; 0 counts as 1.
     pub batch_size: usize,
     /// The id of this probe, for the report of its own status.
@@ -30,7 +27,6 @@ impl Default for CycleOptions {
     fn default() -> Self {
         Self {
             budget: Duration::from_secs(300),
-            concurrency: 512,
             batch_size: 500,
             server_id: None,
             check_interval: Duration::from_secs(3600),

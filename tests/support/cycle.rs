@@ -8,7 +8,8 @@ use std::{
 };
 
 use easytier_probe::{
-    CheckReport, Checker, CycleOptions, CycleReport, Peer, PeerSource, PeerUrl, ReportSink, Status, run_cycle,
+    CheckOptions, CheckReport, Checker, CycleOptions, CycleReport, Peer, PeerSource, PeerUrl, ReportSink, Status,
+    run_cycle,
 };
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
@@ -17,6 +18,14 @@ use crate::support::{self, LONG};
 
 /// How much a cycle may exceed its budget on a machine that is busy with other tests.
 pub const SLACK: Duration = Duration::from_millis(500);
+
+/// How many checks run at the same time, where a test does not say otherwise.
+pub const MAX_CHECKS: usize = 16;
+
+/// A checker that runs up to `max_checks` checks at the same time.
+pub fn checker(max_checks: usize) -> Checker {
+    Checker::new(CheckOptions { max_checks, ..support::options(LONG) })
+}
 
 /// A finished cycle, with all its checks in order.
 pub struct Ran {
@@ -54,7 +63,6 @@ impl Ran {
 pub fn small(budget: Duration) -> CycleOptions {
     CycleOptions {
         budget,
-        concurrency: 16,
         batch_size: 10,
         server_id: Some("probe-1".to_owned()),
         check_interval: Duration::from_secs(60),
@@ -73,7 +81,7 @@ pub async fn run_showing(
     options: &CycleOptions,
     on_check: impl FnMut(&CheckReport),
 ) -> Ran {
-    run_with(&Checker::new(support::options(LONG)), source, sink, options, on_check).await
+    run_with(&checker(MAX_CHECKS), source, sink, options, on_check).await
 }
 
 pub async fn run_with(

@@ -20,7 +20,6 @@ pub struct Setup {
     pub sink: Sink,
     pub reporting: Reporting,
     pub checks: CheckOptions,
-    pub concurrency: usize,
     pub self_check: Vec<SelfCheckTarget>,
     /// `None` unless one is configured: the host name of a CI runner or a container differs in each run, and a token
     /// belongs to one id.
@@ -103,7 +102,6 @@ impl Setup {
                 quic_port: Some(QUIC_PORT),
                 ..config.checks()
             },
-            concurrency: config.check_concurrency,
             self_check: config.self_check_targets,
             server_id,
             log,
