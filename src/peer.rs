@@ -79,6 +79,13 @@ impl Peer {
         (url, access, mode, timeout, origin) == (&other.url, &other.access, &other.mode, &other.timeout, &other.origin)
     }
 
+    /// Whether `other` is the same entry of a list, apart from [`was_online`](Self::was_online), which changes by itself.
+    pub fn is_listed_like(&self, other: &Self) -> bool {
+        let Self { id, name, allow_relay, tags, .. } = self;
+        let labels = (id, name, allow_relay, tags);
+        labels == (&other.id, &other.name, &other.allow_relay, &other.tags) && self.is_checked_like(other)
+    }
+
     /// A peer of a local user, checked as a guest. `id` is its position on the command line, from 1.
     pub fn local(id: i64, url: PeerUrl) -> Self {
         Self {

@@ -142,11 +142,9 @@ impl Checking {
             Mode::Cycles { peers: current, has_peers, .. } => {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
                 let changes = Changes::between(&current, &peers);
-                peers.iter().for_each(|peer| self.rounds.expect(peer));
-                let listed: HashSet<i64> = peers.iter().map(|peer| peer.id).collect();
-                for gone in current.iter().filter(|peer| !listed.contains(&peer.id)) {
-                    self.rounds.forget(gone.id);
-                }
+                // Those that stay are not expected anew: the probe has seen for itself whether they are online.
+                not_in(&current, &peers).for_each(|added| self.rounds.expect(added));
+                not_in(&peers, &current).for_each(|gone| self.rounds.forget(gone.id));
                 if !peers.is_empty() {
                     has_peers.notify_one();
                 }
@@ -224,14 +222,21 @@ impl Checking {
     }
 }
 
+/// The peers of one list whose ids the `other` list does not have.
+fn not_in<'a>(other: &[Peer], peers: &'a [Peer]) -> impl Iterator<Item = &'a Peer> {
+    let ids: HashSet<i64> = other.iter().map(|peer| peer.id).collect();
+    peers.iter().filter(move |peer| !ids.contains(&peer.id))
+}
+
 #[cfg(test)]
 mod tests {
+    use easytier_probe::Status;
     use tokio::time::advance;
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn the_health_allows_for_the_longest_timeout_of_a_peer() {
+    /// Checks in cycles, without a target of the self-check.
+    fn in_cycles() -> (Checking, Arc<Health>) {
         let every = Schedule::Every(Duration::from_secs(5));
         let plan = CheckPlan {
             checks: CheckOptions::default(),
@@ -244,6 +249,35 @@ mod tests {
         };
         let health = Arc::new(Health::new(every, Duration::ZERO));
         let checking = Checking::new(&plan, Arc::new(Observer::new(Metrics::default())), Arc::clone(&health));
+        (checking, health)
+    }
+
+    /// The backend goes on listing them as online, as it does until several results confirm the change.
+    #[tokio::test(start_paused = true)]
+    async fn failures_that_stand_are_not_doubted_again_because_the_backend_lists_the_peers_as_online() {
+        let (checking, _health) = in_cycles();
+        // Nothing listens on these ports of an address that is no other program's.
+        let peers = (1..=5).map(|id| {
+            let url = format!("tcp://127.1.2.{id}:1").parse().unwrap();
+            Peer { was_online: true, ..Peer::local(id, url) }
+        });
+        let peers: Vec<Peer> = peers.collect();
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            checking.set_peers(peers.clone());
+            checking.cycle().await;
+            let results = checking.observer.take();
+            assert_eq!(results.len(), 5);
+            assert!(results.iter().all(|result| result.status == results[0].status), "{results:?}");
+            statuses.push(results[0].status);
+            advance(Duration::from_secs(601)).await;
+        }
+        assert_eq!(statuses, [Status::Unknown, Status::Offline, Status::Offline]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_health_allows_for_the_longest_timeout_of_a_peer() {
+        let (checking, health) = in_cycles();
         let peer = Peer::local(1, "tcp://192.0.2.1:11010".parse().unwrap());
         checking
             .set_peers(vec![Peer { timeout: Some(Duration::from_secs(60)), ..peer.clone() }, Peer { id: 2, ..peer }]);

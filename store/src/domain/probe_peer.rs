@@ -64,7 +64,7 @@ impl ProbePeer {
             allow_relay: self.allow_relay,
             tags: self.tags.into_iter().map(String::from).collect(),
             origin: if self.submitted { Origin::Submitted } else { origin },
-            was_online: self.verdict == Verdict::Up,
+            was_online: matches!(self.verdict, Verdict::Up | Verdict::Partial),
         }
     }
 }
