@@ -8,7 +8,7 @@ use crate::status::Status;
 
 macro_rules! failure_codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal,)+) => {
-        /// Why a check failed.
+        /// Why a check failed. The [`Blame`] of the [`Failure`] decides what it says about the peer.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum FailureCode {
@@ -32,12 +32,12 @@ macro_rules! failure_codes {
 failure_codes! {
     /// The URL is not a valid peer URL.
     InvalidUrl = "invalid_url",
-    /// The probe does not support this protocol, or not with these credentials; counts as [`Status::Unknown`].
+    /// The probe does not support this protocol, or not with these credentials. Blamed on the probe.
     UnsupportedProtocol = "unsupported_protocol",
-    /// The address policy refuses every address of the peer. Counts as [`Status::Unknown`], because other probes may have
-    /// another policy; but a stranger's peer at such an address is [`Status::Offline`].
+    /// The address policy refuses every address of the peer. Blamed on the policy, because other probes may have another; a
+    /// stranger's peer ([`Origin::Submitted`](crate::Origin)) is refused everywhere, and itself to blame.
     ForbiddenAddress = "forbidden_address",
-    /// The host name could not be resolved.
+    /// A name server answered that there is no such name, or that it has no address.
     DnsFailed = "dns_failed",
     /// An http, https, txt or srv URL led to no usable peer URL.
     ResolverFailed = "resolver_failed",
@@ -67,11 +67,11 @@ failure_codes! {
     Closed = "closed",
     /// The node did not relay data.
     RelayRefused = "relay_refused",
-    /// A fault of the probe itself; counts as [`Status::Unknown`].
+    /// A fault of the probe itself, such as too few file descriptors. Blamed on the probe.
     Internal = "internal",
-    /// The probe itself has no network; counts as [`Status::Unknown`].
+    /// The probe itself has no route, no name server or no network. Blamed on the probe.
     ProbeUnreachable = "probe_unreachable",
-    /// The check could not start in time; counts as [`Status::Unknown`].
+    /// Other checks left this one no turn, or too little time. Blamed on the probe.
     MissedWindow = "missed_window",
 }
 

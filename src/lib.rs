@@ -4,7 +4,8 @@
 //! knows nothing of schedules, databases, clouds or the command line. It starts no runtime and no thread, keeps no global
 //! state, writes no file and takes its configuration as values. Two dependencies read the configuration of the machine:
 //!
-//! - Name resolution reads `/etc/resolv.conf` and `/etc/hosts`, again whenever they change, unless [`Checker::with_resolver`] is given another resolver.
+//! - Name resolution reads `/etc/resolv.conf` and `/etc/hosts`, again whenever they change, unless
+//!   [`Checker::with_resolver`] is given another resolver.
 //! - Requests to a backend use the machine's certificate authorities, and the proxy of `HTTP_PROXY`, `HTTPS_PROXY`,
 //!   `ALL_PROXY` and `NO_PROXY`, unless the backend is on this machine.
 

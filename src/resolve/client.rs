@@ -172,8 +172,8 @@ fn with_name_servers(servers: &[SocketAddr]) -> Result<Client, NetError> {
     Client::new(config, ResolverOpts::default(), Hosts::default())
 }
 
-/// A client as the files describe it, and whether nothing else can be read there before they change. Without a name server, `localhost` and the
-/// machine's own names still work.
+/// A client as the files describe it, and whether reading them again is useless until they change. Without a name server,
+/// `localhost` and the machine's own names still work.
 fn with_files(files: &SystemFiles) -> Result<(Client, bool), NetError> {
     let name_servers = files.name_servers().inspect_err(|error| debug!(%error, "no name server is configured"));
     let own_names = files.own_names().inspect_err(|error| debug!(%error, "no names of the machine's own"));

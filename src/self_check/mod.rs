@@ -15,7 +15,7 @@ mod target;
 
 pub use self::{
     judge::{Doubt, Finding, Judge, Judged},
-    reach::{Evidence, Reach},
+    reach::Reach,
     scope::Scope,
     target::{InvalidTarget, SelfCheckTarget},
 };

@@ -18,14 +18,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reach {
     /// The farthest target that answered.
-    pub answered: Option<Scope>,
+    pub(super) answered: Option<Scope>,
     /// The nearest target that did not answer.
-    pub failed: Option<Scope>,
+    pub(super) failed: Option<Scope>,
 }
 
 /// What a [`Reach`] says about a failure of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
+pub(super) enum Evidence {
     /// A target that is as far away as the peer answered.
     Connected,
     /// A target that is no farther away than the peer did not answer, and none as far away did.
@@ -44,7 +44,7 @@ impl Reach {
     }
 
     /// What this says about a failure of a peer at `scope`.
-    pub fn evidence(self, scope: Scope) -> Evidence {
+    pub(super) fn evidence(self, scope: Scope) -> Evidence {
         if self.answered.is_some_and(|answered| answered >= scope) {
             return Evidence::Connected;
         }

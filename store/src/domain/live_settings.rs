@@ -124,9 +124,9 @@ impl LiveSetting {
     ///
     /// # Errors
     ///
-    /// When the value is of the wrong type or out of range: a flap damping is from 1 to 100, the number of nodes
-    /// for doubting a region from 0 to 100,000, a retention from a day to ten
-    /// years, a check interval from 100 milliseconds to a year, a report interval from a second to a year, in whole seconds.
+    /// When the value is of the wrong type or out of range: a flap damping is from 1 to 100, the number of nodes for doubting a
+    /// region from 0 to 100,000, a retention from a day to ten years, a check interval from 100 milliseconds to a year, a
+    /// report interval from a second to a year, in whole seconds.
     pub fn set(self, settings: &mut LiveSettings, value: SettingValue) -> Result<(), InvalidSetting> {
         if !self.allows(value) {
             return Err(InvalidSetting { setting: self, value });

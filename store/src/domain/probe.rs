@@ -27,8 +27,8 @@ impl Presence {
     const OVERDUE_AFTER: Duration = Duration::from_secs(60);
     const OFFLINE_AFTER: Duration = Duration::from_secs(90);
 
-    /// The presence at `now`; `degraded` is what the probe last said of itself. A probe that sends heartbeats is expected every minute; a probe that only reports is
-    /// expected once per check interval, when that is longer.
+    /// The presence at `now`; `degraded` is what the probe last said of itself. A probe that sends heartbeats is expected
+    /// every minute; a probe that only reports is expected once per check interval, when that is longer.
     pub fn of(
         last_seen: Option<Timestamp>,
         sends_heartbeats: bool,
