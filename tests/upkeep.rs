@@ -93,6 +93,22 @@ async fn a_session_is_not_closed_because_no_other_can_be_opened() {
 }
 
 #[tokio::test]
+async fn a_renewal_waits_for_its_turn_as_every_join_does() {
+    let node = ScriptedNode::start(Script::default()).await;
+    let mut held =
+        Checker::new(CheckOptions { join_interval: 2 * LATER, ..options(SHORT) }).hold(guest(node.url().to_string()));
+    assert_online(&check_now(&mut held).await);
+    pass(LATER).await;
+    // The session stays, because no other may be opened yet.
+    assert_online(&check_now(&mut held).await);
+    assert_eq!(node.fake.arrived(), 1);
+
+    pass(LATER).await;
+    assert_online(&check_now(&mut held).await);
+    assert_eq!(node.fake.arrived(), 2);
+}
+
+#[tokio::test]
 async fn a_node_whose_name_leads_elsewhere_is_followed_within_minutes() {
     const MINUTES: Duration = Duration::from_secs(360);
     let old = ScriptedNode::start(Script::default()).await;

@@ -189,3 +189,35 @@ fn log_change(peer: &Peer, result: &CheckResult, before: Option<Status>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use easytier_probe::result::Timings;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// As a backend takes the median of a result.
+    #[test]
+    fn the_median_of_an_even_number_of_round_trips_is_between_the_middle_two() {
+        let observer = Observer::new(Metrics::default());
+        for (id, round_trip) in (1..).zip([7.0, 1.0, 3.0, 4.0]) {
+            let result = json!({
+                "id": Uuid::now_v7(), "peer_id": id, "checked_at": "2026-01-02T03:04:05Z", "status": "Online",
+                "stage": "ping", "response_time": round_trip,
+            });
+            let peer = Peer::local(id, "tcp://192.0.2.1:11010".parse().unwrap());
+            let report = CheckReport {
+                result: serde_json::from_value(result).unwrap(),
+                url: peer.url.clone(),
+                latency: None,
+                timings: Timings::default(),
+                is_public_server: None,
+            };
+            observer.expect(id);
+            observer.observe(&peer, &report, Duration::ZERO);
+        }
+        assert_eq!(observer.summary().round_trip_ms, Some(3.5));
+    }
+}

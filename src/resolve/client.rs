@@ -185,3 +185,33 @@ fn with_files(files: &SystemFiles) -> Result<(Client, bool), NetError> {
         name_servers.unwrap_or_else(|_| (ResolverConfig::from_name_servers(Vec::new()), ResolverOpts::default()));
     Ok((Client::new(config, options, own_names.unwrap_or_default())?, is_complete))
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::{
+        op::{Message, OpCode},
+        rr::{Record, rdata::A},
+    };
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    /// The client lowers the time of an answer to that for which it keeps it.
+    #[tokio::test]
+    async fn an_answer_for_a_day_is_kept_for_five_minutes() {
+        let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let client = with_name_servers(&[server.local_addr().unwrap()]).unwrap();
+        let name = Name::from_ascii("node.test.").unwrap();
+        let answer = async {
+            let mut query = [0; 512];
+            let (length, from) = server.recv_from(&mut query).await.unwrap();
+            let query = Message::from_vec(&query[..length]).unwrap();
+            let mut answer = Message::response(query.metadata.id, OpCode::Query);
+            answer.add_answers([Record::from_rdata(name.clone(), 86_400, RData::A(A::new(1, 1, 1, 1)))]);
+            answer.add_query(query.queries[0].clone());
+            server.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+        };
+        let (found, ()) = tokio::join!(client.resolver.lookup(name.clone(), RecordType::A), answer);
+        assert_eq!(u64::from(found.unwrap().answers()[0].ttl), MAX_TTL.as_secs());
+    }
+}

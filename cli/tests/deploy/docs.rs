@@ -97,14 +97,14 @@ fn every_flag_and_command_in_the_text_exists() {
 
 #[test]
 fn every_variable_is_a_setting() {
-    for page in PAGES {
+    for page in PAGES.into_iter().chain(["docs/checks.md"]) {
         let text = read(page);
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let is_variable = |word: &&str| {
             word.contains('_') && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
         };
         let variables: BTreeSet<&str> = words.filter(is_variable).collect();
-        assert!(variables.len() > 10, "{variables:?}");
+        assert!(!variables.is_empty(), "{page}");
         for name in variables {
             assert!(Setting::named(name).is_some() || OTHERS.contains(&name), "{page}: there is no setting {name}");
         }
@@ -113,7 +113,7 @@ fn every_variable_is_a_setting() {
 
 #[test]
 fn every_link_has_a_target() {
-    for page in PAGES {
+    for page in PAGES.into_iter().chain(["docs/backend.md", "docs/checks.md", "docs/lambda.md"]) {
         let text = read(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for link in links.filter(|link| !link.starts_with("http")) {
