@@ -190,8 +190,8 @@ pub static HUB_SETTINGS: &[Setting] = &[
         "REGION_DOUBT_NODES",
         "N",
         "8",
-        "Number of peers from which on a region is doubted when more than half of them turn offline at once while other \
-         regions see them: this counts from the next check only. 0: never",
+        "When more than half of a region's peers turn offline at once while other regions see them, this does not count before \
+         the next check. N is the least number of peers for that. 0: never",
     ),
     with_default("RESULT_RETENTION", "DURATION", "168h", "How long single results are kept"),
     with_default("FIVE_MINUTE_RETENTION", "DURATION", "48h", "How long 5-minute totals are kept"),
