@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::SocketAddr, path::Path};
 
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -124,7 +124,8 @@ impl Resolver {
         let scheme = peer.url.scheme().ok_or_else(|| unsupported_protocol(&peer.url))?;
         match scheme.transport() {
             Some(transport) => self.targets(&NodeUrl { url: peer.url.clone(), transport }, policies.own, lookups).await,
-            None => self.follow(peer, policies, lookups).await,
+            // Its type is erased, because the compiler gives up on the types of futures that are nested too deeply.
+            None => self.follow(peer, policies, lookups).boxed().await,
         }
     }
 
