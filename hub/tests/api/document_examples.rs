@@ -275,7 +275,7 @@ async fn the_probes_client_understands_every_listing_of_the_page() {
         assert_eq!((page.skipped, page.peers.len(), page.complete_listing), (0, listed.len(), is_hub), "line {line}");
         for (peer, listed) in page.peers.iter().zip(listed) {
             assert_eq!(peer.id, listed["id"], "line {line}");
-            let url = peer.url.to_string();
+            let url = peer.url.full();
             assert!(listed["url"].as_str().is_none_or(|listed| listed == url), "line {line}: {url}");
         }
     }
