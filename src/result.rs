@@ -87,7 +87,7 @@ impl Latency {
 
 /// A node's route information about itself. Fields are `None` if they are missing or cannot be parsed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NodeInfo {
+pub(crate) struct NodeInfo {
     /// The version of EasyTier.
     pub version: Option<String>,
     /// The host name.
