@@ -15,6 +15,7 @@ locals {
       HEALTH_CHECK_TIMEOUT  = var.check_timeout
       HEALTH_CHECK_PINGS    = tostring(var.check_pings)
       CHECK_CONCURRENCY     = tostring(var.check_concurrency)
+      SELF_CHECK_TARGETS    = length(var.self_check_targets) == 0 ? null : join(",", var.self_check_targets)
       ALLOW_PRIVATE_PEERS   = tostring(var.allow_private_peers)
       ALLOW_LOCAL_PEERS     = tostring(var.allow_local_peers)
       RUST_LOG              = var.log_filter

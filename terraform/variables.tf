@@ -304,6 +304,18 @@ variable "allow_private_peers" {
   nullable    = false
 }
 
+variable "self_check_targets" {
+  description = "Servers by which the function recognises that it is cut off itself, such as https://example.com or tcp://192.0.2.1:443; the backend if there are none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for target in var.self_check_targets : can(regex("^(https?://[^/@,\\s]+(/[^,\\s]*)?|tcp://[^/@,\\s]+:[0-9]+)$", target))])
+    error_message = "A target of the self-check is tcp://HOST:PORT, http://HOST or https://HOST."
+  }
+}
+
 variable "allow_local_peers" {
   description = "Whether a peer may have a loopback, link-local or metadata address; for tests only."
   type        = bool

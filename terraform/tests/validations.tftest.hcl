@@ -495,6 +495,16 @@ run "the_report_style_is_known" {
   expect_failures = [var.report_style]
 }
 
+run "a_target_of_the_self_check_is_a_server" {
+  command = plan
+
+  variables {
+    self_check_targets = ["https://example.com", "example.com"]
+  }
+
+  expect_failures = [var.self_check_targets]
+}
+
 run "a_check_takes_some_time" {
   command = plan
 

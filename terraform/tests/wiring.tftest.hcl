@@ -185,6 +185,7 @@ run "settings_reach_the_function" {
     check_timeout      = "750ms"
     check_pings        = 5
     check_concurrency  = 64
+    self_check_targets = ["https://example.com", "tcp://192.0.2.1:443"]
     allow_local_peers  = true
     log_filter         = "info,easytier_probe=debug"
     log_retention_days = 7
@@ -205,13 +206,14 @@ run "settings_reach_the_function" {
 
   assert {
     condition = {
-      for name in ["REPORT_STYLE", "HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "CHECK_CONCURRENCY", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS", "RUST_LOG"] :
+      for name in ["REPORT_STYLE", "HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "CHECK_CONCURRENCY", "SELF_CHECK_TARGETS", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS", "RUST_LOG"] :
       name => aws_lambda_function.this["eu-central-1"].environment[0].variables[name]
       } == {
       REPORT_STYLE         = "per-node"
       HEALTH_CHECK_TIMEOUT = "750ms"
       HEALTH_CHECK_PINGS   = "5"
       CHECK_CONCURRENCY    = "64"
+      SELF_CHECK_TARGETS   = "https://example.com,tcp://192.0.2.1:443"
       ALLOW_PRIVATE_PEERS  = "false"
       ALLOW_LOCAL_PEERS    = "true"
       RUST_LOG             = "info,easytier_probe=debug"
