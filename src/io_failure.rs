@@ -74,7 +74,8 @@ fn has_route(address: SocketAddr) -> bool {
     }
 }
 
-fn has_no_descriptor(error: &io::Error) -> bool {
+/// Whether the machine or this process has no free file descriptor.
+pub(crate) fn has_no_descriptor(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| NO_DESCRIPTOR.contains(&number))
 }
 

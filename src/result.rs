@@ -213,6 +213,9 @@ pub struct CheckReport {
     pub timings: Timings,
     /// Whether the node calls itself a public server.
     pub is_public_server: Option<bool>,
+    /// Whether the check repeats an earlier answer of a peer whose answer does not change soon, without asking the peer.
+    #[serde(skip)]
+    pub is_repeated: bool,
 }
 
 /// The median of `sorted`, of an even number of values the mean of the middle two; `None` if it is empty.

@@ -116,6 +116,7 @@ impl Checking {
         let checker = Checker::new(plan.checks.clone());
         let targets = plan.self_check_targets.clone();
         let rounds = Rounds::new(Arc::clone(&observer), Arc::clone(&health), checker.clone(), targets, plan.interval);
+        rounds.set_longest_check(plan.checks.timeout);
         let rounds = Arc::new(rounds);
         let mode = match &plan.schedule {
             None => Mode::Watch(Mutex::new(Some(Watch::new(checker, Arc::clone(&rounds), plan.watch())))),
@@ -133,7 +134,9 @@ impl Checking {
     pub fn set_peers(&self, peers: Vec<Peer>) {
         let count = peers.len();
         let timeouts = peers.iter().filter_map(|peer| peer.timeout);
-        self.health.set_longest_check(timeouts.fold(self.timeout, Duration::max));
+        let longest_check = timeouts.fold(self.timeout, Duration::max);
+        self.health.set_longest_check(longest_check);
+        self.rounds.set_longest_check(longest_check);
         let changes = match &self.mode {
             Mode::Watch(watch) => match &mut *watch.lock().unwrap_or_else(PoisonError::into_inner) {
                 Some(watch) => watch.set_peers(peers),
@@ -173,9 +176,12 @@ impl Checking {
         let peers = peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let options = CycleOptions { budget: *budget, ..CycleOptions::default() };
         self.observer.check_started();
-        let observe = |peer: &Peer, report: &CheckReport| self.rounds.observe(peer, report.clone(), due.elapsed());
+        // The round is judged at its end, so it does not matter when each check began.
+        let observe = |peer: &Peer, report: &CheckReport| {
+            self.rounds.observe(peer, report.clone(), Instant::now(), due.elapsed());
+        };
         let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;
-        self.rounds.end().await;
+        self.rounds.end_round().await;
         self.observer.flush();
         tracing::info!(
             checked = report.checked,

@@ -28,6 +28,7 @@ mod monitoring;
 mod observer;
 mod outbound_address;
 mod overview;
+mod panic_message;
 mod probe;
 mod rounds;
 pub mod schedule;

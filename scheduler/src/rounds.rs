@@ -1,21 +1,29 @@
 //! Passes checks on to the observer, and holds failures back until it is known whether they are the probe's own.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use easytier_probe::{
     CheckReport, Checker, Peer,
-    self_check::{Finding, Judge, Judged, Reach, Scope, SelfCheckTarget},
+    self_check::{Checked, Finding, Judge, Judged, Reach, Scope, SelfCheckTarget},
 };
+use futures::FutureExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{health::Health, observer::Observer};
+use crate::{health::Health, observer::Observer, panic_message::panic_message};
 
 /// The shortest and the longest time between two looks at the failures that are held back.
 const TICKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// How long a failure waits while it is not suspicious. When the probe is cut off, checks that fail at once are followed by
+/// those that take their whole time, which begin an interval later at last. A check may wait for others as long as it takes.
+fn hold(interval: Duration, longest_check: Duration) -> Duration {
+    interval + 2 * longest_check
+}
 
 /// The rounds of checks: in each, every peer is checked once.
 pub struct Rounds {
@@ -46,6 +54,11 @@ impl Rounds {
         Self { observer, health, checker, targets, interval, judge: Mutex::new(Judge::new(interval)) }
     }
 
+    /// Sets the longest time that a check of one of the peers may take.
+    pub fn set_longest_check(&self, longest_check: Duration) {
+        self.judge().set_hold(hold(self.interval, longest_check));
+    }
+
     /// Adds a peer.
     pub fn expect(&self, peer: &Peer) {
         self.observer.expect(peer.id);
@@ -60,11 +73,13 @@ impl Rounds {
         self.observer.forget(id);
     }
 
-    /// Takes a check of a peer that was added. `since_due` is the time from when the check was due until it was done.
-    pub fn observe(&self, peer: &Peer, report: CheckReport, since_due: Duration) {
-        let (scope, finding) = (Scope::of_url(&peer.url), Finding::of(&report.result));
+    /// Takes a check of a peer that was added and has just ended. `since_due` is the time from when the check was due until
+    /// it was done.
+    pub fn observe(&self, peer: &Peer, report: CheckReport, began: Instant, since_due: Duration) {
+        let (scope, finding) = (Scope::of_url(&peer.url), Finding::of(&report));
         let observation = Observation { peer: peer.clone(), report, since_due };
-        let passed = self.judge().observe(Instant::now(), peer.id, scope, finding, observation);
+        let checked = Checked { peer_id: peer.id, scope, finding, began };
+        let passed = self.judge().observe(Instant::now(), checked, observation);
         if let Some(Observation { peer, report, since_due }) = passed {
             self.observer.observe(&peer, &report, since_due);
         }
@@ -90,8 +105,19 @@ impl Rounds {
         self.observer.missed(checks);
     }
 
-    /// Decides about failures as they come, until `stop`. Then releases those that wait.
+    /// Decides about failures as they come, until `stop`. Then decides about those that wait.
     pub async fn run(&self, stop: CancellationToken) {
+        // Without it no failure would ever be reported, so a panic must not end it.
+        while let Err(panic) = AssertUnwindSafe(self.decide_until(&stop)).catch_unwind().await {
+            tracing::error!(
+                "a defect of this program: the self-check panicked ({}); it goes on",
+                panic_message(&*panic)
+            );
+        }
+        self.end_checks().await;
+    }
+
+    async fn decide_until(&self, stop: &CancellationToken) {
         let tick = (self.interval / 10).clamp(TICKS[0], TICKS[1]);
         while stop.run_until_cancelled(sleep(tick)).await.is_some() {
             if self.judge().needs_proof() {
@@ -101,22 +127,33 @@ impl Rounds {
             self.pass_on(due);
             self.health.set_doubt(self.judge().doubt());
         }
-        self.end().await;
     }
 
     /// Decides about all failures that wait: the round is over.
-    pub async fn end(&self) {
+    pub async fn end_round(&self) {
         if self.judge().needs_proof() {
             self.decide().await;
         }
-        let rest = self.judge().release_all();
+        let rest = self.judge().release_all(Instant::now());
         self.pass_on(rest);
         self.health.set_doubt(self.judge().doubt());
     }
 
+    /// Decides about all failures that wait, although not every peer was checked after them.
+    async fn end_checks(&self) {
+        let asked_at = Instant::now();
+        let reach = match self.judge().holds_failures() {
+            true => Reach::ask(&self.checker, &self.targets).await,
+            false => Reach::default(),
+        };
+        let rest = self.judge().end(asked_at, Instant::now(), reach);
+        self.pass_on(rest);
+    }
+
     async fn decide(&self) {
+        let asked_at = Instant::now();
         let reach = Reach::ask(&self.checker, &self.targets).await;
-        let decided = self.judge().decide(Instant::now(), reach);
+        let decided = self.judge().decide(asked_at, Instant::now(), reach);
         self.pass_on(decided);
     }
 

@@ -1,7 +1,6 @@
 //! Checks each peer at its own time within the interval, in a task per peer.
 
 use std::{
-    any::Any,
     collections::HashMap,
     future::poll_fn,
     panic::AssertUnwindSafe,
@@ -18,7 +17,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::rounds::Rounds;
+use crate::{panic_message::panic_message, rounds::Rounds};
 
 /// The longest interval at which sessions are held open; at longer ones each check opens a session.
 const MAX_HELD_INTERVAL: Duration = Duration::from_secs(60);
@@ -227,7 +226,7 @@ impl Watcher {
             if let Some((mut report, began)) = report {
                 lasted_over = self.due_during(&peer, began, now);
                 count_due_times(&mut report.result, lasted_over);
-                self.rounds.observe(&listed.peer(), report, now.saturating_duration_since(due));
+                self.rounds.observe(&listed.peer(), report, began.min(now), now.saturating_duration_since(due));
             }
             if stop.is_cancelled() {
                 return;
@@ -279,12 +278,6 @@ impl Watcher {
         let passed = now.saturating_duration_since(first).as_nanos() / interval.as_nanos();
         first + interval * (passed as u32 + 1)
     }
-}
-
-/// The text of a panic.
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 /// The report of a check, and the time at which the check began: its first poll after `due`.

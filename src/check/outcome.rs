@@ -21,6 +21,8 @@ pub(super) struct Outcome {
     pub timings: Timings,
     /// When the certificate of a wss node expires.
     pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// Whether this repeats the outcome of an earlier check.
+    pub is_repeated: bool,
 }
 
 impl Outcome {
@@ -33,6 +35,7 @@ impl Outcome {
             info: NodeInfo::default(),
             timings: Timings::default(),
             certificate_expires_at: None,
+            is_repeated: false,
         }
     }
 
@@ -134,6 +137,7 @@ impl Outcome {
             latency,
             timings: self.timings,
             is_public_server: self.info.is_public_server,
+            is_repeated: self.is_repeated,
         }
     }
 }

@@ -40,7 +40,8 @@ impl LastingAnswer {
 
     /// The outcome of a check that is due now; `None` if it has to join again.
     pub fn outcome(&self) -> Option<Outcome> {
-        (Instant::now() < self.ask_again_at).then(|| self.outcome.without_measurements())
+        let repeat = || Outcome { is_repeated: true, ..self.outcome.without_measurements() };
+        (Instant::now() < self.ask_again_at).then(repeat)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{options::CycleOptions, report::SlowCheck, schedule::Schedule};
 use crate::{
     CheckReport, CheckResult, Checker, FailureCode, Peer, Status,
     result::{median, millis},
-    self_check::{Doubt, Finding, Judge, Judged, Reach, Scope, SelfCheckTarget},
+    self_check::{self, Doubt, Finding, Judge, Judged, Reach, Scope, SelfCheckTarget},
 };
 
 /// The number of checks in [`CycleReport::slowest`](super::CycleReport::slowest).
@@ -56,8 +56,8 @@ pub(super) async fn check(
             // A finished check counts even if the time is up.
             biased;
             Some(finished) = running.join_next() => match finished {
-                Ok((peer, report)) if options.self_check.is_some() => round.observe(peer, report).await,
-                Ok((peer, report)) => round.pass_on(&peer, report).await,
+                Ok((peer, report, began)) if options.self_check.is_some() => round.observe(peer, report, began).await,
+                Ok((peer, report, _)) => round.pass_on(&peer, report).await,
                 // A check catches its own panics, so the runtime is shutting down.
                 Err(_) => round.checked.skipped += 1,
             },
@@ -67,8 +67,9 @@ pub(super) async fn check(
                 Some(peer) => {
                     let checker = checker.clone();
                     let check = async move {
+                        let began = Instant::now();
                         let report = checker.check(&peer).await;
-                        (peer, report)
+                        (peer, report, began)
                     };
                     // The log lines of a check belong to the caller's span.
                     running.spawn(check.in_current_span());
@@ -98,12 +99,13 @@ struct Round<F> {
 }
 
 impl<F: FnMut(&Peer, &CheckReport)> Round<F> {
-    async fn observe(&mut self, peer: Peer, report: CheckReport) {
-        let (id, scope, finding) = (peer.id, Scope::of_url(&peer.url), Finding::of(&report.result));
+    async fn observe(&mut self, peer: Peer, report: CheckReport, began: Instant) {
+        let (peer_id, scope, finding) = (peer.id, Scope::of_url(&peer.url), Finding::of(&report));
         if peer.was_online {
-            self.judge.expect_online(id, scope);
+            self.judge.expect_online(peer_id, scope);
         }
-        if let Some((peer, report)) = self.judge.observe(Instant::now(), id, scope, finding, (peer, report)) {
+        let checked = self_check::Checked { peer_id, scope, finding, began };
+        if let Some((peer, report)) = self.judge.observe(Instant::now(), checked, (peer, report)) {
             self.pass_on(&peer, report).await;
         }
     }
@@ -115,10 +117,10 @@ impl<F: FnMut(&Peer, &CheckReport)> Round<F> {
         if self.judge.needs_proof() {
             let ask_by = now + deliver_by.saturating_duration_since(now) / 2;
             let reach = timeout_at(ask_by, Reach::ask(checker, targets)).await.unwrap_or_default();
-            judged = self.judge.decide(now, reach);
+            judged = self.judge.decide(now, Instant::now(), reach);
             self.checked.doubt = self.judge.doubt();
         }
-        judged.extend(self.judge.release_all());
+        judged.extend(self.judge.release_all(Instant::now()));
         for Judged { observation: (peer, mut report), doubt } in judged {
             if let Some(doubt) = doubt {
                 doubt.apply_to(&mut report);

@@ -12,7 +12,7 @@ use super::{
     reach::{Evidence, Reach},
     scope::Scope,
 };
-use crate::{CheckReport, CheckResult, FailureCode, Status, result::MAX_MESSAGE_CHARS};
+use crate::{CheckReport, FailureCode, Status, result::MAX_MESSAGE_CHARS};
 
 /// With fewer peers that were online, all of them may well fail at once.
 const MIN_PEERS: usize = 5;
@@ -33,14 +33,28 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The finding of a check with this result.
-    pub fn of(result: &CheckResult) -> Self {
-        match (result.status, result.error) {
+    /// The finding of the check with this report. A repeated answer is no contact with the peer.
+    pub fn of(report: &CheckReport) -> Self {
+        match (report.result.status, report.result.error) {
+            (Status::Online, _) if report.is_repeated => Self::Inconclusive,
             (Status::Online, _) => Self::Online,
             (Status::Offline, _) | (_, Some(FailureCode::ProbeUnreachable)) => Self::Failed,
             _ => Self::Inconclusive,
         }
     }
+}
+
+/// A check that has ended, for the [`Judge`].
+#[derive(Debug, Clone, Copy)]
+pub struct Checked {
+    /// The peer.
+    pub peer_id: i64,
+    /// How far away the peer is.
+    pub scope: Scope,
+    /// What the check found.
+    pub finding: Finding,
+    /// When the check began.
+    pub began: Instant,
 }
 
 /// Why a failure says nothing about the peer: too many others fail with it.
@@ -91,6 +105,9 @@ pub struct Judged<T> {
 
 /// Holds back the failures of peers that were online, until it is decided whether they stand.
 ///
+/// A check that began while the probe was cut off may fail long after that. So a failure is doubted if the probe was cut off
+/// at any time since the check began.
+///
 /// It knows nothing of clocks and networks: the caller passes the time, and asks the targets when [`Judge::needs_proof`].
 /// Observations of one peer are released in their order.
 pub struct Judge<T> {
@@ -104,27 +121,69 @@ pub struct Judge<T> {
     held_of: HashMap<i64, usize>,
     /// Since when failures are doubted without proof.
     unproven_since: Option<Instant>,
-    /// The doubt of the last decision, while it lasts.
-    doubt: Option<Doubt>,
+    /// The last time without a network.
+    cut_off: Option<CutOff>,
+}
+
+/// A time in which failures are doubted.
+#[derive(Debug, Clone, Copy)]
+struct CutOff {
+    /// The doubt of the last decision in it.
+    doubt: Doubt,
+    /// The nearest peers that it concerned.
+    scope: Scope,
+    /// When the network was seen to be back; `None` if it is not.
+    until: Option<Instant>,
+}
+
+impl CutOff {
+    fn is_over(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Why the failure of a check that began before the end is doubted.
+    fn doubt_about<T>(&self, held: &Held<T>) -> Option<Doubt> {
+        let is_covered = held.scope >= self.scope && self.until.is_none_or(|until| held.began < until);
+        is_covered.then_some(self.doubt)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct UpPeer {
     scope: Scope,
-    is_failing: bool,
+    last: LastFinding,
+    /// When the last check began that found the peer online.
+    online_at: Option<Instant>,
+}
+
+/// The last finding about a peer that is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastFinding {
+    Online,
+    Failed,
+    /// Nothing is known of it now, so it counts neither as failing nor as online.
+    Inconclusive,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     up: usize,
     failing: usize,
-    /// How many checks found a peer online, since the start.
-    seen_online: u64,
 }
 
 impl Tally {
     fn is_suspicious(self) -> bool {
         self.up >= MIN_PEERS && self.failing * 100 >= self.up * MIN_FAILING_PERCENT
+    }
+
+    fn add(&mut self, last: LastFinding) {
+        self.up += usize::from(last != LastFinding::Inconclusive);
+        self.failing += usize::from(last == LastFinding::Failed);
+    }
+
+    fn remove(&mut self, last: LastFinding) {
+        self.up -= usize::from(last != LastFinding::Inconclusive);
+        self.failing -= usize::from(last == LastFinding::Failed);
     }
 }
 
@@ -132,14 +191,14 @@ struct Held<T> {
     peer_id: i64,
     scope: Scope,
     finding: Finding,
+    began: Instant,
     since: Instant,
-    /// How many checks had found a peer online by then, by the nearest scope that counts.
-    seen_online: [u64; Scope::ALL.len()],
     observation: T,
 }
 
 impl<T> Judge<T> {
-    /// A judge that holds a failure back for `hold` at most while it is not suspicious: the interval of the checks.
+    /// A judge that holds a failure back for `hold` at most while it is not suspicious. In that time every other peer must
+    /// have been checked: it is the interval of the checks, and the time that the longest check may take.
     pub fn new(hold: Duration) -> Self {
         Self {
             hold,
@@ -148,15 +207,21 @@ impl<T> Judge<T> {
             held: VecDeque::new(),
             held_of: HashMap::new(),
             unproven_since: None,
-            doubt: None,
+            cut_off: None,
         }
+    }
+
+    /// Changes how long a failure is held back while it is not suspicious.
+    pub fn set_hold(&mut self, hold: Duration) {
+        self.hold = hold;
     }
 
     /// Takes a peer for online, as others say of it, before its first check.
     pub fn expect_online(&mut self, peer_id: i64, scope: Scope) {
         self.up.entry(peer_id).or_insert_with(|| {
-            self.tallies[scope as usize].up += 1;
-            UpPeer { scope, is_failing: false }
+            let last = LastFinding::Online;
+            self.tallies[scope as usize].add(last);
+            UpPeer { scope, last, online_at: None }
         });
     }
 
@@ -168,35 +233,44 @@ impl<T> Judge<T> {
         }
     }
 
-    /// Takes an observation of a peer, and returns it unless it must wait.
-    pub fn observe(&mut self, now: Instant, peer_id: i64, scope: Scope, finding: Finding, observation: T) -> Option<T> {
+    /// Takes the observation of a check that ends at `now`, and returns it unless it must wait.
+    pub fn observe(&mut self, now: Instant, checked: Checked, observation: T) -> Option<T> {
+        let Checked { peer_id, finding, began, .. } = checked;
         if finding == Finding::Online {
-            self.expect_online(peer_id, scope);
+            self.expect_online(peer_id, checked.scope);
         }
-        let is_up = self.note(peer_id, finding);
+        let is_up = self.note(checked);
         let must_wait = is_up && finding == Finding::Failed || self.held_of.contains_key(&peer_id);
         if !must_wait {
-            self.end_suspicion();
+            self.end_suspicion(now);
             return Some(observation);
         }
-        let scope = self.up.get(&peer_id).map_or(scope, |peer| peer.scope);
+        let scope = self.up.get(&peer_id).map_or(checked.scope, |peer| peer.scope);
         *self.held_of.entry(peer_id).or_default() += 1;
-        let seen_online = Scope::ALL.map(|nearest| self.beyond(nearest).seen_online);
-        self.held.push_back(Held { peer_id, scope, finding, since: now, seen_online, observation });
+        self.held.push_back(Held { peer_id, scope, finding, began, since: now, observation });
         None
     }
 
     /// Counts the finding, and returns whether the peer was online.
-    fn note(&mut self, peer_id: i64, finding: Finding) -> bool {
+    fn note(&mut self, Checked { peer_id, finding, began, .. }: Checked) -> bool {
         let Some(peer) = self.up.get_mut(&peer_id) else { return false };
         let tally = &mut self.tallies[peer.scope as usize];
-        tally.seen_online += u64::from(finding == Finding::Online);
-        match finding {
-            Finding::Online if peer.is_failing => (peer.is_failing, tally.failing) = (false, tally.failing - 1),
-            Finding::Failed if !peer.is_failing => (peer.is_failing, tally.failing) = (true, tally.failing + 1),
-            _ => {}
+        tally.remove(peer.last);
+        peer.last = match finding {
+            Finding::Online => LastFinding::Online,
+            Finding::Failed => LastFinding::Failed,
+            Finding::Inconclusive => LastFinding::Inconclusive,
+        };
+        tally.add(peer.last);
+        if finding == Finding::Online {
+            peer.online_at = Some(began);
         }
         true
+    }
+
+    /// Whether a failure waits.
+    pub fn holds_failures(&self) -> bool {
+        self.held.iter().any(|held| held.finding == Finding::Failed)
     }
 
     /// Whether failures wait for [`Judge::decide`].
@@ -206,48 +280,100 @@ impl<T> Judge<T> {
 
     /// Why failures are doubted at present; `None` if none are.
     pub fn doubt(&self) -> Option<Doubt> {
-        self.doubt
+        self.cut_off.filter(|cut_off| !cut_off.is_over()).map(|cut_off| cut_off.doubt)
     }
 
     /// Releases the failures that are not suspicious, and have waited long enough or cannot become suspicious: there are
-    /// few peers, or enough others were found online after the failure.
+    /// few peers, or enough others were found online by checks that began after the failure.
     pub fn release_due(&mut self, now: Instant) -> Vec<Judged<T>> {
-        let hold = self.hold;
-        self.release(|judge, held| {
+        if self.held.is_empty() {
+            return Vec::new();
+        }
+        let (hold, contacts) = (self.hold, self.contacts());
+        self.release(now, |judge, held| {
             let has_waited = now.saturating_duration_since(held.since) >= hold;
-            let is_due = judge.suspicion(held.scope).is_none() && (has_waited || judge.is_ruled_out(held));
-            is_due.then_some(Verdict::Stands)
+            let is_due = judge.suspicion(held.scope).is_none() && (has_waited || judge.is_ruled_out(held, &contacts));
+            is_due.then(|| judge.unless_cut_off(held))
         })
     }
 
-    /// Decides about the failures that are suspicious, by what the targets of the self-check say.
-    pub fn decide(&mut self, now: Instant, reach: Reach) -> Vec<Judged<T>> {
+    /// Decides about the failures that are suspicious, by what the targets of the self-check said when they were asked, at
+    /// `asked_at`.
+    pub fn decide(&mut self, asked_at: Instant, now: Instant, reach: Reach) -> Vec<Judged<T>> {
+        let decisions = self.decisions(now, reach);
+        self.note_decisions(now, decisions);
+        self.release(now, |judge, held| match decisions[held.scope as usize]? {
+            // The connection may have been lost after that.
+            Decision::Connected if held.since > asked_at => None,
+            Decision::Connected => Some(judge.unless_cut_off(held)),
+            Decision::Doubted(doubt) => Some(Verdict::Doubted(doubt)),
+            Decision::DoubtedForTooLong => Some(Verdict::Stands),
+        })
+    }
+
+    /// The decisions about failures of peers at each scope; `None` where they are not suspicious.
+    fn decisions(&self, now: Instant, reach: Reach) -> [Option<Decision>; Scope::ALL.len()] {
         let unproven_for = self.unproven_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        let released = self.release(|judge, held| {
-            let Tally { up, failing, .. } = judge.suspicion(held.scope)?;
-            let doubted = |is_proven| Verdict::Doubted(Doubt { failing, were_up: up, is_proven });
-            Some(match reach.evidence(held.scope) {
-                Evidence::Connected => Verdict::Stands,
+        Scope::ALL.map(|scope| {
+            let Tally { up, failing } = self.suspicion(scope)?;
+            let doubted = |is_proven| Decision::Doubted(Doubt { failing, were_up: up, is_proven });
+            Some(match reach.evidence(scope) {
+                Evidence::Connected => Decision::Connected,
                 Evidence::CutOff => doubted(true),
                 Evidence::None if unproven_for < MAX_UNPROVEN => doubted(false),
-                Evidence::None => Verdict::Stands,
+                Evidence::None => Decision::DoubtedForTooLong,
             })
-        });
-        self.doubt = released.iter().find_map(|judged| judged.doubt);
-        self.unproven_since = match self.doubt {
-            Some(Doubt { is_proven: false, .. }) => self.unproven_since.or(Some(now)),
-            _ => None,
+        })
+    }
+
+    /// Notes whether the decisions about the failures that wait say that the probe is cut off.
+    fn note_decisions(&mut self, now: Instant, decisions: [Option<Decision>; Scope::ALL.len()]) {
+        let failed = self.held.iter().filter(|held| held.finding == Finding::Failed);
+        let decided = failed.filter_map(|held| Some((held.scope, decisions[held.scope as usize]?)));
+        // The nearest scope, and at one scope there is one decision.
+        let Some((scope, decision)) = decided.min_by_key(|(scope, decision)| (!decision.is_doubt(), *scope)) else {
+            return;
         };
+        match decision {
+            Decision::Doubted(doubt) => {
+                let nearest = self.cut_off.filter(|cut_off| !cut_off.is_over()).map_or(scope, |cut_off| cut_off.scope);
+                self.cut_off = Some(CutOff { doubt, scope: scope.min(nearest), until: None });
+                self.unproven_since = (!doubt.is_proven).then(|| self.unproven_since.unwrap_or(now));
+            }
+            Decision::Connected => self.end_cut_off(now),
+            Decision::DoubtedForTooLong => (self.cut_off, self.unproven_since) = (None, None),
+        }
+    }
+
+    /// Decides about everything that waits, because no more checks come. What is not suspicious yet may be the beginning of
+    /// that, so it is doubted too if the targets do not answer.
+    pub fn end(&mut self, asked_at: Instant, now: Instant, reach: Reach) -> Vec<Judged<T>> {
+        let mut released = self.decide(asked_at, now, reach);
+        released.extend(self.release(now, |judge, held| {
+            let Tally { up, failing } = judge.beyond(held.scope);
+            Some(match reach.evidence(held.scope) {
+                Evidence::CutOff => Verdict::Doubted(Doubt { failing, were_up: up, is_proven: true }),
+                Evidence::Connected | Evidence::None => judge.unless_cut_off(held),
+            })
+        }));
         released
     }
 
     /// Releases everything as it is.
-    pub fn release_all(&mut self) -> Vec<Judged<T>> {
-        self.release(|_, _| Some(Verdict::Stands))
+    pub fn release_all(&mut self, now: Instant) -> Vec<Judged<T>> {
+        self.release(now, |_, _| Some(Verdict::Stands))
+    }
+
+    /// A failure stands, unless its check began while the probe was cut off.
+    fn unless_cut_off(&self, held: &Held<T>) -> Verdict {
+        match self.cut_off.and_then(|cut_off| cut_off.doubt_about(held)) {
+            Some(doubt) => Verdict::Doubted(doubt),
+            None => Verdict::Stands,
+        }
     }
 
     /// Releases the failures that have a verdict, and what was observed of the same peers after them.
-    fn release(&mut self, verdict: impl Fn(&Self, &Held<T>) -> Option<Verdict>) -> Vec<Judged<T>> {
+    fn release(&mut self, now: Instant, verdict: impl Fn(&Self, &Held<T>) -> Option<Verdict>) -> Vec<Judged<T>> {
         // All verdicts are made before the first changes the tallies.
         let verdicts: Vec<_> = self.held.iter().map(|held| verdict(self, held)).collect();
         let mut released = Vec::new();
@@ -289,7 +415,7 @@ impl<T> Judge<T> {
             };
             released.push(Judged { observation, doubt });
         }
-        self.end_suspicion();
+        self.end_suspicion(now);
         released
     }
 
@@ -301,34 +427,76 @@ impl<T> Judge<T> {
     }
 
     /// Whether so many peers were found online after a failure that it cannot be the probe's.
-    fn is_ruled_out(&self, held: &Held<T>) -> bool {
+    fn is_ruled_out(&self, held: &Held<T>, contacts: &Contacts) -> bool {
         Scope::ALL.iter().filter(|nearest| **nearest <= held.scope).all(|nearest| {
-            let tally = self.beyond(*nearest);
-            let since = tally.seen_online - held.seen_online[*nearest as usize];
-            tally.up < MIN_PEERS || since as usize * 100 > tally.up * (100 - MIN_FAILING_PERCENT)
+            let up = self.beyond(*nearest).up;
+            let since = contacts.beyond_since(*nearest, held.since);
+            up < MIN_PEERS || since * 100 > up * (100 - MIN_FAILING_PERCENT)
         })
+    }
+
+    /// When each peer was found online last.
+    fn contacts(&self) -> Contacts {
+        let mut contacts = Contacts::default();
+        for UpPeer { scope, online_at, .. } in self.up.values() {
+            contacts.0[*scope as usize].extend(online_at);
+        }
+        contacts.0.iter_mut().for_each(|times| times.sort_unstable());
+        contacts
     }
 
     /// The counts of all peers that are as far away as `nearest`, or farther.
     fn beyond(&self, nearest: Scope) -> Tally {
-        self.tallies[nearest as usize..].iter().fold(Tally::default(), |sum, tally| Tally {
-            up: sum.up + tally.up,
-            failing: sum.failing + tally.failing,
-            seen_online: sum.seen_online + tally.seen_online,
-        })
+        self.tallies[nearest as usize..]
+            .iter()
+            .fold(Tally::default(), |sum, tally| Tally { up: sum.up + tally.up, failing: sum.failing + tally.failing })
     }
 
-    fn end_suspicion(&mut self) {
+    fn end_suspicion(&mut self, now: Instant) {
         if Scope::ALL.iter().all(|scope| self.suspicion(*scope).is_none()) {
-            (self.unproven_since, self.doubt) = (None, None);
+            self.end_cut_off(now);
+        }
+    }
+
+    fn end_cut_off(&mut self, now: Instant) {
+        self.unproven_since = None;
+        if let Some(cut_off) = &mut self.cut_off {
+            cut_off.until.get_or_insert(now);
         }
     }
 
     fn remove_up(&mut self, peer_id: i64) {
-        let Some(peer) = self.up.remove(&peer_id) else { return };
-        let tally = &mut self.tallies[peer.scope as usize];
-        tally.up -= 1;
-        tally.failing -= usize::from(peer.is_failing);
+        if let Some(peer) = self.up.remove(&peer_id) {
+            self.tallies[peer.scope as usize].remove(peer.last);
+        }
+    }
+}
+
+/// When peers were found online last, by scope, the earliest first.
+#[derive(Default)]
+struct Contacts([Vec<Instant>; Scope::ALL.len()]);
+
+impl Contacts {
+    /// How many peers that are as far away as `nearest`, or farther, were found online by a check that began at `since` or
+    /// later.
+    fn beyond_since(&self, nearest: Scope, since: Instant) -> usize {
+        let counts = self.0[nearest as usize..].iter();
+        counts.map(|times| times.len() - times.partition_point(|time| *time < since)).sum()
+    }
+}
+
+/// What the targets say about suspicious failures.
+#[derive(Debug, Clone, Copy)]
+enum Decision {
+    Connected,
+    Doubted(Doubt),
+    /// No target can tell, and that has lasted too long.
+    DoubtedForTooLong,
+}
+
+impl Decision {
+    fn is_doubt(self) -> bool {
+        matches!(self, Self::Doubted(_))
     }
 }
 

@@ -14,7 +14,7 @@ mod scope;
 mod target;
 
 pub use self::{
-    judge::{Doubt, Finding, Judge, Judged},
+    judge::{Checked, Doubt, Finding, Judge, Judged},
     reach::Reach,
     scope::Scope,
     target::{InvalidTarget, SelfCheckTarget},

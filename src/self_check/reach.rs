@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{scope::Scope, target::SelfCheckTarget};
-use crate::{Checker, Peer};
+use crate::{Checker, FailureCode, Peer, io_failure::has_no_descriptor};
 
 /// How long the targets may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,6 +54,14 @@ impl Reach {
         }
     }
 
+    fn answered(scope: Scope) -> Self {
+        Self { answered: Some(scope), failed: None }
+    }
+
+    fn failed(scope: Scope) -> Self {
+        Self { answered: None, failed: Some(scope) }
+    }
+
     fn and(self, other: Self) -> Self {
         let nearest = [self.failed, other.failed].into_iter().flatten().min();
         Self { answered: self.answered.max(other.answered), failed: nearest }
@@ -62,32 +70,33 @@ impl Reach {
 
 async fn ask_one(checker: &Checker, target: &SelfCheckTarget) -> Reach {
     let mut scope = Scope::of_url(target.url());
-    let answered = timeout(ANSWER_TIMEOUT, async {
+    let asking = async {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         let peer = Peer::local(0, target.url().clone());
-        let targets = checker.resolver().resolve(&peer, deadline).await.ok()?.targets;
+        let targets = match checker.resolver().resolve(&peer, deadline).await {
+            Ok(resolved) => resolved.targets,
+            Err(failure) if failure.code == FailureCode::Internal => return None,
+            Err(_) => return Some(Reach::failed(scope)),
+        };
         scope = targets.iter().map(|target| Scope::of(target.address.ip())).min().unwrap_or(scope);
         let mut connecting: FuturesUnordered<_> = targets
             .iter()
-            .map(async |target| match TcpStream::connect(target.address).await {
-                Ok(_) => Some(Scope::of(target.address.ip())),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => Some(Scope::of(target.address.ip())),
-                Err(_) => None,
-            })
+            .map(async |target| (Scope::of(target.address.ip()), TcpStream::connect(target.address).await))
             .collect();
-        while let Some(connected) = connecting.next().await {
-            if connected.is_some() {
-                return connected;
+        let mut asked = true;
+        while let Some((scope, connected)) = connecting.next().await {
+            match connected {
+                Ok(_) => return Some(Reach::answered(scope)),
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Some(Reach::answered(scope)),
+                Err(error) => asked &= !has_no_descriptor(&error),
             }
         }
-        None
-    });
-    let answered = answered.await.ok().flatten();
-    tracing::debug!(%target, ?answered, "self-check");
-    match answered {
-        Some(answered) => Reach { answered: Some(answered), failed: None },
-        None => Reach { answered: None, failed: Some(scope) },
-    }
+        asked.then(|| Reach::failed(scope))
+    };
+    let reach = timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| Some(Reach::failed(scope)));
+    tracing::debug!(%target, ?reach, "self-check");
+    // A probe that could not ask learns nothing about its network.
+    reach.unwrap_or_default()
 }
 
 #[cfg(test)]

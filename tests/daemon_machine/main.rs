@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a test fails by a panic")]
 
 mod clock;
+mod cut_off;
 mod full_disk;
 #[path = "../support/daemon/http.rs"]
 mod http;

@@ -51,6 +51,7 @@ struct Contents {
     records: Vec<Record>,
     questions: Vec<(String, RecordType)>,
     fails: bool,
+    is_silent: bool,
 }
 
 impl Zone {
@@ -64,6 +65,21 @@ impl Zone {
     /// Answers every question with a server failure from now on.
     pub fn fail(&self) {
         self.0.lock().unwrap().fails = true;
+    }
+
+    /// Answers no question from now on.
+    pub fn be_silent(&self) {
+        self.0.lock().unwrap().is_silent = true;
+    }
+
+    /// Answers as at first.
+    pub fn recover(&self) {
+        let mut contents = self.0.lock().unwrap();
+        (contents.fails, contents.is_silent) = (false, false);
+    }
+
+    fn is_silent(&self) -> bool {
+        self.0.lock().unwrap().is_silent
     }
 
     /// For how many names in this domain it was asked.
@@ -106,7 +122,7 @@ pub async fn name_server_of(address: &str, zone: Zone) -> SocketAddr {
             // A node may still send packets to an earlier user of this port.
             let Ok(query) = Message::from_vec(&buffer[..length]) else { continue };
             let mut reply = answer(&udp_zone, &query);
-            if is_silent(&query) {
+            if is_silent(&query) || udp_zone.is_silent() {
                 continue;
             }
             if reply.to_vec().unwrap().len() > 512 {

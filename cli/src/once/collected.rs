@@ -18,7 +18,7 @@ pub struct Collected {
 
 impl Collected {
     pub fn add(&mut self, peer: &Peer, report: &CheckReport) {
-        let CheckReport { result, url, latency, timings, is_public_server } = report;
+        let CheckReport { result, url, latency, timings, is_public_server, is_repeated: _ } = report;
         let line = (&peer.name, result, url, is_public_server);
         if let Err(error) = serde_json::to_writer(&mut self.lines, &line) {
             self.error = Some(error);
@@ -35,7 +35,8 @@ impl Collected {
         let mut checked = Vec::with_capacity(self.measured.len());
         for (line, (latency, timings)) in self.lines.split(|byte| *byte == b'\n').zip(self.measured) {
             let (name, result, url, is_public_server) = serde_json::from_slice(line)?;
-            let report = CheckReport { result, url, latency, timings, is_public_server };
+            // Each peer is checked once, so no answer is repeated.
+            let report = CheckReport { result, url, latency, timings, is_public_server, is_repeated: false };
             checked.push(Checked { name, report });
         }
         checked.sort_by_key(|peer| peer.report.result.peer_id);

@@ -29,6 +29,11 @@ pub struct Hub {
 impl Hub {
     /// Starts a hub without flap damping.
     pub async fn start() -> Self {
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    /// Starts a hub without flap damping, which serves at `address`.
+    pub async fn start_at(address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Sqlite(folder.path().join("hub.db"));
         let policy = Policy { confirmations: 1, ..Policy::default() };
@@ -36,7 +41,7 @@ impl Hub {
         let store = Store::open(options, Timestamp::now()).await.unwrap();
         let checker = Checker::new(CheckOptions { addresses: AddressPolicy::PUBLIC_ONLY, ..CheckOptions::default() });
         let router = easytier_uptime_hub::router(store.clone(), checker, WebOptions::default(), None);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, router, stop.clone().cancelled_owned(), Duration::ZERO));
