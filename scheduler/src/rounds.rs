@@ -142,7 +142,8 @@ impl Rounds {
     /// Decides about all failures that wait, although not every peer was checked after them.
     async fn end_checks(&self) {
         let asked_at = Instant::now();
-        let reach = match self.judge().holds_failures() {
+        let holds_failures = self.judge().holds_failures();
+        let reach = match holds_failures {
             true => Reach::ask(&self.checker, &self.targets).await,
             false => Reach::default(),
         };
@@ -170,3 +171,6 @@ impl Rounds {
         self.judge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

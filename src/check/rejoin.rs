@@ -78,7 +78,8 @@ mod tests {
         for _ in 0..joins {
             known = LastingAnswer::after(outcome, mode, known);
             let asked_at = Instant::now();
-            while known.as_ref().is_some_and(|known| known.outcome().is_some()) {
+            while let Some(repeated) = known.as_ref().and_then(|known| known.outcome()) {
+                assert!(repeated.is_repeated);
                 advance(Duration::from_secs(1)).await;
             }
             pauses.push(asked_at.elapsed().as_secs());

@@ -1,5 +1,7 @@
 //! Holds failures back until it is known whether nearly all peers fail at once.
 
+mod tally;
+
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     fmt,
@@ -8,16 +10,13 @@ use std::{
 
 use tokio::time::Instant;
 
+use self::tally::{Contacts, LastFinding, Tally};
 use super::{
     reach::{Evidence, Reach},
     scope::Scope,
 };
 use crate::{CheckReport, FailureCode, Status, result::MAX_MESSAGE_CHARS};
 
-/// With fewer peers that were online, all of them may well fail at once.
-const MIN_PEERS: usize = 5;
-/// The share of the peers that were online that must fail at once, in percent.
-const MIN_FAILING_PERCENT: usize = 80;
 /// How long failures are doubted when no target says anything about the probe's network.
 const MAX_UNPROVEN: Duration = Duration::from_secs(600);
 
@@ -62,7 +61,7 @@ pub struct Checked {
 pub struct Doubt {
     /// How many peers fail.
     pub failing: usize,
-    /// How many peers were online before.
+    /// How many peers were online before, and have been checked since.
     pub were_up: usize,
     /// Whether a target of the self-check did not answer either; if not, there is no target that could tell.
     pub is_proven: bool,
@@ -154,37 +153,6 @@ struct UpPeer {
     last: LastFinding,
     /// When the last check began that found the peer online.
     online_at: Option<Instant>,
-}
-
-/// The last finding about a peer that is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastFinding {
-    Online,
-    Failed,
-    /// Nothing is known of it now, so it counts neither as failing nor as online.
-    Inconclusive,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    up: usize,
-    failing: usize,
-}
-
-impl Tally {
-    fn is_suspicious(self) -> bool {
-        self.up >= MIN_PEERS && self.failing * 100 >= self.up * MIN_FAILING_PERCENT
-    }
-
-    fn add(&mut self, last: LastFinding) {
-        self.up += usize::from(last != LastFinding::Inconclusive);
-        self.failing += usize::from(last == LastFinding::Failed);
-    }
-
-    fn remove(&mut self, last: LastFinding) {
-        self.up -= usize::from(last != LastFinding::Inconclusive);
-        self.failing -= usize::from(last == LastFinding::Failed);
-    }
 }
 
 struct Held<T> {
@@ -315,8 +283,8 @@ impl<T> Judge<T> {
     fn decisions(&self, now: Instant, reach: Reach) -> [Option<Decision>; Scope::ALL.len()] {
         let unproven_for = self.unproven_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         Scope::ALL.map(|scope| {
-            let Tally { up, failing } = self.suspicion(scope)?;
-            let doubted = |is_proven| Decision::Doubted(Doubt { failing, were_up: up, is_proven });
+            let Tally { known, failing, .. } = self.suspicion(scope)?;
+            let doubted = |is_proven| Decision::Doubted(Doubt { failing, were_up: known, is_proven });
             Some(match reach.evidence(scope) {
                 Evidence::Connected => Decision::Connected,
                 Evidence::CutOff => doubted(true),
@@ -350,9 +318,9 @@ impl<T> Judge<T> {
     pub fn end(&mut self, asked_at: Instant, now: Instant, reach: Reach) -> Vec<Judged<T>> {
         let mut released = self.decide(asked_at, now, reach);
         released.extend(self.release(now, |judge, held| {
-            let Tally { up, failing } = judge.beyond(held.scope);
+            let Tally { known, failing, .. } = judge.beyond(held.scope);
             Some(match reach.evidence(held.scope) {
-                Evidence::CutOff => Verdict::Doubted(Doubt { failing, were_up: up, is_proven: true }),
+                Evidence::CutOff => Verdict::Doubted(Doubt { failing, were_up: known, is_proven: true }),
                 Evidence::Connected | Evidence::None => judge.unless_cut_off(held),
             })
         }));
@@ -428,28 +396,24 @@ impl<T> Judge<T> {
 
     /// Whether so many peers were found online after a failure that it cannot be the probe's.
     fn is_ruled_out(&self, held: &Held<T>, contacts: &Contacts) -> bool {
-        Scope::ALL.iter().filter(|nearest| **nearest <= held.scope).all(|nearest| {
-            let up = self.beyond(*nearest).up;
-            let since = contacts.beyond_since(*nearest, held.since);
-            up < MIN_PEERS || since * 100 > up * (100 - MIN_FAILING_PERCENT)
-        })
+        Scope::ALL
+            .iter()
+            .filter(|nearest| **nearest <= held.scope)
+            .all(|nearest| self.beyond(*nearest).is_connected(contacts.beyond_since(*nearest, held.since)))
     }
 
     /// When each peer was found online last.
     fn contacts(&self) -> Contacts {
         let mut contacts = Contacts::default();
         for UpPeer { scope, online_at, .. } in self.up.values() {
-            contacts.0[*scope as usize].extend(online_at);
+            contacts.extend(*scope, *online_at);
         }
-        contacts.0.iter_mut().for_each(|times| times.sort_unstable());
-        contacts
+        contacts.sorted()
     }
 
     /// The counts of all peers that are as far away as `nearest`, or farther.
     fn beyond(&self, nearest: Scope) -> Tally {
-        self.tallies[nearest as usize..]
-            .iter()
-            .fold(Tally::default(), |sum, tally| Tally { up: sum.up + tally.up, failing: sum.failing + tally.failing })
+        self.tallies[nearest as usize..].iter().fold(Tally::default(), Tally::and)
     }
 
     fn end_suspicion(&mut self, now: Instant) {
@@ -469,19 +433,6 @@ impl<T> Judge<T> {
         if let Some(peer) = self.up.remove(&peer_id) {
             self.tallies[peer.scope as usize].remove(peer.last);
         }
-    }
-}
-
-/// When peers were found online last, by scope, the earliest first.
-#[derive(Default)]
-struct Contacts([Vec<Instant>; Scope::ALL.len()]);
-
-impl Contacts {
-    /// How many peers that are as far away as `nearest`, or farther, were found online by a check that began at `since` or
-    /// later.
-    fn beyond_since(&self, nearest: Scope, since: Instant) -> usize {
-        let counts = self.0[nearest as usize..].iter();
-        counts.map(|times| times.len() - times.partition_point(|time| *time < since)).sum()
     }
 }
 

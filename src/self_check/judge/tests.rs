@@ -236,6 +236,15 @@ fn peers_of_which_nothing_is_known_do_not_hide_that_all_others_fail() {
 }
 
 #[test]
+fn a_failure_waits_for_proof_while_nothing_is_known_of_the_other_peers() {
+    let (mut judge, start) = (judge(10), Instant::now());
+    (1..10).for_each(|id| drop(observe(&mut judge, start, id, Inconclusive, id)));
+    fail(&mut judge, start, [0]);
+    assert_eq!(verdicts(judge.release_due(start + 10 * HOLD)), []);
+    assert_eq!(verdicts(judge.decide(start, start, CONNECTED)), [(0, false)]);
+}
+
+#[test]
 fn at_the_end_failures_are_doubted_when_the_targets_fail() {
     for (reach, is_doubted) in [(CUT_OFF, true), (CONNECTED, false), (NO_TARGET, false)] {
         let (mut judge, start) = (judge(10), Instant::now());
@@ -297,9 +306,9 @@ proptest! {
             for scope in Scope::ALL {
                 let peers = judge.up.values().filter(|peer| peer.scope == scope);
                 let count = |last| peers.clone().filter(|peer| peer.last == last).count();
-                let Tally { up, failing } = judge.tallies[scope as usize];
+                let Tally { up, known, failing } = judge.tallies[scope as usize];
                 let [online, failed] = [LastFinding::Online, LastFinding::Failed].map(count);
-                prop_assert_eq!((up, failing), (online + failed, failed));
+                prop_assert_eq!((up, known, failing), (peers.clone().count(), online + failed, failed));
             }
         }
         released.extend(judge.release_all(now));

@@ -39,7 +39,7 @@ impl Scale {
     fn of_environment() -> Self {
         match std::env::var_os("CUT_OFF_SOAK") {
             Some(_) => Self { peers: 200, nodes: 3, interval: "5s", timeout: "5s", outage: Duration::from_secs(120) },
-            None => Self { peers: 60, nodes: 1, interval: "1s", timeout: "2s", outage: Duration::from_secs(6) },
+            None => Self { peers: 60, nodes: 1, interval: "1s", timeout: "2s", outage: Duration::from_secs(4) },
         }
     }
 }
@@ -167,7 +167,7 @@ impl Scene {
         let all = self.scale.peers;
         until("all peers online", async || self.watched("online").await == all).await;
         let checks = self.online_checks().await;
-        until("more checks of every peer", async || self.online_checks().await >= checks + 4 * all).await;
+        until("more checks of every peer", async || self.online_checks().await >= checks + 3 * all).await;
         assert_eq!(self.watched("online").await, all);
         self.assert_none_was_offline();
     }
