@@ -72,11 +72,10 @@ struct Scene {
 impl Scene {
     /// A probe that has found all peers online.
     async fn start(scale: Scale) -> Self {
-        let hub_folder = tempfile::tempdir().unwrap().keep();
-        let uplink = Uplink::set_up(&hub_folder);
+        let uplink = Uplink::set_up();
         let peers = Peers::start(scale.peers, scale.nodes);
         let zone = Zone::default();
-        // No answer is remembered for longer than it takes to look at it.
+        // No answer is kept, so every new session needs the name server.
         let records: Vec<_> = peers.all.iter().filter(|peer| peer.is_named()).map(|peer| peer.record()).collect();
         zone.set(0, records.iter().map(|(name, data)| (name.as_str(), data.clone())));
         name_server_of(&format!("{}:53", uplink::NAME_SERVER), zone.clone()).await;

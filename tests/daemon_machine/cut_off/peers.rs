@@ -104,8 +104,8 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Starts `nodes` of each version, which listen at the addresses of `count` peers. The number of all nodes must be no
-    /// divisor of the pattern by which peers are named, so there is one current node more.
+    /// Starts nodes that listen at the addresses of `count` peers: `nodes` of the older version, and one more of the current
+    /// one. So their number is odd, and each has named and numbered peers.
     pub fn start(count: usize, nodes: usize) -> Self {
         let all: Vec<_> = (0..count).map(PlannedPeer).collect();
         add_addresses(all.iter().map(|peer| peer.address()));

@@ -5,9 +5,11 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::Path,
+    net::IpAddr,
     process::{Child, Command, Stdio},
 };
+
+use tempfile::TempDir;
 
 use crate::{
     namespace::system,
@@ -27,12 +29,14 @@ const IPV6_ADDRESS: &str = "-6 addr replace 2a0b:ffff::2/64 dev uplink nodad";
 /// The namespaces of the probe, and its links. They end with this process.
 pub struct Uplink {
     inside: Child,
+    _files: TempDir,
 }
 
 impl Uplink {
-    /// Makes the namespaces and the links. The files that the probe's namespace needs are made in `folder`.
-    pub fn set_up(folder: &Path) -> Self {
-        let [resolv_conf, hosts] = ["resolv.conf", "hosts"].map(|name| folder.join(name));
+    /// Makes the namespaces and the links.
+    pub fn set_up() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let [resolv_conf, hosts] = ["resolv.conf", "hosts"].map(|name| files.path().join(name));
         fs::write(&resolv_conf, format!("nameserver {NAME_SERVER}\n")).unwrap();
         fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
         let script = "mount --bind \"$0\" /etc/resolv.conf && mount --bind \"$1\" /etc/hosts && ip link set lo up \
@@ -47,7 +51,7 @@ impl Uplink {
         let mut line = String::new();
         BufReader::new(inside.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
-        let uplink = Self { inside };
+        let uplink = Self { inside, _files: files };
         let namespace = uplink.process_id();
         for (here, there) in [("world", "uplink"), ("monitor", "api")] {
             let link = format!("link add {here} type veth peer name {there} netns {namespace}");
@@ -132,8 +136,9 @@ impl Drop for Uplink {
     }
 }
 
-/// Gives the world an address at which a node can listen.
-pub fn add_addresses(addresses: impl IntoIterator<Item = std::net::IpAddr>) {
+/// Gives the world addresses at which nodes can listen. They are those of the link, because a node binds its sockets to the
+/// device of their address.
+pub fn add_addresses(addresses: impl IntoIterator<Item = IpAddr>) {
     let lines = addresses.into_iter().map(|address| match address.is_ipv4() {
         true => format!("addr add {address}/32 dev world\n"),
         false => format!("addr add {address}/128 dev world nodad\n"),
