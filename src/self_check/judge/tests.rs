@@ -238,7 +238,9 @@ fn peers_of_which_nothing_is_known_do_not_hide_that_all_others_fail() {
 #[test]
 fn a_failure_waits_for_proof_while_nothing_is_known_of_the_other_peers() {
     let (mut judge, start) = (judge(10), Instant::now());
-    (1..10).for_each(|id| drop(observe(&mut judge, start, id, Inconclusive, id)));
+    for id in 1..10 {
+        assert_eq!(observe(&mut judge, start, id, Inconclusive, id), Some(id));
+    }
     fail(&mut judge, start, [0]);
     assert_eq!(verdicts(judge.release_due(start + 10 * HOLD)), []);
     assert_eq!(verdicts(judge.decide(start, start, CONNECTED)), [(0, false)]);
