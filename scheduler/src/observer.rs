@@ -214,6 +214,7 @@ mod tests {
                 latency: None,
                 timings: Timings::default(),
                 is_public_server: None,
+                is_repeated: false,
             };
             observer.expect(id);
             observer.observe(&peer, &report, Duration::ZERO);
