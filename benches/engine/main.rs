@@ -9,11 +9,15 @@
 
 mod check_cost;
 mod connect_baseline;
+mod counted;
 mod exporter;
 mod held;
+mod hostile;
+mod hostile_servers;
 mod in_flight;
 #[path = "../support/instances.rs"]
 mod instances;
+mod interleaved;
 #[path = "../support/namespace.rs"]
 mod namespace;
 #[path = "../support/nodes.rs"]
@@ -25,17 +29,23 @@ mod usage;
 mod verdict;
 
 /// The figures: the name on the command line, and the function that measures it.
-const FIGURES: [(&str, fn()); 5] = [
+const FIGURES: [(&str, fn()); 7] = [
+    ("counted", counted::run),
     ("check-cost", check_cost::run),
     ("exporter", exporter::run),
+    ("hostile", hostile::run),
     ("verdict", verdict::run),
     ("in-flight", in_flight::run),
     ("held", held::run),
 ];
 
 /// The roles of this binary in child processes.
-const ROLES: [nodes::Role; 5] = [
+const ROLES: [nodes::Role; 9] = [
     ("echo", connect_baseline::serve),
+    ("count-checks", counted::check_nodes),
+    ("count-connects", counted::connect),
+    ("hostile-server", hostile_servers::serve),
+    ("hostile-probe", hostile::probe),
     ("in-flight", in_flight::client),
     ("hold-sessions", held::hold_sessions),
     ("hold-instances", instances::hold),

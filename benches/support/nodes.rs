@@ -18,21 +18,34 @@ pub fn start() -> (Vec<Helper>, Vec<String>) {
 
 /// The same at a given address.
 pub fn start_at(address: &str) -> (Vec<Helper>, Vec<String>) {
+    let (nodes, urls) = start_nodes(&[format!("tcp://{address}:0")]);
+    (nodes, urls.concat())
+}
+
+/// The same on loopback over several protocols. Returns the URLs by protocol.
+pub fn start_with(schemes: &[&str]) -> (Vec<Helper>, Vec<Vec<String>>) {
+    let listeners: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://127.0.0.1:0")).collect();
+    start_nodes(&listeners)
+}
+
+/// Starts the nodes. Returns their URLs by listener.
+fn start_nodes(listeners: &[String]) -> (Vec<Helper>, Vec<Vec<String>>) {
     let mut nodes: Vec<Helper> = (0..NODES)
         .map(|_| {
-            Helper::start(Command::new(env!("CARGO_BIN_EXE_easytier-uptime")).args([
-                "node",
-                "--exit-with-stdin",
-                "--listen",
-                &format!("tcp://{address}:0"),
-                "--network-name",
-                "bench",
-                "--network-secret",
-                "bench",
-            ]))
+            let network = ["--network-name", "bench", "--network-secret", "bench"];
+            Helper::start(
+                Command::new(env!("CARGO_BIN_EXE_easytier-uptime"))
+                    .args(["node", "--exit-with-stdin", "--listen"])
+                    .args(listeners)
+                    .args(network),
+            )
         })
         .collect();
-    let urls = nodes.iter_mut().map(|node| node.line().replace("listening on ", "")).collect();
+    let mut urls = vec![Vec::new(); listeners.len()];
+    for node in &mut nodes {
+        let line = node.line().replace("listening on ", "");
+        urls.iter_mut().zip(line.split(' ')).for_each(|(urls, url)| urls.push(url.to_owned()));
+    }
     (nodes, urls)
 }
 

@@ -1,6 +1,7 @@
 //! The connect stage: from an address to a link that carries packets. Each transport has a file.
 
 mod error;
+mod pace;
 mod quic;
 mod secure;
 mod socket;
@@ -19,6 +20,7 @@ use tokio::{net::TcpStream, time::Instant};
 
 pub(super) use self::error::LinkError;
 use self::{
+    pace::Paced,
     quic::{Quic, QuicStream},
     stream::PacketStream,
     udp::UdpLink,
@@ -32,8 +34,8 @@ use crate::{Access, FailureCode, Target, Transport, tls, wire::Packet};
 pub(super) struct Link(Connection);
 
 enum Connection {
-    Tcp(PacketStream<TcpStream>),
-    Quic(PacketStream<QuicStream>),
+    Tcp(PacketStream<Paced<TcpStream>>),
+    Quic(PacketStream<Paced<QuicStream>>),
     WebSocket(Box<WebSocketLink>),
     Udp(UdpLink),
     WireGuard(WireGuardLink),
@@ -108,7 +110,7 @@ impl Dialer {
             Transport::Wg => Connection::WireGuard(wire_guard::connect(address, access, deadline).await?),
             Transport::Quic => {
                 let stream = self.quic.connect(address, self.tls()?, deadline).await?;
-                Connection::Quic(PacketStream::new(stream, address))
+                Connection::Quic(PacketStream::new(Paced::new(stream), address))
             }
         };
         Ok(Dialed { link: Link(connection), certificate_expires_at })

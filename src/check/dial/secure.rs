@@ -8,16 +8,16 @@ use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 
-use super::{error::connect_failure, within::within};
+use super::{error::connect_failure, pace::Paced, within::within};
 use crate::{Failure, FailureCode, PeerUrl, Stage, Target, check::stage_failure::StageFailure};
 
 /// Establishes TLS with the node at `target` over `stream`.
 pub(super) async fn connect(
     target: &Target,
-    stream: TcpStream,
+    stream: Paced<TcpStream>,
     tls: Arc<rustls::ClientConfig>,
     deadline: Instant,
-) -> Result<TlsStream<TcpStream>, StageFailure> {
+) -> Result<TlsStream<Paced<TcpStream>>, StageFailure> {
     let late = || StageFailure::at_connect(FailureCode::TlsFailed, "port open, no answer to the TLS handshake");
     // Errors that the system did not report are those of TLS.
     let failed = |error: io::Error| match error.raw_os_error() {

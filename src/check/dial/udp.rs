@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     error::{LinkError, connect_failure},
+    pace::Pace,
     socket::connected_udp,
 };
 use crate::{
@@ -37,13 +38,14 @@ pub(super) struct UdpLink {
     address: SocketAddr,
     /// The connection's id.
     connection: u32,
+    pace: Pace,
 }
 
 /// Opens a connection to `address`.
 pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<UdpLink, StageFailure> {
     let socket = connected_udp(address).await.map_err(|error| connect_failure(address, error))?;
-    let link = UdpLink { socket, address, connection: rand::random() };
-    let opening = Opening { link: &link, magic: rand::random::<u64>().to_le_bytes() };
+    let mut link = UdpLink { socket, address, connection: rand::random(), pace: Pace::new() };
+    let opening = Opening { link: &mut link, magic: rand::random::<u64>().to_le_bytes() };
     match timeout_at(deadline, send_until_answered(opening)).await {
         Err(_) => {
             let message = format!("no answer from {address} over UDP: nothing listens there, or it is filtered");
@@ -59,7 +61,7 @@ pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<Ud
 
 /// The exchange of SYN and SACK.
 struct Opening<'a> {
-    link: &'a UdpLink,
+    link: &'a mut UdpLink,
     /// The body of both.
     magic: [u8; 8],
 }
@@ -84,21 +86,25 @@ impl Exchange for Opening<'_> {
 }
 
 impl UdpLink {
-    async fn transmit(&self, kind: DatagramType, body: &[u8]) -> io::Result<()> {
+    async fn transmit(&mut self, kind: DatagramType, body: &[u8]) -> io::Result<()> {
         let datagram = Datagram { connection: self.connection, kind, body }.encode();
+        self.pace.count();
         self.socket.send(&datagram).await.map(drop)
     }
 
     /// The next datagram; `None` for one that does not belong to this connection.
-    async fn receive_datagram(&self) -> io::Result<Option<(DatagramType, Bytes)>> {
-        poll_fn(|context| {
+    async fn receive_datagram(&mut self) -> io::Result<Option<(DatagramType, Bytes)>> {
+        self.pace.turn().await;
+        let received = poll_fn(|context| {
             let mut space = [MaybeUninit::<u8>::uninit(); MAX_DATAGRAM_SIZE];
             let mut buffer = ReadBuf::uninit(&mut space);
             ready!(self.socket.poll_recv(context, &mut buffer))?;
             let datagram = Datagram::decode(buffer.filled()).filter(|datagram| datagram.connection == self.connection);
             Poll::Ready(Ok(datagram.map(|datagram| (datagram.kind, Bytes::copy_from_slice(datagram.body)))))
         })
-        .await
+        .await;
+        self.pace.count();
+        received
     }
 
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {

@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     error::{LinkError, connect_failure},
+    pace::Pace,
     socket::connected_udp,
 };
 use crate::{
@@ -39,6 +40,7 @@ pub(super) struct WireGuardLink {
     /// The other end.
     address: SocketAddr,
     tunnel: Box<Tunn>,
+    pace: Pace,
 }
 
 /// Opens a WireGuard tunnel. Its keys are made from the node's own network name and secret, so only a member can.
@@ -52,7 +54,7 @@ pub(super) async fn connect(
         return Err(StageFailure::at_connect(FailureCode::UnsupportedProtocol, message));
     };
     let socket = connected_udp(address).await.map_err(|error| connect_failure(address, error))?;
-    let mut link = WireGuardLink { socket, address, tunnel: Box::new(tunnel(network)) };
+    let mut link = WireGuardLink { socket, address, tunnel: Box::new(tunnel(network)), pace: Pace::new() };
 
     match timeout_at(deadline, send_until_answered(Opening(&mut link))).await {
         Err(_) => {
@@ -105,7 +107,9 @@ impl WireGuardLink {
     async fn receive_payload(&mut self) -> io::Result<Option<Bytes>> {
         // Waiting for readiness does not use the task's budget, so a flood would keep its deadlines from passing.
         consume_budget().await;
+        self.pace.turn().await;
         let readable = timeout(TICK, self.socket.readable()).await;
+        self.pace.count();
         self.update_timers()?;
         match readable {
             Err(_) => Ok(None),
