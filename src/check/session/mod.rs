@@ -103,7 +103,7 @@ impl Session {
             admitted: false,
             round_trip,
             next_ping: rand::random(),
-            route: RouteReader::default(),
+            route: RouteReader::new(network_match),
             ask_at: None,
             route_session: rand::random(),
             route_unreadable: false,
