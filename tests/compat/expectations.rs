@@ -16,6 +16,21 @@ pub struct Expectations {
     missing: Vec<Missing>,
 }
 
+/// What the check of a cell must report.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation<'a> {
+    /// Decides how much time the check may take.
+    pub must: &'a Outcome,
+    pub or: Option<Alternative<'a>>,
+}
+
+/// Another report that is right as well, because the node does one or the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Alternative<'a> {
+    outcome: &'a Outcome,
+    pub why: &'a str,
+}
+
 /// What a check reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +68,14 @@ struct Rule {
     transport: Option<Values<Scheme>>,
     session: Option<Values<Session>>,
     must: String,
+    or: Option<Or>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Or {
+    must: String,
+    why: String,
 }
 
 /// Nodes that do not exist.
@@ -83,9 +106,11 @@ impl Expectations {
     }
 
     /// What the check of `cell` must report.
-    pub fn of(&self, cell: &Cell) -> Result<&Outcome, String> {
-        let must = &self.rule[self.rule_of(cell)?].must;
-        self.outcomes.get(must).ok_or_else(|| format!("{cell}: there is no outcome '{must}'"))
+    pub fn of(&self, cell: &Cell) -> Result<Expectation<'_>, String> {
+        let rule = &self.rule[self.rule_of(cell)?];
+        let outcome = |must| self.outcomes.get(must).ok_or_else(|| format!("{cell}: there is no outcome '{must}'"));
+        let or = rule.or.as_ref().map(|or| Ok::<_, String>(Alternative { outcome: outcome(&or.must)?, why: &or.why }));
+        Ok(Expectation { must: outcome(&rule.must)?, or: or.transpose()? })
     }
 
     /// The position of the rule that decides.
@@ -128,6 +153,15 @@ impl<T: PartialEq> Values<T> {
     }
 }
 
+impl Expectation<'_> {
+    /// How `report` about a node of `version` with the name `hostname` differs; `None` if it does not.
+    pub fn difference(&self, report: &CheckReport, version: Version, hostname: &str) -> Option<String> {
+        let alternatives = std::iter::once(self.must).chain(self.or.map(|or| or.outcome));
+        let differences: Option<Vec<_>> = alternatives.map(|one| one.difference(report, version, hostname)).collect();
+        differences.and_then(|found| found.into_iter().next())
+    }
+}
+
 impl Outcome {
     /// Whether the check ends by its timeout.
     pub fn is_timeout(&self) -> bool {
@@ -139,8 +173,7 @@ impl Outcome {
         !self.is_timeout() && !self.silent
     }
 
-    /// How `report` about a node of `version` with the name `hostname` differs; `None` if it does not.
-    pub fn difference(&self, report: &CheckReport, version: Version, hostname: &str) -> Option<String> {
+    fn difference(&self, report: &CheckReport, version: Version, hostname: &str) -> Option<String> {
         let result = &report.result;
         let verdict = (result.status, result.error) == (self.status, self.code);
         let shown = self.shows.matches(report, version, hostname);
@@ -171,6 +204,13 @@ impl Shows {
 }
 
 /// As the page says it.
+impl fmt::Display for Expectation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.must)?;
+        self.or.map_or(Ok(()), |or| write!(f, ", or {}: {}", or.outcome, or.why))
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.status)?;

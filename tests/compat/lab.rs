@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     cell::{Cell, Mode, Role, Session, TRANSPORTS, Version, cells_of},
-    expectations::{Expectations, Outcome, Shows},
+    expectations::{Expectation, Expectations, Outcome, Shows},
     nodes::{LabNode, start_all},
     support::{LONG, options},
 };
@@ -117,7 +117,8 @@ impl Lab<'_> {
     }
 
     async fn check(&self, node: &LabNode, cell: Cell, seen: &RefCell<HashMap<String, Cell>>) -> Checked {
-        let must = self.expectations.of(&cell).expect("a test compares the table with the cells");
+        let expected = self.expectations.of(&cell).expect("a test compares the table with the cells");
+        let must = expected.must;
         let timeout = if must.is_timeout() { SHORT } else { LONG };
         let peer = Peer { timeout: Some(timeout), ..node.as_peer(&cell) };
         let dues = match cell.session {
@@ -125,7 +126,7 @@ impl Lab<'_> {
             Session::Held => &HELD,
             Session::HeldMinute => &MINUTE,
         };
-        let mut checking = Checking { cell, must, held: self.checker.hold(peer), networks: None };
+        let mut checking = Checking { cell, expected, held: self.checker.hold(peer), networks: None };
         let mut difference = None;
         let mut started = Instant::now();
         for (check, after) in dues.iter().enumerate() {
@@ -179,7 +180,7 @@ impl Lab<'_> {
 /// The repeated check of one cell.
 struct Checking<'a> {
     cell: Cell,
-    must: &'a Outcome,
+    expected: Expectation<'a>,
     held: HeldPeer,
     networks: Option<u32>,
 }
@@ -202,9 +203,9 @@ impl Checking<'_> {
             self.networks = report.result.network_count;
         }
         let took = report.timings.total();
-        let is_kept = self.cell.session != Session::OneShot && self.must.shows_an_open_session();
-        self.must.difference(&report, self.cell.version, node.hostname()).or_else(|| {
-            if self.must.is_prompt() && took > timeout * 4 / 5 {
+        let is_kept = self.cell.session != Session::OneShot && self.expected.must.shows_an_open_session();
+        self.expected.difference(&report, self.cell.version, node.hostname()).or_else(|| {
+            if self.expected.must.is_prompt() && took > timeout * 4 / 5 {
                 return Some(format!("it is right, but took {took:?}"));
             }
             (is_kept && !self.held.is_open()).then(|| "it is right, but the session did not stay open".to_owned())

@@ -72,12 +72,15 @@ fn current(node: NodeOptions, mode: Mode) -> CurrentNodeOptions {
 impl LabNode {
     /// The node as the peer that `cell` checks.
     pub fn as_peer(&self, cell: &Cell) -> Peer {
-        let Cell { transport, role, .. } = *cell;
+        let Cell { transport, role, session, .. } = *cell;
         match role {
             Role::Guest => self.as_guest(transport),
             Role::Member => self.as_member(transport),
             Role::WrongSecret => self.as_member_of(transport, &self.options().network_name, "another secret"),
-            Role::OtherNetwork => self.as_member_of(transport, "another network", "another secret"),
+            // Each cell has its own, because a node that just forgets a network may refuse another of its members.
+            Role::OtherNetwork => {
+                self.as_member_of(transport, &format!("another network, {transport}, {session}"), "another secret")
+            }
             Role::HandshakeOnly => Peer { mode: easytier_probe::CheckMode::Handshake, ..self.as_guest(transport) },
         }
     }

@@ -1,6 +1,6 @@
 //! `docs/compatibility.md`: the table, and what was found.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use easytier_probe::Scheme;
 
@@ -28,9 +28,31 @@ mode, over every transport. `tools/compat` writes this page: do not edit it. Wha
 - After the last check each node must have forgotten the probe: no foreign network, no peer and no route of it is left.
 ";
 
-/// The page about these runs.
-pub fn page(expectations: &Expectations, runs: &[Findings]) -> String {
-    let mut page = format!("{INTRODUCTION}\n{}\n", total(runs));
+/// The heading of the part that [`with_endurance`] replaces.
+const ENDURANCE: &str = "## Endurance\n";
+
+/// Several runs.
+pub struct Runs {
+    pub findings: Vec<Findings>,
+    pub took: Duration,
+}
+
+/// The page about these runs. `before` is the page as it was.
+pub fn page(expectations: &Expectations, runs: &Runs, before: &str) -> String {
+    let Runs { findings, took } = runs;
+    let endurance = before.find(ENDURANCE).map_or("", |start| &before[start..]);
+    let page = page_of_cells(expectations, findings, &total(findings, *took));
+    format!("{page}\n{endurance}").trim_end().to_owned() + "\n"
+}
+
+/// The page `before` with another text about the endurance of nodes.
+pub fn with_endurance(before: &str, text: &str) -> String {
+    let cells = before.find(ENDURANCE).map_or(before, |start| &before[..start]);
+    format!("{}\n\n{ENDURANCE}\n{text}", cells.trim_end())
+}
+
+fn page_of_cells(expectations: &Expectations, runs: &[Findings], total: &str) -> String {
+    let mut page = format!("{INTRODUCTION}\n{total}\n");
     for (version, mode) in all_nodes() {
         writeln!(page, "\n## EasyTier {version}: {mode}\n").unwrap();
         match expectations.why_missing(version, mode) {
@@ -43,19 +65,27 @@ pub fn page(expectations: &Expectations, runs: &[Findings]) -> String {
 
 /// The parts of a page that come from the table.
 pub fn expected_parts(page: &str) -> Vec<&str> {
-    let table = page.lines().filter(|line| line.starts_with("## ") || line.starts_with("Not possible"));
+    let table = page.lines().filter(|line| line.starts_with("## EasyTier") || line.starts_with("Not possible"));
     let rows = page.lines().filter(|line| line.starts_with("| "));
     let rows = rows.map(|row| row.trim_end_matches(" |").rsplit_once(" | ").expect("a row has columns").0);
     table.chain(rows).collect()
 }
 
-fn total(runs: &[Findings]) -> String {
-    let Some(cells) = runs.first().map(|run| run.cells.len()) else {
-        return "**Not run yet.**".to_owned();
-    };
+/// This program and this day.
+pub fn origin() -> String {
+    format!("easytier-uptime {}, {}", env!("CARGO_PKG_VERSION"), chrono::Utc::now().format("%Y-%m-%d"))
+}
+
+fn total(runs: &[Findings], took: Duration) -> String {
+    let cells = runs.first().map_or(0, |run| run.cells.len());
     let wrong = runs.iter().flat_map(|run| &run.cells).filter(|(_, found)| found.is_err()).count();
     let left = runs.iter().map(|run| run.left.len()).sum::<usize>();
-    format!("**{cells} cells, {} runs: {wrong} wrong. Nodes that kept something of the probe: {left}.**", runs.len())
+    let (runs, minutes) = (runs.len(), (took.as_secs_f64() / 60.0).round());
+    format!(
+        "**{cells} cells, {runs} runs: {wrong} wrong. Nodes that kept something of the probe: {left}.**\n\n\
+         `tools/compat --runs {runs}` ({}) took {minutes} minutes.",
+        origin()
+    )
 }
 
 fn section(page: &mut String, expectations: &Expectations, runs: &[Findings], (version, mode): (Version, Mode)) {
