@@ -88,6 +88,7 @@ async fn all_cells() {
     for run in 1..=number("COMPAT_RUNS") {
         let found = lab::run(&expectations, &possible_nodes(&expectations), &ALL).await;
         eprintln!("run {run}: {} cells, {} wrong", found.cells.len(), wrong(&found).len());
+        wrong(&found).iter().for_each(|line| eprintln!("{line}"));
         findings.push(found);
     }
     let runs = Runs { findings, took: started.elapsed() };
