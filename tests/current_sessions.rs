@@ -144,6 +144,16 @@ async fn a_member_of_another_network_that_the_node_refuses_is_rejected_although_
     assert_eq!(proxy.arrived(), 2);
 }
 
+/// A node that is just forgetting a network refuses it, and serves guests.
+#[tokio::test]
+async fn a_member_of_another_network_that_the_node_refuses_once_is_a_network_mismatch() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Tcp]).start();
+    let proxy = proxy::losing_once(&node.url(Scheme::Tcp), PacketType::Pong, true).await;
+    let report = check(&member(proxy.url(Scheme::Tcp), "elsewhere", "secret"), LONG).await;
+    assert_failed(&report, FailureCode::NetworkMismatch, Stage::Admit, "its network is not the one given");
+    assert_eq!(proxy.arrived(), 2);
+}
+
 #[tokio::test]
 async fn a_held_session_in_secure_mode_outlives_what_the_node_allows() {
     const LONGER: Duration = Duration::from_secs(12);

@@ -196,6 +196,14 @@ impl Attempt {
         }
         stopwatch.lap_pings(&mut self.outcome.timings, &pings);
         self.outcome.record(session, pings);
+        if is_other_network_refused(&self.outcome.pings, session, plan.access) {
+            // A node that is just forgetting this network refuses it too. A guest's network is always new.
+            let refused = HandshakeFailure::Closed;
+            let Diagnosis { failure, .. } = diagnosis::diagnose(target, plan, refused, None).await;
+            if failure.code == FailureCode::NetworkMismatch {
+                return Err(StageFailure { stage: Stage::Admit, failure });
+            }
+        }
         check_admission(&self.outcome.pings, session, plan.access)?;
 
         self.outcome.stage = Stage::Ping;
@@ -258,6 +266,13 @@ fn needs_secure_mode(session: &Session, pings: &PingRound) -> bool {
         None => session.is_datagram(),
     };
     refused && session.network_match() == NetworkMatch::Same && !session.is_admitted()
+}
+
+/// Whether the node is in another network than the member, and has closed the session without serving it.
+fn is_other_network_refused(pings: &PingRound, session: &Session, access: &Access) -> bool {
+    matches!((access, &pings.ended), (Access::Member(_), Some(LinkError::Closed)))
+        && session.network_match() == NetworkMatch::OtherNetwork
+        && !session.is_admitted()
 }
 
 fn secure_mode_failed() -> StageFailure {
