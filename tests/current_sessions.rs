@@ -6,12 +6,13 @@ mod support;
 
 use std::time::Duration;
 
+use easytier::tunnel::packet_def::PacketType;
 use easytier_probe::{CheckMode, CheckOptions, CheckReport, Checker, FailureCode, Peer, Scheme, Stage, Status};
 use futures::{StreamExt, stream};
 use support::{
     LONG, SHORT, assert_failed, assert_online, check,
     current_node::{CurrentNode, CurrentNodeOptions},
-    guest, options, proxy,
+    guest, member, options, proxy,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -112,6 +113,47 @@ async fn a_wrong_secret_of_a_node_in_secure_mode_is_a_secret_mismatch() {
     }
 }
 
+/// What a node sends right before it closes may get lost, over QUIC in one of ten joins.
+#[tokio::test]
+async fn a_member_recognises_secure_mode_although_the_first_answer_gets_lost() {
+    let node = secure_node();
+    let cases = [("test-secret", None), ("wrong", Some(FailureCode::SecretMismatch))];
+    for (secret, code) in cases {
+        let proxy = proxy::losing_once(&node.url(Scheme::Tcp), PacketType::HandShake, true).await;
+        let report = check(&member(proxy.url(Scheme::Tcp), "test-network", secret), LONG).await;
+        assert_eq!(report.result.error, code, "{report:?}");
+        assert_eq!(proxy.arrived(), 3, "as a member, as a guest, and by the handshake of secure mode");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_recognised_although_the_first_answer_gets_lost() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Tcp]).start();
+    let proxy = proxy::losing_once(&node.url(Scheme::Tcp), PacketType::HandShake, true).await;
+    let report = check(&member(proxy.url(Scheme::Tcp), "test-network", "wrong"), LONG).await;
+    assert_failed(&report, FailureCode::SecretMismatch, Stage::Handshake, "another secret");
+    assert_eq!(proxy.arrived(), 3);
+}
+
+#[tokio::test]
+async fn a_member_of_another_network_that_the_node_refuses_is_rejected_although_the_first_answer_gets_lost() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Tcp]).flag("private_mode", true).start();
+    let proxy = proxy::losing_once(&node.url(Scheme::Tcp), PacketType::HandShake, true).await;
+    let report = check(&member(proxy.url(Scheme::Tcp), "elsewhere", "secret"), LONG).await;
+    assert_failed(&report, FailureCode::Rejected, Stage::Handshake, "it lets no other network in");
+    assert_eq!(proxy.arrived(), 2);
+}
+
+/// A node that is just forgetting a network refuses it, and serves guests.
+#[tokio::test]
+async fn a_member_of_another_network_that_the_node_refuses_once_is_a_network_mismatch() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Tcp]).start();
+    let proxy = proxy::losing_once(&node.url(Scheme::Tcp), PacketType::Pong, true).await;
+    let report = check(&member(proxy.url(Scheme::Tcp), "elsewhere", "secret"), LONG).await;
+    assert_failed(&report, FailureCode::NetworkMismatch, Stage::Admit, "its network is not the one given");
+    assert_eq!(proxy.arrived(), 2);
+}
+
 #[tokio::test]
 async fn a_held_session_in_secure_mode_outlives_what_the_node_allows() {
     const LONGER: Duration = Duration::from_secs(12);
@@ -194,6 +236,21 @@ async fn members_of_another_network_leave_nothing_at_the_node() {
         assert_failed(&report, FailureCode::NetworkMismatch, Stage::Admit, "in another network");
     }
     assert_nothing_is_left(&node).await;
+}
+
+/// A busy node sends its route information before it has listed the session, so that it gets lost. It repeats that after 3 s.
+#[tokio::test]
+async fn route_information_that_gets_lost_is_awaited_again() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Tcp]).start();
+    let proxy = proxy::losing_once(&node.url(Scheme::Tcp), PacketType::RpcReq, false).await;
+    assert_whole(&check(&guest(proxy.url(Scheme::Tcp)), LONG).await, "PublicServer_test-node");
+}
+
+#[tokio::test]
+async fn members_of_another_network_are_told_what_guests_are_told() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Tcp]).start();
+    let report = check(&node.as_member_of(Scheme::Tcp, "elsewhere", "secret"), LONG).await;
+    assert_eq!(report.result.network_count, None, "{report:?}");
 }
 
 #[tokio::test]

@@ -14,8 +14,9 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{CheckOptions, CheckReport, Checker, FailureCode, Peer, Scheme, Stage, Status};
+use easytier_probe::{CheckMode, CheckOptions, CheckReport, Checker, FailureCode, Peer, Scheme, Stage, Status};
 use easytier_uptime_config::QUIC_PORT;
+use futures::{StreamExt, stream};
 use support::{
     LONG, SHORT, assert_failed, assert_online, assert_refused, check, check_with,
     current_node::{CurrentNode, CurrentNodeOptions},
@@ -87,6 +88,44 @@ async fn a_node_may_change_its_kind_between_two_checks() {
     let old = current.stop().node.start(PROGRAM);
     assert_online(&check_with(&checker, &peer, LONG).await);
     assert_online(&check_with(&checker, &old.as_guest(Scheme::Quic), LONG).await);
+}
+
+// --- answers that get lost -------------------------------------------------------------------------------------------
+
+/// How many checks there are. A node that closes right after its answer loses one of ten answers.
+const CHECKS: usize = 60;
+
+/// The reports of many checks of `peer`.
+async fn check_often(peer: &Peer) -> Vec<CheckReport> {
+    let checker = Checker::new(options(LONG));
+    stream::iter(0..CHECKS).map(|_| checker.check(peer)).buffer_unordered(4).collect().await
+}
+
+#[tokio::test]
+async fn a_node_that_refuses_guests_is_online_for_every_check_of_the_handshake() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Quic]).flag("private_mode", true).start();
+    let peer = Peer { mode: CheckMode::Handshake, ..node.as_guest(Scheme::Quic) };
+    check_often(&peer).await.iter().for_each(assert_online);
+    for refused in check_often(&node.as_guest(Scheme::Quic)).await {
+        assert_refused(&refused, FailureCode::Rejected, "whitelist or private mode");
+    }
+}
+
+#[tokio::test]
+async fn a_private_node_of_another_network_rejects_every_member() {
+    let node = CurrentNodeOptions::listening_on(&[Scheme::Quic]).flag("private_mode", true).start();
+    for report in check_often(&node.as_member_of(Scheme::Quic, "elsewhere", "secret")).await {
+        assert_refused(&report, FailureCode::Rejected, "whitelist or private mode");
+    }
+}
+
+#[tokio::test]
+async fn members_are_told_secure_mode_from_a_wrong_secret_at_every_check() {
+    let node = CurrentNodeOptions { secure: true, ..CurrentNodeOptions::listening_on(&[Scheme::Quic]) };
+    let node = node.flag("private_mode", true).start();
+    for report in check_often(&node.as_member(Scheme::Quic)).await {
+        assert_whole(&report, "2.6.4", "test-node");
+    }
 }
 
 // --- sparing the nodes -----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use clap::Args;
+use easytier::common::config::Flags;
 use easytier_probe::{Membership, Secret, peer::DEFAULT_NETWORK_NAME};
 
 use self::{instance::Instance, listener::Listener};
@@ -49,6 +50,14 @@ pub struct NodeArgs {
     #[arg(long, value_name = "NAMES", default_value = "*")]
     relay_whitelist: String,
 
+    /// Admit every network, and relay only the data of those that --relay-whitelist names
+    #[arg(long)]
+    relay_all_peer_rpc: bool,
+
+    /// Send data within the node's own network without encryption
+    #[arg(long)]
+    disable_encryption: bool,
+
     /// Stop when standard input is closed, so that the node ends with the program that started it
     #[arg(long)]
     exit_with_stdin: bool,
@@ -72,7 +81,13 @@ pub fn run(args: NodeArgs) -> anyhow::Result<Exit> {
     runtime.block_on(async {
         // The handlers precede the line on standard output, because its reader may send a signal at once.
         let stop = stop::requested(args.exit_with_stdin)?;
-        let instance = Instance::start(&args.listen, membership, args.hostname, args.relay_whitelist)?;
+        let flags = Flags {
+            foreign_network_whitelist: args.relay_whitelist,
+            relay_all_peer_rpc: args.relay_all_peer_rpc,
+            enable_encryption: !args.disable_encryption,
+            ..instance::flags()
+        };
+        let instance = Instance::start(&args.listen, membership, args.hostname, flags)?;
         let urls = instance.listener_urls().await?;
         // One write, so that the reader gets the whole line or nothing.
         stdout.write_all(format!("listening on {}\n", urls.join(" ")).as_bytes())?;

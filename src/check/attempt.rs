@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    diagnosis::{self, CachedDiagnosis, HandshakeFailure},
+    diagnosis::{self, CachedDiagnosis, Diagnosis, HandshakeFailure},
     dial::{Dialed, LinkError},
     outcome::Outcome,
     plan::Plan,
@@ -17,8 +17,11 @@ use crate::{
     result::Timings,
 };
 
-/// The shortest wait for route information after the pings.
-const MIN_ROUTE_WAIT: Duration = Duration::from_millis(200);
+/// How often a member does the handshake at most while the node's answers get lost. That happens to one in ten.
+const MAX_HANDSHAKES: u32 = 3;
+/// The shortest wait for route information after the pings. What a node sends before it has listed the session is lost; it
+/// sends that again after 3 s (`peers/peer_ospf_route.rs` in EasyTier), and answers no question meanwhile.
+const MIN_ROUTE_WAIT: Duration = Duration::from_millis(3500);
 /// The wait for route information, in round trips, where that is longer.
 const ROUTE_WAIT_ROUND_TRIPS: u32 = 4;
 
@@ -66,8 +69,9 @@ impl Attempt {
         known: Option<&CachedDiagnosis>,
     ) -> Result<(), StageFailure> {
         let mut stopwatch = Stopwatch::start();
-        let mut session = self.open(target, plan, known, &mut stopwatch).await?;
+        let opened = self.open(target, plan, known, &mut stopwatch).await?;
         self.outcome.stage = Stage::Handshake;
+        let Some(mut session) = opened else { return Ok(()) };
         if plan.mode == CheckMode::Handshake {
             session.stay(plan.deadline).await;
             return Ok(());
@@ -81,34 +85,52 @@ impl Attempt {
         Ok(())
     }
 
-    /// Connects and does the handshake: that of secure mode if the node is known to need it, else the plain one.
+    /// Connects and does the handshake: that of secure mode if the node is known to need it, else the plain one. `None` when
+    /// the node answered, and its answer got lost, which is enough for a check of the handshake.
     async fn open(
         &mut self,
         target: &Target,
         plan: Plan<'_>,
         known: Option<&CachedDiagnosis>,
         stopwatch: &mut Stopwatch,
-    ) -> Result<Session, StageFailure> {
+    ) -> Result<Option<Session>, StageFailure> {
         if let (Some(CachedDiagnosis::SecureMode), Access::Member(network)) = (known, plan.access) {
             // It stays known while the node cannot be reached.
             self.diagnosis = Some(CachedDiagnosis::SecureMode);
             if let Some(session) = self.open_secure(target, plan, network, stopwatch).await? {
-                return Ok(session);
+                return Ok(Some(session));
             }
             self.diagnosis = None;
         }
-        let dialed = self.connect(target, plan, stopwatch).await?;
         let answer_deadline = match diagnosis::needs_time(target, plan.access, known) {
             // Half of the time for the answer, half for finding out why there was none.
-            true => half_way_to(plan.deadline),
+            true => plan.half_time(),
             false => plan.deadline,
         };
-        let opened = timeout_at(answer_deadline, Session::open(dialed.link, plan.access)).await;
-        stopwatch.lap(&mut self.outcome.timings, Stage::Handshake);
+        let is_full = plan.mode == CheckMode::Full;
+        let is_member = matches!(plan.access, Access::Member(_));
+        let mut handshakes = 0;
+        let opened = loop {
+            let dialed = self.connect(target, plan, stopwatch).await?;
+            let opened = timeout_at(answer_deadline, Session::open(dialed.link, plan.access)).await;
+            stopwatch.lap(&mut self.outcome.timings, Stage::Handshake);
+            handshakes += 1;
+            let is_lost = matches!(opened, Ok(Err(HandshakeError::AnswerLost)));
+            // A guest's answer decides nothing: the node closed.
+            if !is_lost || !is_full || !is_member || handshakes == MAX_HANDSHAKES {
+                break opened;
+            }
+        };
         match opened {
-            Ok(Ok(session)) => Ok(session),
-            Ok(Err(HandshakeError::Closed)) => Err(self.diagnose(target, plan, HandshakeFailure::Closed, known).await),
-            Err(_) => Err(self.diagnose(target, plan, HandshakeFailure::TimedOut, known).await),
+            Ok(Ok(session)) => Ok(Some(session)),
+            Ok(Err(HandshakeError::AnswerLost)) if !is_full => Ok(None),
+            Ok(Err(HandshakeError::AnswerLost)) => {
+                self.diagnose(target, plan, HandshakeFailure::AnswerLost, known, stopwatch).await.map(Some)
+            }
+            Ok(Err(HandshakeError::Closed)) => {
+                self.diagnose(target, plan, HandshakeFailure::Closed, known, stopwatch).await.map(Some)
+            }
+            Err(_) => self.diagnose(target, plan, HandshakeFailure::TimedOut, known, stopwatch).await.map(Some),
             Ok(Err(HandshakeError::NotEasytier(received))) => {
                 Err(StageFailure { stage: Stage::Handshake, failure: diagnosis::not_easytier(received) })
             }
@@ -131,7 +153,7 @@ impl Attempt {
         let dialed = self.connect(target, plan, stopwatch).await?;
         // Half of the time is kept for what follows when there is no answer.
         let opening = Session::open_secure(dialed.link, network);
-        let opened = timeout_at(half_way_to(plan.deadline), opening).await;
+        let opened = timeout_at(plan.half_time(), opening).await;
         stopwatch.lap(&mut self.outcome.timings, Stage::Handshake);
         let session = match opened {
             Ok(Ok(session)) => session,
@@ -174,6 +196,14 @@ impl Attempt {
         }
         stopwatch.lap_pings(&mut self.outcome.timings, &pings);
         self.outcome.record(session, pings);
+        if is_other_network_refused(&self.outcome.pings, session, plan.access) {
+            // A node that is just forgetting this network refuses it too. A guest's network is always new.
+            let refused = HandshakeFailure::Closed;
+            let Diagnosis { failure, .. } = diagnosis::diagnose(target, plan, refused, None).await;
+            if failure.code == FailureCode::NetworkMismatch {
+                return Err(StageFailure { stage: Stage::Admit, failure });
+            }
+        }
         check_admission(&self.outcome.pings, session, plan.access)?;
 
         self.outcome.stage = Stage::Ping;
@@ -203,22 +233,28 @@ impl Attempt {
         Ok(dialed)
     }
 
+    /// Finds out why there was no answer to the handshake. Opens a session in secure mode if that was the reason.
     async fn diagnose(
         &mut self,
         target: &Target,
         plan: Plan<'_>,
         cause: HandshakeFailure,
         known: Option<&CachedDiagnosis>,
-    ) -> StageFailure {
-        let failure = diagnosis::diagnose(target, plan, cause, known).await;
-        self.diagnosis = Some(CachedDiagnosis::NoAnswer { cause, failure: failure.clone() });
-        StageFailure { stage: Stage::Handshake, failure }
+        stopwatch: &mut Stopwatch,
+    ) -> Result<Session, StageFailure> {
+        let Diagnosis { failure, may_be_secure_mode } = diagnosis::diagnose(target, plan, cause, known).await;
+        if may_be_secure_mode
+            && let Access::Member(network) = plan.access
+            && let Some(session) = self.open_secure(target, plan, network, stopwatch).await?
+        {
+            return Ok(session);
+        }
+        // That an answer got lost says nothing about the next one.
+        if cause != HandshakeFailure::AnswerLost {
+            self.diagnosis = Some(CachedDiagnosis::NoAnswer { cause, failure: failure.clone() });
+        }
+        Err(StageFailure { stage: Stage::Handshake, failure })
     }
-}
-
-fn half_way_to(deadline: Instant) -> Instant {
-    let now = Instant::now();
-    now + deadline.saturating_duration_since(now) / 2
 }
 
 /// Whether a node of the member's own network refuses plain sessions, which is all that a plain handshake shows of secure
@@ -230,6 +266,13 @@ fn needs_secure_mode(session: &Session, pings: &PingRound) -> bool {
         None => session.is_datagram(),
     };
     refused && session.network_match() == NetworkMatch::Same && !session.is_admitted()
+}
+
+/// Whether the node is in another network than the member, and has closed the session without serving it.
+fn is_other_network_refused(pings: &PingRound, session: &Session, access: &Access) -> bool {
+    matches!((access, &pings.ended), (Access::Member(_), Some(LinkError::Closed)))
+        && session.network_match() == NetworkMatch::OtherNetwork
+        && !session.is_admitted()
 }
 
 fn secure_mode_failed() -> StageFailure {

@@ -3,13 +3,13 @@
 //! When the secret of a member is wrong, a 2.0 node closes the connection without an answer (over udp: stays silent).
 //! It does the same with a network that it does not admit, and so does any other server that cannot read the handshake.
 //! A second session as a guest tells these cases apart, because the answer to a guest contains the node's own network
-//! name.
+//! name. Newer nodes answer everybody, but over QUIC an answer may get lost; such a node may be in secure mode as well.
 
 use tokio::time::timeout_at;
 
 use super::{
     plan::Plan,
-    session::{HandshakeError, Session},
+    session::{HandshakeError, PingPlan, Session},
 };
 use crate::{Access, Failure, FailureCode, Target, Transport};
 
@@ -18,6 +18,8 @@ use crate::{Access, Failure, FailureCode, Target, Transport};
 pub(super) enum HandshakeFailure {
     /// The node closed the connection.
     Closed,
+    /// The node closed the connection, and its answer got lost.
+    AnswerLost,
     /// The node did not answer in time.
     TimedOut,
 }
@@ -42,6 +44,22 @@ impl CachedDiagnosis {
     }
 }
 
+/// Why a node did not answer a member.
+pub(super) struct Diagnosis {
+    pub failure: Failure,
+    /// Whether it is something else if the node completes the handshake of secure mode.
+    pub may_be_secure_mode: bool,
+}
+
+impl From<Failure> for Diagnosis {
+    fn from(failure: Failure) -> Self {
+        Self { failure, may_be_secure_mode: false }
+    }
+}
+
+/// Enough to see whether a session is admitted.
+const ONE_PING: PingPlan = PingPlan { count: 1, enough: 1 };
+
 /// Whether time must be left for a session as a guest: over udp a wrong secret shows as silence, elsewhere as a closed
 /// connection.
 pub(super) fn needs_time(target: &Target, access: &Access, known: Option<&CachedDiagnosis>) -> bool {
@@ -55,17 +73,17 @@ pub(super) async fn diagnose(
     plan: Plan<'_>,
     cause: HandshakeFailure,
     known: Option<&CachedDiagnosis>,
-) -> Failure {
+) -> Diagnosis {
     let Access::Member(network) = plan.access else {
-        return undiagnosed(target, cause, "it refuses strangers, or it is not EasyTier");
+        return undiagnosed(target, cause, "it refuses strangers, or it is not EasyTier").into();
     };
     if let Some(known) = known.and_then(|known| known.reason_for(cause)) {
-        return known.clone();
+        return known.clone().into();
     }
     // Over wg a guest gets no answer at all.
-    let closed = cause == HandshakeFailure::Closed && target.transport != Transport::Wg;
+    let closed = cause != HandshakeFailure::TimedOut && target.transport != Transport::Wg;
     if !closed && !needs_time(target, plan.access, known) {
-        return undiagnosed(target, cause, "it refuses this network, or it is not EasyTier");
+        return undiagnosed(target, cause, "it refuses this network, or it is not EasyTier").into();
     }
 
     tracing::debug!(%target.address, ?cause, "no answer as a member; trying as a guest to find out why");
@@ -73,18 +91,31 @@ pub(super) async fn diagnose(
         let dialed = plan.dialer.dial(target, &Access::Guest, plan.deadline).await.ok()?;
         let mut opened = Session::open(dialed.link, &Access::Guest).await;
         if let Ok(session) = &mut opened {
+            if session.node_network() != network.network_name {
+                session.ping(ONE_PING, plan.half_time()).await;
+            }
             session.stay(plan.deadline).await;
         }
         Some(opened)
     };
     match timeout_at(plan.deadline, as_guest).await {
-        Ok(Some(Ok(session))) if session.node_network() == network.network_name => secret_mismatch(),
-        Ok(Some(Ok(_))) => {
-            let message = "the node answers guests, but its network is not the one given for it";
-            Failure::new(FailureCode::NetworkMismatch, message)
+        Ok(Some(Ok(guest))) if guest.node_network() == network.network_name => {
+            Diagnosis { failure: secret_mismatch(), may_be_secure_mode: !guest.shows_digest() }
         }
-        Ok(Some(Err(HandshakeError::NotEasytier(received)))) => not_easytier(received),
-        _ => undiagnosed(target, cause, "it refuses both this network and guests, or it is not EasyTier"),
+        Ok(Some(Ok(guest))) if guest.is_admitted() => {
+            let message = "the node serves guests, but its network is not the one given for it";
+            Failure::new(FailureCode::NetworkMismatch, message).into()
+        }
+        Ok(Some(Ok(_))) => {
+            let message = "the node's network is not the one given for it, and it lets no other network in (whitelist or \
+                           private mode)";
+            Failure::new(FailureCode::Rejected, message).into()
+        }
+        Ok(Some(Err(HandshakeError::NotEasytier(received)))) => not_easytier(received).into(),
+        _ => Diagnosis {
+            failure: undiagnosed(target, cause, "it refuses both this network and guests, or it is not EasyTier"),
+            may_be_secure_mode: cause == HandshakeFailure::AnswerLost,
+        },
     }
 }
 
@@ -104,6 +135,11 @@ fn undiagnosed(target: &Target, cause: HandshakeFailure, reason_to_close: &str) 
         HandshakeFailure::Closed => Failure::new(
             FailureCode::Rejected,
             format!("port open, but it closed without an answer to the handshake: {reason_to_close}"),
+        ),
+        HandshakeFailure::AnswerLost => Failure::new(
+            FailureCode::Rejected,
+            "the node closed the connection when it had read the handshake: it does not let this network in (whitelist or \
+             private mode)",
         ),
         HandshakeFailure::TimedOut if target.transport.is_over_tcp() => {
             Failure::new(FailureCode::HandshakeTimeout, "port open, no EasyTier answer")

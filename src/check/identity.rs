@@ -6,21 +6,20 @@ use crate::{Access, Membership, wire::NetworkDigest};
 pub(super) struct Identity {
     pub network_name: String,
     pub digest: NetworkDigest,
-    is_guest: bool,
 }
 
 impl Identity {
     pub fn member(network: &Membership) -> Self {
         let Membership { network_name, network_secret } = network;
         let digest = NetworkDigest::of(network_name, network_secret.expose());
-        Self { network_name: network_name.clone(), digest, is_guest: false }
+        Self { network_name: network_name.clone(), digest }
     }
 
     /// A new throw-away network: nobody else uses its random name, and nobody can join it.
     pub fn guest() -> Self {
         let network_name = format!("{:016x}", rand::random::<u64>());
         let secret = format!("{:032x}", rand::random::<u128>());
-        Self { digest: NetworkDigest::of(&network_name, &secret), network_name, is_guest: true }
+        Self { digest: NetworkDigest::of(&network_name, &secret), network_name }
     }
 
     pub fn of(access: &Access) -> Self {
@@ -28,9 +27,5 @@ impl Identity {
             Access::Member(network) => Self::member(network),
             Access::Guest => Self::guest(),
         }
-    }
-
-    pub fn is_guest(&self) -> bool {
-        self.is_guest
     }
 }

@@ -14,3 +14,11 @@ pub(super) struct Plan<'a> {
     pub pings: PingPlan,
     pub deadline: Instant,
 }
+
+impl Plan<'_> {
+    /// When half of the time that is left has passed.
+    pub fn half_time(&self) -> Instant {
+        let now = Instant::now();
+        now + self.deadline.saturating_duration_since(now) / 2
+    }
+}

@@ -184,7 +184,8 @@ impl Resolver {
         match url.scheme() {
             Some(Scheme::Txt) => records::txt(lookups, &host.to_string()).await,
             Some(Scheme::Srv) => records::srv(lookups, &host.to_string()).await,
-            _ => self.web.yielded(WebRequest { url, host, policy, network_name, lookups }).await,
+            // As a trait object, because a web client's futures are nested as deep as the compiler allows.
+            _ => self.web.yielded(WebRequest { url, host, policy, network_name, lookups }).boxed().await,
         }
     }
 

@@ -58,8 +58,11 @@ impl CurrentNodeOptions {
         let mut configuration = json!({
             "listeners": node.listen,
             "network_identity": {"network_name": node.network_name, "network_secret": node.network_secret},
-            "flags": flags,
+            "flags": {"relay_all_peer_rpc": node.relay_all_peer_rpc, "enable_encryption": node.encryption},
         });
+        for (name, value) in flags {
+            configuration["flags"][name] = value.clone();
+        }
         if let Some(hostname) = &node.hostname {
             configuration["hostname"] = json!(hostname);
         }

@@ -22,6 +22,10 @@ pub struct NodeOptions {
     pub network_secret: String,
     pub hostname: Option<String>,
     pub relay_whitelist: Option<String>,
+    /// Other networks are admitted, but only those of the whitelist may send data through the node.
+    pub relay_all_peer_rpc: bool,
+    /// Whether data within the node's own network is encrypted.
+    pub encryption: bool,
 }
 
 impl NodeOptions {
@@ -33,6 +37,8 @@ impl NodeOptions {
             network_secret: "test-secret".to_owned(),
             hostname: Some("test-node".to_owned()),
             relay_whitelist: None,
+            relay_all_peer_rpc: false,
+            encryption: true,
         }
     }
 
@@ -49,6 +55,12 @@ impl NodeOptions {
         }
         if let Some(whitelist) = &self.relay_whitelist {
             command.args(["--relay-whitelist", whitelist]);
+        }
+        if self.relay_all_peer_rpc {
+            command.arg("--relay-all-peer-rpc");
+        }
+        if !self.encryption {
+            command.arg("--disable-encryption");
         }
         // The environment of the test must not affect the node.
         command.env_remove("NETWORK_SECRET");
@@ -75,6 +87,10 @@ impl Node {
 
     pub fn process_id(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn options(&self) -> &NodeOptions {
+        &self.options
     }
 
     /// The URL at which the node listens by `scheme`.

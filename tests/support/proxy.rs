@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use easytier::tunnel::packet_def::{PacketType, UdpPacketType};
@@ -65,6 +68,32 @@ pub async fn until(url: &PeerUrl, last: PacketType, count: usize, then: Then) ->
     .await
 }
 
+/// A proxy to the tcp node at `url` that loses the node's first packet of type `lost`, and closes that connection if `closes`.
+pub async fn losing_once(url: &PeerUrl, lost: PacketType, closes: bool) -> Fake {
+    assert_eq!(url.scheme(), Some(Scheme::Tcp), "the proxy can only parse the framing of tcp");
+    let (node, lost, is_lost) = (address(url), lost as u8, Arc::new(AtomicBool::new(false)));
+    Fake::tcp(move |probe| {
+        let is_lost = is_lost.clone();
+        async move {
+            let (mut from_node, mut to_node) = TcpStream::connect(node).await.unwrap().into_split();
+            let (mut from_probe, mut to_probe) = probe.into_split();
+            let to_probe = async {
+                while let Ok(packet) = read_packet(&mut from_node).await {
+                    let passes = packet[TYPE] != lost || is_lost.swap(true, Ordering::Relaxed);
+                    if !passes && closes || passes && to_probe.write_all(&packet).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                _ = io::copy(&mut from_probe, &mut to_node) => {}
+                () = to_probe => {}
+            }
+        }
+    })
+    .await
+}
+
 /// A proxy to the udp node at `url` for one probe. It loses the probe's first datagram of type `lost`.
 pub async fn losing(url: &PeerUrl, lost: UdpPacketType) -> Fake {
     let (node, lost) = (address(url), lost as u8);
@@ -97,16 +126,23 @@ pub async fn losing(url: &PeerUrl, lost: UdpPacketType) -> Fake {
 
 async fn pass_until(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, last: u8, mut count: usize) -> io::Result<()> {
     while count > 0 {
-        let mut packet = vec![0; 4];
-        from.read_exact(&mut packet).await?;
-        let length = u32::from_le_bytes([packet[0], packet[1], packet[2], packet[3]]);
-        packet.resize(4 + length as usize, 0);
-        from.read_exact(&mut packet[4..]).await?;
-        // The type follows the length and the ids of sender and receiver, four bytes each.
-        count -= usize::from(packet[12] == last);
+        let packet = read_packet(from).await?;
+        count -= usize::from(packet[TYPE] == last);
         to.write_all(&packet).await?;
     }
     Ok(())
+}
+
+/// The position of the type in a packet: after the length and the ids of sender and receiver, four bytes each.
+const TYPE: usize = 12;
+
+async fn read_packet(from: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
+    let mut packet = vec![0; 4];
+    from.read_exact(&mut packet).await?;
+    let length = u32::from_le_bytes([packet[0], packet[1], packet[2], packet[3]]);
+    packet.resize(4 + length as usize, 0);
+    from.read_exact(&mut packet[4..]).await?;
+    Ok(packet)
 }
 
 fn address(url: &PeerUrl) -> SocketAddr {

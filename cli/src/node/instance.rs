@@ -32,7 +32,7 @@ impl Instance {
         listeners: &[Listener],
         membership: Membership,
         hostname: Option<String>,
-        relay_whitelist: String,
+        flags: Flags,
     ) -> anyhow::Result<Self> {
         let config = TomlConfigLoader::default();
         let Membership { network_name, network_secret } = membership;
@@ -40,16 +40,7 @@ impl Instance {
         config.set_hostname(hostname);
         config.set_listeners(listeners.iter().map(Listener::url).collect::<Result<_, _>>()?);
         // Without an RPC portal, any number of nodes can share a machine.
-        config.set_flags(Flags {
-            foreign_network_whitelist: relay_whitelist,
-            no_tun: true,
-            // The node opens no connections to other nodes.
-            disable_p2p: true,
-            disable_udp_hole_punching: true,
-            // This only removes the additional listener for hole punching. Listening at [::] is possible nevertheless.
-            enable_ipv6: false,
-            ..Flags::default()
-        });
+        config.set_flags(flags);
 
         let mut instance = NetworkInstance::new(config);
         instance.start().context("cannot start the node")?;
@@ -74,6 +65,18 @@ impl Instance {
         time::timeout(START_DEADLINE, open)
             .await
             .with_context(|| format!("the node did not open its listeners within {START_DEADLINE:?}"))?
+    }
+}
+
+/// The flags of a node that needs no privileges and opens no connections to other nodes.
+pub fn flags() -> Flags {
+    Flags {
+        no_tun: true,
+        disable_p2p: true,
+        disable_udp_hole_punching: true,
+        // This only removes the additional listener for hole punching. Listening at [::] is possible nevertheless.
+        enable_ipv6: false,
+        ..Flags::default()
     }
 }
 

@@ -33,6 +33,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
         Self { stream, address, received: BytesMut::new() }
     }
 
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
         loop {
             match Packet::decode_from_stream(&mut self.received) {

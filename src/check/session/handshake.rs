@@ -34,6 +34,8 @@ pub(in crate::check) enum NetworkMatch {
 pub(in crate::check) enum HandshakeError {
     /// The node closed the connection, or the network did.
     Closed,
+    /// A node of 2.6 or later has read the handshake, answered and closed, and the answer got lost.
+    AnswerLost,
     /// What arrived is not EasyTier's; the text describes it.
     NotEasytier(&'static str),
     /// An EasyTier handshake of another version; the text describes it.
@@ -97,6 +99,7 @@ impl Session {
             node: answer.my_peer_id,
             network_match,
             node_network: answer.network_name,
+            shows_digest: answer.network_secret_digest.iter().any(|byte| *byte != 0),
             protection: Protection::of(access),
             last_of_handshake: None,
             round_trip: sent_at.elapsed(),
@@ -131,6 +134,7 @@ impl Session {
             node: answer.node,
             network_match,
             node_network: answer.network_name,
+            shows_digest: false,
             protection: Protection::Secure(Box::new(answer.channel)),
             last_of_handshake,
             round_trip,
@@ -153,8 +157,14 @@ async fn exchange(link: &mut Link, request: &Packet, expected: PacketType) -> Re
     if resend {
         return send_until_answered(exchange).await;
     }
-    exchange.send().await?;
-    exchange.receive().await
+    let answered = async {
+        exchange.send().await?;
+        exchange.receive().await
+    };
+    match answered.await {
+        Err(HandshakeError::Closed) if link.may_have_lost_the_answer() => Err(HandshakeError::AnswerLost),
+        answered => answered,
+    }
 }
 
 struct FirstPackets<'a> {

@@ -27,8 +27,8 @@ use crate::{
 /// The maximum number of requests for route information in a check: a 2.0 node ignores one in a hundred while others join
 /// or leave.
 const ROUTE_REQUESTS: u32 = 4;
-/// How long after the node's answer to the handshake it is asked for route information. A 2.6 node lists the session a
-/// little after its answer; what it sends in answer to an earlier question is lost, and it repeats that only after 3 s.
+/// How long after the node has admitted the session it is asked for route information. A node lists the session a little
+/// after it answers pings. What it sends in answer to an earlier question is lost, and it repeats that only after 3 s.
 const ROUTE_REQUEST_DELAY: Duration = Duration::from_millis(20);
 /// How long a session stays open after the node's answer to the handshake. When a session ends while a 2.6 node is still
 /// admitting it, the node lists its network for ever.
@@ -45,12 +45,13 @@ pub(super) struct Session {
     node: u32,
     network_match: NetworkMatch,
     node_network: Box<str>,
+    shows_digest: bool,
     protection: Protection,
     /// The last packet of the handshake, where it may be lost and needs no answer.
     last_of_handshake: Option<Packet>,
     answered_at: Instant,
-    /// Whether the node has shown that it serves the session.
-    admitted: bool,
+    /// When the node first showed that it serves the session.
+    admitted_at: Option<Instant>,
     /// The last round trip.
     round_trip: Duration,
     next_ping: u32,
@@ -71,6 +72,7 @@ struct SessionStart {
     node: u32,
     network_match: NetworkMatch,
     node_network: String,
+    shows_digest: bool,
     protection: Protection,
     last_of_handshake: Option<Packet>,
     round_trip: Duration,
@@ -97,13 +99,14 @@ impl Session {
             node,
             network_match,
             node_network: start.node_network.into(),
+            shows_digest: start.shows_digest,
             protection: start.protection,
             last_of_handshake: start.last_of_handshake,
             answered_at: Instant::now(),
-            admitted: false,
+            admitted_at: None,
             round_trip,
             next_ping: rand::random(),
-            route: RouteReader::default(),
+            route: RouteReader::new(network_match),
             ask_at: None,
             route_session: rand::random(),
             route_unreadable: false,
@@ -124,6 +127,12 @@ impl Session {
         &self.node_network
     }
 
+    /// Whether the node's answer contained the digest of its secret. Since 2.4.1, nodes send it to members only, and answer
+    /// every handshake.
+    pub fn shows_digest(&self) -> bool {
+        self.shows_digest
+    }
+
     /// The node's route information, as far as it is known.
     pub fn info(&self) -> Option<&NodeInfo> {
         self.route.info()
@@ -131,18 +140,19 @@ impl Session {
 
     /// Whether the node has shown that it serves the session: it answered a ping, or sent route information.
     pub fn is_admitted(&self) -> bool {
-        self.admitted
+        self.admitted_at.is_some()
     }
 
     /// Waits for the node's route information until `deadline`, or for `wait` after the first question, and asks again a
-    /// few times.
+    /// few times, less and less often.
     pub async fn wait_for_route(&mut self, wait: Duration, deadline: Instant) {
+        let first_wait = wait / (2_u32.pow(ROUTE_REQUESTS) - 1);
         for request in 0..ROUTE_REQUESTS {
             // The first question was asked during the pings, or its time comes soon.
             if request > 0 {
                 self.ask_at = Some(Instant::now());
             }
-            let until = deadline.min(self.ask_at.unwrap_or_else(Instant::now) + wait / ROUTE_REQUESTS);
+            let until = deadline.min(self.ask_at.unwrap_or_else(Instant::now) + first_wait * 2_u32.pow(request));
             while self.wants_route() {
                 match self.next_event_until(until).await {
                     Ok(Some(_)) => {}
@@ -156,10 +166,17 @@ impl Session {
         }
     }
 
-    /// Asks for the node's route information soon, if it is unknown.
+    /// Asks for the node's route information soon, if it is unknown. Before the session is admitted, this does nothing.
     fn want_route(&mut self) {
-        if self.wants_route() {
-            self.ask_at = Some(Instant::now().max(self.answered_at + ROUTE_REQUEST_DELAY));
+        if let Some(admitted_at) = self.admitted_at.filter(|_| self.wants_route()) {
+            self.ask_at = Some(Instant::now().max(admitted_at + ROUTE_REQUEST_DELAY));
+        }
+    }
+
+    fn set_admitted(&mut self) {
+        if self.admitted_at.is_none() {
+            self.admitted_at = Some(Instant::now());
+            self.want_route();
         }
     }
 
@@ -235,7 +252,7 @@ impl Session {
                 Ok(Event::Other)
             }
             PacketType::Pong => {
-                self.admitted = true;
+                self.set_admitted();
                 Ok(Event::Pong(packet.payload))
             }
             PacketType::RpcRequest => Ok(self.read_request(&packet)),
@@ -252,7 +269,7 @@ impl Session {
         let complete = rpc.and_then(|rpc| self.route.read(rpc, &self.identity, self.node));
         let Some(request) = complete else { return Event::Other };
         tracing::debug!(info = ?self.route.info(), "route information");
-        self.admitted = true;
+        self.set_admitted();
         Event::Route(Box::new(request))
     }
 }

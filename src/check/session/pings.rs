@@ -77,7 +77,7 @@ impl Session {
         let mut left = plan.count;
         while left > 0 && (flights.round_trips.len() as u32) < plan.enough {
             let now = Instant::now();
-            let repeats = self.link.is_datagram() && !self.admitted;
+            let repeats = self.link.is_datagram() && !self.is_admitted();
             let pong_deadline = match repeats {
                 true => give_up_at.min(now + interval),
                 // The remaining pings share the remaining time, so that one lost ping does not fail the check. But none is
@@ -88,7 +88,7 @@ impl Session {
                 return Ok(());
             }
             self.ping_once(flights, plan.enough, pong_deadline).await?;
-            if !repeats || self.admitted {
+            if !repeats || self.is_admitted() {
                 left -= 1;
             }
         }
@@ -101,7 +101,7 @@ impl Session {
         self.next_ping = sequence.wrapping_add(1);
         // Over datagrams the end of the handshake may be lost.
         let mut packets = Vec::with_capacity(2);
-        if !self.admitted && !flights.underway.is_empty() {
+        if !self.is_admitted() && !flights.underway.is_empty() {
             packets.extend(self.last_of_handshake.clone());
         }
         packets.push(Packet::new(self.me, self.node, PacketType::Ping, sequence.to_le_bytes().to_vec()));

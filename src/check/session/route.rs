@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
+use super::NetworkMatch;
 use crate::{
     check::identity::Identity,
     result::NodeInfo,
@@ -34,8 +35,9 @@ const MAX_HOSTNAME_CHARS: usize = 255;
 
 /// Collects a node's route information from the packets in which it arrives. Once a request is answered, the node sends
 /// only what has changed since.
-#[derive(Default)]
 pub(super) struct RouteReader {
+    /// Whether the session is in another network than the node's own. The node tells it what it tells all guests.
+    is_guest: bool,
     transaction: i64,
     pieces: Vec<Option<Bytes>>,
     /// The networks that the node serves, as hashes: their names are not kept.
@@ -45,6 +47,18 @@ pub(super) struct RouteReader {
 }
 
 impl RouteReader {
+    /// A reader for a session in the node's own network, or in another one.
+    pub fn new(network: NetworkMatch) -> Self {
+        Self {
+            is_guest: network == NetworkMatch::OtherNetwork,
+            transaction: 0,
+            pieces: Vec::new(),
+            networks: HashSet::new(),
+            networks_known: false,
+            info: None,
+        }
+    }
+
     /// The node's information, as far as it is known.
     pub fn info(&self) -> Option<&NodeInfo> {
         self.info.as_ref()
@@ -55,7 +69,7 @@ impl RouteReader {
         if !SyncRouteInfoRequest::is_in(&request) {
             return None;
         }
-        let max_body = if identity.is_guest() { MAX_BODY_FOR_GUESTS } else { MAX_BODY };
+        let max_body = if self.is_guest { MAX_BODY_FOR_GUESTS } else { MAX_BODY };
         let body = self.add_piece(&mut request, max_body)?;
         self.apply(SyncRouteInfoRequest::decode_body(&body)?, identity, node);
         Some(request)
@@ -112,7 +126,7 @@ impl RouteReader {
         }
         if let Some(info) = &mut self.info {
             // A node does not tell guests about other networks, so for them the number is unknown rather than zero.
-            let is_known = self.networks_known || !identity.is_guest();
+            let is_known = self.networks_known || !self.is_guest;
             info.network_count = is_known.then_some(self.networks.len() as u32);
         }
     }
@@ -181,7 +195,7 @@ mod tests {
 
     #[test]
     fn only_the_networks_of_the_node_itself_are_counted() {
-        let mut reader = RouteReader::default();
+        let mut reader = RouteReader::new(NetworkMatch::Same);
         let own = item(NODE, "alpha", "2.6.4");
         read(
             &mut reader,
@@ -199,8 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_networks_is_unknown_to_a_member_of_another_network() {
+        let own = item(NODE, "PublicServer_alpha", "2.6.4");
+        for (network, expected) in [(NetworkMatch::Same, Some(0)), (NetworkMatch::OtherNetwork, None)] {
+            let mut reader = RouteReader::new(network);
+            read(&mut reader, std::slice::from_ref(&own), &[]);
+            assert_eq!(count(&reader), expected, "{network:?}");
+        }
+    }
+
+    #[test]
     fn what_a_node_says_of_other_members_is_not_taken_for_itself() {
-        let mut reader = RouteReader::default();
+        let mut reader = RouteReader::new(NetworkMatch::Same);
         read(&mut reader, &[item(OTHER_NODE, "charlie", "9.9.9")], &[]);
         assert_eq!(reader.info(), None);
         read(&mut reader, &[item(OTHER_NODE, "charlie", "9.9.9"), item(NODE, "alpha", "2.6.4")], &[]);
@@ -211,7 +235,7 @@ mod tests {
 
     #[test]
     fn long_texts_of_strangers_are_cut() {
-        let mut reader = RouteReader::default();
+        let mut reader = RouteReader::new(NetworkMatch::Same);
         read(&mut reader, &[item(NODE, &"é".repeat(60_000), &"9".repeat(60_000))], &[]);
         let info = reader.info().unwrap();
         assert_eq!(info.hostname, Some("é".repeat(255)));

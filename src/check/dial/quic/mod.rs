@@ -68,7 +68,7 @@ impl Quic {
         let connection = connected?;
         tracing::debug!(%address, ?kind, "connected over QUIC");
         match timeout_at(deadline, connection.open_bi()).await {
-            Ok(Ok((send, receive))) => Ok(QuicStream::new(send, receive, connection)),
+            Ok(Ok((send, receive))) => Ok(QuicStream::new(send, receive, connection, kind)),
             Ok(Err(error)) => {
                 let message = format!("the QUIC connection ended: {error}");
                 Err(StageFailure::at_connect(FailureCode::Rejected, message))

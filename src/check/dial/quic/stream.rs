@@ -6,19 +6,32 @@ use std::{
     task::{Context, Poll},
 };
 
-use quinn::{Connection, RecvStream, SendStream};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::kind::Kind;
+
+/// With this code and this reason, both sides close a connection that they no longer need (`tunnel/quic.rs` in EasyTier).
+const CLOSE_CODE: u32 = 0;
+const CLOSE_REASON: &[u8] = b"done";
 
 /// One bidirectional stream. Dropping it closes the connection.
 pub(in crate::check::dial) struct QuicStream {
     send: SendStream,
     receive: RecvStream,
     connection: Connection,
+    kind: Kind,
 }
 
 impl QuicStream {
-    pub(super) fn new(send: SendStream, receive: RecvStream, connection: Connection) -> Self {
-        Self { send, receive, connection }
+    pub(super) fn new(send: SendStream, receive: RecvStream, connection: Connection, kind: Kind) -> Self {
+        Self { send, receive, connection, kind }
+    }
+
+    /// Whether a node of 2.6 or later has closed the connection.
+    pub fn is_closed_by_current_node(&self) -> bool {
+        let Some(ConnectionError::ApplicationClosed(close)) = self.connection.close_reason() else { return false };
+        self.kind == Kind::Plain && close.error_code == CLOSE_CODE.into() && close.reason == CLOSE_REASON
     }
 }
 
@@ -48,6 +61,6 @@ impl AsyncWrite for QuicStream {
 
 impl Drop for QuicStream {
     fn drop(&mut self) {
-        self.connection.close(0u32.into(), b"done");
+        self.connection.close(CLOSE_CODE.into(), CLOSE_REASON);
     }
 }
