@@ -151,7 +151,10 @@ impl HeldPeer {
             Err(error) => return Some(session_ended(held.open.address, &error)),
             Ok(attempt) => attempt,
         };
-        self.diagnosis = attempt.diagnosis.take();
+        // An attempt that did not come about has found out nothing.
+        if attempt.session.is_some() || attempt.diagnosis.is_some() {
+            self.diagnosis = attempt.diagnosis.take();
+        }
         tracing::debug!(peer = %self.peer.url, has_moved, status = attempt.outcome.status().as_str(), "tried a new session");
         match (attempt.session, attempt.outcome.status()) {
             (Some(open), _) => self.keep(open, held.place),

@@ -50,7 +50,7 @@ impl Link {
     /// Whether the node has closed the link, and what it had sent before may be lost: so it is over QUIC, where a node of 2.6
     /// or later always answers the handshake, even if it closes right after.
     pub fn may_have_lost_the_answer(&self) -> bool {
-        matches!(&self.0, Connection::Quic(link) if link.stream().is_closed_by_current_node())
+        matches!(&self.0, Connection::Quic(link) if link.stream().get_ref().is_closed_by_current_node())
     }
 
     /// Receives the next packet. Cancelling this loses no packet.

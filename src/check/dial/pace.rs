@@ -63,6 +63,11 @@ impl<S> Paced<S> {
     pub fn new(stream: S) -> Self {
         Self { stream, pace: Pace::new() }
     }
+
+    /// The stream below.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
