@@ -1,6 +1,6 @@
 //! The nodes of the compatibility lab.
 
-use std::{ops::Deref, thread};
+use std::{collections::HashSet, ops::Deref, thread};
 
 use easytier_probe::Peer;
 
@@ -35,12 +35,21 @@ impl Deref for LabNode {
     }
 }
 
-/// Starts nodes of these kinds at the same time.
+/// Starts nodes of these kinds at the same time, each at ports of its own.
 pub fn start_all(kinds: &[(Version, Mode)]) -> Vec<LabNode> {
-    thread::scope(|scope| {
+    let mut nodes: Vec<LabNode> = thread::scope(|scope| {
         let starting: Vec<_> = kinds.iter().map(|&(version, mode)| scope.spawn(move || start(version, mode))).collect();
         starting.into_iter().map(|node| node.join().expect("the node starts")).collect()
-    })
+    });
+    // EasyTier lets other sockets use its ports, so the system may give a port to two nodes.
+    let mut taken = HashSet::new();
+    for node in &mut nodes {
+        while node.ports().any(|port| taken.contains(&port)) {
+            *node = start(node.version, node.mode);
+        }
+        taken.extend(node.ports());
+    }
+    nodes
 }
 
 fn start(version: Version, mode: Mode) -> LabNode {
@@ -83,6 +92,10 @@ impl LabNode {
             }
             Role::HandshakeOnly => Peer { mode: easytier_probe::CheckMode::Handshake, ..self.as_guest(transport) },
         }
+    }
+
+    fn ports(&self) -> impl Iterator<Item = u16> {
+        TRANSPORTS.iter().map(|&transport| self.url(transport).port().expect("a node's URL has a port"))
     }
 
     pub fn hostname(&self) -> &str {
