@@ -122,7 +122,9 @@ async fn serve_tcp(scheme: &str, kind: Kind) {
 
 async fn harm(mut stream: TcpStream, kind: Kind) -> std::io::Result<()> {
     let mut question = [0; 4096];
-    stream.read(&mut question).await?;
+    if stream.read(&mut question).await? == 0 {
+        return Ok(());
+    }
     match kind {
         Kind::SlowPacket => send_slowly(&mut stream, &[&4000_u32.to_le_bytes()[..], &[7; 4000]].concat()).await?,
         Kind::HugeLength => stream.write_all(&u32::MAX.to_le_bytes()).await?,
