@@ -10,8 +10,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::tally::{Contacts, LastFinding, Tally};
+use self::tally::{Contacts, Tally};
 use super::{
+    finding::Finding,
     reach::{Evidence, Reach},
     scope::Scope,
 };
@@ -19,29 +20,6 @@ use crate::{CheckReport, FailureCode, Status, result::MAX_MESSAGE_CHARS};
 
 /// How long failures are doubted when no target says anything about the probe's network.
 const MAX_UNPROVEN: Duration = Duration::from_secs(600);
-
-/// What a check says about the network between the probe and the peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
-    /// The peer is online.
-    Online,
-    /// The peer could not be reached or did not answer.
-    Failed,
-    /// Neither, such as a check that could not start.
-    Inconclusive,
-}
-
-impl Finding {
-    /// The finding of the check with this report. A repeated answer is no contact with the peer.
-    pub fn of(report: &CheckReport) -> Self {
-        match (report.result.status, report.result.error) {
-            (Status::Online, _) if report.is_repeated => Self::Inconclusive,
-            (Status::Online, _) => Self::Online,
-            (Status::Offline, _) | (_, Some(FailureCode::ProbeUnreachable)) => Self::Failed,
-            _ => Self::Inconclusive,
-        }
-    }
-}
 
 /// A check that has ended, for the [`Judge`].
 #[derive(Debug, Clone, Copy)]
@@ -150,7 +128,8 @@ impl CutOff {
 #[derive(Debug, Clone, Copy)]
 struct UpPeer {
     scope: Scope,
-    last: LastFinding,
+    /// The last finding. While nothing is known of the peer, it counts neither as failing nor as online.
+    last: Finding,
     /// When the last check began that found the peer online.
     online_at: Option<Instant>,
 }
@@ -187,7 +166,7 @@ impl<T> Judge<T> {
     /// Takes a peer for online, as others say of it, before its first check.
     pub fn expect_online(&mut self, peer_id: i64, scope: Scope) {
         self.up.entry(peer_id).or_insert_with(|| {
-            let last = LastFinding::Online;
+            let last = Finding::Online;
             self.tallies[scope as usize].add(last);
             UpPeer { scope, last, online_at: None }
         });
@@ -224,12 +203,8 @@ impl<T> Judge<T> {
         let Some(peer) = self.up.get_mut(&peer_id) else { return false };
         let tally = &mut self.tallies[peer.scope as usize];
         tally.remove(peer.last);
-        peer.last = match finding {
-            Finding::Online => LastFinding::Online,
-            Finding::Failed => LastFinding::Failed,
-            Finding::Inconclusive => LastFinding::Inconclusive,
-        };
-        tally.add(peer.last);
+        peer.last = finding;
+        tally.add(finding);
         if finding == Finding::Online {
             peer.online_at = Some(began);
         }

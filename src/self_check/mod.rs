@@ -6,15 +6,18 @@
 //!
 //! - `scope` says how far a target or a peer is away: on this machine, in a private network, or on the Internet.
 //! - `target` is what is asked, and `reach` asks.
+//! - `finding` says what a check says about the network.
 //! - `judge` holds failures back, and decides which of them stand.
 
+mod finding;
 mod judge;
 mod reach;
 mod scope;
 mod target;
 
 pub use self::{
-    judge::{Checked, Doubt, Finding, Judge, Judged},
+    finding::Finding,
+    judge::{Checked, Doubt, Judge, Judged},
     reach::Reach,
     scope::Scope,
     target::{InvalidTarget, SelfCheckTarget},

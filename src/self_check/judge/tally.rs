@@ -2,21 +2,12 @@
 
 use tokio::time::Instant;
 
-use super::super::scope::Scope;
+use super::super::{finding::Finding, scope::Scope};
 
 /// With fewer peers that were online, all of them may well fail at once.
 const MIN_PEERS: usize = 5;
 /// The share of the peers that were online that must fail at once, in percent.
 const MIN_FAILING_PERCENT: usize = 80;
-
-/// The last finding about a peer that is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LastFinding {
-    Online,
-    Failed,
-    /// Nothing is known of it now, so it counts neither as failing nor as online.
-    Inconclusive,
-}
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
@@ -37,16 +28,16 @@ impl Tally {
         self.up < MIN_PEERS || found_online * 100 > self.known * (100 - MIN_FAILING_PERCENT)
     }
 
-    pub fn add(&mut self, last: LastFinding) {
+    pub fn add(&mut self, last: Finding) {
         self.up += 1;
-        self.known += usize::from(last != LastFinding::Inconclusive);
-        self.failing += usize::from(last == LastFinding::Failed);
+        self.known += usize::from(last != Finding::Inconclusive);
+        self.failing += usize::from(last == Finding::Failed);
     }
 
-    pub fn remove(&mut self, last: LastFinding) {
+    pub fn remove(&mut self, last: Finding) {
         self.up -= 1;
-        self.known -= usize::from(last != LastFinding::Inconclusive);
-        self.failing -= usize::from(last == LastFinding::Failed);
+        self.known -= usize::from(last != Finding::Inconclusive);
+        self.failing -= usize::from(last == Finding::Failed);
     }
 
     pub fn and(self, other: &Self) -> Self {

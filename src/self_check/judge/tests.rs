@@ -309,7 +309,7 @@ proptest! {
                 let peers = judge.up.values().filter(|peer| peer.scope == scope);
                 let count = |last| peers.clone().filter(|peer| peer.last == last).count();
                 let Tally { up, known, failing } = judge.tallies[scope as usize];
-                let [online, failed] = [LastFinding::Online, LastFinding::Failed].map(count);
+                let [online, failed] = [Finding::Online, Finding::Failed].map(count);
                 prop_assert_eq!((up, known, failing), (peers.clone().count(), online + failed, failed));
             }
         }
