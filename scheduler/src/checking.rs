@@ -178,7 +178,7 @@ impl Checking {
         self.observer.check_started();
         // The round is judged at its end, so it does not matter when each check began.
         let observe = |peer: &Peer, report: &CheckReport| {
-            self.rounds.observe(peer, report.clone(), Instant::now(), due.elapsed());
+            self.rounds.observe(Arc::new(peer.clone()), report.clone(), Instant::now(), due.elapsed());
         };
         let report = run_cycle(&mut ListedPeers::new(peers), checker, &NoSink, &options, observe).await;
         self.rounds.end_round().await;

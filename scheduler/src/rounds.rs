@@ -37,7 +37,7 @@ pub struct Rounds {
 
 /// A check that may have to wait.
 struct Observation {
-    peer: Peer,
+    peer: Arc<Peer>,
     report: CheckReport,
     since_due: Duration,
 }
@@ -75,10 +75,10 @@ impl Rounds {
 
     /// Takes a check of a peer that was added and has just ended. `since_due` is the time from when the check was due until
     /// it was done.
-    pub fn observe(&self, peer: &Peer, report: CheckReport, began: Instant, since_due: Duration) {
-        let (scope, finding) = (Scope::of_url(&peer.url), Finding::of(&report));
-        let observation = Observation { peer: peer.clone(), report, since_due };
-        let checked = Checked { peer_id: peer.id, scope, finding, began };
+    pub fn observe(&self, peer: Arc<Peer>, report: CheckReport, began: Instant, since_due: Duration) {
+        let checked =
+            Checked { peer_id: peer.id, scope: Scope::of_url(&peer.url), finding: Finding::of(&report), began };
+        let observation = Observation { peer, report, since_due };
         let passed = self.judge().observe(Instant::now(), checked, observation);
         if let Some(Observation { peer, report, since_due }) = passed {
             self.observer.observe(&peer, &report, since_due);

@@ -226,7 +226,7 @@ impl Watcher {
             if let Some((mut report, began)) = report {
                 lasted_over = self.due_during(&peer, began, now);
                 count_due_times(&mut report.result, lasted_over);
-                self.rounds.observe(&listed.peer(), report, began.min(now), now.saturating_duration_since(due));
+                self.rounds.observe(listed.peer(), report, began.min(now), now.saturating_duration_since(due));
             }
             if stop.is_cancelled() {
                 return;

@@ -35,7 +35,7 @@ async fn report(id: i64, status: Status, error: Option<FailureCode>) -> CheckRep
 impl Rounds {
     async fn fail(&self, id: i64) {
         let report = report(id, Status::Offline, Some(FailureCode::ConnectRefused)).await;
-        self.observe(&peer(id), report, Instant::now(), Duration::ZERO);
+        self.observe(Arc::new(peer(id)), report, Instant::now(), Duration::ZERO);
     }
 
     fn results(&self) -> Vec<(i64, Status)> {
