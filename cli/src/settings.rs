@@ -19,6 +19,19 @@ pub trait Selection: 'static {
     const IN_SHORT_HELP: bool = true;
 }
 
+/// The group of settings for the results that a hub keeps.
+pub const RESULT_SETTINGS: (&str, &[&str]) = (
+    "Results",
+    &[
+        "FLAP_DAMPING",
+        "REGION_DOUBT_NODES",
+        "RESULT_RETENTION",
+        "FIVE_MINUTE_RETENTION",
+        "HOUR_RETENTION",
+        "EVENT_RETENTION",
+    ],
+);
+
 /// The settings of a single cycle.
 #[derive(Debug, Clone, Copy)]
 pub struct CycleSettings;

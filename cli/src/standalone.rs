@@ -23,7 +23,7 @@ use crate::{
     logging::LogSettings,
     peer_list,
     service::{self, EndRequest, Service},
-    settings::{Selection, SettingFlags},
+    settings::{RESULT_SETTINGS, Selection, SettingFlags},
 };
 
 /// The default region of the built-in probe, and the suffix of its id.
@@ -67,17 +67,7 @@ impl Selection for StandaloneSettings {
             ],
         ),
         ("Database", &["DATABASE_PATH", "DATABASE_URL", "HUB_KEY", "HUB_KEY_FILE"]),
-        (
-            "Results",
-            &[
-                "FLAP_DAMPING",
-                "REGION_DOUBT_NODES",
-                "RESULT_RETENTION",
-                "FIVE_MINUTE_RETENTION",
-                "HOUR_RETENTION",
-                "EVENT_RETENTION",
-            ],
-        ),
+        RESULT_SETTINGS,
         (
             "Distributed mode, like 'easytier-uptime daemon'",
             &[

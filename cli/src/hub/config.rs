@@ -16,7 +16,10 @@ use easytier_uptime_store::{
     domain::{Intervals, LiveSetting, Policy, Retention},
 };
 
-use crate::{logging::LogSettings, settings::Selection};
+use crate::{
+    logging::LogSettings,
+    settings::{RESULT_SETTINGS, Selection},
+};
 
 /// The settings of every command of the hub.
 #[derive(Debug, Clone, Copy)]
@@ -39,17 +42,7 @@ impl Selection for ServerSettings {
             "Connection tests before a peer is submitted",
             &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS"],
         ),
-        (
-            "Results",
-            &[
-                "FLAP_DAMPING",
-                "REGION_DOUBT_NODES",
-                "RESULT_RETENTION",
-                "FIVE_MINUTE_RETENTION",
-                "HOUR_RETENTION",
-                "EVENT_RETENTION",
-            ],
-        ),
+        RESULT_SETTINGS,
         ("Log", &["RUST_LOG", "LOG_FORMAT"]),
     ];
     /// Anybody can run a connection test, so by default only public addresses are allowed.
