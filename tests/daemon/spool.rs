@@ -10,6 +10,7 @@ use std::{
 
 use axum::response::Response;
 use easytier_probe::Scheme;
+use easytier_uptime_store::domain::PeerId;
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -20,7 +21,10 @@ use crate::{
     hub::Hub,
     node,
     program::{Folder, Running},
-    support::proxy::{Fault, Faulty},
+    support::{
+        node::Node,
+        proxy::{Fault, Faulty},
+    },
     until,
 };
 
@@ -31,6 +35,17 @@ fn impossible(port: usize) -> String {
 
 async fn await_waiting(daemon: &Running, results: f64) {
     until(&format!("{results} spooled results"), async || daemon.figure("spool_results").await >= results).await;
+}
+
+/// As [`behind_a_proxy`], with a hub that is away, after a daemon that was stopped while results waited for it.
+async fn stopped_with_a_spool() -> (Hub, Node, PeerId, Faulty, Folder) {
+    let (hub, node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
+    let daemon = folder.daemon().await;
+    until("checks at the hub", async || hub.checks(peer).await > 2).await;
+    proxy.set(Fault::Refuse);
+    await_waiting(&daemon, 4.0).await;
+    daemon.stop().await;
+    (hub, node, peer, proxy, folder)
 }
 
 async fn lost(daemon: &Running, reason: &str) -> f64 {
@@ -100,12 +115,7 @@ async fn a_spool_that_is_full_when_the_daemon_is_killed_is_delivered_once() {
 /// The default server id is the host name, and that of a container changes with every version.
 #[tokio::test]
 async fn the_spool_is_delivered_under_a_new_server_id() {
-    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
-    let daemon = folder.daemon().await;
-    until("checks at the hub", async || hub.checks(peer).await > 2).await;
-    proxy.set(Fault::Refuse);
-    await_waiting(&daemon, 4.0).await;
-    daemon.stop().await;
+    let (hub, _node, peer, proxy, folder) = stopped_with_a_spool().await;
 
     proxy.set(Fault::None);
     folder.set(&[("SERVER_ID", "probe-2"), ("NODE_TOKEN", &hub.token("probe-2").await)]);
@@ -254,12 +264,7 @@ async fn spoil_spool(folder: &Folder) {
 
 #[tokio::test]
 async fn a_spool_that_cannot_be_read_is_an_error_and_its_results_are_delivered() {
-    let (hub, _node, peer, proxy, folder) = behind_a_proxy(Fault::None).await;
-    let daemon = folder.daemon().await;
-    until("checks at the hub", async || hub.checks(peer).await > 2).await;
-    proxy.set(Fault::Refuse);
-    await_waiting(&daemon, 4.0).await;
-    daemon.stop().await;
+    let (hub, _node, peer, proxy, folder) = stopped_with_a_spool().await;
     spoil_spool(&folder).await;
 
     proxy.set(Fault::None);
