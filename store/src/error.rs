@@ -87,8 +87,14 @@ impl StoreError {
             Self::Database(sqlx::Error::Database(error)) => error,
             _ => return false,
         };
-        // PostgreSQL: serialization failure, deadlock. SQLite: busy (5) and its extended codes.
-        error.code().is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "5" | "261" | "517"))
+        // PostgreSQL: serialization failure, deadlock, lock timeout. SQLite: busy (5) and its extended codes.
+        error.code().is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "5" | "261" | "517"))
+    }
+
+    /// Whether PostgreSQL ended a statement because it waited too long for a lock, or took too long.
+    pub(crate) fn is_timeout(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| matches!(code.as_ref(), "55P03" | "57014"))
     }
 
     /// Whether the request was right and may succeed later: the database is out of reach, out of a resource, or too

@@ -5,6 +5,14 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use super::statement::{Row, Sql, Value, postgres_query, postgres_rows, sqlite_query, sqlite_rows};
 use crate::error::StoreError;
 
+/// Begins a transaction on PostgreSQL. The bounds end with it, so that they also hold behind a pooler that gives every
+/// transaction another session. A hub that stops within a transaction loses it after ten seconds, and with it its locks.
+const BEGIN_POSTGRES: &str = "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '15s'; \
+                                         SET LOCAL idle_in_transaction_session_timeout = '10s'";
+
+/// Begins a transaction on SQLite. It waits here for other processes that write, and for nothing afterwards.
+const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
+
 /// The connections to the database.
 #[derive(Debug, Clone)]
 pub(crate) enum Db {
@@ -42,20 +50,11 @@ impl Db {
         self.optional(sql, args).await?.ok_or(StoreError::Database(sqlx::Error::RowNotFound))
     }
 
-    /// Runs one statement that writes in a transaction of its own; returns how many rows it changed.
-    pub(crate) async fn execute(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64, StoreError> {
-        let sql = sql.into();
-        Ok(match self {
-            Self::Sqlite { writer, .. } => sqlite_query(sql.sqlite, args)?.execute(writer).await?.rows_affected(),
-            Self::Postgres(pool) => postgres_query(sql.postgres, args)?.execute(pool).await?.rows_affected(),
-        })
-    }
-
-    /// Begins a transaction that writes. On SQLite it is the only one: others wait until it ends.
+    /// Begins a transaction that writes; [`Db::transaction`] also retries it.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(BEGIN_SQLITE).await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(BEGIN_POSTGRES).await?),
         })
     }
 
@@ -115,6 +114,14 @@ impl Tx {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await?,
+            Self::Postgres(tx) => tx.rollback().await?,
         }
         Ok(())
     }

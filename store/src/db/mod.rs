@@ -9,9 +9,11 @@ mod connection;
 mod decode;
 mod open;
 mod statement;
+mod transaction;
 
 pub(crate) use self::{
     bulk::{Bulk, Column},
     connection::{Db, Tx},
     statement::{Sql, Value, args, in_list, sql},
+    transaction::work,
 };

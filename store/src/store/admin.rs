@@ -5,7 +5,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Store;
-use crate::{db::args, domain::Timestamp, error::StoreError};
+use crate::{
+    db::{args, work},
+    domain::Timestamp,
+    error::StoreError,
+};
 
 /// A session of the admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +47,17 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn set_admin_password_hash(&self, hash: &str, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
         let upsert = "INSERT INTO admin (id, password_hash, changed_at) VALUES (1, $1, $2) \
                       ON CONFLICT (id) DO UPDATE SET password_hash = excluded.password_hash, \
                       changed_at = excluded.changed_at";
-        tx.execute(upsert, args![hash, now]).await?;
-        tx.execute("DELETE FROM sessions", vec![]).await?;
-        tx.commit().await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    tx.execute(upsert, args![hash, now]).await?;
+                    tx.execute("DELETE FROM sessions", vec![]).await.map(drop)
+                })
+            })
+            .await
     }
 
     /// Starts a session. The `id` is derived from its token.
