@@ -32,6 +32,7 @@ pub async fn write(store: &Store, nodes: usize) {
             let batch = Batch { from: probe.clone(), received_at: now, sent_at: None, results };
             store.ingest(batch).await.expect("results are stored");
         }
+        store.fold().await.expect("results are applied");
     }
 }
 

@@ -39,9 +39,15 @@ pub enum StoreError {
     /// Another transaction changed what this one had read.
     #[error("overtaken by another transaction")]
     Overtaken,
+    /// Another hub has taken over a piece of work that one hub does at a time. Names the duty. Nothing was changed.
+    #[error("another hub has taken over the duty {0}")]
+    DutyLost(String),
     /// The database did not respond in time. The change may have been made or not.
     #[error("the database does not respond")]
     Unavailable,
+    /// A piece of work panicked, which is a defect. What it had not committed is rolled back.
+    #[error("the work ended in a panic")]
+    Panicked,
     /// The store was closed first. Nothing was changed.
     #[error("the store is closed")]
     Closed,

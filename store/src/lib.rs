@@ -25,8 +25,8 @@ pub use self::{
     crypto::{HubKey, HubKeyError, Unsealable, random},
     error::{Conflict, StoreError},
     store::{
-        DEFAULT_CACHE_MEBIBYTES, Location, Outgoing, OutgoingFilter, PeerListing, Session, Store, StoreOptions, Swept,
-        key_file,
+        Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session, Store,
+        StoreOptions, Swept, key_file,
     },
     upkeep::upkeep,
 };

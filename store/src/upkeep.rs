@@ -1,10 +1,17 @@
-//! Work on the store at intervals: reviews of the consensus, deletion of expired rows, reloading of live settings.
+//! Work on the store at intervals: the fold, reviews of the consensus, deletion of expired rows, reloading of live settings.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use futures::FutureExt;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::{domain::Timestamp, error::StoreError, store::Store};
+
+/// The time between two looks for results that other hubs have stored; those of this hub are noticed at once.
+const FOLD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The pause between two folds, so that results that arrive within it are applied together.
+const FOLD_PAUSE: Duration = Duration::from_millis(200);
 
 /// The time between two reviews. It is the maximum delay until stale evidence, a stopped probe, or a setting that was
 /// changed at another hub is noticed.
@@ -16,9 +23,34 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// The maximum time for one piece of work; far longer than it takes while the database responds.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Reviews the consensus, deletes expired rows and reloads the live settings at intervals, until `shutdown` resolves; work
+/// Folds results, reviews the consensus, deletes expired rows and reloads the live settings, until `shutdown` resolves; work
 /// in progress is finished first. Every hub runs this; where several share a database, one of them does each piece of work.
 pub async fn upkeep(store: Store, shutdown: impl Future<Output = ()>) {
+    let shutdown = shutdown.shared();
+    tokio::join!(fold_until(&store, shutdown.clone()), maintain_until(&store, shutdown));
+}
+
+async fn fold_until(store: &Store, shutdown: impl Future<Output = ()>) {
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut looks = interval(FOLD_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return,
+            () = store.appended() => {}
+            _ = looks.tick() => {}
+        }
+        fold(store).await;
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return,
+            () = sleep(FOLD_PAUSE) => {}
+        }
+    }
+}
+
+async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
     let mut shutdown = std::pin::pin!(shutdown);
     let [mut reviews, mut sweeps] = [REVIEW_INTERVAL, SWEEP_INTERVAL].map(interval);
     reviews.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -28,16 +60,24 @@ pub async fn upkeep(store: Store, shutdown: impl Future<Output = ()>) {
             biased;
             () = &mut shutdown => return,
             _ = reviews.tick() => {
-                reload_live_settings(&store).await;
-                review(&store).await;
+                reload_live_settings(store).await;
+                review(store).await;
             }
             _ = sweeps.tick() => {
                 // Through the loop, so that reviews run between the parts of a long sweep.
-                if sweep(&store).await {
+                if sweep(store).await {
                     sweeps.reset_immediately();
                 }
             }
         }
+    }
+}
+
+async fn fold(store: &Store) {
+    match in_time(store.fold()).await {
+        Ok(folded) if folded.results > 0 => tracing::debug!(results = folded.results, "folded results"),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "the fold failed; it will be tried again"),
     }
 }
 
@@ -71,6 +111,11 @@ async fn sweep(store: &Store) -> bool {
     }
 }
 
+/// Gives up after a timeout. A panic is a defect, but it must not end the upkeep.
 async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout(TIMEOUT, work).await.unwrap_or(Err(StoreError::Unavailable))
+    let work = AssertUnwindSafe(timeout(TIMEOUT, work)).catch_unwind();
+    match work.await {
+        Ok(done) => done.unwrap_or(Err(StoreError::Unavailable)),
+        Err(_) => Err(StoreError::Panicked),
+    }
 }

@@ -54,6 +54,7 @@ async fn the_figures_count_what_happened(store: TestStore) {
         send(hub.post("/api/results", &batch).header("x-node-token", &token)).await.data();
     }
     send(hub.get("/no/such/path")).await;
+    hub.fold().await;
     let figures = send(hub.get("/metrics")).await;
     assert!(figures.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     let text = figures.body.as_str().unwrap();

@@ -34,6 +34,7 @@ async fn results_are_stored_and_move_the_consensus(store: TestStore) {
     let batch = batch_of(&[good(peers[0]), bad(peers[1])]);
     let taken = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
     assert_eq!(*taken.data(), json!({ "accepted": 2, "duplicates": 0, "rejected": [] }));
+    hub.fold().await;
     for (peer, verdict) in peers.into_iter().zip([Verdict::Up, Verdict::Down]) {
         let node = hub.store.node(peer, Timestamp::now()).await.unwrap();
         assert_eq!((node.verdict, hub.records(peer).await), (verdict, 1));
@@ -97,6 +98,7 @@ async fn a_clock_two_days_ahead_is_corrected_by_what_the_batch_says(store: TestS
     batch["sent_at"] = json!(wrong);
     let taken = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
     assert_eq!(taken.data()["accepted"], 1);
+    hub.fold().await;
     let seen = hub.store.node(peer, Timestamp::now()).await.unwrap().last_check_at.unwrap();
     assert!(seen <= Timestamp::now(), "{seen}");
 }
@@ -158,6 +160,7 @@ async fn a_probe_reports_for_its_own_region_only(store: TestStore) {
             send(hub.post("/results", &batch_of(std::slice::from_ref(&result))).header("x-node-token", token)).await;
         assert_eq!(taken.data()["accepted"], accepted);
     }
+    hub.fold().await;
     let regions = hub.store.node_regions(peer, Timestamp::now()).await.unwrap();
     assert_eq!(regions.iter().map(|report| report.region.as_str()).collect::<Vec<_>>(), ["eu"]);
 }

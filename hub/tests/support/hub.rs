@@ -125,6 +125,11 @@ impl TestHub {
         format!("{peers:#?}\n{probes:#?}\n{credentials:#?}\n{records:?}\n{version}\n{events:#?}")
     }
 
+    /// Applies the results that were stored.
+    pub async fn fold(&self) {
+        self.test.fold().await.unwrap();
+    }
+
     /// How many results of a peer are stored.
     pub async fn records(&self, peer: PeerId) -> u64 {
         let filter = RecordFilter::default();

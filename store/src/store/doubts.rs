@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    duties::Lease,
     events, evidence,
     liveness::{self, Probes},
     shared::Shared,
@@ -17,7 +18,7 @@ use crate::{
         self,
         doubt::{Sight, is_in_doubt},
     },
-    db::{Tx, args, sql},
+    db::{Tx, args, sql, work},
     domain::{PeerId, Policy, RegionId, Timestamp},
     error::StoreError,
 };
@@ -84,10 +85,27 @@ async fn lock(tx: &mut Tx, regions: &BTreeSet<RegionId>) -> Result<Vec<(RegionId
 
 /// Puts the changes of peers that other transactions turned offline in doubt. It is a transaction of its own, because
 /// [`judge`] runs when rows of `peer_states` are locked already.
-pub(super) async fn spread(shared: &Shared, doubtful: &Doubtful, now: Timestamp) -> Result<(), StoreError> {
-    let mut tx = shared.db.begin().await?;
-    let mut states = states::load(&mut tx, doubtful.keys().map(|peer| peer.0).collect()).await?;
-    let probes = liveness::probes(&mut tx, now).await?;
+pub(super) async fn spread(
+    shared: &Shared,
+    leases: &[Lease],
+    doubtful: &Doubtful,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if doubtful.is_empty() {
+        return Ok(());
+    }
+    shared.db.transaction(|tx| work(apply(tx, shared, leases, doubtful, now))).await
+}
+
+async fn apply(
+    tx: &mut Tx,
+    shared: &Shared,
+    leases: &[Lease],
+    doubtful: &Doubtful,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut states = states::load(tx, doubtful.keys().map(|peer| peer.0).collect()).await?;
+    let probes = liveness::probes(tx, now).await?;
     let policy = shared.policy();
     for state in &mut states {
         drop(state.advance(&[], &probes, &policy, now));
@@ -96,7 +114,7 @@ pub(super) async fn spread(shared: &Shared, doubtful: &Doubtful, now: Timestamp)
         }
     }
     let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
-    states::save(&mut tx, states, &policy).await?;
-    events::record(&mut tx, changes).await?;
-    tx.commit().await
+    states::save(tx, states, &policy).await?;
+    events::record(tx, changes).await?;
+    shared.duties.fence(tx, leases).await
 }

@@ -3,6 +3,8 @@
 //! The table `leases` has rows only for regions with such callers. The first claim of a region inserts its rows, and the
 //! first claim after each change of the list of peers updates them.
 
+use std::collections::BTreeMap;
+
 use super::{Store, metadata, peers::checked_from_region, rows};
 use crate::{
     db::{Bulk, Column, Tx, args, sql},
@@ -101,7 +103,8 @@ static CHECKED: Bulk = Bulk::new(
      ELSE leases.leased_until END",
 );
 
-/// The newest check of a peer by a probe.
+/// A check of a peer by a probe.
+#[derive(Clone, Copy)]
 pub(super) struct Checked {
     pub region: RegionId,
     pub peer: PeerId,
@@ -109,14 +112,25 @@ pub(super) struct Checked {
     pub at: Timestamp,
 }
 
-/// Stores the times of checks in the regions that have leases; at most one check of each region and peer.
-pub(super) async fn note_checked(tx: &mut Tx, checked: Vec<Checked>) -> Result<(), StoreError> {
+/// Stores the times of checks in the regions that have leases.
+pub(super) async fn note_checked(tx: &mut Tx, checks: impl Iterator<Item = Checked>) -> Result<(), StoreError> {
     let claiming: Vec<(RegionId,)> = tx.all("SELECT id FROM regions WHERE leases_version IS NOT NULL", vec![]).await?;
+    if claiming.is_empty() {
+        return Ok(());
+    }
+    // The newest by region and peer, because a statement may change a row once.
+    let mut newest: BTreeMap<(RegionId, PeerId), Checked> = BTreeMap::new();
+    for check in checks.filter(|check| claiming.contains(&(check.region,))) {
+        let known = newest.entry((check.region, check.peer));
+        known
+            .and_modify(|known| {
+                if known.at < check.at {
+                    *known = check
+                }
+            })
+            .or_insert(check);
+    }
     let tolerance = millis(CLOCK_TOLERANCE);
-    let values = checked
-        .into_iter()
-        .filter(|one| claiming.contains(&(one.region,)))
-        .flat_map(|one| args![one.region, one.peer, one.at, one.at.0 + tolerance, 0i64, one.probe])
-        .collect();
-    CHECKED.execute(tx, values).await.map(drop)
+    let row = |one: Checked| args![one.region, one.peer, one.at, one.at.0 + tolerance, 0i64, one.probe];
+    CHECKED.execute(tx, newest.into_values().flat_map(row).collect()).await.map(drop)
 }

@@ -9,8 +9,6 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 #[repr(i64)]
 pub(super) enum Lock {
-    /// Reviews of the consensus.
-    Review = 0x6574_7570_0001,
     /// Creating and dropping partitions.
     Partitions = 0x6574_7570_0002,
     /// Deleting expired rows.

@@ -2,18 +2,20 @@
 //!
 //! The methods of [`Store`] are grouped by area, one file each. A method that depends on the time gets it as an argument;
 //! none reads a clock. A read takes a small, fixed number of statements however long the list is, and lists use the counts
-//! that were made when results arrived instead of the raw results.
+//! that the fold made instead of the raw results.
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: probes,
-//! results, `latest`, rollups, `peer_states`, regions, events, leases.
+//! results, `peer_states`, peers, rings, `latest`, rollups, regions, events, leases, duties.
 
 mod admin;
 mod backup;
 mod credentials;
 mod doubts;
+mod duties;
 mod events;
 mod evidence;
 mod figures;
+mod fold;
 mod history;
 mod ingest;
 mod known_peers;
@@ -47,6 +49,7 @@ use std::sync::Arc;
 
 pub use self::{
     admin::Session,
+    fold::{Backlog, Folded},
     mirror::PeerListing,
     options::{DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
     outbox::{Outgoing, OutgoingFilter},
@@ -67,8 +70,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Stores results, counts them, and updates the consensus, in one transaction with other batches that arrive at the
-    /// same time. It returns after the commit: whatever the receipt does not list as rejected is stored durably.
+    /// Stores results, in one transaction with other batches that arrive at the same time. It returns after the commit:
+    /// whatever the receipt does not list as rejected is stored durably. [`Store::fold`] applies them afterwards.
     ///
     /// The same batch may be sent any number of times. A caller that stops waiting does not cancel its batch.
     ///

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use easytier_probe::Secret;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     Store,
+    duties::Duties,
     ingest::Queue,
     known_peers::KnownPeers,
     live_settings, metadata,
@@ -39,7 +40,8 @@ impl Store {
         metadata::ensure_database_id(&db).await?;
         let configured = LiveSettings { policy, retention, intervals };
         let (live_settings, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
-        let shared = Arc::new(Shared { db, key, configured, fixed, live_settings, known_peers });
+        let (duties, appended) = (Duties::default(), Notify::new());
+        let shared = Arc::new(Shared { db, key, configured, fixed, live_settings, known_peers, duties, appended });
         live_settings::reload(&shared).await?;
         partitions::prepare(&shared.db, shared.retention().results, now).await?;
         let queue = Queue::start(Arc::clone(&shared));
@@ -49,6 +51,9 @@ impl Store {
     /// Stores the results that were handed in, then closes the connections. Later calls fail.
     pub async fn close(&self) {
         self.queue.close().await;
+        if let Err(error) = self.shared.duties.release(self.db()).await {
+            tracing::debug!(%error, "the duties of this hub are free when their leases expire");
+        }
         self.shared.db.close().await;
     }
 

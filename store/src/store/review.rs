@@ -2,13 +2,14 @@
 
 use super::{
     Store,
+    duties::{Duty, Lease, SHARDS},
     events::{self, NewEvent},
-    liveness,
-    locks::{Lock, try_lock},
+    fold, liveness,
+    shared::Shared,
     states,
 };
 use crate::{
-    db::{args, sql},
+    db::{Tx, args, sql, work},
     domain::{EventKind, Presence, ProbeId, Timestamp},
     error::StoreError,
 };
@@ -18,7 +19,7 @@ const REVIEW_BATCH: i64 = 500;
 
 impl Store {
     /// Applies what changes without results: evidence that became stale, and probes that came or went. It is meant to be
-    /// called every few seconds. Where several hubs share a database, one does it and the others find nothing to do.
+    /// called every few seconds. Where several hubs share a database, each reviews the peers of the shards that it folds.
     /// Returns how many peers were reviewed.
     ///
     /// # Errors
@@ -26,9 +27,15 @@ impl Store {
     /// When the database fails.
     pub async fn review(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.update_presence(now).await?;
+        let leases = self.shared.duties.hold(self.db(), &Duty::FOLDS).await?;
+        if leases.is_empty() {
+            return Ok(0);
+        }
+        // Evidence that waits to be folded must not look stale.
+        let now = fold::oldest(self.db(), &leases).await?.map_or(now, |oldest| oldest.min(now));
         let mut reviewed = 0;
         loop {
-            let batch = self.review_batch(now).await?;
+            let batch = self.review_batch(&leases, now).await?;
             reviewed += batch;
             if (batch as i64) < REVIEW_BATCH {
                 return Ok(reviewed);
@@ -38,79 +45,96 @@ impl Store {
 
     /// Finds the probes that came or went since the last review, and schedules the peers that they checked for review.
     async fn update_presence(&self, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        if !try_lock(&mut tx, Lock::Review).await? {
+        let leases = self.shared.duties.hold(self.db(), &[Duty::Presence]).await?;
+        if leases.is_empty() {
             return Ok(());
         }
-        let known: Vec<(ProbeId, bool, String, String)> = tx
-            .all(
-                "SELECT b.id, b.live, b.server_id, r.name FROM probes b JOIN regions r ON r.id = b.region_id \
-                 WHERE b.last_seen_at IS NOT NULL ORDER BY b.id",
-                vec![],
-            )
-            .await?;
-        let facts = liveness::probes(&mut tx, now).await?;
-        let changed: Vec<(ProbeId, bool, NewEvent)> = known
-            .into_iter()
-            .filter_map(|(probe, was_live, server_id, region)| {
-                let live = facts.get(&probe)?.live;
-                let name = |live| if live { Presence::Online.as_str() } else { Presence::Offline.as_str() };
-                let event = NewEvent {
-                    at: now,
-                    kind: EventKind::Probe,
-                    subject_id: probe.0,
-                    was: name(was_live),
-                    became: name(live),
-                    detail: serde_json::json!({ "server_id": server_id, "region": region }),
-                };
-                (live != was_live).then_some((probe, live, event))
-            })
-            .collect();
-        let mut ids = Vec::new();
-        let mut new_events = Vec::new();
-        for (probe, live, event) in changed {
-            tx.execute("UPDATE probes SET live = $2 WHERE id = $1", args![probe, live]).await?;
-            ids.push(probe.0);
-            new_events.push(event);
-        }
-        let review = sql!(
-            "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT s.peer_id FROM peer_states s \
-             WHERE EXISTS (SELECT 1 FROM latest l WHERE l.peer_id = s.peer_id AND l.probe_id ",
-            (in 1),
-            ") ORDER BY s.peer_id",
-            ["" | " FOR UPDATE OF s"],
-            ")"
-        );
-        if !ids.is_empty() {
-            tx.execute(review, args![ids]).await?;
-        }
-        events::record(&mut tx, new_events).await?;
-        tx.commit().await
+        self.db().transaction(|tx| work(update_presence(tx, &self.shared, &leases, now))).await
     }
 
-    /// Reviews some of the peers that are due.
-    async fn review_batch(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut tx = self.db().begin().await?;
-        if !try_lock(&mut tx, Lock::Review).await? {
+    /// Reviews some of the peers that are due, in the shards of `leases`.
+    async fn review_batch(&self, leases: &[Lease], now: Timestamp) -> Result<usize, StoreError> {
+        // A reader finds them, because on most calls there are none.
+        let due = sql!(
+            "SELECT peer_id FROM peer_states WHERE review_at <= $1 AND peer_id % $2 ",
+            (in 3),
+            " ORDER BY review_at LIMIT $4"
+        );
+        let parameters = args![now, SHARDS as i64, fold::shards(leases), REVIEW_BATCH];
+        let due: Vec<i64> = self.db().all::<(i64,)>(due, parameters).await?.into_iter().map(|(id,)| id).collect();
+        if due.is_empty() {
             return Ok(0);
         }
-        let due: Vec<(i64,)> = tx
-            .all(
-                "SELECT peer_id FROM peer_states WHERE review_at <= $1 ORDER BY review_at LIMIT $2",
-                args![now, REVIEW_BATCH],
-            )
-            .await?;
-        let mut states = states::load(&mut tx, due.into_iter().map(|(id,)| id).collect()).await?;
-        let probes = liveness::probes(&mut tx, now).await?;
-        let policy = &self.shared.policy();
-        for state in &mut states {
-            drop(state.advance(&[], &probes, policy, now));
-        }
-        let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
-        let reviewed = states.len();
-        states::save(&mut tx, states, policy).await?;
-        events::record(&mut tx, changes).await?;
-        tx.commit().await?;
-        Ok(reviewed)
+        self.db().transaction(|tx| work(review_peers(tx, &self.shared, leases, due.clone(), now))).await
     }
+}
+
+async fn update_presence(tx: &mut Tx, shared: &Shared, leases: &[Lease], now: Timestamp) -> Result<(), StoreError> {
+    let (mut ids, mut new_events) = (Vec::new(), Vec::new());
+    for (probe, live, event) in presence_changes(tx, now).await? {
+        tx.execute("UPDATE probes SET live = $2 WHERE id = $1", args![probe, live]).await?;
+        ids.push(probe.0);
+        new_events.push(event);
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let review = sql!(
+        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT s.peer_id FROM peer_states s \
+         WHERE EXISTS (SELECT 1 FROM latest l WHERE l.peer_id = s.peer_id AND l.probe_id ",
+        (in 1),
+        ") ORDER BY s.peer_id",
+        ["" | " FOR UPDATE OF s"],
+        ")"
+    );
+    tx.execute(review, args![ids]).await?;
+    events::record(tx, new_events).await?;
+    shared.duties.fence(tx, leases).await
+}
+
+async fn review_peers(
+    tx: &mut Tx,
+    shared: &Shared,
+    leases: &[Lease],
+    due: Vec<i64>,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut states = states::load(tx, due).await?;
+    let probes = liveness::probes(tx, now).await?;
+    let policy = &shared.policy();
+    for state in &mut states {
+        drop(state.advance(&[], &probes, policy, now));
+    }
+    let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
+    let reviewed = states.len();
+    states::save(tx, states, policy).await?;
+    events::record(tx, changes).await?;
+    shared.duties.fence(tx, leases).await?;
+    Ok(reviewed)
+}
+
+/// The probes that came or went since the last review: whether each is live now, and its event.
+async fn presence_changes(tx: &mut Tx, now: Timestamp) -> Result<Vec<(ProbeId, bool, NewEvent)>, StoreError> {
+    let known: Vec<(ProbeId, bool, String, String)> = tx
+        .all(
+            "SELECT b.id, b.live, b.server_id, r.name FROM probes b JOIN regions r ON r.id = b.region_id \
+             WHERE b.last_seen_at IS NOT NULL ORDER BY b.id",
+            vec![],
+        )
+        .await?;
+    let facts = liveness::probes(tx, now).await?;
+    let change = |(probe, was_live, server_id, region): (ProbeId, bool, String, String)| {
+        let live = facts.get(&probe)?.live;
+        let name = |live| if live { Presence::Online.as_str() } else { Presence::Offline.as_str() };
+        let event = NewEvent {
+            at: now,
+            kind: EventKind::Probe,
+            subject_id: probe.0,
+            was: name(was_live),
+            became: name(live),
+            detail: serde_json::json!({ "server_id": server_id, "region": region }),
+        };
+        (live != was_live).then_some((probe, live, event))
+    };
+    Ok(known.into_iter().filter_map(change).collect())
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::known_peers::KnownPeers;
+use super::{duties::Duties, known_peers::KnownPeers};
 use crate::{
     crypto::HubKey,
     db::Db,
@@ -21,6 +21,9 @@ pub(super) struct Shared {
     /// The live settings in use.
     pub live_settings: watch::Sender<LiveSettings>,
     pub known_peers: KnownPeers,
+    pub duties: Duties,
+    /// Notified when results were appended.
+    pub appended: Notify,
 }
 
 impl Shared {

@@ -1,7 +1,5 @@
 //! The consensus of each peer: loading it, updating it, storing it.
 
-use easytier_probe::Status;
-
 use super::{events::NewEvent, evidence, liveness::Probes, rings, rows};
 use crate::{
     consensus::{self, Change, Observation, RegionState, State},
@@ -110,7 +108,7 @@ impl PeerState {
     }
 
     /// Stores the version and the number of networks that the node reported at `at`, unless newer ones are known.
-    pub(super) fn describe(&mut self, at: Timestamp, version: Option<&str>, network_count: Option<u32>) {
+    pub(super) fn describe(&mut self, at: Timestamp, version: Option<&str>, network_count: Option<i64>) {
         if self.last_check_at.is_some_and(|known| known > at) {
             return;
         }
@@ -118,7 +116,7 @@ impl PeerState {
             self.version = Some(version.to_owned());
         }
         if let Some(count) = network_count {
-            self.network_count = Some(i64::from(count));
+            self.network_count = Some(count);
         }
     }
 
@@ -180,15 +178,6 @@ impl PeerState {
                 "regions": words().count(),
             }),
         })
-    }
-}
-
-/// How a result with this status sees the peer; `None` when it is no evidence.
-pub(super) fn region_status(status: Status) -> Option<RegionStatus> {
-    match status {
-        Status::Online => Some(RegionStatus::Online),
-        Status::Offline => Some(RegionStatus::Offline),
-        _ => None,
     }
 }
 

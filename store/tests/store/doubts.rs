@@ -96,6 +96,7 @@ async fn report(
     let results = peers.iter().map(|peer| result(*peer, at)).collect();
     let receipt = store.ingest(batch(from, results, at)).await.unwrap();
     assert_eq!(receipt.accepted, peers.len());
+    store.fold().await.unwrap();
 }
 
 async fn set_policy(hub: &Store, policy: Policy) {
@@ -185,10 +186,12 @@ async fn a_round_that_goes_to_several_hubs_is_judged_as_one(hub: TestStore) {
         let after = 1 + 2 * round;
         report(&regions.hub, &probe, one, online, after).await;
         report(&second, &other_probe, other, online, after).await;
+        regions.hub.fold().await.unwrap();
         tokio::join!(
             report(&regions.hub, &probe, one, offline, after + 1),
             report(&second, &other_probe, other, offline, after + 1),
         );
+        regions.hub.fold().await.unwrap();
         assert_eq!(regions.doubt().await, Some(Doubt { turned: 14, nodes: 14 }), "round {round}");
         assert_eq!(regions.verdicts().await, [(Verdict::Up, 14)], "round {round}");
     }

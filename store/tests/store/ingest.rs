@@ -55,7 +55,7 @@ async fn a_batch_sent_again_after_the_clock_was_corrected_is_a_duplicate(hub: Te
     let wrong_clock = NOW - seconds(2 * 24 * 3600);
     let mut first = batch(&probe, vec![online(peer, wrong_clock)], NOW);
     first.sent_at = Some(wrong_clock);
-    assert_eq!(hub.ingest(first.clone()).await.unwrap(), accepted(1));
+    assert_eq!(hub.store_and_fold(first.clone()).await, accepted(1));
     assert_eq!(hub.node(peer, NOW).await.unwrap().last_check_at, Some(NOW));
     first.sent_at = Some(NOW);
     assert_eq!(hub.ingest(first).await.unwrap().duplicates, 1);
@@ -155,6 +155,7 @@ async fn two_hubs_that_get_the_same_batch_store_it_once(hub: TestStore) {
         );
         let (one, two) = (one.unwrap(), two.unwrap());
         assert_eq!((one.accepted + two.accepted, one.duplicates + two.duplicates), (2, 2));
+        hub.fold().await.unwrap();
     }
     let now = NOW + seconds(20);
     for peer in peers {
@@ -180,6 +181,7 @@ async fn two_hubs_count_every_result_of_the_same_peers(hub: TestStore) {
     for receipt in join_all(deliveries).await {
         assert_eq!(receipt.unwrap(), accepted(20));
     }
+    hub.fold().await.unwrap();
     for peer in peers {
         assert_eq!(hub.node(peer, NOW).await.unwrap().ring[0].checks, 40);
         assert_eq!(hub.node_stats(peer, seconds(3600), NOW).await.unwrap().checks.total_checks, 40);

@@ -87,16 +87,18 @@ async fn the_filter_keeps_only_the_newest_result_of_each_peer(hub: TestStore) {
         let at = NOW + seconds(second as u64);
         hub.report(&probe, vec![online(PeerId(peer), at)], at).await;
     }
-    let newest = hub.newest_result().await.unwrap();
+    let all = hub.outgoing(BACKEND, probe.probe, (0, i64::MAX), OutgoingFilter::All, 10).await.unwrap();
+    let [.., before, newest] = all.iter().map(|outgoing| outgoing.row).collect::<Vec<i64>>()[..] else { panic!() };
+    assert_eq!(hub.newest_result().await.unwrap(), newest);
     let rows = async |range, limit| -> Vec<i64> {
         let outgoing =
             hub.outgoing(BACKEND, probe.probe, range, OutgoingFilter::NewestOfEachPeer, limit).await.unwrap();
         outgoing.into_iter().map(|outgoing| outgoing.row).collect()
     };
-    assert_eq!(rows((0, newest), 10).await, [newest - 1, newest]);
-    assert_eq!(rows((0, newest), 1).await, [newest - 1]);
-    assert_eq!(rows((0, newest - 1), 10).await, [newest - 1], "the newest result is outside of the range");
-    assert_eq!(rows((newest - 1, newest), 10).await, [newest]);
+    assert_eq!(rows((0, newest), 10).await, [before, newest]);
+    assert_eq!(rows((0, newest), 1).await, [before]);
+    assert_eq!(rows((0, before), 10).await, [before], "the newest result is outside of the range");
+    assert_eq!(rows((before, newest), 10).await, [newest]);
 }
 
 async fn the_last_result_before_a_time_is_found(hub: TestStore) {

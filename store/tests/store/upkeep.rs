@@ -8,7 +8,7 @@ use easytier_uptime_store::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use crate::support::{TestStore, batch, on_both_engines, online};
+use crate::support::{TestStore, on_both_engines, online};
 
 on_both_engines! {
     stale_evidence_is_reviewed_and_expired_rows_are_deleted_until_shutdown,
@@ -20,7 +20,7 @@ async fn stale_evidence_is_reviewed_and_expired_rows_are_deleted_until_shutdown(
     let (long_ago, lately) = (now - Duration::from_secs(6 * 24 * 3600), now - Duration::from_secs(3600));
     let probe = store.local_probe("probe-1", &Default::default(), long_ago).await.unwrap();
     for at in [long_ago, lately] {
-        store.ingest(batch(&probe, vec![online(peer, at)], at)).await.unwrap();
+        store.report(&probe, vec![online(peer, at)], at).await;
     }
     assert_eq!(store.node(peer, lately).await.unwrap().verdict, Verdict::Up);
     let old_rollups = async || {

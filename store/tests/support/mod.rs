@@ -80,9 +80,16 @@ impl TestStore {
         probe
     }
 
-    /// Ingests results that arrive at `now`.
+    /// Ingests results that arrive at `now`, and applies them.
     pub async fn report(&self, from: &ProbeIdentity, results: Vec<CheckResult>, now: Timestamp) -> Receipt {
-        self.ingest(batch(from, results, now)).await.unwrap()
+        self.store_and_fold(batch(from, results, now)).await
+    }
+
+    /// Ingests a batch and applies it.
+    pub async fn store_and_fold(&self, batch: Batch) -> Receipt {
+        let receipt = self.ingest(batch).await.unwrap();
+        self.fold().await.unwrap();
+        receipt
     }
 }
 

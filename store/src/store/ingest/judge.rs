@@ -1,6 +1,6 @@
 //! Validation of results, and correction of their times: everything that needs no database.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use easytier_probe::{CheckResult, Status, result::MAX_MESSAGE_CHARS};
 
@@ -22,7 +22,7 @@ const MAX_HOSTNAME: usize = 255;
 
 /// A valid result. Its time is by the hub's clock, and its texts have lengths that can be stored.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Judged {
+pub(super) struct Judged<'a> {
     /// When the peer was checked, by the hub's clock.
     pub at: Timestamp,
     pub healthy: u32,
@@ -30,12 +30,16 @@ pub(super) struct Judged {
     pub response_us: Option<i64>,
     pub min_us: Option<i64>,
     pub max_us: Option<i64>,
-    /// The result as it was sent, with its texts cut.
-    pub result: CheckResult,
+    pub message: Option<Cow<'a, str>>,
+    pub version: Option<Cow<'a, str>>,
+    pub hostname: Option<Cow<'a, str>>,
+    pub relay_error: Option<Cow<'a, str>>,
+    /// The result as it was sent.
+    pub result: &'a CheckResult,
 }
 
 /// Validates a result of `batch`. `keep` is the retention of raw results.
-pub(super) fn judge(batch: &Batch, mut result: CheckResult, keep: Duration) -> Result<Judged, Rejection> {
+pub(super) fn judge<'a>(batch: &Batch, result: &'a CheckResult, keep: Duration) -> Result<Judged<'a>, Rejection> {
     let now = batch.received_at;
     let at = hub_time(batch, result.checked_at.into());
     if at > now + MAX_AHEAD {
@@ -49,10 +53,6 @@ pub(super) fn judge(batch: &Batch, mut result: CheckResult, keep: Duration) -> R
     if !(1..=MAX_CHECKS).contains(&result.checks) || healthy > result.checks {
         return Err(Rejection::Invalid);
     }
-    result.message = result.message.map(|text| cut(&text, MAX_MESSAGE_CHARS));
-    result.relay_error = result.relay_error.map(|text| cut(&text, MAX_MESSAGE_CHARS));
-    result.version = result.version.map(|text| cut(&text, MAX_VERSION));
-    result.hostname = result.hostname.map(|text| cut(&text, MAX_HOSTNAME));
     Ok(Judged {
         // A clock that is slightly ahead must not make later results look late.
         at: at.min(now),
@@ -60,6 +60,10 @@ pub(super) fn judge(batch: &Batch, mut result: CheckResult, keep: Duration) -> R
         response_us: micros(result.response_time)?,
         min_us: micros(result.min_ms)?,
         max_us: micros(result.max_ms)?,
+        message: cut(result.message.as_deref(), MAX_MESSAGE_CHARS),
+        version: cut(result.version.as_deref(), MAX_VERSION),
+        hostname: cut(result.hostname.as_deref(), MAX_HOSTNAME),
+        relay_error: cut(result.relay_error.as_deref(), MAX_MESSAGE_CHARS),
         result,
     })
 }
@@ -81,8 +85,13 @@ fn micros(millis: Option<f64>) -> Result<Option<i64>, Rejection> {
 }
 
 /// The first `chars` characters, without NUL characters, which PostgreSQL cannot store.
-fn cut(text: &str, chars: usize) -> String {
-    text.chars().filter(|c| *c != '\0').take(chars).collect()
+fn cut(text: Option<&str>, chars: usize) -> Option<Cow<'_, str>> {
+    let text = text?;
+    // A text has at least as many bytes as characters.
+    if text.len() <= chars && !text.contains('\0') {
+        return Some(Cow::Borrowed(text));
+    }
+    Some(text.chars().filter(|c| *c != '\0').take(chars).collect())
 }
 
 #[cfg(test)]
@@ -131,7 +140,7 @@ mod tests {
 
     fn judged_at(at: i64, sent_at: Option<i64>) -> Result<Timestamp, Rejection> {
         let batch = batch(sent_at.map(|ms| Timestamp(NOW.0 + ms)));
-        judge(&batch, result(Timestamp(NOW.0 + at)), KEEP).map(|judged| judged.at)
+        judge(&batch, &result(Timestamp(NOW.0 + at)), KEEP).map(|judged| judged.at)
     }
 
     const MINUTE: i64 = 60_000;
@@ -159,10 +168,10 @@ mod tests {
         let judged = |change: fn(&mut CheckResult)| {
             let mut result = result(NOW);
             change(&mut result);
-            judge(&batch(None), result, KEEP)
+            judge(&batch(None), &result, KEEP).map(|judged| (judged.healthy, judged.response_us))
         };
-        assert_eq!(judged(|_| ()).map(|judged| (judged.healthy, judged.response_us)), Ok((1, Some(12_410))));
-        assert_eq!(judged(|result| result.status = Status::Offline).map(|judged| judged.healthy), Ok(0));
+        assert_eq!(judged(|_| ()), Ok((1, Some(12_410))));
+        assert_eq!(judged(|result| result.status = Status::Offline), Ok((0, Some(12_410))));
         for wrong in [
             (|result| result.checks = 0) as fn(&mut CheckResult),
             |result| result.checks = u32::MAX,
@@ -179,7 +188,7 @@ mod tests {
     fn texts_are_cut_to_their_maximum_length() {
         let mut long = result(NOW);
         long.message = Some("\0é".repeat(1000));
-        let judged = judge(&batch(None), long, KEEP).unwrap();
-        assert_eq!(judged.result.message, Some("é".repeat(MAX_MESSAGE_CHARS)));
+        let judged = judge(&batch(None), &long, KEEP).unwrap();
+        assert_eq!(judged.message.as_deref(), Some("é".repeat(MAX_MESSAGE_CHARS).as_str()));
     }
 }

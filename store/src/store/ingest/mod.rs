@@ -1,11 +1,9 @@
-//! Results, from their arrival until they are counted.
+//! Results, from their arrival until they are stored.
 //!
-//! `queue` gathers batches that arrive at the same time, `judge` validates each result, and `commit` stores a group of
-//! batches in one transaction, of which `counts` is a part.
+//! `queue` gathers batches that arrive at the same time, `judge` validates each result, and `append` stores a group of
+//! batches in one transaction. What follows from the results is the task of the fold.
 
-mod accepted;
-mod commit;
-mod counts;
+mod append;
 mod judge;
 mod queue;
 

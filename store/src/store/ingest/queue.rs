@@ -2,17 +2,19 @@
 //! one.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures::FutureExt;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::timeout,
 };
 
-use super::commit;
+use super::append::append;
 use crate::{
     domain::{Batch, Receipt},
     error::StoreError,
@@ -55,7 +57,8 @@ impl Queue {
         let (reply, receipt) = oneshot::channel();
         let message = Message::Batch(Box::new((batch, reply)));
         self.sender.send(message).await.map_err(|_| StoreError::Closed)?;
-        receipt.await.map_err(|_| StoreError::Closed)?
+        // Without a receipt the writer panicked.
+        receipt.await.map_err(|_| StoreError::Unavailable)?
     }
 
     /// Waits until the batches that were sent before are stored; later ones are refused.
@@ -91,7 +94,10 @@ async fn write(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Message>) {
                 Err(_) => break,
             }
         }
-        store(&shared, &batches, replies).await;
+        // A panic is a defect, but it must not end the task: every later batch would be refused.
+        if AssertUnwindSafe(store(&shared, &batches, replies)).catch_unwind().await.is_err() {
+            tracing::error!(batches = batches.len(), "storing a group panicked; its batches are not acknowledged");
+        }
     }
 }
 
@@ -99,6 +105,7 @@ async fn write(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Message>) {
 async fn store(shared: &Shared, batches: &[Batch], replies: Vec<Reply>) {
     match store_in_time(shared, batches).await {
         Ok(receipts) => {
+            shared.appended.notify_one();
             tracing::debug!(batches = batches.len(), "stored a group in one transaction");
             for (reply, receipt) in replies.into_iter().zip(receipts) {
                 drop(reply.send(Ok(receipt)));
@@ -129,5 +136,5 @@ async fn store(shared: &Shared, batches: &[Batch], replies: Vec<Reply>) {
 
 /// Gives up after a timeout, so that a connection that was lost without a close does not block results for ever.
 async fn store_in_time(shared: &Shared, batches: &[Batch]) -> Result<Vec<Receipt>, StoreError> {
-    timeout(TIMEOUT, commit::store(shared, batches)).await.unwrap_or(Err(StoreError::Unavailable))
+    timeout(TIMEOUT, append(shared, batches)).await.unwrap_or(Err(StoreError::Unavailable))
 }

@@ -2,21 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use easytier_probe::Status;
 use uuid::Uuid;
 
 use super::{
-    accepted::{Accepted, day_of},
-    judge::Judged,
+    super::{
+        liveness::Probes,
+        rollups::{LatestCounts, Rollups, latest_counts_columns},
+        tally::Tally,
+    },
+    pending::Appended,
 };
 use crate::{
     db::{Bulk, Column, Tx, Value, args, sql},
     domain::{Grain, PeerId, ProbeId, RegionId, Timestamp},
     error::StoreError,
-    store::{
-        rollups::{LatestCounts, Rollups, latest_counts_columns},
-        tally::Tally,
-    },
 };
 
 const FINEST: Grain = Grain::FiveMinutes;
@@ -44,15 +43,17 @@ impl PeerResults {
 
 type ByProbeAndPeer = BTreeMap<(ProbeId, PeerId), PeerResults>;
 
-/// Counts results that were just stored.
-pub(super) async fn add(tx: &mut Tx, accepted: &[Accepted<'_>]) -> Result<(), StoreError> {
-    let results = group(accepted);
+/// Counts results. Those of a probe that was removed meanwhile go to the rollups at once.
+pub(super) async fn add(tx: &mut Tx, new: &[&Appended], probes: &Probes) -> Result<(), StoreError> {
+    let mut results = group(new);
     let mut rollups = Rollups::default();
-    for ((_, peer), new) in &results {
-        for (bucket, tally) in new.tallies.range(..new.newest_bucket()) {
+    for ((probe, peer), new) in &results {
+        let newest = if probes.contains_key(probe) { new.newest_bucket() } else { i64::MAX };
+        for (bucket, tally) in new.tallies.range(..newest) {
             rollups.add(*bucket, new.region, *peer, tally);
         }
     }
+    results.retain(|(probe, _), _| probes.contains_key(probe));
     // In most transactions every bucket continues, so the rows need not be read.
     if ADD_TO_BUCKET.execute(tx, results.iter().flat_map(row).collect()).await? < results.len() as u64 {
         start_buckets(tx, results, &mut rollups).await?;
@@ -78,39 +79,36 @@ async fn start_buckets(tx: &mut Tx, mut results: ByProbeAndPeer, rollups: &mut R
     START_BUCKET.execute(tx, started.iter().flat_map(|(key, new)| row((key, new))).collect()).await.map(drop)
 }
 
-fn group(accepted: &[Accepted<'_>]) -> ByProbeAndPeer {
+fn group(new: &[&Appended]) -> ByProbeAndPeer {
     let mut grouped = ByProbeAndPeer::new();
-    for one in accepted {
-        let (at, id) = (one.judged.at, one.judged.result.id);
-        let results = grouped.entry((one.from.probe, one.peer())).or_insert_with(|| PeerResults {
-            region: one.from.region_id,
-            at,
-            day: day_of(id),
-            id,
+    for one in new {
+        let results = grouped.entry((one.probe_id, one.peer_id)).or_insert_with(|| PeerResults {
+            region: one.region_id,
+            at: one.checked_at,
+            day: one.day,
+            id: one.result_id,
             tallies: BTreeMap::new(),
         });
-        if at > results.at {
-            (results.at, results.day, results.id) = (at, day_of(id), id);
+        if one.checked_at > results.at {
+            (results.at, results.day, results.id) = (one.checked_at, one.day, one.result_id);
         }
-        results.tallies.entry(at.bucket(FINEST.duration())).or_default().add(&tally(&one.judged));
+        results.tallies.entry(one.checked_at.bucket(FINEST.duration())).or_default().add(&tally(one));
     }
     grouped
 }
 
 /// The counts of a result; zero for `Unknown`, which is evidence neither for nor against the peer.
-fn tally(judged: &Judged) -> Tally {
-    let Judged { healthy, response_us, min_us, max_us, result, .. } = judged;
-    if result.status == Status::Unknown {
+fn tally(one: &Appended) -> Tally {
+    if one.status().is_none() {
         return Tally::default();
     }
-    let healthy = i64::from(*healthy);
-    let counted = Tally { checks: i64::from(result.checks), healthy, ..Tally::default() };
-    match *response_us {
-        Some(median) if healthy > 0 => Tally {
-            latency_count: healthy,
-            latency_sum: median * healthy,
-            latency_min: Some(min_us.unwrap_or(median)),
-            latency_max: Some(max_us.unwrap_or(median)),
+    let counted = Tally { checks: one.checks, healthy: one.healthy, ..Tally::default() };
+    match one.response_us {
+        Some(median) if one.healthy > 0 => Tally {
+            latency_count: one.healthy,
+            latency_sum: median.saturating_mul(one.healthy),
+            latency_min: Some(one.min_us.unwrap_or(median)),
+            latency_max: Some(one.max_us.unwrap_or(median)),
             ..counted
         },
         _ => counted,

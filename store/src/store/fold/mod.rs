@@ -1,0 +1,145 @@
+//! The fold: what follows from results that are stored.
+//!
+//! Ingest only appends results and lists them in `appends`. The fold applies them to the states of the peers, their counts,
+//! events and leases, and removes them from the list in the same transaction: each result is applied once, whatever crashes.
+//! It is divided by peer into shards. Each shard is a duty, so that several hubs can share the work.
+
+mod apply;
+mod counts;
+mod pending;
+
+pub(super) use self::pending::{oldest, shard_of, shards};
+use self::{
+    apply::Parked,
+    pending::{Appended, Group},
+};
+use super::{
+    Store, doubts,
+    duties::{Duty, Lease},
+    shared::Shared,
+};
+use crate::{db::work, domain::Timestamp, error::StoreError};
+
+/// What the fold did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Folded {
+    /// How many results were applied.
+    pub results: u64,
+    /// How many results could not be applied, and were parked.
+    pub parked: u64,
+}
+
+/// The results that are stored but not applied yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// How many results are waiting.
+    pub results: u64,
+    /// When the oldest of them arrived.
+    pub oldest: Option<Timestamp>,
+    /// How many results could not be applied since the database was created.
+    pub parked: u64,
+}
+
+impl Store {
+    /// Applies results that were stored, until none are left in the shards that this hub folds. It is meant to be called
+    /// whenever [`Store::appended`] returns.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails, or another hub has taken over.
+    pub async fn fold(&self) -> Result<Folded, StoreError> {
+        let mut folded = Folded::default();
+        loop {
+            let leases = self.shared.duties.hold(self.db(), &Duty::FOLDS).await?;
+            let Some(group) = pending::next_group(self.db(), &leases).await? else { return Ok(folded) };
+            let parked = fold_group(&self.shared, &leases, &group).await?;
+            folded.parked += parked;
+            folded.results += group.results.len() as u64 - parked;
+        }
+    }
+
+    /// Returns when this hub has stored results that it has not tried to fold yet.
+    pub async fn appended(&self) {
+        self.shared.appended.notified().await;
+    }
+
+    /// The results that are stored but not applied yet, on all hubs.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let select = "SELECT CAST(coalesce(sum(results), 0) AS BIGINT), min(received_at), \
+                      (SELECT count(*) FROM parked) FROM appends";
+        let (results, oldest, parked): (i64, Option<Timestamp>, i64) = self.db().one(select, vec![]).await?;
+        let count = |value| u64::try_from(value).unwrap_or_default();
+        Ok(Backlog { results: count(results), oldest, parked: count(parked) })
+    }
+}
+
+/// Folds a group in one transaction; returns how many of its results were parked.
+async fn fold_group(shared: &Shared, leases: &[Lease], group: &Group) -> Result<u64, StoreError> {
+    match shared.db.transaction(|tx| work(apply::fold(tx, shared, leases, group, &group.results, &[]))).await {
+        Ok(doubtful) => {
+            doubts::spread(shared, leases, &doubtful, group.now).await?;
+            Ok(0)
+        }
+        Err(error) if is_about_the_results(&error) => park_and_fold(shared, leases, group).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error says that a result cannot be applied, and not that the database or this hub is in trouble.
+fn is_about_the_results(error: &StoreError) -> bool {
+    !error.is_unavailable() && matches!(error, StoreError::Corrupt(_) | StoreError::Database(_))
+}
+
+/// Folds a group in which some results cannot be applied: finds them, and parks them.
+async fn park_and_fold(shared: &Shared, leases: &[Lease], group: &Group) -> Result<u64, StoreError> {
+    let (good, parked) = &separate(shared, &group.results, group.now).await?;
+    for Parked { result, reason } in parked {
+        tracing::error!(row = result.id, peer = %result.peer_id, reason, "a result cannot be applied; parked");
+    }
+    let doubtful = shared.db.transaction(|tx| work(apply::fold(tx, shared, leases, group, good, parked))).await?;
+    doubts::spread(shared, leases, &doubtful, group.now).await?;
+    Ok(parked.len() as u64)
+}
+
+/// Divides results into those that can be applied and those that cannot, with the reasons. Halves are tried in transactions
+/// that are rolled back, until a single result is left.
+async fn separate(
+    shared: &Shared,
+    results: &[Appended],
+    now: Timestamp,
+) -> Result<(Vec<Appended>, Vec<Parked>), StoreError> {
+    let (mut good, mut parked) = (Vec::new(), Vec::new());
+    let mut untried = vec![results];
+    while let Some(part) = untried.pop() {
+        match try_out(shared, part, now).await {
+            Ok(()) => good.extend_from_slice(part),
+            Err(error) if is_about_the_results(&error) => match part {
+                [one] => parked.push(Parked { result: one.clone(), reason: error.to_string() }),
+                part => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    untried.extend([second, first]);
+                }
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((good, parked))
+}
+
+/// Applies results in a transaction that is rolled back.
+async fn try_out(shared: &Shared, results: &[Appended], now: Timestamp) -> Result<(), StoreError> {
+    let tried = shared.db.transaction(|tx| {
+        work(async move {
+            apply::apply(tx, shared, results, now).await?;
+            Err::<(), _>(StoreError::Closed)
+        })
+    });
+    match tried.await {
+        Err(StoreError::Closed) => Ok(()),
+        tried => tried,
+    }
+}

@@ -1,0 +1,278 @@
+//! Stores a group of batches in one transaction: the results as they are, when the probes were last heard from, which
+//! leases end, and which rows the fold has to apply.
+
+use std::collections::{BTreeMap, HashSet};
+
+use uuid::Uuid;
+
+use super::judge::{Judged, judge};
+use crate::{
+    db::{Bulk, Column, Tx, Value, args, sql, work},
+    domain::{Batch, DAY, PeerId, ProbeId, ProbeIdentity, QUARTER, Receipt, Rejected, Rejection, Timestamp},
+    error::StoreError,
+    store::{
+        fold::shard_of,
+        known_peers::PeerRegions,
+        leases::{self, Checked},
+        rows,
+        shared::Shared,
+    },
+};
+
+/// A valid result, and the batch that it came in.
+struct Accepted<'a> {
+    /// The position of the batch in the group.
+    batch: usize,
+    /// The position of the result in the batch.
+    index: usize,
+    from: &'a ProbeIdentity,
+    received_at: Timestamp,
+    judged: Judged<'a>,
+}
+
+impl Accepted<'_> {
+    fn peer(&self) -> PeerId {
+        PeerId(self.judged.result.peer_id)
+    }
+
+    fn day(&self) -> i64 {
+        day_of(self.judged.result.id)
+    }
+
+    fn checked(&self) -> Checked {
+        Checked { region: self.from.region_id, peer: self.peer(), probe: self.from.probe, at: self.judged.at }
+    }
+}
+
+/// The day on which a UUIDv7 was made; 0 for an id of another version, which no contract allows.
+fn day_of(id: Uuid) -> i64 {
+    let Some(made) = id.get_timestamp() else { return 0 };
+    let (seconds, _) = made.to_unix();
+    i64::try_from(seconds / DAY.as_secs()).unwrap_or(0)
+}
+
+/// Whether some results of a group may have been stored before. Nearly always all are new, and looking for duplicates costs
+/// a third of storing the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    AllNew,
+    Duplicates,
+}
+
+/// Stores batches, all or none; returns their receipts in the same order.
+pub(super) async fn append(shared: &Shared, batches: &[Batch]) -> Result<Vec<Receipt>, StoreError> {
+    match try_to_append(shared, batches, Expected::AllNew).await {
+        Err(error) if error.is_unique_violation() => try_to_append(shared, batches, Expected::Duplicates).await,
+        stored => stored,
+    }
+}
+
+async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -> Result<Vec<Receipt>, StoreError> {
+    let (accepted, judged) = &judge_all(batches, shared);
+    let mut receipts = shared
+        .db
+        .transaction(|tx| {
+            work(async move {
+                let mut receipts = judged.clone();
+                // Locks the probes until the end, so that the rows of one probe become visible in the order of their ids
+                // even when its results go to several hubs.
+                let after = touch_probes(tx, batches).await?;
+                let known = shared.known_peers.get(tx).await?;
+                let admitted = admit(accepted, &known, &mut receipts);
+                let stored = insert(tx, admitted, expected, &mut receipts).await?;
+                list(tx, &stored, after).await?;
+                leases::note_checked(tx, stored.iter().map(|one| one.checked())).await?;
+                Ok(receipts)
+            })
+        })
+        .await?;
+    for receipt in &mut receipts {
+        receipt.rejected.sort_by_key(|rejected| rejected.index);
+    }
+    Ok(receipts)
+}
+
+/// Validates results without the database: their times, their values, and ids that the group has twice.
+fn judge_all<'a>(batches: &'a [Batch], shared: &Shared) -> (Vec<Accepted<'a>>, Vec<Receipt>) {
+    let (mut ids, kept) = (HashSet::new(), shared.retention().results);
+    let mut receipts = vec![Receipt::default(); batches.len()];
+    let mut accepted = Vec::with_capacity(batches.iter().map(|batch| batch.results.len()).sum());
+    for (nth, batch) in batches.iter().enumerate() {
+        for (index, result) in batch.results.iter().enumerate() {
+            match judge(batch, result, kept) {
+                Ok(judged) if ids.insert(result.id) => {
+                    let Batch { from, received_at, .. } = batch;
+                    accepted.push(Accepted { batch: nth, index, from, received_at: *received_at, judged });
+                }
+                Ok(_) => receipts[nth].duplicates += 1,
+                Err(reason) => receipts[nth].rejected.push(Rejected { index, reason }),
+            }
+        }
+    }
+    accepted.sort_unstable_by_key(|one| one.judged.result.id);
+    (accepted, receipts)
+}
+
+/// Rejects results of peers that do not exist, or that the region of the probe does not check.
+fn admit<'a, 'b>(accepted: &'b [Accepted<'a>], known: &PeerRegions, receipts: &mut [Receipt]) -> Vec<&'b Accepted<'a>> {
+    let refusal = |one: &Accepted| match known.get(&one.peer()) {
+        None => Some(Rejection::UnknownPeer),
+        Some(regions) if regions.is_empty() || regions.contains(&one.from.region_id) => None,
+        Some(_) => Some(Rejection::WrongRegion),
+    };
+    let mut admitted = Vec::with_capacity(accepted.len());
+    for one in accepted {
+        match refusal(one) {
+            None => admitted.push(one),
+            Some(reason) => receipts[one.batch].rejected.push(Rejected { index: one.index, reason }),
+        }
+    }
+    admitted
+}
+
+/// Notes that the senders were heard from, and locks them. Returns the id of a row before those that are inserted next.
+async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<i64, StoreError> {
+    let senders: HashSet<i64> = batches.iter().map(|batch| batch.from.probe.0).collect();
+    let at = batches.iter().map(|batch| batch.received_at).max().unwrap_or_default();
+    let update = sql!(
+        "UPDATE probes SET unregistered_at = NULL, \
+         last_seen_at = CASE WHEN last_seen_at > $2 THEN last_seen_at ELSE $2 END \
+         WHERE id IN (SELECT id FROM probes WHERE id ",
+        (in 1),
+        " ORDER BY id",
+        ["" | " FOR NO KEY UPDATE"],
+        ") RETURNING ",
+        ["coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'results'), 0)" | "nextval('results_id')"]
+    );
+    let rows: Vec<(i64,)> = tx.all(update, args![senders.iter().copied().collect::<Vec<i64>>(), at]).await?;
+    if rows.len() < senders.len() {
+        // A probe was removed after it was authenticated.
+        return Err(StoreError::Overtaken);
+    }
+    // The greatest, because the transaction may have waited for a probe: the rows for which it waited come before.
+    Ok(rows.into_iter().map(|(row,)| row).max().unwrap_or_default())
+}
+
+const RESULT_COLUMNS: &[(&str, Column)] = &[
+    ("day", Column::Int),
+    ("result_id", Column::Uuid),
+    ("quarter", Column::Int),
+    ("peer_id", Column::Int),
+    ("region_id", Column::Int),
+    ("probe_id", Column::Int),
+    ("checked_at", Column::Int),
+    ("received_at", Column::Int),
+    ("status", Column::Int),
+    ("checks", Column::Int),
+    ("healthy", Column::Int),
+    ("response_us", Column::Int),
+    ("min_us", Column::Int),
+    ("max_us", Column::Int),
+    ("stage", Column::Text),
+    ("error", Column::Text),
+    ("message", Column::Text),
+    ("version", Column::Text),
+    ("hostname", Column::Text),
+    ("network_count", Column::Int),
+    ("relay", Column::Text),
+    ("relay_error", Column::Text),
+];
+
+static NEW_RESULTS: Bulk = Bulk::new("results", RESULT_COLUMNS, "");
+
+static RESULTS: Bulk =
+    Bulk::new("results", RESULT_COLUMNS, "ON CONFLICT (day, result_id) DO NOTHING RETURNING result_id");
+
+/// Inserts raw results, and returns those that were not stored before; the others are counted as duplicates. Fails with a
+/// unique violation when there are duplicates that were not expected.
+async fn insert<'a, 'b>(
+    tx: &mut Tx,
+    admitted: Vec<&'b Accepted<'a>>,
+    expected: Expected,
+    receipts: &mut [Receipt],
+) -> Result<Vec<&'b Accepted<'a>>, StoreError> {
+    let values = values(&admitted);
+    if expected == Expected::AllNew {
+        NEW_RESULTS.execute(tx, values).await?;
+        admitted.iter().for_each(|one| receipts[one.batch].accepted += 1);
+        return Ok(admitted);
+    }
+    let new: HashSet<Uuid> = RESULTS.returning::<(Uuid,)>(tx, values).await?.into_iter().map(|(id,)| id).collect();
+    let mut stored = Vec::with_capacity(new.len());
+    for one in admitted {
+        let receipt = &mut receipts[one.batch];
+        if new.contains(&one.judged.result.id) {
+            receipt.accepted += 1;
+            stored.push(one);
+        } else {
+            receipt.duplicates += 1;
+        }
+    }
+    Ok(stored)
+}
+
+fn values(admitted: &[&Accepted<'_>]) -> Vec<Value> {
+    let mut values = Vec::with_capacity(admitted.len() * RESULT_COLUMNS.len());
+    for one in admitted {
+        let Judged { at, healthy, response_us, min_us, max_us, message, version, hostname, relay_error, result } =
+            &one.judged;
+        values.extend([
+            Value::from(one.day()),
+            result.id.into(),
+            at.bucket(QUARTER).into(),
+            one.peer().into(),
+            one.from.region_id.into(),
+            one.from.probe.into(),
+            (*at).into(),
+            one.received_at.into(),
+            rows::status_code(result.status).into(),
+            result.checks.into(),
+            (*healthy).into(),
+            (*response_us).into(),
+            (*min_us).into(),
+            (*max_us).into(),
+            result.stage.as_str().into(),
+            result.error.map(|code| code.as_str()).into(),
+            message.as_deref().into(),
+            version.as_deref().into(),
+            hostname.as_deref().into(),
+            result.network_count.into(),
+            result.relay.map(rows::relay_name).into(),
+            relay_error.as_deref().into(),
+        ]);
+    }
+    values
+}
+
+static APPENDS: Bulk = Bulk::new(
+    "appends",
+    &[
+        ("shard", Column::Int),
+        ("probe_id", Column::Int),
+        ("after_id", Column::Int),
+        ("last_id", Column::Int),
+        ("results", Column::Int),
+        ("first_day", Column::Int),
+        ("received_at", Column::Int),
+    ],
+    "",
+);
+
+/// Lists the rows that were inserted after the row `after` for the fold.
+async fn list(tx: &mut Tx, stored: &[&Accepted<'_>], after: i64) -> Result<(), StoreError> {
+    if stored.is_empty() {
+        return Ok(());
+    }
+    let newest = sql!(["SELECT seq FROM sqlite_sequence WHERE name = 'results'" | "SELECT currval('results_id')"]);
+    let (last,): (i64,) = tx.one(newest, vec![]).await?;
+    // By shard and probe: the number of results, the first day, when the last arrived.
+    let mut ranges: BTreeMap<(usize, ProbeId), (i64, i64, Timestamp)> = BTreeMap::new();
+    for one in stored {
+        let range = ranges.entry((shard_of(one.peer()), one.from.probe)).or_insert((0, i64::MAX, one.received_at));
+        *range = (range.0 + 1, range.1.min(one.day()), range.2.max(one.received_at));
+    }
+    let values = ranges.into_iter().flat_map(|((shard, probe), (results, first_day, received_at))| {
+        args![shard as i64, probe, after, last, results, first_day, received_at]
+    });
+    APPENDS.execute(tx, values.collect()).await.map(drop)
+}
