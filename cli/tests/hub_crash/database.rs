@@ -1,9 +1,11 @@
 //! Reads the database of a running hub directly.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 use uuid::Uuid;
+
+use crate::scene::DEADLINE;
 
 pub enum Database {
     Sqlite(PathBuf),
@@ -37,6 +39,52 @@ impl Database {
             }
         };
         Stored { newer, count: count as u64 }
+    }
+
+    /// Whether a hub that is started after another was killed goes on with its work at once. On PostgreSQL it waits until
+    /// the leases of the dead have expired.
+    pub fn is_taken_over_at_once(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    /// Waits until all stored results are applied to the counts.
+    pub async fn await_fold(&self) {
+        const WAITING: &str = "SELECT count(*) FROM appends";
+        let folded = async {
+            loop {
+                let waiting: i64 = match self {
+                    Self::Sqlite(path) => sqlx::query_scalar(WAITING).fetch_one(&mut open(path).await).await.unwrap(),
+                    Self::Postgres(url) => {
+                        let mut connection = PgConnection::connect(url).await.unwrap();
+                        sqlx::query_scalar(WAITING).fetch_one(&mut connection).await.unwrap()
+                    }
+                };
+                if waiting == 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, folded).await.expect("stored results are applied");
+    }
+
+    /// The hubs that fold results.
+    pub async fn holders(&self) -> Vec<String> {
+        let Self::Postgres(url) = self else { panic!("a SQLite file has one hub") };
+        let holders = "SELECT DISTINCT holder FROM duties WHERE name LIKE 'fold-%'";
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(holders).fetch_all(&mut connection).await.unwrap()
+    }
+
+    /// Waits until results are folded, and by none of these hubs.
+    pub async fn await_holder(&self, before: &[String]) {
+        loop {
+            let holders = self.holders().await;
+            if !holders.is_empty() && holders.iter().all(|holder| !before.contains(holder)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Checks the integrity of the database.

@@ -22,5 +22,6 @@ mod ledger;
 mod pair;
 mod scene;
 mod sender;
+mod stopped;
 mod wire;
 mod witness;

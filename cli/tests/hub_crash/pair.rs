@@ -163,6 +163,7 @@ async fn when_one_of_two_hubs_is_killed_the_other_accepts_all_results_and_leases
         timeout(DEADLINE, all_end(&mut claimers)).await.expect("the claimers go on with the other hub");
     }
     witness.look(&survivor, &shared.ledger).await;
+    witness.assert_counted(&survivor).await;
     witness.assert_nothing_missing(&shared.ledger);
 }
 

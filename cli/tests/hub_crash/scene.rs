@@ -185,5 +185,6 @@ impl Senders {
 pub async fn assert_complete(hub: &Hub, witness: &mut Witness, senders: &mut Senders) {
     senders.finish().await;
     witness.look(hub, &senders.ledger).await;
+    witness.assert_counted(hub).await;
     witness.assert_nothing_missing(&senders.ledger);
 }

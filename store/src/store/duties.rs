@@ -19,10 +19,10 @@ use crate::{
 };
 
 /// How long a lease lasts without a renewal. After that any hub may take the duty over.
-const LEASE: Duration = Duration::from_secs(15);
+const LEASE: Duration = Duration::from_secs(10);
 
 /// The age at which a lease is renewed.
-const RENEW_AFTER: Duration = Duration::from_secs(5);
+const RENEW_AFTER: Duration = Duration::from_secs(3);
 
 /// How many shards the fold has. A peer belongs to the shard that is its id modulo this number.
 pub(super) const SHARDS: usize = 8;
@@ -133,6 +133,14 @@ impl Duties {
             }
         }
         Ok(())
+    }
+
+    /// Ends the leases of hubs that were killed, where this is the only hub: on a SQLite file.
+    pub(super) async fn inherit(&self, db: &Db) -> Result<(), StoreError> {
+        match db {
+            Db::Sqlite { .. } => db.execute("UPDATE duties SET expires_at = 0", vec![]).await.map(drop),
+            Db::Postgres(_) => Ok(()),
+        }
     }
 
     /// Lets other hubs take the duties of this one at once.

@@ -43,6 +43,7 @@ impl Store {
         let (duties, appended) = (Duties::default(), Notify::new());
         let shared = Arc::new(Shared { db, key, configured, fixed, live_settings, known_peers, duties, appended });
         live_settings::reload(&shared).await?;
+        shared.duties.inherit(&shared.db).await?;
         partitions::prepare(&shared.db, shared.retention().results, now).await?;
         let queue = Queue::start(Arc::clone(&shared));
         Ok(Self { shared, queue })

@@ -9,6 +9,7 @@ mod admin;
 mod consensus;
 mod credentials;
 mod doubts;
+mod fold;
 mod history;
 mod ingest;
 mod leases;

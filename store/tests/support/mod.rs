@@ -11,6 +11,7 @@ use easytier_uptime_store::{
     HubKey, Location, Store, StoreError, StoreOptions,
     domain::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region, Timestamp},
 };
+use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
 /// The time at which tests begin: 2027-01-15T08:00:00Z, the start of an hour and so of every smaller bucket.
@@ -83,6 +84,24 @@ impl TestStore {
     /// Ingests results that arrive at `now`, and applies them.
     pub async fn report(&self, from: &ProbeIdentity, results: Vec<CheckResult>, now: Timestamp) -> Receipt {
         self.store_and_fold(batch(from, results, now)).await
+    }
+
+    /// Runs SQL in the database, beside the store.
+    pub async fn run_sql(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match &self.options.location {
+            Location::Sqlite(path) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Location::Postgres(url) => {
+                let mut connection = sqlx::PgConnection::connect(url.expose()).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
     }
 
     /// Ingests a batch and applies it.

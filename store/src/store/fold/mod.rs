@@ -52,9 +52,15 @@ impl Store {
         loop {
             let leases = self.shared.duties.hold(self.db(), &Duty::FOLDS).await?;
             let Some(group) = pending::next_group(self.db(), &leases).await? else { return Ok(folded) };
-            let parked = fold_group(&self.shared, &leases, &group).await?;
-            folded.parked += parked;
-            folded.results += group.results.len() as u64 - parked;
+            match fold_group(&self.shared, &leases, &group).await {
+                Ok(parked) => {
+                    folded.parked += parked;
+                    folded.results += group.results.len() as u64 - parked;
+                }
+                // The next turn finds out which duties are left.
+                Err(StoreError::DutyLost(duty)) => tracing::info!(duty, "another hub has taken over a duty"),
+                Err(error) => return Err(error),
+            }
         }
     }
 
