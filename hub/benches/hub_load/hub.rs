@@ -43,8 +43,22 @@ impl Hub {
 
     /// How many transactions have stored results so far.
     pub fn transactions(&mut self) -> usize {
-        self.process.tell("transactions?");
+        self.process.tell("transactions");
         self.process.line().parse().expect("a number")
+    }
+
+    /// How long the oldest result that is not applied yet has been waiting; `None` when none is.
+    pub fn fold_lag(&mut self) -> Option<Duration> {
+        self.process.tell("lag");
+        let millis: i64 = self.process.line().parse().expect("a number");
+        u64::try_from(millis).ok().map(Duration::from_millis)
+    }
+
+    /// Waits until all results are applied.
+    pub fn await_fold(&mut self) {
+        while self.fold_lag().is_some() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The number of requests of a route so far, and the total time of their responses, from the hub's metrics.
@@ -66,17 +80,22 @@ pub fn serve(arguments: &[String]) {
     let options = options(Engine::named(engine), place, hours.parse().expect("a number"));
     transactions::count();
     let (stop, stopped) = oneshot::channel::<()>();
-    std::thread::spawn(move || {
-        while role::told().is_some() {
-            role::say(transactions::counted());
-        }
-        drop(stop);
-    });
     let stopped = async { drop(stopped.await) }.shared();
     // The same runtime as in `easytier-uptime hub`.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let handle = runtime.handle().clone();
     runtime.block_on(async {
         let store = Store::open(options, Timestamp::now()).await.expect("the database opens");
+        let asked = store.clone();
+        std::thread::spawn(move || {
+            while let Some(question) = role::told() {
+                match question.as_str() {
+                    "lag" => role::say(handle.block_on(lag(&asked))),
+                    _ => role::say(transactions::counted()),
+                }
+            }
+            drop(stop);
+        });
         let checker = Checker::new(CheckOptions { addresses: AddressPolicy::PUBLIC_ONLY, ..CheckOptions::default() });
         let router = easytier_uptime_hub::router(store.clone(), checker, WebOptions::default(), None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -86,4 +105,10 @@ pub fn serve(arguments: &[String]) {
         served.expect("it serves");
         store.close().await;
     });
+}
+
+/// How long the oldest result that is not applied yet has been waiting, in milliseconds; -1 when none is.
+async fn lag(store: &Store) -> i64 {
+    let backlog = store.backlog().await.expect("the database responds");
+    backlog.oldest.map_or(-1, |oldest| (Timestamp::now().0 - oldest.0).max(0))
 }

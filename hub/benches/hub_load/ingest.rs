@@ -28,6 +28,8 @@ const PROBES: usize = 8;
 struct Turn {
     /// Results per second.
     rate: f64,
+    /// Results per second until all were applied to verdicts and counts; 0 for bare inserts.
+    applied: f64,
     /// CPU time in microseconds: of the process that inserts, of the database's processes, and of the load generator.
     process: f64,
     server: f64,
@@ -104,9 +106,12 @@ async fn hub_turn(
     }))
     .await;
     let (wall, generator_cpu) = (started.elapsed(), own_cpu() - generator_cpu);
+    hub.await_fold();
+    let applied = results as f64 / started.elapsed().as_secs_f64();
     let (hub_cpu, server_cpu) = (hub.cpu() - hub_cpu, database.cpu() - server_cpu);
     Turn {
         rate: results as f64 / wall.as_secs_f64(),
+        applied,
         process: micros(hub_cpu) / results as f64,
         server: micros(server_cpu) / results as f64,
         generator: micros(generator_cpu) / results as f64,
@@ -121,6 +126,7 @@ fn bare_turn(bare: &mut Bare, database: &Database, results: usize, in_a_transact
     let each = |spent: Duration| micros(spent) / results as f64;
     Turn {
         rate: results as f64 / took.wall.as_secs_f64(),
+        applied: 0.0,
         process: each(took.cpu),
         server: each(server_cpu),
         generator: 0.0,
@@ -131,11 +137,12 @@ fn bare_turn(bare: &mut Bare, database: &Database, results: usize, in_a_transact
 fn print_head(size: &Size) {
     println!(
         "{PEERS} peers, {PROBES} probes with a connection each, batches of {BATCH}; medians of {} turns of {} results\n\n\
-         {:32} {:>10} {:>14} {:>18} {:>14} {:>11} {:>13} {:>12}",
+         {:32} {:>10} {:>10} {:>14} {:>18} {:>14} {:>11} {:>13} {:>12}",
         size.turns,
         size.batches * BATCH,
         "",
         "results/s",
+        "applied/s",
         "rows/commit",
         "CPU µs/result",
         "its process",
@@ -152,8 +159,9 @@ fn print_row(name: &str, turns: &[Turn], hub: &[Turn]) {
         median(hub[1..].iter().zip(&turns[1..]).map(|(hub, turn)| figure(hub) / figure(turn)).collect())
     };
     println!(
-        "{name:32} {:10.0} {:14.0} {:18.1} {:14.1} {:11.1} {:13.1}   rate {:.2}, CPU {:.2}",
+        "{name:32} {:10.0} {:10.0} {:14.0} {:18.1} {:14.1} {:11.1} {:13.1}   rate {:.2}, CPU {:.2}",
         of(|turn| turn.rate),
+        of(|turn| turn.applied),
         of(|turn| turn.in_a_transaction),
         of(Turn::cpu),
         of(|turn| turn.process),

@@ -10,9 +10,11 @@
 mod bare;
 mod client;
 mod database;
+mod fold;
 mod history;
 mod hub;
 mod ingest;
+mod lag;
 mod list;
 mod load;
 #[path = "../../../store/tests/support/postgres.rs"]
@@ -31,7 +33,13 @@ use self::{database::Engine, size::Size};
 /// A figure: its name on the command line, and the function that measures it.
 type Figure = (&'static str, fn(Engine, &Size));
 
-const FIGURES: [Figure; 3] = [("ingest", ingest::run), ("list", list::run), ("growth", list::run_growth)];
+const FIGURES: [Figure; 5] = [
+    ("ingest", ingest::run),
+    ("fold", fold::run),
+    ("lag", lag::run),
+    ("list", list::run),
+    ("growth", list::run_growth),
+];
 
 /// The roles of this binary in child processes.
 const ROLES: [role::Role; 2] = [("hub", hub::serve), ("bare", bare::insert)];

@@ -6,6 +6,8 @@ pub struct Size {
     pub turns: usize,
     /// The number of batches in a turn.
     pub batches: usize,
+    /// How many seconds of a steady load are measured.
+    pub seconds: u64,
     /// How many times each list is requested.
     pub lists: usize,
     /// The number of peers of a large hub.
@@ -15,7 +17,7 @@ pub struct Size {
 }
 
 impl Size {
-    pub const FULL: Self = Self { turns: 9, batches: 96, lists: 101, many_peers: 10_000, hours: 48 };
+    pub const FULL: Self = Self { turns: 9, batches: 96, seconds: 60, lists: 101, many_peers: 10_000, hours: 48 };
     /// A short run that only shows that the bench works; its figures are not representative.
-    pub const QUICK: Self = Self { turns: 2, batches: 32, lists: 11, many_peers: 10_000, hours: 2 };
+    pub const QUICK: Self = Self { turns: 2, batches: 32, seconds: 5, lists: 11, many_peers: 10_000, hours: 2 };
 }

@@ -1,25 +1,25 @@
--- Results that are stored but not folded yet: each row is a range of `results`. A batch has one row for each shard of the
--- peers in it.
+-- Results that are stored but not folded yet. A batch has one row for each shard of the peers in it. The rows of a probe are
+-- numbered in the order in which they were stored.
 CREATE TABLE appends (
     id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- The shard of the peers, by their id.
     shard       BIGINT NOT NULL,
     probe_id    BIGINT NOT NULL,
-    -- The rows have greater ids than the first and at most the second. Rows of other probes may lie between them.
-    after_id    BIGINT NOT NULL,
-    last_id     BIGINT NOT NULL,
+    region_id   BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
     -- How many results there are, and the first of their days.
     results     BIGINT NOT NULL,
     first_day   BIGINT NOT NULL,
-    received_at BIGINT NOT NULL
+    -- What the fold needs of them, packed; see fold/packed.rs.
+    packed      BYTEA NOT NULL
 );
 
--- The fold finds its results by row.
-CREATE INDEX results_row ON results (id);
+-- They are deleted within a second, so compressing them would be a waste.
+ALTER TABLE appends ALTER COLUMN packed SET STORAGE EXTERNAL;
 
 -- Results that the fold cannot apply, with the reason.
 CREATE TABLE parked (
-    row_id    BIGINT NOT NULL PRIMARY KEY,
+    result_id UUID NOT NULL PRIMARY KEY,
     peer_id   BIGINT NOT NULL,
     probe_id  BIGINT NOT NULL,
     parked_at BIGINT NOT NULL,

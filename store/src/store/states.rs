@@ -108,7 +108,7 @@ impl PeerState {
     }
 
     /// Stores the version and the number of networks that the node reported at `at`, unless newer ones are known.
-    pub(super) fn describe(&mut self, at: Timestamp, version: Option<&str>, network_count: Option<i64>) {
+    pub(super) fn describe(&mut self, at: Timestamp, version: Option<&str>, network_count: Option<u32>) {
         if self.last_check_at.is_some_and(|known| known > at) {
             return;
         }
@@ -116,7 +116,7 @@ impl PeerState {
             self.version = Some(version.to_owned());
         }
         if let Some(count) = network_count {
-            self.network_count = Some(count);
+            self.network_count = Some(i64::from(count));
         }
     }
 

@@ -12,7 +12,8 @@ use super::{
         states::{self, PeerState},
     },
     counts,
-    pending::{Appended, Group},
+    packed::Appended,
+    pending::Group,
 };
 use crate::{
     db::{Tx, args, sql},
@@ -31,7 +32,7 @@ pub(super) async fn apply(
     keep_probes(tx, results).await?;
     let probes = liveness::probes(tx, now).await?;
     let by_peer: BTreeMap<PeerId, &[Appended]> =
-        results.chunk_by(|a, b| a.peer_id == b.peer_id).map(|of_peer| (of_peer[0].peer_id, of_peer)).collect();
+        results.chunk_by(|a, b| a.peer == b.peer).map(|of_peer| (of_peer[0].peer, of_peer)).collect();
     let mut states = states::load(tx, by_peer.keys().map(|peer| peer.0).collect()).await?;
 
     let (mut turned, policy) = (BTreeSet::new(), shared.policy());
@@ -51,7 +52,7 @@ pub(super) async fn apply(
 
 /// Keeps the senders from being removed until the end of the transaction; results of one that was removed before have none.
 async fn keep_probes(tx: &mut Tx, results: &[Appended]) -> Result<(), StoreError> {
-    let senders: BTreeSet<i64> = results.iter().map(|one| one.probe_id.0).collect();
+    let senders: BTreeSet<i64> = results.iter().map(|one| one.probe.0).collect();
     let select = sql!(
         "SELECT id FROM probes WHERE id ",
         (in 1),
@@ -71,10 +72,10 @@ fn observe(
 ) -> impl Iterator<Item = RegionId> + use<> {
     let mut observations = Vec::with_capacity(results.len());
     for one in results {
-        let Some(status) = one.status() else { continue };
-        state.count(one.checked_at, one.count());
+        let Some(status) = one.status else { continue };
+        state.count(one.checked_at, one.count);
         state.describe(one.checked_at, one.version.as_deref(), one.network_count);
-        let interval = probes.get(&one.probe_id).map_or(DEFAULT_INTERVAL, |facts| facts.interval);
+        let interval = probes.get(&one.probe).map_or(DEFAULT_INTERVAL, |facts| facts.interval);
         observations.push(one.observation(status, interval));
     }
     state.advance(&observations, probes, policy, now)
@@ -96,14 +97,14 @@ pub(super) async fn fold(
     parked: &[Parked],
 ) -> Result<Doubtful, StoreError> {
     let doubtful = apply(tx, shared, good, group.now).await?;
-    let park = "INSERT INTO parked (row_id, peer_id, probe_id, parked_at, reason) VALUES ($1, $2, $3, $4, $5) \
-                ON CONFLICT (row_id) DO NOTHING";
+    let park = "INSERT INTO parked (result_id, peer_id, probe_id, parked_at, reason) VALUES ($1, $2, $3, $4, $5) \
+                ON CONFLICT (result_id) DO NOTHING";
     for Parked { result, reason } in parked {
-        let parameters = args![result.id, result.peer_id, result.probe_id, group.now, reason.as_str()];
+        let parameters = args![result.id, result.peer, result.probe, group.now, reason.as_str()];
         tx.execute(park, parameters).await?;
     }
     let delete = sql!("DELETE FROM appends WHERE id ", (in 1));
-    tx.execute(delete, args![group.appends.clone()]).await?;
+    tx.execute(delete, args![group.rows.clone()]).await?;
     shared.duties.fence(tx, leases).await?;
     Ok(doubtful)
 }

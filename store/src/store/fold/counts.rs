@@ -10,7 +10,7 @@ use super::{
         rollups::{LatestCounts, Rollups, latest_counts_columns},
         tally::Tally,
     },
-    pending::Appended,
+    packed::Appended,
 };
 use crate::{
     db::{Bulk, Column, Tx, Value, args, sql},
@@ -82,15 +82,15 @@ async fn start_buckets(tx: &mut Tx, mut results: ByProbeAndPeer, rollups: &mut R
 fn group(new: &[&Appended]) -> ByProbeAndPeer {
     let mut grouped = ByProbeAndPeer::new();
     for one in new {
-        let results = grouped.entry((one.probe_id, one.peer_id)).or_insert_with(|| PeerResults {
-            region: one.region_id,
+        let results = grouped.entry((one.probe, one.peer)).or_insert_with(|| PeerResults {
+            region: one.region,
             at: one.checked_at,
             day: one.day,
-            id: one.result_id,
+            id: one.id,
             tallies: BTreeMap::new(),
         });
         if one.checked_at > results.at {
-            (results.at, results.day, results.id) = (one.checked_at, one.day, one.result_id);
+            (results.at, results.day, results.id) = (one.checked_at, one.day, one.id);
         }
         results.tallies.entry(one.checked_at.bucket(FINEST.duration())).or_default().add(&tally(one));
     }
@@ -99,14 +99,15 @@ fn group(new: &[&Appended]) -> ByProbeAndPeer {
 
 /// The counts of a result; zero for `Unknown`, which is evidence neither for nor against the peer.
 fn tally(one: &Appended) -> Tally {
-    if one.status().is_none() {
+    if one.status.is_none() {
         return Tally::default();
     }
-    let counted = Tally { checks: one.checks, healthy: one.healthy, ..Tally::default() };
+    let (checks, healthy) = (i64::from(one.count.checks), i64::from(one.count.healthy));
+    let counted = Tally { checks, healthy, ..Tally::default() };
     match one.response_us {
-        Some(median) if one.healthy > 0 => Tally {
-            latency_count: one.healthy,
-            latency_sum: median.saturating_mul(one.healthy),
+        Some(median) if healthy > 0 => Tally {
+            latency_count: healthy,
+            latency_sum: median.saturating_mul(healthy),
             latency_min: Some(one.min_us.unwrap_or(median)),
             latency_max: Some(one.max_us.unwrap_or(median)),
             ..counted

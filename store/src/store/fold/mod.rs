@@ -1,17 +1,18 @@
 //! The fold: what follows from results that are stored.
 //!
-//! Ingest only appends results and lists them in `appends`. The fold applies them to the states of the peers, their counts,
-//! events and leases, and removes them from the list in the same transaction: each result is applied once, whatever crashes.
+//! Ingest only appends results, to `results` and packed to `appends`. The fold applies them to the states of the peers, their
+//! counts and events, and removes them from `appends` in the same transaction: each result is applied once, whatever crashes.
 //! It is divided by peer into shards. Each shard is a duty, so that several hubs can share the work.
 
 mod apply;
 mod counts;
+mod packed;
 mod pending;
 
-pub(super) use self::pending::{oldest, shard_of, shards};
-use self::{
-    apply::Parked,
-    pending::{Appended, Group},
+use self::{apply::Parked, packed::Appended, pending::Group};
+pub(super) use self::{
+    packed::{PackedResult, pack, sees_online},
+    pending::{oldest, shard_of, shards},
 };
 use super::{
     Store, doubts,
@@ -104,7 +105,7 @@ fn is_about_the_results(error: &StoreError) -> bool {
 async fn park_and_fold(shared: &Shared, leases: &[Lease], group: &Group) -> Result<u64, StoreError> {
     let (good, parked) = &separate(shared, &group.results, group.now).await?;
     for Parked { result, reason } in parked {
-        tracing::error!(row = result.id, peer = %result.peer_id, reason, "a result cannot be applied; parked");
+        tracing::error!(result = %result.id, peer = %result.peer, reason, "a result cannot be applied; parked");
     }
     let doubtful = shared.db.transaction(|tx| work(apply::fold(tx, shared, leases, group, good, parked))).await?;
     doubts::spread(shared, leases, &doubtful, group.now).await?;

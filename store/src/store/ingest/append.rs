@@ -1,17 +1,20 @@
 //! Stores a group of batches in one transaction: the results as they are, when the probes were last heard from, which
-//! leases end, and which rows the fold has to apply.
+//! leases end, and what the fold has to apply.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use uuid::Uuid;
 
 use super::judge::{Judged, judge};
 use crate::{
     db::{Bulk, Column, Tx, Value, args, sql, work},
-    domain::{Batch, DAY, PeerId, ProbeId, ProbeIdentity, QUARTER, Receipt, Rejected, Rejection, Timestamp},
+    domain::{Batch, DAY, PeerId, ProbeId, ProbeIdentity, QUARTER, Receipt, RegionId, Rejected, Rejection, Timestamp},
     error::StoreError,
     store::{
-        fold::shard_of,
+        fold::{PackedResult, pack, sees_online, shard_of},
         known_peers::PeerRegions,
         leases::{self, Checked},
         rows,
@@ -37,6 +40,24 @@ impl Accepted<'_> {
 
     fn day(&self) -> i64 {
         day_of(self.judged.result.id)
+    }
+
+    fn packed(&self) -> PackedResult<'_> {
+        let Judged { at, healthy, response_us, min_us, max_us, version, result, .. } = &self.judged;
+        PackedResult {
+            peer: self.peer(),
+            day: self.day(),
+            id: result.id,
+            checked_at: at.0,
+            online: sees_online(result.status),
+            checks: result.checks,
+            healthy: *healthy,
+            response_us: *response_us,
+            min_us: *min_us,
+            max_us: *max_us,
+            version: version.as_deref().map(Cow::Borrowed),
+            network_count: result.network_count,
+        }
     }
 
     fn checked(&self) -> Checked {
@@ -76,11 +97,11 @@ async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -
                 let mut receipts = judged.clone();
                 // Locks the probes until the end, so that the rows of one probe become visible in the order of their ids
                 // even when its results go to several hubs.
-                let after = touch_probes(tx, batches).await?;
+                touch_probes(tx, batches).await?;
                 let known = shared.known_peers.get(tx).await?;
                 let admitted = admit(accepted, &known, &mut receipts);
                 let stored = insert(tx, admitted, expected, &mut receipts).await?;
-                list(tx, &stored, after).await?;
+                hand_to_fold(tx, &stored).await?;
                 leases::note_checked(tx, stored.iter().map(|one| one.checked())).await?;
                 Ok(receipts)
             })
@@ -130,8 +151,8 @@ fn admit<'a, 'b>(accepted: &'b [Accepted<'a>], known: &PeerRegions, receipts: &m
     admitted
 }
 
-/// Notes that the senders were heard from, and locks them. Returns the id of a row before those that are inserted next.
-async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<i64, StoreError> {
+/// Notes that the senders were heard from, and locks them.
+async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<(), StoreError> {
     let senders: HashSet<i64> = batches.iter().map(|batch| batch.from.probe.0).collect();
     let at = batches.iter().map(|batch| batch.received_at).max().unwrap_or_default();
     let update = sql!(
@@ -141,16 +162,14 @@ async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<i64, StoreError>
         (in 1),
         " ORDER BY id",
         ["" | " FOR NO KEY UPDATE"],
-        ") RETURNING ",
-        ["coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'results'), 0)" | "nextval('results_id')"]
+        ")"
     );
-    let rows: Vec<(i64,)> = tx.all(update, args![senders.iter().copied().collect::<Vec<i64>>(), at]).await?;
-    if rows.len() < senders.len() {
+    let touched = tx.execute(update, args![senders.iter().copied().collect::<Vec<i64>>(), at]).await?;
+    if touched < senders.len() as u64 {
         // A probe was removed after it was authenticated.
         return Err(StoreError::Overtaken);
     }
-    // The greatest, because the transaction may have waited for a probe: the rows for which it waited come before.
-    Ok(rows.into_iter().map(|(row,)| row).max().unwrap_or_default())
+    Ok(())
 }
 
 const RESULT_COLUMNS: &[(&str, Column)] = &[
@@ -249,30 +268,37 @@ static APPENDS: Bulk = Bulk::new(
     &[
         ("shard", Column::Int),
         ("probe_id", Column::Int),
-        ("after_id", Column::Int),
-        ("last_id", Column::Int),
+        ("region_id", Column::Int),
+        ("received_at", Column::Int),
         ("results", Column::Int),
         ("first_day", Column::Int),
-        ("received_at", Column::Int),
+        ("packed", Column::Bytes),
     ],
     "",
 );
 
-/// Lists the rows that were inserted after the row `after` for the fold.
-async fn list(tx: &mut Tx, stored: &[&Accepted<'_>], after: i64) -> Result<(), StoreError> {
-    if stored.is_empty() {
-        return Ok(());
-    }
-    let newest = sql!(["SELECT seq FROM sqlite_sequence WHERE name = 'results'" | "SELECT currval('results_id')"]);
-    let (last,): (i64,) = tx.one(newest, vec![]).await?;
-    // By shard and probe: the number of results, the first day, when the last arrived.
-    let mut ranges: BTreeMap<(usize, ProbeId), (i64, i64, Timestamp)> = BTreeMap::new();
+/// The results of one probe for the peers of one shard.
+struct OfShard<'a> {
+    received_at: Timestamp,
+    first_day: i64,
+    results: Vec<PackedResult<'a>>,
+}
+
+/// Stores what the fold needs of results.
+async fn hand_to_fold(tx: &mut Tx, stored: &[&Accepted<'_>]) -> Result<(), StoreError> {
+    let mut shards: BTreeMap<(usize, ProbeId, RegionId), OfShard> = BTreeMap::new();
     for one in stored {
-        let range = ranges.entry((shard_of(one.peer()), one.from.probe)).or_insert((0, i64::MAX, one.received_at));
-        *range = (range.0 + 1, range.1.min(one.day()), range.2.max(one.received_at));
+        let key = (shard_of(one.peer()), one.from.probe, one.from.region_id);
+        let empty = || OfShard { received_at: one.received_at, first_day: one.day(), results: Vec::new() };
+        let shard = shards.entry(key).or_insert_with(empty);
+        shard.received_at = shard.received_at.max(one.received_at);
+        shard.first_day = shard.first_day.min(one.day());
+        shard.results.push(one.packed());
     }
-    let values = ranges.into_iter().flat_map(|((shard, probe), (results, first_day, received_at))| {
-        args![shard as i64, probe, after, last, results, first_day, received_at]
-    });
-    APPENDS.execute(tx, values.collect()).await.map(drop)
+    let mut values = Vec::with_capacity(shards.len() * 7);
+    for ((shard, probe, region), OfShard { received_at, first_day, results }) in shards {
+        let (count, packed) = (results.len() as i64, pack(&results)?);
+        values.extend(args![shard as i64, probe, region, received_at, count, first_day, packed]);
+    }
+    APPENDS.execute(tx, values).await.map(drop)
 }
