@@ -78,7 +78,7 @@ impl Admin {
     pub async fn change_node(&self, id: PeerId, change: NodeChange) -> Result<PeerRecord, ServiceError> {
         let change = change.validate()?;
         let url = change.url(&self.store.peer(id).await?.spec.url)?;
-        let edit = |spec: &mut PeerSpec| change.apply(spec, url);
+        let edit = |spec: &mut PeerSpec| change.clone().apply(spec, url.clone());
         Ok(self.store.edit_peer(id, edit, Timestamp::now()).await?)
     }
 

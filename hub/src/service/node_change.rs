@@ -75,6 +75,7 @@ impl NodeChange {
 }
 
 /// A [`NodeChange`] that is valid.
+#[derive(Clone)]
 pub(super) struct ValidChange {
     node: ValidFields,
     regions: Option<BTreeSet<Region>>,

@@ -2,7 +2,7 @@
 
 use super::{Store, regions, rows::without_nul};
 use crate::{
-    db::{Tx, args, sql},
+    db::{Tx, args, sql, work},
     domain::{
         Caller, Credential, CredentialId, CredentialKind, IssuedToken, ProbeId, ProbeIdentity, Region, RegionId,
         Timestamp,
@@ -78,10 +78,9 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn create_api_key(&self, name: &str, now: Timestamp) -> Result<IssuedToken, StoreError> {
-        let mut tx = self.db().begin().await?;
-        let issued = issue(&mut tx, CredentialKind::Api, name, None, None, now).await?;
-        tx.commit().await?;
-        Ok(issued)
+        self.db()
+            .transaction(|tx| work(async move { issue(tx, CredentialKind::Api, name, None, None, now).await }))
+            .await
     }
 
     /// Issues a key with which new probes get a token, in any region or only in `region`.
@@ -95,14 +94,17 @@ impl Store {
         region: Option<&Region>,
         now: Timestamp,
     ) -> Result<IssuedToken, StoreError> {
-        let mut tx = self.db().begin().await?;
-        let region_id = match region {
-            Some(region) => Some(regions::ensure(&mut tx, region).await?),
-            None => None,
-        };
-        let issued = issue(&mut tx, CredentialKind::Enrollment, name, None, region_id, now).await?;
-        tx.commit().await?;
-        Ok(issued)
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let region_id = match region {
+                        Some(region) => Some(regions::ensure(tx, region).await?),
+                        None => None,
+                    };
+                    issue(tx, CredentialKind::Enrollment, name, None, region_id, now).await
+                })
+            })
+            .await
     }
 
     /// The owner of a presented token or key; `None` when it is unknown or revoked.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Store, metadata, peers::checked_from_region, rows};
 use crate::{
-    db::{Bulk, Column, Tx, args, sql},
+    db::{Bulk, Column, Tx, args, sql, work},
     domain::{CLOCK_TOLERANCE, Claim, ClaimedPeers, PeerId, ProbeId, ProbeIdentity, RegionId, Timestamp, millis},
     error::StoreError,
 };
@@ -30,7 +30,6 @@ impl Store {
         let lease_expires_at = now + claim.lease;
         let due_before = now - claim.interval;
 
-        let mut tx = self.db().begin().await?;
         let take = sql!(
             "WITH due AS MATERIALIZED (SELECT peer_id FROM leases WHERE region_id = $1 AND checked_at <= $2 \
              AND leased_until <= $3 ORDER BY checked_at, peer_id LIMIT $4",
@@ -40,9 +39,9 @@ impl Store {
              WHERE region_id = $1 AND peer_id IN (SELECT peer_id FROM due) RETURNING checked_at, peer_id"
         );
         let limit = i64::from(claim.count.max(1));
-        let parameters = args![caller.region_id, due_before, now, limit, lease_expires_at, caller.probe];
-        let mut taken: Vec<(Timestamp, PeerId)> = tx.all(take, parameters).await?;
-        tx.commit().await?;
+        let parameters = &args![caller.region_id, due_before, now, limit, lease_expires_at, caller.probe];
+        let mut taken: Vec<(Timestamp, PeerId)> =
+            self.db().transaction(|tx| work(async move { tx.all(take, parameters.clone()).await })).await?;
         taken.sort_unstable();
 
         let more = "SELECT count(*) FROM leases WHERE region_id = $1 AND checked_at <= $2 AND leased_until <= $3";
@@ -59,17 +58,13 @@ impl Store {
         if self.db().optional::<(RegionId,)>(current, args![region]).await?.is_some() {
             return Ok(());
         }
-        let mut tx = self.db().begin().await?;
         // One update at a time. The version is read before the peers, so that the next claim notices a change in between.
         let lock = sql!("SELECT id FROM regions WHERE id = $1", ["" | " FOR UPDATE"]);
-        tx.optional::<(RegionId,)>(lock, args![region]).await?;
-        let version = metadata::config_version(&mut tx).await?;
         let remove = sql!(
             "DELETE FROM leases WHERE region_id = $1 AND peer_id NOT IN (SELECT p.id FROM peers p WHERE ",
             (checked_from_region),
             ")"
         );
-        tx.execute(remove, args![region]).await?;
         // Peers that probes of the region check without claims are due only when these probes pause.
         let insert = sql!(
             "INSERT INTO leases (region_id, peer_id, checked_at, leased_at, leased_until) \
@@ -78,9 +73,18 @@ impl Store {
             (checked_from_region),
             " ON CONFLICT (region_id, peer_id) DO NOTHING"
         );
-        tx.execute(insert, args![region]).await?;
-        tx.execute("UPDATE regions SET leases_version = $2 WHERE id = $1", args![region, version]).await?;
-        tx.commit().await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    tx.optional::<(RegionId,)>(lock, args![region]).await?;
+                    let version = metadata::config_version(tx).await?;
+                    tx.execute(remove, args![region]).await?;
+                    tx.execute(insert, args![region]).await?;
+                    let update = "UPDATE regions SET leases_version = $2 WHERE id = $1";
+                    tx.execute(update, args![region, version]).await.map(drop)
+                })
+            })
+            .await
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{Store, shared::Shared};
 use crate::{
-    db::args,
+    db::{args, work},
     domain::{LiveSetting, LiveSettings, SettingValue, Timestamp},
     error::StoreError,
 };
@@ -43,20 +43,26 @@ impl Store {
         let current = self.live_settings();
         let upsert = "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) \
                       ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at";
-        let mut tx = self.db().begin().await?;
-        for setting in LiveSetting::ALL {
-            let changed = setting.value(wanted).filter(|value| setting.value(&current).as_ref() != Some(value));
-            let Some(value) = changed else { continue };
-            if self.fixed_by(setting).is_some() {
-                continue;
-            }
-            tracing::info!(name = setting.name(), ?value, "the operator changed a setting");
-            match setting.value(&self.shared.configured).as_ref() == Some(&value) {
-                true => tx.execute("DELETE FROM tuning WHERE name = $1", args![setting.name()]).await?,
-                false => tx.execute(upsert, args![setting.name(), encode(value), now]).await?,
-            };
-        }
-        tx.commit().await?;
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    for setting in LiveSetting::ALL {
+                        let changed =
+                            setting.value(wanted).filter(|value| setting.value(&current).as_ref() != Some(value));
+                        let Some(value) = changed else { continue };
+                        if self.fixed_by(setting).is_some() {
+                            continue;
+                        }
+                        tracing::info!(name = setting.name(), ?value, "the operator changed a setting");
+                        match setting.value(&self.shared.configured).as_ref() == Some(&value) {
+                            true => tx.execute("DELETE FROM tuning WHERE name = $1", args![setting.name()]).await?,
+                            false => tx.execute(upsert, args![setting.name(), encode(value), now]).await?,
+                        };
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
         self.reload_live_settings().await
     }
 

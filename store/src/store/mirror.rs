@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     crypto::HubKey,
-    db::{Tx, args, sql},
+    db::{Tx, args, sql, work},
     domain::{PeerId, PeerRecord, PeerSpec, ProbePeer, Timestamp},
     error::StoreError,
 };
@@ -44,8 +44,8 @@ struct OriginRow {
 }
 
 /// The local peers before a listing is applied.
-struct LocalPeers {
-    records: BTreeMap<PeerId, PeerRecord>,
+struct LocalPeers<'a> {
+    records: BTreeMap<PeerId, &'a PeerRecord>,
     /// By the id of the backend.
     origins: HashMap<i64, OriginRow>,
     /// The peers that the backend never listed, by URL and network.
@@ -60,45 +60,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn mirror_peers(&self, listing: PeerListing<'_>, now: Timestamp) -> Result<(), StoreError> {
-        let key = &self.shared.key;
-        let records = self.export_peers().await?;
-        let mut tx = self.db().begin().await?;
-        metadata::bump_config_version(&mut tx).await?;
-        let backend = ensure_backend(&mut tx, listing.backend).await?;
-        let mut local = LocalPeers::read(&mut tx, backend, records).await?;
-
-        let mut approved = HashSet::with_capacity(listing.peers.len());
-        let mut listed = HashSet::with_capacity(listing.peers.len());
-        for peer in listing.peers {
-            // A list that changes while its pages are fetched may contain a peer twice.
-            if !listed.insert(peer.id) {
-                continue;
-            }
-            let spec = PeerSpec::from(peer);
-            let known = local.origins.get(&peer.id).map(|origin| origin.peer_id);
-            let same = known.or_else(|| local.unlisted.remove(&identity(&spec)));
-            let id = match same.and_then(|id| local.records.get(&id)) {
-                Some(record) => {
-                    update(&mut tx, key, record, spec, peer.origin, now).await?;
-                    record.id
-                }
-                None => peers::insert(&mut tx, key, &spec, author(peer.origin), now).await?,
-            };
-            if known.is_none() {
-                let insert = "INSERT INTO peer_origins (backend_id, remote_id, peer_id, listed_at) \
-                              VALUES ($1, $2, $3, $4)";
-                tx.execute(insert, args![backend, peer.id, id, now]).await?;
-            }
-            approved.insert(id);
-        }
-        if !listing.complete {
-            note_listed(&mut tx, backend, listed.into_iter().collect(), now).await?;
-            let kept_since = now - listing.forget_after;
-            let kept = local.origins.values().filter(|origin| origin.listed_at > kept_since);
-            approved.extend(kept.map(|origin| origin.peer_id));
-        }
-        approve_only(&mut tx, &approved, now).await?;
-        tx.commit().await
+        let records = &self.export_peers().await?;
+        self.db().transaction(|tx| work(apply(tx, &self.shared.key, listing, records, now))).await
     }
 
     /// The first of a backend's URLs under which it is stored. A backend that moves keeps its peers and its spool as long
@@ -125,8 +88,53 @@ impl Store {
     }
 }
 
-impl LocalPeers {
-    async fn read(tx: &mut Tx, backend: i64, records: Vec<PeerRecord>) -> Result<Self, StoreError> {
+/// Applies a listing to the local peers.
+async fn apply(
+    tx: &mut Tx,
+    key: &HubKey,
+    listing: PeerListing<'_>,
+    records: &[PeerRecord],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    metadata::bump_config_version(tx).await?;
+    let backend = ensure_backend(tx, listing.backend).await?;
+    let mut local = LocalPeers::read(tx, backend, records).await?;
+
+    let mut approved = HashSet::with_capacity(listing.peers.len());
+    let mut listed = HashSet::with_capacity(listing.peers.len());
+    for peer in listing.peers {
+        // A list that changes while its pages are fetched may contain a peer twice.
+        if !listed.insert(peer.id) {
+            continue;
+        }
+        let spec = PeerSpec::from(peer);
+        let known = local.origins.get(&peer.id).map(|origin| origin.peer_id);
+        let same = known.or_else(|| local.unlisted.remove(&identity(&spec)));
+        let id = match same.and_then(|id| local.records.get(&id)) {
+            Some(record) => {
+                update(tx, key, record, spec, peer.origin, now).await?;
+                record.id
+            }
+            None => peers::insert(tx, key, &spec, author(peer.origin), now).await?,
+        };
+        if known.is_none() {
+            let insert = "INSERT INTO peer_origins (backend_id, remote_id, peer_id, listed_at) \
+                              VALUES ($1, $2, $3, $4)";
+            tx.execute(insert, args![backend, peer.id, id, now]).await?;
+        }
+        approved.insert(id);
+    }
+    if !listing.complete {
+        note_listed(tx, backend, listed.into_iter().collect(), now).await?;
+        let kept_since = now - listing.forget_after;
+        let kept = local.origins.values().filter(|origin| origin.listed_at > kept_since);
+        approved.extend(kept.map(|origin| origin.peer_id));
+    }
+    approve_only(tx, &approved, now).await
+}
+
+impl<'a> LocalPeers<'a> {
+    async fn read(tx: &mut Tx, backend: i64, records: &'a [PeerRecord]) -> Result<Self, StoreError> {
         let select = "SELECT remote_id, peer_id, listed_at FROM peer_origins WHERE backend_id = $1";
         let origins: Vec<OriginRow> = tx.all(select, args![backend]).await?;
         let listed: HashSet<PeerId> = origins.iter().map(|origin| origin.peer_id).collect();
@@ -134,7 +142,7 @@ impl LocalPeers {
         let unlisted = unlisted.map(|record| (identity(&record.spec), record.id)).collect();
         Ok(Self {
             unlisted,
-            records: records.into_iter().map(|record| (record.id, record)).collect(),
+            records: records.iter().map(|record| (record.id, record)).collect(),
             origins: origins.into_iter().map(|origin| (origin.remote_id, origin)).collect(),
         })
     }

@@ -8,7 +8,7 @@ use super::{
     rows::{self, without_nul},
 };
 use crate::{
-    db::{Tx, args, sql},
+    db::{Tx, args, sql, work},
     domain::{Probe, ProbeId, ProbeIdentity, RegionId, Registration, StatusReport, Timestamp, millis},
     error::{Conflict, StoreError},
 };
@@ -88,14 +88,10 @@ impl Store {
         report: &StatusReport,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        if let Some(server_id) = &report.server_id {
-            claim_server_id(&mut tx, caller, server_id).await?;
-        }
         let update = "UPDATE probes SET version = coalesce($3, version), response_us = $4, \
                       check_interval_ms = coalesce($5, check_interval_ms), holds_sessions = $6, \
                       metadata = coalesce($7, metadata), degraded = $8, last_seen_at = $2, unregistered_at = NULL WHERE id = $1";
-        let parameters = args![
+        let parameters = &args![
             caller.probe,
             now,
             report.version.as_deref().map(without_nul),
@@ -105,8 +101,16 @@ impl Store {
             report.metadata.as_ref().map(json_text),
             report.degraded,
         ];
-        tx.execute(update, parameters).await?;
-        tx.commit().await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    if let Some(server_id) = &report.server_id {
+                        claim_server_id(tx, caller, server_id).await?;
+                    }
+                    tx.execute(update, parameters.clone()).await.map(drop)
+                })
+            })
+            .await
     }
 
     /// Stores which version of the list of peers a probe fetched last.

@@ -2,7 +2,7 @@
 
 use super::{Store, credentials, liveness, probes, regions, rollups, rows::without_nul, states};
 use crate::{
-    db::{args, sql},
+    db::{args, sql, work},
     domain::{CredentialKind, IssuedToken, ProbeId, ProbeIdentity, Region, Registration, Timestamp},
     error::{Conflict, StoreError},
 };
@@ -21,18 +21,21 @@ impl Store {
         region: &Region,
         now: Timestamp,
     ) -> Result<IssuedToken, StoreError> {
-        let mut tx = self.db().begin().await?;
         let named = server_id.is_some();
-        let server_id = without_nul(server_id.unwrap_or(name));
-        let region_id = regions::ensure(&mut tx, region).await?;
-        let probe = match probes::find(&mut tx, &server_id).await? {
-            None => probes::insert(&mut tx, &server_id, named, region_id, now).await?,
-            Some((probe, current)) if current == region_id => probe,
-            Some(_) => return Err(Conflict::ProbeInOtherRegion.into()),
-        };
-        let issued = credentials::issue(&mut tx, CredentialKind::Node, name, Some(probe), None, now).await?;
-        tx.commit().await?;
-        Ok(issued)
+        let server_id = &without_nul(server_id.unwrap_or(name));
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let region_id = regions::ensure(tx, region).await?;
+                    let probe = match probes::find(tx, server_id).await? {
+                        None => probes::insert(tx, server_id, named, region_id, now).await?,
+                        Some((probe, current)) if current == region_id => probe,
+                        Some(_) => return Err(Conflict::ProbeInOtherRegion.into()),
+                    };
+                    credentials::issue(tx, CredentialKind::Node, name, Some(probe), None, now).await
+                })
+            })
+            .await
     }
 
     /// Enrolls a new probe with an enrollment key. `key_region` is the only region of the key, if it has one.
@@ -52,17 +55,24 @@ impl Store {
         if key_region.is_some_and(|only| only != region) {
             return Err(Conflict::OtherRegion.into());
         }
-        let mut tx = self.db().begin().await?;
-        let server_id = without_nul(server_id);
-        let region_id = regions::ensure(&mut tx, region).await?;
-        if probes::find(&mut tx, &server_id).await?.is_some() {
-            return Err(Conflict::ServerIdTaken.into());
-        }
-        let probe = probes::insert(&mut tx, &server_id, true, region_id, now).await?;
-        let issued = credentials::issue(&mut tx, CredentialKind::Node, &server_id, Some(probe), None, now).await?;
-        probes::write_registration(&mut tx, probe, registration, now).await?;
-        tx.commit().await?;
-        Ok((ProbeIdentity { probe, server_id, region_id, region: region.clone() }, issued))
+        let server_id = &without_nul(server_id);
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let region_id = regions::ensure(tx, region).await?;
+                    if probes::find(tx, server_id).await?.is_some() {
+                        return Err(Conflict::ServerIdTaken.into());
+                    }
+                    let probe = probes::insert(tx, server_id, true, region_id, now).await?;
+                    let issued =
+                        credentials::issue(tx, CredentialKind::Node, server_id, Some(probe), None, now).await?;
+                    probes::write_registration(tx, probe, registration, now).await?;
+                    let identity =
+                        ProbeIdentity { probe, server_id: server_id.clone(), region_id, region: region.clone() };
+                    Ok((identity, issued))
+                })
+            })
+            .await
     }
 
     /// Registers a probe, for the first time or again, with its own token.
@@ -78,10 +88,14 @@ impl Store {
         registration: &Registration,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        probes::claim_server_id(&mut tx, caller, server_id).await?;
-        probes::write_registration(&mut tx, caller.probe, registration, now).await?;
-        tx.commit().await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    probes::claim_server_id(tx, caller, server_id).await?;
+                    probes::write_registration(tx, caller.probe, registration, now).await
+                })
+            })
+            .await
     }
 
     /// The identity of a probe in this process, which needs no token. The probe is added when it is new, and moved when it
@@ -96,18 +110,23 @@ impl Store {
         region: &Region,
         now: Timestamp,
     ) -> Result<ProbeIdentity, StoreError> {
-        let mut tx = self.db().begin().await?;
-        let server_id = without_nul(server_id);
-        let region_id = regions::ensure(&mut tx, region).await?;
-        let probe = match probes::find(&mut tx, &server_id).await? {
-            None => probes::insert(&mut tx, &server_id, true, region_id, now).await?,
-            Some((probe, _)) => {
-                tx.execute("UPDATE probes SET region_id = $2 WHERE id = $1", args![probe, region_id]).await?;
-                probe
-            }
-        };
-        tx.commit().await?;
-        Ok(ProbeIdentity { probe, server_id, region_id, region: region.clone() })
+        let server_id = &without_nul(server_id);
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let region_id = regions::ensure(tx, region).await?;
+                    let probe = match probes::find(tx, server_id).await? {
+                        None => probes::insert(tx, server_id, true, region_id, now).await?,
+                        Some((probe, _)) => {
+                            tx.execute("UPDATE probes SET region_id = $2 WHERE id = $1", args![probe, region_id])
+                                .await?;
+                            probe
+                        }
+                    };
+                    Ok(ProbeIdentity { probe, server_id: server_id.clone(), region_id, region: region.clone() })
+                })
+            })
+            .await
     }
 
     /// Removes a probe that is offline: its tokens are deleted, and its `server_id` can be used again. Its results stay.
@@ -117,18 +136,22 @@ impl Store {
     /// [`StoreError::NotFound`] when there is no such probe, [`Conflict::ProbeNotOffline`] when it is not offline; otherwise
     /// when the database fails.
     pub async fn remove_probe(&self, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        // Transactions that store results of the probe wait for this lock, and then find the probe missing.
-        let lock = sql!("SELECT id FROM probes WHERE server_id = $1", ["" | " FOR UPDATE"]);
-        let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
-        let (probe,) = row.ok_or(StoreError::NotFound("probe"))?;
-        if liveness::probes(&mut tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
-            return Err(Conflict::ProbeNotOffline.into());
-        }
-        let peers = rollups::flush_probe(&mut tx, probe).await?;
-        states::review_soon(&mut tx, peers).await?;
-        tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
-        tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await?;
-        tx.commit().await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    // Transactions that store results of the probe wait for this lock, and then find the probe missing.
+                    let lock = sql!("SELECT id FROM probes WHERE server_id = $1", ["" | " FOR UPDATE"]);
+                    let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
+                    let (probe,) = row.ok_or(StoreError::NotFound("probe"))?;
+                    if liveness::probes(tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
+                        return Err(Conflict::ProbeNotOffline.into());
+                    }
+                    let peers = rollups::flush_probe(tx, probe).await?;
+                    states::review_soon(tx, peers).await?;
+                    tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
+                    tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await.map(drop)
+                })
+            })
+            .await
     }
 }

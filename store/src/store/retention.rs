@@ -6,7 +6,7 @@ use super::{
     partitions::{self, oldest_kept},
 };
 use crate::{
-    db::{Db, Sql, Value, args, sql},
+    db::{Db, Sql, Value, args, sql, work},
     domain::{DAY, Grain, Timestamp},
     error::StoreError,
 };
@@ -66,13 +66,20 @@ impl Store {
     }
 
     async fn delete(&self, swept: &mut Swept, sql: Sql, args: Vec<Value>) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        if try_lock(&mut tx, Lock::Sweep).await? {
-            let rows = tx.execute(sql, args).await?;
-            tx.commit().await?;
-            swept.rows += rows;
-            swept.more |= rows >= CHUNK as u64;
-        }
+        let args = &args;
+        let rows = self
+            .db()
+            .transaction(|tx| {
+                work(async move {
+                    match try_lock(tx, Lock::Sweep).await? {
+                        true => tx.execute(sql, args.clone()).await,
+                        false => Ok(0),
+                    }
+                })
+            })
+            .await?;
+        swept.rows += rows;
+        swept.more |= rows >= CHUNK as u64;
         Ok(())
     }
 }

@@ -71,7 +71,7 @@ impl Hub {
         self.store.add_peer(&PeerSpec::new(url), Timestamp::now()).await.unwrap()
     }
 
-    pub async fn edit(&self, id: PeerId, edit: impl FnOnce(&mut PeerSpec) + Send) {
+    pub async fn edit(&self, id: PeerId, edit: impl Fn(&mut PeerSpec) + Send + Sync) {
         self.store.edit_peer(id, edit, Timestamp::now()).await.unwrap();
     }
 

@@ -2,6 +2,7 @@
 
 use super::write::{self, Author};
 use crate::{
+    db::work,
     domain::{ImportCounts, PeerId, PeerSpec, Timestamp},
     error::{Conflict, StoreError},
     store::{Store, metadata},
@@ -27,14 +28,17 @@ impl Store {
     }
 
     async fn add(&self, spec: &PeerSpec, author: Author, now: Timestamp) -> Result<PeerId, StoreError> {
-        let mut tx = self.db().begin().await?;
-        metadata::bump_config_version(&mut tx).await?;
-        if write::is_listed(&mut tx, spec, None).await? {
-            return Err(Conflict::PeerListed.into());
-        }
-        let id = write::insert(&mut tx, &self.shared.key, spec, author, now).await?;
-        tx.commit().await?;
-        Ok(id)
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    metadata::bump_config_version(tx).await?;
+                    if write::is_listed(tx, spec, None).await? {
+                        return Err(Conflict::PeerListed.into());
+                    }
+                    write::insert(tx, &self.shared.key, spec, author, now).await
+                })
+            })
+            .await
     }
 
     /// Adds peers of the operator, all or none. Peers that are listed already stay unchanged.
@@ -43,18 +47,22 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn import_peers(&self, specs: &[PeerSpec], now: Timestamp) -> Result<ImportCounts, StoreError> {
-        let mut counts = ImportCounts::default();
-        let mut tx = self.db().begin().await?;
-        metadata::bump_config_version(&mut tx).await?;
-        for spec in specs {
-            if write::is_listed(&mut tx, spec, None).await? {
-                counts.known += 1;
-            } else {
-                write::insert(&mut tx, &self.shared.key, spec, Author::Operator, now).await?;
-                counts.added += 1;
-            }
-        }
-        tx.commit().await?;
-        Ok(counts)
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let mut counts = ImportCounts::default();
+                    metadata::bump_config_version(tx).await?;
+                    for spec in specs {
+                        if write::is_listed(tx, spec, None).await? {
+                            counts.known += 1;
+                        } else {
+                            write::insert(tx, &self.shared.key, spec, Author::Operator, now).await?;
+                            counts.added += 1;
+                        }
+                    }
+                    Ok(counts)
+                })
+            })
+            .await
     }
 }

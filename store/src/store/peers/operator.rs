@@ -7,7 +7,7 @@ use super::{
     write,
 };
 use crate::{
-    db::{Sql, Value, args, sql},
+    db::{Sql, Value, args, sql, work},
     domain::{Page, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Timestamp},
     error::{Conflict, StoreError},
     store::{
@@ -71,7 +71,8 @@ impl Store {
         rows.into_iter().map(|row| row.into_record(&self.shared.key)).collect()
     }
 
-    /// Changes a peer: `edit` gets the stored description and changes it in place. Returns the peer after the change.
+    /// Changes a peer: `edit` gets the stored description and changes it in place; it may be called again when another
+    /// transaction was faster. Returns the peer after the change.
     ///
     /// # Errors
     ///
@@ -80,22 +81,27 @@ impl Store {
     pub async fn edit_peer(
         &self,
         id: PeerId,
-        edit: impl FnOnce(&mut PeerSpec) + Send,
+        edit: impl Fn(&mut PeerSpec) + Send + Sync,
         now: Timestamp,
     ) -> Result<PeerRecord, StoreError> {
-        let mut tx = self.db().begin().await?;
-        metadata::bump_config_version(&mut tx).await?;
-        let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
-        let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
-        let mut record = row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)?;
-        edit(&mut record.spec);
-        if write::is_listed(&mut tx, &record.spec, Some(id)).await? {
-            return Err(Conflict::PeerListed.into());
-        }
-        write::update(&mut tx, &self.shared.key, id, &record.spec, now).await?;
-        tx.commit().await?;
-        record.updated_at = now;
-        Ok(record)
+        let edit = &edit;
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    metadata::bump_config_version(tx).await?;
+                    let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
+                    let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
+                    let mut record = row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)?;
+                    edit(&mut record.spec);
+                    if write::is_listed(tx, &record.spec, Some(id)).await? {
+                        return Err(Conflict::PeerListed.into());
+                    }
+                    write::update(tx, &self.shared.key, id, &record.spec, now).await?;
+                    record.updated_at = now;
+                    Ok(record)
+                })
+            })
+            .await
     }
 
     /// Approves a peer, or takes it off the list while keeping its history.
@@ -104,13 +110,18 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
     pub async fn set_approved(&self, id: PeerId, approved: bool, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        metadata::bump_config_version(&mut tx).await?;
-        let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1";
-        if tx.execute(update, args![id, approved, now]).await? == 0 {
-            return Err(StoreError::NotFound("peer"));
-        }
-        tx.commit().await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    metadata::bump_config_version(tx).await?;
+                    let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1";
+                    match tx.execute(update, args![id, approved, now]).await? {
+                        0 => Err(StoreError::NotFound("peer")),
+                        _ => Ok(()),
+                    }
+                })
+            })
+            .await
     }
 
     /// Deletes a peer. Its raw results and rollups are deleted when they expire; its id is never used again.
@@ -119,12 +130,17 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
     pub async fn delete_peer(&self, id: PeerId) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        metadata::bump_config_version(&mut tx).await?;
-        if !write::delete(&mut tx, id).await? {
-            return Err(StoreError::NotFound("peer"));
-        }
-        tx.commit().await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    metadata::bump_config_version(tx).await?;
+                    match write::delete(tx, id).await? {
+                        true => Ok(()),
+                        false => Err(StoreError::NotFound("peer")),
+                    }
+                })
+            })
+            .await
     }
 
     /// The names of peers by id, whether they are approved or not.
