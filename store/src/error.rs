@@ -125,10 +125,10 @@ fn is_temporary(code: &str) -> bool {
         // error, full.
         Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 10 | 13),
         // PostgreSQL: connection lost, out of resources, shutting down or starting, conflict with another transaction,
-        // lock not available, idle session ended, standby that is not promoted yet.
+        // lock not available, statement that took too long, idle session ended, standby that is not promoted yet.
         _ => {
             ["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class))
-                || matches!(code, "55P03" | "25P03" | "25006")
+                || matches!(code, "55P03" | "57014" | "25P03" | "25006")
         }
     }
 }
@@ -139,11 +139,11 @@ mod tests {
 
     #[test]
     fn temporary_conditions_differ_from_lasting_errors() {
-        for temporary in ["5", "517", "10", "778", "13", "08006", "53300", "57P01", "40001", "25006"] {
+        for temporary in ["5", "517", "10", "778", "13", "08006", "53300", "57P01", "40001", "25006", "57014"] {
             assert!(is_temporary(temporary), "{temporary}");
         }
-        // A constraint, a schema, a corrupt file; a constraint, a syntax error, a missing table, a cancelled statement.
-        for lasting in ["19", "2067", "1", "11", "23505", "42601", "42P01", "57014"] {
+        // A constraint, a schema, a corrupt file; a constraint, a syntax error, a missing table.
+        for lasting in ["19", "2067", "1", "11", "23505", "42601", "42P01"] {
             assert!(!is_temporary(lasting), "{lasting}");
         }
     }

@@ -60,9 +60,9 @@ impl Bulk {
                 }
                 Ok(changed)
             }
-            Tx::Postgres(tx) => {
-                let done = sqlx::query_with(self.postgres(), self.arrays(values)?).execute(&mut **tx).await?;
-                Ok(done.rows_affected())
+            Tx::Postgres { tx, persistent } => {
+                let insert = sqlx::query_with(self.postgres(), self.arrays(values)?).persistent(*persistent);
+                Ok(insert.execute(&mut **tx).await?.rows_affected())
             }
         }
     }
@@ -84,8 +84,9 @@ impl Bulk {
                 }
                 Ok(rows)
             }
-            Tx::Postgres(tx) => {
-                Ok(sqlx::query_as_with(self.postgres(), self.arrays(values)?).fetch_all(&mut **tx).await?)
+            Tx::Postgres { tx, persistent } => {
+                let insert = sqlx::query_as_with(self.postgres(), self.arrays(values)?).persistent(*persistent);
+                Ok(insert.fetch_all(&mut **tx).await?)
             }
         }
     }

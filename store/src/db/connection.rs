@@ -1,6 +1,6 @@
 //! Connections and transactions.
 
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Sqlite, SqlitePool, Transaction};
 
 use super::statement::{Row, Sql, Value, postgres_query, postgres_rows, sqlite_query, sqlite_rows};
 use crate::error::StoreError;
@@ -19,7 +19,31 @@ pub(crate) enum Db {
     /// One connection writes. The others read the last commit and wait for nothing.
     Sqlite { writer: SqlitePool, readers: SqlitePool },
     /// Any connection reads and writes.
-    Postgres(PgPool),
+    Postgres(Postgres),
+}
+
+/// The connections to PostgreSQL.
+#[derive(Debug, Clone)]
+pub(crate) struct Postgres {
+    pub(super) pool: PgPool,
+    pub(super) sessions: Sessions,
+}
+
+/// What a connection is to PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sessions {
+    /// A session, which keeps its settings and its prepared statements.
+    Own,
+    /// A pooler, such as PgBouncer, gives each transaction another session. Nothing can be prepared, and a setting ends with
+    /// its transaction.
+    PerTransaction,
+}
+
+impl Postgres {
+    /// Whether a statement stays prepared.
+    fn persistent(&self) -> bool {
+        self.sessions == Sessions::Own
+    }
 }
 
 impl Db {
@@ -28,7 +52,15 @@ impl Db {
         let sql = sql.into();
         Ok(match self {
             Self::Sqlite { readers, .. } => sqlite_rows(sql.sqlite, args)?.fetch_all(readers).await?,
-            Self::Postgres(pool) => postgres_rows(sql.postgres, args)?.fetch_all(pool).await?,
+            Self::Postgres(postgres) if postgres.persistent() => {
+                postgres_rows(sql.postgres, args)?.fetch_all(&postgres.pool).await?
+            }
+            Self::Postgres(_) => {
+                let mut tx = self.begin().await?;
+                let rows = tx.all(sql, args).await?;
+                tx.commit().await?;
+                rows
+            }
         })
     }
 
@@ -41,7 +73,15 @@ impl Db {
         let sql = sql.into();
         Ok(match self {
             Self::Sqlite { readers, .. } => sqlite_rows(sql.sqlite, args)?.fetch_optional(readers).await?,
-            Self::Postgres(pool) => postgres_rows(sql.postgres, args)?.fetch_optional(pool).await?,
+            Self::Postgres(postgres) if postgres.persistent() => {
+                postgres_rows(sql.postgres, args)?.fetch_optional(&postgres.pool).await?
+            }
+            Self::Postgres(_) => {
+                let mut tx = self.begin().await?;
+                let row = tx.optional(sql, args).await?;
+                tx.commit().await?;
+                row
+            }
         })
     }
 
@@ -54,7 +94,9 @@ impl Db {
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(BEGIN_SQLITE).await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(BEGIN_POSTGRES).await?),
+            Self::Postgres(postgres) => {
+                Tx::Postgres { tx: postgres.pool.begin_with(BEGIN_POSTGRES).await?, persistent: postgres.persistent() }
+            }
         })
     }
 
@@ -66,7 +108,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(postgres) => postgres.pool.close().await,
         }
     }
 }
@@ -74,7 +116,11 @@ impl Db {
 /// A transaction; it is rolled back unless it is committed.
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres {
+        tx: Transaction<'static, sqlx::Postgres>,
+        /// Whether its statements stay prepared.
+        persistent: bool,
+    },
 }
 
 impl Tx {
@@ -82,7 +128,9 @@ impl Tx {
         let sql = sql.into();
         Ok(match self {
             Self::Sqlite(tx) => sqlite_rows(sql.sqlite, args)?.fetch_all(&mut **tx).await?,
-            Self::Postgres(tx) => postgres_rows(sql.postgres, args)?.fetch_all(&mut **tx).await?,
+            Self::Postgres { tx, persistent } => {
+                postgres_rows(sql.postgres, args)?.persistent(*persistent).fetch_all(&mut **tx).await?
+            }
         })
     }
 
@@ -94,7 +142,9 @@ impl Tx {
         let sql = sql.into();
         Ok(match self {
             Self::Sqlite(tx) => sqlite_rows(sql.sqlite, args)?.fetch_optional(&mut **tx).await?,
-            Self::Postgres(tx) => postgres_rows(sql.postgres, args)?.fetch_optional(&mut **tx).await?,
+            Self::Postgres { tx, persistent } => {
+                postgres_rows(sql.postgres, args)?.persistent(*persistent).fetch_optional(&mut **tx).await?
+            }
         })
     }
 
@@ -106,14 +156,26 @@ impl Tx {
         let sql = sql.into();
         Ok(match self {
             Self::Sqlite(tx) => sqlite_query(sql.sqlite, args)?.execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx) => postgres_query(sql.postgres, args)?.execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres { tx, persistent } => {
+                postgres_query(sql.postgres, args)?.persistent(*persistent).execute(&mut **tx).await?.rows_affected()
+            }
         })
+    }
+
+    /// Runs statements without parameters that were made at run time, from numbers and names of our own.
+    pub(crate) async fn run(&mut self, statements: String) -> Result<(), StoreError> {
+        let statements = sqlx::raw_sql(AssertSqlSafe(statements));
+        match self {
+            Self::Sqlite(tx) => drop(statements.execute(&mut **tx).await?),
+            Self::Postgres { tx, .. } => drop(statements.execute(&mut **tx).await?),
+        }
+        Ok(())
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+            Self::Postgres { tx, .. } => tx.commit().await?,
         }
         Ok(())
     }
@@ -121,7 +183,7 @@ impl Tx {
     pub(super) async fn rollback(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.rollback().await?,
-            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Postgres { tx, .. } => tx.rollback().await?,
         }
         Ok(())
     }

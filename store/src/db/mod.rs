@@ -7,7 +7,9 @@
 mod bulk;
 mod connection;
 mod decode;
+mod migrate;
 mod open;
+mod postgres;
 mod statement;
 mod transaction;
 

@@ -1,35 +1,24 @@
-//! Opening the database, with the options of each engine.
+//! Opening a SQLite file.
 
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    Connection, PgConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::Db;
 use crate::{crypto::create_private, error::StoreError};
 
-/// The maximum time to wait for a free connection, or for another process that writes to the same SQLite file.
+/// The maximum time to wait for a free connection, or for another process that writes to the same file.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The pause before a file that another process is creating is opened again.
 const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
-/// How many connections read a SQLite file: enough for the cores of a small machine. Each has its own page cache.
+/// How many connections read the file: enough for the cores of a small machine. Each has its own page cache.
 const SQLITE_READERS: u32 = 4;
-
-/// The maximum number of connections to PostgreSQL.
-const POSTGRES_CONNECTIONS: u32 = 16;
-
-/// The maximum time for the reply to a ping on an idle PostgreSQL connection; shorter than the timeout of any caller.
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// When a connection is lost without a close, PostgreSQL does not notice: without this timeout, a transaction that was
-/// open on it would hold its locks for hours. The hub never idles within a transaction.
-const SET_IDLE_IN_TX_TIMEOUT: &str = "SET idle_in_transaction_session_timeout = '15s'";
 
 impl Db {
     /// Opens a SQLite file. It is created, readable only for its owner, when it does not exist.
@@ -66,23 +55,6 @@ impl Db {
             .await?;
         Ok(Self::Sqlite { writer, readers })
     }
-
-    pub(crate) async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url.parse()?;
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // sqlx's own test has no timeout: it would never return on a connection that was lost without a close.
-            .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(ping(connection)))
-            .after_release(|connection, _| Box::pin(ping(connection)))
-            .after_connect(|connection, _| {
-                Box::pin(async move { sqlx::query(SET_IDLE_IN_TX_TIMEOUT).execute(connection).await.map(drop) })
-            })
-            .connect_with(options.application_name("easytier-uptime hub"))
-            .await?;
-        Ok(Self::Postgres(pool))
-    }
 }
 
 /// Opens a database that other processes may be creating. Two connections that switch a new file to the write-ahead log at
@@ -97,14 +69,6 @@ where
             Err(error) if error.is_transient() && Instant::now() < deadline => sleep(LOCKED_PAUSE).await,
             opened => return opened,
         }
-    }
-}
-
-/// Pings a connection, which also completes the rollback of a transaction that was dropped on it.
-async fn ping(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    match timeout(PING_TIMEOUT, connection.ping()).await {
-        Ok(answered) => answered.map(|()| true),
-        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
     }
 }
 

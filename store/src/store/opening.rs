@@ -35,7 +35,7 @@ impl Store {
             Location::Sqlite(path) => Db::open_sqlite(path, cache_mebibytes).await?,
             Location::Postgres(url) => Db::open_postgres(url.expose()).await?,
         };
-        migrate(&db).await?;
+        db.migrate().await?;
         check_key(&db, &key).await?;
         metadata::ensure_database_id(&db).await?;
         let configured = LiveSettings { policy, retention, intervals };
@@ -44,7 +44,7 @@ impl Store {
         let shared = Arc::new(Shared { db, key, configured, fixed, live_settings, known_peers, duties, appended });
         live_settings::reload(&shared).await?;
         shared.duties.inherit(&shared.db).await?;
-        partitions::prepare(&shared.db, shared.retention().results, now).await?;
+        partitions::create_at_start(&shared.db, shared.retention().results, now).await;
         let queue = Queue::start(Arc::clone(&shared));
         Ok(Self { shared, queue })
     }
@@ -66,20 +66,6 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.db().one::<(i64,)>("SELECT CAST(1 AS BIGINT)", vec![]).await.map(drop)
     }
-}
-
-/// Several hubs may start at the same time: on PostgreSQL the migrator takes a lock, on SQLite all migrations are one
-/// transaction.
-async fn migrate(db: &Db) -> Result<(), StoreError> {
-    match db {
-        Db::Sqlite { writer, .. } => {
-            let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::migrate!("migrations/sqlite").run_direct(None, &mut *tx, false).await?;
-            tx.commit().await?;
-        }
-        Db::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await?,
-    }
-    Ok(())
 }
 
 /// Checks that `key` is the key with which the secrets in the database are encrypted. The first hub stores a known text

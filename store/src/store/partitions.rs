@@ -1,54 +1,57 @@
 //! The partitions of raw results on PostgreSQL: one per day, created ahead of time and dropped when it expires.
+//!
+//! Both need a lock that any open transaction may hold that read results, such as a dump's. Whoever reads or writes results
+//! meanwhile waits behind them in the queue for that lock, so they wait for a fraction of a second only and leave the rest to
+//! the next sweep. Until then results of days without a partition go to the default partition.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
-
-use super::locks::Lock;
+use super::locks::{Lock, try_lock};
 use crate::{
-    db::Db,
+    db::{Db, Tx, work},
     domain::{DAY, Timestamp},
     error::StoreError,
 };
 
-/// How many days ahead have a partition: a hub may be stopped that long, and the clock of a probe may be that far ahead.
+/// How many days ahead have a partition: a hub may be stopped that long, a transaction may stay open that long, and the
+/// clock of a probe may be that far ahead.
 const DAYS_AHEAD: i64 = 7;
 
-/// Creates the partitions that results may need from now on; does nothing on SQLite.
-pub(super) async fn prepare(db: &Db, keep: Duration, now: Timestamp) -> Result<(), StoreError> {
-    let Db::Postgres(pool) = db else { return Ok(()) };
-    let mut tx = locked(pool).await?;
-    let existing = existing(&mut tx).await?;
-    let wanted = oldest_kept(keep, now)..=now.bucket(DAY) + DAYS_AHEAD;
-    let missing: Vec<i64> = wanted.filter(|day| !existing.contains(day)).collect();
-    if !missing.is_empty() {
-        // Results that a wrong clock put into the default partition move to the new one; none may be added meanwhile.
-        run(&mut tx, "LOCK TABLE results_default IN ACCESS EXCLUSIVE MODE".into()).await?;
-    }
-    for day in missing {
-        for statement in [
-            format!("CREATE TABLE results_{day} (LIKE results INCLUDING DEFAULTS)"),
-            format!("INSERT INTO results_{day} SELECT * FROM results_default WHERE day = {day}"),
-            format!("DELETE FROM results_default WHERE day = {day}"),
-            format!("ALTER TABLE results ATTACH PARTITION results_{day} FOR VALUES IN ({day})"),
-        ] {
-            run(&mut tx, statement).await?;
-        }
-    }
-    tx.commit().await?;
-    Ok(())
+/// How long a lock is waited for. Each transaction is tried a few times.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '200ms'";
+
+/// What was done about the partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Upkeep {
+    /// How many expired days were dropped.
+    pub dropped: u64,
+    /// Whether something is left to the next sweep.
+    pub postponed: bool,
 }
 
-/// Drops the partitions of expired days; returns how many.
-pub(super) async fn drop_old(pool: &PgPool, keep: Duration, now: Timestamp) -> Result<u64, StoreError> {
-    let mut tx = locked(pool).await?;
-    let mut dropped = 0;
-    for day in existing(&mut tx).await?.range(..oldest_kept(keep, now)) {
-        run(&mut tx, format!("DROP TABLE results_{day}")).await?;
-        dropped += 1;
+/// Creates the partitions that results may need from now on, and drops those of the days before `keep_from`. What cannot be
+/// done is logged and left to the next call. Does nothing on SQLite.
+pub(super) async fn keep_up(db: &Db, keep_from: i64, now: Timestamp) -> Upkeep {
+    let created = create(db, keep_from, now).await;
+    let (dropped, all) = drop_before(db, keep_from).await;
+    let mut upkeep = Upkeep { dropped, postponed: false };
+    for (done, what) in
+        [(created, "create the partitions of the next days"), (all, "drop the partitions of expired days")]
+    {
+        if let Err(error) = done {
+            tracing::warn!(%error, "cannot {what}; the next sweep tries again");
+            upkeep.postponed = true;
+        }
     }
-    tx.commit().await?;
-    Ok(dropped)
+    upkeep
+}
+
+/// Creates the partitions that results may need from now on. A hub also starts without them: the default partition takes
+/// the results, and the next sweep tries again.
+pub(super) async fn create_at_start(db: &Db, keep: Duration, now: Timestamp) {
+    if let Err(error) = create(db, oldest_kept(keep, now), now).await {
+        tracing::warn!(%error, "cannot create the partitions of the next days; the next sweep tries again");
+    }
 }
 
 /// The first day that has not expired: the oldest result that is kept may have been checked on it.
@@ -56,22 +59,83 @@ pub(super) fn oldest_kept(keep: Duration, now: Timestamp) -> i64 {
     (now - keep).bucket(DAY)
 }
 
-/// A transaction that holds the lock for partitions, after waiting for it.
-async fn locked(pool: &PgPool) -> Result<Transaction<'static, Postgres>, StoreError> {
-    let mut tx = pool.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(Lock::Partitions.key()).execute(&mut *tx).await?;
-    Ok(tx)
+/// Creates the partitions from the day `from` to [`DAYS_AHEAD`]; does nothing on SQLite.
+async fn create(db: &Db, from: i64, now: Timestamp) -> Result<(), StoreError> {
+    let wanted = from..=now.bucket(DAY) + DAYS_AHEAD;
+    if matches!(db, Db::Sqlite { .. }) || missing(wanted.clone(), &existing(db).await?).is_empty() {
+        return Ok(());
+    }
+    let wanted = &wanted;
+    db.transaction(|tx| {
+        work(async move {
+            if !begin(tx).await? {
+                return Ok(());
+            }
+            let missing = missing(wanted.clone(), &existing_in(tx).await?);
+            // Results that a wrong clock put into the default partition move to the new one; none may be added meanwhile.
+            tx.run("LOCK TABLE results_default IN ACCESS EXCLUSIVE MODE".into()).await?;
+            for day in missing {
+                tx.run(format!(
+                    "CREATE TABLE results_{day} (LIKE results INCLUDING DEFAULTS); \
+                     INSERT INTO results_{day} SELECT * FROM results_default WHERE day = {day}; \
+                     DELETE FROM results_default WHERE day = {day}; \
+                     ALTER TABLE results ATTACH PARTITION results_{day} FOR VALUES IN ({day})"
+                ))
+                .await?;
+            }
+            Ok(())
+        })
+    })
+    .await
 }
 
-/// The days that have a partition.
-async fn existing(tx: &mut Transaction<'static, Postgres>) -> Result<BTreeSet<i64>, StoreError> {
-    let select = "SELECT substr(c.relname, 9)::bigint FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
-                  WHERE i.inhparent = 'results'::regclass AND c.relname ~ '^results_[0-9]+$'";
-    Ok(sqlx::query_scalar(select).fetch_all(&mut **tx).await?.into_iter().collect())
+/// Drops the partitions of the days before `keep_from`, each in a transaction of its own; returns how many, and the error
+/// that ended it. Does nothing on SQLite.
+async fn drop_before(db: &Db, keep_from: i64) -> (u64, Result<(), StoreError>) {
+    let mut dropped = 0;
+    if matches!(db, Db::Sqlite { .. }) {
+        return (dropped, Ok(()));
+    }
+    let expired = match existing(db).await {
+        Ok(existing) => existing.into_iter().filter(|day| *day < keep_from),
+        Err(error) => return (dropped, Err(error)),
+    };
+    for day in expired {
+        match db.transaction(|tx| work(drop_day(tx, day))).await {
+            Ok(true) => dropped += 1,
+            Ok(false) => {}
+            Err(error) => return (dropped, Err(error)),
+        }
+    }
+    (dropped, Ok(()))
 }
 
-/// Runs a statement that was built from the number of a day.
-async fn run(tx: &mut Transaction<'static, Postgres>, statement: String) -> Result<(), StoreError> {
-    sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut **tx).await?;
-    Ok(())
+async fn drop_day(tx: &mut Tx, day: i64) -> Result<bool, StoreError> {
+    let drops = begin(tx).await? && existing_in(tx).await?.contains(&day);
+    if drops {
+        tx.run(format!("DROP TABLE results_{day}")).await?;
+    }
+    Ok(drops)
+}
+
+/// Begins a change of the partitions; returns false when another hub makes one.
+async fn begin(tx: &mut Tx) -> Result<bool, StoreError> {
+    tx.run(LOCK_TIMEOUT.into()).await?;
+    try_lock(tx, Lock::Partitions).await
+}
+
+fn missing(wanted: RangeInclusive<i64>, existing: &BTreeSet<i64>) -> Vec<i64> {
+    wanted.filter(|day| !existing.contains(day)).collect()
+}
+
+/// Selects the days that have a partition.
+const EXISTING: &str = "SELECT substr(c.relname, 9)::bigint FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+                        WHERE i.inhparent = 'results'::regclass AND c.relname ~ '^results_[0-9]+$'";
+
+async fn existing(db: &Db) -> Result<BTreeSet<i64>, StoreError> {
+    Ok(db.all::<(i64,)>(EXISTING, vec![]).await?.into_iter().map(|(day,)| day).collect())
+}
+
+async fn existing_in(tx: &mut Tx) -> Result<BTreeSet<i64>, StoreError> {
+    Ok(tx.all::<(i64,)>(EXISTING, vec![]).await?.into_iter().map(|(day,)| day).collect())
 }

@@ -6,7 +6,7 @@ use super::{
     partitions::{self, oldest_kept},
 };
 use crate::{
-    db::{Db, Sql, Value, args, sql, work},
+    db::{Sql, Value, args, sql, work},
     domain::{DAY, Grain, Timestamp},
     error::StoreError,
 };
@@ -23,6 +23,9 @@ pub struct Swept {
     pub days: u64,
     /// Whether more expired rows are left.
     pub more: bool,
+    /// Whether partitions could not be created or dropped, because another transaction stays open. The next sweep tries
+    /// again.
+    pub postponed: bool,
 }
 
 impl Store {
@@ -36,12 +39,10 @@ impl Store {
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let kept = self.shared.retention();
         let mut swept = Swept::default();
-        if let Db::Postgres(pool) = self.db() {
-            partitions::prepare(self.db(), kept.results, now).await?;
-            swept.days = partitions::drop_old(pool, kept.results, now).await?;
-        }
         let received_before = now - kept.results;
         let oldest_day = oldest_kept(kept.results, now);
+        let partitions = partitions::keep_up(self.db(), oldest_day, now).await;
+        (swept.days, swept.postponed) = (partitions.dropped, partitions.postponed);
         let today = now.bucket(DAY);
         // On PostgreSQL only results without a partition, because the clock of their probe was wrong: these expire by the
         // time at which they were received.

@@ -10,6 +10,7 @@ mod consensus;
 mod credentials;
 mod doubts;
 mod fold;
+mod held;
 mod history;
 mod ingest;
 mod leases;

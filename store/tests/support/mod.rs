@@ -66,7 +66,12 @@ impl TestStore {
 
     /// A second hub on the same database.
     pub async fn second_hub(&self) -> Result<Store, StoreError> {
-        Store::open(self.options.clone(), NOW).await
+        self.open_at(NOW).await
+    }
+
+    /// A second hub, which starts at `now`.
+    pub async fn open_at(&self, now: Timestamp) -> Result<Store, StoreError> {
+        Store::open(self.options.clone(), now).await
     }
 
     /// Adds a peer of the operator.
