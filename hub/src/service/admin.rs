@@ -106,7 +106,7 @@ impl Admin {
     ///
     /// When there is no such node, or the database fails.
     pub async fn remove_node(&self, id: PeerId) -> Result<(), ServiceError> {
-        Ok(self.store.delete_peer(id).await?)
+        Ok(self.store.delete_peer(id, Timestamp::now()).await?)
     }
 
     /// Adds the operator's nodes, all or none; then the nodes that strangers had submitted, which remain submissions.

@@ -7,6 +7,7 @@
 mod bulk;
 mod connection;
 mod decode;
+mod free_space;
 mod migrate;
 mod open;
 mod postgres;

@@ -4,8 +4,9 @@
 //! none reads a clock. A read takes a small, fixed number of statements however long the list is, and lists use the counts
 //! that the fold made instead of the raw results.
 //!
-//! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: probes,
-//! results, `peer_states`, peers, rings, `latest`, rollups, regions, events, leases, duties.
+//! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the version
+//! of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `latest`, rollups, regions, events,
+//! leases, duties.
 
 mod admin;
 mod backup;

@@ -7,12 +7,15 @@ use super::{
 };
 use crate::{
     db::{Sql, Value, args, sql, work},
-    domain::{DAY, Grain, Timestamp},
+    domain::{DAY, Grain, PeerId, Timestamp},
     error::StoreError,
 };
 
 /// How many rows one statement deletes. That takes about ten milliseconds, for which results wait on SQLite.
 const CHUNK: i64 = 2000;
+
+/// Of how many deleted peers one sweep deletes the rest.
+const PEERS: i64 = 20;
 
 /// What one sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +24,7 @@ pub struct Swept {
     pub rows: u64,
     /// How many days of raw results were dropped as partitions, on PostgreSQL.
     pub days: u64,
-    /// Whether more expired rows are left.
+    /// Whether more expired rows are left, or free space in a SQLite file.
     pub more: bool,
     /// Whether partitions could not be created or dropped, because another transaction stays open. The next sweep tries
     /// again.
@@ -29,9 +32,9 @@ pub struct Swept {
 }
 
 impl Store {
-    /// Deletes one chunk of each kind of expired rows, and on PostgreSQL creates the partitions of the next days. It is
-    /// meant to be called every few minutes, and again at once while rows are left. Where several hubs share a database,
-    /// one of them does it.
+    /// Deletes one chunk of each kind of expired rows, on PostgreSQL creates the partitions of the next days, and gives free
+    /// space in a SQLite file back to the system. It is meant to be called every few minutes, and again at once while rows are
+    /// left. Where several hubs share a database, one of them does it.
     ///
     /// # Errors
     ///
@@ -59,11 +62,45 @@ impl Store {
             let oldest = (now - keep).bucket(grain.duration());
             self.delete(&mut swept, rollups.into(), args![grain.seconds(), oldest, CHUNK]).await?;
         }
-        let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 ORDER BY id LIMIT $2)";
+        let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
         self.delete(&mut swept, events.into(), args![now - kept.events, CHUNK]).await?;
+        self.sweep_deleted_peers(&mut swept, now - kept.results - DAY, now).await?;
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1";
         self.db().execute(sessions, args![now]).await?;
+        swept.more |= self.db().give_space_back().await?;
         Ok(swept)
+    }
+
+    /// Deletes what is left of peers that were deleted before `gone_since`, when their last raw results were kept: nothing can
+    /// be added to it any more.
+    async fn sweep_deleted_peers(
+        &self,
+        swept: &mut Swept,
+        gone_since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let select = "SELECT peer_id FROM deleted_peers WHERE deleted_at < $1 ORDER BY peer_id LIMIT $2";
+        let gone: Vec<(PeerId,)> = self.db().all(select, args![gone_since, PEERS]).await?;
+        swept.more |= gone.len() as i64 == PEERS;
+        let latest = "DELETE FROM latest WHERE peer_id = $1 AND probe_id IN (SELECT id FROM probes)";
+        // The primary key is searched for each day and region; an index by peer would cost far more than this.
+        let days = "DELETE FROM rollups WHERE (grain, bucket, region_id, peer_id) IN ( \
+                    WITH RECURSIVE days(day) AS (SELECT min(bucket) FROM rollups WHERE grain = $3 \
+                    UNION ALL SELECT day + 1 FROM days WHERE day < $2) \
+                    SELECT c.grain, c.bucket, c.region_id, c.peer_id FROM days CROSS JOIN regions r \
+                    JOIN rollups c ON c.grain = $3 AND c.bucket = day AND c.region_id = r.id AND c.peer_id = $1 LIMIT $4)";
+        for (peer,) in gone {
+            self.delete(swept, latest.into(), args![peer]).await?;
+            let before = swept.rows;
+            let parameters = args![peer, now.bucket(DAY), Grain::Day.seconds(), CHUNK];
+            self.delete(swept, days.into(), parameters).await?;
+            if swept.rows == before {
+                self.db().execute("DELETE FROM deleted_peers WHERE peer_id = $1", args![peer]).await?;
+            } else {
+                swept.more = true;
+            }
+        }
+        Ok(())
     }
 
     async fn delete(&self, swept: &mut Swept, sql: Sql, args: Vec<Value>) -> Result<(), StoreError> {

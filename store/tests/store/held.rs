@@ -1,22 +1,32 @@
 //! Transactions of somebody else that stay open, on PostgreSQL: a dump, a query of a person, a forgotten session.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use easytier_uptime_store::{
     Location, StoreError, Swept,
-    domain::{DAY, PageRequest, RecordFilter},
+    domain::{DAY, PageRequest, PeerId, RecordFilter},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::support::{Engine, NOW, TestStore, online, seconds, spec};
+use crate::support::{Engine, NOW, TestStore, batch, online, region, seconds, spec};
 
 /// The longest time for anything beside a transaction that stays open; the bounds of statements are well below it.
 const IN_TIME: Duration = seconds(14);
 
+async fn connect(hub: &TestStore) -> PgConnection {
+    let Location::Postgres(url) = &hub.options.location else { panic!("not PostgreSQL") };
+    PgConnection::connect(url.expose()).await.unwrap()
+}
+
 /// A transaction that stays open until it is dropped.
 async fn hold(hub: &TestStore, statements: &str) -> PgConnection {
-    let Location::Postgres(url) = &hub.options.location else { panic!("not PostgreSQL") };
-    let mut connection = PgConnection::connect(url.expose()).await.unwrap();
+    let mut connection = connect(hub).await;
     sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {statements}"))).execute(&mut connection).await.unwrap();
     connection
 }
@@ -93,8 +103,7 @@ async fn a_row_that_stays_locked_makes_its_writers_unavailable_and_no_other() {
 
 /// Returns when a statement of the hub waits for a lock.
 async fn waits_for_a_lock(hub: &TestStore) {
-    let Location::Postgres(url) = &hub.options.location else { panic!("not PostgreSQL") };
-    let mut connection = PgConnection::connect(url.expose()).await.unwrap();
+    let mut connection = connect(hub).await;
     let waiting = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
                    WHERE NOT l.granted AND a.datname = current_database())";
     in_time(async {
@@ -103,4 +112,54 @@ async fn waits_for_a_lock(hub: &TestStore) {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_are_edited_and_deleted_while_results_of_them_arrive_without_a_deadlock() {
+    const ROUNDS: u32 = 25;
+    let hub = TestStore::new(Engine::Postgres).await;
+    let mut probes = Vec::new();
+    for server_id in ["p1", "p2", "p3"] {
+        probes.push(hub.probe(server_id, "eu").await);
+    }
+    let peers = Arc::new(Mutex::new(Vec::<PeerId>::new()));
+    let done = Arc::new(AtomicBool::new(false));
+    let mut reporting = Vec::new();
+    for (nth, probe) in probes.into_iter().enumerate() {
+        // Each probe reports to another hub.
+        let (other, peers, done) = (hub.second_hub().await.unwrap(), peers.clone(), done.clone());
+        reporting.push(tokio::spawn(async move {
+            let mut reported = 0;
+            for at in 0.. {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                let now = NOW + seconds(at * 3 + nth as u64);
+                let listed = peers.lock().unwrap().clone();
+                let results = listed.into_iter().map(|peer| online(peer, now)).collect();
+                // A peer that is deleted meanwhile makes the probe send the batch again.
+                reported += other.ingest(batch(&probe, results, now)).await.map_or(0, |receipt| receipt.accepted);
+            }
+            other.close().await;
+            reported
+        }));
+    }
+    for round in 0..ROUNDS {
+        let kept = hub.add(&format!("tcp://192.0.2.1:{}", 10_000 + round)).await;
+        let deleted = hub.add(&format!("tcp://192.0.2.2:{}", 10_000 + round)).await;
+        peers.lock().unwrap().extend([kept, deleted]);
+        hub.edit_peer(kept, |spec| spec.name = "renamed".into(), NOW).await.unwrap();
+        hub.edit_peer(deleted, |spec| spec.regions = [region("eu")].into(), NOW).await.unwrap();
+        hub.delete_peer(deleted, NOW).await.unwrap();
+        peers.lock().unwrap().retain(|peer| *peer != deleted);
+    }
+    done.store(true, Ordering::Relaxed);
+    for reporting in reporting {
+        assert!(reporting.await.unwrap() > 0);
+    }
+    // A session writes its statistics when it ends.
+    hub.close().await;
+    let mut connection = connect(&hub).await;
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(sqlx::query_scalar::<_, i64>(deadlocks).fetch_one(&mut connection).await.unwrap(), 0);
 }

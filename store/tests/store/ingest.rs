@@ -115,7 +115,7 @@ async fn changes_of_peers_at_another_hub_apply_at_once(hub: TestStore) {
     assert_eq!(report(peer).await, refused(Rejection::WrongRegion));
     other.edit_peer(peer, |spec| spec.regions = [region("eu")].into(), NOW).await.unwrap();
     assert_eq!(report(peer).await, accepted(1));
-    other.delete_peer(peer).await.unwrap();
+    other.delete_peer(peer, NOW).await.unwrap();
     assert_eq!(report(peer).await, refused(Rejection::UnknownPeer));
 }
 

@@ -129,7 +129,7 @@ async fn the_next_claim_sees_changes_of_the_list(hub: TestStore) {
     hub.set_approved(peers[0], false, NOW).await.unwrap();
     let added = hub.add("tcp://198.51.100.1:11010").await;
     assert_eq!(due(100).await, [peers[1], added].into());
-    hub.delete_peer(peers[1]).await.unwrap();
+    hub.delete_peer(peers[1], NOW).await.unwrap();
     assert_eq!(due(200).await, [added].into());
     hub.edit_peer(added, |spec| spec.regions = [region("us")].into(), NOW).await.unwrap();
     hub.set_approved(peers[0], true, NOW).await.unwrap();

@@ -107,9 +107,9 @@ async fn a_deleted_peer_is_gone_and_its_id_is_not_used_again(hub: TestStore) {
     everywhere.tags = full().tags;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(id, NOW)], NOW).await;
-    hub.delete_peer(id).await.unwrap();
+    hub.delete_peer(id, NOW).await.unwrap();
     assert!(matches!(hub.peer(id).await, Err(StoreError::NotFound(_))));
-    assert!(matches!(hub.delete_peer(id).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(hub.delete_peer(id, NOW).await, Err(StoreError::NotFound(_))));
     assert_eq!(hub.tags().await.unwrap(), Vec::<String>::new());
     assert!(hub.add_peer(&everywhere, NOW).await.unwrap() > id);
 }
@@ -192,7 +192,7 @@ async fn every_change_of_the_list_increases_the_config_version(hub: TestStore) {
     changed("edited").await;
     hub.set_approved(id, false, NOW).await.unwrap();
     changed("revoked").await;
-    hub.delete_peer(id).await.unwrap();
+    hub.delete_peer(id, NOW).await.unwrap();
     changed("deleted").await;
     let scope = PeerScope { region: None, with_secrets: false };
     assert_eq!(hub.probe_peers(&scope, None, 10).await.unwrap().config_version, last);

@@ -74,6 +74,21 @@ impl TestStore {
         Store::open(self.options.clone(), now).await
     }
 
+    /// How many rows a table has; `table` may have a condition.
+    pub async fn count(&self, table: &str) -> i64 {
+        let select = || sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        match &self.options.location {
+            Location::Sqlite(path) => {
+                let mut file = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+                sqlx::query_scalar(select()).fetch_one(&mut file).await.unwrap()
+            }
+            Location::Postgres(url) => {
+                let mut connection = sqlx::PgConnection::connect(url.expose()).await.unwrap();
+                sqlx::query_scalar(select()).fetch_one(&mut connection).await.unwrap()
+            }
+        }
+    }
+
     /// Adds a peer of the operator.
     pub async fn add(&self, url: &str) -> PeerId {
         self.add_peer(&spec(url), NOW).await.unwrap()

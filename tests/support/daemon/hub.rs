@@ -76,7 +76,7 @@ impl Hub {
     }
 
     pub async fn remove(&self, id: PeerId) {
-        self.store.delete_peer(id).await.unwrap();
+        self.store.delete_peer(id, Timestamp::now()).await.unwrap();
     }
 
     /// The probe with this `server_id` in the store.

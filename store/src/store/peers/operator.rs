@@ -124,17 +124,18 @@ impl Store {
             .await
     }
 
-    /// Deletes a peer. Its raw results and rollups are deleted when they expire; its id is never used again.
+    /// Deletes a peer. Its raw results and rollups are deleted when they expire, the rollups of days when its last result has
+    /// expired; its id is never used again.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
-    pub async fn delete_peer(&self, id: PeerId) -> Result<(), StoreError> {
+    pub async fn delete_peer(&self, id: PeerId, now: Timestamp) -> Result<(), StoreError> {
         self.db()
             .transaction(|tx| {
                 work(async move {
                     metadata::bump_config_version(tx).await?;
-                    match write::delete(tx, id).await? {
+                    match write::delete(tx, id, now).await? {
                         true => Ok(()),
                         false => Err(StoreError::NotFound("peer")),
                     }

@@ -103,9 +103,10 @@ async fn insert_labels(tx: &mut Tx, id: PeerId, spec: &PeerSpec) -> Result<(), S
     Ok(())
 }
 
-/// Deletes a peer; returns whether it existed.
-pub(super) async fn delete(tx: &mut Tx, id: PeerId) -> Result<bool, StoreError> {
-    // The peer first: this waits for a transaction that stores results of the peer, whose rows are deleted next.
+/// Deletes a peer; returns whether it existed. Its history is left to the sweep.
+pub(super) async fn delete(tx: &mut Tx, id: PeerId, now: Timestamp) -> Result<bool, StoreError> {
+    // The state first: this waits for a transaction that applies results of the peer, and keeps the order of locks.
+    tx.execute("DELETE FROM peer_states WHERE peer_id = $1", args![id]).await?;
     if tx.execute("DELETE FROM peers WHERE id = $1", args![id]).await? == 0 {
         return Ok(false);
     }
@@ -113,5 +114,6 @@ pub(super) async fn delete(tx: &mut Tx, id: PeerId) -> Result<bool, StoreError> 
     tx.execute(latest, args![id]).await?;
     let leases = "DELETE FROM leases WHERE peer_id = $1 AND region_id IN (SELECT id FROM regions)";
     tx.execute(leases, args![id]).await?;
+    tx.execute("INSERT INTO deleted_peers (peer_id, deleted_at) VALUES ($1, $2)", args![id, now]).await?;
     Ok(true)
 }
