@@ -20,6 +20,7 @@ mod nodes;
 mod opening;
 mod outbox;
 mod peers;
+mod pooler;
 mod probes;
 mod retention;
 mod upkeep;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod pgbouncer;
 pub mod postgres;
 
 use std::{sync::Arc, time::Duration};
@@ -129,6 +130,17 @@ impl TestStore {
         let receipt = self.ingest(batch).await.unwrap();
         self.fold().await.unwrap();
         receipt
+    }
+}
+
+/// Returns when the server at a URL accepts connections.
+pub async fn wait_for_connection(url: &str) {
+    while let Err(error) = sqlx::PgConnection::connect(url).await {
+        // Any other answer is the server's.
+        if !matches!(&error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused) {
+            return;
+        }
+        tokio::task::yield_now().await;
     }
 }
 

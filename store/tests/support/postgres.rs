@@ -44,6 +44,11 @@ struct Cluster {
 
 /// The URL of a new, empty database.
 pub async fn fresh_database() -> String {
+    fresh_database_and_port().await.0
+}
+
+/// The URL of a new, empty database, and the port of the server.
+pub async fn fresh_database_and_port() -> (String, u16) {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let port = CLUSTER.get_or_init(start).port;
@@ -54,7 +59,7 @@ pub async fn fresh_database() -> String {
     let create = format!("CREATE DATABASE {name} TEMPLATE template0");
     sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.expect("a database can be created");
     connection.close().await.expect("the connection closes");
-    url(&name)
+    (url(&name), port)
 }
 
 fn start() -> Cluster {
