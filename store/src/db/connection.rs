@@ -16,8 +16,8 @@ const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 /// The connections to the database.
 #[derive(Debug, Clone)]
 pub(crate) enum Db {
-    /// One connection writes. The others read the last commit and wait for nothing.
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// One connection writes. The others read the last commit and wait for nothing; some of them serve urgent reads only.
+    Sqlite { writer: SqlitePool, readers: SqlitePool, urgent: SqlitePool },
     /// Any connection reads and writes.
     Postgres(Postgres),
 }
@@ -85,6 +85,16 @@ impl Db {
         })
     }
 
+    /// Like [`optional`](Self::optional), for statements that take microseconds and must not wait for long reads:
+    /// authentication and health. On SQLite they have connections of their own; the connections to PostgreSQL are more than
+    /// the hub gives to long reads.
+    pub(crate) async fn urgent<T: Row>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Option<T>, StoreError> {
+        match self {
+            Self::Sqlite { urgent, .. } => Ok(sqlite_rows(sql.into().sqlite, args)?.fetch_optional(urgent).await?),
+            Self::Postgres(_) => self.optional(sql, args).await,
+        }
+    }
+
     /// The row of a statement that only reads and always returns one row.
     pub(crate) async fn one<T: Row>(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<T, StoreError> {
         self.optional(sql, args).await?.ok_or(StoreError::Database(sqlx::Error::RowNotFound))
@@ -103,9 +113,10 @@ impl Db {
     /// Closes all connections.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, urgent } => {
                 // The last connection to close moves the write-ahead log into the file, so it must be able to write.
                 readers.close().await;
+                urgent.close().await;
                 writer.close().await;
             }
             Self::Postgres(postgres) => postgres.pool.close().await,
@@ -186,5 +197,25 @@ impl Tx {
             Self::Postgres { tx, .. } => tx.rollback().await?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_urgent_read_does_not_wait_for_long_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open_sqlite(&folder.path().join("uptime.db"), 1).await.unwrap();
+        let Db::Sqlite { readers, .. } = &db else { panic!("it is SQLite") };
+        let mut busy = Vec::new();
+        for _ in 0..readers.options().get_max_connections() {
+            busy.push(readers.acquire().await.unwrap());
+        }
+        let answer = timeout(Duration::from_secs(5), db.urgent::<(i64,)>("SELECT 1", vec![])).await;
+        assert_eq!(answer.expect("it does not wait").unwrap(), Some((1,)));
     }
 }

@@ -20,6 +20,9 @@ const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 /// How many connections read the file: enough for the cores of a small machine. Each has its own page cache.
 const SQLITE_READERS: u32 = 4;
 
+/// How many connections to a SQLite file serve urgent reads only.
+const SQLITE_URGENT_READERS: u32 = 2;
+
 impl Db {
     /// Opens a SQLite file. It is created, readable only for its owner, when it does not exist.
     pub(crate) async fn open_sqlite(path: &Path, cache_mebibytes: u32) -> Result<Self, StoreError> {
@@ -50,12 +53,13 @@ impl Db {
             // transaction.
             .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))));
         let writer = open_when_unlocked(|| pool.clone().connect_with(writer.clone())).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.pragma("query_only", "on").pragma("cache_size", kibibytes(cache_mebibytes * 64)))
-            .await?;
-        Ok(Self::Sqlite { writer, readers })
+        let reading = options.pragma("query_only", "on").pragma("cache_size", kibibytes(cache_mebibytes * 64));
+        let readers = |connections| {
+            let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+            pool.connect_with(reading.clone())
+        };
+        let (readers, urgent) = (readers(SQLITE_READERS).await?, readers(SQLITE_URGENT_READERS).await?);
+        Ok(Self::Sqlite { writer, readers, urgent })
     }
 }
 

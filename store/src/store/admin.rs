@@ -27,7 +27,7 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn admin_password_hash(&self) -> Result<Option<String>, StoreError> {
-        let row: Option<(String,)> = self.db().optional("SELECT password_hash FROM admin", vec![]).await?;
+        let row: Option<(String,)> = self.db().urgent("SELECT password_hash FROM admin", vec![]).await?;
         Ok(row.map(|(hash,)| hash))
     }
 
@@ -79,7 +79,7 @@ impl Store {
     /// When the database fails.
     pub async fn session(&self, id: Uuid, now: Timestamp) -> Result<Option<Session>, StoreError> {
         let select = "SELECT expires_at FROM sessions WHERE id = $1 AND expires_at > $2";
-        let row: Option<(Timestamp,)> = self.db().optional(select, args![id, now]).await?;
+        let row: Option<(Timestamp,)> = self.db().urgent(select, args![id, now]).await?;
         Ok(row.map(|(expires_at,)| Session { id, expires_at }))
     }
 

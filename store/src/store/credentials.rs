@@ -115,7 +115,7 @@ impl Store {
     pub async fn authenticate(&self, presented: &str) -> Result<Option<Caller>, StoreError> {
         let Some(lookup) = token::lookup(presented) else { return Ok(None) };
         let select = sql!("SELECT ", (credential_columns), " WHERE c.lookup = $1 AND c.revoked_at IS NULL");
-        let row: Option<CredentialRow> = self.db().optional(select, args![lookup]).await?;
+        let row: Option<CredentialRow> = self.db().urgent(select, args![lookup]).await?;
         row.filter(|row| token::matches(presented, &row.hash)).map(CredentialRow::into_caller).transpose()
     }
 

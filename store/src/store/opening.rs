@@ -64,7 +64,7 @@ impl Store {
     ///
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.db().one::<(i64,)>("SELECT CAST(1 AS BIGINT)", vec![]).await.map(drop)
+        self.db().urgent::<(i64,)>("SELECT CAST(1 AS BIGINT)", vec![]).await.map(drop)
     }
 }
 
