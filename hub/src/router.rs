@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::{HeaderName, HeaderValue},
-    middleware::map_response,
+    middleware::{map_request_with_state, map_response},
     response::Response,
 };
 use easytier_probe::Checker;
@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     api, pages,
-    web::{App, WebOptions},
+    web::{App, Identification, WebOptions, identify},
 };
 
 /// With the value 1, this header tells a probe that the backend is a hub.
@@ -25,12 +25,14 @@ const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 /// request. `probe`: the probe in this process, if there is one.
 pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
     let monitor = Monitor::new(store.clone(), probe);
-    let app = App::new(store, checker, options, monitor.metrics());
+    let app = App::new(store, checker, options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();
     monitor.publish(&document);
     let router = router.merge(pages::routes(&app)).fallback(pages::not_found);
-    monitor.observe(router).layer(map_response(set_hub_header))
+    let identification = Identification { options: Arc::clone(&app.options), warnings: monitor.warnings() };
+    let router = monitor.observe(router).layer(map_request_with_state(identification, identify));
+    router.layer(map_response(set_hub_header))
 }
 
 /// The header is on every response, so that a probe knows after its first request which other requests a hub supports.

@@ -72,9 +72,11 @@ pub(crate) fn finish(document: &Document) -> Bytes {
 /// Adds the failures that every operation has in common.
 fn add_failures(operation: &mut Value, refusal: &str) {
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
-    for (status, about) in
-        [("500", "The hub failed"), ("503", "The hub is too busy, stopping, or without its database")]
-    {
+    for (status, about) in [
+        ("429", "Too many requests"),
+        ("500", "The hub failed"),
+        ("503", "The hub is too busy, stopping, or without its database"),
+    ] {
         let schema = json!({ "$ref": format!("#/components/schemas/{refusal}") });
         let content = json!({ "application/json": { "schema": schema } });
         responses.entry(status).or_insert_with(|| json!({ "description": about, "content": content }));

@@ -102,6 +102,11 @@ impl<T> PublicEnvelope<T> {
         Json(Self { success: true, data: Some(data), error: None, message: Some(message.into()) })
     }
 
+    /// A success with a sentence for people, and perhaps with data.
+    pub fn noted(data: Option<T>, message: impl Into<String>) -> Json<Self> {
+        Json(Self { success: true, data, error: None, message: Some(message.into()) })
+    }
+
     /// The outcome of an attempt: always with `data`, and with the `error` if it failed.
     pub fn outcome(success: bool, data: T, error: Option<String>) -> Json<Self> {
         Json(Self { success, data: Some(data), error, message: None })

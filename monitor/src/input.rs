@@ -5,11 +5,12 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use axum::{
     body::Body as RawBody,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, request},
 };
 use bytes::{Bytes, BytesMut};
 use easytier_uptime_store::domain::Region;
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
@@ -18,24 +19,28 @@ use serde_json::Value;
 
 use crate::refusal::Refusal;
 
-/// The longest body that is accepted, in bytes.
+/// The longest body that is accepted from a caller with a valid credential, in bytes.
 pub const MAX_BODY: usize = 4 << 20;
 
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest body that is accepted from anybody, in bytes.
+pub const MAX_STRANGERS_BODY: usize = 64 << 10;
 
-/// A JSON object in the body, whatever the content type.
+/// How long a body may take to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A JSON object in the body, whatever the content type; the body has at most `MAX` bytes. The extractors before it must have
+/// asked for a credential, or for a rate limit.
 #[derive(Debug)]
-pub struct Body<T>(
+pub struct Body<T, const MAX: usize = MAX_BODY>(
     /// The object.
     pub T,
 );
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for Body<T, MAX> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        parse(&read(request).await?).map(Self)
+        parse(&read(request, MAX).await?).map(Self)
     }
 }
 
@@ -43,24 +48,67 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 ///
 /// # Errors
 ///
-/// When it is longer than [`MAX_BODY`] (413), takes more than 20 s to arrive (408) or breaks off (400).
-pub async fn read(request: Request) -> Result<Bytes, Refusal> {
-    let body = tokio::time::timeout(BODY_TIMEOUT, whole(request.into_body())).await;
-    body.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))?
+/// When it is longer than `max` bytes (413), takes more than 20 s to arrive (408) or breaks off (400).
+pub async fn read(request: Request, max: usize) -> Result<Bytes, Refusal> {
+    let whole = async {
+        let mut parts = Parts::of(request.into_body(), max)?;
+        let mut read = BytesMut::new();
+        while let Some(part) = parts.next().await? {
+            read.extend_from_slice(&part);
+        }
+        Ok(read.freeze())
+    };
+    tokio::time::timeout(BODY_TIMEOUT, whole).await.map_err(|_| took_too_long())?
 }
 
-async fn whole(mut body: RawBody) -> Result<Bytes, Refusal> {
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::bad_request("the body broke off"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if read.len() + data.len() > MAX_BODY {
-            let message = format!("the body is longer than {} MiB", MAX_BODY >> 20);
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-        }
-        read.extend_from_slice(&data);
+/// 408: the body did not arrive within [`BODY_TIMEOUT`].
+pub fn took_too_long() -> Refusal {
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")
+}
+
+/// The parts of a body as they arrive.
+#[derive(Debug)]
+pub struct Parts {
+    body: RawBody,
+    max: usize,
+    /// How many bytes may still come.
+    left: usize,
+}
+
+impl Parts {
+    /// The parts of a body of at most `max` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the caller announces a longer one (413).
+    pub fn of(body: RawBody, max: usize) -> Result<Self, Refusal> {
+        let announced = body.size_hint().lower();
+        let parts = Self { body, max, left: max };
+        if announced > max as u64 { Err(parts.too_long()) } else { Ok(parts) }
     }
-    Ok(read.freeze())
+
+    /// The next part; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the body becomes too long (413) or breaks off (400).
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|_| Refusal::bad_request("the body broke off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            self.left = self.left.checked_sub(data.len()).ok_or_else(|| self.too_long())?;
+            return Ok(Some(data));
+        }
+        Ok(None)
+    }
+
+    fn too_long(&self) -> Refusal {
+        let max = match self.max >> 20 {
+            0 => format!("{} KiB", self.max >> 10),
+            mebibytes => format!("{mebibytes} MiB"),
+        };
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max}"))
+    }
 }
 
 /// The body as text.
@@ -197,7 +245,7 @@ pub struct Query<T>(
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Refusal> {
         let pairs = serde_html_form::Deserializer::from_bytes(parts.uri.query().unwrap_or_default().as_bytes());
         serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| malformed("the query", &error))
     }
@@ -213,7 +261,7 @@ pub struct Path<T>(
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, Refusal> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(value)| Self(value))
             .map_err(|error| Refusal::new(error.status(), error.body_text()))
@@ -331,7 +379,11 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_is_too_long_is_refused() {
         let request = |length: usize| Request::new(RawBody::from(vec![b' '; length]));
-        assert_eq!(read(request(MAX_BODY)).await.unwrap().len(), MAX_BODY);
-        assert_eq!(read(request(MAX_BODY + 1)).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+        for (max, said) in [(MAX_BODY, "longer than 4 MiB"), (MAX_STRANGERS_BODY, "longer than 64 KiB")] {
+            assert_eq!(read(request(max), max).await.unwrap().len(), max);
+            let refusal = read(request(max + 1), max).await.unwrap_err();
+            assert_eq!(refusal.status, StatusCode::PAYLOAD_TOO_LARGE);
+            assert!(refusal.message.ends_with(said), "{}", refusal.message);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The HTTP parts that a hub and a daemon share: the read-only API of nodes and their history, `/health`, `/metrics` and
 //! `/openapi.json`, and the middleware of every request.
 //!
-//! Bottom up: [`refusal`] and [`envelope`] are the shapes of responses; [`input`], [`parameter`] and [`paging`] read
+//! Bottom up: [`Party`], [`Places`] and [`Readers`] share what there is among strangers; [`refusal`] and [`envelope`] are the shapes of responses; [`input`], [`parameter`] and [`paging`] read
 //! requests; [`public`] and [`operations`] are the routes; [`Monitor`] puts them together; [`serve`] runs a router.
 //! Every route is declared together with its documentation, so that `/openapi.json` lists every route and nothing else.
 
@@ -16,14 +16,19 @@ mod observe;
 mod operations;
 pub mod paging;
 pub mod parameter;
+mod party;
+mod places;
 mod probe_status;
 pub mod public;
+mod readers;
 pub mod refusal;
 mod serve;
+mod unread;
+mod warnings;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::{Router, extract::FromRef};
+use axum::{Router, extract::FromRef, middleware::from_fn_with_state};
 use bytes::Bytes;
 use easytier_uptime_store::Store;
 use utoipa::openapi::OpenApi;
@@ -31,10 +36,14 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use self::{
     metrics::Metrics,
+    party::{Caller, Party},
+    places::{Hold, Place, Places},
     probe_status::ProbeStatus,
     public::cors::readable_from_anywhere,
+    readers::{Readers, in_turn},
     refusal::Refusal,
     serve::{Closing, serve},
+    warnings::Warnings,
 };
 
 /// The state that the routes of this crate share. Cheap to clone.
@@ -44,6 +53,8 @@ pub struct Monitor {
     metrics: Arc<Metrics>,
     /// The status of the probe in this process, if there is one.
     probe: Option<Arc<dyn ProbeStatus>>,
+    readers: Readers,
+    warnings: Arc<Warnings>,
     /// `/openapi.json`, once all routes are known.
     document: Arc<OnceLock<Bytes>>,
 }
@@ -51,7 +62,14 @@ pub struct Monitor {
 impl Monitor {
     /// Serves what `store` holds. `probe`: the probe in this process, if there is one.
     pub fn new(store: Store, probe: Option<Arc<dyn ProbeStatus>>) -> Self {
-        Self { store, metrics: Arc::default(), probe, document: Arc::default() }
+        Self {
+            store,
+            metrics: Arc::default(),
+            probe,
+            readers: Readers::default(),
+            warnings: Arc::default(),
+            document: Arc::default(),
+        }
     }
 
     /// The metrics that `/metrics` shows.
@@ -59,9 +77,21 @@ impl Monitor {
         Arc::clone(&self.metrics)
     }
 
+    /// The reads that strangers request, which share a few turns.
+    pub fn readers(&self) -> Readers {
+        self.readers.clone()
+    }
+
+    /// The warnings that `/health` shows.
+    pub fn warnings(&self) -> Arc<Warnings> {
+        Arc::clone(&self.warnings)
+    }
+
     /// The read-only public API, and the routes for monitoring of the process itself.
     pub fn routes(&self) -> OpenApiRouter {
-        public::routes().merge(operations::routes()).with_state(self.clone())
+        let turns = from_fn_with_state(self.readers(), in_turn);
+        let public = public::routes().layer(turns.clone()).layer(readable_from_anywhere());
+        public.merge(operations::reads().layer(turns)).merge(operations::routes()).with_state(self.clone())
     }
 
     /// Builds `/openapi.json` from the `document` of all routes, including those of other crates. Only the first call has

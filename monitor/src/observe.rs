@@ -25,7 +25,13 @@ use tower_http::{
 use tracing::Span;
 use uuid::Uuid;
 
-use crate::{drain, metrics::Metrics, refusal, refusal::Refusal};
+use crate::{
+    drain,
+    metrics::Metrics,
+    refusal,
+    refusal::Refusal,
+    unread::{self, Unread},
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -53,6 +59,7 @@ pub fn layers(router: Router, metrics: Arc<Metrics>) -> Router {
             .layer(trace)
             .layer(from_fn_with_state(metrics, count))
             .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+            .layer(from_fn_with_state(Arc::<Unread>::default(), unread::counted))
             .layer(from_fn(refusal::write_envelope))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(HandleErrorLayer::new(timed_out))

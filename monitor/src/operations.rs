@@ -8,12 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use easytier_uptime_store::{Store, domain::Timestamp};
+use serde::Serialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Monitor,
-    envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
+    envelope::{Answer, PublicEnvelope, PublicRefusal},
     refusal::Refusal,
 };
 
@@ -22,11 +24,36 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// The routes that never wait for reads.
 pub fn routes() -> OpenApiRouter<Monitor> {
-    OpenApiRouter::default().routes(routes!(health)).routes(routes!(metrics)).routes(routes!(document))
+    OpenApiRouter::default().routes(routes!(health)).routes(routes!(document))
 }
 
-/// Whether the hub, or the probe, works: its database answers, and peers are checked.
+/// The routes that read much.
+pub fn reads() -> OpenApiRouter<Monitor> {
+    OpenApiRouter::default().routes(routes!(metrics))
+}
+
+/// What is wrong although the process works.
+#[derive(Debug, Serialize, ToSchema)]
+struct Wrongs {
+    /// Sentences for the operator.
+    warnings: Vec<String>,
+}
+
+/// The envelope of `/health`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the document alone")]
+struct Health {
+    /// Always true.
+    success: bool,
+    data: Option<Wrongs>,
+    error: Option<String>,
+    message: Option<String>,
+}
+
+/// Whether the hub, or the probe, works: its database answers, and peers are checked. `data` is null, or has warnings about its
+/// configuration.
 #[utoipa::path(
     get,
     path = "/health",
@@ -34,16 +61,19 @@ pub fn routes() -> OpenApiRouter<Monitor> {
     operation_id = "health",
     security(()),
     responses(
-        (status = 200, description = "It works", body = PublicDone),
+        (status = 200, description = "It works", body = Health),
         (status = 503, description = "The hub or the probe does not work", body = PublicRefusal),
     ),
 )]
-async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<()>> {
+async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<Wrongs>> {
     round_trip(&monitor.store).await?;
-    match &monitor.probe {
-        None => Ok(PublicEnvelope::done("the hub works")),
-        Some(probe) => probe.health().map(PublicEnvelope::done).map_err(Refusal::unavailable),
-    }
+    let message = match &monitor.probe {
+        None => "the hub works".to_owned(),
+        Some(probe) => probe.health().map_err(Refusal::unavailable)?,
+    };
+    let warnings = monitor.warnings.all();
+    let wrongs = (!warnings.is_empty()).then_some(Wrongs { warnings });
+    Ok(PublicEnvelope::noted(wrongs, message))
 }
 
 /// How long the database takes to respond.

@@ -144,7 +144,7 @@ async fn heartbeat(
     request: Request,
 ) -> Answer<BackendEnvelope<()>> {
     check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
-    let body = input::read(request).await?;
+    let body = input::read(request, input::MAX_BODY).await?;
     let counters: Option<Value> = match input::text(&body)?.trim() {
         "" => None,
         text => input::parse_any(text)?,

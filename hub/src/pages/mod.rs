@@ -26,12 +26,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{FromRef, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
+use easytier_uptime_monitor::{Readers, in_turn};
 
 use self::{site::Site, view::View};
 use crate::{
@@ -45,16 +46,18 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 
 /// All pages.
 pub(crate) fn routes(app: &App) -> Router {
-    Router::new()
+    let reads = Router::new()
         .route("/", get(list::page))
         .route("/nodes/{id}", get(node::page))
         .route("/probes", get(probes::page))
-        .route("/submit", get(submit::page).post(submit::submit))
         .route("/events.atom", get(feed::feed))
-        .route("/live", get(board::events))
         .route("/badge/{id}/status.svg", get(badge::status))
         .route("/badge/{id}/uptime.svg", get(badge::uptime))
         .route("/badge/{id}/latency.svg", get(badge::latency))
+        .layer(from_fn_with_state(Readers::from_ref(app), in_turn));
+    reads
+        .route("/submit", get(submit::page).post(submit::submit))
+        .route("/live", get(board::events))
         .route("/assets/{name}", get(assets::asset))
         .route("/favicon.ico", get(assets::icon))
         .merge(admin::routes())

@@ -8,13 +8,13 @@ use easytier_uptime_store::Store;
 use super::board::{Live, Snapshots};
 use crate::{
     service::{Admin, ConnectionTests, Sessions, Submissions},
-    web::{App, WebOptions},
+    web::{App, Posts},
 };
 
 /// The state of the handlers. Cheap to clone.
 #[derive(Clone, FromRef)]
 pub(crate) struct Site {
-    options: Arc<WebOptions>,
+    posts: Posts,
     pub store: Store,
     pub admin: Admin,
     pub sessions: Sessions,
@@ -30,7 +30,7 @@ impl Site {
         let snapshots = Arc::new(Snapshots::new(store.clone()));
         let live = Arc::new(Live::new(store.clone(), Arc::clone(&snapshots)));
         Self {
-            options: Arc::from_ref(app),
+            posts: Posts::from_ref(app),
             store,
             admin: Admin::from_ref(app),
             sessions: Sessions::from_ref(app),

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     service::{FieldError, ServiceError},
-    web::{self, Client, Refusal},
+    web::{self, Poster, Refusal},
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,11 +49,11 @@ pub async fn page(view: View) -> Markup {
 pub async fn submit(
     State(site): State<Site>,
     view: View,
-    Client(from): Client,
+    Poster(from): Poster,
     request: Request,
 ) -> Result<Response, Refusal> {
     web::own_page(request.headers())?;
-    let Submission { step, node } = form::read(request).await?;
+    let Submission { step, node } = form::read_from_stranger(request).await?;
     let outcome = match step {
         Step::Test => test(&site, from, &node).await.map(|report| tested(&view, &report)),
         Step::Send => send(&site, from, &node).await.map(|()| sent(&view)),

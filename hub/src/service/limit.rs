@@ -1,9 +1,10 @@
-//! Rate limits for strangers: per address, and for all addresses together.
+//! Rate limits for strangers: per address, per network that one stranger may have, and for all addresses together.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     net::IpAddr,
     num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -16,22 +17,37 @@ use super::ServiceError;
 
 /// A rate limit.
 pub struct Limit {
-    per_address: DefaultKeyedRateLimiter<Caller>,
+    per_address: DefaultKeyedRateLimiter<Address>,
+    per_site: DefaultKeyedRateLimiter<Site>,
     total: DefaultDirectRateLimiter,
     calls: AtomicU32,
+    is_crowded: AtomicBool,
+    hasher: RandomState,
 }
+
+/// How many times as often as one address a whole site may call.
+const SITE_SHARE: u32 = 4;
 
 /// The number of calls between two clean-ups, which drop the addresses that have their full limit again.
 const CLEAN_UP_INTERVAL: u32 = 1024;
 
+/// When more addresses are counted, those that call share [`CROWD`] limits, so that strangers with many addresses cannot fill
+/// the memory.
+const MAX_ADDRESSES: usize = 1 << 16;
+
+const CROWD: u64 = 1024;
+
 impl Limit {
-    /// Allows `per_address` calls within `period`, and `total` calls of all addresses; they may come in one burst. Both
-    /// numbers are at least 1.
+    /// Allows `per_address` calls within `period`, four times as many of all addresses of a site, and `total` calls of all
+    /// addresses; they may come in one burst. Both numbers are at least 1.
     pub fn new(period: Duration, per_address: u32, total: u32) -> Self {
         Self {
             per_address: DefaultKeyedRateLimiter::keyed(quota(period, per_address)),
+            per_site: DefaultKeyedRateLimiter::keyed(quota(period, per_address.saturating_mul(SITE_SHARE))),
             total: DefaultDirectRateLimiter::direct(quota(period, total)),
             calls: AtomicU32::new(0),
+            is_crowded: AtomicBool::new(false),
+            hasher: RandomState::new(),
         }
     }
 
@@ -42,11 +58,23 @@ impl Limit {
     /// When the call exceeds a limit.
     pub fn check(&self, address: IpAddr) -> Result<(), ServiceError> {
         if self.calls.fetch_add(1, Relaxed) % CLEAN_UP_INTERVAL == CLEAN_UP_INTERVAL - 1 {
-            self.per_address.retain_recent();
+            self.clean_up();
         }
-        // The caller's own limit comes first, so that one caller cannot use up the total limit.
-        self.per_address.check_key(&Caller::of(address)).map_err(|until| refusal(&until))?;
+        let (mut address, mut site) = (Address::of(address), Site::of(address));
+        if self.is_crowded.load(Relaxed) {
+            address = Address::Crowd(self.hasher.hash_one(address) % CROWD);
+            site = Site::Crowd(self.hasher.hash_one(site) % CROWD);
+        }
+        // The caller's own limit comes first, so that one caller cannot use up the others.
+        self.per_address.check_key(&address).map_err(|until| refusal(&until))?;
+        self.per_site.check_key(&site).map_err(|until| refusal(&until))?;
         self.total.check().map_err(|until| refusal(&until))
+    }
+
+    fn clean_up(&self) {
+        self.per_address.retain_recent();
+        self.per_site.retain_recent();
+        self.is_crowded.store(self.per_address.len() >= MAX_ADDRESSES, Relaxed);
     }
 }
 
@@ -61,13 +89,18 @@ fn refusal(until: &NotUntil<QuantaInstant>) -> ServiceError {
 
 /// The key by which calls are counted. For IPv6 it is the /64 network, because a caller usually has all its addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Caller {
+pub enum Address {
+    /// An IPv4 address.
     V4(u32),
+    /// The first 64 bits of an IPv6 address.
     V6(u64),
+    /// One of the limits that addresses share when there are too many.
+    Crowd(u64),
 }
 
-impl Caller {
-    fn of(address: IpAddr) -> Self {
+impl Address {
+    /// The key of an address.
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
             IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
@@ -75,8 +108,27 @@ impl Caller {
     }
 }
 
+/// Networks that one stranger may well have: the /24 of an IPv4 address, and the /48 of an IPv6 address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Site {
+    V4(u32),
+    V6(u64),
+    Crowd(u64),
+}
+
+impl Site {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.to_bits() >> 8),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 80) as u64),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -112,5 +164,28 @@ mod tests {
         limit.check(address("2001:db8::1")).unwrap();
         assert!(limit.check(address("2001:db8::2")).is_err());
         limit.check(address("2001:db8:0:1::1")).unwrap();
+    }
+
+    #[test]
+    fn the_networks_of_one_site_have_a_limit_together() {
+        let limit = Limit::new(HOUR, 1, 100);
+        for (format, other) in [("2001:db8:1:{}::1", "2001:db8:2::1"), ("198.51.100.{}", "198.51.101.1")] {
+            for nth in 0..SITE_SHARE {
+                limit.check(address(&format.replace("{}", &nth.to_string()))).unwrap();
+            }
+            assert!(limit.check(address(&format.replace("{}", "99"))).is_err());
+            limit.check(address(other)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_number_of_addresses_that_are_remembered_is_limited() {
+        let limit = Limit::new(HOUR, 1, u32::MAX);
+        for nth in 0..2 * MAX_ADDRESSES as u128 {
+            // Each is of a site of its own.
+            drop(limit.check(IpAddr::from(Ipv6Addr::from_bits(nth << 80))));
+        }
+        let most = MAX_ADDRESSES + CLEAN_UP_INTERVAL as usize + CROWD as usize;
+        assert!(limit.per_address.len() <= most && limit.per_site.len() <= most, "{}", limit.per_address.len());
     }
 }

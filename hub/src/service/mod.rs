@@ -7,6 +7,7 @@
 mod admin;
 mod connection_test;
 mod error;
+mod familiar;
 mod limit;
 mod node_change;
 mod node_fields;
@@ -20,9 +21,10 @@ pub use self::{
     admin::{Admin, CredentialRequest, Done, MAX_NAME},
     connection_test::ConnectionTests,
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
+    limit::Limit,
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, labels_schema},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
-    session::{NewSession, Sessions},
+    session::{LoginAttempt, NewSession, Sessions},
     submission::Submissions,
 };

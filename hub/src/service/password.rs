@@ -1,5 +1,7 @@
 //! The admin's password: Argon2id.
 
+use std::time::Duration;
+
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
@@ -8,7 +10,18 @@ use data_encoding::BASE64URL_NOPAD;
 use easytier_probe::Secret;
 use easytier_uptime_store::{Store, StoreError, domain::Timestamp, random};
 
+use tokio::sync::Semaphore;
+
 use super::ServiceError;
+
+/// How many hashes are computed at the same time in this process. Each takes 19 MiB.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// How many callers are served or wait.
+static QUEUE: Semaphore = Semaphore::const_new(128);
+
+/// The time that a full queue takes, roughly.
+const QUEUE_TIME: Duration = Duration::from_secs(3);
 
 /// A password for the first start: 144 random bits, 24 characters.
 pub fn generate() -> Secret {
@@ -46,7 +59,7 @@ pub async fn set(store: &Store, password: &Secret, now: Timestamp) -> Result<(),
 ///
 /// # Errors
 ///
-/// When the password cannot be hashed, or the database fails.
+/// When too many callers wait for it, the password cannot be hashed, or the database fails.
 pub async fn matches(store: &Store, password: &Secret) -> Result<bool, ServiceError> {
     let Some(kept) = store.admin_password_hash().await? else { return Ok(false) };
     let password = password.clone();
@@ -58,6 +71,14 @@ async fn hash_off_the_runtime(password: Secret) -> Result<String, ServiceError> 
 }
 
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ServiceError> {
+    let Ok(_place) = QUEUE.try_acquire() else { return Err(ServiceError::RateLimited { retry_after: QUEUE_TIME }) };
+    // It is never closed.
+    let turn = TURNS.acquire().await;
+    let work = move || {
+        // A caller that stops waiting does not end the work, so the turn belongs to the work.
+        let _turn = turn;
+        work()
+    };
     // The task is cancelled when the runtime stops.
     Ok(tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?)
 }
@@ -75,7 +96,42 @@ fn verify(password: &Secret, kept: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
+
+    use futures::{FutureExt, future::join_all};
+
     use super::*;
+
+    /// Both parts use the queue of the process.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn few_hashes_are_computed_at_the_same_time_and_few_callers_wait() {
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let both = Arc::new(Barrier::new(2));
+        let work = || {
+            let (running, most, both) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&both));
+            move || {
+                most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                both.wait();
+                running.fetch_sub(1, SeqCst);
+            }
+        };
+        let works = (0..16).map(|_| off_the_runtime(work()));
+        assert!(join_all(works).await.iter().all(Result::is_ok));
+        assert_eq!(most.load(SeqCst), 2);
+
+        let turns = TURNS.acquire_many(2).await.unwrap();
+        let mut waiting: Vec<_> = (0..128).map(|_| Box::pin(off_the_runtime(|| ()))).collect();
+        for caller in &mut waiting {
+            assert!(caller.now_or_never().is_none());
+        }
+        let refused = off_the_runtime(|| ()).await;
+        assert!(matches!(refused, Err(ServiceError::RateLimited { .. })), "{refused:?}");
+        drop(turns);
+        assert!(join_all(waiting).await.iter().all(Result::is_ok));
+    }
 
     #[test]
     fn a_password_matches_its_own_hash_only() {

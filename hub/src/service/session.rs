@@ -12,7 +12,12 @@ use easytier_uptime_store::{
 use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
-use super::{ServiceError, limit::Limit, password};
+use super::{
+    ServiceError,
+    familiar::Familiar,
+    limit::{Address, Limit},
+    password,
+};
 
 /// How long a session lasts.
 const LIFETIME: Duration = DAY;
@@ -33,33 +38,60 @@ pub struct NewSession {
     pub lifetime: Duration,
 }
 
-/// The admin's sessions. Logins are limited per caller, because each takes tens of milliseconds of CPU time.
+/// The admin's sessions. Logins are limited per caller, because each takes tens of milliseconds of CPU time. Addresses from
+/// which the admin logged in have a limit of their own, so that strangers cannot keep the admin out.
 #[derive(Clone)]
 pub struct Sessions {
     store: Store,
-    limit: Arc<Limit>,
+    strangers: Arc<Limit>,
+    familiar: Arc<Familiar<Address>>,
+    familiar_ones: Arc<Limit>,
+}
+
+/// A login that the limits permit.
+#[derive(Debug)]
+pub struct LoginAttempt {
+    from: IpAddr,
 }
 
 impl Sessions {
     /// The sessions in `store`.
     pub fn new(store: Store) -> Self {
-        Self { store, limit: Arc::new(Limit::new(PER_MINUTE, 10, 120)) }
+        let limit = || Arc::new(Limit::new(PER_MINUTE, 10, 120));
+        Self { store, strangers: limit(), familiar: Arc::default(), familiar_ones: limit() }
     }
 
-    /// Begins a session of 24 hours. `from`: the caller's address.
+    /// Asks the limits for a login, before anything of it is read. `from`: the caller's address.
     ///
     /// # Errors
     ///
-    /// When the password is wrong, the caller tried too often, or the database fails.
-    pub async fn log_in(&self, from: IpAddr, password: &Secret) -> Result<NewSession, ServiceError> {
-        self.limit.check(from)?;
+    /// When the caller tried too often.
+    pub fn admit(&self, from: IpAddr) -> Result<LoginAttempt, ServiceError> {
+        let is_familiar = self.familiar.contains(Address::of(from));
+        let limit = if is_familiar { &self.familiar_ones } else { &self.strangers };
+        limit.check(from).map(|()| LoginAttempt { from })
+    }
+
+    /// Begins a session of 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// When the password is wrong, too many callers try at the same time, or the database fails.
+    pub async fn log_in(&self, attempt: LoginAttempt, password: &Secret) -> Result<NewSession, ServiceError> {
+        let LoginAttempt { from } = attempt;
         if !password::matches(&self.store, password).await? {
             tracing::warn!(address = %from, "login with a wrong password");
             return Err(ServiceError::WrongPassword);
         }
+        self.remember(from);
         let token = Secret::from(BASE64URL_NOPAD.encode(&random::<32>()));
         let session = self.store.start_session(id(token.expose()), LIFETIME, Timestamp::now()).await?;
         Ok(NewSession { token, expires_at: session.expires_at, lifetime: LIFETIME })
+    }
+
+    /// Notes that a request with a valid session came from this address.
+    pub fn remember(&self, address: IpAddr) {
+        self.familiar.remember(Address::of(address));
     }
 
     /// The session of a token, unless it has expired or was ended.

@@ -10,7 +10,7 @@ use axum::{
 use easytier_uptime_monitor::Refusal;
 use easytier_uptime_store::domain::{Caller, ProbeIdentity};
 
-use super::{App, bearer::bearer, session};
+use super::{App, bearer::bearer, recognise::recognise, session};
 use crate::service::Registrant;
 
 const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
@@ -46,7 +46,7 @@ impl FromRequestParts<App> for Insider {
         if session::find(parts, &app.sessions).await?.is_some() {
             return Ok(Self);
         }
-        match caller(&parts.headers, app).await? {
+        match caller(parts, app).await? {
             Some(Caller::Probe(_) | Caller::Api { .. }) => Ok(Self),
             Some(Caller::Enrollment { .. }) => Err(Refusal::forbidden("an enrollment key cannot list probes")),
             None => Err(Refusal::unauthorized("a node token, an API key or an admin session is needed")),
@@ -58,7 +58,7 @@ impl FromRequestParts<App> for ProbeCaller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        match caller(&parts.headers, app).await? {
+        match caller(parts, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self(probe)),
             Some(Caller::Api { .. } | Caller::Enrollment { .. }) | None => Err(Refusal::unauthorized(NO_TOKEN)),
         }
@@ -69,7 +69,7 @@ impl FromRequestParts<App> for Lister {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        match caller(&parts.headers, app).await? {
+        match caller(parts, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self::Probe(probe)),
             Some(Caller::Api { .. }) => Ok(Self::Reader),
             None => Ok(Self::Anybody),
@@ -82,7 +82,7 @@ impl FromRequestParts<App> for RegistrantCaller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        match caller(&parts.headers, app).await? {
+        match caller(parts, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self(Registrant::Probe(probe))),
             Some(Caller::Enrollment { region }) => Ok(Self(Registrant::Enrollment { region })),
             Some(Caller::Api { .. }) => Err(Refusal::forbidden("an API key cannot register probes")),
@@ -93,10 +93,11 @@ impl FromRequestParts<App> for RegistrantCaller {
 
 /// The owner of the request's token or key; `None` without one. A wrong one is refused even if the route needs none,
 /// because its holder expects it to count.
-async fn caller(headers: &HeaderMap, app: &App) -> Result<Option<Caller>, Refusal> {
-    let Some(presented) = presented(headers)? else { return Ok(None) };
-    let caller = app.store.authenticate(presented).await?;
-    caller.map(Some).ok_or_else(|| Refusal::unauthorized(WRONG_TOKEN))
+async fn caller(parts: &Parts, app: &App) -> Result<Option<Caller>, Refusal> {
+    let Some(presented) = presented(&parts.headers)? else { return Ok(None) };
+    let caller = app.store.authenticate(presented).await?.ok_or_else(|| Refusal::unauthorized(WRONG_TOKEN))?;
+    recognise(parts);
+    Ok(Some(caller))
 }
 
 fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {

@@ -6,23 +6,27 @@ mod client;
 mod cookie;
 mod credentials;
 mod error;
+mod poster;
 mod proxies;
+mod reception;
+mod recognise;
 mod session;
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use easytier_probe::Checker;
-use easytier_uptime_monitor::Metrics;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
+use easytier_uptime_monitor::{Metrics, Monitor, Readers};
 use easytier_uptime_store::Store;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 pub use self::proxies::{Network, NetworkError, WebOptions};
 pub(crate) use self::{
-    client::Client,
+    client::{Client, Identification, identify},
     cookie::cookie,
     credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
+    poster::{Poster, Posts},
+    reception::Reception,
     session::{AdminSession, COOKIE, clear_cookie, own_page, set_cookie},
 };
 use crate::service::{Admin, ConnectionTests, Registry, Sessions, Submissions};
@@ -38,12 +42,14 @@ pub(crate) struct App {
     registry: Registry,
     metrics: Arc<Metrics>,
     pub options: Arc<WebOptions>,
-    ingest_slots: IngestSlots,
+    reception: Reception,
+    readers: Readers,
+    posts: Posts,
 }
 
 impl App {
     /// `checker`: runs the connection tests that strangers request.
-    pub fn new(store: Store, checker: Checker, options: WebOptions, metrics: Arc<Metrics>) -> Self {
+    pub fn new(store: Store, checker: Checker, options: WebOptions, monitor: &Monitor) -> Self {
         Self {
             admin: Admin::new(store.clone()),
             sessions: Sessions::new(store.clone()),
@@ -51,29 +57,11 @@ impl App {
             connection_tests: ConnectionTests::new(checker),
             registry: Registry::new(store.clone()),
             store,
-            metrics,
+            metrics: monitor.metrics(),
             options: Arc::new(options),
-            ingest_slots: IngestSlots::default(),
+            reception: Reception::default(),
+            readers: monitor.readers(),
+            posts: Posts::default(),
         }
-    }
-}
-
-/// Permits to receive a batch of results. Further batches wait in their connections, not in memory.
-#[derive(Clone)]
-pub(crate) struct IngestSlots(Arc<Semaphore>);
-
-/// The maximum number of batches that are received at the same time; each may be 4 MiB.
-const MAX_INGESTS: usize = 32;
-
-impl Default for IngestSlots {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_INGESTS)))
-    }
-}
-
-impl IngestSlots {
-    /// Waits for a permit. It never fails, because the semaphore is never closed.
-    pub async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.0.acquire().await
     }
 }

@@ -5,10 +5,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
 };
 use cookie::{Cookie, SameSite};
-use easytier_uptime_monitor::Refusal;
+use easytier_uptime_monitor::{Caller, Refusal};
 use easytier_uptime_store::Session;
 
-use super::{bearer::bearer, cookie::cookie};
+use super::{bearer::bearer, cookie::cookie, recognise::recognise};
 use crate::service::{NewSession, Sessions};
 
 /// The name of the cookie. It lacks the prefix `__Host-`, because browsers accept that over HTTPS only.
@@ -44,6 +44,12 @@ pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<Ad
     };
     if session.is_some() && by_cookie && !parts.method.is_safe() {
         own_page(&parts.headers)?;
+    }
+    if session.is_some() {
+        recognise(parts);
+        if let Some(Caller(address)) = parts.extensions.get() {
+            sessions.remember(*address);
+        }
     }
     Ok(session.map(AdminSession))
 }

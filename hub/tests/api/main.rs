@@ -15,3 +15,4 @@ mod peers;
 mod registry;
 mod results;
 mod status;
+mod strangers;

@@ -17,7 +17,7 @@ use crate::Monitor;
 /// The tag of these routes in `/openapi.json`.
 const TAG: &str = "public";
 
-/// The routes, which pages of other sites may read.
+/// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Monitor> {
     OpenApiRouter::default()
         .routes(routes!(nodes::list))
@@ -28,5 +28,4 @@ pub(crate) fn routes() -> OpenApiRouter<Monitor> {
         .routes(routes!(health::stats))
         .routes(routes!(regions::regions))
         .routes(routes!(events::events))
-        .layer(cors::readable_from_anywhere())
 }

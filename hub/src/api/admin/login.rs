@@ -1,15 +1,15 @@
 //! `/api/admin/login`, `/verify` and `/logout`.
 
 use axum::{
-    extract::State,
-    http::{HeaderMap, header},
+    extract::{Request, State},
+    http::header,
     response::{IntoResponse, Response},
 };
 use easytier_probe::Secret;
 use easytier_uptime_monitor::{
     Refusal,
     envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
-    input::Body,
+    input,
 };
 use easytier_uptime_store::domain::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,14 +56,16 @@ pub(super) struct LoggedIn {
 pub(super) async fn login(
     State(sessions): State<Sessions>,
     Client(address): Client,
-    headers: HeaderMap,
-    Body(login): Body<Login>,
+    request: Request,
 ) -> Result<Response, Refusal> {
+    let attempt = sessions.admit(address)?;
+    let headers = request.headers().clone();
     // A browser sends an origin; only pages of this hub may get the cookie.
     if headers.contains_key(header::ORIGIN) {
         web::own_page(&headers)?;
     }
-    let session = sessions.log_in(address, &login.password).await?;
+    let login: Login = input::parse(&input::read(request, input::MAX_STRANGERS_BODY).await?)?;
+    let session = sessions.log_in(attempt, &login.password).await?;
     let cookie = web::set_cookie(&session, &headers);
     let mut response =
         PublicEnvelope::of(LoggedIn { token: session.token, expires_at: session.expires_at }).into_response();

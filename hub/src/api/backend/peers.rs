@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use axum::extract::State;
 use easytier_probe::{CheckMode, Secret};
 use easytier_uptime_monitor::{
-    Refusal,
+    Party, Readers, Refusal,
     envelope::{Answer, BackendEnvelope, BackendRefusal},
     input::{self, Query},
     parameter::{self, Id, Whole},
@@ -20,11 +20,13 @@ use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
 use crate::{
     service::{ServiceError, check_region},
-    web::{Lister, NO_TOKEN},
+    web::{Client, Lister, NO_TOKEN},
 };
 
 const DEFAULT_COUNT: u32 = 500;
 const MAX_COUNT: u32 = 5000;
+/// The maximum number of peers on a page for a caller without credentials, who may ask for more.
+const MAX_COUNT_OF_STRANGERS: u32 = 500;
 const DEFAULT_INTERVAL: u32 = 60;
 /// A month, in seconds; checking less often is not monitoring.
 const MAX_INTERVAL: u32 = 30 * 24 * 3600;
@@ -39,7 +41,7 @@ pub(super) struct Wanted {
     /// Only peers that this region checks. With a node token, the token's region applies.
     #[param(max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]*$")]
     region: Option<String>,
-    /// The maximum number of peers on a page or in a claimed batch.
+    /// The maximum number of peers on a page or in a claimed batch; without credentials a page has at most 500.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = count, required = false)]
     count: Option<Whole<1, MAX_COUNT>>,
@@ -155,6 +157,8 @@ enum Check {
 )]
 pub(super) async fn list(
     State(store): State<Store>,
+    State(readers): State<Readers>,
+    Client(address): Client,
     lister: Lister,
     Query(wanted): Query<Wanted>,
 ) -> Answer<BackendEnvelope<Peers>> {
@@ -170,7 +174,9 @@ pub(super) async fn list(
         (Lister::Reader | Lister::Anybody, Some(_)) => return Err(Refusal::unauthorized(NO_TOKEN)),
         (Lister::Reader, None) => listed(&store, request.region, false, request.cursor, request.count).await?,
         (Lister::Anybody, None) => {
-            let mut page = listed(&store, request.region, false, request.cursor, request.count).await?;
+            let _turn = readers.turn(Party::of(address)).await?;
+            let count = request.count.min(MAX_COUNT_OF_STRANGERS);
+            let mut page = listed(&store, request.region, false, request.cursor, count).await?;
             page.peers.iter_mut().for_each(|peer| peer.network_name = None);
             page
         }

@@ -21,7 +21,7 @@ use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::web::{IngestSlots, ProbeCaller};
+use crate::web::{ProbeCaller, Reception};
 
 const MAX_RESULTS: usize = 5000;
 
@@ -82,16 +82,14 @@ struct Refused {
 pub(super) async fn post(
     State(store): State<Store>,
     State(metrics): State<Arc<Metrics>>,
-    State(slots): State<IngestSlots>,
+    State(reception): State<Reception>,
     ProbeCaller(from): ProbeCaller,
     request: Request,
 ) -> Answer<BackendEnvelope<BatchOutcome>> {
-    // Batches beyond the limit wait in their connections rather than in memory.
-    let _slot = slots.acquire().await;
-    let body = input::read(request).await?;
+    let received = reception.receive(from.probe, request).await?;
     let received_at = Timestamp::now();
-    let ParsedBatch { sent, places, mut refused } = read(&body)?;
-    drop(body);
+    let ParsedBatch { sent, places, mut refused } = read(&received.body)?;
+    let _turn = received.into_turn();
 
     let started = Instant::now();
     let cycle = sent.cycle_id;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use easytier_probe::CheckReport;
 use easytier_uptime_monitor::{
     envelope::{Answer, PublicEnvelope, PublicRefusal},
-    input::Body,
+    input::{Body, MAX_STRANGERS_BODY},
     parameter::string,
     public::item::HealthStatus,
 };
@@ -18,7 +18,7 @@ use utoipa::{
 use super::TAG;
 use crate::{
     service::{ConnectionTests, NodeFields},
-    web::Client,
+    web::Poster,
 };
 
 /// A node to check, with the fields of a submission; only the host is required.
@@ -100,8 +100,8 @@ impl From<CheckReport> for Outcome {
 )]
 pub(super) async fn test(
     State(tests): State<ConnectionTests>,
-    Client(address): Client,
-    Body(Candidate(fields)): Body<Candidate>,
+    Poster(address): Poster,
+    Body(Candidate(fields)): Body<Candidate, MAX_STRANGERS_BODY>,
 ) -> Answer<PublicEnvelope<Outcome>> {
     let outcome = Outcome::from(tests.run(address, fields).await?);
     let error = outcome.error.map(|code| match &outcome.message {

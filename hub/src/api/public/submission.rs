@@ -4,7 +4,7 @@ use axum::extract::State;
 use easytier_uptime_monitor::{
     Refusal,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
-    input::Body,
+    input::{Body, MAX_STRANGERS_BODY},
     parameter::string,
     public::item::NodeItem,
 };
@@ -21,7 +21,7 @@ use utoipa::{
 use super::TAG;
 use crate::{
     service::{NodeFields, Submissions, VISIBLE},
-    web::Client,
+    web::Poster,
 };
 
 /// A node that somebody submits.
@@ -66,8 +66,8 @@ impl PartialSchema for Submission {
 pub(super) async fn submit(
     State(submissions): State<Submissions>,
     State(store): State<Store>,
-    Client(address): Client,
-    Body(Submission(fields)): Body<Submission>,
+    Poster(address): Poster,
+    Body(Submission(fields)): Body<Submission, MAX_STRANGERS_BODY>,
 ) -> Answer<PublicEnvelope<NodeItem>> {
     let id = submissions.submit(address, fields).await?;
     let node = store.nodes_by_id(&[id], Timestamp::now()).await?.pop().ok_or_else(|| Refusal::not_found("node"))?;

@@ -43,8 +43,14 @@ pub async fn log_in(
 ) -> Result<Response, Refusal> {
     web::own_page(request.headers())?;
     let headers = request.headers().clone();
-    let Login { password } = form::read(request).await?;
-    match site.sessions.log_in(from, &password).await {
+    let outcome = match site.sessions.admit(from) {
+        Ok(attempt) => {
+            let Login { password } = form::read_from_stranger(request).await?;
+            site.sessions.log_in(attempt, &password).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
         Ok(session) => Ok(with_cookie(form::see_other("/admin"), web::set_cookie(&session, &headers))),
         Err(error) => {
             let page = shown(&view, &form::refused(&view, &error), matches!(error, ServiceError::WrongPassword));

@@ -16,15 +16,13 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
+use easytier_uptime_monitor::{Party, Place, Places};
 use easytier_uptime_store::{Store, StoreError, domain::Pulse};
 use futures::stream;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
 use super::snapshot::Snapshots;
-use crate::web::{Closing, Refusal};
+use crate::web::{Client, Closing, Refusal};
 
 /// How often the store is polled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,14 +33,15 @@ const FIGURES_INTERVAL: Duration = Duration::from_secs(10);
 /// The maximum time between two events: ages and charts change even without new results.
 const MAX_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The maximum number of listeners. Further pages reload themselves, less often.
+/// The maximum number of listeners. For a further one, the address with most listeners loses one; its page then reloads
+/// itself, less often.
 const MAX_LISTENERS: usize = 1024;
 
 /// The listeners, and the poller that runs while there are any.
 pub struct Live {
     store: Store,
     snapshots: Arc<Snapshots>,
-    permits: Arc<Semaphore>,
+    places: Arc<Places>,
     /// `None` while there are no listeners.
     changes: Mutex<Option<watch::Receiver<Change>>>,
 }
@@ -57,7 +56,7 @@ struct Change {
 
 impl Live {
     pub fn new(store: Store, snapshots: Arc<Snapshots>) -> Self {
-        Self { store, snapshots, permits: Arc::new(Semaphore::new(MAX_LISTENERS)), changes: Mutex::new(None) }
+        Self { store, snapshots, places: Places::new(MAX_LISTENERS), changes: Mutex::new(None) }
     }
 
     /// Subscribes to changes, and starts the poller if it is not running.
@@ -79,7 +78,7 @@ impl Live {
 
     /// Stops the poller once the last listener has left.
     fn leave(&self) {
-        if self.permits.available_permits() == MAX_LISTENERS {
+        if self.places.taken() == 0 {
             *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
@@ -132,18 +131,18 @@ impl ChangePoller {
     }
 }
 
-/// An open page, with its subscription and its permit.
+/// An open page, with its subscription and its place.
 struct Listener {
     changes: watch::Receiver<Change>,
     closing: Closing,
     live: Arc<Live>,
-    permit: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
     has_begun: bool,
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        drop(self.permit.take());
+        drop(self.place.take());
         self.live.leave();
     }
 }
@@ -158,6 +157,8 @@ impl Listener {
         tokio::select! {
             changed = self.changes.changed() => changed.ok()?,
             () = self.closing.begun() => return None,
+            // The page connects again after a while.
+            () = lost(self.place.as_ref()) => return None,
         }
         let change = *self.changes.borrow_and_update();
         let name = if change.is_status { "change" } else { "figures" };
@@ -165,15 +166,27 @@ impl Listener {
     }
 }
 
+/// Resolves when the place is lost to the page of another caller.
+async fn lost(place: Option<&Place>) {
+    match place {
+        Some(place) => place.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// With the value `no`, nginx does not buffer the response.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Sends the event `change` when a status or the list changed, and `figures` when only figures changed.
-pub async fn events(State(live): State<Arc<Live>>, Extension(closing): Extension<Closing>) -> Response {
-    let Ok(permit) = Arc::clone(&live.permits).try_acquire_owned() else {
+pub async fn events(
+    State(live): State<Arc<Live>>,
+    Client(from): Client,
+    Extension(closing): Extension<Closing>,
+) -> Response {
+    let Some(place) = live.places.take(Party::of(from)) else {
         return Refusal::unavailable("too many pages receive live updates").into_response();
     };
-    let listener = Listener { changes: live.subscribe(), closing, live, permit: Some(permit), has_begun: false };
+    let listener = Listener { changes: live.subscribe(), closing, live, place: Some(place), has_begun: false };
     let events = Sse::new(stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::default());
     ([(ACCEL_BUFFERING, "no")], events).into_response()
 }

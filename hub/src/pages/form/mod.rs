@@ -22,9 +22,18 @@ use crate::{
     web::{Refusal, input},
 };
 
-/// The form in the body of a request.
+/// The form in the body of a request by the operator.
 pub async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
-    let body = input::read(request).await?;
+    read_within(input::MAX_BODY, request).await
+}
+
+/// The form in the body of a request by anybody, for whom a limit was asked.
+pub async fn read_from_stranger<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+    read_within(input::MAX_STRANGERS_BODY, request).await
+}
+
+async fn read_within<T: DeserializeOwned>(max: usize, request: Request) -> Result<T, Refusal> {
+    let body = input::read(request, max).await?;
     serde_html_form::from_bytes(&body).map_err(|error| Refusal::bad_request(error.to_string()))
 }
 
