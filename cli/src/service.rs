@@ -63,6 +63,7 @@ pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> 
     let service = S::load(flags.clone())?;
     let log = logging::start(service.log())?;
     // This must precede the first thread, which the runtime starts.
+    memory::return_large_blocks();
     if service.shares_one_heap() {
         memory::share_one_heap();
     }
