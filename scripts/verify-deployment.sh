@@ -139,6 +139,10 @@ if [ "$status" = 200 ] && read_answer '.success == true' >/dev/null; then
 else
     wrong "/health answers $(said); see the hub's log"
 fi
+read_answer '.data.warnings[]?' >"$folder/warnings"
+while IFS= read -r line; do
+    wrong "$line"
+done <"$folder/warnings"
 if [ "$(header x-uptime-hub)" = 1 ]; then
     ok 'it is a hub'
 elif [ "$status" = 200 ] && read_answer 'has("success")' >/dev/null; then

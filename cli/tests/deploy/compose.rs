@@ -116,6 +116,17 @@ fn its_services_get_settings_that_their_commands_read() {
     }
 }
 
+/// Through the published port, a web server on the machine has the address of the gateway.
+#[test]
+fn the_hub_trusts_the_machine_and_nothing_else() {
+    let document = document(&complete());
+    let network = &document["networks"]["default"]["ipam"]["config"][0];
+    let hub = environment(&services(&document)["hub"]);
+    assert_eq!(hub.iter().find(|(name, _)| *name == "TRUSTED_PROXIES").unwrap().1, network["gateway"]);
+    let published = services(&document)["hub"]["ports"][0].as_str().unwrap();
+    assert!(published.starts_with("127.0.0.1:"), "others reach the hub through the web server only");
+}
+
 /// Without them nothing starts, and an error says what to do.
 #[test]
 fn no_secret_has_a_default() {

@@ -105,6 +105,16 @@ impl Workload {
     }
 }
 
+/// Whoever is in the network can choose the address that limits count.
+#[test]
+fn the_hub_trusts_the_pods_and_nothing_else() {
+    let hub =
+        workloads(&Manifests::read()).into_iter().find(|workload| workload.name == "easytier-uptime-hub").unwrap();
+    let proxies = hub.variables().find(|variable| variable.name == "TRUSTED_PROXIES").unwrap().value.clone().unwrap();
+    let (_, prefix) = proxies.split_once('/').unwrap();
+    assert!(prefix.parse::<u8>().unwrap() >= 16, "{proxies}");
+}
+
 #[test]
 fn every_document_has_a_known_type() {
     let manifests = Manifests::read();

@@ -18,7 +18,10 @@ use axum::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
-use tokio::{io::copy_bidirectional, net::TcpStream};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+    net::TcpStream,
+};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{assert_contains, root, services::Service, tool};
@@ -89,6 +92,40 @@ fn unchecked_peers_are_reported() {
     let key = hub.command(&["hub", "key", "create", "--name", "verify"]);
     let (_, report) = verify(&[&hub.url, "--grace", "3600"], &[("API_KEY", &key)]);
     assert_contains(&report, &["WRONG  no probe has ever registered"]);
+}
+
+/// A proxy in front of a hub, which adds the address of its caller to the first request of each connection.
+async fn proxied(hub: &Service) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let behind = hub.url.strip_prefix("http://").unwrap().to_owned();
+    tokio::spawn(async move {
+        loop {
+            let (caller, _) = listener.accept().await.unwrap();
+            let mut hub = TcpStream::connect(&behind).await.unwrap();
+            tokio::spawn(async move {
+                let mut caller = BufReader::new(caller);
+                let mut line = String::new();
+                caller.read_line(&mut line).await.unwrap();
+                hub.write_all(format!("{line}x-forwarded-for: 192.0.2.7\r\n").as_bytes()).await.unwrap();
+                drop(copy_bidirectional(&mut caller, &mut hub).await);
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_the_hub_does_not_trust_is_reported() {
+    let hub = Service::start(&["hub"], &[]);
+    let url = proxied(&hub).await;
+    let (code, report) = tokio::task::spawn_blocking(move || verify(&[&url], &[])).await.unwrap();
+    assert_contains(&report, &["WRONG  requests come through a proxy that is not in TRUSTED_PROXIES"]);
+    assert_eq!(code, 1);
+    let hub = Service::start(&["hub"], &[("TRUSTED_PROXIES", "127.0.0.1")]);
+    let url = proxied(&hub).await;
+    let (_, report) = tokio::task::spawn_blocking(move || verify(&[&url], &[])).await.unwrap();
+    assert!(!report.contains("TRUSTED_PROXIES"), "{report}");
 }
 
 #[test]
