@@ -11,6 +11,9 @@ mod postgres;
 #[path = "support/hub.rs"]
 mod support;
 
+#[path = "hub/database.rs"]
+mod database;
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,6 +1,9 @@
 //! Errors of the store.
 
-use crate::crypto::{HubKeyError, Unsealable};
+use crate::{
+    crypto::{HubKeyError, Unsealable},
+    refusal::Refusal,
+};
 
 /// An error of the store. The messages are for the log; only those of [`StoreError::Conflict`] and
 /// [`StoreError::NotFound`] are fit for clients.
@@ -19,9 +22,12 @@ pub enum StoreError {
     /// The hub's key cannot be read.
     #[error(transparent)]
     HubKey(#[from] HubKeyError),
-    /// A migration failed, or the database is from a newer version.
+    /// A migration failed.
     #[error("the database cannot be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database is not opened, although it can be reached.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The database reported an error, or cannot be reached.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),

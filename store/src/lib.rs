@@ -4,7 +4,7 @@
 //!
 //! - [`domain`] holds the values and rules that all other modules share. It knows no SQL.
 //! - [`consensus`] and [`ring`] are pure functions and data structures over them.
-//! - `crypto` and `token` encrypt secrets and hash tokens; `error` is what can fail.
+//! - `crypto` and `token` encrypt secrets and hash tokens; `error` is what can fail, `refusal` why a database is not opened.
 //! - `db` puts SQLite and PostgreSQL behind one interface.
 //! - [`Store`] keeps everything; its methods are grouped by area, a file each in `store/`.
 //! - [`upkeep`] calls the store at intervals.
@@ -16,6 +16,7 @@ mod crypto;
 mod db;
 pub mod domain;
 mod error;
+mod refusal;
 pub mod ring;
 mod store;
 mod token;
@@ -24,9 +25,10 @@ mod upkeep;
 pub use self::{
     crypto::{HubKey, HubKeyError, Unsealable, random},
     error::{Conflict, StoreError},
+    refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
     store::{
-        Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session, Store,
-        StoreOptions, Swept, key_file,
+        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session,
+        Store, StoreOptions, Swept, backup, key_file,
     },
     upkeep::upkeep,
 };

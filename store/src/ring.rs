@@ -56,10 +56,10 @@ impl Ring {
         self.slots.iter().flat_map(|slot| [slot.checks.to_le_bytes(), slot.healthy.to_le_bytes()]).flatten().collect()
     }
 
-    /// Reads what [`Self::to_bytes`] wrote; `None` when the length is wrong.
+    /// Reads what [`Self::to_bytes`] wrote; `None` when it is too short. A newer program may write more bytes after the slots.
     pub fn from_bytes(newest: i64, bytes: &[u8]) -> Option<Self> {
-        let (slots, rest) = bytes.as_chunks::<SLOT_BYTES>();
-        if slots.len() != RING_SLOTS || !rest.is_empty() {
+        let (slots, _) = bytes.as_chunks::<SLOT_BYTES>();
+        if slots.len() < RING_SLOTS {
             return None;
         }
         let mut ring = Self::new(newest);
@@ -113,7 +113,11 @@ mod tests {
     fn a_ring_is_read_as_it_was_written() {
         let mut ring = Ring::new(7);
         ring.add(5, Count { checks: 180, healthy: 179 });
-        assert_eq!(Ring::from_bytes(7, &ring.to_bytes()), Some(ring));
-        assert_eq!(Ring::from_bytes(7, b"short"), None);
+        let bytes = ring.to_bytes();
+        assert_eq!(Ring::from_bytes(7, &bytes), Some(ring.clone()));
+        assert_eq!(Ring::from_bytes(7, &[&bytes, b"of a newer program".as_slice()].concat()), Some(ring));
+        for short in [&bytes[..0], b"short", &bytes[..bytes.len() - 1]] {
+            assert_eq!(Ring::from_bytes(7, short), None);
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Work on the store at intervals: the fold, reviews of the consensus, deletion of expired rows, reloading of live settings.
+//! Work on the store at intervals: the fold, reviews of the consensus, deletion of expired rows, reloading of live settings, a
+//! sign of life for other hubs.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -60,6 +61,7 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
             biased;
             () = &mut shutdown => return,
             _ = reviews.tick() => {
+                refresh_hub(store).await;
                 reload_live_settings(store).await;
                 review(store).await;
             }
@@ -78,6 +80,12 @@ async fn fold(store: &Store) {
         Ok(folded) if folded.results > 0 => tracing::debug!(results = folded.results, "folded results"),
         Ok(_) => {}
         Err(error) => tracing::error!(%error, "the fold failed; it will be tried again"),
+    }
+}
+
+async fn refresh_hub(store: &Store) {
+    if let Err(error) = in_time(store.refresh_hub()).await {
+        tracing::warn!(%error, "cannot tell the other hubs that this one runs");
     }
 }
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use easytier_uptime_store::backup;
 
 use super::{
     config::{Database, HubConfig},
     database,
 };
-use crate::{exit::Exit, print};
+use crate::{exit::Exit, print, runtime};
 
 /// Copies the SQLite database to a file, consistently, while the hub is running
 ///
@@ -29,9 +30,9 @@ pub fn run(args: BackupArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     if file.exists() {
         bail!("'{}' already exists; choose another file, or remove it", file.display());
     }
-    database::with(config, async |store| {
-        store.backup(&file).await.with_context(|| format!("cannot back up '{}'", path.display()))
-    })?;
+    database::must_exist(path)?;
+    let runtime = runtime::single_threaded()?;
+    runtime.block_on(backup(path, &file)).with_context(|| format!("cannot back up '{}'", path.display()))?;
     let key = match database::adjacent_key_file(&config.database) {
         Some(key) => format!("; the key is not included: keep a copy of '{}' in another place", key.display()),
         None => String::new(),

@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use easytier_uptime_hub::service::{Admin, CredentialRequest, MAX_NAME, ServiceError};
 use easytier_uptime_store::{
-    Conflict, Store, StoreError,
+    Access, Conflict, Store, StoreError,
     domain::{Credential, CredentialId, CredentialKind, IssuedToken, Region},
 };
 use serde_json::json;
@@ -101,7 +101,8 @@ pub struct RevokeArgs {
 
 pub fn run_token(command: TokenCommand, config: &HubConfig) -> anyhow::Result<Exit> {
     const KIND: CredentialKind = CredentialKind::Node;
-    database::with(config, async |store| match command {
+    let access = access(matches!(command, TokenCommand::List(_)));
+    database::with(access, config, async |store| match command {
         TokenCommand::Create(args) => {
             let TokenArgs { name, region, server_id } = args;
             let admin = Admin::new(store.clone());
@@ -124,7 +125,8 @@ pub fn run_token(command: TokenCommand, config: &HubConfig) -> anyhow::Result<Ex
 
 pub fn run_key(command: KeyCommand, config: &HubConfig) -> anyhow::Result<Exit> {
     const KIND: CredentialKind = CredentialKind::Api;
-    database::with(config, async |store| match command {
+    let access = access(matches!(command, KeyCommand::List(_)));
+    database::with(access, config, async |store| match command {
         KeyCommand::Create(NamedArgs { name }) => {
             let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region: None };
             let issued = Admin::new(store.clone()).issue(request).await?;
@@ -137,7 +139,8 @@ pub fn run_key(command: KeyCommand, config: &HubConfig) -> anyhow::Result<Exit> 
 
 pub fn run_enroll(command: EnrollCommand, config: &HubConfig) -> anyhow::Result<Exit> {
     const KIND: CredentialKind = CredentialKind::Enrollment;
-    database::with(config, async |store| match command {
+    let access = access(matches!(command, EnrollCommand::List(_)));
+    database::with(access, config, async |store| match command {
         EnrollCommand::Create(EnrollArgs { name, region }) => {
             let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region };
             let issued = Admin::new(store.clone()).issue(request).await?;
@@ -146,6 +149,10 @@ pub fn run_enroll(command: EnrollCommand, config: &HubConfig) -> anyhow::Result<
         EnrollCommand::List(args) => list(store, KIND, &args).await,
         EnrollCommand::Revoke(args) => revoke(store, KIND, &args).await,
     })
+}
+
+fn access(is_list: bool) -> Access {
+    if is_list { Access::Read } else { Access::Change }
 }
 
 /// Prints only the token on standard output, for `$(…)`.

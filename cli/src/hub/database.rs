@@ -4,53 +4,88 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use easytier_uptime_store::{
-    DEFAULT_CACHE_MEBIBYTES, HubKey, Location, Store, StoreError, StoreOptions, domain::Timestamp, key_file,
+    Access, DEFAULT_CACHE_MEBIBYTES, HubKey, InUse, Location, Refusal, Store, StoreError, StoreOptions,
+    VersionMismatch, domain::Timestamp, key_file,
 };
 
 use super::config::{Database, HubConfig};
 use crate::runtime;
 
-/// Opens the database, and creates it if it does not exist.
+/// Opens the database to serve it, and creates it if it does not exist.
 pub async fn open(config: &HubConfig) -> anyhow::Result<Store> {
     open_with_cache(config, DEFAULT_CACHE_MEBIBYTES).await
 }
 
 /// As [`open`], with another size of the cache.
 pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow::Result<Store> {
-    let (location, key) = match &config.database {
-        Database::Sqlite { path, key } => (Location::Sqlite(path.clone()), sqlite_key(path, key.as_ref())?),
-        Database::Postgres { url, key } => (Location::Postgres(url.clone()), key.clone()),
-    };
-    let HubConfig { policy, retention, intervals, .. } = *config;
-    let fixed = config.fixed.clone();
-    let options = StoreOptions { location, key, policy, retention, intervals, fixed, cache_mebibytes };
-    Store::open(options, Timestamp::now()).await.map_err(|error| explain(error, &config.database))
+    open_for(Access::Serve, config, cache_mebibytes).await.map_err(|error| explain(error, &config.database))
 }
 
-/// Checks that the database can be opened.
+/// Checks that the database can be served, also by this process that serves it already.
 pub async fn try_open(config: &HubConfig) -> anyhow::Result<()> {
-    open(config).await?.close().await;
+    let opened = match open_for(Access::Serve, config, DEFAULT_CACHE_MEBIBYTES).await {
+        Err(OpenError::Store(StoreError::Refused(Refusal::InUse(InUse { is_this_process: true, .. })))) => {
+            open_for(Access::Change, config, DEFAULT_CACHE_MEBIBYTES).await
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| explain(error, &config.database))?.close().await;
     Ok(())
 }
 
-/// Runs `command` on a database that exists, and closes it.
-pub fn with<T>(config: &HubConfig, command: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    if let Database::Sqlite { path, .. } = &config.database
-        && !path.exists()
-    {
+/// Runs `command` on a database that exists, beside its hub, and closes it.
+pub fn with<T>(
+    access: Access,
+    config: &HubConfig,
+    command: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    if let Database::Sqlite { path, .. } = &config.database {
+        must_exist(path)?;
+    }
+    let runtime = runtime::single_threaded()?;
+    runtime.block_on(async {
+        let opened = open_for(access, config, DEFAULT_CACHE_MEBIBYTES).await;
+        let store = opened.map_err(|error| explain(error, &config.database))?;
+        let outcome = command(&store).await;
+        store.close().await;
+        outcome
+    })
+}
+
+pub fn must_exist(path: &Path) -> anyhow::Result<()> {
+    if !path.exists() {
         bail!(
             "there is no database '{}': start the hub first ('easytier-uptime hub'), run this command in the hub's folder, \
              or name its database with --database-path or --database-url",
             path.display()
         );
     }
-    let runtime = runtime::single_threaded()?;
-    runtime.block_on(async {
-        let store = open(config).await?;
-        let outcome = command(&store).await;
-        store.close().await;
-        outcome
-    })
+    Ok(())
+}
+
+/// Why a database cannot be opened.
+#[derive(Debug)]
+enum OpenError {
+    Store(StoreError),
+    /// The key beside it is not there, or cannot be read.
+    Key(anyhow::Error),
+}
+
+async fn open_for(access: Access, config: &HubConfig, cache_mebibytes: u32) -> Result<Store, OpenError> {
+    let location = match &config.database {
+        Database::Sqlite { path, .. } => Location::Sqlite(path.clone()),
+        Database::Postgres { url, .. } => Location::Postgres(url.clone()),
+    };
+    // The key of a file of another program is neither missed nor made.
+    location.refuse_foreign_file().await.map_err(OpenError::Store)?;
+    let key = match &config.database {
+        Database::Sqlite { path, key } => sqlite_key(path, key.as_ref()).map_err(OpenError::Key)?,
+        Database::Postgres { key, .. } => key.clone(),
+    };
+    let HubConfig { policy, retention, intervals, .. } = *config;
+    let fixed = config.fixed.clone();
+    let options = StoreOptions { location, access, key, policy, retention, intervals, fixed, cache_mebibytes };
+    Store::open(options, Timestamp::now()).await.map_err(OpenError::Store)
 }
 
 /// The key that is configured, or the one in the file beside the database, which is created together with the database.
@@ -88,7 +123,11 @@ pub fn name(database: &Database) -> String {
     }
 }
 
-fn explain(error: StoreError, database: &Database) -> anyhow::Error {
+fn explain(error: OpenError, database: &Database) -> anyhow::Error {
+    let error = match error {
+        OpenError::Store(error) => error,
+        OpenError::Key(error) => return error,
+    };
     let name = name(database);
     match error {
         StoreError::WrongHubKey(_) => {
@@ -98,6 +137,35 @@ fn explain(error: StoreError, database: &Database) -> anyhow::Error {
             };
             anyhow!("the database {name} was made with another hub key than {given}; use the key that it was made with")
         }
+        StoreError::Refused(refusal) => {
+            let advice = advice(&refusal, database);
+            anyhow!("cannot use the database {name}: {refusal}. {advice}")
+        }
         error => anyhow::Error::new(error).context(format!("cannot open the database {name}")),
+    }
+}
+
+/// What to do about a refusal.
+fn advice(refusal: &Refusal, database: &Database) -> &'static str {
+    match (refusal, database) {
+        (Refusal::Foreign(_), Database::Sqlite { .. }) => {
+            "Nothing was changed. Name another file with DATABASE_PATH; one that does not exist is created"
+        }
+        (Refusal::Foreign(_), Database::Postgres { .. }) => {
+            "Nothing was changed. Create a database, or a schema that the user's search_path names first, for this program \
+             alone"
+        }
+        (Refusal::InUse(_), _) => {
+            "A SQLite file has one hub or daemon: stop that process first, or name another file with DATABASE_PATH. Several \
+             hubs can share a PostgreSQL database (DATABASE_URL)"
+        }
+        (Refusal::Version(VersionMismatch { is_newer: true, .. }), _) => {
+            "Install that version or a newer one, or restore a backup from before the upgrade"
+        }
+        (Refusal::Version(_), _) => {
+            "Only the start of a hub upgrades a database: start this version's hub once ('easytier-uptime hub'), or use the \
+             program of the hub that runs"
+        }
+        _ => "Stop them, and start this hub again; it upgrades the database",
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use easytier_probe::Secret;
 use easytier_uptime_hub::service::password;
-use easytier_uptime_store::domain::Timestamp;
+use easytier_uptime_store::{Access, domain::Timestamp};
 
 use super::{
     config::{self, HubConfig},
@@ -26,7 +26,7 @@ pub struct PasswordArgs {
 
 pub fn run(args: PasswordArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let new = if args.stdin { read()? } else { password::generate() };
-    database::with(config, async |store| {
+    database::with(Access::Change, config, async |store| {
         password::set(store, &new, Timestamp::now()).await.context("the password was not changed")
     })?;
     if !args.stdin {

@@ -13,7 +13,7 @@ use easytier_probe::{CheckMode, PeerUrl, PeerUrlError};
 use easytier_uptime_config::duration;
 use easytier_uptime_hub::service::{Admin, ServiceError};
 use easytier_uptime_store::{
-    Conflict, StoreError,
+    Access, Conflict, StoreError,
     domain::{PeerId, PeerRecord, PeerSpec, Region, Tag},
 };
 
@@ -123,7 +123,7 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         regions: BTreeSet::from_iter(args.regions),
         ..PeerSpec::named(args.url, args.name)
     };
-    database::with(config, async |store| {
+    database::with(Access::Change, config, async |store| {
         let id = Admin::new(store.clone()).add_node(&spec).await.map_err(|error| match error {
             ServiceError::Store(StoreError::Conflict(Conflict::PeerListed)) => {
                 anyhow!("{} is listed already, with the same network; see 'hub peer list'", spec.url)
@@ -167,7 +167,9 @@ fn for_each(
     done: &str,
     action: impl AsyncFn(&Admin, PeerId) -> Result<(), ServiceError>,
 ) -> anyhow::Result<Exit> {
-    database::with(config, async |store| apply(&Admin::new(store.clone()), &args.ids, done, action).await)?;
+    database::with(Access::Change, config, async |store| {
+        apply(&Admin::new(store.clone()), &args.ids, done, action).await
+    })?;
     Ok(Exit::Success)
 }
 

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use easytier_uptime_hub::service::{Admin, ServiceError};
 use easytier_uptime_store::{
-    Conflict, Store, StoreError,
+    Access, Conflict, Store, StoreError,
     domain::{Probe, Timestamp},
 };
 use serde_json::json;
@@ -36,7 +36,11 @@ pub struct RemoveArgs {
 }
 
 pub fn run(command: ProbeCommand, config: &HubConfig) -> anyhow::Result<Exit> {
-    database::with(config, async |store| match command {
+    let access = match command {
+        ProbeCommand::List(_) => Access::Read,
+        ProbeCommand::Remove(_) => Access::Change,
+    };
+    database::with(access, config, async |store| match command {
         ProbeCommand::List(args) => list(store, &args).await,
         ProbeCommand::Remove(args) => remove(store, &args.server_id).await,
     })

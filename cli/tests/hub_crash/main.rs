@@ -23,5 +23,6 @@ mod pair;
 mod scene;
 mod sender;
 mod stopped;
+mod upgrade;
 mod wire;
 mod witness;

@@ -1,7 +1,10 @@
 //! A database with peers and tokens, its hubs, and senders that post to them.
 
 use std::{
+    ffi::OsStr,
+    fs,
     net::SocketAddr,
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,7 +23,7 @@ use crate::{
     ledger::Ledger,
     postgres,
     sender::{Progress, Sender, Target, Troubles},
-    support::{Hub, command, printed, run_with},
+    support::{Hub, PROGRAM, command, printed},
     wire::Wire,
     witness::Witness,
 };
@@ -95,20 +98,27 @@ impl Place {
         child.wait().unwrap();
     }
 
-    pub fn command(&self, args: &[&str], stdin: &str) -> String {
-        printed(&run_with(self.folder.path(), args, &self.variables(), stdin))
+    /// Sets up a command of another program here.
+    pub fn command_of(&self, mut program: Command, args: &[&str]) -> Command {
+        program.args(args).current_dir(self.folder.path()).env_clear().envs(self.variables());
+        program
     }
 
     /// Adds this number of peers, and creates a token for each probe.
     pub fn furnish(&self, peers: usize) -> Vec<String> {
-        let peers: String = (1..=peers).map(|n| format!("tcp://192.0.2.{n}:11010\n")).collect();
-        self.command(&["hub", "peer", "import", "-"], &peers);
-        PROBES
-            .map(|(name, region)| {
-                let token = self.command(&["hub", "token", "create", "--name", name, "--region", region], "");
-                token.trim().to_owned()
-            })
-            .into()
+        self.furnish_by(OsStr::new(PROGRAM), peers)
+    }
+
+    /// As [`furnish`](Self::furnish), by commands of another program.
+    pub fn furnish_by(&self, program: &OsStr, peers: usize) -> Vec<String> {
+        let list = self.folder.path().join("peers.txt");
+        let urls: String = (1..=peers).map(|n| format!("tcp://192.0.2.{n}:11010\n")).collect();
+        fs::write(&list, urls).unwrap();
+        let run = |args: &[&str]| printed(&self.command_of(Command::new(program), args).output().unwrap());
+        run(&["hub", "peer", "import", "peers.txt"]);
+        fs::remove_file(list).unwrap();
+        let token = |name, region| run(&["hub", "token", "create", "--name", name, "--region", region]);
+        PROBES.map(|(name, region)| token(name, region).trim().to_owned()).into()
     }
 }
 
@@ -130,23 +140,26 @@ pub async fn sleep_precisely(time: Duration) {
 
 pub struct Senders {
     tasks: JoinSet<()>,
-    target: watch::Sender<Target>,
+    /// One for each sender.
+    targets: Vec<watch::Sender<Target>>,
     pub ledger: Arc<Ledger>,
     pub progress: Arc<Progress>,
 }
 
 impl Senders {
     pub fn start(hub: &Hub, tokens: &[String], troubles: Troubles, rng: &mut StdRng) -> Self {
-        let target = watch::Sender::new(Target { url: hub.url.clone(), is_last: false });
+        let mut targets = Vec::new();
         let (ledger, progress) = (Arc::new(Ledger::default()), Arc::new(Progress::default()));
         let mut tasks = JoinSet::new();
         for token in tokens.iter().flat_map(|token| [token, token]) {
             let (ledger, progress) = (Arc::clone(&ledger), Arc::clone(&progress));
             let random = StdRng::from_rng(rng);
+            let target = watch::Sender::new(Target { url: hub.url.clone(), is_last: false });
             let sender = Sender::new(target.subscribe(), token.clone(), PEERS, ledger, progress, troubles, random);
             tasks.spawn(sender.run());
+            targets.push(target);
         }
-        Self { tasks, target, ledger, progress }
+        Self { tasks, targets, ledger, progress }
     }
 
     /// Waits for a future while the senders run.
@@ -166,12 +179,21 @@ impl Senders {
 
     /// Sets the hub that the senders post to.
     pub fn turn_to(&self, hub: &Hub) {
-        self.target.send_modify(|target| target.url.clone_from(&hub.url));
+        self.divide_among(&[hub]);
+    }
+
+    /// Sets the hubs that the senders post to. Each probe posts to all of two hubs.
+    pub fn divide_among(&self, hubs: &[&Hub]) {
+        for (target, hub) in self.targets.iter().zip(hubs.iter().cycle()) {
+            target.send_modify(|target| target.url.clone_from(&hub.url));
+        }
     }
 
     /// Waits until all results are acknowledged, and stops the senders.
     pub async fn finish(&mut self) {
-        self.target.send_modify(|target| target.is_last = true);
+        for target in &self.targets {
+            target.send_modify(|target| target.is_last = true);
+        }
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
                 ended.expect("the sender works");

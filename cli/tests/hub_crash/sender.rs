@@ -58,6 +58,10 @@ impl Count {
         self.0.send_modify(|count| *count += 1);
     }
 
+    pub fn get(&self) -> u64 {
+        *self.0.borrow()
+    }
+
     /// Waits until the counter has grown by this number.
     pub async fn more(&self, count: u64) {
         let mut changes = self.0.subscribe();

@@ -47,7 +47,7 @@ impl TestHub {
     pub async fn with(test: &TestStore, change: impl FnOnce(&mut WebOptions)) -> Self {
         // It fails when another test has installed the provider already.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let store = Store::open(test.options.clone(), Timestamp::now()).await.unwrap();
+        let store = Store::open(test.options_of_second(), Timestamp::now()).await.unwrap();
         let addresses = AddressPolicy { allow_private: false, allow_local: false };
         let checker = Checker::new(CheckOptions { addresses, ..CheckOptions::default() });
         let mut options = WebOptions::default();

@@ -1,7 +1,13 @@
 //! Migrations.
 
-use super::{Db, Tx, work};
-use crate::error::StoreError;
+use sqlx::migrate::MigrateError;
+
+use super::{
+    Db, Tx, args,
+    schema::{Applied, UPGRADED_BY},
+    work,
+};
+use crate::{error::StoreError, refusal::PROGRAM};
 
 /// Begins the migrations on PostgreSQL: one hub at a time, for as long as they take. They wait a few seconds for the tables,
 /// and a minute for another hub that migrates. The number is the key of the lock.
@@ -15,7 +21,13 @@ const FORGET_STATEMENTS: &str = "DEALLOCATE ALL";
 impl Db {
     /// Brings the database to the newest version, in one transaction. Several hubs may do this at the same time.
     pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
-        self.transaction(|tx| work(migrate(tx))).await
+        match self.transaction(|tx| work(migrate(tx))).await {
+            // A newer hub was faster.
+            Err(StoreError::Migration(MigrateError::VersionMissing(version))) => {
+                Err(self.mismatch(&[Applied { version, checksum: Vec::new() }]).await.into())
+            }
+            migrated => migrated,
+        }
     }
 }
 
@@ -33,5 +45,7 @@ async fn migrate(tx: &mut Tx) -> Result<(), StoreError> {
             sqlx::raw_sql(forget).execute(&mut **tx).await?;
         }
     }
-    Ok(())
+    let upsert = "INSERT INTO settings (key, value) VALUES ($1, $2) \
+                  ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    tx.execute(upsert, args![UPGRADED_BY, PROGRAM]).await.map(drop)
 }

@@ -6,17 +6,22 @@
 
 mod bulk;
 mod connection;
+pub(crate) mod contents;
 mod decode;
+mod file_lock;
 mod free_space;
 mod migrate;
 mod open;
 mod postgres;
+mod schema;
 mod statement;
 mod transaction;
 
 pub(crate) use self::{
     bulk::{Bulk, Column},
     connection::{Db, Tx},
+    file_lock::{FileLock, network_file_system},
+    schema::{Applied, Standing},
     statement::{Sql, Value, args, in_list, sql},
     transaction::work,
 };

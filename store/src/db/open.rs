@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    Connection,
+    Connection, SqlitePool,
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::time::{Instant, sleep};
@@ -25,23 +25,24 @@ const SQLITE_URGENT_READERS: u32 = 2;
 
 impl Db {
     /// Opens a SQLite file. It is created, readable only for its owner, when it does not exist.
-    pub(crate) async fn open_sqlite(path: &Path, cache_mebibytes: u32) -> Result<Self, StoreError> {
+    pub(crate) async fn create_sqlite(path: &Path, cache_mebibytes: u32) -> Result<Self, StoreError> {
         match create_private(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(StoreError::File { path: path.display().to_string(), source: error });
             }
             _ => {}
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .foreign_keys(true)
-            .busy_timeout(ACQUIRE_TIMEOUT)
-            // Takes effect in a new file, and in a copy that `VACUUM INTO` makes of an old one.
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
+        Self::open_sqlite(path, cache_mebibytes).await
+    }
+
+    /// Opens a SQLite file that exists.
+    pub(crate) async fn open_sqlite(path: &Path, cache_mebibytes: u32) -> Result<Self, StoreError> {
+        let options = sqlite_options(path).journal_mode(SqliteJournalMode::Wal);
         let writer = options
             .clone()
+            .synchronous(SqliteSynchronous::Full)
+            // It applies to a file without tables only. It lets `PRAGMA incremental_vacuum` give free pages back.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             // Pages that change often are written to the file once per 32 MiB of log instead of once per 4 MiB.
             .pragma("wal_autocheckpoint", "8192")
             .pragma("journal_size_limit", "67108864")
@@ -53,14 +54,30 @@ impl Db {
             // transaction.
             .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))));
         let writer = open_when_unlocked(|| pool.clone().connect_with(writer.clone())).await?;
-        let reading = options.pragma("query_only", "on").pragma("cache_size", kibibytes(cache_mebibytes * 64));
-        let readers = |connections| {
-            let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-            pool.connect_with(reading.clone())
-        };
-        let (readers, urgent) = (readers(SQLITE_READERS).await?, readers(SQLITE_URGENT_READERS).await?);
+        let readers = sqlite_readers(&options, SQLITE_READERS, cache_mebibytes).await?;
+        let urgent = sqlite_readers(&options, SQLITE_URGENT_READERS, cache_mebibytes).await?;
         Ok(Self::Sqlite { writer, readers, urgent })
     }
+
+    /// Opens a SQLite file that exists, only to read it: writing fails.
+    pub(crate) async fn read_sqlite(path: &Path, cache_mebibytes: u32) -> Result<Self, StoreError> {
+        let readers = sqlite_readers(&sqlite_options(path), SQLITE_READERS, cache_mebibytes).await?;
+        Ok(Self::Sqlite { writer: readers.clone(), urgent: readers.clone(), readers })
+    }
+}
+
+fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).foreign_keys(true).busy_timeout(ACQUIRE_TIMEOUT)
+}
+
+async fn sqlite_readers(
+    options: &SqliteConnectOptions,
+    connections: u32,
+    cache_mebibytes: u32,
+) -> Result<SqlitePool, sqlx::Error> {
+    let options = options.clone().pragma("query_only", "on").pragma("cache_size", kibibytes(cache_mebibytes * 64));
+    let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+    pool.connect_with(options).await
 }
 
 /// Opens a database that other processes may be creating. Two connections that switch a new file to the write-ahead log at

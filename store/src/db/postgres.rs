@@ -40,10 +40,10 @@ const NOTICE_LOST_CALLERS: &str = "SET client_connection_check_interval = '5s'";
 const VERSION_14: u32 = 140_000;
 
 impl Db {
-    /// Connects to PostgreSQL.
-    pub(crate) async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+    /// Connects to PostgreSQL; `name` is what the server lists the connections as.
+    pub(crate) async fn open_postgres(url: &str, name: &str) -> Result<Self, StoreError> {
         // Our columns have no floating-point numbers, and PgBouncer refuses the parameter.
-        let plain = url.parse::<PgConnectOptions>()?.application_name("easytier-uptime hub").extra_float_digits(None);
+        let plain = url.parse::<PgConnectOptions>()?.application_name(name).extra_float_digits(None);
         let bounded = plain.clone().options(BOUNDS);
         let sessions = sessions_once_started(&bounded).await?;
         let pool = PgPoolOptions::new()

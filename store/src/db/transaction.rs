@@ -116,7 +116,7 @@ mod tests {
 
     /// A database with an empty table of numbers.
     async fn database(folder: &tempfile::TempDir) -> Db {
-        let db = Db::open_sqlite(&folder.path().join("numbers.db"), 1).await.unwrap();
+        let db = Db::create_sqlite(&folder.path().join("numbers.db"), 1).await.unwrap();
         db.execute("CREATE TABLE numbers (number INTEGER NOT NULL)", vec![]).await.unwrap();
         db
     }

@@ -110,7 +110,7 @@ impl Store {
             ),
         };
         let rows: Vec<EventRow> = self.db().all(select, parameters).await?;
-        rows.into_iter().map(EventRow::into_event).collect()
+        rows.into_iter().filter(EventRow::is_known).map(EventRow::into_event).collect()
     }
 
     /// At most `limit` events of approved peers, the newest first.
@@ -131,6 +131,11 @@ impl Store {
 }
 
 impl EventRow {
+    /// A newer hub on the same database may log other kinds of events.
+    fn is_known(&self) -> bool {
+        EventKind::from_name(&self.kind).is_some()
+    }
+
     fn into_event(self) -> Result<Event, StoreError> {
         let corrupt = |what: &str| StoreError::Corrupt(format!("events.{what} of {}", self.id));
         Ok(Event {

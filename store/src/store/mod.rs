@@ -18,6 +18,7 @@ mod evidence;
 mod figures;
 mod fold;
 mod history;
+mod hubs;
 mod ingest;
 mod known_peers;
 mod leases;
@@ -50,9 +51,10 @@ use std::sync::Arc;
 
 pub use self::{
     admin::Session,
+    backup::backup,
     fold::{Backlog, Folded},
     mirror::PeerListing,
-    options::{DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
+    options::{Access, DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
     outbox::{Outgoing, OutgoingFilter},
     retention::Swept,
 };

@@ -1,6 +1,6 @@
 //! Opening and closing a store.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use easytier_probe::Secret;
 use tokio::sync::{Notify, watch};
@@ -8,43 +8,70 @@ use tokio::sync::{Notify, watch};
 use super::{
     Store,
     duties::Duties,
+    hubs,
     ingest::Queue,
     known_peers::KnownPeers,
     live_settings, metadata,
-    options::{Location, StoreOptions},
+    options::{Access, Location, StoreOptions},
     partitions,
     shared::Shared,
 };
 use crate::{
     crypto::HubKey,
-    db::{Db, args},
+    db::{Applied, Db, FileLock, Standing, args, contents, network_file_system},
     domain::{LiveSettings, Timestamp},
     error::StoreError,
+    refusal::PROGRAM,
 };
 
+/// A database that this program may work on.
+struct Opened {
+    db: Db,
+    /// Its migrations before it was opened.
+    applied: Vec<Applied>,
+    lock: Option<FileLock>,
+}
+
 impl Store {
-    /// Opens the database and migrates it. It must be called on a tokio runtime, on which the store starts the task that
-    /// writes results.
+    /// Opens the database. It must be called on a tokio runtime, on which the store starts the task that writes results.
     ///
     /// # Errors
     ///
-    /// When the database cannot be reached, created or migrated, or when its secrets were encrypted with another key.
+    /// [`StoreError::Refused`] when this process may not open it; when the database cannot be reached, created or
+    /// upgraded, or when its secrets were encrypted with another key.
     pub async fn open(options: StoreOptions, now: Timestamp) -> Result<Self, StoreError> {
-        let StoreOptions { location, key, policy, retention, intervals, fixed, cache_mebibytes } = options;
-        let db = match &location {
-            Location::Sqlite(path) => Db::open_sqlite(path, cache_mebibytes).await?,
-            Location::Postgres(url) => Db::open_postgres(url.expose()).await?,
+        let StoreOptions { location, access, key, policy, retention, intervals, fixed, cache_mebibytes } = options;
+        let Opened { db, applied, lock } = match &location {
+            Location::Sqlite(path) => open_sqlite(path, access, cache_mebibytes).await?,
+            Location::Postgres(url) => open_postgres(url, access).await?,
         };
-        db.migrate().await?;
-        check_key(&db, &key).await?;
-        metadata::ensure_database_id(&db).await?;
+        check_key(&db, &key, &applied).await?;
+        match (db.engine().compare(&applied), access) {
+            (Standing::Newer, _) | (Standing::Older, Access::Change | Access::Read) => {
+                return Err(db.mismatch(&applied).await.into());
+            }
+            (Standing::Older, Access::Serve) => upgrade(&db, &applied).await?,
+            (Standing::Current, Access::Serve) => hubs::look_for_older(&db, &applied).await?,
+            (Standing::Current, Access::Change | Access::Read) => {}
+        }
+        let hub = match access {
+            Access::Serve => {
+                ensure_key_check(&db, &key).await?;
+                metadata::ensure_database_id(&db).await?;
+                hubs::register(&db).await?
+            }
+            Access::Change | Access::Read => None,
+        };
         let configured = LiveSettings { policy, retention, intervals };
         let (live_settings, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
         let (duties, appended) = (Duties::default(), Notify::new());
-        let shared = Arc::new(Shared { db, key, configured, fixed, live_settings, known_peers, duties, appended });
+        let shared = Shared { db, key, configured, fixed, live_settings, known_peers, duties, appended, hub, lock };
+        let shared = Arc::new(shared);
         live_settings::reload(&shared).await?;
-        shared.duties.inherit(&shared.db).await?;
-        partitions::create_at_start(&shared.db, shared.retention().results, now).await;
+        if access == Access::Serve {
+            shared.duties.inherit(&shared.db).await?;
+            partitions::create_at_start(&shared.db, shared.retention().results, now).await;
+        }
         let queue = Queue::start(Arc::clone(&shared));
         Ok(Self { shared, queue })
     }
@@ -52,10 +79,19 @@ impl Store {
     /// Stores the results that were handed in, then closes the connections. Later calls fail.
     pub async fn close(&self) {
         self.queue.close().await;
-        if let Err(error) = self.shared.duties.release(self.db()).await {
+        let Shared { db, duties, hub, lock, .. } = &*self.shared;
+        if let Err(error) = duties.release(db).await {
             tracing::debug!(%error, "the duties of this hub are free when their leases expire");
         }
-        self.shared.db.close().await;
+        if let Some(id) = hub
+            && let Err(error) = hubs::remove(db, *id).await
+        {
+            tracing::debug!(%error, "the other hubs see in a minute that this one has ended");
+        }
+        db.close().await;
+        if let Some(lock) = lock {
+            lock.release();
+        }
     }
 
     /// Checks that the database responds.
@@ -68,17 +104,75 @@ impl Store {
     }
 }
 
-/// Checks that `key` is the key with which the secrets in the database are encrypted. The first hub stores a known text
-/// encrypted with its key.
-async fn check_key(db: &Db, key: &HubKey) -> Result<(), StoreError> {
-    const PLACE: &str = "settings.key_check";
-    let sealed = data_encoding::HEXLOWER.encode(&key.seal(PLACE, &Secret::from("easytier-uptime")));
+async fn open_sqlite(path: &Path, access: Access, cache_mebibytes: u32) -> Result<Opened, StoreError> {
+    // Before anything is written: the lock makes a file too.
+    let applied = contents::of_sqlite(path).await?;
+    let (db, lock) = match access {
+        Access::Serve => {
+            let lock = FileLock::acquire(path)?;
+            if let Some(system) = network_file_system(path) {
+                tracing::warn!(
+                    file = %path.display(),
+                    system,
+                    "the database is on a file system that other machines share: SQLite is safe there only as long as \
+                     no process of another machine opens it, and it may lose data when the connection to the server is \
+                     lost; use a local disk, or PostgreSQL (DATABASE_URL)"
+                );
+            }
+            (Db::create_sqlite(path, cache_mebibytes).await?, Some(lock))
+        }
+        Access::Change => (Db::open_sqlite(path, cache_mebibytes).await?, None),
+        Access::Read => (Db::read_sqlite(path, cache_mebibytes).await?, None),
+    };
+    Ok(Opened { db, applied, lock })
+}
+
+async fn open_postgres(url: &Secret, access: Access) -> Result<Opened, StoreError> {
+    let purpose = if access == Access::Serve { "hub" } else { "command" };
+    // Programs that do not register themselves have no version in the name.
+    let db = Db::open_postgres(url.expose(), &format!("easytier-uptime {PROGRAM} {purpose}")).await?;
+    let applied = contents::of_postgres(&db).await?;
+    Ok(Opened { db, applied, lock: None })
+}
+
+/// Migrates the database, if no hub uses it that this would break.
+async fn upgrade(db: &Db, applied: &[Applied]) -> Result<(), StoreError> {
+    hubs::look_for_older(db, applied).await?;
+    let to = db.engine().newest();
+    if let Some(from) = applied.iter().map(|migration| migration.version).max() {
+        tracing::info!(from, to, "upgrading the database to the schema of this version");
+    }
+    db.migrate().await
+}
+
+/// The place of the text by which a key is checked.
+const KEY_CHECK: &str = "settings.key_check";
+
+/// Stores a known text encrypted with `key`. If another hub was faster, checks that it has the same key.
+async fn ensure_key_check(db: &Db, key: &HubKey) -> Result<(), StoreError> {
+    let sealed = data_encoding::HEXLOWER.encode(&key.seal(KEY_CHECK, &Secret::from("easytier-uptime")));
     let insert = "INSERT INTO settings (key, value) VALUES ('key_check', $1) ON CONFLICT (key) DO NOTHING";
-    db.execute(insert, args![sealed]).await?;
-    let (stored,): (String,) = db.one("SELECT value FROM settings WHERE key = 'key_check'", vec![]).await?;
+    match db.execute(insert, args![sealed]).await? {
+        0 => compare_key(db, key).await,
+        _ => Ok(()),
+    }
+}
+
+/// Checks that `key` is the key with which the secrets in the database are encrypted, before anything is changed.
+async fn check_key(db: &Db, key: &HubKey, applied: &[Applied]) -> Result<(), StoreError> {
+    match applied.is_empty() {
+        true => Ok(()),
+        false => compare_key(db, key).await,
+    }
+}
+
+/// Compares `key` with that of the first hub, which may not have stored its text yet.
+async fn compare_key(db: &Db, key: &HubKey) -> Result<(), StoreError> {
+    let select = "SELECT value FROM settings WHERE key = 'key_check'";
+    let Some((stored,)) = db.optional::<(String,)>(select, vec![]).await? else { return Ok(()) };
     let stored = data_encoding::HEXLOWER
         .decode(stored.as_bytes())
         .map_err(|error| StoreError::Corrupt(format!("settings.key_check: {error}")))?;
-    key.open(PLACE, &stored)?;
+    key.open(KEY_CHECK, &stored)?;
     Ok(())
 }

@@ -9,7 +9,9 @@ use easytier_probe::Secret;
 
 use crate::{
     crypto::HubKey,
+    db::contents,
     domain::{Intervals, LiveSetting, Policy, Retention},
+    error::StoreError,
 };
 
 /// Where the database is.
@@ -21,6 +23,32 @@ pub enum Location {
     Postgres(Secret),
 }
 
+impl Location {
+    /// Checks that a SQLite file does not exist, is empty, or is this program's, in any version. Nothing is changed, and no
+    /// file is made.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Foreign`](crate::Refusal::Foreign) if it is another program's; otherwise when it cannot be read.
+    pub async fn refuse_foreign_file(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(path) => contents::of_sqlite(path).await.map(drop),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+}
+
+/// What a process opens a database for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To serve it, as a hub or a daemon. The database is created or upgraded. A SQLite file is served by one process.
+    Serve,
+    /// To change it by a command, beside the hub. The database must exist and have the version of this program.
+    Change,
+    /// To read it by a command, beside the hub. It needs no lock, and nothing can be changed.
+    Read,
+}
+
 /// The default of [`StoreOptions::cache_mebibytes`], for a hub to which many probes report.
 pub const DEFAULT_CACHE_MEBIBYTES: u32 = 32;
 
@@ -29,6 +57,8 @@ pub const DEFAULT_CACHE_MEBIBYTES: u32 = 32;
 pub struct StoreOptions {
     /// Where the database is.
     pub location: Location,
+    /// What it is opened for.
+    pub access: Access,
     /// The key that encrypts the secrets in the database.
     pub key: HubKey,
     /// When evidence counts, until the operator changes it.
@@ -44,10 +74,11 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// The default options.
+    /// The default options, for [`Access::Serve`].
     pub fn new(location: Location, key: HubKey) -> Self {
         Self {
             location,
+            access: Access::Serve,
             key,
             policy: Policy::default(),
             retention: Retention::default(),

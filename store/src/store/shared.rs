@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use super::{duties::Duties, known_peers::KnownPeers};
 use crate::{
     crypto::HubKey,
-    db::Db,
+    db::{Db, FileLock},
     domain::{LiveSetting, LiveSettings, Policy, Retention},
 };
 
@@ -24,6 +25,10 @@ pub(super) struct Shared {
     pub duties: Duties,
     /// Notified when results were appended.
     pub appended: Notify,
+    /// The id of this hub among those on the database; `None` for a command, and on SQLite.
+    pub hub: Option<Uuid>,
+    /// Held as long as the store is open, if it serves a SQLite file.
+    pub lock: Option<FileLock>,
 }
 
 impl Shared {

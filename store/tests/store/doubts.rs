@@ -210,7 +210,7 @@ async fn a_doubt_outlives_the_hub(hub: TestStore) {
         regions.eu_sees(offline, 8, after).await;
     }
     regions.hub.close().await;
-    let next = regions.hub.second_hub().await.unwrap();
+    let next = regions.hub.restart().await;
     assert_eq!(next.doubts().await.unwrap(), BTreeMap::from([(region("eu"), Doubt { turned: 8, nodes: 8 })]));
     next.review(NOW + seconds(125)).await.unwrap();
     assert_eq!(next.node(regions.peers[0], NOW).await.unwrap().verdict, Verdict::Up);

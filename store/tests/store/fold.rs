@@ -116,7 +116,7 @@ async fn results_of_a_peer_that_was_deleted_are_skipped(hub: TestStore) {
     let peers = [hub.add("tcp://192.0.2.1:11010").await, hub.add("tcp://192.0.2.2:11010").await];
     let probe = hub.probe("p1", "eu").await;
     store_only(&hub, &probe, &peers).await;
-    hub.delete_peer(peers[0]).await.unwrap();
+    hub.delete_peer(peers[0], NOW).await.unwrap();
     hub.fold().await.unwrap();
     assert_eq!(hub.backlog().await.unwrap(), Backlog::default());
     assert_eq!((verdict(&hub, peers[1]).await, checks(&hub, peers[1]).await), (Verdict::Up, (1, 1)));

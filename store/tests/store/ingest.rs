@@ -193,7 +193,7 @@ async fn results_survive_a_restart(hub: TestStore) {
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(peer, NOW)], NOW).await;
     hub.close().await;
-    let again = hub.second_hub().await.unwrap();
+    let again = hub.restart().await;
     assert_eq!(total_records(&again, peer, NOW).await, 1);
     assert_eq!(again.node(peer, NOW).await.unwrap().verdict, Verdict::Up);
 }
@@ -245,7 +245,7 @@ async fn a_closed_store_refuses_batches_and_loses_none(hub: TestStore) {
     let stored = receipts.iter().filter(|receipt| matches!(receipt, Ok(receipt) if receipt.accepted == 1)).count();
     assert!(receipts.iter().all(|receipt| matches!(receipt, Ok(_) | Err(StoreError::Closed))));
     assert!(matches!(hub.ingest(batch(&probe, vec![online(peer, NOW)], NOW)).await, Err(StoreError::Closed)));
-    let again = hub.second_hub().await.unwrap();
+    let again = hub.restart().await;
     assert_eq!(total_records(&again, peer, NOW).await, stored as u64);
 }
 

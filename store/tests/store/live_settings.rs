@@ -38,7 +38,7 @@ async fn changes_of_live_settings_apply_at_every_hub_and_after_a_restart(hub: Te
 
     // A hub with a built-in probe has intervals too.
     let intervals = Some(Intervals { check: seconds(5), report: seconds(30) });
-    let third = Store::open(StoreOptions { intervals, ..hub.options.clone() }, NOW).await.unwrap();
+    let third = Store::open(StoreOptions { intervals, ..hub.options_of_second() }, NOW).await.unwrap();
     assert_eq!(third.live_settings(), LiveSettings { intervals, ..other() });
     let faster = Some(Intervals { check: seconds(1), report: seconds(30) });
     third.change_live_settings(&LiveSettings { intervals: faster, ..LiveSettings::default() }, NOW).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_configured_setting_cannot_be_changed_by_the_operator(hub: TestStore) 
     hub.change_live_settings(&other(), NOW).await.unwrap();
     let fixed = BTreeMap::from([(LiveSetting::FlapDamping, "FLAP_DAMPING (environment)".to_owned())]);
     let policy = Policy { confirmations: 3, ..Policy::default() };
-    let second = Store::open(StoreOptions { policy, fixed, ..hub.options.clone() }, NOW).await.unwrap();
+    let second = Store::open(StoreOptions { policy, fixed, ..hub.options_of_second() }, NOW).await.unwrap();
     assert_eq!(second.fixed_by(LiveSetting::FlapDamping), Some("FLAP_DAMPING (environment)"));
     assert_eq!(second.fixed_by(LiveSetting::ResultRetention), None);
     assert_eq!(second.live_settings(), LiveSettings { policy, ..other() });

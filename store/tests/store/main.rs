@@ -6,6 +6,7 @@
 mod support;
 
 mod admin;
+mod backup;
 mod consensus;
 mod credentials;
 mod doubts;
@@ -23,4 +24,5 @@ mod peers;
 mod pooler;
 mod probes;
 mod retention;
+mod upgrade;
 mod upkeep;

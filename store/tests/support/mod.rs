@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
 use easytier_uptime_store::{
-    HubKey, Location, Store, StoreError, StoreOptions,
+    Access, HubKey, Location, Store, StoreError, StoreOptions,
     domain::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region, Timestamp},
 };
 use sqlx::{ConnectOptions, Connection};
@@ -65,14 +65,28 @@ impl TestStore {
         }
     }
 
-    /// A second hub on the same database.
+    /// A second hub on the same database; on SQLite a command, because a file has one hub.
     pub async fn second_hub(&self) -> Result<Store, StoreError> {
         self.open_at(NOW).await
     }
 
     /// A second hub, which starts at `now`.
     pub async fn open_at(&self, now: Timestamp) -> Result<Store, StoreError> {
-        Store::open(self.options.clone(), now).await
+        Store::open(self.options_of_second(), now).await
+    }
+
+    /// The options of [`second_hub`](Self::second_hub).
+    pub fn options_of_second(&self) -> StoreOptions {
+        let access = match self.engine() {
+            Engine::Sqlite => Access::Change,
+            Engine::Postgres => Access::Serve,
+        };
+        StoreOptions { access, ..self.options.clone() }
+    }
+
+    /// The hub again, after it was closed.
+    pub async fn restart(&self) -> Store {
+        Store::open(self.options.clone(), NOW).await.unwrap()
     }
 
     /// How many rows a table has; `table` may have a condition.

@@ -13,7 +13,7 @@ use easytier_uptime_hub::{
     peer_file::{Access, csv},
     service::Admin,
 };
-use easytier_uptime_store::Store;
+use easytier_uptime_store::{Access as StoreAccess, Store};
 
 use crate::{
     exit::Exit,
@@ -54,7 +54,7 @@ enum Format {
 
 pub fn run(args: &ExportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let export = async |store: &Store| Ok(Admin::new(store.clone()).export_nodes(args.with_secrets).await?);
-    let documents = database::with(config, export)?;
+    let documents = database::with(StoreAccess::Read, config, export)?;
     let secrets = documents.iter().filter(|document| document.access == Access::Member).count();
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&documents)? + "\n",

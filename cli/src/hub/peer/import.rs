@@ -8,6 +8,7 @@ use easytier_uptime_hub::{
     peer_file::{self, Placed},
     service::Admin,
 };
+use easytier_uptime_store::Access;
 
 use super::fetch;
 use crate::{
@@ -74,7 +75,7 @@ pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     if candidates.is_empty() {
         bail!("there is nothing to import: {} lists no valid peer", args.source);
     }
-    let done = database::with(config, async |store| {
+    let done = database::with(Access::Change, config, async |store| {
         Admin::new(store.clone()).import_nodes(candidates).await.context("nothing was imported")
     })?;
     let pending =

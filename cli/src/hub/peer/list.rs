@@ -2,7 +2,10 @@
 
 use clap::Args;
 use easytier_uptime_hub::peer_file::Document;
-use easytier_uptime_store::domain::{PageRequest, PeerFilter, PeerOrder, PeerRecord};
+use easytier_uptime_store::{
+    Access,
+    domain::{PageRequest, PeerFilter, PeerOrder, PeerRecord},
+};
 use serde::Serialize;
 
 use crate::{
@@ -46,7 +49,7 @@ pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         order: PeerOrder::OldestFirst,
     };
     let everything = PageRequest { page: 1, per_page: u32::MAX };
-    let peers = database::with(config, async |store| Ok(store.peers(&filter, everything).await?.items))?;
+    let peers = database::with(Access::Read, config, async |store| Ok(store.peers(&filter, everything).await?.items))?;
     if args.json {
         let listed = |peer: &PeerRecord| Listed {
             document: Document::of(peer, false),
