@@ -101,7 +101,7 @@ impl Selection for DaemonSettings {
                 "ALLOW_LOCAL_PEERS",
             ],
         ),
-        ("Monitoring API", &["SERVER_HOST", "SERVER_PORT"]),
+        ("Monitoring API", &["SERVER_HOST", "SERVER_PORT", "METRICS_TOKEN"]),
         (
             "Local history",
             &[
@@ -213,6 +213,7 @@ impl Daemon {
                 fetch_interval: probe.peer_fetch_interval,
                 forget_after: probe.peer_forget_after,
                 spool: SpoolLimits { max_age: probe.spool_max_age, max_results: probe.spool_max_results },
+                metrics_token: probe.metrics_token,
             },
         })
     }

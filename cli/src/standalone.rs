@@ -46,7 +46,18 @@ pub struct StandaloneSettings;
 
 impl Selection for StandaloneSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
-        ("Server", &["CONFIG_FILE", "SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "ADMIN_PASSWORD"]),
+        (
+            "Server",
+            &[
+                "CONFIG_FILE",
+                "SERVER_HOST",
+                "SERVER_PORT",
+                "TRUSTED_PROXIES",
+                "PUBLIC_URL",
+                "METRICS_TOKEN",
+                "ADMIN_PASSWORD",
+            ],
+        ),
         (
             "Checking",
             &[

@@ -203,11 +203,41 @@ fn keys_and_enrollment_keys_are_created_listed_and_revoked() {
 
     let enroll = printed(&run(folder.path(), &["hub", "enroll", "create", "--name", "fleet", "--region", "eu"]));
     assert!(enroll.starts_with("ete_"), "{enroll}");
-    assert_contains(&printed(&run(folder.path(), &["hub", "enroll", "list"])), &["fleet", "eu"]);
+    assert_contains(
+        &printed(&run(folder.path(), &["hub", "enroll", "list"])),
+        &["fleet", "eu", "0 of 10", "valid until"],
+    );
     printed(&run(folder.path(), &["hub", "enroll", "revoke", "2"]));
     assert_contains(&printed(&run(folder.path(), &["hub", "enroll", "list"])), &["revoked"]);
     // An id belongs to one kind of credential.
     assert_contains(&refusal(&run(folder.path(), &["hub", "token", "revoke", "2"])), &["there is no token 2"]);
+}
+
+#[test]
+fn an_enrollment_key_has_limits_unless_they_are_lifted() {
+    let folder = folder_of_hub();
+    let create =
+        |options: &[&str]| run(folder.path(), &[&["hub", "enroll", "create", "--name", "fleet"], options].concat());
+    assert_contains(&refusal(&create(&[])), &["--region"]);
+    assert_contains(&refusal(&create(&["--region", "eu", "--any-region"])), &["--any-region"]);
+    assert_contains(&refusal(&create(&["--region", "eu", "--uses", "0"])), &["unlimited"]);
+    assert_contains(&refusal(&create(&["--region", "eu", "--expires", "0"])), &["never"]);
+    printed(&create(&["--region", "eu"]));
+    printed(&create(&["--any-region", "--uses", "unlimited", "--expires", "never"]));
+    printed(&create(&["--region", "eu", "--uses", "2", "--expires", "1ms"]));
+    let list = || -> Vec<Value> {
+        serde_json::from_str(&printed(&run(folder.path(), &["hub", "enroll", "list", "--json"]))).unwrap()
+    };
+    let [usual, lifted, short] = &list()[..] else { panic!("{:?}", list()) };
+    let time = |key: &Value, name: &str| key[name].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert_eq!((&usual["region"], &usual["uses"], &usual["max_uses"]), (&json!("eu"), &json!(0), &json!(10)));
+    assert_eq!(time(usual, "expires_at") - time(usual, "created_at"), chrono::TimeDelta::days(7));
+    assert_eq!(
+        (&lifted["region"], &lifted["max_uses"], &lifted["expires_at"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+    assert_eq!(short["max_uses"], 2);
+    assert_contains(&printed(&run(folder.path(), &["hub", "enroll", "list"])), &["expired", "valid until"]);
 }
 
 #[test]

@@ -76,6 +76,8 @@ pub struct ProbeConfig {
     pub server_host: IpAddr,
     /// The port at which the HTTP server listens; 0 for any free port.
     pub server_port: u16,
+    /// Who reads `/metrics` needs this token.
+    pub metrics_token: Option<Secret>,
     /// The SQLite file.
     pub database_path: PathBuf,
     /// The URL of a PostgreSQL database to use instead of the SQLite file.
@@ -138,6 +140,7 @@ impl ProbeConfig {
             },
             server_host: reader.value("SERVER_HOST", values::ip_address),
             server_port: reader.value("SERVER_PORT", values::port),
+            metrics_token: reader.optional("METRICS_TOKEN", values::long_token),
             database_path: reader.value("DATABASE_PATH", values::path),
             database_url: reader.optional("DATABASE_URL", values::database_url),
             rust_log: reader.value("RUST_LOG", values::text),

@@ -154,6 +154,12 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     ),
     with_default("SERVER_HOST", "ADDRESS", "127.0.0.1", "Local address of the HTTP server (monitoring API and pages)"),
     with_default("SERVER_PORT", "PORT", "8080", "Port of the HTTP server; 0 for any free port"),
+    secret(
+        "METRICS_TOKEN",
+        "TOKEN",
+        "Token that readers of /metrics must send as 'Authorization: Bearer', at least 16 characters [default: anybody may \
+         read them]",
+    ),
     with_default("DATABASE_PATH", "PATH", "uptime.db", "SQLite file"),
     secret("DATABASE_URL", "URL", "URL of a PostgreSQL database to use instead of the SQLite file"),
     with_default("RUST_LOG", "FILTER", "info", "Log level: error, warn, info, debug, trace, or a filter by module"),
@@ -179,6 +185,11 @@ pub static HUB_SETTINGS: &[Setting] = &[
         "NETWORKS",
         "Addresses or networks of the reverse proxies in front of the hub, comma-separated; X-Forwarded-For is accepted \
          from these only",
+    ),
+    optional(
+        "PUBLIC_URL",
+        "URL",
+        "URL at which others reach this hub, for links in the feed; without it the links are relative",
     ),
     with_default(
         "FLAP_DAMPING",

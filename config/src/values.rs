@@ -224,6 +224,27 @@ pub fn token(text: &str) -> Result<Secret, String> {
     }
 }
 
+/// A [`token`] that nobody guesses.
+///
+/// # Errors
+///
+/// As [`token`]; also if the text is shorter than 16 characters.
+pub fn long_token(text: &str) -> Result<Secret, String> {
+    match text.len() {
+        ..16 => Err("write at least 16 characters; 'openssl rand -hex 24' makes a token".to_owned()),
+        _ => token(text),
+    }
+}
+
+/// The [`BaseUrl`] at which others reach this program.
+///
+/// # Errors
+///
+/// If the text is not a [`BaseUrl`].
+pub fn base_url(text: &str) -> Result<BaseUrl, String> {
+    text.parse().map_err(to_string)
+}
+
 /// The URL of a PostgreSQL database. Only its scheme is checked.
 ///
 /// # Errors

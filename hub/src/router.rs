@@ -24,7 +24,7 @@ const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 /// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers
 /// request. `probe`: the probe in this process, if there is one.
 pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
-    let monitor = Monitor::new(store.clone(), probe);
+    let monitor = Monitor::new(store.clone(), probe, options.metrics_token.clone());
     let app = App::new(store, checker, options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();

@@ -10,12 +10,15 @@ mod hub;
 mod support;
 
 use axum::http::{Request, StatusCode, request::Builder};
+use data_encoding::HEXLOWER;
 use easytier_probe::{CheckMode, Secret};
 use easytier_uptime_hub::service::password;
-use easytier_uptime_store::domain::{DAY, PeerId, Timestamp};
+use easytier_uptime_store::{
+    SessionId,
+    domain::{DAY, PeerId, Timestamp},
+};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
 use crate::{
     http::{PublicHub, Reply},
@@ -79,11 +82,6 @@ impl<'a> Admin<'a> {
         let list = self.get("/api/admin/nodes?per_page=1000").await.data();
         list["items"].as_array().unwrap().iter().find(|item| item["id"] == json!(id)).unwrap().clone()
     }
-}
-
-/// The id of a session in the database: the start of its token's SHA-256.
-fn id_of(token: &str) -> Uuid {
-    Uuid::from_slice(&digest(&SHA256, token.as_bytes()).as_ref()[..16]).unwrap()
 }
 
 /// All routes that are for the operator only.
@@ -170,18 +168,13 @@ async fn only_the_admin_gets_in() {
     let hub = start_on_sqlite().await;
     let id = hub.add("tcp://192.0.2.1:11010").await;
     let over = "o".repeat(43);
-    hub.start_session(id_of(&over), seconds(1), Timestamp::now() - seconds(2)).await.unwrap();
+    hub.start_session(SessionId::of(&over), seconds(1), Timestamp::now() - seconds(2)).await.unwrap();
     let lasting = login(&hub).await;
     let ended = Admin::of(&hub).await;
     ended.send(Request::post("/api/admin/logout"), &Json::Null).await.data();
-    let node_token: Secret = hub
-        .enroll_probe(None, "p1", &support::region("eu"), &Default::default(), Timestamp::now())
-        .await
-        .unwrap()
-        .1
-        .token;
+    let node_token: Secret = hub.enrolled("p1", &support::region("eu"), Timestamp::now()).await.1.token;
     let of_no_session = lasting.chars().rev().collect::<String>();
-    let stored = id_of(&lasting).to_string();
+    let stored = HEXLOWER.encode(digest(&SHA256, lasting.as_bytes()).as_ref());
     for (token, why) in [
         ("", "none"),
         ("nonsense", "nonsense"),

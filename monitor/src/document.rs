@@ -61,8 +61,8 @@ pub(crate) fn finish(document: &Document) -> Bytes {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for (path, operations) in paths.into_iter().flatten() {
         let refusal = if refusal::is_of_backend_contract(path) { "BackendRefusal" } else { "PublicRefusal" };
-        for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut()) {
-            add_failures(operation, refusal);
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            add_failures(method, operation, refusal);
             make_id_unique(operation, &mut known);
         }
     }
@@ -70,13 +70,17 @@ pub(crate) fn finish(document: &Document) -> Bytes {
 }
 
 /// Adds the failures that every operation has in common.
-fn add_failures(operation: &mut Value, refusal: &str) {
+fn add_failures(method: &str, operation: &mut Value, refusal: &str) {
+    let has_body = operation.get("requestBody").is_some();
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
-    for (status, about) in [
-        ("429", "Too many requests"),
-        ("500", "The hub failed"),
-        ("503", "The hub is too busy, stopping, or without its database"),
-    ] {
+    let failures = [
+        ("403", "The request comes from a page of another site", method != "get"),
+        ("415", "The content type of the body is not JSON", has_body),
+        ("429", "Too many requests", true),
+        ("500", "The hub failed", true),
+        ("503", "The hub is too busy, stopping, or without its database", true),
+    ];
+    for (status, about, _) in failures.into_iter().filter(|(.., applies)| *applies) {
         let schema = json!({ "$ref": format!("#/components/schemas/{refusal}") });
         let content = json!({ "application/json": { "schema": schema } });
         responses.entry(status).or_insert_with(|| json!({ "description": about, "content": content }));

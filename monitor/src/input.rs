@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use axum::{
     body::Body as RawBody,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, request},
+    http::{HeaderMap, StatusCode, header, request},
 };
 use bytes::{Bytes, BytesMut};
 use easytier_uptime_store::domain::Region;
@@ -28,8 +28,8 @@ pub const MAX_STRANGERS_BODY: usize = 64 << 10;
 /// How long a body may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A JSON object in the body, whatever the content type; the body has at most `MAX` bytes. The extractors before it must have
-/// asked for a credential, or for a rate limit.
+/// A JSON object in the body, which has at most `MAX` bytes. The extractors before it must have asked for a credential, or for a
+/// rate limit.
 #[derive(Debug)]
 pub struct Body<T, const MAX: usize = MAX_BODY>(
     /// The object.
@@ -40,7 +40,33 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for B
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        parse(&read(request, MAX).await?).map(Self)
+        parse(&read_json(request, MAX).await?).map(Self)
+    }
+}
+
+/// The body of a request that takes JSON.
+///
+/// # Errors
+///
+/// When the request says that its body is something else (415); otherwise as [`read`].
+pub async fn read_json(request: Request, max: usize) -> Result<Bytes, Refusal> {
+    check_json(request.headers())?;
+    read(request, max).await
+}
+
+/// Refuses a content type that is not JSON. A page of another site can send the types of forms and plain text without asking
+/// the server first. Without a content type the body is taken for JSON, as simple programs send it.
+fn check_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(sent) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let sent = sent.to_str().unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    match is_json {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be JSON, with the header 'content-type: application/json'",
+        )),
     }
 }
 

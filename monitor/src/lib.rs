@@ -14,6 +14,7 @@ pub mod input;
 mod metrics;
 mod observe;
 mod operations;
+mod paced;
 pub mod paging;
 pub mod parameter;
 mod party;
@@ -26,14 +27,19 @@ mod serve;
 mod unread;
 mod warnings;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{Router, extract::FromRef, middleware::from_fn_with_state};
 use bytes::Bytes;
+use easytier_probe::Secret;
 use easytier_uptime_store::Store;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::paced::Paced;
 pub use self::{
     metrics::Metrics,
     party::{Caller, Party},
@@ -46,6 +52,9 @@ pub use self::{
     warnings::Warnings,
 };
 
+/// The time between two readings of the gauges of `/metrics`, however many scrapes there are.
+const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
+
 /// The state that the routes of this crate share. Cheap to clone.
 #[derive(Clone)]
 pub struct Monitor {
@@ -55,19 +64,26 @@ pub struct Monitor {
     probe: Option<Arc<dyn ProbeStatus>>,
     readers: Readers,
     warnings: Arc<Warnings>,
+    /// Who reads `/metrics` needs this token, if there is one.
+    metrics_token: Option<Secret>,
+    /// The reading of the gauges of `/metrics`.
+    figures: Arc<Paced>,
     /// `/openapi.json`, once all routes are known.
     document: Arc<OnceLock<Bytes>>,
 }
 
 impl Monitor {
-    /// Serves what `store` holds. `probe`: the probe in this process, if there is one.
-    pub fn new(store: Store, probe: Option<Arc<dyn ProbeStatus>>) -> Self {
+    /// Serves what `store` holds. `probe`: the probe in this process, if there is one. `metrics_token`: who reads `/metrics`
+    /// needs it; anybody may read them when it is `None`.
+    pub fn new(store: Store, probe: Option<Arc<dyn ProbeStatus>>, metrics_token: Option<Secret>) -> Self {
         Self {
             store,
             metrics: Arc::default(),
             probe,
             readers: Readers::default(),
             warnings: Arc::default(),
+            metrics_token,
+            figures: Arc::new(Paced::new(FIGURES_INTERVAL)),
             document: Arc::default(),
         }
     }
@@ -113,9 +129,9 @@ impl FromRef<Monitor> for Store {
     }
 }
 
-/// The routes of a daemon: its local history, and its own health and metrics.
-pub fn router(store: Store, probe: Arc<dyn ProbeStatus>) -> Router {
-    let monitor = Monitor::new(store, Some(probe));
+/// The routes of a daemon: its local history, and its own health and metrics. `metrics_token`: as in [`Monitor::new`].
+pub fn router(store: Store, probe: Arc<dyn ProbeStatus>, metrics_token: Option<Secret>) -> Router {
+    let monitor = Monitor::new(store, Some(probe), metrics_token);
     let (router, document) = OpenApiRouter::with_openapi(document::base()).merge(monitor.routes()).split_for_parts();
     monitor.publish(&document);
     monitor.observe(router)

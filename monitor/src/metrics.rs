@@ -1,6 +1,6 @@
 //! The metrics of a hub or a daemon about itself.
 
-use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
 use easytier_uptime_store::domain::{Presence, Receipt, Rejection, Verdict};
@@ -112,7 +112,7 @@ impl Default for Metrics {
         );
         registry.register_with_unit(
             "database_round_trip",
-            "Duration of a trivial database query during this scrape",
+            "Duration of a trivial database query during a recent scrape",
             Unit::Seconds,
             database_time.clone(),
         );
@@ -152,7 +152,7 @@ impl Metrics {
         }
     }
 
-    /// Sets the gauges. It is called at each scrape, so that they are up to date.
+    /// Sets the gauges.
     pub fn observed(
         &self,
         peers: impl IntoIterator<Item = (Verdict, u64)>,
@@ -163,11 +163,15 @@ impl Metrics {
         for (verdict, count) in peers {
             self.peers.get_or_create(&State { state: verdict.as_str() }).set(count as i64);
         }
-        for presence in [Presence::Online, Presence::Degraded, Presence::Offline] {
-            self.probes.get_or_create(&State { state: presence.as_str() }).set(0);
-        }
+        let mut counts = BTreeMap::from(
+            [Presence::Online, Presence::Degraded, Presence::Offline].map(|presence| (presence.as_str(), 0)),
+        );
         for presence in probes {
-            self.probes.get_or_create(&State { state: presence.as_str() }).inc();
+            *counts.entry(presence.as_str()).or_default() += 1;
+        }
+        // Each gauge is set once: two scrapes at the same time must not add up.
+        for (state, count) in counts {
+            self.probes.get_or_create(&State { state }).set(count);
         }
         self.doubted_regions.set(doubted_regions as i64);
         self.database_time.set(database_took.as_secs_f64());
@@ -185,5 +189,29 @@ impl Metrics {
         }
         text::encode_eof(&mut text)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scrapes_at_the_same_time_do_not_add_up() {
+        let metrics = Metrics::default();
+        let online = || metrics.probes.get_or_create(&State { state: "online" }).get();
+        let scrape = || {
+            for _ in 0..2000 {
+                metrics.observed([], [Presence::Online; 3], 0, Duration::ZERO);
+                assert_eq!(online(), 3);
+            }
+        };
+        std::thread::scope(|threads| {
+            for _ in 0..3 {
+                threads.spawn(scrape);
+            }
+        });
+        metrics.observed([], [], 0, Duration::ZERO);
+        assert_eq!(online(), 0);
     }
 }

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use axum::{
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use easytier_probe::Secret;
 use easytier_uptime_store::{Store, domain::Timestamp};
 use serde::Serialize;
+use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -92,30 +94,49 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
     }
 }
 
-/// Metrics of the process, as OpenMetrics text.
+/// Metrics of the process, as OpenMetrics text. Figures from the database are a few seconds old at most. With the setting
+/// METRICS_TOKEN they are for its holders only.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "operations",
     operation_id = "metrics",
-    security(()),
+    security((), ("bearer" = [])),
     responses(
         (status = 200, description = "The metrics", body = String,
             content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (status = 401, description = "The metrics need METRICS_TOKEN, and it is missing or wrong", body = PublicRefusal),
         (status = 503, description = "The database does not answer", body = PublicRefusal),
     ),
 )]
-async fn metrics(State(monitor): State<Monitor>) -> Result<Response, Refusal> {
-    let database_took = round_trip(&monitor.store).await?;
-    let peers = monitor.store.count_peers().await?;
-    let probes = monitor.store.probes(Timestamp::now()).await?;
-    let doubted = monitor.store.doubts().await?.len();
-    monitor.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), doubted, database_took);
+async fn metrics(State(monitor): State<Monitor>, headers: HeaderMap) -> Result<Response, Refusal> {
+    check_token(monitor.metrics_token.as_ref(), &headers)?;
+    monitor.figures.when_due(observe(&monitor)).await?;
     let text = monitor.metrics.text(monitor.probe.as_ref().map(|probe| probe.metrics())).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Refusal::internal()
     })?;
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
+
+/// Reads the figures that the database has. It costs the database as much as many other requests.
+async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
+    let database_took = round_trip(&monitor.store).await?;
+    let peers = monitor.store.count_peers().await?;
+    let probes = monitor.store.probes(Timestamp::now()).await?;
+    let doubted = monitor.store.doubts().await?.len();
+    monitor.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), doubted, database_took);
+    Ok(())
+}
+
+/// Refuses a scrape without the token, if there is one.
+fn check_token(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(token) = token else { return Ok(()) };
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent = sent.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let is_right = sent.is_some_and(|(_, sent)| sent.trim().as_bytes().ct_eq(token.expose().as_bytes()).into());
+    let message = "the metrics need the token of METRICS_TOKEN, as Authorization: Bearer";
+    is_right.then_some(()).ok_or_else(|| Refusal::unauthorized(message))
 }
 
 /// This document.

@@ -77,6 +77,7 @@ impl From<&StoreError> for Refusal {
         match error {
             StoreError::NotFound(thing) => Self::not_found(thing),
             StoreError::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict.to_string()),
+            StoreError::Lapsed(lapsed) => Self::unauthorized(lapsed.to_string()),
             StoreError::Closed => Self::unavailable("the hub is stopping"),
             unavailable if unavailable.is_unavailable() => {
                 tracing::error!(error = %unavailable, "the database is not available");

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use easytier_probe::{
-    Backend, BackendConfig, BackendError,
+    Backend, BackendConfig, BackendError, Secret,
     backend::{Availability, BackendCall},
 };
 use easytier_uptime_config::AdvertisedAddress;
@@ -51,6 +51,8 @@ pub struct DaemonOptions {
     pub forget_after: Duration,
     /// How many results may wait for the backend, and how long.
     pub spool: SpoolLimits,
+    /// Who reads `/metrics` needs this token; anybody may read them when it is `None`.
+    pub metrics_token: Option<Secret>,
 }
 
 /// Why a daemon ends.
@@ -119,6 +121,7 @@ struct Daemon {
     fetch_interval: Duration,
     uploader: Uploader,
     spool: Spool,
+    metrics_token: Option<Secret>,
     stop: CancellationToken,
 }
 
@@ -180,6 +183,7 @@ impl Daemon {
             fetch_interval: options.fetch_interval,
             uploader,
             spool,
+            metrics_token: options.metrics_token,
             stop: CancellationToken::new(),
         })
     }
@@ -191,11 +195,11 @@ impl Daemon {
         ending: impl Future<Output = Ending>,
     ) -> Result<(), DaemonError> {
         let (fetch, report) = (self.fetch_job(), self.report_job());
-        let Self { store, backend, probe, monitor, enrollment, first_client, heartbeat, uploader, spool, stop, .. } =
-            self;
+        let Self { store, backend, probe, monitor, enrollment, first_client, heartbeat, .. } = self;
+        let Self { uploader, spool, metrics_token, stop, .. } = self;
         let jobs = vec![fetch.clone(), report.clone()];
         let start = first_fetch(&backend, fetch, report, self.fetch_interval);
-        let router = easytier_uptime_monitor::router(store.clone(), monitor as _);
+        let router = easytier_uptime_monitor::router(store.clone(), monitor as _, metrics_token);
         let stop_when_ended = async {
             let ending = ending.await;
             stop.cancel();

@@ -2,10 +2,11 @@
 
 use crate::{
     crypto::{HubKeyError, Unsealable},
+    domain::Lapsed,
     refusal::Refusal,
 };
 
-/// An error of the store. The messages are for the log; only those of [`StoreError::Conflict`] and
+/// An error of the store. The messages are for the log; only those of [`StoreError::Conflict`], [`StoreError::Lapsed`] and
 /// [`StoreError::NotFound`] are fit for clients.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +17,9 @@ pub enum StoreError {
     /// The request contradicts what is stored.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The caller's token or key was issued, but is no longer accepted.
+    #[error(transparent)]
+    Lapsed(#[from] Lapsed),
     /// The secrets in the database were encrypted with another key.
     #[error("the database has another hub's key: {0}")]
     WrongHubKey(#[from] Unsealable),
@@ -72,6 +76,9 @@ pub enum Conflict {
     /// Another probe has this `server_id`.
     #[error("this server_id is registered already; only its own token can register it again")]
     ServerIdTaken,
+    /// Another token begins like the one that a probe made.
+    #[error("another token begins with the same 16 digits; make a new node_token")]
+    TokenTaken,
     /// A request names another `server_id` than that of its token.
     #[error("the token belongs to another server_id")]
     OtherProbe,
@@ -81,6 +88,12 @@ pub enum Conflict {
     /// The probe exists in another region.
     #[error("a probe with this server_id exists in another region")]
     ProbeInOtherRegion,
+    /// The peer was changed since the caller read it.
+    #[error("somebody changed this node meanwhile; read it again")]
+    PeerChanged,
+    /// A setting was changed since the caller read it.
+    #[error("somebody changed these settings meanwhile; read them again")]
+    SettingsChanged,
     /// The probe is not offline.
     #[error("only a probe that is offline can be removed")]
     ProbeNotOffline,

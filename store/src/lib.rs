@@ -28,7 +28,7 @@ pub use self::{
     refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
     store::{
         Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session,
-        Store, StoreOptions, Swept, backup, key_file,
+        SessionId, Store, StoreOptions, Swept, backup, key_file,
     },
     upkeep::upkeep,
 };

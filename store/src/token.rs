@@ -5,7 +5,10 @@ use easytier_probe::Secret;
 use ring::digest::{Digest, SHA256, digest};
 use subtle::ConstantTimeEq;
 
-use crate::{crypto::random, domain::CredentialKind};
+use crate::{
+    crypto::random,
+    domain::{CredentialKind, NodeToken},
+};
 
 /// The part of a token that the database keeps.
 #[derive(Debug, Clone)]
@@ -26,6 +29,11 @@ pub(crate) fn issue(kind: CredentialKind) -> (Secret, TokenHash) {
     (token.into(), TokenHash { lookup, hash })
 }
 
+/// The hash of a token that a probe made.
+pub(crate) fn hash_of(token: &NodeToken) -> TokenHash {
+    TokenHash { lookup: token.lookup().to_owned(), hash: hash(token.secret().expose()) }
+}
+
 /// The public part of a presented token; `None` when the text does not have the form of a token.
 pub(crate) fn lookup(presented: &str) -> Option<&str> {
     let rest = CredentialKind::ALL.into_iter().find_map(|kind| presented.strip_prefix(kind.prefix()))?;
@@ -35,7 +43,12 @@ pub(crate) fn lookup(presented: &str) -> Option<&str> {
 
 /// Whether `presented` has the hash `stored`. The time that this takes does not depend on where they differ.
 pub(crate) fn matches(presented: &str, stored: &[u8]) -> bool {
-    hash(presented).as_ref().ct_eq(stored).into()
+    equal(hash(presented).as_ref(), stored)
+}
+
+/// Whether two hashes are equal, in constant time.
+pub(crate) fn equal(hash: &[u8], stored: &[u8]) -> bool {
+    hash.ct_eq(stored).into()
 }
 
 fn hash(token: &str) -> Digest {

@@ -21,6 +21,9 @@ const REVIEW_INTERVAL: Duration = Duration::from_secs(5);
 /// The time between two sweeps. A sweep that leaves expired rows is followed by another at once.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
+/// The time between two writes of when tokens and keys were last used.
+const USE_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The maximum time for one piece of work; far longer than it takes while the database responds.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -53,9 +56,10 @@ async fn fold_until(store: &Store, shutdown: impl Future<Output = ()>) {
 
 async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
     let mut shutdown = std::pin::pin!(shutdown);
-    let [mut reviews, mut sweeps] = [REVIEW_INTERVAL, SWEEP_INTERVAL].map(interval);
-    reviews.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let [mut reviews, mut sweeps, mut uses] = [REVIEW_INTERVAL, SWEEP_INTERVAL, USE_INTERVAL].map(interval);
+    for interval in [&mut reviews, &mut sweeps, &mut uses] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
     loop {
         tokio::select! {
             biased;
@@ -65,6 +69,7 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
                 reload_live_settings(store).await;
                 review(store).await;
             }
+            _ = uses.tick() => store_last_uses(store).await,
             _ = sweeps.tick() => {
                 // Through the loop, so that reviews run between the parts of a long sweep.
                 if sweep(store).await {
@@ -100,6 +105,12 @@ async fn review(store: &Store) {
         Ok(0) => {}
         Ok(peers) => tracing::debug!(peers, "reviewed peers"),
         Err(error) => tracing::error!(%error, "a review failed; the next one will catch up"),
+    }
+}
+
+async fn store_last_uses(store: &Store) {
+    if let Err(error) = in_time(store.store_last_uses()).await {
+        tracing::warn!(%error, "cannot store when tokens and keys were last used; trying again");
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{AddressPolicy, CheckOptions, Secret};
+use easytier_probe::{AddressPolicy, CheckOptions, Secret, backend::BaseUrl};
 use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
 use easytier_uptime_hub::{Network, service::settings};
 use easytier_uptime_store::{
@@ -37,7 +37,7 @@ pub struct ServerSettings;
 
 impl Selection for ServerSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
-        ("Server", &["SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "ADMIN_PASSWORD"]),
+        ("Server", &["SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "PUBLIC_URL", "METRICS_TOKEN", "ADMIN_PASSWORD"]),
         (
             "Connection tests before a peer is submitted",
             &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS"],
@@ -65,6 +65,8 @@ pub struct HubConfig {
     pub database: Database,
     pub admin_password: Option<Secret>,
     pub trusted_proxies: Vec<Network>,
+    pub metrics_token: Option<Secret>,
+    pub public_url: Option<BaseUrl>,
     /// The options of connection tests.
     pub checks: CheckOptions,
     pub policy: Policy,
@@ -110,6 +112,8 @@ impl HubConfig {
         let listen = SocketAddr::new(host, reader.value("SERVER_PORT", values::port));
         let admin_password = reader.optional("ADMIN_PASSWORD", admin_password);
         let trusted_proxies = reader.optional("TRUSTED_PROXIES", networks).unwrap_or_default();
+        let metrics_token = reader.optional("METRICS_TOKEN", values::long_token);
+        let public_url = reader.optional("PUBLIC_URL", values::base_url);
         let timeout = reader.value("HEALTH_CHECK_TIMEOUT", values::interval);
         let checks = CheckOptions {
             timeout: timeout.min(MAX_TEST_TIMEOUT),
@@ -141,6 +145,8 @@ impl HubConfig {
             database: database(reader)?,
             admin_password,
             trusted_proxies,
+            metrics_token,
+            public_url,
             checks,
             policy,
             retention,

@@ -1,18 +1,28 @@
 //! `hub token`, `hub key`, `hub enroll`: the credentials of probes and readers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use easytier_uptime_hub::service::{Admin, CredentialRequest, MAX_NAME, ServiceError};
+use easytier_uptime_config::{duration, values};
+use easytier_uptime_hub::service::{
+    Admin, CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES,
+    ServiceError,
+};
 use easytier_uptime_store::{
     Access, Conflict, Store, StoreError,
-    domain::{Credential, CredentialId, CredentialKind, IssuedToken, Region},
+    domain::{Credential, CredentialId, CredentialKind, DAY, IssuedToken, Lapsed, Region, Timestamp},
 };
 use serde_json::json;
 
 use super::{config::HubConfig, database, peer::joined};
 use crate::{exit::Exit, print, text::printable};
+
+const NEVER: &str = "never";
+const UNLIMITED: &str = "unlimited";
+
+static USUAL_USES: LazyLock<String> = LazyLock::new(|| ENROLLMENT_USES.to_string());
+static USUAL_LIFETIME: LazyLock<String> = LazyLock::new(|| duration::format(ENROLLMENT_LIFETIME));
 
 /// Manages node tokens, each of which identifies one probe in one region
 #[derive(Debug, Subcommand)]
@@ -47,7 +57,9 @@ pub enum KeyCommand {
 pub enum EnrollCommand {
     /// Creates a key and prints only the key on standard output; it is never shown again
     ///
-    /// Probes need it as ENROLLMENT_KEY. It does not allow to list peers or to report results.
+    /// Probes need it as ENROLLMENT_KEY. It does not allow to list peers or to report results. A probe needs it once: it gets
+    /// a token of its own, which stays valid when the key ends. So a key is for one region, a few probes and a few days,
+    /// unless you say otherwise.
     Create(EnrollArgs),
     /// Lists the names and states of keys
     List(ListArgs),
@@ -66,6 +78,9 @@ pub struct TokenArgs {
     /// SERVER_ID of the probe [default: the ID with which it first reports]
     #[arg(long, value_name = "ID", value_parser = easytier_uptime_config::values::server_id)]
     server_id: Option<String>,
+    /// Time after which the token ends by itself, such as 24h, or never
+    #[arg(long, value_name = "DURATION", default_value = NEVER, value_parser = lifetime)]
+    expires: KeyLimit<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +88,9 @@ pub struct NamedArgs {
     /// Name shown in lists
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
+    /// Time after which the key ends by itself, such as 24h, or never
+    #[arg(long, value_name = "DURATION", default_value = NEVER, value_parser = lifetime)]
+    expires: KeyLimit<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -80,9 +98,18 @@ pub struct EnrollArgs {
     /// Name shown in lists
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
-    /// The only region for which the key enrolls probes [default: any]
-    #[arg(long, value_name = "NAME")]
+    /// The only region for which the key enrolls probes
+    #[arg(long, value_name = "NAME", required_unless_present = "any_region")]
     region: Option<Region>,
+    /// Let each probe choose its region: who has the key can then outvote all regions
+    #[arg(long, conflicts_with = "region")]
+    any_region: bool,
+    /// Number of probes that the key enrolls, or unlimited
+    #[arg(long, value_name = "N", default_value = USUAL_USES.as_str(), value_parser = uses)]
+    uses: KeyLimit<u32>,
+    /// Time after which the key ends by itself, such as 24h, or never
+    #[arg(long, value_name = "DURATION", default_value = USUAL_LIFETIME.as_str(), value_parser = lifetime)]
+    expires: KeyLimit<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -104,10 +131,15 @@ pub fn run_token(command: TokenCommand, config: &HubConfig) -> anyhow::Result<Ex
     let access = access(matches!(command, TokenCommand::List(_)));
     database::with(access, config, async |store| match command {
         TokenCommand::Create(args) => {
-            let TokenArgs { name, region, server_id } = args;
+            let TokenArgs { name, region, server_id, expires } = args;
             let admin = Admin::new(store.clone());
             let (named, place) = (server_id.clone(), Some(region.clone()));
-            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: named, region: place };
+            let request = CredentialRequest {
+                server_id: named,
+                region: place,
+                lifetime: expires,
+                ..CredentialRequest::new(KIND, &name)
+            };
             let issued = admin.issue(request).await.map_err(|error| match error {
                 ServiceError::Store(StoreError::Conflict(Conflict::ProbeInOtherRegion)) => anyhow!(
                     "the probe '{}' is in another region than '{region}' (see 'hub token list'); name that region, or \
@@ -127,8 +159,8 @@ pub fn run_key(command: KeyCommand, config: &HubConfig) -> anyhow::Result<Exit> 
     const KIND: CredentialKind = CredentialKind::Api;
     let access = access(matches!(command, KeyCommand::List(_)));
     database::with(access, config, async |store| match command {
-        KeyCommand::Create(NamedArgs { name }) => {
-            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region: None };
+        KeyCommand::Create(NamedArgs { name, expires }) => {
+            let request = CredentialRequest { lifetime: expires, ..CredentialRequest::new(KIND, &name) };
             let issued = Admin::new(store.clone()).issue(request).await?;
             print_issued(&issued, &format!("API key {} '{name}'", issued.id))
         }
@@ -141,8 +173,14 @@ pub fn run_enroll(command: EnrollCommand, config: &HubConfig) -> anyhow::Result<
     const KIND: CredentialKind = CredentialKind::Enrollment;
     let access = access(matches!(command, EnrollCommand::List(_)));
     database::with(access, config, async |store| match command {
-        EnrollCommand::Create(EnrollArgs { name, region }) => {
-            let request = CredentialRequest { kind: KIND, name: name.clone(), server_id: None, region };
+        EnrollCommand::Create(EnrollArgs { name, region, any_region, uses, expires }) => {
+            let request = CredentialRequest {
+                region,
+                any_region,
+                uses,
+                lifetime: expires,
+                ..CredentialRequest::new(KIND, &name)
+            };
             let issued = Admin::new(store.clone()).issue(request).await?;
             print_issued(&issued, &format!("enrollment key {} '{name}'", issued.id))
         }
@@ -172,29 +210,49 @@ async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::R
                 "server_id": credential.server_id,
                 "region": credential.region,
                 "created_at": credential.created_at,
+                "last_used_at": credential.last_used_at,
+                "expires_at": credential.expires_at,
                 "revoked_at": credential.revoked_at,
+                "uses": (kind == CredentialKind::Enrollment).then_some(credential.uses),
+                "max_uses": credential.max_uses,
             })
         });
         print::json(&documents.collect::<Vec<_>>())?;
     } else if credentials.is_empty() {
         print::note(format_args!("there is no {} yet; 'create' creates one", name_of(kind)));
     } else {
-        let row = |credential: &Credential| {
-            let revoked = credential.revoked_at.map(|at| format!("revoked {at}"));
-            let region = credential.region.as_ref().map(Region::to_string);
-            [
-                credential.id.to_string(),
-                printable(&credential.name),
-                credential.server_id.as_deref().map(printable).unwrap_or_default(),
-                region.as_deref().map(printable).unwrap_or_default(),
-                credential.created_at.to_string(),
-                revoked.unwrap_or_default(),
-            ]
-        };
-        let rows: Vec<_> = credentials.iter().map(row).collect();
-        print::table(["ID", "NAME", "PROBE", "REGION", "CREATED", "STATE"], &rows)?;
+        let now = Timestamp::now();
+        let rows: Vec<_> = credentials.iter().map(|credential| row(credential, now)).collect();
+        let probes = if kind == CredentialKind::Enrollment { "ENROLLED" } else { "PROBE" };
+        print::table(["ID", "NAME", probes, "REGION", "CREATED", "LAST USED", "STATE"], &rows)?;
     }
     Ok(Exit::Success)
+}
+
+fn row(credential: &Credential, now: Timestamp) -> [String; 7] {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    let probes = match (credential.kind, credential.max_uses) {
+        (CredentialKind::Enrollment, Some(max)) => format!("{} of {max}", credential.uses),
+        (CredentialKind::Enrollment, None) => credential.uses.to_string(),
+        _ => credential.server_id.as_deref().map(printable).unwrap_or_default(),
+    };
+    let state = match (credential.lapsed(now), credential.expires_at) {
+        (Some(Lapsed::Revoked { at }), _) => format!("revoked {at}"),
+        (Some(Lapsed::Expired { at }), _) => format!("expired {at}"),
+        (Some(Lapsed::UsedUp { .. }), _) => "used up".to_owned(),
+        (None, Some(at)) => format!("valid until {at}"),
+        (None, None) => "valid".to_owned(),
+    };
+    let region = credential.region.as_ref().map(Region::to_string);
+    [
+        credential.id.to_string(),
+        printable(&credential.name),
+        probes,
+        region.as_deref().map(printable).unwrap_or_default(),
+        credential.created_at.to_string(),
+        time(credential.last_used_at),
+        state,
+    ]
 }
 
 /// Revokes all of them, or none if one does not exist.
@@ -234,4 +292,24 @@ fn name(text: &str) -> Result<String, String> {
         true => Ok(name.to_owned()),
         false => Err(format!("write 1 to {MAX_NAME} characters in one line")),
     }
+}
+
+/// The time until a token or key ends by itself: at most ten years, or `never`.
+fn lifetime(text: &str) -> Result<KeyLimit<Duration>, String> {
+    if text == NEVER {
+        return Ok(KeyLimit::Unlimited);
+    }
+    let lifetime = duration::parse_positive(text).map_err(|error| format!("{error}; or {NEVER}"))?;
+    match lifetime <= DAY * MAX_DAYS {
+        true => Ok(KeyLimit::At(lifetime)),
+        false => Err(format!("write at most {}, or {NEVER}", duration::format(DAY * MAX_DAYS))),
+    }
+}
+
+/// A number of probes, or `unlimited`.
+fn uses(text: &str) -> Result<KeyLimit<u32>, String> {
+    if text == UNLIMITED {
+        return Ok(KeyLimit::Unlimited);
+    }
+    values::number(text, 1..=MAX_USES).map(KeyLimit::At).map_err(|error| format!("{error}, or {UNLIMITED}"))
 }

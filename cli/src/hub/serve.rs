@@ -89,7 +89,11 @@ impl Service for Hub {
         warn_of_open_tests(config.checks.addresses, address.ip());
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
-        let options = WebOptions { trusted_proxies: config.trusted_proxies };
+        let options = WebOptions {
+            trusted_proxies: config.trusted_proxies,
+            metrics_token: config.metrics_token,
+            public_url: config.public_url,
+        };
         let checker = Checker::new(config.checks);
         let status = local.as_ref().map(|probe| probe.monitor() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();

@@ -194,7 +194,10 @@ fn work_together(database: &str) {
     assert_eq!(url.path().strip_prefix('/'), of_database["POSTGRES_DB"].as_str());
     let hub = start(&command(&services(&at_first)["hub"]), &changed(&[("DATABASE_URL", database.to_owned())], &hub));
 
-    env.insert("ENROLLMENT_KEY".to_owned(), hub.command(&["hub", "enroll", "create", "--name", "compose"]));
+    env.insert(
+        "ENROLLMENT_KEY".to_owned(),
+        hub.command(&["hub", "enroll", "create", "--name", "compose", "--any-region", "--uses", "2"]),
+    );
     let document = document(&env);
     let mut probes = BTreeMap::new();
     for region in ["eu", "asia"] {

@@ -113,7 +113,7 @@ fn every_variable_is_a_setting() {
 
 #[test]
 fn every_link_has_a_target() {
-    for page in PAGES.into_iter().chain(["docs/backend.md", "docs/checks.md", "docs/lambda.md"]) {
+    for page in PAGES.into_iter().chain(["docs/backend.md", "docs/checks.md", "docs/lambda.md", "docs/security.md"]) {
         let text = read(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for link in links.filter(|link| !link.starts_with("http")) {
@@ -135,6 +135,25 @@ fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = words.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// Each row of a table in docs/security.md names tests as `file: function`.
+#[test]
+fn every_test_that_the_page_on_security_names_exists() {
+    let text = read("docs/security.md");
+    let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| can at worst");
+    let rows: Vec<&str> = text.lines().filter(is_row).collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let tests = spans(tests);
+        assert!(!tests.is_empty(), "no test shows: {row}");
+        for test in tests {
+            let (file, name) = test.split_once(": ").unwrap_or_else(|| panic!("not 'file: function': {test}"));
+            let source = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(source.contains(&format!("fn {name}(")), "{file} has no {name}");
+        }
+    }
 }
 
 /// All of our own source code, with string literals that span lines joined.

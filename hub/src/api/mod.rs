@@ -9,13 +9,13 @@ mod server_id;
 
 use axum::{
     http::{HeaderValue, header},
-    middleware::map_response,
+    middleware::{from_fn, map_response},
     response::Response,
 };
 use easytier_uptime_monitor::readable_from_anywhere;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::web::App;
+use crate::web::{App, refuse_foreign_pages};
 
 /// All routes of the API, with their documentation.
 pub(crate) fn routes(app: &App) -> OpenApiRouter {
@@ -25,7 +25,8 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
         .merge(registry::routes())
         .merge(admin::routes())
         .layer(map_response(set_no_store));
-    private.merge(public::routes().layer(readable_from_anywhere())).with_state(app.clone())
+    let all = private.merge(public::routes().layer(readable_from_anywhere()));
+    all.layer(from_fn(refuse_foreign_pages)).with_state(app.clone())
 }
 
 /// These responses may hold secrets, so caches must not store them.

@@ -9,7 +9,7 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::{
     Store,
-    domain::{self, Presence, Timestamp},
+    domain::{self, NodeToken, Presence, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,6 +53,10 @@ struct Registration {
     capabilities: Option<Value>,
     /// Platform, architecture, CPUs, memory.
     system: Option<Value>,
+    /// With an enrollment key: the node token, if the probe makes it itself. A probe that stores it before it enrolls can send
+    /// the same request again when it does not get the answer.
+    #[schema(value_type = Option<String>, pattern = r"^etn_[0-9a-f]{16}_[0-9A-Za-z_-]{43}$")]
+    node_token: Option<Secret>,
 }
 
 /// The outcome of a registration.
@@ -60,7 +64,7 @@ struct Registration {
 struct Registered {
     server_id: String,
     region: String,
-    /// The new node token, for an enrollment key only. It cannot be read again later.
+    /// The node token, for an enrollment key only: that of the request, or a new one. It cannot be read again later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     node_token: Option<Secret>,
@@ -69,7 +73,7 @@ struct Registered {
 /// Registers a probe when it starts.
 ///
 /// An enrollment key gets a node token for a `server_id` that is not registered yet; a probe registers itself again with
-/// its own token and keeps its history.
+/// its own token and keeps its history. The same key, `server_id` and `node_token` again is no second enrollment.
 #[utoipa::path(
     post,
     path = "/api/discovery/register",
@@ -80,10 +84,10 @@ struct Registered {
     responses(
         (status = 200, description = "Registered", body = BackendEnvelope<Registered>),
         (status = 400, description = "The body is not a valid document", body = BackendRefusal),
-        (status = 401, description = "The key or token is wrong or missing", body = BackendRefusal),
+        (status = 401, description = "The key or token is wrong or missing, has expired, or is used up", body = BackendRefusal),
         (status = 403, description = "The key or token is for another region, or of another kind", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
-        (status = 409, description = "The server_id is registered already, or the token is for another server_id", body = BackendRefusal),
+        (status = 409, description = "The server_id or the node_token is registered already, or the token is for another server_id", body = BackendRefusal),
         (status = 413, description = "The body is too long", body = BackendRefusal),
     ),
 )]
@@ -94,7 +98,9 @@ async fn register(
 ) -> Answer<BackendEnvelope<Registered>> {
     let server_id = sent.server_id.as_str().to_owned();
     let region = input::region("region", sent.region.as_deref())?;
-    let registered = registry.register(registrant, server_id, region, &parse(sent)?).await?;
+    let token = sent.node_token.as_ref().map(|token| NodeToken::parse(token.expose())).transpose();
+    let token = token.map_err(|error| Refusal::bad_request(format!("node_token: {error}")))?;
+    let registered = registry.register(registrant, server_id, region, &parse(sent)?, token.as_ref()).await?;
     Ok(BackendEnvelope::of(registered.into()))
 }
 
@@ -144,7 +150,7 @@ async fn heartbeat(
     request: Request,
 ) -> Answer<BackendEnvelope<()>> {
     check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
-    let body = input::read(request, input::MAX_BODY).await?;
+    let body = input::read_json(request, input::MAX_BODY).await?;
     let counters: Option<Value> = match input::text(&body)?.trim() {
         "" => None,
         text => input::parse_any(text)?,

@@ -20,8 +20,17 @@ pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refu
     let names = site.store.peer_names(&ids).await?;
     let updated = events.first().map_or(Timestamp(0), |event| event.at);
     // Ids must differ between hubs: a feed reader may follow several.
+    // The hub knows its own URL only if it is configured: behind a proxy neither scheme nor host of a request are those that
+    // readers use. Without it the links are relative to the URL from which the feed was fetched (RFC 4287, section 2).
+    let link = |path: &str| match &site.options.public_url {
+        Some(url) => url.join(path).to_string(),
+        None => path.to_owned(),
+    };
     let urn = format!("urn:easytier-uptime:{}", site.store.database_id().await?);
-    let entries = events.iter().filter_map(|event| Some(entry(&view, &urn, event, names.get(&event.subject_id)?)));
+    let entries = events.iter().filter_map(|event| {
+        let address = link(&format!("/nodes/{}", event.subject_id));
+        Some(entry(&view, &urn, event, names.get(&event.subject_id)?, &address))
+    });
     let document = html! {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"))
         feed xmlns="http://www.w3.org/2005/Atom" xml:lang=(view.language.tag()) {
@@ -29,15 +38,15 @@ pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refu
             title { (view.texts().site) }
             updated { (updated) }
             author { name { (view.texts().site) } }
-            (element("self", "/events.atom"))
-            (element("alternate", "/"))
+            (element("self", &link("/events.atom")))
+            (element("alternate", &link("/")))
             @for entry in entries { (entry) }
         }
     };
     Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], document.into_string()).into_response())
 }
 
-fn entry(view: &View, urn: &str, event: &Event, name: &str) -> Markup {
+fn entry(view: &View, urn: &str, event: &Event, name: &str, address: &str) -> Markup {
     let language = view.language;
     let name = printable(name);
     let (was, became) = (language.state(&event.was), language.state(&event.became));
@@ -46,7 +55,7 @@ fn entry(view: &View, urn: &str, event: &Event, name: &str) -> Markup {
             id { (urn) ":event:" (event.id) }
             title { (name) ": " (became) }
             updated { (event.at) }
-            (element("alternate", &format!("/nodes/{}", event.subject_id)))
+            (element("alternate", address))
             summary {
                 (name) ": " (was) " → " (became)
                 @if let (Some(online), Some(regions)) = (event.detail["online"].as_u64(), event.detail["regions"].as_u64()) {

@@ -37,7 +37,7 @@ use easytier_uptime_monitor::{Readers, in_turn};
 use self::{site::Site, view::View};
 use crate::{
     service::ServiceError,
-    web::{App, Refusal},
+    web::{App, Refusal, refuse_foreign_pages},
 };
 
 /// A page may load scripts, styles and images only from its own hub, and send forms and requests only to it.
@@ -62,6 +62,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/favicon.ico", get(assets::icon))
         .merge(admin::routes())
         .with_state(Site::new(app))
+        .layer(from_fn(refuse_foreign_pages))
         .layer(from_fn(render_refusals))
 }
 
@@ -89,10 +90,16 @@ async fn render_refusals(request: Request, next: Next) -> Response {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
     }
-    if let Some(cookie) = view.language_cookie() {
+    // Badges and the feed are not for the reader's browser alone: a shared cache would give the cookie to others.
+    if let Some(cookie) = view.language_cookie().filter(|_| is_page(&response)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     with_headers(response)
+}
+
+fn is_page(response: &Response) -> bool {
+    let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    media_type.is_some_and(|media_type| media_type.starts_with(b"text/html"))
 }
 
 fn with_headers(mut response: Response) -> Response {

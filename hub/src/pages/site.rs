@@ -8,13 +8,14 @@ use easytier_uptime_store::Store;
 use super::board::{Live, Snapshots};
 use crate::{
     service::{Admin, ConnectionTests, Sessions, Submissions},
-    web::{App, Posts},
+    web::{App, Posts, WebOptions},
 };
 
 /// The state of the handlers. Cheap to clone.
 #[derive(Clone, FromRef)]
 pub(crate) struct Site {
     posts: Posts,
+    pub options: Arc<WebOptions>,
     pub store: Store,
     pub admin: Admin,
     pub sessions: Sessions,
@@ -30,6 +31,7 @@ impl Site {
         let snapshots = Arc::new(Snapshots::new(store.clone()));
         let live = Arc::new(Live::new(store.clone(), Arc::clone(&snapshots)));
         Self {
+            options: Arc::from_ref(app),
             posts: Posts::from_ref(app),
             store,
             admin: Admin::from_ref(app),

@@ -14,6 +14,11 @@ pub fn ago(language: Language, at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(format::exact(at)) { (language.ago(now.since(at))) } }
 }
 
+/// In how long something will happen, with the exact time as a title.
+pub fn ahead(language: Language, at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(at) title=(format::exact(at)) { (language.ahead(at.since(now))) } }
+}
+
 /// How long a state has lasted, with the exact start time as a title.
 pub fn lasting(language: Language, since: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(since) title=(format::exact(since)) { (language.lasting(now.since(since))) } }

@@ -1,37 +1,17 @@
-//! Use cases of the operator: nodes, probes, credentials, settings.
+//! Use cases of the operator: nodes, probes, settings.
 
 use easytier_uptime_store::{
     Conflict, Store, StoreError,
-    domain::{
-        Credential, CredentialId, CredentialKind, ImportCounts, IssuedToken, LiveSetting, PeerId, PeerRecord, PeerSpec,
-        Region, Timestamp,
-    },
+    domain::{ImportCounts, LiveSetting, PeerId, PeerRecord, PeerSpec, Timestamp},
 };
 
-use super::{FieldError, FieldProblem, NodeChange, ServiceError, settings};
+use super::{NodeChange, ServiceError, settings};
 use crate::peer_file::{Candidate, Document};
-
-/// The maximum length of the name of a token or key, in characters.
-pub const MAX_NAME: usize = 128;
 
 /// The use cases of the operator. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
-    store: Store,
-}
-
-/// A token or key to create.
-#[derive(Debug, Clone)]
-pub struct CredentialRequest {
-    /// The kind of the token or key.
-    pub kind: CredentialKind,
-    /// The name in lists: 1 to [`MAX_NAME`] characters in one line.
-    pub name: String,
-    /// For a node token: the probe's own id. If it is `None`, the token takes the id under which the probe first reports.
-    pub server_id: Option<String>,
-    /// For a node token: the probe's region, `default` if it is `None`. For an enrollment key: the only region in which it
-    /// enrolls probes, any region if it is `None`.
-    pub region: Option<Region>,
+    pub(super) store: Store,
 }
 
 /// The outcome of an import.
@@ -74,12 +54,14 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// When a field is not valid, there is no such node, another node has the address and network, or the database fails.
+    /// When a field is not valid, there is no such node, somebody changed it meanwhile, another node has the address and
+    /// network, or the database fails.
     pub async fn change_node(&self, id: PeerId, change: NodeChange) -> Result<PeerRecord, ServiceError> {
+        let seen = change.seen;
         let change = change.validate()?;
         let url = change.url(&self.store.peer(id).await?.spec.url)?;
         let edit = |spec: &mut PeerSpec| change.clone().apply(spec, url.clone());
-        Ok(self.store.edit_peer(id, edit, Timestamp::now()).await?)
+        Ok(self.store.edit_seen_peer(id, seen, edit, Timestamp::now()).await?)
     }
 
     /// Lists a node: everybody sees it, and probes check it.
@@ -150,7 +132,7 @@ impl Admin {
     }
 }
 
-/// Probes and credentials.
+/// Probes.
 impl Admin {
     /// Deletes a probe that is offline: its tokens are revoked, and its `server_id` may be registered again. Its results
     /// stay.
@@ -161,57 +143,31 @@ impl Admin {
     pub async fn remove_probe(&self, server_id: &str) -> Result<(), ServiceError> {
         Ok(self.store.remove_probe(server_id, Timestamp::now()).await?)
     }
-
-    /// Creates a token or key. The token is returned only here; it cannot be read again.
-    ///
-    /// # Errors
-    ///
-    /// When the name is not valid, a probe of this `server_id` is in another region, or the database fails.
-    pub async fn issue(&self, request: CredentialRequest) -> Result<IssuedToken, ServiceError> {
-        let CredentialRequest { kind, name, server_id, region } = request;
-        let (name, now) = (check_name(&name)?, Timestamp::now());
-        let issued = match kind {
-            CredentialKind::Node => {
-                self.store.create_node_token(name, server_id.as_deref(), &region.unwrap_or_default(), now).await
-            }
-            CredentialKind::Api => self.store.create_api_key(name, now).await,
-            CredentialKind::Enrollment => self.store.create_enrollment_key(name, region.as_ref(), now).await,
-        };
-        Ok(issued?)
-    }
-
-    /// The tokens or keys of a kind, including revoked ones, the oldest first.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn credentials(&self, kind: CredentialKind) -> Result<Vec<Credential>, ServiceError> {
-        Ok(self.store.credentials(kind).await?)
-    }
-
-    /// Revokes a token or key, at once and for ever.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such credential or it is revoked already, or the database fails.
-    pub async fn revoke(&self, kind: CredentialKind, id: CredentialId) -> Result<(), ServiceError> {
-        Ok(self.store.revoke_credential(kind, id, Timestamp::now()).await?)
-    }
 }
 
 /// Settings.
 impl Admin {
-    /// Changes the settings for which `text_of` returns a text; an empty text restores the configured value.
+    /// Changes the settings for which `text_of` returns a text; an empty text restores the configured value. `seen_of`: the
+    /// text that the operator has seen; without it she has seen the current value.
     ///
     /// # Errors
     ///
-    /// When a text is not valid, or the database fails. Then nothing is changed.
+    /// When a text is not valid, somebody changed the same setting since the operator has seen it, or the database fails. Then
+    /// nothing is changed.
     pub async fn change_settings<'a>(
         &self,
         text_of: impl Fn(LiveSetting) -> Option<&'a str>,
+        seen_of: impl Fn(LiveSetting) -> Option<&'a str>,
     ) -> Result<(), ServiceError> {
-        let (mut wanted, configured) = (self.store.live_settings(), self.store.configured_live_settings());
+        let (mut seen, configured) = (self.store.live_settings(), self.store.configured_live_settings());
         let mut invalid = Vec::new();
+        for setting in LiveSetting::ALL {
+            let is_read = seen_of(setting).is_none_or(|text| settings::set(setting, &mut seen, text).is_ok());
+            if !is_read {
+                invalid.push(setting);
+            }
+        }
+        let mut wanted = seen;
         for setting in LiveSetting::ALL {
             let Some(text) = text_of(setting).map(str::trim) else { continue };
             let value = match text {
@@ -225,15 +181,6 @@ impl Admin {
         if !invalid.is_empty() {
             return Err(ServiceError::InvalidSettings(invalid));
         }
-        Ok(self.store.change_live_settings(&wanted, Timestamp::now()).await?)
-    }
-}
-
-/// The name of a token or key, without the space around it.
-fn check_name(name: &str) -> Result<&str, FieldError> {
-    let name = name.trim();
-    match (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains(char::is_control) {
-        true => Ok(name),
-        false => Err(FieldError::new("name", FieldProblem::NoName { max: MAX_NAME })),
+        Ok(self.store.change_seen_settings(&seen, &wanted, Timestamp::now()).await?)
     }
 }

@@ -119,6 +119,9 @@ pub enum FieldProblem {
     /// The value has another type than the field; the text names both.
     #[error("{0}")]
     Malformed(String),
+    /// An enrollment key has neither a region nor the permission for any.
+    #[error("name the region of the probes, or say that the key is for any region")]
+    NoRegion,
     /// There is no kind of credential with this name.
     #[error("unknown kind")]
     UnknownKind,

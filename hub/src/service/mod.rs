@@ -6,6 +6,7 @@
 
 mod admin;
 mod connection_test;
+mod credentials;
 mod error;
 mod familiar;
 mod limit;
@@ -18,8 +19,9 @@ pub mod settings;
 mod submission;
 
 pub use self::{
-    admin::{Admin, CredentialRequest, Done, MAX_NAME},
+    admin::{Admin, Done},
     connection_test::ConnectionTests,
+    credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES},
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
     limit::Limit,
     node_change::{NodeChange, OperatorFields},

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{CheckMode, PeerUrl};
 use easytier_uptime_monitor::input;
-use easytier_uptime_store::domain::{PeerSpec, Region};
+use easytier_uptime_store::domain::{PeerSpec, Region, Timestamp};
 use serde::Deserialize;
 use utoipa::{ToSchema, openapi::Schema};
 
@@ -46,6 +46,8 @@ pub struct NodeChange {
     pub node: NodeFields,
     /// The operator's own fields.
     pub operator: OperatorFields,
+    /// When the node was last changed before the operator read it. If somebody changed it since then, the change is refused.
+    pub seen: Option<Timestamp>,
 }
 
 impl NodeChange {
@@ -55,11 +57,11 @@ impl NodeChange {
     ///
     /// When a value has the wrong type for its field.
     pub fn from_json(fields: &serde_json::Value) -> Result<Self, FieldError> {
-        Ok(Self { node: from_json(fields)?, operator: from_json(fields)? })
+        Ok(Self { node: from_json(fields)?, operator: from_json(fields)?, seen: None })
     }
 
     pub(super) fn validate(self) -> Result<ValidChange, FieldError> {
-        let Self { node, operator } = self;
+        let Self { node, operator, seen: _ } = self;
         let node = node.validate()?;
         if operator.timeout_ms.is_some_and(|timeout| timeout > MAX_TIMEOUT_MS) {
             return Err(FieldError::new("timeout_ms", FieldProblem::TooLarge { max: MAX_TIMEOUT_MS }));

@@ -3,7 +3,7 @@
 use easytier_probe::Secret;
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{ProbeIdentity, Region, Registration, StatusReport, Timestamp},
+    domain::{EnrollmentKey, NewProbe, NodeToken, ProbeIdentity, Region, Registration, StatusReport, Timestamp},
 };
 use serde_json::Value;
 
@@ -14,11 +14,8 @@ use super::{Forbidden, ServiceError};
 pub enum Registrant {
     /// The probe itself, with its node token.
     Probe(ProbeIdentity),
-    /// The holder of an enrollment key, which may be for one region only.
-    Enrollment {
-        /// The only region of the key.
-        region: Option<Region>,
-    },
+    /// The holder of an enrollment key.
+    Enrollment(EnrollmentKey),
 }
 
 /// The outcome of a registration.
@@ -28,7 +25,7 @@ pub struct Registered {
     pub server_id: String,
     /// Its region.
     pub region: Region,
-    /// The new node token, after an enrollment. It cannot be read again later.
+    /// The node token, after an enrollment: that of the probe, or a new one. It cannot be read again later.
     pub node_token: Option<Secret>,
 }
 
@@ -45,17 +42,20 @@ impl Registry {
     }
 
     /// Registers a probe that starts. The holder of an enrollment key gets a node token for a `server_id` that is not
-    /// registered yet; a probe registers again with its own token. `region`: the region in the request.
+    /// registered yet; a probe registers again with its own token. `region`: the region in the request; `token`: the node
+    /// token in it, which a probe makes so that it can repeat an enrollment whose answer it did not get.
     ///
     /// # Errors
     ///
-    /// When the token or key is for another region, the `server_id` is another probe's, or the database fails.
+    /// When the token or key is for another region, the key is used up, the `server_id` is another probe's, or the database
+    /// fails.
     pub async fn register(
         &self,
         registrant: Registrant,
         server_id: String,
         region: Option<Region>,
         registration: &Registration,
+        token: Option<&NodeToken>,
     ) -> Result<Registered, ServiceError> {
         let now = Timestamp::now();
         match registrant {
@@ -64,16 +64,16 @@ impl Registry {
                 self.store.register_probe(&probe, &server_id, registration, now).await?;
                 Ok(Registered { server_id, region: probe.region, node_token: None })
             }
-            Registrant::Enrollment { region: only } => {
-                let region = match (region, &only) {
+            Registrant::Enrollment(key) => {
+                let region = match (region, &key.region) {
                     (Some(region), Some(only)) if region != *only => {
                         return Err(Forbidden::KeyRegion(only.clone()).into());
                     }
                     (Some(region), _) => region,
                     (None, only) => only.clone().unwrap_or_default(),
                 };
-                let (probe, issued) =
-                    self.store.enroll_probe(only.as_ref(), &server_id, &region, registration, now).await?;
+                let new = NewProbe { server_id: &server_id, region: &region, registration, token };
+                let (probe, issued) = self.store.enroll_probe(&key, &new, now).await?;
                 Ok(Registered { server_id: probe.server_id, region, node_token: Some(issued.token) })
             }
         }

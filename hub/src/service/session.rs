@@ -5,12 +5,10 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use data_encoding::BASE64URL_NOPAD;
 use easytier_probe::Secret;
 use easytier_uptime_store::{
-    Session, Store, StoreError,
+    Session, SessionId, Store, StoreError,
     domain::{DAY, Timestamp},
     random,
 };
-use ring::digest::{SHA256, digest};
-use uuid::Uuid;
 
 use super::{
     ServiceError,
@@ -85,7 +83,7 @@ impl Sessions {
         }
         self.remember(from);
         let token = Secret::from(BASE64URL_NOPAD.encode(&random::<32>()));
-        let session = self.store.start_session(id(token.expose()), LIFETIME, Timestamp::now()).await?;
+        let session = self.store.start_session(SessionId::of(token.expose()), LIFETIME, Timestamp::now()).await?;
         Ok(NewSession { token, expires_at: session.expires_at, lifetime: LIFETIME })
     }
 
@@ -104,7 +102,7 @@ impl Sessions {
         if token.len() != TOKEN_LEN {
             return Ok(None);
         }
-        self.store.session(id(token), Timestamp::now()).await
+        self.store.session(SessionId::of(token), Timestamp::now()).await
     }
 
     /// Ends a session: its token is no longer valid.
@@ -114,28 +112,5 @@ impl Sessions {
     /// When the database fails.
     pub async fn log_out(&self, session: &Session) -> Result<(), StoreError> {
         self.store.end_session(session.id).await
-    }
-}
-
-/// The id of a session in the database: the first 128 bits of the token's SHA-256. A reader of the table cannot derive a
-/// token from them.
-fn id(token: &str) -> Uuid {
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest(&SHA256, token.as_bytes()).as_ref()[..16]);
-    Uuid::from_bytes(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_has_256_bits_and_its_id_hides_it() {
-        let token = BASE64URL_NOPAD.encode(&random::<32>());
-        assert_eq!(token.len(), TOKEN_LEN);
-        assert_eq!(id(&token), id(&token));
-        assert_ne!(id(&token), id(&token.to_uppercase()));
-        // echo -n abc | sha256sum
-        assert_eq!(id("abc").simple().to_string(), "ba7816bf8f01cfea414140de5dae2223");
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use easytier_uptime_monitor::Refusal;
-use easytier_uptime_store::domain::{Caller, ProbeIdentity};
+use easytier_uptime_store::domain::{Caller, ProbeIdentity, Timestamp};
 
 use super::{App, bearer::bearer, recognise::recognise, session};
 use crate::service::Registrant;
@@ -17,7 +17,7 @@ const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 pub(crate) const NO_TOKEN: &str = "a node token is needed, as x-node-token or Authorization: Bearer";
-const WRONG_TOKEN: &str = "the token or key is unknown or revoked";
+const WRONG_TOKEN: &str = "the token or key is unknown";
 
 /// The probe of a node token.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl FromRequestParts<App> for Insider {
         }
         match caller(parts, app).await? {
             Some(Caller::Probe(_) | Caller::Api { .. }) => Ok(Self),
-            Some(Caller::Enrollment { .. }) => Err(Refusal::forbidden("an enrollment key cannot list probes")),
+            Some(Caller::Enrollment(_)) => Err(Refusal::forbidden("an enrollment key cannot list probes")),
             None => Err(Refusal::unauthorized("a node token, an API key or an admin session is needed")),
         }
     }
@@ -60,7 +60,7 @@ impl FromRequestParts<App> for ProbeCaller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         match caller(parts, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self(probe)),
-            Some(Caller::Api { .. } | Caller::Enrollment { .. }) | None => Err(Refusal::unauthorized(NO_TOKEN)),
+            Some(Caller::Api { .. } | Caller::Enrollment(_)) | None => Err(Refusal::unauthorized(NO_TOKEN)),
         }
     }
 }
@@ -73,7 +73,7 @@ impl FromRequestParts<App> for Lister {
             Some(Caller::Probe(probe)) => Ok(Self::Probe(probe)),
             Some(Caller::Api { .. }) => Ok(Self::Reader),
             None => Ok(Self::Anybody),
-            Some(Caller::Enrollment { .. }) => Err(Refusal::forbidden("an enrollment key cannot list peers")),
+            Some(Caller::Enrollment(_)) => Err(Refusal::forbidden("an enrollment key cannot list peers")),
         }
     }
 }
@@ -84,7 +84,7 @@ impl FromRequestParts<App> for RegistrantCaller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         match caller(parts, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self(Registrant::Probe(probe))),
-            Some(Caller::Enrollment { region }) => Ok(Self(Registrant::Enrollment { region })),
+            Some(Caller::Enrollment(key)) => Ok(Self(Registrant::Enrollment(key))),
             Some(Caller::Api { .. }) => Err(Refusal::forbidden("an API key cannot register probes")),
             None => Err(Refusal::unauthorized("an enrollment key or a node token is needed")),
         }
@@ -95,7 +95,8 @@ impl FromRequestParts<App> for RegistrantCaller {
 /// because its holder expects it to count.
 async fn caller(parts: &Parts, app: &App) -> Result<Option<Caller>, Refusal> {
     let Some(presented) = presented(&parts.headers)? else { return Ok(None) };
-    let caller = app.store.authenticate(presented).await?.ok_or_else(|| Refusal::unauthorized(WRONG_TOKEN))?;
+    let caller = app.store.authenticate(presented, Timestamp::now()).await?;
+    let caller = caller.ok_or_else(|| Refusal::unauthorized(WRONG_TOKEN))?;
     recognise(parts);
     Ok(Some(caller))
 }

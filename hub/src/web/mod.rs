@@ -27,7 +27,7 @@ pub(crate) use self::{
     credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
     poster::{Poster, Posts},
     reception::Reception,
-    session::{AdminSession, COOKIE, clear_cookie, own_page, set_cookie},
+    session::{AdminSession, COOKIE, clear_cookie, own_page, refuse_foreign_pages, set_cookie},
 };
 use crate::service::{Admin, ConnectionTests, Registry, Sessions, Submissions};
 

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, str::FromStr};
 
+use easytier_probe::{Secret, backend::BaseUrl};
 use ipnet::IpNet;
 
 /// Options of serving the hub.
@@ -9,6 +10,10 @@ use ipnet::IpNet;
 pub struct WebOptions {
     /// Networks whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
+    /// Who reads `/metrics` needs this token; anybody may read them when it is `None`.
+    pub metrics_token: Option<Secret>,
+    /// The URL at which others reach the hub.
+    pub public_url: Option<BaseUrl>,
 }
 
 /// A network of addresses: `10.0.0.0/8`, `fd00::/8`, or one address alone.

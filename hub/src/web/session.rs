@@ -1,8 +1,10 @@
 //! The admin's session in requests: a Bearer token from programs, or a cookie from the pages.
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, Request},
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use cookie::{Cookie, SameSite};
 use easytier_uptime_monitor::{Caller, Refusal};
@@ -14,6 +16,7 @@ use crate::service::{NewSession, Sessions};
 /// The name of the cookie. It lacks the prefix `__Host-`, because browsers accept that over HTTPS only.
 pub(crate) const COOKIE: &str = "uptime_session";
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The admin's session of a request.
@@ -56,10 +59,32 @@ pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<Ad
 
 /// Refuses a request that was not made by a page of this hub.
 pub(crate) fn own_page(headers: &HeaderMap) -> Result<(), Refusal> {
+    is_own_origin(headers).then_some(()).ok_or_else(foreign_page)
+}
+
+/// Refuses whatever changes something on behalf of a page of another site, which can have the browsers of its visitors send
+/// it: with their cookies, from their addresses, to hubs that only they can reach. Programs other than browsers pass.
+pub(crate) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
+    match !request.method().is_safe() && is_of_foreign_page(request.headers()) {
+        true => foreign_page().into_response(),
+        false => next.run(request).await,
+    }
+}
+
+fn foreign_page() -> Refusal {
     // The reader may be the operator of a hub behind a proxy.
-    let message = "the Origin of the request is not this hub; a proxy in front of the hub must pass on the original Host \
-                   header, or set X-Forwarded-Host";
-    is_own_origin(headers).then_some(()).ok_or_else(|| Refusal::forbidden(message))
+    Refusal::forbidden(
+        "the Origin of the request is not this hub; a proxy in front of the hub must pass on the original Host header, or set \
+         X-Forwarded-Host",
+    )
+}
+
+/// Whether a browser says that the request was made by a page of another site. A browser sends at least one of the headers
+/// with such a request, and no page can change them; other programs need to send neither.
+fn is_of_foreign_page(headers: &HeaderMap) -> bool {
+    let is_own_site = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    headers.get(FETCH_SITE).is_some_and(|site| !is_own_site(site))
+        || (headers.contains_key(header::ORIGIN) && !is_own_origin(headers))
 }
 
 /// The value of `Set-Cookie` that stores the session. `headers`: the headers of the login request.
@@ -129,5 +154,24 @@ mod tests {
             (FORWARDED_HOST, "hub.example.net"),
         ];
         assert!(is_own_origin(&headers(&forwarded)));
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_told_by_either_header() {
+        let host = (header::HOST, "hub.example.net");
+        let own = (header::ORIGIN, "https://hub.example.net");
+        let is_foreign = |more: &[(HeaderName, &str)]| is_of_foreign_page(&headers(&[&[host.clone()], more].concat()));
+        for site in ["same-origin", "none"] {
+            assert!(!is_foreign(&[own.clone(), (FETCH_SITE, site)]));
+            assert!(!is_foreign(&[(FETCH_SITE, site)]));
+        }
+        for site in ["cross-site", "same-site", "", "new-kind"] {
+            assert!(is_foreign(&[(FETCH_SITE, site)]), "{site}");
+            assert!(is_foreign(&[own.clone(), (FETCH_SITE, site)]), "{site}: a redirect by another site");
+        }
+        for origin in ["https://evil.example", "null", "", "https://hub.example.net:8443"] {
+            assert!(is_foreign(&[(header::ORIGIN, origin)]), "{origin}");
+        }
+        assert!(!is_foreign(&[]), "a program that is no browser");
     }
 }

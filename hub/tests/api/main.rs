@@ -10,6 +10,7 @@ mod support;
 mod client;
 mod document_examples;
 mod operations;
+mod origins;
 mod password;
 mod peers;
 mod registry;

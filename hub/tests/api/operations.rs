@@ -199,6 +199,22 @@ async fn pages_of_other_sites_may_read_the_public_api_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_metrics_can_be_closed_with_a_token() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    let open = TestHub::on(&store).await;
+    assert_eq!(send(open.get("/metrics")).await.status, 200);
+    let closed = TestHub::with(&store, |options| options.metrics_token = Some("a-token-for-prometheus".into())).await;
+    let scrape =
+        async |authorization: &str| send(closed.get("/metrics").header("authorization", authorization)).await.status;
+    assert_eq!(send(closed.get("/metrics")).await.status, 401);
+    for wrong in ["", "Bearer", "Bearer ", "Bearer a-token-for-prometheuS", "Basic a-token-for-prometheus"] {
+        assert_eq!(scrape(wrong).await, 401, "{wrong}");
+    }
+    assert_eq!(scrape("Bearer a-token-for-prometheus").await, 200);
+    assert_eq!(send(closed.get("/health")).await.status, 200);
+}
+
+#[tokio::test]
 async fn the_document_names_every_route_of_the_contract_once() {
     let hub = sqlite().await;
     let document = send(hub.get("/openapi.json")).await;
@@ -260,7 +276,7 @@ async fn the_monitoring_api_of_a_probe_is_read_only_and_not_a_hub() {
     let peer = store.add("tcp://192.0.2.1:11010").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = easytier_uptime_monitor::router(store.store.clone(), Arc::new(Ailing(Registry::default())));
+    let router = easytier_uptime_monitor::router(store.store.clone(), Arc::new(Ailing(Registry::default())), None);
     let server = tokio::spawn(serve(listener, router, std::future::pending(), Duration::ZERO));
     let hub = TestHub::on(&store).await;
     let ask = |method: Method, path: &str| hub.client.request(method, format!("{url}{path}")).send();

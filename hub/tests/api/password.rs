@@ -1,6 +1,6 @@
 use easytier_probe::Secret;
 use easytier_uptime_hub::service::password;
-use uuid::Uuid;
+use easytier_uptime_store::SessionId;
 
 use crate::support::{NOW, TestStore, on_both_engines, seconds};
 
@@ -19,7 +19,7 @@ async fn the_first_password_is_given_once(hub: TestStore) {
 
 async fn a_new_password_ends_all_sessions(hub: TestStore) {
     password::set(&hub, &"first".into(), NOW).await.unwrap();
-    let session = hub.start_session(Uuid::new_v4(), seconds(60), NOW).await.unwrap();
+    let session = hub.start_session(SessionId::of("a token"), seconds(60), NOW).await.unwrap();
     password::set(&hub, &"first".into(), NOW).await.unwrap();
     assert!(hub.session(session.id, NOW).await.unwrap().is_some(), "the same password is no change");
     password::set(&hub, &"second".into(), NOW).await.unwrap();

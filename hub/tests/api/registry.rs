@@ -1,5 +1,6 @@
 //! The discovery endpoints.
 
+use easytier_uptime_store::domain::{CredentialKind, EnrollmentLimits, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -13,6 +14,8 @@ on_both_engines! {
     a_registered_server_id_cannot_be_enrolled_again,
     a_probe_registers_again_with_its_own_token_only,
     an_enrollment_key_for_one_region_enrolls_for_no_other,
+    a_key_that_ended_says_so_to_its_holder_alone,
+    an_enrollment_can_be_repeated_with_the_probes_own_token,
     a_heartbeat_is_for_the_tokens_own_server_id,
     listing_the_probes_needs_credentials,
     a_probe_that_unregisters_is_offline_and_comes_back,
@@ -95,6 +98,55 @@ async fn an_enrollment_key_for_one_region_enrolls_for_no_other(store: TestStore)
     assert_eq!(hub.kept().await, kept);
     let registered = send(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&key)).await;
     assert_eq!(registered.data()["region"], "eu");
+}
+
+async fn a_key_that_ended_says_so_to_its_holder_alone(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let now = Timestamp::now();
+    let create = async |limits: EnrollmentLimits| {
+        hub.store.create_enrollment_key("k", &limits, now).await.unwrap().token.expose().to_owned()
+    };
+    let expired = create(EnrollmentLimits { expires_at: Some(now), ..EnrollmentLimits::default() }).await;
+    let once = create(EnrollmentLimits { max_uses: Some(1), ..EnrollmentLimits::default() }).await;
+    let revoked = hub.store.create_enrollment_key("k", &EnrollmentLimits::default(), now).await.unwrap();
+    hub.store.revoke_credential(CredentialKind::Enrollment, revoked.id, now).await.unwrap();
+    send(hub.post(REGISTER, &registration("probe-1")).bearer_auth(&once)).await.data();
+    for (key, words) in
+        [(expired.as_str(), "expired at"), (once.as_str(), "1 of 1 probes"), (revoked.token.expose(), "revoked at")]
+    {
+        let told = send(hub.post(REGISTER, &registration("probe-2")).bearer_auth(key)).await;
+        assert!(told.refusal(401).contains(words), "{told:?}");
+        assert_eq!(told.headers["www-authenticate"], "Bearer");
+        // Who has only a part of the key learns nothing from the answer.
+        let guessed = format!("{}A", &key[..key.len() - 1]);
+        let other = format!("{}B", &key[..key.len() - 1]);
+        for guess in [guessed, other].iter().filter(|guess| *guess != key) {
+            let told = send(hub.post(REGISTER, &registration("probe-2")).bearer_auth(guess)).await;
+            assert_eq!(told.refusal(401), "the token or key is unknown");
+        }
+    }
+    assert_eq!(hub.store.probes(now).await.unwrap().len(), 1);
+}
+
+async fn an_enrollment_can_be_repeated_with_the_probes_own_token(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let limits = EnrollmentLimits { max_uses: Some(1), ..EnrollmentLimits::default() };
+    let key = hub.store.create_enrollment_key("k", &limits, Timestamp::now()).await.unwrap().token;
+    let token = format!("etn_0123456789abcdef_{}", "x".repeat(43));
+    let mut sent = registration("probe-1");
+    sent["node_token"] = token.as_str().into();
+    for _ in 0..2 {
+        let registered = send(hub.post(REGISTER, &sent).bearer_auth(key.expose())).await;
+        assert_eq!(registered.data()["node_token"], *token);
+    }
+    send(hub.post("/results", &batch_of(&[])).header("x-node-token", &token)).await.data();
+    sent["node_token"] = format!("etn_0123456789abcdef_{}", "y".repeat(43)).into();
+    send(hub.post(REGISTER, &sent).bearer_auth(key.expose())).await.refusal(409);
+    for wrong in ["", "etn_", &token[1..], &token.to_uppercase()] {
+        sent["node_token"] = (*wrong).into();
+        let refused = send(hub.post(REGISTER, &sent).bearer_auth(key.expose())).await;
+        assert!(refused.refusal(400).starts_with("node_token: "), "{refused:?}");
+    }
 }
 
 async fn a_heartbeat_is_for_the_tokens_own_server_id(store: TestStore) {

@@ -1,7 +1,10 @@
 //! The pages of the operator.
 
 use axum::http::{Request, StatusCode};
-use easytier_uptime_store::domain::{Contacts, DAY, LiveSetting, LiveSettings, PeerSpec, Timestamp};
+use easytier_uptime_store::domain::{
+    Contacts, CredentialKind, DAY, EnrollmentKey, LiveSetting, LiveSettings, NewProbe, PeerSpec, Registration,
+    Timestamp,
+};
 
 use crate::{
     add,
@@ -85,16 +88,24 @@ async fn a_key_is_shown_once_and_created_by_pages_of_the_hub_only() {
     for (form, prefix) in [
         ("kind=api&name=reader", "eta_"),
         ("kind=node&name=p1&region=eu", "etn_"),
-        ("kind=enrollment&name=new", "ete_"),
+        ("kind=enrollment&name=new&any_region=true", "ete_"),
     ] {
         let made = post("/admin/keys", Some(&own), form).await;
         assert_eq!(made.status, StatusCode::OK, "{made:?}");
         let token = kept(made.text()).unwrap();
-        assert!(token.starts_with(prefix) && hub.authenticate(&token).await.unwrap().is_some());
+        assert!(token.starts_with(prefix) && hub.authenticate(&token, Timestamp::now()).await.unwrap().is_some());
         let again = hub.send(Request::get("/admin/keys").header("cookie", &cookie), "").await;
         assert!(again.text().contains("reader") && !again.text().contains(&token));
     }
-    for wrong in ["kind=api&name=", "kind=other&name=x", "name=x", "kind=node&name=x&region=a%2Cb"] {
+    for wrong in [
+        "kind=api&name=",
+        "kind=other&name=x",
+        "name=x",
+        "kind=node&name=x&region=a%2Cb",
+        "kind=enrollment&name=x",
+        "kind=enrollment&name=x&region=eu&uses=-1",
+        "kind=api&name=x&days=3651",
+    ] {
         assert_eq!(post("/admin/keys", Some(&own), wrong).await.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
     let reader = post("/admin/keys", Some(&own), "kind=api&name=second").await;
@@ -103,9 +114,44 @@ async fn a_key_is_shown_once_and_created_by_pages_of_the_hub_only() {
         post("/admin/keys/revoke", Some("https://evil.example"), "kind=api&id=4").await.status,
         StatusCode::FORBIDDEN
     );
-    assert!(hub.authenticate(&token).await.unwrap().is_some());
+    assert!(hub.authenticate(&token, Timestamp::now()).await.unwrap().is_some());
     assert_eq!(post("/admin/keys/revoke", Some(&own), "kind=api&id=4").await.status, StatusCode::SEE_OTHER);
-    assert!(hub.authenticate(&token).await.unwrap().is_none());
+    assert!(hub.authenticate(&token, Timestamp::now()).await.is_err());
+}
+
+#[tokio::test]
+async fn the_page_of_keys_shows_their_limits_and_why_they_ended() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let cookie = log_in(&hub).await;
+    let create = async |form: &'static str| {
+        let request = Request::post("/admin/keys").header("cookie", &cookie);
+        let made = hub.send(request.header("origin", format!("http://{}", hub.address)), form).await;
+        assert_eq!(made.status, StatusCode::OK, "{made:?}");
+    };
+    create("kind=enrollment&name=usual&region=eu").await;
+    create("kind=enrollment&name=one&region=eu&uses=1&days=30").await;
+    create("kind=enrollment&name=unlimited&any_region=true&uses=0&days=0").await;
+    create("kind=api&name=reader").await;
+    let now = Timestamp::now();
+    let keys = hub.credentials(CredentialKind::Enrollment).await.unwrap();
+    let limits: Vec<_> =
+        keys.iter().map(|key| (key.max_uses, key.expires_at.map(|at| at.since(key.created_at)))).collect();
+    assert_eq!(limits, [(Some(10), Some(7 * DAY)), (Some(1), Some(30 * DAY)), (None, None)]);
+    assert_eq!(hub.credentials(CredentialKind::Api).await.unwrap()[0].expires_at, None);
+    let key = EnrollmentKey { id: keys[1].id, region: None };
+    let (eu, registration) = ("eu".parse().unwrap(), Registration::default());
+    let new = NewProbe { server_id: "p", region: &eu, registration: &registration, token: None };
+    hub.enroll_probe(&key, &new, now).await.unwrap();
+    hub.create_api_key("old", Some(now - DAY), now).await.unwrap();
+    for (language, texts) in [
+        ("en", ["0 / 10", "1 / 1", "used up", "in 29 days", "expired", "never"]),
+        ("zh", ["0 / 10", "1 / 1", "次数已用完", "29 天后", "已过期", "长期有效"]),
+    ] {
+        let page = hub.send(Request::get(format!("/admin/keys?lang={language}")).header("cookie", &cookie), "").await;
+        for text in texts {
+            assert!(page.text().contains(text), "{text}: {}", page.text());
+        }
+    }
 }
 
 #[tokio::test]
@@ -161,6 +207,38 @@ async fn a_hub_imports_the_export_of_another() {
         records.into_iter().map(|record| (record.spec, record.approved, record.submitted)).collect::<Vec<_>>()
     };
     assert_eq!(of(&to).await, of(&from).await);
+}
+
+#[tokio::test]
+async fn two_operators_do_not_overwrite_each_others_settings() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let cookie = log_in(&hub).await;
+    let save = async |form: String| {
+        let request = Request::post("/admin/settings").header("cookie", &cookie);
+        hub.send(request.header("origin", format!("http://{}", hub.address)), form).await
+    };
+    let page = hub.send(Request::get("/admin/settings").header("cookie", &cookie), "").await;
+    let value = |name: &str| {
+        let rest = page.text().split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let names = ["FLAP_DAMPING", "RESULT_RETENTION", "EVENT_RETENTION"];
+    // Both have the page open. Each sends the whole form, with one change.
+    let form = |changed: &str, to: &str| {
+        let fields = names.iter().flat_map(|name| {
+            let now = if *name == changed { to.to_owned() } else { value(name) };
+            [((*name).to_owned(), now), (format!("seen_{name}"), value(&format!("seen_{name}")))]
+        });
+        serde_html_form::to_string(fields.collect::<Vec<_>>()).unwrap()
+    };
+    assert_eq!(save(form("FLAP_DAMPING", "3")).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(save(form("RESULT_RETENTION", "72h")).await.status, StatusCode::SEE_OTHER);
+    let refused = save(form("FLAP_DAMPING", "5")).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.text().contains("Somebody changed the same setting"), "{}", refused.text());
+    hub.reload_live_settings().await.unwrap();
+    let stored = hub.live_settings();
+    assert_eq!((stored.policy.confirmations, stored.retention.results), (3, 3 * DAY));
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use tokio::time::timeout;
 use crate::{
     HOSTILE, add,
     http::PublicHub,
+    hub::{TestHub, send},
     named, page, read, report,
-    support::{TestStore, offline, on_both_engines, online, unknown},
+    support::{Engine, TestStore, offline, on_both_engines, online, region, unknown},
 };
 
 on_both_engines! {
@@ -241,6 +242,10 @@ async fn badges_show_the_state(store: TestStore) {
     assert!(badge("status.svg").await.contains("Online"));
     assert!(badge("uptime.svg").await.contains("Uptime 30d: 100%"));
     assert!(badge("latency.svg?lang=zh").await.contains("延迟: 12 ms"));
+    // Shared caches may keep a badge, so it must not carry the cookie of the one who asked.
+    for (path, has_cookie) in [(format!("/badge/{peer}/latency.svg?lang=zh"), false), ("/?lang=zh".to_owned(), true)] {
+        assert_eq!(read(&hub, &path, "en").await.header("set-cookie").is_some(), has_cookie, "{path}");
+    }
     assert_eq!(read(&hub, &format!("/badge/{peer}/uptime.svg?days=0"), "en").await.status, StatusCode::BAD_REQUEST);
 }
 
@@ -280,6 +285,26 @@ async fn the_feed_is_xml_and_has_each_change(store: TestStore) {
     let other = TestStore::new(hub.engine()).await;
     assert_ne!(other.database_id().await.unwrap(), hub.database_id().await.unwrap());
     assert_eq!(hub.second_hub().await.unwrap().database_id().await.unwrap(), hub.database_id().await.unwrap());
+}
+
+#[tokio::test]
+async fn the_links_of_the_feed_are_absolute_when_the_hub_knows_its_url() {
+    let test = TestStore::new(Engine::Sqlite).await;
+    let peer = test.add("tcp://node.example.net:11010").await;
+    let probe = test.local_probe("p1", &region("eu"), Timestamp::now()).await.unwrap();
+    test.heartbeat(&probe, None, Timestamp::now()).await.unwrap();
+    test.report(&probe, vec![online(peer, Timestamp::now())], Timestamp::now()).await;
+    let links = async |url: Option<&str>| -> Vec<String> {
+        let hub = TestHub::with(&test, |options| options.public_url = url.map(|url| url.parse().unwrap())).await;
+        let feed = send(hub.get("/events.atom")).await.body.as_str().unwrap().to_owned();
+        assert_xml(&feed);
+        feed.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(links(None).await, ["/events.atom", "/", "/nodes/1"]);
+    for url in ["https://status.example.net", "https://status.example.net/"] {
+        let expected = ["/events.atom", "/", "/nodes/1"].map(|path| format!("https://status.example.net{path}"));
+        assert_eq!(links(Some(url)).await, expected);
+    }
 }
 
 async fn events_of_probes_push_no_change_of_a_node_out_of_the_feed(store: TestStore) {

@@ -8,7 +8,7 @@ use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker};
 use easytier_uptime_hub::{WebOptions, serve};
 use easytier_uptime_store::{
     Store,
-    domain::{CredentialKind, PageRequest, PeerId, RecordFilter, Timestamp},
+    domain::{CredentialKind, EnrollmentLimits, PageRequest, PeerId, RecordFilter, Timestamp},
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -92,12 +92,13 @@ impl TestHub {
     }
 
     pub async fn api_key(&self) -> String {
-        self.store.create_api_key("reader", Timestamp::now()).await.unwrap().token.expose().to_owned()
+        self.store.create_api_key("reader", None, Timestamp::now()).await.unwrap().token.expose().to_owned()
     }
 
     pub async fn enrollment_key(&self, region: Option<&str>) -> String {
         let region = region.map(|region| region.parse().unwrap());
-        let issued = self.store.create_enrollment_key("new ones", region.as_ref(), Timestamp::now()).await;
+        let limits = EnrollmentLimits { region, ..EnrollmentLimits::default() };
+        let issued = self.store.create_enrollment_key("new ones", &limits, Timestamp::now()).await;
         issued.unwrap().token.expose().to_owned()
     }
 
@@ -122,6 +123,7 @@ impl TestHub {
         let version = self.store.config_version().await.unwrap();
         let events = self.store.events(None, None, 1000, true).await.unwrap();
         probes.iter_mut().for_each(|probe| probe.last_seen_at = Timestamp(0));
+        credentials.iter_mut().for_each(|credential| credential.last_used_at = None);
         format!("{peers:#?}\n{probes:#?}\n{credentials:#?}\n{records:?}\n{version}\n{events:#?}")
     }
 

@@ -25,7 +25,10 @@ mod verdict;
 pub(crate) use self::timestamp::millis;
 pub use self::{
     count::{Count, RING_SLOTS},
-    credential::{Caller, Credential, CredentialKind, IssuedToken, ProbeIdentity},
+    credential::{
+        Caller, Credential, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed, NewProbe, NodeToken,
+        NodeTokenError, ProbeIdentity,
+    },
     event::{Event, EventKind},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{CredentialId, PeerId, ProbeId, RegionId},

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
 use super::Store;
@@ -11,11 +12,41 @@ use crate::{
     error::StoreError,
 };
 
+/// What the database holds of a session's token: its SHA-256. A reader of the table cannot derive a token from it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionId([u8; 32]);
+
+impl SessionId {
+    /// The id of the session with this token.
+    pub fn of(token: &str) -> Self {
+        let mut id = [0; 32];
+        id.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(id)
+    }
+
+    /// The primary key: the first half.
+    fn key(self) -> Uuid {
+        let mut key = [0; 16];
+        key.copy_from_slice(&self.0[..16]);
+        Uuid::from_bytes(key)
+    }
+
+    fn hash(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+impl std::fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.key())
+    }
+}
+
 /// A session of the admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
-    /// The random id of the session.
-    pub id: Uuid,
+    /// The hash of its token.
+    pub id: SessionId,
     /// When it ends, unless it is ended earlier.
     pub expires_at: Timestamp,
 }
@@ -60,15 +91,20 @@ impl Store {
             .await
     }
 
-    /// Starts a session. The `id` is derived from its token.
+    /// Starts a session.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn start_session(&self, id: Uuid, lifetime: Duration, now: Timestamp) -> Result<Session, StoreError> {
+    pub async fn start_session(
+        &self,
+        id: SessionId,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<Session, StoreError> {
         let session = Session { id, expires_at: now + lifetime };
-        let insert = "INSERT INTO sessions (id, created_at, expires_at) VALUES ($1, $2, $3)";
-        self.db().execute(insert, args![session.id, now, session.expires_at]).await?;
+        let insert = "INSERT INTO sessions (id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4)";
+        self.db().execute(insert, args![id.key(), id.hash(), now, session.expires_at]).await?;
         Ok(session)
     }
 
@@ -77,9 +113,11 @@ impl Store {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn session(&self, id: Uuid, now: Timestamp) -> Result<Option<Session>, StoreError> {
-        let select = "SELECT expires_at FROM sessions WHERE id = $1 AND expires_at > $2";
-        let row: Option<(Timestamp,)> = self.db().urgent(select, args![id, now]).await?;
+    pub async fn session(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>, StoreError> {
+        // A session that an older hub on this database began has no hash.
+        let select =
+            "SELECT expires_at FROM sessions WHERE id = $1 AND (hash IS NULL OR hash = $2) AND expires_at > $3";
+        let row: Option<(Timestamp,)> = self.db().urgent(select, args![id.key(), id.hash(), now]).await?;
         Ok(row.map(|(expires_at,)| Session { id, expires_at }))
     }
 
@@ -88,7 +126,7 @@ impl Store {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn end_session(&self, id: Uuid) -> Result<(), StoreError> {
-        self.db().execute("DELETE FROM sessions WHERE id = $1", args![id]).await.map(drop)
+    pub async fn end_session(&self, id: SessionId) -> Result<(), StoreError> {
+        self.db().execute("DELETE FROM sessions WHERE id = $1", args![id.key()]).await.map(drop)
     }
 }

@@ -1,14 +1,17 @@
 //! Tokens and keys: issuing, authenticating, listing, revoking.
 
-use super::{Store, regions, rows::without_nul};
+use super::{
+    Store, regions,
+    rows::{self, without_nul},
+};
 use crate::{
     db::{Tx, args, sql, work},
     domain::{
-        Caller, Credential, CredentialId, CredentialKind, IssuedToken, ProbeId, ProbeIdentity, Region, RegionId,
-        Timestamp,
+        Caller, Credential, CredentialId, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed,
+        NodeToken, ProbeId, ProbeIdentity, Region, RegionId, Timestamp,
     },
-    error::StoreError,
-    token,
+    error::{Conflict, StoreError},
+    token::{self, TokenHash},
 };
 
 #[derive(sqlx::FromRow)]
@@ -19,6 +22,10 @@ struct CredentialRow {
     hash: Vec<u8>,
     created_at: Timestamp,
     revoked_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    max_uses: Option<i64>,
+    uses: i64,
     probe_id: Option<ProbeId>,
     server_id: Option<String>,
     region_id: Option<RegionId>,
@@ -28,8 +35,8 @@ struct CredentialRow {
 /// The columns of a [`CredentialRow`] and their tables.
 macro_rules! credential_columns {
     ($engine:ident) => {
-        "c.id, c.kind, c.name, c.hash, c.created_at, c.revoked_at, c.probe_id, b.server_id, r.id AS region_id, \
-         r.name AS region FROM credentials c LEFT JOIN probes b ON b.id = c.probe_id \
+        "c.id, c.kind, c.name, c.hash, c.created_at, c.revoked_at, c.expires_at, c.last_used_at, c.max_uses, c.uses, \
+         c.probe_id, b.server_id, r.id AS region_id, r.name AS region FROM credentials c LEFT JOIN probes b ON b.id = c.probe_id \
          LEFT JOIN regions r ON r.id = coalesce(b.region_id, c.region_id)"
     };
 }
@@ -48,7 +55,7 @@ impl CredentialRow {
         let corrupt = || StoreError::Corrupt(format!("credentials: node token {} has no probe", self.id));
         Ok(match self.kind()? {
             CredentialKind::Api => Caller::Api { name: self.name },
-            CredentialKind::Enrollment => Caller::Enrollment { region: self.region() },
+            CredentialKind::Enrollment => Caller::Enrollment(EnrollmentKey { id: self.id, region: self.region() }),
             CredentialKind::Node => Caller::Probe(ProbeIdentity {
                 probe: self.probe_id.ok_or_else(corrupt)?,
                 region_id: self.region_id.ok_or_else(corrupt)?,
@@ -58,32 +65,40 @@ impl CredentialRow {
         })
     }
 
-    fn into_credential(self) -> Result<Credential, StoreError> {
+    fn credential(&self) -> Result<Credential, StoreError> {
         Ok(Credential {
             id: self.id,
             kind: self.kind()?,
             region: self.region(),
-            name: self.name,
-            server_id: self.server_id,
+            name: self.name.clone(),
+            server_id: self.server_id.clone(),
             created_at: self.created_at,
             revoked_at: self.revoked_at,
+            expires_at: self.expires_at,
+            last_used_at: self.last_used_at,
+            max_uses: self.max_uses.map(rows::count),
+            uses: rows::count(self.uses),
         })
     }
 }
 
 impl Store {
-    /// Issues a key that lists peers without their secrets.
+    /// Issues a key that lists peers without their secrets, until `expires_at`.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn create_api_key(&self, name: &str, now: Timestamp) -> Result<IssuedToken, StoreError> {
-        self.db()
-            .transaction(|tx| work(async move { issue(tx, CredentialKind::Api, name, None, None, now).await }))
-            .await
+    pub async fn create_api_key(
+        &self,
+        name: &str,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<IssuedToken, StoreError> {
+        let new = &NewCredential { expires_at, ..NewCredential::of(CredentialKind::Api, name) };
+        self.db().transaction(|tx| work(issue(tx, new, now))).await
     }
 
-    /// Issues a key with which new probes get a token, in any region or only in `region`.
+    /// Issues a key with which new probes get a token.
     ///
     /// # Errors
     ///
@@ -91,32 +106,42 @@ impl Store {
     pub async fn create_enrollment_key(
         &self,
         name: &str,
-        region: Option<&Region>,
+        limits: &EnrollmentLimits,
         now: Timestamp,
     ) -> Result<IssuedToken, StoreError> {
+        let &EnrollmentLimits { ref region, max_uses, expires_at } = limits;
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    let region_id = match region {
+                    let region = match region {
                         Some(region) => Some(regions::ensure(tx, region).await?),
                         None => None,
                     };
-                    issue(tx, CredentialKind::Enrollment, name, None, region_id, now).await
+                    let of_kind = NewCredential::of(CredentialKind::Enrollment, name);
+                    issue(tx, &NewCredential { region, max_uses, expires_at, ..of_kind }, now).await
                 })
             })
             .await
     }
 
-    /// The owner of a presented token or key; `None` when it is unknown or revoked.
+    /// The owner of a presented token or key; `None` when it is unknown. A use is noted, and stored later by
+    /// [`store_last_uses`](Self::store_last_uses). Whether an enrollment key is used up is not asked here, because a probe may
+    /// repeat its enrollment.
     ///
     /// # Errors
     ///
-    /// When the database fails.
-    pub async fn authenticate(&self, presented: &str) -> Result<Option<Caller>, StoreError> {
+    /// [`StoreError::Lapsed`] when it was revoked or has expired; otherwise when the database fails.
+    pub async fn authenticate(&self, presented: &str, now: Timestamp) -> Result<Option<Caller>, StoreError> {
         let Some(lookup) = token::lookup(presented) else { return Ok(None) };
-        let select = sql!("SELECT ", (credential_columns), " WHERE c.lookup = $1 AND c.revoked_at IS NULL");
+        let select = sql!("SELECT ", (credential_columns), " WHERE c.lookup = $1");
         let row: Option<CredentialRow> = self.db().urgent(select, args![lookup]).await?;
-        row.filter(|row| token::matches(presented, &row.hash)).map(CredentialRow::into_caller).transpose()
+        let Some(row) = row.filter(|row| token::matches(presented, &row.hash)) else { return Ok(None) };
+        match row.credential()?.lapsed(now) {
+            Some(lapsed @ (Lapsed::Revoked { .. } | Lapsed::Expired { .. })) => return Err(lapsed.into()),
+            Some(Lapsed::UsedUp { .. }) | None => {}
+        }
+        self.shared.last_uses.note(row.id, row.last_used_at, now);
+        row.into_caller().map(Some)
     }
 
     /// All tokens or keys of a kind, also the revoked ones, the oldest first.
@@ -127,7 +152,7 @@ impl Store {
     pub async fn credentials(&self, kind: CredentialKind) -> Result<Vec<Credential>, StoreError> {
         let select = sql!("SELECT ", (credential_columns), " WHERE c.kind = $1 ORDER BY c.id");
         let rows: Vec<CredentialRow> = self.db().all(select, args![kind.as_str()]).await?;
-        rows.into_iter().map(CredentialRow::into_credential).collect()
+        rows.iter().map(CredentialRow::credential).collect()
     }
 
     /// Revokes a token or key, at once and for ever.
@@ -150,19 +175,94 @@ impl Store {
     }
 }
 
+/// A token or key to issue.
+pub(super) struct NewCredential<'a> {
+    pub kind: CredentialKind,
+    pub name: &'a str,
+    pub probe: Option<ProbeId>,
+    pub region: Option<RegionId>,
+    pub expires_at: Option<Timestamp>,
+    pub max_uses: Option<u32>,
+    /// The enrollment key with which it is issued.
+    pub enrolled_by: Option<CredentialId>,
+}
+
+impl<'a> NewCredential<'a> {
+    /// One without limits.
+    pub fn of(kind: CredentialKind, name: &'a str) -> Self {
+        Self { kind, name, probe: None, region: None, expires_at: None, max_uses: None, enrolled_by: None }
+    }
+}
+
 /// Issues a token within a transaction.
-pub(super) async fn issue(
+pub(super) async fn issue(tx: &mut Tx, new: &NewCredential<'_>, now: Timestamp) -> Result<IssuedToken, StoreError> {
+    let (token, hash) = token::issue(new.kind);
+    let id = insert(tx, new, &hash, now).await?;
+    Ok(IssuedToken { id, token })
+}
+
+/// Takes the node token that a probe made, or issues one.
+pub(super) async fn issue_or_take(
     tx: &mut Tx,
-    kind: CredentialKind,
-    name: &str,
-    probe: Option<ProbeId>,
-    region: Option<RegionId>,
+    new: &NewCredential<'_>,
+    own: Option<&NodeToken>,
     now: Timestamp,
 ) -> Result<IssuedToken, StoreError> {
-    let (token, token::TokenHash { lookup, hash }) = token::issue(kind);
-    let insert = "INSERT INTO credentials (kind, name, lookup, hash, probe_id, region_id, created_at) \
-                  VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
-    let parameters = args![kind.as_str(), without_nul(name), lookup, hash.as_ref().to_vec(), probe, region, now];
-    let (id,) = tx.one(insert, parameters).await?;
-    Ok(IssuedToken { id, token })
+    let Some(token) = own else { return issue(tx, new, now).await };
+    let id = insert(tx, new, &token::hash_of(token), now).await?;
+    Ok(IssuedToken { id, token: token.secret().clone() })
+}
+
+/// Stores a token of which the hash is known; [`Conflict::TokenTaken`] when another one has the same public part.
+async fn insert(
+    tx: &mut Tx,
+    new: &NewCredential<'_>,
+    TokenHash { lookup, hash }: &TokenHash,
+    now: Timestamp,
+) -> Result<CredentialId, StoreError> {
+    let insert = "INSERT INTO credentials (kind, name, lookup, hash, probe_id, region_id, expires_at, max_uses, \
+                  enrolled_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                  ON CONFLICT (lookup) DO NOTHING RETURNING id";
+    let parameters = args![
+        new.kind.as_str(),
+        without_nul(new.name),
+        lookup.as_str(),
+        hash.as_ref().to_vec(),
+        new.probe,
+        new.region,
+        new.expires_at,
+        new.max_uses,
+        new.enrolled_by,
+        now,
+    ];
+    let row: Option<(CredentialId,)> = tx.optional(insert, parameters).await?;
+    row.map(|(id,)| id).ok_or(Conflict::TokenTaken.into())
+}
+
+/// Reads an enrollment key and keeps it as it is until the end of the transaction: other enrollments with it wait.
+pub(super) async fn lock_enrollment_key(tx: &mut Tx, id: CredentialId) -> Result<Credential, StoreError> {
+    let select =
+        sql!("SELECT ", (credential_columns), " WHERE c.id = $1 AND c.kind = 'enrollment'", ["" | " FOR UPDATE OF c"]);
+    let row: Option<CredentialRow> = tx.optional(select, args![id]).await?;
+    row.ok_or(StoreError::NotFound("enrollment key"))?.credential()
+}
+
+/// Counts one use of an enrollment key that is locked.
+pub(super) async fn count_use(tx: &mut Tx, id: CredentialId, now: Timestamp) -> Result<(), StoreError> {
+    let update = "UPDATE credentials SET uses = uses + 1, last_used_at = $2 WHERE id = $1";
+    tx.execute(update, args![id, now]).await.map(drop)
+}
+
+/// The id of a valid node token of the probe, if this enrollment key issued it.
+pub(super) async fn enrolled_token(
+    tx: &mut Tx,
+    probe: ProbeId,
+    key: CredentialId,
+    token: &NodeToken,
+) -> Result<Option<CredentialId>, StoreError> {
+    let TokenHash { lookup, hash } = token::hash_of(token);
+    let select = "SELECT id, hash FROM credentials WHERE lookup = $1 AND probe_id = $2 AND enrolled_by = $3 \
+                  AND revoked_at IS NULL";
+    let row: Option<(CredentialId, Vec<u8>)> = tx.optional(select, args![lookup, probe, key]).await?;
+    Ok(row.filter(|(_, stored)| token::equal(hash.as_ref(), stored)).map(|(id, _)| id))
 }

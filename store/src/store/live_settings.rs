@@ -7,10 +7,17 @@ use tokio::sync::watch;
 
 use super::{Store, shared::Shared};
 use crate::{
-    db::{args, work},
+    db::{Sql, args, sql, work},
     domain::{LiveSetting, LiveSettings, SettingValue, Timestamp},
-    error::StoreError,
+    error::{Conflict, StoreError},
 };
+
+const SELECT: &str = "SELECT name, value FROM tuning";
+const DELETE: &str = "DELETE FROM tuning WHERE name = $1";
+const UPSERT: &str = "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) \
+                      ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at";
+/// Keeps other hubs from changing settings until the end of the transaction. On SQLite it is the only one.
+const LOCK: Sql = sql!(["DELETE FROM tuning WHERE FALSE" | "LOCK TABLE tuning IN SHARE ROW EXCLUSIVE MODE"]);
 
 impl Store {
     /// The live settings that this hub uses now.
@@ -40,23 +47,54 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn change_live_settings(&self, wanted: &LiveSettings, now: Timestamp) -> Result<(), StoreError> {
-        let current = self.live_settings();
-        let upsert = "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) \
-                      ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at";
-        self.db()
+        let seen = self.live_settings();
+        self.change_settings_if(&|_, _| Ok(()), &seen, wanted, now).await
+    }
+
+    /// Changes the live settings like [`change_live_settings`](Self::change_live_settings), from what the operator has seen to
+    /// what she wants. Settings that she did not change stay as they are, also if somebody else changed them meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict::SettingsChanged`] when a setting that she changes has another value than she has seen; then nothing is
+    /// changed. Otherwise when the database fails.
+    pub async fn change_seen_settings(
+        &self,
+        seen: &LiveSettings,
+        wanted: &LiveSettings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let is_as_seen = |setting: LiveSetting, stored: &LiveSettings| {
+            let (stored, seen, wanted) = (setting.value(stored), setting.value(seen), setting.value(wanted));
+            // What somebody else has set to the same value is no conflict.
+            (stored == seen || stored == wanted).then_some(()).ok_or(Conflict::SettingsChanged)
+        };
+        self.change_settings_if(&is_as_seen, seen, wanted, now).await
+    }
+
+    async fn change_settings_if(
+        &self,
+        check: &(dyn Fn(LiveSetting, &LiveSettings) -> Result<(), Conflict> + Sync),
+        seen: &LiveSettings,
+        wanted: &LiveSettings,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        shared
+            .db
             .transaction(|tx| {
                 work(async move {
+                    // The rows of settings that nobody changed do not exist, so a lock of rows would not do.
+                    tx.execute(LOCK, vec![]).await?;
+                    let stored = with_changes(shared, tx.all(SELECT, vec![]).await?);
                     for setting in LiveSetting::ALL {
-                        let changed =
-                            setting.value(wanted).filter(|value| setting.value(&current).as_ref() != Some(value));
-                        let Some(value) = changed else { continue };
-                        if self.fixed_by(setting).is_some() {
-                            continue;
-                        }
-                        tracing::info!(name = setting.name(), ?value, "the operator changed a setting");
-                        match setting.value(&self.shared.configured).as_ref() == Some(&value) {
-                            true => tx.execute("DELETE FROM tuning WHERE name = $1", args![setting.name()]).await?,
-                            false => tx.execute(upsert, args![setting.name(), encode(value), now]).await?,
+                        let changed = setting.value(wanted).filter(|value| setting.value(seen).as_ref() != Some(value));
+                        let Some(value) = changed.filter(|_| !shared.fixed.contains_key(&setting)) else { continue };
+                        check(setting, &stored)?;
+                        tracing::info!(name = setting.name(), ?value, "the operator changes a setting");
+                        match setting.value(&shared.configured).as_ref() == Some(&value) {
+                            true => tx.execute(DELETE, args![setting.name()]).await?,
+                            false => tx.execute(UPSERT, args![setting.name(), encode(value), now]).await?,
                         };
                     }
                     Ok(())
@@ -77,7 +115,13 @@ impl Store {
 }
 
 pub(super) async fn reload(shared: &Shared) -> Result<(), StoreError> {
-    let rows: Vec<(String, String)> = shared.db.all("SELECT name, value FROM tuning", vec![]).await?;
+    let settings = with_changes(shared, shared.db.all(SELECT, vec![]).await?);
+    shared.live_settings.send_if_modified(|known| std::mem::replace(known, settings) != settings);
+    Ok(())
+}
+
+/// The configured settings with the changes of the table.
+fn with_changes(shared: &Shared, rows: Vec<(String, String)>) -> LiveSettings {
     let mut settings = shared.configured;
     for (name, value) in rows {
         // A newer hub may know more settings.
@@ -90,8 +134,7 @@ pub(super) async fn reload(shared: &Shared) -> Result<(), StoreError> {
             tracing::warn!(name, value, "ignoring an invalid setting in the database");
         }
     }
-    shared.live_settings.send_if_modified(|known| std::mem::replace(known, settings) != settings);
-    Ok(())
+    settings
 }
 
 /// The text form in the table: a number, with the unit `s` or `ms` for a duration.

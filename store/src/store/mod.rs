@@ -21,6 +21,7 @@ mod history;
 mod hubs;
 mod ingest;
 mod known_peers;
+mod last_uses;
 mod leases;
 mod live_settings;
 mod liveness;
@@ -50,7 +51,7 @@ mod tally;
 use std::sync::Arc;
 
 pub use self::{
-    admin::Session,
+    admin::{Session, SessionId},
     backup::backup,
     fold::{Backlog, Folded},
     mirror::PeerListing,

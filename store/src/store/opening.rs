@@ -11,6 +11,7 @@ use super::{
     hubs,
     ingest::Queue,
     known_peers::KnownPeers,
+    last_uses::LastUses,
     live_settings, metadata,
     options::{Access, Location, StoreOptions},
     partitions,
@@ -64,8 +65,9 @@ impl Store {
         };
         let configured = LiveSettings { policy, retention, intervals };
         let (live_settings, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
-        let (duties, appended) = (Duties::default(), Notify::new());
-        let shared = Shared { db, key, configured, fixed, live_settings, known_peers, duties, appended, hub, lock };
+        let (duties, appended, last_uses) = (Duties::default(), Notify::new(), LastUses::default());
+        let shared =
+            Shared { db, key, configured, fixed, live_settings, known_peers, last_uses, duties, appended, hub, lock };
         let shared = Arc::new(shared);
         live_settings::reload(&shared).await?;
         if access == Access::Serve {

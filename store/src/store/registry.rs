@@ -1,9 +1,18 @@
 //! The registry of probes: node tokens, enrollment, registration, removal.
 
-use super::{Store, credentials, liveness, probes, regions, rollups, rows::without_nul, states};
+use super::{
+    Store,
+    credentials::{self, NewCredential},
+    liveness, probes, regions, rollups,
+    rows::without_nul,
+    states,
+};
 use crate::{
-    db::{args, sql, work},
-    domain::{CredentialKind, IssuedToken, ProbeId, ProbeIdentity, Region, Registration, Timestamp},
+    db::{Tx, args, sql, work},
+    domain::{
+        CredentialId, CredentialKind, EnrollmentKey, IssuedToken, NewProbe, ProbeId, ProbeIdentity, Region, RegionId,
+        Registration, Timestamp,
+    },
     error::{Conflict, StoreError},
 };
 
@@ -21,6 +30,22 @@ impl Store {
         region: &Region,
         now: Timestamp,
     ) -> Result<IssuedToken, StoreError> {
+        self.create_temporary_node_token(name, server_id, region, None, now).await
+    }
+
+    /// Issues a node token like [`create_node_token`](Self::create_node_token), which is valid until `expires_at`.
+    ///
+    /// # Errors
+    ///
+    /// Like `create_node_token`.
+    pub async fn create_temporary_node_token(
+        &self,
+        name: &str,
+        server_id: Option<&str>,
+        region: &Region,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<IssuedToken, StoreError> {
         let named = server_id.is_some();
         let server_id = &without_nul(server_id.unwrap_or(name));
         self.db()
@@ -32,47 +57,35 @@ impl Store {
                         Some((probe, current)) if current == region_id => probe,
                         Some(_) => return Err(Conflict::ProbeInOtherRegion.into()),
                     };
-                    credentials::issue(tx, CredentialKind::Node, name, Some(probe), None, now).await
+                    let of_kind = NewCredential::of(CredentialKind::Node, name);
+                    credentials::issue(tx, &NewCredential { probe: Some(probe), expires_at, ..of_kind }, now).await
                 })
             })
             .await
     }
 
-    /// Enrolls a new probe with an enrollment key. `key_region` is the only region of the key, if it has one.
+    /// Enrolls a new probe with an enrollment key, and returns its node token: its own, or a new one. The same key,
+    /// `server_id` and token again change nothing and do not count as a use of the key.
     ///
     /// # Errors
     ///
-    /// [`Conflict::OtherRegion`] when the key is for another region, [`Conflict::ServerIdTaken`] when the probe exists;
-    /// otherwise when the database fails.
+    /// [`Conflict::OtherRegion`] when the key is for another region, [`Conflict::ServerIdTaken`] when the probe exists,
+    /// [`Conflict::TokenTaken`] when its token cannot be told from another one, [`StoreError::Lapsed`] when the key is used up
+    /// or no longer valid; otherwise when the database fails.
     pub async fn enroll_probe(
         &self,
-        key_region: Option<&Region>,
-        server_id: &str,
-        region: &Region,
-        registration: &Registration,
+        key: &EnrollmentKey,
+        new: &NewProbe<'_>,
         now: Timestamp,
     ) -> Result<(ProbeIdentity, IssuedToken), StoreError> {
-        if key_region.is_some_and(|only| only != region) {
+        if key.region.as_ref().is_some_and(|only| only != new.region) {
             return Err(Conflict::OtherRegion.into());
         }
-        let server_id = &without_nul(server_id);
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    let region_id = regions::ensure(tx, region).await?;
-                    if probes::find(tx, server_id).await?.is_some() {
-                        return Err(Conflict::ServerIdTaken.into());
-                    }
-                    let probe = probes::insert(tx, server_id, true, region_id, now).await?;
-                    let issued =
-                        credentials::issue(tx, CredentialKind::Node, server_id, Some(probe), None, now).await?;
-                    probes::write_registration(tx, probe, registration, now).await?;
-                    let identity =
-                        ProbeIdentity { probe, server_id: server_id.clone(), region_id, region: region.clone() };
-                    Ok((identity, issued))
-                })
-            })
-            .await
+        let server_id = &without_nul(new.server_id);
+        let (probe, region_id, issued) =
+            self.db().transaction(|tx| work(enroll(tx, key.id, NewProbe { server_id, ..*new }, now))).await?;
+        let identity = ProbeIdentity { probe, server_id: server_id.clone(), region_id, region: new.region.clone() };
+        Ok((identity, issued))
     }
 
     /// Registers a probe, for the first time or again, with its own token.
@@ -111,22 +124,24 @@ impl Store {
         now: Timestamp,
     ) -> Result<ProbeIdentity, StoreError> {
         let server_id = &without_nul(server_id);
-        self.db()
+        let (probe, region_id) = self
+            .db()
             .transaction(|tx| {
                 work(async move {
                     let region_id = regions::ensure(tx, region).await?;
                     let probe = match probes::find(tx, server_id).await? {
                         None => probes::insert(tx, server_id, true, region_id, now).await?,
                         Some((probe, _)) => {
-                            tx.execute("UPDATE probes SET region_id = $2 WHERE id = $1", args![probe, region_id])
-                                .await?;
+                            let update = "UPDATE probes SET region_id = $2 WHERE id = $1";
+                            tx.execute(update, args![probe, region_id]).await?;
                             probe
                         }
                     };
-                    Ok(ProbeIdentity { probe, server_id: server_id.clone(), region_id, region: region.clone() })
+                    Ok((probe, region_id))
                 })
             })
-            .await
+            .await?;
+        Ok(ProbeIdentity { probe, server_id: server_id.clone(), region_id, region: region.clone() })
     }
 
     /// Removes a probe that is offline: its tokens are deleted, and its `server_id` can be used again. Its results stay.
@@ -136,22 +151,52 @@ impl Store {
     /// [`StoreError::NotFound`] when there is no such probe, [`Conflict::ProbeNotOffline`] when it is not offline; otherwise
     /// when the database fails.
     pub async fn remove_probe(&self, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    // Transactions that store results of the probe wait for this lock, and then find the probe missing.
-                    let lock = sql!("SELECT id FROM probes WHERE server_id = $1", ["" | " FOR UPDATE"]);
-                    let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
-                    let (probe,) = row.ok_or(StoreError::NotFound("probe"))?;
-                    if liveness::probes(tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
-                        return Err(Conflict::ProbeNotOffline.into());
-                    }
-                    let peers = rollups::flush_probe(tx, probe).await?;
-                    states::review_soon(tx, peers).await?;
-                    tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
-                    tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await.map(drop)
-                })
-            })
-            .await
+        self.db().transaction(|tx| work(remove(tx, server_id, now))).await
     }
+}
+
+/// Enrolls a probe, or finds that this key has enrolled it with this token before.
+async fn enroll(
+    tx: &mut Tx,
+    key: CredentialId,
+    new: NewProbe<'_>,
+    now: Timestamp,
+) -> Result<(ProbeId, RegionId, IssuedToken), StoreError> {
+    let NewProbe { server_id, region, registration, token } = new;
+    let stored_key = credentials::lock_enrollment_key(tx, key).await?;
+    let region_id = regions::ensure(tx, region).await?;
+    let (probe, issued) = match probes::find(tx, server_id).await? {
+        Some((probe, its_region)) => {
+            let own = token.filter(|_| its_region == region_id).ok_or(Conflict::ServerIdTaken)?;
+            let id = credentials::enrolled_token(tx, probe, key, own).await?.ok_or(Conflict::ServerIdTaken)?;
+            (probe, IssuedToken { id, token: own.secret().clone() })
+        }
+        None => {
+            if let Some(lapsed) = stored_key.lapsed(now) {
+                return Err(lapsed.into());
+            }
+            credentials::count_use(tx, key, now).await?;
+            let probe = probes::insert(tx, server_id, true, region_id, now).await?;
+            let of_kind = NewCredential::of(CredentialKind::Node, server_id);
+            let new = NewCredential { probe: Some(probe), enrolled_by: Some(key), ..of_kind };
+            (probe, credentials::issue_or_take(tx, &new, token, now).await?)
+        }
+    };
+    probes::write_registration(tx, probe, registration, now).await?;
+    Ok((probe, region_id, issued))
+}
+
+async fn remove(tx: &mut Tx, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
+    // Transactions that store results of the probe wait for this lock, and then find the probe missing.
+    let lock = sql!("SELECT id FROM probes WHERE server_id = $1", ["" | " FOR UPDATE"]);
+    let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
+    let (probe,) = row.ok_or(StoreError::NotFound("probe"))?;
+    if liveness::probes(tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
+        return Err(Conflict::ProbeNotOffline.into());
+    }
+    let peers = rollups::flush_probe(tx, probe).await?;
+    states::review_soon(tx, peers).await?;
+    tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
+    tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::{duties::Duties, known_peers::KnownPeers};
+use super::{duties::Duties, known_peers::KnownPeers, last_uses::LastUses};
 use crate::{
     crypto::HubKey,
     db::{Db, FileLock},
@@ -22,6 +22,7 @@ pub(super) struct Shared {
     /// The live settings in use.
     pub live_settings: watch::Sender<LiveSettings>,
     pub known_peers: KnownPeers,
+    pub last_uses: LastUses,
     pub duties: Duties,
     /// Notified when results were appended.
     pub appended: Notify,

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use easytier_uptime_store::{
-    Store, StoreOptions,
+    Conflict, Store, StoreError, StoreOptions,
     domain::{DAY, Intervals, LiveSetting, LiveSettings, PageRequest, Policy, RecordFilter, Retention, Verdict},
 };
 
@@ -11,6 +11,7 @@ on_both_engines! {
     changes_of_live_settings_apply_at_every_hub_and_after_a_restart,
     a_configured_setting_cannot_be_changed_by_the_operator,
     policy_and_retention_follow_the_live_settings,
+    a_setting_that_changed_since_it_was_seen_is_not_overwritten,
 }
 
 fn other() -> LiveSettings {
@@ -81,4 +82,25 @@ async fn policy_and_retention_follow_the_live_settings(hub: TestStore) {
     let shorter = Retention { results: 2 * DAY, ..Retention::default() };
     hub.change_live_settings(&LiveSettings { retention: shorter, ..LiveSettings::default() }, NOW).await.unwrap();
     assert_eq!(kept().await, 0);
+}
+
+async fn a_setting_that_changed_since_it_was_seen_is_not_overwritten(hub: TestStore) {
+    let other_hub = hub.second_hub().await.unwrap();
+    let seen = hub.live_settings();
+    let damping = |confirmations: u32| LiveSettings { policy: Policy { confirmations, ..seen.policy }, ..seen };
+    let retention = LiveSettings { retention: Retention { results: 3 * DAY, ..seen.retention }, ..seen };
+    // Two operators at two hubs, who have seen the same page; the second hub has not heard of the change yet.
+    hub.change_seen_settings(&seen, &damping(5), NOW).await.unwrap();
+    let refused = other_hub.change_seen_settings(&seen, &damping(7), NOW).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(Conflict::SettingsChanged))), "{refused:?}");
+    other_hub.change_seen_settings(&seen, &damping(5), NOW).await.unwrap();
+    other_hub.change_seen_settings(&seen, &retention, NOW).await.unwrap();
+    let both = LiveSettings { retention: retention.retention, ..damping(5) };
+    hub.reload_live_settings().await.unwrap();
+    assert_eq!((hub.live_settings(), other_hub.live_settings()), (both, both));
+    // At the same time one of them wins.
+    let (one, two) = (damping(8), damping(9));
+    let (one, two) =
+        tokio::join!(hub.change_seen_settings(&both, &one, NOW), other_hub.change_seen_settings(&both, &two, NOW),);
+    assert_ne!(one.is_ok(), two.is_ok(), "{one:?} {two:?}");
 }

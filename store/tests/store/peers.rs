@@ -9,6 +9,7 @@ use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, s
 on_both_engines! {
     a_peer_is_read_as_it_was_added,
     an_edit_changes_only_the_edited_fields,
+    an_edit_of_a_peer_that_somebody_else_changed_is_refused,
     a_submission_waits_for_approval,
     the_same_address_and_network_is_listed_once,
     an_import_adds_only_new_peers,
@@ -60,6 +61,19 @@ async fn an_edit_changes_only_the_edited_fields(hub: TestStore) {
     edit(&mut expected);
     assert_eq!((edited.spec, edited.updated_at, edited.created_at), (expected, later, NOW));
     assert!(matches!(hub.edit_peer(PeerId(999), |_| (), NOW).await, Err(StoreError::NotFound(_))));
+}
+
+async fn an_edit_of_a_peer_that_somebody_else_changed_is_refused(hub: TestStore) {
+    let id = hub.add_peer(&full(), NOW).await.unwrap();
+    let rename = |name: &'static str| move |spec: &mut PeerSpec| spec.name = name.into();
+    let seen = Some(hub.peer(id).await.unwrap().updated_at);
+    // Within the same millisecond too.
+    let first = hub.edit_seen_peer(id, seen, rename("first"), NOW).await.unwrap();
+    let second = hub.edit_seen_peer(id, seen, rename("second"), NOW).await;
+    assert!(matches!(second, Err(StoreError::Conflict(Conflict::PeerChanged))), "{second:?}");
+    assert_eq!(hub.peer(id).await.unwrap(), first);
+    hub.edit_seen_peer(id, Some(first.updated_at), rename("second"), NOW).await.unwrap();
+    assert_eq!(hub.peer(id).await.unwrap().spec.name, "second");
 }
 
 async fn a_submission_waits_for_approval(hub: TestStore) {

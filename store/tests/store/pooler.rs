@@ -77,7 +77,7 @@ async fn work(hub: Store, nth: u64) {
         assert_eq!(hub.ingest(sent.clone()).await.unwrap().accepted, 1);
         assert_eq!(hub.ingest(sent).await.unwrap().duplicates, 1);
         let is_caller = |caller| matches!(caller, Some(Caller::Probe(_)));
-        assert!(is_caller(hub.authenticate(token.token.expose()).await.unwrap()));
+        assert!(is_caller(hub.authenticate(token.token.expose(), NOW).await.unwrap()));
         hub.fold().await.unwrap();
         hub.review(now).await.unwrap();
         hub.sweep(now).await.unwrap();

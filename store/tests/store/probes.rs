@@ -1,6 +1,6 @@
 use easytier_uptime_store::{
     Conflict, StoreError,
-    domain::{EventKind, Grain, PeerId, Presence, Registration, StatusReport, Verdict},
+    domain::{EventKind, Grain, PeerId, Presence, StatusReport, Verdict},
 };
 
 use crate::support::{NOW, TestStore, batch, offline, on_both_engines, online, region, seconds};
@@ -101,8 +101,7 @@ async fn counted(hub: &TestStore, peer: PeerId, after: u64) -> String {
 
 async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
-    let registration = Registration::default();
-    let (gone, token) = hub.enroll_probe(None, "pod 1", &region("eu"), &registration, NOW).await.unwrap();
+    let (gone, token) = hub.enrolled("pod 1", &region("eu"), NOW).await;
     let other = hub.probe("p2", "us").await;
     // Before the newest bucket, in it, and in it by another probe.
     let results = [0, 310, 320].map(|after| online(peer, NOW + seconds(after)));
@@ -117,7 +116,7 @@ async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     hub.remove_probe("pod 1", late).await.unwrap();
     assert_eq!(counted(&hub, peer, 420).await, before);
     assert_eq!(hub.probes(late).await.unwrap().len(), 1);
-    assert_eq!(hub.authenticate(token.token.expose()).await.unwrap(), None);
+    assert_eq!(hub.authenticate(token.token.expose(), late).await.unwrap(), None);
     let regions = hub.node_regions(peer, late).await.unwrap();
     assert_eq!(regions.iter().map(|report| report.region.as_str()).collect::<Vec<_>>(), ["us"]);
     hub.review(late).await.unwrap();
@@ -128,7 +127,7 @@ async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     let on_its_way = hub.ingest(batch(&gone, vec![online(peer, late)], late)).await;
     assert!(matches!(on_its_way, Err(StoreError::Overtaken)), "{on_its_way:?}");
     assert!(matches!(hub.remove_probe("pod 1", late).await, Err(StoreError::NotFound("probe"))));
-    let (again, _) = hub.enroll_probe(None, "pod 1", &region("asia"), &registration, late).await.unwrap();
+    let (again, _) = hub.enrolled("pod 1", &region("asia"), late).await;
     assert_ne!(again.probe, gone.probe);
     hub.report(&again, vec![online(peer, late)], late).await;
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use easytier_uptime_store::{
     Access, HubKey, Location, Refusal, Store, StoreError, StoreOptions, VersionMismatch,
     domain::{
-        Caller, CredentialKind, Doubt, Grain, LiveSettings, PageRequest, PeerId, RecordFilter, Timestamp, Verdict,
+        Caller, CredentialKind, Doubt, Grain, Lapsed, LiveSettings, PageRequest, PeerId, RecordFilter, Timestamp,
+        Verdict,
     },
 };
 use sqlx::{Connection, PgConnection, SqliteConnection, raw_sql};
@@ -175,16 +176,16 @@ async fn an_upgraded_database_answers_as_before_and_takes_further_results(hub: T
     let secret = hub.peer(member).await.unwrap().spec.network_secret;
     assert_eq!(secret, Some("not a secret".into()));
     assert_eq!(hub.secret("colour").await.unwrap(), Some("green".into()));
-    let Some(Caller::Probe(eu)) = hub.authenticate("etn_0000000000000001_fixture").await.unwrap() else {
+    let Some(Caller::Probe(eu)) = hub.authenticate("etn_0000000000000001_fixture", NOW).await.unwrap() else {
         panic!("its token is known")
     };
     assert_eq!((eu.server_id.as_str(), &eu.region), ("p1", &region("eu")));
-    assert!(hub.authenticate("eta_0000000000000002_fixture").await.unwrap().is_some());
-    assert!(hub.authenticate("ete_0000000000000003_fixture").await.unwrap().is_none(), "it is revoked");
+    assert!(hub.authenticate("eta_0000000000000002_fixture", NOW).await.unwrap().is_some());
+    let revoked = hub.authenticate("ete_0000000000000003_fixture", NOW).await;
+    assert!(matches!(revoked, Err(StoreError::Lapsed(Lapsed::Revoked { .. }))), "{revoked:?}");
     assert!(hub.credentials(CredentialKind::Enrollment).await.unwrap()[0].revoked_at.is_some());
     let LiveSettings { policy, retention, .. } = hub.live_settings();
     assert_eq!((policy.confirmations, retention.results), (3, seconds(10 * 86_400)));
-    assert!(hub.session(uuid::Uuid::from_u128(1), NOW).await.unwrap().is_some());
 
     // The doubt ends with the next round, which also changes the verdict.
     hub.heartbeat(&eu, None, LATER).await.unwrap();

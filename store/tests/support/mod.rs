@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
 use easytier_uptime_store::{
     Access, HubKey, Location, Store, StoreError, StoreOptions,
-    domain::{Batch, PeerId, PeerSpec, ProbeIdentity, Receipt, Region, Timestamp},
+    domain::{
+        Batch, Caller, EnrollmentKey, EnrollmentLimits, IssuedToken, NewProbe, PeerId, PeerSpec, ProbeIdentity,
+        Receipt, Region, Registration, Timestamp,
+    },
 };
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
@@ -114,6 +117,22 @@ impl TestStore {
         let probe = self.local_probe(server_id, &region.parse().unwrap(), NOW).await.unwrap();
         self.heartbeat(&probe, None, NOW).await.unwrap();
         probe
+    }
+
+    /// A new enrollment key, as its holder presents it.
+    pub async fn enrollment_key(&self, limits: &EnrollmentLimits) -> EnrollmentKey {
+        let issued = self.create_enrollment_key("new ones", limits, NOW).await.unwrap();
+        match self.authenticate(issued.token.expose(), NOW).await.unwrap() {
+            Some(Caller::Enrollment(key)) => key,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A new probe that enrolls with a key of its own.
+    pub async fn enrolled(&self, server_id: &str, region: &Region, now: Timestamp) -> (ProbeIdentity, IssuedToken) {
+        let key = self.enrollment_key(&EnrollmentLimits::default()).await;
+        let new = NewProbe { server_id, region, registration: &Registration::default(), token: None };
+        self.enroll_probe(&key, &new, now).await.unwrap()
     }
 
     /// Ingests results that arrive at `now`, and applies them.

@@ -8,7 +8,7 @@ use easytier_probe::{AddressPolicy, CheckOptions, Checker, PeerUrl};
 use easytier_uptime_hub::{WebOptions, serve};
 use easytier_uptime_store::{
     HubKey, Location, Store, StoreOptions,
-    domain::{PeerId, PeerSpec, Policy, Probe, Timestamp},
+    domain::{EnrollmentLimits, PeerId, PeerSpec, Policy, Probe, Timestamp},
     upkeep,
 };
 use serde_json::Value;
@@ -61,7 +61,8 @@ impl Hub {
     }
 
     pub async fn enrollment_key(&self) -> String {
-        let issued = self.store.create_enrollment_key("new ones", None, Timestamp::now()).await.unwrap();
+        let issued =
+            self.store.create_enrollment_key("new ones", &EnrollmentLimits::default(), Timestamp::now()).await.unwrap();
         issued.token.expose().to_owned()
     }
 

@@ -60,11 +60,7 @@ pub(super) async fn login(
 ) -> Result<Response, Refusal> {
     let attempt = sessions.admit(address)?;
     let headers = request.headers().clone();
-    // A browser sends an origin; only pages of this hub may get the cookie.
-    if headers.contains_key(header::ORIGIN) {
-        web::own_page(&headers)?;
-    }
-    let login: Login = input::parse(&input::read(request, input::MAX_STRANGERS_BODY).await?)?;
+    let login: Login = input::parse(&input::read_json(request, input::MAX_STRANGERS_BODY).await?)?;
     let session = sessions.log_in(attempt, &login.password).await?;
     let cookie = web::set_cookie(&session, &headers);
     let mut response =

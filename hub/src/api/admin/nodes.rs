@@ -151,7 +151,7 @@ pub(super) async fn change(
     // The body is read twice, because serde does not report which field of a flattened struct is wrong.
     let document = serde_json::Value::from(document).to_string();
     let (node, operator): (NodeFields, OperatorFields) = (input::parse(&document)?, input::parse(&document)?);
-    admin.change_node(id, NodeChange { node, operator }).await?;
+    admin.change_node(id, NodeChange { node, operator, seen: None }).await?;
     shown(&admin, &store, id).await
 }
 

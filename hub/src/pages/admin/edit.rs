@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use easytier_probe::CheckMode;
-use easytier_uptime_store::domain::{PeerId, PeerSpec};
+use easytier_uptime_store::domain::{PeerId, PeerRecord, PeerSpec, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -34,6 +34,8 @@ struct NodeEdit {
     check: CheckDepth,
     timeout_ms: String,
     remove_secret: String,
+    /// When the node was last changed before it was shown.
+    seen: String,
 }
 
 impl Default for NodeEdit {
@@ -44,18 +46,20 @@ impl Default for NodeEdit {
             check: CheckMode::Full.into(),
             timeout_ms: String::new(),
             remove_secret: String::new(),
+            seen: String::new(),
         }
     }
 }
 
 impl NodeEdit {
-    fn of(spec: &PeerSpec) -> Self {
+    fn of(PeerRecord { spec, updated_at, .. }: &PeerRecord) -> Self {
         Self {
             node: NodeForm::of(spec),
             regions: spec.regions.iter().map(|region| region.as_str()).collect::<Vec<_>>().join(", "),
             check: spec.mode.into(),
             timeout_ms: spec.timeout.map_or(0, |timeout| timeout.as_millis()).to_string(),
             remove_secret: String::new(),
+            seen: updated_at.0.to_string(),
         }
     }
 
@@ -69,6 +73,7 @@ impl NodeEdit {
                 timeout_ms: form::number("timeout_ms", &self.timeout_ms, 0, MAX_TIMEOUT_MS)?,
                 has_secret: removes_secret.then_some(false),
             },
+            seen: self.seen.parse().ok().map(Timestamp),
         })
     }
 }
@@ -79,8 +84,8 @@ pub async fn page(
     view: View,
     Path(NodePath { id }): Path<NodePath>,
 ) -> Result<Response, ServiceError> {
-    let spec = site.admin.node(id).await?.spec;
-    Ok(shown(&view, id, &spec, &NodeEdit::of(&spec), None, &form::no_outcome()))
+    let node = site.admin.node(id).await?;
+    Ok(shown(&view, id, &node.spec, &NodeEdit::of(&node), None, &form::no_outcome()))
 }
 
 pub async fn save(
@@ -113,13 +118,14 @@ fn shown(
 ) -> Response {
     let texts = view.texts();
     let fields = Fields::new(view.language, wrong);
-    let NodeEdit { node, regions, check, timeout_ms, remove_secret } = edit;
+    let NodeEdit { node, regions, check, timeout_ms, remove_secret, seen } = edit;
     let depth = if CheckMode::from(*check) == CheckMode::Handshake { "handshake" } else { "full" };
     let secret = Input::secret("network_secret", texts.new_secret, 255);
     let lost_secret = node.secret().is_some();
     let content = html! {
         (outcome)
         form.sheet method="post" action=(view.at(&format!("/admin/nodes/{id}"), &[])) {
+            input type="hidden" name="seen" value=(seen);
             fieldset {
                 legend { (texts.node_details) " " (id) }
                 (form::details(texts, fields, node, texts.operator_host_hint))

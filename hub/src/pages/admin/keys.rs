@@ -1,10 +1,15 @@
-//! `/admin/keys`: tokens and keys. A new token is shown only once.
+//! `/admin/keys`: tokens and keys, with their limits, their last use and why they are no longer accepted. A new token is shown
+//! only once.
+
+use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
     response::Response,
 };
-use easytier_uptime_store::domain::{Credential, CredentialId, CredentialKind, IssuedToken, Region, Timestamp};
+use easytier_uptime_store::domain::{
+    Credential, CredentialId, CredentialKind, DAY, IssuedToken, Lapsed, Region, Timestamp,
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -18,11 +23,9 @@ use crate::{
         view::View,
         widgets,
     },
-    service::{CredentialRequest, FieldError, FieldProblem, MAX_NAME, ServiceError},
+    service::{CredentialRequest, FieldError, FieldProblem, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES, ServiceError},
     web::Refusal,
 };
-
-const KINDS: [CredentialKind; 3] = [CredentialKind::Node, CredentialKind::Api, CredentialKind::Enrollment];
 
 fn kind_text(texts: &Texts, kind: CredentialKind) -> &'static str {
     match kind {
@@ -39,20 +42,38 @@ struct CreateForm {
     kind: String,
     name: String,
     region: String,
+    any_region: String,
+    days: String,
+    uses: String,
 }
 
 impl CreateForm {
     fn request(&self) -> Result<CredentialRequest, FieldError> {
+        let kind = kind_of(&self.kind)?;
         let region = Some(self.region.trim()).filter(|region| !region.is_empty());
+        let region = region.map(|region| region.parse::<Region>().map_err(|error| FieldError::new("region", error)));
+        let lifetime = match limit("days", &self.days, MAX_DAYS)? {
+            KeyLimit::At(days) => KeyLimit::At(DAY * days),
+            KeyLimit::Usual => KeyLimit::Usual,
+            KeyLimit::Unlimited => KeyLimit::<Duration>::Unlimited,
+        };
         Ok(CredentialRequest {
-            kind: kind_of(&self.kind)?,
-            name: self.name.clone(),
-            server_id: None,
-            region: region
-                .map(|region| region.parse::<Region>().map_err(|error| FieldError::new("region", error)))
-                .transpose()?,
+            region: region.transpose()?,
+            any_region: !self.any_region.is_empty(),
+            lifetime,
+            uses: limit("uses", &self.uses, MAX_USES)?,
+            ..CredentialRequest::new(kind, &self.name)
         })
     }
+}
+
+/// The limit in a field: the usual one if it is empty, none if it is 0.
+fn limit(field: &'static str, text: &str, max: u32) -> Result<KeyLimit<u32>, FieldError> {
+    Ok(match form::number(field, text, 0, max)? {
+        None => KeyLimit::Usual,
+        Some(0) => KeyLimit::Unlimited,
+        Some(limit) => KeyLimit::At(limit),
+    })
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,20 +138,27 @@ async fn shown(
     let (texts, now) = (view.texts(), Timestamp::now());
     let fields = Fields::new(view.language, wrong);
     let mut kinds = Vec::new();
-    for kind in KINDS {
+    for kind in CredentialKind::ALL {
         kinds.push((kind, site.admin.credentials(kind).await?));
     }
     let default_region = Region::default();
     let region = Input::text("region", texts.region, &create.region, 64);
+    let days = Input::number("days", texts.valid_for, &create.days, 0, MAX_DAYS).hint(texts.valid_for_hint);
+    let uses = Input::number("uses", texts.max_probes, &create.uses, 0, MAX_USES).hint(texts.max_probes_hint);
     let content = html! {
         (outcome)
         form.sheet method="post" action="/admin/keys" {
             fieldset {
                 legend { (texts.new_key) }
                 div.row {
-                    (fields.select("kind", texts.kind, &create.kind, KINDS.map(|kind| (kind.as_str(), kind_text(texts, kind)))))
+                    (fields.select("kind", texts.kind, &create.kind, CredentialKind::ALL.map(|kind| (kind.as_str(), kind_text(texts, kind)))))
                     (fields.input(&Input::text("name", texts.name, &create.name, MAX_NAME).required()))
                     (fields.input(&Input { class: "", placeholder: Some(default_region.as_str()), ..region }))
+                    (fields.check("any_region", texts.any_region, !create.any_region.is_empty()))
+                }
+                div.row {
+                    (fields.input(&Input { class: "grow", ..days }))
+                    (fields.input(&Input { class: "grow", ..uses }))
                 }
                 button.primary type="submit" { (texts.create) }
             }
@@ -138,43 +166,84 @@ async fn shown(
         @for (kind, credentials) in &kinds {
             section.panel {
                 h2 { (kind_text(texts, *kind)) }
-                @if credentials.is_empty() { p.empty { (texts.none) } } @else { (table(view, credentials, now)) }
+                @if credentials.is_empty() { p.empty { (texts.none) } } @else { (table(view, *kind, credentials, now)) }
             }
         }
     };
     Ok(frame::page(view, texts.keys, &content))
 }
 
-fn table(view: &View, credentials: &[Credential], now: Timestamp) -> Markup {
+fn table(view: &View, kind: CredentialKind, credentials: &[Credential], now: Timestamp) -> Markup {
     let texts = view.texts();
+    let columns = [
+        texts.name,
+        probes_text(texts, kind),
+        texts.region,
+        texts.created,
+        texts.last_used,
+        texts.expires,
+        texts.actions,
+    ];
     html! {
         div.frame {
             table.plain.stack {
-                (widgets::table_head([texts.name, texts.probe, texts.region, texts.created, texts.actions]))
+                (widgets::table_head(columns))
                 tbody { @for credential in credentials { (row(view, credential, now)) } }
             }
         }
     }
 }
 
+/// The label of the column that says which probe a token is for, or how many probes a key has enrolled.
+fn probes_text(texts: &Texts, kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::Enrollment => texts.enrolled,
+        CredentialKind::Node | CredentialKind::Api => texts.probe,
+    }
+}
+
 fn row(view: &View, credential: &Credential, now: Timestamp) -> Markup {
     let (texts, language) = (view.texts(), view.language);
+    let lapsed = credential.lapsed(now);
     html! {
         tr {
             th scope="row" { (credential.name) }
-            td data-label=(texts.probe) { (credential.server_id.as_deref().unwrap_or(NOTHING)) }
+            td data-label=(probes_text(texts, credential.kind)) { (probes(credential)) }
             td data-label=(texts.region) { @match &credential.region { Some(region) => (region), None => (NOTHING) } }
             td data-label=(texts.created) { (widgets::ago(language, credential.created_at, now)) }
+            td data-label=(texts.last_used) {
+                @match credential.last_used_at { Some(at) => (widgets::ago(language, at, now)), None => (texts.never_used) }
+            }
+            td data-label=(texts.expires) {
+                @match credential.expires_at {
+                    None => (texts.no_expiry),
+                    Some(at) if at > now => (widgets::ahead(language, at, now)),
+                    Some(at) => (widgets::ago(language, at, now)),
+                }
+            }
             td {
-                @match credential.revoked_at {
-                    Some(at) => span.muted { (texts.revoked) " " (widgets::ago(language, at, now)) },
-                    None => form.inline method="post" action="/admin/keys/revoke" {
+                @if let Some(lapsed) = &lapsed {
+                    span.muted {
+                        (language.lapsed(lapsed))
+                        @if let Lapsed::Revoked { at } = lapsed { " " (widgets::ago(language, *at, now)) }
+                    }
+                }
+                @if credential.revoked_at.is_none() {
+                    form.inline method="post" action="/admin/keys/revoke" {
                         input type="hidden" name="kind" value=(credential.kind.as_str());
                         input type="hidden" name="id" value=(credential.id);
                         button.danger type="submit" { (texts.revoke) }
-                    },
+                    }
                 }
             }
         }
+    }
+}
+
+fn probes(credential: &Credential) -> String {
+    match (credential.kind, credential.max_uses) {
+        (CredentialKind::Enrollment, Some(max)) => format!("{} / {max}", credential.uses),
+        (CredentialKind::Enrollment, None) => credential.uses.to_string(),
+        (CredentialKind::Node | CredentialKind::Api, _) => credential.server_id.clone().unwrap_or(NOTHING.to_owned()),
     }
 }

@@ -47,7 +47,9 @@ pub async fn page(_: Operator, State(site): State<Site>, view: View, Query(query
 /// Saves the settings of the form if all are valid; otherwise it saves none.
 pub async fn save(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
     let form: SettingsForm = form::read(request).await?;
-    let changed = site.admin.change_settings(|setting| form.get(setting.name()).map(String::as_str)).await;
+    let text_of = |setting: LiveSetting| form.get(setting.name()).map(String::as_str);
+    let seen_of = |setting: LiveSetting| form.get(&seen_name(setting)).map(String::as_str);
+    let changed = site.admin.change_settings(text_of, seen_of).await;
     let Err(error) = changed else { return Ok(form::see_other("/admin/settings?saved=yes")) };
     let settings = if let ServiceError::InvalidSettings(settings) = &error { settings.clone() } else { Vec::new() };
     let page = shown(&site, &view, &Refused { settings, form }, &form::refused(&view, &error));
@@ -88,6 +90,11 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
     frame::page(view, texts.settings, &content)
 }
 
+/// The name of the hidden field with the value that the operator sees.
+fn seen_name(setting: LiveSetting) -> String {
+    format!("seen_{}", setting.name())
+}
+
 fn field(site: &Site, language: Language, setting: LiveSetting, refused: &Refused) -> Markup {
     let (store, texts, name) = (&site.store, language.texts(), setting.name());
     let Some(value) = settings::format(setting, &store.live_settings()) else { return html! {} };
@@ -100,6 +107,7 @@ fn field(site: &Site, language: Language, setting: LiveSetting, refused: &Refuse
         @if let Some(place) = store.fixed_by(setting) {
             p.fixed { span { (label) } b { (value) } small { (texts.set_by) " " code { (place) } } }
         } @else {
+            input type="hidden" name=(seen_name(setting)) value=(value);
             label {
                 span { (label) }
                 input name=(name) value=(refused.form.get(name).unwrap_or(&value)) maxlength="20" autocomplete="off" spellcheck="false"

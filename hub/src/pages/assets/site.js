@@ -74,10 +74,11 @@ function showSlot(bar, nth) {
   const { healthy, checks } = slots[place];
   const around = bar.closest("[data-newest]");
   const begin = new Date(Number(around.dataset.newest) - (slots.length - 1 - place) * QUARTER);
-  const time = (date) => date.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+  // In UTC, like the charts and tables of the page.
+  const time = (date) => date.toISOString().slice(11, 16);
   const share = checks ? `${healthy} / ${checks} ${around.dataset.checks} (${floor(100 * healthy / checks)}%)` : around.dataset.none;
   const box = bar.getBoundingClientRect();
-  showTip(`${time(begin)}–${time(new Date(begin.getTime() + QUARTER))} · ${share}`, box.left + (place + 0.5) / slots.length * box.width, box.top);
+  showTip(`${time(begin)}–${time(new Date(begin.getTime() + QUARTER))} UTC · ${share}`, box.left + (place + 0.5) / slots.length * box.width, box.top);
   bar.dataset.at = place;
 }
 

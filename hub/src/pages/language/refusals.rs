@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use easytier_probe::PeerUrlError;
-use easytier_uptime_store::{Conflict, StoreError};
+use easytier_uptime_store::{Conflict, StoreError, domain::Lapsed};
 
 use super::Language;
 use crate::service::{FieldProblem, Forbidden, ServiceError};
@@ -48,6 +48,8 @@ impl Language {
             "check" => texts.depth,
             "timeout_ms" => texts.timeout_ms,
             "kind" => texts.kind,
+            "days" => texts.valid_for,
+            "uses" => texts.max_probes,
             "password" => texts.password,
             other => other,
         }
@@ -92,6 +94,10 @@ impl Language {
                 "请至少填写一种联系方式：邮箱、QQ 号或微信。",
             ),
             FieldProblem::Malformed(_) => fixed("This value is not valid.", "格式不正确。"),
+            FieldProblem::NoRegion => fixed(
+                "Enter the region of the probes, or tick \u{201c}Any region\u{201d}.",
+                "请填写探针所在地区，或勾选“任意地区”。",
+            ),
             FieldProblem::UnknownKind => fixed("Choose one of the kinds.", "请选择一种类型。"),
         }
     }
@@ -125,6 +131,7 @@ impl Language {
         match error {
             StoreError::NotFound(_) => self.texts().not_found_hint,
             StoreError::Conflict(conflict) => self.conflict(*conflict),
+            StoreError::Lapsed(lapsed) => self.lapsed(lapsed),
             StoreError::Closed => {
                 self.pick("The hub is shutting down. Try again in a moment.", "服务正在关闭，请稍后再试。")
             }
@@ -132,6 +139,15 @@ impl Language {
                 self.pick("The database is not available. Try again in a moment.", "数据库暂时不可用，请稍后再试。")
             }
             _ => self.status(StatusCode::INTERNAL_SERVER_ERROR).1,
+        }
+    }
+
+    /// Why a token or key is no longer accepted.
+    pub fn lapsed(self, lapsed: &Lapsed) -> &'static str {
+        match lapsed {
+            Lapsed::Revoked { .. } => self.texts().revoked,
+            Lapsed::Expired { .. } => self.texts().expired,
+            Lapsed::UsedUp { .. } => self.texts().used_up,
         }
     }
 
@@ -147,6 +163,15 @@ impl Language {
             Conflict::OtherRegion | Conflict::ProbeInOtherRegion => {
                 self.pick("The probe belongs to another region.", "该探针属于其他地区。")
             }
+            Conflict::PeerChanged => self.pick(
+                "Somebody changed this node while you were editing it. Open it again, and repeat your change.",
+                "编辑期间此节点已被他人修改。请重新打开后再改。",
+            ),
+            Conflict::SettingsChanged => self.pick(
+                "Somebody changed the same setting meanwhile. Open the page again, and repeat your change.",
+                "同一设置刚刚已被他人修改。请重新打开页面后再改。",
+            ),
+            Conflict::TokenTaken => self.pick("Another token begins alike.", "令牌前缀已被占用。"),
             // A conflict of a newer store.
             _ => self.status(StatusCode::CONFLICT).1,
         }
@@ -236,6 +261,9 @@ mod tests {
             Conflict::OtherRegion,
             Conflict::ProbeInOtherRegion,
             Conflict::ProbeNotOffline,
+            Conflict::PeerChanged,
+            Conflict::SettingsChanged,
+            Conflict::TokenTaken,
         ];
         let texts = statuses.iter().flat_map(|status| <[&str; 2]>::from(Language::Chinese.status(*status)));
         for text in texts.chain(conflicts.map(|conflict| Language::Chinese.conflict(conflict))) {

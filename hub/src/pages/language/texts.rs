@@ -228,6 +228,19 @@ texts! {
     created: "Created", "创建时间";
     revoke: "Revoke", "吊销";
     revoked: "revoked", "已吊销";
+    expired: "expired", "已过期";
+    used_up: "used up", "次数已用完";
+    expires: "Expires", "有效期至";
+    last_used: "Last used", "最近使用";
+    never_used: "never", "从未使用";
+    no_expiry: "never", "长期有效";
+    enrolled: "Probes enrolled", "已注册探针数";
+    valid_for: "Valid for (days)", "有效天数";
+    valid_for_hint: "Empty: an enrollment key 7 days, others until revoked. 0: until revoked.",
+        "留空：注册密钥 7 天，其余长期有效；0 为长期有效，直至吊销。";
+    max_probes: "Probes it may enroll", "可注册探针数";
+    max_probes_hint: "For enrollment keys. Empty: 10. 0: any number.", "仅用于注册密钥。留空为 10，0 为不限。";
+    any_region: "Any region (enrollment keys)", "任意地区（注册密钥）";
     issued: "Token created", "创建成功";
     issued_hint: "It is shown only once. Store it in a safe place.", "仅显示这一次，请妥善保存。";
     copy: "Copy", "复制";

@@ -23,6 +23,12 @@ impl Language {
         self.pick(format!("{span} ago"), format!("{span}前"))
     }
 
+    /// In how long something will happen.
+    pub fn ahead(self, left: Duration) -> String {
+        let span = self.span(left);
+        self.pick(format!("in {span}"), format!("{span}后"))
+    }
+
     /// How long a state has lasted.
     pub fn lasting(self, elapsed: Duration) -> String {
         let span = self.span(elapsed);

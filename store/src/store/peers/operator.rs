@@ -1,6 +1,6 @@
 //! The operator's list of peers.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     row::{PeerRow, peer_columns},
@@ -84,6 +84,22 @@ impl Store {
         edit: impl Fn(&mut PeerSpec) + Send + Sync,
         now: Timestamp,
     ) -> Result<PeerRecord, StoreError> {
+        self.edit_seen_peer(id, None, edit, now).await
+    }
+
+    /// Changes a peer like [`edit_peer`](Self::edit_peer), if nobody changed it since `seen`, its
+    /// [`updated_at`](PeerRecord::updated_at) when the caller read it.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict::PeerChanged`] when somebody did; otherwise like `edit_peer`.
+    pub async fn edit_seen_peer(
+        &self,
+        id: PeerId,
+        seen: Option<Timestamp>,
+        edit: impl Fn(&mut PeerSpec) + Send + Sync,
+        now: Timestamp,
+    ) -> Result<PeerRecord, StoreError> {
         let edit = &edit;
         self.db()
             .transaction(|tx| {
@@ -92,10 +108,15 @@ impl Store {
                     let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
                     let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
                     let mut record = row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)?;
+                    if seen.is_some_and(|seen| seen != record.updated_at) {
+                        return Err(Conflict::PeerChanged.into());
+                    }
                     edit(&mut record.spec);
                     if write::is_listed(tx, &record.spec, Some(id)).await? {
                         return Err(Conflict::PeerListed.into());
                     }
+                    // Each change has a time of its own, also within one millisecond or when a clock goes back.
+                    let now = now.max(record.updated_at + Duration::from_millis(1));
                     write::update(tx, &self.shared.key, id, &record.spec, now).await?;
                     record.updated_at = now;
                     Ok(record)
