@@ -43,7 +43,7 @@ async fn the_next_fetch_applies_added_removed_renamed_and_moved_peers() {
 
     let before = daemon.checks(1).await;
     let url = there.clone();
-    hub.edit(peer, move |spec| spec.url = url).await;
+    hub.edit(peer, move |spec| spec.url = url.clone()).await;
     await_health(&daemon, &there.to_string(), "healthy").await;
     first.stop();
     await_checks(&daemon, 1, 3).await;
@@ -129,7 +129,7 @@ async fn a_peer_moved_during_its_check_is_judged_by_its_new_address() {
     let daemon = folder.daemon().await;
     until("the check to begin", async || silent.arrived() > 0).await;
     let url = node.url(Scheme::Tcp);
-    hub.edit(peer, move |spec| spec.url = url).await;
+    hub.edit(peer, move |spec| spec.url = url.clone()).await;
     daemon.await_log("changed=1").await;
     await_checks(&daemon, 1, 12).await;
     assert_eq!(daemon.log_with("offline:"), [""; 0]);

@@ -1,9 +1,11 @@
 //! The pages of the operator.
 
+use std::time::Duration;
+
 use axum::http::{Request, StatusCode};
 use easytier_uptime_store::domain::{
-    Contacts, CredentialKind, DAY, EnrollmentKey, LiveSetting, LiveSettings, NewProbe, PeerSpec, Registration,
-    Timestamp,
+    Contacts, CredentialKind, DAY, EnrollmentKey, Intervals, LiveSetting, LiveSettings, NewProbe, PeerSpec,
+    Registration, Timestamp,
 };
 
 use crate::{
@@ -244,8 +246,11 @@ async fn two_operators_do_not_overwrite_each_others_settings() {
 #[tokio::test]
 async fn settings_are_saved_if_all_of_them_are_valid() {
     let mut test = TestStore::new(Engine::Sqlite).await;
-    test.options.fixed = [(LiveSetting::EventRetention, "--event-retention".to_owned())].into();
+    let intervals = Intervals { check: Duration::from_secs(5), report: Duration::from_secs(30) };
+    test.options.intervals = Some(intervals);
+    test.options.fixed = [(LiveSetting::CheckInterval, "--health-check-interval".to_owned())].into();
     test.store = test.second_hub().await.unwrap();
+    let usual = LiveSettings { intervals: Some(intervals), ..LiveSettings::default() };
     let hub = PublicHub::over(test).await;
     let cookie = log_in(&hub).await;
     let own = format!("http://{}", hub.address);
@@ -258,8 +263,10 @@ async fn settings_are_saved_if_all_of_them_are_valid() {
 
     let before = shown().await;
     assert!(before.contains("name=\"RESULT_RETENTION\" value=\"168h\""), "{before}");
-    assert!(before.contains("--event-retention") && !before.contains("name=\"EVENT_RETENTION\""), "{before}");
-    assert!(!before.contains("name=\"HEALTH_CHECK_INTERVAL\""), "there is no probe in this process");
+    assert!(
+        before.contains("--health-check-interval") && !before.contains("name=\"HEALTH_CHECK_INTERVAL\""),
+        "{before}"
+    );
 
     let foreign = save("https://evil.example", "en", "FLAP_DAMPING=3").await;
     assert_eq!(foreign.status, StatusCode::FORBIDDEN);
@@ -267,18 +274,21 @@ async fn settings_are_saved_if_all_of_them_are_valid() {
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     assert!(wrong.text().contains("value=\"&lt;b&gt;1h\"") && wrong.text().contains("未保存"), "{}", wrong.text());
     hub.reload_live_settings().await.unwrap();
-    assert_eq!(hub.live_settings(), LiveSettings::default(), "all or nothing");
+    assert_eq!(hub.live_settings(), usual, "all or nothing");
 
-    let saved =
-        save(&own, "en", "FLAP_DAMPING=3&REGION_DOUBT_NODES=0&RESULT_RETENTION=+72h+&EVENT_RETENTION=48h&UNKNOWN=1")
-            .await;
+    let saved = save(
+        &own,
+        "en",
+        "FLAP_DAMPING=3&REGION_DOUBT_NODES=0&RESULT_RETENTION=+72h+&HEALTH_CHECK_INTERVAL=1s&UNKNOWN=1",
+    )
+    .await;
     assert_eq!((saved.status, saved.header("location")), (StatusCode::SEE_OTHER, Some("/admin/settings?saved=yes")));
     hub.reload_live_settings().await.unwrap();
-    let mut expected = LiveSettings::default();
+    let mut expected = usual;
     (expected.policy.confirmations, expected.policy.doubt_nodes, expected.retention.results) = (3, 0, 3 * DAY);
     assert_eq!(hub.live_settings(), expected);
     assert!(shown().await.contains("name=\"RESULT_RETENTION\" value=\"72h\""));
     save(&own, "en", "FLAP_DAMPING=&REGION_DOUBT_NODES=&RESULT_RETENTION=").await;
     hub.reload_live_settings().await.unwrap();
-    assert_eq!(hub.live_settings(), LiveSettings::default(), "an empty field is the usual value");
+    assert_eq!(hub.live_settings(), usual, "an empty field is the usual value");
 }

@@ -101,7 +101,7 @@ impl Db {
     }
 
     /// Begins a transaction that writes; [`Db::transaction`] also retries it.
-    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(BEGIN_SQLITE).await?),
             Self::Postgres(postgres) => {
@@ -177,8 +177,8 @@ impl Tx {
     pub(crate) async fn run(&mut self, statements: String) -> Result<(), StoreError> {
         let statements = sqlx::raw_sql(AssertSqlSafe(statements));
         match self {
-            Self::Sqlite(tx) => drop(statements.execute(&mut **tx).await?),
-            Self::Postgres { tx, .. } => drop(statements.execute(&mut **tx).await?),
+            Self::Sqlite(tx) => statements.execute(&mut **tx).await.map(|_| ())?,
+            Self::Postgres { tx, .. } => statements.execute(&mut **tx).await.map(|_| ())?,
         }
         Ok(())
     }

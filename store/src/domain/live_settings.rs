@@ -99,6 +99,12 @@ impl LiveSetting {
         }
     }
 
+    /// Whether the database keeps the value, so that all hubs on it use the same. The configuration of a hub only sets it where
+    /// the database has none. The other settings belong to the probe in the process of one hub.
+    pub fn is_shared(self) -> bool {
+        !matches!(self, Self::CheckInterval | Self::ReportInterval)
+    }
+
     /// The live setting with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|setting| setting.name() == name)

@@ -1,5 +1,5 @@
-//! The live settings: the configured values, and the operator's changes in the table `tuning`. All hubs on one database
-//! share the changes; each uses what it read last.
+//! The live settings, in the table `tuning`. All hubs on one database share them; each uses what it read last. The
+//! configuration of a hub sets what the table does not have yet.
 
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use crate::{
 };
 
 const SELECT: &str = "SELECT name, value FROM tuning";
-const DELETE: &str = "DELETE FROM tuning WHERE name = $1";
 const UPSERT: &str = "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) \
                       ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at";
 /// Keeps other hubs from changing settings until the end of the transaction. On SQLite it is the only one.
@@ -37,11 +36,11 @@ impl Store {
 
     /// Where a live setting is configured, when that makes it unchangeable for the operator.
     pub fn fixed_by(&self, setting: LiveSetting) -> Option<&str> {
-        self.shared.fixed.get(&setting).map(String::as_str)
+        self.shared.fixed.get(&setting).filter(|_| !setting.is_shared()).map(String::as_str)
     }
 
-    /// Changes the live settings of all hubs on this database. This hub uses them at once, the others within seconds. A
-    /// value that equals the configured one is not stored; fixed settings do not change.
+    /// Changes the live settings of all hubs on this database. This hub uses them at once, the others within seconds. Fixed
+    /// settings do not change.
     ///
     /// # Errors
     ///
@@ -89,13 +88,10 @@ impl Store {
                     let stored = with_changes(shared, tx.all(SELECT, vec![]).await?);
                     for setting in LiveSetting::ALL {
                         let changed = setting.value(wanted).filter(|value| setting.value(seen).as_ref() != Some(value));
-                        let Some(value) = changed.filter(|_| !shared.fixed.contains_key(&setting)) else { continue };
+                        let Some(value) = changed.filter(|_| self.fixed_by(setting).is_none()) else { continue };
                         check(setting, &stored)?;
                         tracing::info!(name = setting.name(), ?value, "the operator changes a setting");
-                        match setting.value(&shared.configured).as_ref() == Some(&value) {
-                            true => tx.execute(DELETE, args![setting.name()]).await?,
-                            false => tx.execute(UPSERT, args![setting.name(), encode(value), now]).await?,
-                        };
+                        tx.execute(UPSERT, args![setting.name(), encode(value), now]).await?;
                     }
                     Ok(())
                 })
@@ -114,6 +110,31 @@ impl Store {
     }
 }
 
+/// Stores the shared settings that this hub is configured with, where the database has none. Where it has another value, which
+/// all hubs use, the log says so: no hub changes the history of the others by being started.
+pub(super) async fn seed(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
+    let rows: Vec<(String, String)> = shared.db.all("SELECT name, value FROM tuning", vec![]).await?;
+    for (setting, place) in shared.fixed.iter().filter(|(setting, _)| setting.is_shared()) {
+        let Some(configured) = setting.value(&shared.configured) else { continue };
+        match rows.iter().find(|(name, _)| name == setting.name()) {
+            None => {
+                let insert =
+                    "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
+                shared.db.execute(insert, args![setting.name(), encode(configured), now]).await?;
+            }
+            Some((name, value)) if decode(*setting, value) != Some(configured) => tracing::warn!(
+                name,
+                place,
+                configured = encode(configured),
+                used = value,
+                "the database has another value of this setting, which all its hubs use; change it on the settings page"
+            ),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn reload(shared: &Shared) -> Result<(), StoreError> {
     let settings = with_changes(shared, shared.db.all(SELECT, vec![]).await?);
     shared.live_settings.send_if_modified(|known| std::mem::replace(known, settings) != settings);
@@ -126,7 +147,7 @@ fn with_changes(shared: &Shared, rows: Vec<(String, String)>) -> LiveSettings {
     for (name, value) in rows {
         // A newer hub may know more settings.
         let Some(setting) = LiveSetting::from_name(&name) else { continue };
-        if shared.fixed.contains_key(&setting) {
+        if shared.fixed.contains_key(&setting) && !setting.is_shared() {
             continue;
         }
         let is_set = decode(setting, &value).is_some_and(|value| setting.set(&mut settings, value).is_ok());

@@ -69,6 +69,9 @@ impl Store {
         let shared =
             Shared { db, key, configured, fixed, live_settings, known_peers, last_uses, duties, appended, hub, lock };
         let shared = Arc::new(shared);
+        if access == Access::Serve {
+            live_settings::seed(&shared, now).await?;
+        }
         live_settings::reload(&shared).await?;
         if access == Access::Serve {
             shared.duties.inherit(&shared.db).await?;

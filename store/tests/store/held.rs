@@ -139,6 +139,7 @@ async fn peers_are_edited_and_deleted_while_results_of_them_arrive_without_a_dea
                 let results = listed.into_iter().map(|peer| online(peer, now)).collect();
                 // A peer that is deleted meanwhile makes the probe send the batch again.
                 reported += other.ingest(batch(&probe, results, now)).await.map_or(0, |receipt| receipt.accepted);
+                other.fold().await.unwrap();
             }
             other.close().await;
             reported

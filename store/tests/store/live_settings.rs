@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use easytier_uptime_store::{
-    Conflict, Store, StoreError, StoreOptions,
+    Access, Conflict, Store, StoreError, StoreOptions,
     domain::{DAY, Intervals, LiveSetting, LiveSettings, PageRequest, Policy, RecordFilter, Retention, Verdict},
 };
 
@@ -9,7 +9,8 @@ use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds};
 
 on_both_engines! {
     changes_of_live_settings_apply_at_every_hub_and_after_a_restart,
-    a_configured_setting_cannot_be_changed_by_the_operator,
+    a_hub_that_is_configured_otherwise_changes_nothing_for_the_others,
+    an_interval_that_is_configured_cannot_be_changed_by_the_operator,
     policy_and_retention_follow_the_live_settings,
     a_setting_that_changed_since_it_was_seen_is_not_overwritten,
 }
@@ -48,19 +49,38 @@ async fn changes_of_live_settings_apply_at_every_hub_and_after_a_restart(hub: Te
     assert_eq!(hub.live_settings(), LiveSettings::default());
 }
 
-async fn a_configured_setting_cannot_be_changed_by_the_operator(hub: TestStore) {
-    hub.change_live_settings(&other(), NOW).await.unwrap();
-    let fixed = BTreeMap::from([(LiveSetting::FlapDamping, "FLAP_DAMPING (environment)".to_owned())]);
-    let policy = Policy { confirmations: 3, ..Policy::default() };
-    let second = Store::open(StoreOptions { policy, fixed, ..hub.options_of_second() }, NOW).await.unwrap();
-    assert_eq!(second.fixed_by(LiveSetting::FlapDamping), Some("FLAP_DAMPING (environment)"));
-    assert_eq!(second.fixed_by(LiveSetting::ResultRetention), None);
-    assert_eq!(second.live_settings(), LiveSettings { policy, ..other() });
-    let wanted = LiveSettings { policy: Policy { confirmations: 9, ..policy }, ..LiveSettings::default() };
-    second.change_live_settings(&wanted, NOW).await.unwrap();
-    assert_eq!(second.live_settings(), LiveSettings { policy, ..LiveSettings::default() });
-    hub.reload_live_settings().await.unwrap();
-    assert_eq!(hub.live_settings().policy, other().policy, "the change at the first hub is not touched");
+async fn a_hub_that_is_configured_otherwise_changes_nothing_for_the_others(hub: TestStore) {
+    let fixed = BTreeMap::from([(LiveSetting::ResultRetention, "RESULT_RETENTION (environment)".to_owned())]);
+    let configured = |days| {
+        let retention = Retention { results: days * DAY, ..Retention::default() };
+        StoreOptions { retention, fixed: fixed.clone(), ..hub.options_of_second() }
+    };
+    hub.close().await;
+    // The database has no value yet.
+    let first = Store::open(StoreOptions { access: Access::Serve, ..configured(90) }, NOW).await.unwrap();
+    assert_eq!(first.live_settings().retention.results, 90 * DAY);
+    let other = Store::open(configured(2), NOW).await.unwrap();
+    let unconfigured = hub.second_hub().await.unwrap();
+    for one in [&other, &unconfigured] {
+        assert_eq!(one.live_settings().retention.results, 90 * DAY);
+    }
+    assert_eq!(other.fixed_by(LiveSetting::ResultRetention), None, "the operator may change it");
+    let shorter = Retention { results: 2 * DAY, ..Retention::default() };
+    other.change_live_settings(&LiveSettings { retention: shorter, ..LiveSettings::default() }, NOW).await.unwrap();
+    first.reload_live_settings().await.unwrap();
+    assert_eq!(first.live_settings().retention, shorter);
+    assert_eq!(Store::open(configured(90), NOW).await.unwrap().live_settings().retention, shorter);
+}
+
+async fn an_interval_that_is_configured_cannot_be_changed_by_the_operator(hub: TestStore) {
+    let fixed = BTreeMap::from([(LiveSetting::CheckInterval, "--health-check-interval".to_owned())]);
+    let intervals = Some(Intervals { check: seconds(7), report: seconds(30) });
+    let second = Store::open(StoreOptions { intervals, fixed, ..hub.options_of_second() }, NOW).await.unwrap();
+    assert_eq!(second.fixed_by(LiveSetting::CheckInterval), Some("--health-check-interval"));
+    let wanted = Some(Intervals { check: seconds(1), report: seconds(60) });
+    second.change_live_settings(&LiveSettings { intervals: wanted, ..LiveSettings::default() }, NOW).await.unwrap();
+    let expected = Some(Intervals { check: seconds(7), report: seconds(60) });
+    assert_eq!(second.live_settings().intervals, expected);
 }
 
 async fn policy_and_retention_follow_the_live_settings(hub: TestStore) {
