@@ -11,8 +11,6 @@ use easytier_uptime_config::{Setting, Sources};
 pub trait Selection: 'static {
     /// The names of the settings, by heading of the help text.
     const SETTINGS: &'static [(&'static str, &'static [&'static str])];
-    /// Defaults that replace those of the table, by name.
-    const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
     /// Whether subcommands take the flags too.
     const FOR_SUBCOMMANDS: bool = false;
     /// Whether `-h` lists the flags, as `--help` does.
@@ -85,11 +83,7 @@ fn settings<S: Selection>() -> impl Iterator<Item = (&'static str, &'static Sett
 
 impl<S: Selection> Args for SettingFlags<S> {
     fn augment_args(command: Command) -> Command {
-        let default_of = |setting: &Setting| {
-            let own = S::DEFAULTS.iter().find(|(name, _)| *name == setting.name);
-            own.map(|(_, default)| *default).or(setting.default)
-        };
-        let flags = settings::<S>().map(|(heading, setting)| flag(setting, default_of(setting)).help_heading(heading));
+        let flags = settings::<S>().map(|(heading, setting)| flag(setting, setting.default).help_heading(heading));
         command.args(flags.map(|flag| flag.global(S::FOR_SUBCOMMANDS).hide_short_help(!S::IN_SHORT_HELP)))
     }
 

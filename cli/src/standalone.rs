@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, Reader, Sources};
+use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_scheduler::Scheduler;
 use easytier_uptime_store::domain::{PeerSpec, Region};
 use tokio::net::TcpListener;
@@ -127,12 +127,8 @@ impl Service for Standalone {
         let has_id = !reader.is_missing("SERVER_ID");
         let region = reader.optional("REGION", |text| text.parse::<Region>().map_err(|error| error.to_string()));
         let peers = reader.optional("PEERS_FILE", |path| peers_of(path.as_ref()));
-        // ALLOW_PRIVATE_PEERS has another default for the hub's connection tests than for the probe, so there are two readers.
-        let (hub, probe) = (HubConfig::from_sources(sources.clone()), reader.finish(probe));
-        let (mut config, probe) = match (hub, probe) {
-            (Ok(config), Ok(probe)) => (config, probe),
-            (hub, probe) => return Err(merge(hub.err(), probe.err())),
-        };
+        let hub = HubConfig::read(&mut reader);
+        let (mut config, probe) = reader.finish_option(hub.map(|hub| (hub, probe)))?;
         config.intervals = plan.intervals();
         let local = Local {
             // The default id differs from that of a daemon on the same machine.
@@ -191,15 +187,4 @@ impl Service for Standalone {
 
 fn peers_of(path: &Path) -> Result<Vec<PeerSpec>, String> {
     Ok(peer_list::read(path)?.iter().map(PeerSpec::from).collect())
-}
-
-/// The errors of both, without duplicates.
-fn merge(first: Option<ConfigErrors>, second: Option<ConfigErrors>) -> ConfigErrors {
-    let mut all: Vec<ConfigError> = first.map(|errors| errors.0).unwrap_or_default();
-    for error in second.into_iter().flat_map(|errors| errors.0) {
-        if !all.contains(&error) {
-            all.push(error);
-        }
-    }
-    ConfigErrors(all)
 }

@@ -266,7 +266,8 @@ fn everything() -> Value {
         {"url": "udp://[2001:db8::1]:11010", "name": "open network", "network_secret": "", "check": "handshake"},
         {"url": "ws://node.example.net:80/path?x=1"},
         {"url": "srv://example.net", "is_approved": false, "mail": "b@example.com"},
-        {"host": "192.0.2.9", "port": 11010, "submitted": true}
+        {"host": "192.0.2.9", "port": 11010, "submitted": true, "name": "=HYPERLINK(\"http://example.com\")",
+         "description": "@sum", "mail": "+a@example.com", "wechat": "'-2+3", "tags": ["-t", "@u"]}
     ])
 }
 
@@ -286,7 +287,7 @@ fn an_export_can_be_imported_into_another_hub_unchanged() {
     let [from, json, csv] = [(); 3].map(|()| folder_of_hub());
     let stdin = everything().to_string();
     let said = printed(&run_with(from.path(), &["hub", "peer", "import", "-"], &[], &stdin));
-    assert_eq!(said, "imported 5 peers, 1 of them pending approval; 0 listed already\n");
+    assert_eq!(said, "imported 5 peers, 1 of them not approved; 0 listed already\n");
     let original = exported(from.path());
     assert_eq!(original.iter().filter(|peer| peer["network_secret"] == "s3cr3t ").count(), 1, "{original:#?}");
 
@@ -298,6 +299,11 @@ fn an_export_can_be_imported_into_another_hub_unchanged() {
         let export = run(from.path(), &args);
         assert_contains(&text(&export.stderr), &["warning: the export holds the secrets of 2 networks"]);
         assert_eq!((mode(&file), printed(&export)), (0o600, String::new()));
+        if format == "csv" {
+            let table = fs::read_to_string(&file).unwrap();
+            let cells = [",'=1+1,", ",\"'=HYPERLINK(", ",'@sum,", ",\"'-t,@u\",", ",''-2+3,", ",'+a@example.com,"];
+            assert_contains(&table, &cells);
+        }
         printed(&run(to.path(), &["hub", "peer", "import", path]));
         assert_eq!(exported(to.path()), original, "{format}");
         let again = printed(&run(to.path(), &["hub", "peer", "import", path]));
@@ -362,17 +368,57 @@ fn all_mistakes_in_an_import_are_reported_and_nothing_is_imported() {
     assert_eq!(exported(folder.path()).len(), 2);
 }
 
+/// An export of another hub as an import by URL stores it.
+fn as_a_strangers(mut peers: Vec<Value>) -> Vec<Value> {
+    for peer in &mut peers {
+        peer["submitted"] = true.into();
+    }
+    peers
+}
+
 #[test]
 fn the_peers_of_a_running_hub_are_imported_by_its_url() {
-    let [from, to] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [from, to, own] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let hub = Hub::start(from.path());
     for (url, name) in [("tcp://192.0.2.7", "a"), ("ws://192.0.2.8/path", "b"), ("srv://example.net", "c")] {
         printed(&run(from.path(), &["hub", "peer", "add", url, "--name", name, "--tag", "t"]));
     }
     Hub::start(to.path()).stop();
+    let preview = run(to.path(), &["hub", "peer", "import", "--dry-run", &hub.url]);
+    assert_contains(&printed(&preview), &["new", "public only", "tcp://192.0.2.7:11010", "srv://example.net"]);
+    assert_contains(&text(&preview.stderr), &["nothing was imported", "3 peers would be added"]);
+    assert!(exported(to.path()).is_empty());
     let said = printed(&run(to.path(), &["hub", "peer", "import", &hub.url]));
     assert_eq!(said, "imported 3 peers; 0 listed already\n");
-    assert_eq!(exported(to.path()), exported(from.path()));
+    assert_eq!(exported(to.path()), as_a_strangers(exported(from.path())), "their addresses are the site's choice");
+
+    Hub::start(own.path()).stop();
+    printed(&run(own.path(), &["hub", "peer", "import", "--trust", &hub.url]));
+    assert_eq!(exported(own.path()), exported(from.path()));
+}
+
+#[test]
+fn submissions_are_listed_approved_and_rejected_by_their_negative_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    printed(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.1"]));
+    for host in ["a.example.net", "b.example.net"] {
+        let node = json!({"name": host, "host": host, "mail": "owner@example.net"});
+        assert_eq!(hub.post("/api/nodes", &node).0, 200);
+    }
+    let ids = |args: &[&str]| {
+        let args: Vec<&str> = ["hub", "peer", "list", "--json"].iter().chain(args).copied().collect();
+        let list: Value = serde_json::from_str(&printed(&run(folder.path(), &args))).unwrap();
+        list.as_array().unwrap().iter().map(|peer| peer["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((ids(&[]), ids(&["--pending"])), (vec![1, -1, -2], vec![-1, -2]));
+    assert_contains(&printed(&run(folder.path(), &["hub", "peer", "list"])), &["pending", "tcp://a.example.net:11010"]);
+    let approved = printed(&run(folder.path(), &["hub", "peer", "approve", "-1"]));
+    assert_eq!(approved, "approved submission -1: it is peer 2: tcp://a.example.net:11010 (a.example.net)\n");
+    let rejected = printed(&run(folder.path(), &["hub", "peer", "remove", "-2"]));
+    assert_contains(&rejected, &["rejected submission -2: tcp://b.example.net:11010"]);
+    assert_eq!(ids(&[]), [1, 2]);
+    assert_contains(&refusal(&run(folder.path(), &["hub", "peer", "approve", "-2"])), &["there is no peer -2"]);
 }
 
 #[test]
@@ -391,7 +437,7 @@ fn a_hub_with_more_peers_than_a_page_is_taken_over_from_either_of_its_lists() {
         let to = folder_of_hub();
         let said = printed(&run(to.path(), &["hub", "peer", "import", &format!("{}{path}", hub.url)]));
         assert_eq!(said, format!("imported {PEERS} peers; 0 listed already\n"), "{path}");
-        assert_eq!(exported(to.path()), exported(from.path()), "{path}");
+        assert_eq!(exported(to.path()), as_a_strangers(exported(from.path())), "{path}");
     }
 }
 
@@ -409,7 +455,7 @@ async fn a_site_is_taken_over_page_by_page() {
             .map(|index| {
                 json!({"id": page * 2 + index, "name": format!("n{page}-{index}"), "host": format!("192.0.2.{page}{index}"),
                        "port": 11010, "protocol": "tcp", "network_name": "", "network_secret": null, "ISP": "x",
-                       "is_active": false, "is_approved": true, "tags": ["t"], "max_connections": 100})
+                       "is_active": false, "is_approved": true, "tags": ["t"], "max_connections": 100, "submitted": false})
             })
             .collect();
         let data = json!({"items": items, "total": 6, "page": page, "per_page": 100, "total_pages": 3});
@@ -424,6 +470,7 @@ async fn a_site_is_taken_over_page_by_page() {
     let said = printed(&run(folder.path(), &["hub", "peer", "import", &url]));
     assert_eq!(said, "imported 6 peers; 0 listed already\n");
     assert!(exported(folder.path()).iter().all(|peer| peer["access"] == "guest" && peer["tags"] == json!(["t"])));
+    assert!(exported(folder.path()).iter().all(|peer| peer["submitted"] == true), "the site does not decide that");
     let wrong = refusal(&run(folder.path(), &["hub", "peer", "import", &format!("{url}/nothing")]));
     assert_contains(&wrong, &["nothing was imported", "404", "/api/nodes"]);
     server.abort();

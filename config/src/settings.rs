@@ -144,13 +144,14 @@ pub static PROBE_SETTINGS: &[Setting] = &[
         "ALLOW_PRIVATE_PEERS",
         "BOOL",
         "true",
-        "Allow peers from a backend, a submission or a resolver in private networks",
+        "Allow peers from a backend or a resolver in private networks; never those that strangers submit",
     ),
     with_default(
         "ALLOW_LOCAL_PEERS",
         "BOOL",
         "false",
-        "Allow peers from a backend, a submission or a resolver on this machine, its link or a cloud's metadata service",
+        "Allow peers from a backend or a resolver on this machine, its link or a cloud's metadata service; never those that \
+         strangers submit",
     ),
     with_default("SERVER_HOST", "ADDRESS", "127.0.0.1", "Local address of the HTTP server (monitoring API and pages)"),
     with_default("SERVER_PORT", "PORT", "8080", "Port of the HTTP server; 0 for any free port"),

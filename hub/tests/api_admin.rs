@@ -260,14 +260,30 @@ async fn a_submission_is_approved_revoked_and_deleted(store: TestStore) {
     let hub = start(store).await;
     let admin = Admin::of(&hub).await;
     let form = json!({ "name": "Tokyo", "host": "tokyo.example.net", "wechat": "someone" });
-    let id = hub.post("/api/nodes", &form).await.data()["id"].as_i64().unwrap();
+    let waiting = hub.post("/api/nodes", &form).await.data()["id"].as_i64().unwrap();
     let listed = async || hub.get("/api/nodes").await.data()["total"].clone();
 
     let queue = admin.get("/api/admin/nodes?is_approved=false").await.data();
     assert_eq!((&queue["total"], &queue["items"][0]["wechat"]), (&json!(1), &json!("someone")));
     assert_eq!((&queue["items"][0]["submitted"], listed().await), (&json!(true), json!(0)));
-    let approved = admin.put(&format!("/api/admin/nodes/{id}/approve"), &Json::Null).await.data();
+    assert_eq!((&queue["items"][0]["id"], &queue["items"][0]["is_pending"]), (&json!(waiting), &json!(true)));
+    let change = json!({ "name": "Tokyo 2", "regions": ["asia"] });
+    let changed = admin.put(&format!("/api/admin/nodes/{waiting}"), &change).await.data();
+    assert_eq!(
+        (&changed["name"], &changed["id"], &changed["wechat"]),
+        (&json!("Tokyo 2"), &json!(waiting), &json!("someone"))
+    );
+    let kept = admin.put(&format!("/api/admin/nodes/{waiting}/revoke"), &Json::Null).await.data();
+    assert_eq!(kept["is_pending"], json!(true), "it was not listed, and waits on");
+    let approved = admin.put(&format!("/api/admin/nodes/{waiting}/approve"), &Json::Null).await.data();
+    let id = approved["id"].as_i64().unwrap();
     assert_eq!((&approved["is_approved"], listed().await), (&json!(true), json!(1)));
+    assert_eq!(
+        (&approved["name"], &approved["is_pending"], &approved["submitted"]),
+        (&json!("Tokyo 2"), &json!(false), &json!(true))
+    );
+    let gone = admin.put(&format!("/api/admin/nodes/{waiting}/approve"), &Json::Null).await;
+    assert_eq!(gone.refusal(StatusCode::NOT_FOUND), "no such submission");
     let revoked = admin.put(&format!("/api/admin/nodes/{id}/revoke"), &Json::Null).await.data();
     assert_eq!((&revoked["is_approved"], listed().await), (&json!(false), json!(0)));
     let forgotten = admin.send(Request::delete(format!("/api/admin/nodes/{id}")), &Json::Null).await;
@@ -343,7 +359,7 @@ async fn the_list_is_filtered_and_paged_newest_first(store: TestStore) {
     for nth in 0..3 {
         added.push(hub.add(&format!("tcp://192.0.2.{nth}:1")).await.0);
     }
-    added.push(hub.submit_peer(&spec("tcp://pending.example.net:1"), Timestamp::now()).await.unwrap().0);
+    added.push(-hub.waiting(&spec("tcp://pending.example.net:1"), Timestamp::now()).await.0);
     added.reverse();
     let ids = async |query: &str| {
         let data = admin.get(&format!("/api/admin/nodes?{query}")).await.data();

@@ -11,7 +11,9 @@ mod support;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;
-use easytier_uptime_store::domain::{PeerId, PeerSpec, ProbeIdentity, QUARTER, Timestamp};
+use easytier_uptime_store::domain::{
+    PageRequest, PeerId, PeerOrder, PeerSpec, ProbeIdentity, QUARTER, SubmissionId, Timestamp,
+};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -33,6 +35,7 @@ on_both_engines! {
     a_region_in_doubt_is_unknown_and_says_why,
     events_name_each_change,
     a_submission_waits_for_approval,
+    a_submission_tells_nothing_about_what_is_on_file,
     submitted_text_is_returned_as_text,
 }
 
@@ -230,7 +233,10 @@ async fn masked_fields_never_leave(store: TestStore) {
 async fn a_peer_that_is_not_approved_is_nowhere(store: TestStore) {
     let hub = PublicHub::over(store).await;
     let now = Timestamp::now();
-    let peer = hub.submit_peer(&shanghai(), now).await.unwrap();
+    hub.waiting(&shanghai(), now).await;
+    let peer = hub.add_peer(&shanghai(), now).await.unwrap();
+    hub.waiting(&shanghai(), now).await;
+    hub.approve(peer, false).await;
     let places = [
         format!("/api/nodes/{peer}"),
         format!("/api/nodes/{peer}/health"),
@@ -535,19 +541,56 @@ async fn a_submission_waits_for_approval(store: TestStore) {
     assert_eq!(item.as_object().unwrap().len(), example.as_object().unwrap().len());
     assert_eq!((&item["is_approved"], &item["address"]), (&json!(false), &json!("udp://tokyo.example.net:11011")));
     assert_eq!(hub.get("/api/nodes").await.data()["total"], 0);
-    let words = hub.post("/api/nodes", &form()).await.refusal(StatusCode::CONFLICT);
-    assert!(words.contains("listed already"), "{words}");
 
-    let id = PeerId(item["id"].as_i64().unwrap());
-    let record = hub.peer(id).await.unwrap();
-    assert!(record.submitted && !record.approved);
-    assert_eq!(record.spec.contacts.mail.as_deref(), Some("me@example.net"));
-    assert_eq!((record.spec.contacts.qq_number, record.spec.contacts.wechat), (None, None));
-    assert_eq!(record.spec.network_secret, Some("s3cret".into()));
-    assert_eq!((record.spec.max_connections, record.spec.tags.len()), (50, 1));
-    hub.approve(id, true).await;
+    let id = SubmissionId(-item["id"].as_i64().unwrap());
+    let spec = hub.submission(id).await.unwrap().spec;
+    assert_eq!(spec.contacts.mail.as_deref(), Some("me@example.net"));
+    assert_eq!((spec.contacts.qq_number, spec.contacts.wechat), (None, None));
+    assert_eq!(spec.network_secret, Some("s3cret".into()));
+    assert_eq!((spec.max_connections, spec.tags.len()), (50, 1));
+    let peer = hub.approve_submission(id, Timestamp::now()).await.unwrap();
+    assert!(hub.peer(peer).await.unwrap().submitted, "checks reach public addresses only");
     let listed = items(&hub.get("/api/nodes").await);
     assert_eq!((listed.len(), &listed[0]["is_approved"]), (1, &json!(true)));
+}
+
+/// What a stranger sees of a reply: everything but the id and the times.
+fn answer(reply: &Reply) -> (StatusCode, Json) {
+    let mut body = reply.json();
+    for varying in ["id", "created_at", "updated_at"] {
+        if let Some(value) = body["data"].get_mut(varying) {
+            *value = Json::Null;
+        }
+    }
+    (reply.status, body)
+}
+
+async fn a_submission_tells_nothing_about_what_is_on_file(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let fresh = answer(&hub.post("/api/nodes", &form()).await);
+    let again = answer(&hub.post("/api/nodes", &form()).await);
+    assert_eq!(again, fresh, "it waits already");
+    // The owner's own way in is free.
+    let same = hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
+    let peer = hub.add_peer(&same[0].spec, Timestamp::now()).await.unwrap();
+    assert_eq!(answer(&hub.post("/api/nodes", &form()).await), fresh, "it is listed");
+    hub.approve(peer, false).await;
+    assert_eq!(answer(&hub.post("/api/nodes", &form()).await), fresh, "it was taken off the list");
+}
+
+#[tokio::test]
+async fn a_full_queue_asks_to_come_back_later() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    for _ in 0..1000 {
+        hub.waiting(&shanghai(), Timestamp::now()).await;
+    }
+    let refused = hub.post("/api/nodes", &form()).await;
+    let words = refused.refusal(StatusCode::SERVICE_UNAVAILABLE);
+    assert!(words.contains("again later"), "{words}");
+    assert_eq!(refused.header("retry-after"), Some("3600"));
+    let first = hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items.remove(0);
+    hub.reject_submission(first.id).await.unwrap();
+    hub.post("/api/nodes", &form()).await.data();
 }
 
 async fn submitted_text_is_returned_as_text(store: TestStore) {
@@ -558,8 +601,8 @@ async fn submitted_text_is_returned_as_text(store: TestStore) {
     (form["name"], form["description"]) = (json!(name), json!(format!("{description}\u{0}")));
     form["tags"] = json!(["<b>🏷</b>", "a&b"]);
     let reply = hub.post("/api/nodes", &form).await;
-    let id = PeerId(reply.data()["id"].as_i64().unwrap());
-    hub.approve(id, true).await;
+    let id = SubmissionId(-reply.data()["id"].as_i64().unwrap());
+    let id = hub.approve_submission(id, Timestamp::now()).await.unwrap();
     let reply = hub.get(&format!("/api/nodes/{id}")).await;
     assert!(reply.header("content-type").unwrap().starts_with("application/json"));
     let item = reply.data();
@@ -633,14 +676,16 @@ async fn too_many_submissions_get_retry_after() {
     refused.refusal(StatusCode::TOO_MANY_REQUESTS);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=3600).contains(&wait), "{wait}");
-    assert_eq!(hub.export_peers().await.unwrap().len(), accepted);
+    let waiting = hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap();
+    assert_eq!(waiting.total, accepted as u64);
     post_from(&hub, "198.51.100.2", "/api/nodes", &submission(accepted)).await.data();
     // An invalid submission does not count.
     post_from(&hub, "198.51.100.1", "/api/nodes", &json!({})).await.refusal(StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
-async fn a_connection_test_reaches_public_addresses_only() {
+async fn a_connection_test_reaches_public_addresses_only_whatever_peers_may() {
+    // This hub's checker allows private and local addresses.
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     let port = hub.address.port();
     for (nth, host) in
@@ -652,8 +697,7 @@ async fn a_connection_test_reaches_public_addresses_only() {
         assert_eq!((reply.status, &envelope["success"]), (StatusCode::OK, &json!(false)), "{envelope}");
         let outcome = &envelope["data"];
         assert_eq!((&outcome["error"], &outcome["stage"]), (&json!("forbidden_address"), &json!("resolve")), "{host}");
-        // It is this hub that refuses the address, so nothing is known about the node.
-        assert_eq!((&outcome["status"], &outcome["response_time"]), (&json!("unknown"), &Json::Null));
+        assert_eq!((&outcome["status"], &outcome["response_time"]), (&json!("unhealthy"), &Json::Null));
         assert!(envelope["error"].as_str().unwrap().starts_with("forbidden_address: "), "{envelope}");
     }
     assert_eq!(hub.export_peers().await.unwrap(), [], "nothing is stored");

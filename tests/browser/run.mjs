@@ -92,7 +92,7 @@ const PAGES = [
 ];
 
 // Submits the node at an address, after a test of the connection.
-async function submit(page, base, name, address, tag) {
+async function submit(page, base, name, address, tag, tested = "The node works") {
   await page.goto(`${base}/submit`);
   const { hostname, port } = new URL(address.replace("tcp:", "http:"));
   await page.getByLabel("Name *").fill(name);
@@ -101,7 +101,7 @@ async function submit(page, base, name, address, tag) {
   await page.getByLabel("Tags").fill(tag);
   await page.getByLabel("Email").fill("owner@example.net");
   await page.getByRole("button", { name: "Test the connection" }).click();
-  await page.getByText("The node works").waitFor();
+  await page.getByText(tested).waitFor();
   await page.getByRole("button", { name: "Submit", exact: true }).click();
   await page.getByText("The node is listed once it is approved").waitFor();
 }
@@ -166,6 +166,47 @@ async function main() {
         await page.getByText(`Waiting for approval (${left})`).waitFor();
       }
       await accessible(page, "/admin");
+    });
+
+    await step("a node that is listed already is thanked for, shown as such, and rejected", async () => {
+      await submit(page, base, "Alpha again", first.address, "games");
+      await submit(page, base, "Gamma", second.address.replace(/:\d+$/, ":1"), "games", "The node could not be used");
+      await page.goto(`${base}/admin`);
+      const again = page.locator("#queue tbody tr", { hasText: "Alpha again" });
+      await again.getByText("This address and network belong to node").waitFor();
+      assert.equal(await again.getByRole("button", { name: "Approve" }).count(), 0);
+      for (const [viewport, size] of [[DESKTOP, "desktop"], [PHONE, "phone"]]) {
+        await page.setViewportSize(viewport);
+        await accessible(page, `/admin with a queue (${size})`);
+        const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(excess <= 0, `/admin with a queue is ${excess} pixels too wide for a ${size}`);
+        await page.screenshot({ path: join(output, `admin-duplicate-${size}.png`), fullPage: true });
+      }
+      await page.setViewportSize(DESKTOP);
+      for (const left of [1, 0]) {
+        await page.locator("#queue").getByRole("link", { name: "Reject" }).first().click();
+        await page.getByText("Reject this submission?").waitFor();
+        await page.getByRole("button", { name: "Reject" }).click();
+        await page.getByText("The submission is rejected").waitFor();
+        await page.getByText(`Waiting for approval (${left})`).waitFor();
+      }
+    });
+
+    await step("an import is shown before it is done", async () => {
+      await page.goto(`${base}/admin/import`);
+      await page.locator("textarea").fill(`tcp://new.example.net:11010\n${first.address}`);
+      await page.getByRole("button", { name: "Preview" }).click();
+      await page.getByText("To be added: 1. Already listed: 1.").waitFor();
+      for (const [viewport, size] of [[DESKTOP, "desktop"], [PHONE, "phone"]]) {
+        await page.setViewportSize(viewport);
+        await accessible(page, `/admin/import with a preview (${size})`);
+        const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(excess <= 0, `/admin/import with a preview is ${excess} pixels too wide for a ${size}`);
+        await page.screenshot({ path: join(output, `admin-preview-${size}.png`), fullPage: true });
+      }
+      await page.setViewportSize(DESKTOP);
+      assert.match(await page.locator("textarea").inputValue(), /new.example.net/);
+      await page.goto(`${base}/admin`);
     });
 
     await step("a node is edited", async () => {

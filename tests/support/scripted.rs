@@ -1,7 +1,7 @@
 //! Nodes that follow a script, with the crate's framing. They behave in ways that nodes of the crate's version do not.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -133,7 +133,13 @@ impl ScriptedNode {
 
     /// The same at a given address.
     pub async fn start_at(ip: Ipv4Addr, script: Script) -> Self {
-        Self::listen(TcpTunnelListener::new(format!("tcp://{ip}:0").parse().unwrap()), ip, script).await
+        Self::start_on(SocketAddrV4::new(ip, 0), script).await
+    }
+
+    /// The same at a given address and port.
+    pub async fn start_on(address: SocketAddrV4, script: Script) -> Self {
+        let listener = TcpTunnelListener::new(format!("tcp://{address}").parse().unwrap());
+        Self::listen(listener, *address.ip(), script).await
     }
 
     /// The same over UDP.

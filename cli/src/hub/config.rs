@@ -38,15 +38,10 @@ pub struct ServerSettings;
 impl Selection for ServerSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
         ("Server", &["SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "PUBLIC_URL", "METRICS_TOKEN", "ADMIN_PASSWORD"]),
-        (
-            "Connection tests before a peer is submitted",
-            &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS", "ALLOW_PRIVATE_PEERS", "ALLOW_LOCAL_PEERS"],
-        ),
+        ("Connection tests before a peer is submitted", &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS"]),
         RESULT_SETTINGS,
         ("Log", &["RUST_LOG", "LOG_FORMAT"]),
     ];
-    /// Anybody can run a connection test, so by default only public addresses are allowed.
-    const DEFAULTS: &'static [(&'static str, &'static str)] = &[("ALLOW_PRIVATE_PEERS", "false")];
 }
 
 /// The maximum deadline of a connection test. A longer `HEALTH_CHECK_TIMEOUT` is reduced to it.
@@ -98,8 +93,7 @@ impl HubConfig {
         Self::from_sources(Sources::from_process(flags))
     }
 
-    pub fn from_sources(mut sources: Sources) -> Result<Self, ConfigErrors> {
-        sources.defaults.extend(ServerSettings::DEFAULTS.iter().copied());
+    pub fn from_sources(sources: Sources) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(&sources);
         let config = Self::read(&mut reader);
         reader.finish_option(config)
@@ -118,10 +112,7 @@ impl HubConfig {
         let checks = CheckOptions {
             timeout: timeout.min(MAX_TEST_TIMEOUT),
             pings: reader.value("HEALTH_CHECK_PINGS", |text| values::number(text, 1..=100)),
-            addresses: AddressPolicy {
-                allow_private: reader.value("ALLOW_PRIVATE_PEERS", values::boolean),
-                allow_local: reader.value("ALLOW_LOCAL_PEERS", values::boolean),
-            },
+            addresses: AddressPolicy::PUBLIC_ONLY,
             max_checks: MAX_TESTS,
             max_sockets: 2 * MAX_TESTS,
             ..CheckOptions::default()
@@ -222,6 +213,11 @@ mod tests {
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
         assert!(matches!(config.database, Database::Sqlite { path, key: None } if path.as_os_str() == "uptime.db"));
         assert_eq!((config.policy, config.retention), (Policy::default(), Retention::default()));
+    }
+
+    #[test]
+    fn connection_tests_of_strangers_reach_public_addresses_whatever_peers_may() {
+        let config = environment(&[("ALLOW_PRIVATE_PEERS", "true"), ("ALLOW_LOCAL_PEERS", "true")]).unwrap();
         assert_eq!(config.checks.addresses, AddressPolicy::PUBLIC_ONLY);
     }
 

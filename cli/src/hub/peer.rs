@@ -11,10 +11,10 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use easytier_probe::{CheckMode, PeerUrl, PeerUrlError};
 use easytier_uptime_config::duration;
-use easytier_uptime_hub::service::{Admin, ServiceError};
+use easytier_uptime_hub::service::{Admin, Entry, NodeId, ServiceError};
 use easytier_uptime_store::{
     Access, Conflict, StoreError,
-    domain::{PeerId, PeerRecord, PeerSpec, Region, Tag},
+    domain::{PeerSpec, Region, Tag},
 };
 
 use self::{export::ExportArgs, import::ImportArgs, list::ListArgs};
@@ -28,9 +28,9 @@ pub enum PeerCommand {
     List(ListArgs),
     Import(ImportArgs),
     Export(ExportArgs),
-    /// Removes peers and all their results
+    /// Removes peers and all their results, or rejects submissions
     Remove(IdArgs),
-    /// Approves submitted peers, so that they are checked and listed publicly
+    /// Approves submissions, and peers that are not listed, so that they are checked and listed publicly
     Approve(IdArgs),
 }
 
@@ -83,8 +83,8 @@ pub struct AddArgs {
 
 #[derive(Debug, Args)]
 pub struct IdArgs {
-    /// Peer IDs (first column of 'hub peer list')
-    #[arg(value_name = "ID", required = true)]
+    /// IDs (first column of 'hub peer list'); those of submissions are negative
+    #[arg(value_name = "ID", required = true, allow_negative_numbers = true)]
     ids: Vec<i64>,
 }
 
@@ -94,10 +94,26 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
         PeerCommand::List(args) => list::run(&args, config),
         PeerCommand::Import(args) => import::run(args, config),
         PeerCommand::Export(args) => export::run(&args, config),
-        PeerCommand::Remove(args) => for_each(&args, config, "removed", async |admin, id| admin.remove_node(id).await),
-        PeerCommand::Approve(args) => {
-            for_each(&args, config, "approved", async |admin, id| admin.approve_node(id).await)
-        }
+        PeerCommand::Remove(args) => for_each(&args, config, "removed", async |admin, entry| {
+            let what = match entry.id() {
+                NodeId::Pending(_) => "rejected submission",
+                NodeId::Peer(_) => "removed peer",
+            };
+            admin.remove_node(entry.id()).await?;
+            Ok(format!("{what} {}", entry.id()))
+        }),
+        PeerCommand::Approve(args) => for_each(&args, config, "approved", async |admin, entry| {
+            let id = admin.approve_node(entry.id()).await.map_err(|error| match error {
+                ServiceError::Store(StoreError::Conflict(Conflict::PeerListed)) => {
+                    anyhow!("{} is a peer already, with the same network; see 'hub peer list'", entry.spec().url)
+                }
+                error => error.into(),
+            })?;
+            Ok(match entry.id() {
+                NodeId::Pending(submission) => format!("approved submission -{submission}: it is peer {id}"),
+                NodeId::Peer(_) => format!("approved peer {id}"),
+            })
+        }),
     }
 }
 
@@ -135,18 +151,18 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Applies `action` to all peers, or to none if one does not exist.
+/// Applies `action` to all nodes, or to none if one does not exist. `action` returns what was done.
 async fn apply(
     admin: &Admin,
     ids: &[i64],
     done: &str,
-    action: impl AsyncFn(&Admin, PeerId) -> Result<(), ServiceError>,
+    action: impl AsyncFn(&Admin, &Entry) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
-    let mut records: Vec<PeerRecord> = Vec::with_capacity(ids.len());
+    let mut entries: Vec<Entry> = Vec::with_capacity(ids.len());
     let mut missing = Vec::new();
-    for id in BTreeSet::from_iter(ids.iter().copied().map(PeerId)) {
+    for id in BTreeSet::from_iter(ids.iter().copied().map(NodeId::from)) {
         match admin.node(id).await {
-            Ok(record) => records.push(record),
+            Ok(entry) => entries.push(entry),
             Err(ServiceError::Store(StoreError::NotFound(_))) => missing.push(id),
             Err(error) => return Err(error.into()),
         }
@@ -154,9 +170,9 @@ async fn apply(
     if !missing.is_empty() {
         bail!("there is no peer {}; no peer was {done}, see 'hub peer list'", joined(&missing));
     }
-    for record in records {
-        action(admin, record.id).await?;
-        print::line(format!("{done} peer {}: {}", record.id, url_and_name(&record.spec)))?;
+    for entry in entries {
+        let done = action(admin, &entry).await?;
+        print::line(format!("{done}: {}", url_and_name(entry.spec())))?;
     }
     Ok(())
 }
@@ -165,7 +181,7 @@ fn for_each(
     args: &IdArgs,
     config: &HubConfig,
     done: &str,
-    action: impl AsyncFn(&Admin, PeerId) -> Result<(), ServiceError>,
+    action: impl AsyncFn(&Admin, &Entry) -> anyhow::Result<String>,
 ) -> anyhow::Result<Exit> {
     database::with(Access::Change, config, async |store| {
         apply(&Admin::new(store.clone()), &args.ids, done, action).await

@@ -1,15 +1,9 @@
 //! Runs the hub.
 
-use std::{
-    collections::BTreeMap,
-    io::Write as _,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use easytier_probe::{AddressPolicy, Checker, Secret};
+use easytier_probe::{Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{ProbeStatus, WebOptions, serve, service::password};
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
@@ -86,7 +80,6 @@ impl Service for Hub {
         let first_address = is_first.then_some(address);
         let greeting = greeting(first_address, &config.database, is_new, password.as_ref(), local.is_some());
         std::io::stdout().write_all(greeting.as_bytes())?;
-        warn_of_open_tests(config.checks.addresses, address.ip());
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
         let options = WebOptions {
@@ -195,14 +188,4 @@ fn greeting(
         });
     }
     text
-}
-
-/// Warns if anybody on the network can have addresses checked that are not public.
-fn warn_of_open_tests(addresses: AddressPolicy, listening: IpAddr) {
-    if addresses != AddressPolicy::PUBLIC_ONLY && !listening.is_loopback() {
-        tracing::warn!(
-            "anybody who reaches this hub can have non-public addresses checked, because ALLOW_PRIVATE_PEERS or \
-             ALLOW_LOCAL_PEERS is true"
-        );
-    }
 }

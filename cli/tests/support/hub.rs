@@ -127,11 +127,27 @@ impl Hub {
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
+    /// The response to a POST of a document: its status and document.
+    pub fn post(&self, path: &str, document: &Value) -> (u16, Value) {
+        let headers = [("content-type", "application/json")];
+        let (status, body) = self.send("POST", path, &headers, &document.to_string());
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
     /// The response to a GET: its status and text.
     pub fn text(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        self.send("GET", path, headers, "")
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}\r\n").unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();

@@ -3,6 +3,7 @@
 
 mod admin;
 mod backend;
+mod pending;
 mod public;
 mod registry;
 mod server_id;

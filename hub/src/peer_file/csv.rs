@@ -1,5 +1,8 @@
 //! Peers as a table: one row each, under headings that are the names of the JSON fields. Tags and regions are joined with
 //! commas, which no label contains.
+//!
+//! A spreadsheet takes a cell that begins with one of [`FORMULA`] for a formula and runs it. Strangers choose names and
+//! contacts, so such a cell is written with a `'` before it, which a spreadsheet shows as text and an import removes.
 
 use std::io;
 
@@ -50,9 +53,30 @@ pub fn write(documents: &[Document], with_secrets: bool) -> io::Result<String> {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+        Value::String(text) => as_text(text),
+        Value::Array(items) => as_text(&items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")),
         other => other.to_string(),
+    }
+}
+
+/// With these a spreadsheet begins a formula, also in their full-width forms; line breaks and tabs may hide them.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+/// Whether a text begins like a formula, after any number of `'`.
+fn begins_like_a_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(FORMULA)
+}
+
+/// A text as a cell that is no formula.
+fn as_text(text: &str) -> String {
+    if begins_like_a_formula(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// The text of a cell that [`as_text`] or a spreadsheet wrote.
+fn text_of(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if begins_like_a_formula(text) => text,
+        _ => cell,
     }
 }
 
@@ -84,7 +108,7 @@ pub fn read(text: &str) -> Result<Vec<Row>, Problem> {
 
 fn object(headings: &[String], record: &csv::StringRecord) -> Result<Value, Problem> {
     let mut fields = Map::new();
-    for (heading, cell) in headings.iter().zip(record) {
+    for (heading, cell) in headings.iter().zip(record.iter().map(text_of)) {
         let is_member = || {
             let access = headings.iter().position(|heading| heading == "access").and_then(|at| record.get(at));
             access == Some("member")
@@ -112,4 +136,21 @@ fn object(headings: &[String], record: &csv::StringRecord) -> Result<Value, Prob
         fields.insert(heading.clone(), value);
     }
     Ok(fields.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_of_an_export_begins_a_formula_and_all_are_read_as_they_were() {
+        for text in
+            ["=1+1", "+1", "-x", "@sum", "\tx", "\rx", "\nx", "'=x", "''-x", "＝x", "'", "it's", "'quoted'", "a=b", ""]
+        {
+            let cell = as_text(text);
+            assert!(!cell.starts_with(FORMULA), "{cell:?}");
+            assert_eq!(text_of(&cell), text);
+        }
+        assert_eq!((as_text("a=b"), as_text("'quoted'")), ("a=b".to_owned(), "'quoted'".to_owned()));
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr, time::Duration};
 use easytier_probe::{
     Origin, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME, peer_list::ListedPeer, peer_url::without_secrets,
 };
-use easytier_uptime_store::domain::{Contacts, LabelError, PeerRecord, PeerSpec, Region, Tag};
+use easytier_uptime_store::domain::{Contacts, LabelError, NewPeer, PeerRecord, PeerSpec, Region, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
@@ -109,17 +109,6 @@ pub struct Entry {
     submitted: Option<bool>,
 }
 
-/// A peer that can be imported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The peer.
-    pub spec: PeerSpec,
-    /// Whether it is listed and checked at once.
-    pub approved: bool,
-    /// Whether a stranger submitted it: then its checks reach public addresses only.
-    pub submitted: bool,
-}
-
 impl Entry {
     /// A peer of which only the URL is known.
     pub fn of_url(url: &str) -> Self {
@@ -134,7 +123,7 @@ impl Entry {
     }
 
     /// The peer, or every problem with it.
-    pub fn into_candidate(self) -> Result<Candidate, Vec<Problem>> {
+    pub fn into_peer(self) -> Result<NewPeer, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut listed = self.listed;
         let filled = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -185,7 +174,7 @@ impl Entry {
             },
             ..PeerSpec::named(peer.url, peer.name)
         };
-        Ok(Candidate { spec, approved: self.is_approved.unwrap_or(true), submitted: self.submitted.unwrap_or(false) })
+        Ok(NewPeer { spec, approved: self.is_approved.unwrap_or(true), submitted: self.submitted.unwrap_or(false) })
     }
 }
 

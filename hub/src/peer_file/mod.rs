@@ -5,16 +5,17 @@ mod document;
 mod problem;
 
 use easytier_probe::peer_list::{is_toml, line_number};
+use easytier_uptime_store::domain::NewPeer;
 use serde_json::Value;
 
 use self::document::Entry;
 pub use self::{
-    document::{Access, Candidate, Document},
+    document::{Access, Document},
     problem::{Place, Problem, Unit},
 };
 
 /// The place of a peer in a list, and the peer or every problem with it.
-pub type Placed = (Place, Result<Candidate, Vec<Problem>>);
+pub type Placed = (Place, Result<NewPeer, Vec<Problem>>);
 
 /// Reads peers in one of these formats: JSON (an export, an array of peers or of URLs, a backend's response, the public
 /// API's list), TOML with one `[[peers]]` table per peer, CSV, or one URL per line.
@@ -38,7 +39,7 @@ pub fn parse(text: &str) -> Result<Vec<Placed>, Problem> {
         let lines =
             (1..).zip(text.lines()).map(|(number, line)| (number, line.split(" #").next().unwrap_or_default().trim()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        return Ok(lines.map(|(number, line)| (Place::line(number), Entry::of_url(line).into_candidate())).collect());
+        return Ok(lines.map(|(number, line)| (Place::line(number), Entry::of_url(line).into_peer())).collect());
     }
     let rows = csv::read(text)?;
     let row = |(line, row): csv::Row| match row {
@@ -72,7 +73,7 @@ fn of_value(place: Place, value: Value) -> Placed {
     match entry {
         Ok(entry) => {
             let label = entry.label();
-            (Place { label, ..place }, entry.into_candidate())
+            (Place { label, ..place }, entry.into_peer())
         }
         // The message may quote a value of the wrong type, but never that of a secret.
         Err(error) => (place, Err(vec![Problem::NotAPeer(error.to_string())])),

@@ -1,28 +1,21 @@
 //! Use cases of the operator: nodes, probes, settings.
 
 use easytier_uptime_store::{
-    Conflict, Store, StoreError,
-    domain::{ImportCounts, LiveSetting, PeerId, PeerRecord, PeerSpec, Timestamp},
+    Store,
+    domain::{ImportCounts, LiveSetting, NewPeer, Page, PageRequest, PeerFilter, PeerId, PeerSpec, Timestamp},
 };
 
-use super::{NodeChange, ServiceError, settings};
-use crate::peer_file::{Candidate, Document};
+use super::{
+    NodeChange, ServiceError,
+    entry::{Entry, NodeId},
+    settings,
+};
+use crate::peer_file::Document;
 
 /// The use cases of the operator. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
     pub(super) store: Store,
-}
-
-/// The outcome of an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Done {
-    /// How many nodes were added.
-    pub added: usize,
-    /// How many of the added nodes wait for approval.
-    pub waiting: usize,
-    /// How many nodes were listed already; these are unchanged.
-    pub known: usize,
 }
 
 /// Nodes.
@@ -32,7 +25,7 @@ impl Admin {
         Self { store }
     }
 
-    /// Adds a node; it is approved at once.
+    /// Adds a node; it is approved at once. Submissions of the same node leave the queue.
     ///
     /// # Errors
     ///
@@ -46,82 +39,96 @@ impl Admin {
     /// # Errors
     ///
     /// When there is no such node, or the database fails.
-    pub async fn node(&self, id: PeerId) -> Result<PeerRecord, ServiceError> {
-        Ok(self.store.peer(id).await?)
+    pub async fn node(&self, id: NodeId) -> Result<Entry, ServiceError> {
+        Ok(Entry::read(&self.store, id).await?)
+    }
+
+    /// One page of all nodes that a filter selects; those that wait for approval come first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn nodes(&self, filter: &PeerFilter, page: PageRequest) -> Result<Page<Entry>, ServiceError> {
+        Ok(Entry::page(&self.store, filter, page).await?)
     }
 
     /// Changes a node.
     ///
     /// # Errors
     ///
-    /// When a field is not valid, there is no such node, somebody changed it meanwhile, another node has the address and
-    /// network, or the database fails.
-    pub async fn change_node(&self, id: PeerId, change: NodeChange) -> Result<PeerRecord, ServiceError> {
+    /// When a field is not valid, there is no such node, somebody changed it meanwhile, another peer has the address and
+    /// network of a peer, or the database fails.
+    pub async fn change_node(&self, id: NodeId, change: NodeChange) -> Result<(), ServiceError> {
         let seen = change.seen;
         let change = change.validate()?;
-        let url = change.url(&self.store.peer(id).await?.spec.url)?;
+        let url = change.url(&self.node(id).await?.spec().url)?;
         let edit = |spec: &mut PeerSpec| change.clone().apply(spec, url.clone());
-        Ok(self.store.edit_seen_peer(id, seen, edit, Timestamp::now()).await?)
-    }
-
-    /// Lists a node: everybody sees it, and probes check it.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such node, or the database fails.
-    pub async fn approve_node(&self, id: PeerId) -> Result<(), ServiceError> {
-        Ok(self.store.set_approved(id, true, Timestamp::now()).await?)
-    }
-
-    /// Takes a node off the list without deleting it.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such node, or the database fails.
-    pub async fn revoke_node(&self, id: PeerId) -> Result<(), ServiceError> {
-        Ok(self.store.set_approved(id, false, Timestamp::now()).await?)
-    }
-
-    /// Deletes a node. Its id is never used again.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such node, or the database fails.
-    pub async fn remove_node(&self, id: PeerId) -> Result<(), ServiceError> {
-        Ok(self.store.delete_peer(id, Timestamp::now()).await?)
-    }
-
-    /// Adds the operator's nodes, all or none; then the nodes that strangers had submitted, which remain submissions.
-    /// Nodes that are listed already stay unchanged.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails. Submissions before the failure stay.
-    pub async fn import_nodes(&self, candidates: Vec<Candidate>) -> Result<Done, ServiceError> {
-        let now = Timestamp::now();
-        let (own, submitted): (Vec<Candidate>, Vec<Candidate>) =
-            candidates.into_iter().partition(|candidate| candidate.approved && !candidate.submitted);
-        let own: Vec<PeerSpec> = own.into_iter().map(|candidate| candidate.spec).collect();
-        let ImportCounts { added, known } = self.store.import_peers(&own, now).await?;
-        let mut done = Done { added, known, waiting: 0 };
-        for Candidate { spec, approved, .. } in submitted {
-            match self.store.submit_peer(&spec, now).await {
-                Ok(id) if approved => {
-                    self.store.set_approved(id, true, now).await?;
-                    done.added += 1;
-                }
-                Ok(_) => {
-                    done.added += 1;
-                    done.waiting += 1;
-                }
-                Err(StoreError::Conflict(Conflict::PeerListed)) => done.known += 1,
-                Err(error) => return Err(error.into()),
-            }
+        match id {
+            NodeId::Pending(id) => self.store.edit_submission(id, edit).await?,
+            NodeId::Peer(id) => self.store.edit_seen_peer(id, seen, edit, Timestamp::now()).await.map(drop)?,
         }
-        Ok(done)
+        Ok(())
     }
 
-    /// All nodes in the form that [`import_nodes`](Self::import_nodes) reads.
+    /// Lists a node: everybody sees it, and probes check it. Returns its id, which a submission gets now.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such node, a peer has the address and network of the submission, or the database fails.
+    pub async fn approve_node(&self, id: NodeId) -> Result<PeerId, ServiceError> {
+        let now = Timestamp::now();
+        Ok(match id {
+            NodeId::Pending(id) => self.store.approve_submission(id, now).await?,
+            NodeId::Peer(id) => self.store.set_approved(id, true, now).await.map(|()| id)?,
+        })
+    }
+
+    /// Takes a node off the list without deleting it. A submission is not on it and stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such node, or the database fails.
+    pub async fn revoke_node(&self, id: NodeId) -> Result<(), ServiceError> {
+        match id {
+            NodeId::Pending(id) => self.store.submission(id).await.map(drop)?,
+            NodeId::Peer(id) => self.store.set_approved(id, false, Timestamp::now()).await?,
+        }
+        Ok(())
+    }
+
+    /// Deletes a peer, whose id is never used again, or rejects a submission.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such node, or the database fails.
+    pub async fn remove_node(&self, id: NodeId) -> Result<(), ServiceError> {
+        match id {
+            NodeId::Pending(id) => self.store.reject_submission(id).await?,
+            NodeId::Peer(id) => self.store.delete_peer(id, Timestamp::now()).await?,
+        }
+        Ok(())
+    }
+
+    /// Adds nodes, all or none. Submissions of the same nodes leave the queue; nodes that are listed already stay
+    /// unchanged.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails. Importing the same nodes again adds only those that are missing.
+    pub async fn import_nodes(&self, nodes: &[NewPeer]) -> Result<ImportCounts, ServiceError> {
+        Ok(self.store.import(nodes, Timestamp::now()).await?)
+    }
+
+    /// Which of these nodes [`import_nodes`](Self::import_nodes) would add; the others are listed already.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn importable(&self, nodes: &[NewPeer]) -> Result<Vec<bool>, ServiceError> {
+        Ok(self.store.importable(nodes).await?)
+    }
+
+    /// All peers in the form that [`import_nodes`](Self::import_nodes) takes; submissions are not among them.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ pub struct ConnectionTests {
 }
 
 impl ConnectionTests {
-    /// `checker` decides which addresses may be tested.
+    /// `checker` does the tests; they reach public addresses only, whatever it allows.
     pub fn new(checker: Checker) -> Self {
         Self { checker, limit: Arc::new(Limit::new(PER_MINUTE, 6, 60)) }
     }
@@ -37,7 +37,8 @@ impl ConnectionTests {
     }
 }
 
-/// The peer to check. Its address comes from a stranger, so the origin is remote.
+/// The peer to check. A stranger named its address, so public addresses alone may be reached, whatever this machine allows
+/// for peers.
 fn peer(spec: PeerSpec) -> Peer {
     let network_name = spec.network_name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
     Peer {
@@ -52,7 +53,7 @@ fn peer(spec: PeerSpec) -> Peer {
         timeout: Some(TIMEOUT),
         allow_relay: spec.allow_relay,
         tags: Vec::new(),
-        origin: Origin::Remote,
+        origin: Origin::Submitted,
         was_online: false,
     }
 }

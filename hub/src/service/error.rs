@@ -25,6 +25,12 @@ pub enum ServiceError {
         /// When the next request is allowed.
         retry_after: Duration,
     },
+    /// So many submissions wait for approval that no more are taken.
+    #[error("too many nodes wait for approval; submit yours again later")]
+    QueueFull {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The admin's password is wrong.
     #[error("the password is wrong")]
     WrongPassword,

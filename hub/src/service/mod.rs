@@ -7,6 +7,7 @@
 mod admin;
 mod connection_test;
 mod credentials;
+mod entry;
 mod error;
 mod familiar;
 mod limit;
@@ -19,9 +20,10 @@ pub mod settings;
 mod submission;
 
 pub use self::{
-    admin::{Admin, Done},
+    admin::Admin,
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES},
+    entry::{Entry, NodeId},
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
     limit::Limit,
     node_change::{NodeChange, OperatorFields},

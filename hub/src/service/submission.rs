@@ -1,39 +1,73 @@
 //! Submissions: nodes that anybody may propose.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use easytier_uptime_store::{
     Store,
-    domain::{Contacts, PeerId, PeerSpec, Timestamp},
+    domain::{Contacts, PeerSpec, Submission, Timestamp},
 };
 
 use super::{FieldError, FieldProblem, NodeFields, ServiceError, limit::Limit};
 
 const PER_HOUR: Duration = Duration::from_secs(3600);
 
+/// How many submissions wait for approval at most.
+const MAX_PENDING: u32 = 1000;
+
+/// When to submit again after the queue was full.
+const RETRY_AFTER: Duration = Duration::from_secs(3600);
+
 /// Submissions of nodes, limited per caller.
 #[derive(Clone)]
 pub struct Submissions {
     store: Store,
     limit: Arc<Limit>,
+    max_pending: u32,
+    /// Whether the queue was full when somebody last submitted a node.
+    is_full: Arc<AtomicBool>,
 }
 
 impl Submissions {
     /// Submissions to `store`.
     pub fn new(store: Store) -> Self {
-        Self { store, limit: Arc::new(Limit::new(PER_HOUR, 20, 1000)) }
+        Self {
+            store,
+            limit: Arc::new(Limit::new(PER_HOUR, 20, 1000)),
+            max_pending: MAX_PENDING,
+            is_full: Arc::new(AtomicBool::new(false)),
+        }
     }
 
-    /// Puts a node of these `fields` into the approval queue. `from`: the caller's address.
+    /// Puts a node of these `fields` into the approval queue. `from`: the caller's address. The outcome is the same whether
+    /// the node is listed, waits already, or is new.
     ///
     /// # Errors
     ///
-    /// When a field is not valid, the node has no name or no contact, the caller asked too often, the node is listed
-    /// already, or the database fails.
-    pub async fn submit(&self, from: IpAddr, fields: NodeFields) -> Result<PeerId, ServiceError> {
+    /// When a field is not valid, the node has no name or no contact, the caller asked too often, the queue is full, or the
+    /// database fails.
+    pub async fn submit(&self, from: IpAddr, fields: NodeFields) -> Result<Submission, ServiceError> {
         let spec = spec(fields)?;
         self.limit.check(from)?;
-        Ok(self.store.submit_peer(&spec, Timestamp::now()).await?)
+        let now = Timestamp::now();
+        let id = self.store.submit(&spec, self.max_pending, now).await?;
+        let was_full = self.is_full.swap(id.is_none(), Relaxed);
+        let Some(id) = id else {
+            if !was_full {
+                tracing::warn!(
+                    submissions = self.max_pending,
+                    "the approval queue is full, and nobody can submit a node: approve or reject what waits at /admin"
+                );
+            }
+            return Err(ServiceError::QueueFull { retry_after: RETRY_AFTER });
+        };
+        Ok(Submission { id, spec, created_at: now, duplicates: Vec::new() })
     }
 }
 

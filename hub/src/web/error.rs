@@ -19,6 +19,9 @@ impl From<&ServiceError> for Refusal {
             ServiceError::RateLimited { retry_after } => {
                 Self::too_many_requests(error.to_string(), retry_after.as_secs() + 1)
             }
+            ServiceError::QueueFull { retry_after } => {
+                Self { retry_after: Some(retry_after.as_secs()), ..Self::unavailable(error.to_string()) }
+            }
             ServiceError::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
             ServiceError::Forbidden(_) => Self::forbidden(error.to_string()),
             ServiceError::Store(error) => Self::from(error),

@@ -5,6 +5,7 @@ mod bearer;
 mod client;
 mod cookie;
 mod credentials;
+mod entry_path;
 mod error;
 mod poster;
 mod proxies;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     client::{Client, Identification, identify},
     cookie::cookie,
     credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
+    entry_path::EntryPath,
     poster::{Poster, Posts},
     reception::Reception,
     session::{AdminSession, COOKIE, clear_cookie, own_page, refuse_foreign_pages, set_cookie},

@@ -159,8 +159,8 @@ async fn add_peers(hub: &TestHub) {
     for own in [shared, office] {
         hub.store.add_peer(&own, Timestamp::now()).await.unwrap();
     }
-    let id = hub.store.submit_peer(&submitted, Timestamp::now()).await.unwrap();
-    hub.store.set_approved(id, true, Timestamp::now()).await.unwrap();
+    let id = hub.test.waiting(&submitted, Timestamp::now()).await;
+    hub.store.approve_submission(id, Timestamp::now()).await.unwrap();
 }
 
 async fn every_request_of_the_page_gets_its_answer(store: TestStore) {

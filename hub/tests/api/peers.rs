@@ -43,7 +43,9 @@ async fn some_peers(hub: &TestHub) -> [i64; 4] {
     distant.network_secret = Some("s3cret".into());
     distant.regions = [region("asia")].into();
     let distant = hub.store.add_peer(&distant, Timestamp::now()).await.unwrap();
-    let waiting = hub.store.submit_peer(&spec("tcp://192.0.2.4:11010"), Timestamp::now()).await.unwrap();
+    let waiting = hub.test.add("tcp://192.0.2.4:11010").await;
+    hub.store.set_approved(waiting, false, Timestamp::now()).await.unwrap();
+    hub.test.waiting(&spec("tcp://192.0.2.5:11010"), Timestamp::now()).await;
     [guest.0, member.0, distant.0, waiting.0]
 }
 

@@ -19,7 +19,7 @@ use crate::{
 async fn the_pages_of_the_operator_need_a_session() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     let waiting = named("Waiting", "tcp://waiting.example.net:1");
-    let waiting = hub.submit_peer(&waiting, Timestamp::now()).await.unwrap();
+    let waiting = hub.waiting(&waiting, Timestamp::now()).await;
     let paths = [
         "/admin/import",
         "/admin/settings",
@@ -28,7 +28,7 @@ async fn the_pages_of_the_operator_need_a_session() {
         "/admin/probes",
         "/admin/events",
         "/admin/export.json",
-        &format!("/admin/nodes/{waiting}"),
+        &format!("/admin/nodes/-{waiting}"),
     ];
     for path in paths {
         let reply = read(&hub, path, "en").await;
@@ -51,7 +51,7 @@ async fn every_node_that_waits_for_approval_is_listed() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     for nth in 1..=51 {
         let submitted = named(&format!("node-{nth}."), &format!("tcp://{nth}.example.net:1"));
-        hub.submit_peer(&submitted, Timestamp::now()).await.unwrap();
+        hub.waiting(&submitted, Timestamp::now()).await;
     }
     let cookie = log_in(&hub).await;
     let shown = async |query: &str| {
@@ -194,7 +194,11 @@ async fn a_hub_imports_the_export_of_another() {
         ..named("Shanghai 2", "tcp://node.example.net:11010")
     };
     add(&from, &whole).await;
-    from.submit_peer(&named("Waiting", "udp://waiting.example.net:1"), Timestamp::now()).await.unwrap();
+    let revoked = add(&from, &named("Revoked", "udp://revoked.example.net:1")).await;
+    from.approve(revoked, false).await;
+    let stranger = from.waiting(&named("Strange", "udp://strange.example.net:1"), Timestamp::now()).await;
+    from.approve_submission(stranger, Timestamp::now()).await.unwrap();
+    from.waiting(&named("Waiting", "udp://waiting.example.net:1"), Timestamp::now()).await;
     let cookie = log_in(&from).await;
     let exported = from.send(Request::get("/admin/export.json").header("cookie", &cookie), "").await;
 
@@ -203,7 +207,7 @@ async fn a_hub_imports_the_export_of_another() {
     let request = request.header("origin", format!("http://{}", to.address));
     let form = serde_html_form::to_string([("peers", exported.text())]).unwrap();
     let reply = to.send(request, form).await;
-    assert!(reply.text().contains("Waiting for approval: 1."), "{}", reply.text());
+    assert!(reply.text().contains("Added: 3. Already listed: 0. Added but not listed: 1."), "{}", reply.text());
     let of = async |hub: &PublicHub| {
         let records = hub.export_peers().await.unwrap();
         records.into_iter().map(|record| (record.spec, record.approved, record.submitted)).collect::<Vec<_>>()

@@ -3,7 +3,9 @@
 
 use axum::http::{Request, StatusCode};
 use easytier_uptime_hub::service::password;
-use easytier_uptime_store::domain::{Contacts, PeerId, PeerRecord, PeerSpec, Presence, Timestamp};
+use easytier_uptime_store::domain::{
+    Contacts, PageRequest, PeerId, PeerOrder, PeerRecord, PeerSpec, Presence, Timestamp,
+};
 
 use crate::{
     PASSWORD, add,
@@ -41,9 +43,15 @@ impl Desk {
         self.hub.peer(id).await.unwrap()
     }
 
-    async fn submitted(&self, name: &str) -> PeerId {
+    /// The id in the operator's pages of a node that waits for approval.
+    async fn submitted(&self, name: &str) -> i64 {
         let spec = named(name, &format!("tcp://{name}.example.net:11010"));
-        self.hub.submit_peer(&spec, Timestamp::now()).await.unwrap()
+        -self.hub.waiting(&spec, Timestamp::now()).await.0
+    }
+
+    /// A listed node.
+    async fn listed(&self, name: &str) -> PeerId {
+        add(&self.hub, &named(name, &format!("tcp://{name}.example.net:11010"))).await
     }
 }
 
@@ -126,6 +134,7 @@ async fn a_node_is_approved_and_revoked() {
 
     let approved = desk.post(&format!("/admin/nodes/{id}/approve?search=wait"), "").await;
     assert_redirect(&approved, "/admin?search=wait&done=approved");
+    let id = desk.hub.export_peers().await.unwrap()[0].id;
     assert!(desk.record(id).await.approved);
     let listed = desk.get("/admin?search=wait&done=approved").await;
     assert!(listed.text().contains("The node is listed."), "{}", listed.text());
@@ -133,6 +142,9 @@ async fn a_node_is_approved_and_revoked() {
 
     assert_redirect(&desk.post(&format!("/admin/nodes/{id}/revoke"), "").await, "/admin?done=revoked");
     assert!(!desk.record(id).await.approved);
+    let unlisted = desk.get("/admin").await;
+    assert!(unlisted.text().contains("Waiting for approval (0)") && unlisted.text().contains("Not listed (1)"));
+    assert_redirect(&desk.post(&format!("/admin/nodes/{id}/approve"), "").await, "/admin?done=approved");
     for action in ["approve", "revoke"] {
         let missing = desk.post(&format!("/admin/nodes/1000/{action}"), "").await;
         assert_eq!(missing.status, StatusCode::NOT_FOUND);
@@ -143,7 +155,7 @@ async fn a_node_is_approved_and_revoked() {
 #[tokio::test]
 async fn a_node_is_deleted_after_a_question() {
     let desk = Desk::new().await;
-    let id = desk.submitted("unwanted").await;
+    let id = desk.listed("unwanted").await;
     let path = format!("/admin/nodes/{id}/delete");
     let question = desk.get(&path).await;
     assert!(question.text().contains("Delete this node?") && question.text().contains("unwanted"), "{question:?}");
@@ -153,6 +165,40 @@ async fn a_node_is_deleted_after_a_question() {
     assert_eq!(desk.hub.export_peers().await.unwrap(), []);
     assert_eq!(desk.get(&path).await.status, StatusCode::NOT_FOUND);
     assert_eq!(desk.post(&path, "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_submission_is_changed_or_rejected() {
+    let desk = Desk::new().await;
+    let id = desk.submitted("wrong").await;
+    let path = format!("/admin/nodes/{id}");
+    let form = desk.get(&path).await;
+    assert!(form.text().contains("value=\"wrong.example.net\""), "{}", form.text());
+    assert_redirect(&desk.post(&path, EDIT).await, "/admin?done=saved");
+    let page = desk.get("/admin").await;
+    assert!(page.text().contains("New name") && page.text().contains("udp://new.example.net:7"), "{}", page.text());
+
+    let question = desk.get(&format!("{path}/delete")).await;
+    assert!(question.text().contains("Reject this submission?"), "{}", question.text());
+    assert_redirect(&desk.post(&format!("{path}/delete"), "").await, "/admin?done=rejected");
+    assert!(desk.get("/admin?done=rejected").await.text().contains("The submission is rejected."));
+    assert_eq!(desk.get(&path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(desk.hub.export_peers().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_queue_shows_what_is_on_file_already() {
+    let desk = Desk::new().await;
+    let (listed, first, second) =
+        (desk.listed("same").await, desk.submitted("same").await, desk.submitted("same").await);
+    let page = desk.get("/admin").await.text().to_owned();
+    assert!(page.contains("This address and network belong to node"), "{page}");
+    for id in [listed.0, first, second] {
+        assert!(page.contains(&format!("href=\"/admin/nodes/{id}\">{id}</a>")), "no link to {id}: {page}");
+    }
+    assert!(!page.contains(&format!("/admin/nodes/{first}/approve")), "it cannot be approved: {page}");
+    let refused = desk.post(&format!("/admin/nodes/{first}/approve"), "").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
 }
 
 /// The form of a node with all fields.
@@ -214,7 +260,7 @@ async fn a_node_that_somebody_else_changed_is_not_overwritten() {
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert!(refused.text().contains("Somebody changed this node while you were editing it"), "{}", refused.text());
     assert!(refused.text().contains("value=\"second\""), "what was filled in is not lost: {}", refused.text());
-    assert_eq!(desk.record(id).await.spec.name, "first");
+    assert_eq!(desk.record(PeerId(id)).await.spec.name, "first");
     // The refused form does not overwrite either when it is sent again; the page read again does.
     assert_eq!(desk.post(&path, &second).await.status, StatusCode::CONFLICT);
     let again = format!("name=second&host=192.0.2.1&protocol=tcp&check=full&seen={}", seen().await);
@@ -310,6 +356,7 @@ async fn a_node_is_tested_and_submitted() {
     };
     let filled = "name=%3Cb%3EMine&protocol=udp&host=127.0.0.1&port=11010&tags=games,home&max_connections=7&allow_relay=true\
                   &network_name=lan&network_secret=hush&mail=owner%40example.net";
+    // This hub's checker allows local addresses; strangers may not use that.
     let tested = post(&own, "en", &format!("step=test&{filled}")).await;
     assert_eq!((tested.status, tested.header("cache-control")), (StatusCode::OK, Some("no-store")));
     let page = tested.text();
@@ -339,13 +386,14 @@ async fn a_node_is_tested_and_submitted() {
 
     let sent = post(&own, "en", &format!("step=send&{filled}")).await;
     assert!(sent.status == StatusCode::OK && sent.text().contains("listed once it is approved"), "{sent:?}");
-    let records = hub.export_peers().await.unwrap();
-    let (record, spec) = (&records[0], &records[0].spec);
-    assert!(record.submitted && !record.approved && spec.allow_relay && spec.max_connections == 7);
+    let waiting = async || hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
+    let spec = &waiting().await[0].spec;
+    assert!(spec.allow_relay && spec.max_connections == 7);
     assert_eq!((spec.name.as_str(), spec.url.to_string().as_str()), ("<b>Mine", "udp://127.0.0.1:11010"));
     assert_eq!(spec.network_secret, Some("hush".into()));
     let again = post(&own, "en", &format!("step=send&{filled}")).await;
-    assert!(again.status == StatusCode::CONFLICT && again.text().contains("already listed"), "{again:?}");
+    assert!(again.status == StatusCode::OK && again.text().contains("listed once it is approved"), "{again:?}");
+    assert_eq!(waiting().await.len(), 2);
 
     let mut refused = None;
     for _ in 0..7 {
@@ -374,6 +422,7 @@ fn forms(id: PeerId) -> Vec<(String, String)> {
     let node = format!("/admin/nodes/{id}");
     let forms = [
         (node.clone(), EDIT),
+        ("/admin/nodes/-1/approve".into(), ""),
         (format!("{node}/approve"), ""),
         (format!("{node}/revoke"), ""),
         (format!("{node}/delete"), ""),
@@ -391,7 +440,8 @@ fn forms(id: PeerId) -> Vec<(String, String)> {
 async fn no_form_is_taken_from_strangers_or_from_pages_of_other_sites() {
     let test = TestStore::new(Engine::Sqlite).await;
     let serving = hub::TestHub::on(&test).await;
-    let id = test.submit_peer(&named("waiting", "tcp://waiting.example.net:1"), Timestamp::now()).await.unwrap();
+    let id = test.add("tcp://listed.example.net:1").await;
+    test.waiting(&named("waiting", "tcp://waiting.example.net:1"), Timestamp::now()).await;
     serving.token("p1", "eu").await;
     let desk = Desk { cookie: String::new(), origin: String::new(), hub: PublicHub::over(test).await };
     let cookie = log_in(&desk.hub).await;

@@ -54,7 +54,7 @@ async fn until_listed(hub: &PublicHub, path: &str, expected: &[&str]) {
 async fn the_list_shows_what_is_approved_and_links_to_each_node(store: TestStore) {
     let hub = PublicHub::over(store).await;
     let shown = add(&hub, &named("Shanghai 2", "tcp://node.example.net:11010")).await;
-    hub.submit_peer(&named("Hidden", "tcp://hidden.example.net:11010"), Timestamp::now()).await.unwrap();
+    hub.waiting(&named("Hidden", "tcp://hidden.example.net:11010"), Timestamp::now()).await;
     let probe = hub.live_probe("secret-host-name", "eu").await;
     report(&hub, &probe, vec![CheckResult { response_time: Some(12.41), ..online(shown, Timestamp::now()) }]).await;
 
@@ -211,7 +211,9 @@ async fn nothing_that_only_the_operator_may_see_is_on_a_page(store: TestStore) {
     };
     let peer = add(&hub, &secret).await;
     let waiting = PeerSpec { name: "Waiting".into(), ..named("Waiting", "tcp://waiting.example.net:1") };
-    let waiting = hub.submit_peer(&waiting, Timestamp::now()).await.unwrap();
+    hub.waiting(&waiting, Timestamp::now()).await;
+    let waiting = add(&hub, &waiting).await;
+    hub.approve(waiting, false).await;
     let probe = hub.live_probe("masked-host", "eu").await;
     report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
     until_listed(&hub, "/", &["Listed"]).await;

@@ -8,7 +8,7 @@ use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker};
 use easytier_uptime_hub::{WebOptions, serve};
 use easytier_uptime_store::{
     Store,
-    domain::{CredentialKind, EnrollmentLimits, PageRequest, PeerId, RecordFilter, Timestamp},
+    domain::{CredentialKind, EnrollmentLimits, PageRequest, PeerId, PeerOrder, RecordFilter, Timestamp},
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -48,8 +48,8 @@ impl TestHub {
         // It fails when another test has installed the provider already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let store = Store::open(test.options_of_second(), Timestamp::now()).await.unwrap();
-        let addresses = AddressPolicy { allow_private: false, allow_local: false };
-        let checker = Checker::new(CheckOptions { addresses, ..CheckOptions::default() });
+        // What is allowed for peers must not open anything for strangers.
+        let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
         let mut options = WebOptions::default();
         change(&mut options);
         let router = easytier_uptime_hub::router(store.clone(), checker, options, None);
@@ -111,6 +111,7 @@ impl TestHub {
     pub async fn kept(&self) -> String {
         let now = Timestamp::now();
         let peers = self.store.export_peers().await.unwrap();
+        let waiting = self.store.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap();
         let mut probes = self.store.probes(now).await.unwrap();
         let mut credentials = Vec::new();
         for kind in [CredentialKind::Node, CredentialKind::Api, CredentialKind::Enrollment] {
@@ -124,7 +125,7 @@ impl TestHub {
         let events = self.store.events(None, None, 1000, true).await.unwrap();
         probes.iter_mut().for_each(|probe| probe.last_seen_at = Timestamp(0));
         credentials.iter_mut().for_each(|credential| credential.last_used_at = None);
-        format!("{peers:#?}\n{probes:#?}\n{credentials:#?}\n{records:?}\n{version}\n{events:#?}")
+        format!("{peers:#?}\n{waiting:#?}\n{probes:#?}\n{credentials:#?}\n{records:?}\n{version}\n{events:#?}")
     }
 
     /// Applies the results that were stored.

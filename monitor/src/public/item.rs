@@ -1,7 +1,7 @@
 //! A node as the public API shows it.
 
 use easytier_probe::Status;
-use easytier_uptime_store::domain::{Count, Node, PeerId, PeerRecord, QUARTER, Timestamp, Verdict};
+use easytier_uptime_store::domain::{Count, Node, PeerId, PeerSpec, QUARTER, Timestamp, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -108,11 +108,11 @@ impl NodeItem {
     }
 
     /// The node as the operator sees it.
-    pub fn full(node: Node, record: &PeerRecord) -> Self {
-        let contacts = record.spec.contacts.clone();
+    pub fn full(node: Node, spec: &PeerSpec, is_approved: bool) -> Self {
+        let contacts = spec.contacts.clone();
         Self {
-            is_approved: record.approved,
-            network_name: record.spec.network_name.clone(),
+            is_approved,
+            network_name: spec.network_name.clone(),
             qq_number: contacts.qq_number,
             wechat: contacts.wechat,
             mail: contacts.mail,

@@ -20,6 +20,7 @@ use crate::error::StoreError;
 pub(crate) enum Column {
     Int,
     Text,
+    Bool,
     Bytes,
     Uuid,
 }
@@ -118,6 +119,7 @@ impl Bulk {
                     let element = match column {
                         Column::Int => "bigint",
                         Column::Text => "text",
+                        Column::Bool => "boolean",
                         Column::Bytes => "bytea",
                         Column::Uuid => "uuid",
                     };
@@ -138,6 +140,7 @@ impl Bulk {
         enum Array {
             Ints(Vec<Option<i64>>),
             Texts(Vec<Option<String>>),
+            Bools(Vec<Option<bool>>),
             Bytes(Vec<Option<Vec<u8>>>),
             Uuids(Vec<Uuid>),
         }
@@ -148,6 +151,7 @@ impl Bulk {
             .map(|(_, column)| match column {
                 Column::Int => Array::Ints(Vec::with_capacity(rows)),
                 Column::Text => Array::Texts(Vec::with_capacity(rows)),
+                Column::Bool => Array::Bools(Vec::with_capacity(rows)),
                 Column::Bytes => Array::Bytes(Vec::with_capacity(rows)),
                 Column::Uuid => Array::Uuids(Vec::with_capacity(rows)),
             })
@@ -157,6 +161,7 @@ impl Bulk {
             match (&mut arrays[column], value) {
                 (Array::Ints(array), Value::Int(value)) => array.push(value),
                 (Array::Texts(array), Value::Text(value)) => array.push(value),
+                (Array::Bools(array), Value::Bool(value)) => array.push(value),
                 (Array::Bytes(array), Value::Bytes(value)) => array.push(value),
                 (Array::Uuids(array), Value::Uuid(value)) => array.push(value),
                 (_, value) => {
@@ -170,6 +175,7 @@ impl Bulk {
             match array {
                 Array::Ints(array) => arguments.add(array),
                 Array::Texts(array) => arguments.add(array),
+                Array::Bools(array) => arguments.add(array),
                 Array::Bytes(array) => arguments.add(array),
                 Array::Uuids(array) => arguments.add(array),
             }

@@ -2,7 +2,7 @@
 
 use sqlx::{Database, Decode, Type, error::BoxDynError};
 
-use crate::domain::{CredentialId, PeerId, ProbeId, RegionId, Timestamp};
+use crate::domain::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp};
 
 macro_rules! decode_from_i64 {
     ($($name:ident),+) => {$(
@@ -30,4 +30,4 @@ macro_rules! decode_from_i64 {
     )+};
 }
 
-decode_from_i64!(CredentialId, PeerId, ProbeId, RegionId, Timestamp);
+decode_from_i64!(CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp);

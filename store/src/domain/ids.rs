@@ -22,6 +22,8 @@ macro_rules! ids {
 ids! {
     /// The id of a peer: `id` of a node in the public API, `peer_id` in the backend contract.
     PeerId,
+    /// The id of a submission that waits for approval.
+    SubmissionId,
     /// The id of a probe in the registry.
     ProbeId,
     /// The id of a region.

@@ -19,6 +19,7 @@ mod peer;
 mod probe;
 mod probe_peer;
 mod retention;
+mod submission;
 mod timestamp;
 mod verdict;
 
@@ -31,17 +32,18 @@ pub use self::{
     },
     event::{Event, EventKind},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
-    ids::{CredentialId, PeerId, ProbeId, RegionId},
+    ids::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
     ingest::{Batch, Receipt, Rejected, Rejection},
     label::{LabelError, Region, Tag},
     live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
     node::{Node, NodeFilter},
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
-    page::{Page, PageRequest},
-    peer::{Contacts, ImportCounts, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
+    page::{Page, PageRequest, Slice},
+    peer::{Contacts, ImportCounts, NewPeer, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
     probe::{Presence, Probe, Registration, StatusReport},
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     retention::Retention,
+    submission::{Duplicate, Submission},
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
     verdict::{Doubt, Policy, RegionStatus, Verdict},
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use easytier_probe::{PeerUrl, Scheme};
 
-use super::{Count, PeerId, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage};
+use super::{Count, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage};
 
 /// Selects approved nodes for the public list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,6 +57,28 @@ pub struct Node {
 }
 
 impl Node {
+    /// A node that was never checked.
+    pub fn unchecked(id: PeerId, spec: &PeerSpec, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            name: spec.name.clone(),
+            url: spec.url.clone(),
+            description: spec.description.clone(),
+            version: None,
+            allow_relay: spec.allow_relay,
+            max_connections: spec.max_connections,
+            current_connections: None,
+            tags: spec.tags.clone(),
+            created_at,
+            updated_at: created_at,
+            verdict: Verdict::Unknown,
+            since: created_at,
+            last_check_at: None,
+            response_us: None,
+            ring: [Count::default(); RING_SLOTS],
+        }
+    }
+
     /// Healthy checks of the last 24 hours in percent, from 0 to 100; 0 without any check.
     pub fn health_percentage_24h(&self) -> f64 {
         let sum = |part: fn(&Count) -> u32| self.ring.iter().map(|slot| u64::from(part(slot))).sum::<u64>();

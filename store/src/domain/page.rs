@@ -35,3 +35,32 @@ pub struct Page<T> {
     /// How many items all pages have.
     pub total: u64,
 }
+
+/// A part of a list, for lists that are joined to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// How many items to leave out.
+    pub offset: u64,
+    /// How many items to return at most.
+    pub limit: u32,
+}
+
+impl Slice {
+    /// The part of the next list, after one that has `total` items and gave `taken` of them.
+    pub fn rest(self, total: u64, taken: usize) -> Self {
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        Self { offset: self.offset.saturating_sub(total), limit: self.limit.saturating_sub(taken) }
+    }
+
+    /// `LIMIT` and `OFFSET` of a statement.
+    pub(crate) fn bounds(self) -> (i64, i64) {
+        (i64::from(self.limit), i64::try_from(self.offset).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<PageRequest> for Slice {
+    fn from(page: PageRequest) -> Self {
+        let limit = page.per_page.max(1);
+        Self { offset: u64::from(page.page.max(1) - 1) * u64::from(limit), limit }
+    }
+}

@@ -117,6 +117,24 @@ pub struct PeerRecord {
     pub updated_at: Timestamp,
 }
 
+/// A peer to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPeer {
+    /// Its description.
+    pub spec: PeerSpec,
+    /// Whether it is listed and checked at once.
+    pub approved: bool,
+    /// Whether a stranger named it: then its checks reach public addresses only.
+    pub submitted: bool,
+}
+
+impl NewPeer {
+    /// A peer that the operator adds.
+    pub fn of_operator(spec: PeerSpec) -> Self {
+        Self { spec, approved: true, submitted: false }
+    }
+}
+
 /// Selects peers for the operator's list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerFilter {
@@ -143,6 +161,8 @@ pub enum PeerOrder {
 pub struct ImportCounts {
     /// How many peers were added.
     pub added: usize,
+    /// How many of the added peers are not approved.
+    pub unlisted: usize,
     /// How many were listed before; these are unchanged.
     pub known: usize,
 }

@@ -10,15 +10,11 @@ use std::{
 
 use easytier_probe::{Origin, Peer};
 
-use super::{
-    Store, metadata,
-    peers::{self, Author},
-    rows::without_nul,
-};
+use super::{Store, metadata, peers, rows::without_nul};
 use crate::{
     crypto::HubKey,
     db::{Tx, args, sql, work},
-    domain::{PeerId, PeerRecord, PeerSpec, ProbePeer, Timestamp},
+    domain::{NewPeer, PeerId, PeerRecord, PeerSpec, ProbePeer, Timestamp},
     error::StoreError,
 };
 
@@ -115,7 +111,11 @@ async fn apply(
                 update(tx, key, record, spec, peer.origin, now).await?;
                 record.id
             }
-            None => peers::insert(tx, key, &spec, author(peer.origin), now).await?,
+            None => {
+                let new = NewPeer { spec, approved: true, submitted: peer.origin == Origin::Submitted };
+                let ids = peers::insert(tx, key, &[&new], now).await?;
+                ids.first().copied().ok_or(StoreError::Overtaken)?
+            }
         };
         if known.is_none() {
             let insert = "INSERT INTO peer_origins (backend_id, remote_id, peer_id, listed_at) \
@@ -168,18 +168,11 @@ async fn update(
     if spec != *known {
         peers::update(tx, key, record.id, &spec, now).await?;
     }
-    let submitted = author(origin) == Author::Stranger;
+    let submitted = origin == Origin::Submitted;
     if submitted != record.submitted {
         tx.execute("UPDATE peers SET submitted = $2 WHERE id = $1", args![record.id, submitted]).await?;
     }
     Ok(())
-}
-
-fn author(origin: Origin) -> Author {
-    match origin {
-        Origin::Submitted => Author::Stranger,
-        Origin::Local | Origin::Remote => Author::Operator,
-    }
 }
 
 /// The URL and the network of a peer, by which it is recognised.

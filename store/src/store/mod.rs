@@ -46,6 +46,7 @@ mod rollups;
 mod rows;
 mod shared;
 mod states;
+mod submissions;
 mod tally;
 
 use std::sync::Arc;

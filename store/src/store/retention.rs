@@ -4,6 +4,7 @@ use super::{
     Store,
     locks::{Lock, try_lock},
     partitions::{self, oldest_kept},
+    submissions,
 };
 use crate::{
     db::{Sql, Value, args, sql, work},
@@ -65,6 +66,9 @@ impl Store {
         let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
         self.delete(&mut swept, events.into(), args![now - kept.events, CHUNK]).await?;
         self.sweep_deleted_peers(&mut swept, now - kept.results - DAY, now).await?;
+        let submissions =
+            "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions WHERE created_at < $1 LIMIT $2)";
+        self.delete(&mut swept, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1";
         self.db().execute(sessions, args![now]).await?;
         swept.more |= self.db().give_space_back().await?;

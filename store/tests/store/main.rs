@@ -24,5 +24,6 @@ mod peers;
 mod pooler;
 mod probes;
 mod retention;
+mod submissions;
 mod upgrade;
 mod upkeep;

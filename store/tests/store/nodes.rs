@@ -50,7 +50,7 @@ async fn the_list_is_filtered(hub: TestStore) {
     other.tags = ["c".parse().unwrap()].into();
     let down = hub.add_peer(&other, NOW).await.unwrap();
     let unknown = hub.add("ws://third.example.org:80").await;
-    hub.submit_peer(&spec("tcp://pending.example.net:1"), NOW).await.unwrap();
+    hub.waiting(&spec("tcp://pending.example.net:1"), NOW).await;
     let probe = hub.probe("p1", "eu").await;
     hub.report(&probe, vec![online(up, NOW), offline(down, NOW)], NOW).await;
 
@@ -113,6 +113,8 @@ async fn tags_are_those_of_approved_peers(hub: TestStore) {
     }
     let mut hidden = spec("tcp://192.0.2.9:1");
     hidden.tags = ["hidden".parse().unwrap()].into();
-    hub.submit_peer(&hidden, NOW).await.unwrap();
+    let revoked = hub.add_peer(&hidden, NOW).await.unwrap();
+    hub.set_approved(revoked, false, NOW).await.unwrap();
+    hub.waiting(&hidden, NOW).await;
     assert_eq!(hub.tags().await.unwrap(), ["a", "b", "电信"]);
 }

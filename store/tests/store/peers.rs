@@ -1,7 +1,9 @@
 use easytier_probe::CheckMode;
 use easytier_uptime_store::{
     Conflict, Location, StoreError,
-    domain::{Contacts, ImportCounts, PageRequest, PeerFilter, PeerId, PeerOrder, PeerScope, PeerSpec},
+    domain::{
+        Contacts, ImportCounts, NewPeer, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerScope, PeerSpec,
+    },
 };
 
 use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, spec};
@@ -10,9 +12,9 @@ on_both_engines! {
     a_peer_is_read_as_it_was_added,
     an_edit_changes_only_the_edited_fields,
     an_edit_of_a_peer_that_somebody_else_changed_is_refused,
-    a_submission_waits_for_approval,
     the_same_address_and_network_is_listed_once,
     an_import_adds_only_new_peers,
+    an_import_of_many_peers_keeps_each_as_it_is,
     a_deleted_peer_is_gone_and_its_id_is_not_used_again,
     the_pages_of_the_list_for_probes_have_each_peer_once,
     a_region_gets_its_own_peers_and_those_of_all_regions,
@@ -76,24 +78,10 @@ async fn an_edit_of_a_peer_that_somebody_else_changed_is_refused(hub: TestStore)
     assert_eq!(hub.peer(id).await.unwrap().spec.name, "second");
 }
 
-async fn a_submission_waits_for_approval(hub: TestStore) {
-    let id = hub.submit_peer(&full(), NOW).await.unwrap();
-    assert!(matches!(hub.node(id, NOW).await, Err(StoreError::NotFound(_))));
-    assert!(matches!(hub.node_url(id).await, Err(StoreError::NotFound(_))));
-    let everything = PeerScope { region: None, with_secrets: false };
-    assert_eq!(hub.probe_peers(&everything, None, 10).await.unwrap().total, 0);
-    hub.set_approved(id, true, NOW).await.unwrap();
-    assert_eq!(hub.node_url(id).await.unwrap(), full().url);
-    let peers = hub.probe_peers(&everything, None, 10).await.unwrap().peers;
-    assert!(peers[0].submitted, "its checks still reach public addresses only");
-    assert!(matches!(hub.set_approved(PeerId(999), true, NOW).await, Err(StoreError::NotFound(_))));
-}
-
 async fn the_same_address_and_network_is_listed_once(hub: TestStore) {
     let id = hub.add("tcp://192.0.2.1:11010").await;
     let listed = |result| matches!(result, Err(StoreError::Conflict(Conflict::PeerListed)));
     assert!(listed(hub.add_peer(&spec("TCP://192.0.2.1"), NOW).await));
-    assert!(listed(hub.submit_peer(&spec("tcp://192.0.2.1:11010"), NOW).await));
     let mut of_another_network = spec("tcp://192.0.2.1:11010");
     of_another_network.network_name = Some("net".into());
     let other = hub.add_peer(&of_another_network, NOW).await.unwrap();
@@ -111,8 +99,32 @@ async fn the_same_address_and_network_is_listed_once(hub: TestStore) {
 async fn an_import_adds_only_new_peers(hub: TestStore) {
     hub.add("tcp://192.0.2.1:11010").await;
     let specs = [spec("tcp://192.0.2.1:11010"), spec("tcp://192.0.2.2:11010"), spec("tcp://192.0.2.2:11010")];
-    assert_eq!(hub.import_peers(&specs, NOW).await.unwrap(), ImportCounts { added: 1, known: 2 });
+    assert_eq!(hub.import_peers(&specs, NOW).await.unwrap(), ImportCounts { added: 1, unlisted: 0, known: 2 });
     assert_eq!(hub.export_peers().await.unwrap().len(), 2);
+}
+
+async fn an_import_of_many_peers_keeps_each_as_it_is(hub: TestStore) {
+    // More than one statement takes on SQLite.
+    let peer = |nth: usize| NewPeer {
+        spec: PeerSpec {
+            name: format!("node {nth}"),
+            url: format!("tcp://node-{nth}.example.net:1").parse().unwrap(),
+            network_secret: nth.is_multiple_of(3).then(|| format!("secret {nth}").into()),
+            tags: (0..nth % 4).map(|tag| format!("tag {tag}").parse().unwrap()).collect(),
+            regions: (0..nth % 3).map(|name| region(&format!("region {name}"))).collect(),
+            ..full()
+        },
+        approved: !nth.is_multiple_of(5),
+        submitted: nth.is_multiple_of(2),
+    };
+    let peers: Vec<NewPeer> = (0..700).map(peer).collect();
+    let counts = hub.import(&peers, NOW).await.unwrap();
+    assert_eq!(counts, ImportCounts { added: 700, unlisted: 140, known: 0 });
+    let stored = hub.export_peers().await.unwrap().into_iter();
+    let stored = stored.map(|PeerRecord { spec, approved, submitted, .. }| NewPeer { spec, approved, submitted });
+    assert_eq!(stored.collect::<Vec<_>>(), peers);
+    assert_eq!(hub.importable(&peers[..2]).await.unwrap(), [false, false]);
+    assert_eq!(hub.import(&peers, NOW).await.unwrap(), ImportCounts { added: 0, unlisted: 0, known: 700 });
 }
 
 async fn a_deleted_peer_is_gone_and_its_id_is_not_used_again(hub: TestStore) {
@@ -214,7 +226,8 @@ async fn every_change_of_the_list_increases_the_config_version(hub: TestStore) {
 
 async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
     let listed = hub.add_peer(&full(), NOW).await.unwrap();
-    let pending = hub.submit_peer(&spec("tcp://192.0.2.1:11010"), NOW).await.unwrap();
+    let revoked = hub.add("tcp://192.0.2.1:11010").await;
+    hub.set_approved(revoked, false, NOW).await.unwrap();
     let ids = |approved, search: Option<&str>, page| {
         let filter = PeerFilter { approved, search: search.map(str::to_owned), order: PeerOrder::NewestFirst };
         let hub = &hub;
@@ -223,13 +236,13 @@ async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
             (found.total, found.items.into_iter().map(|peer| peer.id).collect::<Vec<_>>())
         }
     };
-    assert_eq!(ids(None, None, 1).await, (2, vec![pending]));
+    assert_eq!(ids(None, None, 1).await, (2, vec![revoked]));
     assert_eq!(ids(None, None, 2).await, (2, vec![listed]));
     assert_eq!(ids(None, None, 3).await, (2, vec![]));
-    assert_eq!(ids(Some(false), None, 1).await, (1, vec![pending]));
+    assert_eq!(ids(Some(false), None, 1).await, (1, vec![revoked]));
     assert_eq!(ids(None, Some("SHANGHAI"), 1).await, (1, vec![listed]));
     assert_eq!(ids(None, Some("小明"), 1).await, (1, vec![listed]));
     assert_eq!(ids(None, Some("% \\ _"), 1).await, (1, vec![listed]), "wildcards are text");
     assert_eq!(ids(None, Some("1%0"), 1).await, (0, vec![]));
-    assert_eq!(ids(None, Some("192.0.2"), 1).await, (1, vec![pending]));
+    assert_eq!(ids(None, Some("192.0.2"), 1).await, (1, vec![revoked]));
 }

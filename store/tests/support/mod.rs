@@ -12,7 +12,7 @@ use easytier_uptime_store::{
     Access, HubKey, Location, Store, StoreError, StoreOptions,
     domain::{
         Batch, Caller, EnrollmentKey, EnrollmentLimits, IssuedToken, NewProbe, PeerId, PeerSpec, ProbeIdentity,
-        Receipt, Region, Registration, Timestamp,
+        Receipt, Region, Registration, SubmissionId, Timestamp,
     },
 };
 use sqlx::{ConnectOptions, Connection};
@@ -110,6 +110,11 @@ impl TestStore {
     /// Adds a peer of the operator.
     pub async fn add(&self, url: &str) -> PeerId {
         self.add_peer(&spec(url), NOW).await.unwrap()
+    }
+
+    /// Submits a node of a stranger.
+    pub async fn waiting(&self, spec: &PeerSpec, now: Timestamp) -> SubmissionId {
+        self.submit(spec, u32::MAX, now).await.unwrap().unwrap()
     }
 
     /// A probe that is online in a region.

@@ -8,7 +8,7 @@ use easytier_uptime_hub::{
     peer_file::{self, Placed},
     service::Admin,
 };
-use easytier_uptime_store::Access;
+use easytier_uptime_store::{Access, domain::NewPeer};
 
 use super::fetch;
 use crate::{
@@ -21,7 +21,8 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  All nodes of a running site:
+  All nodes of a running site, after a look at what would be added:
+    easytier-uptime hub peer import --dry-run https://uptime.example.com
     easytier-uptime hub peer import https://uptime.example.com
   From another hub, with secrets:
     easytier-uptime hub peer export --with-secrets | ssh HOST easytier-uptime hub peer import -
@@ -31,10 +32,13 @@ Examples:
 The formats are JSON (an export, an array of peers or of URLs, a backend's response to GET /peers, the
 list of the public API), TOML, CSV, and one URL per line. A peer that is listed already, with the same URL and
 network, is not changed. Imported peers are approved at once, except those with 'is_approved' false,
-which wait for 'hub peer approve'.
+which stay unlisted until 'hub peer approve'. An import replaces submissions of the same peers.
+
+Whoever runs a site decides what its list says. So peers from a URL are treated as a stranger's: checks reach
+them at public addresses only. --trust treats them as your own; it is for a site of yours.
 
 Exit codes:
-  0  imported
+  0  imported, or shown by --dry-run
   2  nothing was imported; all mistakes are printed";
 
 /// Adds peers from a file, another hub or a running site
@@ -47,20 +51,27 @@ pub struct ImportArgs {
     /// Skip peers that are not valid, and import the others
     #[arg(long)]
     skip_invalid: bool,
+    /// Treat the peers of a URL as your own: checks may reach private addresses
+    #[arg(long)]
+    trust: bool,
+    /// Print what would be imported, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let read = if fetch::is_url(&args.source) { fetch::all(&args.source)? } else { from_file(&args.source)? };
+    let is_url = fetch::is_url(&args.source);
+    let read = if is_url { fetch::all(&args.source)? } else { from_file(&args.source)? };
     let total = read.len();
-    let mut candidates = Vec::with_capacity(total);
+    let mut peers: Vec<NewPeer> = Vec::with_capacity(total);
     let mut problems = Vec::new();
     for (place, outcome) in read {
         match outcome {
-            Ok(candidate) => candidates.push(candidate),
+            Ok(peer) => peers.push(peer),
             Err(more) => problems.extend(more.into_iter().map(|problem| printable(&format!("{place}: {problem}")))),
         }
     }
-    let invalid = total - candidates.len();
+    let invalid = total - peers.len();
     if !problems.is_empty() {
         let list = indent(&problems.join("\n"));
         if !args.skip_invalid {
@@ -72,16 +83,60 @@ pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         }
         print::note(format_args!("warning: skipped {}:\n{list}", count(invalid, "peer")));
     }
-    if candidates.is_empty() {
+    if peers.is_empty() {
         bail!("there is nothing to import: {} lists no valid peer", args.source);
     }
-    let done = database::with(Access::Change, config, async |store| {
-        Admin::new(store.clone()).import_nodes(candidates).await.context("nothing was imported")
+    if is_url && !args.trust {
+        // The document cannot say otherwise.
+        peers.iter_mut().for_each(|peer| peer.submitted = true);
+    }
+    let access = if args.dry_run { Access::Read } else { Access::Change };
+    database::with(access, config, async |store| {
+        let admin = Admin::new(store.clone());
+        match args.dry_run {
+            true => preview(&admin, &peers).await,
+            false => import(&admin, &peers).await,
+        }
     })?;
-    let pending =
-        if done.waiting == 0 { String::new() } else { format!(", {} of them pending approval", done.waiting) };
-    print::line(format!("imported {}{pending}; {} listed already", count(done.added, "peer"), done.known))?;
     Ok(Exit::Success)
+}
+
+async fn import(admin: &Admin, peers: &[NewPeer]) -> anyhow::Result<()> {
+    // The connection may break after the database has done it.
+    let counts = admin.import_nodes(peers).await.context(
+        "the import failed; either all peers were imported or none, and importing them again adds those that are missing",
+    )?;
+    let unlisted = match counts.unlisted {
+        0 => String::new(),
+        unlisted => format!(", {unlisted} of them not approved"),
+    };
+    Ok(print::line(format!("imported {}{unlisted}; {} listed already", count(counts.added, "peer"), counts.known))?)
+}
+
+async fn preview(admin: &Admin, peers: &[NewPeer]) -> anyhow::Result<()> {
+    let are_new = admin.importable(peers).await?;
+    let rows: Vec<_> = peers.iter().zip(&are_new).map(|(peer, is_new)| row(peer, *is_new)).collect();
+    print::table(["IMPORT", "ADDRESSES", "URL", "NAME", "NETWORK", "TAGS"], &rows)?;
+    let new = are_new.iter().filter(|is_new| **is_new).count();
+    print::note(format_args!(
+        "nothing was imported; without --dry-run {} would be added, and {} are listed already",
+        count(new, "peer"),
+        peers.len() - new
+    ));
+    Ok(())
+}
+
+fn row(peer: &NewPeer, is_new: bool) -> [String; 6] {
+    let spec = &peer.spec;
+    let name = if spec.url.is_written_as(&spec.name) { String::new() } else { printable(&spec.name) };
+    [
+        if is_new { "new" } else { "listed already" }.to_owned(),
+        if peer.submitted { "public only" } else { "any" }.to_owned(),
+        spec.url.to_string(),
+        name,
+        spec.network_name.as_deref().map(printable).unwrap_or_default(),
+        printable(&spec.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+    ]
 }
 
 fn from_file(source: &str) -> anyhow::Result<Vec<Placed>> {

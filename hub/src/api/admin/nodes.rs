@@ -8,7 +8,7 @@ use easytier_uptime_monitor::{
     envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
     input::{self, Body, Path, Query},
     paging::{Paged, Paging},
-    parameter::{self, NodePath, Text},
+    parameter::{self, Text},
     public::{
         item::NodeItem,
         nodes::{MAX_SEARCH, search},
@@ -16,7 +16,7 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::{
     Store,
-    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, Timestamp},
+    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, PeerSpec, Submission, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
@@ -27,9 +27,10 @@ use utoipa::{
 
 use super::TAG;
 use crate::{
+    api::pending::unchecked,
     check_depth::CheckDepth,
-    service::{Admin, NodeChange, NodeFields, OperatorFields},
-    web::AdminSession,
+    service::{Admin, Entry, NodeChange, NodeFields, NodeId, OperatorFields},
+    web::{AdminSession, EntryPath},
 };
 
 /// A node as the operator sees it: with counts of connections instead of percentages, and with every field but the secret.
@@ -37,6 +38,12 @@ use crate::{
 pub(super) struct AdminNode {
     #[serde(flatten)]
     item: NodeItem,
+    /// Whether it was submitted and waits for approval. Its `id` is then a negative number, by which it is approved, changed
+    /// and deleted; it gets its own id when it is approved.
+    is_pending: bool,
+    /// For a node that waits: the ids of other nodes with its address and network, at most ten. While one of them is
+    /// positive, the node cannot be approved.
+    duplicates: Vec<i64>,
     /// Whether it is checked with a network secret, as a member of its network.
     has_secret: bool,
     /// Whether a stranger submitted the node; then its checks reach public addresses only.
@@ -49,12 +56,29 @@ pub(super) struct AdminNode {
 }
 
 impl AdminNode {
-    fn new(node: Node, record: &PeerRecord) -> Self {
-        let spec = &record.spec;
+    /// A peer and its state.
+    fn listed(node: Node, record: &PeerRecord) -> Self {
+        let item = NodeItem::full(node, &record.spec, record.approved);
+        Self { submitted: record.submitted, ..Self::described(item, &record.spec) }
+    }
+
+    fn pending(submission: &Submission) -> Self {
+        let item = NodeItem::full(unchecked(submission), &submission.spec, false);
         Self {
-            item: NodeItem::full(node, record),
+            is_pending: true,
+            submitted: true,
+            duplicates: submission.duplicates.iter().map(|of| NodeId::from(*of).into()).collect(),
+            ..Self::described(item, &submission.spec)
+        }
+    }
+
+    fn described(item: NodeItem, spec: &PeerSpec) -> Self {
+        Self {
+            item,
+            is_pending: false,
+            duplicates: Vec::new(),
             has_secret: spec.network_secret.is_some(),
-            submitted: record.submitted,
+            submitted: false,
             regions: spec.regions.iter().cloned().map(Into::into).collect(),
             check: spec.mode.into(),
             timeout_ms: spec.timeout.map(|timeout| timeout.as_millis() as u64),
@@ -66,7 +90,7 @@ impl AdminNode {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
-    /// False for the approval queue.
+    /// False for the nodes that wait for approval and those that were taken off the list.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::boolean, required = false)]
     is_approved: Option<bool>,
@@ -75,7 +99,7 @@ pub(super) struct Filter {
     search: Option<Text<MAX_SEARCH>>,
 }
 
-/// All nodes, newest first.
+/// All nodes, newest first. Those that wait for approval come before the others.
 #[utoipa::path(
     get, path = "/api/admin/nodes", tag = TAG, operation_id = "admin_list_nodes",
     params(Paging, Filter),
@@ -88,6 +112,7 @@ pub(super) struct Filter {
 )]
 pub(super) async fn list(
     _: AdminSession,
+    State(admin): State<Admin>,
     State(store): State<Store>,
     Query(paging): Query<Paging>,
     Query(filter): Query<Filter>,
@@ -95,13 +120,9 @@ pub(super) async fn list(
     let page = paging.request();
     let (approved, search) = (filter.is_approved, filter.search.map(|search| search.0));
     let filter = PeerFilter { approved, search, ..PeerFilter::default() };
-    let Page { items: records, total } = store.peers(&filter, page).await?;
-    let ids: Vec<PeerId> = records.iter().map(|record| record.id).collect();
-    let nodes = store.nodes_by_id(&ids, Timestamp::now()).await?;
-    let mut nodes: HashMap<PeerId, Node> = nodes.into_iter().map(|node| (node.id, node)).collect();
-    // A node that was deleted after the first query is left out.
-    let items = records.into_iter().filter_map(|record| Some((nodes.remove(&record.id)?, record))).collect();
-    Ok(PublicEnvelope::of(Paged::new(Page { items, total }, page, |(node, record)| AdminNode::new(node, &record))))
+    let Page { items: entries, total } = admin.nodes(&filter, page).await?;
+    let items = shown_entries(&store, entries).await?;
+    Ok(PublicEnvelope::of(Paged::new(Page { items, total }, page, std::convert::identity)))
 }
 
 /// A change of a node. A missing or null field leaves the stored value unchanged, and an empty text clears it.
@@ -129,7 +150,7 @@ impl PartialSchema for NodeChangeDocument {
 /// Changes a node.
 #[utoipa::path(
     put, path = "/api/admin/nodes/{id}", tag = TAG, operation_id = "admin_change_node",
-    params(NodePath), request_body = NodeChangeDocument,
+    params(EntryPath), request_body = NodeChangeDocument,
     security(("bearer" = []), ("session_cookie" = [])),
     responses(
         (status = OK, body = PublicEnvelope<AdminNode>),
@@ -145,7 +166,7 @@ pub(super) async fn change(
     _: AdminSession,
     State(admin): State<Admin>,
     State(store): State<Store>,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
     Body(document): Body<serde_json::Map<String, serde_json::Value>>,
 ) -> Answer<PublicEnvelope<AdminNode>> {
     // The body is read twice, because serde does not report which field of a flattened struct is wrong.
@@ -155,10 +176,10 @@ pub(super) async fn change(
     shown(&admin, &store, id).await
 }
 
-/// Lists a node: everybody sees it, and probes check it.
+/// Lists a node: everybody sees it, and probes check it. A node that waited gets its id now, which is in the response.
 #[utoipa::path(
     put, path = "/api/admin/nodes/{id}/approve", tag = TAG, operation_id = "admin_approve_node",
-    params(NodePath),
+    params(EntryPath),
     security(("bearer" = []), ("session_cookie" = [])),
     responses(
         (status = OK, body = PublicEnvelope<AdminNode>),
@@ -166,22 +187,23 @@ pub(super) async fn change(
         (status = UNAUTHORIZED, body = PublicRefusal),
         (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
+        (status = CONFLICT, description = "A node with this address and network exists.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn approve(
     _: AdminSession,
     State(admin): State<Admin>,
     State(store): State<Store>,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Answer<PublicEnvelope<AdminNode>> {
-    admin.approve_node(id).await?;
-    shown(&admin, &store, id).await
+    let id = admin.approve_node(id).await?;
+    shown(&admin, &store, NodeId::Peer(id)).await
 }
 
-/// Takes a node off the list without deleting it.
+/// Takes a node off the list without deleting it. A node that waits for approval is not on the list and keeps waiting.
 #[utoipa::path(
     put, path = "/api/admin/nodes/{id}/revoke", tag = TAG, operation_id = "admin_revoke_node",
-    params(NodePath),
+    params(EntryPath),
     security(("bearer" = []), ("session_cookie" = [])),
     responses(
         (status = OK, body = PublicEnvelope<AdminNode>),
@@ -195,16 +217,16 @@ pub(super) async fn revoke(
     _: AdminSession,
     State(admin): State<Admin>,
     State(store): State<Store>,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Answer<PublicEnvelope<AdminNode>> {
     admin.revoke_node(id).await?;
     shown(&admin, &store, id).await
 }
 
-/// Deletes a node. Its id is never used again.
+/// Deletes a node, or rejects one that waits for approval. Its id is never used again.
 #[utoipa::path(
     delete, path = "/api/admin/nodes/{id}", tag = TAG, operation_id = "admin_remove_node",
-    params(NodePath),
+    params(EntryPath),
     security(("bearer" = []), ("session_cookie" = [])),
     responses(
         (status = OK, body = PublicDone),
@@ -217,16 +239,31 @@ pub(super) async fn revoke(
 pub(super) async fn remove(
     _: AdminSession,
     State(admin): State<Admin>,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Answer<PublicEnvelope<()>> {
     admin.remove_node(id).await?;
     Ok(PublicEnvelope::done("the node is deleted"))
 }
 
 /// A node as it is now.
-async fn shown(admin: &Admin, store: &Store, id: PeerId) -> Answer<PublicEnvelope<AdminNode>> {
-    let record = admin.node(id).await?;
-    let node = store.nodes_by_id(&[id], Timestamp::now()).await?.pop();
-    let node = node.ok_or_else(|| Refusal::not_found("node"))?;
-    Ok(PublicEnvelope::of(AdminNode::new(node, &record)))
+async fn shown(admin: &Admin, store: &Store, id: NodeId) -> Answer<PublicEnvelope<AdminNode>> {
+    let entry = admin.node(id).await?;
+    let node = shown_entries(store, vec![entry]).await?.pop();
+    Ok(PublicEnvelope::of(node.ok_or_else(|| Refusal::not_found("node"))?))
+}
+
+/// The nodes with their states. A node that was deleted meanwhile is left out.
+async fn shown_entries(store: &Store, entries: Vec<Entry>) -> Result<Vec<AdminNode>, Refusal> {
+    let id = |entry: &Entry| match entry {
+        Entry::Peer(record) => Some(record.id),
+        Entry::Pending(_) => None,
+    };
+    let ids: Vec<PeerId> = entries.iter().filter_map(id).collect();
+    let nodes = store.nodes_by_id(&ids, Timestamp::now()).await?;
+    let mut nodes: HashMap<PeerId, Node> = nodes.into_iter().map(|node| (node.id, node)).collect();
+    let shown = |entry| match entry {
+        Entry::Pending(submission) => Some(AdminNode::pending(&submission)),
+        Entry::Peer(record) => Some(AdminNode::listed(nodes.remove(&record.id)?, &record)),
+    };
+    Ok(entries.into_iter().filter_map(shown).collect())
 }

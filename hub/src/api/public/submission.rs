@@ -2,13 +2,11 @@
 
 use axum::extract::State;
 use easytier_uptime_monitor::{
-    Refusal,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     input::{Body, MAX_STRANGERS_BODY},
     parameter::string,
     public::item::NodeItem,
 };
-use easytier_uptime_store::{Store, domain::Timestamp};
 use serde::Deserialize;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -20,6 +18,7 @@ use utoipa::{
 
 use super::TAG;
 use crate::{
+    api::pending::unchecked,
     service::{NodeFields, Submissions, VISIBLE},
     web::Poster,
 };
@@ -51,25 +50,27 @@ impl PartialSchema for Submission {
 }
 
 /// Submits a node. It is listed once the operator has approved it. At least one contact is required, which only the
-/// operator sees.
+/// operator sees. Until then its `id` is negative; the node gets another one when it is approved. A submission that nobody
+/// approves within 30 days is deleted. The response does not tell whether the node is listed or waits already.
 #[utoipa::path(
     post, path = "/api/nodes", tag = TAG, operation_id = "submit_node",
     request_body = Submission,
     responses(
         (status = OK, body = PublicEnvelope<NodeItem>),
         (status = BAD_REQUEST, body = PublicRefusal),
-        (status = CONFLICT, description = "The node is listed already.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
         (status = TOO_MANY_REQUESTS, body = PublicRefusal),
+        (status = SERVICE_UNAVAILABLE, description = "Too many nodes wait for approval.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn submit(
     State(submissions): State<Submissions>,
-    State(store): State<Store>,
     Poster(address): Poster,
     Body(Submission(fields)): Body<Submission, MAX_STRANGERS_BODY>,
 ) -> Answer<PublicEnvelope<NodeItem>> {
-    let id = submissions.submit(address, fields).await?;
-    let node = store.nodes_by_id(&[id], Timestamp::now()).await?.pop().ok_or_else(|| Refusal::not_found("node"))?;
-    Ok(PublicEnvelope::with_message(NodeItem::pending(node), "the node is listed once it is approved"))
+    let submission = submissions.submit(address, fields).await?;
+    Ok(PublicEnvelope::with_message(
+        NodeItem::pending(unchecked(&submission)),
+        "the node is listed once it is approved",
+    ))
 }

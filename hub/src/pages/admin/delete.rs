@@ -1,4 +1,5 @@
-//! `/admin/nodes/{id}/delete`: asks for confirmation, and deletes a node.
+//! `/admin/nodes/{id}/delete`: asks for confirmation, and deletes a node or rejects a
+//! submission.
 
 use axum::{extract::State, response::Response};
 use maud::html;
@@ -10,25 +11,29 @@ use super::{
 };
 use crate::{
     pages::{form, site::Site, view::View},
-    service::ServiceError,
-    web::{input::Path, parameter::NodePath},
+    service::{NodeId, ServiceError},
+    web::{EntryPath, input::Path},
 };
 
 pub async fn page(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Result<Response, ServiceError> {
-    let node = site.admin.node(id).await?.spec;
-    let texts = view.texts();
+    let entry = site.admin.node(id).await?;
+    let (node, texts) = (entry.spec(), view.texts());
+    let (title, hint, button) = match id {
+        NodeId::Pending(_) => (texts.reject_title, texts.reject_hint, texts.reject),
+        NodeId::Peer(_) => (texts.delete_title, texts.delete_hint, texts.delete),
+    };
     let question = Confirmation {
-        title: texts.delete_title,
+        title,
         subject: html! { strong { (node.name) } br; code { (node.url) } },
-        hint: texts.delete_hint,
+        hint,
         action: &view.at(&format!("/admin/nodes/{id}/delete"), &[]),
         fields: &[],
-        button: texts.delete,
+        button,
         back: &view.at("/admin", &[]),
     };
     Ok(frame::confirmation(&view, &form::no_outcome(), &question))
@@ -38,8 +43,11 @@ pub async fn delete(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Result<Response, ServiceError> {
     site.admin.remove_node(id).await?;
-    Ok(Done::Deleted.back(&view))
+    Ok(match id {
+        NodeId::Pending(_) => Done::Rejected.back(&view),
+        NodeId::Peer(_) => Done::Deleted.back(&view),
+    })
 }

@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use easytier_probe::CheckMode;
-use easytier_uptime_store::domain::{PeerId, PeerRecord, PeerSpec, Timestamp};
+use easytier_uptime_store::domain::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -17,8 +17,8 @@ use crate::{
         site::Site,
         view::View,
     },
-    service::{FieldError, NodeChange, OperatorFields, ServiceError},
-    web::{Refusal, input::Path, parameter::NodePath},
+    service::{Entry, FieldError, NodeChange, NodeId, OperatorFields, ServiceError},
+    web::{EntryPath, Refusal, input::Path},
 };
 
 /// The maximum timeout of one check, in milliseconds.
@@ -52,14 +52,15 @@ impl Default for NodeEdit {
 }
 
 impl NodeEdit {
-    fn of(PeerRecord { spec, updated_at, .. }: &PeerRecord) -> Self {
+    fn of(entry: &Entry) -> Self {
+        let spec = entry.spec();
         Self {
             node: NodeForm::of(spec),
             regions: spec.regions.iter().map(|region| region.as_str()).collect::<Vec<_>>().join(", "),
             check: spec.mode.into(),
             timeout_ms: spec.timeout.map_or(0, |timeout| timeout.as_millis()).to_string(),
             remove_secret: String::new(),
-            seen: updated_at.0.to_string(),
+            seen: entry.changed_at().map_or_else(String::new, |at| at.0.to_string()),
         }
     }
 
@@ -82,41 +83,34 @@ pub async fn page(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Result<Response, ServiceError> {
-    let node = site.admin.node(id).await?;
-    Ok(shown(&view, id, &node.spec, &NodeEdit::of(&node), None, &form::no_outcome()))
+    let entry = site.admin.node(id).await?;
+    Ok(shown(&view, &entry, &NodeEdit::of(&entry), None, &form::no_outcome()))
 }
 
 pub async fn save(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let edit: NodeEdit = form::read(request).await?;
     let Err(error) = change(&site, id, &edit).await else { return Ok(Done::Saved.back(&view)) };
-    let spec = site.admin.node(id).await?.spec;
-    let page = shown(&view, id, &spec, &edit, form::field_error(&error), &form::refused(&view, &error));
+    let entry = site.admin.node(id).await?;
+    let page = shown(&view, &entry, &edit, form::field_error(&error), &form::refused(&view, &error));
     Ok(form::with_refusal(page, error))
 }
 
-async fn change(site: &Site, id: PeerId, edit: &NodeEdit) -> Result<(), ServiceError> {
-    site.admin.change_node(id, edit.change()?).await?;
-    Ok(())
+async fn change(site: &Site, id: NodeId, edit: &NodeEdit) -> Result<(), ServiceError> {
+    site.admin.change_node(id, edit.change()?).await
 }
 
 /// `stored`: the stored node.
-fn shown(
-    view: &View,
-    id: PeerId,
-    stored: &PeerSpec,
-    edit: &NodeEdit,
-    wrong: Option<&FieldError>,
-    outcome: &Markup,
-) -> Response {
+fn shown(view: &View, stored: &Entry, edit: &NodeEdit, wrong: Option<&FieldError>, outcome: &Markup) -> Response {
     let texts = view.texts();
+    let (id, stored) = (stored.id(), stored.spec());
     let fields = Fields::new(view.language, wrong);
     let NodeEdit { node, regions, check, timeout_ms, remove_secret, seen } = edit;
     let depth = if CheckMode::from(*check) == CheckMode::Handshake { "handshake" } else { "full" };
@@ -127,7 +121,7 @@ fn shown(
         form.sheet method="post" action=(view.at(&format!("/admin/nodes/{id}"), &[])) {
             input type="hidden" name="seen" value=(seen);
             fieldset {
-                legend { (texts.node_details) " " (id) }
+                legend { (texts.node_details) @if let NodeId::Peer(id) = id { " " (id) } }
                 (form::details(texts, fields, node, texts.operator_host_hint))
             }
             fieldset {

@@ -1,9 +1,9 @@
-//! `/admin`: the nodes that wait for approval, and the listed nodes.
+//! `/admin`: the nodes that wait for approval, the listed nodes, and those that were taken off the list.
 
 use axum::{extract::State, response::Response};
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{Page, PageRequest, PeerFilter, PeerOrder, PeerRecord, Timestamp},
+    domain::{Duplicate, Page, PageRequest, PeerFilter, PeerOrder, Submission, Timestamp},
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -12,11 +12,11 @@ use serde_html_form::de::empty_as_none;
 use super::{frame, operator::Operator};
 use crate::{
     pages::{form, language::Texts, site::Site, view::View, widgets},
-    service::ServiceError,
+    service::{Entry, NodeId, ServiceError},
     web::{
-        Refusal,
+        EntryPath, Refusal,
         input::{Path, Query},
-        parameter::{NodePath, Text, Whole},
+        parameter::{Text, Whole},
     },
 };
 
@@ -30,6 +30,9 @@ pub struct AdminQuery {
     /// The page of the approval queue.
     #[serde(default, deserialize_with = "empty_as_none")]
     queue: Option<Whole<1, 1_000_000>>,
+    /// The page of the nodes that are not listed.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    unlisted: Option<Whole<1, 1_000_000>>,
     /// The action that led to this page.
     #[serde(default, deserialize_with = "empty_as_none")]
     done: Option<Done>,
@@ -42,16 +45,18 @@ pub enum Done {
     Approved,
     Revoked,
     Deleted,
+    Rejected,
     Saved,
 }
 
 impl Done {
     fn name(self) -> &'static str {
-        ["approved", "revoked", "deleted", "saved"][self as usize]
+        ["approved", "revoked", "deleted", "rejected", "saved"][self as usize]
     }
 
     fn text(self, texts: &Texts) -> &'static str {
-        [texts.approved_done, texts.unlisted_done, texts.deleted_done, texts.saved_done][self as usize]
+        [texts.approved_done, texts.unlisted_done, texts.deleted_done, texts.rejected_done, texts.saved_done]
+            [self as usize]
     }
 
     /// A redirect to the list of nodes, with the same filter and page as before.
@@ -71,10 +76,10 @@ pub async fn page(
     let texts = view.texts();
     let now = Timestamp::now();
     let search = query.search.map(|search| search.0).filter(|search| !search.trim().is_empty());
-    let waiting = PeerFilter { approved: Some(false), search: search.clone(), order: PeerOrder::OldestFirst };
-    let queue = Part::read(&site.store, &waiting, query.queue).await?;
-    let approved = PeerFilter { approved: Some(true), search: search.clone(), order: PeerOrder::NewestFirst };
-    let listed = Part::read(&site.store, &approved, query.page).await?;
+    let read = async |list, number| Part::read(&site.store, list, search.as_deref(), number).await;
+    let queue = read(List::Pending, query.queue).await?;
+    let listed = read(List::Listed, query.page).await?;
+    let unlisted = read(List::Unlisted, query.unlisted).await?;
     let content = html! {
         @match query.done { Some(done) => (form::done(done.text(texts))), None => (form::no_outcome()) }
         div.heading {
@@ -94,6 +99,12 @@ pub async fn page(
             }
             (listed.shown(&view, "page", texts.no_nodes, now))
         }
+        @if unlisted.total > 0 {
+            section.panel {
+                h2 { (texts.unlisted) " (" (unlisted.total) ")" }
+                (unlisted.shown(&view, "unlisted", texts.no_nodes, now))
+            }
+        }
     };
     Ok(frame::page(&view, texts.nodes, &content))
 }
@@ -103,7 +114,7 @@ pub async fn approve(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Result<Response, ServiceError> {
     site.admin.approve_node(id).await?;
     Ok(Done::Approved.back(&view))
@@ -114,15 +125,45 @@ pub async fn revoke(
     _: Operator,
     State(site): State<Site>,
     view: View,
-    Path(NodePath { id }): Path<NodePath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Result<Response, ServiceError> {
     site.admin.revoke_node(id).await?;
     Ok(Done::Revoked.back(&view))
 }
 
+/// A list of the page.
+#[derive(Debug, Clone, Copy)]
+enum List {
+    /// The approval queue, the oldest first.
+    Pending,
+    /// The newest first.
+    Listed,
+    /// The newest first.
+    Unlisted,
+}
+
+impl List {
+    async fn page(self, store: &Store, search: Option<&str>, page: PageRequest) -> Result<Page<Entry>, StoreError> {
+        let peers = async |approved| {
+            let search = search.map(str::to_owned);
+            let filter = PeerFilter { approved: Some(approved), search, order: PeerOrder::NewestFirst };
+            let Page { items, total } = store.peers(&filter, page).await?;
+            Ok(Page { items: items.into_iter().map(Entry::Peer).collect(), total })
+        };
+        match self {
+            Self::Pending => {
+                let Page { items, total } = store.submissions(search, PeerOrder::OldestFirst, page).await?;
+                Ok(Page { items: items.into_iter().map(Entry::Pending).collect(), total })
+            }
+            Self::Listed => peers(true).await,
+            Self::Unlisted => peers(false).await,
+        }
+    }
+}
+
 /// One page of a list.
 struct Part {
-    items: Vec<PeerRecord>,
+    items: Vec<Entry>,
     total: u64,
     number: u32,
     pages: u32,
@@ -130,10 +171,16 @@ struct Part {
 
 impl Part {
     /// The page with the number in the query, or the last page if there are fewer now.
-    async fn read(store: &Store, filter: &PeerFilter, number: Option<Whole<1, 1_000_000>>) -> Result<Self, StoreError> {
+    async fn read(
+        store: &Store,
+        list: List,
+        search: Option<&str>,
+        number: Option<Whole<1, 1_000_000>>,
+    ) -> Result<Self, StoreError> {
         let mut number = number.map_or(1, |number| number.0);
         loop {
-            let Page { items, total } = store.peers(filter, PageRequest { page: number, per_page: PER_PAGE }).await?;
+            let page = PageRequest { page: number, per_page: PER_PAGE };
+            let Page { items, total } = list.page(store, search, page).await?;
             let pages = u32::try_from(total.div_ceil(PER_PAGE.into())).unwrap_or(u32::MAX).max(1);
             if number <= pages {
                 return Ok(Self { items, total, number, pages });
@@ -150,22 +197,32 @@ impl Part {
     }
 }
 
-fn table(view: &View, records: &[PeerRecord], now: Timestamp) -> Markup {
+fn table(view: &View, entries: &[Entry], now: Timestamp) -> Markup {
     let texts = view.texts();
     html! {
         div.frame {
             table.plain.stack {
                 (widgets::table_head([texts.node, texts.status, texts.contact, texts.added_at, texts.actions]))
-                tbody { @for record in records { (row(view, record, now)) } }
+                tbody { @for entry in entries { (row(view, entry, now)) } }
             }
         }
     }
 }
 
-fn row(view: &View, record: &PeerRecord, now: Timestamp) -> Markup {
-    let (texts, spec) = (view.texts(), &record.spec);
+fn row(view: &View, entry: &Entry, now: Timestamp) -> Markup {
+    let (texts, spec) = (view.texts(), entry.spec());
     let contacts = [&spec.contacts.mail, &spec.contacts.qq_number, &spec.contacts.wechat];
-    let path = |action: &str| view.at(&format!("/admin/nodes/{}{action}", record.id), &[]);
+    let path = |action: &str| path(view, entry.id(), action);
+    let (approve, revoke) = (
+        || frame::button(&path("/approve"), texts.approve, "primary"),
+        || frame::button(&path("/revoke"), texts.unlist, ""),
+    );
+    let (action, delete) = match entry {
+        Entry::Pending(submission) if is_listed(submission) => (html! {}, texts.reject),
+        Entry::Pending(_) => (approve(), texts.reject),
+        Entry::Peer(record) if record.approved => (revoke(), texts.delete),
+        Entry::Peer(_) => (approve(), texts.delete),
+    };
     html! {
         tr {
             th scope="row" {
@@ -174,14 +231,41 @@ fn row(view: &View, record: &PeerRecord, now: Timestamp) -> Markup {
                 @if !spec.description.is_empty() { div.muted.description { (spec.description) } }
                 @if !spec.tags.is_empty() { div.tags { @for tag in &spec.tags { span.tag { (tag) } } } }
             }
-            td data-label=(texts.status) { @if record.approved { (widgets::state(view.language, record.verdict)) } @else { (texts.pending) } }
+            td data-label=(texts.status) { (status(view, entry)) }
             td data-label=(texts.contact) { @for contact in contacts.into_iter().flatten() { div { (contact) } } }
-            td data-label=(texts.added_at) { (widgets::ago(view.language, record.created_at, now)) }
+            td data-label=(texts.added_at) { (widgets::ago(view.language, entry.created_at(), now)) }
             td.acts {
-                @if record.approved { (frame::button(&path("/revoke"), texts.unlist, "")) }
-                @else { (frame::button(&path("/approve"), texts.approve, "primary")) }
-                " " a.button.danger href=(path("/delete")) { (texts.delete) }
+                (action)
+                " " a.button.danger href=(path("/delete")) { (delete) }
             }
         }
+    }
+}
+
+/// A path of a node within `/admin`.
+fn path(view: &View, id: NodeId, action: &str) -> String {
+    view.at(&format!("/admin/nodes/{id}{action}"), &[])
+}
+
+/// Whether a peer has the address and network of a submission, which then cannot be approved.
+fn is_listed(submission: &Submission) -> bool {
+    submission.duplicates.iter().any(|duplicate| matches!(duplicate, Duplicate::Peer(_)))
+}
+
+fn status(view: &View, entry: &Entry) -> Markup {
+    let texts = view.texts();
+    let duplicates = match entry {
+        Entry::Peer(record) if record.approved => return widgets::state(view.language, record.verdict),
+        Entry::Peer(_) => return html! { (texts.unlisted) },
+        Entry::Pending(submission) => &submission.duplicates,
+    };
+    let link = |id: NodeId| html! { " " a href=(path(view, id, "")) { (id) } };
+    let of = |wanted: fn(NodeId) -> bool| duplicates.iter().copied().map(NodeId::from).filter(move |id| wanted(*id));
+    let (peers, others) =
+        (of(|id| matches!(id, NodeId::Peer(_))), of(|id| matches!(id, NodeId::Pending(_))).collect::<Vec<_>>());
+    html! {
+        (texts.pending)
+        @for id in peers { div.muted { (texts.exists_as) (link(id)) } }
+        @if !others.is_empty() { div.muted { (texts.also_submitted_as) @for id in others { (link(id)) } } }
     }
 }

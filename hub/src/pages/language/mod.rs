@@ -7,7 +7,7 @@ mod texts;
 mod times;
 
 use axum::http::{HeaderMap, header};
-use easytier_uptime_store::domain::{Doubt, Presence, Verdict};
+use easytier_uptime_store::domain::{Doubt, ImportCounts, Presence, Verdict};
 
 pub use self::texts::Texts;
 use crate::web::cookie;
@@ -140,15 +140,27 @@ impl Language {
         self.pick(format!("{uptime} {days}d"), format!("{uptime} {days} 天"))
     }
 
-    /// The outcome of an import: how many nodes it added, how many of these wait for approval, and how many were listed
-    /// before.
-    pub fn imported(self, added: usize, waiting: usize, known: usize) -> String {
-        match (self, waiting) {
+    /// The outcome of an import.
+    pub fn imported(self, ImportCounts { added, unlisted, known }: ImportCounts) -> String {
+        match (self, unlisted) {
             (Self::English, 0) => format!("Added: {added}. Already listed: {known}."),
-            (Self::English, _) => format!("Added: {added}. Already listed: {known}. Waiting for approval: {waiting}."),
+            (Self::English, _) => format!("Added: {added}. Already listed: {known}. Added but not listed: {unlisted}."),
             (Self::Chinese, 0) => format!("已添加 {added} 个，已存在 {known} 个。"),
-            (Self::Chinese, _) => format!("已添加 {added} 个（其中 {waiting} 个待审核），已存在 {known} 个。"),
+            (Self::Chinese, _) => format!("已添加 {added} 个（其中 {unlisted} 个未上架），已存在 {known} 个。"),
         }
+    }
+
+    /// What an import would do.
+    pub fn importable(self, new: usize, known: usize) -> String {
+        self.pick(
+            format!("Nothing is imported yet. To be added: {new}. Already listed: {known}."),
+            format!("尚未导入。将添加 {new} 个，已存在 {known} 个。"),
+        )
+    }
+
+    /// How many more items of a list there are than shown.
+    pub fn more(self, count: usize) -> String {
+        self.pick(format!("… and {count} more"), format!("……另有 {count} 个"))
     }
 
     /// Why a region does not count for some nodes.

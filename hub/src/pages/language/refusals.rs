@@ -19,6 +19,12 @@ impl Language {
                     Self::Chinese => format!("请求过于频繁，请 {wait}后再试。"),
                 }
             }
+            ServiceError::QueueFull { .. } => self
+                .pick(
+                    "Too many nodes are waiting for approval. Please submit yours again later.",
+                    "待审核的节点过多，请稍后再提交。",
+                )
+                .to_owned(),
             ServiceError::WrongPassword => self.pick("The password is wrong.", "密码错误。").to_owned(),
             ServiceError::InvalidSettings(_) => self.texts().not_saved.to_owned(),
             ServiceError::Forbidden(forbidden) => self.forbidden(forbidden).to_owned(),

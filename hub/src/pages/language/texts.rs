@@ -183,15 +183,21 @@ texts! {
     queue: "Waiting for approval", "待审核";
     queue_empty: "No nodes are waiting for approval.", "没有待审核的节点。";
     listed: "Listed", "已上架";
+    unlisted: "Not listed", "已下架";
     status: "Status", "状态";
     added_at: "Added", "添加时间";
     pending: "Pending", "待审核";
+    exists_as: "This address and network belong to node", "该地址和网络已有节点";
+    also_submitted_as: "Also submitted as", "重复提交：";
     actions: "Actions", "操作";
     approve: "Approve", "通过";
     unlist: "Unlist", "下架";
     delete: "Delete", "删除";
     delete_title: "Delete this node?", "删除此节点？";
     delete_hint: "The node and its check history are deleted permanently.", "节点及其检测记录将被永久删除，无法恢复。";
+    reject: "Reject", "拒绝";
+    reject_title: "Reject this submission?", "拒绝此提交？";
+    reject_hint: "It leaves the queue. The node can be submitted again.", "该提交将从队列中移除，此节点可以再次提交。";
     export: "Export", "导出";
     save: "Save", "保存";
     cancel: "Cancel", "取消";
@@ -206,6 +212,7 @@ texts! {
     approved_done: "The node is listed.", "节点已上架。";
     unlisted_done: "The node is no longer listed.", "节点已下架。";
     deleted_done: "The node is deleted.", "节点已删除。";
+    rejected_done: "The submission is rejected.", "已拒绝该提交。";
     saved_done: "Saved.", "已保存。";
 
     // Admin: probes
@@ -254,6 +261,9 @@ texts! {
     import_hint: "Paste an exported file (with descriptions, regions and contacts), the JSON of a site's list, a table (CSV), \
                   TOML, or one address per line. Nodes that are already listed stay unchanged.",
         "可粘贴导出文件（含描述、地区、联系方式等）、站点列表的 JSON、表格（CSV）、TOML，或每行一个地址。已存在的节点保持不变。";
+    preview: "Preview", "预览";
+    is_new: "new", "新节点";
+    is_listed: "listed already", "已存在";
     nothing_imported: "Nothing was imported", "未导入任何节点";
 
     // Admin: settings

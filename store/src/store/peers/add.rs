@@ -1,68 +1,90 @@
 //! Adding peers.
 
-use super::write::{self, Author};
+use std::collections::HashSet;
+
+use super::{identity::Identity, write};
 use crate::{
-    db::work,
-    domain::{ImportCounts, PeerId, PeerSpec, Timestamp},
-    error::{Conflict, StoreError},
+    db::{args, sql, work},
+    domain::{ImportCounts, NewPeer, PeerId, PeerSpec, Timestamp},
+    error::StoreError,
     store::{Store, metadata},
 };
 
+/// The URLs and networks of all peers with one of the URLs `$1`.
+macro_rules! listed_identities {
+    () => {
+        sql!("SELECT url, coalesce(network_name, '') FROM peers WHERE url ", (in 1))
+    };
+}
+
 impl Store {
-    /// Adds a peer of the operator. It is approved at once.
+    /// Adds a peer of the operator. It is approved at once, and replaces submissions of the same URL and network.
     ///
     /// # Errors
     ///
     /// [`Conflict::PeerListed`] when another peer has the same URL and network; otherwise when the database fails.
     pub async fn add_peer(&self, spec: &PeerSpec, now: Timestamp) -> Result<PeerId, StoreError> {
-        self.add(spec, Author::Operator, now).await
-    }
-
-    /// Adds a peer of a stranger. It waits for approval.
-    ///
-    /// # Errors
-    ///
-    /// [`Conflict::PeerListed`] when another peer has the same URL and network; otherwise when the database fails.
-    pub async fn submit_peer(&self, spec: &PeerSpec, now: Timestamp) -> Result<PeerId, StoreError> {
-        self.add(spec, Author::Stranger, now).await
-    }
-
-    async fn add(&self, spec: &PeerSpec, author: Author, now: Timestamp) -> Result<PeerId, StoreError> {
+        let (peer, key) = (&NewPeer::of_operator(spec.clone()), &self.shared.key);
         self.db()
             .transaction(|tx| {
                 work(async move {
                     metadata::bump_config_version(tx).await?;
-                    if write::is_listed(tx, spec, None).await? {
-                        return Err(Conflict::PeerListed.into());
-                    }
-                    write::insert(tx, &self.shared.key, spec, author, now).await
+                    write::insert_new(tx, key, peer, now).await
                 })
             })
             .await
     }
 
-    /// Adds peers of the operator, all or none. Peers that are listed already stay unchanged.
+    /// Adds peers of the operator, see [`Self::import`].
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn import_peers(&self, specs: &[PeerSpec], now: Timestamp) -> Result<ImportCounts, StoreError> {
+        let peers: Vec<NewPeer> = specs.iter().cloned().map(NewPeer::of_operator).collect();
+        self.import(&peers, now).await
+    }
+
+    /// Adds peers, all or none; they replace submissions of the same URL and network. Peers that are listed already stay
+    /// unchanged.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn import(&self, peers: &[NewPeer], now: Timestamp) -> Result<ImportCounts, StoreError> {
+        let key = &self.shared.key;
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    let mut counts = ImportCounts::default();
                     metadata::bump_config_version(tx).await?;
-                    for spec in specs {
-                        if write::is_listed(tx, spec, None).await? {
-                            counts.known += 1;
-                        } else {
-                            write::insert(tx, &self.shared.key, spec, Author::Operator, now).await?;
-                            counts.added += 1;
-                        }
-                    }
-                    Ok(counts)
+                    let listed = tx.all(listed_identities!(), args![urls(peers)]).await?;
+                    let added = peers.iter().zip(are_new(peers, listed));
+                    let added: Vec<&NewPeer> = added.filter_map(|(peer, is_new)| is_new.then_some(peer)).collect();
+                    write::insert(tx, key, &added, now).await?;
+                    let unlisted = added.iter().filter(|peer| !peer.approved).count();
+                    Ok(ImportCounts { added: added.len(), unlisted, known: peers.len() - added.len() })
                 })
             })
             .await
     }
+
+    /// Which of these peers [`Self::import`] would add now.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn importable(&self, peers: &[NewPeer]) -> Result<Vec<bool>, StoreError> {
+        let listed = self.db().all(listed_identities!(), args![urls(peers)]).await?;
+        Ok(are_new(peers, listed))
+    }
+}
+
+fn urls(peers: &[NewPeer]) -> Vec<String> {
+    peers.iter().map(|peer| peer.spec.url.full()).collect()
+}
+
+/// Whether each peer is neither listed nor the same as one before it.
+fn are_new(peers: &[NewPeer], listed: Vec<(String, String)>) -> Vec<bool> {
+    let mut known: HashSet<Identity> = listed.into_iter().map(|(url, network)| Identity { url, network }).collect();
+    peers.iter().map(|peer| known.insert(Identity::of(&peer.spec))).collect()
 }

@@ -1,12 +1,15 @@
 //! Peers: the operator's list, how peers are added, and the lists for probes.
 
 mod add;
+mod identity;
 mod listing;
 mod operator;
 mod row;
+mod settle;
 mod write;
 
 pub(super) use self::{
     listing::checked_from_region,
-    write::{Author, insert, update},
+    row::{SpecRow, spec_columns},
+    write::{columns_of, insert, insert_new, update},
 };

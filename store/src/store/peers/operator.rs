@@ -3,12 +3,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
+    identity::Identity,
     row::{PeerRow, peer_columns},
+    settle::settle,
     write,
 };
 use crate::{
     db::{Sql, Value, args, sql, work},
-    domain::{Page, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Timestamp},
+    domain::{Page, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Slice, Timestamp},
     error::{Conflict, StoreError},
     store::{
         Store, metadata,
@@ -35,12 +37,12 @@ impl Store {
         row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)
     }
 
-    /// One page of the peers that a filter selects.
+    /// A part of the peers that a filter selects.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn peers(&self, filter: &PeerFilter, page: PageRequest) -> Result<Page<PeerRecord>, StoreError> {
+    pub async fn peers(&self, filter: &PeerFilter, slice: impl Into<Slice>) -> Result<Page<PeerRecord>, StoreError> {
         let search = filter.search.as_deref().map(rows::contains);
         let count = sql!("SELECT count(*) FROM peers p WHERE ", (matches_filter));
         let (total,): (i64,) = self.db().one(count, args![search.clone(), filter.approved]).await?;
@@ -52,7 +54,8 @@ impl Store {
                 sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id DESC LIMIT $3 OFFSET $4")
             }
         };
-        let parameters = args![search, filter.approved, page.limit(), page.offset()];
+        let (limit, offset) = slice.into().bounds();
+        let parameters = args![search, filter.approved, limit, offset];
         let items = self.records(select, parameters).await?;
         Ok(Page { items, total: rows::count(total) })
     }
@@ -111,6 +114,7 @@ impl Store {
                     if seen.is_some_and(|seen| seen != record.updated_at) {
                         return Err(Conflict::PeerChanged.into());
                     }
+                    let before = Identity::of(&record.spec);
                     edit(&mut record.spec);
                     if write::is_listed(tx, &record.spec, Some(id)).await? {
                         return Err(Conflict::PeerListed.into());
@@ -118,6 +122,9 @@ impl Store {
                     // Each change has a time of its own, also within one millisecond or when a clock goes back.
                     let now = now.max(record.updated_at + Duration::from_millis(1));
                     write::update(tx, &self.shared.key, id, &record.spec, now).await?;
+                    if Identity::of(&record.spec) != before {
+                        settle(tx, &[&record.spec]).await?;
+                    }
                     record.updated_at = now;
                     Ok(record)
                 })

@@ -1,46 +1,89 @@
 //! Writing peers within a transaction.
 
+use std::collections::{BTreeSet, HashMap};
+
 use easytier_probe::CheckMode;
 
-use super::row::SECRET_PLACE;
+use super::{identity::Identity, row::SECRET_PLACE, settle::settle};
 use crate::{
     crypto::HubKey,
-    db::{Tx, Value, args},
-    domain::{Contacts, PeerId, PeerSpec, RegionId, Timestamp, millis},
-    error::StoreError,
+    db::{Bulk, Column, Tx, Value, args, sql},
+    domain::{Contacts, NewPeer, PeerId, PeerSpec, Region, RegionId, Timestamp, millis},
+    error::{Conflict, StoreError},
     store::{regions, rows::without_nul},
 };
 
-/// Who added a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Author {
-    /// The peer is approved at once.
-    Operator,
-    /// The peer waits for approval.
-    Stranger,
+/// The columns from `name` to `max_connections` are those of [`columns_of`], the contacts those of [`contacts_of`].
+static PEERS: Bulk = Bulk::new(
+    "peers",
+    &[
+        ("name", Column::Text),
+        ("url", Column::Text),
+        ("description", Column::Text),
+        ("network_name", Column::Text),
+        ("network_secret", Column::Bytes),
+        ("handshake_only", Column::Bool),
+        ("timeout_ms", Column::Int),
+        ("allow_relay", Column::Bool),
+        ("max_connections", Column::Int),
+        ("qq_number", Column::Text),
+        ("wechat", Column::Text),
+        ("mail", Column::Text),
+        ("approved", Column::Bool),
+        ("submitted", Column::Bool),
+        ("created_at", Column::Int),
+        ("updated_at", Column::Int),
+    ],
+    "RETURNING id, url, coalesce(network_name, '')",
+);
+
+static TAGS: Bulk = Bulk::new("peer_tags", &[("peer_id", Column::Int), ("tag", Column::Text)], "");
+
+static REGIONS: Bulk = Bulk::new("peer_regions", &[("peer_id", Column::Int), ("region_id", Column::Int)], "");
+
+/// Inserts a peer as [`insert`] does, unless one is listed with its URL and network.
+pub(in crate::store) async fn insert_new(
+    tx: &mut Tx,
+    key: &HubKey,
+    peer: &NewPeer,
+    now: Timestamp,
+) -> Result<PeerId, StoreError> {
+    if is_listed(tx, &peer.spec, None).await? {
+        return Err(Conflict::PeerListed.into());
+    }
+    insert(tx, key, &[peer], now).await?.first().copied().ok_or(StoreError::Overtaken)
 }
 
-/// Inserts a peer, its tags and regions, and its empty state.
+/// Inserts peers, of which no two have the same URL and network, with their tags, regions and empty states; removes the
+/// submissions with their URLs and networks. Returns their ids in the same order.
 pub(in crate::store) async fn insert(
     tx: &mut Tx,
     key: &HubKey,
-    spec: &PeerSpec,
-    author: Author,
+    peers: &[&NewPeer],
     now: Timestamp,
-) -> Result<PeerId, StoreError> {
-    let insert = "INSERT INTO peers (name, url, description, network_name, network_secret, handshake_only, timeout_ms, \
-                      allow_relay, max_connections, approved, submitted, qq_number, wechat, mail, created_at, updated_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING id";
-    let mut parameters = columns_of(spec, key);
-    parameters.extend(args![author == Author::Operator, author == Author::Stranger]);
-    parameters.extend(contacts_of(spec));
-    parameters.extend(args![now]);
-    let (id,): (PeerId,) = tx.one(insert, parameters).await?;
-    insert_labels(tx, id, spec).await?;
-    let state = "INSERT INTO peer_states (peer_id, verdict, since, held_sessions, quarter, quarter_checks, \
-                     quarter_healthy, evidence) VALUES ($1, 0, $2, 0, 0, 0, 0, '[]')";
-    tx.execute(state, args![id, now]).await?;
-    Ok(id)
+) -> Result<Vec<PeerId>, StoreError> {
+    let mut values = Vec::new();
+    for peer in peers {
+        values.extend(columns_of(&peer.spec, key));
+        values.extend(args![peer.approved, peer.submitted, now, now]);
+    }
+    let inserted: Vec<(PeerId, String, String)> = PEERS.returning(tx, values).await?;
+    // Neither engine promises the order of the returned rows.
+    let by_identity: HashMap<Identity, PeerId> =
+        inserted.into_iter().map(|(id, url, network)| (Identity { url, network }, id)).collect();
+    let ids = peers.iter().map(|peer| by_identity.get(&Identity::of(&peer.spec)).copied());
+    let ids: Vec<PeerId> = ids.collect::<Option<_>>().ok_or(StoreError::Overtaken)?;
+    let labelled: Vec<(PeerId, &PeerSpec)> = ids.iter().copied().zip(peers.iter().map(|peer| &peer.spec)).collect();
+    insert_labels(tx, &labelled).await?;
+    let states = sql!(
+        "INSERT INTO peer_states (peer_id, verdict, since, held_sessions, quarter, quarter_checks, quarter_healthy, \
+         evidence) SELECT id, 0, created_at, 0, 0, 0, 0, '[]' FROM peers WHERE id ",
+        (in 1)
+    );
+    tx.execute(states, args![ids.iter().map(|id| id.0).collect::<Vec<i64>>()]).await?;
+    let specs: Vec<&PeerSpec> = peers.iter().map(|peer| &peer.spec).collect();
+    settle(tx, &specs).await?;
+    Ok(ids)
 }
 
 /// Replaces the description of a peer.
@@ -56,50 +99,55 @@ pub(in crate::store) async fn update(
                       wechat = $12, mail = $13, updated_at = $14 WHERE id = $1";
     let mut parameters = args![id];
     parameters.extend(columns_of(spec, key));
-    parameters.extend(contacts_of(spec));
     parameters.extend(args![now]);
     tx.execute(update, parameters).await?;
     tx.execute("DELETE FROM peer_tags WHERE peer_id = $1", args![id]).await?;
     tx.execute("DELETE FROM peer_regions WHERE peer_id = $1", args![id]).await?;
-    insert_labels(tx, id, spec).await
+    insert_labels(tx, &[(id, spec)]).await
 }
 
-/// The columns from `name` to `max_connections`.
-fn columns_of(spec: &PeerSpec, key: &HubKey) -> Vec<Value> {
+/// The columns from `name` to `mail`, which peers and submissions have in this order.
+pub(in crate::store) fn columns_of(spec: &PeerSpec, key: &HubKey) -> Vec<Value> {
+    let Contacts { qq_number, wechat, mail } = &spec.contacts;
+    let text = |text: &Option<String>| text.as_deref().map(without_nul);
     args![
         without_nul(&spec.name),
         spec.url.full(),
         without_nul(&spec.description),
-        spec.network_name.as_deref().map(without_nul),
+        text(&spec.network_name),
         spec.network_secret.as_ref().map(|secret| key.seal(SECRET_PLACE, secret)),
         spec.mode == CheckMode::Handshake,
         spec.timeout.map(millis),
         spec.allow_relay,
         spec.max_connections,
+        text(qq_number),
+        text(wechat),
+        text(mail),
     ]
-}
-
-fn contacts_of(spec: &PeerSpec) -> Vec<Value> {
-    let Contacts { qq_number, wechat, mail } = &spec.contacts;
-    args![qq_number.as_deref().map(without_nul), wechat.as_deref().map(without_nul), mail.as_deref().map(without_nul)]
 }
 
 /// Whether a peer other than `except` has this URL and network. Every transaction that writes peers first bumps the config
 /// version and so holds its lock: no other transaction adds the same peer in between.
 pub(super) async fn is_listed(tx: &mut Tx, spec: &PeerSpec, except: Option<PeerId>) -> Result<bool, StoreError> {
     let select = "SELECT id FROM peers WHERE url = $1 AND coalesce(network_name, '') = $2 AND ($3 IS NULL OR id <> $3)";
-    let network = without_nul(spec.network_name.as_deref().unwrap_or_default());
-    Ok(tx.optional::<(PeerId,)>(select, args![spec.url.full(), network, except]).await?.is_some())
+    let Identity { url, network } = Identity::of(spec);
+    Ok(tx.optional::<(PeerId,)>(select, args![url, network, except]).await?.is_some())
 }
 
-async fn insert_labels(tx: &mut Tx, id: PeerId, spec: &PeerSpec) -> Result<(), StoreError> {
-    for tag in &spec.tags {
-        tx.execute("INSERT INTO peer_tags (peer_id, tag) VALUES ($1, $2)", args![id, tag.as_str()]).await?;
+/// Inserts the tags and regions of peers that have none.
+async fn insert_labels(tx: &mut Tx, peers: &[(PeerId, &PeerSpec)]) -> Result<(), StoreError> {
+    let names: BTreeSet<&Region> = peers.iter().flat_map(|(_, spec)| &spec.regions).collect();
+    let mut region_ids: HashMap<&Region, RegionId> = HashMap::new();
+    for name in names {
+        region_ids.insert(name, regions::ensure(tx, name).await?);
     }
-    for region in &spec.regions {
-        let region: RegionId = regions::ensure(tx, region).await?;
-        tx.execute("INSERT INTO peer_regions (peer_id, region_id) VALUES ($1, $2)", args![id, region]).await?;
+    let (mut tags, mut regions) = (Vec::new(), Vec::new());
+    for (id, spec) in peers {
+        tags.extend(spec.tags.iter().flat_map(|tag| args![*id, tag.as_str()]));
+        regions.extend(spec.regions.iter().filter_map(|name| region_ids.get(name)).flat_map(|of| args![*id, *of]));
     }
+    TAGS.execute(tx, tags).await?;
+    REGIONS.execute(tx, regions).await?;
     Ok(())
 }
 

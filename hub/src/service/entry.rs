@@ -1,0 +1,132 @@
+//! The nodes that the operator sees: the peers, and the submissions that wait for approval.
+
+use std::fmt;
+
+use easytier_uptime_store::{
+    Store, StoreError,
+    domain::{
+        Duplicate, Page, PageRequest, PeerFilter, PeerId, PeerRecord, PeerSpec, Slice, Submission, SubmissionId,
+        Timestamp,
+    },
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The id of a node in the operator's lists: that of a peer, or, as a negative number, that of a submission, which has no
+/// id as a peer before it is approved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeId {
+    /// Waits for approval.
+    Pending(SubmissionId),
+    /// Is a peer, listed or not.
+    Peer(PeerId),
+}
+
+impl From<i64> for NodeId {
+    fn from(number: i64) -> Self {
+        match number {
+            ..0 => Self::Pending(SubmissionId(number.saturating_neg())),
+            0.. => Self::Peer(PeerId(number)),
+        }
+    }
+}
+
+impl From<NodeId> for i64 {
+    fn from(id: NodeId) -> Self {
+        match id {
+            NodeId::Pending(SubmissionId(id)) => id.saturating_neg(),
+            NodeId::Peer(PeerId(id)) => id,
+        }
+    }
+}
+
+impl From<Duplicate> for NodeId {
+    fn from(duplicate: Duplicate) -> Self {
+        match duplicate {
+            Duplicate::Peer(id) => Self::Peer(id),
+            Duplicate::Submission(id) => Self::Pending(id),
+        }
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        i64::from(*self).fmt(f)
+    }
+}
+
+impl Serialize for NodeId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64((*self).into())
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// A node with everything that the operator may see.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Waits for approval.
+    Pending(Submission),
+    /// Is a peer, listed or not.
+    Peer(PeerRecord),
+}
+
+impl Entry {
+    /// Its id.
+    pub fn id(&self) -> NodeId {
+        match self {
+            Self::Pending(submission) => NodeId::Pending(submission.id),
+            Self::Peer(record) => NodeId::Peer(record.id),
+        }
+    }
+
+    /// Its description.
+    pub fn spec(&self) -> &PeerSpec {
+        match self {
+            Self::Pending(submission) => &submission.spec,
+            Self::Peer(record) => &record.spec,
+        }
+    }
+
+    /// When it was added or submitted.
+    pub fn created_at(&self) -> Timestamp {
+        match self {
+            Self::Pending(submission) => submission.created_at,
+            Self::Peer(record) => record.created_at,
+        }
+    }
+
+    /// When a peer was last changed; `None` for a submission, of which no change is noted.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending(_) => None,
+            Self::Peer(record) => Some(record.updated_at),
+        }
+    }
+
+    pub(super) async fn read(store: &Store, id: NodeId) -> Result<Self, StoreError> {
+        match id {
+            NodeId::Pending(id) => store.submission(id).await.map(Self::Pending),
+            NodeId::Peer(id) => store.peer(id).await.map(Self::Peer),
+        }
+    }
+
+    /// One page of all nodes that a filter selects: first the submissions, which are not approved, then the peers.
+    pub(super) async fn page(store: &Store, filter: &PeerFilter, page: PageRequest) -> Result<Page<Self>, StoreError> {
+        let slice = Slice::from(page);
+        let pending = match filter.approved {
+            Some(true) => Page { items: Vec::new(), total: 0 },
+            None | Some(false) => store.submissions(filter.search.as_deref(), filter.order, slice).await?,
+        };
+        let peers = store.peers(filter, slice.rest(pending.total, pending.items.len())).await?;
+        let items = pending.items.into_iter().map(Self::Pending);
+        Ok(Page {
+            items: items.chain(peers.items.into_iter().map(Self::Peer)).collect(),
+            total: pending.total + peers.total,
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! The approval queue: nodes that strangers submitted.
+//!
+//! A submission is no peer. It takes no peer id, has no state, and changes no list that probes get, so it costs nothing
+//! but its row. It says nothing about what is listed either: the same node may be submitted although it is listed, and more
+//! than once.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    Store, metadata,
+    peers::{self, SpecRow, spec_columns},
+    rows::{self, matches_search},
+};
+use crate::{
+    crypto::HubKey,
+    db::{Tx, args, sql, work},
+    domain::{DAY, Duplicate, NewPeer, Page, PeerId, PeerOrder, PeerSpec, Slice, Submission, SubmissionId, Timestamp},
+    error::StoreError,
+};
+
+/// How long a submission waits. An operator who does not look for a month will not approve it.
+pub(super) const KEPT_FOR: Duration = DAY.saturating_mul(30);
+
+/// How many duplicates of a submission are looked for, of each kind.
+macro_rules! max_duplicates {
+    ($engine:ident) => {
+        "5"
+    };
+}
+
+/// The columns of a [`SubmissionRow`] and their table.
+macro_rules! submission_columns {
+    ($engine:ident) => {
+        concat!(
+            spec_columns!($engine),
+            ", p.id, p.tags, p.regions, p.created_at, \
+             (SELECT string_agg(CAST(id AS TEXT), ',') FROM (SELECT o.id FROM peers o WHERE o.url = p.url \
+              AND coalesce(o.network_name, '') = coalesce(p.network_name, '') ORDER BY o.id LIMIT ",
+            max_duplicates!($engine),
+            ") a) AS peers, \
+             (SELECT string_agg(CAST(id AS TEXT), ',') FROM (SELECT o.id FROM submissions o WHERE o.url = p.url \
+              AND coalesce(o.network_name, '') = coalesce(p.network_name, '') AND o.id <> p.id ORDER BY o.id LIMIT ",
+            max_duplicates!($engine),
+            ") b) AS twins FROM submissions p"
+        )
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct SubmissionRow {
+    id: SubmissionId,
+    created_at: Timestamp,
+    peers: Option<String>,
+    twins: Option<String>,
+    #[sqlx(flatten)]
+    spec: SpecRow,
+}
+
+impl Store {
+    /// Puts a node of a stranger into the queue, unless `max` submissions wait already; then it returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn submit(&self, spec: &PeerSpec, max: u32, now: Timestamp) -> Result<Option<SubmissionId>, StoreError> {
+        // Submissions at the same moment may exceed the maximum by a few.
+        let insert = "INSERT INTO submissions (name, url, description, network_name, network_secret, handshake_only, \
+                      timeout_ms, allow_relay, max_connections, qq_number, wechat, mail, tags, regions, created_at) \
+                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
+                      WHERE (SELECT count(*) FROM submissions) < $16 RETURNING id";
+        let mut parameters = peers::columns_of(spec, &self.shared.key);
+        parameters.extend(args![joined(&spec.tags), joined(&spec.regions), now, max]);
+        let parameters = &parameters;
+        let row: Option<(SubmissionId,)> =
+            self.db().transaction(|tx| work(async move { tx.optional(insert, parameters.clone()).await })).await?;
+        Ok(row.map(|(id,)| id))
+    }
+
+    /// A submission.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when it does not wait; otherwise when the database fails.
+    pub async fn submission(&self, id: SubmissionId) -> Result<Submission, StoreError> {
+        let select = sql!("SELECT ", (submission_columns), " WHERE p.id = $1");
+        let row: Option<SubmissionRow> = self.db().optional(select, args![id]).await?;
+        self.submission_of(row.ok_or(NOT_FOUND)?)
+    }
+
+    /// A part of the queue. `search` selects as in [`PeerFilter`](crate::domain::PeerFilter).
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn submissions(
+        &self,
+        search: Option<&str>,
+        order: PeerOrder,
+        slice: impl Into<Slice>,
+    ) -> Result<Page<Submission>, StoreError> {
+        let search = search.map(rows::contains);
+        let count = sql!("SELECT count(*) FROM submissions p WHERE ", (matches_search));
+        let (total,): (i64,) = self.db().one(count, args![search.clone()]).await?;
+        let select = match order {
+            PeerOrder::OldestFirst => {
+                sql!("SELECT ", (submission_columns), " WHERE ", (matches_search), " ORDER BY p.id LIMIT $2 OFFSET $3")
+            }
+            PeerOrder::NewestFirst => {
+                sql!(
+                    "SELECT ",
+                    (submission_columns),
+                    " WHERE ",
+                    (matches_search),
+                    " ORDER BY p.id DESC LIMIT $2 OFFSET $3"
+                )
+            }
+        };
+        let (limit, offset) = slice.into().bounds();
+        let rows: Vec<SubmissionRow> = self.db().all(select, args![search, limit, offset]).await?;
+        let items = rows.into_iter().map(|row| self.submission_of(row)).collect::<Result<_, _>>()?;
+        Ok(Page { items, total: rows::count(total) })
+    }
+
+    /// Changes a submission: `edit` gets the stored description and changes it in place. It may be called again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when it does not wait; otherwise when the database fails.
+    pub async fn edit_submission(
+        &self,
+        id: SubmissionId,
+        edit: impl Fn(&mut PeerSpec) + Sync,
+    ) -> Result<(), StoreError> {
+        let (edit, key) = (&edit, &self.shared.key);
+        let update = "UPDATE submissions SET name = $2, url = $3, description = $4, network_name = $5, \
+                      network_secret = $6, handshake_only = $7, timeout_ms = $8, allow_relay = $9, \
+                      max_connections = $10, qq_number = $11, wechat = $12, mail = $13, tags = $14, regions = $15 \
+                      WHERE id = $1";
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let mut spec = spec_of(tx, id, key).await?;
+                    edit(&mut spec);
+                    let mut parameters = args![id];
+                    parameters.extend(peers::columns_of(&spec, key));
+                    parameters.extend(args![joined(&spec.tags), joined(&spec.regions)]);
+                    tx.execute(update, parameters).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Makes a submission a peer, which gets its id now. All submissions of the same URL and network leave the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when it does not wait; [`Conflict::PeerListed`](crate::Conflict::PeerListed) when a peer has the same URL and network;
+    /// otherwise when the database fails.
+    pub async fn approve_submission(&self, id: SubmissionId, now: Timestamp) -> Result<PeerId, StoreError> {
+        let key = &self.shared.key;
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    metadata::bump_config_version(tx).await?;
+                    let spec = spec_of(tx, id, key).await?;
+                    peers::insert_new(tx, key, &NewPeer { spec, approved: true, submitted: true }, now).await
+                })
+            })
+            .await
+    }
+
+    /// Removes a submission from the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when it does not wait; otherwise when the database fails.
+    pub async fn reject_submission(&self, id: SubmissionId) -> Result<(), StoreError> {
+        match self.db().execute("DELETE FROM submissions WHERE id = $1", args![id]).await? {
+            0 => Err(NOT_FOUND),
+            _ => Ok(()),
+        }
+    }
+
+    fn submission_of(&self, row: SubmissionRow) -> Result<Submission, StoreError> {
+        let peers = numbers(row.peers).map(|id| Duplicate::Peer(PeerId(id)));
+        let twins = numbers(row.twins).map(|id| Duplicate::Submission(SubmissionId(id)));
+        let duplicates = peers.chain(twins).collect();
+        Ok(Submission {
+            id: row.id,
+            created_at: row.created_at,
+            duplicates,
+            spec: row.spec.into_spec(&self.shared.key)?,
+        })
+    }
+}
+
+const NOT_FOUND: StoreError = StoreError::NotFound("submission");
+
+/// The description of a submission, which is locked until the end of the transaction.
+async fn spec_of(tx: &mut Tx, id: SubmissionId, key: &HubKey) -> Result<PeerSpec, StoreError> {
+    let select =
+        sql!("SELECT ", (spec_columns), ", p.tags, p.regions FROM submissions p WHERE p.id = $1", ["" | " FOR UPDATE"]);
+    let row: Option<SpecRow> = tx.optional(select, args![id]).await?;
+    row.ok_or(NOT_FOUND)?.into_spec(key)
+}
+
+/// Labels as they are stored; `None` for none.
+fn joined<T: ToString>(labels: &BTreeSet<T>) -> Option<String> {
+    let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
+    (!labels.is_empty()).then(|| labels.join(","))
+}
+
+fn numbers(joined: Option<String>) -> impl Iterator<Item = i64> {
+    let numbers: Vec<i64> = joined.iter().flat_map(|list| list.split(',')).filter_map(|id| id.parse().ok()).collect();
+    numbers.into_iter()
+}
