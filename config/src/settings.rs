@@ -196,7 +196,8 @@ pub static HUB_SETTINGS: &[Setting] = &[
         "FLAP_DAMPING",
         "N",
         "2",
-        "Number of consecutive results that change the status of a peer in a region",
+        "Number of consecutive results that change the status of a peer in a region. A daemon sends the first two results of \
+         a change at once, and more at STATUS_REPORT_INTERVAL",
     ),
     with_default(
         "REGION_DOUBT_NODES",

@@ -413,7 +413,7 @@ async fn statistics_count_checks(store: TestStore) {
         stats,
         json!({
             "total_checks": 6, "healthy_count": 5, "unhealthy_count": 1, "health_percentage": 83.33,
-            "average_response_time": 12_000, "uptime_percentage": 83.33, "last_check_time": now, "last_status": "healthy",
+            "average_response_time": 12_000, "uptime_percentage": 100.0, "last_check_time": now, "last_status": "healthy",
         })
     );
     for (hours, checks) in [(1, 6), (47, 106), (87_600, 106)] {

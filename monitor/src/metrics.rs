@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use easytier_uptime_store::domain::{Presence, Receipt, Rejection, Verdict};
+use easytier_uptime_store::domain::{ClockDifference, Presence, Receipt, Rejection, Verdict};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -55,6 +55,7 @@ pub struct Metrics {
     probes: Family<State, Gauge>,
     doubted_regions: Gauge,
     database_time: Seconds,
+    clock_difference: Seconds,
 }
 
 /// From a quarter of a millisecond to eight seconds.
@@ -75,6 +76,7 @@ impl Default for Metrics {
             probes: Family::default(),
             doubted_regions: Gauge::default(),
             database_time: Seconds::default(),
+            clock_difference: Seconds::default(),
         };
         let Self {
             registry,
@@ -87,6 +89,7 @@ impl Default for Metrics {
             probes,
             doubted_regions,
             database_time,
+            clock_difference,
         } = &mut metrics;
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
@@ -115,6 +118,12 @@ impl Default for Metrics {
             "Duration of a trivial database query during a recent scrape",
             Unit::Seconds,
             database_time.clone(),
+        );
+        registry.register_with_unit(
+            "clock_difference",
+            "How far the clock of the hub is ahead of the clock of the database",
+            Unit::Seconds,
+            clock_difference.clone(),
         );
         metrics
     }
@@ -175,6 +184,11 @@ impl Metrics {
         }
         self.doubted_regions.set(doubted_regions as i64);
         self.database_time.set(database_took.as_secs_f64());
+    }
+
+    /// Sets the gauge of the clocks.
+    pub fn clock_differs(&self, difference: ClockDifference) {
+        self.clock_difference.set(difference.millis as f64 / 1000.0);
     }
 
     /// The OpenMetrics text, with the metrics of a probe in the same process.

@@ -69,7 +69,9 @@ struct Health {
 )]
 async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<Wrongs>> {
     round_trip(&monitor.store).await?;
+    let clock = monitor.store.clock_difference();
     let message = match &monitor.probe {
+        None if clock.is_too_large() => format!("the hub works, but {clock}"),
         None => "the hub works".to_owned(),
         Some(probe) => probe.health().map_err(Refusal::unavailable)?,
     };
@@ -126,6 +128,7 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
     let probes = monitor.store.probes(Timestamp::now()).await?;
     let doubted = monitor.store.doubts().await?.len();
     monitor.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), doubted, database_took);
+    monitor.metrics.clock_differs(monitor.store.clock_difference());
     Ok(())
 }
 

@@ -23,6 +23,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// The time between two writes of when tokens and keys were last used.
 const USE_INTERVAL: Duration = Duration::from_secs(60);
+/// The time between two comparisons of the hub's clock with the database's.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The maximum time for one piece of work; far longer than it takes while the database responds.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -56,8 +58,9 @@ async fn fold_until(store: &Store, shutdown: impl Future<Output = ()>) {
 
 async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
     let mut shutdown = std::pin::pin!(shutdown);
-    let [mut reviews, mut sweeps, mut uses] = [REVIEW_INTERVAL, SWEEP_INTERVAL, USE_INTERVAL].map(interval);
-    for interval in [&mut reviews, &mut sweeps, &mut uses] {
+    let intervals = [REVIEW_INTERVAL, SWEEP_INTERVAL, USE_INTERVAL, CLOCK_INTERVAL];
+    let [mut reviews, mut sweeps, mut uses, mut clocks] = intervals.map(interval);
+    for interval in [&mut reviews, &mut sweeps, &mut uses, &mut clocks] {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     loop {
@@ -70,6 +73,7 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
                 review(store).await;
             }
             _ = uses.tick() => store_last_uses(store).await,
+            _ = clocks.tick() => compare_clocks(store).await,
             _ = sweeps.tick() => {
                 // Through the loop, so that reviews run between the parts of a long sweep.
                 if sweep(store).await {
@@ -111,6 +115,19 @@ async fn review(store: &Store) {
 async fn store_last_uses(store: &Store) {
     if let Err(error) = in_time(store.store_last_uses()).await {
         tracing::warn!(%error, "cannot store when tokens and keys were last used; trying again");
+    }
+}
+
+/// Results, events and evidence have the time of the hub that took them.
+async fn compare_clocks(store: &Store) {
+    match in_time(store.compare_clocks(Timestamp::now)).await {
+        Ok(difference) if difference.is_too_large() => {
+            tracing::warn!(
+                "{difference}; hubs whose clocks differ take each other's results for late: synchronise the clocks"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "cannot compare the clock with the database's"),
     }
 }
 

@@ -268,6 +268,20 @@ fn pods_are_selected_by_their_labels_and_confined() {
     }
 }
 
+/// A name that changes with each pod would make a new probe at every restart; a machine whose token is lost cannot use its name
+/// again.
+#[test]
+fn the_probe_of_a_machine_keeps_its_name_and_its_token() {
+    let manifests = Manifests::read();
+    let all = workloads(&manifests);
+    let probe = all.iter().find(|workload| workload.name == "easytier-uptime-probe").unwrap();
+    let server_id = probe.variables().find(|variable| variable.name == "SERVER_ID").unwrap();
+    let field = server_id.value_from.as_ref().unwrap().field_ref.as_ref().unwrap();
+    assert_eq!(field.field_path, "spec.nodeName");
+    let state = &probe.pod().volumes.as_ref().unwrap()[0];
+    assert!(state.host_path.is_some(), "{state:?}");
+}
+
 /// Otherwise the end of the pod would interrupt the cycle before its own budget ends it.
 #[test]
 fn the_budget_of_a_cycle_is_shorter_than_the_deadline_of_its_job() {

@@ -50,12 +50,9 @@ pub async fn uptime(
 ) -> Result<Response, Refusal> {
     let days = window.days.map_or(30, |days| days.0);
     let length: Duration = DAY * days;
-    let checks = site.store.node_stats(path.id, length, Timestamp::now()).await?.checks;
+    let uptime = site.store.node_stats(path.id, length, Timestamp::now()).await?.uptime;
     let label = view.language.uptime_of_days(days);
-    if checks.total_checks == 0 {
-        return Ok(badge(&label, NOTHING, GREY));
-    }
-    let percentage = checks.health_percentage();
+    let Some(percentage) = uptime.percentage() else { return Ok(badge(&label, NOTHING, GREY)) };
     let color = match percentage {
         99.0.. => GREEN,
         90.0.. => YELLOW,

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use axum::extract::State;
 use easytier_probe::Status;
 use easytier_uptime_store::domain::{
-    CheckStats, DAY, Event, EventKind, FailureCount, Grain, Node, RegionReport, RegionStatus, Timestamp, Verdict,
+    CheckStats, DAY, Event, EventKind, FailureCount, Grain, Node, NodeStats, RegionReport, RegionStatus, Timestamp,
+    Verdict,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -86,7 +87,7 @@ pub async fn page(
     let events = store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?;
     let mut uptimes = Vec::new();
     for window in [DAY, DAY * 7, DAY * 30] {
-        uptimes.push(store.node_stats(id, window, now).await?.checks);
+        uptimes.push(store.node_stats(id, window, now).await?);
     }
 
     let (texts, language) = (view.texts(), view.language);
@@ -136,18 +137,19 @@ pub async fn page(
 }
 
 /// The uptime over a day, a week and a month, and the bar of the last 24 hours.
-fn uptime_figures(language: Language, node: &Node, uptimes: &[CheckStats], now: Timestamp) -> Markup {
+fn uptime_figures(language: Language, node: &Node, uptimes: &[NodeStats], now: Timestamp) -> Markup {
     let texts = language.texts();
     html! {
         dl.big {
-            @for (label, checks) in [texts.day, texts.week, texts.month].into_iter().zip(uptimes) {
+            @for (label, stats) in [texts.day, texts.week, texts.month].into_iter().zip(uptimes) {
                 div {
                     dt { (label) }
-                    dd { (percent_or_nothing(uptime(checks))) }
-                    dd.muted { (checks.total_checks) " " (texts.checks) }
+                    dd { (percent_or_nothing(stats.uptime.percentage())) }
+                    dd.muted { (stats.checks.total_checks) " " (texts.checks) }
                 }
             }
         }
+        p.muted { (texts.uptime_hint) }
         div.wide.nodes data-newest=(chart::newest_quarter(now)) data-checks=(texts.checks) data-none=(texts.no_checks) {
             (chart::bar_hint(language))
             (chart::bar(language, &node.ring, &node.name, node.health_percentage_24h()))
@@ -170,7 +172,7 @@ fn range_tabs(view: &View, range: Range) -> Markup {
 }
 
 /// Healthy checks in percent; `None` without checks.
-fn uptime(stats: &CheckStats) -> Option<f64> {
+fn healthy_share(stats: &CheckStats) -> Option<f64> {
     (stats.total_checks > 0).then(|| stats.health_percentage())
 }
 
@@ -270,7 +272,7 @@ fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) ->
         div.frame {
             table.plain.stack {
                 (widgets::table_head([
-                    texts.region, texts.verdict, texts.uptime, texts.latency, texts.last_result, texts.checked_at,
+                    texts.region, texts.verdict, texts.healthy_checks, texts.latency, texts.last_result, texts.checked_at,
                 ]))
                 tbody {
                     @for report in regions {
@@ -280,8 +282,8 @@ fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) ->
                                 (widgets::state(language, verdict(report.status)))
                                 @if let Some(doubt) = report.doubt { div.muted { (language.doubt(doubt)) } }
                             }
-                            td data-label=(texts.uptime) {
-                                (percent_or_nothing(uptime(&report.stats)))
+                            td data-label=(texts.healthy_checks) {
+                                (percent_or_nothing(healthy_share(&report.stats)))
                             }
                             td data-label=(texts.latency) { (latency_or_nothing(report.latest.response_us)) }
                             td data-label=(texts.last_result) { (result(language, report)) }

@@ -1,10 +1,10 @@
 //! `/probes`: the regions from which nodes are checked, and their probes. Only the operator sees the names and addresses of
 //! probes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use axum::extract::State;
-use easytier_uptime_store::domain::{DAY, Presence, Probe, Region, Timestamp};
+use easytier_uptime_store::domain::{Presence, Probe, Region, Timestamp};
 use maud::{Markup, html};
 
 use super::{
@@ -16,16 +16,11 @@ use super::{
 };
 use crate::web::Refusal;
 
-/// Probes that were offline for longer are not shown.
-const HIDDEN_AFTER: Duration = DAY.saturating_mul(30);
-
 pub async fn page(State(site): State<Site>, view: View) -> Result<Markup, Refusal> {
     let now = Timestamp::now();
     let mut regions: BTreeMap<Region, Vec<Probe>> = BTreeMap::new();
     for probe in site.store.probes(now).await? {
-        if now.since(probe.last_seen_at) < HIDDEN_AFTER {
-            regions.entry(probe.region.clone()).or_default().push(probe);
-        }
+        regions.entry(probe.region.clone()).or_default().push(probe);
     }
     // Sorted by age, because an order by name would reveal something about the names.
     regions.values_mut().for_each(|probes| probes.sort_by_key(|probe| probe.id));

@@ -73,6 +73,7 @@ async fn the_figures_count_what_happened(store: TestStore) {
         r#"easytier_uptime_probes{state="online"} 1"#,
         r#"easytier_uptime_probes{state="offline"} 0"#,
         "easytier_uptime_doubted_regions 0",
+        "easytier_uptime_clock_difference_seconds 0.0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

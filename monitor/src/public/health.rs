@@ -114,10 +114,11 @@ pub(super) struct Stats {
     total_checks: u64,
     healthy_count: u64,
     unhealthy_count: u64,
+    /// Healthy checks of all regions in percent.
     health_percentage: f64,
     /// Microseconds.
     average_response_time: Option<i64>,
-    /// The percentage of healthy checks, which approximates the time because checks are evenly spaced.
+    /// The percentage of the time with a verdict in which the node was up; `partial` counts half. 0 without any verdict.
     uptime_percentage: f64,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_check_time: Option<Timestamp>,
@@ -126,15 +127,14 @@ pub(super) struct Stats {
 
 impl From<NodeStats> for Stats {
     fn from(stats: NodeStats) -> Self {
-        let NodeStats { checks, last_check_at, verdict } = stats;
-        let health_percentage = hundredths(checks.health_percentage());
+        let NodeStats { checks, uptime, last_check_at, verdict } = stats;
         Self {
             total_checks: checks.total_checks,
             healthy_count: checks.healthy_count,
             unhealthy_count: checks.total_checks.saturating_sub(checks.healthy_count),
-            health_percentage,
+            health_percentage: hundredths(checks.health_percentage()),
             average_response_time: checks.average_response_us,
-            uptime_percentage: health_percentage,
+            uptime_percentage: hundredths(uptime.percentage().unwrap_or_default()),
             last_check_time: last_check_at,
             last_status: verdict.into(),
         }

@@ -131,6 +131,19 @@ impl State {
         }
     }
 
+    /// Applies the check intervals that the probes have now. Results arrive before the report that tells when to expect the
+    /// next ones.
+    pub fn set_intervals(&mut self, interval_of: impl Fn(ProbeId) -> Option<Duration>) {
+        for (probe, evidence) in self.regions.values_mut().flat_map(|region| &mut region.probes) {
+            evidence.interval = interval_of(*probe).unwrap_or(evidence.interval);
+        }
+    }
+
+    /// Until when some evidence is fresh; `None` without any.
+    pub fn fresh_until(&self, policy: &Policy) -> Option<Timestamp> {
+        self.evidence().map(|(_, evidence)| evidence.fresh_until(policy)).max()
+    }
+
     /// The evidence of every probe.
     pub fn evidence(&self) -> impl Iterator<Item = (ProbeId, &Evidence)> {
         self.regions.values().flat_map(|region| region.probes.iter().map(|(probe, evidence)| (*probe, evidence)))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use easytier_probe::{FailureCode, Stage, Status, result::Relay};
 use serde::Serialize;
 
-use super::{DAY, Doubt, PeerId, Region, RegionStatus, Timestamp, Verdict, count::percentage};
+use super::{DAY, Doubt, PeerId, Region, RegionStatus, Timestamp, Uptime, Verdict, count::percentage};
 
 /// The length of the buckets in which checks are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,6 +97,8 @@ impl CheckStats {
 pub struct NodeStats {
     /// The checks of the time asked for.
     pub checks: CheckStats,
+    /// For how long the peer had which verdict in that time.
+    pub uptime: Uptime,
     /// When the peer was last checked.
     pub last_check_at: Option<Timestamp>,
     /// The verdict now.

@@ -47,6 +47,8 @@ pub enum Rejection {
     UnknownPeer,
     /// The peer is not checked from the probe's region.
     WrongRegion,
+    /// The check was of the peer as it was before its URL, network or depth of checks was changed.
+    PeerChanged,
     /// It is older than the raw results that are kept.
     TooOld,
     /// It is more than five minutes ahead of the hub, after the correction of the probe's clock.

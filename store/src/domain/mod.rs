@@ -4,6 +4,7 @@
 //! Labels, URLs and passwords are validated when they are constructed. Latencies are in microseconds; times are
 //! [`Timestamp`]s, milliseconds since 1970.
 
+mod clock;
 mod count;
 mod credential;
 mod event;
@@ -21,10 +22,12 @@ mod probe_peer;
 mod retention;
 mod submission;
 mod timestamp;
+mod uptime;
 mod verdict;
 
 pub(crate) use self::timestamp::millis;
 pub use self::{
+    clock::ClockDifference,
     count::{Count, RING_SLOTS},
     credential::{
         Caller, Credential, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed, NewProbe, NodeToken,
@@ -40,10 +43,11 @@ pub use self::{
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
     page::{Page, PageRequest, Slice},
     peer::{Contacts, ImportCounts, NewPeer, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
-    probe::{Presence, Probe, Registration, StatusReport},
+    probe::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, Probe, Registration, StatusReport},
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     retention::Retention,
     submission::{Duplicate, Submission},
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
-    verdict::{Doubt, Policy, RegionStatus, Verdict},
+    uptime::Uptime,
+    verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},
 };

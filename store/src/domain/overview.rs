@@ -2,7 +2,7 @@
 
 use easytier_probe::{FailureCode, Stage};
 
-use super::{CheckStats, Node, PeerId, Region, RegionStatus, Timestamp};
+use super::{CheckStats, Node, PeerId, Region, RegionStatus, Timestamp, Uptime};
 
 /// An approved peer, and how each region sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub struct NodeView {
     pub node: Node,
     /// The regions with fresh evidence, sorted by name.
     pub regions: Vec<RegionView>,
+    /// For how long it had which verdict in the last 24 hours.
+    pub uptime: Uptime,
 }
 
 /// How one region sees a peer now.

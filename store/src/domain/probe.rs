@@ -5,7 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{ProbeId, Region, Timestamp};
+use super::{DAY, MAX_EVIDENCE_AGE, ProbeId, Region, Timestamp};
+
+/// How long a probe may be silent before it expires: it is not listed any more, its newest counts go to the history, and its
+/// `server_id` can be used again. It comes back with its next request, if it still has a token.
+pub const PROBE_EXPIRES_AFTER: Duration = DAY.saturating_mul(30);
 
 /// Whether a probe is running, judged by the time of its last request and by what it says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -27,24 +31,17 @@ impl Presence {
     const OVERDUE_AFTER: Duration = Duration::from_secs(60);
     const OFFLINE_AFTER: Duration = Duration::from_secs(90);
 
-    /// The presence at `now`; `degraded` is what the probe last said of itself. A probe that sends heartbeats is expected
-    /// every minute; a probe that only reports is expected once per check interval, when that is longer.
-    pub fn of(
-        last_seen: Option<Timestamp>,
-        sends_heartbeats: bool,
-        check_interval: Option<Duration>,
-        degraded: bool,
-        unregistered: bool,
-        now: Timestamp,
-    ) -> Self {
-        let Some(last_seen) = last_seen else { return Self::Offline };
-        let interval = if sends_heartbeats { Duration::ZERO } else { check_interval.unwrap_or_default() };
-        let silence = now.since(last_seen);
-        if unregistered || silence > Self::OFFLINE_AFTER.max(interval.saturating_mul(3)) {
+    /// The presence at `now`. A probe that sends heartbeats is expected every minute; a probe that only reports is expected
+    /// once per check interval, when that is longer, but at least once a week.
+    pub fn of(signs: &LifeSigns, now: Timestamp) -> Self {
+        let interval = if signs.sends_heartbeats() { Duration::ZERO } else { signs.check_interval.unwrap_or_default() };
+        let silence = now.since(signs.last_seen_at);
+        let after = |least: Duration, intervals| least.max(interval.saturating_mul(intervals).min(MAX_EVIDENCE_AGE));
+        if signs.unregistered || silence > after(Self::OFFLINE_AFTER, 3) {
             Self::Offline
-        } else if silence > Self::OVERDUE_AFTER.max(interval.saturating_mul(2)) {
+        } else if silence > after(Self::OVERDUE_AFTER, 2) {
             Self::Overdue
-        } else if degraded {
+        } else if signs.degraded {
             Self::Degraded
         } else {
             Self::Online
@@ -54,6 +51,28 @@ impl Presence {
     /// The name, in the API and in events.
     pub fn as_str(self) -> &'static str {
         ["online", "degraded", "degraded", "offline"][self as usize]
+    }
+}
+
+/// What the presence of a probe depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LifeSigns {
+    /// When it was last heard from.
+    pub last_seen_at: Timestamp,
+    /// When it last sent a heartbeat; `None` when it never did, or a later request showed that it does not any more.
+    pub last_heartbeat_at: Option<Timestamp>,
+    /// The interval between two checks of a peer.
+    pub check_interval: Option<Duration>,
+    /// Whether it last said of itself that it is cut off.
+    pub degraded: bool,
+    /// Whether it unregistered, and was not heard from since.
+    pub unregistered: bool,
+}
+
+impl LifeSigns {
+    /// Whether the probe sent heartbeats when it was last heard from: the last one was no more than two intervals older.
+    fn sends_heartbeats(&self) -> bool {
+        self.last_heartbeat_at.is_some_and(|at| self.last_seen_at.since(at) <= Presence::OVERDUE_AFTER)
     }
 }
 
@@ -132,32 +151,46 @@ pub struct Probe {
 mod tests {
     use super::*;
 
+    const SEEN: Timestamp = Timestamp(1_000_000_000);
+
+    fn signs(heartbeat_before: Option<u64>, check_interval: Option<u64>) -> LifeSigns {
+        LifeSigns {
+            last_seen_at: SEEN,
+            last_heartbeat_at: heartbeat_before.map(|seconds| SEEN - Duration::from_secs(seconds)),
+            check_interval: check_interval.map(Duration::from_secs),
+            ..LifeSigns::default()
+        }
+    }
+
+    fn after(seconds: u64, signs: LifeSigns) -> &'static str {
+        Presence::of(&signs, SEEN + Duration::from_secs(seconds)).as_str()
+    }
+
     #[test]
     fn presence_follows_the_age_of_the_last_request() {
-        let seconds = Duration::from_secs;
-        let of = |age, heartbeats, interval: Option<u64>| {
-            let now = Timestamp(0) + seconds(age);
-            Presence::of(Some(Timestamp(0)), heartbeats, interval.map(seconds), false, false, now)
-        };
-        assert_eq!(
-            [60, 61, 90, 91].map(|age| of(age, true, Some(3600))).map(Presence::as_str),
-            ["online", "degraded", "degraded", "offline"]
-        );
-        assert_eq!(
-            [7200, 7201, 10_800, 10_801].map(|age| of(age, false, Some(3600))).map(Presence::as_str),
-            ["online", "degraded", "degraded", "offline"]
-        );
-        assert_eq!(of(91, false, None), Presence::Offline);
-        assert_eq!(Presence::of(None, false, None, false, false, Timestamp(0)), Presence::Offline);
-        assert_eq!(Presence::of(Some(Timestamp(0)), true, None, false, true, Timestamp(0)), Presence::Offline);
+        let states = ["online", "degraded", "degraded", "offline"];
+        assert_eq!([60, 61, 90, 91].map(|age| after(age, signs(Some(0), Some(3600)))), states);
+        assert_eq!([7200, 7201, 10_800, 10_801].map(|age| after(age, signs(None, Some(3600)))), states);
+        assert_eq!(after(91, signs(None, None)), "offline");
+        assert_eq!(after(0, LifeSigns { unregistered: true, ..signs(Some(0), None) }), "offline");
+    }
+
+    #[test]
+    fn heartbeats_count_while_no_more_than_two_are_missing_before_the_last_request() {
+        assert_eq!([60, 61].map(|before| after(91, signs(Some(before), Some(3600)))), ["offline", "online"]);
+    }
+
+    #[test]
+    fn no_check_interval_keeps_a_probe_online_for_more_than_a_week() {
+        let (week, year) = (7 * 24 * 3600, 365 * 24 * 3600);
+        assert_eq!([week, week + 1].map(|age| after(age, signs(None, Some(year)))), ["online", "offline"]);
+        assert_eq!(after(week + 1, signs(None, Some(u64::MAX))), "offline");
     }
 
     #[test]
     fn a_probe_that_says_it_is_degraded_is_so_as_long_as_it_is_heard_from() {
-        let of = |age| {
-            let now = Timestamp(0) + Duration::from_secs(age);
-            Presence::of(Some(Timestamp(0)), true, None, true, false, now)
-        };
+        let degraded = LifeSigns { degraded: true, ..signs(Some(0), None) };
+        let of = |age| Presence::of(&degraded, SEEN + Duration::from_secs(age));
         assert_eq!([60, 61, 91].map(of), [Presence::Degraded, Presence::Overdue, Presence::Offline]);
         for presence in [Presence::Online, Presence::Degraded, Presence::Overdue, Presence::Offline] {
             assert_eq!(serde_json::to_value(presence).unwrap(), presence.as_str());

@@ -4,6 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
+use super::DAY;
+
+/// The maximum time for which a result is evidence and a probe that only reports is present, however long its check interval
+/// is.
+pub const MAX_EVIDENCE_AGE: Duration = DAY.saturating_mul(7);
+
 /// How a probe, or a region, sees a peer. The order matters: in a region one probe that sees the peer online outweighs
 /// any number that do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,8 +61,8 @@ pub struct Policy {
     /// How many consecutive results change the status of a region from one known status to the other; at least 1, 2 by
     /// default.
     pub confirmations: u32,
-    /// Evidence is stale when it is older than this many check intervals of its probe, and older than `min_fresh`; 3 by
-    /// default.
+    /// Evidence is stale when it is older than this many check intervals of its probe, or than [`MAX_EVIDENCE_AGE`], and
+    /// older than `min_fresh`; 3 by default.
     pub fresh_intervals: u32,
     /// The least time for which evidence is fresh; 60 seconds by default.
     pub min_fresh: Duration,
@@ -68,7 +74,7 @@ pub struct Policy {
 impl Policy {
     /// How long evidence of a probe with this check interval is fresh.
     pub(crate) fn freshness(&self, interval: Duration) -> Duration {
-        self.min_fresh.max(interval.saturating_mul(self.fresh_intervals))
+        self.min_fresh.max(interval.saturating_mul(self.fresh_intervals).min(MAX_EVIDENCE_AGE))
     }
 }
 

@@ -60,17 +60,21 @@ impl LatestRow {
 }
 
 impl Store {
-    /// Statistics over the last `window`, from the finest rollups that are kept for so long.
+    /// Statistics over the last `window`, from the finest rollups that are kept for so long; since the peer was changed, if it
+    /// was another one before.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
     pub async fn node_stats(&self, id: PeerId, window: Duration, now: Timestamp) -> Result<NodeStats, StoreError> {
         let node = self.node(id, now).await?;
-        let grain = self.grain_for(window);
+        let uptime = self.uptimes(&[id], window, now).await?.remove(&id).unwrap_or_default();
+        let from = (now - window).max(self.target_since(id).await?);
+        let grain = self.grain_for(now.since(from));
         let select = sql!("SELECT CAST(0 AS BIGINT) AS key, ", (tally_columns), " FROM ", (counted peer));
-        let row: TallyRow = self.db().one(select, buckets_of(id, grain, now - window, now)).await?;
-        Ok(NodeStats { checks: row.tally.stats(), last_check_at: node.last_check_at, verdict: node.verdict })
+        let row: TallyRow = self.db().one(select, buckets_of(id, grain, from, now)).await?;
+        let checks = row.tally.stats();
+        Ok(NodeStats { checks, uptime, last_check_at: node.last_check_at, verdict: node.verdict })
     }
 
     /// What each region last measured, how it sees the peer now, and its last 24 hours; sorted by region. A region is left
@@ -81,10 +85,11 @@ impl Store {
     /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
     pub async fn node_regions(&self, id: PeerId, now: Timestamp) -> Result<Vec<RegionReport>, StoreError> {
         let state = self.consensus_of(id).await?;
-        let newest = self.newest_by_region(id).await?;
+        let since = self.target_since(id).await?;
+        let newest = self.newest_by_region(id, since).await?;
         let select =
             sql!("SELECT c.region_id AS key, ", (tally_columns), " FROM ", (counted peer), " GROUP BY c.region_id");
-        let parameters = buckets_of(id, self.grain_for(DAY), now - DAY, now);
+        let parameters = buckets_of(id, self.grain_for(DAY), since.max(now - DAY), now);
         let tallies: Vec<TallyRow> = self.db().all(select, parameters).await?;
         let stats: BTreeMap<i64, CheckStats> = tallies.into_iter().map(|row| (row.key, row.tally.stats())).collect();
 
@@ -107,17 +112,23 @@ impl Store {
         Ok(reports)
     }
 
-    /// The newest result of each region.
-    async fn newest_by_region(&self, id: PeerId) -> Result<BTreeMap<RegionId, LatestRow>, StoreError> {
+    /// The newest result of each region that checks a peer, of those since a time.
+    async fn newest_by_region(
+        &self,
+        id: PeerId,
+        since: Timestamp,
+    ) -> Result<BTreeMap<RegionId, LatestRow>, StoreError> {
         // Probes first: there are few, and `latest` is sorted by probe.
         let select = concat!(
             "SELECT l.region_id, r.name AS region, b.server_id, l.checked_at, ",
             result_columns!(),
             " FROM probes b CROSS JOIN latest l JOIN regions r ON r.id = l.region_id \
              JOIN results d ON d.day = l.day AND d.result_id = l.result_id \
-             WHERE l.probe_id = b.id AND l.peer_id = $1 ORDER BY l.checked_at"
+             WHERE l.probe_id = b.id AND l.peer_id = $1 AND l.checked_at >= $2 \
+             AND (l.region_id IN (SELECT region_id FROM peer_regions WHERE peer_id = $1) \
+             OR NOT EXISTS (SELECT 1 FROM peer_regions WHERE peer_id = $1)) ORDER BY l.checked_at"
         );
-        let rows: Vec<LatestRow> = self.db().all(select, args![id]).await?;
+        let rows: Vec<LatestRow> = self.db().all(select, args![id, since]).await?;
         Ok(rows.into_iter().map(|row| (row.region_id, row)).collect())
     }
 
@@ -134,7 +145,7 @@ impl Store {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<RollupPoint>, StoreError> {
-        self.node_url(id).await?;
+        let from = from.max(self.target_since(id).await?);
         let select = sql!(
             "SELECT c.bucket AS key, ",
             (tally_columns),
@@ -148,6 +159,14 @@ impl Store {
             stats: row.tally.stats(),
         };
         Ok(rows.into_iter().map(point).collect())
+    }
+
+    /// Since when an approved peer is what it is; the history before is that of another one. It is [`StoreError::NotFound`] when
+    /// there is no approved peer with this id.
+    pub(super) async fn target_since(&self, id: PeerId) -> Result<Timestamp, StoreError> {
+        let select = "SELECT target_since FROM peers WHERE approved AND id = $1";
+        let row: Option<(Timestamp,)> = self.db().optional(select, args![id]).await?;
+        row.map(|(since,)| since).ok_or(StoreError::NotFound("node"))
     }
 
     fn grain_for(&self, window: Duration) -> Grain {

@@ -8,41 +8,72 @@ use std::{
 use super::metadata;
 use crate::{
     db::Tx,
-    domain::{PeerId, RegionId},
+    domain::{PeerId, RegionId, Rejection, Timestamp},
     error::StoreError,
 };
 
-/// The regions that check each peer; a peer without regions is checked from all.
-pub(super) type PeerRegions = HashMap<PeerId, Vec<RegionId>>;
+/// What decides whether a result of a peer is taken.
+#[derive(Debug)]
+pub(super) struct KnownPeer {
+    /// The regions that check it; without any, all do.
+    regions: Vec<RegionId>,
+    /// Since when the peer is what it is, and the version of the list of peers that had it so first.
+    target_since: Timestamp,
+    target_version: i64,
+}
 
-/// The regions that were read last, and the version of the list of peers that they belong to. Every transaction that adds,
-/// moves or deletes a peer increases the version.
-#[derive(Default)]
-pub(super) struct KnownPeers(Mutex<Option<(i64, Arc<PeerRegions>)>>);
-
-impl KnownPeers {
-    /// The peers as the transaction sees them.
-    pub(super) async fn get(&self, tx: &mut Tx) -> Result<Arc<PeerRegions>, StoreError> {
-        // The version before the peers: a change in between is read again by the next transaction.
-        let version = metadata::config_version(tx).await?;
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((of, regions)) = cached
-            && of == version
-        {
-            return Ok(regions);
+impl KnownPeer {
+    /// Why a result is not taken, if it is not. `listing` is the version of the list of peers that the probe has, when it has
+    /// one of this hub.
+    ///
+    /// A result of a probe that has not fetched the peer as it is now, or of a check before the peer was changed, is about
+    /// another peer. A probe may check the peer as it was until it fetches the list, and report that afterwards: such a result
+    /// is taken for one of the peer as it is.
+    pub(super) fn refusal(&self, region: RegionId, checked_at: Timestamp, listing: Option<i64>) -> Option<Rejection> {
+        if !self.regions.is_empty() && !self.regions.contains(&region) {
+            Some(Rejection::WrongRegion)
+        } else if checked_at < self.target_since || listing.is_some_and(|version| version < self.target_version) {
+            Some(Rejection::PeerChanged)
+        } else {
+            None
         }
-        let regions = Arc::new(read(tx).await?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&regions)));
-        Ok(regions)
     }
 }
 
-async fn read(tx: &mut Tx) -> Result<PeerRegions, StoreError> {
-    let peers: Vec<(PeerId,)> = tx.all("SELECT id FROM peers", vec![]).await?;
-    let mut known: PeerRegions = peers.into_iter().map(|(id,)| (id, Vec::new())).collect();
+/// The peers that exist.
+pub(super) type PeersById = HashMap<PeerId, KnownPeer>;
+
+/// The peers that were read last, and the version of the list of peers that they belong to. Every transaction that adds,
+/// changes or deletes a peer increases the version.
+#[derive(Default)]
+pub(super) struct KnownPeers(Mutex<Option<(i64, Arc<PeersById>)>>);
+
+impl KnownPeers {
+    /// The peers as the transaction sees them.
+    pub(super) async fn get(&self, tx: &mut Tx) -> Result<Arc<PeersById>, StoreError> {
+        // The version before the peers: a change in between is read again by the next transaction.
+        let version = metadata::config_version(tx).await?;
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((of, peers)) = cached
+            && of == version
+        {
+            return Ok(peers);
+        }
+        let peers = Arc::new(read(tx).await?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&peers)));
+        Ok(peers)
+    }
+}
+
+async fn read(tx: &mut Tx) -> Result<PeersById, StoreError> {
+    let select = "SELECT id, target_since, target_version FROM peers";
+    let peers: Vec<(PeerId, Timestamp, i64)> = tx.all(select, vec![]).await?;
+    let peer =
+        |(id, target_since, target_version)| (id, KnownPeer { regions: Vec::new(), target_since, target_version });
+    let mut known: PeersById = peers.into_iter().map(peer).collect();
     for (peer, region) in tx.all::<(PeerId, RegionId)>("SELECT peer_id, region_id FROM peer_regions", vec![]).await? {
         // A peer that was added after the first statement is left to the next transaction.
-        known.entry(peer).and_modify(|regions| regions.push(region));
+        known.entry(peer).and_modify(|peer| peer.regions.push(region));
     }
     Ok(known)
 }

@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use super::rows;
 use crate::{
-    db::{Tx, sql},
-    domain::{Presence, ProbeId, Timestamp},
+    db::{Tx, args, sql},
+    domain::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, ProbeId, Timestamp},
     error::StoreError,
 };
 
@@ -20,13 +20,13 @@ pub(super) struct ProbeFacts {
     pub interval: Duration,
 }
 
-/// The probes that were ever heard from.
+/// The probes that did not expire.
 pub(super) type Probes = HashMap<ProbeId, ProbeFacts>;
 
 /// The columns of a [`PresenceRow`], of a probe `b`.
 macro_rules! presence_columns {
     ($engine:ident) => {
-        "b.last_seen_at, b.sends_heartbeats, b.check_interval_ms, b.degraded, b.unregistered_at"
+        "b.last_seen_at, b.last_heartbeat_at, b.check_interval_ms, b.degraded, b.unregistered_at"
     };
 }
 pub(super) use presence_columns;
@@ -35,7 +35,7 @@ pub(super) use presence_columns;
 #[derive(sqlx::FromRow)]
 pub(super) struct PresenceRow {
     pub last_seen_at: Timestamp,
-    sends_heartbeats: bool,
+    last_heartbeat_at: Option<Timestamp>,
     check_interval_ms: Option<i64>,
     degraded: bool,
     unregistered_at: Option<Timestamp>,
@@ -47,9 +47,14 @@ impl PresenceRow {
     }
 
     pub(super) fn presence(&self, now: Timestamp) -> Presence {
-        let unregistered = self.unregistered_at.is_some();
-        let interval = self.check_interval();
-        Presence::of(Some(self.last_seen_at), self.sends_heartbeats, interval, self.degraded, unregistered, now)
+        let signs = LifeSigns {
+            last_seen_at: self.last_seen_at,
+            last_heartbeat_at: self.last_heartbeat_at,
+            check_interval: self.check_interval(),
+            degraded: self.degraded,
+            unregistered: self.unregistered_at.is_some(),
+        };
+        Presence::of(&signs, now)
     }
 }
 
@@ -61,11 +66,11 @@ struct FactsRow {
     presence: PresenceRow,
 }
 
-/// All probes that were ever heard from, at `now`.
+/// The probes at `now`, without those that expired: there may be many of these, and their evidence is stale.
 pub(super) async fn probes(tx: &mut Tx, now: Timestamp) -> Result<Probes, StoreError> {
     let select =
-        sql!("SELECT b.id, b.holds_sessions, ", (presence_columns), " FROM probes b WHERE b.last_seen_at IS NOT NULL");
-    let rows: Vec<FactsRow> = tx.all(select, vec![]).await?;
+        sql!("SELECT b.id, b.holds_sessions, ", (presence_columns), " FROM probes b WHERE b.last_seen_at >= $1");
+    let rows: Vec<FactsRow> = tx.all(select, args![now - PROBE_EXPIRES_AFTER]).await?;
     let facts = |FactsRow { id, holds_sessions, presence }: FactsRow| {
         let live = presence.presence(now) != Presence::Offline;
         let interval = presence.check_interval().unwrap_or(DEFAULT_INTERVAL);

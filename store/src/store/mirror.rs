@@ -10,9 +10,8 @@ use std::{
 
 use easytier_probe::{Origin, Peer};
 
-use super::{Store, metadata, peers, rows::without_nul};
+use super::{Store, metadata, peers, rows::without_nul, shared::Shared};
 use crate::{
-    crypto::HubKey,
     db::{Tx, args, sql, work},
     domain::{NewPeer, PeerId, PeerRecord, PeerSpec, ProbePeer, Timestamp},
     error::StoreError,
@@ -57,7 +56,7 @@ impl Store {
     /// When the database fails.
     pub async fn mirror_peers(&self, listing: PeerListing<'_>, now: Timestamp) -> Result<(), StoreError> {
         let records = &self.export_peers().await?;
-        self.db().transaction(|tx| work(apply(tx, &self.shared.key, listing, records, now))).await
+        self.db().transaction(|tx| work(apply(tx, &self.shared, listing, records, now))).await
     }
 
     /// The first of a backend's URLs under which it is stored. A backend that moves keeps its peers and its spool as long
@@ -87,7 +86,7 @@ impl Store {
 /// Applies a listing to the local peers.
 async fn apply(
     tx: &mut Tx,
-    key: &HubKey,
+    shared: &Shared,
     listing: PeerListing<'_>,
     records: &[PeerRecord],
     now: Timestamp,
@@ -108,12 +107,12 @@ async fn apply(
         let same = known.or_else(|| local.unlisted.remove(&identity(&spec)));
         let id = match same.and_then(|id| local.records.get(&id)) {
             Some(record) => {
-                update(tx, key, record, spec, peer.origin, now).await?;
+                update(tx, shared, record, spec, peer.origin, now).await?;
                 record.id
             }
             None => {
                 let new = NewPeer { spec, approved: true, submitted: peer.origin == Origin::Submitted };
-                let ids = peers::insert(tx, key, &[&new], now).await?;
+                let ids = peers::insert(tx, &shared.key, &[&new], now).await?;
                 ids.first().copied().ok_or(StoreError::Overtaken)?
             }
         };
@@ -151,7 +150,7 @@ impl<'a> LocalPeers<'a> {
 /// Updates a local peer to the backend's description, if they differ.
 async fn update(
     tx: &mut Tx,
-    key: &HubKey,
+    shared: &Shared,
     record: &PeerRecord,
     spec: PeerSpec,
     origin: Origin,
@@ -166,7 +165,7 @@ async fn update(
         ..spec
     };
     if spec != *known {
-        peers::update(tx, key, record.id, &spec, now).await?;
+        peers::update(tx, shared, record.id, known, &spec, now).await?;
     }
     let submitted = origin == Origin::Submitted;
     if submitted != record.submitted {

@@ -5,16 +5,18 @@
 //! that the fold made instead of the raw results.
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the version
-//! of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `latest`, rollups, regions, events,
-//! leases, duties.
+//! of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `verdict_times`, `latest`, rollups,
+//! regions, events, leases, duties.
 
 mod admin;
 mod backup;
+mod clock;
 mod credentials;
 mod doubts;
 mod duties;
 mod events;
 mod evidence;
+mod expiry;
 mod figures;
 mod fold;
 mod history;
@@ -48,6 +50,7 @@ mod shared;
 mod states;
 mod submissions;
 mod tally;
+mod verdict_times;
 
 use std::sync::Arc;
 

@@ -66,8 +66,21 @@ impl Store {
         let configured = LiveSettings { policy, retention, intervals };
         let (live_settings, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
         let (duties, appended, last_uses) = (Duties::default(), Notify::new(), LastUses::default());
-        let shared =
-            Shared { db, key, configured, fixed, live_settings, known_peers, last_uses, duties, appended, hub, lock };
+        let clock = watch::Sender::default();
+        let shared = Shared {
+            db,
+            key,
+            configured,
+            fixed,
+            live_settings,
+            known_peers,
+            last_uses,
+            duties,
+            appended,
+            hub,
+            lock,
+            clock,
+        };
         let shared = Arc::new(shared);
         if access == Access::Serve {
             live_settings::seed(&shared, now).await?;

@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     consensus::{self, RegionState, State},
-    db::sql,
+    db::{args, sql},
     domain::{
-        Doubt, Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView, SeriesPoint, Timestamp,
+        DAY, Doubt, Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView, SeriesPoint,
+        Timestamp, millis,
     },
     error::StoreError,
 };
@@ -35,8 +36,15 @@ impl Store {
         let consensus = self.all_consensus().await?.into_iter();
         let mut regions: HashMap<PeerId, Vec<RegionView>> =
             consensus.map(|(id, state)| (id, region_views(state, &names))).collect();
-        let view = |node: Node| NodeView { regions: regions.remove(&node.id).unwrap_or_default(), node };
-        Ok(self.all_nodes(now).await?.into_iter().map(view).collect())
+        let nodes = self.all_nodes(now).await?;
+        let ids: Vec<PeerId> = nodes.iter().map(|node| node.id).collect();
+        let mut uptimes = self.uptimes(&ids, DAY, now).await?;
+        let view = |node: Node| NodeView {
+            regions: regions.remove(&node.id).unwrap_or_default(),
+            uptime: uptimes.remove(&node.id).unwrap_or_default(),
+            node,
+        };
+        Ok(nodes.into_iter().map(view).collect())
     }
 
     /// The history of peers by region, in the buckets that began after `from` and up to `to`; sorted by peer, region and
@@ -55,15 +63,18 @@ impl Store {
         let duration = grain.duration();
         let buckets: Vec<i64> = (from.bucket(duration) + 1..=to.bucket(duration)).collect();
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let mut parameters = counted_args(grain, buckets, ids);
+        parameters.extend(args![millis(duration)]);
         let select = sql!(
             "SELECT c.peer_id, r.name AS region, c.bucket, ",
             (tally_columns),
             " FROM ",
             (counted peers),
-            " JOIN regions r ON r.id = c.region_id GROUP BY c.peer_id, r.name, c.bucket \
+            " JOIN regions r ON r.id = c.region_id JOIN peers p ON p.id = c.peer_id AND c.bucket * $5 >= p.target_since \
+             GROUP BY c.peer_id, r.name, c.bucket \
              ORDER BY c.peer_id, r.name, c.bucket"
         );
-        let rows: Vec<PointRow> = self.db().all(select, counted_args(grain, buckets, ids)).await?;
+        let rows: Vec<PointRow> = self.db().all(select, parameters).await?;
         let point = |row: PointRow| {
             Some(SeriesPoint {
                 peer: row.peer_id,

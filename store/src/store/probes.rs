@@ -5,11 +5,15 @@ use serde_json::Value as Json;
 use super::{
     Store,
     liveness::{PresenceRow, presence_columns},
+    rollups,
     rows::{self, without_nul},
+    states,
 };
 use crate::{
     db::{Tx, args, sql, work},
-    domain::{Probe, ProbeId, ProbeIdentity, RegionId, Registration, StatusReport, Timestamp, millis},
+    domain::{
+        PROBE_EXPIRES_AFTER, Probe, ProbeId, ProbeIdentity, RegionId, Registration, StatusReport, Timestamp, millis,
+    },
     error::{Conflict, StoreError},
 };
 
@@ -58,7 +62,7 @@ impl ProbeRow {
 }
 
 impl Store {
-    /// Stores a heartbeat. From then on the presence of the probe is judged by its heartbeats.
+    /// Stores a heartbeat. The presence of the probe is judged by its heartbeats as long as it sends them.
     ///
     /// # Errors
     ///
@@ -69,14 +73,15 @@ impl Store {
         counters: Option<&Json>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let update = "UPDATE probes SET sends_heartbeats = TRUE, counters = coalesce($3, counters), \
+        let update = "UPDATE probes SET last_heartbeat_at = $2, counters = coalesce($3, counters), \
                       last_seen_at = $2, unregistered_at = NULL WHERE id = $1";
         let parameters = args![caller.probe, now, counters.map(json_text)];
         self.db().execute(update, parameters).await.map(drop)
     }
 
     /// Stores a status report, which also shows that the probe runs. A report that names another `server_id` changes
-    /// nothing.
+    /// nothing. A report with another check interval comes from a probe that was started in another way: its heartbeats are
+    /// forgotten until the next one.
     ///
     /// # Errors
     ///
@@ -90,7 +95,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let update = "UPDATE probes SET version = coalesce($3, version), response_us = $4, \
                       check_interval_ms = coalesce($5, check_interval_ms), holds_sessions = $6, \
-                      metadata = coalesce($7, metadata), degraded = $8, last_seen_at = $2, unregistered_at = NULL WHERE id = $1";
+                      metadata = coalesce($7, metadata), degraded = $8, last_seen_at = $2, unregistered_at = NULL, \
+                      last_heartbeat_at = CASE WHEN coalesce($5, check_interval_ms) \
+                      IS NOT DISTINCT FROM check_interval_ms THEN last_heartbeat_at END WHERE id = $1";
         let parameters = &args![
             caller.probe,
             now,
@@ -129,11 +136,12 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn unregister_probe(&self, caller: &ProbeIdentity, now: Timestamp) -> Result<(), StoreError> {
-        let update = "UPDATE probes SET unregistered_at = $2 WHERE id = $1";
+        let update = "UPDATE probes SET unregistered_at = $2, last_heartbeat_at = NULL WHERE id = $1";
         self.db().execute(update, args![caller.probe, now]).await.map(drop)
     }
 
-    /// Every probe that was ever heard from, with its presence at `now`, sorted by `server_id`.
+    /// The probes with their presence at `now`, sorted by `server_id`; without those that were never heard from, and those that
+    /// expired.
     ///
     /// # Errors
     ///
@@ -143,13 +151,36 @@ impl Store {
             "SELECT b.id, b.server_id, r.name AS region, b.host, b.port, b.version, b.capabilities, b.system, \
              b.metadata, b.counters, b.response_us, b.config_version, b.created_at, ",
             (presence_columns),
-            " FROM probes b JOIN regions r ON r.id = b.region_id WHERE b.last_seen_at IS NOT NULL"
+            " FROM probes b JOIN regions r ON r.id = b.region_id WHERE b.last_seen_at >= $1"
         );
-        let rows: Vec<ProbeRow> = self.db().all(select, vec![]).await?;
+        let rows: Vec<ProbeRow> = self.db().all(select, args![now - PROBE_EXPIRES_AFTER]).await?;
         let mut probes = rows.into_iter().map(|row| row.into_probe(now)).collect::<Result<Vec<_>, _>>()?;
         probes.sort_by(|a, b| a.server_id.cmp(&b.server_id));
         Ok(probes)
     }
+}
+
+/// Whether a probe was silent for so long that it expired.
+pub(super) async fn is_expired(tx: &mut Tx, probe: ProbeId, now: Timestamp) -> Result<bool, StoreError> {
+    let select = "SELECT id FROM probes WHERE id = $1 AND last_seen_at < $2";
+    let row: Option<(ProbeId,)> = tx.optional(select, args![probe, now - PROBE_EXPIRES_AFTER]).await?;
+    Ok(row.is_some())
+}
+
+/// Locks a probe until the end of the transaction: those that store results of the probe wait.
+pub(super) async fn lock(tx: &mut Tx, server_id: &str) -> Result<ProbeId, StoreError> {
+    let lock = sql!("SELECT id FROM probes WHERE server_id = $1", ["" | " FOR UPDATE"]);
+    let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
+    row.map(|(id,)| id).ok_or(StoreError::NotFound("probe"))
+}
+
+/// Removes a probe and its tokens. Its counts and raw results stay. The transaction holds the lock of the probe's row, so that
+/// transactions that store results of the probe find it missing.
+pub(super) async fn remove(tx: &mut Tx, probe: ProbeId) -> Result<(), StoreError> {
+    let peers = rollups::flush_probe(tx, probe).await?;
+    states::review_soon(tx, peers).await?;
+    tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
+    tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await.map(drop)
 }
 
 /// A probe and its region by `server_id`.

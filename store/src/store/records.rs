@@ -41,8 +41,7 @@ impl Store {
         page: PageRequest,
         now: Timestamp,
     ) -> Result<Page<HealthRecord>, StoreError> {
-        self.node_url(id).await?;
-        let kept_since = now - self.shared.retention().results;
+        let kept_since = self.target_since(id).await?.max(now - self.shared.retention().results);
         let since = filter.since.unwrap_or(kept_since).max(kept_since);
         let status = filter.status.map(rows::status_code);
         let quarters: Vec<i64> = (since.bucket(QUARTER)..=now.bucket(QUARTER)).collect();
@@ -88,8 +87,7 @@ impl Store {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<FailureCount>, StoreError> {
-        self.node_url(id).await?;
-        let since = since.max(now - self.shared.retention().results);
+        let since = since.max(self.target_since(id).await?).max(now - self.shared.retention().results);
         let quarters: Vec<i64> = (since.bucket(QUARTER)..=now.bucket(QUARTER)).collect();
         let offline = rows::status_code(Status::Offline);
         let select = sql!(

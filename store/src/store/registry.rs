@@ -3,12 +3,11 @@
 use super::{
     Store,
     credentials::{self, NewCredential},
-    liveness, probes, regions, rollups,
+    liveness, probes, regions,
     rows::without_nul,
-    states,
 };
 use crate::{
-    db::{Tx, args, sql, work},
+    db::{Tx, args, work},
     domain::{
         CredentialId, CredentialKind, EnrollmentKey, IssuedToken, NewProbe, ProbeId, ProbeIdentity, Region, RegionId,
         Registration, Timestamp,
@@ -165,12 +164,23 @@ async fn enroll(
     let NewProbe { server_id, region, registration, token } = new;
     let stored_key = credentials::lock_enrollment_key(tx, key).await?;
     let region_id = regions::ensure(tx, region).await?;
-    let (probe, issued) = match probes::find(tx, server_id).await? {
-        Some((probe, its_region)) => {
-            let own = token.filter(|_| its_region == region_id).ok_or(Conflict::ServerIdTaken)?;
-            let id = credentials::enrolled_token(tx, probe, key, own).await?.ok_or(Conflict::ServerIdTaken)?;
-            (probe, IssuedToken { id, token: own.secret().clone() })
+    let known = probes::find(tx, server_id).await?;
+    let mut repeated = None;
+    if let Some((probe, its_region)) = known {
+        if let Some(own) = token.filter(|_| its_region == region_id) {
+            let id = credentials::enrolled_token(tx, probe, key, own).await?;
+            repeated = id.map(|id| (probe, IssuedToken { id, token: own.secret().clone() }));
         }
+        if repeated.is_none() {
+            probes::lock(tx, server_id).await?;
+            if !probes::is_expired(tx, probe, now).await? {
+                return Err(Conflict::ServerIdTaken.into());
+            }
+            probes::remove(tx, probe).await?;
+        }
+    }
+    let (probe, issued) = match repeated {
+        Some(repeated) => repeated,
         None => {
             if let Some(lapsed) = stored_key.lapsed(now) {
                 return Err(lapsed.into());
@@ -187,16 +197,9 @@ async fn enroll(
 }
 
 async fn remove(tx: &mut Tx, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
-    // Transactions that store results of the probe wait for this lock, and then find the probe missing.
-    let lock = sql!("SELECT id FROM probes WHERE server_id = $1", ["" | " FOR UPDATE"]);
-    let row: Option<(ProbeId,)> = tx.optional(lock, args![server_id]).await?;
-    let (probe,) = row.ok_or(StoreError::NotFound("probe"))?;
+    let probe = probes::lock(tx, server_id).await?;
     if liveness::probes(tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
         return Err(Conflict::ProbeNotOffline.into());
     }
-    let peers = rollups::flush_probe(tx, probe).await?;
-    states::review_soon(tx, peers).await?;
-    tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
-    tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await?;
-    Ok(())
+    probes::remove(tx, probe).await
 }

@@ -33,9 +33,9 @@ pub struct Swept {
 }
 
 impl Store {
-    /// Deletes one chunk of each kind of expired rows, on PostgreSQL creates the partitions of the next days, and gives free
-    /// space in a SQLite file back to the system. It is meant to be called every few minutes, and again at once while rows are
-    /// left. Where several hubs share a database, one of them does it.
+    /// Deletes one chunk of each kind of expired rows, expires some probes, on PostgreSQL creates the partitions of the next
+    /// days, and gives free space in a SQLite file back to the system. It is meant to be called every few minutes, and again at
+    /// once while rows are left. Where several hubs share a database, one of them does it.
     ///
     /// # Errors
     ///
@@ -43,6 +43,10 @@ impl Store {
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let kept = self.shared.retention();
         let mut swept = Swept::default();
+        // First, because it moves counts to the rollups.
+        let (expired, more) = self.expire_probes(now).await?;
+        swept.rows += expired;
+        swept.more |= more;
         let received_before = now - kept.results;
         let oldest_day = oldest_kept(kept.results, now);
         let partitions = partitions::keep_up(self.db(), oldest_day, now).await;

@@ -124,7 +124,7 @@ async fn presence_changes(tx: &mut Tx, now: Timestamp) -> Result<Vec<(ProbeId, b
         .await?;
     let facts = liveness::probes(tx, now).await?;
     let change = |(probe, was_live, server_id, region): (ProbeId, bool, String, String)| {
-        let live = facts.get(&probe)?.live;
+        let live = facts.get(&probe).is_some_and(|facts| facts.live);
         let name = |live| if live { Presence::Online.as_str() } else { Presence::Offline.as_str() };
         let event = NewEvent {
             at: now,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tally::Tally;
+use super::tally::{Tally, capped_sum};
 use crate::{
     db::{Bulk, Column, Tx, args, sql},
     domain::{Grain, PeerId, ProbeId, RegionId},
@@ -97,11 +97,13 @@ const ROLLUP_COLUMNS: &[(&str, Column)] = &[
 static ROLLUPS: Bulk = Bulk::new(
     "rollups",
     ROLLUP_COLUMNS,
-    "ON CONFLICT (grain, bucket, region_id, peer_id) DO UPDATE SET checks = rollups.checks + excluded.checks, \
-     healthy = rollups.healthy + excluded.healthy, latency_count = rollups.latency_count + excluded.latency_count, \
-     latency_sum = rollups.latency_sum + excluded.latency_sum, \
-     latency_min = CASE WHEN rollups.latency_min IS NULL OR excluded.latency_min < rollups.latency_min \
+    concat!(
+        "ON CONFLICT (grain, bucket, region_id, peer_id) DO UPDATE SET checks = rollups.checks + excluded.checks, \
+     healthy = rollups.healthy + excluded.healthy, latency_count = rollups.latency_count + excluded.latency_count, ",
+        capped_sum!("rollups"),
+        ", latency_min = CASE WHEN rollups.latency_min IS NULL OR excluded.latency_min < rollups.latency_min \
      THEN excluded.latency_min ELSE rollups.latency_min END, \
      latency_max = CASE WHEN rollups.latency_max IS NULL OR excluded.latency_max > rollups.latency_max \
      THEN excluded.latency_max ELSE rollups.latency_max END",
+    ),
 );

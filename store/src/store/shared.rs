@@ -9,7 +9,7 @@ use super::{duties::Duties, known_peers::KnownPeers, last_uses::LastUses};
 use crate::{
     crypto::HubKey,
     db::{Db, FileLock},
-    domain::{LiveSetting, LiveSettings, Policy, Retention},
+    domain::{ClockDifference, LiveSetting, LiveSettings, Policy, Retention},
 };
 
 pub(super) struct Shared {
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub hub: Option<Uuid>,
     /// Held as long as the store is open, if it serves a SQLite file.
     pub lock: Option<FileLock>,
+    /// How far the clock of this hub is from that of the database.
+    pub clock: watch::Sender<ClockDifference>,
 }
 
 impl Shared {

@@ -1,6 +1,14 @@
 //! The consensus of each peer: loading it, updating it, storing it.
 
-use super::{events::NewEvent, evidence, liveness::Probes, rings, rows};
+use std::time::Duration;
+
+use super::{
+    events::NewEvent,
+    evidence,
+    liveness::Probes,
+    rings, rows,
+    verdict_times::{self, Span},
+};
 use crate::{
     consensus::{self, Change, Observation, RegionState, State},
     db::{Bulk, Column, Tx, args, sql},
@@ -24,8 +32,14 @@ pub(super) struct PeerState {
     state: State,
     /// Whether the peer is checked as a guest: then each session that a probe holds is a network on the node.
     guest: bool,
+    /// Since when the peer is what it is. Earlier checks were of another one.
+    target_since: Timestamp,
     /// Counts of completed quarters, which go to the ring.
     for_ring: Vec<(i64, Count)>,
+    /// Until when the evidence before the last change was fresh.
+    fresh_until: Option<Timestamp>,
+    /// The verdict that just ended, and for how long it held.
+    ended: Option<Span>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -43,6 +57,7 @@ struct StateRow {
     quarter_healthy: i64,
     evidence: String,
     guest: bool,
+    target_since: Timestamp,
 }
 
 impl StateRow {
@@ -60,7 +75,10 @@ impl StateRow {
             in_quarter: Count { checks: rows::count(self.quarter_checks), healthy: rows::count(self.quarter_healthy) },
             state: evidence::decode(self.peer_id, &self.evidence)?,
             guest: self.guest,
+            target_since: self.target_since,
             for_ring: Vec::new(),
+            fresh_until: None,
+            ended: None,
         })
     }
 }
@@ -70,7 +88,7 @@ macro_rules! state_columns {
     ($engine:ident) => {
         "s.peer_id, s.verdict, s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, \
          s.quarter, s.quarter_checks, s.quarter_healthy, s.evidence, \
-         (p.network_secret IS NULL AND NOT p.handshake_only) AS guest"
+         (p.network_secret IS NULL AND NOT p.handshake_only) AS guest, p.target_since"
     };
 }
 
@@ -90,6 +108,24 @@ pub(super) async fn load(tx: &mut Tx, peers: Vec<i64>) -> Result<Vec<PeerState>,
 }
 
 impl PeerState {
+    /// Whether a check at this time was of the peer as it is now.
+    pub(super) fn is_about(&self, checked_at: Timestamp) -> bool {
+        checked_at >= self.target_since
+    }
+
+    /// Forgets what is known about the peer, because it is another one now.
+    pub(super) fn forget(&mut self) {
+        self.state = State::default();
+        (self.last_check_at, self.response_us, self.version, self.network_count) = (None, None, None, None);
+        (self.held_sessions, self.in_quarter) = (0, Count::default());
+        self.for_ring.clear();
+    }
+
+    /// Drops the evidence of regions that do not check the peer any more; without `regions` all do.
+    pub(super) fn keep_regions(&mut self, regions: &[RegionId]) {
+        self.state.regions.retain(|region, _| regions.is_empty() || regions.contains(region));
+    }
+
     /// Counts checks at `at`.
     pub(super) fn count(&mut self, at: Timestamp, count: Count) {
         let quarter = at.bucket(QUARTER);
@@ -129,6 +165,8 @@ impl PeerState {
         policy: &Policy,
         now: Timestamp,
     ) -> impl Iterator<Item = RegionId> + use<> {
+        self.state.set_intervals(|probe| probes.get(&probe).map(|facts| facts.interval));
+        self.fresh_until = self.state.fresh_until(policy);
         let is_live = |probe| probes.get(&probe).is_some_and(|facts| facts.live);
         let (state, changes) = consensus::advance(&self.state, observations, is_live, policy, now);
         let holds = |probe| probes.get(&probe).is_some_and(|facts| facts.live && facts.holds_sessions);
@@ -165,6 +203,10 @@ impl PeerState {
         if was == became {
             return None;
         }
+        // Evidence may have become stale while no hub ran to notice it.
+        let stale_at = self.fresh_until.filter(|_| became == Verdict::Unknown).map(|at| at + Duration::from_millis(1));
+        let (began_at, ended_at) = (self.since, stale_at.map_or(now, |at| at.min(now)));
+        self.ended = Some(Span { peer: self.peer, verdict: was, began_at, ended_at });
         (self.verdict, self.since) = (became, now);
         let words = || self.state.regions.values().filter_map(RegionState::word);
         Some(NewEvent {
@@ -212,6 +254,7 @@ pub(super) async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -
     // Most transactions complete no quarter.
     let completed = states.iter().filter(|state| !state.for_ring.is_empty());
     rings::add(tx, completed.map(|state| (state.peer, state.for_ring.as_slice())).collect()).await?;
+    verdict_times::add(tx, states.iter().filter_map(|state| state.ended)).await?;
     let mut values = Vec::with_capacity(states.len() * STATE_COLUMNS.len());
     for state in states {
         values.extend(args![

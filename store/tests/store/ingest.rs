@@ -24,6 +24,7 @@ on_both_engines! {
     text_that_an_engine_cannot_store_does_not_fail_the_batch,
     a_closed_store_refuses_batches_and_loses_none,
     an_empty_batch_shows_that_the_probe_runs,
+    extreme_results_of_one_probe_do_not_stop_another,
 }
 
 async fn total_records(store: &Store, peer: PeerId, now: Timestamp) -> u64 {
@@ -254,4 +255,38 @@ async fn an_empty_batch_shows_that_the_probe_runs(hub: TestStore) {
     let later = NOW + seconds(1000);
     assert_eq!(hub.report(&probe, vec![], later).await, Receipt::default());
     assert_eq!(hub.probes(later).await.unwrap()[0].last_seen_at, later);
+}
+
+/// Results with the greatest latencies that a hub takes would make sums that no engine can store.
+async fn extreme_results_of_one_probe_do_not_stop_another(hub: TestStore) {
+    const DAY_OF_CHECKS: u32 = 172_800;
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let (broken, other) = (hub.probe("p1", "eu").await, hub.probe("p2", "eu").await);
+    let extreme = |millis| {
+        let mut result = online(peer, NOW);
+        (result.checks, result.response_time, result.min_ms, result.max_ms) = (DAY_OF_CHECKS, Some(millis), None, None);
+        result
+    };
+    let impossible = hub.report(&broken, vec![extreme(3_600_000.0)], NOW).await;
+    assert_eq!(impossible.rejected, [Rejected { index: 0, reason: Rejection::Invalid }]);
+    for _ in 0..3 {
+        let results = (0..5000).map(|_| extreme(1000.0)).collect();
+        assert_eq!(hub.report(&broken, results, NOW).await, accepted(5000));
+    }
+    // The next bucket moves the counts of the one before to the rollups, in every grain, beside those of the other probe.
+    for (probe, after) in [(&other, 1), (&broken, 300), (&other, 301), (&broken, 600), (&other, 601)] {
+        let now = NOW + seconds(after);
+        assert_eq!(hub.report(probe, vec![online(peer, now)], now).await, accepted(1));
+    }
+    let now = NOW + seconds(700);
+    for window in [3600, 7 * 24 * 3600, 365 * 24 * 3600] {
+        let stats = hub.node_stats(peer, seconds(window), now).await.unwrap().checks;
+        assert_eq!(stats.total_checks, u64::from(DAY_OF_CHECKS) * 15_000 + 5);
+        assert_eq!(
+            stats.average_response_us,
+            Some((1 << 43) / stats.total_checks as i64),
+            "the sum stays at its maximum"
+        );
+    }
+    assert_eq!(hub.node_regions(peer, now).await.unwrap().len(), 1);
 }

@@ -25,5 +25,7 @@ mod pooler;
 mod probes;
 mod retention;
 mod submissions;
+mod targets;
 mod upgrade;
 mod upkeep;
+mod uptime;

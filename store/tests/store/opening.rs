@@ -1,8 +1,8 @@
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use easytier_uptime_store::{
     Access, Foreign, HubKey, InUse, Location, Refusal, Store, StoreError, StoreOptions,
-    domain::{PageRequest, PeerFilter, PeerOrder},
+    domain::{PageRequest, PeerFilter, PeerOrder, Timestamp},
 };
 use futures::future::join_all;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
@@ -11,6 +11,7 @@ use crate::support::{Engine, NOW, TestStore, on_both_engines, online, postgres::
 
 on_both_engines! {
     hubs_that_start_at_the_same_time_open_an_empty_database,
+    the_clock_is_compared_with_that_of_the_database,
     another_key_does_not_open_the_database,
     the_database_responds_until_it_is_closed,
     a_secret_is_stored_under_its_name_until_it_is_replaced,
@@ -307,4 +308,14 @@ async fn a_hub_of_another_version_beside_it_does_not_keep_a_hub_from_starting() 
     let probe = next.local_probe("p1", &crate::support::region("eu"), NOW).await.unwrap();
     let receipt = next.ingest(crate::support::batch(&probe, vec![online(peer, NOW)], NOW)).await.unwrap();
     assert_eq!(receipt.accepted, 1);
+}
+
+async fn the_clock_is_compared_with_that_of_the_database(hub: TestStore) {
+    assert!(!hub.compare_clocks(Timestamp::now).await.unwrap().is_too_large(), "one machine");
+    let ahead = || Timestamp::now() + Duration::from_secs(3600);
+    let difference = hub.compare_clocks(ahead).await.unwrap();
+    assert_eq!(hub.clock_difference(), difference);
+    // A file has no clock of its own.
+    let expected = if hub.engine() == Engine::Postgres { 3500 * 1000..3601 * 1000 } else { 0..1 };
+    assert!(expected.contains(&difference.millis), "{difference:?}");
 }

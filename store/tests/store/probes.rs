@@ -1,6 +1,9 @@
 use easytier_uptime_store::{
-    Conflict, StoreError,
-    domain::{EventKind, Grain, PeerId, Presence, StatusReport, Verdict},
+    Conflict, StoreError, Swept,
+    domain::{
+        Caller, CredentialKind, EnrollmentLimits, EventKind, Grain, NewProbe, PeerId, Presence, Registration,
+        StatusReport, Verdict,
+    },
 };
 
 use crate::support::{NOW, TestStore, batch, offline, on_both_engines, online, region, seconds};
@@ -14,6 +17,10 @@ on_both_engines! {
     a_probe_without_any_request_is_not_listed,
     an_offline_probe_is_removed_and_its_results_stay,
     a_running_probe_is_not_removed,
+    a_probe_that_stopped_its_heartbeats_is_judged_by_its_check_interval_again,
+    a_check_interval_of_a_year_keeps_a_probe_online_for_a_week,
+    a_probe_expires_after_a_month_and_its_token_brings_it_back,
+    an_expired_probe_without_a_token_is_removed_and_its_name_is_free,
 }
 
 async fn presence(hub: &TestStore, after: u64) -> Presence {
@@ -140,4 +147,117 @@ async fn a_running_probe_is_not_removed(hub: TestStore) {
     }
     hub.create_node_token("never seen", None, &region("eu"), NOW).await.unwrap();
     hub.remove_probe("never seen", NOW).await.unwrap();
+}
+
+async fn a_probe_that_stopped_its_heartbeats_is_judged_by_its_check_interval_again(hub: TestStore) {
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    // As a daemon, which is stopped without a farewell.
+    let probe = hub.probe("p1", "eu").await;
+    let report =
+        |seconds_between| StatusReport { check_interval: Some(seconds(seconds_between)), ..StatusReport::default() };
+    hub.report_status(&probe, &report(5), NOW).await.unwrap();
+    hub.heartbeat(&probe, None, NOW + seconds(30)).await.unwrap();
+    assert_eq!(presence(&hub, 121).await, Presence::Offline, "a daemon sends heartbeats");
+    // As a job that runs every hour: its first run comes at once.
+    for run in 0..3 {
+        let at = 40 + run * 3600;
+        let now = NOW + seconds(at);
+        hub.report(&probe, vec![online(peer, now)], now).await;
+        hub.report_status(&probe, &report(3600), now).await.unwrap();
+        for later in [at, at + 91, at + 3599] {
+            hub.review(NOW + seconds(later)).await.unwrap();
+            assert_eq!(presence(&hub, later).await, Presence::Online, "{later} s");
+        }
+    }
+    let events = hub.events(Some((EventKind::Peer, peer.0)), None, 10, false).await.unwrap();
+    assert_eq!(events.len(), 1, "the peer did not flap: {events:?}");
+
+    // The same interval in both lives, and the farewell of the daemon.
+    let again = 4 * 3600;
+    hub.heartbeat(&probe, None, NOW + seconds(again)).await.unwrap();
+    hub.unregister_probe(&probe, NOW + seconds(again + 1)).await.unwrap();
+    hub.report_status(&probe, &report(3600), NOW + seconds(again + 2)).await.unwrap();
+    assert_eq!(presence(&hub, again + 3600).await, Presence::Online);
+    // The same interval, and no farewell: the next report that comes without heartbeats shows it.
+    hub.heartbeat(&probe, None, NOW + seconds(2 * again)).await.unwrap();
+    hub.report_status(&probe, &report(3600), NOW + seconds(2 * again + 61)).await.unwrap();
+    assert_eq!(presence(&hub, 2 * again + 3600).await, Presence::Online);
+}
+
+async fn a_check_interval_of_a_year_keeps_a_probe_online_for_a_week(hub: TestStore) {
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let probe = hub.local_probe("ci", &region("eu"), NOW).await.unwrap();
+    let report = StatusReport { check_interval: Some(seconds(365 * 24 * 3600)), ..StatusReport::default() };
+    hub.report_status(&probe, &report, NOW).await.unwrap();
+    hub.report(&probe, vec![online(peer, NOW)], NOW).await;
+    let week = 7 * 24 * 3600;
+    hub.review(NOW + seconds(week)).await.unwrap();
+    assert_eq!(presence(&hub, week).await, Presence::Online);
+    assert_eq!(hub.node(peer, NOW + seconds(week)).await.unwrap().verdict, Verdict::Up);
+    hub.review(NOW + seconds(week + 1)).await.unwrap();
+    assert_eq!(presence(&hub, week + 1).await, Presence::Offline);
+    assert_eq!(hub.node(peer, NOW + seconds(week + 1)).await.unwrap().verdict, Verdict::Unknown);
+}
+
+const MONTH: u64 = 30 * 24 * 3600;
+
+async fn a_probe_expires_after_a_month_and_its_token_brings_it_back(hub: TestStore) {
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let (probe, token) = hub.enrolled("laptop", &region("eu"), NOW).await;
+    hub.report(&probe, vec![online(peer, NOW)], NOW).await;
+    let in_us = hub.probe("p2", "us").await;
+    hub.report(&in_us, vec![online(peer, NOW)], NOW).await;
+    hub.review(NOW + seconds(MONTH)).await.unwrap();
+
+    let (kept, gone) = (MONTH, MONTH + 1);
+    while hub.sweep(NOW + seconds(kept)).await.unwrap() != Swept::default() {}
+    assert_eq!(hub.probes(NOW + seconds(kept)).await.unwrap().len(), 2);
+    let counted_before = hub.node_stats(peer, seconds(60 * 24 * 3600), NOW + seconds(kept)).await.unwrap().checks;
+    // The other has no token and is removed. Their counts are in rollups that expired too.
+    assert_ne!(hub.sweep(NOW + seconds(gone)).await.unwrap(), Swept::default());
+    assert_eq!(hub.sweep(NOW + seconds(gone)).await.unwrap(), Swept::default());
+    assert_eq!(hub.probes(NOW + seconds(gone)).await.unwrap(), []);
+    assert_eq!(hub.node_regions(peer, NOW + seconds(gone)).await.unwrap(), [], "its newest results are gone");
+    let counted_after = hub.node_stats(peer, seconds(60 * 24 * 3600), NOW + seconds(gone)).await.unwrap().checks;
+    assert_eq!((counted_after, counted_after.total_checks), (counted_before, 2));
+
+    // It wakes up.
+    let back = NOW + seconds(2 * MONTH);
+    let caller = hub.authenticate(token.token.expose(), back).await.unwrap();
+    assert!(matches!(&caller, Some(Caller::Probe(woken)) if *woken == probe), "{caller:?}");
+    hub.report(&probe, vec![online(peer, back)], back).await;
+    hub.review(back).await.unwrap();
+    assert_eq!(hub.probes(back).await.unwrap()[0].presence, Presence::Online);
+    assert_eq!(hub.node(peer, back).await.unwrap().verdict, Verdict::Up);
+    let events = hub.events(Some((EventKind::Probe, probe.probe.0)), None, 10, true).await.unwrap();
+    let became: Vec<_> = events.iter().map(|event| event.became.as_str()).collect();
+    assert_eq!(became, ["online"], "no review saw it online before");
+}
+
+async fn an_expired_probe_without_a_token_is_removed_and_its_name_is_free(hub: TestStore) {
+    for nth in 0..9 {
+        let name = format!("pod-{nth}");
+        let (_, token) = hub.enrolled(&name, &region("eu"), NOW).await;
+        if nth > 0 {
+            hub.revoke_credential(CredentialKind::Node, token.id, NOW).await.unwrap();
+        }
+    }
+    let later = NOW + seconds(MONTH + 1);
+    let (mut removed, mut more) = (0, true);
+    while more {
+        let swept = hub.sweep(later).await.unwrap();
+        (removed, more) = (removed + swept.rows, swept.more);
+    }
+    assert_eq!(removed, 8);
+    // One with a token keeps its name until another takes it.
+    let key = hub.enrollment_key(&EnrollmentLimits::default()).await;
+    let registration = &Registration::default();
+    let eu = &region("eu");
+    let new = NewProbe { server_id: "pod-0", region: eu, registration, token: None };
+    let early = hub.enroll_probe(&key, &new, NOW + seconds(MONTH)).await;
+    assert!(matches!(early, Err(StoreError::Conflict(Conflict::ServerIdTaken))), "{early:?}");
+    for name in ["pod-0", "pod-8"] {
+        hub.enrolled(name, &region("us"), later).await;
+    }
+    assert_eq!(hub.credentials(CredentialKind::Node).await.unwrap().len(), 2);
 }

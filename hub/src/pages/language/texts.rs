@@ -65,6 +65,9 @@ texts! {
     node: "Node", "节点";
     last_day: "Last 24 hours", "最近 24 小时";
     uptime: "Uptime", "可用率";
+    uptime_hint: "The share of the time in which the node was online. Partly online counts half; time without a verdict is left \
+                  out.",
+        "节点处于在线状态的时间占比；“部分在线”按一半计，没有判定结果的时间不计入。";
     day: "24 h", "24 小时";
     week: "7 d", "7 天";
     month: "30 d", "30 天";
@@ -117,6 +120,7 @@ texts! {
     no_regions: "No region has checked this node yet.", "还没有地区检测过此节点。";
     region: "Region", "地区";
     verdict: "Verdict", "状态判定";
+    healthy_checks: "Good checks, 24 h", "24 小时检测成功率";
     last_result: "Last result", "最近结果";
     checked_at: "Checked", "检测时间";
     time: "Time", "时间";

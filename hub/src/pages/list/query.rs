@@ -94,10 +94,9 @@ impl Row<'_> {
         }
     }
 
-    /// Healthy checks of the last 24 hours in percent; `None` without checks.
+    /// The uptime of the last 24 hours in percent; `None` without a verdict.
     pub fn uptime(&self) -> Option<f64> {
-        let has_checks = self.view.node.ring.iter().any(|slot| slot.checks > 0);
-        has_checks.then(|| self.view.node.health_percentage_24h())
+        self.view.uptime.percentage()
     }
 
     /// Usable nodes first.

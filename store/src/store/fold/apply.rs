@@ -21,8 +21,8 @@ use crate::{
     error::StoreError,
 };
 
-/// Applies results, sorted by peer and time, as if it were `now`. Results of peers that do not exist any more are skipped.
-/// Returns the peers whose change to offline is in doubt although they have no result here.
+/// Applies results, sorted by peer and time, as if it were `now`. Results of peers that do not exist any more,
+/// and of checks before the peer was changed, are skipped. Returns the peers whose change to offline is in doubt although they have no result here.
 pub(super) async fn apply(
     tx: &mut Tx,
     shared: &Shared,
@@ -39,6 +39,8 @@ pub(super) async fn apply(
     let mut new = Vec::with_capacity(results.len());
     for state in &mut states {
         let of_peer = by_peer.get(&state.peer).copied().unwrap_or_default();
+        // The peer may have been changed after its results were appended.
+        let of_peer = &of_peer[of_peer.partition_point(|one| !state.is_about(one.checked_at))..];
         new.extend(of_peer);
         turned.extend(observe(state, of_peer, &probes, &policy, now));
     }

@@ -8,7 +8,7 @@ use super::{
     super::{
         liveness::Probes,
         rollups::{LatestCounts, Rollups, latest_counts_columns},
-        tally::Tally,
+        tally::{Tally, capped_sum},
     },
     packed::Appended,
 };
@@ -173,9 +173,9 @@ static ADD_TO_BUCKET: Bulk = Bulk::new(
     concat!(
         keep_newer_result!(),
         "checks = latest.checks + excluded.checks, healthy = latest.healthy + excluded.healthy, \
-         latency_count = latest.latency_count + excluded.latency_count, \
-         latency_sum = latest.latency_sum + excluded.latency_sum, \
-         latency_min = CASE WHEN excluded.latency_min IS NULL OR latest.latency_min < excluded.latency_min \
+         latency_count = latest.latency_count + excluded.latency_count, ",
+        capped_sum!("latest"),
+        ", latency_min = CASE WHEN excluded.latency_min IS NULL OR latest.latency_min < excluded.latency_min \
          THEN latest.latency_min ELSE excluded.latency_min END, \
          latency_max = CASE WHEN excluded.latency_max IS NULL OR latest.latency_max > excluded.latency_max \
          THEN latest.latency_max ELSE excluded.latency_max END \

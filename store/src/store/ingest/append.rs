@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
 };
 
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::{
     error::StoreError,
     store::{
         fold::{PackedResult, pack, sees_online, shard_of},
-        known_peers::PeerRegions,
+        known_peers::PeersById,
         leases::{self, Checked},
         rows,
         shared::Shared,
@@ -97,9 +97,9 @@ async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -
                 let mut receipts = judged.clone();
                 // Locks the probes until the end, so that the rows of one probe become visible in the order of their ids
                 // even when its results go to several hubs.
-                touch_probes(tx, batches).await?;
+                let listings = touch_probes(tx, batches).await?;
                 let known = shared.known_peers.get(tx).await?;
-                let admitted = admit(accepted, &known, &mut receipts);
+                let admitted = admit(accepted, &known, &listings, &mut receipts);
                 let stored = insert(tx, admitted, expected, &mut receipts).await?;
                 hand_to_fold(tx, &stored).await?;
                 leases::note_checked(tx, stored.iter().map(|one| one.checked())).await?;
@@ -134,12 +134,20 @@ fn judge_all<'a>(batches: &'a [Batch], shared: &Shared) -> (Vec<Accepted<'a>>, V
     (accepted, receipts)
 }
 
-/// Rejects results of peers that do not exist, or that the region of the probe does not check.
-fn admit<'a, 'b>(accepted: &'b [Accepted<'a>], known: &PeerRegions, receipts: &mut [Receipt]) -> Vec<&'b Accepted<'a>> {
-    let refusal = |one: &Accepted| match known.get(&one.peer()) {
-        None => Some(Rejection::UnknownPeer),
-        Some(regions) if regions.is_empty() || regions.contains(&one.from.region_id) => None,
-        Some(_) => Some(Rejection::WrongRegion),
+/// The version of the list of peers that each probe fetched last.
+type Listings = HashMap<ProbeId, Option<i64>>;
+
+/// Rejects results of peers that do not exist, that the region of the probe does not check, or that were other ones then.
+fn admit<'a, 'b>(
+    accepted: &'b [Accepted<'a>],
+    known: &PeersById,
+    listings: &Listings,
+    receipts: &mut [Receipt],
+) -> Vec<&'b Accepted<'a>> {
+    let refusal = |one: &Accepted| {
+        let Some(peer) = known.get(&one.peer()) else { return Some(Rejection::UnknownPeer) };
+        let listing = listings.get(&one.from.probe).copied().flatten();
+        peer.refusal(one.from.region_id, one.judged.at, listing)
     };
     let mut admitted = Vec::with_capacity(accepted.len());
     for one in accepted {
@@ -151,8 +159,8 @@ fn admit<'a, 'b>(accepted: &'b [Accepted<'a>], known: &PeerRegions, receipts: &m
     admitted
 }
 
-/// Notes that the senders were heard from, and locks them.
-async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<(), StoreError> {
+/// Notes that the senders were heard from, and locks them. Returns the lists of peers that the senders have.
+async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<Listings, StoreError> {
     let senders: HashSet<i64> = batches.iter().map(|batch| batch.from.probe.0).collect();
     let at = batches.iter().map(|batch| batch.received_at).max().unwrap_or_default();
     let update = sql!(
@@ -162,14 +170,15 @@ async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<(), StoreError> 
         (in 1),
         " ORDER BY id",
         ["" | " FOR NO KEY UPDATE"],
-        ")"
+        ") RETURNING id, config_version"
     );
-    let touched = tx.execute(update, args![senders.iter().copied().collect::<Vec<i64>>(), at]).await?;
-    if touched < senders.len() as u64 {
+    let listings: Vec<(ProbeId, Option<i64>)> =
+        tx.all(update, args![senders.iter().copied().collect::<Vec<i64>>(), at]).await?;
+    if listings.len() < senders.len() {
         // A probe was removed after it was authenticated.
         return Err(StoreError::Overtaken);
     }
-    Ok(())
+    Ok(listings.into_iter().collect())
 }
 
 const RESULT_COLUMNS: &[(&str, Column)] = &[

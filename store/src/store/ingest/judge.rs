@@ -15,6 +15,10 @@ const MAX_CHECKS: u32 = 2 * 24 * 3600;
 /// The maximum latency in milliseconds: one hour.
 const MAX_LATENCY_MS: f64 = 3_600_000.0;
 
+/// The maximum product of the median and the healthy checks of one result, in microseconds: two days. The checks of a peer run
+/// one after another, a result stands for a day of them at most, and half of them take at least the median.
+const MAX_TOTAL_US: i64 = 2 * 24 * 3600 * 1_000_000;
+
 /// The maximum length of a version, in characters.
 const MAX_VERSION: usize = 64;
 /// The maximum length of a host name, in characters.
@@ -53,11 +57,15 @@ pub(super) fn judge<'a>(batch: &Batch, result: &'a CheckResult, keep: Duration) 
     if !(1..=MAX_CHECKS).contains(&result.checks) || healthy > result.checks {
         return Err(Rejection::Invalid);
     }
+    let response_us = micros(result.response_time)?;
+    if response_us.is_some_and(|median| median.saturating_mul(i64::from(healthy)) > MAX_TOTAL_US) {
+        return Err(Rejection::Invalid);
+    }
     Ok(Judged {
         // A clock that is slightly ahead must not make later results look late.
         at: at.min(now),
         healthy,
-        response_us: micros(result.response_time)?,
+        response_us,
         min_us: micros(result.min_ms)?,
         max_us: micros(result.max_ms)?,
         message: cut(result.message.as_deref(), MAX_MESSAGE_CHARS),
@@ -179,6 +187,7 @@ mod tests {
             |result| result.response_time = Some(-1.0),
             |result| result.min_ms = Some(f64::NAN),
             |result| result.max_ms = Some(f64::INFINITY),
+            |result| (result.checks, result.response_time) = (172_800, Some(1001.0)),
         ] {
             assert_eq!(judged(wrong), Err(Rejection::Invalid));
         }

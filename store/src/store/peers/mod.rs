@@ -1,6 +1,7 @@
 //! Peers: the operator's list, how peers are added, and the lists for probes.
 
 mod add;
+mod change;
 mod identity;
 mod listing;
 mod operator;

@@ -75,7 +75,8 @@ impl Store {
     }
 
     /// Changes a peer: `edit` gets the stored description and changes it in place; it may be called again when another
-    /// transaction was faster. Returns the peer after the change.
+    /// transaction was faster. Returns the peer after the change. A peer with another URL, network or depth of checks is
+    /// another one: what was known about it is forgotten. A region that does not check it any more has no vote.
     ///
     /// # Errors
     ///
@@ -114,15 +115,15 @@ impl Store {
                     if seen.is_some_and(|seen| seen != record.updated_at) {
                         return Err(Conflict::PeerChanged.into());
                     }
-                    let before = Identity::of(&record.spec);
+                    let known = record.spec.clone();
                     edit(&mut record.spec);
                     if write::is_listed(tx, &record.spec, Some(id)).await? {
                         return Err(Conflict::PeerListed.into());
                     }
                     // Each change has a time of its own, also within one millisecond or when a clock goes back.
                     let now = now.max(record.updated_at + Duration::from_millis(1));
-                    write::update(tx, &self.shared.key, id, &record.spec, now).await?;
-                    if Identity::of(&record.spec) != before {
+                    write::update(tx, &self.shared, id, &known, &record.spec, now).await?;
+                    if Identity::of(&record.spec) != Identity::of(&known) {
                         settle(tx, &[&record.spec]).await?;
                     }
                     record.updated_at = now;

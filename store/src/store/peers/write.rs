@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use easytier_probe::CheckMode;
 
-use super::{identity::Identity, row::SECRET_PLACE, settle::settle};
+use super::{change, identity::Identity, row::SECRET_PLACE, settle::settle};
 use crate::{
     crypto::HubKey,
     db::{Bulk, Column, Tx, Value, args, sql},
     domain::{Contacts, NewPeer, PeerId, PeerSpec, Region, RegionId, Timestamp, millis},
     error::{Conflict, StoreError},
-    store::{regions, rows::without_nul},
+    store::{regions, rows::without_nul, shared::Shared, verdict_times},
 };
 
 /// The columns from `name` to `max_connections` are those of [`columns_of`], the contacts those of [`contacts_of`].
@@ -86,11 +86,13 @@ pub(in crate::store) async fn insert(
     Ok(ids)
 }
 
-/// Replaces the description of a peer.
+/// Replaces the description `known` of a peer, and what is known about the peer if it is another one then. The transaction has
+/// bumped the config version.
 pub(in crate::store) async fn update(
     tx: &mut Tx,
-    key: &HubKey,
+    shared: &Shared,
     id: PeerId,
+    known: &PeerSpec,
     spec: &PeerSpec,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -98,12 +100,13 @@ pub(in crate::store) async fn update(
                       handshake_only = $7, timeout_ms = $8, allow_relay = $9, max_connections = $10, qq_number = $11, \
                       wechat = $12, mail = $13, updated_at = $14 WHERE id = $1";
     let mut parameters = args![id];
-    parameters.extend(columns_of(spec, key));
+    parameters.extend(columns_of(spec, &shared.key));
     parameters.extend(args![now]);
     tx.execute(update, parameters).await?;
     tx.execute("DELETE FROM peer_tags WHERE peer_id = $1", args![id]).await?;
     tx.execute("DELETE FROM peer_regions WHERE peer_id = $1", args![id]).await?;
-    insert_labels(tx, &[(id, spec)]).await
+    insert_labels(tx, &[(id, spec)]).await?;
+    change::apply(tx, id, known, spec, &shared.policy(), now).await
 }
 
 /// The columns from `name` to `mail`, which peers and submissions have in this order.
@@ -163,5 +166,6 @@ pub(super) async fn delete(tx: &mut Tx, id: PeerId, now: Timestamp) -> Result<bo
     let leases = "DELETE FROM leases WHERE peer_id = $1 AND region_id IN (SELECT id FROM regions)";
     tx.execute(leases, args![id]).await?;
     tx.execute("INSERT INTO deleted_peers (peer_id, deleted_at) VALUES ($1, $2)", args![id, now]).await?;
+    verdict_times::forget(tx, id).await?;
     Ok(true)
 }
