@@ -1,5 +1,5 @@
 -- Results that are stored but not folded yet. A batch has one row for each shard of the peers in it. The rows of a probe are
--- numbered in the order in which they were stored.
+-- numbered in the order in which they were stored. The fold needs nothing but these: raw results may expire before it.
 CREATE TABLE appends (
     id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- The shard of the peers, by their id.
@@ -7,9 +7,7 @@ CREATE TABLE appends (
     probe_id    BIGINT NOT NULL,
     region_id   BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
-    -- How many results there are, and the first of their days.
     results     BIGINT NOT NULL,
-    first_day   BIGINT NOT NULL,
     -- What the fold needs of them, packed; see fold/packed.rs.
     packed      BYTEA NOT NULL
 );

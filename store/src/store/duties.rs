@@ -34,6 +34,8 @@ pub(super) enum Duty {
     Fold(usize),
     /// Noticing probes that come and go.
     Presence,
+    /// Deleting expired rows, dropping partitions.
+    Retention,
 }
 
 impl Duty {
@@ -52,6 +54,7 @@ impl Duty {
         match self {
             Self::Fold(shard) => format!("fold-{shard}"),
             Self::Presence => "presence".to_owned(),
+            Self::Retention => "retention".to_owned(),
         }
     }
 }

@@ -1,10 +1,6 @@
 //! Probes that were silent for so long that they expired.
 
-use super::{
-    Store,
-    locks::{Lock, try_lock},
-    probes, rollups,
-};
+use super::{Store, duties::Lease, probes, rollups, shared::Shared};
 use crate::{
     db::{Tx, args, sql, work},
     domain::{PROBE_EXPIRES_AFTER, ProbeId, Timestamp},
@@ -18,15 +14,17 @@ impl Store {
     /// Moves the newest counts of expired probes to the history and deletes their newest results, and removes those that no
     /// token can bring back. A probe whose token is valid stays, so that it can report again after any time. Returns how many
     /// were handled, and whether there may be more.
-    pub(super) async fn expire_probes(&self, now: Timestamp) -> Result<(u64, bool), StoreError> {
-        self.db().transaction(|tx| work(expire_batch(tx, now))).await
+    pub(super) async fn expire_probes(&self, leases: &[Lease], now: Timestamp) -> Result<(u64, bool), StoreError> {
+        self.db().transaction(|tx| work(expire_batch(tx, &self.shared, leases, now))).await
     }
 }
 
-async fn expire_batch(tx: &mut Tx, now: Timestamp) -> Result<(u64, bool), StoreError> {
-    if !try_lock(tx, Lock::Sweep).await? {
-        return Ok((0, false));
-    }
+async fn expire_batch(
+    tx: &mut Tx,
+    shared: &Shared,
+    leases: &[Lease],
+    now: Timestamp,
+) -> Result<(u64, bool), StoreError> {
     let select = sql!(
         "SELECT b.id, EXISTS (SELECT 1 FROM credentials c WHERE c.probe_id = b.id AND c.revoked_at IS NULL) \
              FROM probes b WHERE b.last_seen_at < $1 AND (EXISTS (SELECT 1 FROM latest l WHERE l.probe_id = b.id) \
@@ -42,5 +40,6 @@ async fn expire_batch(tx: &mut Tx, now: Timestamp) -> Result<(u64, bool), StoreE
             probes::remove(tx, *probe).await?;
         }
     }
+    shared.duties.fence(tx, leases).await?;
     Ok((expired.len() as u64, expired.len() as i64 == BATCH))
 }

@@ -27,7 +27,6 @@ mod last_uses;
 mod leases;
 mod live_settings;
 mod liveness;
-mod locks;
 mod metadata;
 mod mirror;
 mod nodes;

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
-use super::locks::{Lock, try_lock};
+use super::{duties::Lease, shared::Shared};
 use crate::{
     db::{Db, Tx, work},
     domain::{DAY, Timestamp},
@@ -31,9 +31,9 @@ pub(super) struct Upkeep {
 
 /// Creates the partitions that results may need from now on, and drops those of the days before `keep_from`. What cannot be
 /// done is logged and left to the next call. Does nothing on SQLite.
-pub(super) async fn keep_up(db: &Db, keep_from: i64, now: Timestamp) -> Upkeep {
-    let created = create(db, keep_from, now).await;
-    let (dropped, all) = drop_before(db, keep_from).await;
+pub(super) async fn keep_up(shared: &Shared, leases: &[Lease], keep_from: i64, now: Timestamp) -> Upkeep {
+    let created = create(&shared.db, keep_from, now).await;
+    let (dropped, all) = drop_before(shared, leases, keep_from).await;
     let mut upkeep = Upkeep { dropped, postponed: false };
     for (done, what) in
         [(created, "create the partitions of the next days"), (all, "drop the partitions of expired days")]
@@ -68,12 +68,11 @@ async fn create(db: &Db, from: i64, now: Timestamp) -> Result<(), StoreError> {
     let wanted = &wanted;
     db.transaction(|tx| {
         work(async move {
-            if !begin(tx).await? {
-                return Ok(());
-            }
-            let missing = missing(wanted.clone(), &existing_in(tx).await?);
-            // Results that a wrong clock put into the default partition move to the new one; none may be added meanwhile.
+            tx.run(LOCK_TIMEOUT.into()).await?;
+            // Results that a wrong clock put into the default partition move to the new one; none may be added meanwhile. Another
+            // hub that creates partitions waits too.
             tx.run("LOCK TABLE results_default IN ACCESS EXCLUSIVE MODE".into()).await?;
+            let missing = missing(wanted.clone(), &existing_in(tx).await?);
             for day in missing {
                 tx.run(format!(
                     "CREATE TABLE results_{day} (LIKE results INCLUDING DEFAULTS); \
@@ -91,8 +90,8 @@ async fn create(db: &Db, from: i64, now: Timestamp) -> Result<(), StoreError> {
 
 /// Drops the partitions of the days before `keep_from`, each in a transaction of its own; returns how many, and the error
 /// that ended it. Does nothing on SQLite.
-async fn drop_before(db: &Db, keep_from: i64) -> (u64, Result<(), StoreError>) {
-    let mut dropped = 0;
+async fn drop_before(shared: &Shared, leases: &[Lease], keep_from: i64) -> (u64, Result<(), StoreError>) {
+    let (db, mut dropped) = (&shared.db, 0);
     if matches!(db, Db::Sqlite { .. }) {
         return (dropped, Ok(()));
     }
@@ -101,27 +100,18 @@ async fn drop_before(db: &Db, keep_from: i64) -> (u64, Result<(), StoreError>) {
         Err(error) => return (dropped, Err(error)),
     };
     for day in expired {
-        match db.transaction(|tx| work(drop_day(tx, day))).await {
-            Ok(true) => dropped += 1,
-            Ok(false) => {}
+        match db.transaction(|tx| work(drop_day(tx, shared, leases, day))).await {
+            Ok(()) => dropped += 1,
             Err(error) => return (dropped, Err(error)),
         }
     }
     (dropped, Ok(()))
 }
 
-async fn drop_day(tx: &mut Tx, day: i64) -> Result<bool, StoreError> {
-    let drops = begin(tx).await? && existing_in(tx).await?.contains(&day);
-    if drops {
-        tx.run(format!("DROP TABLE results_{day}")).await?;
-    }
-    Ok(drops)
-}
-
-/// Begins a change of the partitions; returns false when another hub makes one.
-async fn begin(tx: &mut Tx) -> Result<bool, StoreError> {
+async fn drop_day(tx: &mut Tx, shared: &Shared, leases: &[Lease], day: i64) -> Result<(), StoreError> {
     tx.run(LOCK_TIMEOUT.into()).await?;
-    try_lock(tx, Lock::Partitions).await
+    tx.run(format!("DROP TABLE results_{day}")).await?;
+    shared.duties.fence(tx, leases).await
 }
 
 fn missing(wanted: RangeInclusive<i64>, existing: &BTreeSet<i64>) -> Vec<i64> {

@@ -2,7 +2,7 @@
 
 use super::{
     Store,
-    locks::{Lock, try_lock},
+    duties::{Duty, Lease},
     partitions::{self, oldest_kept},
     submissions,
 };
@@ -43,13 +43,17 @@ impl Store {
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let kept = self.shared.retention();
         let mut swept = Swept::default();
+        let leases = &self.shared.duties.hold(self.db(), &[Duty::Retention]).await?[..];
+        if leases.is_empty() {
+            return Ok(swept);
+        }
         // First, because it moves counts to the rollups.
-        let (expired, more) = self.expire_probes(now).await?;
+        let (expired, more) = self.expire_probes(leases, now).await?;
         swept.rows += expired;
         swept.more |= more;
         let received_before = now - kept.results;
         let oldest_day = oldest_kept(kept.results, now);
-        let partitions = partitions::keep_up(self.db(), oldest_day, now).await;
+        let partitions = partitions::keep_up(&self.shared, leases, oldest_day, now).await;
         (swept.days, swept.postponed) = (partitions.dropped, partitions.postponed);
         let today = now.bucket(DAY);
         // On PostgreSQL only results without a partition, because the clock of their probe was wrong: these expire by the
@@ -59,20 +63,20 @@ impl Store {
                 | "DELETE FROM results_default WHERE id IN (SELECT id FROM results_default"],
             " WHERE (day < $1 OR day > $2) AND received_at < $3 LIMIT $4)"
         );
-        self.delete(&mut swept, results, args![oldest_day, today + 1, received_before, CHUNK]).await?;
+        self.delete(&mut swept, leases, results, args![oldest_day, today + 1, received_before, CHUNK]).await?;
 
         let rollups = "DELETE FROM rollups WHERE (grain, bucket, region_id, peer_id) IN (SELECT grain, bucket, \
                        region_id, peer_id FROM rollups WHERE grain = $1 AND bucket < $2 LIMIT $3)";
         for (grain, keep) in [(Grain::FiveMinutes, kept.five_minutes), (Grain::Hour, kept.hours)] {
             let oldest = (now - keep).bucket(grain.duration());
-            self.delete(&mut swept, rollups.into(), args![grain.seconds(), oldest, CHUNK]).await?;
+            self.delete(&mut swept, leases, rollups.into(), args![grain.seconds(), oldest, CHUNK]).await?;
         }
         let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
-        self.delete(&mut swept, events.into(), args![now - kept.events, CHUNK]).await?;
-        self.sweep_deleted_peers(&mut swept, now - kept.results - DAY, now).await?;
+        self.delete(&mut swept, leases, events.into(), args![now - kept.events, CHUNK]).await?;
+        self.sweep_deleted_peers(&mut swept, leases, now - kept.results - DAY, now).await?;
         let submissions =
             "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions WHERE created_at < $1 LIMIT $2)";
-        self.delete(&mut swept, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
+        self.delete(&mut swept, leases, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1";
         self.db().execute(sessions, args![now]).await?;
         swept.more |= self.db().give_space_back().await?;
@@ -84,6 +88,7 @@ impl Store {
     async fn sweep_deleted_peers(
         &self,
         swept: &mut Swept,
+        leases: &[Lease],
         gone_since: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -98,10 +103,10 @@ impl Store {
                     SELECT c.grain, c.bucket, c.region_id, c.peer_id FROM days CROSS JOIN regions r \
                     JOIN rollups c ON c.grain = $3 AND c.bucket = day AND c.region_id = r.id AND c.peer_id = $1 LIMIT $4)";
         for (peer,) in gone {
-            self.delete(swept, latest.into(), args![peer]).await?;
+            self.delete(swept, leases, latest.into(), args![peer]).await?;
             let before = swept.rows;
             let parameters = args![peer, now.bucket(DAY), Grain::Day.seconds(), CHUNK];
-            self.delete(swept, days.into(), parameters).await?;
+            self.delete(swept, leases, days.into(), parameters).await?;
             if swept.rows == before {
                 self.db().execute("DELETE FROM deleted_peers WHERE peer_id = $1", args![peer]).await?;
             } else {
@@ -111,19 +116,16 @@ impl Store {
         Ok(())
     }
 
-    async fn delete(&self, swept: &mut Swept, sql: Sql, args: Vec<Value>) -> Result<(), StoreError> {
+    async fn delete(&self, swept: &mut Swept, leases: &[Lease], sql: Sql, args: Vec<Value>) -> Result<(), StoreError> {
         let args = &args;
-        let rows = self
-            .db()
-            .transaction(|tx| {
-                work(async move {
-                    match try_lock(tx, Lock::Sweep).await? {
-                        true => tx.execute(sql, args.clone()).await,
-                        false => Ok(0),
-                    }
-                })
+        let delete = self.db().transaction(|tx| {
+            work(async move {
+                let rows = tx.execute(sql, args.clone()).await?;
+                self.shared.duties.fence(tx, leases).await?;
+                Ok(rows)
             })
-            .await?;
+        });
+        let rows = delete.await?;
         swept.rows += rows;
         swept.more |= rows >= CHUNK as u64;
         Ok(())

@@ -280,7 +280,6 @@ static APPENDS: Bulk = Bulk::new(
         ("region_id", Column::Int),
         ("received_at", Column::Int),
         ("results", Column::Int),
-        ("first_day", Column::Int),
         ("packed", Column::Bytes),
     ],
     "",
@@ -289,7 +288,6 @@ static APPENDS: Bulk = Bulk::new(
 /// The results of one probe for the peers of one shard.
 struct OfShard<'a> {
     received_at: Timestamp,
-    first_day: i64,
     results: Vec<PackedResult<'a>>,
 }
 
@@ -298,16 +296,15 @@ async fn hand_to_fold(tx: &mut Tx, stored: &[&Accepted<'_>]) -> Result<(), Store
     let mut shards: BTreeMap<(usize, ProbeId, RegionId), OfShard> = BTreeMap::new();
     for one in stored {
         let key = (shard_of(one.peer()), one.from.probe, one.from.region_id);
-        let empty = || OfShard { received_at: one.received_at, first_day: one.day(), results: Vec::new() };
+        let empty = || OfShard { received_at: one.received_at, results: Vec::new() };
         let shard = shards.entry(key).or_insert_with(empty);
         shard.received_at = shard.received_at.max(one.received_at);
-        shard.first_day = shard.first_day.min(one.day());
         shard.results.push(one.packed());
     }
-    let mut values = Vec::with_capacity(shards.len() * 7);
-    for ((shard, probe, region), OfShard { received_at, first_day, results }) in shards {
+    let mut values = Vec::with_capacity(shards.len() * 6);
+    for ((shard, probe, region), OfShard { received_at, results }) in shards {
         let (count, packed) = (results.len() as i64, pack(&results)?);
-        values.extend(args![shard as i64, probe, region, received_at, count, first_day, packed]);
+        values.extend(args![shard as i64, probe, region, received_at, count, packed]);
     }
     APPENDS.execute(tx, values).await.map(drop)
 }
