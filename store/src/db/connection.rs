@@ -209,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn an_urgent_read_does_not_wait_for_long_ones() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::open_sqlite(&folder.path().join("uptime.db"), 1).await.unwrap();
+        let db = Db::create_sqlite(&folder.path().join("uptime.db"), 1).await.unwrap();
         let Db::Sqlite { readers, .. } = &db else { panic!("it is SQLite") };
         let mut busy = Vec::new();
         for _ in 0..readers.options().get_max_connections() {

@@ -209,7 +209,8 @@ async fn a_queue_that_was_among_the_peers_moves(hub: TestStore) {
     hub.set_approved(of("revoked"), false, NOW + seconds(5)).await.unwrap();
     run_sql(&hub, "DROP TABLE submissions; DELETE FROM _sqlx_migrations WHERE version = 10").await;
 
-    let upgraded = hub.second_hub().await.unwrap();
+    hub.close().await;
+    let upgraded = hub.restart().await;
     let left: Vec<PeerId> = upgraded.export_peers().await.unwrap().into_iter().map(|peer| peer.id).collect();
     assert_eq!(left, [of("approved"), of("revoked"), of("own")]);
     let moved = upgraded.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
