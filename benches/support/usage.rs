@@ -17,6 +17,18 @@ pub fn cpu_of(pid: u32) -> Duration {
     Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
 }
 
+/// The CPU time of all child processes that have ended.
+pub fn ended_children_cpu() -> Duration {
+    // SAFETY: the call only writes to the local variable that it gets a pointer to.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        assert_eq!(libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage), 0, "no usage of the children");
+        usage
+    };
+    let spent = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    spent(usage.ru_utime) + spent(usage.ru_stime)
+}
+
 /// The CPU time of this process.
 pub fn own_cpu() -> Duration {
     cpu_of(std::process::id())

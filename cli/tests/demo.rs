@@ -94,10 +94,11 @@ fn the_pages_show_three_regions_after_the_first_cycle() {
         };
         assert!(round_trip("simulated-near") > round_trip("this-machine"), "{answer}");
         assert!(round_trip("simulated-far") > round_trip("simulated-near"), "{answer}");
-        let node = demo.get(&format!("/api/nodes/{id}"), &[]).1;
+        let node = || demo.get(&format!("/api/nodes/{id}"), &[]).1;
+        let node = hub::eventually(node, |node| node["data"]["current_health_status"] == "healthy");
         assert_eq!(node["data"]["current_health_status"], "healthy", "{node}");
     }
-    let (_, page) = demo.text("/", &[]);
+    let page = hub::eventually(|| demo.text("/", &[]).1, |page| page.contains("simulated-far"));
     for name in ["alice", "bob", "carol", "simulated-far"] {
         assert!(page.contains(name), "{name} is not on the page");
     }

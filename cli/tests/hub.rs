@@ -52,8 +52,12 @@ fn assert_contains(text: &str, parts: &[&str]) {
     }
 }
 
-/// The public list, by name.
-fn public_list(hub: &Hub) -> BTreeMap<String, Value> {
+/// The public list, by name, once it is as wanted.
+fn public_list(hub: &Hub, is_wanted: impl Fn(&BTreeMap<String, Value>) -> bool) -> BTreeMap<String, Value> {
+    support::eventually(|| public_list_now(hub), is_wanted)
+}
+
+fn public_list_now(hub: &Hub) -> BTreeMap<String, Value> {
     let (status, answer) = hub.get("/api/nodes?per_page=100", &[]);
     assert_eq!(status, 200, "{answer}");
     let items = answer["data"]["items"].as_array().unwrap().clone();
@@ -110,7 +114,7 @@ fn a_second_start_keeps_the_data_and_prints_no_password() {
     printed(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.7:11010", "--name", "kept"]));
 
     let hub = Hub::start(folder.path());
-    assert_eq!(public_list(&hub).keys().collect::<Vec<_>>(), ["kept"]);
+    assert_eq!(public_list(&hub, |list| !list.is_empty()).keys().collect::<Vec<_>>(), ["kept"]);
     assert_eq!(hub.stop(), "", "only the address is printed");
 }
 
@@ -143,7 +147,9 @@ fn once_reports_to_the_hub_and_the_public_list_shows_the_results() {
     let once = run_with(folder.path(), &["once", "--fail-on", "never"], &probe, "");
     printed(&once);
 
-    let listed = public_list(&hub);
+    let listed = public_list(&hub, |list| {
+        list.len() == 3 && list.values().all(|node| node["current_health_status"] != "unknown")
+    });
     for name in ["guest", "member"] {
         let node = &listed[name];
         assert_eq!(node["current_health_status"], "healthy", "{node}");
@@ -384,6 +390,7 @@ fn the_peers_of_a_running_hub_are_imported_by_its_url() {
         printed(&run(from.path(), &["hub", "peer", "add", url, "--name", name, "--tag", "t"]));
     }
     Hub::start(to.path()).stop();
+    assert_eq!(public_list(&hub, |list| list.len() == 3).len(), 3);
     let preview = run(to.path(), &["hub", "peer", "import", "--dry-run", &hub.url]);
     assert_contains(&printed(&preview), &["new", "public only", "tcp://192.0.2.7:11010", "srv://example.net"]);
     assert_contains(&text(&preview.stderr), &["nothing was imported", "3 peers would be added"]);
@@ -432,6 +439,8 @@ fn a_hub_with_more_peers_than_a_page_is_taken_over_from_either_of_its_lists() {
     let first = page["data"]["peers"].as_array().unwrap().len();
     assert!(first < PEERS && page["data"]["next_cursor"].is_string(), "all peers are on one page of {first}");
 
+    let total = || hub.get("/api/nodes", &[]).1["data"]["total"].clone();
+    assert_eq!(support::eventually(total, |total| *total == PEERS), PEERS);
     // By cursor, and by number.
     for path in ["/peers", "/api/peers?count=300", "/api/nodes"] {
         let to = folder_of_hub();
@@ -533,7 +542,7 @@ async fn hubs_on_one_postgresql_share_a_key_and_all_else() {
     let secret: Vec<_> = shared.into_iter().chain([("NETWORK_SECRET", "s3cr3t")]).collect();
     printed(&run_with(folder.path(), &add, &secret, ""));
     for hub in [&first, &second] {
-        assert_eq!(public_list(hub).keys().collect::<Vec<_>>(), ["shared"]);
+        assert_eq!(public_list(hub, |list| !list.is_empty()).keys().collect::<Vec<_>>(), ["shared"]);
     }
     assert_contains(&refusal(&run_with(folder.path(), &["hub", "backup", "copy.db"], &shared, "")), &["use pg_dump"]);
     let other = "ab".repeat(32);

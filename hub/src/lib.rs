@@ -1,11 +1,12 @@
 //! The hub: probes report to it, and it shows the nodes to people and programs.
 //!
-//! Layers, bottom up: [`service`] holds the use cases, `web` connects them to HTTP, `api` and `pages` are independent front
+//! Layers, bottom up: [`service`] holds the use cases, `board` the nodes that visitors see, `web` connects them to HTTP, `api` and `pages` are independent front
 //! ends, and only [`router()`] uses both. [`peer_file`] reads and writes lists of nodes.
 
 #![warn(missing_docs)]
 
 mod api;
+mod board;
 mod check_depth;
 mod pages;
 pub mod peer_file;
@@ -16,6 +17,7 @@ mod web;
 pub use easytier_uptime_monitor::{ProbeStatus, serve};
 
 pub use self::{
+    board::Freshness,
     check_depth::CheckDepth,
     router::router,
     web::{Network, NetworkError, WebOptions},

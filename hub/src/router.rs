@@ -14,7 +14,9 @@ use easytier_uptime_store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    api, pages,
+    api,
+    board::Board,
+    pages,
     web::{App, Identification, WebOptions, identify},
 };
 
@@ -22,10 +24,11 @@ use crate::{
 const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 
 /// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers
-/// request. `probe`: the probe in this process, if there is one.
+/// request. `probe`: the probe in this process, if there is one. It must be called on a tokio runtime.
 pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
-    let monitor = Monitor::new(store.clone(), probe, options.metrics_token.clone());
-    let app = App::new(store, checker, options, &monitor);
+    let board = Board::start(store.clone(), options.freshness);
+    let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone());
+    let app = App::new(store, board, checker, options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();
     monitor.publish(&document);

@@ -23,6 +23,7 @@ mod probe_status;
 pub mod public;
 mod readers;
 pub mod refusal;
+pub mod rendered;
 mod serve;
 mod unread;
 mod warnings;
@@ -39,7 +40,6 @@ use easytier_uptime_store::Store;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::paced::Paced;
 pub use self::{
     metrics::Metrics,
     party::{Caller, Party},
@@ -51,6 +51,7 @@ pub use self::{
     serve::{Closing, serve},
     warnings::Warnings,
 };
+use self::{paced::Paced, public::source::Nodes};
 
 /// The time between two readings of the gauges of `/metrics`, however many scrapes there are.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
@@ -59,6 +60,7 @@ const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Monitor {
     store: Store,
+    nodes: Arc<dyn Nodes>,
     metrics: Arc<Metrics>,
     /// The status of the probe in this process, if there is one.
     probe: Option<Arc<dyn ProbeStatus>>,
@@ -73,11 +75,17 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Serves what `store` holds. `probe`: the probe in this process, if there is one. `metrics_token`: who reads `/metrics`
-    /// needs it; anybody may read them when it is `None`.
-    pub fn new(store: Store, probe: Option<Arc<dyn ProbeStatus>>, metrics_token: Option<Secret>) -> Self {
+    /// Serves the list of nodes from `nodes` and the rest from `store`. `probe`: the probe in this process, if there is one.
+    /// `metrics_token`: who reads `/metrics` needs it; anybody may read them when it is `None`.
+    pub fn new(
+        store: Store,
+        nodes: Arc<dyn Nodes>,
+        probe: Option<Arc<dyn ProbeStatus>>,
+        metrics_token: Option<Secret>,
+    ) -> Self {
         Self {
             store,
+            nodes,
             metrics: Arc::default(),
             probe,
             readers: Readers::default(),
@@ -105,9 +113,14 @@ impl Monitor {
 
     /// The read-only public API, and the routes for monitoring of the process itself.
     pub fn routes(&self) -> OpenApiRouter {
-        let turns = from_fn_with_state(self.readers(), in_turn);
-        let public = public::routes().layer(turns.clone()).layer(readable_from_anywhere());
-        public.merge(operations::reads().layer(turns)).merge(operations::routes()).with_state(self.clone())
+        let in_turn = from_fn_with_state(self.readers(), in_turn);
+        let (nodes, metrics) = (public::nodes(), operations::metrics_route());
+        let (nodes, metrics) = match self.nodes.are_in_memory() {
+            true => (nodes, metrics),
+            false => (nodes.layer(in_turn.clone()), metrics.layer(in_turn.clone())),
+        };
+        let public = nodes.merge(public::histories().layer(in_turn)).layer(readable_from_anywhere());
+        public.merge(metrics).merge(operations::routes()).with_state(self.clone())
     }
 
     /// Builds `/openapi.json` from the `document` of all routes, including those of other crates. Only the first call has
@@ -123,6 +136,12 @@ impl Monitor {
     }
 }
 
+impl FromRef<Monitor> for Arc<dyn Nodes> {
+    fn from_ref(monitor: &Monitor) -> Self {
+        Self::clone(&monitor.nodes)
+    }
+}
+
 impl FromRef<Monitor> for Store {
     fn from_ref(monitor: &Monitor) -> Self {
         monitor.store.clone()
@@ -131,7 +150,7 @@ impl FromRef<Monitor> for Store {
 
 /// The routes of a daemon: its local history, and its own health and metrics. `metrics_token`: as in [`Monitor::new`].
 pub fn router(store: Store, probe: Arc<dyn ProbeStatus>, metrics_token: Option<Secret>) -> Router {
-    let monitor = Monitor::new(store, Some(probe), metrics_token);
+    let monitor = Monitor::new(store.clone(), Arc::new(store), Some(probe), metrics_token);
     let (router, document) = OpenApiRouter::with_openapi(document::base()).merge(monitor.routes()).split_for_parts();
     monitor.publish(&document);
     monitor.observe(router)

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use easytier_probe::Secret;
-use easytier_uptime_store::{Store, domain::Timestamp};
+use easytier_uptime_store::Store;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
@@ -26,13 +26,13 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The routes that never wait for reads.
+/// The routes that never wait for reads of strangers.
 pub fn routes() -> OpenApiRouter<Monitor> {
     OpenApiRouter::default().routes(routes!(health)).routes(routes!(document))
 }
 
-/// The routes that read much.
-pub fn reads() -> OpenApiRouter<Monitor> {
+/// `/metrics`, which reads all nodes and probes.
+pub fn metrics_route() -> OpenApiRouter<Monitor> {
     OpenApiRouter::default().routes(routes!(metrics))
 }
 
@@ -68,7 +68,13 @@ struct Health {
     ),
 )]
 async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<Wrongs>> {
-    round_trip(&monitor.store).await?;
+    round_trip(&monitor.store).await.map_err(|refusal| match monitor.nodes.stale_since() {
+        // What visitors see meanwhile.
+        Some(since) => {
+            Refusal { message: format!("{}; nodes are shown as they were at {since}", refusal.message), ..refusal }
+        }
+        None => refusal,
+    })?;
     let clock = monitor.store.clock_difference();
     let message = match &monitor.probe {
         None if clock.is_too_large() => format!("the hub works, but {clock}"),
@@ -96,7 +102,7 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
     }
 }
 
-/// Metrics of the process, as OpenMetrics text. Figures from the database are a few seconds old at most. With the setting
+/// Metrics of the process, as OpenMetrics text. Those of nodes and probes are 20 seconds old at most. With the setting
 /// METRICS_TOKEN they are for its holders only.
 #[utoipa::path(
     get,
@@ -121,13 +127,11 @@ async fn metrics(State(monitor): State<Monitor>, headers: HeaderMap) -> Result<R
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }
 
-/// Reads the figures that the database has. It costs the database as much as many other requests.
+/// Reads the figures. Where the nodes are not in memory, it costs the database as much as many other requests.
 async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
     let database_took = round_trip(&monitor.store).await?;
-    let peers = monitor.store.count_peers().await?;
-    let probes = monitor.store.probes(Timestamp::now()).await?;
-    let doubted = monitor.store.doubts().await?.len();
-    monitor.metrics.observed(peers, probes.into_iter().map(|probe| probe.presence), doubted, database_took);
+    let figures = monitor.nodes.figures().await?;
+    monitor.metrics.observed(figures.nodes, figures.probes, figures.doubted_regions, database_took);
     monitor.metrics.clock_differs(monitor.store.clock_difference());
     Ok(())
 }

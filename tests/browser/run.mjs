@@ -358,6 +358,19 @@ async function main() {
       assert.notEqual(await page.locator("#tip").textContent(), now);
     });
 
+    // More than the connections that a browser opens to one site.
+    const others = [];
+    await step("seven pages are open side by side", async () => {
+      while (others.length < 6) {
+        const other = await context.newPage();
+        watch.page(other);
+        others.push(other);
+        await other.goto(base);
+        await other.locator("table.nodes tbody tr", { hasText: "Beta" }).getByText("Online", { exact: true }).waitFor();
+        assert.equal(await other.evaluate(() => document.hidden), false);
+      }
+    });
+
     await step("a node turns offline when its process is killed, and the page keeps its filter", async () => {
       await page.getByLabel("Search").fill("beta");
       await page.waitForURL("**/?search=beta");
@@ -367,6 +380,10 @@ async function main() {
       await row("Beta").getByText("Offline", { exact: true }).waitFor();
       assert.equal(await page.getByLabel("Search").inputValue(), "beta");
       assert.equal(await row("Beta").evaluate((element) => element.seenBefore), true, "the page was not reloaded");
+      for (const other of others) {
+        await other.locator("table.nodes tbody tr", { hasText: "Beta" }).getByText("Offline", { exact: true }).waitFor();
+        await other.close();
+      }
       await row("Beta").getByRole("link", { name: "Beta" }).click();
       await page.getByText("Connection refused").first().waitFor();
       await page.screenshot({ path: join(output, "node-offline-desktop.png"), fullPage: true });

@@ -86,6 +86,7 @@ impl Service for Hub {
             trusted_proxies: config.trusted_proxies,
             metrics_token: config.metrics_token,
             public_url: config.public_url,
+            ..WebOptions::default()
         };
         let checker = Checker::new(config.checks);
         let status = local.as_ref().map(|probe| probe.monitor() as Arc<dyn ProbeStatus>);

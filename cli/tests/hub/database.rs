@@ -45,7 +45,7 @@ fn a_second_process_on_the_file_of_a_hub_is_refused_until_the_hub_has_ended() {
     hub.signal(Signal::HUP);
     hub.await_log("the hub listens");
     hub.await_log("the hub listens");
-    assert_eq!(public_list(&hub).keys().collect::<Vec<_>>(), ["beside"]);
+    assert_eq!(public_list(&hub, |list| !list.is_empty()).keys().collect::<Vec<_>>(), ["beside"]);
     assert_contains(&refusal(&run_with(folder.path(), &["hub"], &daemon, "")), &[&process]);
 
     // As kill -9 does.
@@ -130,7 +130,7 @@ fn a_hub_whose_machine_was_lost_is_restored_from_a_backup_and_the_key() {
     assert_contains(&refused, &["the key of the database 'uptime.db' is missing", "uptime.db.key"]);
     fs::copy(backups.path().join("uptime.db.key"), restored.path().join("uptime.db.key")).unwrap();
     let hub = Hub::start(restored.path());
-    assert_eq!(public_list(&hub).keys().collect::<Vec<_>>(), ["member"]);
+    assert_eq!(public_list(&hub, |list| !list.is_empty()).keys().collect::<Vec<_>>(), ["member"]);
     let export = printed(&run(restored.path(), &["hub", "peer", "export", "--with-secrets"]));
     assert_contains(&export, &["s3cr3t"]);
     let (status, answer) = hub.get("/peers", &[("x-node-token", token.trim())]);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     database::{Database, Stored},
     ledger::{Figures, Ledger},
-    support::Hub,
+    support::{Hub, eventually},
 };
 
 /// Periods, in hours, that are answered from totals over five minutes, an hour and a day.
@@ -71,25 +71,39 @@ impl Witness {
         println!("{} results in {} peers", self.stored.len(), self.figures.len());
     }
 
-    /// All counts of results must agree once the results are applied.
+    /// All counts of results must agree once the results are applied, and lists a moment after.
     pub async fn assert_counted(&self, hub: &Hub) {
         self.database.await_fold().await;
+        let differences = eventually(|| self.differences(hub), Vec::is_empty);
+        assert!(differences.is_empty(), "{differences:#?}");
+    }
+
+    /// The counts that do not agree.
+    fn differences(&self, hub: &Hub) -> Vec<String> {
+        let mut differences = Vec::new();
         for node in get(hub, "/api/nodes?per_page=100")["items"].as_array().unwrap() {
             let id = node["id"].as_i64().unwrap();
             let expected = self.figures.get(&id).copied().unwrap_or_default();
             let records = get(hub, &format!("/api/nodes/{id}/health?per_page=1"));
-            assert_eq!(records["total"], expected.results, "results of node {id}");
+            let mut compare = |what: &str, is: (u64, u64), should_be: (u64, u64)| {
+                if is != should_be {
+                    differences.push(format!("{what} of node {id}: {is:?} instead of {should_be:?}"));
+                }
+            };
+            let count = |value: &Value| value.as_u64().unwrap();
+            compare("results", (count(&records["total"]), 0), (expected.results, 0));
 
             let checks = (expected.checks, expected.healthy);
-            let ring = |name: &str| node[name].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
+            let ring = |name: &str| node[name].as_array().unwrap().iter().map(count).sum();
             let rings = (ring("health_record_total_counter_ring"), ring("health_record_healthy_counter_ring"));
-            assert_eq!(rings, checks, "rings of node {id}");
+            compare("rings", rings, checks);
             for hours in WINDOWS {
                 let stats = get(hub, &format!("/api/nodes/{id}/health/stats?hours={hours}"));
-                let counted = (&stats["total_checks"], &stats["healthy_count"]);
-                assert_eq!(counted, (&checks.0.into(), &checks.1.into()), "{hours} hours of node {id}");
+                let counted = (count(&stats["total_checks"]), count(&stats["healthy_count"]));
+                compare(&format!("{hours} hours"), counted, checks);
             }
         }
+        differences
     }
 }
 

@@ -9,12 +9,26 @@ use std::{
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::mpsc,
     thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_easytier-uptime");
+
+/// Reads again until the value is as wanted, for a minute at most: lists are a second or two behind the database. Returns the
+/// last value.
+pub fn eventually<T>(read: impl Fn() -> T, is_wanted: impl Fn(&T) -> bool) -> T {
+    let begun = Instant::now();
+    loop {
+        let value = read();
+        if is_wanted(&value) || begun.elapsed() > Duration::from_secs(60) {
+            return value;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
 
 /// A command in `folder`, with nothing in its environment but `variables`.
 pub fn command(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Command {

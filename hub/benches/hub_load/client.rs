@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Bytes,
@@ -11,6 +11,13 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+
+/// A response with any status.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
 
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
@@ -23,6 +30,17 @@ impl Connection {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("the hub speaks HTTP");
         tokio::spawn(connection);
         Self { sender }
+    }
+
+    /// What the hub answers to a request with these headers, whatever the status.
+    pub async fn ask(&mut self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = Request::get(path).header("host", "hub");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Full::new(Bytes::new())).expect("a request");
+        let answer = self.sender.send_request(request).await.expect("the hub answers");
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.expect("the answer is whole").to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
     }
 
     /// The body of a page.

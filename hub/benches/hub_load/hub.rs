@@ -31,6 +31,10 @@ impl Hub {
         Self { process, address }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The CPU time that its process has used so far.
     pub fn cpu(&self) -> Duration {
         cpu_of(self.process.pid())

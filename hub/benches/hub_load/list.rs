@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The number of regions, each with a probe that reports all peers.
-const REGIONS: usize = 10;
+pub const REGIONS: usize = 10;
 /// How many times each probe reports all peers.
 const ROUNDS: usize = 3;
 /// The number of peers of a small hub.
@@ -115,7 +115,7 @@ async fn ask(connection: &mut Connection, zipped: bool) -> (f64, usize) {
 }
 
 /// A hub with `hours` hours of rollups, to which all regions have just reported.
-async fn with_history(engine: Engine, peers: usize, hours: u64) -> (Database, Hub) {
+pub async fn with_history(engine: Engine, peers: usize, hours: u64) -> (Database, Hub) {
     let database = Database::fresh(engine).await;
     let tokens = database.fill(peers, REGIONS).await;
     history::write(&database, hours).await;

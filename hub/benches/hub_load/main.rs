@@ -1,9 +1,9 @@
 //! Measures the figures in the README about the hub under load.
 //!
 //! `cargo bench -p easytier-uptime-hub --bench hub-load [-- [--quick] [NAME…]]` measures all figures or only the named
-//! ones, on both engines or only the named one (`sqlite`, `postgres`). The hub and the baseline each run in their own
+//! ones, on both engines or only the named one (`sqlite`, `postgres`). `--minutes N` is how long pages are open. The hub and the baseline each run in their own
 //! process with a durable database; this process generates the load, and its CPU time is reported separately. The bench
-//! needs Linux and PostgreSQL's programs.
+//! needs Linux, PostgreSQL's programs, and `wrk` for the figure `reads`.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
 
@@ -17,8 +17,10 @@ mod ingest;
 mod lag;
 mod list;
 mod load;
+mod pages;
 #[path = "../../../store/tests/support/postgres.rs"]
 mod postgres;
+mod reads;
 #[path = "../../../benches/support/role.rs"]
 mod role;
 mod size;
@@ -26,23 +28,25 @@ mod transactions;
 #[path = "../../../benches/support/usage.rs"]
 mod usage;
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use self::{database::Engine, size::Size};
 
 /// A figure: its name on the command line, and the function that measures it.
 type Figure = (&'static str, fn(Engine, &Size));
 
-const FIGURES: [Figure; 5] = [
+const FIGURES: [Figure; 7] = [
     ("ingest", ingest::run),
     ("fold", fold::run),
     ("lag", lag::run),
     ("list", list::run),
     ("growth", list::run_growth),
+    ("reads", reads::run),
+    ("pages", pages::run),
 ];
 
 /// The roles of this binary in child processes.
-const ROLES: [role::Role; 2] = [("hub", hub::serve), ("bare", bare::insert)];
+const ROLES: [role::Role; 3] = [("hub", hub::serve), ("bare", bare::insert), ("document", reads::serve)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,7 +55,11 @@ fn main() {
     }
     postgres::DURABLE.store(true, Ordering::Relaxed);
     let is_named = |name: &str| arguments.iter().any(|argument| argument == name);
-    let size = if is_named("--quick") { Size::QUICK } else { Size::FULL };
+    let mut size = if is_named("--quick") { Size::QUICK } else { Size::FULL };
+    if let Some(place) = arguments.iter().position(|argument| argument == "--minutes") {
+        let minutes: u64 = arguments.get(place + 1).and_then(|minutes| minutes.parse().ok()).expect("--minutes NUMBER");
+        size.with_pages = Duration::from_secs(minutes * 60);
+    }
     // Without names, all figures and engines are measured.
     let any_figure = FIGURES.iter().any(|(name, _)| is_named(name));
     let any_engine = Engine::ALL.iter().any(|engine| is_named(engine.name()));

@@ -7,7 +7,8 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use easytier_uptime_store::domain::{DAY, Timestamp, Verdict};
+use easytier_uptime_monitor::Party;
+use easytier_uptime_store::domain::{DAY, Verdict};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
@@ -18,7 +19,7 @@ use super::{
     view::View,
 };
 use crate::web::{
-    Refusal,
+    Client, Refusal,
     input::{Path, Query},
     parameter::{NodePath, Whole},
 };
@@ -38,19 +39,22 @@ pub struct Window {
 }
 
 pub async fn status(State(site): State<Site>, view: View, Path(path): Path<NodePath>) -> Result<Response, Refusal> {
-    let node = site.store.node(path.id, Timestamp::now()).await?;
+    let snapshot = site.board.newest().await?;
+    let node = snapshot.entry(path.id).ok_or_else(|| Refusal::not_found("node"))?.node();
     Ok(badge(&node.name, view.language.verdict(node.verdict), color(node.verdict)))
 }
 
 pub async fn uptime(
     State(site): State<Site>,
+    Client(from): Client,
     view: View,
     Path(path): Path<NodePath>,
     Query(window): Query<Window>,
 ) -> Result<Response, Refusal> {
     let days = window.days.map_or(30, |days| days.0);
     let length: Duration = DAY * days;
-    let uptime = site.store.node_stats(path.id, length, Timestamp::now()).await?.uptime;
+    site.board.newest().await?.entry(path.id).ok_or_else(|| Refusal::not_found("node"))?;
+    let uptime = site.histories.uptime(Party::of(from), path.id, length).await?;
     let label = view.language.uptime_of_days(days);
     let Some(percentage) = uptime.percentage() else { return Ok(badge(&label, NOTHING, GREY)) };
     let color = match percentage {
@@ -62,7 +66,8 @@ pub async fn uptime(
 }
 
 pub async fn latency(State(site): State<Site>, view: View, Path(path): Path<NodePath>) -> Result<Response, Refusal> {
-    let node = site.store.node(path.id, Timestamp::now()).await?;
+    let snapshot = site.board.newest().await?;
+    let node = snapshot.entry(path.id).ok_or_else(|| Refusal::not_found("node"))?.node();
     let (text, color) = match node.response_us {
         Some(micros) => (format::latency(micros), color(node.verdict)),
         None => (NOTHING.to_owned(), GREY),

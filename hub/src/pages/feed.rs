@@ -5,20 +5,15 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use easytier_uptime_store::domain::{Event, Timestamp};
+use easytier_uptime_store::domain::{Event, PeerId, Timestamp};
 use maud::{Markup, PreEscaped, html};
 
 use super::{site::Site, view::View};
 use crate::web::Refusal;
 
-/// The maximum number of changes in the feed.
-const ENTRIES: u32 = 50;
-
 pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refusal> {
-    let events = site.store.peer_events(ENTRIES).await?;
-    let ids: Vec<i64> = events.iter().map(|event| event.subject_id).collect();
-    let names = site.store.peer_names(&ids).await?;
-    let updated = events.first().map_or(Timestamp(0), |event| event.at);
+    let snapshot = site.board.newest().await?;
+    let updated = snapshot.events.first().map_or(Timestamp(0), |event| event.at);
     // Ids must differ between hubs: a feed reader may follow several.
     // The hub knows its own URL only if it is configured: behind a proxy neither scheme nor host of a request are those that
     // readers use. Without it the links are relative to the URL from which the feed was fetched (RFC 4287, section 2).
@@ -26,10 +21,11 @@ pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refu
         Some(url) => url.join(path).to_string(),
         None => path.to_owned(),
     };
-    let urn = format!("urn:easytier-uptime:{}", site.store.database_id().await?);
-    let entries = events.iter().filter_map(|event| {
+    let urn = format!("urn:easytier-uptime:{}", site.database_id().await?);
+    let entries = snapshot.events.iter().filter_map(|event| {
+        let name = &snapshot.entry(PeerId(event.subject_id))?.node().name;
         let address = link(&format!("/nodes/{}", event.subject_id));
-        Some(entry(&view, &urn, event, names.get(&event.subject_id)?, &address))
+        Some(entry(&view, &urn, event, name, &address))
     });
     let document = html! {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"))

@@ -36,7 +36,7 @@ pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup 
                 link rel="alternate" type="application/atom+xml" title=(texts.feed) href="/events.atom";
                 script src=(assets::SCRIPT.path()) defer {}
             }
-            body data-copied=(texts.copied) data-copy-failed=(texts.copy_failed) {
+            body data-live=(assets::LIVE.path()) data-copied=(texts.copied) data-copy-failed=(texts.copy_failed) {
                 a.skip href="#content" { (texts.skip) }
                 header.top {
                     a.brand href="/" { (assets::inline_icon()) span { (texts.site) } }

@@ -7,14 +7,15 @@
 mod admin;
 mod assets;
 mod badge;
-mod board;
 mod chart;
 mod feed;
 mod form;
 mod format;
+mod histories;
 mod language;
 mod layout;
 mod list;
+mod live;
 mod node;
 mod probes;
 mod site;
@@ -26,13 +27,12 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{FromRef, Request},
+    extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
-use easytier_uptime_monitor::{Readers, in_turn};
 
 use self::{site::Site, view::View};
 use crate::{
@@ -46,7 +46,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 
 /// All pages.
 pub(crate) fn routes(app: &App) -> Router {
-    let reads = Router::new()
+    Router::new()
         .route("/", get(list::page))
         .route("/nodes/{id}", get(node::page))
         .route("/probes", get(probes::page))
@@ -54,10 +54,8 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/badge/{id}/status.svg", get(badge::status))
         .route("/badge/{id}/uptime.svg", get(badge::uptime))
         .route("/badge/{id}/latency.svg", get(badge::latency))
-        .layer(from_fn_with_state(Readers::from_ref(app), in_turn));
-    reads
         .route("/submit", get(submit::page).post(submit::submit))
-        .route("/live", get(board::events))
+        .route("/live", get(live::events))
         .route("/assets/{name}", get(assets::asset))
         .route("/favicon.ico", get(assets::icon))
         .merge(admin::routes())
@@ -113,6 +111,6 @@ fn with_headers(mut response: Response) -> Response {
     set_default(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     // A page depends on the time, the language and the theme.
     set_default(header::CACHE_CONTROL, "no-cache");
-    set_default(header::VARY, "accept-language, cookie");
+    set_default(header::VARY, view::VARY);
     response
 }

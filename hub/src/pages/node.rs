@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use easytier_probe::Status;
+use easytier_uptime_monitor::Party;
 use easytier_uptime_store::domain::{
-    CheckStats, DAY, Event, EventKind, FailureCount, Grain, Node, NodeStats, RegionReport, RegionStatus, Timestamp,
-    Verdict,
+    CheckStats, DAY, Event, FailureCount, Grain, Node, NodeStats, RegionReport, RegionStatus, Timestamp, Verdict,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{
     chart,
     format::{self, NOTHING, latency_or_nothing, percent_or_nothing},
+    histories::History,
     language::{Language, Texts},
     layout::{self, Place},
     site::Site,
@@ -21,13 +22,10 @@ use super::{
     widgets,
 };
 use crate::web::{
-    Refusal,
+    Client, Refusal,
     input::{Path, Query},
     parameter::NodePath,
 };
-
-/// The maximum number of status changes on the page.
-const MAX_CHANGES: u32 = 20;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -73,25 +71,16 @@ pub struct NodeQuery {
 
 pub async fn page(
     State(site): State<Site>,
+    Client(from): Client,
     view: View,
     Path(NodePath { id }): Path<NodePath>,
     Query(NodeQuery { range }): Query<NodeQuery>,
 ) -> Result<Markup, Refusal> {
-    let now = Timestamp::now();
-    let store = &site.store;
-    let node = store.node(id, now).await?;
-    let from = now - range.length();
-    let lines = chart::lines(&store.series(&[id], range.grain(), from, now).await?);
-    let failures = store.node_failures(id, from, now).await?;
-    let regions = store.node_regions(id, now).await?;
-    let events = store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?;
-    let mut uptimes = Vec::new();
-    for window in [DAY, DAY * 7, DAY * 30] {
-        uptimes.push(store.node_stats(id, window, now).await?);
-    }
-
-    let (texts, language) = (view.texts(), view.language);
-    let content = html! {
+    let snapshot = site.board.newest().await?;
+    let node = snapshot.entry(id).ok_or_else(|| Refusal::not_found("node"))?.node();
+    let (texts, language, now) = (view.texts(), view.language, Timestamp::now());
+    let head = html! {
+        (widgets::stale(language, snapshot.stale_since))
         div.heading {
             h1 { (node.name) }
             (widgets::state(language, node.verdict))
@@ -102,36 +91,54 @@ pub async fn page(
         }
         section.panel aria-label=(texts.connect) {
             (to_copy(texts.address, &node.url.full(), texts.copy_address))
-            (to_copy(texts.command, &widgets::command(&node), texts.copy_command))
+            (to_copy(texts.command, &widgets::command(node), texts.copy_command))
         }
+    };
+    let history = match site.histories.of(Party::of(from), id, range.length(), range.grain()).await {
+        Ok(history) => history,
+        // What is known from memory is shown all the same.
+        Err(refusal) if refusal.status == StatusCode::SERVICE_UNAVAILABLE => {
+            let content = html! {
+                (head)
+                p.warning role="status" { (texts.no_history) }
+                section.panel { h2 { (texts.about) } (facts(language, node, now)) }
+            };
+            return Ok(layout::page(&view, Place::Nodes, &node.name, &content));
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    let History { at, lines, failures, regions, events, uptimes } = &*history;
+    let from = *at - range.length();
+    let content = html! {
+        (head)
         div.columns {
-            section.panel { h2 { (texts.about) } (facts(language, &node, now)) }
-            section.panel { h2 { (texts.uptime) } (uptime_figures(language, &node, &uptimes, now)) }
+            section.panel { h2 { (texts.about) } (facts(language, node, now)) }
+            section.panel { h2 { (texts.uptime) } (uptime_figures(language, node, uptimes, snapshot.at)) }
         }
         section.panel #latency {
             div.heading { h2 { (texts.latency_by_region) } (range_tabs(&view, range)) }
             @if lines.is_empty() { p.empty { (texts.no_latency) } } @else {
-                (legend(&lines))
-                (chart::chart(language, &lines, from, now, range.grain().duration() * 3))
-                (latency_table(texts, &lines))
+                (legend(lines))
+                (chart::chart(language, lines, from, *at, range.grain().duration() * 3))
+                (latency_table(texts, lines))
             }
         }
         section.panel {
             h2 { (texts.regions) }
-            @if regions.is_empty() { p.empty { (texts.no_regions) } } @else { (region_table(language, &regions, now)) }
+            @if regions.is_empty() { p.empty { (texts.no_regions) } } @else { (region_table(language, regions, now)) }
         }
         div.columns {
             section.panel {
                 h2 { (texts.failures) }
                 p.muted { (texts.failures_hint) }
-                @if failures.is_empty() { p.empty { (texts.no_failures) } } @else { (failure_table(language, &failures, now)) }
+                @if failures.is_empty() { p.empty { (texts.no_failures) } } @else { (failure_table(language, failures, now)) }
             }
             section.panel {
                 h2 { (texts.changes) }
-                @if events.is_empty() { p.empty { (texts.no_changes) } } @else { (changes(language, &events, now)) }
+                @if events.is_empty() { p.empty { (texts.no_changes) } } @else { (changes(language, events, now)) }
             }
         }
-        (badges(texts, &node))
+        (badges(texts, node))
     };
     Ok(layout::page(&view, Place::Nodes, &node.name, &content))
 }

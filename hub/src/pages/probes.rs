@@ -18,15 +18,17 @@ use crate::web::Refusal;
 
 pub async fn page(State(site): State<Site>, view: View) -> Result<Markup, Refusal> {
     let now = Timestamp::now();
-    let mut regions: BTreeMap<Region, Vec<Probe>> = BTreeMap::new();
-    for probe in site.store.probes(now).await? {
+    let mut regions: BTreeMap<Region, Vec<&Probe>> = BTreeMap::new();
+    let snapshot = site.board.newest().await?;
+    for probe in &snapshot.probes.probes {
         regions.entry(probe.region.clone()).or_default().push(probe);
     }
     // Sorted by age, because an order by name would reveal something about the names.
     regions.values_mut().for_each(|probes| probes.sort_by_key(|probe| probe.id));
-    let doubts = site.store.doubts().await?;
+    let doubts = &snapshot.probes.doubts;
     let texts = view.texts();
     let content = html! {
+        (widgets::stale(view.language, snapshot.stale_since))
         div.heading {
             h1 { (texts.probes_title) }
             (widgets::live_switch(texts))

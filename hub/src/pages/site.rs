@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use easytier_uptime_store::Store;
+use easytier_uptime_monitor::Readers;
+use easytier_uptime_store::{Store, StoreError};
+use tokio::sync::OnceCell;
 
-use super::board::{Live, Snapshots};
+use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
+    board::Board,
     service::{Admin, ConnectionTests, Sessions, Submissions},
     web::{App, Posts, WebOptions},
 };
@@ -21,25 +24,37 @@ pub(crate) struct Site {
     pub sessions: Sessions,
     pub submissions: Submissions,
     pub connection_tests: ConnectionTests,
-    pub snapshots: Arc<Snapshots>,
+    pub board: Arc<Board>,
+    pub rows: Arc<Fragments>,
+    pub histories: Arc<Histories>,
+    database_id: Arc<OnceCell<String>>,
     pub live: Arc<Live>,
 }
 
 impl Site {
     pub(crate) fn new(app: &App) -> Self {
-        let store = Store::from_ref(app);
-        let snapshots = Arc::new(Snapshots::new(store.clone()));
-        let live = Arc::new(Live::new(store.clone(), Arc::clone(&snapshots)));
+        let board = Arc::<Board>::from_ref(app);
+        let histories = Histories::new(Store::from_ref(app), Readers::from_ref(app), board.freshness());
+        let histories = Arc::new(histories);
+        let live = Arc::new(Live::new(Arc::clone(&board)));
         Self {
             options: Arc::from_ref(app),
             posts: Posts::from_ref(app),
-            store,
+            store: Store::from_ref(app),
             admin: Admin::from_ref(app),
             sessions: Sessions::from_ref(app),
             submissions: Submissions::from_ref(app),
             connection_tests: ConnectionTests::from_ref(app),
-            snapshots,
+            board,
+            rows: Arc::default(),
+            histories,
+            database_id: Arc::default(),
             live,
         }
+    }
+
+    /// The id of the database, which never changes.
+    pub async fn database_id(&self) -> Result<&str, StoreError> {
+        self.database_id.get_or_try_init(|| self.store.database_id()).await.map(String::as_str)
     }
 }

@@ -9,10 +9,13 @@ use axum::{
 use url::form_urlencoded;
 
 use super::language::{self, Language, Texts};
-use crate::web::cookie;
+use crate::{board::Key, web::cookie};
 
 /// The cookie that remembers the theme.
 const THEME_COOKIE: &str = "uptime_theme";
+
+/// The headers of a request that a page depends on.
+pub const VARY: &str = "accept-language, cookie";
 
 /// The lifetime of cookies in seconds.
 const ONE_YEAR: u32 = 365 * 24 * 3600;
@@ -43,6 +46,23 @@ impl View {
             // A link to a path that begins with two slashes leads to another host; browsers treat `\` like a slash.
             path: format!("/{}", uri.path().trim_start_matches(['/', '\\'])),
             query,
+        }
+    }
+
+    /// Names the page that this request asks for, at `path`, among all that the board may have.
+    pub fn key(&self, path: &str) -> Key {
+        Key {
+            name: self.at(path, &[]),
+            variant: match (self.language, self.theme) {
+                (Language::English, None) => "en",
+                (Language::English, Some("dark")) => "en-dark",
+                (Language::English, Some(_)) => "en-light",
+                (Language::Chinese, None) => "zh",
+                (Language::Chinese, Some("dark")) => "zh-dark",
+                (Language::Chinese, Some(_)) => "zh-light",
+            },
+            vary: VARY,
+            media_type: "text/html; charset=utf-8",
         }
     }
 

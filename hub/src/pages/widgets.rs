@@ -69,6 +69,11 @@ pub fn load(node: &Node) -> Markup {
     }
 }
 
+/// The notice that the nodes are out of date, if they are.
+pub fn stale(language: Language, since: Option<Timestamp>) -> Markup {
+    html! { @if let Some(since) = since { p.warning role="status" { (language.stale(&format::exact(since))) } } }
+}
+
 /// The switch for automatic updates, which only the script shows.
 pub fn live_switch(texts: &Texts) -> Markup {
     html! { button.live #live type="button" aria-pressed="true" title=(texts.live_hint) hidden { (texts.live) } }

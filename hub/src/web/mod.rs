@@ -31,7 +31,10 @@ pub(crate) use self::{
     reception::Reception,
     session::{AdminSession, COOKIE, clear_cookie, own_page, refuse_foreign_pages, set_cookie},
 };
-use crate::service::{Admin, ConnectionTests, Registry, Sessions, Submissions};
+use crate::{
+    board::Board,
+    service::{Admin, ConnectionTests, Registry, Sessions, Submissions},
+};
 
 /// The state that handlers share.
 #[derive(Clone, FromRef)]
@@ -45,14 +48,16 @@ pub(crate) struct App {
     metrics: Arc<Metrics>,
     pub options: Arc<WebOptions>,
     reception: Reception,
+    board: Arc<Board>,
     readers: Readers,
     posts: Posts,
 }
 
 impl App {
     /// `checker`: runs the connection tests that strangers request.
-    pub fn new(store: Store, checker: Checker, options: WebOptions, monitor: &Monitor) -> Self {
+    pub fn new(store: Store, board: Arc<Board>, checker: Checker, options: WebOptions, monitor: &Monitor) -> Self {
         Self {
+            board,
             admin: Admin::new(store.clone()),
             sessions: Sessions::new(store.clone()),
             submissions: Submissions::new(store.clone()),

@@ -5,6 +5,8 @@ use std::{net::IpAddr, str::FromStr};
 use easytier_probe::{Secret, backend::BaseUrl};
 use ipnet::IpNet;
 
+use crate::board::Freshness;
+
 /// Options of serving the hub.
 #[derive(Debug, Clone, Default)]
 pub struct WebOptions {
@@ -14,6 +16,8 @@ pub struct WebOptions {
     pub metrics_token: Option<Secret>,
     /// The URL at which others reach the hub.
     pub public_url: Option<BaseUrl>,
+    /// How current the nodes are that visitors see.
+    pub freshness: Freshness,
 }
 
 /// A network of addresses: `10.0.0.0/8`, `fd00::/8`, or one address alone.

@@ -9,6 +9,7 @@ mod support;
 
 mod client;
 mod document_examples;
+mod nodes;
 mod operations;
 mod origins;
 mod password;

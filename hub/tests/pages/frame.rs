@@ -121,7 +121,7 @@ async fn a_hundred_nodes_weigh_less_than_150_kilobytes() {
     let plain = page(&hub, "/?per_page=100").await;
     assert_eq!(listed(&plain).len(), 100);
     let assets: Vec<&str> = plain.split('"').filter(|text| text.starts_with("/assets/")).collect();
-    assert_eq!(assets.len(), 3, "{assets:?}");
+    assert_eq!(assets.len(), 4, "{assets:?}");
     for path in assets.into_iter().chain(["/?per_page=100"]) {
         let reply = hub.send(request(path), "").await;
         assert_eq!(reply.header("content-encoding"), Some("gzip"), "{path}");

@@ -10,6 +10,7 @@ mod hub;
 mod support;
 
 mod admin;
+mod board;
 mod forms;
 mod frame;
 mod live;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker};
-use easytier_uptime_hub::{WebOptions, serve};
+use easytier_uptime_hub::{Freshness, WebOptions, serve};
 use easytier_uptime_store::{
     Store,
     domain::{CredentialKind, EnrollmentLimits, PageRequest, PeerId, PeerOrder, RecordFilter, Timestamp},
@@ -50,7 +50,7 @@ impl TestHub {
         let store = Store::open(test.options_of_second(), Timestamp::now()).await.unwrap();
         // What is allowed for peers must not open anything for strangers.
         let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
-        let mut options = WebOptions::default();
+        let mut options = WebOptions { freshness: Freshness::Exact, ..WebOptions::default() };
         change(&mut options);
         let router = easytier_uptime_hub::router(store.clone(), checker, options, None);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

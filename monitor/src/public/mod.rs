@@ -9,6 +9,7 @@ mod health;
 pub mod item;
 pub mod nodes;
 mod regions;
+pub mod source;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,13 +18,18 @@ use crate::Monitor;
 /// The tag of these routes in `/openapi.json`.
 const TAG: &str = "public";
 
-/// The routes.
-pub(crate) fn routes() -> OpenApiRouter<Monitor> {
+/// The routes of the list of nodes, which is in memory in a hub.
+pub(crate) fn nodes() -> OpenApiRouter<Monitor> {
     OpenApiRouter::default()
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::node))
         .routes(routes!(nodes::address))
         .routes(routes!(nodes::all_tags))
+}
+
+/// The routes of histories, which are read from the database.
+pub(crate) fn histories() -> OpenApiRouter<Monitor> {
+    OpenApiRouter::default()
         .routes(routes!(health::records))
         .routes(routes!(health::stats))
         .routes(routes!(regions::regions))

@@ -1,16 +1,15 @@
 //! The list of nodes, one node, its address, and all tags.
 
-use axum::extract::State;
+use std::sync::Arc;
+
+use axum::{extract::State, http::HeaderMap, response::Response};
 use easytier_probe::Scheme;
-use easytier_uptime_store::{
-    Store,
-    domain::{NodeFilter, Tag, Timestamp},
-};
+use easytier_uptime_store::domain::{NodeFilter, Tag};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, openapi::Schema};
 
-use super::{TAG, item::NodeItem};
+use super::{TAG, item::NodeItem, source::Nodes};
 use crate::{
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     input::{Path, Query},
@@ -76,17 +75,17 @@ impl Filter {
     params(Paging, Filter),
     responses(
         (status = OK, body = PublicEnvelope<Paged<NodeItem>>),
+        (status = NOT_MODIFIED, description = "The caller has this version already, as `If-None-Match` says"),
         (status = BAD_REQUEST, body = PublicRefusal),
     ),
 )]
 pub(super) async fn list(
-    State(store): State<Store>,
+    State(nodes): State<Arc<dyn Nodes>>,
     Query(paging): Query<Paging>,
     Query(filter): Query<Filter>,
-) -> Answer<PublicEnvelope<Paged<NodeItem>>> {
-    let page = paging.request();
-    let nodes = store.nodes(&filter.parse()?, page, Timestamp::now()).await?;
-    Ok(PublicEnvelope::of(Paged::new(nodes, page, NodeItem::public)))
+    request: HeaderMap,
+) -> Result<Response, Refusal> {
+    nodes.list(filter.parse()?, paging.request(), &request).await
 }
 
 /// One node.
@@ -95,16 +94,17 @@ pub(super) async fn list(
     params(NodePath),
     responses(
         (status = OK, body = PublicEnvelope<NodeItem>),
+        (status = NOT_MODIFIED, description = "The caller has this version already, as `If-None-Match` says"),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
     ),
 )]
 pub(super) async fn node(
-    State(store): State<Store>,
+    State(nodes): State<Arc<dyn Nodes>>,
     Path(NodePath { id }): Path<NodePath>,
-) -> Answer<PublicEnvelope<NodeItem>> {
-    let node = store.node(id, Timestamp::now()).await?;
-    Ok(PublicEnvelope::of(NodeItem::public(node)))
+    request: HeaderMap,
+) -> Result<Response, Refusal> {
+    nodes.node(id, &request).await
 }
 
 /// The address of a node, `protocol://host:port`. An EasyTier client (2.3 or newer) accepts the URL of this endpoint as a
@@ -119,10 +119,10 @@ pub(super) async fn node(
     ),
 )]
 pub(super) async fn address(
-    State(store): State<Store>,
+    State(nodes): State<Arc<dyn Nodes>>,
     Path(NodePath { id }): Path<NodePath>,
 ) -> Result<String, Refusal> {
-    Ok(store.node_url(id).await?.full())
+    nodes.address(id).await
 }
 
 /// The tags of all nodes, sorted.
@@ -130,6 +130,6 @@ pub(super) async fn address(
     get, path = "/api/tags", tag = TAG, operation_id = "tags",
     responses((status = OK, body = PublicEnvelope<Vec<String>>)),
 )]
-pub(super) async fn all_tags(State(store): State<Store>) -> Answer<PublicEnvelope<Vec<String>>> {
-    Ok(PublicEnvelope::of(store.tags().await?))
+pub(super) async fn all_tags(State(nodes): State<Arc<dyn Nodes>>) -> Answer<PublicEnvelope<Vec<String>>> {
+    Ok(PublicEnvelope::of(nodes.tags().await?))
 }

@@ -54,13 +54,11 @@ pub struct FailureCount {
     pub last_at: Timestamp,
 }
 
-/// A value that changes whenever a page may have something new to show.
+/// A value that changes whenever the verdict of a peer or the list of peers changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pulse {
     /// The id of the newest event.
     pub event: i64,
     /// The version of the list of peers.
     pub config_version: i64,
-    /// When a peer was last checked.
-    pub checked_at: Option<Timestamp>,
 }

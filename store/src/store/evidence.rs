@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Store;
 use crate::{
     consensus::State,
-    db::{Tx, args},
+    db::{Tx, args, sql},
     domain::PeerId,
     error::StoreError,
 };
@@ -17,6 +17,13 @@ macro_rules! select_evidence {
     };
 }
 
+/// The evidence of approved peers with the ids that follow.
+macro_rules! select_evidence_of {
+    ($engine:ident) => {
+        concat!(select_evidence!(), " AND p.id ")
+    };
+}
+
 impl Store {
     /// The consensus of an approved peer; [`StoreError::NotFound`] when there is no such peer.
     pub(super) async fn consensus_of(&self, id: PeerId) -> Result<State, StoreError> {
@@ -24,6 +31,14 @@ impl Store {
         let row: Option<(PeerId, String)> = self.db().optional(select, args![id]).await?;
         let (id, evidence) = row.ok_or(StoreError::NotFound("node"))?;
         decode(id, &evidence)
+    }
+
+    /// The consensus of those of these peers that are approved, in any order.
+    pub(super) async fn consensus_of_all(&self, ids: &[PeerId]) -> Result<Vec<(PeerId, State)>, StoreError> {
+        let select = sql!((select_evidence_of), (in 1));
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<(PeerId, String)> = self.db().all(select, args![ids]).await?;
+        rows.into_iter().map(|(id, evidence)| Ok((id, decode(id, &evidence)?))).collect()
     }
 
     /// The consensus of every approved peer, in any order.

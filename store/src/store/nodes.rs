@@ -124,10 +124,23 @@ impl Store {
         Ok(Page { items, total: rows::count(total) })
     }
 
-    /// Every approved peer, in the order of ids.
-    pub(super) async fn all_nodes(&self, now: Timestamp) -> Result<Vec<Node>, StoreError> {
-        let select = sql!("SELECT ", (node_columns), " WHERE p.approved ORDER BY p.id");
-        let rows: Vec<NodeRow> = self.db().all(select, vec![]).await?;
+    /// At most `limit` approved peers with larger ids than `after`, in the order of ids.
+    pub(super) async fn approved_after(
+        &self,
+        after: PeerId,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Node>, StoreError> {
+        let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id > $1 ORDER BY p.id LIMIT $2");
+        let rows: Vec<NodeRow> = self.db().all(select, args![after, i64::from(limit)]).await?;
+        rows.into_iter().map(|row| row.into_node(now)).collect()
+    }
+
+    /// Those of these peers that are approved, in the order of ids.
+    pub(super) async fn approved_of(&self, ids: &[PeerId], now: Timestamp) -> Result<Vec<Node>, StoreError> {
+        let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id ", (in 1), " ORDER BY p.id");
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<NodeRow> = self.db().all(select, args![ids]).await?;
         rows.into_iter().map(|row| row.into_node(now)).collect()
     }
 

@@ -10,11 +10,14 @@ use crate::{
     consensus::{self, RegionState, State},
     db::{args, sql},
     domain::{
-        DAY, Doubt, Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView, SeriesPoint,
-        Timestamp, millis,
+        DAY, Doubt, EventKind, Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView,
+        SeriesPoint, Timestamp, millis,
     },
     error::StoreError,
 };
+
+/// How many peers are read at once when all are read, so that memory stays small and other readers get their turn.
+const PART: u32 = 1000;
 
 #[derive(sqlx::FromRow)]
 struct PointRow {
@@ -32,12 +35,42 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn overview(&self, now: Timestamp) -> Result<Vec<NodeView>, StoreError> {
+        let mut views: Vec<NodeView> = Vec::new();
+        loop {
+            let after = views.last().map_or(PeerId(0), |view| view.node.id);
+            let part = self.views_after(after, PART, now).await?;
+            let is_last = part.len() < PART as usize;
+            views.extend(part);
+            if is_last {
+                return Ok(views);
+            }
+        }
+    }
+
+    /// At most `limit` approved peers with larger ids than `after`, and how the regions see them now, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn views_after(&self, after: PeerId, limit: u32, now: Timestamp) -> Result<Vec<NodeView>, StoreError> {
+        self.with_regions(self.approved_after(after, limit, now).await?, now).await
+    }
+
+    /// Those of these peers that are approved, and how the regions see them now, in the order of ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn views_of(&self, ids: &[PeerId], now: Timestamp) -> Result<Vec<NodeView>, StoreError> {
+        self.with_regions(self.approved_of(ids, now).await?, now).await
+    }
+
+    async fn with_regions(&self, nodes: Vec<Node>, now: Timestamp) -> Result<Vec<NodeView>, StoreError> {
+        let ids: Vec<PeerId> = nodes.iter().map(|node| node.id).collect();
         let names = self.region_names().await?;
-        let consensus = self.all_consensus().await?.into_iter();
+        let consensus = self.consensus_of_all(&ids).await?.into_iter();
         let mut regions: HashMap<PeerId, Vec<RegionView>> =
             consensus.map(|(id, state)| (id, region_views(state, &names))).collect();
-        let nodes = self.all_nodes(now).await?;
-        let ids: Vec<PeerId> = nodes.iter().map(|node| node.id).collect();
         let mut uptimes = self.uptimes(&ids, DAY, now).await?;
         let view = |node: Node| NodeView {
             regions: regions.remove(&node.id).unwrap_or_default(),
@@ -86,15 +119,25 @@ impl Store {
         Ok(rows.into_iter().filter_map(point).collect())
     }
 
-    /// A value that changes whenever a page may have something new to show.
+    /// A value that changes whenever the verdict of a peer or the list of peers changes. It is cheap to read.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn pulse(&self) -> Result<Pulse, StoreError> {
-        let select = "SELECT coalesce((SELECT max(id) FROM events), 0), (SELECT max(last_check_at) FROM peer_states)";
-        let (event, checked_at): (i64, Option<Timestamp>) = self.db().one(select, vec![]).await?;
-        Ok(Pulse { event, checked_at, config_version: self.config_version().await? })
+        let (event,): (i64,) = self.db().one("SELECT coalesce(max(id), 0) FROM events", vec![]).await?;
+        Ok(Pulse { event, config_version: self.config_version().await? })
+    }
+
+    /// The peers with events after the first of these ids, up to the second.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn peers_with_events(&self, after: i64, up_to: i64) -> Result<Vec<PeerId>, StoreError> {
+        let select = "SELECT DISTINCT subject_id FROM events WHERE kind = $1 AND id > $2 AND id <= $3";
+        let rows: Vec<(PeerId,)> = self.db().all(select, args![EventKind::Peer.as_str(), after, up_to]).await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// The regions with changes to offline that do not count yet.

@@ -5,9 +5,21 @@ use easytier_probe::Status;
 use super::{Store, rows};
 use crate::{
     db::{args, sql},
-    domain::{FailureCount, HealthRecord, Page, PageRequest, PeerId, QUARTER, RecordFilter, Timestamp},
+    domain::{DAY, FailureCount, HealthRecord, Page, PageRequest, PeerId, QUARTER, RecordFilter, Timestamp},
     error::StoreError,
 };
+
+/// The condition that a result may have been checked since the day `$5`, with results since the day `$6` kept. It lets
+/// PostgreSQL leave out the partitions of older days; on SQLite it must not distract from the index. The day is that of the
+/// probe's clock: a wrong clock puts a result into any day that has no partition, or by less than a day into the next.
+macro_rules! since_day {
+    (sqlite) => {
+        "(+day >= $5 - 1 OR +day < $6)"
+    };
+    (postgres) => {
+        "(day >= $5 - 1 OR day < $6)"
+    };
+}
 
 #[derive(sqlx::FromRow)]
 struct RecordRow {
@@ -48,20 +60,24 @@ impl Store {
         let count = sql!(
             "SELECT quarter, count(*) FROM results WHERE quarter ",
             (in 1),
-            " AND peer_id = $2 AND checked_at >= $3 AND ($4 IS NULL OR status = $4) GROUP BY quarter \
-             ORDER BY quarter DESC"
+            " AND peer_id = $2 AND checked_at >= $3 AND ($4 IS NULL OR status = $4) AND ",
+            (since_day),
+            " GROUP BY quarter ORDER BY quarter DESC"
         );
-        let counts: Vec<(i64, i64)> = self.db().all(count, args![quarters, id, since, status]).await?;
+        let (day, kept_day) = (since.bucket(DAY), kept_since.bucket(DAY));
+        let parameters = args![quarters, id, since, status, day, kept_day];
+        let counts: Vec<(i64, i64)> = self.db().all(count, parameters).await?;
         let total = counts.iter().map(|(_, count)| count).sum();
 
         let (on_page, skip) = quarters_of(page, &counts);
         let select = sql!(
             "SELECT id, checked_at, status, response_us, error, message FROM results WHERE quarter ",
             (in 1),
-            " AND peer_id = $2 AND checked_at >= $3 AND ($4 IS NULL OR status = $4) \
-             ORDER BY checked_at DESC, id DESC LIMIT $5 OFFSET $6"
+            " AND peer_id = $2 AND checked_at >= $3 AND ($4 IS NULL OR status = $4) AND ",
+            (since_day),
+            " ORDER BY checked_at DESC, id DESC LIMIT $7 OFFSET $8"
         );
-        let parameters = args![on_page, id, since, status, page.limit(), skip];
+        let parameters = args![on_page, id, since, status, day, kept_day, page.limit(), skip];
         let found: Vec<RecordRow> = self.db().all(select, parameters).await?;
         let record = |row: RecordRow| HealthRecord {
             id: row.id,
@@ -87,17 +103,22 @@ impl Store {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<FailureCount>, StoreError> {
-        let since = since.max(self.target_since(id).await?).max(now - self.shared.retention().results);
+        let kept_since = now - self.shared.retention().results;
+        let since = since.max(self.target_since(id).await?).max(kept_since);
         let quarters: Vec<i64> = (since.bucket(QUARTER)..=now.bucket(QUARTER)).collect();
         let offline = rows::status_code(Status::Offline);
         let select = sql!(
             "SELECT stage, error, CAST(sum(checks - healthy) AS BIGINT) AS checks, max(checked_at) AS last_at \
              FROM results WHERE quarter ",
             (in 1),
-            " AND peer_id = $2 AND checked_at >= $3 AND status = $4 GROUP BY stage, error \
+            " AND peer_id = $2 AND checked_at >= $3 AND status = $4 AND ",
+            (since_day),
+            " GROUP BY stage, error \
              ORDER BY sum(checks - healthy) DESC, max(checked_at) DESC"
         );
-        let rows: Vec<FailureRow> = self.db().all(select, args![quarters, id, since, offline]).await?;
+        let (day, kept_day) = (since.bucket(DAY), kept_since.bucket(DAY));
+        let parameters = args![quarters, id, since, offline, day, kept_day];
+        let rows: Vec<FailureRow> = self.db().all(select, parameters).await?;
         let count = |row: FailureRow| FailureCount {
             stage: rows::stage(&row.stage),
             code: rows::failure_code(row.error),

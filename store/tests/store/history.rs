@@ -1,10 +1,12 @@
 use easytier_probe::{FailureCode, Stage, Status};
 use easytier_uptime_store::{
-    StoreError,
-    domain::{CheckStats, Grain, PageRequest, PeerId, RecordFilter, Verdict},
+    Location, StoreError,
+    domain::{CheckStats, DAY, Grain, PageRequest, PeerId, RecordFilter, Verdict},
 };
 
-use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds, unknown};
+use sqlx::{Connection, PgConnection};
+
+use crate::support::{Engine, NOW, TestStore, offline, on_both_engines, online, seconds, unknown};
 
 on_both_engines! {
     records_are_paged_newest_first,
@@ -179,4 +181,28 @@ async fn the_history_of_hidden_peers_is_hidden(hub: TestStore) {
         hub.node(peer, NOW).await.err(),
     ];
     assert!(hidden.iter().all(|error| matches!(error, Some(StoreError::NotFound("node")))), "{hidden:?}");
+}
+
+/// A query that is not planned with a partition does not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_partitions_of_older_days_are_left_out() {
+    let hub = TestStore::new(Engine::Postgres).await;
+    let Location::Postgres(url) = &hub.options.location else { panic!("not PostgreSQL") };
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let probe = hub.probe("p1", "eu").await;
+    hub.report(&probe, vec![offline(peer, NOW), offline(peer, NOW - 5 * DAY)], NOW).await;
+    let mut other = PgConnection::connect(url.expose()).await.unwrap();
+    let old = (NOW - 5 * DAY).bucket(DAY);
+    let lock = format!("BEGIN; LOCK TABLE results_{old} IN ACCESS EXCLUSIVE MODE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut other).await.unwrap();
+    let since = NOW - seconds(3600);
+    let failures = hub.node_failures(peer, since, NOW);
+    let failures = tokio::time::timeout(seconds(10), failures).await.expect("it does not wait").unwrap();
+    assert_eq!(failures[0].checks, 1);
+    let filter = RecordFilter { since: Some(since), ..RecordFilter::default() };
+    let records = hub.health_records(peer, &filter, PageRequest::default(), NOW);
+    let records = tokio::time::timeout(seconds(10), records).await.expect("it does not wait").unwrap();
+    assert_eq!((records.total, records.items.len()), (1, 1));
+    other.close().await.unwrap();
+    assert_eq!(hub.node_failures(peer, NOW - 6 * DAY, NOW).await.unwrap()[0].checks, 2);
 }

@@ -9,6 +9,8 @@ on_both_engines! {
     the_list_is_paged_in_the_order_of_ids,
     rings_count_checks_by_quarter_of_an_hour,
     tags_are_those_of_approved_peers,
+    the_pulse_changes_with_a_verdict_and_with_the_list_and_says_whose_verdict,
+    all_peers_are_read_in_parts,
 }
 
 const ALL: PageRequest = PageRequest { page: 1, per_page: 1000 };
@@ -117,4 +119,45 @@ async fn tags_are_those_of_approved_peers(hub: TestStore) {
     hub.set_approved(revoked, false, NOW).await.unwrap();
     hub.waiting(&hidden, NOW).await;
     assert_eq!(hub.tags().await.unwrap(), ["a", "b", "电信"]);
+}
+
+async fn the_pulse_changes_with_a_verdict_and_with_the_list_and_says_whose_verdict(hub: TestStore) {
+    let (peer, other) = (hub.add("tcp://192.0.2.1:11010").await, hub.add("tcp://192.0.2.2:11010").await);
+    let probe = hub.probe("p1", "eu").await;
+    let before = hub.pulse().await.unwrap();
+    hub.report(&probe, vec![online(peer, NOW)], NOW).await;
+    let up = hub.pulse().await.unwrap();
+    assert_eq!(up.config_version, before.config_version);
+    assert_eq!(hub.peers_with_events(before.event, up.event).await.unwrap(), [peer]);
+    // New figures change nothing that it counts.
+    hub.report(&probe, vec![online(peer, NOW + seconds(5))], NOW + seconds(5)).await;
+    assert_eq!(hub.pulse().await.unwrap(), up);
+    assert_eq!(hub.peers_with_events(up.event, up.event).await.unwrap(), []);
+    hub.set_approved(other, false, NOW).await.unwrap();
+    let unlisted = hub.pulse().await.unwrap();
+    assert_ne!(unlisted.config_version, up.config_version);
+    let seen: Vec<PeerId> =
+        hub.views_of(&[other, peer], NOW).await.unwrap().into_iter().map(|view| view.node.id).collect();
+    assert_eq!(seen, [peer]);
+}
+
+async fn all_peers_are_read_in_parts(hub: TestStore) {
+    let mut peers = Vec::new();
+    for nth in 1..=5 {
+        peers.push(hub.add(&format!("tcp://192.0.2.{nth}:11010")).await);
+    }
+    hub.set_approved(peers[2], false, NOW).await.unwrap();
+    let probe = hub.probe("p1", "eu").await;
+    hub.report(&probe, peers.iter().map(|peer| online(*peer, NOW)).collect(), NOW).await;
+    let (mut after, mut views) = (PeerId(0), Vec::new());
+    loop {
+        let part = hub.views_after(after, 2, NOW).await.unwrap();
+        let Some(last) = part.last() else { break };
+        after = last.node.id;
+        views.extend(part);
+    }
+    assert_eq!(views, hub.overview(NOW).await.unwrap());
+    peers.remove(2);
+    assert_eq!(views.iter().map(|view| view.node.id).collect::<Vec<_>>(), peers);
+    assert!(views.iter().all(|view| view.regions.len() == 1));
 }

@@ -171,11 +171,18 @@ function morph(old, fresh) {
 let refreshing = false;
 let again = false;
 
+// The version of the page that is shown.
+let shown;
+
 async function show(address) {
   const response = await fetch(address, { headers: { accept: "text/html" } });
   // The page of a deleted node is a 404 to show. Other failures are temporary: the page stays as it is.
   if (!response.ok && response.status !== 404) throw new Error(`status ${response.status}`);
+  const tag = response.headers.get("etag");
+  const version = tag && `${tag} ${address}`;
+  if (version && version === shown) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  shown = version;
   reveal(fresh);
   morph(document.getElementById("content"), fresh.getElementById("content"));
   document.title = fresh.title;
@@ -199,31 +206,65 @@ async function refresh() {
   }
 }
 
-let source;
-let timer;
+// ---- News of the hub
 
-// A hidden page closes its connection: a browser allows only a few per site.
-function listen() {
-  const button = document.getElementById("live");
+let source;
+let worker;
+let polling;
+let pending;
+
+// The hub says in how much time all open pages load the news, so that they do not ask all at once.
+function news({ within, refused }) {
+  if (refused) {
+    // Too many pages listen.
+    clearInterval(polling);
+    polling = setInterval(refresh, 60000);
+  } else {
+    pending ??= setTimeout(() => {
+      pending = undefined;
+      refresh();
+    }, Math.random() * within);
+  }
+}
+
+const isLive = () => document.getElementById("live")?.getAttribute("aria-pressed") === "true" && !document.hidden;
+
+// One connection for all pages of this browser, where it has shared workers.
+function listenTogether(wanted) {
+  if (!worker && !wanted) return;
+  if (!worker) {
+    worker = new SharedWorker(document.body.dataset.live).port;
+    worker.onmessage = ({ data }) => news(data);
+  }
+  worker.postMessage(wanted ? "listen" : "leave");
+}
+
+function listenAlone(wanted) {
   source?.close();
   source = undefined;
-  clearInterval(timer);
-  if (!button || button.getAttribute("aria-pressed") !== "true" || document.hidden) return;
+  if (!wanted) return;
   source = new EventSource("/live");
-  // Spreads the requests of many open pages.
-  const refreshWithin = (limit) => setTimeout(refresh, Math.random() * limit);
-  source.addEventListener("change", () => refreshWithin(300));
-  source.addEventListener("figures", () => refreshWithin(2000));
+  for (const name of ["change", "figures"]) source.addEventListener(name, (event) => news(JSON.parse(event.data)));
   source.addEventListener("error", () => {
-    if (source?.readyState === EventSource.CLOSED) timer = setInterval(refresh, 60000);
+    if (source?.readyState === EventSource.CLOSED) news({ refused: true });
   });
 }
 
+function listen(wanted = isLive()) {
+  clearInterval(polling);
+  if (!wanted) {
+    clearTimeout(pending);
+    pending = undefined;
+  }
+  if (typeof SharedWorker === "function") listenTogether(wanted);
+  else listenAlone(wanted);
+}
+
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && document.getElementById("live")?.getAttribute("aria-pressed") === "true") refresh();
+  if (isLive()) refresh();
   listen();
 });
-addEventListener("pagehide", () => source?.close());
+addEventListener("pagehide", () => listen(false));
 addEventListener("pageshow", (event) => {
   if (event.persisted) listen();
 });

@@ -13,7 +13,7 @@ pub use self::texts::Texts;
 use crate::web::cookie;
 
 /// A language of the pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Language {
     English,
     Chinese,
@@ -161,6 +161,14 @@ impl Language {
     /// How many more items of a list there are than shown.
     pub fn more(self, count: usize) -> String {
         self.pick(format!("… and {count} more"), format!("……另有 {count} 个"))
+    }
+
+    /// That the nodes are shown as they were at `time`.
+    pub fn stale(self, time: &str) -> String {
+        self.pick(
+            format!("The hub cannot reach its database at the moment. Nodes are shown as they were at {time}."),
+            format!("服务器暂时无法连接数据库，以下显示的是 {time} 的状态。"),
+        )
     }
 
     /// Why a region does not count for some nodes.

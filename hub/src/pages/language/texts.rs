@@ -117,6 +117,8 @@ texts! {
     times: "Times", "次数";
     last_time: "Last time", "最近一次";
     regions: "Status by region", "各地区状态";
+    no_history: "The history of this node cannot be read at the moment. Try again in a minute.",
+        "暂时无法读取此节点的历史记录，请稍后再试。";
     no_regions: "No region has checked this node yet.", "还没有地区检测过此节点。";
     region: "Region", "地区";
     verdict: "Verdict", "状态判定";

@@ -1,0 +1,20 @@
+//! All nodes, in memory: what visitors read, so that they do not read the database.
+//!
+//! A [`Board`] looks at the database once a second and makes a new [`Snapshot`] when a verdict or the list of nodes changed,
+//! and every 15 seconds for new figures. Snapshots are immutable and share what did not change. While the database does not
+//! answer, the last snapshot is served, and says since when it is out of date.
+
+mod documents;
+mod keeper;
+mod past;
+mod refresh;
+mod serving;
+mod snapshot;
+
+pub use self::{
+    documents::Key,
+    keeper::Board,
+    past::Past,
+    refresh::Freshness,
+    snapshot::{Entry, Snapshot, Sort},
+};
