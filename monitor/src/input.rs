@@ -56,7 +56,11 @@ pub async fn read_json(request: Request, max: usize) -> Result<Bytes, Refusal> {
 
 /// Refuses a content type that is not JSON. A page of another site can send the types of forms and plain text without asking
 /// the server first. Without a content type the body is taken for JSON, as simple programs send it.
-fn check_json(headers: &HeaderMap) -> Result<(), Refusal> {
+///
+/// # Errors
+///
+/// When the request says that its body is something else (415).
+pub fn check_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(sent) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let sent = sent.to_str().unwrap_or_default();
     let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -10,7 +10,7 @@ use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use easytier_uptime_monitor::{
     Refusal,
-    input::{BODY_TIMEOUT, MAX_BODY, Parts, took_too_long},
+    input::{BODY_TIMEOUT, MAX_BODY, Parts, check_json, took_too_long},
 };
 use easytier_uptime_store::domain::ProbeId;
 use tokio::{
@@ -76,8 +76,9 @@ impl Reception {
     ///
     /// # Errors
     ///
-    /// When the body is too long (413), takes too long to arrive (408) or breaks off (400).
+    /// When the body is not JSON (415), is too long (413), takes too long to arrive (408) or breaks off (400).
     pub async fn receive(&self, from: ProbeId, request: Request) -> Result<Received, Refusal> {
+        check_json(request.headers())?;
         let (body, memory) = timeout(BODY_TIMEOUT, self.body(from, request)).await.map_err(|_| took_too_long())??;
         // No semaphore is ever closed.
         let turn = self.0.turns.clone().acquire_owned().await.ok();
