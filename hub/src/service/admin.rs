@@ -59,13 +59,13 @@ impl Admin {
     /// When a field is not valid, there is no such node, somebody changed it meanwhile, another peer has the address and
     /// network of a peer, or the database fails.
     pub async fn change_node(&self, id: NodeId, change: NodeChange) -> Result<(), ServiceError> {
-        let seen = change.seen;
+        let (seen, now) = (change.seen, Timestamp::now());
         let change = change.validate()?;
         let url = change.url(&self.node(id).await?.spec().url)?;
         let edit = |spec: &mut PeerSpec| change.clone().apply(spec, url.clone());
         match id {
-            NodeId::Pending(id) => self.store.edit_submission(id, edit).await?,
-            NodeId::Peer(id) => self.store.edit_seen_peer(id, seen, edit, Timestamp::now()).await.map(drop)?,
+            NodeId::Pending(id) => self.store.edit_submission(id, seen, edit, now).await?,
+            NodeId::Peer(id) => self.store.edit_seen_peer(id, seen, edit, now).await.map(drop)?,
         }
         Ok(())
     }

@@ -100,11 +100,11 @@ impl Entry {
         }
     }
 
-    /// When a peer was last changed; `None` for a submission, of which no change is noted.
-    pub fn changed_at(&self) -> Option<Timestamp> {
+    /// When it was last changed.
+    pub fn changed_at(&self) -> Timestamp {
         match self {
-            Self::Pending(_) => None,
-            Self::Peer(record) => Some(record.updated_at),
+            Self::Pending(submission) => submission.updated_at,
+            Self::Peer(record) => record.updated_at,
         }
     }
 

@@ -67,7 +67,7 @@ impl Submissions {
             }
             return Err(ServiceError::QueueFull { retry_after: RETRY_AFTER });
         };
-        Ok(Submission { id, spec, created_at: now, duplicates: Vec::new() })
+        Ok(Submission { id, spec, created_at: now, updated_at: Timestamp(0), duplicates: Vec::new() })
     }
 }
 

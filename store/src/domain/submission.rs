@@ -11,6 +11,8 @@ pub struct Submission {
     pub spec: PeerSpec,
     /// When it was submitted.
     pub created_at: Timestamp,
+    /// When it was last changed; 0 if it never was, as far as is known.
+    pub updated_at: Timestamp,
     /// What else has its URL and network: peers first, then submissions; a few of them, if there are many.
     pub duplicates: Vec<Duplicate>,
 }

@@ -15,7 +15,7 @@ use crate::{
     crypto::HubKey,
     db::{Tx, args, sql, work},
     domain::{DAY, Duplicate, NewPeer, Page, PeerId, PeerOrder, PeerSpec, Slice, Submission, SubmissionId, Timestamp},
-    error::StoreError,
+    error::{Conflict, StoreError},
 };
 
 /// How long a submission waits. An operator who does not look for a month will not approve it.
@@ -33,7 +33,7 @@ macro_rules! submission_columns {
     ($engine:ident) => {
         concat!(
             spec_columns!($engine),
-            ", p.id, p.tags, p.regions, p.created_at, \
+            ", p.id, p.tags, p.regions, p.created_at, p.updated_at, \
              (SELECT string_agg(CAST(id AS TEXT), ',') FROM (SELECT o.id FROM peers o WHERE o.url = p.url \
               AND coalesce(o.network_name, '') = coalesce(p.network_name, '') ORDER BY o.id LIMIT ",
             max_duplicates!($engine),
@@ -50,6 +50,7 @@ macro_rules! submission_columns {
 struct SubmissionRow {
     id: SubmissionId,
     created_at: Timestamp,
+    updated_at: Timestamp,
     peers: Option<String>,
     twins: Option<String>,
     #[sqlx(flatten)]
@@ -121,29 +122,40 @@ impl Store {
         Ok(Page { items, total: rows::count(total) })
     }
 
-    /// Changes a submission: `edit` gets the stored description and changes it in place. It may be called again.
+    /// Changes a submission, unless somebody else changed it since its `updated_at` was `seen`: `edit` gets the stored
+    /// description and changes it in place. It may be called again.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] when it does not wait; otherwise when the database fails.
+    /// [`StoreError::NotFound`] when it does not wait; [`Conflict::PeerChanged`] when somebody changed it; otherwise when the
+    /// database fails.
     pub async fn edit_submission(
         &self,
         id: SubmissionId,
+        seen: Option<Timestamp>,
         edit: impl Fn(&mut PeerSpec) + Sync,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let (edit, key) = (&edit, &self.shared.key);
         let update = "UPDATE submissions SET name = $2, url = $3, description = $4, network_name = $5, \
                       network_secret = $6, handshake_only = $7, timeout_ms = $8, allow_relay = $9, \
-                      max_connections = $10, qq_number = $11, wechat = $12, mail = $13, tags = $14, regions = $15 \
-                      WHERE id = $1";
+                      max_connections = $10, qq_number = $11, wechat = $12, mail = $13, tags = $14, regions = $15, \
+                      updated_at = $16 WHERE id = $1";
         self.db()
             .transaction(|tx| {
                 work(async move {
                     let mut spec = spec_of(tx, id, key).await?;
+                    let changed = "SELECT updated_at FROM submissions WHERE id = $1";
+                    let (updated_at,): (Timestamp,) = tx.one(changed, args![id]).await?;
+                    if seen.is_some_and(|seen| seen != updated_at) {
+                        return Err(Conflict::PeerChanged.into());
+                    }
                     edit(&mut spec);
+                    // Each change has a time of its own, also within one millisecond or when a clock goes back.
+                    let now = now.max(updated_at + Duration::from_millis(1));
                     let mut parameters = args![id];
                     parameters.extend(peers::columns_of(&spec, key));
-                    parameters.extend(args![joined(&spec.tags), joined(&spec.regions)]);
+                    parameters.extend(args![joined(&spec.tags), joined(&spec.regions), now]);
                     tx.execute(update, parameters).await.map(drop)
                 })
             })
@@ -154,7 +166,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] when it does not wait; [`Conflict::PeerListed`](crate::Conflict::PeerListed) when a peer has the same URL and network;
+    /// [`StoreError::NotFound`] when it does not wait; [`Conflict::PeerListed`] when a peer has the same URL and network;
     /// otherwise when the database fails.
     pub async fn approve_submission(&self, id: SubmissionId, now: Timestamp) -> Result<PeerId, StoreError> {
         let key = &self.shared.key;
@@ -188,6 +200,7 @@ impl Store {
         Ok(Submission {
             id: row.id,
             created_at: row.created_at,
+            updated_at: row.updated_at,
             duplicates,
             spec: row.spec.into_spec(&self.shared.key)?,
         })

@@ -3,7 +3,7 @@ use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
         Contacts, DAY, Duplicate, ImportCounts, NewPeer, PageRequest, PeerId, PeerOrder, PeerScope, PeerSpec,
-        Submission, SubmissionId,
+        Submission, SubmissionId, Timestamp,
     },
 };
 use sqlx::Connection as _;
@@ -12,6 +12,7 @@ use crate::support::{NOW, TestStore, on_both_engines, region, seconds, spec};
 
 on_both_engines! {
     a_submission_is_read_and_changed_as_it_was_written,
+    a_submission_that_somebody_else_changed_is_not_overwritten,
     a_submission_costs_nobody_anything,
     an_approved_submission_is_a_peer_with_a_new_id,
     a_submission_says_what_else_has_its_address_and_network,
@@ -46,22 +47,37 @@ async fn queue(hub: &TestStore) -> Vec<Submission> {
 
 async fn a_submission_is_read_and_changed_as_it_was_written(hub: TestStore) {
     let id = hub.waiting(&full(), NOW).await;
-    let expected = Submission { id, spec: full(), created_at: NOW, duplicates: Vec::new() };
+    let expected = Submission { id, spec: full(), created_at: NOW, updated_at: Timestamp(0), duplicates: Vec::new() };
     assert_eq!(hub.submission(id).await.unwrap(), expected);
     let edit = |spec: &mut PeerSpec| {
         spec.name = "Renamed".into();
         spec.tags.clear();
         spec.network_secret = None;
     };
-    hub.edit_submission(id, edit).await.unwrap();
+    hub.edit_submission(id, None, edit, NOW).await.unwrap();
     let mut changed = full();
     edit(&mut changed);
     assert_eq!(hub.submission(id).await.unwrap().spec, changed);
     let unknown = SubmissionId(999);
-    assert!(matches!(hub.edit_submission(unknown, |_| ()).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(hub.edit_submission(unknown, None, |_| (), NOW).await, Err(StoreError::NotFound(_))));
     assert!(matches!(hub.submission(unknown).await, Err(StoreError::NotFound(_))));
     assert!(matches!(hub.reject_submission(unknown).await, Err(StoreError::NotFound(_))));
     assert!(matches!(hub.approve_submission(unknown, NOW).await, Err(StoreError::NotFound(_))));
+}
+
+async fn a_submission_that_somebody_else_changed_is_not_overwritten(hub: TestStore) {
+    let id = hub.waiting(&full(), NOW).await;
+    let seen = async || Some(hub.submission(id).await.unwrap().updated_at);
+    let rename = |name: &'static str| move |spec: &mut PeerSpec| spec.name = name.into();
+    let before = seen().await;
+    hub.edit_submission(id, before, rename("first"), NOW).await.unwrap();
+    let late = hub.edit_submission(id, before, rename("late"), NOW).await;
+    assert!(matches!(late, Err(StoreError::Conflict(Conflict::PeerChanged))), "{late:?}");
+    assert_eq!(hub.submission(id).await.unwrap().spec.name, "first");
+    // Two changes within one millisecond are two changes.
+    let between = seen().await;
+    hub.edit_submission(id, between, rename("second"), NOW).await.unwrap();
+    assert_ne!(seen().await, between);
 }
 
 async fn a_submission_costs_nobody_anything(hub: TestStore) {
@@ -207,7 +223,7 @@ async fn a_queue_that_was_among_the_peers_moves(hub: TestStore) {
     let peers = hub.export_peers().await.unwrap();
     let of = |url: &str| peers.iter().find(|peer| peer.spec.url.to_string().contains(url)).unwrap().id;
     hub.set_approved(of("revoked"), false, NOW + seconds(5)).await.unwrap();
-    run_sql(&hub, "DROP TABLE submissions; DELETE FROM _sqlx_migrations WHERE version = 10").await;
+    run_sql(&hub, "DROP TABLE submissions; DELETE FROM _sqlx_migrations WHERE version IN (10, 16)").await;
 
     hub.close().await;
     let upgraded = hub.restart().await;

@@ -60,7 +60,7 @@ impl NodeEdit {
             check: spec.mode.into(),
             timeout_ms: spec.timeout.map_or(0, |timeout| timeout.as_millis()).to_string(),
             remove_secret: String::new(),
-            seen: entry.changed_at().map_or_else(String::new, |at| at.0.to_string()),
+            seen: entry.changed_at().0.to_string(),
         }
     }
 
