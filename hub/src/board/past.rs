@@ -188,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn a_history_that_is_brought_up_to_date_is_the_same_as_one_that_is_read_as_a_whole() {
         let stage = Stage::new().await;
-        for hours in [40, 23, 22, 5, 1] {
+        for hours in [40, 23, 22, 5, 1, 0] {
             stage.report(NOW - HOUR * hours, NOW).await;
         }
         let mut known = stage.read(&HashMap::new(), Reach::All, NOW).await;
