@@ -10,10 +10,13 @@ use easytier_uptime_store::{
     domain::{PeerId, PeerSpec, Region, RegionReport, Timestamp},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::{net::TcpListener, task::AbortHandle, time};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::serve;
+
+/// The maximum time in which the hub applies results. It takes well below a second, unless the machine is very busy.
+const MAX_FOLD: Duration = Duration::from_secs(30);
 
 /// A running hub. It stops when it is dropped.
 pub struct DemoHub {
@@ -75,7 +78,9 @@ impl DemoHub {
         &self.admin_password
     }
 
+    /// The results that probes have reported until now.
     pub async fn view(&self) -> anyhow::Result<View> {
+        time::timeout(MAX_FOLD, self.folded()).await.context("the demo's hub does not apply the results")??;
         let now = Timestamp::now();
         let mut view = View::default();
         for peer in &self.peers {
@@ -83,6 +88,14 @@ impl DemoHub {
             view.checks += self.store.node_stats(*peer, Duration::from_secs(24 * 3600), now).await?.checks.total_checks;
         }
         Ok(view)
+    }
+
+    /// Returns when the hub has applied the results that it has stored.
+    async fn folded(&self) -> anyhow::Result<()> {
+        while self.store.backlog().await?.results > 0 {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 }
 
