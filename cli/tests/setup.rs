@@ -59,7 +59,7 @@ fn missing_packages_are_installed_with_one_command() {
     let [update, install] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(update, "update -qq");
     assert!(install.starts_with("install -y --no-install-recommends "), "{install}");
-    // PostgreSQL is also found outside of PATH, so this machine may have it.
+    // PostgreSQL and PgBouncer are also found outside of PATH, so this machine may have them.
     for package in ["iproute2", "util-linux", "python3-venv", "nodejs", "npm", "chromium"] {
         assert!(install.split(' ').any(|word| word == package), "{package} is missing in {install:?}");
     }
@@ -72,6 +72,7 @@ fn installed_programs_are_not_installed_again() {
         "mount",
         "faketime",
         "initdb",
+        "pgbouncer",
         "python3",
         "node",
         "npm",
