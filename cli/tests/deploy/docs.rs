@@ -43,8 +43,11 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
         word == "easytier-uptime" || word.starts_with("easytier-uptime:")
     };
     let starts = words.iter().enumerate().filter(|(at, word)| {
-        // Not the name of an image or a package to build.
-        is_program(word) && at.checked_sub(1).is_none_or(|before| !["--tag", "-p"].contains(&words[before]))
+        // Not the name of an image or a package to build, nor a message with a version.
+        let is_command = words.get(at + 1).is_none_or(|next| !next.starts_with('…'));
+        is_command
+            && is_program(word)
+            && at.checked_sub(1).is_none_or(|before| !["--tag", "-p"].contains(&words[before]))
     });
     let ends = |word: &&&str| !(["|", "#", ">", "&&", "&"].contains(word) || word.starts_with('#'));
     starts
