@@ -229,7 +229,7 @@ async function main() {
       await context.request.post(`${base}/api/discovery/register`, { ...registry, data: { server_id: "pod 1" } });
       await context.request.delete(`${base}/api/discovery/unregister/pod%201`, registry);
       await page.getByRole("button", { name: "Revoke" }).first().click();
-      await page.getByText("revoked").waitFor();
+      await page.getByText(/^revoked /).waitFor();
       await accessible(page, "/admin/keys");
     });
 

@@ -50,17 +50,19 @@ struct Seen {
     lost_streams: usize,
 }
 
-/// The probes, each with its connection and the number of its next batch.
+/// The number of a probe, its token, and its connection with the number of its next batch.
+type Probe = (usize, String, Mutex<(Connection, usize)>);
+
 struct Probes {
     load: Load,
     /// The batches whose checks lie in the past.
     max_batches: usize,
-    all: Vec<(usize, String, Mutex<(Connection, usize)>)>,
+    all: Vec<Probe>,
 }
 
 impl Probes {
     /// Reports the next batch of a probe; returns how long that took, in milliseconds.
-    async fn report(&self, (probe, token, connection): &(usize, String, Mutex<(Connection, usize)>)) -> f64 {
+    async fn report(&self, (probe, token, connection): &Probe) -> f64 {
         let mut connection = connection.lock().await;
         let (connection, nth) = &mut *connection;
         assert!(*nth < self.max_batches, "the load is used up");

@@ -160,7 +160,8 @@ mod tests {
     fn a_page_of_another_site_is_told_by_either_header() {
         let host = (header::HOST, "hub.example.net");
         let own = (header::ORIGIN, "https://hub.example.net");
-        let is_foreign = |more: &[(HeaderName, &str)]| is_of_foreign_page(&headers(&[&[host.clone()], more].concat()));
+        let is_foreign =
+            |more: &[(HeaderName, &str)]| is_of_foreign_page(&headers(&[std::slice::from_ref(&host), more].concat()));
         for site in ["same-origin", "none"] {
             assert!(!is_foreign(&[own.clone(), (FETCH_SITE, site)]));
             assert!(!is_foreign(&[(FETCH_SITE, site)]));
