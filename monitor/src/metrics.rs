@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use easytier_uptime_store::domain::{ClockDifference, Presence, Receipt, Rejection, Verdict};
+use easytier_uptime_store::{
+    Backlog,
+    domain::{ClockDifference, Presence, Receipt, Rejection, Timestamp, Verdict},
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -51,6 +54,9 @@ pub struct Metrics {
     results: Family<Outcome, Counter>,
     batches: Counter,
     ingest_time: Histogram,
+    unapplied_results: Gauge,
+    unapplied_age: Seconds,
+    parked_results: Gauge,
     peers: Family<State, Gauge>,
     probes: Family<State, Gauge>,
     doubted_regions: Gauge,
@@ -72,6 +78,9 @@ impl Default for Metrics {
             results: Family::default(),
             batches: Counter::default(),
             ingest_time: times(),
+            unapplied_results: Gauge::default(),
+            unapplied_age: Seconds::default(),
+            parked_results: Gauge::default(),
             peers: Family::default(),
             probes: Family::default(),
             doubted_regions: Gauge::default(),
@@ -85,6 +94,9 @@ impl Default for Metrics {
             results,
             batches,
             ingest_time,
+            unapplied_results,
+            unapplied_age,
+            parked_results,
             peers,
             probes,
             doubted_regions,
@@ -106,6 +118,18 @@ impl Default for Metrics {
             Unit::Seconds,
             ingest_time.clone(),
         );
+        registry.register(
+            "unapplied_results",
+            "Results that are stored and not applied to verdicts and counts yet",
+            unapplied_results.clone(),
+        );
+        registry.register_with_unit(
+            "unapplied_age",
+            "How long the oldest of them has been waiting",
+            Unit::Seconds,
+            unapplied_age.clone(),
+        );
+        registry.register("parked_results", "Results that could not be applied", parked_results.clone());
         registry.register("peers", "Approved peers by consensus", peers.clone());
         registry.register("probes", "Probes by presence", probes.clone());
         registry.register(
@@ -184,6 +208,14 @@ impl Metrics {
         }
         self.doubted_regions.set(doubted_regions as i64);
         self.database_time.set(database_took.as_secs_f64());
+    }
+
+    /// Sets the gauges of the results that are not applied yet.
+    pub fn waiting(&self, backlog: Backlog, now: Timestamp) {
+        let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.unapplied_results.set(gauge(backlog.results));
+        self.parked_results.set(gauge(backlog.parked));
+        self.unapplied_age.set(backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)).as_secs_f64());
     }
 
     /// Sets the gauge of the clocks.

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use easytier_probe::Secret;
-use easytier_uptime_store::Store;
+use easytier_uptime_store::{Store, domain::Timestamp};
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
@@ -132,6 +132,7 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
     let database_took = round_trip(&monitor.store).await?;
     let figures = monitor.nodes.figures().await?;
     monitor.metrics.observed(figures.nodes, figures.probes, figures.doubted_regions, database_took);
+    monitor.metrics.waiting(monitor.store.backlog().await?, Timestamp::now());
     monitor.metrics.clock_differs(monitor.store.clock_difference());
     Ok(())
 }

@@ -73,6 +73,9 @@ async fn the_figures_count_what_happened(store: TestStore) {
         r#"easytier_uptime_probes{state="online"} 1"#,
         r#"easytier_uptime_probes{state="offline"} 0"#,
         "easytier_uptime_doubted_regions 0",
+        "easytier_uptime_unapplied_results 0",
+        "easytier_uptime_unapplied_age_seconds 0.0",
+        "easytier_uptime_parked_results 0",
         "easytier_uptime_clock_difference_seconds 0.0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
