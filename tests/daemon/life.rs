@@ -36,6 +36,7 @@ async fn checks_in_flight_are_finished_and_stored_on_sigterm() {
     // The result is on disk, and the daemon delivers it after the next start.
     folder.set(&[("PROBE_SCHEDULE", NEVER), ("HEALTH_CHECK_TIMEOUT", FOR_EVER)]);
     let daemon = folder.daemon().await;
+    folder.await_history().await;
     assert_eq!(daemon.checks(1).await, 1);
     until("the check at the hub", async || hub.checks(slow).await == 1).await;
 }

@@ -74,6 +74,7 @@ async fn await_checks(daemon: &Running, id: i64, more: u64) {
 async fn assert_delivered_once(hub: &Hub, folder: &Folder, daemon: &Running, ids: &[(PeerId, i64)]) {
     folder.set(&[("PROBE_SCHEDULE", NEVER)]);
     daemon.reload_until("peers to watch").await;
+    folder.await_history().await;
     for (there, here) in ids {
         let seen = daemon.checks(*here).await;
         assert!(seen > 0, "peer {here} was checked");

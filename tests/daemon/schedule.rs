@@ -60,6 +60,7 @@ async fn a_node_that_stops_is_offline_as_soon_as_its_connection_closes() {
     folder.set(&[("HEALTH_CHECK_INTERVAL", "60s")]);
     let daemon = folder.daemon().await;
     until("checks at the hub", async || hub.checks(peer).await > 0).await;
+    folder.await_history().await;
     let seen = daemon.checks(1).await;
 
     node.stop();

@@ -36,6 +36,7 @@ async fn assert_delivered_once(hub: &Hub, id: PeerId, folder: &Folder, daemon: R
     let counted = all_checks(&daemon.url).await;
     folder.set(&[("PROBE_SCHEDULE", "@yearly")]);
     daemon.reload_until("peers to watch").await;
+    folder.await_history().await;
     let stored = daemon.checks(1).await;
     assert!(stored >= counted, "{counted} checks were done, and {stored} stored");
     until("all checks at the hub", async || {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -57,6 +58,19 @@ impl Folder {
 
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
+    }
+
+    /// Waits until the results in the program's own database are in its history.
+    pub async fn await_history(&self) {
+        let path = self.settings.lock().unwrap().get("DATABASE_PATH").cloned();
+        let file = self.file(path.as_deref().unwrap_or("uptime.db"));
+        let mut database = SqliteConnectOptions::new().filename(file).read_only(true).connect().await.unwrap();
+        eventually("all results in the history", async || {
+            let waiting: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM appends").fetch_one(&mut database).await.unwrap();
+            (waiting == 0).then_some(())
+        })
+        .await;
     }
 
     /// Changes settings; an empty value removes one.
