@@ -103,6 +103,7 @@ async fn review_peers(
     let probes = liveness::probes(tx, now).await?;
     let policy = &shared.policy();
     for state in &mut states {
+        state.reviewed();
         drop(state.advance(&[], &probes, policy, now));
     }
     let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();

@@ -16,6 +16,9 @@ use crate::{
     error::StoreError,
 };
 
+/// The time of the next review of a peer that is scheduled for the very next one.
+const REVIEW_SOON: Timestamp = Timestamp(0);
+
 /// The consensus of one peer, and the figures that lists show.
 pub(super) struct PeerState {
     pub peer: PeerId,
@@ -34,6 +37,8 @@ pub(super) struct PeerState {
     guest: bool,
     /// Since when the peer is what it is. Earlier checks were of another one.
     target_since: Timestamp,
+    /// Whether the peer was scheduled for the next review, which must not be forgotten before it.
+    awaits_review: bool,
     /// Counts of completed quarters, which go to the ring.
     for_ring: Vec<(i64, Count)>,
     /// Until when the evidence before the last change was fresh.
@@ -47,6 +52,7 @@ struct StateRow {
     peer_id: PeerId,
     verdict: i64,
     since: Timestamp,
+    review_at: Option<Timestamp>,
     last_check_at: Option<Timestamp>,
     response_us: Option<i64>,
     version: Option<String>,
@@ -66,6 +72,7 @@ impl StateRow {
             peer: self.peer_id,
             verdict: rows::verdict(self.verdict)?,
             since: self.since,
+            awaits_review: self.review_at == Some(REVIEW_SOON),
             last_check_at: self.last_check_at,
             response_us: self.response_us,
             version: self.version,
@@ -86,7 +93,7 @@ impl StateRow {
 /// The columns of a [`StateRow`].
 macro_rules! state_columns {
     ($engine:ident) => {
-        "s.peer_id, s.verdict, s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, \
+        "s.peer_id, s.verdict, s.since, s.review_at, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, \
          s.quarter, s.quarter_checks, s.quarter_healthy, s.evidence, \
          (p.network_secret IS NULL AND NOT p.handshake_only) AS guest, p.target_since"
     };
@@ -187,6 +194,11 @@ impl PeerState {
         })
     }
 
+    /// Notes that this is the review for which the peer was scheduled.
+    pub(super) fn reviewed(&mut self) {
+        self.awaits_review = false;
+    }
+
     /// The consensus.
     pub(super) fn consensus(&self) -> &State {
         &self.state
@@ -261,7 +273,7 @@ pub(super) async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -
             state.peer,
             state.verdict as i64,
             state.since,
-            state.state.review_at(policy),
+            if state.awaits_review { Some(REVIEW_SOON) } else { state.state.review_at(policy) },
             state.last_check_at,
             state.response_us,
             state.version,

@@ -17,6 +17,7 @@ on_both_engines! {
     results_of_a_peer_that_was_deleted_are_skipped,
     a_fold_that_is_behind_notices_the_same_changes,
     a_review_does_not_take_evidence_that_waits_for_stale,
+    a_fold_does_not_cancel_a_review_that_is_due,
 }
 
 async fn checks(hub: &TestStore, peer: PeerId) -> (u32, u64) {
@@ -164,4 +165,18 @@ async fn a_review_does_not_take_evidence_that_waits_for_stale(hub: TestStore) {
     assert_eq!(verdict(&hub, peer).await, Verdict::Up);
     hub.review(NOW + seconds(3600)).await.unwrap();
     assert_eq!(verdict(&hub, peer).await, Verdict::Unknown);
+}
+
+async fn a_fold_does_not_cancel_a_review_that_is_due(hub: TestStore) {
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let probe = hub.probe("p1", "eu").await;
+    hub.report(&probe, vec![online(peer, NOW)], NOW).await;
+    // As when a probe was noticed to be gone: its peers are scheduled for the review that follows.
+    hub.run_sql("UPDATE peer_states SET review_at = 0").await;
+    let due = async || hub.count("peer_states WHERE review_at = 0").await;
+    let later = NOW + seconds(1);
+    hub.report(&probe, vec![online(peer, later)], later).await;
+    assert_eq!(due().await, 1);
+    hub.review(later).await.unwrap();
+    assert_eq!(due().await, 0);
 }
