@@ -52,7 +52,8 @@ async fn the_metrics_count_the_checks() {
         let (_, text) = http::get(&format!("{}/metrics", daemon.url)).await;
         let offline =
             text.lines().any(|line| line.starts_with("easytier_uptime_probe_checks_total{status=\"offline\""));
-        online > 2.0 && offline && daemon.figure("results_delivered_total").await > 2.0
+        let latencies = daemon.figure("latency_seconds_count").await;
+        online > 2.0 && latencies > 2.0 && offline && daemon.figure("results_delivered_total").await > 2.0
     })
     .await;
     assert_eq!(daemon.figure("peers_watched{status=\"online\"}").await, 1.0);
