@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     duties::Lease,
-    events, evidence,
+    evidence,
     liveness::{self, Probes},
     shared::Shared,
     states::{self, PeerState},
@@ -113,8 +113,6 @@ async fn apply(
             state.doubt(*region);
         }
     }
-    let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
-    states::save(tx, states, &policy).await?;
-    events::record(tx, changes).await?;
+    states::settle(tx, states, &policy, now).await?;
     shared.duties.fence(tx, leases).await
 }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -154,17 +154,6 @@ impl Duties {
         db.execute("UPDATE duties SET expires_at = 0 WHERE holder = $1", args![self.holder.clone()]).await.map(drop)
     }
 
-    /// Forgets the leases, so that the next use asks the database.
-    pub(super) fn forget(&self) {
-        self.leases().clear();
-    }
-
-    fn leases(&self) -> std::sync::MutexGuard<'_, HashMap<Duty, (Lease, Instant)>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Duties {
     /// To be called last in every transaction of a duty. Until the end of the transaction no other hub can take the duties
     /// over.
     ///
@@ -182,10 +171,15 @@ impl Duties {
         let held: Vec<(String, i64)> = tx.all(select, args![self.holder.clone(), names.clone()]).await?;
         for (lease, name) in leases.iter().zip(&names) {
             if !held.iter().any(|(one, epoch)| one == name && *epoch == lease.epoch) {
-                self.forget();
+                // The next use asks the database which are left.
+                self.leases().clear();
                 return Err(StoreError::DutyLost(name.clone()));
             }
         }
         Ok(())
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<Duty, (Lease, Instant)>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -79,15 +79,7 @@ async fn update_presence(tx: &mut Tx, shared: &Shared, leases: &[Lease], now: Ti
     if ids.is_empty() {
         return Ok(());
     }
-    let review = sql!(
-        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT s.peer_id FROM peer_states s \
-         WHERE EXISTS (SELECT 1 FROM latest l WHERE l.peer_id = s.peer_id AND l.probe_id ",
-        (in 1),
-        ") ORDER BY s.peer_id",
-        ["" | " FOR UPDATE OF s"],
-        ")"
-    );
-    tx.execute(review, args![ids]).await?;
+    states::review_soon(tx, ids).await?;
     events::record(tx, new_events).await?;
     shared.duties.fence(tx, leases).await
 }
@@ -106,10 +98,8 @@ async fn review_peers(
         state.reviewed();
         drop(state.advance(&[], &probes, policy, now));
     }
-    let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
     let reviewed = states.len();
-    states::save(tx, states, policy).await?;
-    events::record(tx, changes).await?;
+    states::settle(tx, states, policy, now).await?;
     shared.duties.fence(tx, leases).await?;
     Ok(reviewed)
 }

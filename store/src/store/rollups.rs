@@ -69,16 +69,15 @@ macro_rules! latest_counts_columns {
 }
 pub(super) use latest_counts_columns;
 
-/// Moves the newest counts of a probe to the rollups and deletes its newest results. Returns the peers that had any.
-pub(super) async fn flush_probe(tx: &mut Tx, probe: ProbeId) -> Result<Vec<i64>, StoreError> {
+/// Moves the newest counts of a probe to the rollups and deletes its newest results.
+pub(super) async fn flush_probe(tx: &mut Tx, probe: ProbeId) -> Result<(), StoreError> {
     let delete = sql!("DELETE FROM latest WHERE probe_id = $1 RETURNING ", (latest_counts_columns));
     let newest: Vec<LatestCounts> = tx.all(delete, args![probe]).await?;
     let mut rollups = Rollups::default();
     for LatestCounts { peer_id, region_id, bucket, tally } in &newest {
         rollups.add(*bucket, *region_id, *peer_id, tally);
     }
-    rollups.write(tx).await?;
-    Ok(newest.into_iter().map(|counts| counts.peer_id.0).collect())
+    rollups.write(tx).await
 }
 
 const ROLLUP_COLUMNS: &[(&str, Column)] = &[

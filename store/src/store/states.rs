@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    events::NewEvent,
+    events::{self, NewEvent},
     evidence,
     liveness::Probes,
     rings, rows,
@@ -164,7 +164,7 @@ impl PeerState {
     }
 
     /// Applies observations to the consensus; returns the regions that no longer see the peer online, but offline. The
-    /// change is complete after [`Self::conclude`].
+    /// change is complete after [`settle`].
     pub(super) fn advance(
         &mut self,
         observations: &[Observation],
@@ -210,7 +210,7 @@ impl PeerState {
     }
 
     /// Sets the verdict that follows from the consensus; returns the event when it changed.
-    pub(super) fn conclude(&mut self, now: Timestamp) -> Option<NewEvent> {
+    fn conclude(&mut self, now: Timestamp) -> Option<NewEvent> {
         let (was, became) = (self.verdict, self.state.verdict());
         if was == became {
             return None;
@@ -261,8 +261,20 @@ static STATES: Bulk = Bulk::new(
      quarter_healthy = excluded.quarter_healthy, evidence = excluded.evidence",
 );
 
-/// Stores states that [`load`] returned in the same transaction.
-pub(super) async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -> Result<(), StoreError> {
+/// Sets the verdicts that follow from states that [`load`] returned in the same transaction, and stores the states and what
+/// changed.
+pub(super) async fn settle(
+    tx: &mut Tx,
+    mut states: Vec<PeerState>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
+    save(tx, states, policy).await?;
+    events::record(tx, changes).await
+}
+
+async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -> Result<(), StoreError> {
     // Most transactions complete no quarter.
     let completed = states.iter().filter(|state| !state.for_ring.is_empty());
     rings::add(tx, completed.map(|state| (state.peer, state.for_ring.as_slice())).collect()).await?;
@@ -288,14 +300,15 @@ pub(super) async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -
     STATES.execute(tx, values).await.map(drop)
 }
 
-/// Schedules peers for the next review.
-pub(super) async fn review_soon(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
+/// Schedules the peers that these probes have checked for the next review.
+pub(super) async fn review_soon(tx: &mut Tx, probes: Vec<i64>) -> Result<(), StoreError> {
     let update = sql!(
-        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT peer_id FROM peer_states WHERE peer_id ",
+        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT s.peer_id FROM peer_states s \
+         WHERE EXISTS (SELECT 1 FROM latest l WHERE l.peer_id = s.peer_id AND l.probe_id ",
         (in 1),
-        " ORDER BY peer_id",
-        ["" | " FOR UPDATE"],
+        ") ORDER BY s.peer_id",
+        ["" | " FOR UPDATE OF s"],
         ")"
     );
-    tx.execute(update, args![peers]).await.map(drop)
+    tx.execute(update, args![probes]).await.map(drop)
 }

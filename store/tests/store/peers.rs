@@ -1,12 +1,9 @@
-use easytier_probe::CheckMode;
 use easytier_uptime_store::{
     Conflict, Location, StoreError,
-    domain::{
-        Contacts, ImportCounts, NewPeer, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerScope, PeerSpec,
-    },
+    domain::{ImportCounts, NewPeer, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerScope, PeerSpec},
 };
 
-use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds, spec};
+use crate::support::{NOW, TestStore, full, on_both_engines, online, region, seconds, spec};
 
 on_both_engines! {
     a_peer_is_read_as_it_was_added,
@@ -22,23 +19,6 @@ on_both_engines! {
     secrets_are_encrypted_in_the_database,
     every_change_of_the_list_increases_the_config_version,
     the_operators_list_is_filtered_and_paged,
-}
-
-fn full() -> PeerSpec {
-    PeerSpec {
-        name: "Shanghai 2".into(),
-        url: "https://node.example.net/list?x=1".parse().unwrap(),
-        description: "kept by 小明, 100 % \\ _".into(),
-        network_name: Some("net".into()),
-        network_secret: Some("".into()),
-        mode: CheckMode::Handshake,
-        timeout: Some(seconds(3)),
-        allow_relay: true,
-        max_connections: 250,
-        tags: ["电信".parse().unwrap(), "fast".parse().unwrap()].into(),
-        regions: [region("eu"), region("asia")].into(),
-        contacts: Contacts { qq_number: Some("123".into()), wechat: None, mail: Some("a@example.net".into()) },
-    }
 }
 
 async fn a_peer_is_read_as_it_was_added(hub: TestStore) {

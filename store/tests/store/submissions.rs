@@ -1,4 +1,3 @@
-use easytier_probe::CheckMode;
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
@@ -8,7 +7,7 @@ use easytier_uptime_store::{
 };
 use sqlx::Connection as _;
 
-use crate::support::{NOW, TestStore, on_both_engines, region, seconds, spec};
+use crate::support::{NOW, TestStore, on_both_engines, seconds, spec};
 
 on_both_engines! {
     a_submission_is_read_and_changed_as_it_was_written,
@@ -25,20 +24,7 @@ on_both_engines! {
 }
 
 fn full() -> PeerSpec {
-    PeerSpec {
-        name: "Shanghai 2".into(),
-        url: "https://node.example.net/list?x=1".parse().unwrap(),
-        description: "kept by 小明".into(),
-        network_name: Some("net".into()),
-        network_secret: Some("s3cret".into()),
-        mode: CheckMode::Handshake,
-        timeout: Some(seconds(3)),
-        allow_relay: true,
-        max_connections: 250,
-        tags: ["电信".parse().unwrap(), "fast".parse().unwrap()].into(),
-        regions: [region("eu"), region("asia")].into(),
-        contacts: Contacts { qq_number: Some("123".into()), wechat: None, mail: Some("a@example.net".into()) },
-    }
+    PeerSpec { description: "kept by 小明".into(), network_secret: Some("s3cret".into()), ..crate::support::full() }
 }
 
 async fn queue(hub: &TestStore) -> Vec<Submission> {

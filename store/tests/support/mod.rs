@@ -7,12 +7,12 @@ pub mod postgres;
 
 use std::{sync::Arc, time::Duration};
 
-use easytier_probe::{CheckResult, FailureCode, Stage, Status};
+use easytier_probe::{CheckMode, CheckResult, FailureCode, Stage, Status};
 use easytier_uptime_store::{
     Access, HubKey, Location, Store, StoreError, StoreOptions,
     domain::{
-        Batch, Caller, EnrollmentKey, EnrollmentLimits, IssuedToken, NewProbe, PeerId, PeerSpec, ProbeIdentity,
-        Receipt, Region, Registration, SubmissionId, Timestamp,
+        Batch, Caller, Contacts, EnrollmentKey, EnrollmentLimits, IssuedToken, NewProbe, PeerId, PeerSpec,
+        ProbeIdentity, Receipt, Region, Registration, SubmissionId, Timestamp,
     },
 };
 use sqlx::{ConnectOptions, Connection};
@@ -184,6 +184,24 @@ pub async fn wait_for_connection(url: &str) {
 
 pub fn spec(url: &str) -> PeerSpec {
     PeerSpec::new(url.parse().unwrap())
+}
+
+/// A description with every field set.
+pub fn full() -> PeerSpec {
+    PeerSpec {
+        name: "Shanghai 2".into(),
+        url: "https://node.example.net/list?x=1".parse().unwrap(),
+        description: "kept by 小明, 100 % \\ _".into(),
+        network_name: Some("net".into()),
+        network_secret: Some("".into()),
+        mode: CheckMode::Handshake,
+        timeout: Some(seconds(3)),
+        allow_relay: true,
+        max_connections: 250,
+        tags: ["电信".parse().unwrap(), "fast".parse().unwrap()].into(),
+        regions: [region("eu"), region("asia")].into(),
+        contacts: Contacts { qq_number: Some("123".into()), wechat: None, mail: Some("a@example.net".into()) },
+    }
 }
 
 pub fn region(name: &str) -> Region {

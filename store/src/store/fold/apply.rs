@@ -6,7 +6,6 @@ use super::{
     super::{
         doubts::{self, Doubtful},
         duties::Lease,
-        events,
         liveness::{self, DEFAULT_INTERVAL, Probes},
         shared::Shared,
         states::{self, PeerState},
@@ -21,8 +20,9 @@ use crate::{
     error::StoreError,
 };
 
-/// Applies results, sorted by peer and time, as if it were `now`. Results of peers that do not exist any more,
-/// and of checks before the peer was changed, are skipped. Returns the peers whose change to offline is in doubt although they have no result here.
+/// Applies results, sorted by peer and time, as if it were `now`. Results of peers that do not exist any more, and of checks
+/// before the peer was changed, are skipped. Returns the peers whose change to offline is in doubt although they have no result
+/// here.
 pub(super) async fn apply(
     tx: &mut Tx,
     shared: &Shared,
@@ -45,10 +45,8 @@ pub(super) async fn apply(
         turned.extend(observe(state, of_peer, &probes, &policy, now));
     }
     let doubtful = doubts::judge(tx, turned, &mut states, &probes, &policy, now).await?;
-    let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
-    states::save(tx, states, &policy).await?;
+    states::settle(tx, states, &policy, now).await?;
     counts::add(tx, &new, &probes).await?;
-    events::record(tx, changes).await?;
     Ok(doubtful)
 }
 

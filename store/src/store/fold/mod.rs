@@ -15,8 +15,10 @@ pub(super) use self::{
     pending::{oldest, shard_of, shards},
 };
 use super::{
-    Store, doubts,
+    Store,
+    doubts::{self, Doubtful},
     duties::{Duty, Lease},
+    rows,
     shared::Shared,
 };
 use crate::{db::work, domain::Timestamp, error::StoreError};
@@ -79,37 +81,39 @@ impl Store {
         let select = "SELECT CAST(coalesce(sum(results), 0) AS BIGINT), min(received_at), \
                       (SELECT count(*) FROM parked) FROM appends";
         let (results, oldest, parked): (i64, Option<Timestamp>, i64) = self.db().one(select, vec![]).await?;
-        let count = |value| u64::try_from(value).unwrap_or_default();
-        Ok(Backlog { results: count(results), oldest, parked: count(parked) })
+        Ok(Backlog { results: rows::count(results), oldest, parked: rows::count(parked) })
     }
 }
 
-/// Folds a group in one transaction; returns how many of its results were parked.
+/// Folds a group in one transaction, and parks its results that cannot be applied; returns how many these are.
 async fn fold_group(shared: &Shared, leases: &[Lease], group: &Group) -> Result<u64, StoreError> {
-    match shared.db.transaction(|tx| work(apply::fold(tx, shared, leases, group, &group.results, &[]))).await {
-        Ok(doubtful) => {
-            doubts::spread(shared, leases, &doubtful, group.now).await?;
-            Ok(0)
+    let mut parked = Vec::new();
+    let mut folded = write(shared, leases, group, &group.results, &parked).await;
+    if folded.as_ref().is_err_and(is_about_the_results) {
+        let good;
+        (good, parked) = separate(shared, &group.results, group.now).await?;
+        for Parked { result, reason } in &parked {
+            tracing::error!(result = %result.id, peer = %result.peer, reason, "a result cannot be applied; parked");
         }
-        Err(error) if is_about_the_results(&error) => park_and_fold(shared, leases, group).await,
-        Err(error) => Err(error),
+        folded = write(shared, leases, group, &good, &parked).await;
     }
+    doubts::spread(shared, leases, &folded?, group.now).await?;
+    Ok(parked.len() as u64)
+}
+
+async fn write(
+    shared: &Shared,
+    leases: &[Lease],
+    group: &Group,
+    good: &[Appended],
+    parked: &[Parked],
+) -> Result<Doubtful, StoreError> {
+    shared.db.transaction(|tx| work(apply::fold(tx, shared, leases, group, good, parked))).await
 }
 
 /// Whether an error says that a result cannot be applied, and not that the database or this hub is in trouble.
 fn is_about_the_results(error: &StoreError) -> bool {
     !error.is_unavailable() && matches!(error, StoreError::Corrupt(_) | StoreError::Database(_))
-}
-
-/// Folds a group in which some results cannot be applied: finds them, and parks them.
-async fn park_and_fold(shared: &Shared, leases: &[Lease], group: &Group) -> Result<u64, StoreError> {
-    let (good, parked) = &separate(shared, &group.results, group.now).await?;
-    for Parked { result, reason } in parked {
-        tracing::error!(result = %result.id, peer = %result.peer, reason, "a result cannot be applied; parked");
-    }
-    let doubtful = shared.db.transaction(|tx| work(apply::fold(tx, shared, leases, group, good, parked))).await?;
-    doubts::spread(shared, leases, &doubtful, group.now).await?;
-    Ok(parked.len() as u64)
 }
 
 /// Divides results into those that can be applied and those that cannot, with the reasons. Halves are tried in transactions

@@ -13,7 +13,7 @@ use crate::{
     domain::{PeerId, PeerSpec, Policy, Timestamp},
     error::StoreError,
     store::{
-        events, liveness, metadata, regions, rings,
+        liveness, metadata, regions, rings,
         states::{self, PeerState},
         verdict_times,
     },
@@ -64,7 +64,5 @@ async fn with_state(
     change(state);
     let probes = liveness::probes(tx, now).await?;
     drop(state.advance(&[], &probes, policy, now));
-    let event = state.conclude(now);
-    states::save(tx, states, policy).await?;
-    events::record(tx, event.into_iter().collect()).await
+    states::settle(tx, states, policy, now).await
 }
