@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod bearer;
 pub mod document;
 mod drain;
 pub mod envelope;
@@ -41,6 +42,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::{
+    bearer::bearer,
     metrics::Metrics,
     party::{Caller, Party},
     places::{Hold, Place, Places},

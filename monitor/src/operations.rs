@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Monitor,
+    bearer::bearer,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     refusal::Refusal,
 };
@@ -141,8 +142,8 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
 fn check_token(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(token) = token else { return Ok(()) };
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let sent = sent.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let is_right = sent.is_some_and(|(_, sent)| sent.trim().as_bytes().ct_eq(token.expose().as_bytes()).into());
+    let sent = sent.and_then(bearer);
+    let is_right = sent.is_some_and(|sent| sent.as_bytes().ct_eq(token.expose().as_bytes()).into());
     let message = "the metrics need the token of METRICS_TOKEN, as Authorization: Bearer";
     is_right.then_some(()).ok_or_else(|| Refusal::unauthorized(message))
 }

@@ -7,10 +7,10 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
-use easytier_uptime_monitor::Refusal;
+use easytier_uptime_monitor::{Refusal, bearer};
 use easytier_uptime_store::domain::{Caller, ProbeIdentity, Timestamp};
 
-use super::{App, bearer::bearer, recognise::recognise, session};
+use super::{App, recognise::recognise, session};
 use crate::service::Registrant;
 
 const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");

@@ -1,7 +1,6 @@
 //! Code that the API and the pages share: the identity of the caller, its session, and the response to a refusal of a use
 //! case. Reading of requests and the envelopes of responses are in the crate `easytier_uptime_monitor`, for daemons too.
 
-mod bearer;
 mod client;
 mod cookie;
 mod credentials;

@@ -7,10 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cookie::{Cookie, SameSite};
-use easytier_uptime_monitor::{Caller, Refusal};
+use easytier_uptime_monitor::{Caller, Refusal, bearer};
 use easytier_uptime_store::Session;
 
-use super::{bearer::bearer, cookie::cookie, recognise::recognise};
+use super::{cookie::cookie, recognise::recognise};
 use crate::service::{NewSession, Sessions};
 
 /// The name of the cookie. It lacks the prefix `__Host-`, because browsers accept that over HTTPS only.
