@@ -3,13 +3,14 @@
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{OutgoingFilter, PeerListing, domain::PeerId};
 
-use crate::support::{NOW, TestStore, offline, on_both_engines, online, region, seconds};
+use crate::support::{NOW, TestStore, id_at, offline, on_both_engines, online, region, seconds};
 
 on_both_engines! {
     outgoing_results_are_in_order_and_have_the_backends_ids,
     results_of_other_probes_are_not_outgoing,
     results_under_an_earlier_name_are_outgoing,
     the_filter_keeps_only_the_newest_result_of_each_peer,
+    the_newest_result_is_that_of_the_newest_check_whatever_the_ids_say,
     the_last_result_before_a_time_is_found,
     the_spool_is_kept_by_backend,
 }
@@ -127,4 +128,16 @@ async fn the_spool_is_kept_by_backend(hub: TestStore) {
     mirrored(&hub).await;
     assert_eq!(hub.spool(BACKEND).await.unwrap().as_deref(), Some("[1]"), "a listing does not change the spool");
     assert_eq!(hub.spool("http://other.example").await.unwrap(), None);
+}
+
+async fn the_newest_result_is_that_of_the_newest_check_whatever_the_ids_say(hub: TestStore) {
+    mirrored(&hub).await;
+    let probe = hub.probe("p1", "eu").await;
+    let (mut last, mut before) = (offline(PeerId(1), NOW), online(PeerId(1), NOW - seconds(1)));
+    // The check that failed took long: its id is older than that of the one before it.
+    (last.id, before.id) = (id_at(NOW - seconds(3)), id_at(NOW - seconds(1)));
+    hub.report(&probe, vec![last.clone(), before], NOW).await;
+    let filter = OutgoingFilter::NewestOfEachPeer;
+    let newest = hub.outgoing(BACKEND, probe.probe, (0, i64::MAX), filter, 10).await.unwrap();
+    assert_eq!(newest.iter().map(|outgoing| outgoing.result.id).collect::<Vec<_>>(), [last.id]);
 }
