@@ -161,6 +161,8 @@ impl Uploader {
         if let Some(rows) = spool.backlog() {
             self.deliver(spool, SpoolPart::Backlog, rows).await?;
         }
+        // Results that were stored meanwhile wait too.
+        let newest = self.store.newest_result().await?;
         self.measure(spool, newest).await?;
         Ok(spool.backlog().map(|_| BACKLOG_PAUSE))
     }
