@@ -11,6 +11,7 @@ mod event;
 mod history;
 mod ids;
 mod ingest;
+mod instance;
 mod label;
 mod live_settings;
 mod node;
@@ -21,6 +22,7 @@ mod probe;
 mod probe_peer;
 mod retention;
 mod submission;
+mod synced;
 mod timestamp;
 mod uptime;
 mod verdict;
@@ -37,6 +39,7 @@ pub use self::{
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
     ingest::{Batch, Receipt, Rejected, Rejection},
+    instance::{ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Member, Role, Term},
     label::{LabelError, Region, Tag},
     live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
     node::{Node, NodeFilter},
@@ -47,6 +50,10 @@ pub use self::{
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     retention::Retention,
     submission::{Duplicate, Submission},
+    synced::{
+        Content, DELETIONS_KEPT, LostChange, ObjectKey, ObjectKind, ObjectState, ObjectVersion, SharedConfig,
+        SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
+    },
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
     uptime::Uptime,
     verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},

@@ -1,0 +1,177 @@
+//! Objects that instances share: each has a uid, which is the same everywhere, and a version.
+
+use std::time::Duration;
+
+use easytier_probe::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigVersion, PeerSpec, Timestamp};
+
+/// How long a deletion is remembered. An instance that was away for longer may bring a deleted object back.
+pub const DELETIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// What kind of object is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    /// A peer with its tags and regions; the uid is a UUID.
+    Peer,
+    /// A region; the uid is its name.
+    Region,
+    /// A live setting; the uid is its name.
+    Setting,
+    /// A probe of the registry; the uid is its `server_id`.
+    Probe,
+    /// A token or key; the uid is the part of it that finds its row.
+    Credential,
+}
+
+impl ObjectKind {
+    /// All kinds, in an order in which each needs only those before it.
+    pub const ALL: [Self; 5] = [Self::Region, Self::Setting, Self::Peer, Self::Probe, Self::Credential];
+
+    /// The name in the database and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Region => "region",
+            Self::Setting => "setting",
+            Self::Probe => "probe",
+            Self::Credential => "credential",
+        }
+    }
+}
+
+/// Names an object in all instances.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Its uid within the kind.
+    pub uid: String,
+}
+
+/// The version of an object: of two, the greater wins, the epoch first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct ObjectVersion {
+    /// The epoch in which the object was changed.
+    pub epoch: i64,
+    /// Grows with each change that an instance makes to any object.
+    pub counter: i64,
+}
+
+/// An object that instances share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncedObject {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its version.
+    pub version: ObjectVersion,
+    /// What it is.
+    pub state: ObjectState,
+}
+
+/// Whether a shared object exists.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ObjectState {
+    /// It exists, and this is its content.
+    Present(Content),
+    /// It was deleted at this time.
+    Deleted(Timestamp),
+}
+
+/// The content of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// A peer.
+    Peer(Box<SyncedPeer>),
+    /// A region. Its uid says everything.
+    Region,
+    /// The value of a live setting, as the database stores it.
+    Setting(i64),
+    /// A probe.
+    Probe(SyncedProbe),
+    /// A token or key.
+    Credential(SyncedCredential),
+}
+
+/// A peer that instances share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncedPeer {
+    /// Its id, which launchers remember; greater than 0.
+    pub id: i64,
+    /// Its description, with its secret.
+    pub spec: PeerSpec,
+    /// Whether it is listed and checked.
+    pub approved: bool,
+    /// Whether a stranger submitted it.
+    pub submitted: bool,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it became the peer that it is: results of earlier checks do not count for it.
+    pub target_since: Timestamp,
+    /// The version of the configuration in which it became that.
+    pub target_version: i64,
+}
+
+/// A probe that instances share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncedProbe {
+    /// Its region.
+    pub region: String,
+    /// Whether the probe or the operator chose its `server_id`.
+    pub named: bool,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+/// A token or key that instances share. Only its hash exists anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncedCredential {
+    /// The name of its kind, see [`CredentialKind`](super::CredentialKind).
+    pub kind: String,
+    /// The name that the operator gave it.
+    pub name: String,
+    /// The SHA-256 hash of the token, in hexadecimal digits.
+    pub hash: Secret,
+    /// The `server_id` of the probe of a node token.
+    pub server_id: Option<String>,
+    /// The only region of an enrollment key.
+    pub region: Option<String>,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// How many probes an enrollment key may enroll.
+    pub max_uses: Option<i64>,
+    /// How many it has enrolled.
+    pub uses: i64,
+}
+
+/// Everything that instances share, as one of them has it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SharedConfig {
+    /// The version of the lists that probes get.
+    pub version: ConfigVersion,
+    /// When an object was last changed.
+    pub last_modified: Option<Timestamp>,
+    /// The objects, sorted by key, and the deletions that are remembered.
+    pub objects: Vec<SyncedObject>,
+}
+
+/// What an instance changed and lost to a higher version of the same object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostChange {
+    /// When it was lost.
+    pub at: Timestamp,
+    /// The object.
+    pub key: ObjectKey,
+    /// What was lost, as JSON without secrets.
+    pub lost: serde_json::Value,
+    /// What it lost to.
+    pub won: serde_json::Value,
+}
