@@ -8,6 +8,7 @@
 mod api;
 mod board;
 mod check_depth;
+pub mod instance;
 mod pages;
 pub mod peer_file;
 mod router;
