@@ -2,12 +2,13 @@
 
 use crate::{
     crypto::{HubKeyError, Unsealable},
-    domain::Lapsed,
+    domain::{ConfigVersion, Lapsed, Leader, Role},
     refusal::Refusal,
 };
 
-/// An error of the store. The messages are for the log; only those of [`StoreError::Conflict`], [`StoreError::Lapsed`] and
-/// [`StoreError::NotFound`] are fit for clients.
+/// An error of the store. The messages are for the log; only those of [`StoreError::Conflict`], [`StoreError::Lapsed`],
+/// [`StoreError::NotFound`], [`StoreError::NotPrimary`], [`StoreError::NoRegistrations`], [`StoreError::HandingOver`] and
+/// [`StoreError::Role`] are fit for clients.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -20,6 +21,18 @@ pub enum StoreError {
     /// The caller's token or key was issued, but is no longer accepted.
     #[error(transparent)]
     Lapsed(#[from] Lapsed),
+    /// An edit at a dependent; the primary takes it. Nothing was changed.
+    #[error("This instance is a dependent of {}. Make the change there{}", .0.name, address(.0))]
+    NotPrimary(Box<Leader>),
+    /// A probe asked a dependent to enroll or register it, which only the primary does. Nothing was changed.
+    #[error("This instance is a dependent of {}, which registers probes; try again later, or there{}", .0.name, address(.0))]
+    NoRegistrations(Box<Leader>),
+    /// An edit at a primary that hands over to another instance. Nothing was changed.
+    #[error("another instance becomes the primary now; make the change in a minute")]
+    HandingOver,
+    /// What was asked contradicts the role, the cluster or the epoch of this instance. Nothing was changed.
+    #[error(transparent)]
+    Role(#[from] RoleConflict),
     /// The secrets in the database were encrypted with another key.
     #[error("the database has another hub's key: {0}")]
     WrongHubKey(#[from] Unsealable),
@@ -99,6 +112,53 @@ pub enum Conflict {
     ProbeNotOffline,
 }
 
+/// Why a request contradicts the role, the cluster or the epoch of this instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoleConflict {
+    /// An instance in this role does not do that.
+    #[error("this instance is {}", .0.as_str())]
+    WrongRole(Role),
+    /// The other instance belongs to another cluster.
+    #[error("that instance belongs to another cluster than this one")]
+    OtherCluster,
+    /// The other instance names an epoch, or a configuration of an epoch, that is over.
+    #[error("epoch {named} is over: this instance knows epoch {known}")]
+    EpochOver {
+        /// What it names.
+        named: i64,
+        /// What this instance knows.
+        known: i64,
+    },
+    /// The epoch is not the one that the caller expects.
+    #[error("the epoch is {known}, not {expected}")]
+    OtherEpoch {
+        /// What the caller expects.
+        expected: i64,
+        /// What it is.
+        known: i64,
+    },
+    /// The epoch is less than 1, or too far ahead to be right.
+    #[error("epoch {0} is out of range")]
+    EpochOutOfRange(i64),
+    /// The configuration is older than the one that this instance holds, or of an epoch that it does not know yet.
+    #[error("configuration {named} does not follow {known}")]
+    OtherConfig {
+        /// What was named.
+        named: ConfigVersion,
+        /// What this instance holds.
+        known: ConfigVersion,
+    },
+    /// The token is of another primary than the present one.
+    #[error("another instance is the primary now")]
+    OtherPrimary,
+}
+
+/// The end of a sentence that says where the primary is.
+fn address(leader: &Leader) -> String {
+    leader.url.as_ref().map_or_else(|| ".".to_owned(), |url| format!(": {url}"))
+}
+
 impl StoreError {
     /// Whether a row with the same key exists.
     pub(crate) fn is_unique_violation(&self) -> bool {
@@ -123,11 +183,11 @@ impl StoreError {
     }
 
     /// Whether the request was right and may succeed later: the database is out of reach, out of a resource, or too
-    /// busy.
+    /// busy, or another instance has to take the request.
     pub fn is_unavailable(&self) -> bool {
         use sqlx::Error::{BeginFailed, Database, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
         match self {
-            Self::Unavailable | Self::Overtaken => true,
+            Self::Unavailable | Self::Overtaken | Self::HandingOver | Self::NoRegistrations(_) => true,
             Self::Database(Database(error)) => error.code().is_some_and(|code| is_temporary(&code)),
             Self::Database(error) => {
                 matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed)

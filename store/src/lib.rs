@@ -24,7 +24,7 @@ mod upkeep;
 
 pub use self::{
     crypto::{HubKey, HubKeyError, Unsealable, random},
-    error::{Conflict, StoreError},
+    error::{Conflict, RoleConflict, StoreError},
     refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
     store::{
         Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session,

@@ -21,10 +21,22 @@ pub(crate) struct TokenHash {
 
 const LOOKUP_LEN: usize = 16;
 
+/// What every token of an instance begins with. No kind of credential has it, so that such a token is accepted as none.
+const INSTANCE_PREFIX: &str = "eti_";
+
 /// A new token, `<kind>_<lookup>_<256 random bits>`, and its hash.
 pub(crate) fn issue(kind: CredentialKind) -> (Secret, TokenHash) {
+    issue_with(kind.prefix())
+}
+
+/// A new token of an instance, and its hash.
+pub(crate) fn issue_for_instance() -> (Secret, TokenHash) {
+    issue_with(INSTANCE_PREFIX)
+}
+
+fn issue_with(prefix: &str) -> (Secret, TokenHash) {
     let lookup = HEXLOWER.encode(&random::<{ LOOKUP_LEN / 2 }>());
-    let token = format!("{}{lookup}_{}", kind.prefix(), BASE64URL_NOPAD.encode(&random::<32>()));
+    let token = format!("{prefix}{lookup}_{}", BASE64URL_NOPAD.encode(&random::<32>()));
     let hash = hash(&token);
     (token.into(), TokenHash { lookup, hash })
 }
@@ -36,7 +48,15 @@ pub(crate) fn hash_of(token: &NodeToken) -> TokenHash {
 
 /// The public part of a presented token; `None` when the text does not have the form of a token.
 pub(crate) fn lookup(presented: &str) -> Option<&str> {
-    let rest = CredentialKind::ALL.into_iter().find_map(|kind| presented.strip_prefix(kind.prefix()))?;
+    lookup_in(CredentialKind::ALL.into_iter().find_map(|kind| presented.strip_prefix(kind.prefix()))?)
+}
+
+/// The public part of a presented token of an instance; `None` when the text does not have the form of one.
+pub(crate) fn instance_lookup(presented: &str) -> Option<&str> {
+    lookup_in(presented.strip_prefix(INSTANCE_PREFIX)?)
+}
+
+fn lookup_in(rest: &str) -> Option<&str> {
     let (lookup, _) = rest.split_once('_')?;
     (lookup.len() == LOOKUP_LEN && lookup.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(lookup)
 }

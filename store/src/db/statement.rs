@@ -57,6 +57,7 @@ pub(crate) use in_list;
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Int(Option<i64>),
+    Real(Option<f64>),
     Text(Option<String>),
     Bool(Option<bool>),
     Bytes(Option<Vec<u8>>),
@@ -83,6 +84,7 @@ macro_rules! value_from {
 
 value_from! {
     i64 => Int(std::convert::identity),
+    f64 => Real(std::convert::identity),
     u32 => Int(i64::from),
     u16 => Int(i64::from),
     Timestamp => Int(|time: Timestamp| time.0),
@@ -133,6 +135,7 @@ macro_rules! encode {
         for value in $args {
             match value {
                 Value::Int(value) => arguments.add(value),
+                Value::Real(value) => arguments.add(value),
                 Value::Text(value) => arguments.add(value),
                 Value::Bool(value) => arguments.add(value),
                 Value::Bytes(value) => arguments.add(value),

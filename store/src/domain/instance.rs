@@ -2,6 +2,7 @@
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
+use easytier_probe::Secret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -115,6 +116,33 @@ pub struct Leader {
     pub url: Option<String>,
 }
 
+/// Who leads a cluster, as an instance says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leadership {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The epoch of the primary.
+    pub epoch: i64,
+    /// The primary.
+    pub leader: Leader,
+}
+
+/// The greatest epoch that is accepted: the greatest whole number that every reader of JSON reads exactly.
+pub const MAX_EPOCH: i64 = 1 << 53;
+
+/// How far an epoch that another instance names may be ahead. One further ahead is an error or an attack: after it no epoch
+/// would be left.
+pub const MAX_EPOCH_LEAD: i64 = 1000;
+
+/// The key pair (X25519) with which others seal secrets for an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealingKey {
+    /// The public key, which others get.
+    pub public: [u8; 32],
+    /// The private key, as 64 hexadecimal digits in lower case.
+    pub private: Secret,
+}
+
 /// What this database is among the instances of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
@@ -148,6 +176,46 @@ pub enum InstanceHealth {
     Degraded,
     /// It does not work.
     Failing,
+}
+
+impl InstanceHealth {
+    const NAMES: [(Self, &'static str); 3] =
+        [(Self::Healthy, "healthy"), (Self::Degraded, "degraded"), (Self::Failing, "failing")];
+
+    /// The name, in the database and on the wire.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+
+    /// The health with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find_map(|(health, own)| (own == name).then_some(health))
+    }
+}
+
+/// What the heartbeat of an instance says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberBeat {
+    /// When it arrived.
+    pub at: Timestamp,
+    /// Its health.
+    pub health: InstanceHealth,
+    /// Its role.
+    pub role: Role,
+    /// The highest epoch that it has seen.
+    pub epoch: i64,
+    /// The version of the configuration that it holds.
+    pub config: ConfigVersion,
+    /// The hash of that configuration; `None` leaves the one that is known.
+    pub config_hash: Option<String>,
+    /// When it last compared its configuration.
+    pub synced_at: Option<Timestamp>,
+    /// Why its last synchronisation failed.
+    pub sync_error: Option<String>,
+    /// Its load; `None` leaves the one that is known.
+    pub system_metrics: Option<serde_json::Value>,
+    /// What it says about its connection to the primary; `None` leaves what is known.
+    pub connection: Option<serde_json::Value>,
 }
 
 /// Another instance of the cluster, as it introduced itself or as the primary lists it.

@@ -39,7 +39,10 @@ pub use self::{
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
     ingest::{Batch, Receipt, Rejected, Rejection},
-    instance::{ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Member, Role, Term},
+    instance::{
+        ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD,
+        Member, MemberBeat, Role, SealingKey, Term,
+    },
     label::{LabelError, Region, Tag},
     live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
     node::{Node, NodeFilter},

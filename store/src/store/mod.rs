@@ -4,8 +4,8 @@
 //! none reads a clock. A read takes a small, fixed number of statements however long the list is, and lists use the counts
 //! that the fold made instead of the raw results.
 //!
-//! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the version
-//! of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `verdict_times`, events, `latest`,
+//! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
+//! `instance`, the version of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `verdict_times`, events, `latest`,
 //! rollups, regions, leases, duties.
 
 mod admin;
@@ -14,6 +14,7 @@ mod clock;
 mod credentials;
 mod doubts;
 mod duties;
+mod edits;
 mod events;
 mod evidence;
 mod expiry;
@@ -22,11 +23,14 @@ mod fold;
 mod history;
 mod hubs;
 mod ingest;
+mod instance;
+mod instance_tokens;
 mod known_peers;
 mod last_uses;
 mod leases;
 mod live_settings;
 mod liveness;
+mod members;
 mod metadata;
 mod mirror;
 mod nodes;
@@ -43,8 +47,10 @@ mod registry;
 mod retention;
 mod review;
 mod rings;
+mod roles;
 mod rollups;
 mod rows;
+mod set_aside;
 mod shared;
 mod states;
 mod submissions;
