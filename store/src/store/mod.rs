@@ -48,6 +48,7 @@ mod rows;
 mod shared;
 mod states;
 mod submissions;
+mod sync;
 mod tally;
 mod verdict_times;
 
