@@ -107,6 +107,15 @@ pub enum Conflict {
     /// A setting was changed since the caller read it.
     #[error("somebody changed these settings meanwhile; read them again")]
     SettingsChanged,
+    /// The configuration that a dependent should adopt is older than the one it holds.
+    #[error("this configuration is older than the one that this instance holds")]
+    OlderConfiguration,
+    /// Only a dependent adopts the configuration of a primary.
+    #[error("this instance is not a dependent")]
+    NotDependent,
+    /// A configuration has a version or an id that no instance can have given out.
+    #[error("this configuration has an impossible version or id")]
+    ImpossibleVersion,
     /// The probe is not offline.
     #[error("only a probe that is offline can be removed")]
     ProbeNotOffline,

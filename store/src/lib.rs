@@ -3,7 +3,7 @@
 //! In layers, each of which uses only those before it:
 //!
 //! - [`domain`] holds the values and rules that all other modules share. It knows no SQL.
-//! - [`consensus`] and [`ring`] are pure functions and data structures over them.
+//! - [`consensus`], [`merge`] and [`ring`] are pure functions and data structures over them.
 //! - `crypto` and `token` encrypt secrets and hash tokens; `error` is what can fail, `refusal` why a database is not opened.
 //! - `db` puts SQLite and PostgreSQL behind one interface.
 //! - [`Store`] keeps everything; its methods are grouped by area, a file each in `store/`.
@@ -16,6 +16,7 @@ mod crypto;
 mod db;
 pub mod domain;
 mod error;
+pub mod merge;
 mod refusal;
 pub mod ring;
 mod store;

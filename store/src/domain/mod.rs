@@ -54,8 +54,8 @@ pub use self::{
     retention::Retention,
     submission::{Duplicate, Submission},
     synced::{
-        Content, DELETIONS_KEPT, LostChange, ObjectKey, ObjectKind, ObjectState, ObjectVersion, SharedConfig,
-        SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
+        Adopted, Content, DELETIONS_KEPT, LostChange, MergePartner, ObjectKey, ObjectKind, ObjectState, ObjectVersion,
+        SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
     },
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
     uptime::Uptime,

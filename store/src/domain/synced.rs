@@ -1,11 +1,12 @@
 //! Objects that instances share: each has a uid, which is the same everywhere, and a version.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use easytier_probe::Secret;
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigVersion, PeerSpec, Timestamp};
+use super::{ConfigVersion, InstanceId, PeerSpec, Timestamp};
 
 /// How long a deletion is remembered. An instance that was away for longer may bring a deleted object back.
 pub const DELETIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -87,7 +88,7 @@ pub enum Content {
     Peer(Box<SyncedPeer>),
     /// A region. Its uid says everything.
     Region,
-    /// The value of a live setting, as the database stores it.
+    /// The value of a live setting: a number, or a duration in milliseconds.
     Setting(i64),
     /// A probe.
     Probe(SyncedProbe),
@@ -157,10 +158,37 @@ pub struct SyncedCredential {
 pub struct SharedConfig {
     /// The version of the lists that probes get.
     pub version: ConfigVersion,
-    /// When an object was last changed.
+    /// When an object was last changed, as far as is known.
     pub last_modified: Option<Timestamp>,
+    /// The highest id that a peer ever had there: no other peer gets one up to it.
+    pub highest_peer_id: i64,
+    /// Which changes that instance knows: of each instance that made changes, the highest counter. What it knew when it changed
+    /// an object again is not lost. Empty for an instance that does not say.
+    pub seen: BTreeMap<InstanceId, i64>,
     /// The objects, sorted by key, and the deletions that are remembered.
     pub objects: Vec<SyncedObject>,
+}
+
+/// Whose configuration is adopted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergePartner {
+    /// The primary's, by a dependent: the dependent takes over its version, and notes that its peers came from it.
+    Primary,
+    /// That of another instance, by the primary or by a standalone instance: its edits are merged into the own configuration.
+    Other,
+}
+
+/// What adopting a configuration did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Adopted {
+    /// How many objects changed here.
+    pub changed: usize,
+    /// How many changes that were made here lost, see [`LostChange`].
+    pub lost: usize,
+    /// How many objects are newer here: the partner should adopt the configuration of this instance too.
+    pub ahead: usize,
+    /// The version of the configuration now.
+    pub version: ConfigVersion,
 }
 
 /// What an instance changed and lost to a higher version of the same object.
@@ -174,4 +202,13 @@ pub struct LostChange {
     pub lost: serde_json::Value,
     /// What it lost to.
     pub won: serde_json::Value,
+}
+
+impl SharedConfig {
+    /// A hash of the objects that exist and their versions, in hexadecimal digits: of two instances with the same hash, neither
+    /// has anything for the other. Secrets take part by their versions only, so it may be shown.
+    pub fn hash(&self) -> String {
+        let context = Context::new(&SHA256);
+        data_encoding::HEXLOWER.encode(context.finish().as_ref())
+    }
 }

@@ -54,6 +54,7 @@ mod set_aside;
 mod shared;
 mod states;
 mod submissions;
+mod sync;
 mod tally;
 mod verdict_times;
 
