@@ -16,6 +16,7 @@ mod doubts;
 mod duties;
 mod events;
 mod evidence;
+mod exchange;
 mod expiry;
 mod figures;
 mod fold;
