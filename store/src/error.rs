@@ -74,6 +74,9 @@ pub enum StoreError {
     /// The store was closed first. Nothing was changed.
     #[error("the store is closed")]
     Closed,
+    /// The request names a newer configuration than this instance holds. It may succeed after the next synchronisation.
+    #[error("this instance does not hold the configuration {0} yet")]
+    Behind(ConfigVersion),
     /// The operation needs a SQLite database.
     #[error("{0} is for SQLite only")]
     SqliteOnly(&'static str),
@@ -196,7 +199,9 @@ impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         use sqlx::Error::{BeginFailed, Database, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
         match self {
-            Self::Unavailable | Self::Overtaken | Self::HandingOver | Self::NoRegistrations(_) => true,
+            Self::Unavailable | Self::Overtaken | Self::HandingOver | Self::NoRegistrations(_) | Self::Behind(_) => {
+                true
+            }
             Self::Database(Database(error)) => error.code().is_some_and(|code| is_temporary(&code)),
             Self::Database(error) => {
                 matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed)

@@ -19,6 +19,7 @@ mod error;
 pub mod merge;
 mod refusal;
 pub mod ring;
+mod sealing;
 mod store;
 mod token;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use self::{
     crypto::{HubKey, HubKeyError, Unsealable, random},
     error::{Conflict, RoleConflict, StoreError},
     refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
+    sealing::{SealError, open_sealed, seal_for},
     store::{
         Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session,
         SessionId, Store, StoreOptions, Swept, backup, key_file,

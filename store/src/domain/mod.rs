@@ -8,6 +8,7 @@ mod clock;
 mod count;
 mod credential;
 mod event;
+mod exchange;
 mod history;
 mod ids;
 mod ingest;
@@ -36,6 +37,7 @@ pub use self::{
         NodeTokenError, ProbeIdentity,
     },
     event::{Event, EventKind},
+    exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
     ingest::{Batch, Receipt, Rejected, Rejection},

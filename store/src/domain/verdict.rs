@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::DAY;
 
@@ -12,7 +12,8 @@ pub const MAX_EVIDENCE_AGE: Duration = DAY.saturating_mul(7);
 
 /// How a probe, or a region, sees a peer. The order matters: in a region one probe that sees the peer online outweighs
 /// any number that do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RegionStatus {
     /// The newest check failed because of the peer.
     Offline,
@@ -21,7 +22,7 @@ pub enum RegionStatus {
 }
 
 /// The verdict of all regions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// No region has fresh evidence.

@@ -17,6 +17,7 @@ mod duties;
 mod edits;
 mod events;
 mod evidence;
+mod exchange;
 mod expiry;
 mod figures;
 mod fold;
