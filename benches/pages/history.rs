@@ -29,7 +29,7 @@ pub async fn write(store: &Store, nodes: usize) {
         for age in (0..RESULTS).rev() {
             let at = now - QUARTER * age as u32;
             let results = peers.iter().map(|peer| result(peer.id, at, age, distance)).collect();
-            let batch = Batch { from: probe.clone(), received_at: now, sent_at: None, results };
+            let batch = Batch::of_probe(probe.clone(), now, results);
             store.ingest(batch).await.expect("results are stored");
         }
         store.fold().await.expect("results are applied");

@@ -77,7 +77,7 @@ impl Journal {
     async fn write_batch(&self, mut results: Vec<CheckResult>) -> Result<(), StoreError> {
         let now = Timestamp::now();
         clamp_to_now(now, &mut results);
-        let batch = Batch { from: self.probe.clone(), received_at: now, sent_at: None, results };
+        let batch = Batch::of_probe(self.probe.clone(), now, results);
         let receipt = self.store.ingest(batch).await?;
         if let Some(rejected) = receipt.rejected.first() {
             // The peer was removed meanwhile, or the clock was set.

@@ -74,5 +74,5 @@ async fn measure(engine: Engine, size: &Size, peers: usize) {
 
 fn batch(from: &ProbeIdentity, load: &Load, probe: usize, nth: usize) -> Batch {
     let results = load.batch(probe, nth).collect();
-    Batch { from: from.clone(), received_at: Timestamp::now(), sent_at: None, results }
+    Batch::of_probe(from.clone(), Timestamp::now(), results)
 }

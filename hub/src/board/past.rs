@@ -172,7 +172,7 @@ mod tests {
                     .unwrap()
                 };
                 let results = self.peers[..2].iter().map(result).collect();
-                let batch = Batch { from: probe.clone(), received_at, sent_at: None, results };
+                let batch = Batch::of_probe(probe.clone(), received_at, results);
                 let receipt = self.store.ingest(batch).await.unwrap();
                 assert_eq!(receipt.accepted, 2, "{receipt:?}");
                 self.store.fold().await.unwrap();

@@ -112,3 +112,6 @@ ALTER TABLE peers ADD COLUMN set_aside BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Whether the result came from another instance, which has it already.
 ALTER TABLE results ADD COLUMN mirrored BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- Instances send each other results in the order of their rows.
+CREATE INDEX results_row ON results (id);

@@ -139,6 +139,36 @@ impl State {
         }
     }
 
+    /// Drops evidence of checks before this time.
+    pub fn keep_since(&mut self, since: Timestamp) {
+        for region in self.regions.values_mut() {
+            region.probes.retain(|_, evidence| evidence.at >= since);
+        }
+        self.regions.retain(|_, region| !region.probes.is_empty());
+    }
+
+    /// Adds what another instance knows: the newer evidence of each probe, and of each region the status of whoever has its
+    /// newest evidence.
+    pub fn adopt(&mut self, other: Self) {
+        for (id, theirs) in other.regions {
+            let Some(ours) = self.regions.get_mut(&id) else {
+                self.regions.insert(id, theirs);
+                continue;
+            };
+            if theirs.newest() > ours.newest() {
+                let RegionState { status, contradictions, turned_at, doubted, .. } = theirs;
+                (ours.status, ours.contradictions) = (status, contradictions);
+                (ours.turned_at, ours.doubted) = (turned_at, doubted);
+            }
+            for (probe, evidence) in theirs.probes {
+                let known = ours.probes.entry(probe).or_insert(evidence);
+                if known.at < evidence.at {
+                    *known = evidence;
+                }
+            }
+        }
+    }
+
     /// Until when some evidence is fresh; `None` without any.
     pub fn fresh_until(&self, policy: &Policy) -> Option<Timestamp> {
         self.evidence().map(|(_, evidence)| evidence.fresh_until(policy)).max()
@@ -203,6 +233,11 @@ impl RegionState {
     /// Whether the status is a change to offline that does not count yet.
     pub fn is_in_doubt(&self) -> bool {
         self.doubted && self.status == Some(RegionStatus::Offline)
+    }
+
+    /// The time of the newest evidence.
+    fn newest(&self) -> Option<Timestamp> {
+        self.probes.values().map(|evidence| evidence.at).max()
     }
 
     /// The round trip in microseconds of the newest evidence for online.

@@ -114,6 +114,8 @@ pub struct ProbeSigns {
     pub last_seen_at: Timestamp,
     /// When it last sent a heartbeat.
     pub last_heartbeat_at: Option<Timestamp>,
+    /// When it unregistered, if it was not heard from since.
+    pub unregistered_at: Option<Timestamp>,
     /// The interval between two checks of a peer, in milliseconds.
     pub check_interval_ms: Option<i64>,
     /// Whether it keeps a guest session open on every peer that it checks as a guest.

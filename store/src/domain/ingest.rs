@@ -1,21 +1,54 @@
 //! Results that probes send, and the hub's answer.
 
+use std::time::Duration;
+
 use easytier_probe::CheckResult;
 use serde::Serialize;
 
-use super::{ProbeIdentity, Timestamp};
+use super::{CLOCK_TOLERANCE, ConfigVersion, ProbeIdentity, Timestamp};
 
-/// The payload of one `POST /results`.
+/// Results of one probe.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// The probe that sent it.
+    /// The probe that checked.
     pub from: ProbeIdentity,
     /// The hub's clock when the batch arrived.
     pub received_at: Timestamp,
     /// The probe's clock when it sent the batch.
     pub sent_at: Option<Timestamp>,
+    /// The version of the list of peers that the results were made under, when the probe says so.
+    pub listing: Option<ConfigVersion>,
+    /// Who sent it.
+    pub via: Via,
     /// The results.
     pub results: Vec<CheckResult>,
+}
+
+impl Batch {
+    /// A batch that the probe itself sent, of which nothing else is known.
+    pub fn of_probe(from: ProbeIdentity, received_at: Timestamp, results: Vec<CheckResult>) -> Self {
+        Self { from, received_at, sent_at: None, listing: None, via: Via::Probe, results }
+    }
+
+    /// Converts a time of the sender's clock to the hub's clock, when the batch shows that the two clocks differ.
+    pub(crate) fn hub_time(&self, at: Timestamp) -> Timestamp {
+        let Some(sent_at) = self.sent_at else { return at };
+        let error = self.received_at.0.saturating_sub(sent_at.0);
+        let tolerable = Duration::from_millis(error.unsigned_abs()) <= CLOCK_TOLERANCE;
+        if tolerable { at } else { Timestamp(at.0.saturating_add(error)) }
+    }
+}
+
+/// Who sent results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The probe. It runs at the time at which they arrive.
+    Probe,
+    /// An instance that took them from the probe. The probe ran when it checked.
+    Instance {
+        /// Whether it is the instance that this one forwards results to.
+        mirrored: bool,
+    },
 }
 
 /// The outcome of a batch. What it does not list as rejected is stored durably.

@@ -40,7 +40,7 @@ pub use self::{
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
-    ingest::{Batch, Receipt, Rejected, Rejection},
+    ingest::{Batch, Receipt, Rejected, Rejection, Via},
     instance::{
         ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD,
         Member, MemberBeat, Role, SealingKey, Term,

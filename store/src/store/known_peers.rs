@@ -8,7 +8,7 @@ use std::{
 use super::metadata;
 use crate::{
     db::Tx,
-    domain::{PeerId, RegionId, Rejection, Timestamp},
+    domain::{ConfigVersion, PeerId, RegionId, Rejection, Timestamp},
     error::StoreError,
 };
 
@@ -46,22 +46,23 @@ pub(super) type PeersById = HashMap<PeerId, KnownPeer>;
 /// The peers that were read last, and the version of the list of peers that they belong to. Every transaction that adds,
 /// changes or deletes a peer increases the version.
 #[derive(Default)]
-pub(super) struct KnownPeers(Mutex<Option<(i64, Arc<PeersById>)>>);
+pub(super) struct KnownPeers(Mutex<Option<(ConfigVersion, Arc<PeersById>)>>);
 
 impl KnownPeers {
-    /// The peers as the transaction sees them.
-    pub(super) async fn get(&self, tx: &mut Tx) -> Result<Arc<PeersById>, StoreError> {
+    /// The peers as the transaction sees them, and the version of the configuration that they belong to. A dependent that
+    /// takes over a configuration may go back to a lower version in a later epoch.
+    pub(super) async fn get(&self, tx: &mut Tx) -> Result<(ConfigVersion, Arc<PeersById>), StoreError> {
         // The version before the peers: a change in between is read again by the next transaction.
-        let version = metadata::config_version(tx).await?;
+        let version = metadata::held_config_in(tx).await?;
         let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((of, peers)) = cached
             && of == version
         {
-            return Ok(peers);
+            return Ok((version, peers));
         }
         let peers = Arc::new(read(tx).await?);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&peers)));
-        Ok(peers)
+        Ok((version, peers))
     }
 }
 

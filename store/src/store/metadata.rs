@@ -7,10 +7,16 @@ use uuid::Uuid;
 use super::Store;
 use crate::{
     db::{Db, Tx, args},
+    domain::ConfigVersion,
     error::StoreError,
 };
 
 const DATABASE_ID: &str = "database_id";
+
+/// The epoch of the configuration that this instance holds, and its version. A dependent may have seen a later epoch than that of
+/// the configuration that it holds.
+const HELD_CONFIG: &str = "SELECT CASE WHEN i.role = 'dependent' THEN i.synced_epoch ELSE i.epoch END, \
+                           CAST(s.value AS BIGINT) FROM instance i, settings s WHERE s.key = 'config_version'";
 
 const CONFIG_VERSION: &str = "SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'config_version'";
 
@@ -58,6 +64,16 @@ impl Store {
     pub async fn config_version(&self) -> Result<i64, StoreError> {
         self.db().one::<(i64,)>(CONFIG_VERSION, vec![]).await.map(|(version,)| version)
     }
+}
+
+/// The version of the configuration that this instance holds.
+pub(super) async fn held_config(db: &Db) -> Result<ConfigVersion, StoreError> {
+    db.one(HELD_CONFIG, vec![]).await.map(|(epoch, version)| ConfigVersion { epoch, version })
+}
+
+/// The version of the configuration that this instance holds, as the transaction sees it.
+pub(super) async fn held_config_in(tx: &mut Tx) -> Result<ConfigVersion, StoreError> {
+    tx.one(HELD_CONFIG, vec![]).await.map(|(epoch, version)| ConfigVersion { epoch, version })
 }
 
 async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreError> {

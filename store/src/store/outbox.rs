@@ -1,11 +1,10 @@
 //! The outbox of a probe: results in its local history that go to a backend. A position in the outbox is a row of results.
 
 use easytier_probe::CheckResult;
-use uuid::Uuid;
 
 use super::{
     Store,
-    rows::{self, ResultRow, result_columns},
+    rows::{SentRow, sent_columns},
 };
 use crate::{
     db::{args, sql},
@@ -34,44 +33,15 @@ pub enum OutgoingFilter {
 #[derive(sqlx::FromRow)]
 struct OutgoingRow {
     id: i64,
-    result_id: Uuid,
     remote_id: i64,
-    checked_at: Timestamp,
-    checks: i64,
-    healthy: i64,
     #[sqlx(flatten)]
-    result: ResultRow,
+    sent: SentRow,
 }
 
 impl OutgoingRow {
     fn into_outgoing(self) -> Result<Outgoing, StoreError> {
-        let millis = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1000.0);
-        let result = self.result;
-        let stage = rows::stage(&result.stage)
-            .ok_or_else(|| StoreError::Corrupt(format!("results.stage of row {}: {}", self.id, result.stage)))?;
-        Ok(Outgoing {
-            row: self.id,
-            result: CheckResult {
-                id: self.result_id,
-                peer_id: self.remote_id,
-                checked_at: self.checked_at.into(),
-                checks: rows::count(self.checks),
-                healthy: Some(rows::count(self.healthy)),
-                status: rows::status(result.status),
-                response_time: millis(result.response_us),
-                min_ms: millis(result.min_us),
-                max_ms: millis(result.max_us),
-                stage,
-                error: rows::failure_code(result.error),
-                message: result.message,
-                version: result.version,
-                hostname: result.hostname,
-                network_count: result.network_count.map(rows::count),
-                relay: rows::relay(result.relay),
-                relay_error: result.relay_error,
-                certificate_expires_at: None,
-            },
-        })
+        let result = self.sent.into_result(self.id, self.remote_id)?;
+        Ok(Outgoing { row: self.id, result })
     }
 }
 
@@ -92,8 +62,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
         let select = concat!(
-            "SELECT d.id, d.result_id, o.remote_id, d.checked_at, d.checks, d.healthy, ",
-            result_columns!(),
+            "SELECT d.id, o.remote_id, ",
+            sent_columns!(),
             " FROM results d JOIN backends b ON b.url = $1 \
              JOIN peer_origins o ON o.backend_id = b.id AND o.peer_id = d.peer_id \
              WHERE d.id > $2 AND d.id <= $3 AND (d.probe_id = $4 OR d.probe_id NOT IN \

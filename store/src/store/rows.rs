@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
-use easytier_probe::{FailureCode, PeerUrl, Stage, Status, result::Relay};
+use easytier_probe::{CheckResult, FailureCode, PeerUrl, Stage, Status, result::Relay};
+use uuid::Uuid;
 
-use crate::{domain::Verdict, error::StoreError};
+use crate::{
+    domain::{Timestamp, Verdict},
+    error::StoreError,
+};
 
 /// Tags or regions joined with commas, which no label contains.
 pub(super) fn labels<T: FromStr + Ord>(joined: Option<String>) -> BTreeSet<T> {
@@ -88,6 +92,55 @@ macro_rules! result_columns {
     };
 }
 pub(super) use result_columns;
+
+/// A result `d` as a probe sent it, without its peer.
+#[derive(sqlx::FromRow)]
+pub(super) struct SentRow {
+    result_id: Uuid,
+    checked_at: Timestamp,
+    checks: i64,
+    healthy: i64,
+    #[sqlx(flatten)]
+    result: ResultRow,
+}
+
+/// The columns of a [`SentRow`].
+macro_rules! sent_columns {
+    () => {
+        concat!("d.result_id, d.checked_at, d.checks, d.healthy, ", $crate::store::rows::result_columns!())
+    };
+}
+pub(super) use sent_columns;
+
+impl SentRow {
+    /// The result in the row `row`, about the peer with this id.
+    pub(super) fn into_result(self, row: i64, peer_id: i64) -> Result<CheckResult, StoreError> {
+        let millis = |micros: Option<i64>| micros.map(|micros| micros as f64 / 1000.0);
+        let result = self.result;
+        let stage = stage(&result.stage)
+            .ok_or_else(|| StoreError::Corrupt(format!("results.stage of row {row}: {}", result.stage)))?;
+        Ok(CheckResult {
+            id: self.result_id,
+            peer_id,
+            checked_at: self.checked_at.into(),
+            checks: count(self.checks),
+            healthy: Some(count(self.healthy)),
+            status: status(result.status),
+            response_time: millis(result.response_us),
+            min_ms: millis(result.min_us),
+            max_ms: millis(result.max_us),
+            stage,
+            error: failure_code(result.error),
+            message: result.message,
+            version: result.version,
+            hostname: result.hostname,
+            network_count: result.network_count.map(count),
+            relay: relay(result.relay),
+            relay_error: result.relay_error,
+            certificate_expires_at: None,
+        })
+    }
+}
 
 pub(super) fn duration(millis: Option<i64>) -> Option<Duration> {
     millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis)

@@ -47,6 +47,16 @@ pub(super) struct PeerState {
     ended: Option<Span>,
 }
 
+/// What another instance knows about a peer, in terms of this database.
+pub(super) struct Known<'a> {
+    pub state: State,
+    pub verdict: Verdict,
+    pub since: Timestamp,
+    pub last_check_at: Option<Timestamp>,
+    pub version: Option<&'a str>,
+    pub network_count: Option<i64>,
+}
+
 #[derive(sqlx::FromRow)]
 struct StateRow {
     peer_id: PeerId,
@@ -192,6 +202,23 @@ impl PeerState {
             }
             _ => None,
         })
+    }
+
+    /// Adopts what another instance knows about the peer, where it is newer. The verdict follows from both; without one here it
+    /// began when it began there.
+    pub(super) fn adopt(&mut self, mut known: Known<'_>, probes: &Probes, policy: &Policy, now: Timestamp) {
+        // The other instance may not know yet that the peer was changed.
+        known.state.keep_since(self.target_since);
+        self.state.adopt(known.state);
+        if known.last_check_at > self.last_check_at {
+            self.last_check_at = known.last_check_at;
+            self.version = known.version.map(str::to_owned).or(self.version.take());
+            self.network_count = known.network_count.or(self.network_count);
+        }
+        drop(self.advance(&[], probes, policy, now));
+        if self.verdict == Verdict::Unknown && self.state.verdict() == known.verdict {
+            (self.verdict, self.since) = (known.verdict, known.since);
+        }
     }
 
     /// Notes that this is the review for which the peer was scheduled.

@@ -10,6 +10,7 @@ mod backup;
 mod consensus;
 mod credentials;
 mod doubts;
+mod exchange;
 mod fold;
 mod held;
 mod history;

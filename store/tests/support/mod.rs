@@ -209,7 +209,7 @@ pub fn region(name: &str) -> Region {
 }
 
 pub fn batch(from: &ProbeIdentity, results: Vec<CheckResult>, now: Timestamp) -> Batch {
-    Batch { from: from.clone(), received_at: now, sent_at: None, results }
+    Batch::of_probe(from.clone(), now, results)
 }
 
 /// A result id made at a time.

@@ -93,7 +93,7 @@ pub(super) async fn post(
 
     let started = Instant::now();
     let cycle = sent.cycle_id;
-    let batch = Batch { from, received_at, sent_at: sent.sent_at, results: sent.results };
+    let batch = Batch { sent_at: sent.sent_at, ..Batch::of_probe(from, received_at, sent.results) };
     let receipt = store.ingest(batch).await?;
     metrics.ingested(&receipt, started.elapsed());
     refused.iter().for_each(|refused| metrics.rejected(refused.reason));

@@ -10,14 +10,17 @@ use uuid::Uuid;
 
 use super::judge::{Judged, judge};
 use crate::{
-    db::{Bulk, Column, Tx, Value, args, sql, work},
-    domain::{Batch, DAY, PeerId, ProbeId, ProbeIdentity, QUARTER, Receipt, RegionId, Rejected, Rejection, Timestamp},
+    db::{Bulk, Column, Tx, Value, args, work},
+    domain::{
+        Batch, ConfigVersion, DAY, PeerId, ProbeId, ProbeIdentity, QUARTER, Receipt, RegionId, Rejected, Rejection,
+        Timestamp, Via,
+    },
     error::StoreError,
     store::{
         fold::{PackedResult, pack, sees_online, shard_of},
         known_peers::PeersById,
         leases::{self, Checked},
-        rows,
+        row_order, rows, senders,
         shared::Shared,
     },
 };
@@ -30,6 +33,8 @@ struct Accepted<'a> {
     index: usize,
     from: &'a ProbeIdentity,
     received_at: Timestamp,
+    /// Whether it is at the instance that results are forwarded to.
+    mirrored: bool,
     judged: Judged<'a>,
 }
 
@@ -97,9 +102,11 @@ async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -
                 let mut receipts = judged.clone();
                 // Locks the probes until the end, so that the rows of one probe become visible in the order of their ids
                 // even when its results go to several hubs.
-                let listings = touch_probes(tx, batches).await?;
-                let known = shared.known_peers.get(tx).await?;
+                let fetched = senders::touch(tx, batches).await?;
+                let (config, known) = shared.known_peers.get(tx).await?;
+                let listings = batches.iter().map(|batch| listing(batch, config, &fetched)).collect::<Vec<_>>();
                 let admitted = admit(accepted, &known, &listings, &mut receipts);
+                row_order::announce(tx).await?;
                 let stored = insert(tx, admitted, expected, &mut receipts).await?;
                 hand_to_fold(tx, &stored).await?;
                 leases::note_checked(tx, stored.iter().map(|one| one.checked())).await?;
@@ -123,7 +130,8 @@ fn judge_all<'a>(batches: &'a [Batch], shared: &Shared) -> (Vec<Accepted<'a>>, V
             match judge(batch, result, kept) {
                 Ok(judged) if ids.insert(result.id) => {
                     let Batch { from, received_at, .. } = batch;
-                    accepted.push(Accepted { batch: nth, index, from, received_at: *received_at, judged });
+                    let mirrored = batch.via == Via::Instance { mirrored: true };
+                    accepted.push(Accepted { batch: nth, index, from, received_at: *received_at, mirrored, judged });
                 }
                 Ok(_) => receipts[nth].duplicates += 1,
                 Err(reason) => receipts[nth].rejected.push(Rejected { index, reason }),
@@ -136,20 +144,26 @@ fn judge_all<'a>(batches: &'a [Batch], shared: &Shared) -> (Vec<Accepted<'a>>, V
     (accepted, receipts)
 }
 
-/// The version of the list of peers that each probe fetched last.
-type Listings = HashMap<ProbeId, Option<i64>>;
+/// The version of the list of peers that a batch was made under, if it is known and a list of this configuration. What an
+/// instance sends was judged there.
+fn listing(batch: &Batch, config: ConfigVersion, fetched: &HashMap<ProbeId, Option<i64>>) -> Option<i64> {
+    match (batch.via, batch.listing) {
+        (Via::Instance { .. }, _) => None,
+        (Via::Probe, Some(named)) => Some(named.version).filter(|_| named.epoch == config.epoch),
+        (Via::Probe, None) => fetched.get(&batch.from.probe).copied().flatten(),
+    }
+}
 
 /// Rejects results of peers that do not exist, that the region of the probe does not check, or that were other ones then.
 fn admit<'a, 'b>(
     accepted: &'b [Accepted<'a>],
     known: &PeersById,
-    listings: &Listings,
+    listings: &[Option<i64>],
     receipts: &mut [Receipt],
 ) -> Vec<&'b Accepted<'a>> {
     let refusal = |one: &Accepted| {
         let Some(peer) = known.get(&one.peer()) else { return Some(Rejection::UnknownPeer) };
-        let listing = listings.get(&one.from.probe).copied().flatten();
-        peer.refusal(one.from.region_id, one.judged.at, listing)
+        peer.refusal(one.from.region_id, one.judged.at, listings[one.batch])
     };
     let mut admitted = Vec::with_capacity(accepted.len());
     for one in accepted {
@@ -159,28 +173,6 @@ fn admit<'a, 'b>(
         }
     }
     admitted
-}
-
-/// Notes that the senders were heard from, and locks them. Returns the lists of peers that the senders have.
-async fn touch_probes(tx: &mut Tx, batches: &[Batch]) -> Result<Listings, StoreError> {
-    let senders: HashSet<i64> = batches.iter().map(|batch| batch.from.probe.0).collect();
-    let at = batches.iter().map(|batch| batch.received_at).max().unwrap_or_default();
-    let update = sql!(
-        "UPDATE probes SET unregistered_at = NULL, \
-         last_seen_at = CASE WHEN last_seen_at > $2 THEN last_seen_at ELSE $2 END \
-         WHERE id IN (SELECT id FROM probes WHERE id ",
-        (in 1),
-        " ORDER BY id",
-        ["" | " FOR NO KEY UPDATE"],
-        ") RETURNING id, config_version"
-    );
-    let listings: Vec<(ProbeId, Option<i64>)> =
-        tx.all(update, args![senders.iter().copied().collect::<Vec<i64>>(), at]).await?;
-    if listings.len() < senders.len() {
-        // A probe was removed after it was authenticated.
-        return Err(StoreError::Overtaken);
-    }
-    Ok(listings.into_iter().collect())
 }
 
 const RESULT_COLUMNS: &[(&str, Column)] = &[
@@ -206,6 +198,7 @@ const RESULT_COLUMNS: &[(&str, Column)] = &[
     ("network_count", Column::Int),
     ("relay", Column::Text),
     ("relay_error", Column::Text),
+    ("mirrored", Column::Bool),
 ];
 
 static NEW_RESULTS: Bulk = Bulk::new("results", RESULT_COLUMNS, "");
@@ -269,6 +262,7 @@ fn values(admitted: &[&Accepted<'_>]) -> Vec<Value> {
             result.network_count.into(),
             result.relay.map(rows::relay_name).into(),
             relay_error.as_deref().into(),
+            one.mirrored.into(),
         ]);
     }
     values

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use easytier_probe::{CheckResult, Status, result::MAX_MESSAGE_CHARS};
 
-use crate::domain::{Batch, CLOCK_TOLERANCE, Rejection, Timestamp};
+use crate::domain::{Batch, Rejection, Timestamp};
 
 /// The maximum time by which a corrected time may be ahead of the hub's clock.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
@@ -45,7 +45,7 @@ pub(super) struct Judged<'a> {
 /// Validates a result of `batch`. `keep` is the retention of raw results.
 pub(super) fn judge<'a>(batch: &Batch, result: &'a CheckResult, keep: Duration) -> Result<Judged<'a>, Rejection> {
     let now = batch.received_at;
-    let at = hub_time(batch, result.checked_at.into());
+    let at = batch.hub_time(result.checked_at.into());
     if at > now + MAX_AHEAD {
         return Err(Rejection::InFuture);
     }
@@ -74,14 +74,6 @@ pub(super) fn judge<'a>(batch: &Batch, result: &'a CheckResult, keep: Duration) 
         relay_error: cut(result.relay_error.as_deref(), MAX_MESSAGE_CHARS),
         result,
     })
-}
-
-/// Converts a time of the probe's clock to the hub's clock, when the batch shows that the two clocks differ.
-fn hub_time(batch: &Batch, at: Timestamp) -> Timestamp {
-    let Some(sent_at) = batch.sent_at else { return at };
-    let error = batch.received_at.0.saturating_sub(sent_at.0);
-    let tolerable = Duration::from_millis(error.unsigned_abs()) <= CLOCK_TOLERANCE;
-    if tolerable { at } else { Timestamp(at.0.saturating_add(error)) }
 }
 
 fn micros(millis: Option<f64>) -> Result<Option<i64>, Rejection> {
@@ -120,7 +112,7 @@ mod tests {
             region_id: RegionId(1),
             region: Default::default(),
         };
-        Batch { from, received_at: NOW, sent_at, results: Vec::new() }
+        Batch { sent_at, ..Batch::of_probe(from, NOW, Vec::new()) }
     }
 
     fn result(at: Timestamp) -> CheckResult {

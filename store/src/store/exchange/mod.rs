@@ -1,0 +1,92 @@
+//! Results between instances: what one reads to send it, and what another takes in.
+
+mod read;
+mod take;
+mod verdicts;
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Store, metadata};
+use crate::{
+    db::{args, sql},
+    domain::{ConfigVersion, PeerId, Role},
+    error::StoreError,
+};
+
+impl Store {
+    /// The row up to which results are at the primary; 0 when none are.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn forwarded_row(&self) -> Result<i64, StoreError> {
+        self.db().one::<(i64,)>("SELECT forwarded_row FROM instance", vec![]).await.map(|(row,)| row)
+    }
+
+    /// Notes that results up to `row` are at the primary.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn put_forwarded_row(&self, row: i64) -> Result<(), StoreError> {
+        self.db().execute("UPDATE instance SET forwarded_row = $1", args![row]).await.map(drop)
+    }
+
+    /// The position in the results of the primary up to which they are mirrored here, as [`Store::put_mirror_position`]
+    /// stored it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn mirror_position(&self) -> Result<Option<String>, StoreError> {
+        let (position,) = self.db().one("SELECT mirrored FROM instance", vec![]).await?;
+        Ok(position)
+    }
+
+    /// Stores the position up to which results of the primary are mirrored here, in a format of the caller; `None` for a new
+    /// beginning.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn put_mirror_position(&self, position: Option<&str>) -> Result<(), StoreError> {
+        self.db().execute("UPDATE instance SET mirrored = $1", args![position]).await.map(drop)
+    }
+
+    /// The version of the configuration that this instance holds: what its listings name.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn held_config(&self) -> Result<ConfigVersion, StoreError> {
+        metadata::held_config(self.db()).await
+    }
+
+    /// Whether somebody who names this version knows a newer configuration than this instance, so that what is unknown here
+    /// may be known soon. A dependent is behind a newer version, a primary behind a later epoch, and a standalone instance
+    /// never.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn is_behind(&self, named: ConfigVersion) -> Result<bool, StoreError> {
+        let (role,): (String,) = self.db().one("SELECT role FROM instance", vec![]).await?;
+        let held = self.held_config().await?;
+        Ok(match Role::from_name(&role) {
+            Some(Role::Dependent) => held < named,
+            Some(Role::Primary) => held.epoch < named.epoch,
+            Some(Role::Standalone) | None => false,
+        })
+    }
+
+    /// The peers with these uids that exist here.
+    async fn peers_by_uid(&self, uids: BTreeSet<String>) -> Result<HashMap<String, PeerId>, StoreError> {
+        let select = sql!(
+            "SELECT o.uid, p.id FROM synced_objects o JOIN peers p ON CAST(p.id AS TEXT) = o.local_key \
+             WHERE o.kind = 'peer' AND o.uid ",
+            (in 1)
+        );
+        let peers: Vec<(String, PeerId)> = self.db().all(select, args![Vec::from_iter(uids)]).await?;
+        Ok(peers.into_iter().collect())
+    }
+}
