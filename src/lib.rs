@@ -26,7 +26,7 @@ mod secret;
 pub mod self_check;
 mod status;
 mod text;
-mod tls;
+pub mod tls;
 mod transport;
 mod wire;
 

@@ -31,7 +31,7 @@ pub(crate) fn for_nodes() -> Result<ClientConfig, Error> {
 /// # Errors
 ///
 /// When the system has no trusted certificates.
-pub(crate) fn for_web_servers() -> Result<ClientConfig, Error> {
+pub fn for_web_servers() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = rustls_platform_verifier::Verifier::new(provider.clone())?;
     let builder = builder(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
@@ -44,7 +44,7 @@ pub(crate) fn for_web_servers() -> Result<ClientConfig, Error> {
 /// # Errors
 ///
 /// When ring supports no version of TLS.
-pub(crate) fn without_trust() -> Result<ClientConfig, Error> {
+pub fn without_trust() -> Result<ClientConfig, Error> {
     let builder = builder(Arc::new(ring::default_provider()))?.with_root_certificates(RootCertStore::empty());
     Ok(web_client(builder))
 }

@@ -1,6 +1,26 @@
 //! Instances that share one configuration: one is the primary, the others hold its configuration and can take its place.
 //!
-//! [`election`] decides when, as a pure function; [`wire`] is what instances say to each other.
+//! [`run`] does what the role of an instance demands. [`election`] decides who leads, as a pure function; `watch` and
+//! `candidate` apply it. [`wire`] is what instances say to each other, `client` the requests, `link` the token at the primary.
 
+mod candidate;
+pub mod client;
+mod convert;
 pub mod election;
+mod follow;
+mod introduction;
+mod lead;
+mod link;
+mod members;
+mod mirror;
+mod options;
+mod runtime;
+mod status;
+mod watch;
 pub mod wire;
+
+pub use self::{
+    options::{InstanceOptions, MIN_SECRET_CHARS},
+    runtime::run,
+    status::{InstanceStatus, SharedStatus},
+};

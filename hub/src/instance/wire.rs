@@ -2,7 +2,7 @@
 //! ignored, and what only our own instances understand is in fields that others ignore.
 
 use chrono::{DateTime, Utc};
-use easytier_uptime_store::domain::{ClusterId, InstanceHealth, InstanceId, ObjectVersion, Role};
+use easytier_uptime_store::domain::{ClusterId, InstanceHealth, InstanceId, ObjectVersion, Role, Verdicts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -82,6 +82,13 @@ pub struct Registered {
     /// The primary's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_name: Option<String>,
+    /// The primary's X25519 key in base64, with which an instance that led before seals what it hands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// The position up to which the primary has mirrored the results of the instance that registers; missing when it never
+    /// did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrored: Option<String>,
 }
 
 /// `PUT /sync/api/heartbeat`.
@@ -110,6 +117,34 @@ pub struct Heartbeat {
     /// The configuration that it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_status: Option<SyncStatus>,
+    /// The position up to which it has mirrored the primary's results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrored: Option<String>,
+    /// The highest epoch that it has seen.
+    #[serde(default)]
+    pub epoch: i64,
+}
+
+/// `GET /sync/api/results`: what an instance needs to know to take the primary's place.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Mirror {
+    /// Results after the position that the caller named, the oldest first, at most 5,000.
+    pub results: Vec<MonitoringResult>,
+    /// The position after them.
+    pub cursor: String,
+    /// Whether there are more.
+    pub more: bool,
+    /// Verdicts on peers, and signs of life of probes; only when there are no more results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub verdicts: Option<Verdicts>,
+    /// Open alerts; none until there are alerts.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub open_alerts: Vec<Value>,
+    /// The primary's clock when it answered.
+    pub timestamp: DateTime<Utc>,
 }
 
 /// The load of an instance. Percentages are 0 to 100; what could not be measured is `null`.
@@ -525,6 +560,10 @@ pub struct FailoverOrder {
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
     pub instance_id: Option<InstanceId>,
+    /// The instance to which the primary is handing over: it mirrors the primary's results meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub handing_over_to: Option<InstanceId>,
     /// Whether the answering instance sees the primary; missing from other programs.
     #[serde(default)]
     pub primary_reachable: Option<bool>,

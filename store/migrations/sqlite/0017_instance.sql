@@ -24,6 +24,10 @@ CREATE TABLE instance (
     token          TEXT,
     -- The configuration that last decided the role, as JSON: only what differs from it is an instruction.
     configured     TEXT,
+    -- Whether the primary reached this dependent at its public endpoint, as it last said: only then can it be promoted.
+    called_back    BOOLEAN NOT NULL DEFAULT FALSE,
+    -- The instance to which this primary is handing over.
+    handing_over_to TEXT,
     -- Results up to this row are at the primary; and the position of a standby in the primary's results.
     forwarded_row  BIGINT NOT NULL,
     mirrored       TEXT
@@ -61,7 +65,9 @@ CREATE TABLE instances (
     synced_version  BIGINT NOT NULL,
     synced_at       BIGINT,
     sync_error      TEXT,
-    config_hash     TEXT
+    config_hash     TEXT,
+    -- The row of the primary's results up to which the instance has mirrored them.
+    mirrored_row    BIGINT NOT NULL DEFAULT 0
 );
 
 -- Tokens of instances. After a new registration the old one ends when the new one is first used.

@@ -166,6 +166,13 @@ pub struct Instance {
     pub sync_error: Option<String>,
 }
 
+impl Instance {
+    /// Whether it is a dependent of this primary, at this address.
+    pub fn follows(&self, leader: &Leader) -> bool {
+        self.role == Role::Dependent && self.leader.as_ref() == Some(leader)
+    }
+}
+
 /// The health that an instance reports of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -36,6 +36,8 @@ pub(super) enum Duty {
     Presence,
     /// Deleting expired rows, dropping partitions.
     Retention,
+    /// Speaking with the other instances of the cluster.
+    Instance,
 }
 
 impl Duty {
@@ -55,6 +57,7 @@ impl Duty {
             Self::Fold(shard) => format!("fold-{shard}"),
             Self::Presence => "presence".to_owned(),
             Self::Retention => "retention".to_owned(),
+            Self::Instance => "instance".to_owned(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod exchange;
 mod expiry;
 mod figures;
 mod fold;
+mod hand_over;
 mod history;
 mod hubs;
 mod ingest;

@@ -1,0 +1,174 @@
+//! What a dependent takes from its primary, and gives to it: configuration, results and heartbeats.
+
+use chrono::{DateTime, Utc};
+use easytier_uptime_store::{
+    RoleConflict, StoreError,
+    domain::{ForeignResult, Instance, InstanceHealth, MergePartner, Timestamp},
+};
+
+use super::{
+    client::Fetched,
+    convert,
+    link::{Link, StepError, Tools},
+    members, mirror,
+    wire::{ConnectionStatus, Heartbeat, HeartbeatReceipt, MAX_RESULTS, SyncState, SyncStatus},
+};
+
+/// A dependent at work, as long as it follows one primary.
+pub struct Follower<'a> {
+    link: &'a Link<'a>,
+    /// The tag of the configuration that this instance holds.
+    tag: Option<String>,
+    sync_errors: u64,
+}
+
+impl<'a> Follower<'a> {
+    /// Begins to follow.
+    pub fn new(link: &'a Link<'a>) -> Self {
+        Self { link, tag: None, sync_errors: 0 }
+    }
+
+    /// Takes the primary's configuration if it changed, and what the primary knows about the others; mirrors its results when
+    /// this instance is one of the first in the order.
+    ///
+    /// # Errors
+    ///
+    /// When the primary does not answer, or its configuration cannot be adopted. The error is stored for the operator.
+    pub async fn synchronise(&mut self) -> Result<(), StepError> {
+        let outcome = self.fetch().await;
+        match &outcome {
+            Ok(()) => self.sync_errors = 0,
+            Err(error) => {
+                self.sync_errors += 1;
+                self.link.tools.store.note_sync_error(&error.to_string()).await?;
+            }
+        }
+        self.link.tools.status.update(|status| status.sync_errors = self.sync_errors);
+        outcome
+    }
+
+    async fn fetch(&mut self) -> Result<(), StepError> {
+        let Tools { store, client, .. } = self.link.tools;
+        let tag = self.tag.clone();
+        let fetched =
+            self.link.with_token(async |url, token| client.configuration(url, token, tag.as_deref()).await).await?;
+        let now = Timestamp::now();
+        match fetched {
+            Fetched::NotModified => store.note_synced(store.instance().await?.config, now).await?,
+            Fetched::Changed(configuration, tag) => {
+                if store.instance().await?.cluster != Some(configuration.cluster_id) {
+                    return Err(StoreError::from(RoleConflict::OtherCluster).into());
+                }
+                let theirs = convert::shared_config(&configuration, &store.sealing_key().await?)?;
+                let adopted = store.adopt(&theirs, MergePartner::Primary, now).await?;
+                store.note_synced(adopted.version, now).await?;
+                tracing::debug!(changed = adopted.changed, version = %adopted.version, "adopted the primary's configuration");
+                if adopted.lost > 0 {
+                    tracing::warn!(
+                        changes = adopted.lost,
+                        "changes that were made here lost to the primary's; the page 'instances' lists them"
+                    );
+                }
+                self.tag = tag;
+            }
+        }
+        let instances = self.link.with_token(async |url, token| client.instances(url, token).await).await?;
+        members::note_instances(store, &instances).await?;
+        Ok(())
+    }
+
+    /// Mirrors the primary's results.
+    ///
+    /// # Errors
+    ///
+    /// When the primary does not answer, or the database fails.
+    pub async fn mirror(&self) -> Result<(), StepError> {
+        match mirror::is_wanted(self.link.tools).await? {
+            true => mirror::take(self.link).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Sends a heartbeat with at most 5,000 results that the primary does not have; returns whether there are more.
+    ///
+    /// # Errors
+    ///
+    /// When the primary does not answer, or the database fails.
+    pub async fn beat(&self) -> Result<bool, StepError> {
+        let Tools { store, client, .. } = self.link.tools;
+        let from = store.forwarded_row().await?;
+        let (results, next) = store.results_after(from, MAX_RESULTS as u32, false).await?;
+        let beat = &self.heartbeat(&store.instance().await?, &results).await?;
+        let receipt = self.link.with_token(async |url, token| client.heartbeat(url, token, beat).await).await?;
+        let HeartbeatReceipt { rejected, .. } = receipt;
+        if let Some(first) = rejected.first() {
+            tracing::warn!(results = rejected.len(), reason = %first.reason, "the primary refuses results for good");
+        }
+        if next > from {
+            store.put_forwarded_row(next).await?;
+        }
+        Ok(results.len() == MAX_RESULTS)
+    }
+
+    /// Does everything at once when the primary is handing over to this instance; otherwise sends the results that the primary
+    /// does not have.
+    ///
+    /// # Errors
+    ///
+    /// When the primary does not answer, or the database fails.
+    pub async fn look(&mut self) -> Result<(), StepError> {
+        let Tools { store, status, .. } = self.link.tools;
+        if status.get().handing_over_to != Some(store.instance().await?.id) {
+            return self.forward().await;
+        }
+        self.synchronise().await?;
+        self.mirror().await?;
+        self.beat().await.map(drop)
+    }
+
+    /// Sends the results that the primary does not have.
+    ///
+    /// # Errors
+    ///
+    /// When the primary does not answer, or the database fails.
+    async fn forward(&self) -> Result<(), StepError> {
+        let store = self.link.tools.store;
+        if store.newest_result().await? > store.forwarded_row().await? {
+            while self.beat().await? {}
+        }
+        Ok(())
+    }
+
+    async fn heartbeat(&self, instance: &Instance, results: &[ForeignResult]) -> Result<Heartbeat, StepError> {
+        let Tools { store, status, machine, .. } = self.link.tools;
+        let reachable = status.get().primary_reachable.unwrap_or(true);
+        let synced_at = instance.synced_at.map(DateTime::<Utc>::from);
+        let (health, state) = match (&instance.sync_error, synced_at) {
+            (Some(_), _) => (InstanceHealth::Degraded, SyncState::Error),
+            (None, Some(_)) => (InstanceHealth::Healthy, SyncState::Synced),
+            (None, None) => (InstanceHealth::Healthy, SyncState::Pending),
+        };
+        Ok(Heartbeat {
+            instance_id: instance.id,
+            timestamp: Timestamp::now().into(),
+            status: health,
+            uptime: machine.uptime().as_secs(),
+            monitoring_results: results.iter().map(|result| convert::to_wire(result, instance.id)).collect(),
+            system_metrics: machine.metrics(store).await?,
+            connection_status: ConnectionStatus {
+                primary_reachable: reachable,
+                last_sync_success: synced_at,
+                sync_errors: self.sync_errors,
+            },
+            sync_status: Some(SyncStatus {
+                status: state,
+                last_synced: synced_at,
+                config_hash: self.tag.clone(),
+                sync_version: Some(instance.config.to_string()),
+                error_message: instance.sync_error.clone(),
+            }),
+            mirrored: store.mirror_position().await?,
+            epoch: instance.epoch,
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! How an instance introduces itself, and what it tells about its machine.
+
+use std::{num::NonZero, thread::available_parallelism, time::Duration};
+
+use data_encoding::BASE64;
+use easytier_uptime_store::{Store, StoreError, domain::Instance};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    options::InstanceOptions,
+    wire::{Register, SystemMetrics},
+};
+
+/// The transports that this program checks.
+const CAPABILITIES: [&str; 6] = ["tcp", "udp", "ws", "wss", "wg", "quic"];
+
+/// The machine of an instance.
+#[derive(Debug)]
+pub struct Machine {
+    started: Instant,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Machine {
+    /// How long this process runs.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The load now.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn metrics(&self, store: &Store) -> Result<SystemMetrics, StoreError> {
+        Ok(SystemMetrics { active_endpoints: store.watched_peers().await?, ..SystemMetrics::default() })
+    }
+
+    fn info() -> Value {
+        json!({
+            "platform": std::env::consts::OS,
+            "arch": std::env::consts::ARCH,
+            "cpu": available_parallelism().map_or(1, NonZero::get),
+        })
+    }
+}
+
+/// What this instance says about itself when it registers.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn of(
+    store: &Store,
+    options: &InstanceOptions,
+    _machine: &Machine,
+    instance: &Instance,
+) -> Result<Register, StoreError> {
+    let (latitude, longitude) = options.coordinates.unzip();
+    Ok(Register {
+        instance_id: instance.id,
+        instance_name: options.name.clone(),
+        location: options.location.clone(),
+        latitude,
+        longitude,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+        failover_order: options.failover_order,
+        public_endpoint: options.public_endpoint.as_ref().map(ToString::to_string),
+        public_key: BASE64.encode(&store.sealing_key().await?.public),
+        system_info: Machine::info(),
+        cluster_id: instance.cluster,
+    })
+}

@@ -1,0 +1,156 @@
+//! What a primary does: it calls the other instances back, and steps down when one of them leads with a greater term.
+
+use easytier_uptime_store::{
+    StoreError,
+    domain::{Instance, Leader, Leadership, Member, Role, Term, Timestamp},
+};
+use futures::future::join_all;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{
+    link::{StepError, Tools},
+    wire::FailoverOrder,
+};
+
+/// A primary at work.
+pub struct Lead<'a> {
+    tools: Tools<'a>,
+    /// Whether the others were asked since this primary began to act.
+    asked: bool,
+    hand_over: Option<HandOver>,
+}
+
+/// A hand-over in progress.
+#[derive(Clone, Copy)]
+struct HandOver {
+    since: Instant,
+    /// The newest row of results when edits stopped.
+    up_to: i64,
+}
+
+impl<'a> Lead<'a> {
+    /// Begins. A primary that was stopped does not know who leads now: it accepts no edits before it has asked the others,
+    /// if it knows any.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn begin(tools: Tools<'a>) -> Result<Self, StoreError> {
+        let alone = tools.store.members().await?.is_empty();
+        tools.store.set_accepts_edits(alone).await?;
+        tools.status.update(|status| status.handing_over_to = None);
+        tools.store.hand_over(None).await?;
+        Ok(Self { tools, asked: alone, hand_over: None })
+    }
+
+    /// Goes on with a hand-over: stops edits, waits until the next primary has configuration and results, and makes it the
+    /// primary. It gives up when that takes longer than a failover.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn hand_over(&mut self) -> Result<(), StepError> {
+        let Tools { store, options, status, .. } = self.tools;
+        let to = store.handing_over_to().await?;
+        status.update(|status| status.handing_over_to = to);
+        let Some(to) = to else {
+            self.hand_over = None;
+            return Ok(());
+        };
+        let Some(member) = store.member(to).await? else { return self.keep_the_lead("it is not known").await };
+        let Some(HandOver { since, up_to }) = self.hand_over else {
+            store.set_accepts_edits(false).await?;
+            self.hand_over = Some(HandOver { since: Instant::now(), up_to: store.newest_result().await? });
+            tracing::info!(to = %member.name, "handing over; edits have to wait");
+            return Ok(());
+        };
+        let instance = store.instance().await?;
+        if member.config == instance.config && store.mirrored_row(to).await? >= up_to {
+            let leader = Leader { id: to, name: member.name.clone(), url: member.public_endpoint.clone() };
+            let Some(cluster) = instance.cluster else { return Ok(()) };
+            store.demote_to(&Leadership { cluster, epoch: instance.epoch + 1, leader }).await?;
+            store.hand_over(None).await?;
+            tracing::info!(to = %member.name, epoch = instance.epoch + 1, "handed over");
+            return Ok(());
+        }
+        match since.elapsed() > options.failover_after {
+            true => self.keep_the_lead("it did not take over configuration and results in time").await,
+            false => Ok(()),
+        }
+    }
+
+    async fn keep_the_lead(&mut self, why: &str) -> Result<(), StepError> {
+        tracing::warn!("cannot hand over to the instance: {why}; this one stays the primary");
+        self.hand_over = None;
+        self.tools.store.hand_over(None).await?;
+        self.tools.store.set_accepts_edits(true).await?;
+        Ok(())
+    }
+
+    /// Calls every other instance, notes who answered, and steps down for a primary with a greater term.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn round(&mut self) -> Result<(), StepError> {
+        let instance = self.tools.store.instance().await?;
+        let members = self.tools.store.members().await?;
+        let answers = join_all(members.iter().map(|member| self.call(member))).await;
+        for (member, answer) in members.iter().zip(&answers) {
+            let reached = answer.as_ref().is_some_and(|order| {
+                order.instance_id == Some(member.id) && Some(order.cluster_id) == instance.cluster
+            });
+            if reached || member.called_back_at.is_some() && member.public_endpoint.is_none() {
+                let at = reached.then(Timestamp::now);
+                self.tools.store.note_called_back(member.id, at).await?;
+            }
+            if let Some(order) = answer.as_ref().filter(|_| reached)
+                && let Some(leadership) = self.greater(&instance, member, order)
+            {
+                tracing::warn!(primary = %leadership.leader.name, epoch = leadership.epoch, "another instance leads; stepping down");
+                self.tools.store.demote_to(&leadership).await?;
+                return Ok(());
+            }
+        }
+        self.tools.status.update(|status| {
+            status.primary_reachable = Some(true);
+            status.outage_since = None;
+            status.reason = None;
+        });
+        if !self.asked {
+            self.asked = true;
+            self.tools.store.set_accepts_edits(true).await?;
+        }
+        Ok(())
+    }
+
+    async fn call(&self, member: &Member) -> Option<FailoverOrder> {
+        let url: Url = member.public_endpoint.as_deref()?.parse().ok()?;
+        let secret = self.tools.options.secret.as_ref()?;
+        match self.tools.client.failover_order(&url, secret).await {
+            Ok(order) => Some(order),
+            Err(error) => {
+                tracing::debug!(instance = %member.name, %error, "an instance cannot be called back");
+                None
+            }
+        }
+    }
+
+    /// Who leads instead of this primary, by what `member` says.
+    fn greater(&self, instance: &Instance, member: &Member, order: &FailoverOrder) -> Option<Leadership> {
+        let own = Term { epoch: instance.epoch, order: self.tools.options.failover_order, instance: instance.id };
+        let primary = order.primary.filter(|primary| *primary != instance.id)?;
+        let listed = order.order.iter().find(|one| one.instance_id == primary);
+        let rank = listed.map_or(member.failover_order, |one| one.failover_order);
+        // Within one epoch only the other primary itself is believed, because others may be behind.
+        let certain = order.epoch > instance.epoch || (order.role == Some(Role::Primary) && primary == member.id);
+        if !certain || (Term { epoch: order.epoch, order: rank, instance: primary }) <= own {
+            return None;
+        }
+        let url = listed.and_then(|one| one.public_endpoint.clone());
+        let url = url.or_else(|| (primary == member.id).then(|| member.public_endpoint.clone()).flatten());
+        let name = listed.map_or_else(|| member.name.clone(), |one| one.instance_name.clone());
+        Some(Leadership { cluster: order.cluster_id, epoch: order.epoch, leader: Leader { id: primary, name, url } })
+    }
+}

@@ -1,0 +1,167 @@
+//! The link of a dependent to its primary: the address, the token, and the registration that gets one.
+
+use data_encoding::BASE64;
+use easytier_probe::Secret;
+use easytier_uptime_store::{
+    RoleConflict, Store, StoreError,
+    domain::{Instance, Leader, Timestamp},
+};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::{
+    client::{SyncClient, SyncError},
+    convert::{self, ConvertError},
+    introduction::{self, Machine},
+    mirror,
+    options::InstanceOptions,
+    status::SharedStatus,
+    wire::Registered,
+};
+
+/// Why a step of an instance failed. The words are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// Another instance could not be asked, or refused.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// The database failed, or refused what another instance says.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What another instance sent cannot be used.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// The primary never named an address.
+    #[error("the address of the primary {0} is unknown")]
+    NoAddress(String),
+    /// There is no secret to register with.
+    #[error("SYNC_SECRET is missing: this instance cannot register at the primary")]
+    NoSecret,
+}
+
+/// What the parts of an instance at work share.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The database.
+    pub store: &'a Store,
+    /// The settings of the instance.
+    pub options: &'a InstanceOptions,
+    /// Makes requests.
+    pub client: &'a SyncClient,
+    /// What others read about the runtime.
+    pub status: &'a SharedStatus,
+    /// The machine of this instance.
+    pub machine: &'a Machine,
+}
+
+/// The link to one primary.
+pub struct Link<'a> {
+    pub(super) tools: Tools<'a>,
+    pub(super) leader: Leader,
+    url: Url,
+    /// Held during a registration, because each ends the token of the one before.
+    registering: Mutex<()>,
+}
+
+impl<'a> Link<'a> {
+    /// The link to `leader`.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError::NoAddress`] when its address is unknown.
+    pub fn new(tools: Tools<'a>, leader: Leader) -> Result<Self, StepError> {
+        let url = leader.url.as_deref().and_then(|url| url.parse().ok());
+        let url = url.ok_or_else(|| StepError::NoAddress(leader.name.clone()))?;
+        Ok(Self { tools, leader, url, registering: Mutex::default() })
+    }
+
+    /// The base URL of the primary.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The token at the primary; registers when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the registration fails.
+    pub async fn token(&self) -> Result<Secret, StepError> {
+        match self.stored_token().await? {
+            Some(token) => Ok(token),
+            None => self.register(None).await,
+        }
+    }
+
+    /// Makes a request with the token. When the primary does not accept it, registers and tries once more.
+    ///
+    /// # Errors
+    ///
+    /// When the request or the registration fails.
+    pub async fn with_token<T>(
+        &self,
+        request: impl AsyncFn(&Url, &Secret) -> Result<T, SyncError>,
+    ) -> Result<T, StepError> {
+        let token = self.token().await?;
+        match request(&self.url, &token).await {
+            Err(error) if error.is_unauthorized() => Ok(request(&self.url, &self.register(Some(&token)).await?).await?),
+            answered => Ok(answered?),
+        }
+    }
+
+    async fn stored_token(&self) -> Result<Option<Secret>, StoreError> {
+        let stored = self.tools.store.primary_token().await?;
+        Ok(stored.filter(|(of, _)| of.id == self.leader.id).map(|(_, token)| token))
+    }
+
+    /// Introduces this instance to the primary, hands in what it changed while it led itself, and returns its token.
+    /// `refused`: the token that the primary did not accept.
+    async fn register(&self, refused: Option<&Secret>) -> Result<Secret, StepError> {
+        let Tools { store, options, client, machine, .. } = self.tools;
+        let _turn = self.registering.lock().await;
+        if let Some(token) = self.stored_token().await?.filter(|token| Some(token) != refused) {
+            // Another part of this instance registered meanwhile.
+            return Ok(token);
+        }
+        let secret = options.secret.as_ref().ok_or(StepError::NoSecret)?;
+        let instance = store.instance().await?;
+        let own = introduction::of(store, options, machine, &instance).await?;
+        let registered = client.register(&self.url, secret, &own).await?;
+        check(&instance, &registered)?;
+        let token = Secret::from(registered.token.clone());
+        store.put_primary_token(&token, self.leader.id).await?;
+        if let Some(row) = mirror::row_of(registered.mirrored.as_deref(), instance.id) {
+            // What this instance took in since it was last mirrored goes to the new primary.
+            store.put_forwarded_row(row).await?;
+        }
+        tracing::info!(primary = %self.leader.name, "registered at the primary");
+        self.hand_in(&token, &registered).await;
+        Ok(token)
+    }
+
+    /// Gives the primary what this instance changed while it led itself. The primary refuses any other instance, which has
+    /// nothing to hand in.
+    async fn hand_in(&self, token: &Secret, registered: &Registered) {
+        let key = registered.public_key.as_deref().and_then(|key| BASE64.decode(key.as_bytes()).ok());
+        let Some(key) = key.and_then(|key| <[u8; 32]>::try_from(key).ok()) else { return };
+        let handed_in = async {
+            let config = self.tools.store.shared_config(Timestamp::now()).await?;
+            let own = convert::configuration(&config, registered.cluster_id, &key)?;
+            self.tools.client.hand_in(&self.url, token, &own).await?;
+            Ok::<(), StepError>(())
+        };
+        match handed_in.await {
+            Ok(()) => tracing::info!("handed in what this instance changed while it was the primary"),
+            Err(error) => tracing::debug!(%error, "nothing handed in"),
+        }
+    }
+}
+
+fn check(instance: &Instance, registered: &Registered) -> Result<(), StoreError> {
+    if instance.cluster.is_some_and(|cluster| cluster != registered.cluster_id) {
+        return Err(RoleConflict::OtherCluster.into());
+    }
+    if registered.epoch < instance.epoch {
+        return Err(RoleConflict::EpochOver { named: registered.epoch, known: instance.epoch }.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! What an instance learns about the others from the primary.
+
+use easytier_uptime_store::{
+    RoleConflict, Store, StoreError,
+    domain::{ConfigVersion, Instance, Member, Role, Timestamp},
+};
+
+use super::wire::{FailoverOrder, InstanceView, Instances};
+
+/// Whether the answer of another instance counts: it is of the same cluster, and its epoch is not over.
+///
+/// # Errors
+///
+/// [`RoleConflict::OtherCluster`] or [`RoleConflict::EpochOver`].
+pub fn check(instance: &Instance, order: &FailoverOrder) -> Result<(), StoreError> {
+    if instance.cluster.is_some_and(|cluster| cluster != order.cluster_id) {
+        return Err(RoleConflict::OtherCluster.into());
+    }
+    if order.epoch < instance.epoch {
+        return Err(RoleConflict::EpochOver { named: order.epoch, known: instance.epoch }.into());
+    }
+    Ok(())
+}
+
+/// Stores who takes the primary's place in which order, and forgets who is no longer listed.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn note_order(store: &Store, order: &FailoverOrder) -> Result<(), StoreError> {
+    let own = store.instance().await?.id;
+    if let Some(listed) = order.order.iter().find(|one| one.instance_id == own) {
+        store.note_own_call_back(listed.called_back).await?;
+    }
+    let known = store.members().await?;
+    for one in order.order.iter().filter(|one| one.instance_id != own) {
+        let role = if order.primary == Some(one.instance_id) { Role::Primary } else { Role::Dependent };
+        let stored = known.iter().find(|member| member.id == one.instance_id);
+        let member = stored.cloned().unwrap_or_else(|| unknown(one.instance_id));
+        let called_back_at = match one.called_back {
+            true => Some(member.called_back_at.unwrap_or_else(Timestamp::now)),
+            false => None,
+        };
+        let member = Member {
+            name: one.instance_name.clone(),
+            failover_order: one.failover_order,
+            public_endpoint: one.public_endpoint.clone(),
+            called_back_at,
+            role,
+            ..member
+        };
+        if stored != Some(&member) {
+            store.put_member(&member).await?;
+        }
+    }
+    for gone in known.iter().filter(|member| order.order.iter().all(|one| one.instance_id != member.id)) {
+        store.remove_member(gone.id).await?;
+    }
+    Ok(())
+}
+
+/// Stores what the primary knows about the others.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn note_instances(store: &Store, instances: &Instances) -> Result<(), StoreError> {
+    let own = store.instance().await?.id;
+    for view in instances.instances.iter().filter(|view| view.instance_id != own) {
+        let member = store.member(view.instance_id).await?.unwrap_or_else(|| unknown(view.instance_id));
+        store.put_member(&seen(member, view)).await?;
+    }
+    Ok(())
+}
+
+fn seen(member: Member, view: &InstanceView) -> Member {
+    let present = |json: &serde_json::Value| (!json.is_null()).then(|| json.clone());
+    Member {
+        name: view.instance_name.clone(),
+        location: view.location.clone(),
+        coordinates: view.latitude.zip(view.longitude),
+        capabilities: view.capabilities.clone(),
+        failover_order: view.failover_order,
+        public_endpoint: view.public_endpoint.clone(),
+        system_info: present(&view.system_info),
+        system_metrics: present(&view.system_metrics),
+        connection: present(&view.connection_status),
+        role: view.role,
+        epoch: view.epoch,
+        last_heartbeat: view.last_heartbeat.map(Timestamp::from),
+        synced_at: view.sync_status.last_synced.map(Timestamp::from),
+        sync_error: view.sync_status.error_message.clone(),
+        config_hash: view.sync_status.config_hash.clone(),
+        ..member
+    }
+}
+
+fn unknown(id: easytier_uptime_store::domain::InstanceId) -> Member {
+    Member {
+        id,
+        name: String::new(),
+        location: None,
+        coordinates: None,
+        version: String::new(),
+        capabilities: Vec::new(),
+        failover_order: 99,
+        public_endpoint: None,
+        called_back_at: None,
+        public_key: None,
+        system_info: None,
+        system_metrics: None,
+        connection: None,
+        health: None,
+        role: Role::Dependent,
+        epoch: 0,
+        registered_at: Timestamp::now(),
+        last_heartbeat: None,
+        config: ConfigVersion::default(),
+        synced_at: None,
+        sync_error: None,
+        config_hash: None,
+    }
+}

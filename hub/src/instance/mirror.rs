@@ -1,0 +1,99 @@
+//! How the first instances in the order mirror the primary's results, so that one that takes its place knows what the regions
+//! said.
+
+use easytier_uptime_store::{
+    Store, StoreError,
+    domain::{ForeignBatch, InstanceId, Role, Timestamp},
+};
+
+use super::{
+    convert,
+    link::{Link, StepError, Tools},
+    wire::Mirror,
+};
+
+/// How many instances mirror the primary.
+const STANDBYS: usize = 2;
+
+/// Whether this dependent mirrors the primary: the first two in the order do. One that the primary hands over to mirrors too.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn is_wanted(tools: Tools<'_>) -> Result<bool, StoreError> {
+    let Tools { store, options, status, .. } = tools;
+    let instance = store.instance().await?;
+    let own = (options.failover_order, instance.id);
+    let members = store.members().await?;
+    let before = members.iter().filter(|one| one.role == Role::Dependent && (one.failover_order, one.id) < own);
+    Ok(before.count() < STANDBYS || status.get().handing_over_to == Some(instance.id))
+}
+
+/// The position `row` in the results of an instance, as text.
+pub fn position(of: InstanceId, row: i64) -> String {
+    format!("{of}:{row}")
+}
+
+/// The row of a position in the results of `own`; `None` for none, or one of another instance.
+pub fn row_of(position: Option<&str>, own: InstanceId) -> Option<i64> {
+    let (of, row) = position?.split_once(':')?;
+    (of.parse() == Ok(own)).then(|| row.parse().ok()).flatten()
+}
+
+/// Takes the primary's results, page by page, and then its verdicts.
+///
+/// # Errors
+///
+/// When the primary does not answer, or the database fails.
+pub async fn take(link: &Link<'_>) -> Result<(), StepError> {
+    let Tools { store, client, .. } = link.tools;
+    loop {
+        let stored = store.mirror_position().await?;
+        // A position in the results of an earlier primary means nothing here.
+        let after = stored.filter(|stored| row_of(Some(stored), link.leader.id).is_some());
+        let page = link.with_token(async |url, token| client.results(url, token, after.as_deref()).await).await?;
+        let more = page.more;
+        store_page(store, page).await?;
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+async fn store_page(store: &Store, page: Mirror) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let sent_at = Timestamp::from(page.timestamp);
+    let mut results = Vec::with_capacity(page.results.len());
+    for result in &page.results {
+        match convert::from_wire(result) {
+            Ok(result) => results.push(result),
+            Err(error) => tracing::warn!(%error, "the primary has a result that cannot be mirrored"),
+        }
+    }
+    if !results.is_empty() {
+        let batch = ForeignBatch { results, received_at: now, sent_at: Some(sent_at), config: None, mirrored: true };
+        store.ingest_foreign(batch).await?;
+    }
+    if let Some(verdicts) = &page.verdicts {
+        store.fold().await?;
+        store.adopt_verdicts(verdicts, sent_at.0 - now.0, now).await?;
+    }
+    store.put_mirror_position(Some(&page.cursor)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_position_counts_for_the_instance_whose_results_it_is_in() {
+        let (own, other) = (InstanceId(Uuid::from_u128(1)), InstanceId(Uuid::from_u128(2)));
+        let text = position(own, 7);
+        assert_eq!(row_of(Some(&text), own), Some(7));
+        assert_eq!(row_of(Some(&text), other), None);
+        assert_eq!(row_of(Some("7"), own), None);
+        assert_eq!(row_of(None, own), None);
+    }
+}

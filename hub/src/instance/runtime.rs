@@ -1,0 +1,152 @@
+//! Runs an instance in its role, until it is stopped. The role is in the database: whoever changes it there, the runtime
+//! follows within a second.
+//!
+//! Of several hubs on one database one does this at a time; it is a duty.
+
+use std::time::Duration;
+
+use easytier_uptime_store::{
+    Store,
+    domain::{Leader, Role},
+};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    client::{SyncClient, SyncError},
+    follow::Follower,
+    introduction::Machine,
+    lead::Lead,
+    link::{Link, StepError, Tools},
+    options::InstanceOptions,
+    status::SharedStatus,
+    watch::Watch,
+};
+
+/// The time between two looks at the role in the database, and at results that wait to be forwarded.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs the instance until `stop`.
+///
+/// # Errors
+///
+/// When no requests can be made at all.
+pub async fn run(
+    store: &Store,
+    options: &InstanceOptions,
+    status: &SharedStatus,
+    stop: CancellationToken,
+) -> Result<(), SyncError> {
+    let client = SyncClient::new(options.connection_timeout)?;
+    let machine = Machine::default();
+    let tools = Tools { store, options, client: &client, status, machine: &machine };
+    stop.run_until_cancelled(forever(tools)).await;
+    Ok(())
+}
+
+async fn forever(tools: Tools<'_>) {
+    loop {
+        if let Err(error) = in_role(tools).await {
+            tracing::warn!(%error, "this instance cannot do its part in the cluster; trying again");
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
+}
+
+/// Does what the present role demands, until it changes or another hub does it.
+async fn in_role(tools: Tools<'_>) -> Result<(), StepError> {
+    if !tools.store.holds_instance_duty().await? {
+        return Ok(());
+    }
+    let instance = tools.store.instance().await?;
+    match (instance.role, instance.leader) {
+        (Role::Standalone, _) | (Role::Dependent, None) => Ok(()),
+        (Role::Primary, _) => lead(tools).await,
+        (Role::Dependent, Some(leader)) => follow(tools, leader).await,
+    }
+}
+
+async fn lead(tools: Tools<'_>) -> Result<(), StepError> {
+    let mut lead = Lead::begin(tools).await?;
+    let rounds = async {
+        let mut rounds = every(tools.options.failover_after / 3);
+        let mut looks = every(LOOK_INTERVAL);
+        loop {
+            let done = tokio::select! {
+                _ = rounds.tick() => lead.round().await,
+                _ = looks.tick() => lead.hand_over().await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, "this primary cannot do its part; trying again");
+            }
+        }
+    };
+    let epoch = tools.store.instance().await?.epoch;
+    tokio::select! {
+        () = rounds => Ok(()),
+        ended = until_changed(tools, |now| now.role == Role::Primary && now.epoch == epoch) => ended,
+    }
+}
+
+async fn follow(tools: Tools<'_>, leader: Leader) -> Result<(), StepError> {
+    let link = Link::new(tools, leader.clone())?;
+    tokio::select! {
+        () = watch(&link) => Ok(()),
+        () = work(&link) => Ok(()),
+        ended = until_changed(tools, |now| now.follows(&leader)) => ended,
+    }
+}
+
+/// Watches the primary. It is apart from the other work, so that a primary that takes requests and never answers is missed.
+async fn watch(link: &Link<'_>) {
+    let mut watch = Watch::new(link);
+    let mut checks = every(watch.interval());
+    loop {
+        checks.tick().await;
+        if let Err(error) = watch.check().await {
+            tracing::warn!(%error, "the primary does not answer");
+        }
+    }
+}
+
+async fn work(link: &Link<'_>) {
+    let mut follower = Follower::new(link);
+    let options = link.tools.options;
+    let (mut beats, mut syncs, mut looks) =
+        (every(options.heartbeat_interval), every(options.sync_interval), every(LOOK_INTERVAL));
+    loop {
+        let done = tokio::select! {
+            biased;
+            _ = syncs.tick() => match follower.synchronise().await {
+                Ok(()) => follower.mirror().await,
+                failed => failed,
+            },
+            _ = beats.tick() => follower.beat().await.map(drop),
+            _ = looks.tick() => follower.look().await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "this instance cannot synchronise with the primary; trying again");
+            // The next attempt waits for the next tick of an interval that is not that of results.
+            looks.reset_after(options.sync_interval.min(Duration::from_secs(10)));
+        }
+    }
+}
+
+/// Returns when the instance is not as `is_same` says any more, or another hub does this work.
+async fn until_changed(
+    tools: Tools<'_>,
+    is_same: impl Fn(&easytier_uptime_store::domain::Instance) -> bool,
+) -> Result<(), StepError> {
+    loop {
+        sleep(LOOK_INTERVAL).await;
+        if !tools.store.holds_instance_duty().await? || !is_same(&tools.store.instance().await?) {
+            return Ok(());
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period.max(Duration::from_millis(100)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

@@ -1,0 +1,38 @@
+//! What the runtime of an instance knows beyond the database: for the API, `/health` and the pages.
+
+use std::sync::Arc;
+
+use easytier_uptime_store::domain::{InstanceId, Timestamp};
+use tokio::sync::watch;
+
+/// The connection of an instance to the others, as its runtime sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InstanceStatus {
+    /// Whether the primary answered last time; true at the primary. `None` before the first check, and at a standalone
+    /// instance.
+    pub primary_reachable: Option<bool>,
+    /// Since when the primary does not answer.
+    pub outage_since: Option<Timestamp>,
+    /// Why this dependent does not take the primary's place, in words for the operator.
+    pub reason: Option<String>,
+    /// How many synchronisations failed since the last one that worked.
+    pub sync_errors: u64,
+    /// The instance to which this primary is handing over.
+    pub handing_over_to: Option<InstanceId>,
+}
+
+/// A handle to the status, which the runtime writes and others read.
+#[derive(Debug, Clone, Default)]
+pub struct SharedStatus(Arc<watch::Sender<InstanceStatus>>);
+
+impl SharedStatus {
+    /// The status now.
+    pub fn get(&self) -> InstanceStatus {
+        self.0.borrow().clone()
+    }
+
+    /// Changes the status.
+    pub fn update(&self, change: impl FnOnce(&mut InstanceStatus)) {
+        self.0.send_modify(change);
+    }
+}
