@@ -4,6 +4,7 @@ mod backup;
 pub mod config;
 mod credential;
 pub mod database;
+pub mod instance;
 mod password;
 mod peer;
 mod probe;

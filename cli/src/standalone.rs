@@ -18,6 +18,7 @@ use crate::{
     exit::Exit,
     hub::{
         config::HubConfig,
+        instance::INSTANCE_SETTINGS,
         serve::{Hub, Local},
     },
     logging::LogSettings,
@@ -79,6 +80,7 @@ impl Selection for StandaloneSettings {
         ),
         ("Database", &["DATABASE_PATH", "DATABASE_URL", "HUB_KEY", "HUB_KEY_FILE"]),
         RESULT_SETTINGS,
+        INSTANCE_SETTINGS,
         (
             "Distributed mode, like 'easytier-uptime daemon'",
             &[

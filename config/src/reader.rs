@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The name of this machine, as [`Sources::host_name`] has it.
-    pub(crate) fn host_name(&self) -> &str {
+    pub fn host_name(&self) -> &str {
         &self.sources.host_name
     }
 

@@ -215,6 +215,43 @@ pub static HUB_SETTINGS: &[Setting] = &[
         "How long hourly totals are kept; daily totals are kept forever",
     ),
     with_default("EVENT_RETENTION", "DURATION", "2160h", "How long events (a peer went up or down) are kept"),
+    with_default(
+        "ENABLE_SYNC_API",
+        "BOOL",
+        "false",
+        "Make this instance the primary: other instances take its configuration, and one of them its place when it is lost",
+    ),
+    optional(
+        "PRIMARY_SYNC_URL",
+        "URL",
+        "Make this instance a dependent of the primary whose synchronisation API is at this URL, such as http://hub-1:3002",
+    ),
+    secret("SYNC_SECRET", "SECRET", "Secret that all instances of the cluster share: at least 32 characters"),
+    with_default(
+        "SYNC_API_PORT",
+        "PORT",
+        "3002",
+        "Port of the synchronisation API, at SERVER_HOST; the port of the hub serves it too",
+    ),
+    optional("INSTANCE_NAME", "NAME", "Name of this instance, and ID of its built-in probe [default: the host name]"),
+    optional("INSTANCE_LOCATION", "TEXT", "Where this instance is, in words; REGION of a dependent's built-in probe"),
+    optional("LATITUDE", "DEGREES", "Where this instance is on the map: degrees north, -90 to 90"),
+    optional("LONGITUDE", "DEGREES", "Where this instance is on the map: degrees east, -180 to 180"),
+    with_default(
+        "FAILOVER_ORDER",
+        "N",
+        "99",
+        "Place of this instance in the order in which dependents take the primary's place; the lowest number comes first",
+    ),
+    with_default(
+        "FAILOVER_AFTER",
+        "DURATION",
+        "90s",
+        "How long the primary must be unreachable before a dependent takes its place",
+    ),
+    with_default("SYNC_INTERVAL", "DURATION", "30s", "Time between two looks at the primary's configuration"),
+    with_default("HEARTBEAT_INTERVAL", "DURATION", "60s", "Time between two heartbeats of a dependent"),
+    with_default("CONNECTION_TIMEOUT", "DURATION", "10s", "Deadline of a request to another instance"),
 ];
 
 /// The settings that only the function uses.

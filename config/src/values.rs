@@ -224,6 +224,32 @@ pub fn token(text: &str) -> Result<Secret, String> {
     }
 }
 
+/// A number of degrees from `-limit` to `limit`.
+///
+/// # Errors
+///
+/// When the text is no such number.
+pub fn degrees(text: &str, limit: f64) -> Result<f64, String> {
+    let degrees = text.parse::<f64>().ok().filter(|degrees| degrees.abs() <= limit);
+    degrees.ok_or_else(|| format!("write a number from -{limit} to {limit}, such as 52.5"))
+}
+
+/// A secret of at least 32 characters without white space.
+///
+/// # Errors
+///
+/// When the text is no such secret.
+pub fn sync_secret(text: &str) -> Result<Secret, String> {
+    match text.chars().count() >= 32 && !text.contains(char::is_whitespace) && !text.contains(char::is_control) {
+        true => Ok(text.into()),
+        false => {
+            Err("write at least 32 characters without spaces, the same at all instances; make one with 'openssl rand \
+                      -hex 32'"
+                .to_owned())
+        }
+    }
+}
+
 /// A [`token`] that nobody guesses.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use easytier_uptime_store::{
     domain::{Intervals, LiveSetting, Policy, Retention},
 };
 
+use super::instance::{INSTANCE_SETTINGS, InstanceConfig};
 use crate::{
     logging::LogSettings,
     settings::{RESULT_SETTINGS, Selection},
@@ -40,6 +41,7 @@ impl Selection for ServerSettings {
         ("Server", &["SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "PUBLIC_URL", "METRICS_TOKEN", "ADMIN_PASSWORD"]),
         ("Connection tests before a peer is submitted", &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS"]),
         RESULT_SETTINGS,
+        INSTANCE_SETTINGS,
         ("Log", &["RUST_LOG", "LOG_FORMAT"]),
     ];
 }
@@ -70,6 +72,8 @@ pub struct HubConfig {
     pub intervals: Option<Intervals>,
     /// The settings that the admin's pages cannot change, each with the layer that it comes from.
     pub fixed: BTreeMap<LiveSetting, String>,
+    /// How this instance takes part in a cluster.
+    pub instance: InstanceConfig,
     pub log: LogSettings,
 }
 
@@ -130,9 +134,11 @@ impl HubConfig {
         };
         let place = |knob: LiveSetting| Some((knob, reader.place(knob.name())?.to_owned()));
         let fixed = LiveSetting::ALL.into_iter().filter_map(place).collect();
+        let instance = InstanceConfig::read(reader, public_url.as_ref());
         let log = LogSettings::read(reader);
         Some(Self {
             listen,
+            instance,
             database: database(reader)?,
             admin_password,
             trusted_proxies,

@@ -15,12 +15,14 @@ mod members;
 mod mirror;
 mod options;
 mod runtime;
+mod seed;
 mod status;
 mod watch;
 pub mod wire;
 
 pub use self::{
     options::{InstanceOptions, MIN_SECRET_CHARS},
-    runtime::run,
+    runtime::{join, run},
+    seed::ConfiguredRole,
     status::{InstanceStatus, SharedStatus},
 };

@@ -11,6 +11,7 @@ use easytier_uptime_store::{
 };
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{
     client::{SyncClient, SyncError},
@@ -19,6 +20,7 @@ use super::{
     lead::Lead,
     link::{Link, StepError, Tools},
     options::InstanceOptions,
+    seed::{self, ConfiguredRole},
     status::SharedStatus,
     watch::Watch,
 };
@@ -26,7 +28,10 @@ use super::{
 /// The time between two looks at the role in the database, and at results that wait to be forwarded.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs the instance until `stop`.
+/// The time between two attempts to take part in the cluster.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Follows the configured role if it changed, and runs the instance until `stop`.
 ///
 /// # Errors
 ///
@@ -34,30 +39,54 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub async fn run(
     store: &Store,
     options: &InstanceOptions,
+    configured: &ConfiguredRole,
     status: &SharedStatus,
     stop: CancellationToken,
 ) -> Result<(), SyncError> {
     let client = SyncClient::new(options.connection_timeout)?;
     let machine = Machine::default();
     let tools = Tools { store, options, client: &client, status, machine: &machine };
-    stop.run_until_cancelled(forever(tools)).await;
+    stop.run_until_cancelled(forever(tools, configured)).await;
     Ok(())
 }
 
-async fn forever(tools: Tools<'_>) {
+/// Makes this database a dependent of the primary at `primary`, beside its running hub or without one.
+///
+/// # Errors
+///
+/// When the primary does not answer or refuses, or the database fails.
+pub async fn join(store: &Store, options: &InstanceOptions, primary: &Url) -> Result<(), StepError> {
+    let (client, machine) = (SyncClient::new(options.connection_timeout)?, Machine::default());
+    let status = &SharedStatus::default();
+    seed::join(Tools { store, options, client: &client, status, machine: &machine }, primary).await
+}
+
+async fn forever(tools: Tools<'_>, configured: &ConfiguredRole) {
+    let mut followed = false;
     loop {
-        if let Err(error) = in_role(tools).await {
-            tracing::warn!(%error, "this instance cannot do its part in the cluster; trying again");
+        let done = async {
+            if !tools.store.holds_instance_duty().await? {
+                return Ok(());
+            }
+            if !followed {
+                seed::follow(tools, configured).await?;
+                followed = true;
+            }
+            in_role(tools).await
+        };
+        match done.await {
+            Ok(()) => sleep(LOOK_INTERVAL).await,
+            Err(error) => {
+                let error: StepError = error;
+                tracing::warn!(%error, "this instance cannot do its part in the cluster; trying again");
+                sleep(RETRY_INTERVAL).await;
+            }
         }
-        sleep(LOOK_INTERVAL).await;
     }
 }
 
 /// Does what the present role demands, until it changes or another hub does it.
 async fn in_role(tools: Tools<'_>) -> Result<(), StepError> {
-    if !tools.store.holds_instance_duty().await? {
-        return Ok(());
-    }
     let instance = tools.store.instance().await?;
     match (instance.role, instance.leader) {
         (Role::Standalone, _) | (Role::Dependent, None) => Ok(()),
