@@ -8,6 +8,7 @@ pub mod instance;
 mod password;
 mod peer;
 mod probe;
+mod role;
 pub mod serve;
 
 use anyhow::bail;
@@ -21,6 +22,7 @@ use self::{
     password::PasswordArgs,
     peer::PeerCommand,
     probe::ProbeCommand,
+    role::{DemoteArgs, JoinArgs, PromoteArgs, RoleArgs},
     serve::Hub,
 };
 use crate::{exit::Exit, service, settings::SettingFlags};
@@ -76,6 +78,10 @@ enum HubCommand {
     Enroll(EnrollCommand),
     Backup(BackupArgs),
     Password(PasswordArgs),
+    Role(RoleArgs),
+    Join(JoinArgs),
+    Promote(PromoteArgs),
+    Demote(DemoteArgs),
 }
 
 pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
@@ -96,5 +102,9 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Password(args) => password::run(args, &config),
+        HubCommand::Role(args) => role::run_role(&args, &config),
+        HubCommand::Join(args) => role::run_join(&args, &config),
+        HubCommand::Promote(args) => role::run_promote(&args, &config),
+        HubCommand::Demote(args) => role::run_demote(&args, &config),
     }
 }
