@@ -21,8 +21,8 @@ use axum::response::Response;
 use easytier_probe::{
     Access, Backend, BackendConfig, BackendError, CheckResult, Origin, Peer, Secret,
     backend::{
-        BaseUrl, ClaimRequest, Delivery, Registered, Registration, Rejected, ReportStyle, Reported, RetryPolicy,
-        StatusReport, System,
+        BaseUrl, ClaimRequest, Delivery, ListingVersion, Registered, Registration, Rejected, ReportStyle, Reported,
+        RetryPolicy, StatusReport, System,
     },
 };
 use flate2::{Compression, write::GzEncoder};
@@ -162,11 +162,46 @@ async fn fields_that_only_a_hub_sends_are_read() {
     .await;
 
     let page = client(&[&backend.url]).peers_page(None, soon()).await.unwrap();
-    assert_eq!((page.total_available, page.config_version, page.skipped), (Some(1), Some(42), 0));
+    assert_eq!(
+        (page.total_available, page.version, page.skipped),
+        (Some(1), Some(ListingVersion { epoch: 0, version: 42 }), 0)
+    );
     assert!(page.next.is_none() && page.complete_listing);
     let peer = &page.peers[0];
     assert!(matches!(&peer.access, Access::Member(network) if network.network_secret == Secret::from("")));
     assert_eq!((peer.timeout, peer.origin, peer.allow_relay), (Some(Duration::from_millis(900)), Origin::Remote, true));
+}
+
+#[tokio::test]
+async fn what_is_sent_to_a_hub_names_the_listing_that_it_was_made_under() {
+    let backend = TestBackend::start(|seen| match seen.path.as_str() {
+        "/results" => hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": []}))),
+        // The last page says which listing the probe has.
+        _ => match seen.query.contains("cursor=") {
+            false => hub(200, envelope(json!({"peers": [], "next_cursor": "1", "config_version": 41, "epoch": 3}))),
+            true => hub(200, envelope(json!({"peers": [], "next_cursor": null, "config_version": 42, "epoch": 3}))),
+        },
+    })
+    .await;
+    let client = client(&[&backend.url]);
+    let result = &example_results().1[..1];
+    client.send_results(Uuid::nil(), result, soon()).await.unwrap();
+    whole_listing(&client).await;
+    client.send_results(Uuid::nil(), result, soon()).await.unwrap();
+    client.peers_page(None, soon()).await.unwrap();
+
+    let requests = backend.requests();
+    let bodies: Vec<Value> =
+        requests.iter().filter(|seen| seen.path == "/results").map(|seen| seen.body.clone()).collect();
+    assert_eq!((bodies[0].get("epoch"), bodies[0].get("config_version")), (None, None), "no listing is known");
+    assert_eq!((&bodies[1]["epoch"], &bodies[1]["config_version"]), (&json!(3), &json!(42)));
+    let queries: Vec<bool> = requests
+        .iter()
+        .filter(|seen| seen.path == "/peers")
+        .map(|seen| seen.query.contains("epoch=3&config_version=42"))
+        .collect();
+    assert_eq!(queries.iter().filter(|named| **named).count(), 1, "{queries:?}");
+    assert_eq!(queries.last(), Some(&true));
 }
 
 #[tokio::test]

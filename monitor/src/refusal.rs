@@ -79,6 +79,7 @@ impl From<&StoreError> for Refusal {
             StoreError::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict.to_string()),
             StoreError::Lapsed(lapsed) => Self::unauthorized(lapsed.to_string()),
             StoreError::Closed => Self::unavailable("the hub is stopping"),
+            StoreError::Behind(_) => Self::unavailable(error.to_string()),
             unavailable if unavailable.is_unavailable() => {
                 tracing::error!(error = %unavailable, "the database is not available");
                 Self::unavailable("the database is not available")

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{Backend, BackendError, Origin, Peer, backend::BackendCall};
+use easytier_probe::{
+    Backend, BackendError, Origin, Peer,
+    backend::{BackendCall, ListingVersion},
+};
 use easytier_uptime_store::{PeerListing, Store, StoreError, domain::Timestamp};
 use tokio::time::Instant;
 
@@ -24,7 +27,7 @@ pub struct PeerList {
     pub forget_after: Duration,
     pub checking: Arc<Checking>,
     /// The version of the listing that is watched, if the backend sends one.
-    pub version: Mutex<Option<i64>>,
+    pub version: Mutex<Option<ListingVersion>>,
 }
 
 /// All pages of a listing.
@@ -33,7 +36,7 @@ struct Fetched {
     /// Whether the listing contains all peers of the backend.
     complete: bool,
     /// The version of the listing, if it is the same on all pages.
-    version: Option<i64>,
+    version: Option<ListingVersion>,
 }
 
 impl PeerList {
@@ -65,10 +68,10 @@ impl PeerList {
 }
 
 /// The whole listing; `None` if its version is the one that is watched already.
-async fn fetch(backend: &Backend, watched: Option<i64>) -> Result<Option<Fetched>, BackendError> {
+async fn fetch(backend: &Backend, watched: Option<ListingVersion>) -> Result<Option<Fetched>, BackendError> {
     let deadline = Instant::now() + FETCH_TIMEOUT;
     let first = backend.peers_page(None, deadline).await?;
-    let version = first.config_version;
+    let version = first.version;
     if watched.is_some() && version == watched {
         return Ok(None);
     }
@@ -78,7 +81,7 @@ async fn fetch(backend: &Backend, watched: Option<i64>) -> Result<Option<Fetched
         let page = backend.peers_page(cursor, deadline).await?;
         fetched.complete &= page.complete_listing;
         // If it changed meanwhile, it must be fetched again the next time.
-        fetched.version = fetched.version.filter(|version| page.config_version == Some(*version));
+        fetched.version = fetched.version.filter(|version| page.version == Some(*version));
         fetched.peers.extend(page.peers);
         cursor = page.next;
     }

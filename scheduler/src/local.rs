@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{PeerScope, Region},
+    domain::{ConfigVersion, PeerScope, Region},
 };
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -109,8 +109,8 @@ impl HubPeers {
     }
 
     /// All peers, unless their version is `seen`.
-    async fn changed(&self, seen: &mut Option<i64>) -> Result<Option<Vec<Peer>>, StoreError> {
-        let version = self.store.config_version().await?;
+    async fn changed(&self, seen: &mut Option<ConfigVersion>) -> Result<Option<Vec<Peer>>, StoreError> {
+        let version = self.store.held_config().await?;
         if *seen == Some(version) {
             return Ok(None);
         }

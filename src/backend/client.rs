@@ -1,7 +1,10 @@
 //! [`Backend`], and what its calls have in common: the retry loop, requests with a JSON body, and the
 //! identification of the backend's software.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use reqwest::Method;
 use serde::Serialize;
@@ -15,6 +18,7 @@ use super::{
     error::BackendError,
     http::{Http, Request, Response},
     retry::RetryLoop,
+    version::ListingVersion,
 };
 
 /// The maximum length of a page of peers, in bytes.
@@ -37,6 +41,8 @@ struct Shared {
     config: BackendConfig,
     http: Http,
     endpoints: Endpoints,
+    /// The version of the listing that was fetched last.
+    listing: Mutex<Option<ListingVersion>>,
 }
 
 /// Whether a backend accepted a report.
@@ -62,7 +68,7 @@ impl Backend {
         }
         let http = Http::new(&config)?;
         let endpoints = Endpoints::new(config.base_urls.clone(), config.return_after, config.missing_retry_after);
-        Ok(Self { shared: Arc::new(Shared { config, http, endpoints }) })
+        Ok(Self { shared: Arc::new(Shared { config, http, endpoints, listing: Mutex::default() }) })
     }
 
     pub(super) fn config(&self) -> &BackendConfig {
@@ -111,6 +117,15 @@ impl Backend {
             }
         }
         Ok(endpoint.kind())
+    }
+
+    /// The version of the listing that was fetched last, if a hub sent one.
+    pub(super) fn listing(&self) -> Option<ListingVersion> {
+        *self.shared.listing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_listing(&self, version: Option<ListingVersion>) {
+        *self.shared.listing.lock().unwrap_or_else(PoisonError::into_inner) = version;
     }
 
     pub(super) fn region_query(&self) -> Vec<(&'static str, String)> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
+use super::version::ListingVersion;
 use crate::{CheckResult, Origin, Peer, Status, peer_list::ListedPeer};
 
 /// The object around every response. All fields are optional: error bodies in the wild lack `code`, or have `error`
@@ -66,7 +67,16 @@ pub(super) struct PeersData<'a> {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) config_version: Option<i64>,
     #[serde(default, deserialize_with = "lenient")]
+    pub(super) epoch: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) lease_expires_at: Option<DateTime<Utc>>,
+}
+
+impl PeersData<'_> {
+    /// The version of the listing. A hub that sends no epoch belongs to no cluster.
+    pub(super) fn version(&self) -> Option<ListingVersion> {
+        self.config_version.map(|version| ListingVersion { epoch: self.epoch.unwrap_or_default(), version })
+    }
 }
 
 /// For fields that are not needed: a value that does not parse is treated as missing.
@@ -105,6 +115,9 @@ pub(super) struct ResultsBody<'a> {
     /// When this request was sent, by the probe's clock: the hub corrects the times of the results by it.
     #[serde(serialize_with = "as_utc_millis")]
     pub(super) sent_at: DateTime<Utc>,
+    /// The listing that the results were made under, if a hub sent it.
+    #[serde(flatten)]
+    pub(super) listing: Option<ListingVersion>,
     pub(super) results: &'a [CheckResult],
 }
 

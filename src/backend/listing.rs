@@ -12,6 +12,7 @@ use super::{
     endpoint::{BackendKind, Endpoint},
     error::BackendError,
     http::{Request, Response},
+    version::ListingVersion,
 };
 use crate::Peer;
 
@@ -30,7 +31,7 @@ pub struct PeerPage {
     /// How many peers the backend says it has in all.
     pub total_available: Option<u64>,
     /// The version of the listing; only our hub sends one. It changes whenever the listing does.
-    pub config_version: Option<i64>,
+    pub version: Option<ListingVersion>,
     /// Whether the listing is complete. A peer that a complete listing omits must not be watched any more. A
     /// third-party backend may leave peers out just because they are offline.
     pub complete_listing: bool,
@@ -100,7 +101,11 @@ impl Backend {
                             endpoint.listed_as_third_party();
                         }
                         retry.succeeded();
-                        return Ok(make_page(page, data, response.is_hub, retry.position(), cursor));
+                        let page = make_page(page, data, response.is_hub, retry.position(), cursor);
+                        if page.next.is_none() {
+                            self.set_listing(page.version.filter(|_| response.is_hub));
+                        }
+                        return Ok(page);
                     }
                     Err(error) => error,
                 },
@@ -119,6 +124,7 @@ impl Backend {
             if let Some(Cursor { next: Next::Token(token), .. }) = cursor {
                 query.push(("cursor", token.clone()));
             }
+            query.extend(self.known_listing());
         }
         peers_request(query, false)
     }
@@ -157,14 +163,26 @@ impl Backend {
             ("interval", wanted.interval.as_secs().to_string()),
             ("lease", wanted.lease.as_secs().to_string()),
         ]);
+        query.extend(self.known_listing());
         let request = peers_request(query, true);
         let response = self.http().send(endpoint, &request, deadline).await?;
         let (data, page) = read_page(endpoint, &request, &response)?;
+        self.set_listing(data.version());
         Ok(Claim {
             peers: page.peers,
             skipped: page.skipped,
             lease_expires_at: data.lease_expires_at,
             more: data.next_batch_available.unwrap_or_default(),
+        })
+    }
+}
+
+impl Backend {
+    /// Names the listing that the probe has, so that a hub that holds an older one does not send that.
+    fn known_listing(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let known = self.listing().into_iter();
+        known.flat_map(|ListingVersion { epoch, version }| {
+            [("epoch", epoch.to_string()), ("config_version", version.to_string())]
         })
     }
 }
@@ -210,6 +228,7 @@ fn read_page<'a>(
 /// Makes the page, and the cursor of the next one.
 fn make_page(mut page: Peers, data: PeersData<'_>, is_hub: bool, position: usize, cursor: Option<Cursor>) -> PeerPage {
     let mut complete_listing = is_hub;
+    let version = data.version();
     let pages = cursor.as_ref().map_or(0, |cursor| cursor.pages) + 1;
     let at = |next| Some(Cursor { position, pages, next });
     let mut next = match (is_hub, data.next_cursor) {
@@ -243,7 +262,7 @@ fn make_page(mut page: Peers, data: PeersData<'_>, is_hub: bool, position: usize
         skipped: page.skipped,
         next,
         total_available: data.total_available,
-        config_version: data.config_version,
+        version,
         complete_listing,
     }
 }

@@ -20,6 +20,7 @@ mod results;
 mod retry;
 mod retry_after;
 mod status;
+mod version;
 
 pub use self::{
     availability::{Availability, BackendCall, FailedCall, Outage, RetryPolicy},
@@ -31,4 +32,5 @@ pub use self::{
     registry::{Registered, Registration, System},
     results::{Delivery, IncompleteDelivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},
     status::StatusReport,
+    version::ListingVersion,
 };

@@ -181,7 +181,7 @@ impl Backend {
         }
         #[expect(clippy::disallowed_methods, reason = "a request carries the time at which it is sent")]
         let sent_at = Utc::now();
-        let body = ResultsBody { cycle_id, sent_at, results };
+        let body = ResultsBody { cycle_id, sent_at, listing: self.listing(), results };
         let request = report_request(Method::POST, "/results", &body, Bearer::ApiKey)?;
         let invalid = |reason: &str| BackendError::InvalidResponse {
             request: request.describe(endpoint),

@@ -54,7 +54,7 @@ async fn the_probes_client_fetches_claims_and_reports(store: TestStore) {
         loop {
             let page = backend.peers_page(cursor, soon()).await.unwrap();
             assert_eq!((page.skipped, page.total_available), (0, Some(2)));
-            assert!(page.config_version.is_some());
+            assert!(page.version.is_some());
             peers.extend(page.peers);
             cursor = page.next;
             if cursor.is_none() {

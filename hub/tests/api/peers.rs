@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    hub::{ApiReply, TestHub, batch_of, good, send},
+    hub::{ApiReply, TestHub, batch_of, good, send, send_unchecked},
     support::{TestStore, on_both_engines, region, spec},
 };
 
@@ -22,6 +22,8 @@ on_both_engines! {
     every_form_of_peer_url_is_listed,
     the_version_of_the_last_fetched_listing_is_stored,
     a_claim_needs_a_node_token,
+    a_dependent_that_is_behind_sends_nothing_older,
+    a_dependent_leases_no_peers,
     a_claimed_peer_is_the_callers_until_it_reports_or_the_lease_ends,
     sixteen_claimers_at_two_hubs_never_get_the_same_peer,
 }
@@ -219,6 +221,49 @@ async fn the_version_of_the_last_fetched_listing_is_stored(store: TestStore) {
         assert_eq!(servers.data()["servers"][0]["config_version"], listing.data()["config_version"]);
         assert!(listing.data()["config_version"].is_i64());
     }
+}
+
+/// Makes the instance a dependent that holds the configuration 3-7.
+async fn make_dependent(hub: &TestHub) {
+    hub.test
+        .run_sql(
+            "UPDATE instance SET role = 'dependent', epoch = 4, synced_epoch = 3, synced_version = 7; \
+             UPDATE settings SET value = '7' WHERE key = 'config_version'",
+        )
+        .await;
+}
+
+async fn a_dependent_that_is_behind_sends_nothing_older(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    hub.peer("tcp://192.0.2.1:11010").await;
+    assert_eq!(send(hub.get("/peers")).await.data()["epoch"], 0);
+    send(hub.get("/peers?epoch=9&config_version=99")).await.data();
+    make_dependent(&hub).await;
+    let token = hub.token("probe-1", "eu").await;
+    let list = |query: &str| hub.get(&format!("/peers?{query}")).header("x-node-token", &token);
+    for newer in ["epoch=3&config_version=8", "epoch=4&config_version=1"] {
+        let reply = send_unchecked(list(newer)).await;
+        assert!(reply.headers.contains_key("retry-after"));
+        reply.refusal(503);
+    }
+    for known in ["", "epoch=3&config_version=7", "epoch=2&config_version=99", "config_version=99"] {
+        let reply = send(list(known)).await;
+        assert_eq!((&reply.data()["epoch"], &reply.data()["config_version"]), (&json!(3), &json!(7)), "{known}");
+    }
+}
+
+async fn a_dependent_leases_no_peers(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    hub.peer("tcp://192.0.2.1:11010").await;
+    let token = hub.token("probe-1", "eu").await;
+    let claim = || hub.get("/peers?claim=true").header("x-node-token", &token);
+    make_dependent(&hub).await;
+    let reply = send_unchecked(claim()).await;
+    assert!(reply.headers.contains_key("retry-after"));
+    reply.refusal(503);
+    hub.test.run_sql("UPDATE instance SET role = 'primary'").await;
+    let claimed = send(claim()).await;
+    assert_eq!((ids(&claimed).len(), &claimed.data()["epoch"]), (1, &json!(4)));
 }
 
 async fn a_claim_needs_a_node_token(store: TestStore) {

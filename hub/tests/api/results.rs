@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    hub::{TestHub, bad, batch_of, good, send},
+    hub::{TestHub, bad, batch_of, good, send, send_unchecked},
     support::{TestStore, id_at, on_both_engines, online, region, spec},
 };
 
@@ -23,6 +23,7 @@ on_both_engines! {
     too_many_results_or_too_long_a_body_are_refused,
     a_body_that_is_no_batch_is_refused_by_field,
     batches_that_arrive_together_are_all_stored,
+    a_dependent_that_is_behind_refuses_no_result_for_good,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -228,4 +229,32 @@ async fn batches_that_arrive_together_are_all_stored(store: TestStore) {
     });
     assert!(join_all(deliveries).await.iter().all(|taken| taken.data()["accepted"] == 1));
     assert_eq!(hub.records(peer).await, 64);
+}
+
+async fn a_dependent_that_is_behind_refuses_no_result_for_good(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let peer = hub.peer("tcp://192.0.2.1:11010").await;
+    let token = hub.token("probe-1", "eu").await;
+    hub.test
+        .run_sql(
+            "UPDATE instance SET role = 'dependent', epoch = 3, synced_epoch = 3; \
+             UPDATE settings SET value = '7' WHERE key = 'config_version'",
+        )
+        .await;
+    let report = async |peer, epoch: i64, version: i64| {
+        let mut batch = batch_of(&[good(peer)]);
+        (batch["epoch"], batch["config_version"]) = (epoch.into(), version.into());
+        send_unchecked(hub.post("/results", &batch).header("x-node-token", &token)).await
+    };
+    let unknown = PeerId(99);
+    for (epoch, version) in [(3, 8), (4, 1)] {
+        for peer in [peer, unknown] {
+            let reply = report(peer, epoch, version).await;
+            assert!(reply.headers.contains_key("retry-after"));
+            reply.refusal(503);
+        }
+    }
+    assert_eq!(hub.records(peer).await, 0);
+    assert_eq!(report(peer, 3, 7).await.data()["accepted"], 1);
+    assert_eq!(report(unknown, 3, 7).await.data()["rejected"][0]["reason"], "unknown_peer");
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{Access, CheckMode, Membership, Origin, Peer, PeerUrl, Secret, peer::DEFAULT_NETWORK_NAME};
 
-use super::{PeerId, Region, Tag, Timestamp, Verdict};
+use super::{ConfigVersion, PeerId, Region, Tag, Timestamp, Verdict};
 
 /// Which peers a caller may list, and what it may see of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +78,8 @@ pub struct ProbePeers {
     pub total: u64,
     /// The cursor of the next page; `None` on the last page.
     pub next_cursor: Option<PeerId>,
-    /// Grows whenever a list of peers may have changed.
-    pub config_version: i64,
+    /// The version of the list: it grows whenever a list of peers may have changed.
+    pub config: ConfigVersion,
 }
 
 /// What a stateless caller asks for.
@@ -102,6 +102,6 @@ pub struct ClaimedPeers {
     pub more_due: u64,
     /// When the lease ends.
     pub lease_expires_at: Timestamp,
-    /// Grows whenever a list of peers may have changed.
-    pub config_version: i64,
+    /// The version of the list: it grows whenever a list of peers may have changed.
+    pub config: ConfigVersion,
 }

@@ -26,7 +26,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<ClaimedPeers, StoreError> {
         self.update_leases(caller.region_id).await?;
-        let config_version = self.config_version().await?;
+        let config = self.held_config().await?;
         let lease_expires_at = now + claim.lease;
         let due_before = now - claim.interval;
 
@@ -48,7 +48,7 @@ impl Store {
         let (more_due,): (i64,) = self.db().one(more, args![caller.region_id, due_before, now]).await?;
         let ids: Vec<PeerId> = taken.into_iter().map(|(_, id)| id).collect();
         let peers = self.probe_peers_by_id(&ids).await?;
-        Ok(ClaimedPeers { peers, more_due: rows::count(more_due), lease_expires_at, config_version })
+        Ok(ClaimedPeers { peers, more_due: rows::count(more_due), lease_expires_at, config })
     }
 
     /// Updates the rows of a region to the current list of peers.

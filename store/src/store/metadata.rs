@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Store;
 use crate::{
     db::{Db, Tx, args},
-    domain::ConfigVersion,
+    domain::{ConfigVersion, Role},
     error::StoreError,
 };
 
@@ -16,7 +16,7 @@ const DATABASE_ID: &str = "database_id";
 /// The epoch of the configuration that this instance holds, and its version. A dependent may have seen a later epoch than that of
 /// the configuration that it holds.
 const HELD_CONFIG: &str = "SELECT CASE WHEN i.role = 'dependent' THEN i.synced_epoch ELSE i.epoch END, \
-                           CAST(s.value AS BIGINT) FROM instance i, settings s WHERE s.key = 'config_version'";
+                           CAST(s.value AS BIGINT), i.role FROM instance i, settings s WHERE s.key = 'config_version'";
 
 const CONFIG_VERSION: &str = "SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'config_version'";
 
@@ -66,14 +66,17 @@ impl Store {
     }
 }
 
-/// The version of the configuration that this instance holds.
-pub(super) async fn held_config(db: &Db) -> Result<ConfigVersion, StoreError> {
-    db.one(HELD_CONFIG, vec![]).await.map(|(epoch, version)| ConfigVersion { epoch, version })
+/// The version of the configuration that this instance holds, and its role.
+pub(super) async fn held_config(db: &Db) -> Result<(ConfigVersion, Role), StoreError> {
+    let row: Option<(i64, i64, String)> = db.urgent(HELD_CONFIG, vec![]).await?;
+    let corrupt = || StoreError::Corrupt("instance.role".into());
+    let (epoch, version, role) = row.ok_or_else(corrupt)?;
+    Ok((ConfigVersion { epoch, version }, Role::from_name(&role).ok_or_else(corrupt)?))
 }
 
 /// The version of the configuration that this instance holds, as the transaction sees it.
 pub(super) async fn held_config_in(tx: &mut Tx) -> Result<ConfigVersion, StoreError> {
-    tx.one(HELD_CONFIG, vec![]).await.map(|(epoch, version)| ConfigVersion { epoch, version })
+    tx.one(HELD_CONFIG, vec![]).await.map(|(epoch, version, _): (i64, i64, String)| ConfigVersion { epoch, version })
 }
 
 async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreError> {

@@ -4,6 +4,7 @@ mod peers;
 mod results;
 mod schema;
 mod status;
+mod version;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -12,12 +12,15 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::{
     Store,
-    domain::{Claim, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Tag, Timestamp, Verdict},
+    domain::{
+        Claim, ConfigVersion, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Role, Tag, Timestamp, Verdict,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
+use super::version::{named_version, refuse_if_behind};
 use crate::{
     service::{ServiceError, check_region},
     web::{Client, Lister, NO_TOKEN},
@@ -61,6 +64,14 @@ pub(super) struct Wanted {
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = lease, required = false)]
     lease: Option<Whole<1, MAX_LEASE>>,
+    /// The `epoch` of the listing that the caller has. An instance that holds an older one answers 503.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(required = false)]
+    epoch: Option<i64>,
+    /// The `config_version` of the listing that the caller has.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(required = false)]
+    config_version: Option<i64>,
 }
 
 fn count() -> Schema {
@@ -87,6 +98,9 @@ pub(super) struct Peers {
     next_cursor: Option<String>,
     /// The version of the list of peers; it grows when the list changes.
     config_version: i64,
+    /// Of two lists with different epochs, the one with the greater epoch is newer, whatever its version. 0 at a hub that belongs
+    /// to no cluster.
+    epoch: i64,
     /// The end of the lease: nobody else can claim the peers before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -153,6 +167,7 @@ enum Check {
         (status = 400, description = "A parameter is wrong", body = BackendRefusal),
         (status = 401, description = "The token or key is wrong, or a claim came without a node token", body = BackendRefusal),
         (status = 403, description = "The node token is for another region", body = BackendRefusal),
+        (status = 503, description = "This instance does not hold the caller's listing yet, or leases no peers", body = BackendRefusal),
     ),
 )]
 pub(super) async fn list(
@@ -163,6 +178,7 @@ pub(super) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Answer<BackendEnvelope<Peers>> {
     let request = Request::parse(&wanted)?;
+    refuse_if_behind(&store, request.known).await?;
     let peers = match (lister, request.claim) {
         (Lister::Probe(probe), claim) => {
             check_region(&probe, request.region.as_ref()).map_err(ServiceError::from)?;
@@ -190,6 +206,8 @@ struct Request {
     count: u32,
     cursor: Option<PeerId>,
     claim: Option<Claim>,
+    /// The listing that the caller has.
+    known: Option<ConfigVersion>,
 }
 
 impl Request {
@@ -204,18 +222,24 @@ impl Request {
             count,
             cursor: wanted.cursor.map(|Id(id)| PeerId(id)),
             claim: wanted.claim.unwrap_or(false).then_some(claim),
+            known: named_version(wanted.epoch, wanted.config_version),
         })
     }
 }
 
 async fn claimed(store: &Store, probe: &ProbeIdentity, claim: &Claim) -> Result<Peers, Refusal> {
+    // Two instances would lease the same peer.
+    if store.instance().await?.role == Role::Dependent {
+        return Err(Refusal::unavailable("this instance is a dependent; only its primary leases peers"));
+    }
     let claimed = store.claim_peers(probe, claim, Timestamp::now()).await?;
-    store.note_fetched(probe, claimed.config_version).await?;
+    store.note_fetched(probe, claimed.config.version).await?;
     Ok(Peers {
         total_available: claimed.peers.len() as u64 + claimed.more_due,
         next_batch_available: claimed.more_due > 0,
         next_cursor: None,
-        config_version: claimed.config_version,
+        config_version: claimed.config.version,
+        epoch: claimed.config.epoch,
         lease_expires_at: Some(claimed.lease_expires_at),
         peers: claimed.peers.into_iter().map(Peer::from).collect(),
     })
@@ -242,7 +266,8 @@ async fn listed(
         total_available: page.total,
         next_batch_available: page.next_cursor.is_some(),
         next_cursor: page.next_cursor.map(|id| id.to_string()),
-        config_version: page.config_version,
+        config_version: page.config.version,
+        epoch: page.config.epoch,
         lease_expires_at: None,
         peers: page.peers.into_iter().map(Peer::from).collect(),
     })

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::version::{named_version, refuse_if_behind};
 use crate::web::{ProbeCaller, Reception};
 
 const MAX_RESULTS: usize = 5000;
@@ -34,7 +35,18 @@ struct Sent<T> {
     /// An id of the caller's choice, for the log.
     cycle_id: Option<Uuid>,
     sent_at: Option<Timestamp>,
+    /// The listing that the batch was made under.
+    epoch: Option<i64>,
+    config_version: Option<i64>,
     results: Vec<T>,
+}
+
+impl<T> Sent<T> {
+    /// The results, and everything else.
+    fn take(self) -> (Sent<CheckResult>, Vec<T>) {
+        let Self { cycle_id, sent_at, epoch, config_version, results } = self;
+        (Sent { cycle_id, sent_at, epoch, config_version, results: Vec::new() }, results)
+    }
 }
 
 /// The outcome of a batch. Every result that is not rejected is durably stored.
@@ -77,6 +89,7 @@ struct Refused {
         (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
         (status = 413, description = "Too many results, or too long a body", body = BackendRefusal),
+        (status = 503, description = "This instance does not hold the listing of the batch yet", body = BackendRefusal),
     ),
 )]
 pub(super) async fn post(
@@ -93,7 +106,9 @@ pub(super) async fn post(
 
     let started = Instant::now();
     let cycle = sent.cycle_id;
-    let batch = Batch { sent_at: sent.sent_at, ..Batch::of_probe(from, received_at, sent.results) };
+    let listing = named_version(sent.epoch, sent.config_version);
+    refuse_if_behind(&store, listing).await?;
+    let batch = Batch { sent_at: sent.sent_at, listing, ..Batch::of_probe(from, received_at, sent.results) };
     let receipt = store.ingest(batch).await?;
     metrics.ingested(&receipt, started.elapsed());
     refused.iter().for_each(|refused| metrics.rejected(refused.reason));
@@ -124,12 +139,13 @@ struct ParsedBatch {
 fn read(body: &[u8]) -> Result<ParsedBatch, Refusal> {
     let text = input::text(body)?;
     // The fast path: nearly always every result is valid.
-    if let Ok(Object(Sent { cycle_id, sent_at, results })) = serde_json::from_str::<Object<Sent<Object<_>>>>(text) {
-        check_count(results.len())?;
+    if let Ok(Object(sent)) = serde_json::from_str::<Object<Sent<Object<_>>>>(text) {
+        check_count(sent.results.len())?;
+        let (sent, results) = sent.take();
         let results = results.into_iter().map(|Object(result)| result).collect();
-        return Ok(ParsedBatch { sent: Sent { cycle_id, sent_at, results }, places: None, refused: Vec::new() });
+        return Ok(ParsedBatch { sent: Sent { results, ..sent }, places: None, refused: Vec::new() });
     }
-    let Sent { cycle_id, sent_at, results } = input::parse::<Sent<Box<RawValue>>>(body)?;
+    let (sent, results) = input::parse::<Sent<Box<RawValue>>>(body)?.take();
     check_count(results.len())?;
     let (mut places, mut readable, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for (index, raw) in results.into_iter().enumerate() {
@@ -141,7 +157,7 @@ fn read(body: &[u8]) -> Result<ParsedBatch, Refusal> {
             Err(detail) => refused.push(Refused { index, reason: Rejection::Invalid, detail: Some(detail) }),
         }
     }
-    Ok(ParsedBatch { sent: Sent { cycle_id, sent_at, results: readable }, places: Some(places), refused })
+    Ok(ParsedBatch { sent: Sent { results: readable, ..sent }, places: Some(places), refused })
 }
 
 fn check_count(count: usize) -> Result<(), Refusal> {

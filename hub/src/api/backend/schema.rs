@@ -17,6 +17,10 @@ pub(super) struct Results {
     /// When the probe sent the batch, by its clock. The hub uses it to correct `checked_at` for the clock's error.
     #[schema(format = DateTime, min_length = 20)]
     sent_at: Option<String>,
+    /// The `epoch` of the listing that the results were made under. An instance that holds an older one answers 503.
+    epoch: Option<i64>,
+    /// The `config_version` of that listing.
+    config_version: Option<i64>,
     #[schema(schema_with = results)]
     results: Vec<CheckResult>,
 }

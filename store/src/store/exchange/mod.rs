@@ -59,7 +59,7 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn held_config(&self) -> Result<ConfigVersion, StoreError> {
-        metadata::held_config(self.db()).await
+        metadata::held_config(self.db()).await.map(|(held, _)| held)
     }
 
     /// Whether somebody who names this version knows a newer configuration than this instance, so that what is unknown here
@@ -70,12 +70,11 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn is_behind(&self, named: ConfigVersion) -> Result<bool, StoreError> {
-        let (role,): (String,) = self.db().one("SELECT role FROM instance", vec![]).await?;
-        let held = self.held_config().await?;
-        Ok(match Role::from_name(&role) {
-            Some(Role::Dependent) => held < named,
-            Some(Role::Primary) => held.epoch < named.epoch,
-            Some(Role::Standalone) | None => false,
+        let (held, role) = metadata::held_config(self.db()).await?;
+        Ok(match role {
+            Role::Dependent => held < named,
+            Role::Primary => held.epoch < named.epoch,
+            Role::Standalone => false,
         })
     }
 

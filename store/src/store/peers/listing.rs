@@ -32,7 +32,7 @@ impl Store {
         count: u32,
     ) -> Result<ProbePeers, StoreError> {
         // Read before the peers, so that the next fetch notices a change in between.
-        let config_version = self.config_version().await?;
+        let config = self.held_config().await?;
         let after = cursor.unwrap_or(PeerId(0));
         let limit = i64::from(count.max(1));
         // One row more than asked for shows whether there is another page.
@@ -66,7 +66,7 @@ impl Store {
         let next_cursor = if more { found.last().map(|row| row.id) } else { None };
         let key = scope.with_secrets.then_some(&self.shared.key);
         let peers = found.into_iter().map(|row| row.into_probe_peer(key)).collect::<Result<_, _>>()?;
-        Ok(ProbePeers { peers, total: rows::count(total.0), next_cursor, config_version })
+        Ok(ProbePeers { peers, total: rows::count(total.0), next_cursor, config })
     }
 
     /// Approved peers by id, with secrets, in the order of `ids`.
