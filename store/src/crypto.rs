@@ -10,6 +10,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use easytier_probe::Secret;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
     rand::{SecureRandom, SystemRandom},
 };
 
@@ -121,6 +122,12 @@ impl HubKey {
         String::from_utf8(text.to_vec()).map(Secret::from).map_err(|_| Unsealable)
     }
 
+    /// A hash of `data` that says nothing without the key; of another `place` it is another one.
+    pub(crate) fn keyed_hash(&self, place: &str, data: &[u8]) -> Vec<u8> {
+        let of_place = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), place.as_bytes());
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, of_place.as_ref()), data).as_ref().to_vec()
+    }
+
     #[expect(clippy::expect_used, reason = "the key has the length of the cipher's keys")]
     fn cipher(&self) -> LessSafeKey {
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &self.0).expect("32 bytes"))
@@ -163,6 +170,21 @@ mod tests {
         assert_eq!(HubKey::generate().open("here", &sealed), Err(Unsealable));
         assert_eq!(key.open("here", b"short"), Err(Unsealable));
         assert_ne!(key.seal("here", &"s3cret".into()), sealed);
+    }
+
+    #[test]
+    fn a_keyed_hash_depends_on_key_place_and_data() {
+        let key = HubKey::generate();
+        let hash = key.keyed_hash("here", b"data");
+        assert_eq!(key.keyed_hash("here", b"data"), hash);
+        assert_eq!(hash.len(), 32);
+        for other in [
+            key.keyed_hash("there", b"data"),
+            key.keyed_hash("here", b"date"),
+            HubKey::generate().keyed_hash("here", b"data"),
+        ] {
+            assert_ne!(other, hash);
+        }
     }
 
     #[test]

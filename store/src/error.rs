@@ -116,9 +116,9 @@ pub enum Conflict {
     /// Only a dependent adopts the configuration of a primary.
     #[error("this instance is not a dependent")]
     NotDependent,
-    /// A configuration has a version or an id that no instance can have given out.
-    #[error("this configuration has an impossible version or id")]
-    ImpossibleVersion,
+    /// No instance can have made a configuration, because of its versions, ids, names or hashes.
+    #[error("this is no configuration of an instance")]
+    ImpossibleConfiguration,
     /// The probe is not offline.
     #[error("only a probe that is offline can be removed")]
     ProbeNotOffline,

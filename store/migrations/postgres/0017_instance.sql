@@ -86,7 +86,7 @@ CREATE TABLE synced_objects (
     -- 'peer', 'region', 'setting', 'probe' or 'credential'
     kind       TEXT NOT NULL,
     uid        TEXT NOT NULL,
-    -- The key of the row that holds it here; null after its deletion.
+    -- The key of the row that holds it here, or held it before its deletion.
     local_key  TEXT,
     epoch      BIGINT NOT NULL,
     counter    BIGINT NOT NULL,
@@ -94,6 +94,8 @@ CREATE TABLE synced_objects (
     digest     BYTEA NOT NULL,
     -- Deletions are remembered for 90 days.
     deleted_at BIGINT,
+    -- Whether this version was made here.
+    made_here  BOOLEAN NOT NULL,
     PRIMARY KEY (kind, uid)
 );
 
@@ -121,3 +123,10 @@ ALTER TABLE results ADD COLUMN mirrored BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- Instances send each other results in the order of their rows.
 CREATE INDEX results_row ON results (id);
+
+-- A peer may get another id, when two instances gave out one twice: its rows change one after another then.
+ALTER TABLE peer_tags ALTER CONSTRAINT peer_tags_peer_id_fkey DEFERRABLE;
+ALTER TABLE peer_regions ALTER CONSTRAINT peer_regions_peer_id_fkey DEFERRABLE;
+ALTER TABLE peer_states ALTER CONSTRAINT peer_states_peer_id_fkey DEFERRABLE;
+ALTER TABLE rings ALTER CONSTRAINT rings_peer_id_fkey DEFERRABLE;
+ALTER TABLE peer_origins ALTER CONSTRAINT peer_origins_peer_id_fkey DEFERRABLE;

@@ -86,7 +86,7 @@ CREATE TABLE synced_objects (
     -- 'peer', 'region', 'setting', 'probe' or 'credential'
     kind       TEXT NOT NULL,
     uid        TEXT NOT NULL,
-    -- The key of the row that holds it here; null after its deletion.
+    -- The key of the row that holds it here, or held it before its deletion.
     local_key  TEXT,
     epoch      BIGINT NOT NULL,
     counter    BIGINT NOT NULL,
@@ -94,6 +94,8 @@ CREATE TABLE synced_objects (
     digest     BLOB NOT NULL,
     -- Deletions are remembered for 90 days.
     deleted_at BIGINT,
+    -- Whether this version was made here.
+    made_here  BOOLEAN NOT NULL,
     PRIMARY KEY (kind, uid)
 );
 

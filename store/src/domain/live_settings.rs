@@ -159,7 +159,7 @@ impl LiveSetting {
         Ok(())
     }
 
-    fn allows(self, value: SettingValue) -> bool {
+    pub(crate) fn allows(self, value: SettingValue) -> bool {
         match (self, value) {
             (Self::FlapDamping, SettingValue::Count(count)) => (1..=100).contains(&count),
             (Self::RegionDoubt, SettingValue::Count(count)) => count <= MAX_DOUBT_NODES,

@@ -5,6 +5,7 @@
 //! [`Timestamp`]s, milliseconds since 1970.
 
 mod clock;
+mod content;
 mod count;
 mod credential;
 mod event;
@@ -28,7 +29,6 @@ mod timestamp;
 mod uptime;
 mod verdict;
 
-pub(crate) use self::timestamp::millis;
 pub use self::{
     clock::ClockDifference,
     count::{Count, RING_SLOTS},
@@ -63,3 +63,4 @@ pub use self::{
     uptime::Uptime,
     verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},
 };
+pub(crate) use self::{content::Fields, timestamp::millis};

@@ -1,9 +1,11 @@
 //! Objects that instances share: each has a uid, which is the same everywhere, and a version.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use easytier_probe::Secret;
-use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigVersion, InstanceId, PeerSpec, Timestamp};
@@ -41,6 +43,24 @@ impl ObjectKind {
             Self::Credential => "credential",
         }
     }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl Content {
+    /// The kind of the object.
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Self::Peer(_) => ObjectKind::Peer,
+            Self::Region => ObjectKind::Region,
+            Self::Setting(_) => ObjectKind::Setting,
+            Self::Probe(_) => ObjectKind::Probe,
+            Self::Credential(_) => ObjectKind::Credential,
+        }
+    }
 }
 
 /// Names an object in all instances.
@@ -52,13 +72,21 @@ pub struct ObjectKey {
     pub uid: String,
 }
 
-/// The version of an object: of two, the greater wins, the epoch first.
+/// The version of an object: of two, the greater wins, the epoch first. The version zero is that of what a dependent has of its
+/// own, such as its region: it loses to every other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct ObjectVersion {
     /// The epoch in which the object was changed.
     pub epoch: i64,
     /// Grows with each change that an instance makes to any object.
     pub counter: i64,
+}
+
+impl ObjectVersion {
+    /// Whether it is the version of what a dependent has of its own.
+    pub fn is_local(self) -> bool {
+        self == Self::default()
+    }
 }
 
 /// An object that instances share.
@@ -158,12 +186,16 @@ pub struct SyncedCredential {
 pub struct SharedConfig {
     /// The version of the lists that probes get.
     pub version: ConfigVersion,
+    /// Which instance has it; `None` for one that does not say.
+    pub instance: Option<InstanceId>,
+    /// The objects whose present version that instance made.
+    pub own: BTreeSet<ObjectKey>,
     /// When an object was last changed, as far as is known.
     pub last_modified: Option<Timestamp>,
     /// The highest id that a peer ever had there: no other peer gets one up to it.
     pub highest_peer_id: i64,
-    /// Which changes that instance knows: of each instance that made changes, the highest counter. What it knew when it changed
-    /// an object again is not lost. Empty for an instance that does not say.
+    /// Which changes it has seen: of each instance that made changes, the highest counter. What was seen and has another version
+    /// now is not lost. Empty for an instance that does not say.
     pub seen: BTreeMap<InstanceId, i64>,
     /// The objects, sorted by key, and the deletions that are remembered.
     pub objects: Vec<SyncedObject>,
@@ -183,7 +215,7 @@ pub enum MergePartner {
 pub struct Adopted {
     /// How many objects changed here.
     pub changed: usize,
-    /// How many changes that were made here lost, see [`LostChange`].
+    /// How many changes of this instance or the other one were lost, because neither knew of the other's, see [`LostChange`].
     pub lost: usize,
     /// How many objects are newer here: the partner should adopt the configuration of this instance too.
     pub ahead: usize,
@@ -191,7 +223,7 @@ pub struct Adopted {
     pub version: ConfigVersion,
 }
 
-/// What an instance changed and lost to a higher version of the same object.
+/// A change that lost to a higher version of the same object, which was made without knowing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostChange {
     /// When it was lost.
@@ -202,13 +234,4 @@ pub struct LostChange {
     pub lost: serde_json::Value,
     /// What it lost to.
     pub won: serde_json::Value,
-}
-
-impl SharedConfig {
-    /// A hash of the objects that exist and their versions, in hexadecimal digits: of two instances with the same hash, neither
-    /// has anything for the other. Secrets take part by their versions only, so it may be shown.
-    pub fn hash(&self) -> String {
-        let context = Context::new(&SHA256);
-        data_encoding::HEXLOWER.encode(context.finish().as_ref())
-    }
 }

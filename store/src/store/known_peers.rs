@@ -44,24 +44,24 @@ impl KnownPeer {
 pub(super) type PeersById = HashMap<PeerId, KnownPeer>;
 
 /// The peers that were read last, and the version of the list of peers that they belong to. Every transaction that adds,
-/// changes or deletes a peer increases the version.
+/// changes or deletes a peer increases the version. A dependent takes over the version of the configuration that it adopts, which
+/// may be a lower one, so the number of adoptions is a part of it.
 #[derive(Default)]
-pub(super) struct KnownPeers(Mutex<Option<(ConfigVersion, Arc<PeersById>)>>);
+pub(super) struct KnownPeers(Mutex<Option<((i64, ConfigVersion), Arc<PeersById>)>>);
 
 impl KnownPeers {
-    /// The peers as the transaction sees them, and the version of the configuration that they belong to. A dependent that
-    /// takes over a configuration may go back to a lower version in a later epoch.
+    /// The peers as the transaction sees them, and the version of the configuration that they belong to.
     pub(super) async fn get(&self, tx: &mut Tx) -> Result<(ConfigVersion, Arc<PeersById>), StoreError> {
         // The version before the peers: a change in between is read again by the next transaction.
-        let version = metadata::held_config_in(tx).await?;
+        let (adoptions, version) = (metadata::adoptions(tx).await?, metadata::held_config_in(tx).await?);
         let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((of, peers)) = cached
-            && of == version
+            && of == (adoptions, version)
         {
             return Ok((version, peers));
         }
         let peers = Arc::new(read(tx).await?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&peers)));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(((adoptions, version), Arc::clone(&peers)));
         Ok((version, peers))
     }
 }

@@ -8,15 +8,15 @@ use tokio::sync::watch;
 use super::{Store, shared::Shared};
 use crate::{
     db::{Sql, args, sql, work},
-    domain::{LiveSetting, LiveSettings, SettingValue, Timestamp},
+    domain::{LiveSetting, LiveSettings, SettingValue, Timestamp, millis},
     error::{Conflict, StoreError},
 };
 
 const SELECT: &str = "SELECT name, value FROM tuning";
-const UPSERT: &str = "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) \
+pub(super) const UPSERT: &str = "INSERT INTO tuning (name, value, changed_at) VALUES ($1, $2, $3) \
                       ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at";
 /// Keeps other hubs from changing settings until the end of the transaction. On SQLite it is the only one.
-const LOCK: Sql = sql!(["DELETE FROM tuning WHERE FALSE" | "LOCK TABLE tuning IN SHARE ROW EXCLUSIVE MODE"]);
+pub(super) const LOCK: Sql = sql!(["DELETE FROM tuning WHERE FALSE" | "LOCK TABLE tuning IN SHARE ROW EXCLUSIVE MODE"]);
 
 impl Store {
     /// The live settings that this hub uses now.
@@ -158,6 +158,27 @@ fn with_changes(shared: &Shared, rows: Vec<(String, String)>) -> LiveSettings {
     settings
 }
 
+/// The value that instances share: a number, or a duration in milliseconds.
+pub(super) fn shared_value(setting: LiveSetting, text: &str) -> Option<i64> {
+    decode(setting, text).map(|value| match value {
+        SettingValue::Count(count) => i64::from(count),
+        SettingValue::Duration(duration) => millis(duration),
+    })
+}
+
+/// The text form of a value that instances share; `None` for one that the setting cannot have.
+pub(super) fn text_of_shared(setting: LiveSetting, value: i64) -> Option<String> {
+    let value = match is_count(setting) {
+        true => SettingValue::Count(value.try_into().ok()?),
+        false => SettingValue::Duration(Duration::from_millis(value.try_into().ok()?)),
+    };
+    setting.allows(value).then(|| encode(value))
+}
+
+fn is_count(setting: LiveSetting) -> bool {
+    matches!(setting, LiveSetting::FlapDamping | LiveSetting::RegionDoubt)
+}
+
 /// The text form in the table: a number, with the unit `s` or `ms` for a duration.
 fn encode(value: SettingValue) -> String {
     match value {
@@ -169,7 +190,7 @@ fn encode(value: SettingValue) -> String {
 
 /// Reads the text form, also with the units `m` and `h` that earlier versions wrote.
 fn decode(setting: LiveSetting, text: &str) -> Option<SettingValue> {
-    if matches!(setting, LiveSetting::FlapDamping | LiveSetting::RegionDoubt) {
+    if is_count(setting) {
         return text.parse().ok().map(SettingValue::Count);
     }
     let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());

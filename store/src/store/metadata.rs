@@ -2,16 +2,20 @@
 //! the process that uses the store.
 
 use easytier_probe::Secret;
+use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::Store;
 use crate::{
-    db::{Db, Tx, args},
+    db::{Db, Tx, args, sql},
     domain::{ConfigVersion, Role},
     error::StoreError,
 };
 
 const DATABASE_ID: &str = "database_id";
+
+const UPSERT: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) \
+                      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 /// The epoch of the configuration that this instance holds, and its version. A dependent may have seen a later epoch than that of
 /// the configuration that it holds.
@@ -41,9 +45,7 @@ impl Store {
     /// When the database fails.
     pub async fn put_secret(&self, name: &str, secret: &Secret) -> Result<(), StoreError> {
         let sealed = data_encoding::HEXLOWER.encode(&self.shared.key.seal(name, secret));
-        let upsert = "INSERT INTO settings (key, value) VALUES ($1, $2) \
-                      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-        self.db().execute(upsert, args![name, sealed]).await.map(drop)
+        self.db().execute(UPSERT, args![name, sealed]).await.map(drop)
     }
 
     /// The id of the database, a UUID that never changes.
@@ -100,4 +102,41 @@ pub(super) async fn config_version(tx: &mut Tx) -> Result<i64, StoreError> {
 pub(super) async fn bump_config_version(tx: &mut Tx) -> Result<(), StoreError> {
     let bump = "UPDATE settings SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'";
     tx.execute(bump, vec![]).await.map(drop)
+}
+
+/// Locks the version of the list of peers, and returns it: no other transaction changes a list until the end of this one.
+pub(super) async fn lock_config_version(tx: &mut Tx) -> Result<i64, StoreError> {
+    let lock = sql!("SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'config_version'", ["" | " FOR UPDATE"]);
+    tx.one::<(i64,)>(lock, vec![]).await.map(|(version,)| version)
+}
+
+/// Sets the version of the list of peers. The transaction holds its lock.
+pub(super) async fn set_config_version(tx: &mut Tx, version: i64) -> Result<(), StoreError> {
+    let set = "UPDATE settings SET value = $1 WHERE key = 'config_version'";
+    tx.execute(set, args![version.to_string()]).await.map(drop)
+}
+
+/// How many times the lists changed by adopting another instance's configuration, which may have lowered their version.
+pub(super) async fn adoptions(tx: &mut Tx) -> Result<i64, StoreError> {
+    let select = "SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'adoptions'";
+    Ok(tx.optional::<(i64,)>(select, vec![]).await?.map_or(0, |(count,)| count))
+}
+
+/// Counts an adoption. The transaction holds the lock of the version.
+pub(super) async fn count_adoption(tx: &mut Tx) -> Result<(), StoreError> {
+    let count = adoptions(tx).await? + 1;
+    tx.execute(UPSERT, args!["adoptions", count.to_string()]).await.map(drop)
+}
+
+/// A value that is JSON, as the transaction sees it; the default when there is none.
+pub(super) async fn json<T: DeserializeOwned + Default>(tx: &mut Tx, name: &str) -> Result<T, StoreError> {
+    let row: Option<(String,)> = tx.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
+    let Some((text,)) = row else { return Ok(T::default()) };
+    serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("settings.{name}: {error}")))
+}
+
+/// Stores a value as JSON.
+pub(super) async fn put_json(tx: &mut Tx, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
+    let text = serde_json::to_string(value).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))?;
+    tx.execute(UPSERT, args![name, text]).await.map(drop)
 }

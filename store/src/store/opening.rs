@@ -16,6 +16,7 @@ use super::{
     options::{Access, Location, StoreOptions},
     partitions,
     shared::Shared,
+    sync::LastCapture,
 };
 use crate::{
     crypto::HubKey,
@@ -75,6 +76,7 @@ impl Store {
             live_settings,
             known_peers,
             last_uses,
+            last_capture: LastCapture::default(),
             duties,
             appended,
             hub,

@@ -27,9 +27,9 @@ pub(super) fn decode(peer: PeerId, newest: i64, counts: &[u8]) -> Result<Ring, S
     Ring::from_bytes(newest, counts).ok_or_else(|| StoreError::Corrupt(format!("rings.counts of {peer}")))
 }
 
-/// Deletes the ring of a peer.
-pub(super) async fn forget(tx: &mut Tx, peer: PeerId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM rings WHERE peer_id = $1", args![peer]).await.map(drop)
+/// Deletes the rings of peers.
+pub(super) async fn forget(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
+    tx.execute(sql!("DELETE FROM rings WHERE peer_id ", (in 1)), args![peers]).await.map(drop)
 }
 
 /// Adds counts by quarter to the rings of peers; at least one count for each peer, peers in the order of ids.

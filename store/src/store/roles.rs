@@ -7,9 +7,10 @@ use super::{
     Store,
     instance::{self, InstanceRow},
     rows::without_nul,
-    set_aside,
+    set_aside, sync,
 };
 use crate::{
+    crypto::HubKey,
     db::{Tx, args, work},
     domain::{ClusterId, Instance, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD, Role},
     error::{RoleConflict, StoreError},
@@ -35,14 +36,14 @@ impl Store {
     /// [`RoleConflict::EpochOver`] or [`RoleConflict::EpochOutOfRange`] when the epoch is below its own, or too far ahead;
     /// otherwise when the database fails.
     pub async fn join(&self, leadership: &Leadership, token: &Secret) -> Result<Instance, StoreError> {
-        let token = &self.sealed_token(token);
+        let (token, key) = (&self.sealed_token(token), &self.shared.key);
         self.db()
             .transaction(|tx| {
                 work(async move {
                     let row = instance::lock(tx).await?;
                     let cluster = row.cluster()?;
                     check(&row, cluster.unwrap_or(leadership.cluster), leadership)?;
-                    depend(tx, &row, leadership).await?;
+                    depend(tx, key, &row, leadership).await?;
                     tx.execute("UPDATE instance SET token = $1 WHERE id = 1", args![token.as_str()]).await?;
                     if cluster.is_none() {
                         set_aside::all(tx).await?;
@@ -73,7 +74,7 @@ impl Store {
     /// [`RoleConflict::WrongRole`] when it is no dependent; [`RoleConflict::OtherCluster`], [`RoleConflict::EpochOver`] or
     /// [`RoleConflict::EpochOutOfRange`] as for [`join`](Self::join); otherwise when the database fails.
     pub async fn follow(&self, leadership: &Leadership) -> Result<Instance, StoreError> {
-        self.db().transaction(|tx| work(depend_as(tx, Role::Dependent, leadership))).await
+        self.db().transaction(|tx| work(depend_as(tx, &self.shared.key, Role::Dependent, leadership))).await
     }
 
     /// Makes a primary a dependent of another one. Of two primaries of one epoch the caller has chosen the one with the greater
@@ -83,7 +84,7 @@ impl Store {
     ///
     /// [`RoleConflict::WrongRole`] when it is no primary; otherwise as [`follow`](Self::follow).
     pub async fn demote_to(&self, leadership: &Leadership) -> Result<Instance, StoreError> {
-        self.db().transaction(|tx| work(depend_as(tx, Role::Primary, leadership))).await
+        self.db().transaction(|tx| work(depend_as(tx, &self.shared.key, Role::Primary, leadership))).await
     }
 
     /// Makes a dependent the primary, in an epoch that is greater by one than its own and than `seen`, the highest that another
@@ -184,15 +185,19 @@ async fn lead(
 }
 
 /// Makes an instance in the role `from` a dependent.
-async fn depend_as(tx: &mut Tx, from: Role, leadership: &Leadership) -> Result<Instance, StoreError> {
+async fn depend_as(tx: &mut Tx, key: &HubKey, from: Role, leadership: &Leadership) -> Result<Instance, StoreError> {
     let row = instance::lock(tx).await?;
     require(&row, from)?;
     check(&row, row.cluster()?.ok_or(RoleConflict::OtherCluster)?, leadership)?;
-    depend(tx, &row, leadership).await?;
+    depend(tx, key, &row, leadership).await?;
     now(tx).await
 }
 
-async fn depend(tx: &mut Tx, row: &InstanceRow, leadership: &Leadership) -> Result<(), StoreError> {
+async fn depend(tx: &mut Tx, key: &HubKey, row: &InstanceRow, leadership: &Leadership) -> Result<(), StoreError> {
+    if row.role()? == Role::Primary {
+        // The last edits that were made here get their versions in the epoch of this primary.
+        sync::capture(tx, key, None).await?;
+    }
     let known = row.leader()?;
     let same_epoch = row.epoch == leadership.epoch;
     if known.as_ref().is_none_or(|known| known.id != leadership.leader.id) && same_epoch || row.cluster()?.is_none() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::{duties::Duties, known_peers::KnownPeers, last_uses::LastUses};
+use super::{duties::Duties, known_peers::KnownPeers, last_uses::LastUses, sync::LastCapture};
 use crate::{
     crypto::HubKey,
     db::{Db, FileLock},
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub live_settings: watch::Sender<LiveSettings>,
     pub known_peers: KnownPeers,
     pub last_uses: LastUses,
+    /// What this instance shares, as it was read last.
+    pub last_capture: LastCapture,
     pub duties: Duties,
     /// Notified when results were appended.
     pub appended: Notify,

@@ -62,9 +62,9 @@ pub(super) async fn add(tx: &mut Tx, ended: impl Iterator<Item = Span>) -> Resul
     VERDICT_TIMES.execute(tx, rows.into_iter().flat_map(row).collect()).await.map(drop)
 }
 
-/// Forgets the verdicts of a peer.
-pub(super) async fn forget(tx: &mut Tx, peer: PeerId) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM verdict_times WHERE peer_id = $1", args![peer]).await.map(drop)
+/// Forgets the verdicts of peers.
+pub(super) async fn forget(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
+    tx.execute(sql!("DELETE FROM verdict_times WHERE peer_id ", (in 1)), args![peers]).await.map(drop)
 }
 
 #[derive(sqlx::FromRow)]

@@ -26,6 +26,7 @@ mod pooler;
 mod probes;
 mod retention;
 mod submissions;
+mod sync;
 mod targets;
 mod upgrade;
 mod upkeep;

@@ -10,7 +10,9 @@ mod settle;
 mod write;
 
 pub(super) use self::{
+    change::{Change, apply_to_states},
     listing::checked_from_region,
     row::{SpecRow, spec_columns},
-    write::{columns_of, insert, insert_new, update},
+    settle::settle,
+    write::{columns_of, delete, insert, insert_new, insert_states, replace_labels, update},
 };

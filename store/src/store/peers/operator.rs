@@ -164,9 +164,9 @@ impl Store {
             .transaction(|tx| {
                 work(async move {
                     metadata::bump_config_version(tx).await?;
-                    match write::delete(tx, id, now).await? {
-                        true => Ok(()),
-                        false => Err(StoreError::NotFound("peer")),
+                    match write::delete(tx, vec![id.0], now).await? {
+                        0 => Err(StoreError::NotFound("peer")),
+                        _ => Ok(()),
                     }
                 })
             })

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Removes the submissions of peers that were added: they have what they asked for.
-pub(super) async fn settle(tx: &mut Tx, added: &[&PeerSpec]) -> Result<(), StoreError> {
+pub(in crate::store) async fn settle(tx: &mut Tx, added: &[&PeerSpec]) -> Result<(), StoreError> {
     let added: HashSet<Identity> = added.iter().map(|spec| Identity::of(spec)).collect();
     let urls: Vec<String> = added.iter().map(|of| of.url.clone()).collect();
     let select = sql!("SELECT id, url, coalesce(network_name, '') FROM submissions WHERE url ", (in 1));

@@ -4,7 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use easytier_probe::CheckMode;
 
-use super::{change, identity::Identity, row::SECRET_PLACE, settle::settle};
+use super::{
+    change::{self, Change},
+    identity::Identity,
+    row::SECRET_PLACE,
+    settle::settle,
+};
 use crate::{
     crypto::HubKey,
     db::{Bulk, Column, Tx, Value, args, sql},
@@ -75,15 +80,20 @@ pub(in crate::store) async fn insert(
     let ids: Vec<PeerId> = ids.collect::<Option<_>>().ok_or(StoreError::Overtaken)?;
     let labelled: Vec<(PeerId, &PeerSpec)> = ids.iter().copied().zip(peers.iter().map(|peer| &peer.spec)).collect();
     insert_labels(tx, &labelled).await?;
+    insert_states(tx, ids.iter().map(|id| id.0).collect()).await?;
+    let specs: Vec<&PeerSpec> = peers.iter().map(|peer| &peer.spec).collect();
+    settle(tx, &specs).await?;
+    Ok(ids)
+}
+
+/// Inserts the empty states of new peers.
+pub(in crate::store) async fn insert_states(tx: &mut Tx, ids: Vec<i64>) -> Result<(), StoreError> {
     let states = sql!(
         "INSERT INTO peer_states (peer_id, verdict, since, held_sessions, quarter, quarter_checks, quarter_healthy, \
          evidence) SELECT id, 0, created_at, 0, 0, 0, 0, '[]' FROM peers WHERE id ",
         (in 1)
     );
-    tx.execute(states, args![ids.iter().map(|id| id.0).collect::<Vec<i64>>()]).await?;
-    let specs: Vec<&PeerSpec> = peers.iter().map(|peer| &peer.spec).collect();
-    settle(tx, &specs).await?;
-    Ok(ids)
+    tx.execute(states, args![ids]).await.map(drop)
 }
 
 /// Replaces the description `known` of a peer, and what is known about the peer if it is another one then. The transaction has
@@ -103,10 +113,8 @@ pub(in crate::store) async fn update(
     parameters.extend(columns_of(spec, &shared.key));
     parameters.extend(args![now]);
     tx.execute(update, parameters).await?;
-    tx.execute("DELETE FROM peer_tags WHERE peer_id = $1", args![id]).await?;
-    tx.execute("DELETE FROM peer_regions WHERE peer_id = $1", args![id]).await?;
-    insert_labels(tx, &[(id, spec)]).await?;
-    change::apply(tx, id, known, spec, &shared.policy(), now).await
+    replace_labels(tx, &[(id, spec)]).await?;
+    change::apply(tx, Change { id, known, changed: spec }, &shared.policy(), now).await
 }
 
 /// The columns from `name` to `mail`, which peers and submissions have in this order.
@@ -137,6 +145,14 @@ pub(super) async fn is_listed(tx: &mut Tx, spec: &PeerSpec, except: Option<PeerI
     Ok(tx.optional::<(PeerId,)>(select, args![url, network, except]).await?.is_some())
 }
 
+/// Replaces the tags and regions of peers.
+pub(in crate::store) async fn replace_labels(tx: &mut Tx, peers: &[(PeerId, &PeerSpec)]) -> Result<(), StoreError> {
+    let ids: Vec<i64> = peers.iter().map(|(id, _)| id.0).collect();
+    tx.execute(sql!("DELETE FROM peer_tags WHERE peer_id ", (in 1)), args![ids.clone()]).await?;
+    tx.execute(sql!("DELETE FROM peer_regions WHERE peer_id ", (in 1)), args![ids]).await?;
+    insert_labels(tx, peers).await
+}
+
 /// Inserts the tags and regions of peers that have none.
 async fn insert_labels(tx: &mut Tx, peers: &[(PeerId, &PeerSpec)]) -> Result<(), StoreError> {
     let names: BTreeSet<&Region> = peers.iter().flat_map(|(_, spec)| &spec.regions).collect();
@@ -154,18 +170,19 @@ async fn insert_labels(tx: &mut Tx, peers: &[(PeerId, &PeerSpec)]) -> Result<(),
     Ok(())
 }
 
-/// Deletes a peer; returns whether it existed. Its history is left to the sweep.
-pub(super) async fn delete(tx: &mut Tx, id: PeerId, now: Timestamp) -> Result<bool, StoreError> {
-    // The state first: this waits for a transaction that applies results of the peer, and keeps the order of locks.
-    tx.execute("DELETE FROM peer_states WHERE peer_id = $1", args![id]).await?;
-    if tx.execute("DELETE FROM peers WHERE id = $1", args![id]).await? == 0 {
-        return Ok(false);
+/// Deletes peers; returns how many existed. Their history is left to the sweep.
+pub(in crate::store) async fn delete(tx: &mut Tx, ids: Vec<i64>, now: Timestamp) -> Result<u64, StoreError> {
+    // The states first: this waits for a transaction that applies results of the peers, and keeps the order of locks.
+    tx.execute(sql!("DELETE FROM peer_states WHERE peer_id ", (in 1)), args![ids.clone()]).await?;
+    let remember = sql!("INSERT INTO deleted_peers (peer_id, deleted_at) SELECT id, CAST($2 AS BIGINT) FROM peers WHERE id ", (in 1));
+    tx.execute(remember, args![ids.clone(), now]).await?;
+    let deleted = tx.execute(sql!("DELETE FROM peers WHERE id ", (in 1)), args![ids.clone()]).await?;
+    if deleted > 0 {
+        let latest = sql!("DELETE FROM latest WHERE probe_id IN (SELECT id FROM probes) AND peer_id ", (in 1));
+        tx.execute(latest, args![ids.clone()]).await?;
+        let leases = sql!("DELETE FROM leases WHERE region_id IN (SELECT id FROM regions) AND peer_id ", (in 1));
+        tx.execute(leases, args![ids.clone()]).await?;
+        verdict_times::forget(tx, ids).await?;
     }
-    let latest = "DELETE FROM latest WHERE peer_id = $1 AND probe_id IN (SELECT id FROM probes)";
-    tx.execute(latest, args![id]).await?;
-    let leases = "DELETE FROM leases WHERE peer_id = $1 AND region_id IN (SELECT id FROM regions)";
-    tx.execute(leases, args![id]).await?;
-    tx.execute("INSERT INTO deleted_peers (peer_id, deleted_at) VALUES ($1, $2)", args![id, now]).await?;
-    verdict_times::forget(tx, id).await?;
-    Ok(true)
+    Ok(deleted)
 }

@@ -1,0 +1,225 @@
+//! Giving peers other ids: their rows and their history follow.
+//!
+//! The rows of a peer move in one transaction. Its raw results and rollups may be many, so they move afterwards, in steps. What
+//! is left to move is stored, and goes on after a crash, before anything else is adopted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{capture::Captured, ids};
+use crate::{
+    db::{Sql, Tx, args, sql, work},
+    domain::{Content, Grain, ObjectKey, ObjectKind, ObjectState, SyncedObject},
+    error::StoreError,
+    store::{Store, metadata},
+};
+
+/// The name of what is left to move, in `settings`.
+const PENDING: &str = "peer_moves";
+
+/// How many buckets of rollups one transaction moves.
+const BUCKETS: i64 = 288;
+
+/// How many quarters of an hour of results one transaction moves.
+const QUARTERS: i64 = 24;
+
+/// Peers that get other ids at the same time. No new id is in use.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Stage {
+    /// The old and the new id of each.
+    pairs: Vec<(i64, i64)>,
+}
+
+/// The common table `moved`, from the pairs in the JSON text `$1`.
+macro_rules! moved {
+    (sqlite) => {
+        "WITH moved(old_id, new_id) AS \
+         (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each($1)) "
+    };
+    (postgres) => {
+        "WITH moved(old_id, new_id) AS (SELECT CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT) \
+         FROM json_array_elements(CAST($1 AS JSON))) "
+    };
+}
+
+/// Moves what a table has of peers in its column; a condition may follow.
+macro_rules! move_in {
+    ($table:literal, $column:literal $(, $condition:literal)?) => {
+        sql!(
+            (moved),
+            "UPDATE ",
+            $table,
+            " SET ",
+            $column,
+            " = moved.new_id FROM moved WHERE ",
+            $table,
+            ".",
+            $column,
+            " = moved.old_id"
+            $(, $condition)?
+        )
+    };
+}
+
+/// Selects the first and the last bucket of the rollups of a grain.
+macro_rules! bounds {
+    ($grain:literal) => {
+        concat!("SELECT coalesce(min(bucket), 0), coalesce(max(bucket), -1) FROM rollups WHERE grain = ", $grain)
+    };
+}
+
+/// Moves the rollups of a grain, of some buckets.
+macro_rules! move_rollups {
+    ($grain:literal) => {
+        sql!(
+            (moved),
+            "UPDATE rollups SET peer_id = moved.new_id FROM moved WHERE rollups.grain = ",
+            $grain,
+            " AND rollups.bucket >= $2 AND rollups.bucket < $3 AND rollups.peer_id = moved.old_id"
+        )
+    };
+}
+
+/// Which peers and which dead ids of this instance must make way, so that each peer of `merged` can have its id. In stages,
+/// because a peer may get the id of one that gets another.
+pub(super) async fn plan(
+    tx: &mut Tx,
+    captured: &Captured,
+    merged: &BTreeMap<ObjectKey, SyncedObject>,
+    highest: i64,
+) -> Result<Vec<Stage>, StoreError> {
+    let mut wanted: BTreeMap<i64, &ObjectKey> = BTreeMap::new();
+    for object in merged.values() {
+        if let Some(id) = id_of(object) {
+            wanted.insert(id, &object.key);
+        }
+    }
+    let mut fresh = highest.max(wanted.last_key_value().map_or(0, |(id, _)| *id)) + 1..;
+    let mut moves: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut used: BTreeSet<i64> = BTreeSet::new();
+    for (key, held) in captured.held.iter().filter(|(key, _)| key.kind == ObjectKind::Peer) {
+        let Some(id) = id_of(&held.object) else { continue };
+        used.insert(id);
+        match merged.get(key).and_then(id_of) {
+            Some(new) if new == id => {}
+            Some(new) => drop(moves.insert(id, new)),
+            None if wanted.contains_key(&id) => moves.extend(Some(id).zip(fresh.next())),
+            None => {}
+        }
+    }
+    let set_aside: Vec<(i64,)> = tx.all("SELECT id FROM peers WHERE set_aside", vec![]).await?;
+    let deleted: Vec<(i64,)> = tx.all("SELECT peer_id FROM deleted_peers", vec![]).await?;
+    // A peer that comes back finds its history under its id.
+    let returns = |id: i64| {
+        let key = wanted.get(&id);
+        key.and_then(|key| captured.held.get(*key)).is_some_and(|held| held.local_key == Some(id.to_string()))
+    };
+    let others = set_aside.into_iter().chain(deleted.into_iter().filter(|(id,)| !returns(*id)));
+    for (id,) in others {
+        used.insert(id);
+        if wanted.contains_key(&id) {
+            moves.extend(Some(id).zip(fresh.next()));
+        }
+    }
+    let mut first = Stage::default();
+    let mut second = Stage::default();
+    for (old, new) in moves {
+        match used.contains(&new).then(|| fresh.next()).flatten() {
+            Some(between) => {
+                first.pairs.push((old, between));
+                second.pairs.push((between, new));
+            }
+            None => second.pairs.push((old, new)),
+        }
+    }
+    Ok([first, second].into_iter().filter(|stage| !stage.pairs.is_empty()).collect())
+}
+
+fn id_of(object: &SyncedObject) -> Option<i64> {
+    match &object.state {
+        ObjectState::Present(Content::Peer(peer)) => Some(peer.id),
+        _ => None,
+    }
+}
+
+/// Moves the rows of peers, and stores that their history is to follow. The transaction holds the lock of the list of peers.
+pub(super) async fn begin(tx: &mut Tx, stages: &[Stage]) -> Result<(), StoreError> {
+    let defer = sql!(["PRAGMA defer_foreign_keys = ON" | "SET CONSTRAINTS ALL DEFERRED"]);
+    tx.execute(defer, vec![]).await?;
+    let tables = [
+        move_in!("peer_states", "peer_id"),
+        move_in!("peers", "id"),
+        move_in!("rings", "peer_id"),
+        move_in!("verdict_times", "peer_id"),
+        move_in!("events", "subject_id", " AND events.kind = 'peer'"),
+        move_in!("latest", "peer_id"),
+        move_in!("peer_tags", "peer_id"),
+        move_in!("peer_regions", "peer_id"),
+        move_in!("peer_origins", "peer_id"),
+        move_in!("parked", "peer_id"),
+        move_in!("deleted_peers", "peer_id"),
+    ];
+    let mut highest = 0;
+    for stage in stages {
+        let pairs = stage.json()?;
+        for table in tables {
+            tx.execute(table, args![pairs.as_str()]).await?;
+        }
+        let leases = sql!((moved), "DELETE FROM leases WHERE peer_id IN (SELECT old_id FROM moved)");
+        tx.execute(leases, args![pairs.as_str()]).await?;
+        // The objects that still exist get their keys with their contents; the deleted ones lose them.
+        let records = sql!(
+            (moved),
+            "UPDATE synced_objects SET local_key = CASE WHEN deleted_at IS NULL THEN CAST(moved.new_id AS TEXT) END \
+             FROM moved WHERE synced_objects.kind = 'peer' AND synced_objects.local_key = CAST(moved.old_id AS TEXT)"
+        );
+        tx.execute(records, args![pairs.as_str()]).await?;
+        highest = stage.pairs.iter().fold(highest, |highest, (_, new)| highest.max(*new));
+    }
+    ids::reserve(tx, highest).await?;
+    metadata::put_json(tx, PENDING, &stages).await
+}
+
+impl Stage {
+    fn json(&self) -> Result<String, StoreError> {
+        serde_json::to_string(&self.pairs).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))
+    }
+}
+
+impl Store {
+    /// Moves the history of peers that got other ids, if any is left to move.
+    pub(super) async fn finish_moves(&self) -> Result<(), StoreError> {
+        let stages: Vec<Stage> =
+            self.db().transaction(|tx| work(async move { metadata::json(tx, PENDING).await })).await?;
+        for stage in &stages {
+            let pairs = &stage.json()?;
+            let range = "SELECT coalesce(min(quarter), 0), coalesce(max(quarter), -1) FROM results";
+            let update = move_in!("results", "peer_id", " AND results.quarter >= $2 AND results.quarter < $3");
+            self.move_in_steps(range, update, QUARTERS, pairs).await?;
+            for grain in Grain::ALL {
+                let (range, update) = match grain {
+                    Grain::FiveMinutes => (bounds!("300"), move_rollups!("300")),
+                    Grain::Hour => (bounds!("3600"), move_rollups!("3600")),
+                    Grain::Day => (bounds!("86400"), move_rollups!("86400")),
+                };
+                self.move_in_steps(range, update, BUCKETS, pairs).await?;
+            }
+        }
+        if stages.is_empty() {
+            return Ok(());
+        }
+        self.db().execute("DELETE FROM settings WHERE key = $1", args![PENDING]).await.map(drop)
+    }
+
+    /// Runs `update`, of which `$2` and `$3` are bounds, over the whole range, a step at a time.
+    async fn move_in_steps(&self, range: &'static str, update: Sql, step: i64, pairs: &str) -> Result<(), StoreError> {
+        let (first, last): (i64, i64) = self.db().one(range, vec![]).await?;
+        let mut from = first;
+        while from <= last {
+            self.db().execute(update, args![pairs, from, from + step]).await?;
+            from += step;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,482 @@
+//! Instances that exchange what they share.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use easytier_uptime_store::{
+    Conflict, StoreError,
+    domain::{
+        Adopted, Caller, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, LiveSettings, MergePartner,
+        NewPeer, ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter, Region, Timestamp,
+    },
+};
+
+use crate::support::{NOW, TestStore, full, on_both_engines, online, region, seconds, spec};
+
+on_both_engines! {
+    a_dependent_gets_everything_with_its_secrets,
+    edits_and_deletions_on_both_sides_of_a_split_meet,
+    a_change_that_the_other_side_knew_is_not_lost,
+    an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other,
+    a_peer_that_is_set_aside_makes_way_for_those_of_the_primary,
+    a_dependent_that_was_away_for_a_month_has_everything_after_one_exchange,
+    three_instances_have_the_same_in_whatever_order_they_meet,
+    a_regained_edit_wins_over_what_it_replaces,
+    a_deletion_is_remembered_for_90_days,
+    a_peer_that_becomes_another_one_is_so_everywhere,
+    what_a_dependent_has_of_its_own_gives_way,
+    an_older_or_impossible_configuration_changes_nothing,
+    no_id_is_given_out_again_by_the_next_primary,
+    ten_thousand_peers_are_adopted_at_once,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Another instance, on the same engine.
+async fn instance(like: &TestStore) -> TestStore {
+    TestStore::new(like.engine()).await
+}
+
+/// Gives an instance a role and an epoch, after what it changed in the last one got its versions.
+async fn make(store: &TestStore, role: &str, epoch: i64) {
+    store.shared_config(NOW).await.unwrap();
+    store.run_sql(&format!("UPDATE instance SET role = '{role}', epoch = {epoch}")).await;
+}
+
+/// A primary of the first epoch, and a dependent that has its configuration.
+async fn cluster(primary: &TestStore) -> TestStore {
+    make(primary, "primary", 1).await;
+    let dependent = instance(primary).await;
+    make(&dependent, "dependent", 1).await;
+    follow(&dependent, primary, NOW).await;
+    dependent
+}
+
+/// The dependent adopts the configuration of its primary.
+async fn follow(dependent: &TestStore, primary: &TestStore, now: Timestamp) -> Adopted {
+    let config = primary.shared_config(now).await.unwrap();
+    dependent.adopt(&config, MergePartner::Primary, now).await.unwrap()
+}
+
+/// The instance adopts what another one changed that is not its primary.
+async fn merge(store: &TestStore, other: &TestStore, now: Timestamp) -> Adopted {
+    let config = other.shared_config(now).await.unwrap();
+    store.adopt(&config, MergePartner::Other, now).await.unwrap()
+}
+
+/// The peers by name, without their verdicts.
+async fn peers(store: &TestStore) -> BTreeMap<String, PeerRecord> {
+    let peers = store.export_peers().await.unwrap().into_iter();
+    peers.map(|peer| (peer.spec.name.clone(), PeerRecord { verdict: Default::default(), ..peer })).collect()
+}
+
+async fn assert_same(one: &TestStore, other: &TestStore, now: Timestamp) {
+    assert_eq!(peers(one).await, peers(other).await);
+    let (one, other) = (one.shared_config(now).await.unwrap(), other.shared_config(now).await.unwrap());
+    let present = |config: &easytier_uptime_store::domain::SharedConfig| {
+        let present = config.objects.iter().filter(|object| matches!(object.state, ObjectState::Present(_)));
+        present.map(|object| (object.key.clone(), object.version)).collect::<Vec<_>>()
+    };
+    assert_eq!(present(&one), present(&other));
+    assert_eq!(one.hash(), other.hash());
+}
+
+fn named(name: &str, url: &str) -> PeerSpec {
+    PeerSpec { name: name.into(), ..spec(url) }
+}
+
+async fn add(store: &TestStore, name: &str, url: &str, now: Timestamp) -> PeerId {
+    store.add_peer(&named(name, url), now).await.unwrap()
+}
+
+async fn a_dependent_gets_everything_with_its_secrets(primary: TestStore) {
+    let private = PeerSpec { network_secret: Some("s3cret".into()), ..full() };
+    primary.add("tcp://192.0.2.9:11010").await;
+    primary.delete_peer(PeerId(1), NOW).await.unwrap();
+    let id = primary.add_peer(&private, NOW).await.unwrap();
+    let waiting = NewPeer { spec: named("unlisted", "udp://192.0.2.2:1"), approved: false, submitted: true };
+    primary.import(&[waiting], NOW).await.unwrap();
+    let mut settings = LiveSettings { ..primary.live_settings() };
+    (settings.retention.results, settings.policy.confirmations) = (3 * DAY, 4);
+    primary.change_live_settings(&settings, NOW).await.unwrap();
+    let node = primary.create_node_token("n", Some("probe-1"), &region("eu"), NOW).await.unwrap();
+    let reader = primary.create_api_key("reader", None, NOW).await.unwrap();
+    let revoked = primary.create_api_key("gone", None, NOW).await.unwrap();
+    primary.revoke_credential(CredentialKind::Api, revoked.id, NOW).await.unwrap();
+    let limits = EnrollmentLimits { region: Some(region("asia")), max_uses: Some(3), expires_at: Some(NOW + DAY) };
+    let enrolling = primary.create_enrollment_key("many", &limits, NOW).await.unwrap();
+
+    let dependent = cluster(&primary).await;
+    assert_same(&primary, &dependent, NOW).await;
+    let stored = dependent.peer(id).await.unwrap();
+    assert_eq!((stored.id, stored.spec, stored.created_at), (id, private, NOW));
+    assert_eq!(dependent.live_settings().retention.results, 3 * DAY);
+    assert_eq!(dependent.live_settings().policy.confirmations, 4);
+    assert_eq!(dependent.config_version().await.unwrap(), primary.config_version().await.unwrap());
+    assert_eq!(dependent.count("peers WHERE from_primary").await, 2);
+    assert_eq!(dependent.count("peer_states").await, 2);
+    match dependent.authenticate(node.token.expose(), NOW).await.unwrap() {
+        Some(Caller::Probe(probe)) => assert_eq!((probe.server_id.as_str(), probe.region), ("probe-1", region("eu"))),
+        other => panic!("{other:?}"),
+    }
+    assert!(dependent.authenticate(reader.token.expose(), NOW).await.unwrap().is_some());
+    assert!(matches!(dependent.authenticate(revoked.token.expose(), NOW).await, Err(StoreError::Lapsed(_))));
+    match dependent.authenticate(enrolling.token.expose(), NOW).await.unwrap() {
+        Some(Caller::Enrollment(key)) => assert_eq!(key.region, Some(region("asia"))),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(dependent.authenticate(enrolling.token.expose(), NOW + DAY).await, Err(StoreError::Lapsed(_))));
+    let version = primary.shared_config(NOW).await.unwrap().version;
+    assert_eq!(follow(&dependent, &primary, NOW).await, Adopted { version, ..Adopted::default() });
+    assert_eq!(dependent.shared_config(NOW).await.unwrap().version, version);
+}
+
+/// A primary that was cut off and a dependent that took over, both edited; the dependent leads at the end.
+async fn edits_and_deletions_on_both_sides_of_a_split_meet(old: TestStore) {
+    let secret = |secret: &str| PeerSpec { network_secret: Some(secret.into()), ..named("both", "tcp://192.0.2.1:1") };
+    let both = old.add_peer(&secret("first"), NOW).await.unwrap();
+    let deleted_there = add(&old, "deleted there", "tcp://192.0.2.2:1", NOW).await;
+    let deleted_here = add(&old, "deleted here", "tcp://192.0.2.3:1", NOW).await;
+    let edited_here = add(&old, "edited here", "tcp://192.0.2.4:1", NOW).await;
+    let deleted_and_edited = add(&old, "deleted here, edited there", "tcp://192.0.2.5:1", NOW).await;
+    let new = cluster(&old).await;
+
+    let later = NOW + DAY;
+    make(&new, "primary", 2).await;
+    old.edit_peer(both, |spec| *spec = secret("s3cret of the old one"), later).await.unwrap();
+    old.delete_peer(deleted_here, later).await.unwrap();
+    old.edit_peer(edited_here, |spec| spec.description = "edited".into(), later).await.unwrap();
+    old.delete_peer(deleted_and_edited, later).await.unwrap();
+    add(&old, "added here", "tcp://192.0.2.6:1", later).await;
+    new.edit_peer(both, |spec| *spec = secret("s3cret of the new one"), later).await.unwrap();
+    new.delete_peer(deleted_there, later).await.unwrap();
+    new.edit_peer(deleted_and_edited, |spec| spec.description = "kept".into(), later).await.unwrap();
+
+    make(&old, "dependent", 2).await;
+    let merged = merge(&new, &old, later).await;
+    assert_eq!((merged.changed, merged.lost), (3, 2), "{merged:?}");
+    assert!(merged.ahead > 0);
+    let adopted = follow(&old, &new, later).await;
+    assert_eq!((adopted.lost, adopted.ahead), (0, 0), "{adopted:?}");
+    assert_same(&old, &new, later).await;
+    let names: Vec<String> = peers(&new).await.into_keys().collect();
+    assert_eq!(names, ["added here", "both", "deleted here, edited there", "edited here"]);
+    assert_eq!(new.peer(both).await.unwrap().spec, secret("s3cret of the new one"));
+    assert_eq!(new.peer(edited_here).await.unwrap().spec.description, "edited");
+
+    let lost = new.lost_changes(10).await.unwrap();
+    assert_eq!(lost.len(), 2);
+    let texts: Vec<String> = lost.iter().map(|lost| format!("{} {}", lost.lost, lost.won)).collect();
+    assert!(!texts.iter().any(|text| text.contains("s3cret")), "{texts:?}");
+    let of_both = lost.iter().find(|lost| lost.won["name"] == "both").unwrap();
+    assert_eq!((of_both.at, &of_both.lost["hasNetworkSecret"]), (later, &true.into()));
+    assert!(lost.iter().any(|lost| lost.lost["deletedAt"].is_string() && lost.won["description"] == "kept"));
+    // Once more changes nothing.
+    assert_eq!(merge(&new, &old, later).await.changed, 0);
+    assert_eq!(follow(&old, &new, later).await.changed, 0);
+    assert_eq!(old.lost_changes(10).await.unwrap().len(), 0);
+}
+
+async fn a_change_that_the_other_side_knew_is_not_lost(old: TestStore) {
+    let id = add(&old, "one", "tcp://192.0.2.1:1", NOW).await;
+    let new = cluster(&old).await;
+    old.edit_peer(id, |spec| spec.description = "first".into(), NOW).await.unwrap();
+    follow(&new, &old, NOW).await;
+    make(&new, "primary", 2).await;
+    new.edit_peer(id, |spec| spec.description = "second".into(), NOW).await.unwrap();
+    make(&old, "dependent", 2).await;
+    // In either order.
+    let adopted = follow(&old, &new, NOW).await;
+    assert_eq!((adopted.changed, adopted.lost), (1, 0));
+    assert_eq!(merge(&new, &old, NOW).await.lost, 0);
+    assert_eq!(old.peer(id).await.unwrap().spec.description, "second");
+}
+
+async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other(old: TestStore) {
+    add(&old, "known", "tcp://192.0.2.1:1", NOW).await;
+    let new = cluster(&old).await;
+    make(&new, "primary", 2).await;
+    let ours = add(&old, "of the old one", "tcp://192.0.2.2:1", NOW).await;
+    let theirs = add(&new, "of the new one", "tcp://192.0.2.3:1", NOW).await;
+    assert_eq!(ours, theirs);
+    let probe = old.probe("p1", "eu").await;
+    old.report(&probe, vec![online(ours, NOW), online(PeerId(1), NOW)], NOW).await;
+    let later = NOW + seconds(600);
+    // This one waits for the fold.
+    old.ingest(crate::support::batch(&probe, vec![online(ours, later)], later)).await.unwrap();
+
+    make(&old, "dependent", 2).await;
+    merge(&new, &old, later).await;
+    follow(&old, &new, later).await;
+    assert_same(&old, &new, later).await;
+    let moved = peers(&old).await["of the old one"].id;
+    assert!(moved > theirs);
+    assert_eq!(peers(&old).await["of the new one"].id, theirs);
+    assert_eq!(old.fold().await.unwrap().results, 0);
+    let records = async |id| {
+        let page = old.health_records(id, &RecordFilter::default(), PageRequest::default(), later).await;
+        page.unwrap().items.len()
+    };
+    assert_eq!((records(moved).await, records(theirs).await), (2, 0));
+    for table in ["results", "latest", "rollups", "peer_states", "rings", "verdict_times"] {
+        let of = |id: PeerId| format!("{table} WHERE peer_id = {id}");
+        let history = old.count(&of(theirs)).await;
+        assert_eq!(history, i64::from(table == "peer_states"), "{table}");
+    }
+    assert_eq!(old.count(&format!("rollups WHERE peer_id = {moved}")).await, 3);
+    assert_eq!(old.count(&format!("events WHERE kind = 'peer' AND subject_id = {moved}")).await, 1);
+    assert_eq!(old.count(&format!("results WHERE peer_id = {}", PeerId(1))).await, 1);
+    assert_eq!((old.lost_changes(9).await.unwrap(), new.lost_changes(9).await.unwrap()), (vec![], vec![]));
+    // Nothing has a new id yet that somebody else could get.
+    assert!(add(&new, "next", "tcp://192.0.2.4:1", later).await > moved);
+}
+
+async fn a_peer_that_is_set_aside_makes_way_for_those_of_the_primary(primary: TestStore) {
+    for nth in 1..=3 {
+        add(&primary, &format!("shared {nth}"), &format!("tcp://192.0.2.{nth}:1"), NOW).await;
+    }
+    let dependent = instance(&primary).await;
+    let own = add(&dependent, "own", "tcp://192.0.2.1:1", NOW).await;
+    let deleted = add(&dependent, "deleted", "tcp://192.0.2.9:1", NOW).await;
+    let probe = dependent.probe("p1", "eu").await;
+    dependent.report(&probe, vec![online(own, NOW), online(deleted, NOW)], NOW).await;
+    dependent.delete_peer(deleted, NOW).await.unwrap();
+    make(&primary, "primary", 1).await;
+    make(&dependent, "dependent", 1).await;
+    dependent.run_sql("UPDATE peers SET set_aside = TRUE").await;
+
+    let adopted = follow(&dependent, &primary, NOW).await;
+    assert_eq!((adopted.lost, adopted.ahead), (0, 0), "{adopted:?}");
+    let found = peers(&dependent).await;
+    assert_eq!(found.len(), 4);
+    for nth in 1..=3 {
+        assert_eq!(found[&format!("shared {nth}")].id, PeerId(nth));
+        assert_eq!(dependent.count(&format!("results WHERE peer_id = {nth}")).await, 0);
+        assert_eq!(dependent.count(&format!("rollups WHERE peer_id = {nth}")).await, 0);
+    }
+    let own = found["own"].id;
+    assert_eq!(dependent.count(&format!("results WHERE peer_id = {own}")).await, 1);
+    let shared = dependent.shared_config(NOW).await.unwrap();
+    let names = |content: &Content| matches!(content, Content::Peer(peer) if peer.spec.name == "own");
+    assert!(!shared.objects.iter().any(|object| matches!(&object.state, ObjectState::Present(one) if names(one))));
+    assert_eq!(follow(&dependent, &primary, NOW).await.changed, 0);
+}
+
+async fn a_dependent_that_was_away_for_a_month_has_everything_after_one_exchange(primary: TestStore) {
+    let specs: Vec<PeerSpec> = (0..80).map(|nth| named(&format!("{nth}"), &format!("tcp://192.0.2.{nth}:1"))).collect();
+    primary.import_peers(&specs, NOW).await.unwrap();
+    let dependent = cluster(&primary).await;
+    for day in 1..=30u32 {
+        let (now, id) = (NOW + DAY * day, i64::from(day));
+        primary.edit_peer(PeerId(id), |spec| spec.description = format!("day {day}"), now).await.unwrap();
+        primary.delete_peer(PeerId(id + 40), now).await.unwrap();
+        add(&primary, &format!("new {day}"), &format!("tcp://192.0.3.{day}:1"), now).await;
+        // Another instance reads it every day.
+        primary.shared_config(now).await.unwrap();
+    }
+    let now = NOW + DAY * 30;
+    let adopted = follow(&dependent, &primary, now).await;
+    assert_eq!((adopted.lost, adopted.ahead), (0, 0));
+    assert_same(&primary, &dependent, now).await;
+    assert_eq!(follow(&dependent, &primary, now).await.changed, 0);
+}
+
+async fn three_instances_have_the_same_in_whatever_order_they_meet(one: TestStore) {
+    let id = add(&one, "shared", "tcp://192.0.2.1:1", NOW).await;
+    let two = cluster(&one).await;
+    let three = instance(&one).await;
+    make(&three, "dependent", 1).await;
+    follow(&three, &one, NOW).await;
+    // Each led once, and none saw what the others did.
+    for (nth, store) in [(1u32, &one), (2, &two), (3, &three)] {
+        make(store, "primary", i64::from(nth)).await;
+        store.edit_peer(id, |spec| spec.description = format!("by {nth}"), NOW).await.unwrap();
+        add(store, &format!("added by {nth}"), &format!("tcp://192.0.3.{nth}:1"), NOW).await;
+    }
+    for (from, to) in [(&two, &one), (&one, &three), (&three, &two), (&two, &one), (&one, &three), (&three, &two)] {
+        merge(to, from, NOW).await;
+    }
+    assert_same(&one, &two, NOW).await;
+    assert_same(&two, &three, NOW).await;
+    assert_eq!(peers(&one).await.len(), 4);
+    assert_eq!(one.peer(id).await.unwrap().spec.description, "by 3");
+}
+
+async fn a_regained_edit_wins_over_what_it_replaces(old: TestStore) {
+    let id = add(&old, "one", "tcp://192.0.2.1:1", NOW).await;
+    let new = cluster(&old).await;
+    make(&new, "primary", 2).await;
+    for nth in 0..5 {
+        new.edit_peer(id, |spec| spec.description = format!("new {nth}"), NOW).await.unwrap();
+        new.shared_config(NOW).await.unwrap();
+    }
+    old.edit_peer(id, |spec| spec.description = "old".into(), NOW).await.unwrap();
+    make(&old, "dependent", 2).await;
+    assert_eq!(follow(&old, &new, NOW).await.lost, 1);
+    assert_eq!(old.lost_changes(1).await.unwrap()[0].lost["description"], "old");
+    let version = |config: &easytier_uptime_store::domain::SharedConfig| {
+        let is_peer = |state: &ObjectState| matches!(state, ObjectState::Present(Content::Peer(_)));
+        config.objects.iter().find(|object| is_peer(&object.state)).unwrap().version
+    };
+    let replaced = version(&old.shared_config(NOW).await.unwrap());
+    // The operator makes the lost edit again, at the instance that leads now; also one that has not heard of the epoch.
+    for epoch in [3, 0] {
+        make(&old, "primary", epoch).await;
+        old.edit_peer(id, |spec| spec.description = format!("old, again in {epoch}"), NOW).await.unwrap();
+        let regained = version(&old.shared_config(NOW).await.unwrap());
+        assert!(regained > replaced, "{regained:?} {replaced:?}");
+        merge(&new, &old, NOW).await;
+        assert_eq!(new.peer(id).await.unwrap().spec.description, format!("old, again in {epoch}"));
+    }
+}
+
+async fn a_deletion_is_remembered_for_90_days(primary: TestStore) {
+    let id = add(&primary, "one", "tcp://192.0.2.1:1", NOW).await;
+    let dependent = cluster(&primary).await;
+    let late = cluster(&primary).await;
+    primary.delete_peer(id, NOW).await.unwrap();
+    primary.shared_config(NOW).await.unwrap();
+    let in_time = NOW + DELETIONS_KEPT;
+    assert_eq!(follow(&dependent, &primary, in_time).await.changed, 1);
+    assert!(dependent.export_peers().await.unwrap().is_empty());
+    let too_late = in_time + seconds(1);
+    primary.add("tcp://192.0.2.2:1").await;
+    follow(&late, &primary, too_late).await;
+    assert_eq!(late.export_peers().await.unwrap().len(), 2);
+    let deletions = "synced_objects WHERE deleted_at IS NOT NULL";
+    assert_eq!(primary.count(deletions).await, 0);
+    follow(&dependent, &primary, too_late).await;
+    assert_eq!(dependent.count(deletions).await, 0);
+}
+
+async fn a_peer_that_becomes_another_one_is_so_everywhere(primary: TestStore) {
+    let id = add(&primary, "one", "tcp://192.0.2.1:1", NOW).await;
+    let kept = add(&primary, "kept", "tcp://192.0.2.2:1", NOW).await;
+    let dependent = cluster(&primary).await;
+    let probe = dependent.probe("p1", "eu").await;
+    dependent.report(&probe, vec![online(id, NOW), online(kept, NOW)], NOW).await;
+    let later = NOW + seconds(60);
+    let renamed = spec("tcp://192.0.2.3:1").url;
+    primary.edit_peer(id, |spec| spec.url.clone_from(&renamed), later).await.unwrap();
+    primary.edit_peer(kept, |spec| spec.name = "renamed".into(), later).await.unwrap();
+    follow(&dependent, &primary, later).await;
+    let verdict = async |id| dependent.peer(id).await.unwrap().verdict.as_str();
+    assert_eq!((verdict(id).await, verdict(kept).await), ("unknown", "up"));
+    // A check of what it was is not one of what it is.
+    let receipt = dependent.report(&probe, vec![online(id, NOW + seconds(30))], later).await;
+    assert_eq!(receipt.rejected.len(), 1);
+}
+
+async fn what_a_dependent_has_of_its_own_gives_way(primary: TestStore) {
+    let dependent = cluster(&primary).await;
+    dependent.probe("edge", "home").await;
+    let config = dependent.shared_config(NOW).await.unwrap();
+    let own: Vec<_> = config.objects.iter().filter(|object| object.version.is_local()).map(|of| &of.key.uid).collect();
+    assert_eq!(own, ["home", "edge"]);
+    primary.local_probe("edge", &region("office"), NOW).await.unwrap();
+    let adopted = follow(&dependent, &primary, NOW).await;
+    assert_eq!((adopted.ahead, adopted.lost), (0, 0), "{adopted:?}");
+    let of = dependent.probes(NOW).await.unwrap();
+    assert_eq!(of[0].region, "office".parse::<Region>().unwrap());
+    // It tidies up a probe that only others hear: the primary's stays.
+    dependent.run_sql("DELETE FROM probes").await;
+    let adopted = follow(&dependent, &primary, NOW).await;
+    assert_eq!((adopted.changed, adopted.ahead), (1, 0), "{adopted:?}");
+    // Once it leads, what it has of its own is everybody's.
+    make(&dependent, "primary", 2).await;
+    let config = dependent.shared_config(NOW).await.unwrap();
+    assert!(!config.objects.iter().any(|object| object.version.is_local()));
+}
+
+async fn an_older_or_impossible_configuration_changes_nothing(primary: TestStore) {
+    let id = add(&primary, "one", "tcp://192.0.2.1:1", NOW).await;
+    let old = primary.shared_config(NOW).await.unwrap();
+    let dependent = cluster(&primary).await;
+    primary.delete_peer(id, NOW).await.unwrap();
+    follow(&dependent, &primary, NOW).await;
+    let before = dependent.shared_config(NOW).await.unwrap();
+    let refused = async |config: &_, from| match dependent.adopt(config, from, NOW).await {
+        Err(StoreError::Conflict(conflict)) => conflict,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&old, MergePartner::Primary).await, Conflict::OlderConfiguration);
+    let mut broken = Vec::new();
+    let mut breaking = |how: &dyn Fn(&mut easytier_uptime_store::domain::SharedConfig)| {
+        let mut config = (*old).clone();
+        how(&mut config);
+        broken.push(config);
+    };
+    breaking(&|config| config.version.epoch = i64::MAX);
+    breaking(&|config| config.highest_peer_id = -1);
+    breaking(&|config| config.objects[0].version.counter = i64::MAX);
+    breaking(&|config| config.objects.extend(config.objects.clone()));
+    breaking(&|config| config.objects[0].key.uid = "no uuid".into());
+    breaking(&|config| {
+        for object in &mut config.objects {
+            if let ObjectState::Present(Content::Peer(peer)) = &mut object.state {
+                peer.id = 0;
+            }
+        }
+    });
+    for config in &broken {
+        assert_eq!(refused(config, MergePartner::Other).await, Conflict::ImpossibleConfiguration, "{config:?}");
+    }
+    assert_eq!(dependent.shared_config(NOW).await.unwrap(), before);
+    make(&dependent, "standalone", 1).await;
+    let config = primary.shared_config(NOW).await.unwrap();
+    assert_eq!(refused(&config, MergePartner::Primary).await, Conflict::NotDependent);
+}
+
+async fn no_id_is_given_out_again_by_the_next_primary(old: TestStore) {
+    let first = add(&old, "one", "tcp://192.0.2.1:1", NOW).await;
+    let gone = add(&old, "gone", "tcp://192.0.2.2:1", NOW).await;
+    old.delete_peer(gone, NOW).await.unwrap();
+    let new = cluster(&old).await;
+    make(&new, "primary", 2).await;
+    assert!(add(&new, "two", "tcp://192.0.2.3:1", NOW).await > gone);
+    assert!(first < gone);
+}
+
+async fn ten_thousand_peers_are_adopted_at_once(primary: TestStore) {
+    let specs: Vec<PeerSpec> = (0..10_000)
+        .map(|nth| PeerSpec {
+            url: format!("tcp://node-{nth}.example.net:1").parse().unwrap(),
+            network_secret: Some(format!("secret {nth}").into()),
+            ..full()
+        })
+        .collect();
+    primary.import_peers(&specs, NOW).await.unwrap();
+    make(&primary, "primary", 1).await;
+    let dependent = instance(&primary).await;
+    make(&dependent, "dependent", 1).await;
+    let mut times = Vec::new();
+    let mut timed = |what: &'static str, begun: std::time::Instant| times.push((what, begun.elapsed()));
+    let begun = std::time::Instant::now();
+    primary.shared_config(NOW).await.unwrap();
+    timed("capture", begun);
+    let begun = std::time::Instant::now();
+    for _ in 0..100 {
+        primary.shared_config(NOW).await.unwrap();
+    }
+    timed("100 times nothing changed", begun);
+    let begun = std::time::Instant::now();
+    follow(&dependent, &primary, NOW).await;
+    timed("all are new", begun);
+    assert_same(&primary, &dependent, NOW).await;
+    primary.run_sql("UPDATE peers SET description = 'changed', updated_at = updated_at + 1").await;
+    primary
+        .run_sql("UPDATE settings SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'")
+        .await;
+    let begun = std::time::Instant::now();
+    let adopted = follow(&dependent, &primary, NOW).await;
+    timed("all are changed", begun);
+    assert_eq!(adopted.changed, 10_000);
+    primary.run_sql("DELETE FROM peers").await;
+    primary
+        .run_sql("UPDATE settings SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'")
+        .await;
+    let begun = std::time::Instant::now();
+    let adopted = follow(&dependent, &primary, NOW).await;
+    timed("all are deleted", begun);
+    assert_eq!(adopted.changed, 10_000);
+    eprintln!("{:?}: {times:?}", primary.engine());
+}
