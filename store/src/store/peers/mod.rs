@@ -11,6 +11,6 @@ mod write;
 
 pub(super) use self::{
     listing::checked_from_region,
-    row::{SpecRow, spec_columns},
-    write::{columns_of, insert, insert_new, update},
+    row::{SpecRow, is_watched, spec_columns},
+    write::{columns_of, insert, insert_new, is_listed, update},
 };
