@@ -30,6 +30,7 @@ on_both_engines! {
     a_session_that_was_ended_is_not_valid,
     a_submission_is_approved_revoked_and_deleted,
     an_offline_probe_is_removed,
+    a_dependent_says_where_its_primary_is,
     the_operator_sees_everything_but_the_secret,
     the_list_is_filtered_and_paged_newest_first,
     a_change_keeps_what_it_does_not_name,
@@ -307,6 +308,30 @@ async fn an_offline_probe_is_removed(store: TestStore) {
     assert_eq!(remove().await.data(), Json::Null);
     assert_eq!(remove().await.refusal(StatusCode::NOT_FOUND), "no such probe");
     assert_eq!(hub.probes(Timestamp::now()).await.unwrap(), []);
+}
+
+async fn a_dependent_says_where_its_primary_is(store: TestStore) {
+    let id = store.add("tcp://192.0.2.1:11010").await;
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    hub.dependent().await;
+    // Approved there, it is a peer of the primary.
+    hub.run_sql("UPDATE peers SET set_aside = FALSE").await;
+    let path = format!("/api/admin/nodes/{id}");
+    for (edit, body) in [
+        (Request::put(&path), json!({ "name": "renamed" })),
+        (Request::put(format!("{path}/approve")), Json::Null),
+        (Request::put(format!("{path}/revoke")), Json::Null),
+        (Request::delete(&path), Json::Null),
+        (Request::delete("/api/admin/probes/p1"), Json::Null),
+    ] {
+        let refused = admin.send(edit, &body).await.refusal(StatusCode::CONFLICT);
+        let expected = "This instance is a dependent of hub 1. Make the change there: http://192.0.2.1:3002";
+        assert_eq!(refused, expected);
+    }
+    assert_ne!(admin.shown(id).await["name"], "renamed");
+    hub.leave().await.unwrap();
+    admin.send(Request::delete(&path), &Json::Null).await.data();
 }
 
 async fn the_operator_sees_everything_but_the_secret(store: TestStore) {

@@ -77,6 +77,9 @@ impl From<&StoreError> for Refusal {
         match error {
             StoreError::NotFound(thing) => Self::not_found(thing),
             StoreError::Conflict(conflict) => Self::new(StatusCode::CONFLICT, conflict.to_string()),
+            StoreError::Role(conflict) => Self::new(StatusCode::CONFLICT, conflict.to_string()),
+            elsewhere @ StoreError::NotPrimary(_) => Self::new(StatusCode::CONFLICT, elsewhere.to_string()),
+            later @ (StoreError::NoRegistrations(_) | StoreError::HandingOver) => Self::unavailable(later.to_string()),
             StoreError::Lapsed(lapsed) => Self::unauthorized(lapsed.to_string()),
             StoreError::Closed => Self::unavailable("the hub is stopping"),
             StoreError::Behind(_) => Self::unavailable(error.to_string()),

@@ -7,6 +7,7 @@ mod pending;
 mod public;
 mod registry;
 mod server_id;
+mod sync;
 
 use axum::{
     http::{HeaderValue, header},
@@ -25,6 +26,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
         .nest("/api", backend::routes())
         .merge(registry::routes())
         .merge(admin::routes())
+        .merge(sync::routes())
         .layer(map_response(set_no_store));
     let all = private.merge(public::routes().layer(readable_from_anywhere()));
     all.layer(from_fn(refuse_foreign_pages)).with_state(app.clone())

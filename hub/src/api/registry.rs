@@ -89,6 +89,7 @@ struct Registered {
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
         (status = 409, description = "The server_id or the node_token is registered already, or the token is for another server_id", body = BackendRefusal),
         (status = 413, description = "The body is too long", body = BackendRefusal),
+        (status = 503, description = "This instance is a dependent, or hands over: try again later, or at the primary", body = BackendRefusal),
     ),
 )]
 async fn register(

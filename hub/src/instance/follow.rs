@@ -10,7 +10,7 @@ use super::{
     client::Fetched,
     convert,
     link::{Link, StepError, Tools},
-    members, mirror,
+    members, mirror, results as sent,
     wire::{ConnectionStatus, Heartbeat, HeartbeatReceipt, MAX_RESULTS, SyncState, SyncStatus},
 };
 
@@ -153,7 +153,7 @@ impl<'a> Follower<'a> {
             timestamp: Timestamp::now().into(),
             status: health,
             uptime: machine.uptime().as_secs(),
-            monitoring_results: results.iter().map(|result| convert::to_wire(result, instance.id)).collect(),
+            monitoring_results: results.iter().map(|result| sent::to_wire(result, instance.id)).collect(),
             system_metrics: machine.metrics(store).await?,
             connection_status: ConnectionStatus {
                 primary_reachable: reachable,

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The transports that this program checks.
-const CAPABILITIES: [&str; 6] = ["tcp", "udp", "ws", "wss", "wg", "quic"];
+pub(crate) const CAPABILITIES: [&str; 6] = ["tcp", "udp", "ws", "wss", "wg", "quic"];
 
 /// The machine of an instance.
 #[derive(Debug)]
@@ -41,14 +41,15 @@ impl Machine {
     pub async fn metrics(&self, store: &Store) -> Result<SystemMetrics, StoreError> {
         Ok(SystemMetrics { active_endpoints: store.watched_peers().await?, ..SystemMetrics::default() })
     }
+}
 
-    fn info() -> Value {
-        json!({
-            "platform": std::env::consts::OS,
-            "arch": std::env::consts::ARCH,
-            "cpu": available_parallelism().map_or(1, NonZero::get),
-        })
-    }
+/// Facts about the machine.
+pub(crate) fn system_info() -> Value {
+    json!({
+        "platform": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "cpu": available_parallelism().map_or(1, NonZero::get),
+    })
 }
 
 /// What this instance says about itself when it registers.
@@ -56,12 +57,7 @@ impl Machine {
 /// # Errors
 ///
 /// When the database fails.
-pub async fn of(
-    store: &Store,
-    options: &InstanceOptions,
-    _machine: &Machine,
-    instance: &Instance,
-) -> Result<Register, StoreError> {
+pub async fn of(store: &Store, options: &InstanceOptions, instance: &Instance) -> Result<Register, StoreError> {
     let (latitude, longitude) = options.coordinates.unzip();
     Ok(Register {
         instance_id: instance.id,
@@ -74,7 +70,7 @@ pub async fn of(
         failover_order: options.failover_order,
         public_endpoint: options.public_endpoint.as_ref().map(ToString::to_string),
         public_key: BASE64.encode(&store.sealing_key().await?.public),
-        system_info: Machine::info(),
+        system_info: system_info(),
         cluster_id: instance.cluster,
     })
 }

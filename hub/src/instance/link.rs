@@ -6,6 +6,7 @@ use easytier_uptime_store::{
     RoleConflict, Store, StoreError,
     domain::{Instance, Leader, Timestamp},
 };
+use reqwest::StatusCode;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -116,7 +117,7 @@ impl<'a> Link<'a> {
     /// Introduces this instance to the primary, hands in what it changed while it led itself, and returns its token.
     /// `refused`: the token that the primary did not accept.
     async fn register(&self, refused: Option<&Secret>) -> Result<Secret, StepError> {
-        let Tools { store, options, client, machine, .. } = self.tools;
+        let Tools { store, options, client, .. } = self.tools;
         let _turn = self.registering.lock().await;
         if let Some(token) = self.stored_token().await?.filter(|token| Some(token) != refused) {
             // Another part of this instance registered meanwhile.
@@ -124,35 +125,34 @@ impl<'a> Link<'a> {
         }
         let secret = options.secret.as_ref().ok_or(StepError::NoSecret)?;
         let instance = store.instance().await?;
-        let own = introduction::of(store, options, machine, &instance).await?;
+        let own = introduction::of(store, options, &instance).await?;
         let registered = client.register(&self.url, secret, &own).await?;
         check(&instance, &registered)?;
         let token = Secret::from(registered.token.clone());
+        // Before the token is used for anything else: with its first heartbeat this instance is a dependent like any other.
+        self.hand_in(&token, &registered).await?;
         store.put_primary_token(&token, self.leader.id).await?;
         if let Some(row) = mirror::row_of(registered.mirrored.as_deref(), instance.id) {
             // What this instance took in since it was last mirrored goes to the new primary.
             store.put_forwarded_row(row).await?;
         }
         tracing::info!(primary = %self.leader.name, "registered at the primary");
-        self.hand_in(&token, &registered).await;
         Ok(token)
     }
 
     /// Gives the primary what this instance changed while it led itself. The primary refuses any other instance, which has
     /// nothing to hand in.
-    async fn hand_in(&self, token: &Secret, registered: &Registered) {
+    async fn hand_in(&self, token: &Secret, registered: &Registered) -> Result<(), StepError> {
         let key = registered.public_key.as_deref().and_then(|key| BASE64.decode(key.as_bytes()).ok());
-        let Some(key) = key.and_then(|key| <[u8; 32]>::try_from(key).ok()) else { return };
-        let handed_in = async {
-            let config = self.tools.store.shared_config(Timestamp::now()).await?;
-            let own = convert::configuration(&config, registered.cluster_id, &key)?;
-            self.tools.client.hand_in(&self.url, token, &own).await?;
-            Ok::<(), StepError>(())
-        };
-        match handed_in.await {
+        let Some(key) = key.and_then(|key| <[u8; 32]>::try_from(key).ok()) else { return Ok(()) };
+        let config = self.tools.store.shared_config(Timestamp::now()).await?;
+        let own = convert::configuration(&config, registered.cluster_id, &key)?;
+        match self.tools.client.hand_in(&self.url, token, &own).await {
             Ok(()) => tracing::info!("handed in what this instance changed while it was the primary"),
-            Err(error) => tracing::debug!(%error, "nothing handed in"),
+            Err(SyncError::Refused { status, .. }) if status == StatusCode::FORBIDDEN => {}
+            Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use easytier_uptime_store::{
     RoleConflict, Store, StoreError,
-    domain::{ConfigVersion, Instance, Member, Role, Timestamp},
+    domain::{Instance, Member, Role, Timestamp},
 };
 
 use super::wire::{FailoverOrder, InstanceView, Instances};
@@ -36,7 +36,7 @@ pub async fn note_order(store: &Store, order: &FailoverOrder) -> Result<(), Stor
     for one in order.order.iter().filter(|one| one.instance_id != own) {
         let role = if order.primary == Some(one.instance_id) { Role::Primary } else { Role::Dependent };
         let stored = known.iter().find(|member| member.id == one.instance_id);
-        let member = stored.cloned().unwrap_or_else(|| unknown(one.instance_id));
+        let member = stored.cloned().unwrap_or_else(|| Member::registering(one.instance_id, Timestamp::now()));
         let called_back_at = match one.called_back {
             true => Some(member.called_back_at.unwrap_or_else(Timestamp::now)),
             false => None,
@@ -67,7 +67,10 @@ pub async fn note_order(store: &Store, order: &FailoverOrder) -> Result<(), Stor
 pub async fn note_instances(store: &Store, instances: &Instances) -> Result<(), StoreError> {
     let own = store.instance().await?.id;
     for view in instances.instances.iter().filter(|view| view.instance_id != own) {
-        let member = store.member(view.instance_id).await?.unwrap_or_else(|| unknown(view.instance_id));
+        let member = store
+            .member(view.instance_id)
+            .await?
+            .unwrap_or_else(|| Member::registering(view.instance_id, Timestamp::now()));
         store.put_member(&seen(member, view)).await?;
     }
     Ok(())
@@ -92,32 +95,5 @@ fn seen(member: Member, view: &InstanceView) -> Member {
         sync_error: view.sync_status.error_message.clone(),
         config_hash: view.sync_status.config_hash.clone(),
         ..member
-    }
-}
-
-fn unknown(id: easytier_uptime_store::domain::InstanceId) -> Member {
-    Member {
-        id,
-        name: String::new(),
-        location: None,
-        coordinates: None,
-        version: String::new(),
-        capabilities: Vec::new(),
-        failover_order: 99,
-        public_endpoint: None,
-        called_back_at: None,
-        public_key: None,
-        system_info: None,
-        system_metrics: None,
-        connection: None,
-        health: None,
-        role: Role::Dependent,
-        epoch: 0,
-        registered_at: Timestamp::now(),
-        last_heartbeat: None,
-        config: ConfigVersion::default(),
-        synced_at: None,
-        sync_error: None,
-        config_hash: None,
     }
 }

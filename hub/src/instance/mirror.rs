@@ -7,8 +7,8 @@ use easytier_uptime_store::{
 };
 
 use super::{
-    convert,
     link::{Link, StepError, Tools},
+    results,
     wire::Mirror,
 };
 
@@ -53,25 +53,26 @@ pub async fn take(link: &Link<'_>) -> Result<(), StepError> {
         let after = stored.filter(|stored| row_of(Some(stored), link.leader.id).is_some());
         let page = link.with_token(async |url, token| client.results(url, token, after.as_deref()).await).await?;
         let more = page.more;
-        store_page(store, page).await?;
+        store_page(store, &link.leader.name, page).await?;
         if !more {
             return Ok(());
         }
     }
 }
 
-async fn store_page(store: &Store, page: Mirror) -> Result<(), StoreError> {
+async fn store_page(store: &Store, leader: &str, page: Mirror) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let sent_at = Timestamp::from(page.timestamp);
-    let mut results = Vec::with_capacity(page.results.len());
+    let mut taken = Vec::with_capacity(page.results.len());
     for result in &page.results {
-        match convert::from_wire(result) {
-            Ok(result) => results.push(result),
+        match results::from_wire(result, leader) {
+            Ok(result) => taken.push(result),
             Err(error) => tracing::warn!(%error, "the primary has a result that cannot be mirrored"),
         }
     }
-    if !results.is_empty() {
-        let batch = ForeignBatch { results, received_at: now, sent_at: Some(sent_at), config: None, mirrored: true };
+    if !taken.is_empty() {
+        let batch =
+            ForeignBatch { results: taken, received_at: now, sent_at: Some(sent_at), config: None, mirrored: true };
         store.ingest_foreign(batch).await?;
     }
     if let Some(verdicts) = &page.verdicts {

@@ -5,21 +5,23 @@
 
 mod candidate;
 pub mod client;
-mod convert;
+pub(crate) mod convert;
 pub mod election;
 mod follow;
 mod introduction;
 mod lead;
 mod link;
 mod members;
-mod mirror;
+pub(crate) mod mirror;
 mod options;
+pub(crate) mod results;
 mod runtime;
 mod seed;
 mod status;
 mod watch;
 pub mod wire;
 
+pub(crate) use self::introduction::{CAPABILITIES, system_info};
 pub use self::{
     options::{InstanceOptions, MIN_SECRET_CHARS},
     runtime::{join, run},

@@ -75,9 +75,9 @@ pub async fn follow(tools: Tools<'_>, configured: &ConfiguredRole) -> Result<(),
 ///
 /// When the primary does not answer or refuses, or the database fails.
 pub async fn join(tools: Tools<'_>, primary: &Url) -> Result<(), StepError> {
-    let Tools { store, options, client, machine, .. } = tools;
+    let Tools { store, options, client, .. } = tools;
     let secret = options.secret.as_ref().ok_or(StepError::NoSecret)?;
-    let own = introduction::of(store, options, machine, &store.instance().await?).await?;
+    let own = introduction::of(store, options, &store.instance().await?).await?;
     let registered = client.register(primary, secret, &own).await?;
     let unnamed = || StoreError::Corrupt("the primary does not say who it is".to_owned());
     let leader = Leader {

@@ -1,8 +1,10 @@
 //! What instances say to each other, in JSON with names in camelCase. Other programs speak it too, so unknown fields are
 //! ignored, and what only our own instances understand is in fields that others ignore.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use easytier_uptime_store::domain::{ClusterId, InstanceHealth, InstanceId, ObjectVersion, Role, Verdicts};
+use easytier_uptime_store::domain::{ClusterId, InstanceHealth, InstanceId, ObjectKey, ObjectVersion, Role, Verdicts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -364,10 +366,24 @@ pub struct Configuration {
     /// The cluster.
     #[schema(value_type = Uuid)]
     pub cluster_id: ClusterId,
-    /// The versions of the live settings, by name. Other programs ignore it.
+    /// Which instance has it.
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    pub instance_id: Option<InstanceId>,
+    /// The objects whose present version that instance made.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub own: Vec<ObjectKey>,
+    /// The changes that it has seen: of each instance that made changes, the highest counter.
     #[serde(default)]
     #[schema(value_type = Object)]
-    pub setting_versions: Map<String, Value>,
+    pub seen: BTreeMap<InstanceId, i64>,
+    /// The highest id that a peer ever had there.
+    #[serde(default)]
+    pub highest_peer_id: i64,
+    /// The versions of the live settings, by name.
+    #[serde(default)]
+    pub setting_versions: BTreeMap<String, Version>,
     /// The regions.
     #[serde(default)]
     pub regions: Vec<SharedRegion>,
@@ -428,7 +444,7 @@ pub struct Endpoint {
     pub approved: bool,
     /// Whether a stranger submitted it.
     pub submitted: bool,
-    /// A QQ number of its owner, sealed like the secret; and so on.
+    /// How to reach its owner, as JSON, sealed like the secret.
     #[serde(default)]
     pub contacts_sealed: Option<String>,
     /// When it was added.

@@ -11,8 +11,8 @@ use easytier_uptime_store::{
 
 /// A refusal or failure of a use case.
 ///
-/// Its message is for the caller, in English, except that of [`Store`](Self::Store), which is for the log unless it is
-/// [`StoreError::NotFound`] or [`StoreError::Conflict`].
+/// Its message is for the caller, in English, except that of [`Store`](Self::Store), which may be for the log only, see
+/// [`StoreError`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {

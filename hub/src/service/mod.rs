@@ -10,6 +10,7 @@ mod credentials;
 mod entry;
 mod error;
 mod familiar;
+mod instances;
 mod limit;
 mod node_change;
 mod node_fields;
@@ -25,6 +26,7 @@ pub use self::{
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES},
     entry::{Entry, NodeId},
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
+    instances::{Instances, OwnInstance, SyncRefusal},
     limit::Limit,
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, labels_schema},

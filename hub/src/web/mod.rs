@@ -6,11 +6,13 @@ mod cookie;
 mod credentials;
 mod entry_path;
 mod error;
+mod instance_caller;
 mod poster;
 mod proxies;
 mod reception;
 mod recognise;
 mod session;
+mod sync_error;
 
 use std::sync::Arc;
 
@@ -26,13 +28,15 @@ pub(crate) use self::{
     cookie::cookie,
     credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
     entry_path::EntryPath,
+    instance_caller::SyncCaller,
     poster::{Poster, Posts},
     reception::Reception,
     session::{AdminSession, COOKIE, clear_cookie, own_page, refuse_foreign_pages, set_cookie},
+    sync_error::SyncError,
 };
 use crate::{
     board::Board,
-    service::{Admin, ConnectionTests, Registry, Sessions, Submissions},
+    service::{Admin, ConnectionTests, Instances, Registry, Sessions, Submissions},
 };
 
 /// The state that handlers share.
@@ -44,6 +48,7 @@ pub(crate) struct App {
     pub submissions: Submissions,
     pub connection_tests: ConnectionTests,
     registry: Registry,
+    pub instances: Instances,
     metrics: Arc<Metrics>,
     pub options: Arc<WebOptions>,
     reception: Reception,
@@ -62,6 +67,7 @@ impl App {
             submissions: Submissions::new(store.clone()),
             connection_tests: ConnectionTests::new(checker),
             registry: Registry::new(store.clone()),
+            instances: Instances::new(store.clone(), options.instance.clone()),
             store,
             metrics: monitor.metrics(),
             options: Arc::new(options),

@@ -5,7 +5,7 @@ use std::{net::IpAddr, str::FromStr};
 use easytier_probe::{Secret, backend::BaseUrl};
 use ipnet::IpNet;
 
-use crate::board::Freshness;
+use crate::{board::Freshness, service::OwnInstance};
 
 /// Options of serving the hub.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub struct WebOptions {
     pub metrics_token: Option<Secret>,
     /// The URL at which others reach the hub.
     pub public_url: Option<BaseUrl>,
+    /// This instance among others.
+    pub instance: OwnInstance,
     /// How current the nodes are that visitors see.
     pub freshness: Freshness,
 }

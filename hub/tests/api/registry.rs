@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    hub::{TestHub, batch_of, send},
+    hub::{TestHub, batch_of, send, send_unchecked},
     support::{TestStore, on_both_engines},
 };
 
@@ -20,6 +20,7 @@ on_both_engines! {
     listing_the_probes_needs_credentials,
     a_probe_that_unregisters_is_offline_and_comes_back,
     invalid_fields_are_refused_by_name,
+    a_dependent_tells_a_probe_to_try_again_later,
 }
 
 fn registration(server_id: &str) -> Value {
@@ -231,4 +232,22 @@ async fn invalid_fields_are_refused_by_name(store: TestStore) {
     let missing = send(hub.post(REGISTER, &json!({})).bearer_auth(&key)).await;
     assert!(missing.refusal(400).contains("server_id"), "{missing:?}");
     assert_eq!(hub.kept().await, kept);
+}
+
+async fn a_dependent_tells_a_probe_to_try_again_later(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let (key, token) = (hub.enrollment_key(None).await, hub.token("probe-1", "eu").await);
+    store.dependent().await;
+    let kept = hub.kept().await;
+    for request in [
+        hub.post(REGISTER, &registration("probe-2")).bearer_auth(&key),
+        hub.post(REGISTER, &registration("probe-1")).header("x-node-token", &token),
+    ] {
+        let refused = send_unchecked(request).await;
+        assert!(refused.refusal(503).starts_with("This instance is a dependent of hub 1,"), "{refused:?}");
+        assert!(refused.headers.contains_key("retry-after"));
+    }
+    assert_eq!(hub.kept().await, kept);
+    // Its results are taken.
+    send(hub.post("/results", &batch_of(&[])).header("x-node-token", &token)).await.data();
 }

@@ -296,3 +296,39 @@ async fn settings_are_saved_if_all_of_them_are_valid() {
     hub.reload_live_settings().await.unwrap();
     assert_eq!(hub.live_settings(), usual, "an empty field is the usual value");
 }
+
+#[tokio::test]
+async fn the_pages_of_a_dependent_say_where_its_primary_is() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let own = add(&hub, &named("Own", "tcp://own.example.net:1")).await;
+    let key = hub.create_api_key("reader", None, Timestamp::now()).await.unwrap().id;
+    let cookie = log_in(&hub).await;
+    hub.dependent().await;
+    let origin = format!("http://{}", hub.address);
+    let post = async |path: &str, language: &str, form: &str| {
+        let request = Request::post(path).header("cookie", &cookie).header("origin", &origin);
+        hub.send(request.header("accept-language", language), form.to_owned()).await
+    };
+    let revoke = format!("kind=api&id={key}");
+    for (path, form) in [
+        (format!("/admin/nodes/{own}/revoke").as_str(), ""),
+        ("/admin/settings", "FLAP_DAMPING=3"),
+        ("/admin/keys/revoke", revoke.as_str()),
+        ("/admin/keys", "kind=api&name=another"),
+        ("/admin/import", "peers=tcp%3A%2F%2F192.0.2.9%3A11010&step=import"),
+    ] {
+        let english = post(path, "en", form).await;
+        assert_eq!(english.status, StatusCode::CONFLICT, "{path}: {english:?}");
+        let expected = "This instance is a dependent of hub 1. Make the change there: http://192.0.2.1:3002";
+        assert!(english.text().contains(expected), "{path}: {}", english.text());
+        let chinese = post(path, "zh", form).await;
+        assert_eq!(chinese.status, StatusCode::CONFLICT, "{path}: {chinese:?}");
+        let expected = "本实例从属于 hub 1，请前往主实例修改：http://192.0.2.1:3002";
+        assert!(chinese.text().contains(expected), "{path}: {}", chinese.text());
+    }
+    for (language, text) in [("en", "Local, not watched"), ("zh", "本地节点，未监测")] {
+        let list = Request::get("/admin").header("cookie", &cookie).header("accept-language", language);
+        assert!(hub.send(list, "").await.text().contains(text), "{language}");
+    }
+    assert_eq!(post(&format!("/admin/nodes/{own}/delete"), "en", "").await.status, StatusCode::SEE_OTHER);
+}

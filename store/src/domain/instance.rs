@@ -274,6 +274,36 @@ pub struct Member {
     pub config_hash: Option<String>,
 }
 
+impl Member {
+    /// An instance that registers at `now`, of which only the id is known.
+    pub fn registering(id: InstanceId, now: Timestamp) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            location: None,
+            coordinates: None,
+            version: String::new(),
+            capabilities: Vec::new(),
+            failover_order: 99,
+            public_endpoint: None,
+            called_back_at: None,
+            public_key: None,
+            system_info: None,
+            system_metrics: None,
+            connection: None,
+            health: None,
+            role: Role::Dependent,
+            epoch: 0,
+            registered_at: now,
+            last_heartbeat: None,
+            config: ConfigVersion::default(),
+            synced_at: None,
+            sync_error: None,
+            config_hash: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -105,8 +105,10 @@ pub struct PeerRecord {
     pub id: PeerId,
     /// Its description.
     pub spec: PeerSpec,
-    /// Whether it is listed and checked.
+    /// Whether it is listed and checked, unless it is set aside.
     pub approved: bool,
+    /// Whether it is a peer of an instance that became a dependent: it is kept, but neither listed, checked nor shared.
+    pub set_aside: bool,
     /// Whether a stranger submitted it: then its checks reach public addresses only.
     pub submitted: bool,
     /// The verdict of all regions.

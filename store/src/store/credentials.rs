@@ -1,7 +1,7 @@
 //! Tokens and keys: issuing, authenticating, listing, revoking.
 
 use super::{
-    Store, regions,
+    Store, edits, regions,
     rows::{self, without_nul},
 };
 use crate::{
@@ -95,7 +95,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<IssuedToken, StoreError> {
         let new = &NewCredential { expires_at, ..NewCredential::of(CredentialKind::Api, name) };
-        self.db().transaction(|tx| work(issue(tx, new, now))).await
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    edits::allow(tx).await?;
+                    issue(tx, new, now).await
+                })
+            })
+            .await
     }
 
     /// Issues a key with which new probes get a token.
@@ -113,6 +120,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     let region = match region {
                         Some(region) => Some(regions::ensure(tx, region).await?),
                         None => None,
@@ -168,10 +176,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let update = "UPDATE credentials SET revoked_at = $3 WHERE id = $1 AND kind = $2 AND revoked_at IS NULL";
-        match self.db().execute(update, args![id, kind.as_str(), now]).await? {
-            0 => Err(StoreError::NotFound("credential")),
-            _ => Ok(()),
-        }
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    edits::allow(tx).await?;
+                    match tx.execute(update, args![id, kind.as_str(), now]).await? {
+                        0 => Err(StoreError::NotFound("credential")),
+                        _ => Ok(()),
+                    }
+                })
+            })
+            .await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::Store;
+use super::{Store, peers::is_watched};
 use crate::{
     db::{Bulk, Column, Tx, args, sql},
     domain::{Event, EventKind, Timestamp},
@@ -44,8 +44,11 @@ macro_rules! event_columns {
 /// approved peers and of probes. The condition on the id stands alone, so that a page begins with a search in the index.
 macro_rules! visible_before {
     ($engine:ident) => {
-        "($1 OR e.kind <> 'peer' OR EXISTS (SELECT 1 FROM peers p WHERE p.id = e.subject_id AND p.approved)) \
-         AND e.id < $2"
+        concat!(
+            "($1 OR e.kind <> 'peer' OR EXISTS (SELECT 1 FROM peers p WHERE p.id = e.subject_id AND ",
+            is_watched!($engine),
+            ")) AND e.id < $2"
+        )
     };
 }
 
@@ -122,8 +125,9 @@ impl Store {
         let select = sql!(
             "SELECT ",
             (event_columns),
-            " FROM events e JOIN peers p ON p.id = e.subject_id WHERE e.kind = 'peer' AND p.approved \
-             ORDER BY e.id DESC LIMIT $1"
+            " FROM events e JOIN peers p ON p.id = e.subject_id WHERE e.kind = 'peer' AND ",
+            (is_watched),
+            " ORDER BY e.id DESC LIMIT $1"
         );
         let rows: Vec<EventRow> = self.db().all(select, args![limit]).await?;
         rows.into_iter().map(EventRow::into_event).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Store;
+use super::{Store, peers::is_watched};
 use crate::{
     consensus::State,
     db::{Tx, args, sql},
@@ -13,7 +13,10 @@ use crate::{
 /// The evidence of approved peers; a further condition may follow.
 macro_rules! select_evidence {
     () => {
-        "SELECT s.peer_id, s.evidence FROM peer_states s JOIN peers p ON p.id = s.peer_id WHERE p.approved"
+        concat!(
+            "SELECT s.peer_id, s.evidence FROM peer_states s JOIN peers p ON p.id = s.peer_id WHERE ",
+            is_watched!(both)
+        )
     };
 }
 

@@ -1,7 +1,7 @@
 //! Counts of peers, for the hub's own metrics.
 
-use super::{Store, rows};
-use crate::{domain::Verdict, error::StoreError};
+use super::{Store, peers::is_watched, rows};
+use crate::{db::sql, domain::Verdict, error::StoreError};
 
 impl Store {
     /// How many approved peers have each verdict; every verdict is listed.
@@ -10,8 +10,11 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn count_peers(&self) -> Result<Vec<(Verdict, u64)>, StoreError> {
-        let select = "SELECT s.verdict, count(*) FROM peers p JOIN peer_states s ON s.peer_id = p.id \
-                      WHERE p.approved GROUP BY s.verdict";
+        let select = sql!(
+            "SELECT s.verdict, count(*) FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ",
+            (is_watched),
+            " GROUP BY s.verdict"
+        );
         let counts: Vec<(i64, i64)> = self.db().all(select, vec![]).await?;
         let of = |verdict: Verdict| counts.iter().find(|(code, _)| *code == verdict as i64).map_or(0, |(_, n)| *n);
         Ok(Verdict::ALL.into_iter().map(|verdict| (verdict, rows::count(of(verdict)))).collect())

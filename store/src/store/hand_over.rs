@@ -1,6 +1,8 @@
 //! What the runtime of an instance keeps in the database: a hand-over in progress, how far others have mirrored this instance,
 //! and whether it could take the primary's place.
 
+use std::collections::HashMap;
+
 use super::{Store, duties::Duty, rows};
 use crate::{
     db::args,
@@ -101,5 +103,16 @@ impl Store {
     pub async fn watched_peers(&self) -> Result<u64, StoreError> {
         let select = "SELECT count(*) FROM peers WHERE approved AND NOT set_aside";
         self.db().one::<(i64,)>(select, vec![]).await.map(|(count,)| rows::count(count))
+    }
+
+    /// The uids of peers by their ids, as far as they are shared.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn peer_uids(&self) -> Result<HashMap<i64, String>, StoreError> {
+        let select = "SELECT local_key, uid FROM synced_objects WHERE kind = 'peer' AND local_key IS NOT NULL";
+        let rows: Vec<(String, String)> = self.db().all(select, vec![]).await?;
+        Ok(rows.into_iter().filter_map(|(id, uid)| Some((id.parse().ok()?, uid))).collect())
     }
 }

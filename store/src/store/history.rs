@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Store,
+    peers::is_watched,
     rows::{self, ResultRow, result_columns},
     tally::{Tally, counted, counted_args, tally_columns},
 };
@@ -164,7 +165,7 @@ impl Store {
     /// Since when an approved peer is what it is; the history before is that of another one. It is [`StoreError::NotFound`] when
     /// there is no approved peer with this id.
     pub(super) async fn target_since(&self, id: PeerId) -> Result<Timestamp, StoreError> {
-        let select = "SELECT target_since FROM peers WHERE approved AND id = $1";
+        let select = sql!("SELECT p.target_since FROM peers p WHERE ", (is_watched), " AND p.id = $1");
         let row: Option<(Timestamp,)> = self.db().optional(select, args![id]).await?;
         row.map(|(since,)| since).ok_or(StoreError::NotFound("node"))
     }

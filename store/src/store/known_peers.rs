@@ -67,13 +67,13 @@ impl KnownPeers {
 }
 
 async fn read(tx: &mut Tx) -> Result<PeersById, StoreError> {
-    let select = "SELECT id, target_since, target_version FROM peers";
+    let select = "SELECT id, target_since, target_version FROM peers WHERE NOT set_aside";
     let peers: Vec<(PeerId, Timestamp, i64)> = tx.all(select, vec![]).await?;
     let peer =
         |(id, target_since, target_version)| (id, KnownPeer { regions: Vec::new(), target_since, target_version });
     let mut known: PeersById = peers.into_iter().map(peer).collect();
     for (peer, region) in tx.all::<(PeerId, RegionId)>("SELECT peer_id, region_id FROM peer_regions", vec![]).await? {
-        // A peer that was added after the first statement is left to the next transaction.
+        // Not of those that are set aside; a peer that was added after the first statement is left to the next transaction.
         known.entry(peer).and_modify(|peer| peer.regions.push(region));
     }
     Ok(known)

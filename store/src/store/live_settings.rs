@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Store, shared::Shared};
+use super::{Store, edits, shared::Shared};
 use crate::{
     db::{Sql, args, sql, work},
     domain::{LiveSetting, LiveSettings, SettingValue, Timestamp, millis},
@@ -83,6 +83,7 @@ impl Store {
             .db
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     // The rows of settings that nobody changed do not exist, so a lock of rows would not do.
                     tx.execute(LOCK, vec![]).await?;
                     let stored = with_changes(shared, tx.all(SELECT, vec![]).await?);

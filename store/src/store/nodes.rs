@@ -3,7 +3,9 @@
 use easytier_probe::PeerUrl;
 
 use super::{
-    Store, rings,
+    Store,
+    peers::is_watched,
+    rings,
     rows::{self, matches_search},
 };
 use crate::{
@@ -31,7 +33,9 @@ macro_rules! matches_filter {
     ($engine:ident) => {
         concat!(
             matches_search!($engine),
-            " AND p.approved AND ($2 IS NULL OR (SELECT verdict >= 2 FROM peer_states WHERE peer_id = p.id) = $2) \
+            " AND ",
+            is_watched!($engine),
+            " AND ($2 IS NULL OR (SELECT verdict >= 2 FROM peer_states WHERE peer_id = p.id) = $2) \
              AND ($3 IS NULL OR p.url LIKE $3) \
              AND ($4 OR EXISTS (SELECT 1 FROM peer_tags t WHERE t.peer_id = p.id AND t.tag ",
             in_list!($engine 5),
@@ -131,14 +135,14 @@ impl Store {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<Node>, StoreError> {
-        let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id > $1 ORDER BY p.id LIMIT $2");
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (is_watched), " AND p.id > $1 ORDER BY p.id LIMIT $2");
         let rows: Vec<NodeRow> = self.db().all(select, args![after, i64::from(limit)]).await?;
         rows.into_iter().map(|row| row.into_node(now)).collect()
     }
 
     /// Those of these peers that are approved, in the order of ids.
     pub(super) async fn approved_of(&self, ids: &[PeerId], now: Timestamp) -> Result<Vec<Node>, StoreError> {
-        let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id ", (in 1), " ORDER BY p.id");
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (is_watched), " AND p.id ", (in 1), " ORDER BY p.id");
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let rows: Vec<NodeRow> = self.db().all(select, args![ids]).await?;
         rows.into_iter().map(|row| row.into_node(now)).collect()
@@ -150,7 +154,7 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
     pub async fn node(&self, id: PeerId, now: Timestamp) -> Result<Node, StoreError> {
-        let select = sql!("SELECT ", (node_columns), " WHERE p.approved AND p.id = $1");
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (is_watched), " AND p.id = $1");
         let row: Option<NodeRow> = self.db().optional(select, args![id]).await?;
         row.ok_or(StoreError::NotFound("node"))?.into_node(now)
     }
@@ -179,7 +183,7 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when there is no approved peer with this id; otherwise when the database fails.
     pub async fn node_url(&self, id: PeerId) -> Result<PeerUrl, StoreError> {
-        let select = "SELECT url FROM peers WHERE approved AND id = $1";
+        let select = sql!("SELECT p.url FROM peers p WHERE ", (is_watched), " AND p.id = $1");
         let row: Option<(String,)> = self.db().optional(select, args![id]).await?;
         rows::url(&row.ok_or(StoreError::NotFound("node"))?.0)
     }
@@ -190,8 +194,11 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn tags(&self) -> Result<Vec<String>, StoreError> {
-        let select = "SELECT DISTINCT t.tag FROM peer_tags t JOIN peers p ON p.id = t.peer_id WHERE p.approved \
-                      ORDER BY t.tag";
+        let select = sql!(
+            "SELECT DISTINCT t.tag FROM peer_tags t JOIN peers p ON p.id = t.peer_id WHERE ",
+            (is_watched),
+            " ORDER BY t.tag"
+        );
         Ok(self.db().all::<(String,)>(select, vec![]).await?.into_iter().map(|(tag,)| tag).collect())
     }
 }

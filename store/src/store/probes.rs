@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{
-    Store,
+    Store, edits,
     liveness::{PresenceRow, presence_columns},
     rollups,
     rows::{self, without_nul},
@@ -219,6 +219,8 @@ pub(super) async fn claim_server_id(tx: &mut Tx, caller: &ProbeIdentity, server_
         }
     }
     if !named {
+        // The name is what all instances know the probe by.
+        edits::allow_registration(tx).await?;
         let update = "UPDATE probes SET server_id = $2, named = TRUE WHERE id = $1";
         tx.execute(update, args![caller.probe, server_id]).await?;
     }

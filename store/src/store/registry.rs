@@ -3,7 +3,7 @@
 use super::{
     Store,
     credentials::{self, NewCredential},
-    liveness, probes, regions,
+    edits, liveness, probes, regions,
     rows::without_nul,
 };
 use crate::{
@@ -50,6 +50,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     let region_id = regions::ensure(tx, region).await?;
                     let probe = match probes::find(tx, server_id).await? {
                         None => probes::insert(tx, server_id, named, region_id, now).await?,
@@ -103,6 +104,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow_registration(tx).await?;
                     probes::claim_server_id(tx, caller, server_id).await?;
                     probes::write_registration(tx, caller.probe, registration, now).await
                 })
@@ -162,6 +164,7 @@ async fn enroll(
     now: Timestamp,
 ) -> Result<(ProbeId, RegionId, IssuedToken), StoreError> {
     let NewProbe { server_id, region, registration, token } = new;
+    edits::allow_registration(tx).await?;
     let stored_key = credentials::lock_enrollment_key(tx, key).await?;
     let region_id = regions::ensure(tx, region).await?;
     let known = probes::find(tx, server_id).await?;
@@ -197,6 +200,7 @@ async fn enroll(
 }
 
 async fn remove(tx: &mut Tx, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
+    edits::allow(tx).await?;
     let probe = probes::lock(tx, server_id).await?;
     if liveness::probes(tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
         return Err(Conflict::ProbeNotOffline.into());

@@ -1,8 +1,40 @@
 //! Peers that are set aside: an instance that becomes a dependent keeps its own peers with their history, but they are neither
 //! listed to anybody but the operator, nor checked, nor shared.
 
-use super::metadata;
-use crate::{db::Tx, error::StoreError};
+use super::{Store, edits, metadata, peers};
+use crate::{
+    db::{Tx, args, work},
+    domain::{PeerId, Timestamp},
+    error::{Conflict, StoreError},
+};
+
+impl Store {
+    /// Watches a peer again that was set aside: it becomes one of those that instances share.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when no such peer is set aside; [`Conflict::PeerListed`] when another peer has the same URL and
+    /// network; [`StoreError::NotPrimary`] at a dependent; otherwise when the database fails.
+    pub async fn watch_peer(&self, id: PeerId, now: Timestamp) -> Result<(), StoreError> {
+        let spec = &self.peer(id).await?.spec;
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    edits::allow(tx).await?;
+                    metadata::bump_config_version(tx).await?;
+                    if !is(tx, id).await? {
+                        return Err(StoreError::NotFound("peer"));
+                    }
+                    if peers::is_listed(tx, spec, Some(id)).await? {
+                        return Err(Conflict::PeerListed.into());
+                    }
+                    let update = "UPDATE peers SET set_aside = FALSE, updated_at = $2 WHERE id = $1";
+                    tx.execute(update, args![id, now]).await.map(drop)
+                })
+            })
+            .await
+    }
+}
 
 /// Sets all peers aside.
 pub(super) async fn all(tx: &mut Tx) -> Result<(), StoreError> {
@@ -19,4 +51,10 @@ pub(super) async fn none(tx: &mut Tx) -> Result<(), StoreError> {
                 AND NOT o.set_aside)";
     tx.execute(back, vec![]).await?;
     tx.execute("UPDATE peers SET from_primary = FALSE WHERE from_primary", vec![]).await.map(drop)
+}
+
+/// Whether a peer is set aside.
+pub(super) async fn is(tx: &mut Tx, id: PeerId) -> Result<bool, StoreError> {
+    let select = "SELECT id FROM peers WHERE id = $1 AND set_aside";
+    Ok(tx.optional::<(PeerId,)>(select, args![id]).await?.is_some())
 }

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Store, metadata,
+    Store, edits, metadata,
     peers::{self, SpecRow, spec_columns},
     rows::{self, matches_search},
 };
@@ -173,6 +173,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     let spec = spec_of(tx, id, key).await?;
                     peers::insert_new(tx, key, &NewPeer { spec, approved: true, submitted: true }, now).await

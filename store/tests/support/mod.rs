@@ -11,8 +11,8 @@ use easytier_probe::{CheckMode, CheckResult, FailureCode, Stage, Status};
 use easytier_uptime_store::{
     Access, HubKey, Location, Store, StoreError, StoreOptions,
     domain::{
-        Batch, Caller, Contacts, EnrollmentKey, EnrollmentLimits, IssuedToken, NewProbe, PeerId, PeerSpec,
-        ProbeIdentity, Receipt, Region, Registration, SubmissionId, Timestamp,
+        Batch, Caller, ClusterId, Contacts, EnrollmentKey, EnrollmentLimits, InstanceId, IssuedToken, Leader,
+        Leadership, NewProbe, PeerId, PeerSpec, ProbeIdentity, Receipt, Region, Registration, SubmissionId, Timestamp,
     },
 };
 use sqlx::{ConnectOptions, Connection};
@@ -124,6 +124,13 @@ impl TestStore {
         probe
     }
 
+    /// Makes the store a dependent of the [`leadership`] 1, 1, 1.
+    pub async fn dependent(&self) -> Leader {
+        let primary = leadership(1, 1, 1);
+        self.join(&primary, &"a token".into()).await.unwrap();
+        primary.leader
+    }
+
     /// A new enrollment key, as its holder presents it.
     pub async fn enrollment_key(&self, limits: &EnrollmentLimits) -> EnrollmentKey {
         let issued = self.create_enrollment_key("new ones", limits, NOW).await.unwrap();
@@ -168,6 +175,19 @@ impl TestStore {
         let receipt = self.ingest(batch).await.unwrap();
         self.fold().await.unwrap();
         receipt
+    }
+}
+
+/// The primary of a cluster, in an epoch.
+pub fn leadership(cluster: u128, leader: u128, epoch: i64) -> Leadership {
+    Leadership {
+        cluster: ClusterId(Uuid::from_u128(cluster)),
+        epoch,
+        leader: Leader {
+            id: InstanceId(Uuid::from_u128(leader)),
+            name: format!("hub {leader}"),
+            url: Some(format!("http://192.0.2.{leader}:3002")),
+        },
     }
 }
 

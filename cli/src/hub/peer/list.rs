@@ -51,6 +51,7 @@ impl Listed {
                     id: PeerId(entry.id().into()),
                     spec: submission.spec.clone(),
                     approved: false,
+                    set_aside: false,
                     submitted: true,
                     verdict: Verdict::Unknown,
                     created_at: submission.created_at,
@@ -71,6 +72,7 @@ impl Listed {
 fn status(entry: &Entry) -> &'static str {
     match entry {
         Entry::Pending(_) => "pending",
+        Entry::Peer(record) if record.set_aside => "local, not watched",
         Entry::Peer(record) if record.approved => record.verdict.as_str(),
         Entry::Peer(_) => "not approved",
     }

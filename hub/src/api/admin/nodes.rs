@@ -158,7 +158,7 @@ impl PartialSchema for NodeChangeDocument {
         (status = UNAUTHORIZED, body = PublicRefusal),
         (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
-        (status = CONFLICT, description = "Another node has this address and network.", body = PublicRefusal),
+        (status = CONFLICT, description = "Another node has this address and network, or this instance is a dependent.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
     ),
 )]
@@ -187,7 +187,7 @@ pub(super) async fn change(
         (status = UNAUTHORIZED, body = PublicRefusal),
         (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
-        (status = CONFLICT, description = "A node with this address and network exists.", body = PublicRefusal),
+        (status = CONFLICT, description = "A node with this address and network exists, or this instance is a dependent.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn approve(
@@ -211,6 +211,7 @@ pub(super) async fn approve(
         (status = UNAUTHORIZED, body = PublicRefusal),
         (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
+        (status = CONFLICT, description = "This instance is a dependent.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn revoke(
@@ -234,6 +235,7 @@ pub(super) async fn revoke(
         (status = UNAUTHORIZED, body = PublicRefusal),
         (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
+        (status = CONFLICT, description = "This instance is a dependent.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn remove(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use easytier_uptime_store::domain::{
     Credential, CredentialId, CredentialKind, DAY, IssuedToken, Lapsed, Region, Timestamp,
@@ -111,8 +111,10 @@ async fn issue(site: &Site, create: &CreateForm) -> Result<IssuedToken, ServiceE
 pub async fn revoke(_: Operator, State(site): State<Site>, request: Request) -> Result<Response, Refusal> {
     let RevokeForm { kind, id } = form::read(request).await?;
     let kind = kind_of(&kind).map_err(ServiceError::from)?;
-    site.admin.revoke(kind, id).await?;
-    Ok(form::see_other("/admin/keys"))
+    Ok(match site.admin.revoke(kind, id).await {
+        Ok(()) => form::see_other("/admin/keys"),
+        Err(error) => error.into_response(),
+    })
 }
 
 fn token(texts: &Texts, issued: &IssuedToken) -> Markup {

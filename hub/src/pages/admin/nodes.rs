@@ -220,6 +220,7 @@ fn row(view: &View, entry: &Entry, now: Timestamp) -> Markup {
     let (action, delete) = match entry {
         Entry::Pending(submission) if is_listed(submission) => (html! {}, texts.reject),
         Entry::Pending(_) => (approve(), texts.reject),
+        Entry::Peer(record) if record.set_aside => (html! {}, texts.delete),
         Entry::Peer(record) if record.approved => (revoke(), texts.delete),
         Entry::Peer(_) => (approve(), texts.delete),
     };
@@ -255,6 +256,7 @@ fn is_listed(submission: &Submission) -> bool {
 fn status(view: &View, entry: &Entry) -> Markup {
     let texts = view.texts();
     let duplicates = match entry {
+        Entry::Peer(record) if record.set_aside => return html! { (texts.set_aside) },
         Entry::Peer(record) if record.approved => return widgets::state(view.language, record.verdict),
         Entry::Peer(_) => return html! { (texts.unlisted) },
         Entry::Pending(submission) => &submission.duplicates,

@@ -2,7 +2,10 @@
 
 use axum::http::StatusCode;
 use easytier_probe::PeerUrlError;
-use easytier_uptime_store::{Conflict, StoreError, domain::Lapsed};
+use easytier_uptime_store::{
+    Conflict, StoreError,
+    domain::{Lapsed, Leader},
+};
 
 use super::Language;
 use crate::service::{FieldProblem, Forbidden, ServiceError};
@@ -29,6 +32,7 @@ impl Language {
             ServiceError::InvalidSettings(_) => self.texts().not_saved.to_owned(),
             ServiceError::Forbidden(forbidden) => self.forbidden(forbidden).to_owned(),
             ServiceError::PasswordHash(_) => self.problem(&FieldProblem::Malformed(String::new())),
+            ServiceError::Store(StoreError::NotPrimary(leader)) => self.not_primary(leader),
             ServiceError::Store(error) => self.store(error).to_owned(),
         }
     }
@@ -125,6 +129,19 @@ impl Language {
         }
     }
 
+    /// An edit at a dependent.
+    fn not_primary(self, leader: &Leader) -> String {
+        let Leader { name, url, .. } = leader;
+        match (self, url) {
+            (Self::English, Some(url)) => {
+                format!("This instance is a dependent of {name}. Make the change there: {url}")
+            }
+            (Self::English, None) => format!("This instance is a dependent of {name}. Make the change there."),
+            (Self::Chinese, Some(url)) => format!("本实例从属于 {name}，请前往主实例修改：{url}"),
+            (Self::Chinese, None) => format!("本实例从属于 {name}，请前往主实例修改。"),
+        }
+    }
+
     fn forbidden(self, forbidden: &Forbidden) -> &'static str {
         match forbidden {
             Forbidden::TokenRegion(_) => self.pick("The token is for another region.", "该令牌属于其他地区。"),
@@ -138,6 +155,10 @@ impl Language {
             StoreError::NotFound(_) => self.texts().not_found_hint,
             StoreError::Conflict(conflict) => self.conflict(*conflict),
             StoreError::Lapsed(lapsed) => self.lapsed(lapsed),
+            StoreError::HandingOver => self.pick(
+                "Another instance becomes the primary now. Make the change in a minute.",
+                "主实例正在切换，请一分钟后再操作。",
+            ),
             StoreError::Closed => {
                 self.pick("The hub is shutting down. Try again in a moment.", "服务正在关闭，请稍后再试。")
             }

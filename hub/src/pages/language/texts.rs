@@ -190,6 +190,7 @@ texts! {
     queue_empty: "No nodes are waiting for approval.", "没有待审核的节点。";
     listed: "Listed", "已上架";
     unlisted: "Not listed", "已下架";
+    set_aside: "Local, not watched", "本地节点，未监测";
     status: "Status", "状态";
     added_at: "Added", "添加时间";
     pending: "Pending", "待审核";

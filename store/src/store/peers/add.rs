@@ -7,13 +7,13 @@ use crate::{
     db::{args, sql, work},
     domain::{ImportCounts, NewPeer, PeerId, PeerSpec, Timestamp},
     error::StoreError,
-    store::{Store, metadata},
+    store::{Store, edits, metadata},
 };
 
-/// The URLs and networks of all peers with one of the URLs `$1`.
+/// The URLs and networks of the peers with one of the URLs `$1`, without those set aside.
 macro_rules! listed_identities {
     () => {
-        sql!("SELECT url, coalesce(network_name, '') FROM peers WHERE url ", (in 1))
+        sql!("SELECT url, coalesce(network_name, '') FROM peers WHERE NOT set_aside AND url ", (in 1))
     };
 }
 
@@ -22,12 +22,14 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Conflict::PeerListed`] when another peer has the same URL and network; otherwise when the database fails.
+    /// [`Conflict::PeerListed`] when another peer has the same URL and network; [`StoreError::NotPrimary`] at a dependent;
+    /// otherwise when the database fails.
     pub async fn add_peer(&self, spec: &PeerSpec, now: Timestamp) -> Result<PeerId, StoreError> {
         let (peer, key) = (&NewPeer::of_operator(spec.clone()), &self.shared.key);
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     write::insert_new(tx, key, peer, now).await
                 })
@@ -56,6 +58,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     let listed = tx.all(listed_identities!(), args![urls(peers)]).await?;
                     let added = peers.iter().zip(are_new(peers, listed));

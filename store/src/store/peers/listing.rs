@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::row::{PeerRow, peer_columns};
+use super::row::{PeerRow, is_watched, peer_columns};
 use crate::{
     db::{args, sql},
     domain::{PeerId, PeerScope, ProbePeer, ProbePeers, RegionId},
@@ -13,8 +13,11 @@ use crate::{
 /// The condition that a peer `p` is approved and checked from the region `$1`.
 macro_rules! checked_from_region {
     ($engine:ident) => {
-        "p.approved AND (NOT EXISTS (SELECT 1 FROM peer_regions pr WHERE pr.peer_id = p.id) \
-         OR EXISTS (SELECT 1 FROM peer_regions pr WHERE pr.peer_id = p.id AND pr.region_id = $1))"
+        concat!(
+            $crate::store::peers::is_watched!($engine),
+            " AND (NOT EXISTS (SELECT 1 FROM peer_regions pr WHERE pr.peer_id = p.id) \
+             OR EXISTS (SELECT 1 FROM peer_regions pr WHERE pr.peer_id = p.id AND pr.region_id = $1))"
+        )
     };
 }
 pub(in crate::store) use checked_from_region;
@@ -38,10 +41,11 @@ impl Store {
         // One row more than asked for shows whether there is another page.
         let (mut found, total): (Vec<PeerRow>, (i64,)) = match &scope.region {
             None => {
-                let select = sql!("SELECT ", (peer_columns), " WHERE p.approved AND p.id > $1 ORDER BY p.id LIMIT $2");
+                let select =
+                    sql!("SELECT ", (peer_columns), " WHERE ", (is_watched), " AND p.id > $1 ORDER BY p.id LIMIT $2");
                 (
                     self.db().all(select, args![after, limit + 1]).await?,
-                    self.db().one("SELECT count(*) FROM peers p WHERE p.approved", vec![]).await?,
+                    self.db().one(sql!("SELECT count(*) FROM peers p WHERE ", (is_watched)), vec![]).await?,
                 )
             }
             Some(region) => {
@@ -71,7 +75,7 @@ impl Store {
 
     /// Approved peers by id, with secrets, in the order of `ids`.
     pub(in crate::store) async fn probe_peers_by_id(&self, ids: &[PeerId]) -> Result<Vec<ProbePeer>, StoreError> {
-        let select = sql!("SELECT ", (peer_columns), " WHERE p.approved AND p.id ", (in 1));
+        let select = sql!("SELECT ", (peer_columns), " WHERE ", (is_watched), " AND p.id ", (in 1));
         let list: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let found: Vec<PeerRow> = self.db().all(select, args![list]).await?;
         let place: HashMap<PeerId, usize> = ids.iter().enumerate().map(|(nth, id)| (*id, nth)).collect();

@@ -13,8 +13,9 @@ use crate::{
     domain::{Page, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Slice, Timestamp},
     error::{Conflict, StoreError},
     store::{
-        Store, metadata,
+        Store, edits, metadata,
         rows::{self, matches_search},
+        set_aside,
     },
 };
 
@@ -108,6 +109,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
                     let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
@@ -142,6 +144,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1";
                     match tx.execute(update, args![id, approved, now]).await? {
@@ -154,7 +157,7 @@ impl Store {
     }
 
     /// Deletes a peer. Its raw results and rollups are deleted when they expire, the rollups of days when its last result has
-    /// expired; its id is never used again.
+    /// expired; its id is never used again. A dependent deletes only those that are set aside.
     ///
     /// # Errors
     ///
@@ -163,6 +166,9 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
+                    if !set_aside::is(tx, id).await? {
+                        edits::allow(tx).await?;
+                    }
                     metadata::bump_config_version(tx).await?;
                     match write::delete(tx, vec![id.0], now).await? {
                         0 => Err(StoreError::NotFound("peer")),

@@ -22,12 +22,20 @@ macro_rules! spec_columns {
 }
 pub(in crate::store) use spec_columns;
 
+/// The condition that a peer `p` is listed and checked here.
+macro_rules! is_watched {
+    ($engine:ident) => {
+        "p.approved AND NOT p.set_aside"
+    };
+}
+pub(in crate::store) use is_watched;
+
 /// The columns of a [`PeerRow`] and their tables.
 macro_rules! peer_columns {
     ($engine:ident) => {
         concat!(
             $crate::store::peers::spec_columns!($engine),
-            ", p.id, p.approved, p.submitted, p.created_at, p.updated_at, s.verdict, s.response_us, \
+            ", p.id, p.approved, p.set_aside, p.submitted, p.created_at, p.updated_at, s.verdict, s.response_us, \
              (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags, \
              (SELECT string_agg(r.name, ',') FROM peer_regions pr JOIN regions r ON r.id = pr.region_id \
               WHERE pr.peer_id = p.id) AS regions FROM peers p JOIN peer_states s ON s.peer_id = p.id"
@@ -59,6 +67,7 @@ pub(in crate::store) struct SpecRow {
 pub(super) struct PeerRow {
     pub(super) id: PeerId,
     approved: bool,
+    set_aside: bool,
     submitted: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -100,6 +109,7 @@ impl PeerRow {
         Ok(PeerRecord {
             id: self.id,
             approved: self.approved,
+            set_aside: self.set_aside,
             submitted: self.submitted,
             verdict: rows::verdict(self.verdict)?,
             created_at: self.created_at,

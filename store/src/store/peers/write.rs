@@ -137,10 +137,15 @@ pub(in crate::store) fn columns_of(spec: &PeerSpec, key: &HubKey) -> Vec<Value> 
     ]
 }
 
-/// Whether a peer other than `except` has this URL and network. Every transaction that writes peers first bumps the config
+/// Whether a peer other than `except` has this URL and network, and is not set aside. Every transaction that writes peers first bumps the config
 /// version and so holds its lock: no other transaction adds the same peer in between.
-pub(super) async fn is_listed(tx: &mut Tx, spec: &PeerSpec, except: Option<PeerId>) -> Result<bool, StoreError> {
-    let select = "SELECT id FROM peers WHERE url = $1 AND coalesce(network_name, '') = $2 AND ($3 IS NULL OR id <> $3)";
+pub(in crate::store) async fn is_listed(
+    tx: &mut Tx,
+    spec: &PeerSpec,
+    except: Option<PeerId>,
+) -> Result<bool, StoreError> {
+    let select = "SELECT id FROM peers WHERE url = $1 AND coalesce(network_name, '') = $2 AND ($3 IS NULL OR id <> $3) \
+                  AND NOT set_aside";
     let Identity { url, network } = Identity::of(spec);
     Ok(tx.optional::<(PeerId,)>(select, args![url, network, except]).await?.is_some())
 }

@@ -1,0 +1,76 @@
+//! Who calls the synchronisation API: an instance by its token, whoever knows `SYNC_SECRET`, or the admin.
+
+use std::{sync::LazyLock, time::Duration};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use easytier_uptime_monitor::{Caller, bearer};
+use easytier_uptime_store::domain::InstanceId;
+use ring::digest::{SHA256, digest};
+use subtle::ConstantTimeEq;
+
+use super::{App, SyncError, session};
+use crate::service::{Limit, SyncRefusal};
+
+/// How many wrong secrets and tokens one address may present in a minute, and all together.
+static WRONG: LazyLock<Limit> = LazyLock::new(|| Limit::new(Duration::from_secs(60), 10, 1000));
+
+/// The caller of the synchronisation API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SyncCaller {
+    /// An instance, by its own token.
+    Instance(InstanceId),
+    /// Whoever knows the secret of the cluster.
+    Secret,
+    /// The admin.
+    Admin,
+}
+
+impl SyncCaller {
+    /// The instance; others are refused.
+    pub fn instance(self) -> Result<InstanceId, SyncRefusal> {
+        match self {
+            Self::Instance(id) => Ok(id),
+            Self::Secret | Self::Admin => Err(SyncRefusal::forbidden("the token of an instance is needed")),
+        }
+    }
+
+    /// Refuses everybody but the admin.
+    pub fn admin(self) -> Result<(), SyncRefusal> {
+        match self {
+            Self::Admin => Ok(()),
+            Self::Instance(_) | Self::Secret => Err(SyncRefusal::forbidden("the admin alone may do that")),
+        }
+    }
+}
+
+impl FromRequestParts<App> for SyncCaller {
+    type Rejection = SyncError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, SyncError> {
+        let presented = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+        if let Some(token) = presented {
+            if app.instances.secret().is_some_and(|secret| same(secret.expose(), token)) {
+                return Ok(Self::Secret);
+            }
+            if let Some(id) = app.instances.of_token(token).await? {
+                return Ok(Self::Instance(id));
+            }
+        }
+        if session::find(parts, &app.sessions).await?.is_some() {
+            return Ok(Self::Admin);
+        }
+        if let Some(Caller(address)) = parts.extensions.get().filter(|_| presented.is_some()) {
+            WRONG.check(*address).map_err(|_| SyncRefusal::too_many())?;
+        }
+        Err(SyncRefusal::unauthorized().into())
+    }
+}
+
+/// Compares in constant time. The hashes have one length, whatever was presented.
+fn same(secret: &str, presented: &str) -> bool {
+    let hash = |text: &str| digest(&SHA256, text.as_bytes());
+    hash(secret).as_ref().ct_eq(hash(presented).as_ref()).into()
+}
