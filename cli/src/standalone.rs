@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_scheduler::Scheduler;
-use easytier_uptime_store::domain::{PeerSpec, Region};
+use easytier_uptime_store::domain::{PeerSpec, Region, Role};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -132,13 +132,18 @@ impl Service for Standalone {
         let hub = HubConfig::read(&mut reader);
         let (mut config, probe) = reader.finish_option(hub.map(|hub| (hub, probe)))?;
         config.intervals = plan.intervals();
+        let instance = &config.instance;
+        let clustered = (instance.role.role() != Role::Standalone).then(|| instance.options.name.clone());
+        let place = clustered.as_ref().map(|name| instance.options.location.as_ref().unwrap_or(name));
+        let place = place.and_then(|place| place.parse().ok());
         let local = Local {
             // The default id differs from that of a daemon on the same machine.
-            server_id: match has_id {
-                true => probe.server_id,
-                false => format!("{}-{LOCAL}", probe.server_id),
+            server_id: match (has_id, clustered) {
+                (true, _) => probe.server_id,
+                (false, Some(name)) => name,
+                (false, None) => format!("{}-{LOCAL}", probe.server_id),
             },
-            region: region.unwrap_or_else(|| LOCAL.parse().expect("the default is a valid region")),
+            region: region.or(place).unwrap_or_else(|| LOCAL.parse().expect("the default is a valid region")),
             plan,
             peers: peers.unwrap_or_default(),
         };

@@ -15,11 +15,12 @@ mod router;
 pub mod service;
 mod web;
 
+pub use axum::Router;
 pub use easytier_uptime_monitor::{ProbeStatus, serve};
 
 pub use self::{
     board::Freshness,
     check_depth::CheckDepth,
-    router::router,
+    router::{router, sync_api},
     web::{Network, NetworkError, WebOptions},
 };

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue},
-    middleware::{map_request_with_state, map_response},
-    response::Response,
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode},
+    middleware::{Next, from_fn, map_request_with_state, map_response},
+    response::{IntoResponse, Response},
 };
 use easytier_probe::Checker;
 use easytier_uptime_monitor::{Monitor, ProbeStatus, document};
@@ -42,4 +43,17 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
 async fn set_hub_header(mut response: Response) -> Response {
     response.headers_mut().insert(IS_HUB, HeaderValue::from_static("1"));
     response
+}
+
+/// The synchronisation API of a [`router`] alone, and `/health`: for a listener of its own.
+pub fn sync_api(router: Router) -> Router {
+    router.layer(from_fn(refuse_other_routes))
+}
+
+async fn refuse_other_routes(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    match path.starts_with("/sync/api/") || path == "/health" {
+        true => next.run(request).await,
+        false => StatusCode::NOT_FOUND.into_response(),
+    }
 }

@@ -43,6 +43,7 @@ pub use self::{
     jobs::Scheduler,
     local::LocalProbe,
     monitoring::ProbeMonitor,
+    outbound_address::outbound_address,
     schedule::Schedule,
     upload::SpoolLimits,
 };

@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{ConfigVersion, PeerScope, Region},
+    domain::{ConfigVersion, PeerScope, Region, Role},
 };
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -115,11 +115,15 @@ impl HubPeers {
             return Ok(None);
         }
         let scope = PeerScope { region: Some(self.region.clone()), with_secrets: true };
+        // The operator entered them at this hub, or another operator at the primary.
+        let origin = match self.store.instance().await?.role {
+            Role::Dependent => Origin::Remote,
+            Role::Standalone | Role::Primary => Origin::Local,
+        };
         let (mut peers, mut cursor) = (Vec::new(), None);
         loop {
             let page = self.store.probe_peers(&scope, cursor, PAGE_SIZE).await?;
-            // The operator entered them at this hub.
-            peers.extend(page.peers.into_iter().map(|peer| peer.to_check(Origin::Local)));
+            peers.extend(page.peers.into_iter().map(|peer| peer.to_check(origin)));
             cursor = page.next_cursor;
             if cursor.is_none() {
                 break;

@@ -52,8 +52,8 @@ impl DemoHub {
         let base_url = format!("http://{}", listener.local_addr()?).parse()?;
         let checker = Checker::new(CheckOptions::default());
         let options = WebOptions::default();
-        let serving =
-            serve::run(listener, store.clone(), checker, options, None, CancellationToken::new(), Duration::ZERO);
+        let router = easytier_uptime_hub::router(store.clone(), checker, options, None);
+        let serving = serve::run(listener, router, store.clone(), CancellationToken::new(), Duration::ZERO);
         let server = tokio::spawn(serving).abort_handle();
         Ok(Self { base_url, admin_password, peers: Vec::new(), store, server, _folder: folder })
     }

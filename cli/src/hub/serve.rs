@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write as _, net::SocketAddr, sync::Arc, tim
 use anyhow::Context;
 use easytier_probe::{Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
-use easytier_uptime_hub::{ProbeStatus, WebOptions, serve, service::password};
+use easytier_uptime_hub::{ProbeStatus, Router, WebOptions, serve, service::password};
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use easytier_uptime_store::{
     Store,
@@ -82,7 +82,9 @@ impl Service for Hub {
         std::io::stdout().write_all(greeting.as_bytes())?;
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
+        let own = config.instance.own(address).await;
         let options = WebOptions {
+            instance: own.clone(),
             trusted_proxies: config.trusted_proxies,
             metrics_token: config.metrics_token,
             public_url: config.public_url,
@@ -97,8 +99,10 @@ impl Service for Hub {
                     probe.run(scheduler, stop.clone()).await;
                 }
             };
-            let serving = run(listener, store.clone(), checker, options, status, stop.clone(), SHUTDOWN_TIMEOUT);
-            let (served, ()) = tokio::join!(serving, checks);
+            let router = easytier_uptime_hub::router(store.clone(), checker, options, status);
+            let serving = run(listener, router.clone(), store.clone(), stop.clone(), SHUTDOWN_TIMEOUT);
+            let cluster = config.instance.run(&store, &own, router, address, stop.clone());
+            let (served, (), ()) = tokio::join!(serving, checks, cluster);
             served?;
             store.close().await;
             anyhow::Ok(())
@@ -116,17 +120,13 @@ impl Service for Hub {
 }
 
 /// Serves the hub and does the upkeep of `store` until `stop`. Running requests then have `shutdown_timeout` to end.
-/// `status` is the status of the built-in probe, if there is one.
 pub async fn run(
     listener: TcpListener,
+    router: Router,
     store: Store,
-    checker: Checker,
-    options: WebOptions,
-    status: Option<Arc<dyn ProbeStatus>>,
     stop: CancellationToken,
     shutdown_timeout: Duration,
 ) -> anyhow::Result<()> {
-    let router = easytier_uptime_hub::router(store.clone(), checker, options, status);
     let serving = serve(listener, router, stop.clone().cancelled_owned(), shutdown_timeout);
     let (served, ()) = tokio::join!(serving, upkeep(store, stop.cancelled_owned()));
     served.context("the hub cannot serve")
