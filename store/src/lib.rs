@@ -27,8 +27,8 @@ pub use self::{
     error::{Conflict, StoreError},
     refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
     store::{
-        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session,
-        SessionId, Store, StoreOptions, Swept, backup, key_file,
+        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, HeldDuties, Location, Outgoing, OutgoingFilter, PeerListing,
+        Session, SessionId, Store, StoreOptions, Swept, backup, key_file,
     },
     upkeep::upkeep,
 };

@@ -56,6 +56,7 @@ use std::sync::Arc;
 pub use self::{
     admin::{Session, SessionId},
     backup::backup,
+    duties::HeldDuties,
     fold::{Backlog, Folded},
     mirror::PeerListing,
     options::{Access, DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
