@@ -5,8 +5,8 @@
 //! that the fold made instead of the raw results.
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the version
-//! of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `verdict_times`, events, `latest`,
-//! rollups, regions, leases, duties.
+//! of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `verdict_times`, `latest`, rollups,
+//! regions, leases, events, duties.
 
 mod admin;
 mod backup;

@@ -84,7 +84,7 @@ async fn update_presence(tx: &mut Tx, shared: &Shared, leases: &[Lease], now: Ti
         return Ok(());
     }
     states::review_soon(tx, ids).await?;
-    events::record(tx, new_events).await?;
+    events::record_in_order(tx, new_events).await?;
     shared.duties.fence(tx, leases).await
 }
 
@@ -103,7 +103,8 @@ async fn review_peers(
         drop(state.advance(&[], &probes, policy, now));
     }
     let reviewed = states.len();
-    states::settle(tx, states, policy, now).await?;
+    let changes = states::settle(tx, states, policy, now).await?;
+    events::record_in_order(tx, changes).await?;
     shared.duties.fence(tx, leases).await?;
     Ok(reviewed)
 }

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use easytier_uptime_store::{Backlog, HeldDuties, Location, Store, domain::PeerId};
+use easytier_uptime_store::{
+    Backlog, HeldDuties, Location, Store,
+    domain::{LiveSettings, PeerId, Policy},
+};
 use sqlx::{Connection, PgConnection};
 
-use crate::support::{Engine, NOW, TestStore, batch, on_both_engines, online, seconds};
+use crate::support::{Engine, NOW, TestStore, batch, offline, on_both_engines, online, seconds};
 
 on_both_engines! {
     a_hub_alone_holds_all_duties,
@@ -157,4 +160,47 @@ async fn more_hubs_than_shards_leave_no_shard_to_nobody() {
     let mut held: Vec<usize> = hubs.iter().map(shards).collect();
     held.sort_unstable();
     assert_eq!(held, [0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+}
+
+/// A reader looks for changes after the newest that it has seen: one with an older id that appears later would be missed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_does_not_appear_behind_one_that_was_seen() {
+    let hub = TestStore::new(Engine::Postgres).await;
+    let policy = Policy { confirmations: 1, ..Policy::default() };
+    hub.change_live_settings(&LiveSettings { policy, ..hub.live_settings() }, NOW).await.unwrap();
+    let (peers, probe) = (peers(&hub).await, hub.probe("p1", "eu").await);
+    let other = hub.second_hub().await.unwrap();
+    other.reload_live_settings().await.unwrap();
+    hub.report(&probe, peers.iter().map(|peer| online(*peer, NOW)).collect(), NOW).await;
+    work(&[&hub, &other]).await;
+    let (slow, fast) = (peers[0], peers[4]);
+    assert_eq!([slow.0 % 8, fast.0 % 8], [1, 5], "they are in shards of different hubs");
+    let at = NOW + seconds(60);
+    hub.ingest(batch(&probe, vec![offline(slow, at), offline(fast, at)], at)).await.unwrap();
+
+    // The counts of the one peer are locked for a while.
+    let Location::Postgres(url) = &hub.options.location else { panic!("it is a URL") };
+    let mut lock = PgConnection::connect(url.expose()).await.unwrap();
+    let locked = format!("BEGIN; SELECT 1 FROM latest WHERE peer_id = {slow} FOR UPDATE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(locked)).execute(&mut lock).await.unwrap();
+    let store = hub.store.clone();
+    let folding = tokio::spawn(async move {
+        loop {
+            // A statement waits for two seconds at most.
+            if let Ok(folded) = store.fold().await {
+                return folded;
+            }
+        }
+    });
+    while hub.count("pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let before = hub.pulse().await.unwrap();
+    assert_eq!(other.fold().await.unwrap().results, 1);
+    let seen = hub.pulse().await.unwrap();
+    assert_eq!(hub.peers_with_events(before.event, seen.event).await.unwrap(), [fast]);
+    lock.close().await.unwrap();
+    assert_eq!(folding.await.unwrap().results, 1);
+    let now = hub.pulse().await.unwrap();
+    assert_eq!(hub.peers_with_events(seen.event, now.event).await.unwrap(), [slow]);
 }

@@ -13,7 +13,7 @@ use crate::{
     domain::{PeerId, PeerSpec, Policy, Timestamp},
     error::StoreError,
     store::{
-        liveness, metadata, regions, rings,
+        events, liveness, metadata, regions, rings,
         states::{self, PeerState},
         verdict_times,
     },
@@ -64,5 +64,7 @@ async fn with_state(
     change(state);
     let probes = liveness::probes(tx, now).await?;
     drop(state.advance(&[], &probes, policy, now));
-    states::settle(tx, states, policy, now).await
+    // The new version of the list tells readers of the change.
+    let changes = states::settle(tx, states, policy, now).await?;
+    events::record(tx, changes).await
 }
