@@ -6,12 +6,16 @@ use axum::{
     Router,
     extract::Request,
     http::{HeaderName, HeaderValue, StatusCode},
-    middleware::{Next, from_fn, map_request_with_state, map_response},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
 use easytier_probe::Checker;
 use easytier_uptime_monitor::{Monitor, ProbeStatus, document};
 use easytier_uptime_store::Store;
+use tower::{
+    ServiceBuilder,
+    util::{MapRequestLayer, MapResponseLayer},
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
@@ -35,12 +39,15 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
     monitor.publish(&document);
     let router = router.merge(pages::routes(&app)).fallback(pages::not_found);
     let identification = Identification { options: Arc::clone(&app.options), warnings: monitor.warnings() };
-    let router = monitor.observe(router).layer(map_request_with_state(identification, identify));
-    router.layer(map_response(set_hub_header))
+    monitor.observe(router).layer(
+        ServiceBuilder::new()
+            .layer(MapResponseLayer::new(set_hub_header))
+            .layer(MapRequestLayer::new(move |request| identify(&identification, request))),
+    )
 }
 
 /// The header is on every response, so that a probe knows after its first request which other requests a hub supports.
-async fn set_hub_header(mut response: Response) -> Response {
+fn set_hub_header(mut response: Response) -> Response {
     response.headers_mut().insert(IS_HUB, HeaderValue::from_static("1"));
     response
 }

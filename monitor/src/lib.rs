@@ -26,6 +26,7 @@ mod readers;
 pub mod refusal;
 pub mod rendered;
 mod serve;
+mod shared;
 mod unread;
 mod warnings;
 
@@ -51,6 +52,7 @@ pub use self::{
     readers::{Readers, in_turn},
     refusal::Refusal,
     serve::{Closing, serve},
+    shared::ShareLayer,
     warnings::Warnings,
 };
 use self::{paced::Paced, public::source::Nodes};

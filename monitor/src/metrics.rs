@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
 use easytier_uptime_store::{
-    Backlog,
+    Backlog, HeldDuties,
     domain::{ClockDifference, Presence, Receipt, Rejection, Timestamp, Verdict},
 };
 use prometheus_client::{
@@ -44,6 +44,11 @@ struct State {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Duty {
+    duty: &'static str,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// The metrics, and the registry that names them.
@@ -57,6 +62,7 @@ pub struct Metrics {
     unapplied_results: Gauge,
     unapplied_age: Seconds,
     parked_results: Gauge,
+    held_duties: Family<Duty, Gauge>,
     peers: Family<State, Gauge>,
     probes: Family<State, Gauge>,
     doubted_regions: Gauge,
@@ -81,6 +87,7 @@ impl Default for Metrics {
             unapplied_results: Gauge::default(),
             unapplied_age: Seconds::default(),
             parked_results: Gauge::default(),
+            held_duties: Family::default(),
             peers: Family::default(),
             probes: Family::default(),
             doubted_regions: Gauge::default(),
@@ -97,6 +104,7 @@ impl Default for Metrics {
             unapplied_results,
             unapplied_age,
             parked_results,
+            held_duties,
             peers,
             probes,
             doubted_regions,
@@ -130,6 +138,11 @@ impl Default for Metrics {
             unapplied_age.clone(),
         );
         registry.register("parked_results", "Results that could not be applied", parked_results.clone());
+        registry.register(
+            "held_duties",
+            "Duties that this hub holds, where hubs divide the work; those of the fold are eight",
+            held_duties.clone(),
+        );
         registry.register("peers", "Approved peers by consensus", peers.clone());
         registry.register("probes", "Probes by presence", probes.clone());
         registry.register(
@@ -216,6 +229,19 @@ impl Metrics {
         self.unapplied_results.set(gauge(backlog.results));
         self.parked_results.set(gauge(backlog.parked));
         self.unapplied_age.set(backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)).as_secs_f64());
+    }
+
+    /// Sets the gauges of the work that hubs divide.
+    pub fn holding(&self, held: HeldDuties) {
+        let duties = [
+            ("fold", held.fold),
+            ("presence", held.presence),
+            ("retention", held.retention),
+            ("instance", held.instance),
+        ];
+        for (duty, count) in duties {
+            self.held_duties.get_or_create(&Duty { duty }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Sets the gauge of the clocks.

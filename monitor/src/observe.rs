@@ -11,10 +11,10 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue},
-    middleware::{Next, from_fn, from_fn_with_state, map_request},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use tower::{ServiceBuilder, timeout::TimeoutLayer};
+use tower::{ServiceBuilder, timeout::TimeoutLayer, util::MapRequestLayer};
 use tower_http::{
     CompressionLevel,
     catch_panic::CatchPanicLayer,
@@ -30,6 +30,7 @@ use crate::{
     metrics::Metrics,
     refusal,
     refusal::Refusal,
+    shared::ShareLayer,
     unread::{self, Unread},
 };
 
@@ -53,7 +54,7 @@ pub fn layers(router: Router, metrics: Arc<Metrics>) -> Router {
     router.layer(
         ServiceBuilder::new()
             .layer(from_fn(drain::drain))
-            .layer(map_request(remove_unfit_request_id))
+            .layer(MapRequestLayer::new(remove_unfit_request_id))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeUuid))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(trace)
@@ -63,7 +64,8 @@ pub fn layers(router: Router, metrics: Arc<Metrics>) -> Router {
             .layer(from_fn(refusal::write_envelope))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(HandleErrorLayer::new(timed_out))
-            .layer(TimeoutLayer::new(REQUEST_TIMEOUT)),
+            .layer(TimeoutLayer::new(REQUEST_TIMEOUT))
+            .layer(ShareLayer),
     )
 }
 
@@ -78,7 +80,7 @@ impl MakeRequestId for MakeUuid {
 }
 
 /// Removes an id of the caller or its proxy that is not fit for a log.
-async fn remove_unfit_request_id(mut request: Request) -> Request {
+fn remove_unfit_request_id(mut request: Request) -> Request {
     let fit =
         |id: &HeaderValue| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
     if !request.headers().get(REQUEST_ID).is_some_and(fit) {

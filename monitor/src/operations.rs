@@ -134,6 +134,7 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
     let figures = monitor.nodes.figures().await?;
     monitor.metrics.observed(figures.nodes, figures.probes, figures.doubted_regions, database_took);
     monitor.metrics.waiting(monitor.store.backlog().await?, Timestamp::now());
+    monitor.metrics.holding(monitor.store.held_duties());
     monitor.metrics.clock_differs(monitor.store.clock_difference());
     Ok(())
 }

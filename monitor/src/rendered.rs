@@ -51,12 +51,16 @@ impl Version {
     /// A 304, if the caller has this version already.
     pub fn not_modified(&self, request: &HeaderMap) -> Option<Response> {
         let known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
         let own = weak(self.tag.to_str().ok()?);
         let mut tags = known.flat_map(|list| list.split(','));
         tags.any(|tag| tag.trim() == "*" || weak(tag) == own)
             .then(|| (StatusCode::NOT_MODIFIED, self.headers()).into_response())
     }
+}
+
+/// A tag without its mark for weak comparison.
+fn weak(tag: &str) -> &str {
+    tag.trim().trim_start_matches("W/")
 }
 
 /// A document that is sent to many callers.

@@ -30,8 +30,8 @@ pub use self::{
     refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
     sealing::{SealError, open_sealed, seal_for},
     store::{
-        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, Location, Outgoing, OutgoingFilter, PeerListing, Session,
-        SessionId, Store, StoreOptions, Swept, backup, key_file,
+        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, HeldDuties, Location, Outgoing, OutgoingFilter, PeerListing,
+        Session, SessionId, Store, StoreOptions, Swept, backup, key_file,
     },
     upkeep::upkeep,
 };

@@ -68,21 +68,14 @@ impl Database {
         tokio::time::timeout(DEADLINE, folded).await.expect("stored results are applied");
     }
 
-    /// The hubs that fold results.
-    pub async fn holders(&self) -> Vec<String> {
+    /// Waits until so many hubs share the fold evenly, and nobody else has a part in it.
+    pub async fn await_sharing(&self, hubs: usize) {
         let Self::Postgres(url) = self else { panic!("a SQLite file has one hub") };
-        let holders = "SELECT DISTINCT holder FROM duties WHERE name LIKE 'fold-%'";
+        let shares = "SELECT count(*) FROM duties WHERE name LIKE 'fold-%' AND \
+                      expires_at > extract(epoch FROM clock_timestamp()) * 1000 GROUP BY holder";
         let mut connection = PgConnection::connect(url).await.unwrap();
-        sqlx::query_scalar(holders).fetch_all(&mut connection).await.unwrap()
-    }
-
-    /// Waits until results are folded, and by none of these hubs.
-    pub async fn await_holder(&self, before: &[String]) {
-        loop {
-            let holders = self.holders().await;
-            if !holders.is_empty() && holders.iter().all(|holder| !before.contains(holder)) {
-                return;
-            }
+        let even = vec![8 / hubs as i64; hubs];
+        while sqlx::query_scalar::<_, i64>(shares).fetch_all(&mut connection).await.unwrap() != even {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

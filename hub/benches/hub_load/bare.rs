@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     database::{Database, Engine, options},
-    load::Load,
+    load::{Load, ROUND},
     role::{self, Helper},
     runtime,
     usage::own_cpu,
@@ -72,7 +72,7 @@ impl Bare {
 pub fn insert(arguments: &[String]) {
     let [engine, place, numbers @ ..] = arguments else { panic!("an engine and a place: {arguments:?}") };
     let [connections, peers, start] = numbers_in(numbers.iter().map(String::as_str));
-    let load = Load { peers: peers as usize, start: Timestamp(start) };
+    let load = Load { peers: peers as usize, start: Timestamp(start), round: ROUND };
     let options = options(Engine::named(engine), place, 48);
     let runtime = runtime();
     let mut writers = runtime.block_on(async {

@@ -25,11 +25,16 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the hub listens");
-        stream.set_nodelay(true).expect("open");
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("the hub speaks HTTP");
+        Self::try_open(address).await.expect("the hub listens")
+    }
+
+    /// `None` when the hub does not listen.
+    pub async fn try_open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         tokio::spawn(connection);
-        Self { sender }
+        Some(Self { sender })
     }
 
     /// What the hub answers to a request with these headers, whatever the status.
@@ -37,10 +42,13 @@ impl Connection {
         let request = Request::get(path).header("host", "hub");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(Full::new(Bytes::new())).expect("a request");
-        let answer = self.sender.send_request(request).await.expect("the hub answers");
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.expect("the answer is whole").to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
+        self.try_ask(request).await.expect("the hub answers")
+    }
+
+    async fn try_ask(&mut self, request: Request<Full<Bytes>>) -> Option<Answer> {
+        let (parts, body) = self.sender.send_request(request).await.ok()?.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        Some(Answer { status: parts.status, headers: parts.headers, body })
     }
 
     /// The body of a page.
@@ -57,6 +65,12 @@ impl Connection {
         answer["data"]["accepted"].as_u64().expect("a number")
     }
 
+    /// What the hub answers to results; `None` when it does not.
+    pub async fn try_post_results(&mut self, token: &str, body: Bytes) -> Option<Answer> {
+        let request = Request::post("/results").header("x-node-token", token).header("host", "hub");
+        self.try_ask(request.body(Full::new(body)).expect("a request")).await
+    }
+
     /// Reports a check interval of one hour, so that results stay fresh for three hours.
     pub async fn say_hourly(&mut self, token: &str) {
         let status = json!({ "status": "Online", "metadata": { "check_interval": 3600 } }).to_string();
@@ -65,9 +79,7 @@ impl Connection {
 
     async fn send(&mut self, request: axum::http::request::Builder, body: Bytes) -> Bytes {
         let request = request.header("host", "hub").body(Full::new(body)).expect("a request");
-        let answer = self.sender.send_request(request).await.expect("the hub answers");
-        let status = answer.status();
-        let body = answer.into_body().collect().await.expect("the answer is whole").to_bytes();
+        let Answer { status, body, .. } = self.try_ask(request).await.expect("the hub answers");
         assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&body));
         body
     }

@@ -125,7 +125,8 @@ where
 }
 
 fn spec(nth: usize) -> PeerSpec {
-    let url: PeerUrl = format!("tcp://10.{}.{}.7:11010", nth / 256, nth % 256).parse().expect("a peer URL");
+    let url: PeerUrl =
+        format!("tcp://10.{}.{}.{}:11010", nth >> 16, nth >> 8 & 255, nth & 255).parse().expect("a peer URL");
     let tags = ["relay", "ipv6", "home"].into_iter().take(nth % 4).map(|tag| tag.parse().expect("a tag")).collect();
     PeerSpec {
         name: format!("shared node {nth}"),

@@ -35,6 +35,11 @@ impl Hub {
         self.process.pid()
     }
 
+    pub fn signal(&self, signal: libc::c_int) {
+        // SAFETY: `kill` takes numbers only, and the process is not waited for before this is dropped.
+        assert_eq!(unsafe { libc::kill(self.pid() as libc::pid_t, signal) }, 0, "the hub runs");
+    }
+
     /// The CPU time that its process has used so far.
     pub fn cpu(&self) -> Duration {
         cpu_of(self.process.pid())

@@ -11,8 +11,8 @@ use uuid::Uuid;
 /// The number of results in a batch.
 pub const BATCH: usize = 500;
 
-/// The time between two results of a peer by one probe; each result stands for the checks of that time.
-const ROUND: Duration = Duration::from_secs(30);
+/// The time between two results of a peer by one probe, unless it is said; each result stands for so many checks.
+pub const ROUND: Duration = Duration::from_secs(30);
 const CHECKS: u32 = 6;
 
 /// The results of probes that report all peers in a loop.
@@ -21,17 +21,24 @@ pub struct Load {
     pub peers: usize,
     /// When the first results were checked.
     pub start: Timestamp,
+    /// The time between two results of a peer by one probe.
+    pub round: Duration,
 }
 
 impl Load {
     /// A load in which the checks of each probe's batch `last` end about now.
     pub fn up_to_now(peers: usize, last: usize) -> Self {
-        let load = Self { peers, start: Timestamp(0) };
+        let load = Self { peers, start: Timestamp(0), round: ROUND };
         Self { start: Timestamp::now() - Duration::from_millis(load.checked_at((last + 1) * BATCH).0 as u64), ..load }
     }
 
+    /// A load whose first checks end now.
+    pub fn from_now(peers: usize, round: Duration) -> Self {
+        Self { peers, start: Timestamp::now(), round }
+    }
+
     fn checked_at(&self, index: usize) -> Timestamp {
-        let millis = index as u128 * ROUND.as_millis() / self.peers as u128;
+        let millis = index as u128 * self.round.as_millis() / self.peers as u128;
         self.start + Duration::from_millis(millis as u64)
     }
 

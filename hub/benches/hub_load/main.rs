@@ -1,9 +1,10 @@
 //! Measures the figures in the README about the hub under load.
 //!
 //! `cargo bench -p easytier-uptime-hub --bench hub-load [-- [--quick] [NAME…]]` measures all figures or only the named
-//! ones, on both engines or only the named one (`sqlite`, `postgres`). `--minutes N` is how long pages are open. The hub and the baseline each run in their own
-//! process with a durable database; this process generates the load, and its CPU time is reported separately. The bench
-//! needs Linux, PostgreSQL's programs, and `wrk` for the figure `reads`.
+//! ones, on both engines or only the named one (`sqlite`, `postgres`). `--minutes N` is how long pages are open, and how long
+//! the results of `scale` come in, which is measured only by name; `--peers N` is how many peers it has. Each hub and the
+//! baseline run in their own process with a durable database; this process generates the load, and its CPU time is reported
+//! separately. The bench needs Linux, PostgreSQL's programs, and `wrk` for the figure `reads`.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
 
@@ -23,6 +24,7 @@ mod postgres;
 mod reads;
 #[path = "../../../benches/support/role.rs"]
 mod role;
+mod scale;
 mod size;
 mod transactions;
 #[path = "../../../benches/support/usage.rs"]
@@ -35,7 +37,7 @@ use self::{database::Engine, size::Size};
 /// A figure: its name on the command line, and the function that measures it.
 type Figure = (&'static str, fn(Engine, &Size));
 
-const FIGURES: [Figure; 7] = [
+const FIGURES: [Figure; 8] = [
     ("ingest", ingest::run),
     ("fold", fold::run),
     ("lag", lag::run),
@@ -43,7 +45,11 @@ const FIGURES: [Figure; 7] = [
     ("growth", list::run_growth),
     ("reads", reads::run),
     ("pages", pages::run),
+    (SOAK, scale::run),
 ];
+
+/// A figure that takes too long to be measured with the others.
+const SOAK: &str = "scale";
 
 /// The roles of this binary in child processes.
 const ROLES: [role::Role; 3] = [("hub", hub::serve), ("bare", bare::insert), ("document", reads::serve)];
@@ -56,16 +62,20 @@ fn main() {
     postgres::DURABLE.store(true, Ordering::Relaxed);
     let is_named = |name: &str| arguments.iter().any(|argument| argument == name);
     let mut size = if is_named("--quick") { Size::QUICK } else { Size::FULL };
-    if let Some(place) = arguments.iter().position(|argument| argument == "--minutes") {
-        let minutes: u64 = arguments.get(place + 1).and_then(|minutes| minutes.parse().ok()).expect("--minutes NUMBER");
-        size.with_pages = Duration::from_secs(minutes * 60);
+    let number = |option: &str| -> Option<u64> {
+        let place = arguments.iter().position(|argument| argument == option)?;
+        Some(arguments.get(place + 1).and_then(|number| number.parse().ok()).expect("a NUMBER after the option"))
+    };
+    if let Some(minutes) = number("--minutes") {
+        (size.with_pages, size.scale) = (Duration::from_secs(minutes * 60), Duration::from_secs(minutes * 60));
     }
+    size.scale_peers = number("--peers").map_or(size.scale_peers, |peers| peers as usize);
     // Without names, all figures and engines are measured.
     let any_figure = FIGURES.iter().any(|(name, _)| is_named(name));
     let any_engine = Engine::ALL.iter().any(|engine| is_named(engine.name()));
     for (name, measure) in FIGURES {
         for engine in Engine::ALL {
-            if (!any_figure || is_named(name)) && (!any_engine || is_named(engine.name())) {
+            if (is_named(name) || (!any_figure && name != SOAK)) && (!any_engine || is_named(engine.name())) {
                 println!("\n## {name}, {engine}");
                 measure(engine, &size);
             }

@@ -22,6 +22,10 @@ pub struct Size {
     /// How long results come in without open pages, and beside them.
     pub alone: Duration,
     pub with_pages: Duration,
+    /// The number of peers of a large installation, how long its results come in, and how long a hub is stopped.
+    pub scale_peers: usize,
+    pub scale: Duration,
+    pub stopped: Duration,
 }
 
 impl Size {
@@ -35,6 +39,9 @@ impl Size {
         reading: Duration::from_secs(5),
         alone: Duration::from_secs(30),
         with_pages: Duration::from_secs(90),
+        scale_peers: 100_000,
+        scale: Duration::from_secs(600),
+        stopped: Duration::from_secs(60),
     };
     /// A short run that only shows that the bench works; its figures are not representative.
     pub const QUICK: Self = Self {
@@ -47,5 +54,8 @@ impl Size {
         reading: Duration::from_secs(2),
         alone: Duration::from_secs(10),
         with_pages: Duration::from_secs(40),
+        scale_peers: 6000,
+        scale: Duration::from_secs(20),
+        stopped: Duration::from_secs(15),
     };
 }

@@ -33,6 +33,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use easytier_uptime_monitor::ShareLayer;
+use tower::ServiceBuilder;
 
 use self::{site::Site, view::View};
 use crate::{
@@ -60,8 +62,12 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/favicon.ico", get(assets::icon))
         .merge(admin::routes())
         .with_state(Site::new(app))
-        .layer(from_fn(refuse_foreign_pages))
-        .layer(from_fn(render_refusals))
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(render_refusals))
+                .layer(from_fn(refuse_foreign_pages))
+                .layer(ShareLayer),
+        )
 }
 
 /// For unknown paths: a page for browsers; programs get the envelope of a refusal.

@@ -1,6 +1,6 @@
 //! The state that the handlers of the pages share.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use easytier_uptime_monitor::Readers;
@@ -14,9 +14,11 @@ use crate::{
     web::{App, Posts, WebOptions},
 };
 
-/// The state of the handlers. Cheap to clone.
-#[derive(Clone, FromRef)]
-pub(crate) struct Site {
+/// The state of the handlers. It is cloned several times for a request, so clones share it.
+#[derive(Clone)]
+pub(crate) struct Site(Arc<Parts>);
+
+pub(crate) struct Parts {
     posts: Posts,
     pub options: Arc<WebOptions>,
     pub store: Store,
@@ -31,13 +33,44 @@ pub(crate) struct Site {
     pub live: Arc<Live>,
 }
 
+impl Deref for Site {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Lets handlers ask for one part alone.
+macro_rules! parts {
+    ($($name:ident: $part:ty,)*) => {
+        $(impl FromRef<Site> for $part {
+            fn from_ref(site: &Site) -> Self {
+                site.$name.clone()
+            }
+        })*
+    };
+}
+
+parts! {
+    posts: Posts,
+    store: Store,
+    admin: Admin,
+    sessions: Sessions,
+    submissions: Submissions,
+    connection_tests: ConnectionTests,
+    board: Arc<Board>,
+    rows: Arc<Fragments>,
+    live: Arc<Live>,
+}
+
 impl Site {
     pub(crate) fn new(app: &App) -> Self {
         let board = Arc::<Board>::from_ref(app);
         let histories = Histories::new(Store::from_ref(app), Readers::from_ref(app), board.freshness());
         let histories = Arc::new(histories);
         let live = Arc::new(Live::new(Arc::clone(&board)));
-        Self {
+        Self(Arc::new(Parts {
             options: Arc::from_ref(app),
             posts: Posts::from_ref(app),
             store: Store::from_ref(app),
@@ -50,7 +83,7 @@ impl Site {
             histories,
             database_id: Arc::default(),
             live,
-        }
+        }))
     }
 
     /// The id of the database, which never changes.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request},
     http::{HeaderMap, HeaderName, request::Parts},
 };
 use easytier_probe::AddressPolicy;
@@ -44,7 +44,7 @@ pub(crate) struct Identification {
 }
 
 /// Adds the address of the caller to a request.
-pub(crate) async fn identify(State(identification): State<Identification>, mut request: Request) -> Request {
+pub(crate) fn identify(identification: &Identification, mut request: Request) -> Request {
     let Some(ConnectInfo(from)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return request };
     let (peer, proxies) = (from.ip().to_canonical(), &identification.options.trusted_proxies);
     if is_in(proxies, peer) {

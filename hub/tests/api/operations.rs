@@ -54,7 +54,7 @@ async fn the_figures_count_what_happened(store: TestStore) {
         send(hub.post("/api/results", &batch).header("x-node-token", &token)).await.data();
     }
     send(hub.get("/no/such/path")).await;
-    hub.fold().await;
+    hub.store.fold().await.unwrap();
     let figures = send(hub.get("/metrics")).await;
     assert!(figures.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     let text = figures.body.as_str().unwrap();
@@ -76,6 +76,8 @@ async fn the_figures_count_what_happened(store: TestStore) {
         "easytier_uptime_unapplied_results 0",
         "easytier_uptime_unapplied_age_seconds 0.0",
         "easytier_uptime_parked_results 0",
+        r#"easytier_uptime_held_duties{duty="fold"} 8"#,
+        r#"easytier_uptime_held_duties{duty="retention"} 0"#,
         "easytier_uptime_clock_difference_seconds 0.0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -47,6 +47,26 @@ async fn the_pages_of_the_operator_need_a_session() {
 }
 
 #[tokio::test]
+async fn contacts_of_a_node_say_what_they_are() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    let contacts =
+        Contacts { mail: Some("owner@example.net".into()), qq_number: Some("77".into()), wechat: Some("owner".into()) };
+    let waiting = PeerSpec { contacts, ..named("Waiting", "tcp://waiting.example.net:1") };
+    hub.waiting(&waiting, Timestamp::now()).await;
+    let cookie = log_in(&hub).await;
+    for (language, shown) in [
+        ("en", ["<div>owner@example.net</div>", "<div>QQ number: 77</div>", "<div>WeChat: owner</div>"]),
+        ("zh", ["<div>owner@example.net</div>", "<div>QQ 号：77</div>", "<div>微信：owner</div>"]),
+    ] {
+        let request = Request::get("/admin").header("cookie", &cookie).header("accept-language", language);
+        let page = hub.send(request, "").await;
+        for contact in shown {
+            assert!(page.text().contains(contact), "{contact}: {}", page.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_node_that_waits_for_approval_is_listed() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     for nth in 1..=51 {

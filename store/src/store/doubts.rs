@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     duties::Lease,
-    evidence,
+    events, evidence,
     liveness::{self, Probes},
     shared::Shared,
     states::{self, PeerState},
@@ -113,6 +113,7 @@ async fn apply(
             state.doubt(*region);
         }
     }
-    states::settle(tx, states, &policy, now).await?;
+    let changes = states::settle(tx, states, &policy, now).await?;
+    events::record_in_order(tx, changes).await?;
     shared.duties.fence(tx, leases).await
 }

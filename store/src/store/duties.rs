@@ -3,6 +3,9 @@
 //! A duty is a row with a holder, an epoch and a time at which the lease of the holder expires, on the database's clock. The
 //! epoch grows whenever the holder changes. Every transaction of a duty ends with [`fence`], which fails when another hub has
 //! taken the duty over: so a hub that was stopped for a while, even within a transaction, does nothing twice.
+//!
+//! Live hubs share the shards of the fold: each holds at most its share, the number of shards divided by that of hubs and
+//! rounded up. A hub takes what nobody holds, and gives up what is beyond its share when another hub has come.
 
 use std::{
     collections::HashMap,
@@ -12,6 +15,7 @@ use std::{
 
 use uuid::Uuid;
 
+use super::{Store, hubs};
 use crate::{
     db::{Db, Tx, args, sql, work},
     domain::millis,
@@ -19,7 +23,7 @@ use crate::{
 };
 
 /// How long a lease lasts without a renewal. After that any hub may take the duty over.
-const LEASE: Duration = Duration::from_secs(10);
+pub(super) const LEASE: Duration = Duration::from_secs(10);
 
 /// The age at which a lease is renewed.
 const RENEW_AFTER: Duration = Duration::from_secs(3);
@@ -69,17 +73,43 @@ pub(super) struct Lease {
     epoch: i64,
 }
 
+/// How many duties a hub holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldDuties {
+    /// Shards of the fold, of eight.
+    pub fold: usize,
+    /// Noticing probes that come and go: one or none.
+    pub presence: usize,
+    /// Deleting what expired: one or none.
+    pub retention: usize,
+    /// Speaking with the other instances of the cluster: one or none.
+    pub instance: usize,
+}
+
+impl Store {
+    /// How many duties this hub held a moment ago. It does not read the database.
+    pub fn held_duties(&self) -> HeldDuties {
+        let mut held = HeldDuties::default();
+        let leases = self.shared.duties.leases();
+        for duty in leases.values().filter(|(_, renewed)| renewed.elapsed() < LEASE).map(|(lease, _)| lease.duty) {
+            match duty {
+                Duty::Fold(_) => held.fold += 1,
+                Duty::Presence => held.presence += 1,
+                Duty::Retention => held.retention += 1,
+                Duty::Instance => held.instance += 1,
+            }
+        }
+        held
+    }
+}
+
 /// The duties that this hub holds.
 pub(super) struct Duties {
+    /// The id of this hub in the table `hubs`; `None` where no other hub can be.
+    hub: Option<Uuid>,
     /// Identifies this hub, from its start to its end.
     holder: String,
     leases: Mutex<HashMap<Duty, (Lease, Instant)>>,
-}
-
-impl Default for Duties {
-    fn default() -> Self {
-        Self { holder: Uuid::new_v4().to_string(), leases: Mutex::default() }
-    }
 }
 
 /// The time of the database in milliseconds.
@@ -93,11 +123,43 @@ macro_rules! database_now {
 }
 
 impl Duties {
+    /// The duties of a hub; of a command, or a hub on SQLite, without an id.
+    pub(super) fn new(hub: Option<Uuid>) -> Self {
+        Self { hub, holder: hub.unwrap_or_else(Uuid::new_v4).to_string(), leases: Mutex::default() }
+    }
+
     /// Takes or renews duties; returns the leases of those that no other hub holds.
     pub(super) async fn hold(&self, db: &Db, duties: &[Duty]) -> Result<Vec<Lease>, StoreError> {
-        let wanted: Vec<Duty> = duties.iter().copied().filter(|duty| !self.is_fresh(*duty)).collect();
-        if !wanted.is_empty() {
-            self.acquire(db, &wanted).await?;
+        self.hold_at_most(db, duties, duties.len()).await
+    }
+
+    /// Takes or renews shards of the fold, up to the share of this hub; returns the leases of all that it holds.
+    pub(super) async fn hold_folds(&self, db: &Db) -> Result<Vec<Lease>, StoreError> {
+        self.hold_at_most(db, &Duty::FOLDS, self.share(db).await?).await
+    }
+
+    /// As [`hold_folds`](Self::hold_folds), and gives up the shards that are beyond the share. To be called when no group is
+    /// being folded: one that is would be rolled back if another hub took its shard over.
+    pub(super) async fn share_folds(&self, db: &Db) -> Result<Vec<Lease>, StoreError> {
+        let share = self.share(db).await?;
+        let mut leases = self.hold_at_most(db, &Duty::FOLDS, share).await?;
+        if leases.len() > share {
+            let surplus = leases.split_off(share);
+            self.give_up(db, &surplus).await?;
+        }
+        Ok(leases)
+    }
+
+    /// How many shards of the fold this hub should hold at most.
+    async fn share(&self, db: &Db) -> Result<usize, StoreError> {
+        let Some(hub) = self.hub else { return Ok(SHARDS) };
+        let hubs = 1 + usize::try_from(hubs::count_others(db, hub, LEASE).await?).unwrap_or(0);
+        Ok(SHARDS.div_ceil(hubs))
+    }
+
+    async fn hold_at_most(&self, db: &Db, duties: &[Duty], most: usize) -> Result<Vec<Lease>, StoreError> {
+        if duties.iter().any(|duty| !self.is_fresh(*duty)) {
+            self.acquire(db, duties, most).await?;
         }
         let leases = self.leases();
         Ok(duties.iter().filter_map(|duty| leases.get(duty)).map(|(lease, _)| *lease).collect())
@@ -107,13 +169,19 @@ impl Duties {
         self.leases().get(&duty).is_some_and(|(_, renewed)| renewed.elapsed() < RENEW_AFTER)
     }
 
-    async fn acquire(&self, db: &Db, wanted: &[Duty]) -> Result<(), StoreError> {
+    /// Renews those of these duties that this hub holds, and takes some that nobody holds until it has `most`.
+    async fn acquire(&self, db: &Db, duties: &[Duty], most: usize) -> Result<(), StoreError> {
         // Before the statement, so that this hub never believes in a lease for longer than the database does.
         let renewed = Instant::now();
-        let names: Vec<String> = wanted.iter().map(|duty| duty.name()).collect();
-        let others = sql!("SELECT name FROM duties WHERE holder <> $1 AND expires_at > ", (database_now));
-        let held: Vec<(String,)> = db.all(others, args![self.holder.clone()]).await?;
-        let free: Vec<String> = names.iter().filter(|name| !held.iter().any(|(one,)| one == *name)).cloned().collect();
+        let held = sql!("SELECT name, holder FROM duties WHERE expires_at > ", (database_now));
+        let held: HashMap<String, String> = db.all(held, vec![]).await?.into_iter().collect();
+        let names = || duties.iter().map(|duty| (*duty, duty.name()));
+        let (own, rest): (Vec<_>, Vec<_>) = names()
+            .filter(|(_, name)| held.get(name).is_none_or(|holder| *holder == self.holder))
+            .partition(|(_, name)| held.contains_key(name));
+        let room = most.saturating_sub(own.len());
+        let own = own.into_iter().filter(|(duty, _)| !self.is_fresh(*duty));
+        let wanted: Vec<String> = own.chain(rest.into_iter().take(room)).map(|(_, name)| name).collect();
         let acquire = sql!(
             "INSERT INTO duties (name, holder, epoch, expires_at) SELECT n.value, $2, 1, ",
             (database_now),
@@ -124,21 +192,32 @@ impl Duties {
              holder = excluded.holder, expires_at = excluded.expires_at \
              WHERE duties.holder = excluded.holder OR duties.expires_at <= excluded.expires_at - $3 RETURNING name, epoch"
         );
-        let taken: Vec<(String, i64)> = match free.is_empty() {
+        let taken: Vec<(String, i64)> = match wanted.is_empty() {
             true => Vec::new(),
             false => {
-                let parameters = &args![free, self.holder.clone(), millis(LEASE)];
+                let parameters = &args![wanted, self.holder.clone(), millis(LEASE)];
                 db.transaction(|tx| work(async move { tx.all(acquire, parameters.clone()).await })).await?
             }
         };
         let mut leases = self.leases();
-        for (duty, name) in wanted.iter().zip(&names) {
-            match taken.iter().find(|(one, _)| one == name) {
-                Some((_, epoch)) => drop(leases.insert(*duty, (Lease { duty: *duty, epoch: *epoch }, renewed))),
-                None => drop(leases.remove(duty)),
+        for (duty, name) in names() {
+            match taken.iter().find(|(one, _)| *one == name) {
+                Some((_, epoch)) => drop(leases.insert(duty, (Lease { duty, epoch: *epoch }, renewed))),
+                // Fresh ones were not asked for.
+                None if leases.get(&duty).is_some_and(|(_, renewed)| renewed.elapsed() < RENEW_AFTER) => {}
+                None => drop(leases.remove(&duty)),
             }
         }
         Ok(())
+    }
+
+    /// Lets other hubs take some of the duties of this one at once.
+    async fn give_up(&self, db: &Db, surplus: &[Lease]) -> Result<(), StoreError> {
+        let names: Vec<String> = surplus.iter().map(|lease| lease.duty.name()).collect();
+        self.leases().retain(|duty, _| surplus.iter().all(|lease| lease.duty != *duty));
+        tracing::info!(duties = ?names, "giving up duties to a hub that has come");
+        let update = sql!("UPDATE duties SET expires_at = 0 WHERE holder = $1 AND name ", (in 2));
+        db.execute(update, args![self.holder.clone(), names]).await.map(drop)
     }
 
     /// Ends the leases of hubs that were killed, where this is the only hub: on a SQLite file.

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Store, peers::is_watched};
 use crate::{
-    db::{Bulk, Column, Tx, args, sql},
+    db::{Bulk, Column, Sql, Tx, args, sql},
     domain::{Event, EventKind, Timestamp},
     error::StoreError,
 };
@@ -63,7 +63,21 @@ struct EventRow {
     detail: String,
 }
 
-/// Stores events.
+/// Lets one transaction at a time have ids for events, until it ends.
+const IN_ORDER: Sql = sql!(["SELECT 1" | "SELECT pg_advisory_xact_lock(111550860886021)"]);
+
+/// Stores events so that their ids are in the order of the commits, where several transactions record at the same time: whoever
+/// has read up to an id has missed none. To be called last in a transaction, before it ends or is fenced, because other
+/// recorders wait.
+pub(super) async fn record_in_order(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    tx.execute(IN_ORDER, vec![]).await?;
+    record(tx, events).await
+}
+
+/// Stores events. A transaction that does not end soon afterwards has other signs of its changes than the ids.
 pub(super) async fn record(tx: &mut Tx, events: Vec<NewEvent>) -> Result<(), StoreError> {
     let values = events
         .into_iter()

@@ -102,13 +102,19 @@ pub(super) async fn register(db: &Db) -> Result<Option<Uuid>, StoreError> {
 
 async fn refresh(db: &Db, id: Uuid) -> Result<(), StoreError> {
     let upsert = concat!(
-        "INSERT INTO hubs (id, version, schema, started_at, seen_at) VALUES ($1, $2, $3, ",
+        "INSERT INTO hubs (id, version, schema, started_at, seen_at) SELECT $1, $2, $3, at, at FROM (SELECT ",
         now!(),
-        ", ",
-        now!(),
-        ") ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at"
+        " AS at) clock ON CONFLICT (id) DO UPDATE SET seen_at = GREATEST(excluded.seen_at, hubs.started_at + 1)"
     );
     db.execute(upsert, args![id, PROGRAM, db.engine().newest()]).await.map(drop)
+}
+
+/// The hubs beside `own` that have given a sign of life within this time, and not only at their start: one that fails as it
+/// starts, again and again, has no part in the work.
+pub(super) async fn count_others(db: &Db, own: Uuid, within: Duration) -> Result<i64, StoreError> {
+    let select =
+        concat!("SELECT count(*) FROM hubs WHERE id <> $1 AND seen_at > started_at AND seen_at > ", now!(), " - $2");
+    db.one::<(i64,)>(select, args![own, millis(within)]).await.map(|(count,)| count)
 }
 
 /// Removes a hub that ends.

@@ -5,8 +5,8 @@
 //! that the fold made instead of the raw results.
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
-//! `instance`, the version of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings, `verdict_times`, events, `latest`,
-//! rollups, regions, leases, duties.
+//! `instance`, the version of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings,
+//! `verdict_times`, `latest`, rollups, regions, leases, events, duties.
 
 mod admin;
 mod backup;
@@ -67,6 +67,7 @@ use std::sync::Arc;
 pub use self::{
     admin::{Session, SessionId},
     backup::backup,
+    duties::HeldDuties,
     fold::{Backlog, Folded},
     mirror::PeerListing,
     options::{Access, DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},

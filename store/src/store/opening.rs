@@ -66,7 +66,7 @@ impl Store {
         };
         let configured = LiveSettings { policy, retention, intervals };
         let (live_settings, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
-        let (duties, appended, last_uses) = (Duties::default(), Notify::new(), LastUses::default());
+        let (duties, appended, last_uses) = (Duties::new(hub), Notify::new(), LastUses::default());
         let clock = watch::Sender::default();
         let shared = Shared {
             db,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    events::{self, NewEvent},
+    events::NewEvent,
     evidence,
     liveness::Probes,
     rings, rows,
@@ -288,17 +288,17 @@ static STATES: Bulk = Bulk::new(
      quarter_healthy = excluded.quarter_healthy, evidence = excluded.evidence",
 );
 
-/// Sets the verdicts that follow from states that [`load`] returned in the same transaction, and stores the states and what
-/// changed.
+/// Sets the verdicts that follow from states that [`load`] returned in the same transaction, and stores the states. Returns the
+/// changes, which the caller records.
 pub(super) async fn settle(
     tx: &mut Tx,
     mut states: Vec<PeerState>,
     policy: &Policy,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<NewEvent>, StoreError> {
     let changes = states.iter_mut().filter_map(|state| state.conclude(now)).collect();
     save(tx, states, policy).await?;
-    events::record(tx, changes).await
+    Ok(changes)
 }
 
 async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ mod backup;
 mod consensus;
 mod credentials;
 mod doubts;
+mod duties;
 mod edits;
 mod exchange;
 mod fold;

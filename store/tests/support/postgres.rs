@@ -21,12 +21,12 @@ use sqlx::{Connection, PgConnection};
 
 const KEEPER: &str = r#"
 set -u
-bin=$1 folder=$2 port=$3 fsync=$4
+bin=$1 folder=$2 port=$3 fsync=$4 buffers=$5
 export LC_ALL=C
 cd "$folder"
 "$bin/initdb" -D data -U probe -A trust --no-sync --locale=C -E UTF8 >log 2>&1 || { tr '\n' ' ' <log; exit 1; }
 "$bin/pg_ctl" -D data -l log -w start -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c fsync=$fsync -c max_connections=300 -c shared_buffers=64MB" >/dev/null 2>&1 || { tr '\n' ' ' <log; exit 1; }
+    -c fsync=$fsync -c max_connections=300 -c shared_buffers=${buffers}MB" >/dev/null 2>&1 || { tr '\n' ' ' <log; exit 1; }
 echo ready
 cat >/dev/null
 "$bin/pg_ctl" -D data -m immediate stop >/dev/null 2>&1
@@ -35,6 +35,9 @@ cd / && rm -rf "$folder"
 
 /// Whether commits reach the disk. Set it before the first database, where durability is measured or tested.
 pub static DURABLE: AtomicBool = AtomicBool::new(false);
+
+/// The memory that the server has for its buffers. Set it before the first database.
+pub static BUFFERS_MEBIBYTES: AtomicU32 = AtomicU32::new(64);
 
 struct Cluster {
     port: u16,
@@ -96,6 +99,7 @@ fn try_start(bin: &Path) -> Result<Cluster, String> {
         .arg(&folder)
         .arg(port.to_string())
         .arg(if DURABLE.load(Ordering::Relaxed) { "on" } else { "off" })
+        .arg(BUFFERS_MEBIBYTES.load(Ordering::Relaxed).to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // Ctrl-C must not reach the keeper: the pipe stops it.

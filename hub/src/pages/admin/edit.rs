@@ -121,7 +121,7 @@ fn shown(view: &View, stored: &Entry, edit: &NodeEdit, wrong: Option<&FieldError
         form.sheet method="post" action=(view.at(&format!("/admin/nodes/{id}"), &[])) {
             input type="hidden" name="seen" value=(seen);
             fieldset {
-                legend { (texts.node_details) @if let NodeId::Peer(id) = id { " " (id) } }
+                legend { @if let NodeId::Peer(id) = id { (texts.node) " " (id) } @else { (texts.node_details) } }
                 (form::details(texts, fields, node, texts.operator_host_hint))
             }
             fieldset {

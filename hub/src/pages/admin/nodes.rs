@@ -211,7 +211,13 @@ fn table(view: &View, entries: &[Entry], now: Timestamp) -> Markup {
 
 fn row(view: &View, entry: &Entry, now: Timestamp) -> Markup {
     let (texts, spec) = (view.texts(), entry.spec());
-    let contacts = [&spec.contacts.mail, &spec.contacts.qq_number, &spec.contacts.wechat];
+    let contacts = &spec.contacts;
+    let labelled = |label, contact: &str| view.language.labelled(label, contact);
+    let contacts = [
+        contacts.mail.clone(),
+        contacts.qq_number.as_deref().map(|number| labelled(texts.qq_number, number)),
+        contacts.wechat.as_deref().map(|name| labelled(texts.wechat, name)),
+    ];
     let path = |action: &str| path(view, entry.id(), action);
     let (approve, revoke) = (
         || frame::button(&path("/approve"), texts.approve, "primary"),

@@ -112,7 +112,7 @@ fn field(site: &Site, language: Language, setting: LiveSetting, refused: &Refuse
                 span { (label) }
                 input name=(name) value=(refused.form.get(name).unwrap_or(&value)) maxlength="20" autocomplete="off" spellcheck="false"
                     aria-invalid=[is_wrong.then_some("true")] aria-describedby=(note);
-                small #(note) .problem[is_wrong] { (valid) " " (default) " · " code { (name) } }
+                small #(note) .problem[is_wrong] { (valid) (language.sentence_gap()) (default) " · " code { (name) } }
             }
         }
     }

@@ -126,6 +126,11 @@ impl Language {
         self.pick(" — ", "：")
     }
 
+    /// Between two sentences on the same line.
+    pub fn sentence_gap(self) -> &'static str {
+        self.pick(" ", "")
+    }
+
     /// `text` after its label.
     pub fn labelled(self, label: &str, text: &str) -> String {
         match self {

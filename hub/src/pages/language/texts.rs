@@ -285,7 +285,7 @@ texts! {
     report_interval: "Report interval while nothing changes", "状态不变时的上报间隔";
     flap_damping: "Consecutive results that change a region's verdict (flap damping)",
         "状态翻转所需的连续结果数（防抖）";
-    region_doubt: "Least number of nodes of a region that is doubted when most of them turn offline at once",
+    region_doubt: "Nodes that a region must have to be doubted when most of them turn offline at once",
         "过半节点同时离线时暂不采信该地区（所需最少节点数）";
     valid_region_doubt: "A whole number up to 100000; 0 turns this off.", "0 到 100000 的整数，0 表示关闭。";
     raw_results: "Raw results", "原始结果";

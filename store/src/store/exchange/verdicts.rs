@@ -14,7 +14,7 @@ use crate::{
     },
     error::{Conflict, StoreError},
     store::{
-        Store, evidence, liveness, probes, regions, rows,
+        Store, events, evidence, liveness, probes, regions, rows,
         shared::Shared,
         states::{self, Known},
     },
@@ -221,7 +221,8 @@ async fn adopt(
             state.adopt(known, &probes, policy, now);
         }
     }
-    states::settle(tx, states, policy, now).await
+    let changes = states::settle(tx, states, policy, now).await?;
+    events::record_in_order(tx, changes).await
 }
 
 impl Names {

@@ -6,6 +6,7 @@ use super::{
     super::{
         doubts::{self, Doubtful},
         duties::Lease,
+        events::{self, NewEvent},
         liveness::{self, DEFAULT_INTERVAL, Probes},
         shared::Shared,
         states::{self, PeerState},
@@ -21,14 +22,14 @@ use crate::{
 };
 
 /// Applies results, sorted by peer and time, as if it were `now`. Results of peers that do not exist any more, and of checks
-/// before the peer was changed, are skipped. Returns the peers whose change to offline is in doubt although they have no result
-/// here.
+/// before the peer was changed, are skipped. Returns the changes, which are to be recorded, and the peers whose change to offline is
+/// in doubt although they have no result here.
 pub(super) async fn apply(
     tx: &mut Tx,
     shared: &Shared,
     results: &[Appended],
     now: Timestamp,
-) -> Result<Doubtful, StoreError> {
+) -> Result<(Vec<NewEvent>, Doubtful), StoreError> {
     keep_probes(tx, results).await?;
     let probes = liveness::probes(tx, now).await?;
     let by_peer: BTreeMap<PeerId, &[Appended]> =
@@ -45,9 +46,9 @@ pub(super) async fn apply(
         turned.extend(observe(state, of_peer, &probes, &policy, now));
     }
     let doubtful = doubts::judge(tx, turned, &mut states, &probes, &policy, now).await?;
-    states::settle(tx, states, &policy, now).await?;
+    let changes = states::settle(tx, states, &policy, now).await?;
     counts::add(tx, &new, &probes).await?;
-    Ok(doubtful)
+    Ok((changes, doubtful))
 }
 
 /// Keeps the senders from being removed until the end of the transaction; results of one that was removed before have none.
@@ -96,7 +97,7 @@ pub(super) async fn fold(
     good: &[Appended],
     parked: &[Parked],
 ) -> Result<Doubtful, StoreError> {
-    let doubtful = apply(tx, shared, good, group.now).await?;
+    let (changes, doubtful) = apply(tx, shared, good, group.now).await?;
     let park = "INSERT INTO parked (result_id, peer_id, probe_id, parked_at, reason) VALUES ($1, $2, $3, $4, $5) \
                 ON CONFLICT (result_id) DO NOTHING";
     for Parked { result, reason } in parked {
@@ -105,6 +106,7 @@ pub(super) async fn fold(
     }
     let delete = sql!("DELETE FROM appends WHERE id ", (in 1));
     tx.execute(delete, args![group.rows.clone()]).await?;
+    events::record_in_order(tx, changes).await?;
     shared.duties.fence(tx, leases).await?;
     Ok(doubtful)
 }

@@ -17,7 +17,7 @@ pub(super) use self::{
 use super::{
     Store,
     doubts::{self, Doubtful},
-    duties::{Duty, Lease},
+    duties::Lease,
     rows,
     shared::Shared,
 };
@@ -53,7 +53,7 @@ impl Store {
     pub async fn fold(&self) -> Result<Folded, StoreError> {
         let mut folded = Folded::default();
         loop {
-            let leases = self.shared.duties.hold(self.db(), &Duty::FOLDS).await?;
+            let leases = self.shared.duties.share_folds(self.db()).await?;
             let Some(group) = pending::next_group(self.db(), &leases).await? else { return Ok(folded) };
             match fold_group(&self.shared, &leases, &group).await {
                 Ok(parked) => {

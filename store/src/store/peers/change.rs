@@ -14,7 +14,7 @@ use crate::{
     db::{Tx, args},
     domain::{PeerId, PeerSpec, Policy, RegionId, Timestamp},
     error::StoreError,
-    store::{liveness, metadata, regions, rings, states, verdict_times},
+    store::{events, liveness, metadata, regions, rings, states, verdict_times},
 };
 
 /// A change of the description of a peer.
@@ -75,7 +75,9 @@ pub(in crate::store) async fn apply_to_states(
         }
         drop(state.advance(&[], &probes, policy, now));
     }
-    states::settle(tx, states, policy, now).await?;
+    // The new version of the list tells readers of the change.
+    let changes = states::settle(tx, states, policy, now).await?;
+    events::record(tx, changes).await?;
     let others: Vec<i64> = others.iter().map(|id| id.0).collect();
     rings::forget(tx, others.clone()).await?;
     verdict_times::forget(tx, others).await
