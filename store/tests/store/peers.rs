@@ -201,7 +201,7 @@ async fn every_change_of_the_list_increases_the_config_version(hub: TestStore) {
     hub.delete_peer(id, NOW).await.unwrap();
     changed("deleted").await;
     let scope = PeerScope { region: None, with_secrets: false };
-    assert_eq!(hub.probe_peers(&scope, None, 10).await.unwrap().config_version, last);
+    assert_eq!(hub.probe_peers(&scope, None, 10).await.unwrap().config.version, last);
 }
 
 async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {

@@ -92,7 +92,7 @@ async fn an_approved_submission_is_a_peer_with_a_new_id(hub: TestStore) {
     assert_eq!((record.spec, record.approved, record.submitted), (full(), true, true));
     assert_eq!(hub.node_url(peer).await.unwrap(), full().url);
     let listed = hub.probe_peers(&everything, None, 10).await.unwrap();
-    assert!(listed.config_version > version && listed.peers[0].submitted, "its checks reach public addresses only");
+    assert!(listed.config.version > version && listed.peers[0].submitted, "its checks reach public addresses only");
     assert_eq!(listed.peers[0].network_secret, Some("s3cret".into()));
     assert_eq!(queue(&hub).await, [], "those that submitted the same have what they asked for");
     assert!(matches!(hub.approve_submission(id, NOW).await, Err(StoreError::NotFound(_))));
