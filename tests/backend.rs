@@ -1204,6 +1204,7 @@ async fn a_base_url_that_ends_with_api_reaches_the_registry() {
     let backend = TestBackend::start(|_| third_party(200, json!({"code": 200, "message": "ok", "data": {}}))).await;
     let base_url: BaseUrl = format!("{}/api/", backend.url).parse().unwrap();
     let client = client(&[&base_url]);
+        node_token: None,
     assert_eq!(client.unregister("probe-1", soon()).await.unwrap(), Reported::Accepted);
     let request = &backend.requests()[0];
     assert_eq!(request.line(), "DELETE /api/discovery/unregister/probe-1");

@@ -7,7 +7,7 @@ use easytier_probe::{
     backend::{BackendCall, Registered, Registration, System},
 };
 use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_store::{Store, StoreError};
+use easytier_uptime_store::{Store, StoreError, domain::NodeToken};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{backend_handle::BackendHandle, outbound_address::outbound_address};
@@ -57,8 +57,9 @@ impl Enrollment {
         if !enrolls {
             self.backend.set_client(client.clone());
         }
+        let own_token = if enrolls { self.own_token().await } else { None };
         loop {
-            let registration = self.registration().await;
+            let registration = Registration { node_token: own_token.clone(), ..self.registration().await };
             let retry_at = match client.register(&registration, Instant::now() + CALL_TIMEOUT).await {
                 Ok(registered) => {
                     self.backend.answered(BackendCall::Register);
@@ -87,12 +88,32 @@ impl Enrollment {
         self.backend.record(BackendCall::Peers, outcome).is_some_and(|page| !page.complete_listing)
     }
 
-    /// Stores the token, which the backend sends only once, and makes a client that uses it.
+    /// The token with which the probe enrolls, made once: so an enrollment whose answer is lost can be repeated, also after a
+    /// restart. `None` if it cannot be stored: then the backend makes one.
+    async fn own_token(&self) -> Option<Secret> {
+        let name = format!("token to enroll {} at {}", self.server_id, self.backend_name);
+        let stored = async {
+            if let Some(token) = self.store.secret(&name).await? {
+                return Ok::<_, StoreError>(token);
+            }
+            let token = NodeToken::generate().secret().clone();
+            self.store.put_secret(&name, &token).await?;
+            Ok(token)
+        };
+        stored
+            .await
+            .inspect_err(
+                |error| tracing::warn!(%error, "the probe makes no node token of its own, the backend makes one"),
+            )
+            .ok()
+    }
+
+    /// Stores the token, and makes a client that uses it.
     async fn enrolled(&self, token: Secret, client: Backend) -> Backend {
         tracing::info!(server_id = self.server_id, "enrolled at the backend");
         if let Err(error) = self.store.put_secret(&self.token_name(), &token).await {
-            tracing::error!(%error, "the node token of the enrollment cannot be stored: after a restart this probe must be \
-                                     enrolled again, under another SERVER_ID");
+            tracing::error!(%error, "the node token of the enrollment cannot be stored: after a restart this probe enrolls \
+                                     again, which needs the same ENROLLMENT_KEY");
         }
         let config = BackendConfig { node_token: Some(token), ..self.config.clone() };
         Backend::new(config).unwrap_or(client)
@@ -117,6 +138,7 @@ impl Enrollment {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: ["tcp", "udp", "ws", "wss", "wg", "quic", "monitoring"].map(str::to_owned).into(),
             system: this_machine(),
+            node_token: None,
         }
     }
 

@@ -33,6 +33,10 @@ pub struct Registration {
     pub capabilities: Vec<String>,
     /// The machine it runs on.
     pub system: System,
+    /// For an enrollment: the node token that the probe has made itself, so that it can send the same request again when it
+    /// does not get the answer. `None`: the backend makes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_token: Option<Secret>,
 }
 
 /// The machine of a probe.
@@ -55,7 +59,7 @@ pub struct System {
 pub struct Registered {
     /// The region in which the backend lists the probe.
     pub region: Option<String>,
-    /// The node token of an enrollment. The backend sends it only once.
+    /// The node token of an enrollment. A token that the backend has made is sent only once.
     pub node_token: Option<Secret>,
 }
 

@@ -41,6 +41,13 @@ fn issue_with(prefix: &str) -> (Secret, TokenHash) {
     (token.into(), TokenHash { lookup, hash })
 }
 
+impl NodeToken {
+    /// A new random token, for a probe that makes its own.
+    pub fn generate() -> Self {
+        Self(issue(CredentialKind::Node).0)
+    }
+}
+
 /// The hash of a token that a probe made.
 pub(crate) fn hash_of(token: &NodeToken) -> TokenHash {
     TokenHash { lookup: token.lookup().to_owned(), hash: hash(token.secret().expose()) }
@@ -90,6 +97,13 @@ mod tests {
             assert!(!matches(token.expose(), &hash.as_ref()[..31]));
             assert_eq!(CredentialKind::from_name(kind.as_str()), Some(kind));
         }
+    }
+
+    #[test]
+    fn a_token_that_a_probe_makes_has_the_form_of_the_hubs_own() {
+        let own = NodeToken::generate();
+        assert_eq!(NodeToken::parse(own.secret().expose()).as_ref(), Ok(&own));
+        assert_ne!(NodeToken::generate(), own);
     }
 
     #[test]

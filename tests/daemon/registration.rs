@@ -95,6 +95,29 @@ async fn an_enrollment_gives_a_token_that_outlives_the_daemon() {
     assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1);
 }
 
+/// The hub has enrolled the probe, and the answer with the node token is lost.
+#[tokio::test]
+async fn an_enrollment_whose_answer_was_lost_is_repeated_after_a_restart() {
+    let (hub, node) = (Hub::start().await, node());
+    let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+    let proxy = Faulty::to(hub.address, Fault::Truncate).await;
+    let folder = Folder::of_probe(&proxy.url(), "");
+    folder.set(&[("ENROLLMENT_KEY", &hub.enrollment_key().await)]);
+    let daemon = folder.daemon().await;
+    until("the enrollment at the hub", async || hub.probe("probe-1").await.is_some()).await;
+    let log = daemon.stop().await;
+    assert!(!log.contains("enrolled at the backend"), "{log}");
+
+    proxy.set(Fault::None);
+    let daemon = folder.daemon().await;
+    daemon.await_log("enrolled at the backend").await;
+    until("checks at the hub", async || hub.checks(peer).await > 0).await;
+    let log = daemon.stop().await;
+    assert!(!log.contains("etn_"), "{log}");
+    assert_eq!(hub.store.credentials(CredentialKind::Node).await.unwrap().len(), 1);
+    assert_eq!(hub.store.credentials(CredentialKind::Enrollment).await.unwrap()[0].uses, 1);
+}
+
 /// While a hub restarts, the reverse proxy in front of it may answer like this.
 #[tokio::test]
 async fn an_enrollment_is_repeated_while_a_reverse_proxy_answers_for_the_hub() {

@@ -177,7 +177,7 @@ pub struct NewProbe<'a> {
 
 /// A node token that a probe made itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeToken(Secret);
+pub struct NodeToken(pub(crate) Secret);
 
 /// The text does not have the form of a node token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
