@@ -30,7 +30,9 @@ CREATE TABLE instance (
     handing_over_to TEXT,
     -- Results up to this row are at the primary; and the position of a standby in the primary's results.
     forwarded_row  BIGINT NOT NULL,
-    mirrored       TEXT
+    mirrored       TEXT,
+    -- When it last mirrored what the primary knows: all that it knows of others is as old.
+    mirrored_at    BIGINT
 );
 
 INSERT INTO instance (id, role, epoch, accepts_edits, synced_epoch, synced_version, forwarded_row)

@@ -2,8 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(super) const POLICY: Policy =
-    Policy { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60), doubt_nodes: 8 };
+pub(super) const POLICY: Policy = Policy {
+    confirmations: 2,
+    fresh_intervals: 3,
+    min_fresh: Duration::from_secs(60),
+    doubt_nodes: 8,
+    patience: Duration::ZERO,
+};
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 

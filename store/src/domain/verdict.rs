@@ -70,18 +70,27 @@ pub struct Policy {
     /// How many peers a region must have before it is doubted when most of them turn offline at once; 8 by default, 0 for
     /// never.
     pub doubt_nodes: u32,
+    /// How much longer evidence is fresh, because what other instances know arrives late; none by default.
+    pub patience: Duration,
 }
 
 impl Policy {
     /// How long evidence of a probe with this check interval is fresh.
     pub(crate) fn freshness(&self, interval: Duration) -> Duration {
-        self.min_fresh.max(interval.saturating_mul(self.fresh_intervals).min(MAX_EVIDENCE_AGE))
+        let fresh = self.min_fresh.max(interval.saturating_mul(self.fresh_intervals).min(MAX_EVIDENCE_AGE));
+        fresh.saturating_add(self.patience)
     }
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { confirmations: 2, fresh_intervals: 3, min_fresh: Duration::from_secs(60), doubt_nodes: 8 }
+        Self {
+            confirmations: 2,
+            fresh_intervals: 3,
+            min_fresh: Duration::from_secs(60),
+            doubt_nodes: 8,
+            patience: Duration::ZERO,
+        }
     }
 }
 

@@ -105,8 +105,7 @@ async fn apply(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut states = states::load(tx, doubtful.keys().map(|peer| peer.0).collect()).await?;
-    let probes = liveness::probes(tx, now).await?;
-    let policy = shared.policy();
+    let (probes, policy) = liveness::judgement(tx, shared.policy(), now).await?;
     for state in &mut states {
         drop(state.advance(&[], &probes, &policy, now));
         for region in doubtful.get(&state.peer).into_iter().flatten() {

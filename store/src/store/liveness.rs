@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use super::rows;
 use crate::{
     db::{Tx, args, sql},
-    domain::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, ProbeId, Timestamp},
+    domain::{LifeSigns, PROBE_EXPIRES_AFTER, Policy, Presence, ProbeId, Timestamp},
     error::StoreError,
 };
 
@@ -66,13 +66,30 @@ struct FactsRow {
     presence: PresenceRow,
 }
 
+/// How long a standby that hears no more from its primary goes by what it knows: until then another primary leads, and the probes
+/// have found it.
+const MAX_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// The probes at `now`, and the policy by which their evidence counts. What a standby knows of others is as old as its last
+/// mirroring: while that is no longer than five minutes ago, silence since then says nothing, and nothing becomes stale by it.
+pub(super) async fn judgement(tx: &mut Tx, policy: Policy, now: Timestamp) -> Result<(Probes, Policy), StoreError> {
+    let (mirrored_at,): (Option<Timestamp>,) = tx.one("SELECT mirrored_at FROM instance", vec![]).await?;
+    let silence = mirrored_at.map(|at| now.since(at)).filter(|silence| *silence <= MAX_PATIENCE);
+    let patience = silence.unwrap_or_default();
+    Ok((probes_as_of(tx, now, patience).await?, Policy { patience, ..policy }))
+}
+
 /// The probes at `now`, without those that expired: there may be many of these, and their evidence is stale.
 pub(super) async fn probes(tx: &mut Tx, now: Timestamp) -> Result<Probes, StoreError> {
+    probes_as_of(tx, now, Duration::ZERO).await
+}
+
+async fn probes_as_of(tx: &mut Tx, now: Timestamp, patience: Duration) -> Result<Probes, StoreError> {
     let select =
         sql!("SELECT b.id, b.holds_sessions, ", (presence_columns), " FROM probes b WHERE b.last_seen_at >= $1");
     let rows: Vec<FactsRow> = tx.all(select, args![now - PROBE_EXPIRES_AFTER]).await?;
     let facts = |FactsRow { id, holds_sessions, presence }: FactsRow| {
-        let live = presence.presence(now) != Presence::Offline;
+        let live = presence.presence(now - patience) != Presence::Offline;
         let interval = presence.check_interval().unwrap_or(DEFAULT_INTERVAL);
         (id, ProbeFacts { live, holds_sessions, interval })
     };

@@ -75,7 +75,7 @@ impl Store {
 
 async fn update_presence(tx: &mut Tx, shared: &Shared, leases: &[Lease], now: Timestamp) -> Result<(), StoreError> {
     let (mut ids, mut new_events) = (Vec::new(), Vec::new());
-    for (probe, live, event) in presence_changes(tx, now).await? {
+    for (probe, live, event) in presence_changes(tx, shared, now).await? {
         tx.execute("UPDATE probes SET live = $2 WHERE id = $1", args![probe, live]).await?;
         ids.push(probe.0);
         new_events.push(event);
@@ -96,11 +96,10 @@ async fn review_peers(
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let mut states = states::load(tx, due).await?;
-    let probes = liveness::probes(tx, now).await?;
-    let policy = &shared.policy();
+    let (probes, policy) = &liveness::judgement(tx, shared.policy(), now).await?;
     for state in &mut states {
         state.reviewed();
-        drop(state.advance(&[], &probes, policy, now));
+        drop(state.advance(&[], probes, policy, now));
     }
     let reviewed = states.len();
     let changes = states::settle(tx, states, policy, now).await?;
@@ -110,7 +109,11 @@ async fn review_peers(
 }
 
 /// The probes that came or went since the last review: whether each is live now, and its event.
-async fn presence_changes(tx: &mut Tx, now: Timestamp) -> Result<Vec<(ProbeId, bool, NewEvent)>, StoreError> {
+async fn presence_changes(
+    tx: &mut Tx,
+    shared: &Shared,
+    now: Timestamp,
+) -> Result<Vec<(ProbeId, bool, NewEvent)>, StoreError> {
     let known: Vec<(ProbeId, bool, String, String)> = tx
         .all(
             "SELECT b.id, b.live, b.server_id, r.name FROM probes b JOIN regions r ON r.id = b.region_id \
@@ -118,7 +121,7 @@ async fn presence_changes(tx: &mut Tx, now: Timestamp) -> Result<Vec<(ProbeId, b
             vec![],
         )
         .await?;
-    let facts = liveness::probes(tx, now).await?;
+    let (facts, _) = liveness::judgement(tx, shared.policy(), now).await?;
     let change = |(probe, was_live, server_id, region): (ProbeId, bool, String, String)| {
         let live = facts.get(&probe).is_some_and(|facts| facts.live);
         let name = |live| if live { Presence::Online.as_str() } else { Presence::Offline.as_str() };

@@ -25,14 +25,15 @@ on_both_engines! {
     a_probe_that_another_instance_hears_runs_as_of_its_last_check,
     verdicts_and_counts_are_those_of_the_sender,
     adopted_verdicts_replace_nothing_newer,
+    a_standby_waits_for_probes_to_find_the_next_primary,
     positions_are_kept,
 }
 
 /// Gives a peer the uid under which other instances know it.
 async fn share(hub: &TestStore, peer: PeerId, uid: &str) {
     hub.run_sql(&format!(
-        "INSERT INTO synced_objects (kind, uid, local_key, epoch, counter, digest) \
-         VALUES ('peer', '{uid}', '{peer}', 1, 1, '')"
+        "INSERT INTO synced_objects (kind, uid, local_key, epoch, counter, digest, made_here) \
+         VALUES ('peer', '{uid}', '{peer}', 1, 1, '', TRUE)"
     ))
     .await;
 }
@@ -392,6 +393,37 @@ async fn adopted_verdicts_replace_nothing_newer(standby: TestStore) {
     fresh.run_sql(&format!("UPDATE peers SET target_since = {}", later.0 + 1)).await;
     fresh.adopt_verdicts(&verdicts, 0, later).await.unwrap();
     assert_eq!(fresh.count("peer_states WHERE verdict = 0").await, 1);
+}
+
+async fn a_standby_waits_for_probes_to_find_the_next_primary(standby: TestStore) {
+    let peer = standby.add("tcp://192.0.2.1:11010").await;
+    share(&standby, peer, "n1").await;
+    let other = standby.add("tcp://192.0.2.2:11010").await;
+    let (primary, at_primary) = instance(standby.engine(), 1, "n1").await;
+    for (name, place) in [("p1", "eu"), ("p2", "asia")] {
+        let probe = primary.probe(name, place).await;
+        primary.report(&probe, vec![online(at_primary, NOW)], NOW).await;
+    }
+    let verdicts = primary.verdicts(NOW).await.unwrap();
+    standby.adopt_verdicts(&verdicts, 0, NOW).await.unwrap();
+    let own = standby.probe("own", "us").await;
+    // The primary is gone: its probes are silent for the standby, until they find another instance.
+    let go_on = async |second| {
+        let at = NOW + seconds(second);
+        standby.report(&own, vec![offline(peer, at), offline(other, at)], at).await;
+        standby.review(at).await.unwrap();
+        let events = standby.events(None, None, 100, true).await.unwrap();
+        let gone = events.iter().filter(|event| event.became == "offline").count();
+        (standby.node(peer, at).await.unwrap().verdict, gone)
+    };
+    for second in (15..=300).step_by(15) {
+        assert_eq!(go_on(second).await, (Verdict::Up, 0), "after {second} s");
+    }
+    // They never found one: they are gone, and their evidence is stale at last.
+    for second in (315..=600).step_by(15) {
+        assert_eq!(go_on(second).await.1, 2, "after {second} s");
+    }
+    assert_eq!(go_on(615).await.0, Verdict::Down, "its own region alone is left");
 }
 
 async fn positions_are_kept(hub: TestStore) {

@@ -67,7 +67,7 @@ impl Store {
             sent_columns!(),
             " FROM results d JOIN regions r ON r.id = d.region_id LEFT JOIN probes b ON b.id = d.probe_id \
              LEFT JOIN peers p ON p.id = d.peer_id \
-             LEFT JOIN synced_objects o ON o.kind = 'peer' AND o.local_key = CAST(d.peer_id AS TEXT) \
+             LEFT JOIN synced_objects o ON o.kind = 'peer' AND o.local_key = CAST(d.peer_id AS TEXT) AND o.deleted_at IS NULL \
              WHERE d.id > $1 AND d.id <= $2 AND ($3 OR NOT d.mirrored) ORDER BY d.id LIMIT $4"
         );
         let stored: Vec<StoredRow> = self.db().all(select, args![row, settled, with_mirrored, limit]).await?;

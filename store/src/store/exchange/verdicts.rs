@@ -75,7 +75,8 @@ impl Store {
 
     /// Adopts what another instance knows, where it is newer than what is known here. Its clock is `ahead_ms` milliseconds
     /// ahead of this hub's, or behind when negative. A peer without a verdict here gets the other's, and when it began, without
-    /// an event. Returns how many of the peers exist here.
+    /// an event. For some minutes from now on, silence of probes makes nothing `unknown`: they may report elsewhere. Returns how many
+    /// of the peers exist here.
     ///
     /// # Errors
     ///
@@ -84,6 +85,8 @@ impl Store {
         let tolerable = Duration::from_millis(ahead_ms.unsigned_abs()) <= CLOCK_TOLERANCE;
         let clock = Clock { ahead_ms: if tolerable { 0 } else { ahead_ms } };
         let names = &self.db().transaction(|tx| work(adopt_signs(tx, verdicts, clock, now))).await?;
+        let mirrored = "UPDATE instance SET mirrored_at = $1";
+        self.db().execute(mirrored, args![now]).await?;
         let mut adopted = 0;
         for peers in verdicts.peers.chunks(ADOPT_BATCH) {
             let ids = &self.peers_by_uid(peers.iter().map(|peer| peer.uid.clone()).collect()).await?;
@@ -205,9 +208,8 @@ async fn adopt(
 ) -> Result<(), StoreError> {
     let by_id: BTreeMap<PeerId, &PeerVerdict> =
         peers.iter().filter_map(|peer| Some((*ids.get(&peer.uid)?, peer))).collect();
-    let probes = liveness::probes(tx, now).await?;
     let mut states = states::load(tx, by_id.keys().map(|peer| peer.0).collect()).await?;
-    let policy = &shared.policy();
+    let (probes, policy) = &liveness::judgement(tx, shared.policy(), now).await?;
     for state in &mut states {
         if let Some(peer) = by_id.get(&state.peer) {
             let known = Known {
@@ -218,7 +220,7 @@ async fn adopt(
                 version: peer.version.as_deref(),
                 network_count: peer.network_count,
             };
-            state.adopt(known, &probes, policy, now);
+            state.adopt(known, probes, policy, now);
         }
     }
     let changes = states::settle(tx, states, policy, now).await?;

@@ -31,12 +31,12 @@ pub(super) async fn apply(
     now: Timestamp,
 ) -> Result<(Vec<NewEvent>, Doubtful), StoreError> {
     keep_probes(tx, results).await?;
-    let probes = liveness::probes(tx, now).await?;
+    let (probes, policy) = liveness::judgement(tx, shared.policy(), now).await?;
     let by_peer: BTreeMap<PeerId, &[Appended]> =
         results.chunk_by(|a, b| a.peer == b.peer).map(|of_peer| (of_peer[0].peer, of_peer)).collect();
     let mut states = states::load(tx, by_peer.keys().map(|peer| peer.0).collect()).await?;
 
-    let (mut turned, policy) = (BTreeSet::new(), shared.policy());
+    let mut turned = BTreeSet::new();
     let mut new = Vec::with_capacity(results.len());
     for state in &mut states {
         let of_peer = by_peer.get(&state.peer).copied().unwrap_or_default();

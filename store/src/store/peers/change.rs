@@ -67,13 +67,13 @@ pub(in crate::store) async fn apply_to_states(
         return Ok(());
     }
     let mut states = states::load(tx, others.iter().chain(kept.keys()).map(|id| id.0).collect()).await?;
-    let probes = liveness::probes(tx, now).await?;
+    let (probes, policy) = &liveness::judgement(tx, *policy, now).await?;
     for state in &mut states {
         match kept.get(&state.peer) {
             Some(regions) => state.keep_regions(regions),
             None => state.forget(),
         }
-        drop(state.advance(&[], &probes, policy, now));
+        drop(state.advance(&[], probes, policy, now));
     }
     // The new version of the list tells readers of the change.
     let changes = states::settle(tx, states, policy, now).await?;
