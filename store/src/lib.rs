@@ -6,6 +6,7 @@
 //! - [`consensus`] and [`ring`] are pure functions and data structures over them.
 //! - `crypto` and `token` encrypt secrets and hash tokens; `error` is what can fail, `refusal` why a database is not opened.
 //! - `db` puts SQLite and PostgreSQL behind one interface.
+//! - `pulse` tells whether the tasks of a store go on.
 //! - [`Store`] keeps everything; its methods are grouped by area, a file each in `store/`.
 //! - [`upkeep`] calls the store at intervals.
 
@@ -16,6 +17,7 @@ mod crypto;
 mod db;
 pub mod domain;
 mod error;
+mod pulse;
 mod refusal;
 pub mod ring;
 mod store;

@@ -9,7 +9,8 @@ use super::{duties::Duties, known_peers::KnownPeers, last_uses::LastUses};
 use crate::{
     crypto::HubKey,
     db::{Db, FileLock},
-    domain::{ClockDifference, LiveSetting, LiveSettings, Policy, Retention},
+    domain::{ClockDifference, LiveSetting, LiveSettings, Policy, Retention, Timestamp},
+    pulse::Pulses,
 };
 
 pub(super) struct Shared {
@@ -32,6 +33,9 @@ pub(super) struct Shared {
     pub lock: Option<FileLock>,
     /// How far the clock of this hub is from that of the database.
     pub clock: watch::Sender<ClockDifference>,
+    /// Since when partitions could not be created or dropped.
+    pub postponed: watch::Sender<Option<Timestamp>>,
+    pub pulses: Pulses,
 }
 
 impl Shared {

@@ -21,6 +21,7 @@ mod mirror;
 mod nodes;
 mod opening;
 mod outbox;
+mod panics;
 mod peers;
 mod pooler;
 mod probes;
