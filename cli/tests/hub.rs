@@ -594,6 +594,58 @@ fn the_password_is_generated_read_or_configured() {
 }
 
 #[test]
+fn shared_settings_are_listed_changed_and_reset_while_a_hub_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = [("ADMIN_PASSWORD", "configured 1")];
+    let hub = Hub::start_with(folder.path(), &password);
+    let settings = |args: &[&str]| run(folder.path(), &[&["hub", "settings"], args].concat());
+    let listed = || -> BTreeMap<String, Value> {
+        let all: Vec<Value> = serde_json::from_str(&printed(&settings(&["--json"]))).unwrap();
+        all.into_iter().map(|one| (one["name"].as_str().unwrap().to_owned(), one)).collect()
+    };
+    let names = ["EVENT_RETENTION", "FIVE_MINUTE_RETENTION", "FLAP_DAMPING", "HOUR_RETENTION", "REGION_DOUBT_NODES"];
+    assert_eq!(listed().keys().collect::<Vec<_>>(), [&names[..], &["RESULT_RETENTION"]].concat());
+    let is = |name: &str, value: &str, source: &str| {
+        let one = &listed()[name];
+        assert_eq!((&one["value"], &one["source"]), (&value.into(), &source.into()), "{one}");
+    };
+    is("RESULT_RETENTION", "168h", "default");
+
+    assert_eq!(printed(&settings(&["set", "RESULT_RETENTION", "30h"])), "RESULT_RETENTION: 30h (was 168h)\n");
+    assert_eq!(printed(&settings(&["set", "flap-damping", "7"])), "FLAP_DAMPING: 7 (was 2)\n");
+    is("RESULT_RETENTION", "30h", "database");
+    assert_contains(&printed(&settings(&[])), &["NAME", "RESULT_RETENTION", "30h", "168h", "database"]);
+    // The page of the hub that runs shows them without a restart.
+    let (status, session) = hub.post("/api/admin/login", &json!({"password": "configured 1"}));
+    assert_eq!(status, 200, "{session}");
+    let cookie = format!("uptime_session={}", session["data"]["token"].as_str().unwrap());
+    let shown = |value: &str| {
+        let page = || hub.text("/admin/settings", &[("cookie", &cookie)]).1;
+        let field = format!("name=\"FLAP_DAMPING\" value=\"{value}\"");
+        assert_contains(&support::eventually(page, |page| page.contains(&field)), &[&field]);
+    };
+    shown("7");
+
+    assert_eq!(printed(&settings(&["reset", "FLAP_DAMPING"])), "FLAP_DAMPING: 2 (was 7)\n");
+    shown("2");
+    for (args, why) in [
+        (["set", "RESULT_RETENTION", "1h"], "'1h' is not a value of RESULT_RETENTION: write "),
+        (["set", "FLAP_DAMPING", "0"], "'0' is not a value of FLAP_DAMPING: write "),
+        (["set", "FLAP_DAMPING", ""], "'' is not a value of FLAP_DAMPING: write "),
+        (["set", "REGION_DOUBT_NODES", "-1"], "'-1' is not a value of REGION_DOUBT_NODES: write "),
+        (["set", "HEALTH_CHECK_INTERVAL", "5s"], "it belongs to the built-in probe"),
+        (["set", "SERVER_PORT", "80"], "the shared settings are FLAP_DAMPING, REGION_DOUBT_NODES, "),
+    ] {
+        assert_contains(&refusal(&settings(&args)), &[why]);
+    }
+    is("RESULT_RETENTION", "30h", "database");
+    // What is configured where the command runs is what a reset restores.
+    let configured =
+        run_with(folder.path(), &["hub", "settings", "reset", "FLAP_DAMPING"], &[("FLAP_DAMPING", "4")], "");
+    assert_eq!(printed(&configured), "FLAP_DAMPING: 4 (was 2)\n");
+}
+
+#[test]
 fn a_port_in_use_is_reported_and_no_database_is_created() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -30,5 +30,6 @@ pub use self::{
     node_fields::{NodeFields, VISIBLE, labels_schema},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
     session::{LoginAttempt, NewSession, Sessions},
+    settings::SharedSetting,
     submission::Submissions,
 };
