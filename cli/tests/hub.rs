@@ -429,6 +429,42 @@ fn submissions_are_listed_approved_and_rejected_by_their_negative_ids() {
 }
 
 #[test]
+fn all_submissions_are_rejected_or_approved_at_once_after_a_confirmation() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    printed(&run(folder.path(), &["hub", "peer", "add", "tcp://a.example.net:11010"]));
+    let submit = |host: &str| {
+        let node = json!({"name": host, "host": host, "mail": "owner@example.net"});
+        assert_eq!(hub.post("/api/nodes", &node).0, 200);
+    };
+    let peer = |args: &[&str]| run(folder.path(), &[&["hub", "peer"], args].concat());
+    let pending = || {
+        let list: Vec<Value> = serde_json::from_str(&printed(&peer(&["list", "--json", "--pending"]))).unwrap();
+        list.iter().map(|one| one["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    submit("a.example.net");
+    submit("b.example.net");
+    let unconfirmed = refusal(&peer(&["reject", "--all"]));
+    assert_contains(&unconfirmed, &["nothing was rejected: 2 submissions are waiting", "pass --yes to reject all"]);
+    assert_contains(&refusal(&peer(&["reject", "-1", "1"])), &["1 is no submission", "nothing was rejected"]);
+    assert_eq!(pending(), [-1, -2]);
+
+    let approved = peer(&["approve", "--all", "--yes"]);
+    assert_eq!(printed(&approved), "approved submission -2: it is peer 2: tcp://b.example.net:11010 (b.example.net)\n");
+    assert_contains(&text(&approved.stderr), &["submission -1 is a peer already, and goes on waiting"]);
+    assert_eq!(pending(), [-1]);
+
+    submit("c.example.net");
+    submit("d.example.net");
+    assert_contains(&printed(&peer(&["reject", "-3"])), &["rejected submission -3: tcp://c.example.net:11010"]);
+    let rejected = printed(&peer(&["reject", "--all", "--yes"]));
+    assert_contains(&rejected, &["rejected submission -1: tcp://a.example.net:11010", "rejected submission -4"]);
+    assert_eq!(pending(), [0; 0]);
+    assert_contains(&text(&peer(&["reject", "--all", "--yes"]).stderr), &["no submission waits"]);
+    assert_eq!(public_list(&hub, |list| list.len() == 2).len(), 2, "no peer was removed");
+}
+
+#[test]
 fn a_hub_with_more_peers_than_a_page_is_taken_over_from_either_of_its_lists() {
     const PEERS: usize = 1201;
     let from = tempfile::tempdir().unwrap();
