@@ -10,6 +10,7 @@ mod peer;
 mod probe;
 mod role;
 pub mod serve;
+mod settings;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -24,6 +25,7 @@ use self::{
     probe::ProbeCommand,
     role::{DemoteArgs, JoinArgs, PromoteArgs, RoleArgs},
     serve::Hub,
+    settings::SettingsArgs,
 };
 use crate::{exit::Exit, service, settings::SettingFlags};
 
@@ -46,7 +48,7 @@ Exit codes:
   1  'hub' was stopped at once by a second signal, without waiting for running requests
   2  bad usage or configuration, or the database could not be used";
 
-/// Runs the hub that probes report to, and manages its peers, tokens and keys
+/// Runs the hub that probes report to, and manages its peers, tokens, keys and settings
 ///
 /// The hub lists peers to probes, stores their results, and serves them to launchers, dashboards and people. Without a
 /// subcommand it runs until it is stopped. No configuration is required: the database 'uptime.db', its key and the admin's
@@ -76,6 +78,7 @@ enum HubCommand {
     Key(KeyCommand),
     #[command(subcommand)]
     Enroll(EnrollCommand),
+    Settings(SettingsArgs),
     Backup(BackupArgs),
     Password(PasswordArgs),
     Role(RoleArgs),
@@ -100,6 +103,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Token(command) => credential::run_token(command, &config),
         HubCommand::Key(command) => credential::run_key(command, &config),
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),
+        HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Password(args) => password::run(args, &config),
         HubCommand::Role(args) => role::run_role(&args, &config),

@@ -429,6 +429,42 @@ fn submissions_are_listed_approved_and_rejected_by_their_negative_ids() {
 }
 
 #[test]
+fn all_submissions_are_rejected_or_approved_at_once_after_a_confirmation() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    printed(&run(folder.path(), &["hub", "peer", "add", "tcp://a.example.net:11010"]));
+    let submit = |host: &str| {
+        let node = json!({"name": host, "host": host, "mail": "owner@example.net"});
+        assert_eq!(hub.post("/api/nodes", &node).0, 200);
+    };
+    let peer = |args: &[&str]| run(folder.path(), &[&["hub", "peer"], args].concat());
+    let pending = || {
+        let list: Vec<Value> = serde_json::from_str(&printed(&peer(&["list", "--json", "--pending"]))).unwrap();
+        list.iter().map(|one| one["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    submit("a.example.net");
+    submit("b.example.net");
+    let unconfirmed = refusal(&peer(&["reject", "--all"]));
+    assert_contains(&unconfirmed, &["nothing was rejected: 2 submissions are waiting", "pass --yes to reject all"]);
+    assert_contains(&refusal(&peer(&["reject", "-1", "1"])), &["1 is no submission", "nothing was rejected"]);
+    assert_eq!(pending(), [-1, -2]);
+
+    let approved = peer(&["approve", "--all", "--yes"]);
+    assert_eq!(printed(&approved), "approved submission -2: it is peer 2: tcp://b.example.net:11010 (b.example.net)\n");
+    assert_contains(&text(&approved.stderr), &["submission -1 is a peer already, and goes on waiting"]);
+    assert_eq!(pending(), [-1]);
+
+    submit("c.example.net");
+    submit("d.example.net");
+    assert_contains(&printed(&peer(&["reject", "-3"])), &["rejected submission -3: tcp://c.example.net:11010"]);
+    let rejected = printed(&peer(&["reject", "--all", "--yes"]));
+    assert_contains(&rejected, &["rejected submission -1: tcp://a.example.net:11010", "rejected submission -4"]);
+    assert_eq!(pending(), [0; 0]);
+    assert_contains(&text(&peer(&["reject", "--all", "--yes"]).stderr), &["no submission waits"]);
+    assert_eq!(public_list(&hub, |list| list.len() == 2).len(), 2, "no peer was removed");
+}
+
+#[test]
 fn a_hub_with_more_peers_than_a_page_is_taken_over_from_either_of_its_lists() {
     const PEERS: usize = 1201;
     let from = tempfile::tempdir().unwrap();
@@ -591,6 +627,58 @@ fn the_password_is_generated_read_or_configured() {
     assert_contains(&short, &["8 to 1024 characters"]);
     assert!(!short.contains("1234567"));
     assert!(!hub.stop().contains("admin password"), "a configured one is not printed");
+}
+
+#[test]
+fn shared_settings_are_listed_changed_and_reset_while_a_hub_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = [("ADMIN_PASSWORD", "configured 1")];
+    let hub = Hub::start_with(folder.path(), &password);
+    let settings = |args: &[&str]| run(folder.path(), &[&["hub", "settings"], args].concat());
+    let listed = || -> BTreeMap<String, Value> {
+        let all: Vec<Value> = serde_json::from_str(&printed(&settings(&["--json"]))).unwrap();
+        all.into_iter().map(|one| (one["name"].as_str().unwrap().to_owned(), one)).collect()
+    };
+    let names = ["EVENT_RETENTION", "FIVE_MINUTE_RETENTION", "FLAP_DAMPING", "HOUR_RETENTION", "REGION_DOUBT_NODES"];
+    assert_eq!(listed().keys().collect::<Vec<_>>(), [&names[..], &["RESULT_RETENTION"]].concat());
+    let is = |name: &str, value: &str, source: &str| {
+        let one = &listed()[name];
+        assert_eq!((&one["value"], &one["source"]), (&value.into(), &source.into()), "{one}");
+    };
+    is("RESULT_RETENTION", "168h", "default");
+
+    assert_eq!(printed(&settings(&["set", "RESULT_RETENTION", "30h"])), "RESULT_RETENTION: 30h (was 168h)\n");
+    assert_eq!(printed(&settings(&["set", "flap-damping", "7"])), "FLAP_DAMPING: 7 (was 2)\n");
+    is("RESULT_RETENTION", "30h", "database");
+    assert_contains(&printed(&settings(&[])), &["NAME", "RESULT_RETENTION", "30h", "168h", "database"]);
+    // The page of the hub that runs shows them without a restart.
+    let (status, session) = hub.post("/api/admin/login", &json!({"password": "configured 1"}));
+    assert_eq!(status, 200, "{session}");
+    let cookie = format!("uptime_session={}", session["data"]["token"].as_str().unwrap());
+    let shown = |value: &str| {
+        let page = || hub.text("/admin/settings", &[("cookie", &cookie)]).1;
+        let field = format!("name=\"FLAP_DAMPING\" value=\"{value}\"");
+        assert_contains(&support::eventually(page, |page| page.contains(&field)), &[&field]);
+    };
+    shown("7");
+
+    assert_eq!(printed(&settings(&["reset", "FLAP_DAMPING"])), "FLAP_DAMPING: 2 (was 7)\n");
+    shown("2");
+    for (args, why) in [
+        (["set", "RESULT_RETENTION", "1h"], "'1h' is not a value of RESULT_RETENTION: write "),
+        (["set", "FLAP_DAMPING", "0"], "'0' is not a value of FLAP_DAMPING: write "),
+        (["set", "FLAP_DAMPING", ""], "'' is not a value of FLAP_DAMPING: write "),
+        (["set", "REGION_DOUBT_NODES", "-1"], "'-1' is not a value of REGION_DOUBT_NODES: write "),
+        (["set", "HEALTH_CHECK_INTERVAL", "5s"], "it belongs to the built-in probe"),
+        (["set", "SERVER_PORT", "80"], "the shared settings are FLAP_DAMPING, REGION_DOUBT_NODES, "),
+    ] {
+        assert_contains(&refusal(&settings(&args)), &[why]);
+    }
+    is("RESULT_RETENTION", "30h", "database");
+    // What is configured where the command runs is what a reset restores.
+    let configured =
+        run_with(folder.path(), &["hub", "settings", "reset", "FLAP_DAMPING"], &[("FLAP_DAMPING", "4")], "");
+    assert_eq!(printed(&configured), "FLAP_DAMPING: 4 (was 2)\n");
 }
 
 #[test]

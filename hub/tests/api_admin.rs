@@ -31,6 +31,7 @@ on_both_engines! {
     a_submission_is_approved_revoked_and_deleted,
     an_offline_probe_is_removed,
     a_dependent_says_where_its_primary_is,
+    many_submissions_are_approved_or_rejected_at_once,
     the_operator_sees_everything_but_the_secret,
     the_list_is_filtered_and_paged_newest_first,
     a_change_keeps_what_it_does_not_name,
@@ -85,6 +86,37 @@ impl<'a> Admin<'a> {
     }
 }
 
+async fn many_submissions_are_approved_or_rejected_at_once(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    let listed = hub.add("tcp://192.0.2.1:11010").await;
+    for url in ["tcp://192.0.2.1:11010", "tcp://192.0.2.2:11010", "tcp://192.0.2.2:11010", "tcp://192.0.2.3:11010"] {
+        hub.waiting(&spec(url), Timestamp::now()).await;
+    }
+    let decide = async |decision: &str, ids: Json| {
+        admin.send(Request::post("/api/admin/submissions"), &json!({ "decision": decision, "ids": ids })).await
+    };
+    for (decision, ids) in [
+        ("approve", json!([])),
+        ("approve", json!([-1, listed])),
+        ("reject", (-201..0).collect()),
+        ("reject", json!(["-1"])),
+        ("delete", json!([-1])),
+    ] {
+        let refused = decide(decision, ids).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    }
+    let approved = decide("approve", json!([-1, -2, -3, -9, -2])).await.data();
+    let peer = approved["done"][0]["node_id"].as_i64().unwrap();
+    assert_ne!(peer, listed.0);
+    assert_eq!(approved, json!({ "done": [{ "id": -2, "node_id": peer }], "gone": [-3, -9], "listed": [-1] }));
+    let rejected = decide("reject", json!([-1, -2])).await.data();
+    assert_eq!(rejected, json!({ "done": [{ "id": -1, "node_id": null }], "gone": [-2], "listed": [] }));
+    let list = admin.get("/api/admin/nodes?per_page=1000").await.data();
+    let ids: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()).collect();
+    assert_eq!(ids, [-4, peer, listed.0]);
+}
+
 /// All routes that are for the operator only.
 fn operations(id: PeerId) -> Vec<Builder> {
     vec![
@@ -94,6 +126,7 @@ fn operations(id: PeerId) -> Vec<Builder> {
         Request::put(format!("/api/admin/nodes/{id}/approve")),
         Request::put(format!("/api/admin/nodes/{id}/revoke")),
         Request::delete(format!("/api/admin/nodes/{id}")),
+        Request::post("/api/admin/submissions"),
         Request::delete("/api/admin/probes/p1"),
         Request::post("/api/admin/logout"),
     ]

@@ -68,6 +68,7 @@ pub struct Metrics {
     doubted_regions: Gauge,
     database_time: Seconds,
     clock_difference: Seconds,
+    partitions_postponed: Seconds,
 }
 
 /// From a quarter of a millisecond to eight seconds.
@@ -93,6 +94,7 @@ impl Default for Metrics {
             doubted_regions: Gauge::default(),
             database_time: Seconds::default(),
             clock_difference: Seconds::default(),
+            partitions_postponed: Seconds::default(),
         };
         let Self {
             registry,
@@ -110,6 +112,7 @@ impl Default for Metrics {
             doubted_regions,
             database_time,
             clock_difference,
+            partitions_postponed,
         } = &mut metrics;
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
@@ -161,6 +164,12 @@ impl Default for Metrics {
             "How far the clock of the hub is ahead of the clock of the database",
             Unit::Seconds,
             clock_difference.clone(),
+        );
+        registry.register_with_unit(
+            "partitions_postponed",
+            "How long partitions of results could not be created or dropped at this hub, because of a lock",
+            Unit::Seconds,
+            partitions_postponed.clone(),
         );
         metrics
     }
@@ -247,6 +256,11 @@ impl Metrics {
     /// Sets the gauge of the clocks.
     pub fn clock_differs(&self, difference: ClockDifference) {
         self.clock_difference.set(difference.millis as f64 / 1000.0);
+    }
+
+    /// Sets the gauge of the partitions that could not be created or dropped, since `since`.
+    pub fn partitions_postponed(&self, since: Option<Timestamp>, now: Timestamp) {
+        self.partitions_postponed.set(since.map_or(Duration::ZERO, |since| now.since(since)).as_secs_f64());
     }
 
     /// The OpenMetrics text, with the metrics of a probe in the same process.

@@ -25,6 +25,9 @@ use crate::{
 /// How long the database may take to respond before the process calls itself unhealthy.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long partitions may be postponed before `/health` warns. They are made a week ahead.
+const POSTPONED_TOLERANCE: Duration = Duration::from_secs(3600);
+
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The routes that never wait for reads of strangers.
@@ -56,7 +59,7 @@ struct Health {
 }
 
 /// Whether the hub, or the probe, works: its database answers, and peers are checked. `data` is null, or has warnings about its
-/// configuration.
+/// configuration and its database.
 #[utoipa::path(
     get,
     path = "/health",
@@ -82,9 +85,19 @@ async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<Wrongs>
         None => "the hub works".to_owned(),
         Some(probe) => probe.health().map_err(Refusal::unavailable)?,
     };
-    let warnings = monitor.warnings.all();
+    let mut warnings = monitor.warnings.all();
+    warnings.extend(postponed(&monitor.store, Timestamp::now()));
     let wrongs = (!warnings.is_empty()).then_some(Wrongs { warnings });
     Ok(PublicEnvelope::noted(wrongs, message))
+}
+
+/// A warning when partitions have been postponed for too long. A dump holds its locks that long only where results are many.
+fn postponed(store: &Store, now: Timestamp) -> Option<String> {
+    let since = store.partitions_postponed_since().filter(|since| now.since(*since) > POSTPONED_TOLERANCE)?;
+    Some(format!(
+        "since {since} no partitions of results can be created or dropped, because another transaction holds a lock: end it, or \
+         expired results stay; pg_stat_activity lists it, with the oldest xact_start"
+    ))
 }
 
 /// How long the database takes to respond.
@@ -136,6 +149,7 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
     monitor.metrics.waiting(monitor.store.backlog().await?, Timestamp::now());
     monitor.metrics.holding(monitor.store.held_duties());
     monitor.metrics.clock_differs(monitor.store.clock_difference());
+    monitor.metrics.partitions_postponed(monitor.store.partitions_postponed_since(), Timestamp::now());
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //! - [`consensus`], [`merge`] and [`ring`] are pure functions and data structures over them.
 //! - `crypto` and `token` encrypt secrets and hash tokens; `error` is what can fail, `refusal` why a database is not opened.
 //! - `db` puts SQLite and PostgreSQL behind one interface.
+//! - `pulse` tells whether the tasks of a store go on.
 //! - [`Store`] keeps everything; its methods are grouped by area, a file each in `store/`.
 //! - [`upkeep`] calls the store at intervals.
 
@@ -17,6 +18,7 @@ mod db;
 pub mod domain;
 mod error;
 pub mod merge;
+mod pulse;
 mod refusal;
 pub mod ring;
 mod sealing;

@@ -6,7 +6,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::{domain::Timestamp, error::StoreError, store::Store};
+use crate::{domain::Timestamp, error::StoreError, pulse::Pulse, store::Store};
 
 /// The time between two looks for results that other hubs have stored; those of this hub are noticed at once.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,6 +41,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub async fn upkeep(store: Store, shutdown: impl Future<Output = ()>) {
     let shutdown = shutdown.shared();
     tokio::join!(fold_until(&store, shutdown.clone()), maintain_until(&store, shutdown));
+    store.pulses().fold.rest();
+    store.pulses().maintenance.rest();
 }
 
 async fn fold_until(store: &Store, shutdown: impl Future<Output = ()>) {
@@ -100,7 +102,7 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
 
 /// Returns how many results were applied.
 async fn fold(store: &Store) -> u64 {
-    match in_time(store.fold()).await {
+    match in_time(&store.pulses().fold, store.fold()).await {
         Ok(folded) => {
             if folded.results > 0 {
                 tracing::debug!(results = folded.results, "folded results");
@@ -115,19 +117,19 @@ async fn fold(store: &Store) -> u64 {
 }
 
 async fn refresh_hub(store: &Store) {
-    if let Err(error) = in_time(store.refresh_hub()).await {
+    if let Err(error) = in_time(&store.pulses().maintenance, store.refresh_hub()).await {
         tracing::warn!(%error, "cannot tell the other hubs that this one runs");
     }
 }
 
 async fn reload_live_settings(store: &Store) {
-    if let Err(error) = in_time(store.reload_live_settings()).await {
+    if let Err(error) = in_time(&store.pulses().maintenance, store.reload_live_settings()).await {
         tracing::error!(%error, "cannot reload the settings; keeping the current ones");
     }
 }
 
 async fn review(store: &Store) {
-    match in_time(store.review(Timestamp::now())).await {
+    match in_time(&store.pulses().maintenance, store.review(Timestamp::now())).await {
         Ok(0) => {}
         Ok(peers) => tracing::debug!(peers, "reviewed peers"),
         Err(error) => tracing::error!(%error, "a review failed; the next one will catch up"),
@@ -135,14 +137,14 @@ async fn review(store: &Store) {
 }
 
 async fn store_last_uses(store: &Store) {
-    if let Err(error) = in_time(store.store_last_uses()).await {
+    if let Err(error) = in_time(&store.pulses().maintenance, store.store_last_uses()).await {
         tracing::warn!(%error, "cannot store when tokens and keys were last used; trying again");
     }
 }
 
 /// Results, events and evidence have the time of the hub that took them.
 async fn compare_clocks(store: &Store) {
-    match in_time(store.compare_clocks(Timestamp::now)).await {
+    match in_time(&store.pulses().maintenance, store.compare_clocks(Timestamp::now)).await {
         Ok(difference) if difference.is_too_large() => {
             tracing::warn!(
                 "{difference}; hubs whose clocks differ take each other's results for late: synchronise the clocks"
@@ -155,7 +157,7 @@ async fn compare_clocks(store: &Store) {
 
 /// Returns whether expired rows are left.
 async fn sweep(store: &Store) -> bool {
-    match in_time(store.sweep(Timestamp::now())).await {
+    match in_time(&store.pulses().maintenance, store.sweep(Timestamp::now())).await {
         Ok(swept) => {
             if swept.rows > 0 || swept.days > 0 {
                 tracing::debug!(rows = swept.rows, days = swept.days, "deleted expired rows");
@@ -170,7 +172,8 @@ async fn sweep(store: &Store) -> bool {
 }
 
 /// Gives up after a timeout. A panic is a defect, but it must not end the upkeep.
-async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn in_time<T>(pulse: &Pulse, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pulse.beat();
     let work = AssertUnwindSafe(timeout(TIMEOUT, work)).catch_unwind();
     match work.await {
         Ok(done) => done.unwrap_or(Err(StoreError::Unavailable)),
@@ -180,6 +183,8 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -196,6 +201,27 @@ mod tests {
         #[test]
         fn few_results_wait_no_longer_than_the_least_pause(results in 0..BUSY_FOLD, took in 0u64..2000) {
             prop_assert_eq!(pause_after_fold(results, Duration::from_millis(took)), FOLD_PAUSE);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_on_a_database_that_never_answers_is_given_up_and_is_no_reason_for_a_restart() {
+        let pulse = Pulse::default();
+        let outage = async {
+            for _ in 0..10 {
+                let given_up = in_time(&pulse, pending::<Result<(), StoreError>>()).await;
+                assert!(matches!(given_up, Err(StoreError::Unavailable)));
+            }
+        };
+        let watchdog = async {
+            loop {
+                assert!(pulse.is_alive());
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = outage => {}
+            () = watchdog => unreachable!("it never ends"),
         }
     }
 }

@@ -162,7 +162,7 @@ async function main() {
     await step("the queue is approved", async () => {
       await page.screenshot({ path: join(output, "admin-queue.png"), fullPage: true });
       for (const left of [1, 0]) {
-        await page.getByRole("button", { name: "Approve" }).first().click();
+        await page.getByRole("button", { name: "Approve", exact: true }).first().click();
         await page.getByText(`Waiting for approval (${left})`).waitFor();
       }
       await accessible(page, "/admin");
@@ -182,14 +182,25 @@ async function main() {
         assert.ok(excess <= 0, `/admin with a queue is ${excess} pixels too wide for a ${size}`);
         await page.screenshot({ path: join(output, `admin-duplicate-${size}.png`), fullPage: true });
       }
+      await page.getByLabel("Select: Alpha again").check();
+      await page.getByRole("button", { name: "Reject selected" }).click();
+      await page.getByText("Reject these submissions? (1)").waitFor();
+      await accessible(page, "/admin/queue");
+      await page.getByRole("link", { name: "Cancel" }).click();
       await page.setViewportSize(DESKTOP);
-      for (const left of [1, 0]) {
-        await page.locator("#queue").getByRole("link", { name: "Reject" }).first().click();
-        await page.getByText("Reject this submission?").waitFor();
-        await page.getByRole("button", { name: "Reject" }).click();
-        await page.getByText("The submission is rejected").waitFor();
-        await page.getByText(`Waiting for approval (${left})`).waitFor();
-      }
+      await page.locator("#queue").getByRole("link", { name: "Reject" }).first().click();
+      await page.getByText("Reject this submission?").waitFor();
+      await page.getByRole("button", { name: "Reject" }).click();
+      await page.getByText("The submission is rejected").waitFor();
+      await page.getByText("Waiting for approval (1)").waitFor();
+      await submit(page, base, "Alpha once more", first.address, "games");
+      await page.goto(`${base}/admin`);
+      await page.getByLabel("All on this page").check();
+      await page.getByRole("button", { name: "Reject selected" }).click();
+      await page.getByText("Reject these submissions? (2)").waitFor();
+      await page.getByRole("button", { name: "Reject" }).click();
+      await page.getByText("Rejected: 2.").waitFor();
+      await page.getByText("Waiting for approval (0)").waitFor();
     });
 
     await step("an import is shown before it is done", async () => {

@@ -1,5 +1,6 @@
 //! `hub peer`: the nodes that the hub has checked.
 
+mod decide;
 mod export;
 mod fetch;
 mod import;
@@ -17,7 +18,7 @@ use easytier_uptime_store::{
     domain::{PeerSpec, Region, Tag},
 };
 
-use self::{export::ExportArgs, import::ImportArgs, list::ListArgs};
+use self::{decide::DecideArgs, export::ExportArgs, import::ImportArgs, list::ListArgs};
 use super::{config::HubConfig, database};
 use crate::{exit::Exit, network::NetworkArgs, print, text::printable};
 
@@ -31,7 +32,9 @@ pub enum PeerCommand {
     /// Removes peers and all their results, or rejects submissions
     Remove(IdArgs),
     /// Approves submissions, and peers that are not listed, so that they are checked and listed publicly
-    Approve(IdArgs),
+    Approve(DecideArgs),
+    /// Rejects submissions, and removes no peer
+    Reject(DecideArgs),
 }
 
 const ADD_EXAMPLES: &str = "\
@@ -94,7 +97,7 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
         PeerCommand::List(args) => list::run(&args, config),
         PeerCommand::Import(args) => import::run(args, config),
         PeerCommand::Export(args) => export::run(&args, config),
-        PeerCommand::Remove(args) => for_each(&args, config, "removed", async |admin, entry| {
+        PeerCommand::Remove(args) => for_each(&args.ids, config, "removed", async |admin, entry| {
             let what = match entry.id() {
                 NodeId::Pending(_) => "rejected submission",
                 NodeId::Peer(_) => "removed peer",
@@ -102,18 +105,8 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
             admin.remove_node(entry.id()).await?;
             Ok(format!("{what} {}", entry.id()))
         }),
-        PeerCommand::Approve(args) => for_each(&args, config, "approved", async |admin, entry| {
-            let id = admin.approve_node(entry.id()).await.map_err(|error| match error {
-                ServiceError::Store(StoreError::Conflict(Conflict::PeerListed)) => {
-                    anyhow!("{} is a peer already, with the same network; see 'hub peer list'", entry.spec().url)
-                }
-                error => error.into(),
-            })?;
-            Ok(match entry.id() {
-                NodeId::Pending(submission) => format!("approved submission -{submission}: it is peer {id}"),
-                NodeId::Peer(_) => format!("approved peer {id}"),
-            })
-        }),
+        PeerCommand::Approve(args) => decide::approve(&args, config),
+        PeerCommand::Reject(args) => decide::reject(&args, config),
     }
 }
 
@@ -178,14 +171,12 @@ async fn apply(
 }
 
 fn for_each(
-    args: &IdArgs,
+    ids: &[i64],
     config: &HubConfig,
     done: &str,
     action: impl AsyncFn(&Admin, &Entry) -> anyhow::Result<String>,
 ) -> anyhow::Result<Exit> {
-    database::with(Access::Change, config, async |store| {
-        apply(&Admin::new(store.clone()), &args.ids, done, action).await
-    })?;
+    database::with(Access::Change, config, async |store| apply(&Admin::new(store.clone()), ids, done, action).await)?;
     Ok(Exit::Success)
 }
 

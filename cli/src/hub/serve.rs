@@ -114,7 +114,7 @@ impl Service for Hub {
         };
         tokio::select! {
             (outcome, ()) = async { tokio::join!(work, stop_on_request) } => outcome,
-            () = systemd::ready(|| true) => unreachable!("the notifications never end"),
+            () = systemd::ready(|| store.is_alive()) => unreachable!("the notifications never end"),
         }
     }
 }

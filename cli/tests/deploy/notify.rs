@@ -3,6 +3,7 @@
 use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{Connection, SqliteConnection};
 
 use crate::services::Service;
 
@@ -53,6 +54,28 @@ fn assert_notifies(command: &str, variables: &[(&str, &str)]) {
 #[test]
 fn the_hub_notifies_systemd() {
     assert_notifies("hub", &[]);
+}
+
+/// A restart would not help: the database is away for the next process too.
+#[tokio::test]
+async fn a_hub_whose_database_takes_no_writes_is_alive_for_the_watchdog() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("notify");
+    let manager = Manager::at(&socket);
+    let told = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "2000000")];
+    let service = Service::start(&["hub"], &told);
+    manager.await_message("READY=1");
+    let file = service.folder.path().join("uptime.db");
+    let mut database = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut database).await.unwrap();
+    // One message a second, for longer than a write waits for its turn.
+    for _ in 0..10 {
+        manager.await_message("WATCHDOG=1");
+    }
+    database.close().await.unwrap();
+    manager.await_message("WATCHDOG=1");
+    kill_process(Pid::from_child(&service.child), Signal::TERM).unwrap();
+    service.ended_well();
 }
 
 /// It works without a hub.

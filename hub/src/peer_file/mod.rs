@@ -2,16 +2,21 @@
 
 pub mod csv;
 mod document;
+mod expected;
+mod field;
 mod problem;
+mod syntax;
 
-use easytier_probe::peer_list::{is_toml, line_number};
+use easytier_probe::peer_list::is_toml;
 use easytier_uptime_store::domain::NewPeer;
 use serde_json::Value;
 
 use self::document::Entry;
 pub use self::{
     document::{Access, Document},
+    expected::Expected,
     problem::{Place, Problem, Unit},
+    syntax::{JsonMistake, JsonMistakeKind, TomlMistake},
 };
 
 /// The place of a peer in a list, and the peer or every problem with it.
@@ -23,15 +28,11 @@ pub fn parse(text: &str) -> Result<Vec<Placed>, Problem> {
     let text = text.trim_start_matches('\u{feff}');
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     if is_toml(text) {
-        let document = toml::from_str(text).map_err(|error: toml::de::Error| {
-            // The full error quotes the line, which may hold a secret.
-            let line = error.span().map(|span| format!("line {}: ", line_number(text, span.start))).unwrap_or_default();
-            Problem::NotToml(format!("{line}{}", error.message()))
-        })?;
+        let document = toml::from_str(text).map_err(|error| Problem::NotToml(TomlMistake::new(text, &error)))?;
         return Ok(of_json(list_of(document)?, 1));
     }
     if first.starts_with(['{', '[']) {
-        let document = serde_json::from_str(text).map_err(|error| Problem::NotJson(error.to_string()))?;
+        let document = serde_json::from_str(text).map_err(|error| Problem::NotJson(error.into()))?;
         return Ok(of_json(list_of(document)?, 1));
     }
     // A first line with a URL and no comma is a list of URLs, not the header of a table.
@@ -66,16 +67,8 @@ pub fn of_json(list: Vec<Value>, first: usize) -> Vec<Placed> {
 }
 
 fn of_value(place: Place, value: Value) -> Placed {
-    let entry = match &value {
-        Value::String(url) => Ok(Entry::of_url(url)),
-        _ => serde_json::from_value::<Entry>(value.clone()),
-    };
-    match entry {
-        Ok(entry) => {
-            let label = entry.label();
-            (Place { label, ..place }, entry.into_peer())
-        }
-        // The message may quote a value of the wrong type, but never that of a secret.
-        Err(error) => (place, Err(vec![Problem::NotAPeer(error.to_string())])),
+    match field::entry(value) {
+        Ok(entry) => (Place { label: entry.label(), ..place }, entry.into_peer()),
+        Err((label, problems)) => (Place { label, ..place }, Err(problems)),
     }
 }

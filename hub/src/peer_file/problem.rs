@@ -5,6 +5,11 @@ use std::fmt;
 use easytier_probe::peer_list::ListedPeerError;
 use easytier_uptime_store::domain::LabelError;
 
+use super::{
+    expected::Expected,
+    syntax::{JsonMistake, TomlMistake},
+};
+
 /// The place of a peer in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -57,10 +62,10 @@ impl fmt::Display for Place {
 pub enum Problem {
     /// The file has a `[[peers]]` table and cannot be read as TOML.
     #[error("not TOML: {0}")]
-    NotToml(String),
+    NotToml(TomlMistake),
     /// The file begins like JSON and cannot be read as JSON.
     #[error("not JSON: {0}")]
-    NotJson(String),
+    NotJson(JsonMistake),
     /// The file cannot be read as a table.
     #[error("not CSV: {0}")]
     NotCsv(String),
@@ -70,9 +75,17 @@ pub enum Problem {
     /// The document has no list of peers.
     #[error("not a list of peers: expected an array of peers, or an object with 'peers' or 'data.items'")]
     NoList,
-    /// The value is not a peer; the text never holds a secret.
-    #[error("not a peer: {0}")]
-    NotAPeer(String),
+    /// The value is neither an object nor a text.
+    #[error("not a peer: expected a URL, or an object with the fields of a peer")]
+    NotAPeer,
+    /// The value of a field has the wrong type.
+    #[error("its '{field}' must be {expected}")]
+    WrongType {
+        /// The name of the field.
+        field: String,
+        /// What its value must be.
+        expected: Expected,
+    },
     /// The row has more cells than the table has columns.
     #[error("the row has {cells} cells, but the table has only {columns} columns")]
     TooManyCells {

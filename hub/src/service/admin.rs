@@ -8,7 +8,7 @@ use easytier_uptime_store::{
 use super::{
     NodeChange, ServiceError,
     entry::{Entry, NodeId},
-    settings,
+    settings::{self, SharedSetting},
 };
 use crate::peer_file::Document;
 
@@ -154,6 +154,24 @@ impl Admin {
 
 /// Settings.
 impl Admin {
+    /// The settings that all hubs on the database share.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn shared_settings(&self) -> Result<Vec<SharedSetting>, ServiceError> {
+        let stored = self.store.stored_settings().await?;
+        let (live, configured) = (self.store.live_settings(), self.store.configured_live_settings());
+        let shared = LiveSetting::ALL.into_iter().filter(|setting| setting.is_shared());
+        let shown = |setting| SharedSetting {
+            setting,
+            value: settings::format(setting, &live).unwrap_or_default(),
+            default: settings::format(setting, &configured).unwrap_or_default(),
+            changed_at: stored.iter().find(|(one, _)| *one == setting).map(|(_, at)| *at),
+        };
+        Ok(shared.map(shown).collect())
+    }
+
     /// Changes the settings for which `text_of` returns a text; an empty text restores the configured value. `seen_of`: the
     /// text that the operator has seen; without it she has seen the current value.
     ///

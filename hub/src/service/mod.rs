@@ -15,6 +15,7 @@ mod limit;
 mod node_change;
 mod node_fields;
 pub mod password;
+mod queue;
 mod registry;
 mod session;
 pub mod settings;
@@ -30,7 +31,9 @@ pub use self::{
     limit::Limit,
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, labels_schema},
+    queue::{Decided, Decision, MAX_DECIDED},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
     session::{LoginAttempt, NewSession, Sessions},
+    settings::SharedSetting,
     submission::Submissions,
 };

@@ -1,7 +1,20 @@
 //! The text form of the live settings, as in the configuration and on the pages.
 
 use easytier_uptime_config::{duration, values};
-use easytier_uptime_store::domain::{LiveSetting, LiveSettings, SettingValue};
+use easytier_uptime_store::domain::{LiveSetting, LiveSettings, SettingValue, Timestamp};
+
+/// A setting that all hubs on one database share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedSetting {
+    /// The setting.
+    pub setting: LiveSetting,
+    /// The text of the value in use.
+    pub value: String,
+    /// The text of the configured value, which a reset restores.
+    pub default: String,
+    /// When the database got its value; `None` if it has none, and the configured value is used.
+    pub changed_at: Option<Timestamp>,
+}
 
 /// The text of a setting; `None` for an interval when the hub has no probe that checks at intervals.
 pub fn format(setting: LiveSetting, settings: &LiveSettings) -> Option<String> {

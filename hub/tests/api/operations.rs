@@ -4,10 +4,14 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use easytier_uptime_hub::serve;
 use easytier_uptime_monitor::ProbeStatus;
-use easytier_uptime_store::domain::{PeerId, Timestamp};
+use easytier_uptime_store::{
+    Location,
+    domain::{DAY, PeerId, Timestamp},
+};
 use prometheus_client::registry::Registry;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -79,10 +83,48 @@ async fn the_figures_count_what_happened(store: TestStore) {
         r#"easytier_uptime_held_duties{duty="fold"} 8"#,
         r#"easytier_uptime_held_duties{duty="retention"} 0"#,
         "easytier_uptime_clock_difference_seconds 0.0",
+        "easytier_uptime_partitions_postponed_seconds 0.0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(text.contains("easytier_uptime_database_round_trip_seconds ") && text.ends_with("# EOF\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_wait_for_a_lock_are_a_figure_and_after_an_hour_a_warning() {
+    let store = TestStore::new(Engine::Postgres).await;
+    let hub = TestHub::on(&store).await;
+    let warnings = async || send(hub.get("/health")).await.body["data"]["warnings"].clone();
+    let Location::Postgres(url) = &store.options.location else { panic!("not PostgreSQL") };
+    let now = Timestamp::now();
+    let drop_one = format!("DROP TABLE results_{}", (now + DAY).0 / 86_400_000);
+    // A transaction of somebody else, after which a partition is missing.
+    let hold = async || {
+        let mut other = PgConnection::connect(url.expose()).await.unwrap();
+        for statement in [&drop_one, "BEGIN; SELECT 1 FROM results LIMIT 1"] {
+            sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut other).await.unwrap();
+        }
+        other
+    };
+
+    let other = hold().await;
+    assert!(hub.store.sweep(now - Duration::from_secs(3500)).await.unwrap().postponed);
+    assert_eq!(warnings().await, Value::Null, "a dump may take as long");
+    let text = send(hub.get("/metrics")).await;
+    let is_gauge = |line: &&str| line.starts_with("easytier_uptime_partitions_postponed_seconds ");
+    let line = text.body.as_str().unwrap().lines().find(is_gauge).unwrap();
+    let seconds: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((3500.0..3600.0).contains(&seconds), "{line}");
+
+    other.close().await.unwrap();
+    assert!(!hub.store.sweep(now).await.unwrap().postponed);
+    let other = hold().await;
+    assert!(hub.store.sweep(now - Duration::from_secs(3601)).await.unwrap().postponed);
+    let warned = warnings().await;
+    assert!(warned[0].as_str().unwrap().contains("no partitions of results can be created or dropped"), "{warned}");
+    other.close().await.unwrap();
+    assert!(!hub.store.sweep(now).await.unwrap().postponed);
+    assert_eq!(warnings().await, Value::Null);
 }
 
 /// The hub has accepted a request when it has received the head, even without the body.

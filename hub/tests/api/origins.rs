@@ -16,7 +16,7 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 26] = [
+const PAGES: [&str; 27] = [
     "/",
     "/admin",
     "/admin/events",
@@ -32,6 +32,7 @@ const PAGES: [&str; 26] = [
     "/admin/nodes/{id}/revoke",
     "/admin/probes",
     "/admin/probes/remove",
+    "/admin/queue",
     "/admin/settings",
     "/assets/{name}",
     "/badge/{id}/latency.svg",

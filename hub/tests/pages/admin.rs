@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::{Request, StatusCode};
 use easytier_uptime_store::domain::{
-    Contacts, CredentialKind, DAY, EnrollmentKey, Intervals, LiveSetting, LiveSettings, NewProbe, PeerSpec,
-    Registration, Timestamp,
+    Contacts, CredentialKind, DAY, EnrollmentKey, Intervals, LiveSetting, LiveSettings, NewProbe, PageRequest,
+    PeerOrder, PeerSpec, Registration, Timestamp,
 };
 
 use crate::{
@@ -88,6 +88,64 @@ async fn every_node_that_waits_for_approval_is_listed() {
     for query in ["?queue=2", "?queue=3", "?search=node-51"] {
         assert_eq!(shown(query).await.0, ["51"], "{query}");
     }
+}
+
+#[tokio::test]
+async fn selected_submissions_are_approved_or_rejected_together_after_a_confirmation() {
+    let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
+    add(&hub, &named("listed", "tcp://1.example.net:1")).await;
+    for nth in 1..=4 {
+        let submitted = named(&format!("<node {nth}>"), &format!("tcp://{nth}.example.net:1"));
+        hub.waiting(&submitted, Timestamp::now()).await;
+    }
+    let cookie = log_in(&hub).await;
+    let own = format!("http://{}", hub.address);
+    let get = async |path: &str, language: &str| {
+        let request = Request::get(path).header("cookie", &cookie).header("accept-language", language);
+        let reply = hub.send(request, "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        reply.text().to_owned()
+    };
+    let post = async |path: &str, form: &'static str| {
+        let reply = hub.send(Request::post(path).header("cookie", &cookie).header("origin", &own), form).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER, "{reply:?}");
+        reply.header("location").unwrap().to_owned()
+    };
+    let page = get("/admin?search=node", "en").await;
+    for part in [
+        r#"<form class="heading" id="decide" action="/admin/queue" method="get">"#,
+        r#"<input type="hidden" name="search" value="node">"#,
+        r#"<input type="checkbox" form="decide" name="id" value="-4" aria-label="Select: &lt;node 4&gt;">"#,
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+
+    let asked = get("/admin/queue?search=node&shown=-1&shown=-2&decision=reject&id=-2&id=-3", "zh-CN").await;
+    assert!(asked.contains("拒绝这些提交？ (2)") && asked.contains("&lt;node 3&gt;"), "{asked}");
+    assert!(!asked.contains("node 1") && !asked.contains("node 4"), "{asked}");
+    assert!(asked.contains(r#"action="/admin/queue?search=node""#) && asked.contains(r#"href="/admin?search=node""#));
+    let all = get("/admin/queue?decision=approve&all=yes&shown=-1&shown=-2&id=-4", "en").await;
+    assert!(all.contains("Approve these submissions? (3)"), "{all}");
+    for none in ["", "&id=-99", "&shown=-1", "&id=1"] {
+        let page = get(&format!("/admin/queue?decision=reject{none}"), "en").await;
+        assert!(page.contains("No waiting submission is selected."), "{none}: {page}");
+    }
+    assert_eq!(
+        hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().total,
+        4,
+        "only asked"
+    );
+
+    let back = post("/admin/queue?search=node", "decision=reject&id=-2&id=-3").await;
+    assert_eq!(back, "/admin?search=node&rejected=2&listed=0&gone=0");
+    assert!(get(&back, "en").await.contains("Rejected: 2."));
+    let back = post("/admin/queue", "decision=approve&id=-1&id=-2&id=-4").await;
+    let page = get(&back, "zh-CN").await;
+    assert!(page.contains("已上架 1 个。1 个因相同地址和网络的节点已存在，仍待审核。另有 1 个"), "{page}");
+    assert!(
+        page.contains("待审核 (1)") && !page.contains("id=\"decide\""),
+        "one is decided by its own buttons: {page}"
+    );
 }
 
 #[tokio::test]

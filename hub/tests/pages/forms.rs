@@ -429,6 +429,7 @@ fn forms(id: PeerId) -> Vec<(String, String)> {
         (format!("{node}/revoke"), ""),
         (format!("{node}/delete"), ""),
         ("/admin/probes/remove".into(), "server_id=p1"),
+        ("/admin/queue".into(), "decision=reject&id=-1"),
         ("/admin/keys".into(), "kind=api&name=reader"),
         ("/admin/keys/revoke".into(), "kind=node&id=1"),
         ("/admin/settings".into(), "FLAP_DAMPING=7"),

@@ -39,6 +39,16 @@ impl Store {
         self.shared.fixed.get(&setting).filter(|_| !setting.is_shared()).map(String::as_str)
     }
 
+    /// The live settings whose values the database holds, and when each was stored or changed last.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn stored_settings(&self) -> Result<Vec<(LiveSetting, Timestamp)>, StoreError> {
+        let rows: Vec<(String, Timestamp)> = self.db().all("SELECT name, changed_at FROM tuning", vec![]).await?;
+        Ok(rows.into_iter().filter_map(|(name, at)| Some((LiveSetting::from_name(&name)?, at))).collect())
+    }
+
     /// Changes the live settings of all hubs on this database. This hub uses them at once, the others within seconds. Fixed
     /// settings do not change.
     ///

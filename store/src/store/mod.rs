@@ -79,6 +79,7 @@ use crate::{
     db::Db,
     domain::{Batch, Receipt},
     error::StoreError,
+    pulse::Pulses,
 };
 
 /// A handle to the database of a hub. It is cheap to clone; clones share connections.
@@ -100,6 +101,16 @@ impl Store {
     /// meanwhile; otherwise when the database fails. After an error the batch should be sent again.
     pub async fn ingest(&self, batch: Batch) -> Result<Receipt, StoreError> {
         self.queue.send(batch).await
+    }
+
+    /// Whether the tasks that write results and do the upkeep go on, whether or not the database answers: none of them is
+    /// stuck in a step. For a watchdog, which restarts a process that is not alive.
+    pub fn is_alive(&self) -> bool {
+        self.shared.pulses.are_alive()
+    }
+
+    pub(crate) fn pulses(&self) -> &Pulses {
+        &self.shared.pulses
     }
 
     fn db(&self) -> &Db {

@@ -23,6 +23,7 @@ use crate::{
     db::{Applied, Db, FileLock, Standing, args, contents, network_file_system},
     domain::{LiveSettings, Timestamp},
     error::StoreError,
+    pulse::Pulses,
     refusal::PROGRAM,
 };
 
@@ -67,7 +68,7 @@ impl Store {
         let configured = LiveSettings { policy, retention, intervals };
         let (live_settings, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
         let (duties, appended, last_uses) = (Duties::new(hub), Notify::new(), LastUses::default());
-        let clock = watch::Sender::default();
+        let (clock, postponed, pulses) = (watch::Sender::default(), watch::Sender::default(), Pulses::default());
         let shared = Shared {
             db,
             key,
@@ -82,6 +83,8 @@ impl Store {
             hub,
             lock,
             clock,
+            postponed,
+            pulses,
         };
         let shared = Arc::new(shared);
         if access == Access::Serve {

@@ -45,6 +45,7 @@ impl Store {
         let mut swept = Swept::default();
         let leases = &self.shared.duties.hold(self.db(), &[Duty::Retention]).await?[..];
         if leases.is_empty() {
+            self.shared.postponed.send_replace(None);
             return Ok(swept);
         }
         // First, because it moves counts to the rollups.
@@ -55,6 +56,7 @@ impl Store {
         let oldest_day = oldest_kept(kept.results, now);
         let partitions = partitions::keep_up(&self.shared, leases, oldest_day, now).await;
         (swept.days, swept.postponed) = (partitions.dropped, partitions.postponed);
+        self.shared.postponed.send_modify(|since| *since = swept.postponed.then(|| since.unwrap_or(now)));
         let today = now.bucket(DAY);
         // On PostgreSQL only results without a partition, because the clock of their probe was wrong: these expire by the
         // time at which they were received.
@@ -81,6 +83,12 @@ impl Store {
         self.db().execute(sessions, args![now]).await?;
         swept.more |= self.db().give_space_back().await?;
         Ok(swept)
+    }
+
+    /// Since when partitions could not be created or dropped at the sweeps of this hub, because another transaction held a lock;
+    /// `None` while the last sweep could, and where another hub sweeps.
+    pub fn partitions_postponed_since(&self) -> Option<Timestamp> {
+        *self.shared.postponed.borrow()
     }
 
     /// Deletes what is left of peers that were deleted before `gone_since`, when their last raw results were kept: nothing can

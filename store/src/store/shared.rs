@@ -9,7 +9,8 @@ use super::{duties::Duties, known_peers::KnownPeers, last_uses::LastUses, sync::
 use crate::{
     crypto::HubKey,
     db::{Db, FileLock},
-    domain::{ClockDifference, LiveSetting, LiveSettings, Policy, Retention},
+    domain::{ClockDifference, LiveSetting, LiveSettings, Policy, Retention, Timestamp},
+    pulse::Pulses,
 };
 
 pub(super) struct Shared {
@@ -34,6 +35,9 @@ pub(super) struct Shared {
     pub lock: Option<FileLock>,
     /// How far the clock of this hub is from that of the database.
     pub clock: watch::Sender<ClockDifference>,
+    /// Since when partitions could not be created or dropped.
+    pub postponed: watch::Sender<Option<Timestamp>>,
+    pub pulses: Pulses,
 }
 
 impl Shared {

@@ -47,6 +47,9 @@ async fn sweep_goes_on_beside(statements: &str) {
     let beside = in_time(hub.sweep(later)).await.unwrap();
     assert!(beside.postponed, "{beside:?}");
     assert_eq!(beside.days, 0);
+    assert_eq!(hub.partitions_postponed_since(), Some(later));
+    assert!(in_time(hub.sweep(later + seconds(300))).await.unwrap().postponed);
+    assert_eq!(hub.partitions_postponed_since(), Some(later), "since the first time");
     assert_eq!(in_time(hub.report(&probe, vec![online(peer, later)], later)).await.accepted, 1);
     // Results of days that have no partition yet, too.
     let ahead = later + 5 * DAY;
@@ -59,6 +62,7 @@ async fn sweep_goes_on_beside(statements: &str) {
     held.close().await.unwrap();
     let after = hub.sweep(later).await.unwrap();
     assert_eq!((after.postponed, after.days > 0), (false, true), "{after:?}");
+    assert_eq!(hub.partitions_postponed_since(), None);
     assert_eq!(hub.sweep(later).await.unwrap(), Swept::default());
 }
 

@@ -25,6 +25,7 @@ mod mirror;
 mod nodes;
 mod opening;
 mod outbox;
+mod panics;
 mod peers;
 mod pooler;
 mod probes;

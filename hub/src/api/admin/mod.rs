@@ -3,6 +3,7 @@
 mod login;
 mod nodes;
 mod probes;
+mod queue;
 
 use utoipa::{
     OpenApi,
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(nodes::change, nodes::remove))
         .routes(routes!(nodes::approve))
         .routes(routes!(nodes::revoke))
+        .routes(routes!(queue::decide))
         .routes(routes!(probes::remove))
 }
 

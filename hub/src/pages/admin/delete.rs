@@ -34,6 +34,7 @@ pub async fn page(
         action: &view.at(&format!("/admin/nodes/{id}/delete"), &[]),
         fields: &[],
         button,
+        class: "danger",
         back: &view.at("/admin", &[]),
     };
     Ok(frame::confirmation(&view, &form::no_outcome(), &question))

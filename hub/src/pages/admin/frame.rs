@@ -46,10 +46,10 @@ pub fn button(action: &str, text: &str, class: &str) -> Markup {
     html! { form.inline method="post" action=(action) { button class=(class) type="submit" { (text) } } }
 }
 
-/// The confirmation of a deletion.
+/// The confirmation of a deletion, or of a decision.
 pub struct Confirmation<'a> {
     pub title: &'a str,
-    /// The name of the item to delete.
+    /// The names of the items.
     pub subject: Markup,
     pub hint: &'a str,
     /// The path to which the form is posted.
@@ -57,6 +57,8 @@ pub struct Confirmation<'a> {
     /// Hidden fields of the form.
     pub fields: &'a [(&'a str, &'a str)],
     pub button: &'a str,
+    /// `danger`, or `primary` for what can be undone.
+    pub class: &'a str,
     /// The page that the link to cancel leads to.
     pub back: &'a str,
 }
@@ -73,7 +75,7 @@ pub fn confirmation(view: &View, outcome: &Markup, question: &Confirmation) -> R
                 @for (name, value) in question.fields { input type="hidden" name=(name) value=(value); }
             }
             div.actions {
-                button.danger type="submit" { (question.button) }
+                button class=(question.class) type="submit" { (question.button) }
                 a.button href=(question.back) { (view.texts().cancel) }
             }
         }

@@ -14,6 +14,7 @@ mod login;
 mod nodes;
 mod operator;
 mod probes;
+mod queue;
 mod settings;
 
 use axum::{
@@ -32,6 +33,7 @@ pub fn routes() -> Router<Site> {
         .route("/admin/nodes/{id}/approve", post(nodes::approve))
         .route("/admin/nodes/{id}/revoke", post(nodes::revoke))
         .route("/admin/nodes/{id}/delete", get(delete::page).post(delete::delete))
+        .route("/admin/queue", get(queue::page).post(queue::decide))
         .route("/admin/keys", get(keys::page).post(keys::create))
         .route("/admin/keys/revoke", post(keys::revoke))
         .route("/admin/probes", get(probes::page))

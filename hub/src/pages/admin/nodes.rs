@@ -9,10 +9,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
 
-use super::{frame, operator::Operator};
+use super::{frame, operator::Operator, queue};
 use crate::{
     pages::{form, language::Texts, site::Site, view::View, widgets},
-    service::{Entry, NodeId, ServiceError},
+    service::{Decision, Entry, NodeId, ServiceError},
     web::{
         EntryPath, Refusal,
         input::{Path, Query},
@@ -36,6 +36,33 @@ pub struct AdminQuery {
     /// The action that led to this page.
     #[serde(default, deserialize_with = "empty_as_none")]
     done: Option<Done>,
+    /// How many submissions were approved, or rejected, together.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    approved: Option<Whole<0, 1000>>,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    rejected: Option<Whole<0, 1000>>,
+    /// How many of them wait on, because they are listed already.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    listed: Option<Whole<0, 1000>>,
+    /// How many did not wait any more.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    gone: Option<Whole<0, 1000>>,
+}
+
+impl AdminQuery {
+    /// The message about the last action.
+    fn outcome(&self, view: &View) -> Markup {
+        let number = |count: &Option<Whole<0, 1000>>| count.as_ref().map_or(0, |count| count.0);
+        let decided = |decision, done: &Whole<0, 1000>| {
+            form::done(&view.language.decided(decision, done.0, number(&self.listed), number(&self.gone)))
+        };
+        match (&self.done, &self.approved, &self.rejected) {
+            (Some(done), ..) => form::done(done.text(view.texts())),
+            (_, Some(approved), _) => decided(Decision::Approve, approved),
+            (.., Some(rejected)) => decided(Decision::Reject, rejected),
+            (None, None, None) => form::no_outcome(),
+        }
+    }
 }
 
 /// An action on a node.
@@ -72,16 +99,17 @@ pub async fn page(
     Query(query): Query<AdminQuery>,
 ) -> Result<Response, Refusal> {
     // Links of this page must not repeat the message about the last action.
-    let view = view.without_parameter("done");
+    let view = ["done", "approved", "rejected", "listed", "gone"].into_iter().fold(view, View::without_parameter);
+    let outcome = query.outcome(&view);
     let texts = view.texts();
     let now = Timestamp::now();
     let search = query.search.map(|search| search.0).filter(|search| !search.trim().is_empty());
     let read = async |list, number| Part::read(&site.store, list, search.as_deref(), number).await;
-    let queue = read(List::Pending, query.queue).await?;
+    let waiting = read(List::Pending, query.queue).await?;
     let listed = read(List::Listed, query.page).await?;
     let unlisted = read(List::Unlisted, query.unlisted).await?;
     let content = html! {
-        @match query.done { Some(done) => (form::done(done.text(texts))), None => (form::no_outcome()) }
+        (outcome)
         div.heading {
             form.inline action="/admin" method="get" role="search" {
                 input type="search" name="search" aria-label=(texts.search) placeholder=(texts.search_hint) value=[search.as_deref()];
@@ -89,8 +117,9 @@ pub async fn page(
             }
         }
         section.panel #queue {
-            h2 { (texts.queue) " (" (queue.total) ")" }
-            (queue.shown(&view, "queue", if search.is_some() { texts.no_nodes } else { texts.queue_empty }, now))
+            h2 { (texts.queue) " (" (waiting.total) ")" }
+            @if waiting.items.len() > 1 { (queue::buttons(&view, &waiting.items)) }
+            (waiting.shown(&view, "queue", if search.is_some() { texts.no_nodes } else { texts.queue_empty }, now))
         }
         section.panel {
             div.heading {
@@ -203,13 +232,14 @@ fn table(view: &View, entries: &[Entry], now: Timestamp) -> Markup {
         div.frame {
             table.plain.stack {
                 (widgets::table_head([texts.node, texts.status, texts.contact, texts.added_at, texts.actions]))
-                tbody { @for entry in entries { (row(view, entry, now)) } }
+                tbody { @for entry in entries { (row(view, entry, entries.len() > 1, now)) } }
             }
         }
     }
 }
 
-fn row(view: &View, entry: &Entry, now: Timestamp) -> Markup {
+/// `is_one_of_many`: whether a submission can be selected.
+fn row(view: &View, entry: &Entry, is_one_of_many: bool, now: Timestamp) -> Markup {
     let (texts, spec) = (view.texts(), entry.spec());
     let contacts = &spec.contacts;
     let labelled = |label, contact: &str| view.language.labelled(label, contact);
@@ -233,6 +263,7 @@ fn row(view: &View, entry: &Entry, now: Timestamp) -> Markup {
     html! {
         tr {
             th scope="row" {
+                @if is_one_of_many && matches!(entry, Entry::Pending(_)) { (queue::tick(view, entry)) }
                 a href=(path("")) { (spec.name) }
                 div.muted { code { (spec.url.full()) } }
                 @if !spec.description.is_empty() { div.muted.description { (spec.description) } }

@@ -106,6 +106,7 @@ fn asked(view: &View, server_id: &str, outcome: &Markup) -> Response {
         action: REMOVE,
         fields: &[("server_id", server_id)],
         button: texts.remove,
+        class: "danger",
         back: "/admin/probes",
     };
     frame::confirmation(view, outcome, &question)

@@ -2,6 +2,7 @@
 
 mod checks;
 mod imports;
+mod queue;
 mod refusals;
 mod texts;
 mod times;

@@ -205,6 +205,15 @@ texts! {
     reject: "Reject", "拒绝";
     reject_title: "Reject this submission?", "拒绝此提交？";
     reject_hint: "It leaves the queue. The node can be submitted again.", "该提交将从队列中移除，此节点可以再次提交。";
+    select: "Select", "选择";
+    all_on_page: "All on this page", "本页全部";
+    approve_selected: "Approve selected", "通过所选";
+    reject_selected: "Reject selected", "拒绝所选";
+    approve_many_title: "Approve these submissions?", "通过这些提交？";
+    approve_many_hint: "The nodes are listed publicly, and probes check them.", "节点将公开上架，并由探针检测。";
+    reject_many_title: "Reject these submissions?", "拒绝这些提交？";
+    reject_many_hint: "They leave the queue. The nodes can be submitted again.", "这些提交将从队列中移除，节点可以再次提交。";
+    nothing_selected: "No waiting submission is selected.", "没有选中待审核的提交。";
     export: "Export", "导出";
     save: "Save", "保存";
     cancel: "Cancel", "取消";

@@ -98,6 +98,7 @@ async fn write(shared: Arc<Shared>, mut receiver: mpsc::Receiver<Message>) {
         if AssertUnwindSafe(store(&shared, &batches, replies)).catch_unwind().await.is_err() {
             tracing::error!(batches = batches.len(), "storing a group panicked; its batches are not acknowledged");
         }
+        shared.pulses.writer.rest();
     }
 }
 
@@ -136,5 +137,6 @@ async fn store(shared: &Shared, batches: &[Batch], replies: Vec<Reply>) {
 
 /// Gives up after a timeout, so that a connection that was lost without a close does not block results for ever.
 async fn store_in_time(shared: &Shared, batches: &[Batch]) -> Result<Vec<Receipt>, StoreError> {
+    shared.pulses.writer.beat();
     timeout(TIMEOUT, append(shared, batches)).await.unwrap_or(Err(StoreError::Unavailable))
 }
