@@ -1178,6 +1178,7 @@ fn registration() -> Registration {
         version: "0.1.0".to_owned(),
         capabilities: vec!["tcp".to_owned()],
         system: System { platform: "linux".to_owned(), arch: "x86_64".to_owned(), cpus: 2, memory: None },
+        node_token: None,
     }
 }
 
@@ -1204,7 +1205,6 @@ async fn a_base_url_that_ends_with_api_reaches_the_registry() {
     let backend = TestBackend::start(|_| third_party(200, json!({"code": 200, "message": "ok", "data": {}}))).await;
     let base_url: BaseUrl = format!("{}/api/", backend.url).parse().unwrap();
     let client = client(&[&base_url]);
-        node_token: None,
     assert_eq!(client.unregister("probe-1", soon()).await.unwrap(), Reported::Accepted);
     let request = &backend.requests()[0];
     assert_eq!(request.line(), "DELETE /api/discovery/unregister/probe-1");
