@@ -27,8 +27,9 @@ pub fn merge(
 }
 
 /// Which of two states of one object wins: the one with the greater version. Instances that led in the same epoch may have given
-/// out one version twice: then a deletion wins, and of two contents the one with the greater hash.
-fn order(one: &SyncedObject, other: &SyncedObject) -> Ordering {
+/// out one version twice: then a deletion wins, and of two contents the one with the greater hash. The version of the list in
+/// which a peer became what it is makes no difference: each instance counts its lists for itself.
+pub(crate) fn order(one: &SyncedObject, other: &SyncedObject) -> Ordering {
     one.version.cmp(&other.version).then_with(|| match (&one.state, &other.state) {
         (ObjectState::Deleted(one), ObjectState::Deleted(other)) => one.cmp(other),
         (ObjectState::Deleted(_), ObjectState::Present(_)) => Ordering::Greater,

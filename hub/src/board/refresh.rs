@@ -157,8 +157,7 @@ impl Making {
     /// Whether all nodes are due, and the last time is long enough ago.
     fn must_read_all(&self, pulse: Pulse, now: Timestamp) -> bool {
         let (Some(known), Some(read_at)) = (self.pulse, self.read_all_at) else { return true };
-        let is_other_list =
-            pulse.config_version != known.config_version || now.bucket(QUARTER) != self.at.bucket(QUARTER);
+        let is_other_list = pulse.list != known.list || now.bucket(QUARTER) != self.at.bucket(QUARTER);
         let pause = match is_other_list {
             true => self.took * LIST_FACTOR,
             false => (self.took * FIGURES_FACTOR).min(FIGURES_INTERVAL).max(self.took * LIST_FACTOR),

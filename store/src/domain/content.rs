@@ -61,13 +61,17 @@ impl Content {
     /// SHA-256 of all fields. It tells something about secrets, so it is neither stored nor shown.
     pub(crate) fn digest(&self) -> [u8; 32] {
         let mut fields = self.fields(Fields::Whole);
-        if let (Self::Peer(peer), Json::Object(fields)) = (self, &mut fields) {
-            fields.insert("id".into(), json!(peer.id));
-            fields.insert("targetVersion".into(), json!(peer.target_version));
-        }
+        self.put_id(&mut fields);
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, fields.to_string().as_bytes()).as_ref());
         hash
+    }
+
+    /// Adds the id of a peer, which no edit changes.
+    fn put_id(&self, fields: &mut Json) {
+        if let (Self::Peer(peer), Json::Object(fields)) = (self, fields) {
+            fields.insert("id".into(), json!(peer.id));
+        }
     }
 }
 
@@ -153,9 +157,7 @@ impl SharedConfig {
                 continue;
             }
             let mut fields = content.fields(Fields::Shown);
-            if let (Content::Peer(peer), Json::Object(fields)) = (content, &mut fields) {
-                fields.insert("id".into(), json!(peer.id));
-            }
+            content.put_id(&mut fields);
             let line = json!([key.kind, key.uid, version.epoch, version.counter, fields]);
             context.update(line.to_string().as_bytes());
         }

@@ -59,6 +59,6 @@ pub struct FailureCount {
 pub struct Pulse {
     /// The id of the newest event.
     pub event: i64,
-    /// The version of the list of peers.
-    pub config_version: i64,
+    /// How many times another instance's configuration was adopted, and the version of the list of peers, which that may lower.
+    pub list: (i64, i64),
 }

@@ -122,6 +122,13 @@ pub(super) async fn adoptions(tx: &mut Tx) -> Result<i64, StoreError> {
     Ok(tx.optional::<(i64,)>(select, vec![]).await?.map_or(0, |(count,)| count))
 }
 
+/// The number of adoptions and the version of the list of peers: together they differ whenever the list does.
+pub(super) async fn list(db: &Db) -> Result<(i64, i64), StoreError> {
+    let select = "SELECT coalesce((SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'adoptions'), 0), \
+                  CAST(value AS BIGINT) FROM settings WHERE key = 'config_version'";
+    db.one(select, vec![]).await
+}
+
 /// Counts an adoption. The transaction holds the lock of the version.
 pub(super) async fn count_adoption(tx: &mut Tx) -> Result<(), StoreError> {
     let count = adoptions(tx).await? + 1;

@@ -47,6 +47,8 @@ impl Store {
                     tx.execute("UPDATE instance SET token = $1 WHERE id = 1", args![token.as_str()]).await?;
                     if cluster.is_none() {
                         set_aside::all(tx).await?;
+                        // What it has besides gives way to what the cluster has.
+                        sync::forget(tx).await?;
                     }
                     now(tx).await
                 })
@@ -226,7 +228,8 @@ async fn leave(tx: &mut Tx) -> Result<Instance, StoreError> {
                       sync_error = NULL, token = NULL, forwarded_row = 0, mirrored = NULL WHERE id = 1";
         tx.execute(update, vec![]).await?;
         set_aside::none(tx).await?;
-        for forget in ["DELETE FROM instances", "DELETE FROM instance_tokens", "DELETE FROM synced_objects"] {
+        sync::forget(tx).await?;
+        for forget in ["DELETE FROM instances", "DELETE FROM instance_tokens"] {
             tx.execute(forget, vec![]).await?;
         }
     }

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        Adopted, Caller, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, LiveSettings, MergePartner,
-        NewPeer, ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter, Region, Timestamp,
+        Adopted, Caller, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance, Leader, Leadership,
+        LiveSettings, MergePartner, NewPeer, ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter,
+        Region, Timestamp,
     },
 };
 
@@ -26,6 +27,8 @@ on_both_engines! {
     what_a_dependent_has_of_its_own_gives_way,
     an_older_or_impossible_configuration_changes_nothing,
     no_id_is_given_out_again_by_the_next_primary,
+    a_move_of_history_that_was_interrupted_goes_on,
+    the_last_edits_of_a_primary_that_steps_down_belong_to_its_epoch,
     ten_thousand_peers_are_adopted_at_once,
 }
 
@@ -36,17 +39,31 @@ async fn instance(like: &TestStore) -> TestStore {
     TestStore::new(like.engine()).await
 }
 
-/// Gives an instance a role and an epoch, after what it changed in the last one got its versions.
-async fn make(store: &TestStore, role: &str, epoch: i64) {
-    store.shared_config(NOW).await.unwrap();
-    store.run_sql(&format!("UPDATE instance SET role = '{role}', epoch = {epoch}")).await;
+async fn leadership(of: &TestStore) -> Leadership {
+    let Instance { id, cluster, epoch, .. } = of.instance().await.unwrap();
+    Leadership { cluster: cluster.unwrap(), epoch, leader: Leader { id, name: "primary".into(), url: None } }
+}
+
+async fn join(dependent: &TestStore, primary: &TestStore) {
+    dependent.join(&leadership(primary).await, &"token".into()).await.unwrap();
+}
+
+/// A dependent takes over, in an epoch that is greater than `seen` too.
+async fn promote(store: &TestStore, seen: i64) {
+    let Instance { epoch, .. } = store.instance().await.unwrap();
+    store.promote("promoted", None, epoch, seen).await.unwrap();
+}
+
+/// The old primary steps down, as soon as it hears of the new one.
+async fn step_down(old: &TestStore, new: &TestStore) {
+    old.demote_to(&leadership(new).await).await.unwrap();
 }
 
 /// A primary of the first epoch, and a dependent that has its configuration.
 async fn cluster(primary: &TestStore) -> TestStore {
-    make(primary, "primary", 1).await;
+    primary.become_primary("primary", None).await.unwrap();
     let dependent = instance(primary).await;
-    make(&dependent, "dependent", 1).await;
+    join(&dependent, primary).await;
     follow(&dependent, primary, NOW).await;
     dependent
 }
@@ -141,7 +158,7 @@ async fn edits_and_deletions_on_both_sides_of_a_split_meet(old: TestStore) {
     let new = cluster(&old).await;
 
     let later = NOW + DAY;
-    make(&new, "primary", 2).await;
+    promote(&new, 0).await;
     old.edit_peer(both, |spec| *spec = secret("s3cret of the old one"), later).await.unwrap();
     old.delete_peer(deleted_here, later).await.unwrap();
     old.edit_peer(edited_here, |spec| spec.description = "edited".into(), later).await.unwrap();
@@ -151,7 +168,7 @@ async fn edits_and_deletions_on_both_sides_of_a_split_meet(old: TestStore) {
     new.delete_peer(deleted_there, later).await.unwrap();
     new.edit_peer(deleted_and_edited, |spec| spec.description = "kept".into(), later).await.unwrap();
 
-    make(&old, "dependent", 2).await;
+    step_down(&old, &new).await;
     let merged = merge(&new, &old, later).await;
     assert_eq!((merged.changed, merged.lost), (3, 2), "{merged:?}");
     assert!(merged.ahead > 0);
@@ -181,9 +198,9 @@ async fn a_change_that_the_other_side_knew_is_not_lost(old: TestStore) {
     let new = cluster(&old).await;
     old.edit_peer(id, |spec| spec.description = "first".into(), NOW).await.unwrap();
     follow(&new, &old, NOW).await;
-    make(&new, "primary", 2).await;
+    promote(&new, 0).await;
     new.edit_peer(id, |spec| spec.description = "second".into(), NOW).await.unwrap();
-    make(&old, "dependent", 2).await;
+    step_down(&old, &new).await;
     // In either order.
     let adopted = follow(&old, &new, NOW).await;
     assert_eq!((adopted.changed, adopted.lost), (1, 0));
@@ -194,7 +211,7 @@ async fn a_change_that_the_other_side_knew_is_not_lost(old: TestStore) {
 async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other(old: TestStore) {
     add(&old, "known", "tcp://192.0.2.1:1", NOW).await;
     let new = cluster(&old).await;
-    make(&new, "primary", 2).await;
+    promote(&new, 0).await;
     let ours = add(&old, "of the old one", "tcp://192.0.2.2:1", NOW).await;
     let theirs = add(&new, "of the new one", "tcp://192.0.2.3:1", NOW).await;
     assert_eq!(ours, theirs);
@@ -204,7 +221,7 @@ async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_foll
     // This one waits for the fold.
     old.ingest(crate::support::batch(&probe, vec![online(ours, later)], later)).await.unwrap();
 
-    make(&old, "dependent", 2).await;
+    step_down(&old, &new).await;
     merge(&new, &old, later).await;
     follow(&old, &new, later).await;
     assert_same(&old, &new, later).await;
@@ -240,9 +257,9 @@ async fn a_peer_that_is_set_aside_makes_way_for_those_of_the_primary(primary: Te
     let probe = dependent.probe("p1", "eu").await;
     dependent.report(&probe, vec![online(own, NOW), online(deleted, NOW)], NOW).await;
     dependent.delete_peer(deleted, NOW).await.unwrap();
-    make(&primary, "primary", 1).await;
-    make(&dependent, "dependent", 1).await;
-    dependent.run_sql("UPDATE peers SET set_aside = TRUE").await;
+    dependent.shared_config(NOW).await.unwrap();
+    primary.become_primary("primary", None).await.unwrap();
+    join(&dependent, &primary).await;
 
     let adopted = follow(&dependent, &primary, NOW).await;
     assert_eq!((adopted.lost, adopted.ahead), (0, 0), "{adopted:?}");
@@ -284,11 +301,13 @@ async fn three_instances_have_the_same_in_whatever_order_they_meet(one: TestStor
     let id = add(&one, "shared", "tcp://192.0.2.1:1", NOW).await;
     let two = cluster(&one).await;
     let three = instance(&one).await;
-    make(&three, "dependent", 1).await;
+    join(&three, &one).await;
     follow(&three, &one, NOW).await;
     // Each led once, and none saw what the others did.
     for (nth, store) in [(1u32, &one), (2, &two), (3, &three)] {
-        make(store, "primary", i64::from(nth)).await;
+        if nth > 1 {
+            promote(store, i64::from(nth) - 1).await;
+        }
         store.edit_peer(id, |spec| spec.description = format!("by {nth}"), NOW).await.unwrap();
         add(store, &format!("added by {nth}"), &format!("tcp://192.0.3.{nth}:1"), NOW).await;
     }
@@ -304,13 +323,13 @@ async fn three_instances_have_the_same_in_whatever_order_they_meet(one: TestStor
 async fn a_regained_edit_wins_over_what_it_replaces(old: TestStore) {
     let id = add(&old, "one", "tcp://192.0.2.1:1", NOW).await;
     let new = cluster(&old).await;
-    make(&new, "primary", 2).await;
+    promote(&new, 0).await;
     for nth in 0..5 {
         new.edit_peer(id, |spec| spec.description = format!("new {nth}"), NOW).await.unwrap();
         new.shared_config(NOW).await.unwrap();
     }
     old.edit_peer(id, |spec| spec.description = "old".into(), NOW).await.unwrap();
-    make(&old, "dependent", 2).await;
+    step_down(&old, &new).await;
     assert_eq!(follow(&old, &new, NOW).await.lost, 1);
     assert_eq!(old.lost_changes(1).await.unwrap()[0].lost["description"], "old");
     let version = |config: &easytier_uptime_store::domain::SharedConfig| {
@@ -318,9 +337,10 @@ async fn a_regained_edit_wins_over_what_it_replaces(old: TestStore) {
         config.objects.iter().find(|object| is_peer(&object.state)).unwrap().version
     };
     let replaced = version(&old.shared_config(NOW).await.unwrap());
-    // The operator makes the lost edit again, at the instance that leads now; also one that has not heard of the epoch.
+    // The operator makes the lost edit again, where she may; also at an instance that has not heard of the epoch.
+    promote(&old, 0).await;
     for epoch in [3, 0] {
-        make(&old, "primary", epoch).await;
+        old.run_sql(&format!("UPDATE instance SET epoch = {epoch}")).await;
         old.edit_peer(id, |spec| spec.description = format!("old, again in {epoch}"), NOW).await.unwrap();
         let regained = version(&old.shared_config(NOW).await.unwrap());
         assert!(regained > replaced, "{regained:?} {replaced:?}");
@@ -382,7 +402,7 @@ async fn what_a_dependent_has_of_its_own_gives_way(primary: TestStore) {
     let adopted = follow(&dependent, &primary, NOW).await;
     assert_eq!((adopted.changed, adopted.ahead), (1, 0), "{adopted:?}");
     // Once it leads, what it has of its own is everybody's.
-    make(&dependent, "primary", 2).await;
+    promote(&dependent, 0).await;
     let config = dependent.shared_config(NOW).await.unwrap();
     assert!(!config.objects.iter().any(|object| object.version.is_local()));
 }
@@ -421,7 +441,7 @@ async fn an_older_or_impossible_configuration_changes_nothing(primary: TestStore
         assert_eq!(refused(config, MergePartner::Other).await, Conflict::ImpossibleConfiguration, "{config:?}");
     }
     assert_eq!(dependent.shared_config(NOW).await.unwrap(), before);
-    make(&dependent, "standalone", 1).await;
+    dependent.leave().await.unwrap();
     let config = primary.shared_config(NOW).await.unwrap();
     assert_eq!(refused(&config, MergePartner::Primary).await, Conflict::NotDependent);
 }
@@ -431,9 +451,49 @@ async fn no_id_is_given_out_again_by_the_next_primary(old: TestStore) {
     let gone = add(&old, "gone", "tcp://192.0.2.2:1", NOW).await;
     old.delete_peer(gone, NOW).await.unwrap();
     let new = cluster(&old).await;
-    make(&new, "primary", 2).await;
+    promote(&new, 0).await;
     assert!(add(&new, "two", "tcp://192.0.2.3:1", NOW).await > gone);
     assert!(first < gone);
+}
+
+async fn a_move_of_history_that_was_interrupted_goes_on(old: TestStore) {
+    let id = add(&old, "one", "tcp://192.0.2.1:1", NOW).await;
+    let new = cluster(&old).await;
+    let probe = new.probe("p1", "eu").await;
+    new.report(&probe, vec![online(id, NOW)], NOW).await;
+    new.report(&probe, vec![online(id, NOW + seconds(600))], NOW + seconds(600)).await;
+    new.run_sql("INSERT INTO settings (key, value) VALUES ('peer_moves', '[{\"pairs\":[[1,5]]},{\"pairs\":[[5,6]]}]')")
+        .await;
+    follow(&new, &old, NOW).await;
+    for table in ["results", "rollups"] {
+        let moved = new.count(&format!("{table} WHERE peer_id = 6")).await;
+        assert_eq!(moved, new.count(table).await, "{table}");
+        assert!(moved > 0);
+    }
+    assert_eq!(new.count("settings WHERE key = 'peer_moves'").await, 0);
+}
+
+async fn the_last_edits_of_a_primary_that_steps_down_belong_to_its_epoch(old: TestStore) {
+    let id = add(&old, "one", "tcp://192.0.2.1:1", NOW).await;
+    let gone = add(&old, "gone", "tcp://192.0.2.2:1", NOW).await;
+    let new = cluster(&old).await;
+    promote(&new, 0).await;
+    new.edit_peer(id, |spec| spec.description = "new".into(), NOW).await.unwrap();
+    // Nobody asked the old one since.
+    old.edit_peer(id, |spec| spec.description = "old".into(), NOW).await.unwrap();
+    old.delete_peer(gone, NOW + seconds(1)).await.unwrap();
+    step_down(&old, &new).await;
+    let later = NOW + DAY;
+    let config = old.shared_config(later).await.unwrap();
+    for object in &config.objects {
+        assert_eq!(object.version.epoch, 1);
+        if let ObjectState::Deleted(at) = object.state {
+            assert_eq!(at, NOW + seconds(1));
+        }
+    }
+    merge(&new, &old, later).await;
+    assert_eq!(new.peer(id).await.unwrap().spec.description, "new");
+    assert_eq!(peers(&new).await.len(), 1);
 }
 
 async fn ten_thousand_peers_are_adopted_at_once(primary: TestStore) {
@@ -445,9 +505,9 @@ async fn ten_thousand_peers_are_adopted_at_once(primary: TestStore) {
         })
         .collect();
     primary.import_peers(&specs, NOW).await.unwrap();
-    make(&primary, "primary", 1).await;
+    primary.become_primary("primary", None).await.unwrap();
     let dependent = instance(&primary).await;
-    make(&dependent, "dependent", 1).await;
+    join(&dependent, &primary).await;
     let mut times = Vec::new();
     let mut timed = |what: &'static str, begun: std::time::Instant| times.push((what, begun.elapsed()));
     let begun = std::time::Instant::now();

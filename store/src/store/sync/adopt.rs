@@ -1,6 +1,6 @@
 //! Adopting what another instance changed.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use super::{
     capture::{self, Captured, Held, capture},
@@ -154,7 +154,7 @@ async fn finish(
     let changes: Vec<Change<'_>> = merged
         .values()
         .map(|object| Change { object, was: captured.held.get(&object.key) })
-        .filter(|change| change.was.is_none_or(|was| was.object != *change.object))
+        .filter(|change| change.was.is_none_or(|was| merge::order(&was.object, change.object) != Ordering::Equal))
         .collect();
     let lost = lost(&captured, what, merged);
     conflicts::record(tx, &lost, now).await?;
@@ -165,7 +165,8 @@ async fn finish(
     let records = changes.iter().map(|change| record_of(shared, change)).collect();
     records::put(tx, records).await?;
     note_seen(tx, &captured, what).await?;
-    ids::reserve(tx, what.theirs.highest_peer_id).await?;
+    let ids = merged.values().filter_map(write::present_peer).map(|peer| peer.id);
+    ids::reserve(tx, ids.fold(what.theirs.highest_peer_id, i64::max)).await?;
     if lists_change || version.version != captured.version {
         lists_changed(tx, version.version).await?;
     }
@@ -189,7 +190,7 @@ fn lost<'a>(
     let of_theirs = objects.iter().filter(|object| theirs.own.contains(&object.key)).map(|object| (object, we_know));
     ours.chain(of_theirs)
         .filter_map(|(change, known)| Some((change, merged.get(&change.key)?, known)))
-        .filter(|(change, won, known)| change != won && conflicts::is_lost(change, won, *known))
+        .filter(|(change, won, known)| conflicts::is_lost(change, won, *known))
         .map(|(change, won, _)| (&change.state, won))
         .collect()
 }

@@ -28,7 +28,7 @@ const DIGEST_PLACE: &str = "synced_objects.digest";
 const SEEN: &str = "sync_seen";
 
 /// An object as this instance has it.
-pub(super) struct Held {
+pub(in crate::store) struct Held {
     pub object: SyncedObject,
     /// The key of its row, or that of the row before its deletion.
     pub local_key: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Held {
 }
 
 /// This instance.
-pub(super) struct Me {
+pub(in crate::store) struct Me {
     pub id: InstanceId,
     pub role: Role,
     pub epoch: i64,

@@ -19,7 +19,7 @@ use self::capture::Captured;
 pub(super) use self::capture::capture;
 use super::Store;
 use crate::{
-    db::{sql, work},
+    db::{Tx, sql, work},
     domain::{Content, ObjectState, SharedConfig, SyncedObject, Timestamp},
     error::StoreError,
 };
@@ -81,6 +81,11 @@ impl Store {
         self.shared.last_capture.put(stamp, &config);
         Ok(config)
     }
+}
+
+/// Forgets what was shared with other instances: this one joins a cluster, or leaves it.
+pub(super) async fn forget(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM synced_objects", vec![]).await.map(drop)
 }
 
 fn shared_config(captured: Captured, highest_peer_id: i64) -> SharedConfig {
