@@ -47,7 +47,10 @@ pub(super) type PeersById = HashMap<PeerId, KnownPeer>;
 /// changes or deletes a peer increases the version. A dependent takes over the version of the configuration that it adopts, which
 /// may be a lower one, so the number of adoptions is a part of it.
 #[derive(Default)]
-pub(super) struct KnownPeers(Mutex<Option<((i64, ConfigVersion), Arc<PeersById>)>>);
+pub(super) struct KnownPeers(Mutex<Option<(ListVersion, Arc<PeersById>)>>);
+
+/// How often a list was adopted, and the version of the list.
+type ListVersion = (i64, ConfigVersion);
 
 impl KnownPeers {
     /// The peers as the transaction sees them, and the version of the configuration that they belong to.
