@@ -18,7 +18,7 @@ use crate::{
     exit::Exit,
     hub::{
         config::HubConfig,
-        instance::INSTANCE_SETTINGS,
+        instance::{INSTANCE_SETTINGS, refuse_role_of_a_probe},
         serve::{Hub, Local},
     },
     logging::LogSettings,
@@ -123,6 +123,8 @@ impl Service for Standalone {
         let mut reader = Reader::new(&sources);
         let probe = ProbeConfig::read(&mut reader);
         if probe.distributed_mode_enabled {
+            refuse_role_of_a_probe(&mut reader);
+            reader.finish(())?;
             return Daemon::load(flags).map(|daemon| Self::Daemon(Box::new(daemon)));
         }
         let plan = check_plan::read(&mut reader, &probe);

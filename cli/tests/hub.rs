@@ -13,6 +13,8 @@ mod support;
 
 #[path = "hub/database.rs"]
 mod database;
+#[path = "hub/role.rs"]
+mod role;
 
 use std::{
     collections::BTreeMap,

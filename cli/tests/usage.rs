@@ -124,6 +124,16 @@ fn no_command_is_the_standalone_mode() {
     assert_contains(&refused, &["--server-port = '70000'", "--health-check-interval = 'soon'"]);
 }
 
+/// A probe of a remote hub is no instance: whoever configures both learns it, instead of running without the role.
+#[test]
+fn a_probe_has_no_role_in_a_cluster() {
+    for role in [["ENABLE_SYNC_API", "true"], ["PRIMARY_SYNC_URL", "http://hub-1:3002"]] {
+        let settings = [("DISTRIBUTED_MODE_ENABLED", "true"), ("BACKEND_BASE_URL", "http://h"), ("NODE_TOKEN", "t")];
+        let output = command(&[]).envs(settings).env(role[0], role[1]).output().unwrap();
+        assert_contains(&refusal(&output), &[role[0], "excludes DISTRIBUTED_MODE_ENABLED"]);
+    }
+}
+
 #[test]
 fn health_names_the_url_and_the_problem() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -22,6 +22,7 @@ use crate::{
     api,
     board::Board,
     pages,
+    service::Instances,
     web::{App, Identification, WebOptions, identify},
 };
 
@@ -32,7 +33,9 @@ const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 /// request. `probe`: the probe in this process, if there is one. It must be called on a tokio runtime.
 pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
     let board = Board::start(store.clone(), options.freshness);
-    let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone());
+    let instances = Instances::new(store.clone(), options.instance.clone());
+    let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone())
+        .in_cluster(Arc::new(instances));
     let app = App::new(store, board, checker, options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod bearer;
+pub mod cluster;
 pub mod document;
 mod drain;
 pub mod envelope;
@@ -55,10 +56,21 @@ pub use self::{
     shared::ShareLayer,
     warnings::Warnings,
 };
-use self::{paced::Paced, public::source::Nodes};
+use self::{
+    cluster::{Cluster, ClusterMetrics},
+    paced::Paced,
+    public::source::Nodes,
+};
 
 /// The time between two readings of the gauges of `/metrics`, however many scrapes there are.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
+
+/// An instance among others, and its metrics.
+#[derive(Clone)]
+struct InCluster {
+    cluster: Arc<dyn Cluster>,
+    metrics: Arc<ClusterMetrics>,
+}
 
 /// The state that the routes of this crate share. Cheap to clone.
 #[derive(Clone)]
@@ -68,6 +80,8 @@ pub struct Monitor {
     metrics: Arc<Metrics>,
     /// The status of the probe in this process, if there is one.
     probe: Option<Arc<dyn ProbeStatus>>,
+    /// This instance among others; `None` at a daemon.
+    cluster: Option<InCluster>,
     readers: Readers,
     warnings: Arc<Warnings>,
     /// Who reads `/metrics` needs this token, if there is one.
@@ -92,12 +106,19 @@ impl Monitor {
             nodes,
             metrics: Arc::default(),
             probe,
+            cluster: None,
             readers: Readers::default(),
             warnings: Arc::default(),
             metrics_token,
             figures: Arc::new(Paced::new(FIGURES_INTERVAL)),
             document: Arc::default(),
         }
+    }
+
+    /// Says in `/health` and `/metrics` what place `cluster` has among others.
+    #[must_use]
+    pub fn in_cluster(self, cluster: Arc<dyn Cluster>) -> Self {
+        Self { cluster: Some(InCluster { cluster, metrics: Arc::default() }), ..self }
     }
 
     /// The metrics that `/metrics` shows.

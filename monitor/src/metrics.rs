@@ -263,14 +263,14 @@ impl Metrics {
         self.partitions_postponed.set(since.map_or(Duration::ZERO, |since| now.since(since)).as_secs_f64());
     }
 
-    /// The OpenMetrics text, with the metrics of a probe in the same process.
+    /// The OpenMetrics text, with the metrics of `others`.
     ///
     /// # Errors
     ///
     /// When a metric cannot be formatted.
-    pub fn text(&self, probe: Option<&Registry>) -> Result<String, fmt::Error> {
+    pub fn text<'a>(&'a self, others: impl IntoIterator<Item = &'a Registry>) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        for registry in [Some(&self.registry), probe].into_iter().flatten() {
+        for registry in [&self.registry].into_iter().chain(others) {
             text::encode_registry(&mut text, registry)?;
         }
         text::encode_eof(&mut text)?;

@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Monitor,
+    InCluster, Monitor,
     bearer::bearer,
+    cluster::Place,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     refusal::Refusal,
 };
@@ -40,11 +41,14 @@ pub fn metrics_route() -> OpenApiRouter<Monitor> {
     OpenApiRouter::default().routes(routes!(metrics))
 }
 
-/// What is wrong although the process works.
+/// What there is to say although the process works.
 #[derive(Debug, Serialize, ToSchema)]
-struct Wrongs {
-    /// Sentences for the operator.
+struct Condition {
+    /// What is wrong, in sentences for the operator.
     warnings: Vec<String>,
+    /// The place of this instance in its cluster, if it belongs to one or should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<Place>,
 }
 
 /// The envelope of `/health`.
@@ -53,13 +57,13 @@ struct Wrongs {
 struct Health {
     /// Always true.
     success: bool,
-    data: Option<Wrongs>,
+    data: Option<Condition>,
     error: Option<String>,
     message: Option<String>,
 }
 
 /// Whether the hub, or the probe, works: its database answers, and peers are checked. `data` is null, or has warnings about its
-/// configuration and its database.
+/// configuration and its database, and the place of an instance in its cluster. A dependent whose primary is away works.
 #[utoipa::path(
     get,
     path = "/health",
@@ -71,7 +75,7 @@ struct Health {
         (status = 503, description = "The hub or the probe does not work", body = PublicRefusal),
     ),
 )]
-async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<Wrongs>> {
+async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<Condition>> {
     round_trip(&monitor.store).await.map_err(|refusal| match monitor.nodes.stale_since() {
         // What visitors see meanwhile.
         Some(since) => {
@@ -85,10 +89,19 @@ async fn health(State(monitor): State<Monitor>) -> Answer<PublicEnvelope<Wrongs>
         None => "the hub works".to_owned(),
         Some(probe) => probe.health().map_err(Refusal::unavailable)?,
     };
+    let instance = match &monitor.cluster {
+        Some(InCluster { cluster, .. }) => Some(cluster.place().await?).filter(Place::is_clustered),
+        None => None,
+    };
     let mut warnings = monitor.warnings.all();
     warnings.extend(postponed(&monitor.store, Timestamp::now()));
-    let wrongs = (!warnings.is_empty()).then_some(Wrongs { warnings });
-    Ok(PublicEnvelope::noted(wrongs, message))
+    warnings.extend(instance.iter().flat_map(Place::warnings));
+    let message = match &instance {
+        Some(place) => format!("{message}; {}", place.summary()),
+        None => message,
+    };
+    let condition = (instance.is_some() || !warnings.is_empty()).then_some(Condition { warnings, instance });
+    Ok(PublicEnvelope::noted(condition, message))
 }
 
 /// A warning when partitions have been postponed for too long. A dump holds its locks that long only where results are many.
@@ -134,7 +147,9 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
 async fn metrics(State(monitor): State<Monitor>, headers: HeaderMap) -> Result<Response, Refusal> {
     check_token(monitor.metrics_token.as_ref(), &headers)?;
     monitor.figures.when_due(observe(&monitor)).await?;
-    let text = monitor.metrics.text(monitor.probe.as_ref().map(|probe| probe.metrics())).map_err(|error| {
+    let probe = monitor.probe.as_ref().map(|probe| probe.metrics());
+    let cluster = monitor.cluster.as_ref().map(|cluster| &cluster.metrics.registry);
+    let text = monitor.metrics.text(probe.into_iter().chain(cluster)).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Refusal::internal()
     })?;
@@ -150,6 +165,9 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
     monitor.metrics.holding(monitor.store.held_duties());
     monitor.metrics.clock_differs(monitor.store.clock_difference());
     monitor.metrics.partitions_postponed(monitor.store.partitions_postponed_since(), Timestamp::now());
+    if let Some(InCluster { cluster, metrics }) = &monitor.cluster {
+        metrics.observed(&cluster.figures().await?);
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use easytier_uptime_config::values;
 use easytier_uptime_hub::instance;
 use easytier_uptime_store::{
     Access, Store,
-    domain::{Instance, Member, Role},
+    domain::{Instance, Member, Role, Timestamp},
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -21,8 +21,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Shows the role of this instance in its cluster, or leaves the cluster
 ///
-/// An instance is standalone, the primary, or a dependent of a primary. The variables ENABLE_SYNC_API and PRIMARY_SYNC_URL
-/// decide the role at the first start, and again when they change; between that, the role is in the database.
+/// An instance is a database with the hubs on it. It is standalone, the primary, or a dependent of a primary. The
+/// variables ENABLE_SYNC_API and PRIMARY_SYNC_URL decide the role at the first start, and again when they change; between
+/// that, the role is in the database. The name is that of INSTANCE_NAME, else the host name.
 #[derive(Debug, Args)]
 pub struct RoleArgs {
     /// Leave the cluster: this instance becomes standalone and keeps the peers that it has
@@ -35,8 +36,9 @@ pub struct RoleArgs {
 
 /// Makes this instance a dependent of a primary
 ///
-/// Both need the same SYNC_SECRET. The peers of this instance are set aside: they stay with their history, and are not
-/// checked any more. A running hub follows within seconds.
+/// It takes the primary's configuration, passes results on, and can take its place. Both need the same SYNC_SECRET. The
+/// peers of this instance are set aside: they stay with their history, and are not checked any more. 'hub role --leave'
+/// brings them back. A running hub follows within seconds.
 #[derive(Debug, Args)]
 pub struct JoinArgs {
     /// URL of the primary's synchronisation API, such as http://hub-1:3002
@@ -45,8 +47,11 @@ pub struct JoinArgs {
 
 /// Makes an instance the primary
 ///
-/// At the primary: hands over to the dependent NAME. Edits stop until it has configuration and results, so nothing is
-/// lost. At a dependent whose primary is lost: makes this instance, whose name is NAME, the primary at once.
+/// At the primary: hands over to the dependent NAME. Changes wait until it has configuration and results, so nothing is
+/// lost. Both hubs must be running.
+///
+/// At a dependent whose primary is lost: makes this instance, whose name is NAME, the primary at once. What the lost one
+/// had alone is merged when it returns.
 #[derive(Debug, Args)]
 pub struct PromoteArgs {
     /// Name of the instance (first column of 'hub role')
@@ -55,7 +60,7 @@ pub struct PromoteArgs {
 
 /// Makes the primary a dependent
 ///
-/// It hands over to the first dependent in the failover order that sends heartbeats.
+/// It hands over to the first dependent in the failover order that sends heartbeats and can be reached. Nothing is lost.
 #[derive(Debug, Args)]
 pub struct DemoteArgs {
     /// Name of the primary, which is this instance
@@ -204,7 +209,9 @@ pub fn run_demote(args: &DemoteArgs, config: &HubConfig) -> anyhow::Result<Exit>
         if instance.role != Role::Primary || args.name != config.instance.options.name {
             bail!("only the primary can be demoted, by its own name; see 'hub role'");
         }
-        let to = member(store, |member| member.role == Role::Dependent && member.last_heartbeat.is_some())
+        let since = Timestamp::now() - config.instance.options.heartbeat_interval * 2;
+        let is_there = |member: &Member| member.last_heartbeat.is_some_and(|at| at >= since);
+        let to = member(store, |member| is_there(member) && member.called_back_at.is_some())
             .await?
             .ok_or_else(|| anyhow!("there is no dependent that could take the place of '{}'", printable(&args.name)))?;
         hand_over(store, &to, config).await

@@ -43,6 +43,7 @@ pub async fn run(
     status: &SharedStatus,
     stop: CancellationToken,
 ) -> Result<(), SyncError> {
+    status.update(|status| status.configured = Some(configured.role()));
     let client = SyncClient::new(options.connection_timeout)?;
     let machine = Machine::default();
     let tools = Tools { store, options, client: &client, status, machine: &machine };

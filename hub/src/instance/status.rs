@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use easytier_uptime_store::domain::{InstanceId, Timestamp};
+use easytier_uptime_store::domain::{InstanceId, Role, Timestamp};
 use tokio::sync::watch;
 
 /// The connection of an instance to the others, as its runtime sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InstanceStatus {
+    /// The role that the configuration names; `None` as long as nothing runs this instance.
+    pub configured: Option<Role>,
     /// Whether the primary answered last time; true at the primary. `None` before the first check, and at a standalone
     /// instance.
     pub primary_reachable: Option<bool>,

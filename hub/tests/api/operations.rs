@@ -2,11 +2,11 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use easytier_uptime_hub::serve;
+use easytier_uptime_hub::{serve, service::OwnInstance};
 use easytier_uptime_monitor::ProbeStatus;
 use easytier_uptime_store::{
     Location,
-    domain::{DAY, PeerId, Timestamp},
+    domain::{ConfigVersion, DAY, InstanceId, Leader, Leadership, Member, PeerId, Role, Timestamp},
 };
 use prometheus_client::registry::Registry;
 use reqwest::Method;
@@ -16,15 +16,20 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use uuid::Uuid;
 
 use crate::{
     hub::{TestHub, batch_of, good, send, send_unchecked},
-    support::{Engine, TestStore, on_both_engines},
+    support::{Engine, TestStore, leadership, on_both_engines},
 };
 
 on_both_engines! {
     the_hub_is_healthy_as_long_as_its_database_answers,
     the_figures_count_what_happened,
+    a_standalone_instance_says_nothing_about_a_cluster,
+    a_primary_says_its_epoch_and_who_belongs_to_it,
+    a_dependent_says_who_leads_and_what_is_wrong,
+    a_role_that_is_not_the_configured_one_is_a_warning,
     a_stopping_hub_finishes_what_it_accepted,
 }
 
@@ -125,6 +130,130 @@ async fn partitions_that_wait_for_a_lock_are_a_figure_and_after_an_hour_a_warnin
     other.close().await.unwrap();
     assert!(!hub.store.sweep(now).await.unwrap().postponed);
     assert_eq!(warnings().await, Value::Null);
+}
+
+/// `data` of `/health`, and its message.
+async fn health(hub: &TestHub) -> (Value, String) {
+    let mut reply = send(hub.get("/health")).await;
+    assert_eq!((reply.status, &reply.body["success"]), (200, &true.into()), "{reply:?}");
+    (reply.body["data"].take(), reply.body["message"].as_str().unwrap().to_owned())
+}
+
+async fn assert_figures(hub: &TestHub, lines: &[&str]) {
+    let text = send(hub.get("/metrics")).await.body.as_str().unwrap().to_owned();
+    for line in lines {
+        assert!(text.lines().any(|found| found == *line), "{line} is not in\n{text}");
+    }
+}
+
+/// `hub-1` leads in epoch 7.
+fn leadership_of_hub_1() -> Leadership {
+    let given = leadership(1, 2, 7);
+    let leader = Leader { name: "hub-1".to_owned(), url: Some("http://hub-1:3002/".to_owned()), ..given.leader };
+    Leadership { leader, ..given }
+}
+
+async fn a_standalone_instance_says_nothing_about_a_cluster(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    assert_eq!(health(&hub).await, (Value::Null, "the hub works".to_owned()));
+    let figures = [
+        r#"easytier_uptime_instance_role{role="standalone"} 1"#,
+        r#"easytier_uptime_instance_role{role="primary"} 0"#,
+        "easytier_uptime_instance_epoch 0",
+        r#"easytier_uptime_instances{status="active"} 0"#,
+    ];
+    assert_figures(&hub, &figures).await;
+}
+
+async fn a_primary_says_its_epoch_and_who_belongs_to_it(store: TestStore) {
+    store.become_primary("hub-1", Some("http://hub-1:3002/")).await.unwrap();
+    let now = Timestamp::now();
+    for (nth, heard) in [(3, now), (4, now - Duration::from_secs(3600))] {
+        let id = InstanceId(Uuid::from_u128(nth));
+        let member = Member { last_heartbeat: Some(heard), ..Member::registering(id, now) };
+        store.put_member(&member).await.unwrap();
+    }
+    let hub = TestHub::on(&store).await;
+    let (data, message) = health(&hub).await;
+    assert_eq!(message, "the hub works; primary, epoch 1");
+    let instance = &data["instance"];
+    assert_eq!((&instance["role"], &instance["epoch"]), (&"primary".into(), &1.into()), "{data}");
+    assert_eq!(instance["primary"], json!({"name": "hub-1", "url": "http://hub-1:3002/"}));
+    assert_eq!((&data["warnings"], &instance["accepts_edits"]), (&json!([]), &true.into()));
+    let figures = [
+        r#"easytier_uptime_instance_role{role="primary"} 1"#,
+        r#"easytier_uptime_instance_role{role="dependent"} 0"#,
+        "easytier_uptime_instance_epoch 1",
+        "easytier_uptime_sync_age_seconds 0.0",
+        "easytier_uptime_forward_backlog 0",
+        r#"easytier_uptime_instances{status="active"} 1"#,
+        r#"easytier_uptime_instances{status="failed"} 1"#,
+    ];
+    assert_figures(&hub, &figures).await;
+
+    store.set_accepts_edits(false).await.unwrap();
+    let (data, _) = health(&hub).await;
+    assert!(data["warnings"][0].as_str().unwrap().contains("takes no changes now"), "{data}");
+}
+
+async fn a_dependent_says_who_leads_and_what_is_wrong(store: TestStore) {
+    let peer = store.add("tcp://192.0.2.1:11010").await;
+    let probe = store.probe("probe-1", "eu").await;
+    store.report(&probe, vec![good(peer)], Timestamp::now()).await;
+    store.join(&leadership_of_hub_1(), &"token".into()).await.unwrap();
+    let own = OwnInstance::default();
+    let hub = TestHub::with(&store, |options| options.instance = own.clone()).await;
+    let (data, message) = health(&hub).await;
+    assert_eq!(message, "the hub works; dependent of hub-1 at http://hub-1:3002/, epoch 7");
+    assert_eq!(data["instance"]["synced_at"], Value::Null);
+    assert_eq!(data["warnings"], json!([]));
+
+    store
+        .note_synced(ConfigVersion { epoch: 7, version: 1 }, Timestamp::now() - Duration::from_secs(90))
+        .await
+        .unwrap();
+    store.note_sync_error("http://10.0.0.1:3002/ refused").await.unwrap();
+    let since = Timestamp::now() - Duration::from_secs(60);
+    own.status.update(|status| {
+        status.primary_reachable = Some(false);
+        status.outage_since = Some(since);
+        status.reason = Some("hub-2 sees the primary".to_owned());
+        status.sync_errors = 3;
+    });
+    let (data, _) = health(&hub).await;
+    let instance = &data["instance"];
+    assert_eq!((&instance["primary_reachable"], &instance["sync_failed"]), (&false.into(), &true.into()), "{data}");
+    assert_eq!(instance["unreachable_since"], json!(since));
+    assert!((90..120).contains(&instance["sync_age_seconds"].as_u64().unwrap()), "{data}");
+    let silent = format!(
+        "the primary hub-1 does not answer since {since}; this instance does not take its place: hub-2 sees the primary"
+    );
+    let failed = "the last synchronisation with the primary failed; 'easytier-uptime hub role' says why";
+    assert_eq!(data["warnings"], json!([silent, failed]));
+    // A stranger may read this, so it does not repeat what the primary said.
+    assert!(!data.to_string().contains("refused"), "{data}");
+
+    store.put_forwarded_row(store.newest_result().await.unwrap() - 1).await.unwrap();
+    let figures = [
+        r#"easytier_uptime_instance_role{role="dependent"} 1"#,
+        "easytier_uptime_instance_epoch 7",
+        "easytier_uptime_sync_errors 3",
+        "easytier_uptime_forward_backlog 1",
+    ];
+    assert_figures(&hub, &figures).await;
+}
+
+async fn a_role_that_is_not_the_configured_one_is_a_warning(store: TestStore) {
+    let own = OwnInstance::default();
+    own.status.update(|status| status.configured = Some(Role::Primary));
+    let hub = TestHub::with(&store, |options| options.instance = own.clone()).await;
+    let (data, message) = health(&hub).await;
+    assert_eq!(message, "the hub works; standalone");
+    assert_eq!(data["warnings"], json!(["the role is standalone; configured: primary"]));
+    store.join(&leadership_of_hub_1(), &"token".into()).await.unwrap();
+    let (data, _) = health(&hub).await;
+    assert_eq!(data["warnings"], json!(["the role is dependent; configured: primary"]));
+    assert_eq!(data["instance"]["configured"], "primary");
 }
 
 /// The hub has accepted a request when it has received the head, even without the body.

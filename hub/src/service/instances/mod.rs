@@ -1,6 +1,7 @@
 //! What other instances ask of this one: to register, to tell that they live, to share configuration and results, and who leads.
 
 mod error;
+mod place;
 mod views;
 
 use std::sync::Arc;
