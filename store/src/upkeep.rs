@@ -4,15 +4,23 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::{domain::Timestamp, error::StoreError, store::Store};
 
 /// The time between two looks for results that other hubs have stored; those of this hub are noticed at once.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The pause between two folds, so that results that arrive within it are applied together.
+/// The least pause between two folds, so that results that arrive within it are applied together.
 const FOLD_PAUSE: Duration = Duration::from_millis(200);
+
+/// The time from the start of a fold to that of the next one while many results arrive. A fold of more results costs little
+/// more, because those of the same probe and peer are merged; but every result is to be applied within a second, also while
+/// folds take long.
+const BUSY_FOLD_INTERVAL: Duration = Duration::from_millis(400);
+
+/// How many results a fold applies at least when many arrive.
+const BUSY_FOLD: u64 = 5000;
 
 /// The time between two reviews. It is the maximum delay until stale evidence, a stopped probe, or a setting that was
 /// changed at another hub is noticed.
@@ -47,13 +55,19 @@ async fn fold_until(store: &Store, shutdown: impl Future<Output = ()>) {
             () = store.appended() => {}
             _ = looks.tick() => {}
         }
-        fold(store).await;
+        let started = Instant::now();
+        let results = fold(store).await;
         tokio::select! {
             biased;
             () = &mut shutdown => return,
-            () = sleep(FOLD_PAUSE) => {}
+            () = sleep(pause_after_fold(results, started.elapsed())) => {}
         }
     }
+}
+
+/// The pause after a fold that applied so many results and took so long.
+fn pause_after_fold(results: u64, took: Duration) -> Duration {
+    if results < BUSY_FOLD { FOLD_PAUSE } else { BUSY_FOLD_INTERVAL.saturating_sub(took).max(FOLD_PAUSE) }
 }
 
 async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
@@ -84,11 +98,19 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
     }
 }
 
-async fn fold(store: &Store) {
+/// Returns how many results were applied.
+async fn fold(store: &Store) -> u64 {
     match in_time(store.fold()).await {
-        Ok(folded) if folded.results > 0 => tracing::debug!(results = folded.results, "folded results"),
-        Ok(_) => {}
-        Err(error) => tracing::error!(%error, "the fold failed; it will be tried again"),
+        Ok(folded) => {
+            if folded.results > 0 {
+                tracing::debug!(results = folded.results, "folded results");
+            }
+            folded.results
+        }
+        Err(error) => {
+            tracing::error!(%error, "the fold failed; it will be tried again");
+            0
+        }
     }
 }
 
@@ -153,5 +175,27 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
     match work.await {
         Ok(done) => done.unwrap_or(Err(StoreError::Unavailable)),
         Err(_) => Err(StoreError::Panicked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn folds_of_many_results_begin_at_an_interval_unless_they_take_long(results in BUSY_FOLD..1_000_000, took in 0u64..2000) {
+            let took = Duration::from_millis(took);
+            let pause = pause_after_fold(results, took);
+            prop_assert!(pause >= FOLD_PAUSE);
+            prop_assert!(pause == FOLD_PAUSE || took + pause == BUSY_FOLD_INTERVAL, "{pause:?}");
+        }
+
+        #[test]
+        fn few_results_wait_no_longer_than_the_least_pause(results in 0..BUSY_FOLD, took in 0u64..2000) {
+            prop_assert_eq!(pause_after_fold(results, Duration::from_millis(took)), FOLD_PAUSE);
+        }
     }
 }

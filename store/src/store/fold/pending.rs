@@ -1,6 +1,6 @@
 //! Results that are stored but not folded yet.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     super::duties::{Duty, Lease, SHARDS},
@@ -12,11 +12,15 @@ use crate::{
     error::StoreError,
 };
 
-/// The number of results after which a group takes no further rows. On SQLite new results wait while a group is written.
-const GROUP_SIZE: i64 = 10_000;
+/// The number of results after which a group takes no further rows, so that its memory is bounded.
+const GROUP_SIZE: i64 = 40_000;
+
+/// The number of pairs of a probe and a peer after which a group takes no further rows. Results of a pair are merged, so the
+/// time to write a group depends on its pairs. On SQLite new results wait while a group is written.
+const GROUP_PAIRS: usize = 10_000;
 
 /// The maximum number of rows of `appends` in a group.
-const MAX_ROWS: i64 = 512;
+const MAX_ROWS: usize = 1024;
 
 /// The maximum time between the arrivals of the results in a group. All are applied at the time at which the last one
 /// arrived, so that a fold that is behind notices the same changes as one that is not.
@@ -35,6 +39,8 @@ pub(super) struct Group {
     pub results: Vec<Appended>,
     /// When the last of them arrived.
     pub now: Timestamp,
+    /// Whether no other results were waiting.
+    pub is_last: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -54,20 +60,25 @@ pub(super) async fn next_group(db: &Db, leases: &[Lease]) -> Result<Option<Group
         (in 1),
         " ORDER BY id LIMIT $2"
     );
-    let found: Vec<AppendRow> = db.all(select, args![shards(leases), MAX_ROWS]).await?;
+    let found: Vec<AppendRow> = db.all(select, args![shards(leases), MAX_ROWS as i64]).await?;
     let Some(oldest) = found.first().map(|row| row.received_at) else { return Ok(None) };
-    let mut group = Group { rows: Vec::new(), results: Vec::new(), now: Timestamp::default() };
-    let mut size = 0;
+    let mut is_last = found.len() < MAX_ROWS;
+    let mut group = Group { rows: Vec::new(), results: Vec::new(), now: Timestamp::default(), is_last: false };
+    let (mut size, mut pairs) = (0, HashSet::new());
     for row in found {
-        if size > 0 && (size + row.results > GROUP_SIZE || row.received_at > oldest + MAX_SPAN) {
+        let is_full = size + row.results > GROUP_SIZE || pairs.len() >= GROUP_PAIRS;
+        if size > 0 && (is_full || row.received_at > oldest + MAX_SPAN) {
+            is_last = false;
             break;
         }
         size += row.results;
         group.rows.push(row.id);
         group.now = group.now.max(row.received_at);
-        let results = unpack(&row.packed)?.into_iter();
-        group.results.extend(results.map(|packed| Appended::new(row.probe_id, row.region_id, packed)));
+        let results = unpack(&row.packed)?;
+        pairs.extend(results.iter().map(|one| (row.probe_id, one.peer)));
+        group.results.extend(results.into_iter().map(|packed| Appended::new(row.probe_id, row.region_id, packed)));
     }
+    group.is_last = is_last;
     group.results.sort_by_key(|one| (one.peer, one.checked_at));
     Ok(Some(group))
 }
