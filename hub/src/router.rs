@@ -35,7 +35,8 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
     let board = Board::start(store.clone(), options.freshness);
     let instances = Instances::new(store.clone(), options.instance.clone());
     let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone())
-        .in_cluster(Arc::new(instances));
+        .in_cluster(Arc::new(instances))
+        .named(&options.instance.options.name);
     let app = App::new(store, board, checker, options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();

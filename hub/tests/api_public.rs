@@ -440,6 +440,8 @@ async fn each_region_reports_its_own_status(store: TestStore) {
         consensus,
         json!({
             "verdict": "partial", "since": null, "status": "unhealthy", "is_active": true, "response_time": 12_000,
+            "totalLocations": 2, "successfulLocations": 1, "averageResponseTime": 12.0, "minResponseTime": 12.0,
+            "maxResponseTime": 12.0,
         })
     );
     assert_eq!(

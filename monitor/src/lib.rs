@@ -88,6 +88,8 @@ pub struct Monitor {
     metrics_token: Option<Secret>,
     /// The reading of the gauges of `/metrics`.
     figures: Arc<Paced>,
+    /// The name of this instance, which is that of its own probe.
+    name: InstanceName,
     /// `/openapi.json`, once all routes are known.
     document: Arc<OnceLock<Bytes>>,
 }
@@ -111,6 +113,7 @@ impl Monitor {
             warnings: Arc::default(),
             metrics_token,
             figures: Arc::new(Paced::new(FIGURES_INTERVAL)),
+            name: InstanceName::default(),
             document: Arc::default(),
         }
     }
@@ -119,6 +122,12 @@ impl Monitor {
     #[must_use]
     pub fn in_cluster(self, cluster: Arc<dyn Cluster>) -> Self {
         Self { cluster: Some(InCluster { cluster, metrics: Arc::default() }), ..self }
+    }
+
+    /// Gives the instance its name: what a probe of this name checks is what the instance itself sees.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: InstanceName(Some(name.into())), ..self }
     }
 
     /// The metrics that `/metrics` shows.
@@ -170,6 +179,16 @@ impl FromRef<Monitor> for Arc<dyn Nodes> {
 impl FromRef<Monitor> for Store {
     fn from_ref(monitor: &Monitor) -> Self {
         monitor.store.clone()
+    }
+}
+
+/// The name of an instance; `None` for a daemon.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InstanceName(Option<Arc<str>>);
+
+impl FromRef<Monitor> for InstanceName {
+    fn from_ref(monitor: &Monitor) -> Self {
+        monitor.name.clone()
     }
 }
 

@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 use super::{
     TAG,
     item::{HealthStatus, hundredths},
+    locations::{LocationFigures, Locations, Names},
 };
 use crate::{
+    InstanceName,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     input::Path,
     parameter::NodePath,
@@ -26,6 +28,8 @@ pub(super) struct NodeRegions {
     consensus: Consensus,
     /// In the order of their names.
     regions: Vec<RegionView>,
+    #[serde(flatten)]
+    locations: Locations,
 }
 
 /// The consensus of the regions.
@@ -42,16 +46,19 @@ pub(super) struct Consensus {
     is_active: bool,
     /// Microseconds: the median over fresh regions.
     response_time: Option<i64>,
+    #[serde(flatten)]
+    locations: LocationFigures,
 }
 
-impl From<Node> for Consensus {
-    fn from(node: Node) -> Self {
+impl Consensus {
+    fn of(node: &Node, reports: &[RegionReport]) -> Self {
         Self {
             verdict: node.verdict,
             since: node.since,
             status: node.verdict.into(),
             is_active: matches!(node.verdict, Verdict::Up | Verdict::Partial),
             response_time: node.response_us,
+            locations: LocationFigures::of(reports),
         }
     }
 }
@@ -185,10 +192,16 @@ impl From<LatestResult> for Latest {
 )]
 pub(super) async fn regions(
     State(store): State<Store>,
+    State(InstanceName(own)): State<InstanceName>,
     Path(NodePath { id }): Path<NodePath>,
 ) -> Answer<PublicEnvelope<NodeRegions>> {
     let now = Timestamp::now();
-    let consensus = store.node(id, now).await?.into();
-    let regions = store.node_regions(id, now).await?.into_iter().map(RegionView::from).collect();
-    Ok(PublicEnvelope::of(NodeRegions { consensus, regions }))
+    let node = store.node(id, now).await?;
+    let reports = store.node_regions(id, now).await?;
+    let names = Names::read(&store, own.as_deref()).await?;
+    Ok(PublicEnvelope::of(NodeRegions {
+        consensus: Consensus::of(&node, &reports),
+        locations: Locations::of(node.verdict, &reports, &names),
+        regions: reports.into_iter().map(RegionView::from).collect(),
+    }))
 }
