@@ -12,6 +12,7 @@ pub mod instance;
 mod pages;
 pub mod peer_file;
 mod router;
+mod server_id;
 pub mod service;
 mod web;
 

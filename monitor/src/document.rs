@@ -60,7 +60,11 @@ pub(crate) fn finish(document: &Document) -> Bytes {
     let mut known = HashSet::new();
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for (path, operations) in paths.into_iter().flatten() {
-        let refusal = if refusal::is_of_backend_contract(path) { "BackendRefusal" } else { "PublicRefusal" };
+        let refusal = match path.as_str() {
+            path if refusal::is_of_backend_contract(path) => "BackendRefusal",
+            path if refusal::is_of_instances(path) => "SyncErrorBody",
+            _ => "PublicRefusal",
+        };
         for (method, operation) in operations.as_object_mut().into_iter().flatten() {
             add_failures(method, operation, refusal);
             make_id_unique(operation, &mut known);

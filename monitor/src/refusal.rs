@@ -112,7 +112,8 @@ impl IntoResponse for Refusal {
 
 /// Writes the envelope of every refusal, including the router's own refusals of unknown paths and methods.
 pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
-    let of_backend = is_of_backend_contract(request.uri().path());
+    let path = request.uri().path();
+    let (of_backend, of_instances) = (is_of_backend_contract(path), is_of_instances(path));
     let mut response = next.run(request).await;
     let refusal = match response.extensions_mut().remove::<Refusal>() {
         Some(refusal) => refusal,
@@ -129,12 +130,18 @@ pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
     };
     let body = match of_backend {
         true => json!({ "code": refusal.status.as_u16(), "message": refusal.message, "data": null }),
+        false if of_instances => json!({ "error": code(refusal.status), "message": refusal.message }),
         false => json!({ "success": false, "data": null, "error": refusal.message, "message": null }),
     };
     let (mut parts, _) = response.into_parts();
     // The length of the empty body.
     parts.headers.remove(header::CONTENT_LENGTH);
     (parts, Json(body)).into_response()
+}
+
+/// What a program between instances reads of a refusal that has no code of its own.
+fn code(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or("refused").to_lowercase().replace([' ', '-'], "_")
 }
 
 /// Whether a response is an error that has neither a document nor a page yet.
@@ -150,4 +157,9 @@ fn is_bare(response: &Response) -> bool {
 pub(crate) fn is_of_backend_contract(path: &str) -> bool {
     let path = path.strip_prefix("/api").unwrap_or(path);
     matches!(path, "/peers" | "/results" | "/nodes/status") || path == "/discovery" || path.starts_with("/discovery/")
+}
+
+/// Whether a path belongs to the API between instances, which has no envelope.
+pub(crate) fn is_of_instances(path: &str) -> bool {
+    path.starts_with("/sync/api/")
 }

@@ -6,7 +6,6 @@ mod backend;
 mod pending;
 mod public;
 mod registry;
-mod server_id;
 mod sync;
 
 use axum::{

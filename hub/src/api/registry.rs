@@ -16,8 +16,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::server_id::ServerId;
 use crate::{
+    server_id::ServerId,
     service::{self, Registry, ServiceError, check_server_id},
     web::{App, Insider, ProbeCaller, RegistrantCaller},
 };

@@ -16,7 +16,9 @@ use easytier_uptime_store::{
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use super::wire::{Configuration, DeletedObject, Endpoint, SharedCredential, SharedProbe, SharedRegion, Version};
+use super::wire::{
+    Configuration, DeletedObject, Endpoint, ObjectName, SharedCredential, SharedProbe, SharedRegion, Version,
+};
 
 /// What `check` says of a peer that is checked to the handshake only.
 const HANDSHAKE: &str = "handshake";
@@ -102,7 +104,11 @@ pub fn configuration(
         epoch: config.version.epoch,
         cluster_id: cluster,
         instance_id: config.instance,
-        own: config.own.iter().cloned().collect(),
+        own: config
+            .own
+            .iter()
+            .map(|key| ObjectName { kind: key.kind.as_str().to_owned(), uid: key.uid.clone() })
+            .collect(),
         seen: config.seen.clone(),
         highest_peer_id: config.highest_peer_id,
         setting_versions: BTreeMap::new(),
@@ -140,6 +146,25 @@ pub fn configuration(
     Ok(sent)
 }
 
+/// The peer with this id as it is sent to the instance with the key `recipient`; `None` when there is none.
+///
+/// # Errors
+///
+/// When `recipient` is no X25519 key.
+pub fn one_endpoint(
+    config: &SharedConfig,
+    cluster: ClusterId,
+    recipient: &[u8; 32],
+    id: i64,
+) -> Result<Option<Endpoint>, ConvertError> {
+    let sealer = Sealer { cluster, recipient };
+    let found = config.objects.iter().find_map(|object| match &object.state {
+        ObjectState::Present(Content::Peer(peer)) if peer.id == id => Some((object, peer)),
+        _ => None,
+    });
+    found.map(|(object, peer)| endpoint(&sealer, &object.key.uid, peer, object.version.into())).transpose()
+}
+
 fn endpoint(sealer: &Sealer<'_>, uid: &str, peer: &SyncedPeer, version: Version) -> Result<Endpoint, ConvertError> {
     let spec = &peer.spec;
     let Contacts { qq_number, wechat, mail } = spec.contacts.clone();
@@ -147,6 +172,8 @@ fn endpoint(sealer: &Sealer<'_>, uid: &str, peer: &SyncedPeer, version: Version)
         true => None,
         false => serde_json::to_string(&SealedContacts { qq_number, wechat, mail }).ok(),
     };
+    let (url, full) = (spec.url.to_string(), spec.url.full());
+    let url_sealed = (full != url).then(|| sealer.seal(uid, &full.into())).transpose()?;
     Ok(Endpoint {
         id: peer.id,
         uid: uid.to_owned(),
@@ -154,7 +181,8 @@ fn endpoint(sealer: &Sealer<'_>, uid: &str, peer: &SyncedPeer, version: Version)
         host: spec.url.host_text(),
         port: spec.url.port().unwrap_or_default(),
         protocol: spec.url.protocol().to_owned(),
-        url: spec.url.full(),
+        url,
+        url_sealed,
         description: spec.description.clone(),
         network_name: spec.network_name.clone(),
         network_secret_sealed: spec.network_secret.as_ref().map(|secret| sealer.seal(uid, secret)).transpose()?,
@@ -217,8 +245,8 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
         add(ObjectKind::Region, &region.name, region.version, ObjectState::Present(Content::Region));
     }
     for (name, value) in &sent.global_settings {
-        let invalid = |field| ConvertError::Invalid { kind: "setting", uid: name.clone(), field };
-        let value = value.as_i64().ok_or_else(|| invalid("value"))?;
+        // Settings of a later version may be no numbers.
+        let Some(value) = value.as_i64() else { continue };
         let version = sent.setting_versions.get(name).copied().unwrap_or(ObjectVersion::default().into());
         add(ObjectKind::Setting, name, version, ObjectState::Present(Content::Setting(value)));
     }
@@ -251,7 +279,7 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
     Ok(SharedConfig {
         version: ConfigVersion { epoch: sent.epoch, version: sent.config_version },
         instance: sent.instance_id,
-        own: sent.own.iter().cloned().collect::<BTreeSet<_>>(),
+        own: sent.own.iter().filter_map(own_key).collect(),
         last_modified: sent.last_modified.map(Timestamp::from),
         highest_peer_id: sent.highest_peer_id,
         seen: sent.seen.clone(),
@@ -261,8 +289,9 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
 
 fn synced_peer(opener: &Opener<'_>, sent: &Endpoint) -> Result<SyncedPeer, ConvertError> {
     let invalid = |field| ConvertError::Invalid { kind: "peer", uid: sent.uid.clone(), field };
-    let url: PeerUrl = sent.url.parse().map_err(|_| invalid("url"))?;
     let open = |sealed: &String| opener.open(&sent.uid, sealed);
+    let whole = sent.url_sealed.as_ref().map(open).transpose()?;
+    let url: PeerUrl = whole.as_ref().map_or(sent.url.as_str(), Secret::expose).parse().map_err(|_| invalid("url"))?;
     let contacts = match sent.contacts_sealed.as_ref().map(open).transpose()? {
         None => Contacts::default(),
         Some(contacts) => {
@@ -300,6 +329,11 @@ fn synced_peer(opener: &Opener<'_>, sent: &Endpoint) -> Result<SyncedPeer, Conve
         target_since: sent.target_since.map_or(Timestamp::default(), Timestamp::from),
         target_version: sent.target_version,
     })
+}
+
+/// Objects of a kind that only a later version knows are left to instances that know it.
+fn own_key(own: &ObjectName) -> Option<ObjectKey> {
+    Some(ObjectKey { kind: ObjectKind::from_name(&own.kind)?, uid: own.uid.clone() })
 }
 
 /// The labels of these names; `None` when one is not valid.

@@ -4,18 +4,25 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use easytier_probe::{CheckResult, FailureCode, Stage, Status};
-use easytier_uptime_store::domain::{ForeignResult, InstanceId};
+use easytier_uptime_store::domain::{ForeignResult, InstanceId, LabelError};
 use ring::digest::{SHA256, digest};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use uuid::{Builder, Uuid};
 
 use super::wire::{MonitoringResult, UpOrDown};
+use crate::server_id::{ServerId, ServerIdError};
 
-/// A result of another instance cannot be used: its region is no valid name.
+/// A result of another instance cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no name of a region")]
-pub struct InvalidRegion(String);
+pub enum InvalidResult {
+    /// It names no region.
+    #[error("location: {0}")]
+    Region(#[from] LabelError),
+    /// It names no probe.
+    #[error("metadata.server_id: {0}")]
+    Probe(#[from] ServerIdError),
+}
 
 /// A result as it is sent by the instance `from`.
 pub fn to_wire(foreign: &ForeignResult, from: InstanceId) -> MonitoringResult {
@@ -37,12 +44,14 @@ pub fn to_wire(foreign: &ForeignResult, from: InstanceId) -> MonitoringResult {
     put("min_ms", json(&result.min_ms));
     put("max_ms", json(&result.max_ms));
     put("stage", json(&result.stage));
+    put("error", json(&result.error));
     put("message", json(&result.message));
     put("version", json(&result.version));
     put("hostname", json(&result.hostname));
     put("network_count", json(&result.network_count));
     put("relay", json(&result.relay));
     put("relay_error", json(&result.relay_error));
+    put("certificate_expires_at", json(&result.certificate_expires_at));
     let is_ok = result.status == Status::Online;
     MonitoringResult {
         id: Some(result.id),
@@ -54,7 +63,7 @@ pub fn to_wire(foreign: &ForeignResult, from: InstanceId) -> MonitoringResult {
         status: if is_ok { UpOrDown::Up } else { UpOrDown::Down },
         failure_reason: result.error.map(|code| code.as_str().to_owned()),
         location: foreign.region.to_string(),
-        check_type: String::new(),
+        check_type: foreign.protocol.clone(),
         metadata,
     }
 }
@@ -69,8 +78,8 @@ fn json(value: &impl Serialize) -> Value {
 ///
 /// # Errors
 ///
-/// When its region is no valid name.
-pub fn from_wire(sent: &MonitoringResult, sender: &str) -> Result<ForeignResult, InvalidRegion> {
+/// When the name of its region or probe is not valid.
+pub fn from_wire(sent: &MonitoringResult, sender: &str) -> Result<ForeignResult, InvalidResult> {
     let metadata = &sent.metadata;
     let region: String = read(metadata, "region").unwrap_or_else(|| sent.location.clone());
     let status = match (read(metadata, "status"), sent.is_ok && sent.status == UpOrDown::Up) {
@@ -79,13 +88,14 @@ pub fn from_wire(sent: &MonitoringResult, sender: &str) -> Result<ForeignResult,
         (_, false) => Status::Offline,
     };
     let measured = (status == Status::Online && sent.response_time > 0.0).then_some(sent.response_time);
-    let failure: Option<FailureCode> =
-        sent.failure_reason.as_ref().and_then(|code| serde_json::from_value(Value::String(code.clone())).ok());
+    let told = || sent.failure_reason.as_ref().and_then(|code| serde_json::from_value(code.as_str().into()).ok());
+    let failure: Option<FailureCode> = read(metadata, "error").or_else(told);
     let message: Option<String> = read(metadata, "message");
     Ok(ForeignResult {
-        server_id: read(metadata, "server_id").unwrap_or_else(|| sender.to_owned()),
-        region: region.parse().map_err(|_| InvalidRegion(region))?,
+        server_id: ServerId::try_from(read(metadata, "server_id").unwrap_or_else(|| sender.to_owned()))?.into(),
+        region: region.parse()?,
         peer_uid: read(metadata, "peer_uid").unwrap_or_default(),
+        protocol: sent.check_type.clone(),
         check_interval: read(metadata, "check_interval_ms").map(Duration::from_millis),
         result: CheckResult {
             id: sent.id.unwrap_or_else(|| made_id(sent)),
@@ -110,7 +120,7 @@ pub fn from_wire(sent: &MonitoringResult, sender: &str) -> Result<ForeignResult,
             network_count: read(metadata, "network_count"),
             relay: read(metadata, "relay"),
             relay_error: read(metadata, "relay_error"),
-            certificate_expires_at: None,
+            certificate_expires_at: read(metadata, "certificate_expires_at"),
         },
     })
 }

@@ -1,23 +1,26 @@
 //! Who calls the synchronisation API: an instance by its token, whoever knows `SYNC_SECRET`, or the admin.
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use easytier_uptime_monitor::{Caller, bearer};
+use easytier_uptime_monitor::{Caller, Refusal, bearer};
 use easytier_uptime_store::domain::InstanceId;
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
-use super::{App, SyncError, session};
+use super::{App, SyncError, recognise::recognise, session};
 use crate::service::{Limit, SyncRefusal};
 
-/// How many wrong secrets and tokens one address may present in a minute, and all together.
-static WRONG: LazyLock<Limit> = LazyLock::new(|| Limit::new(Duration::from_secs(60), 10, 1000));
+/// How many wrong secrets and tokens one address may present in a minute, and all together. Right ones are always accepted:
+/// behind a proxy, somebody else's wrong ones must not keep an instance away.
+pub(super) fn limit_of_wrong_secrets() -> Limit {
+    Limit::new(Duration::from_secs(60), 10, 1000)
+}
 
-/// The caller of the synchronisation API.
+/// The caller of the synchronisation API, at an instance that belongs to a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SyncCaller {
     /// An instance, by its own token.
@@ -50,22 +53,39 @@ impl FromRequestParts<App> for SyncCaller {
     type Rejection = SyncError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, SyncError> {
+        app.instances.require_cluster().await?;
         let presented = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
         if let Some(token) = presented {
-            if app.instances.secret().is_some_and(|secret| same(secret.expose(), token)) {
-                return Ok(Self::Secret);
-            }
-            if let Some(id) = app.instances.of_token(token).await? {
-                return Ok(Self::Instance(id));
+            let known = match app.instances.secret().is_some_and(|secret| same(secret.expose(), token)) {
+                true => Some(Self::Secret),
+                false => app.instances.of_token(token).await?.map(Self::Instance),
+            };
+            if let Some(caller) = known {
+                recognise(parts);
+                return Ok(caller);
             }
         }
         if session::find(parts, &app.sessions).await?.is_some() {
             return Ok(Self::Admin);
         }
         if let Some(Caller(address)) = parts.extensions.get().filter(|_| presented.is_some()) {
-            WRONG.check(*address).map_err(|_| SyncRefusal::too_many())?;
+            app.wrong_secrets.check(*address).map_err(Refusal::from)?;
         }
         Err(SyncRefusal::unauthorized().into())
+    }
+}
+
+/// The caller of a route that only the primary serves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallerOfPrimary(pub SyncCaller);
+
+impl FromRequestParts<App> for CallerOfPrimary {
+    type Rejection = SyncError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, SyncError> {
+        let caller = SyncCaller::from_request_parts(parts, app).await?;
+        app.instances.require_primary().await?;
+        Ok(Self(caller))
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) use self::{
     cookie::cookie,
     credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
     entry_path::EntryPath,
-    instance_caller::SyncCaller,
+    instance_caller::{CallerOfPrimary, SyncCaller},
     poster::{Poster, Posts},
     reception::Reception,
     session::{AdminSession, COOKIE, clear_cookie, own_page, refuse_foreign_pages, set_cookie},
@@ -36,7 +36,7 @@ pub(crate) use self::{
 };
 use crate::{
     board::Board,
-    service::{Admin, ConnectionTests, Instances, Registry, Sessions, Submissions},
+    service::{Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions},
 };
 
 /// The state that handlers share.
@@ -49,6 +49,7 @@ pub(crate) struct App {
     pub connection_tests: ConnectionTests,
     registry: Registry,
     pub instances: Instances,
+    wrong_secrets: Arc<Limit>,
     metrics: Arc<Metrics>,
     pub options: Arc<WebOptions>,
     reception: Reception,
@@ -68,6 +69,7 @@ impl App {
             connection_tests: ConnectionTests::new(checker),
             registry: Registry::new(store.clone()),
             instances: Instances::new(store.clone(), options.instance.clone()),
+            wrong_secrets: Arc::new(instance_caller::limit_of_wrong_secrets()),
             store,
             metrics: monitor.metrics(),
             options: Arc::new(options),

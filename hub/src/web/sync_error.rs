@@ -11,34 +11,42 @@ use crate::{instance::wire::SyncErrorBody, service::SyncRefusal};
 
 /// An error of this API.
 #[derive(Debug)]
-pub(crate) struct SyncError(SyncRefusal);
+pub(crate) enum SyncError {
+    /// A use case refused, with a code of its own.
+    Refused(SyncRefusal),
+    /// As of any other route; the code follows from the status.
+    General(Refusal),
+}
 
 impl From<SyncRefusal> for SyncError {
     fn from(refusal: SyncRefusal) -> Self {
-        Self(refusal)
+        Self::Refused(refusal)
     }
 }
 
 impl From<Refusal> for SyncError {
     fn from(refusal: Refusal) -> Self {
-        let code = match refusal.status {
-            StatusCode::UNAUTHORIZED => "unauthorized",
-            StatusCode::FORBIDDEN => "forbidden",
-            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-            status if status.is_server_error() => "unavailable",
-            _ => "bad_request",
-        };
-        Self(SyncRefusal { status: refusal.status.as_u16(), code, message: refusal.message, epoch: None })
+        Self::General(refusal)
     }
 }
 
 impl IntoResponse for SyncError {
     fn into_response(self) -> Response {
-        let SyncRefusal { status, code, message, epoch } = self.0;
+        let SyncRefusal { status, code, message, epoch } = match self {
+            Self::Refused(refusal) => refusal,
+            Self::General(refusal) => return refusal.into_response(),
+        };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(SyncErrorBody { error: code.to_owned(), message, epoch })).into_response();
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
         }
         response
     }

@@ -19,6 +19,8 @@ pub struct ForeignResult {
     /// The interval between two checks of a peer by this probe, when it is known: a region's word is stale some intervals
     /// after its last result.
     pub check_interval: Option<Duration>,
+    /// The protocol of the peer, for readers that do not know the peer; empty when it is not known.
+    pub protocol: String,
     /// The result. Its `peer_id` means something at the instance that read it only.
     pub result: CheckResult,
 }

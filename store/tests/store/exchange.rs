@@ -93,6 +93,7 @@ async fn results_are_read_in_order_and_to_their_end(hub: TestStore) {
         region: region("eu"),
         peer_uid: "n1".into(),
         check_interval: Some(seconds(300)),
+        protocol: "tcp".into(),
         result: CheckResult { healthy: Some(1), ..result.clone() },
     };
     assert_eq!(read, sent.iter().map(expected).collect::<Vec<_>>());
@@ -217,6 +218,7 @@ async fn an_unknown_peer_is_final_unless_this_instance_is_behind(hub: TestStore)
         region: region("eu"),
         peer_uid: uid.into(),
         check_interval: None,
+        protocol: "tcp".into(),
         result: online(peer, NOW),
     };
     let both = vec![of("n1"), of("n2")];
@@ -278,6 +280,7 @@ async fn times_follow_the_clock_of_the_sender(hub: TestStore) {
         region: region("eu"),
         peer_uid: "n1".into(),
         check_interval: None,
+        protocol: "tcp".into(),
         result: online(PeerId(77), ahead - seconds(10)),
     };
     let sent = ForeignBatch { sent_at: Some(ahead), ..foreign(vec![one], NOW) };
@@ -294,6 +297,7 @@ async fn a_probe_that_another_instance_hears_runs_as_of_its_last_check(hub: Test
         region: region("eu"),
         peer_uid: "n1".into(),
         check_interval: Some(seconds(3600)),
+        protocol: "tcp".into(),
         result: online(peer, at),
     };
     // Results that waited for an hour do not show that the probe runs now.

@@ -7,7 +7,7 @@ use easytier_uptime_monitor::{
 };
 
 use super::TAG;
-use crate::{api::server_id::ServerId, service::Admin, web::AdminSession};
+use crate::{server_id::ServerId, service::Admin, web::AdminSession};
 
 /// Deletes a probe that is offline. Its tokens are revoked, its `server_id` may be registered again, and its results stay.
 #[utoipa::path(

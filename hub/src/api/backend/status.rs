@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{api::server_id::ServerId, service::Registry, web::ProbeCaller};
+use crate::{server_id::ServerId, service::Registry, web::ProbeCaller};
 
 /// A year, in seconds.
 const MAX_CHECK_INTERVAL: u64 = 365 * 24 * 3600;

@@ -1,6 +1,6 @@
 //! Refusals of requests of other instances.
 
-use easytier_uptime_store::{RoleConflict, StoreError, domain::Instance};
+use easytier_uptime_store::{Conflict, RoleConflict, StoreError, domain::Instance};
 
 /// Why a request of another instance was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +73,6 @@ impl SyncRefusal {
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(413, "too_large", message)
     }
-
-    /// 429.
-    pub fn too_many() -> Self {
-        Self::new(429, "too_many_requests", "too many wrong secrets or tokens; try again later")
-    }
 }
 
 impl From<StoreError> for SyncRefusal {
@@ -85,6 +80,9 @@ impl From<StoreError> for SyncRefusal {
         match &error {
             StoreError::Role(conflict) => Self::from(*conflict),
             StoreError::NotFound(thing) => Self::not_found(thing),
+            StoreError::NotPrimary(_) => Self::conflict("not_primary", error.to_string()),
+            StoreError::Conflict(Conflict::ImpossibleConfiguration) => Self::bad_request(error.to_string()),
+            StoreError::Conflict(conflict) => Self::conflict("conflict", conflict.to_string()),
             unavailable if unavailable.is_unavailable() => {
                 Self::new(503, "unavailable", "this instance cannot do that now; try again")
             }

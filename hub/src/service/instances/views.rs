@@ -20,9 +20,10 @@ pub fn is_active(member: &Member, interval: Duration, now: Timestamp) -> bool {
     status(member, interval, now) == MemberStatus::Active
 }
 
-/// What the heartbeats of an instance say about it. Of the primary, which sends none, it is the time of its last answer.
+/// What the heartbeats of an instance say about it. Of a primary, which sends none, it is the time of its last answer.
 fn status(member: &Member, interval: Duration, now: Timestamp) -> MemberStatus {
-    let heard = member.last_heartbeat.into_iter().chain(member.called_back_at).max();
+    let answered = member.called_back_at.filter(|_| member.role == Role::Primary);
+    let heard = member.last_heartbeat.into_iter().chain(answered).max();
     let Some(heard) = heard.filter(|_| member.health != Some(InstanceHealth::Failing)) else {
         return MemberStatus::Failed;
     };

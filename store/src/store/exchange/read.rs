@@ -18,6 +18,7 @@ struct StoredRow {
     check_interval_ms: Option<i64>,
     region: String,
     uid: Option<String>,
+    url: Option<String>,
     /// Whether the peer exists and is shared.
     shared: bool,
     #[sqlx(flatten)]
@@ -34,6 +35,7 @@ impl StoredRow {
             region: self.region.parse().map_err(|_| corrupt("region_id"))?,
             peer_uid,
             check_interval: rows::duration(self.check_interval_ms),
+            protocol: self.url.as_deref().and_then(|url| url.split_once("://")).unwrap_or_default().0.to_owned(),
             result: self.sent.into_result(self.id, self.peer_id)?,
         }))
     }
@@ -63,7 +65,7 @@ impl Store {
         }
         let select = concat!(
             "SELECT d.id, d.peer_id, b.server_id, b.check_interval_ms, \
-             r.name AS region, o.uid, coalesce(NOT p.set_aside, FALSE) AS shared, ",
+             r.name AS region, o.uid, p.url, coalesce(NOT p.set_aside, FALSE) AS shared, ",
             sent_columns!(),
             " FROM results d JOIN regions r ON r.id = d.region_id LEFT JOIN probes b ON b.id = d.probe_id \
              LEFT JOIN peers p ON p.id = d.peer_id \

@@ -10,15 +10,15 @@ const MAX_CHARS: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^/\\\x00-\x1f\x7f-\x9f]+$")]
-pub(super) struct ServerId(String);
+pub(crate) struct ServerId(String);
 
 /// The text is not a `server_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a server_id must have 1 to {MAX_CHARS} characters, without slashes, backslashes and control characters")]
-pub(super) struct ServerIdError;
+pub(crate) struct ServerIdError;
 
 impl ServerId {
-    pub(super) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

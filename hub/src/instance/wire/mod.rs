@@ -1,0 +1,19 @@
+//! What instances say to each other, in JSON with names in camelCase. Other programs speak it too, so unknown fields are
+//! ignored, and what only our own instances understand is in fields that others ignore.
+
+mod beat;
+mod configuration;
+mod leadership;
+mod members;
+
+pub use self::{
+    beat::{
+        ConnectionStatus, Heartbeat, HeartbeatReceipt, MAX_RESULTS, Mirror, MonitoringResult, RejectedResult,
+        SyncState, SyncStatus, SystemMetrics, UpOrDown,
+    },
+    configuration::{
+        Configuration, DeletedObject, Endpoint, ObjectName, SharedCredential, SharedProbe, SharedRegion, Version,
+    },
+    leadership::{FailoverOrder, InOrder, Promote, RoleChange, SyncErrorBody},
+    members::{InstanceView, Instances, MemberStatus, Register, Registered},
+};
