@@ -18,3 +18,4 @@ mod registry;
 mod results;
 mod status;
 mod strangers;
+mod sync;

@@ -107,6 +107,32 @@ impl TestStore {
         }
     }
 
+    /// All rows of tables, as text.
+    pub async fn dump(&self, tables: &[&str]) -> String {
+        let mut dump = String::new();
+        for table in tables {
+            let rows: Vec<String> = match &self.options.location {
+                Location::Sqlite(path) => {
+                    let mut file = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+                    let columns = format!(
+                        "SELECT group_concat('quote(\"' || name || '\")', ' || '','' || ') FROM pragma_table_info('{table}')"
+                    );
+                    let columns: String =
+                        sqlx::query_scalar(sqlx::AssertSqlSafe(columns)).fetch_one(&mut file).await.unwrap();
+                    let select = format!("SELECT {columns} FROM {table} ORDER BY 1");
+                    sqlx::query_scalar(sqlx::AssertSqlSafe(select)).fetch_all(&mut file).await.unwrap()
+                }
+                Location::Postgres(url) => {
+                    let mut connection = sqlx::PgConnection::connect(url.expose()).await.unwrap();
+                    let select = format!("SELECT row_to_json(t)::text FROM {table} t ORDER BY 1");
+                    sqlx::query_scalar(sqlx::AssertSqlSafe(select)).fetch_all(&mut connection).await.unwrap()
+                }
+            };
+            dump += &format!("{table}\n{}\n", rows.join("\n"));
+        }
+        dump
+    }
+
     /// Adds a peer of the operator.
     pub async fn add(&self, url: &str) -> PeerId {
         self.add_peer(&spec(url), NOW).await.unwrap()
