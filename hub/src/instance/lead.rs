@@ -30,18 +30,20 @@ struct HandOver {
 }
 
 impl<'a> Lead<'a> {
-    /// Begins. A primary that was stopped does not know who leads now: it accepts no edits before it has asked the others,
-    /// if it knows any.
+    /// Begins. A primary that `was_away` does not know who leads now: it accepts no edits before it has asked the others, if
+    /// it knows any, and nobody waits for its hand-over any more.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn begin(tools: Tools<'a>) -> Result<Self, StoreError> {
-        let alone = tools.store.members().await?.is_empty();
-        tools.store.set_accepts_edits(alone).await?;
+    pub async fn begin(tools: Tools<'a>, was_away: bool) -> Result<Self, StoreError> {
         tools.status.update(|status| status.handing_over_to = None);
-        tools.store.hand_over(None).await?;
-        Ok(Self { tools, asked: alone, hand_over: None })
+        let knows = !was_away || tools.store.members().await?.is_empty();
+        if was_away {
+            tools.store.set_accepts_edits(knows).await?;
+            tools.store.hand_over(None).await?;
+        }
+        Ok(Self { tools, asked: knows, hand_over: None })
     }
 
     /// Goes on with a hand-over: stops edits, waits until the next primary has configuration and results, and makes it the

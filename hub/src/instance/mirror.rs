@@ -3,7 +3,7 @@
 
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{ForeignBatch, InstanceId, Role, Timestamp},
+    domain::{ConfigVersion, ForeignBatch, InstanceId, Role, Timestamp},
 };
 
 use super::{
@@ -63,6 +63,7 @@ pub async fn take(link: &Link<'_>) -> Result<(), StepError> {
 async fn store_page(store: &Store, leader: &str, page: Mirror) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let sent_at = Timestamp::from(page.timestamp);
+    let config = ConfigVersion { epoch: page.epoch, version: page.config_version };
     let mut taken = Vec::with_capacity(page.results.len());
     for result in &page.results {
         match results::from_wire(result, leader) {
@@ -71,8 +72,13 @@ async fn store_page(store: &Store, leader: &str, page: Mirror) -> Result<(), Sto
         }
     }
     if !taken.is_empty() {
-        let batch =
-            ForeignBatch { results: taken, received_at: now, sent_at: Some(sent_at), config: None, mirrored: true };
+        let batch = ForeignBatch {
+            results: taken,
+            received_at: now,
+            sent_at: Some(sent_at),
+            config: Some(config),
+            mirrored: true,
+        };
         store.ingest_foreign(batch).await?;
     }
     if let Some(verdicts) = &page.verdicts {

@@ -64,19 +64,25 @@ pub async fn join(store: &Store, options: &InstanceOptions, primary: &Url) -> Re
 
 async fn forever(tools: Tools<'_>, configured: &ConfiguredRole) {
     let mut followed = false;
+    // Whether another instance may have taken the place of this one unnoticed.
+    let mut was_away = true;
     loop {
         let done = async {
             if !tools.store.holds_instance_duty().await? {
+                was_away = true;
+                sleep(LOOK_INTERVAL).await;
                 return Ok(());
             }
             if !followed {
                 seed::follow(tools, configured).await?;
                 followed = true;
             }
-            in_role(tools).await
+            in_role(tools, was_away).await?;
+            was_away = false;
+            Ok(())
         };
         match done.await {
-            Ok(()) => sleep(LOOK_INTERVAL).await,
+            Ok(()) => {}
             Err(error) => {
                 let error: StepError = error;
                 tracing::warn!(%error, "this instance cannot do its part in the cluster; trying again");
@@ -87,17 +93,20 @@ async fn forever(tools: Tools<'_>, configured: &ConfiguredRole) {
 }
 
 /// Does what the present role demands, until it changes or another hub does it.
-async fn in_role(tools: Tools<'_>) -> Result<(), StepError> {
+async fn in_role(tools: Tools<'_>, was_away: bool) -> Result<(), StepError> {
     let instance = tools.store.instance().await?;
     match (instance.role, instance.leader) {
-        (Role::Standalone, _) | (Role::Dependent, None) => Ok(()),
-        (Role::Primary, _) => lead(tools).await,
+        (Role::Standalone, _) | (Role::Dependent, None) => {
+            sleep(LOOK_INTERVAL).await;
+            Ok(())
+        }
+        (Role::Primary, _) => lead(tools, was_away).await,
         (Role::Dependent, Some(leader)) => follow(tools, leader).await,
     }
 }
 
-async fn lead(tools: Tools<'_>) -> Result<(), StepError> {
-    let mut lead = Lead::begin(tools).await?;
+async fn lead(tools: Tools<'_>, was_away: bool) -> Result<(), StepError> {
+    let mut lead = Lead::begin(tools, was_away).await?;
     let rounds = async {
         let mut rounds = every(tools.options.failover_after / 3);
         let mut looks = every(LOOK_INTERVAL);

@@ -181,7 +181,7 @@ async fn lead(
     let own = Leader { id: row.id()?, name: name.to_owned(), url: url.map(str::to_owned) };
     write(tx, Role::Primary, &Leadership { cluster, epoch, leader: own }).await?;
     let update = "UPDATE instance SET accepts_edits = TRUE, token = NULL, synced_epoch = 0, synced_version = 0, \
-                  synced_at = NULL, sync_error = NULL WHERE id = 1";
+                  synced_at = NULL, sync_error = NULL, handing_over_to = NULL WHERE id = 1";
     tx.execute(update, vec![]).await?;
     now(tx).await
 }

@@ -65,6 +65,12 @@ pub struct Mirror {
     pub open_alerts: Vec<Value>,
     /// The primary's clock when it answered.
     pub timestamp: DateTime<Utc>,
+    /// The version of the configuration that the results belong to.
+    #[serde(default)]
+    pub config_version: i64,
+    /// The epoch of the primary.
+    #[serde(default)]
+    pub epoch: i64,
 }
 
 /// The load of an instance. Percentages are 0 to 100; what could not be measured is `null`.

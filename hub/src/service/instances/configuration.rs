@@ -140,7 +140,7 @@ impl Instances {
             None => self.store.last_result_before(now - MIRROR_SINCE, (0, self.store.newest_result().await?)).await?,
         };
         let (found, next) = self.store.results_after(from, MAX_RESULTS as u32, true).await?;
-        let more = found.len() == MAX_RESULTS;
+        let more = next > from && next < self.store.newest_result().await?;
         let sent: Vec<MonitoringResult> = found.iter().map(|one| results::to_wire(one, instance.id)).collect();
         Ok(Mirror {
             results: sent,
@@ -149,6 +149,8 @@ impl Instances {
             verdicts: if more { None } else { Some(self.store.verdicts(now).await?) },
             open_alerts: Vec::new(),
             timestamp: now.into(),
+            config_version: instance.config.version,
+            epoch: instance.epoch,
         })
     }
 }

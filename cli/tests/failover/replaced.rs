@@ -1,0 +1,43 @@
+//! The database of the primary is lost: an empty one, or an old backup, is at its address.
+
+use std::fs;
+
+use crate::{
+    cluster::{Cluster, NEW_PRIMARY_WITHIN},
+    instance::Instance,
+    records,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_empty_database_at_the_address_of_the_primary_wipes_nobody() {
+    let mut cluster = Cluster::start(3).await;
+    let before = records::configuration(&cluster.instances[1]).await;
+    let epoch = cluster.instances[0].view().await.expect("it leads").epoch;
+    lose_database(&mut cluster.instances[0]);
+    cluster.instances[0].start();
+    assert_eq!(cluster.new_primary_of(&[1, 2], epoch).await, 1);
+    assert_eq!(cluster.leader_of(&[1, 2], NEW_PRIMARY_WITHIN).await, 1);
+    for instance in &cluster.instances[1..] {
+        let now = records::configuration(instance).await;
+        let lost: Vec<_> = before.iter().filter(|(key, content)| now.get(*key) != Some(content)).collect();
+        assert!(lost.is_empty(), "{}: {lost:?}", instance.name);
+    }
+    let others = cluster.instances[0].view().await.expect("it is a primary of another cluster");
+    assert_eq!((others.role.as_str(), others.listed), ("primary", 1));
+
+    // An operator makes it a dependent.
+    let (lost, successor) = (&cluster.instances[0], &cluster.instances[1]);
+    lost.command(&["hub", "role", "--leave"]);
+    lost.command(&["hub", "join", &format!("http://{}", successor.door)]);
+    assert_eq!(cluster.settled().await, 1);
+}
+
+/// Kills it, and removes its database and key.
+pub fn lose_database(instance: &mut Instance) {
+    instance.kill();
+    for file in fs::read_dir(instance.folder()).unwrap().flatten() {
+        if file.file_name().to_string_lossy().starts_with("uptime.db") {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+}
