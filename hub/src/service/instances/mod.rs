@@ -38,13 +38,16 @@ impl Default for OwnInstance {
     }
 }
 
+/// A configuration and its hash.
+type Hashed = (Arc<SharedConfig>, String);
+
 /// The use cases of instances.
 #[derive(Clone)]
 pub struct Instances {
     store: Store,
     own: OwnInstance,
     /// The configuration that was hashed last, and the first digits of its hash.
-    last_hash: Arc<Mutex<Option<(Arc<SharedConfig>, String)>>>,
+    last_hash: Arc<Mutex<Option<Hashed>>>,
 }
 
 impl Instances {
