@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Admin, FieldError, FieldProblem, NodeId, ServiceError};
 
-/// The maximum number of submissions in one decision; the document of the API names it too.
+/// The maximum number of submissions in one decision.
 pub const MAX_DECIDED: usize = 200;
 
 /// What to do with submissions.

@@ -7,11 +7,17 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::domain::PeerId;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        KnownFormat, SchemaFormat,
+        schema::{Array, ArrayBuilder, ObjectBuilder, Type},
+    },
+};
 
 use super::TAG;
 use crate::{
-    service::{Admin, Decided, Decision, NodeId},
+    service::{Admin, Decided, Decision, MAX_DECIDED, NodeId},
     web::AdminSession,
 };
 
@@ -20,8 +26,21 @@ use crate::{
 pub(super) struct SubmissionDecision {
     decision: Decision,
     /// The ids of the submissions, which are negative.
-    #[schema(value_type = Vec<i64>, min_items = 1, max_items = 200)]
+    #[schema(schema_with = ids)]
     ids: Vec<NodeId>,
+}
+
+fn ids() -> Array {
+    let id = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .maximum(Some(-1));
+    ArrayBuilder::new()
+        .items(id)
+        .min_items(Some(1))
+        .max_items(Some(MAX_DECIDED))
+        .description(Some("The ids of the submissions, which are negative."))
+        .build()
 }
 
 /// A submission that was approved or rejected.
