@@ -101,12 +101,13 @@ async fn many_submissions_are_approved_or_rejected_at_once(store: TestStore) {
         ("approve", json!([-1, listed])),
         ("reject", (-201..0).collect()),
         ("reject", json!(["-1"])),
+        ("reject", json!([-1.5])),
         ("delete", json!([-1])),
     ] {
         let refused = decide(decision, ids).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
     }
-    let approved = decide("approve", json!([-1, -2, -3, -9, -2])).await.data();
+    let approved = decide("approve", json!([-1, -2.0, -3, -9, -2])).await.data();
     let peer = approved["done"][0]["node_id"].as_i64().unwrap();
     assert_ne!(peer, listed.0);
     assert_eq!(approved, json!({ "done": [{ "id": -2, "node_id": peer }], "gone": [-3, -9], "listed": [-1] }));

@@ -6,7 +6,7 @@ use easytier_uptime_monitor::{
     input::Body,
 };
 use easytier_uptime_store::domain::PeerId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -26,8 +26,17 @@ use crate::{
 pub(super) struct SubmissionDecision {
     decision: Decision,
     /// The ids of the submissions, which are negative.
+    #[serde(deserialize_with = "whole_numbers")]
     #[schema(schema_with = ids)]
     ids: Vec<NodeId>,
+}
+
+/// Reads ids in any spelling of JSON: -3 and -3.0 are the same. No id is so large that an `f64` does not hold it exactly.
+fn whole_numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NodeId>, D::Error> {
+    let numbers = Vec::<f64>::deserialize(deserializer)?;
+    let whole = |number: f64| (number.fract() == 0.0).then_some(NodeId::from(number as i64));
+    let ids: Option<Vec<NodeId>> = numbers.into_iter().map(whole).collect();
+    ids.ok_or_else(|| D::Error::custom("an id is no whole number"))
 }
 
 fn ids() -> Array {
