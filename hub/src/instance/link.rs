@@ -14,8 +14,8 @@ use super::{
     client::{SyncClient, SyncError},
     convert::{self, ConvertError},
     introduction::{self, Machine},
-    mirror,
     options::InstanceOptions,
+    position,
     status::SharedStatus,
     wire::Registered,
 };
@@ -132,7 +132,7 @@ impl<'a> Link<'a> {
         // Before the token is used for anything else: with its first heartbeat this instance is a dependent like any other.
         self.hand_in(&token, &registered).await?;
         store.put_primary_token(&token, self.leader.id).await?;
-        if let Some(row) = mirror::row_of(registered.mirrored.as_deref(), instance.id) {
+        if let Some(row) = position::row_of(registered.mirrored.as_deref(), instance.id) {
             // What this instance took in since it was last mirrored goes to the new primary.
             store.put_forwarded_row(row).await?;
         }

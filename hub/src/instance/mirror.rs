@@ -3,12 +3,12 @@
 
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{ConfigVersion, ForeignBatch, InstanceId, Role, Timestamp},
+    domain::{ConfigVersion, ForeignBatch, Role, Timestamp},
 };
 
 use super::{
     link::{Link, StepError, Tools},
-    results,
+    position, results,
     wire::Mirror,
 };
 
@@ -29,17 +29,6 @@ pub async fn is_wanted(tools: Tools<'_>) -> Result<bool, StoreError> {
     Ok(before.count() < STANDBYS || status.get().handing_over_to == Some(instance.id))
 }
 
-/// The position `row` in the results of an instance, as text.
-pub fn position(of: InstanceId, row: i64) -> String {
-    format!("{of}:{row}")
-}
-
-/// The row of a position in the results of `own`; `None` for none, or one of another instance.
-pub fn row_of(position: Option<&str>, own: InstanceId) -> Option<i64> {
-    let (of, row) = position?.split_once(':')?;
-    (of.parse() == Ok(own)).then(|| row.parse().ok()).flatten()
-}
-
 /// Takes the primary's results, page by page, and then its verdicts.
 ///
 /// # Errors
@@ -50,7 +39,7 @@ pub async fn take(link: &Link<'_>) -> Result<(), StepError> {
     loop {
         let stored = store.mirror_position().await?;
         // A position in the results of an earlier primary means nothing here.
-        let after = stored.filter(|stored| row_of(Some(stored), link.leader.id).is_some());
+        let after = stored.filter(|stored| position::row_of(Some(stored), link.leader.id).is_some());
         let page = link.with_token(async |url, token| client.results(url, token, after.as_deref()).await).await?;
         let more = page.more;
         store_page(store, &link.leader.name, page).await?;
@@ -86,21 +75,4 @@ async fn store_page(store: &Store, leader: &str, page: Mirror) -> Result<(), Sto
         store.adopt_verdicts(verdicts, sent_at.0 - now.0, now).await?;
     }
     store.put_mirror_position(Some(&page.cursor)).await
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn a_position_counts_for_the_instance_whose_results_it_is_in() {
-        let (own, other) = (InstanceId(Uuid::from_u128(1)), InstanceId(Uuid::from_u128(2)));
-        let text = position(own, 7);
-        assert_eq!(row_of(Some(&text), own), Some(7));
-        assert_eq!(row_of(Some(&text), other), None);
-        assert_eq!(row_of(Some("7"), own), None);
-        assert_eq!(row_of(None, own), None);
-    }
 }

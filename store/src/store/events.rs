@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Store, peers::is_watched};
+use super::{Store, watched::is_watched};
 use crate::{
     db::{Bulk, Column, Sql, Tx, args, sql},
     domain::{Event, EventKind, Timestamp},

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Store, peers::is_watched};
+use super::{Store, watched::is_watched};
 use crate::{
     consensus::State,
     db::{Tx, args, sql},

@@ -1,6 +1,6 @@
 //! Counts of peers, for the hub's own metrics.
 
-use super::{Store, peers::is_watched, rows};
+use super::{Store, rows, watched::is_watched};
 use crate::{db::sql, domain::Verdict, error::StoreError};
 
 impl Store {

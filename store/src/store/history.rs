@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Store,
-    peers::is_watched,
     rows::{self, ResultRow, result_columns},
     tally::{Tally, counted, counted_args, tally_columns},
+    watched::is_watched,
 };
 use crate::{
     consensus::RegionState,

@@ -28,6 +28,7 @@ mod ingest;
 mod instance;
 mod instance_tokens;
 mod known_peers;
+mod last_capture;
 mod last_uses;
 mod leases;
 mod live_settings;
@@ -61,6 +62,7 @@ mod submissions;
 mod sync;
 mod tally;
 mod verdict_times;
+mod watched;
 
 use std::sync::Arc;
 

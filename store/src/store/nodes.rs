@@ -3,10 +3,9 @@
 use easytier_probe::PeerUrl;
 
 use super::{
-    Store,
-    peers::is_watched,
-    rings,
+    Store, rings,
     rows::{self, matches_search},
+    watched::is_watched,
 };
 use crate::{
     db::{args, in_list, sql},

@@ -11,12 +11,12 @@ use super::{
     hubs,
     ingest::Queue,
     known_peers::KnownPeers,
+    last_capture::LastCapture,
     last_uses::LastUses,
     live_settings, metadata,
     options::{Access, Location, StoreOptions},
     partitions,
     shared::Shared,
-    sync::LastCapture,
 };
 use crate::{
     crypto::HubKey,

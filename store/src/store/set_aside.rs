@@ -22,7 +22,7 @@ impl Store {
                 work(async move {
                     edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
-                    if !is(tx, id).await? {
+                    if !peers::is_set_aside(tx, id).await? {
                         return Err(StoreError::NotFound("peer"));
                     }
                     if peers::is_listed(tx, spec, Some(id)).await? {
@@ -51,10 +51,4 @@ pub(super) async fn none(tx: &mut Tx) -> Result<(), StoreError> {
                 AND NOT o.set_aside)";
     tx.execute(back, vec![]).await?;
     tx.execute("UPDATE peers SET from_primary = FALSE WHERE from_primary", vec![]).await.map(drop)
-}
-
-/// Whether a peer is set aside.
-pub(super) async fn is(tx: &mut Tx, id: PeerId) -> Result<bool, StoreError> {
-    let select = "SELECT id FROM peers WHERE id = $1 AND set_aside";
-    Ok(tx.optional::<(PeerId,)>(select, args![id]).await?.is_some())
 }

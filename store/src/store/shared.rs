@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::{duties::Duties, known_peers::KnownPeers, last_uses::LastUses, sync::LastCapture};
+use super::{duties::Duties, known_peers::KnownPeers, last_capture::LastCapture, last_uses::LastUses};
 use crate::{
     crypto::HubKey,
     db::{Db, FileLock},

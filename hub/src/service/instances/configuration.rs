@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use super::{Instances, SyncRefusal};
 use crate::instance::{
     convert::{self, ConvertError},
-    mirror, results,
+    position, results,
     wire::{Configuration, Endpoint, MAX_RESULTS, Mirror, MonitoringResult},
 };
 
@@ -135,7 +135,7 @@ impl Instances {
     pub async fn results(&self, after: Option<&str>) -> Result<Mirror, SyncRefusal> {
         let (instance, _) = self.primary().await?;
         let now = Timestamp::now();
-        let from = match mirror::row_of(after, instance.id) {
+        let from = match position::row_of(after, instance.id) {
             Some(row) => row,
             None => self.store.last_result_before(now - MIRROR_SINCE, (0, self.store.newest_result().await?)).await?,
         };
@@ -144,7 +144,7 @@ impl Instances {
         let sent: Vec<MonitoringResult> = found.iter().map(|one| results::to_wire(one, instance.id)).collect();
         Ok(Mirror {
             results: sent,
-            cursor: mirror::position(instance.id, next),
+            cursor: position::position(instance.id, next),
             more,
             verdicts: if more { None } else { Some(self.store.verdicts(now).await?) },
             open_alerts: Vec::new(),

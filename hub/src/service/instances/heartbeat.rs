@@ -8,7 +8,7 @@ use easytier_uptime_store::domain::{
 
 use super::{Instances, MAX_TEXT, SyncRefusal};
 use crate::instance::{
-    mirror, results,
+    position, results,
     wire::{Heartbeat, HeartbeatReceipt, MAX_RESULTS, RejectedResult},
 };
 
@@ -57,7 +57,7 @@ impl Instances {
             connection: serde_json::to_value(&beat.connection_status).ok(),
         };
         self.store.note_member_beat(caller, &note).await?;
-        if let Some(row) = mirror::row_of(beat.mirrored.as_deref(), instance.id) {
+        if let Some(row) = position::row_of(beat.mirrored.as_deref(), instance.id) {
             self.store.note_mirrored(caller, row).await?;
         }
         Ok(HeartbeatReceipt { config_version: instance.config.version, epoch: instance.epoch, ..receipt })

@@ -11,7 +11,7 @@ use url::Url;
 use super::{Instances, MAX_TEXT, SyncRefusal};
 use crate::{
     instance::{
-        mirror,
+        position,
         wire::{Register, Registered},
     },
     server_id::ServerId,
@@ -58,7 +58,7 @@ impl Instances {
             primary_id: Some(instance.id),
             primary_name: Some(self.own.options.name.clone()),
             public_key: Some(BASE64.encode(&self.store.sealing_key().await?.public)),
-            mirrored: mirrored.filter(|position| mirror::row_of(Some(position), id).is_some()),
+            mirrored: mirrored.filter(|position| position::row_of(Some(position), id).is_some()),
         })
     }
 }

@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 
-use super::row::{PeerRow, is_watched, peer_columns};
+use super::row::{PeerRow, peer_columns};
 use crate::{
     db::{args, sql},
     domain::{PeerId, PeerScope, ProbePeer, ProbePeers, RegionId},
     error::StoreError,
-    store::{Store, regions, rows},
+    store::{Store, regions, rows, watched::is_watched},
 };
 
 /// The condition that a peer `p` is approved and checked from the region `$1`.
 macro_rules! checked_from_region {
     ($engine:ident) => {
         concat!(
-            $crate::store::peers::is_watched!($engine),
+            $crate::store::watched::is_watched!($engine),
             " AND (NOT EXISTS (SELECT 1 FROM peer_regions pr WHERE pr.peer_id = p.id) \
              OR EXISTS (SELECT 1 FROM peer_regions pr WHERE pr.peer_id = p.id AND pr.region_id = $1))"
         )

@@ -12,7 +12,8 @@ mod write;
 pub(super) use self::{
     change::{Change, apply_to_states},
     listing::checked_from_region,
-    row::{SpecRow, is_watched, spec_columns},
+    operator::is_set_aside,
+    row::{SpecRow, spec_columns},
     settle::settle,
     write::{columns_of, delete, insert, insert_new, insert_states, is_listed, replace_labels, update},
 };

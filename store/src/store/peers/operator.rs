@@ -9,13 +9,12 @@ use super::{
     write,
 };
 use crate::{
-    db::{Sql, Value, args, sql, work},
+    db::{Sql, Tx, Value, args, sql, work},
     domain::{Page, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Slice, Timestamp},
     error::{Conflict, StoreError},
     store::{
         Store, edits, metadata,
         rows::{self, matches_search},
-        set_aside,
     },
 };
 
@@ -166,7 +165,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    if !set_aside::is(tx, id).await? {
+                    if !is_set_aside(tx, id).await? {
                         edits::allow(tx).await?;
                     }
                     metadata::bump_config_version(tx).await?;
@@ -188,4 +187,10 @@ impl Store {
         let select = sql!("SELECT id, name FROM peers WHERE id ", (in 1));
         Ok(self.db().all::<(i64, String)>(select, args![ids.to_vec()]).await?.into_iter().collect())
     }
+}
+
+/// Whether a peer is set aside.
+pub(in crate::store) async fn is_set_aside(tx: &mut Tx, id: PeerId) -> Result<bool, StoreError> {
+    let select = "SELECT id FROM peers WHERE id = $1 AND set_aside";
+    Ok(tx.optional::<(PeerId,)>(select, args![id]).await?.is_some())
 }

@@ -22,14 +22,6 @@ macro_rules! spec_columns {
 }
 pub(in crate::store) use spec_columns;
 
-/// The condition that a peer `p` is listed and checked here.
-macro_rules! is_watched {
-    ($engine:ident) => {
-        "p.approved AND NOT p.set_aside"
-    };
-}
-pub(in crate::store) use is_watched;
-
 /// The columns of a [`PeerRow`] and their tables.
 macro_rules! peer_columns {
     ($engine:ident) => {

@@ -13,7 +13,7 @@ mod read;
 mod records;
 mod write;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use self::capture::Captured;
 pub(super) use self::capture::capture;
@@ -37,21 +37,6 @@ macro_rules! stamp {
          (SELECT concat_ws('-', count(*), max(id), sum(uses), count(revoked_at)) FROM credentials), \
          (SELECT concat_ws('-', count(*), max(counter), count(deleted_at)) FROM synced_objects))"
     };
-}
-
-/// The configuration that was captured last, and the stamp that belongs to it.
-#[derive(Default)]
-pub(super) struct LastCapture(Mutex<Option<(String, Arc<SharedConfig>)>>);
-
-impl LastCapture {
-    fn get(&self, stamp: &str) -> Option<Arc<SharedConfig>> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().filter(|(of, _)| of == stamp).map(|(_, config)| Arc::clone(config))
-    }
-
-    fn put(&self, stamp: String, config: &Arc<SharedConfig>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((stamp, Arc::clone(config)));
-    }
 }
 
 impl Store {
