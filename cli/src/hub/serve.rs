@@ -8,7 +8,7 @@ use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{ProbeStatus, Router, WebOptions, serve, service::password};
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use easytier_uptime_store::{
-    Store,
+    Store, StoreError,
     domain::{PeerSpec, Region, Timestamp},
     upkeep,
 };
@@ -133,14 +133,28 @@ pub async fn run(
 }
 
 impl Local {
+    /// Adds the peers of the file that are not listed yet. A dependent has the peers of its primary.
+    async fn add_peers(&self, store: &Store) -> anyhow::Result<()> {
+        if self.peers.is_empty() {
+            return Ok(());
+        }
+        match store.import_peers(&self.peers, Timestamp::now()).await {
+            Ok(imported) => {
+                tracing::info!(added = imported.added, known = imported.known, "added the peers of PEERS_FILE");
+                Ok(())
+            }
+            Err(error @ (StoreError::NotPrimary(_) | StoreError::HandingOver)) => {
+                tracing::warn!("the peers of PEERS_FILE are not added. {error}");
+                Ok(())
+            }
+            Err(error) => Err(error).context("cannot add the peers of PEERS_FILE"),
+        }
+    }
+
     /// Adds the peers of the file that are not listed yet, and makes the probe. `is_first` is false after a restart in the
     /// same process.
     async fn prepare(self, store: &Store, is_first: bool) -> anyhow::Result<LocalProbe> {
-        let imported =
-            store.import_peers(&self.peers, Timestamp::now()).await.context("cannot add the peers of PEERS_FILE")?;
-        if !self.peers.is_empty() {
-            tracing::info!(added = imported.added, known = imported.known, "added the peers of PEERS_FILE");
-        }
+        self.add_peers(store).await?;
         let plan = CheckPlan { cycle_at_start: is_first, ..self.plan };
         LocalProbe::new(store.clone(), &self.server_id, self.region, plan)
             .await

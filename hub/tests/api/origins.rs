@@ -157,7 +157,8 @@ async fn a_body_that_is_not_json_is_refused_by_every_route_that_takes_json() {
     let mut routes = 0;
     for (pattern, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            if operation.get("requestBody").is_none() {
+            // Instances of a cluster have an API of their own, with its own tests; this hub belongs to none.
+            if operation.get("requestBody").is_none() || pattern.starts_with("/sync/api/") {
                 continue;
             }
             routes += 1;

@@ -238,8 +238,8 @@ async fn a_dependent_that_is_behind_sends_nothing_older(store: TestStore) {
     hub.peer("tcp://192.0.2.1:11010").await;
     assert_eq!(send(hub.get("/peers")).await.data()["epoch"], 0);
     send(hub.get("/peers?epoch=9&config_version=99")).await.data();
-    make_dependent(&hub).await;
     let token = hub.token("probe-1", "eu").await;
+    make_dependent(&hub).await;
     let list = |query: &str| hub.get(&format!("/peers?{query}")).header("x-node-token", &token);
     for newer in ["epoch=3&config_version=8", "epoch=4&config_version=1"] {
         let reply = send_unchecked(list(newer)).await;
