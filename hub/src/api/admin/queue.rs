@@ -31,10 +31,13 @@ pub(super) struct SubmissionDecision {
     ids: Vec<NodeId>,
 }
 
-/// Reads ids in any spelling of JSON: -3 and -3.0 are the same. No id is so large that an `f64` does not hold it exactly.
+/// The least id. An `f64` holds every whole number up to this size exactly.
+const MIN_ID: i64 = -9_000_000_000_000_000;
+
+/// Reads ids in any spelling of JSON: -3 and -3.0 are the same.
 fn whole_numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NodeId>, D::Error> {
     let numbers = Vec::<f64>::deserialize(deserializer)?;
-    let whole = |number: f64| (number.fract() == 0.0).then_some(NodeId::from(number as i64));
+    let whole = |number: f64| (number >= MIN_ID as f64 && number.fract() == 0.0).then_some(NodeId::from(number as i64));
     let ids: Option<Vec<NodeId>> = numbers.into_iter().map(whole).collect();
     ids.ok_or_else(|| D::Error::custom("an id is no whole number"))
 }
@@ -43,6 +46,7 @@ fn ids() -> Array {
     let id = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(MIN_ID))
         .maximum(Some(-1));
     ArrayBuilder::new()
         .items(id)

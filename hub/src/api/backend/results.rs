@@ -36,7 +36,9 @@ struct Sent<T> {
     cycle_id: Option<Uuid>,
     sent_at: Option<Timestamp>,
     /// The listing that the batch was made under.
+    #[serde(default, deserialize_with = "input::whole_number")]
     epoch: Option<i64>,
+    #[serde(default, deserialize_with = "input::whole_number")]
     config_version: Option<i64>,
     results: Vec<T>,
 }

@@ -18,8 +18,10 @@ pub(super) struct Results {
     #[schema(format = DateTime, min_length = 20)]
     sent_at: Option<String>,
     /// The `epoch` of the listing that the results were made under. An instance that holds an older one answers 503.
+    #[schema(minimum = 0, maximum = 9_000_000_000_000_000_i64)]
     epoch: Option<i64>,
     /// The `config_version` of that listing.
+    #[schema(minimum = 0, maximum = 9_000_000_000_000_000_i64)]
     config_version: Option<i64>,
     #[schema(schema_with = results)]
     results: Vec<CheckResult>,
