@@ -83,7 +83,9 @@ fn unchecked_peers_are_reported() {
     let (_, report) = verify(&[&hub.url], &[]);
     assert_contains(&report, &["WRONG  it lists no nodes", "note   the probes were not checked"]);
     hub.command(&["hub", "peer", "add", "tcp://192.0.2.7", "--name", "lonely"]);
-    let (code, report) = verify(&[&hub.url, "--grace", "0"], &[]);
+    // Lists of visitors may be a second old.
+    let mut reports = (0..30).map(|_| verify(&[&hub.url, "--grace", "0"], &[]));
+    let (code, report) = reports.find(|(_, report)| !report.contains("it lists no nodes")).unwrap();
     assert_contains(&report, &["WRONG  nodes that were never checked: 1 of 1 (1 'lonely'); ", "\n1 thing is wrong\n"]);
     assert_eq!(code, 1);
     // One that was added just now may wait.
