@@ -189,8 +189,8 @@ pub fn run_promote(args: &PromoteArgs, config: &HubConfig) -> anyhow::Result<Exi
                 hand_over(store, &to, config).await
             }
             Role::Dependent if args.name == *own_name => {
-                let url = config.instance.options.public_endpoint.as_ref().map(ToString::to_string);
-                let promoted = store.promote(own_name, url.as_deref(), instance.epoch, instance.epoch).await?;
+                let url = config.instance.options.endpoint();
+                let promoted = store.promote(own_name, url, instance.epoch, instance.epoch).await?;
                 print::line(format!("'{}' is the primary now, epoch {}", printable(own_name), promoted.epoch))?;
                 Ok(Exit::Success)
             }

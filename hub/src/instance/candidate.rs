@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use easytier_uptime_store::domain::{Instance, Leader, Leadership, Member, Role, Timestamp};
 use futures::future::join_all;
-use url::Url;
 
 use super::{
-    client::SyncClient,
     election::{Answer, Candidate, Decision, View, decide},
-    link::{StepError, Tools},
-    options::InstanceOptions,
+    members,
+    tools::{StepError, Tools},
     wire::FailoverOrder,
 };
 
@@ -20,11 +18,11 @@ use super::{
 ///
 /// When the database fails.
 pub async fn round(tools: Tools<'_>, interval: Duration) -> Result<(), StepError> {
-    let Tools { store, options, client, status, .. } = tools;
+    let Tools { store, options, status, .. } = tools;
     let instance = store.instance().await?;
-    let members = store.members().await?;
-    let answers = join_all(members.iter().map(|member| ask(options, client, &instance, member))).await;
-    let answers: Vec<(&Member, Option<FailoverOrder>)> = members.iter().zip(answers).collect();
+    let others = store.members().await?;
+    let answers = join_all(others.iter().map(|member| members::ask(tools, &instance, member))).await;
+    let answers: Vec<(&Member, Option<FailoverOrder>)> = others.iter().zip(answers).collect();
 
     if let Some(leadership) = new_primary(&instance, &answers) {
         tracing::info!(primary = %leadership.leader.name, epoch = leadership.epoch, "another instance took the primary's place");
@@ -56,25 +54,12 @@ pub async fn round(tools: Tools<'_>, interval: Duration) -> Result<(), StepError
         }
         Decision::Promote => {
             let seen = answers.iter().filter_map(|(_, order)| order.as_ref().map(|order| order.epoch)).max();
-            let url = options.public_endpoint.as_ref().map(Url::as_str);
             let seen = seen.unwrap_or_default().max(instance.epoch);
-            let promoted = store.promote(&options.name, url, instance.epoch, seen).await?;
+            let promoted = store.promote(&options.name, options.endpoint(), instance.epoch, seen).await?;
             tracing::warn!(epoch = promoted.epoch, "the primary is lost; this instance is the primary now");
         }
     }
     Ok(())
-}
-
-/// What another instance answers; an answer of another cluster counts as none.
-async fn ask(
-    options: &InstanceOptions,
-    client: &SyncClient,
-    instance: &Instance,
-    member: &Member,
-) -> Option<FailoverOrder> {
-    let url: Url = member.public_endpoint.as_deref()?.parse().ok()?;
-    let order = client.failover_order(&url, options.secret.as_ref()?).await.ok()?;
-    (Some(order.cluster_id) == instance.cluster && order.instance_id == Some(member.id)).then_some(order)
 }
 
 /// Another primary than the lost one, which says so itself.

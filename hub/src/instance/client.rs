@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use easytier_probe::{Secret, tls};
-use easytier_uptime_store::domain::InstanceId;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -276,15 +275,4 @@ fn unreachable(url: &Url, error: &reqwest::Error) -> SyncError {
         cause = source;
     }
     SyncError::Unreachable { url: url.to_string(), cause: cause.to_string() }
-}
-
-/// The Bearer token and base URL with which an instance is asked.
-#[derive(Debug, Clone)]
-pub struct Contact {
-    /// Who it is.
-    pub id: InstanceId,
-    /// Its name.
-    pub name: String,
-    /// Its base URL.
-    pub url: Url,
 }

@@ -9,8 +9,9 @@ use easytier_uptime_store::{
 use super::{
     client::Fetched,
     convert,
-    link::{Link, StepError, Tools},
+    link::Link,
     members, mirror, results as sent,
+    tools::{StepError, Tools},
     wire::{ConnectionStatus, Heartbeat, HeartbeatReceipt, MAX_RESULTS, SyncState, SyncStatus},
 };
 
@@ -64,10 +65,7 @@ impl<'a> Follower<'a> {
                 store.note_synced(adopted.version, now).await?;
                 tracing::debug!(changed = adopted.changed, version = %adopted.version, "adopted the primary's configuration");
                 if adopted.lost > 0 {
-                    tracing::warn!(
-                        changes = adopted.lost,
-                        "changes that were made here lost to the primary's; the page 'instances' lists them"
-                    );
+                    tracing::warn!(changes = adopted.lost, "changes that were made here lost to the primary's");
                 }
                 self.tag = tag;
             }

@@ -3,6 +3,7 @@
 use std::{num::NonZero, thread::available_parallelism, time::Duration};
 
 use data_encoding::BASE64;
+use easytier_probe::Scheme;
 use easytier_uptime_store::{Store, StoreError, domain::Instance};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -12,8 +13,10 @@ use super::{
     wire::{Register, SystemMetrics},
 };
 
-/// The transports that this program checks.
-pub(crate) const CAPABILITIES: [&str; 6] = ["tcp", "udp", "ws", "wss", "wg", "quic"];
+/// What an instance can do: the protocols that this program checks.
+pub(crate) fn capabilities() -> Vec<String> {
+    Scheme::all().filter(|scheme| scheme.transport().is_some()).map(|scheme| scheme.to_string()).collect()
+}
 
 /// The machine of an instance.
 #[derive(Debug)]
@@ -66,9 +69,9 @@ pub async fn of(store: &Store, options: &InstanceOptions, instance: &Instance) -
         latitude,
         longitude,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+        capabilities: capabilities(),
         failover_order: options.failover_order,
-        public_endpoint: options.public_endpoint.as_ref().map(ToString::to_string),
+        public_endpoint: options.endpoint().map(str::to_owned),
         public_key: BASE64.encode(&store.sealing_key().await?.public),
         system_info: system_info(),
         cluster_id: instance.cluster,

@@ -6,10 +6,10 @@ use easytier_uptime_store::{
 };
 use futures::future::join_all;
 use tokio::time::Instant;
-use url::Url;
 
 use super::{
-    link::{StepError, Tools},
+    members,
+    tools::{StepError, Tools},
     wire::FailoverOrder,
 };
 
@@ -97,19 +97,12 @@ impl<'a> Lead<'a> {
     /// When the database fails.
     pub async fn round(&mut self) -> Result<(), StepError> {
         let instance = self.tools.store.instance().await?;
-        let members = self.tools.store.members().await?;
-        let answers = join_all(members.iter().map(|member| self.call(member))).await;
-        for (member, answer) in members.iter().zip(&answers) {
-            let reached = answer.as_ref().is_some_and(|order| {
-                order.instance_id == Some(member.id) && Some(order.cluster_id) == instance.cluster
-            });
-            if reached || member.called_back_at.is_some() && member.public_endpoint.is_none() {
-                let at = reached.then(Timestamp::now);
-                self.tools.store.note_called_back(member.id, at).await?;
-            }
-            if let Some(order) = answer.as_ref().filter(|_| reached)
-                && let Some(leadership) = self.greater(&instance, member, order)
-            {
+        let others = self.tools.store.members().await?;
+        let answers = join_all(others.iter().map(|member| members::ask(self.tools, &instance, member))).await;
+        for (member, answer) in others.iter().zip(&answers) {
+            let Some(order) = answer else { continue };
+            self.tools.store.note_called_back(member.id, Some(Timestamp::now())).await?;
+            if let Some(leadership) = self.greater(&instance, member, order) {
                 tracing::warn!(primary = %leadership.leader.name, epoch = leadership.epoch, "another instance leads; stepping down");
                 self.tools.store.demote_to(&leadership).await?;
                 return Ok(());
@@ -125,18 +118,6 @@ impl<'a> Lead<'a> {
             self.tools.store.set_accepts_edits(true).await?;
         }
         Ok(())
-    }
-
-    async fn call(&self, member: &Member) -> Option<FailoverOrder> {
-        let url: Url = member.public_endpoint.as_deref()?.parse().ok()?;
-        let secret = self.tools.options.secret.as_ref()?;
-        match self.tools.client.failover_order(&url, secret).await {
-            Ok(order) => Some(order),
-            Err(error) => {
-                tracing::debug!(instance = %member.name, %error, "an instance cannot be called back");
-                None
-            }
-        }
     }
 
     /// Who leads instead of this primary, by what `member` says.

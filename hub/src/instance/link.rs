@@ -3,57 +3,19 @@
 use data_encoding::BASE64;
 use easytier_probe::Secret;
 use easytier_uptime_store::{
-    RoleConflict, Store, StoreError,
-    domain::{Instance, Leader, Timestamp},
+    StoreError,
+    domain::{Leader, Timestamp},
 };
 use reqwest::StatusCode;
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::{
-    client::{SyncClient, SyncError},
-    convert::{self, ConvertError},
-    introduction::{self, Machine},
-    options::InstanceOptions,
-    position,
-    status::SharedStatus,
+    client::SyncError,
+    convert, introduction, members, position,
+    tools::{StepError, Tools},
     wire::Registered,
 };
-
-/// Why a step of an instance failed. The words are for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// Another instance could not be asked, or refused.
-    #[error(transparent)]
-    Sync(#[from] SyncError),
-    /// The database failed, or refused what another instance says.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What another instance sent cannot be used.
-    #[error(transparent)]
-    Convert(#[from] ConvertError),
-    /// The primary never named an address.
-    #[error("the address of the primary {0} is unknown")]
-    NoAddress(String),
-    /// There is no secret to register with.
-    #[error("SYNC_SECRET is missing: this instance cannot register at the primary")]
-    NoSecret,
-}
-
-/// What the parts of an instance at work share.
-#[derive(Clone, Copy)]
-pub struct Tools<'a> {
-    /// The database.
-    pub store: &'a Store,
-    /// The settings of the instance.
-    pub options: &'a InstanceOptions,
-    /// Makes requests.
-    pub client: &'a SyncClient,
-    /// What others read about the runtime.
-    pub status: &'a SharedStatus,
-    /// The machine of this instance.
-    pub machine: &'a Machine,
-}
 
 /// The link to one primary.
 pub struct Link<'a> {
@@ -127,7 +89,7 @@ impl<'a> Link<'a> {
         let instance = store.instance().await?;
         let own = introduction::of(store, options, &instance).await?;
         let registered = client.register(&self.url, secret, &own).await?;
-        check(&instance, &registered)?;
+        members::check(&instance, registered.cluster_id, registered.epoch)?;
         let token = Secret::from(registered.token.clone());
         // Before the token is used for anything else: with its first heartbeat this instance is a dependent like any other.
         self.hand_in(&token, &registered).await?;
@@ -154,14 +116,4 @@ impl<'a> Link<'a> {
         }
         Ok(())
     }
-}
-
-fn check(instance: &Instance, registered: &Registered) -> Result<(), StoreError> {
-    if instance.cluster.is_some_and(|cluster| cluster != registered.cluster_id) {
-        return Err(RoleConflict::OtherCluster.into());
-    }
-    if registered.epoch < instance.epoch {
-        return Err(RoleConflict::EpochOver { named: registered.epoch, known: instance.epoch }.into());
-    }
-    Ok(())
 }

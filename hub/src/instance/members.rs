@@ -2,24 +2,44 @@
 
 use easytier_uptime_store::{
     RoleConflict, Store, StoreError,
-    domain::{Instance, Member, Role, Timestamp},
+    domain::{ClusterId, Instance, Member, Role, Timestamp},
 };
 
-use super::wire::{FailoverOrder, InstanceView, Instances};
+use url::Url;
+
+use super::{
+    tools::Tools,
+    wire::{FailoverOrder, InstanceView, Instances},
+};
 
 /// Whether the answer of another instance counts: it is of the same cluster, and its epoch is not over.
 ///
 /// # Errors
 ///
 /// [`RoleConflict::OtherCluster`] or [`RoleConflict::EpochOver`].
-pub fn check(instance: &Instance, order: &FailoverOrder) -> Result<(), StoreError> {
-    if instance.cluster.is_some_and(|cluster| cluster != order.cluster_id) {
+pub fn check(instance: &Instance, cluster: ClusterId, epoch: i64) -> Result<(), StoreError> {
+    if instance.cluster.is_some_and(|own| own != cluster) {
         return Err(RoleConflict::OtherCluster.into());
     }
-    if order.epoch < instance.epoch {
-        return Err(RoleConflict::EpochOver { named: order.epoch, known: instance.epoch }.into());
+    if epoch < instance.epoch {
+        return Err(RoleConflict::EpochOver { named: epoch, known: instance.epoch }.into());
     }
     Ok(())
+}
+
+/// Asks another instance at its public endpoint who leads. `None` when it does not answer, or when another instance or one of
+/// another cluster answers there.
+pub async fn ask(tools: Tools<'_>, instance: &Instance, member: &Member) -> Option<FailoverOrder> {
+    let Tools { options, client, .. } = tools;
+    let url: Url = member.public_endpoint.as_deref()?.parse().ok()?;
+    let order = match client.failover_order(&url, options.secret.as_ref()?).await {
+        Ok(order) => order,
+        Err(error) => {
+            tracing::debug!(instance = %member.name, %error, "an instance cannot be asked");
+            return None;
+        }
+    };
+    (Some(order.cluster_id) == instance.cluster && order.instance_id == Some(member.id)).then_some(order)
 }
 
 /// Stores who takes the primary's place in which order, and forgets who is no longer listed.

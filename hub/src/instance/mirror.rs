@@ -7,8 +7,9 @@ use easytier_uptime_store::{
 };
 
 use super::{
-    link::{Link, StepError, Tools},
+    link::Link,
     position, results,
+    tools::{StepError, Tools},
     wire::Mirror,
 };
 

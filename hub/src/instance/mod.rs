@@ -19,10 +19,11 @@ pub(crate) mod results;
 mod runtime;
 mod seed;
 mod status;
+mod tools;
 mod watch;
 pub mod wire;
 
-pub(crate) use self::introduction::{CAPABILITIES, system_info};
+pub(crate) use self::introduction::{capabilities, system_info};
 pub use self::{
     options::{InstanceOptions, MIN_SECRET_CHARS},
     runtime::{join, run},

@@ -34,6 +34,11 @@ pub struct InstanceOptions {
 }
 
 impl InstanceOptions {
+    /// The public endpoint as text.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.public_endpoint.as_ref().map(Url::as_str)
+    }
+
     /// The defaults, for an instance of this name.
     pub fn named(name: impl Into<String>) -> Self {
         Self {

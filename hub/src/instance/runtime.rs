@@ -18,10 +18,11 @@ use super::{
     follow::Follower,
     introduction::Machine,
     lead::Lead,
-    link::{Link, StepError, Tools},
+    link::Link,
     options::InstanceOptions,
     seed::{self, ConfiguredRole},
     status::SharedStatus,
+    tools::{StepError, Tools},
     watch::Watch,
 };
 

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     introduction,
-    link::{StepError, Tools},
+    tools::{StepError, Tools},
 };
 
 /// The role that the configuration names.
@@ -53,7 +53,7 @@ pub async fn follow(tools: Tools<'_>, configured: &ConfiguredRole) -> Result<(),
         return Ok(());
     }
     let instance = store.instance().await?;
-    let url = options.public_endpoint.as_ref().map(Url::as_str);
+    let url = options.endpoint();
     match (configured, instance.role) {
         (ConfiguredRole::Standalone, Role::Standalone) | (ConfiguredRole::Primary, Role::Primary) => {}
         (ConfiguredRole::Standalone, _) => drop(store.leave().await?),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use easytier_uptime_store::domain::{Leader, Leadership, Timestamp};
 use tokio::time::Instant;
-use url::Url;
 
 use super::{
     candidate,
     election::Outage,
-    link::{Link, StepError, Tools},
+    link::Link,
     members,
+    tools::{StepError, Tools},
     wire::FailoverOrder,
 };
 
@@ -70,7 +70,7 @@ impl<'a> Watch<'a> {
             return Err(super::client::SyncError::TimedOut { url, waited }.into());
         };
         let order = order?;
-        members::check(&store.instance().await?, &order)?;
+        members::check(&store.instance().await?, order.cluster_id, order.epoch)?;
         Ok(order)
     }
 
@@ -91,8 +91,7 @@ impl<'a> Watch<'a> {
         let instance = store.instance().await?;
         let Some(primary) = order.primary else { return Ok(()) };
         if primary == instance.id && order.epoch > instance.epoch {
-            let url = options.public_endpoint.as_ref().map(Url::as_str);
-            store.promote(&options.name, url, instance.epoch, order.epoch - 1).await?;
+            store.promote(&options.name, options.endpoint(), instance.epoch, order.epoch - 1).await?;
             tracing::info!(epoch = order.epoch, "the primary handed over to this instance");
             return Ok(());
         }

@@ -20,30 +20,7 @@ fn id(nth: u128) -> InstanceId {
 
 /// One with nothing that it may leave out.
 pub fn member(nth: u128) -> Member {
-    Member {
-        id: id(nth),
-        name: format!("hub {nth}"),
-        location: None,
-        coordinates: None,
-        version: "1.2.3".into(),
-        capabilities: Vec::new(),
-        failover_order: 99,
-        public_endpoint: None,
-        called_back_at: None,
-        public_key: None,
-        system_info: None,
-        system_metrics: None,
-        connection: None,
-        health: None,
-        role: Role::Dependent,
-        epoch: 1,
-        registered_at: NOW,
-        last_heartbeat: None,
-        config: ConfigVersion::default(),
-        synced_at: None,
-        sync_error: None,
-        config_hash: None,
-    }
+    Member { name: format!("hub {nth}"), version: "1.2.3".into(), epoch: 1, ..Member::registering(id(nth), NOW) }
 }
 
 fn full(nth: u128) -> Member {

@@ -4,7 +4,6 @@ use easytier_uptime_store::{
     StoreError,
     domain::{Instance, InstanceId, Role, Timestamp},
 };
-use url::Url;
 
 use super::{Instances, MAX_TEXT, SyncRefusal, views};
 use crate::instance::wire::{
@@ -85,8 +84,7 @@ impl Instances {
             return Err(SyncRefusal::conflict("is_primary", "this instance is the primary already"));
         }
         let options = &self.own.options;
-        let url = options.public_endpoint.as_ref().map(Url::as_str);
-        let promoted = self.store.promote(&options.name, url, instance.epoch, instance.epoch).await?;
+        let promoted = self.store.promote(&options.name, options.endpoint(), instance.epoch, instance.epoch).await?;
         let reason: String = promote.reason.chars().filter(|char| !char.is_control()).take(MAX_TEXT).collect();
         tracing::warn!(epoch = promoted.epoch, reason, "an admin made this instance the primary");
         Ok(RoleChange { instance_id: promoted.id, role: promoted.role, epoch: promoted.epoch })

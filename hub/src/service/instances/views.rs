@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{OwnInstance, SyncRefusal};
 use crate::instance::{
-    CAPABILITIES, system_info,
+    capabilities, system_info,
     wire::{InstanceView, MemberStatus, SyncState, SyncStatus},
 };
 
@@ -85,7 +85,7 @@ pub async fn own(store: &Store, own: &OwnInstance, instance: &Instance) -> Resul
         location: options.location.clone(),
         latitude: options.coordinates.map(|(north, _)| north),
         longitude: options.coordinates.map(|(_, east)| east),
-        public_endpoint: options.public_endpoint.as_ref().map(ToString::to_string),
+        public_endpoint: options.endpoint().map(str::to_owned),
         called_back: match instance.role {
             Role::Primary => true,
             _ => store.called_back().await?,
@@ -95,7 +95,7 @@ pub async fn own(store: &Store, own: &OwnInstance, instance: &Instance) -> Resul
         status: MemberStatus::Active,
         role: instance.role,
         epoch: instance.epoch,
-        capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+        capabilities: capabilities(),
         system_info: system_info(),
         system_metrics: Value::Null,
         connection_status: Value::Null,
