@@ -222,6 +222,10 @@ fn work_together(database: &str) {
         let regions = hub.get("/api/nodes/1/regions", "")["data"]["regions"].as_array().cloned().unwrap_or_default();
         regions.len() == 2 && regions.iter().all(|region| region["status"] == "healthy")
     });
+    // Lists of visitors may be a second old.
+    wait_until("the list says it too", || {
+        hub.get("/api/nodes", "")["data"]["items"][0]["current_health_status"] == "healthy"
+    });
 
     let key = hub.command(&["hub", "key", "create", "--name", "verify"]);
     let credentials = [("API_KEY", key.as_str())];
