@@ -80,6 +80,14 @@ impl Database {
         }
     }
 
+    /// How many deadlocks PostgreSQL has ended; those of sessions that run are not counted yet.
+    pub async fn deadlocks(&self) -> i64 {
+        let Self::Postgres(url) = self else { panic!("a SQLite file has one writer") };
+        let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(deadlocks).fetch_one(&mut connection).await.unwrap()
+    }
+
     /// Checks the integrity of the database.
     pub async fn assert_intact(&self) {
         let Self::Sqlite(path) = self else { return };

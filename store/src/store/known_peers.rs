@@ -32,11 +32,21 @@ impl KnownPeer {
     pub(super) fn refusal(&self, region: RegionId, checked_at: Timestamp, listing: Option<i64>) -> Option<Rejection> {
         if !self.regions.is_empty() && !self.regions.contains(&region) {
             Some(Rejection::WrongRegion)
-        } else if checked_at < self.target_since || listing.is_some_and(|version| version < self.target_version) {
+        } else if !self.is_about(checked_at) || listing.is_some_and(|version| version < self.target_version) {
             Some(Rejection::PeerChanged)
         } else {
             None
         }
+    }
+
+    /// Whether a check at this time was of the peer as it is.
+    pub(super) fn is_about(&self, checked_at: Timestamp) -> bool {
+        checked_at >= self.target_since
+    }
+
+    /// Whether a check that is about this peer is about `other`, and the reverse.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.target_since == other.target_since
     }
 }
 

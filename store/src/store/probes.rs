@@ -177,8 +177,9 @@ pub(super) async fn lock(tx: &mut Tx, server_id: &str) -> Result<ProbeId, StoreE
 /// Removes a probe and its tokens. Its counts and raw results stay. The transaction holds the lock of the probe's row, so that
 /// transactions that store results of the probe find it missing.
 pub(super) async fn remove(tx: &mut Tx, probe: ProbeId) -> Result<(), StoreError> {
-    states::review_soon(tx, vec![probe.0]).await?;
+    let peers = states::checked_by(tx, vec![probe.0]).await?;
     rollups::flush_probe(tx, probe).await?;
+    states::review_soon(tx, peers).await?;
     tx.execute("DELETE FROM credentials WHERE probe_id = $1", args![probe]).await?;
     tx.execute("DELETE FROM probes WHERE id = $1", args![probe]).await.map(drop)
 }

@@ -83,7 +83,8 @@ async fn update_presence(tx: &mut Tx, shared: &Shared, leases: &[Lease], now: Ti
     if ids.is_empty() {
         return Ok(());
     }
-    states::review_soon(tx, ids).await?;
+    let peers = states::checked_by(tx, ids).await?;
+    states::review_soon(tx, peers).await?;
     events::record_in_order(tx, new_events).await?;
     shared.duties.fence(tx, leases).await
 }

@@ -125,11 +125,6 @@ pub(super) async fn load(tx: &mut Tx, peers: Vec<i64>) -> Result<Vec<PeerState>,
 }
 
 impl PeerState {
-    /// Whether a check at this time was of the peer as it is now.
-    pub(super) fn is_about(&self, checked_at: Timestamp) -> bool {
-        checked_at >= self.target_since
-    }
-
     /// Forgets what is known about the peer, because it is another one now.
     pub(super) fn forget(&mut self) {
         self.state = State::default();
@@ -327,15 +322,20 @@ async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -> Result<()
     STATES.execute(tx, values).await.map(drop)
 }
 
-/// Schedules the peers that these probes have checked for the next review.
-pub(super) async fn review_soon(tx: &mut Tx, probes: Vec<i64>) -> Result<(), StoreError> {
+/// The peers that these probes have checked.
+pub(super) async fn checked_by(tx: &mut Tx, probes: Vec<i64>) -> Result<Vec<i64>, StoreError> {
+    let select = sql!("SELECT DISTINCT peer_id FROM latest WHERE probe_id ", (in 1));
+    Ok(tx.all::<(i64,)>(select, args![probes]).await?.into_iter().map(|(peer,)| peer).collect())
+}
+
+/// Schedules peers for the next review.
+pub(super) async fn review_soon(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
     let update = sql!(
-        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT s.peer_id FROM peer_states s \
-         WHERE EXISTS (SELECT 1 FROM latest l WHERE l.peer_id = s.peer_id AND l.probe_id ",
+        "UPDATE peer_states SET review_at = 0 WHERE peer_id IN (SELECT peer_id FROM peer_states WHERE peer_id ",
         (in 1),
-        ") ORDER BY s.peer_id",
-        ["" | " FOR UPDATE OF s"],
+        " ORDER BY peer_id",
+        ["" | " FOR UPDATE"],
         ")"
     );
-    tx.execute(update, args![probes]).await.map(drop)
+    tx.execute(update, args![peers]).await.map(drop)
 }

@@ -25,13 +25,13 @@ async fn connect(hub: &TestStore) -> PgConnection {
 }
 
 /// A transaction that stays open until it is dropped.
-async fn hold(hub: &TestStore, statements: &str) -> PgConnection {
+pub async fn hold(hub: &TestStore, statements: &str) -> PgConnection {
     let mut connection = connect(hub).await;
     sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {statements}"))).execute(&mut connection).await.unwrap();
     connection
 }
 
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
+pub async fn in_time<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(IN_TIME, work).await.expect("it ends beside a transaction that stays open")
 }
 
@@ -106,7 +106,7 @@ async fn a_row_that_stays_locked_makes_its_writers_unavailable_and_no_other() {
 }
 
 /// Returns when a statement of the hub waits for a lock.
-async fn waits_for_a_lock(hub: &TestStore) {
+pub async fn waits_for_a_lock(hub: &TestStore) {
     let mut connection = connect(hub).await;
     let waiting = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
                    WHERE NOT l.granted AND a.datname = current_database())";

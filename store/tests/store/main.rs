@@ -20,6 +20,7 @@ mod ingest;
 mod instance_tokens;
 mod leases;
 mod live_settings;
+mod lock_order;
 mod members;
 mod mirror;
 mod nodes;

@@ -24,6 +24,9 @@ use crate::{
 /// Applies results, sorted by peer and time, as if it were `now`. Results of peers that do not exist any more, and of checks
 /// before the peer was changed, are skipped. Returns the changes, which are to be recorded, and the peers whose change to offline is
 /// in doubt although they have no result here.
+///
+/// Rows are locked in the order `latest`, `rollups`, `peer_states`, as hubs of versions without a fold do when they store
+/// results: on PostgreSQL these may run beside this one.
 pub(super) async fn apply(
     tx: &mut Tx,
     shared: &Shared,
@@ -32,22 +35,28 @@ pub(super) async fn apply(
 ) -> Result<(Vec<NewEvent>, Doubtful), StoreError> {
     keep_probes(tx, results).await?;
     let (probes, policy) = liveness::judgement(tx, shared.policy(), now).await?;
-    let by_peer: BTreeMap<PeerId, &[Appended]> =
-        results.chunk_by(|a, b| a.peer == b.peer).map(|of_peer| (of_peer[0].peer, of_peer)).collect();
-    let mut states = states::load(tx, by_peer.keys().map(|peer| peer.0).collect()).await?;
+    let (_, known) = shared.known_peers.get(tx).await?;
+    // The peer may have been changed after its results were appended.
+    let is_current = |one: &&Appended| known.get(&one.peer).is_some_and(|peer| peer.is_about(one.checked_at));
+    let new: Vec<&Appended> = results.iter().filter(is_current).collect();
+    counts::add(tx, &new, &probes).await?;
 
+    let by_peer: BTreeMap<PeerId, &[&Appended]> =
+        new.chunk_by(|a, b| a.peer == b.peer).map(|of_peer| (of_peer[0].peer, of_peer)).collect();
+    let mut states = states::load(tx, by_peer.keys().map(|peer| peer.0).collect()).await?;
+    // With the lock of its state a peer stays as it is.
+    let (_, locked) = shared.known_peers.get(tx).await?;
+    let is_same = |peer| locked.get(peer).zip(known.get(peer)).is_some_and(|(now, before)| now.is_same(before));
+    if !by_peer.keys().all(is_same) {
+        return Err(StoreError::Overtaken);
+    }
     let mut turned = BTreeSet::new();
-    let mut new = Vec::with_capacity(results.len());
     for state in &mut states {
         let of_peer = by_peer.get(&state.peer).copied().unwrap_or_default();
-        // The peer may have been changed after its results were appended.
-        let of_peer = &of_peer[of_peer.partition_point(|one| !state.is_about(one.checked_at))..];
-        new.extend(of_peer);
         turned.extend(observe(state, of_peer, &probes, &policy, now));
     }
     let doubtful = doubts::judge(tx, turned, &mut states, &probes, &policy, now).await?;
     let changes = states::settle(tx, states, &policy, now).await?;
-    counts::add(tx, &new, &probes).await?;
     Ok((changes, doubtful))
 }
 
@@ -66,7 +75,7 @@ async fn keep_probes(tx: &mut Tx, results: &[Appended]) -> Result<(), StoreError
 /// Updates the state of one peer; returns the regions in which it turned offline.
 fn observe(
     state: &mut PeerState,
-    results: &[Appended],
+    results: &[&Appended],
     probes: &Probes,
     policy: &Policy,
     now: Timestamp,

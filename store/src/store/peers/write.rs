@@ -177,17 +177,15 @@ async fn insert_labels(tx: &mut Tx, peers: &[(PeerId, &PeerSpec)]) -> Result<(),
 
 /// Deletes peers; returns how many existed. Their history is left to the sweep.
 pub(in crate::store) async fn delete(tx: &mut Tx, ids: Vec<i64>, now: Timestamp) -> Result<u64, StoreError> {
-    // The states first: this waits for a transaction that applies results of the peers, and keeps the order of locks.
+    // In the order in which the fold locks rows. What it adds to `latest` in between is left to the sweep.
+    let latest = sql!("DELETE FROM latest WHERE probe_id IN (SELECT id FROM probes) AND peer_id ", (in 1));
+    tx.execute(latest, args![ids.clone()]).await?;
     tx.execute(sql!("DELETE FROM peer_states WHERE peer_id ", (in 1)), args![ids.clone()]).await?;
     let remember = sql!("INSERT INTO deleted_peers (peer_id, deleted_at) SELECT id, CAST($2 AS BIGINT) FROM peers WHERE id ", (in 1));
     tx.execute(remember, args![ids.clone(), now]).await?;
     let deleted = tx.execute(sql!("DELETE FROM peers WHERE id ", (in 1)), args![ids.clone()]).await?;
-    if deleted > 0 {
-        let latest = sql!("DELETE FROM latest WHERE probe_id IN (SELECT id FROM probes) AND peer_id ", (in 1));
-        tx.execute(latest, args![ids.clone()]).await?;
-        let leases = sql!("DELETE FROM leases WHERE region_id IN (SELECT id FROM regions) AND peer_id ", (in 1));
-        tx.execute(leases, args![ids.clone()]).await?;
-        verdict_times::forget(tx, ids).await?;
-    }
+    let leases = sql!("DELETE FROM leases WHERE region_id IN (SELECT id FROM regions) AND peer_id ", (in 1));
+    tx.execute(leases, args![ids.clone()]).await?;
+    verdict_times::forget(tx, ids).await?;
     Ok(deleted)
 }
