@@ -17,6 +17,7 @@ pub mod check;
 pub mod cycle;
 mod failure;
 mod io_failure;
+mod listing_version;
 pub mod peer;
 pub mod peer_list;
 pub mod peer_url;
@@ -38,6 +39,7 @@ pub use cycle::{
     run_cycle,
 };
 pub use failure::{Blame, Failure, FailureCode};
+pub use listing_version::ListingVersion;
 pub use peer::{Access, CheckMode, Membership, Origin, Peer};
 pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{peer_url::PeerUrl, secret::Secret};
+use crate::{listing_version::ListingVersion, peer_url::PeerUrl, secret::Secret};
 
 /// The network name if none is given, as in EasyTier.
 pub const DEFAULT_NETWORK_NAME: &str = "default";
@@ -30,6 +30,8 @@ pub struct Peer {
     pub origin: Origin,
     /// Whether the backend lists the peer as online. When nearly all such peers fail at once, the fault may be the probe's.
     pub was_online: bool,
+    /// The version of the list that the peer is in, if the list has one. The results of its checks carry it.
+    pub listing: Option<ListingVersion>,
 }
 
 /// The network in which a peer is checked.
@@ -76,11 +78,24 @@ pub enum Origin {
 impl Peer {
     /// Whether a check of `other` is the same as one of this peer. Names, tags and whether relaying is allowed do not matter.
     pub fn is_checked_like(&self, other: &Self) -> bool {
-        let Self { id: _, name: _, url, access, mode, timeout, allow_relay: _, tags: _, origin, was_online: _ } = self;
+        let Self {
+            id: _,
+            name: _,
+            url,
+            access,
+            mode,
+            timeout,
+            allow_relay: _,
+            tags: _,
+            origin,
+            was_online: _,
+            listing: _,
+        } = self;
         (url, access, mode, timeout, origin) == (&other.url, &other.access, &other.mode, &other.timeout, &other.origin)
     }
 
-    /// Whether `other` is the same entry of a list, apart from [`was_online`](Self::was_online), which changes by itself.
+    /// Whether `other` is the same entry of a list, apart from [`was_online`](Self::was_online) and
+    /// [`listing`](Self::listing), which change by themselves.
     pub fn is_listed_like(&self, other: &Self) -> bool {
         let Self { id, name, allow_relay, tags, .. } = self;
         let labels = (id, name, allow_relay, tags);
@@ -100,6 +115,7 @@ impl Peer {
             tags: Vec::new(),
             origin: Origin::Local,
             was_online: false,
+            listing: None,
         }
     }
 }

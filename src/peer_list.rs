@@ -105,6 +105,7 @@ impl ListedPeer {
                 (origin, _) => origin,
             },
             was_online: self.status.is_some_and(|status| status.eq_ignore_ascii_case("online")),
+            listing: None,
         })
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{failure::FailureCode, peer_url::PeerUrl, status::Status};
+use crate::{failure::FailureCode, listing_version::ListingVersion, peer_url::PeerUrl, status::Status};
 
 /// The maximum length of [`CheckResult::message`] in the backend contract, in characters.
 pub const MAX_MESSAGE_CHARS: usize = 300;
@@ -179,6 +179,10 @@ pub struct CheckResult {
     /// not verified: nodes use self-signed certificates, and EasyTier's clients accept any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_expires_at: Option<DateTime<Utc>>,
+    /// The version of the list that the checked peer was in, if it is known. It is sent once for a batch, and lets a hub refuse
+    /// results about a peer that has become another one since.
+    #[serde(skip)]
+    pub listing: Option<ListingVersion>,
 }
 
 fn one() -> u32 {

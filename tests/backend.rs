@@ -19,10 +19,10 @@ use std::{
 
 use axum::response::Response;
 use easytier_probe::{
-    Access, Backend, BackendConfig, BackendError, CheckResult, Origin, Peer, Secret,
+    Access, Backend, BackendConfig, BackendError, CheckResult, ListingVersion, Origin, Peer, Secret,
     backend::{
-        BaseUrl, ClaimRequest, Delivery, ListingVersion, Registered, Registration, Rejected, ReportStyle, Reported,
-        RetryPolicy, StatusReport, System,
+        BaseUrl, ClaimRequest, Delivery, Registered, Registration, Rejected, ReportStyle, Reported, RetryPolicy,
+        StatusReport, System,
     },
 };
 use flate2::{Compression, write::GzEncoder};
@@ -170,36 +170,23 @@ async fn fields_that_only_a_hub_sends_are_read() {
     let peer = &page.peers[0];
     assert!(matches!(&peer.access, Access::Member(network) if network.network_secret == Secret::from("")));
     assert_eq!((peer.timeout, peer.origin, peer.allow_relay), (Some(Duration::from_millis(900)), Origin::Remote, true));
+    assert_eq!(peer.listing, Some(ListingVersion { epoch: 0, version: 42 }));
 }
 
 #[tokio::test]
-async fn what_is_sent_to_a_hub_names_the_listing_that_it_was_made_under() {
-    let backend = TestBackend::start(|seen| match seen.path.as_str() {
-        "/results" => hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": []}))),
-        // The last page says which listing the probe has.
-        _ => match seen.query.contains("cursor=") {
-            false => hub(200, envelope(json!({"peers": [], "next_cursor": "1", "config_version": 41, "epoch": 3}))),
-            true => hub(200, envelope(json!({"peers": [], "next_cursor": null, "config_version": 42, "epoch": 3}))),
-        },
+async fn a_request_for_a_listing_names_the_one_that_the_probe_has() {
+    // The last page says which listing the probe has.
+    let backend = TestBackend::start(|seen| match seen.query.contains("cursor=") {
+        false => hub(200, envelope(json!({"peers": [], "next_cursor": "1", "config_version": 41, "epoch": 3}))),
+        true => hub(200, envelope(json!({"peers": [], "next_cursor": null, "config_version": 42, "epoch": 3}))),
     })
     .await;
     let client = client(&[&backend.url]);
-    let result = &example_results().1[..1];
-    client.send_results(Uuid::nil(), result, soon()).await.unwrap();
     whole_listing(&client).await;
-    client.send_results(Uuid::nil(), result, soon()).await.unwrap();
     client.peers_page(None, soon()).await.unwrap();
 
-    let requests = backend.requests();
-    let bodies: Vec<Value> =
-        requests.iter().filter(|seen| seen.path == "/results").map(|seen| seen.body.clone()).collect();
-    assert_eq!((bodies[0].get("epoch"), bodies[0].get("config_version")), (None, None), "no listing is known");
-    assert_eq!((&bodies[1]["epoch"], &bodies[1]["config_version"]), (&json!(3), &json!(42)));
-    let queries: Vec<bool> = requests
-        .iter()
-        .filter(|seen| seen.path == "/peers")
-        .map(|seen| seen.query.contains("epoch=3&config_version=42"))
-        .collect();
+    let named = |seen: &Seen| seen.query.contains("epoch=3&config_version=42");
+    let queries: Vec<bool> = backend.requests().iter().map(named).collect();
     assert_eq!(queries.iter().filter(|named| **named).count(), 1, "{queries:?}");
     assert_eq!(queries.last(), Some(&true));
 }
@@ -1006,6 +993,33 @@ async fn more_than_one_batch_is_sent_in_several_requests() {
     let client = styled(ReportStyle::Results, &backend.url);
     let delivery = client.send_results(Uuid::now_v7(), &many_results(5001), soon()).await.unwrap();
     assert_eq!((delivery.accepted, delivery.duplicates, backend.requests().len()), (4999, 2, 2));
+}
+
+#[tokio::test]
+async fn a_batch_has_the_version_of_the_list_in_which_its_peers_were() {
+    let backend = TestBackend::start(|seen| {
+        let count = seen.body["results"].as_array().unwrap().len() - 1;
+        let rejected = json!([{"index": count, "reason": "too_old"}]);
+        hub(200, envelope(json!({"accepted": count, "duplicates": 0, "rejected": rejected})))
+    })
+    .await;
+    let mut results = many_results(6);
+    let listings = [None, Some((3, 7)), Some((3, 7)), Some((3, 7)), Some((3, 8)), Some((3, 8))];
+    for (result, listing) in results.iter_mut().zip(listings) {
+        result.listing = listing.map(|(epoch, version)| ListingVersion { epoch, version });
+    }
+    let client = styled(ReportStyle::Results, &backend.url);
+    let delivery = client.send_results(Uuid::now_v7(), &results, soon()).await.unwrap();
+    assert_eq!(delivery.accepted, 3);
+    assert_eq!(delivery.rejected.iter().map(|one| one.index).collect::<Vec<_>>(), [0, 3, 5]);
+    let sent = backend.requests();
+    let sent: Vec<_> = sent
+        .iter()
+        .map(|seen| (&seen.body["epoch"], &seen.body["config_version"], seen.body["results"].as_array().unwrap().len()))
+        .collect();
+    let three = &json!(3);
+    assert_eq!(sent, [(&Value::Null, &Value::Null, 1), (three, &json!(7), 3), (three, &json!(8), 2)]);
+    assert!(backend.requests().iter().all(|seen| seen.body["results"][0].get("listing").is_none()));
 }
 
 #[tokio::test]

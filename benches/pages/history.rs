@@ -75,5 +75,6 @@ fn result(peer: PeerId, at: Timestamp, age: u64, distance: f64) -> CheckResult {
         relay: None,
         relay_error: None,
         certificate_expires_at: None,
+        listing: None,
     }
 }

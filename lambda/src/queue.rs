@@ -6,7 +6,7 @@ use aws_sdk_sqs::{
     operation::send_message_batch::SendMessageBatchOutput,
     types::{BatchResultErrorEntry, DeleteMessageBatchRequestEntry, Message, SendMessageBatchRequestEntry},
 };
-use easytier_probe::{Backend, BackendError, CheckResult};
+use easytier_probe::{Backend, BackendError, CheckResult, ListingVersion};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, Instant, timeout_at};
 use uuid::Uuid;
@@ -77,6 +77,9 @@ pub struct Queue<'a> {
 /// The body of a message.
 #[derive(Serialize, Deserialize)]
 struct Body<R> {
+    /// That of each result.
+    #[serde(flatten)]
+    listing: Option<ListingVersion>,
     results: R,
 }
 
@@ -234,7 +237,8 @@ async fn deliver_all(messages: Vec<Message>, backend: &Backend, deadline: Instan
 
 /// Delivers the results of a message. Returns the number of results that the backend has stored.
 async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Result<u64, DeliveryError> {
-    let Body::<Vec<CheckResult>> { results } = serde_json::from_str(message.body().unwrap_or_default())?;
+    let Body::<Vec<CheckResult>> { listing, mut results } = serde_json::from_str(message.body().unwrap_or_default())?;
+    results.iter_mut().for_each(|result| result.listing = listing);
     let delivery = backend.send_results(Uuid::now_v7(), &results, deadline).await?;
     if delivery.not_wanted > 0 {
         return Err(DeliveryError::NotWanted { not_wanted: delivery.not_wanted, sent: results.len() });
@@ -251,13 +255,21 @@ async fn deliver(message: &Message, backend: &Backend, deadline: Instant) -> Res
 
 /// The messages for `results`, each within the size limit unless a single result exceeds it.
 fn messages(results: &[CheckResult]) -> serde_json::Result<Vec<Outgoing>> {
-    let body = serde_json::to_string(&Body { results })?;
+    let mut all = Vec::new();
+    for of_listing in results.chunk_by(|a, b| a.listing == b.listing) {
+        all.extend(messages_of_listing(of_listing[0].listing, of_listing)?);
+    }
+    Ok(all)
+}
+
+fn messages_of_listing(listing: Option<ListingVersion>, results: &[CheckResult]) -> serde_json::Result<Vec<Outgoing>> {
+    let body = serde_json::to_string(&Body { listing, results })?;
     match results.len() {
         0 => Ok(Vec::new()),
         length if length > 1 && body.len() > MAX_MESSAGE_BYTES => {
             let (first, second) = results.split_at(length / 2);
-            let mut all = messages(first)?;
-            all.extend(messages(second)?);
+            let mut all = messages_of_listing(listing, first)?;
+            all.extend(messages_of_listing(listing, second)?);
             Ok(all)
         }
         length => Ok(vec![Outgoing { results: length, body, attempts: 1 }]),
@@ -319,5 +331,20 @@ mod tests {
         let half = MAX_BATCH_BYTES / 2;
         assert_eq!(lengths(&[half, half, 1, half]), [2, 2]);
         assert_eq!(lengths(&[1, MAX_BATCH_BYTES + 1, 1]), [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_message_keeps_the_version_of_the_list_of_its_results() {
+        let result = |listing: Option<ListingVersion>| {
+            let result = serde_json::json!({
+                "id": Uuid::now_v7(), "peer_id": 1, "checked_at": "2026-01-02T03:04:05Z", "status": "Online", "stage": "ping",
+            });
+            CheckResult { listing, ..serde_json::from_value(result).unwrap() }
+        };
+        let seventh = Some(ListingVersion { epoch: 2, version: 7 });
+        let messages = messages(&[result(seventh), result(seventh), result(None)]).unwrap();
+        let read = |message: &Outgoing| serde_json::from_str::<Body<Vec<CheckResult>>>(&message.body).unwrap();
+        let kept: Vec<_> = messages.iter().map(|one| (read(one).listing, one.results)).collect();
+        assert_eq!(kept, [(seventh, 2), (None, 1)]);
     }
 }

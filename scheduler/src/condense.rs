@@ -78,7 +78,9 @@ impl Pending {
         }
         self.min_ms = self.min_ms.min(check.min_ms.unwrap_or(f64::MAX));
         self.max_ms = self.max_ms.max(check.max_ms.unwrap_or(0.0));
-        self.newest = check;
+        // The peer must have been the same in all checks, so the oldest list counts.
+        let listing = self.newest.listing.min(check.listing);
+        self.newest = CheckResult { listing, ..check };
     }
 
     fn condensed(self) -> CheckResult {
@@ -103,7 +105,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use chrono::Utc;
-    use easytier_probe::{FailureCode, Stage};
+    use easytier_probe::{FailureCode, ListingVersion, Stage};
 
     use super::*;
 
@@ -129,6 +131,7 @@ mod tests {
             relay: None,
             relay_error: None,
             certificate_expires_at: None,
+            listing: None,
         }
     }
 
@@ -194,5 +197,15 @@ mod tests {
         let result = condenser.flush().unwrap();
         assert_eq!((result.checks, result.healthy, result.response_time), (2, Some(0), None));
         assert_eq!((result.min_ms, result.max_ms, result.error), (None, None, Some(FailureCode::PingTimeout)));
+    }
+
+    #[test]
+    fn a_condensed_result_is_of_the_oldest_list_of_its_checks() {
+        let mut condenser = Condenser::default();
+        let version = |version| Some(ListingVersion { epoch: 1, version });
+        for listing in [3, 3, 4, 5, 4].map(version) {
+            drop(condenser.add(CheckResult { listing, ..check(Status::Online, 1.0) }));
+        }
+        assert_eq!(condenser.flush().map(|result| (result.checks, result.listing)), Some((3, version(4))));
     }
 }

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{
-    Backend, BackendError, Origin, Peer,
-    backend::{BackendCall, ListingVersion},
-};
+use easytier_probe::{Backend, BackendError, ListingVersion, Origin, Peer, backend::BackendCall};
 use easytier_uptime_store::{PeerListing, Store, StoreError, domain::Timestamp};
 use tokio::time::Instant;
 
@@ -37,6 +34,8 @@ struct Fetched {
     complete: bool,
     /// The version of the listing, if it is the same on all pages.
     version: Option<ListingVersion>,
+    /// The oldest version of a page.
+    oldest: Option<ListingVersion>,
 }
 
 impl PeerList {
@@ -52,14 +51,21 @@ impl PeerList {
 
     /// Watches the peers of the last successful fetch.
     pub async fn watch_stored(&self) -> Result<(), StoreError> {
+        // The version before the peers: they are at least as new.
+        let version = self.store.held_config().await?;
         let peers = self.store.mirrored_peers(&self.backend_name).await?;
-        self.checking.set_peers(peers.into_iter().map(|peer| peer.to_check(Origin::Remote)).collect());
+        self.checking.set_peers(peers.into_iter().map(|peer| peer.to_check(Origin::Remote, version)).collect());
         Ok(())
     }
 
-    async fn mirror(&self, Fetched { peers, complete, version }: &Fetched) -> Result<(), StoreError> {
-        let listing =
-            PeerListing { backend: &self.backend_name, peers, complete: *complete, forget_after: self.forget_after };
+    async fn mirror(&self, Fetched { peers, complete, version, oldest }: &Fetched) -> Result<(), StoreError> {
+        let listing = PeerListing {
+            backend: &self.backend_name,
+            peers,
+            complete: *complete,
+            forget_after: self.forget_after,
+            version: *oldest,
+        };
         self.store.mirror_peers(listing, Timestamp::now()).await?;
         self.watch_stored().await?;
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = *version;
@@ -75,13 +81,14 @@ async fn fetch(backend: &Backend, watched: Option<ListingVersion>) -> Result<Opt
     if watched.is_some() && version == watched {
         return Ok(None);
     }
-    let mut fetched = Fetched { peers: first.peers, complete: first.complete_listing, version };
+    let mut fetched = Fetched { peers: first.peers, complete: first.complete_listing, version, oldest: version };
     let mut cursor = first.next;
     while cursor.is_some() {
         let page = backend.peers_page(cursor, deadline).await?;
         fetched.complete &= page.complete_listing;
         // If it changed meanwhile, it must be fetched again the next time.
         fetched.version = fetched.version.filter(|version| page.version == Some(*version));
+        fetched.oldest = fetched.oldest.min(page.version);
         fetched.peers.extend(page.peers);
         cursor = page.next;
     }

@@ -123,7 +123,7 @@ impl HubPeers {
         let (mut peers, mut cursor) = (Vec::new(), None);
         loop {
             let page = self.store.probe_peers(&scope, cursor, PAGE_SIZE).await?;
-            peers.extend(page.peers.into_iter().map(|peer| peer.to_check(origin)));
+            peers.extend(page.peers.into_iter().map(|peer| peer.to_check(origin, version)));
             cursor = page.next_cursor;
             if cursor.is_none() {
                 break;

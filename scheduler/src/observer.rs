@@ -99,7 +99,9 @@ impl Observer {
         if let Some(round_trip) = result.response_time {
             observed.round_trip = Some(round_trip as f32);
         }
-        pending.extend(observed.condenser.add(result.clone()).into_iter().flatten());
+        // That of the list which is watched now: an unchanged peer goes on with its session.
+        let result = CheckResult { listing: peer.listing, ..result.clone() };
+        pending.extend(observed.condenser.add(result).into_iter().flatten());
     }
 
     /// Counts checks that were not done because the probe was late.
@@ -192,7 +194,7 @@ fn log_change(peer: &Peer, result: &CheckResult, before: Option<Status>) {
 
 #[cfg(test)]
 mod tests {
-    use easytier_probe::result::Timings;
+    use easytier_probe::{ListingVersion, result::Timings};
     use serde_json::json;
     use uuid::Uuid;
 
@@ -201,13 +203,13 @@ mod tests {
     /// As a backend takes the median of a result.
     #[test]
     fn the_median_of_an_even_number_of_round_trips_is_between_the_middle_two() {
-        let observer = Observer::new(Metrics::default());
+        let (observer, ninth) = (Observer::new(Metrics::default()), Some(ListingVersion { epoch: 1, version: 9 }));
         for (id, round_trip) in (1..).zip([7.0, 1.0, 3.0, 4.0]) {
             let result = json!({
                 "id": Uuid::now_v7(), "peer_id": id, "checked_at": "2026-01-02T03:04:05Z", "status": "Online",
                 "stage": "ping", "response_time": round_trip,
             });
-            let peer = Peer::local(id, "tcp://192.0.2.1:11010".parse().unwrap());
+            let peer = Peer { listing: ninth, ..Peer::local(id, "tcp://192.0.2.1:11010".parse().unwrap()) };
             let report = CheckReport {
                 result: serde_json::from_value(result).unwrap(),
                 url: peer.url.clone(),
@@ -220,5 +222,6 @@ mod tests {
             observer.observe(&peer, &report, Duration::ZERO);
         }
         assert_eq!(observer.summary().round_trip_ms, Some(3.5));
+        assert!(observer.take().iter().all(|result| result.listing == ninth));
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use easytier_probe::{
-    Backend, BackendError, CheckResult,
+    Backend, BackendError, CheckResult, ListingVersion,
     backend::{BackendCall, Delivery, MAX_CONCURRENT_NODE_REPORTS},
 };
 use easytier_uptime_store::{
@@ -176,21 +176,30 @@ impl Uploader {
             true => (OutgoingFilter::All, MAX_BATCH as usize),
             false => (OutgoingFilter::NewestOfEachPeer, MAX_CONCURRENT_NODE_REPORTS),
         };
+        // The version before the results: those of a peer that changed with the next list are left out from then on.
+        let version = self.store.mirrored_version(&self.backend_name).await?;
         let outgoing = self.store.outgoing(&self.backend_name, self.probe, rows, filter, MAX_BATCH).await?;
         let last = match outgoing.last() {
             Some(last) if outgoing.len() == MAX_BATCH as usize => last.row,
             _ => rows.1,
         };
         for group in outgoing.chunks(group) {
-            self.send(&backend, group).await.map_err(DeliveryError::Backend)?;
+            self.send(&backend, group, version).await.map_err(DeliveryError::Backend)?;
             spool.done(part, group[group.len() - 1].row);
         }
         spool.done(part, last);
         Ok(self.store_spool(spool).await?)
     }
 
-    async fn send(&self, backend: &Backend, outgoing: &[Outgoing]) -> Result<(), BackendError> {
-        let mut results: Vec<CheckResult> = outgoing.iter().map(|outgoing| outgoing.result.clone()).collect();
+    /// Sends results of peers that are as in this version of the backend's list.
+    async fn send(
+        &self,
+        backend: &Backend,
+        outgoing: &[Outgoing],
+        version: Option<ListingVersion>,
+    ) -> Result<(), BackendError> {
+        let result = |outgoing: &Outgoing| CheckResult { listing: version, ..outgoing.result.clone() };
+        let mut results: Vec<CheckResult> = outgoing.iter().map(result).collect();
         clamp_to_now(Timestamp::now(), &mut results);
         match backend.send_results(Uuid::now_v7(), &results, Instant::now() + CALL_TIMEOUT).await {
             Ok(delivery) => {

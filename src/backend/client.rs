@@ -18,8 +18,8 @@ use super::{
     error::BackendError,
     http::{Http, Request, Response},
     retry::RetryLoop,
-    version::ListingVersion,
 };
+use crate::ListingVersion;
 
 /// The maximum length of a page of peers, in bytes.
 const MAX_PAGE: usize = 32 << 20;

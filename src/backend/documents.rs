@@ -7,8 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-use super::version::ListingVersion;
-use crate::{CheckResult, Origin, Peer, Status, peer_list::ListedPeer};
+use crate::{CheckResult, ListingVersion, Origin, Peer, Status, peer_list::ListedPeer};
 
 /// The object around every response. All fields are optional: error bodies in the wild lack `code`, or have `error`
 /// instead of `message`.
@@ -115,7 +114,7 @@ pub(super) struct ResultsBody<'a> {
     /// When this request was sent, by the probe's clock: the hub corrects the times of the results by it.
     #[serde(serialize_with = "as_utc_millis")]
     pub(super) sent_at: DateTime<Utc>,
-    /// The listing that the results were made under, if a hub sent it.
+    /// The listing that all checked peers were in, if a hub sent it.
     #[serde(flatten)]
     pub(super) listing: Option<ListingVersion>,
     pub(super) results: &'a [CheckResult],

@@ -12,9 +12,8 @@ use super::{
     endpoint::{BackendKind, Endpoint},
     error::BackendError,
     http::{Request, Response},
-    version::ListingVersion,
 };
-use crate::Peer;
+use crate::{ListingVersion, Peer};
 
 /// The maximum number of pages of one listing, in case a backend never ends it.
 const MAX_PAGES: u32 = 10_000;
@@ -207,7 +206,7 @@ fn read_page<'a>(
     let mut first_problem = None;
     for raw in &data.peers {
         match parse_peer(raw) {
-            Ok(peer) => page.peers.push(peer),
+            Ok(peer) => page.peers.push(Peer { listing: data.version(), ..peer }),
             Err(problem) => {
                 page.skipped += 1;
                 first_problem.get_or_insert(problem);

@@ -20,7 +20,6 @@ mod results;
 mod retry;
 mod retry_after;
 mod status;
-mod version;
 
 pub use self::{
     availability::{Availability, BackendCall, FailedCall, Outage, RetryPolicy},
@@ -32,5 +31,4 @@ pub use self::{
     registry::{Registered, Registration, System},
     results::{Delivery, IncompleteDelivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},
     status::StatusReport,
-    version::ListingVersion,
 };

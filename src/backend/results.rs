@@ -93,7 +93,8 @@ impl Backend {
     }
 
     /// Delivers all results, in the [`ReportStyle`] of the backend, or fails as a whole. Retrying is safe: the backend
-    /// deduplicates by result id. More than [`MAX_BATCH`] results are sent in several requests.
+    /// deduplicates by result id. More than [`MAX_BATCH`] results, or results with several
+    /// [`listing`](CheckResult::listing)s, are sent in several requests.
     ///
     /// # Errors
     /// The error of the first request that failed. If it [`is_final`](BackendError::is_final), sending the same
@@ -118,12 +119,15 @@ impl Backend {
         deadline: Instant,
     ) -> Result<Delivery, BackendError> {
         let mut delivery = Delivery::default();
-        // Ranges of positions; the last range is sent next.
-        let mut ranges: Vec<(usize, usize)> = (0..results.len())
-            .step_by(MAX_BATCH)
-            .map(|start| (start, results.len().min(start + MAX_BATCH)))
-            .rev()
-            .collect();
+        // Ranges of positions; the last range is sent next. A batch has one version of the list of peers.
+        let (mut ranges, mut start) = (Vec::<(usize, usize)>::new(), 0);
+        for of_listing in results.chunk_by(|a, b| a.listing == b.listing) {
+            for batch in of_listing.chunks(MAX_BATCH) {
+                ranges.push((start, start + batch.len()));
+                start += batch.len();
+            }
+        }
+        ranges.reverse();
         while let Some((start, end)) = ranges.pop() {
             match self.send_batch(cycle_id, &results[start..end], deadline).await {
                 Ok(batch) => {
@@ -181,7 +185,8 @@ impl Backend {
         }
         #[expect(clippy::disallowed_methods, reason = "a request carries the time at which it is sent")]
         let sent_at = Utc::now();
-        let body = ResultsBody { cycle_id, sent_at, listing: self.listing(), results };
+        let listing = results.first().and_then(|result| result.listing);
+        let body = ResultsBody { cycle_id, sent_at, listing, results };
         let request = report_request(Method::POST, "/results", &body, Bearer::ApiKey)?;
         let invalid = |reason: &str| BackendError::InvalidResponse {
             request: request.describe(endpoint),

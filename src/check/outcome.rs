@@ -130,6 +130,7 @@ impl Outcome {
             relay: None,
             relay_error: None,
             certificate_expires_at: self.certificate_expires_at,
+            listing: peer.listing,
         };
         CheckReport {
             result,

@@ -134,6 +134,7 @@ fn online(peer: i64) -> CheckResult {
         relay: None,
         relay_error: None,
         certificate_expires_at: None,
+        listing: None,
     }
 }
 

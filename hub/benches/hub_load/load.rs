@@ -80,6 +80,7 @@ impl Load {
             relay: None,
             relay_error: None,
             certificate_expires_at: None,
+            listing: None,
         };
         if !peer.is_multiple_of(20) {
             return online;

@@ -121,6 +121,7 @@ pub fn from_wire(sent: &MonitoringResult, sender: &str) -> Result<ForeignResult,
             relay: read(metadata, "relay"),
             relay_error: read(metadata, "relay_error"),
             certificate_expires_at: read(metadata, "certificate_expires_at"),
+            listing: None,
         },
     })
 }

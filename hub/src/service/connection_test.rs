@@ -55,5 +55,6 @@ fn peer(spec: PeerSpec) -> Peer {
         tags: Vec::new(),
         origin: Origin::Submitted,
         was_online: false,
+        listing: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easytier_uptime_store::domain::{PeerId, Timestamp, Verdict};
+use easytier_uptime_store::domain::{PeerId, PeerSpec, Timestamp, Verdict};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ on_both_engines! {
     a_batch_sent_again_changes_nothing,
     rejected_results_are_named_and_not_stored,
     a_clock_two_days_ahead_is_corrected_by_what_the_batch_says,
+    a_batch_says_under_which_list_the_peers_were_checked,
     one_unreadable_result_does_not_delay_the_others,
     only_a_node_token_may_report,
     a_refusal_reaches_a_caller_that_is_still_sending,
@@ -102,6 +103,36 @@ async fn a_clock_two_days_ahead_is_corrected_by_what_the_batch_says(store: TestS
     hub.fold().await;
     let seen = hub.store.node(peer, Timestamp::now()).await.unwrap().last_check_at.unwrap();
     assert!(seen <= Timestamp::now(), "{seen}");
+}
+
+async fn a_batch_says_under_which_list_the_peers_were_checked(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let peer = hub.store.add_peer(&spec("tcp://192.0.2.1:11010"), Timestamp::now()).await.unwrap();
+    let token = hub.token("probe-1", "eu").await;
+    let listing =
+        async || send(hub.get("/peers").header("x-node-token", &token)).await.data()["config_version"].clone();
+    let before = listing().await;
+    let another = |spec: &mut PeerSpec| spec.url = "tcp://192.0.2.2:11010".parse().unwrap();
+    hub.store.edit_peer(peer, another, Timestamp::now()).await.unwrap();
+    let after = listing().await;
+    for (version, rejected) in [(Some(&before), 1), (Some(&after), 0), (None, 0)] {
+        // One result that cannot be read: both ways of reading a batch know the version.
+        for unreadable in [0, 1] {
+            let mut batch = batch_of(&[good(peer)]);
+            batch["results"].as_array_mut().unwrap().extend(vec![Value::Null; unreadable]);
+            batch["config_version"] = json!(version);
+            let taken = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
+            let data = taken.data();
+            assert_eq!(data["accepted"], 1 - rejected, "{version:?}: {data}");
+            assert_eq!(data["rejected"].as_array().unwrap().len(), rejected + unreadable, "{version:?}: {data}");
+            let changed = json!({ "index": 0, "reason": "peer_changed" });
+            assert_eq!(data["rejected"][0] == changed, rejected == 1, "{version:?}: {data}");
+        }
+    }
+    let mut batch = batch_of(&[good(peer)]);
+    batch["config_version"] = "new".into();
+    let refused = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
+    assert!(refused.refusal(400).starts_with("config_version: "), "{refused:?}");
 }
 
 async fn one_unreadable_result_does_not_delay_the_others(store: TestStore) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use easytier_probe::CheckResult;
 use serde::Serialize;
 
-use super::{CLOCK_TOLERANCE, ConfigVersion, ProbeIdentity, Timestamp};
+use super::{CLOCK_TOLERANCE, ProbeIdentity, Timestamp};
 
 /// Results of one probe.
 #[derive(Debug, Clone)]
@@ -16,8 +16,6 @@ pub struct Batch {
     pub received_at: Timestamp,
     /// The probe's clock when it sent the batch.
     pub sent_at: Option<Timestamp>,
-    /// The version of the list of peers that the results were made under, when the probe says so.
-    pub listing: Option<ConfigVersion>,
     /// Who sent it.
     pub via: Via,
     /// The results.
@@ -27,7 +25,7 @@ pub struct Batch {
 impl Batch {
     /// A batch that the probe itself sent, of which nothing else is known.
     pub fn of_probe(from: ProbeIdentity, received_at: Timestamp, results: Vec<CheckResult>) -> Self {
-        Self { from, received_at, sent_at: None, listing: None, via: Via::Probe, results }
+        Self { from, received_at, sent_at: None, via: Via::Probe, results }
     }
 
     /// Converts a time of the sender's clock to the hub's clock, when the batch shows that the two clocks differ.

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
-use easytier_probe::Secret;
+use easytier_probe::{ListingVersion, Secret};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -97,6 +97,12 @@ pub struct ConfigVersion {
     pub epoch: i64,
     /// Grows with each change of what probes are given to check.
     pub version: i64,
+}
+
+impl From<ConfigVersion> for ListingVersion {
+    fn from(ConfigVersion { epoch, version }: ConfigVersion) -> Self {
+        Self { epoch, version }
+    }
 }
 
 impl fmt::Display for ConfigVersion {

@@ -45,8 +45,9 @@ pub struct ProbePeer {
 }
 
 impl ProbePeer {
-    /// The peer as it is checked. `origin` applies unless a stranger submitted the peer.
-    pub fn to_check(self, origin: Origin) -> Peer {
+    /// The peer as it is checked. `origin` applies unless a stranger submitted the peer; `listing` is the version of the list
+    /// that was read.
+    pub fn to_check(self, origin: Origin, listing: ConfigVersion) -> Peer {
         let access = match self.network_secret {
             Some(network_secret) => {
                 let network_name = self.network_name.unwrap_or_else(|| DEFAULT_NETWORK_NAME.to_owned());
@@ -65,6 +66,7 @@ impl ProbePeer {
             tags: self.tags.into_iter().map(String::from).collect(),
             origin: if self.submitted { Origin::Submitted } else { origin },
             was_online: matches!(self.verdict, Verdict::Up | Verdict::Partial),
+            listing: Some(listing.into()),
         }
     }
 }

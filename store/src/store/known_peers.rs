@@ -23,12 +23,12 @@ pub(super) struct KnownPeer {
 }
 
 impl KnownPeer {
-    /// Why a result is not taken, if it is not. `listing` is the version of the list of peers that the probe has, when it has
-    /// one of this hub.
+    /// Why a result is not taken, if it is not. `listing` is the version of the list of peers under which the peer was checked,
+    /// as far as it is known: without one in the result, that of the list that the probe fetched last.
     ///
-    /// A result of a probe that has not fetched the peer as it is now, or of a check before the peer was changed, is about
-    /// another peer. A probe may check the peer as it was until it fetches the list, and report that afterwards: such a result
-    /// is taken for one of the peer as it is.
+    /// A result of a check before the peer was changed, or under a list that has the peer as it was, is about another peer. A
+    /// probe that sends no version may check the peer as it was until it fetches the list, and report that afterwards: such a
+    /// result is taken for one of the peer as it is.
     pub(super) fn refusal(&self, region: RegionId, checked_at: Timestamp, listing: Option<i64>) -> Option<Rejection> {
         if !self.regions.is_empty() && !self.regions.contains(&region) {
             Some(Rejection::WrongRegion)

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{Origin, Peer};
+use easytier_probe::{ListingVersion, Origin, Peer};
 
 use super::{Store, metadata, peers, rows::without_nul, shared::Shared};
 use crate::{
@@ -29,6 +29,8 @@ pub struct PeerListing<'a> {
     pub complete: bool,
     /// How long a peer that is missing from an incomplete list stays approved.
     pub forget_after: Duration,
+    /// The version of the list, if the backend sends one.
+    pub version: Option<ListingVersion>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -57,6 +59,16 @@ impl Store {
     pub async fn mirror_peers(&self, listing: PeerListing<'_>, now: Timestamp) -> Result<(), StoreError> {
         let records = &self.export_peers().await?;
         self.db().transaction(|tx| work(apply(tx, &self.shared, listing, records, now))).await
+    }
+
+    /// The version of the list that [`mirror_peers`](Self::mirror_peers) applied last, if it had one.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn mirrored_version(&self, backend: &str) -> Result<Option<ListingVersion>, StoreError> {
+        let name = &version_name(backend);
+        self.db().transaction(|tx| work(metadata::json(tx, name))).await
     }
 
     /// The first of a backend's URLs under which it is stored. A backend that moves keeps its peers and its spool as long
@@ -93,6 +105,7 @@ async fn apply(
 ) -> Result<(), StoreError> {
     metadata::bump_config_version(tx).await?;
     let backend = ensure_backend(tx, listing.backend).await?;
+    metadata::put_json(tx, &version_name(listing.backend), &listing.version).await?;
     let mut local = LocalPeers::read(tx, backend, records).await?;
 
     let mut approved = HashSet::with_capacity(listing.peers.len());
@@ -183,6 +196,11 @@ async fn ensure_backend(tx: &mut Tx, url: &str) -> Result<i64, StoreError> {
     tx.execute("INSERT INTO backends (url) VALUES ($1) ON CONFLICT (url) DO NOTHING", args![url]).await?;
     let (id,): (i64,) = tx.one("SELECT id FROM backends WHERE url = $1", args![url]).await?;
     Ok(id)
+}
+
+/// The name in `settings` of the version of a backend's list.
+fn version_name(backend: &str) -> String {
+    format!("listing_version of {backend}")
 }
 
 async fn note_listed(tx: &mut Tx, backend: i64, remote_ids: Vec<i64>, now: Timestamp) -> Result<(), StoreError> {

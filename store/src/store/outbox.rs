@@ -48,7 +48,7 @@ impl OutgoingRow {
 impl Store {
     /// At most `limit` results in the rows after `after` up to `up_to`, the oldest first, of peers that the backend lists.
     /// They are the results of `probe` and of its earlier names: of every probe without a token in this database, because
-    /// a probe with a token reported from elsewhere.
+    /// a probe with a token reported from elsewhere. Checks of a peer before it became another one are left out.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Store {
             sent_columns!(),
             " FROM results d JOIN backends b ON b.url = $1 \
              JOIN peer_origins o ON o.backend_id = b.id AND o.peer_id = d.peer_id \
-             WHERE d.id > $2 AND d.id <= $3 AND (d.probe_id = $4 OR d.probe_id NOT IN \
+             JOIN peers p ON p.id = d.peer_id AND p.target_since <= d.checked_at WHERE d.id > $2 AND d.id <= $3 AND (d.probe_id = $4 OR d.probe_id NOT IN \
              (SELECT probe_id FROM credentials WHERE probe_id IS NOT NULL)) \
              AND ($5 OR d.id IN (SELECT max(id) FROM results WHERE id > $2 GROUP BY peer_id)) ORDER BY d.id LIMIT $6"
         );

@@ -138,6 +138,7 @@ impl SentRow {
             relay: relay(result.relay),
             relay_error: result.relay_error,
             certificate_expires_at: None,
+            listing: None,
         })
     }
 }

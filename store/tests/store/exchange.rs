@@ -1,6 +1,6 @@
 //! Results between instances: each is a store of its own, and the uids of peers are the same everywhere.
 
-use easytier_probe::CheckResult;
+use easytier_probe::{CheckResult, ListingVersion};
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{
@@ -259,9 +259,9 @@ async fn a_result_of_a_probe_with_an_old_list_is_judged_where_it_arrived(hub: Te
     hub.run_sql("UPDATE peers SET target_version = 7").await;
     let probe = hub.probe("p1", "eu").await;
     hub.note_fetched(&probe, 6).await.unwrap();
-    let made_under = |listing: Option<(i64, i64)>| Batch {
-        listing: listing.map(|(epoch, version)| ConfigVersion { epoch, version }),
-        ..batch(&probe, vec![online(peer, NOW)], NOW)
+    let made_under = |listing: Option<(i64, i64)>| {
+        let listing = listing.map(|(epoch, version)| ListingVersion { epoch, version });
+        batch(&probe, vec![CheckResult { listing, ..online(peer, NOW) }], NOW)
     };
     let refused = Receipt { rejected: vec![Rejected { index: 0, reason: Rejection::PeerChanged }], ..accepted(0) };
     assert_eq!(hub.ingest(made_under(None)).await.unwrap(), refused);

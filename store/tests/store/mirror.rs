@@ -5,7 +5,7 @@ use std::time::Duration;
 use easytier_probe::{Access, CheckMode, Membership, Origin, Peer};
 use easytier_uptime_store::{
     PeerListing, StoreError,
-    domain::{PeerId, Timestamp},
+    domain::{ConfigVersion, PeerId, Timestamp},
 };
 
 use crate::support::{NOW, TestStore, offline, on_both_engines, seconds, spec};
@@ -21,10 +21,11 @@ on_both_engines! {
 }
 
 const BACKEND: &str = "http://hub.example";
+const LISTING: ConfigVersion = ConfigVersion { epoch: 0, version: 1 };
 const FORGET_AFTER: Duration = seconds(3600);
 
 fn listing(peers: &[Peer]) -> PeerListing<'_> {
-    PeerListing { backend: BACKEND, peers, complete: true, forget_after: FORGET_AFTER }
+    PeerListing { backend: BACKEND, peers, complete: true, forget_after: FORGET_AFTER, version: None }
 }
 
 fn peer(id: i64, url: &str) -> Peer {
@@ -34,7 +35,7 @@ fn peer(id: i64, url: &str) -> Peer {
 /// The approved peers of a backend.
 async fn approved(hub: &TestStore, backend: &str) -> Vec<Peer> {
     let peers = hub.mirrored_peers(backend).await.unwrap();
-    peers.into_iter().map(|peer| peer.to_check(Origin::Remote)).collect()
+    peers.into_iter().map(|peer| Peer { listing: None, ..peer.to_check(Origin::Remote, LISTING) }).collect()
 }
 
 async fn a_listed_peer_is_approved_as_it_was_listed(hub: TestStore) {

@@ -1,6 +1,6 @@
 //! The outbox: results in a probe's local history that go to a backend.
 
-use easytier_probe::{Origin, Peer};
+use easytier_probe::{CheckResult, ListingVersion, Origin, Peer};
 use easytier_uptime_store::{OutgoingFilter, PeerListing, domain::PeerId};
 
 use crate::support::{NOW, TestStore, id_at, offline, on_both_engines, online, region, seconds};
@@ -9,6 +9,7 @@ on_both_engines! {
     outgoing_results_are_in_order_and_have_the_backends_ids,
     results_of_other_probes_are_not_outgoing,
     results_under_an_earlier_name_are_outgoing,
+    results_of_a_peer_before_it_became_another_one_are_not_outgoing,
     the_filter_keeps_only_the_newest_result_of_each_peer,
     the_newest_result_is_that_of_the_newest_check_whatever_the_ids_say,
     the_last_result_before_a_time_is_found,
@@ -16,16 +17,20 @@ on_both_engines! {
 }
 
 const BACKEND: &str = "http://hub.example";
+const EIGHTH: Option<ListingVersion> = Some(ListingVersion { epoch: 2, version: 8 });
+
+fn listed(id: i64, host: i64) -> Peer {
+    let url = format!("tcp://192.0.2.{host}:11010").parse().unwrap();
+    Peer { origin: Origin::Remote, ..Peer::local(id, url) }
+}
+
+fn listing(peers: &[Peer], version: Option<ListingVersion>) -> PeerListing<'_> {
+    PeerListing { backend: BACKEND, peers, complete: true, forget_after: seconds(1), version }
+}
 
 /// Adds the backend's peers 70 and 71, whose local ids are 1 and 2, and a third peer that the backend does not list.
 async fn mirrored(hub: &TestStore) {
-    let peer = |id: i64| Peer {
-        origin: Origin::Remote,
-        ..Peer::local(id, format!("tcp://192.0.2.{id}:11010").parse().unwrap())
-    };
-    let peers = [peer(70), peer(71)];
-    let listing = PeerListing { backend: BACKEND, peers: &peers, complete: true, forget_after: seconds(1) };
-    hub.mirror_peers(listing, NOW).await.unwrap();
+    hub.mirror_peers(listing(&[listed(70, 70), listed(71, 71)], None), NOW).await.unwrap();
     hub.add("tcp://192.0.2.99:11010").await;
 }
 
@@ -79,6 +84,29 @@ async fn results_under_an_earlier_name_are_outgoing(hub: TestStore) {
     let newest = hub.newest_result().await.unwrap();
     let outgoing = hub.outgoing(BACKEND, now.probe, (0, newest), OutgoingFilter::All, 10).await.unwrap();
     assert_eq!(outgoing.iter().map(|outgoing| outgoing.result.peer_id).collect::<Vec<_>>(), [70, 71]);
+}
+
+async fn results_of_a_peer_before_it_became_another_one_are_not_outgoing(hub: TestStore) {
+    mirrored(&hub).await;
+    assert_eq!(hub.mirrored_version(BACKEND).await.unwrap(), None);
+    let probe = hub.probe("p1", "eu").await;
+    let before = NOW + seconds(1);
+    hub.report(&probe, vec![online(PeerId(1), before), online(PeerId(2), before)], before).await;
+    let watched = hub.held_config().await.unwrap();
+
+    let changed = NOW + seconds(2);
+    hub.mirror_peers(listing(&[listed(70, 99), listed(71, 71)], EIGHTH), changed).await.unwrap();
+    assert_eq!(hub.mirrored_version(BACKEND).await.unwrap(), EIGHTH);
+    // A check of the peer as it was, which ends after the change.
+    let after = NOW + seconds(3);
+    let late = CheckResult { listing: Some(watched.into()), ..offline(PeerId(1), after) };
+    assert_eq!(hub.report(&probe, vec![late, online(PeerId(1), after)], after).await.rejected.len(), 1);
+    let outgoing = hub.outgoing(BACKEND, probe.probe, (0, i64::MAX), OutgoingFilter::All, 10).await.unwrap();
+    let sent: Vec<_> = outgoing.iter().map(|one| (one.result.peer_id, one.result.checked_at)).collect();
+    assert_eq!(sent, [(71, before.into()), (70, after.into())]);
+
+    hub.mirror_peers(listing(&[listed(70, 99)], None), after).await.unwrap();
+    assert_eq!(hub.mirrored_version(BACKEND).await.unwrap(), None, "a list without a version");
 }
 
 async fn the_filter_keeps_only_the_newest_result_of_each_peer(hub: TestStore) {

@@ -1,6 +1,6 @@
 //! Changes of what a peer is: of its URL, network, depth of checks and regions.
 
-use easytier_probe::{CheckMode, Secret};
+use easytier_probe::{CheckMode, CheckResult, Secret};
 use easytier_uptime_store::domain::{
     EventKind, Grain, PageRequest, PeerId, PeerSpec, ProbeIdentity, RecordFilter, Rejected, Rejection, Verdict,
 };
@@ -11,6 +11,7 @@ on_both_engines! {
     a_peer_with_another_url_is_another_peer,
     a_change_of_network_or_depth_makes_another_peer_and_other_changes_do_not,
     results_for_the_peer_as_it_was_are_refused,
+    a_result_counts_for_the_list_under_which_the_peer_was_checked,
     a_region_that_is_taken_off_a_peer_has_no_vote,
 }
 
@@ -101,6 +102,28 @@ async fn results_for_the_peer_as_it_was_are_refused(hub: TestStore) {
     // A probe that never fetched the list has it from elsewhere.
     let other = hub.probe("p2", "us").await;
     assert_eq!(hub.report(&other, vec![online(peer, NOW + seconds(109))], now).await.accepted, 1);
+}
+
+async fn a_result_counts_for_the_list_under_which_the_peer_was_checked(hub: TestStore) {
+    let (peer, probe) = seen(&hub).await;
+    let (unchanged, before) = (hub.add("tcp://192.0.2.2:11010").await, hub.held_config().await.unwrap());
+    change(&hub, peer, 100, |spec| spec.url = "tcp://192.0.2.99:11010".parse().unwrap()).await;
+    let after = hub.held_config().await.unwrap();
+    // The probe has the new list when the results arrive, but had the old one when it made the checks.
+    hub.note_fetched(&probe, after.version).await.unwrap();
+    let now = NOW + seconds(110);
+    let under = |version, peer| CheckResult { listing: version, ..online(peer, NOW + seconds(105)) };
+    let old = vec![under(Some(before.into()), peer), under(Some(before.into()), unchanged)];
+    let receipt = hub.report(&probe, old, now).await;
+    assert_eq!(receipt.rejected, [Rejected { index: 0, reason: Rejection::PeerChanged }]);
+    assert_eq!(hub.node(peer, now).await.unwrap().verdict, Verdict::Unknown);
+    assert_eq!(hub.node(unchanged, now).await.unwrap().verdict, Verdict::Up);
+    assert_eq!(hub.report(&probe, vec![under(Some(after.into()), peer)], now).await.accepted, 1);
+    assert_eq!(hub.node(peer, now).await.unwrap().verdict, Verdict::Up);
+    // Without a version, the list that the probe fetched last counts, as before.
+    assert_eq!(hub.report(&probe, vec![under(None, peer)], now).await.accepted, 1);
+    hub.note_fetched(&probe, before.version).await.unwrap();
+    assert_eq!(hub.report(&probe, vec![under(None, peer)], now).await.rejected.len(), 1);
 }
 
 async fn a_region_that_is_taken_off_a_peer_has_no_vote(hub: TestStore) {

@@ -286,6 +286,7 @@ pub fn online(peer: PeerId, at: Timestamp) -> CheckResult {
         relay: None,
         relay_error: None,
         certificate_expires_at: None,
+        listing: None,
     }
 }
 

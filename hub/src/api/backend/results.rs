@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
-use easytier_probe::{CheckResult, FailureCode, result::Relay};
+use easytier_probe::{CheckResult, FailureCode, ListingVersion, result::Relay};
 use easytier_uptime_monitor::{
     Metrics, Refusal,
     envelope::{Answer, BackendEnvelope, BackendRefusal},
@@ -103,14 +103,16 @@ pub(super) async fn post(
 ) -> Answer<BackendEnvelope<BatchOutcome>> {
     let received = reception.receive(from.probe, request).await?;
     let received_at = Timestamp::now();
-    let ParsedBatch { sent, places, mut refused } = read(&received.body)?;
+    let ParsedBatch { mut sent, places, mut refused } = read(&received.body)?;
     let _turn = received.into_turn();
 
     let started = Instant::now();
     let cycle = sent.cycle_id;
     let listing = named_version(sent.epoch, sent.config_version);
     refuse_if_behind(&store, listing).await?;
-    let batch = Batch { sent_at: sent.sent_at, listing, ..Batch::of_probe(from, received_at, sent.results) };
+    let made_under = listing.map(ListingVersion::from);
+    sent.results.iter_mut().for_each(|result: &mut CheckResult| result.listing = made_under);
+    let batch = Batch { sent_at: sent.sent_at, ..Batch::of_probe(from, received_at, sent.results) };
     let receipt = store.ingest(batch).await?;
     metrics.ingested(&receipt, started.elapsed());
     refused.iter().for_each(|refused| metrics.rejected(refused.reason));
@@ -275,7 +277,7 @@ mod tests {
         let ParsedBatch { sent, refused, .. } = read_all(vec![result(), fields]);
         assert_eq!((sent.results.len(), refused.len(), refused[0].index), (1, 1, 1));
         assert_eq!(refused[0].detail.as_deref(), Some("not an object"));
-        let batch = read(b"[null, null, []]").map(drop).unwrap_err();
+        let batch = read(b"[null, null, null, []]").map(drop).unwrap_err();
         assert!(batch.message.contains("expected an object"), "{}", batch.message);
     }
 

@@ -17,10 +17,11 @@ pub(super) struct Results {
     /// When the probe sent the batch, by its clock. The hub uses it to correct `checked_at` for the clock's error.
     #[schema(format = DateTime, min_length = 20)]
     sent_at: Option<String>,
-    /// The `epoch` of the listing that the results were made under. An instance that holds an older one answers 503.
+    /// The `epoch` of the listing under which the peers were checked. An instance that holds an older one answers 503.
     #[schema(minimum = 0, maximum = 9_000_000_000_000_000_i64)]
     epoch: Option<i64>,
-    /// The `config_version` of that listing.
+    /// The `config_version` of that listing. Results of a peer that became another one after it are rejected. Without it the
+    /// listing counts that the probe fetched last.
     #[schema(minimum = 0, maximum = 9_000_000_000_000_000_i64)]
     config_version: Option<i64>,
     #[schema(schema_with = results)]

@@ -52,7 +52,7 @@ impl Store {
         let via = Via::Instance { mirrored };
         let stored = identities.into_iter().zip(by_sender.into_values()).map(|(from, results)| async move {
             let (places, results): (Vec<usize>, Vec<CheckResult>) = results.into_iter().unzip();
-            let batch = Batch { from, received_at, sent_at, listing: None, via, results };
+            let batch = Batch { from, received_at, sent_at, via, results };
             self.ingest(batch).await.map(|receipt| (places, receipt))
         });
         for (places, stored) in try_join_all(stored).await? {

@@ -104,8 +104,8 @@ async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -
                 // even when its results go to several hubs.
                 let fetched = senders::touch(tx, batches).await?;
                 let (config, known) = shared.known_peers.get(tx).await?;
-                let listings = batches.iter().map(|batch| listing(batch, config, &fetched)).collect::<Vec<_>>();
-                let admitted = admit(accepted, &known, &listings, &mut receipts);
+                let listing = |one: &Accepted| listing(one, batches[one.batch].via, config, &fetched);
+                let admitted = admit(accepted, &known, listing, &mut receipts);
                 row_order::announce(tx).await?;
                 let stored = insert(tx, admitted, expected, &mut receipts).await?;
                 hand_to_fold(tx, &stored).await?;
@@ -144,13 +144,13 @@ fn judge_all<'a>(batches: &'a [Batch], shared: &Shared) -> (Vec<Accepted<'a>>, V
     (accepted, receipts)
 }
 
-/// The version of the list of peers that a batch was made under, if it is known and a list of this configuration. What an
-/// instance sends was judged there.
-fn listing(batch: &Batch, config: ConfigVersion, fetched: &HashMap<ProbeId, Option<i64>>) -> Option<i64> {
-    match (batch.via, batch.listing) {
+/// The version of the list of peers under which a peer was checked, if it is known and a list of this configuration. A probe may
+/// have fetched the list again after the check, so what a result says comes first. What an instance sends was judged there.
+fn listing(one: &Accepted, via: Via, config: ConfigVersion, fetched: &HashMap<ProbeId, Option<i64>>) -> Option<i64> {
+    match (via, one.judged.result.listing) {
         (Via::Instance { .. }, _) => None,
         (Via::Probe, Some(named)) => Some(named.version).filter(|_| named.epoch == config.epoch),
-        (Via::Probe, None) => fetched.get(&batch.from.probe).copied().flatten(),
+        (Via::Probe, None) => fetched.get(&one.from.probe).copied().flatten(),
     }
 }
 
@@ -158,12 +158,12 @@ fn listing(batch: &Batch, config: ConfigVersion, fetched: &HashMap<ProbeId, Opti
 fn admit<'a, 'b>(
     accepted: &'b [Accepted<'a>],
     known: &PeersById,
-    listings: &[Option<i64>],
+    listing: impl Fn(&Accepted) -> Option<i64>,
     receipts: &mut [Receipt],
 ) -> Vec<&'b Accepted<'a>> {
     let refusal = |one: &Accepted| {
         let Some(peer) = known.get(&one.peer()) else { return Some(Rejection::UnknownPeer) };
-        peer.refusal(one.from.region_id, one.judged.at, listings[one.batch])
+        peer.refusal(one.from.region_id, one.judged.at, listing(one))
     };
     let mut admitted = Vec::with_capacity(accepted.len());
     for one in accepted {

@@ -135,6 +135,7 @@ mod tests {
             relay: None,
             relay_error: None,
             certificate_expires_at: None,
+            listing: None,
         }
     }
 
