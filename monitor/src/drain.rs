@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{body::Body, extract::Request, http::header, middleware::Next, response::Response};
+use axum::{body::Body, extract::Request, http::header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -21,19 +21,28 @@ const MAX_DISCARDED: usize = 64 << 20;
 /// How long the caller may take to send the rest.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Discards what the handler left of the body.
-pub async fn drain(request: Request, next: Next) -> Response {
-    // A caller that expects `100 Continue` sends no body before it gets that response.
-    if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
-        return next.run(request).await;
+/// What the handler leaves of a request's body.
+pub struct Rest(Option<SharedBody>);
+
+impl Rest {
+    /// The rest of the body of this request, which is to be handled.
+    pub fn of(request: Request) -> (Request, Self) {
+        // A caller that expects `100 Continue` sends no body before it gets that response.
+        if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
+            return (request, Self(None));
+        }
+        let (parts, body) = request.into_parts();
+        let shared = SharedBody(Arc::new(Mutex::new(body)));
+        (Request::from_parts(parts, Body::new(shared.clone())), Self(Some(shared)))
     }
-    let (parts, body) = request.into_parts();
-    let shared = SharedBody(Arc::new(Mutex::new(body)));
-    let response = next.run(Request::from_parts(parts, Body::new(shared.clone()))).await;
-    let left = shared.with(mem::take);
-    // A caller that takes longer may lose the response.
-    drop(timeout(TIMEOUT, discard(left)).await);
-    response
+
+    /// Reads it, now that the request is handled.
+    pub async fn discard(self) {
+        if let Some(body) = self.0 {
+            // A caller that takes longer may lose the response.
+            drop(timeout(TIMEOUT, discard(body.with(mem::take))).await);
+        }
+    }
 }
 
 async fn discard(mut body: Body) {
@@ -46,7 +55,7 @@ async fn discard(mut body: Body) {
     }
 }
 
-/// A request body that the handler reads, and whose rest [`drain`] reads afterwards.
+/// A request body that the handler reads, and whose [`Rest`] is read afterwards.
 #[derive(Clone)]
 struct SharedBody(Arc<Mutex<Body>>);
 

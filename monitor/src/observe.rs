@@ -11,7 +11,7 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use tower::{ServiceBuilder, timeout::TimeoutLayer, util::MapRequestLayer};
@@ -26,12 +26,11 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
-    drain,
+    drain::Rest,
     metrics::Metrics,
-    refusal,
-    refusal::Refusal,
+    refusal::{Envelope, Refusal, write_body},
     shared::ShareLayer,
-    unread::{self, Unread},
+    unread::{Reader, Unread},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,15 +52,12 @@ pub fn layers(router: Router, metrics: Arc<Metrics>) -> Router {
         .on_failure(());
     router.layer(
         ServiceBuilder::new()
-            .layer(from_fn(drain::drain))
             .layer(MapRequestLayer::new(remove_unfit_request_id))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeUuid))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(trace)
-            .layer(from_fn_with_state(metrics, count))
             .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-            .layer(from_fn_with_state(Arc::<Unread>::default(), unread::counted))
-            .layer(from_fn(refusal::write_envelope))
+            .layer(from_fn_with_state(Ledgers { metrics, unread: Arc::default() }, finish))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(HandleErrorLayer::new(timed_out))
             .layer(TimeoutLayer::new(REQUEST_TIMEOUT))
@@ -103,12 +99,28 @@ fn log_response<B>(response: &axum::http::Response<B>, took: Duration, _: &Span)
     }
 }
 
-async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+/// Where responses are counted.
+#[derive(Clone)]
+struct Ledgers {
+    metrics: Arc<Metrics>,
+    unread: Arc<Unread>,
+}
+
+/// What is done to every response. It is one function, because each function that wraps the router costs a request several
+/// allocations.
+async fn finish(State(ledgers): State<Ledgers>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let (envelope, reader) = (Envelope::of(request.uri().path()), Reader::of(&request));
+    let (request, rest) = Rest::of(request);
+
     let response = next.run(request).await;
-    metrics.answered(&method, route.as_ref().map(MatchedPath::as_str), response.status(), started.elapsed());
+
+    let response = reader.counted(&ledgers.unread, write_body(response, envelope));
+    let route = route.as_ref().map(MatchedPath::as_str);
+    ledgers.metrics.answered(&method, route, response.status(), started.elapsed());
+    rest.discard().await;
     response
 }
 

@@ -2,13 +2,11 @@
 
 use axum::{
     Json,
-    extract::Request,
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use easytier_uptime_store::StoreError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Seconds after which a caller may retry a request that got a 503.
 const RETRY_AFTER: u64 = 5;
@@ -96,7 +94,7 @@ impl From<&StoreError> for Refusal {
 }
 
 impl IntoResponse for Refusal {
-    /// Without a body: [`write_envelope`] writes it.
+    /// Without a body: [`write_body`] writes it.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after {
@@ -110,11 +108,36 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Writes the envelope of every refusal, including the router's own refusals of unknown paths and methods.
-pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let (of_backend, of_instances) = (is_of_backend_contract(path), is_of_instances(path));
-    let mut response = next.run(request).await;
+/// How the API that was asked writes a refusal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Envelope {
+    Backend,
+    Instances,
+    Public,
+}
+
+impl Envelope {
+    /// That of the API with this path.
+    pub(crate) fn of(path: &str) -> Self {
+        match path {
+            path if is_of_backend_contract(path) => Self::Backend,
+            path if is_of_instances(path) => Self::Instances,
+            _ => Self::Public,
+        }
+    }
+
+    fn body(self, refusal: &Refusal) -> Value {
+        let Refusal { status, message, .. } = refusal;
+        match self {
+            Self::Backend => json!({ "code": status.as_u16(), "message": message, "data": null }),
+            Self::Instances => json!({ "error": code(*status), "message": message }),
+            Self::Public => json!({ "success": false, "data": null, "error": message, "message": null }),
+        }
+    }
+}
+
+/// Writes the body of a refusal, including the router's own refusals of unknown paths and methods.
+pub(crate) fn write_body(mut response: Response, envelope: Envelope) -> Response {
     let refusal = match response.extensions_mut().remove::<Refusal>() {
         Some(refusal) => refusal,
         None if is_bare(&response) => {
@@ -128,15 +151,10 @@ pub(crate) async fn write_envelope(request: Request, next: Next) -> Response {
         }
         None => return response,
     };
-    let body = match of_backend {
-        true => json!({ "code": refusal.status.as_u16(), "message": refusal.message, "data": null }),
-        false if of_instances => json!({ "error": code(refusal.status), "message": refusal.message }),
-        false => json!({ "success": false, "data": null, "error": refusal.message, "message": null }),
-    };
     let (mut parts, _) = response.into_parts();
     // The length of the empty body.
     parts.headers.remove(header::CONTENT_LENGTH);
-    (parts, Json(body)).into_response()
+    (parts, Json(envelope.body(&refusal))).into_response()
 }
 
 /// What a program between instances reads of a refusal that has no code of its own.

@@ -8,12 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
@@ -139,17 +134,22 @@ impl Drop for Counted {
     }
 }
 
-/// Counts the response.
-pub async fn counted(State(unread): State<Arc<Unread>>, request: Request, next: Next) -> Response {
-    let party = Party::of_request(request.extensions());
-    let connection = request.extensions().get::<Hold>().cloned();
-    let response = next.run(request).await;
-    if response.body().size_hint().upper().is_some_and(|length| length < MIN_COUNTED as u64) {
-        return response;
+/// Who takes a response, and over which connection.
+pub struct Reader(Option<(Party, Hold)>);
+
+impl Reader {
+    /// That of the response to this request.
+    pub fn of(request: &Request) -> Self {
+        Self(Party::of_request(request.extensions()).zip(request.extensions().get::<Hold>().cloned()))
     }
-    match party.zip(connection) {
-        Some((party, connection)) => response.map(|body| Body::new(CountedBody { body, unread, party, connection })),
-        None => response,
+
+    /// Has the bytes of the response counted until they are taken.
+    pub fn counted(self, unread: &Arc<Unread>, response: Response) -> Response {
+        if response.body().size_hint().upper().is_some_and(|length| length < MIN_COUNTED as u64) {
+            return response;
+        }
+        let Some((party, connection)) = self.0 else { return response };
+        response.map(|body| Body::new(CountedBody { body, unread: Arc::clone(unread), party, connection }))
     }
 }
 

@@ -62,12 +62,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/favicon.ico", get(assets::icon))
         .merge(admin::routes())
         .with_state(Site::new(app))
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn(render_refusals))
-                .layer(from_fn(refuse_foreign_pages))
-                .layer(ShareLayer),
-        )
+        .layer(ServiceBuilder::new().layer(from_fn(finish)).layer(ShareLayer))
 }
 
 /// For unknown paths: a page for browsers; programs get the envelope of a refusal.
@@ -82,10 +77,10 @@ pub(crate) async fn not_found(request: Request) -> Response {
     with_headers(layout::refusal(&view, &refusal, None).into_response())
 }
 
-/// Sets the headers of every page, and renders a refusal as a page.
-async fn render_refusals(request: Request, next: Next) -> Response {
+/// Refuses posts of foreign pages, renders refusals as pages, and sets the headers of every page.
+async fn finish(request: Request, next: Next) -> Response {
     let view = View::of(request.uri(), request.headers());
-    let mut response = next.run(request).await;
+    let mut response = refuse_foreign_pages(request, next).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let error = response.extensions_mut().remove::<Arc<ServiceError>>();
         let retry_after = response.headers().get(header::RETRY_AFTER).cloned();
