@@ -11,6 +11,7 @@ mod ids;
 mod moves;
 mod read;
 mod records;
+mod uids;
 mod write;
 
 use std::sync::Arc;
