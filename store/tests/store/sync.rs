@@ -6,8 +6,8 @@ use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
         Adopted, Caller, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance, Leader, Leadership,
-        LiveSettings, MergePartner, NewPeer, ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter,
-        Region, Timestamp,
+        LiveSettings, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState, PageRequest, PeerId, PeerRecord,
+        PeerSpec, RecordFilter, Region, Timestamp,
     },
 };
 
@@ -17,6 +17,7 @@ on_both_engines! {
     a_dependent_gets_everything_with_its_secrets,
     edits_and_deletions_on_both_sides_of_a_split_meet,
     a_change_that_the_other_side_knew_is_not_lost,
+    a_probe_may_enroll_again_with_its_key_at_the_next_primary,
     an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other,
     a_peer_that_both_sides_of_a_split_add_is_one_peer_with_the_history_of_both,
     a_peer_that_is_deleted_and_added_again_on_both_sides_is_one,
@@ -209,6 +210,22 @@ async fn a_change_that_the_other_side_knew_is_not_lost(old: TestStore) {
     assert_eq!((adopted.changed, adopted.lost), (1, 0));
     assert_eq!(merge(&new, &old, NOW).await.lost, 0);
     assert_eq!(old.peer(id).await.unwrap().spec.description, "second");
+}
+
+async fn a_probe_may_enroll_again_with_its_key_at_the_next_primary(old: TestStore) {
+    let issued = old.create_enrollment_key("many", &EnrollmentLimits::default(), NOW).await.unwrap();
+    let (token, eu, registration) = (NodeToken::generate(), region("eu"), Default::default());
+    let new = NewProbe { server_id: "pod 1", region: &eu, registration: &registration, token: Some(&token) };
+    let enroll = async |store: &TestStore| {
+        let caller = store.authenticate(issued.token.expose(), NOW).await.unwrap();
+        let Some(Caller::Enrollment(key)) = caller else { panic!("{caller:?}") };
+        store.enroll_probe(&key, &new, NOW).await.map(|(probe, _)| probe.server_id)
+    };
+    assert_eq!(enroll(&old).await.unwrap(), "pod 1");
+    let new_primary = cluster(&old).await;
+    promote(&new_primary, 0).await;
+    assert_eq!(enroll(&new_primary).await.unwrap(), "pod 1");
+    assert_eq!(new_primary.count("credentials WHERE uses = 1").await, 1, "that was no other use of the key");
 }
 
 async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other(old: TestStore) {

@@ -173,7 +173,9 @@ async fn finish(
     write::apply(tx, shared, &changes, &Adoption { from: what.from, version: version.version, now }).await?;
     let records = changes.iter().map(|change| record_of(shared, change)).collect();
     records::put(tx, records).await?;
-    note_seen(tx, &captured, what).await?;
+    if !what.theirs.more {
+        note_seen(tx, &captured, what).await?;
+    }
     let ids = merged.values().filter_map(write::present_peer).map(|peer| peer.id);
     ids::reserve(tx, ids.fold(what.theirs.highest_peer_id, i64::max)).await?;
     if lists_change || version.version != captured.version {
