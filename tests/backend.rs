@@ -192,6 +192,44 @@ async fn a_request_for_a_listing_names_the_one_that_the_probe_has() {
 }
 
 #[tokio::test]
+async fn a_listing_that_no_hub_has_any_more_is_forgotten() {
+    // A hub of another cluster, or one that was restored: its epoch is lower.
+    let restored = || {
+        TestBackend::start(|seen| {
+            match seen.query.contains("config_version") || seen.body.get("config_version").is_some() {
+                true => with_header(hub(503, envelope(Value::Null)), "x-uptime-behind", "1"),
+                false if seen.path == "/results" => {
+                    hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": []})))
+                }
+                false if seen.number == 0 => hub(200, envelope(json!({"peers": [], "config_version": 42, "epoch": 3}))),
+                false => hub(200, envelope(json!({"peers": [], "config_version": 7, "epoch": 1}))),
+            }
+        })
+    };
+    let once = RetryPolicy { max_rounds: 1, ..RetryPolicy::default() };
+    let patient = |urls: &[&BaseUrl], behind_patience| {
+        Backend::new(BackendConfig { behind_patience, retry: once, ..config(urls) }).unwrap()
+    };
+    let result = &example_results().1[..1];
+
+    let (one, other) = (restored().await, restored().await);
+    let client = patient(&[&one.url, &other.url], Duration::ZERO);
+    whole_listing(&client).await;
+    // While the hubs may have it soon, nothing is refused for good.
+    client.send_results(Uuid::nil(), result, soon()).await.unwrap_err();
+    client.send_results(Uuid::nil(), result, soon()).await.unwrap();
+    let page = client.peers_page(None, soon()).await.unwrap();
+    assert_eq!(page.version, Some(ListingVersion { epoch: 1, version: 7 }));
+
+    let one = restored().await;
+    let client = patient(&[&one.url], Duration::from_secs(600));
+    whole_listing(&client).await;
+    for _ in 0..3 {
+        client.send_results(Uuid::nil(), result, soon()).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
 async fn a_third_party_backend_never_gets_count_cursor_or_claim() {
     // It answers 400 to unknown parameters, although it sends a cursor.
     let backend = TestBackend::start(|seen| match seen.query.as_str() {

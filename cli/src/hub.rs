@@ -8,6 +8,7 @@ pub mod instance;
 mod password;
 mod peer;
 mod probe;
+mod restore;
 mod role;
 pub mod serve;
 mod settings;
@@ -23,6 +24,7 @@ use self::{
     password::PasswordArgs,
     peer::PeerCommand,
     probe::ProbeCommand,
+    restore::RestoreArgs,
     role::{DemoteArgs, JoinArgs, PromoteArgs, RoleArgs},
     serve::Hub,
     settings::SettingsArgs,
@@ -80,6 +82,7 @@ enum HubCommand {
     Enroll(EnrollCommand),
     Settings(SettingsArgs),
     Backup(BackupArgs),
+    Restore(RestoreArgs),
     Password(PasswordArgs),
     Role(RoleArgs),
     Join(JoinArgs),
@@ -105,6 +108,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
+        HubCommand::Restore(args) => restore::run(&args, &config),
         HubCommand::Password(args) => password::run(args, &config),
         HubCommand::Role(args) => role::run_role(&args, &config),
         HubCommand::Join(args) => role::run_join(&args, &config),

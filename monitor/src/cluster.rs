@@ -53,6 +53,9 @@ pub struct Place {
     /// Why a dependent does not take the place of a primary that is lost.
     #[serde(skip)]
     pub reason: Option<String>,
+    /// Why a primary that answers is not followed.
+    #[serde(skip)]
+    pub refusal: Option<String>,
 }
 
 /// The primary, as an instance knows it.
@@ -110,7 +113,11 @@ impl Place {
         let silent = self.unreachable_since.map(|since| {
             let name = self.primary.as_ref().map_or("", |primary| primary.name.as_str());
             let why = self.reason.as_ref().map(|why| format!("; this instance does not take its place: {why}"));
-            format!("the primary {name} does not answer since {since}{}", why.unwrap_or_default())
+            let silent = match &self.refusal {
+                Some(refusal) => format!("the primary {name} is not followed since {since}: {refusal}"),
+                None => format!("the primary {name} does not answer since {since}"),
+            };
+            silent + &why.unwrap_or_default()
         });
         let failed = self.sync_failed.then(|| {
             "the last synchronisation with the primary failed; 'easytier-uptime hub role' says why".to_owned()

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use easytier_uptime_store::StoreError;
@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 /// Seconds after which a caller may retry a request that got a 503.
 const RETRY_AFTER: u64 = 5;
+
+/// Tells a probe why it got a 503: this instance does not hold the listing that the probe has.
+const BEHIND: HeaderName = HeaderName::from_static("x-uptime-behind");
 
 /// Why a request was refused: a status, and a message for the caller without internals of the hub.
 #[derive(Debug, Clone)]
@@ -20,12 +23,14 @@ pub struct Refusal {
     pub message: String,
     /// In seconds; for 429 and 503.
     pub retry_after: Option<u64>,
+    /// Whether the caller knows a newer configuration than this instance holds; the response says so in a header.
+    pub behind: bool,
 }
 
 impl Refusal {
     /// A refusal without `Retry-After`.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after: None }
+        Self { status, message: message.into(), retry_after: None, behind: false }
     }
 
     /// 400.
@@ -80,7 +85,7 @@ impl From<&StoreError> for Refusal {
             later @ (StoreError::NoRegistrations(_) | StoreError::HandingOver) => Self::unavailable(later.to_string()),
             StoreError::Lapsed(lapsed) => Self::unauthorized(lapsed.to_string()),
             StoreError::Closed => Self::unavailable("the hub is stopping"),
-            StoreError::Behind(_) => Self::unavailable(error.to_string()),
+            StoreError::Behind(_) => Self { behind: true, ..Self::unavailable(error.to_string()) },
             unavailable if unavailable.is_unavailable() => {
                 tracing::error!(error = %unavailable, "the database is not available");
                 Self::unavailable("the database is not available")
@@ -99,6 +104,9 @@ impl IntoResponse for Refusal {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.behind {
+            response.headers_mut().insert(BEHIND, HeaderValue::from_static("1"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

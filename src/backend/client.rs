@@ -9,6 +9,7 @@ use std::{
 use reqwest::Method;
 use serde::Serialize;
 use tokio::time::Instant;
+use tracing::warn;
 
 use super::{
     config::BackendConfig,
@@ -119,13 +120,27 @@ impl Backend {
         Ok(endpoint.kind())
     }
 
-    /// The version of the listing that was fetched last, if a hub sent one.
+    /// The version of the listing that was fetched last, if a hub sent one. It is forgotten when no hub has it any more.
     pub(super) fn listing(&self) -> Option<ListingVersion> {
+        let Shared { config, endpoints, .. } = &*self.shared;
+        if endpoints.lost_listing(config.behind_patience) {
+            warn!(
+                "the backend answers for long that it does not have the list of peers that it sent before: the probe belongs \
+                 to other hubs now, or they were restored from backups; it takes the list that they have"
+            );
+            self.set_listing(None);
+        }
         *self.shared.listing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_listing(&self, version: Option<ListingVersion>) {
+        self.found_listing();
         *self.shared.listing.lock().unwrap_or_else(PoisonError::into_inner) = version;
+    }
+
+    /// Records that an endpoint took what named the listing.
+    pub(super) fn found_listing(&self) {
+        self.shared.endpoints.found_listing();
     }
 
     pub(super) fn region_query(&self) -> Vec<(&'static str, String)> {

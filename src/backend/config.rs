@@ -35,6 +35,9 @@ pub struct BackendConfig {
     pub return_after: Duration,
     /// How long the client does not retry a route that the backend lacks.
     pub missing_retry_after: Duration,
+    /// How long all hubs must answer that they do not hold the listing that the client has, until it forgets that listing. Until
+    /// then they take no results, so that none is refused for good.
+    pub behind_patience: Duration,
 }
 
 impl BackendConfig {
@@ -54,6 +57,7 @@ impl BackendConfig {
             retry: RetryPolicy::default(),
             return_after: Duration::from_secs(300),
             missing_retry_after: Duration::from_secs(3600),
+            behind_patience: Duration::from_secs(600),
         }
     }
 }

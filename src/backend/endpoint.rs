@@ -10,7 +10,11 @@ use std::{
 
 use tracing::{debug, info, warn};
 
-use super::{availability::Cooldown, base_url::BaseUrl};
+use super::{
+    availability::Cooldown,
+    base_url::BaseUrl,
+    behind::{self, Behind},
+};
 
 /// Whose software a backend runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub(super) struct Endpoint {
     pub(super) per_node: OptionalRoute,
     /// `/api/discovery/…`
     pub(super) registry: OptionalRoute,
+    /// Whether it lacks the listing that the probe has.
+    pub(super) behind: Behind,
 }
 
 /// What the answers of a server show about its software.
@@ -58,6 +64,7 @@ impl Endpoint {
             results: route(),
             per_node: route(),
             registry: route(),
+            behind: Behind::default(),
         }
     }
 
@@ -186,6 +193,16 @@ impl Endpoints {
             order.insert(0, current);
         }
         order
+    }
+
+    /// Whether the listing that the probe has will not be found here any more; see [`behind::is_lost`].
+    pub(super) fn lost_listing(&self, patience: Duration) -> bool {
+        behind::is_lost(self.list.iter().map(|endpoint| &endpoint.behind), patience)
+    }
+
+    /// Records that an endpoint holds the listing: whoever does not will have it soon.
+    pub(super) fn found_listing(&self) {
+        self.list.iter().for_each(|endpoint| endpoint.behind.note(false));
     }
 
     /// Makes the endpoint at `position`, which has answered, the current one.

@@ -1,6 +1,9 @@
 //! One HTTP request and its response, without retries.
 
-use std::time::SystemTime;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::SystemTime,
+};
 
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use tokio::time::{Instant, timeout_at};
@@ -21,6 +24,9 @@ use crate::{
 
 /// Our hub sends this header, with the value `1`, on every response.
 const HUB_HEADER: &str = "x-uptime-hub";
+
+/// Our hub sends this header with a 503 when it does not hold the listing that the request names.
+const BEHIND_HEADER: &str = "x-uptime-behind";
 
 /// How much of an error response is read, in bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -44,6 +50,11 @@ impl Request<'_> {
     /// The request as messages show it: method and URL, without the query.
     pub(super) fn describe(&self, endpoint: &Endpoint) -> String {
         format!("{} {}", self.method, endpoint.url.join(self.path))
+    }
+
+    /// Whether it names the listing that the probe has.
+    fn names_listing(&self) -> bool {
+        matches!(self.path, "/peers" | "/results")
     }
 }
 
@@ -98,7 +109,12 @@ impl Http {
         if started >= deadline {
             return Err(timed_out());
         }
-        let result = timeout_at(deadline, self.exchange(endpoint, request)).await.unwrap_or_else(|_| Err(timed_out()));
+        let behind = AtomicBool::new(false);
+        let exchange = self.exchange(endpoint, request, &behind);
+        let result = timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out()));
+        if request.names_listing() {
+            endpoint.behind.note(behind.load(Relaxed));
+        }
         let outcome = match &result {
             Ok(_) => "ok".to_owned(),
             Err(error) => error.to_string(),
@@ -107,7 +123,13 @@ impl Http {
         result
     }
 
-    async fn exchange(&self, endpoint: &Endpoint, request: &Request<'_>) -> Result<Response, BackendError> {
+    /// Sets `behind` when the hub answers that it does not hold the listing.
+    async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request<'_>,
+        behind: &AtomicBool,
+    ) -> Result<Response, BackendError> {
         let mut url = endpoint.url.join(request.path);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
@@ -128,6 +150,7 @@ impl Http {
         }
         let status = response.status();
         if !status.is_success() {
+            behind.store(response.headers().contains_key(BEHIND_HEADER), Relaxed);
             let body = read_prefix(&mut response).await;
             let message = Envelope::parse(&body).and_then(|envelope| envelope.message()).unwrap_or_default();
             return Err(self.status_error(endpoint, request, &response, status, &message, was_hub && !is_hub));

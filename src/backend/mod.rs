@@ -7,6 +7,7 @@
 
 pub mod availability;
 mod base_url;
+mod behind;
 mod client;
 mod config;
 mod credentials;

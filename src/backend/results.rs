@@ -164,6 +164,7 @@ impl Backend {
             match self.send_batch_to(retry.endpoint(), cycle_id, results, retry.attempt_deadline()).await {
                 Ok(delivery) => {
                     retry.succeeded();
+                    self.found_listing();
                     return Ok(delivery);
                 }
                 Err(error) => retry.failed(error).await?,

@@ -33,7 +33,7 @@ pub use self::{
     sealing::{SealError, open_sealed, seal_for},
     store::{
         Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, HeldDuties, Location, Outgoing, OutgoingFilter, PeerListing,
-        Session, SessionId, Store, StoreOptions, Swept, backup, key_file,
+        RestoreError, Restored, Session, SessionId, Store, StoreOptions, Swept, backup, key_file,
     },
     upkeep::upkeep,
 };

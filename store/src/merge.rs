@@ -47,6 +47,36 @@ pub fn is_remembered(object: &SyncedObject, now: Timestamp) -> bool {
     }
 }
 
+/// Leaves one peer of those that have one URL and network: that of the highest version, and of equal ones the first. The others are
+/// deleted at `at`, in `version` or what is higher than their own. Peers that were added on both sides of a split have one uid
+/// and are none of them; but two peers may have been given one URL. Returns the keys of the deleted ones.
+pub fn unite(
+    objects: &mut BTreeMap<ObjectKey, SyncedObject>,
+    at: Timestamp,
+    version: ObjectVersion,
+) -> BTreeSet<ObjectKey> {
+    let mut owners: BTreeMap<(String, String), &SyncedObject> = BTreeMap::new();
+    let mut doubles: BTreeSet<ObjectKey> = BTreeSet::new();
+    for object in objects.values() {
+        let ObjectState::Present(Content::Peer(peer)) = &object.state else { continue };
+        let place = (peer.spec.url.full(), peer.spec.network_name.clone().unwrap_or_default());
+        match owners.get(&place) {
+            Some(owner) if owner.version >= object.version => drop(doubles.insert(object.key.clone())),
+            owner => {
+                doubles.extend(owner.map(|owner| owner.key.clone()));
+                owners.insert(place, object);
+            }
+        }
+    }
+    for key in &doubles {
+        if let Some(object) = objects.get_mut(key) {
+            object.state = ObjectState::Deleted(at);
+            object.version = ObjectVersion { epoch: version.epoch.max(object.version.epoch), ..version };
+        }
+    }
+    doubles
+}
+
 /// Gives ids to peers whose id another peer has too: that of the highest version keeps it. The others get the ids after
 /// `highest` in the order of their uids, and `version`, or what is higher than their own. So instances that merged the same
 /// objects give out the same ids. Returns the keys of the peers that got another id.

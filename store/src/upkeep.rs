@@ -1,12 +1,17 @@
 //! Work on the store at intervals: the fold, reviews of the consensus, deletion of expired rows, reloading of live settings, a
 //! sign of life for other hubs.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{ops::AddAssign, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::{domain::Timestamp, error::StoreError, pulse::Pulse, store::Store};
+use crate::{
+    domain::Timestamp,
+    error::StoreError,
+    pulse::Pulse,
+    store::{Folded, Store},
+};
 
 /// The time between two looks for results that other hubs have stored; those of this hub are noticed at once.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
@@ -102,16 +107,29 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
 
 /// Returns how many results were applied.
 async fn fold(store: &Store) -> u64 {
-    match in_time(&store.pulses().fold, store.fold()).await {
-        Ok(folded) => {
-            if folded.results > 0 {
-                tracing::debug!(results = folded.results, "folded results");
-            }
-            folded.results
-        }
-        Err(error) => {
-            tracing::error!(%error, "the fold failed; it will be tried again");
-            0
+    let mut folded = Folded::default();
+    let outcome = in_steps(&store.pulses().fold, || store.fold_group(), &mut folded).await;
+    if let Err(error) = outcome {
+        tracing::error!(%error, "the fold failed; it will be tried again");
+    }
+    if folded.results > 0 {
+        tracing::debug!(results = folded.results, "folded results");
+    }
+    folded.results
+}
+
+/// Takes steps until one says that there are no more, and adds up what they did. Each has its own timeout: a long backlog is no
+/// reason to give up.
+async fn in_steps<T: AddAssign, F: Future<Output = Result<(T, bool), StoreError>>>(
+    pulse: &Pulse,
+    mut step: impl FnMut() -> F,
+    done: &mut T,
+) -> Result<(), StoreError> {
+    loop {
+        let (did, more) = in_time(pulse, step()).await?;
+        *done += did;
+        if !more {
+            return Ok(());
         }
     }
 }
@@ -202,6 +220,33 @@ mod tests {
         fn few_results_wait_no_longer_than_the_least_pause(results in 0..BUSY_FOLD, took in 0u64..2000) {
             prop_assert_eq!(pause_after_fold(results, Duration::from_millis(took)), FOLD_PAUSE);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backlog_is_worked_off_however_long_it_takes_and_one_group_that_hangs_is_given_up() {
+        let pulse = &Pulse::default();
+        let (mut turns, mut done) = (0, 0);
+        let half = || {
+            turns += 1;
+            async move {
+                sleep(TIMEOUT / 2).await;
+                assert!(pulse.is_alive());
+                Ok((1, turns < 10))
+            }
+        };
+        assert!(in_steps(pulse, half, &mut done).await.is_ok());
+        assert_eq!(done, 10);
+
+        let (mut turns, mut done) = (0, 0);
+        let hanging = || {
+            turns += 1;
+            async move {
+                sleep(if turns == 3 { TIMEOUT * 2 } else { TIMEOUT / 2 }).await;
+                Ok((1, true))
+            }
+        };
+        assert!(matches!(in_steps(pulse, hanging, &mut done).await, Err(StoreError::Unavailable)));
+        assert_eq!(done, 2, "what was done before counts");
     }
 
     #[tokio::test(start_paused = true)]

@@ -95,8 +95,24 @@ fn sqlite_key(database: &Path, given: Option<&HubKey>) -> anyhow::Result<HubKey>
     }
     // The order matters: a hub that starts at this moment creates the key before the database.
     let has_content = std::fs::metadata(database).is_ok_and(|file| file.len() > 0);
+    if has_content {
+        return existing_key_of(database);
+    }
+    HubKey::load_or_create(&key_file(database))
+        .with_context(|| format!("no key for the database '{}'", database.display()))
+}
+
+/// The key that is configured, or the one in the file beside a SQLite database, which must exist.
+pub fn existing_key(database: &Database) -> anyhow::Result<HubKey> {
+    match database {
+        Database::Sqlite { path, key: None } => existing_key_of(path),
+        Database::Sqlite { key: Some(key), .. } | Database::Postgres { key, .. } => Ok(key.clone()),
+    }
+}
+
+fn existing_key_of(database: &Path) -> anyhow::Result<HubKey> {
     let file = key_file(database);
-    if has_content && !file.exists() {
+    if !file.exists() {
         bail!(
             "the key of the database '{}' is missing: without it the peers' network secrets cannot be read. Restore the \
              file '{}' from a backup, or set HUB_KEY or HUB_KEY_FILE",

@@ -154,15 +154,15 @@ fn row(member: &Member) -> [String; 6] {
 
 pub fn run_join(args: &JoinArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let url = values::base_url(&args.url).map_err(|problem| anyhow!("'{}': {problem}", args.url))?;
-    let options = &config.instance.options;
-    if options.secret.is_none() {
+    if config.instance.options.secret.is_none() {
         bail!(
             "SYNC_SECRET is missing; set it at both instances to the same secret of at least 32 characters. Here is a new one: {}",
             new_secret()
         );
     }
     database::with(Access::Change, config, async |store| {
-        instance::join(store, options, &url.join(""))
+        let own = config.instance.own(config.listen).await;
+        instance::join(store, &own.options, &url.join(""))
             .await
             .with_context(|| format!("cannot join the primary at {url}"))?;
         let instance = store.instance().await?;
@@ -189,7 +189,9 @@ pub fn run_promote(args: &PromoteArgs, config: &HubConfig) -> anyhow::Result<Exi
                 hand_over(store, &to, config).await
             }
             Role::Dependent if args.name == *own_name => {
-                let url = config.instance.options.endpoint();
+                // As the running hub says it: PUBLIC_URL, else the outbound address.
+                let own = config.instance.own(config.listen).await;
+                let url = own.options.endpoint();
                 let promoted = store.promote(own_name, url, instance.epoch, instance.epoch).await?;
                 print::line(format!("'{}' is the primary now, epoch {}", printable(own_name), promoted.epoch))?;
                 Ok(Exit::Success)

@@ -11,11 +11,13 @@ mod support;
 
 mod changed_role;
 mod cluster;
+mod fresh;
 mod instance;
 mod killed;
 mod network;
 mod records;
 mod replaced;
+mod restored;
 mod sender;
 mod soak;
 mod split;

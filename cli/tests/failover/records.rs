@@ -40,7 +40,10 @@ pub const CALLED_BACK: &str = "
     SELECT (SELECT count(*) FROM instance WHERE role = 'dependent' AND called_back)
            + (SELECT count(*) FROM instances WHERE role = 'dependent' AND called_back_at IS NOT NULL)";
 
-const RESULTS: &str = "SELECT result_id, p.url FROM results LEFT JOIN peers p ON p.id = results.peer_id";
+/// Results of peers that were deleted are nobody's any more: they are deleted some time later, and no instance passes them on.
+const RESULTS: &str = "
+    SELECT result_id, p.url FROM results LEFT JOIN peers p ON p.id = results.peer_id
+    WHERE NOT EXISTS (SELECT 1 FROM deleted_peers d WHERE d.peer_id = results.peer_id)";
 
 pub async fn configuration(of: &Instance) -> Configuration {
     let mut connection = open(&of.database()).await;
@@ -54,7 +57,8 @@ pub async fn configuration(of: &Instance) -> Configuration {
     all
 }
 
-/// How often each result whose id was made up to a time, in milliseconds since 1970, is stored, and for the peer with which URL.
+/// How often each result whose id was made up to a time, in milliseconds since 1970, is stored, and for the peer with which URL;
+/// without those of deleted peers.
 /// Other times of a result depend on the clock of the instance.
 pub async fn results(of: &Instance, until: u64) -> HashMap<Uuid, Vec<String>> {
     let mut connection = open(&of.database()).await;

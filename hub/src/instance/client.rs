@@ -3,7 +3,11 @@
 //! A request goes to one base URL and nowhere else: redirects are refused, so that no token reaches another host. Each has a
 //! deadline, and answers are bounded.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use easytier_probe::{Secret, tls};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
@@ -14,6 +18,9 @@ use url::Url;
 use super::wire::{
     Configuration, FailoverOrder, Heartbeat, HeartbeatReceipt, Instances, Mirror, Register, Registered, SyncErrorBody,
 };
+
+/// The header by which an instance of this program says that it is one.
+const HUB_HEADER: &str = "x-uptime-hub";
 
 /// The most bytes of a configuration: more than 100,000 peers with long descriptions.
 const MAX_CONFIGURATION: usize = 256 << 20;
@@ -96,6 +103,8 @@ pub enum Fetched {
 pub struct SyncClient {
     http: Client,
     timeout: Duration,
+    /// Whether this program answered, by the origin of the URL.
+    ours: Arc<Mutex<BTreeMap<String, bool>>>,
 }
 
 impl SyncClient {
@@ -116,7 +125,13 @@ impl SyncClient {
             .no_proxy()
             .build()
             .map_err(|error| SyncError::NoClient(error.to_string()))?;
-        Ok(Self { http, timeout })
+        Ok(Self { http, timeout, ours: Arc::default() })
+    }
+
+    /// Whether the last answer from `base` was of this program; `None` before the first.
+    pub fn is_ours(&self, base: &Url) -> Option<bool> {
+        let known = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&base.origin().ascii_serialization()).copied()
     }
 
     /// Introduces an instance to the primary at `base`.
@@ -179,7 +194,7 @@ impl SyncClient {
         };
         let (url, deadline) = (address(base, "endpoints"), self.timeout * LARGE);
         let exchange = async {
-            let response = send(&url, request(url.clone()).bearer_auth(token.expose())).await?;
+            let response = self.send(&url, request(url.clone()).bearer_auth(token.expose())).await?;
             if response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(Fetched::NotModified);
             }
@@ -210,10 +225,28 @@ impl SyncClient {
     ) -> Result<T, SyncError> {
         let url = address(base, path);
         let exchange = async {
-            let response = send(&url, request(url.clone()).bearer_auth(token.expose())).await?;
+            let response = self.send(&url, request(url.clone()).bearer_auth(token.expose())).await?;
             read(&url, response, MAX_ANSWER).await
         };
         within(&url, self.timeout * patience, exchange).await
+    }
+
+    /// Sends a request; any status but 2xx and 304 is an error.
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, SyncError> {
+        let mut response = request.send().await.map_err(|error| unreachable(url, &error))?;
+        let is_ours = response.headers().contains_key(HUB_HEADER);
+        let mut known = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(url.origin().ascii_serialization(), is_ours);
+        drop(known);
+        let status = response.status();
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
+        let body = body(url, &mut response, 64 << 10).await.unwrap_or_default();
+        let told: Option<SyncErrorBody> = serde_json::from_slice(&body).ok();
+        let (code, message) = told.map(|told| (told.error, told.message)).unwrap_or_default();
+        let short = |text: String| text.chars().filter(|char| !char.is_control()).take(300).collect();
+        Err(SyncError::Refused { url: url.to_string(), status, code: short(code), message: short(message) })
     }
 }
 
@@ -233,20 +266,6 @@ async fn within<T>(
 ) -> Result<T, SyncError> {
     let timed_out = || SyncError::TimedOut { url: url.to_string(), waited: deadline };
     timeout(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out()))
-}
-
-/// Sends a request; any status but 2xx and 304 is an error.
-async fn send(url: &Url, request: RequestBuilder) -> Result<Response, SyncError> {
-    let mut response = request.send().await.map_err(|error| unreachable(url, &error))?;
-    let status = response.status();
-    if status.is_success() || status == StatusCode::NOT_MODIFIED {
-        return Ok(response);
-    }
-    let body = body(url, &mut response, 64 << 10).await.unwrap_or_default();
-    let told: Option<SyncErrorBody> = serde_json::from_slice(&body).ok();
-    let (code, message) = told.map(|told| (told.error, told.message)).unwrap_or_default();
-    let short = |text: String| text.chars().filter(|char| !char.is_control()).take(300).collect();
-    Err(SyncError::Refused { url: url.to_string(), status, code: short(code), message: short(message) })
 }
 
 async fn read<T: DeserializeOwned>(url: &Url, mut response: Response, max: usize) -> Result<T, SyncError> {

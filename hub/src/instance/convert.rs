@@ -110,6 +110,7 @@ pub fn configuration(
             .map(|key| ObjectName { kind: key.kind.as_str().to_owned(), uid: key.uid.clone() })
             .collect(),
         seen: config.seen.clone(),
+        more: config.more,
         highest_peer_id: config.highest_peer_id,
         setting_versions: BTreeMap::new(),
         regions: Vec::new(),
@@ -221,6 +222,7 @@ fn shared_credential(
         expires_at: credential.expires_at.map(Into::into),
         max_uses: credential.max_uses,
         uses: credential.uses,
+        enrolled_by: credential.enrolled_by.clone(),
         version,
     })
 }
@@ -271,6 +273,7 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
             expires_at: credential.expires_at.map(Timestamp::from),
             max_uses: credential.max_uses,
             uses: credential.uses,
+            enrolled_by: credential.enrolled_by.clone(),
         };
         let state = ObjectState::Present(Content::Credential(content));
         add(ObjectKind::Credential, &credential.uid, credential.version, state);
@@ -283,6 +286,7 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
         last_modified: sent.last_modified.map(Timestamp::from),
         highest_peer_id: sent.highest_peer_id,
         seen: sent.seen.clone(),
+        more: sent.more,
         objects,
     })
 }
@@ -340,3 +344,6 @@ fn own_key(own: &ObjectName) -> Option<ObjectKey> {
 fn labels<T: std::str::FromStr + Ord>(names: &[String]) -> Option<BTreeSet<T>> {
     names.iter().map(|name| name.parse().ok()).collect()
 }
+
+#[cfg(test)]
+mod tests;

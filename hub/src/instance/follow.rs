@@ -1,6 +1,7 @@
 //! What a dependent takes from its primary, and gives to it: configuration, results and heartbeats.
 
 use chrono::{DateTime, Utc};
+use easytier_probe::Status;
 use easytier_uptime_store::{
     RoleConflict, StoreError,
     domain::{ForeignResult, Instance, InstanceHealth, MergePartner, Timestamp},
@@ -20,13 +21,15 @@ pub struct Follower<'a> {
     link: &'a Link<'a>,
     /// The tag of the configuration that this instance holds.
     tag: Option<String>,
+    /// Whether this instance has taken the primary's configuration since it began to follow.
+    synchronised: bool,
     sync_errors: u64,
 }
 
 impl<'a> Follower<'a> {
     /// Begins to follow.
     pub fn new(link: &'a Link<'a>) -> Self {
-        Self { link, tag: None, sync_errors: 0 }
+        Self { link, tag: None, synchronised: false, sync_errors: 0 }
     }
 
     /// Takes the primary's configuration if it changed, and what the primary knows about the others; mirrors its results when
@@ -38,7 +41,7 @@ impl<'a> Follower<'a> {
     pub async fn synchronise(&mut self) -> Result<(), StepError> {
         let outcome = self.fetch().await;
         match &outcome {
-            Ok(()) => self.sync_errors = 0,
+            Ok(()) => (self.synchronised, self.sync_errors) = (true, 0),
             Err(error) => {
                 self.sync_errors += 1;
                 self.link.tools.store.note_sync_error(&error.to_string()).await?;
@@ -87,7 +90,9 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Sends a heartbeat with at most 5,000 results that the primary does not have; returns whether there are more.
+    /// Sends a heartbeat with at most 5,000 results that the primary does not have; returns whether there are more. It has no
+    /// results before the first synchronisation: those of a peer that was deleted here, and that the primary still has, are left
+    /// out as long as it is not back.
     ///
     /// # Errors
     ///
@@ -95,7 +100,14 @@ impl<'a> Follower<'a> {
     pub async fn beat(&self) -> Result<bool, StepError> {
         let Tools { store, client, .. } = self.link.tools;
         let from = store.forwarded_row().await?;
-        let (results, next) = store.results_after(from, MAX_RESULTS as u32, false).await?;
+        let (mut results, next) = match self.synchronised {
+            true => store.results_after(from, MAX_RESULTS as u32, false).await?,
+            false => (Vec::new(), from),
+        };
+        if client.is_ours(self.link.url()) == Some(false) {
+            // Other programs know no third status, and would take it for a failure of the peer.
+            results.retain(|one| one.result.status != Status::Unknown);
+        }
         let beat = &self.heartbeat(&store.instance().await?, &results).await?;
         let receipt = self.link.with_token(async |url, token| client.heartbeat(url, token, beat).await).await?;
         let HeartbeatReceipt { rejected, .. } = receipt;
@@ -132,7 +144,7 @@ impl<'a> Follower<'a> {
     /// When the primary does not answer, or the database fails.
     async fn forward(&self) -> Result<(), StepError> {
         let store = self.link.tools.store;
-        if store.newest_result().await? > store.forwarded_row().await? {
+        if self.synchronised && store.newest_result().await? > store.forwarded_row().await? {
             while self.beat().await? {}
         }
         Ok(())

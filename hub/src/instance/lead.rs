@@ -1,8 +1,10 @@
 //! What a primary does: it calls the other instances back, and steps down when one of them leads with a greater term.
 
+use std::collections::HashMap;
+
 use easytier_uptime_store::{
     StoreError,
-    domain::{Instance, Leader, Leadership, Member, Role, Term, Timestamp},
+    domain::{Instance, InstanceId, Leader, Leadership, Member, Role, Term, Timestamp},
 };
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -13,12 +15,17 @@ use super::{
     wire::FailoverOrder,
 };
 
+/// How often an instance that has just registered is called between the rounds: it serves its API a little later.
+const FRESH_CALLS: u32 = 5;
+
 /// A primary at work.
 pub struct Lead<'a> {
     tools: Tools<'a>,
     /// Whether the others were asked since this primary began to act.
     asked: bool,
     hand_over: Option<HandOver>,
+    /// How often those were called that were never reached, since they registered.
+    called: HashMap<(InstanceId, Timestamp), u32>,
 }
 
 /// A hand-over in progress.
@@ -43,7 +50,7 @@ impl<'a> Lead<'a> {
             tools.store.set_accepts_edits(knows).await?;
             tools.store.hand_over(None).await?;
         }
-        Ok(Self { tools, asked: knows, hand_over: None })
+        Ok(Self { tools, asked: knows, hand_over: None, called: HashMap::new() })
     }
 
     /// Goes on with a hand-over: stops edits, waits until the next primary has configuration and results, and makes it the
@@ -87,6 +94,33 @@ impl<'a> Lead<'a> {
         self.hand_over = None;
         self.tools.store.hand_over(None).await?;
         self.tools.store.set_accepts_edits(true).await?;
+        Ok(())
+    }
+
+    /// Calls those back that have just registered, so that they can soon take the place of this primary.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn call_fresh(&mut self) -> Result<(), StepError> {
+        let others = self.tools.store.members().await?;
+        let unreached =
+            others.iter().filter(|member| member.called_back_at.is_none() && member.public_endpoint.is_some());
+        let calls = |member: &Member| self.called.get(&(member.id, member.registered_at)).copied().unwrap_or(0) + 1;
+        let called = unreached.map(|member| ((member.id, member.registered_at), calls(member)));
+        self.called = called.collect();
+        let fresh: Vec<&Member> = others
+            .iter()
+            .filter(|member| self.called.get(&(member.id, member.registered_at)).is_some_and(|nth| *nth <= FRESH_CALLS))
+            .collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let instance = self.tools.store.instance().await?;
+        let answers = join_all(fresh.iter().map(|member| members::ask(self.tools, &instance, member))).await;
+        for (member, _) in fresh.iter().zip(answers).filter(|(_, answer)| answer.is_some()) {
+            self.tools.store.note_called_back(member.id, Some(Timestamp::now())).await?;
+        }
         Ok(())
     }
 

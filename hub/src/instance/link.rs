@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use easytier_probe::Secret;
 use easytier_uptime_store::{
     StoreError,
-    domain::{Leader, Timestamp},
+    domain::{Leader, ObjectKind, SharedConfig, SyncedObject, Timestamp},
 };
 use reqwest::StatusCode;
 use tokio::sync::Mutex;
@@ -16,6 +16,9 @@ use super::{
     tools::{StepError, Tools},
     wire::Registered,
 };
+
+/// The most objects of a request: the body of one arrives within seconds over a slow line too.
+const PART: usize = 1000;
 
 /// The link to one primary.
 pub struct Link<'a> {
@@ -108,12 +111,70 @@ impl<'a> Link<'a> {
         let key = registered.public_key.as_deref().and_then(|key| BASE64.decode(key.as_bytes()).ok());
         let Some(key) = key.and_then(|key| <[u8; 32]>::try_from(key).ok()) else { return Ok(()) };
         let config = self.tools.store.shared_config(Timestamp::now()).await?;
-        let own = convert::configuration(&config, registered.cluster_id, &key)?;
-        match self.tools.client.hand_in(&self.url, token, &own).await {
-            Ok(()) => tracing::info!("handed in what this instance changed while it was the primary"),
-            Err(SyncError::Refused { status, .. }) if status == StatusCode::FORBIDDEN => {}
-            Err(error) => return Err(error.into()),
+        for part in parts(&config) {
+            let own = convert::configuration(&part, registered.cluster_id, &key)?;
+            match self.tools.client.hand_in(&self.url, token, &own).await {
+                Ok(()) if part.more => {}
+                Ok(()) => tracing::info!("handed in what this instance changed while it was the primary"),
+                Err(SyncError::Refused { status, .. }) if status == StatusCode::FORBIDDEN => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
+    }
+}
+
+/// The parts of a configuration, in the order in which they are handed in: a token needs its probe. The last is the one after which
+/// nothing follows.
+fn parts(config: &SharedConfig) -> impl Iterator<Item = SharedConfig> {
+    let rank = |object: &SyncedObject| ObjectKind::ALL.iter().position(|kind| *kind == object.key.kind);
+    let mut objects = config.objects.clone();
+    objects.sort_by_key(rank);
+    let count = objects.len().div_ceil(PART).max(1);
+    (0..count).map(move |nth| {
+        let objects: Vec<SyncedObject> = objects.iter().skip(nth * PART).take(PART).cloned().collect();
+        let own = objects.iter().map(|object| &object.key).filter(|key| config.own.contains(key)).cloned().collect();
+        let (version, seen) = (config.version, config.seen.clone());
+        let SharedConfig { instance, last_modified, highest_peer_id, .. } = *config;
+        SharedConfig { version, instance, own, last_modified, highest_peer_id, seen, more: nth + 1 < count, objects }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use easytier_uptime_store::domain::{Content, ObjectKey, ObjectState, ObjectVersion, SyncedProbe};
+
+    use super::*;
+
+    #[test]
+    fn each_object_is_in_one_part_and_probes_come_before_tokens() {
+        let probe = |nth: usize| SyncedObject {
+            key: ObjectKey { kind: ObjectKind::Probe, uid: format!("p{nth}") },
+            version: ObjectVersion { epoch: 1, counter: 1 },
+            state: ObjectState::Present(Content::Probe(SyncedProbe {
+                region: "eu".into(),
+                named: true,
+                created_at: Timestamp(0),
+            })),
+        };
+        let token = SyncedObject {
+            key: ObjectKey { kind: ObjectKind::Credential, uid: "t".into() },
+            version: ObjectVersion { epoch: 1, counter: 1 },
+            state: ObjectState::Deleted(Timestamp(0)),
+        };
+        let mut objects: Vec<SyncedObject> = (0..2 * PART).map(probe).collect();
+        objects.insert(0, token.clone());
+        let own = objects.iter().map(|object| object.key.clone()).collect();
+        let whole = SharedConfig { objects, own, ..SharedConfig::default() };
+        let parts: Vec<SharedConfig> = parts(&whole).collect();
+        assert_eq!(
+            parts.iter().map(|part| (part.objects.len(), part.more)).collect::<Vec<_>>(),
+            [(PART, true), (PART, true), (1, false)]
+        );
+        assert!(parts.iter().all(|part| part.own.len() == part.objects.len()));
+        assert_eq!(parts[2].objects, [token]);
+
+        let empty: Vec<SharedConfig> = super::parts(&SharedConfig::default()).collect();
+        assert_eq!(empty, [SharedConfig::default()]);
     }
 }

@@ -1,8 +1,8 @@
 //! What an instance learns about the others from the primary.
 
 use easytier_uptime_store::{
-    RoleConflict, Store, StoreError,
-    domain::{ClusterId, Instance, Member, Role, Timestamp},
+    Conflict, RoleConflict, Store, StoreError,
+    domain::{ClusterId, ConfigVersion, Instance, Member, Role, Timestamp},
 };
 
 use url::Url;
@@ -25,6 +25,22 @@ pub fn check(instance: &Instance, cluster: ClusterId, epoch: i64) -> Result<(), 
         return Err(RoleConflict::EpochOver { named: epoch, known: instance.epoch }.into());
     }
     Ok(())
+}
+
+/// Whether a primary may be followed that answers like this: as [`check`] says, and its configuration is not older than the one that
+/// this instance holds. One that is older leads nobody: it lost its database, and a backup is in its place.
+///
+/// # Errors
+///
+/// As [`check`]; [`Conflict::OlderConfiguration`].
+pub fn check_order(instance: &Instance, order: &FailoverOrder) -> Result<(), StoreError> {
+    check(instance, order.cluster_id, order.epoch)?;
+    let leads = order.role == Some(Role::Primary);
+    let named = order.config_version.filter(|_| leads).map(|version| ConfigVersion { epoch: order.epoch, version });
+    match named.is_some_and(|named| named < instance.config) {
+        true => Err(Conflict::OlderConfiguration.into()),
+        false => Ok(()),
+    }
 }
 
 /// Asks another instance at its public endpoint who leads. `None` when it does not answer, or when another instance or one of

@@ -15,6 +15,7 @@ mod members;
 mod mirror;
 mod options;
 pub(crate) mod position;
+mod restored;
 pub(crate) mod results;
 mod runtime;
 mod seed;
@@ -26,6 +27,7 @@ pub mod wire;
 pub(crate) use self::introduction::{capabilities, system_info};
 pub use self::{
     options::{InstanceOptions, MIN_SECRET_CHARS},
+    restored::{Asked, ask_others},
     runtime::{join, run},
     seed::ConfiguredRole,
     status::{InstanceStatus, SharedStatus},

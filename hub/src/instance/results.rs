@@ -139,3 +139,6 @@ fn made_id(sent: &MonitoringResult) -> Uuid {
     random.iter_mut().zip(hash.as_ref()).for_each(|(byte, hashed)| *byte = *hashed);
     Builder::from_unix_timestamp_millis(at.timestamp_millis().max(0) as u64, &random).into_uuid()
 }
+
+#[cfg(test)]
+mod tests;

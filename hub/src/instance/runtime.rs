@@ -29,6 +29,9 @@ use super::{
 /// The time between two looks at the role in the database, and at results that wait to be forwarded.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How many checks of a new primary are not as far apart as others, until it has called this instance back.
+const EARLY_CHECKS: u32 = 10;
+
 /// The time between two attempts to take part in the cluster.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -114,7 +117,10 @@ async fn lead(tools: Tools<'_>, was_away: bool) -> Result<(), StepError> {
         loop {
             let done = tokio::select! {
                 _ = rounds.tick() => lead.round().await,
-                _ = looks.tick() => lead.hand_over().await,
+                _ = looks.tick() => match lead.hand_over().await {
+                    Ok(()) => lead.call_fresh().await,
+                    failed => failed,
+                },
             };
             if let Err(error) = done {
                 tracing::warn!(%error, "this primary cannot do its part; trying again");
@@ -141,10 +147,25 @@ async fn follow(tools: Tools<'_>, leader: Leader) -> Result<(), StepError> {
 async fn watch(link: &Link<'_>) {
     let mut watch = Watch::new(link);
     let mut checks = every(watch.interval());
+    let mut early_checks = EARLY_CHECKS;
     loop {
         checks.tick().await;
-        if let Err(error) = watch.check().await {
+        while let Some(wait) = check(link, &mut watch).await.filter(|_| early_checks > 0) {
+            early_checks -= 1;
+            sleep(wait).await;
+        }
+    }
+}
+
+/// Checks the primary once. Returns when it should be checked again, because it is about to call this instance back.
+async fn check(link: &Link<'_>, watch: &mut Watch<'_>) -> Option<Duration> {
+    let Tools { store, options, .. } = link.tools;
+    match watch.check().await {
+        Ok(()) if options.endpoint().is_some() && !store.called_back().await.unwrap_or(true) => Some(LOOK_INTERVAL),
+        Ok(()) => None,
+        Err(error) => {
             tracing::warn!(%error, "the primary does not answer");
+            None
         }
     }
 }

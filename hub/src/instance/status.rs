@@ -17,6 +17,8 @@ pub struct InstanceStatus {
     pub outage_since: Option<Timestamp>,
     /// Why this dependent does not take the primary's place, in words for the operator.
     pub reason: Option<String>,
+    /// Why a primary that answers is not followed, in words for the operator.
+    pub refusal: Option<String>,
     /// How many synchronisations failed since the last one that worked.
     pub sync_errors: u64,
     /// The instance to which this primary is handing over.

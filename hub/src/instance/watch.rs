@@ -59,18 +59,26 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Asks the primary who leads. An answer of another cluster, or of an epoch that is over, counts as none: an empty
-    /// database or a restored backup at the primary's address leads nobody. The deadline is the interval at most, so that a
+    /// Asks the primary who leads. An answer of another cluster, of an epoch that is over, or with an older configuration, counts
+    /// as none: an empty database or a restored backup at the primary's address leads nobody. That is noted for the operator. The deadline is the interval at most, so that a
     /// primary that never answers is missed in time.
     async fn ask(&self) -> Result<FailoverOrder, StepError> {
-        let Tools { store, client, .. } = self.link.tools;
+        let Tools { store, client, status, .. } = self.link.tools;
+        // Before the answer, which may be older than what this instance takes from the primary meanwhile.
+        let instance = store.instance().await?;
         let asked = self.link.with_token(async |url, token| client.failover_order(url, token).await);
         let Ok(order) = tokio::time::timeout(self.interval(), asked).await else {
             let (url, waited) = (self.link.url().to_string(), self.interval());
             return Err(super::client::SyncError::TimedOut { url, waited }.into());
         };
         let order = order?;
-        members::check(&store.instance().await?, order.cluster_id, order.epoch)?;
+        let checked = members::check_order(&instance, &order);
+        let refusal = checked.as_ref().err().map(ToString::to_string);
+        if let Some(refusal) = &refusal {
+            store.note_sync_error(refusal).await?;
+        }
+        status.update(|status| status.refusal = refusal);
+        checked?;
         Ok(order)
     }
 

@@ -244,6 +244,7 @@ async fn a_dependent_that_is_behind_sends_nothing_older(store: TestStore) {
     for newer in ["epoch=3&config_version=8", "epoch=4&config_version=1"] {
         let reply = send_unchecked(list(newer)).await;
         assert!(reply.headers.contains_key("retry-after"));
+        assert_eq!(reply.headers["x-uptime-behind"], "1");
         reply.refusal(503);
     }
     for known in ["", "epoch=3&config_version=7", "epoch=2&config_version=99", "config_version=99"] {

@@ -118,6 +118,7 @@ impl SyncedCredential {
         put("revoked", json!(self.revoked_at.is_some()));
         put("expiresAt", json!(self.expires_at));
         put("maxUses", json!(self.max_uses));
+        put("enrolledBy", json!(self.enrolled_by));
         if which.times() {
             put("createdAt", json!(self.created_at));
             put("revokedAt", json!(self.revoked_at));

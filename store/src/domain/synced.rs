@@ -179,6 +179,8 @@ pub struct SyncedCredential {
     pub max_uses: Option<i64>,
     /// How many it has enrolled.
     pub uses: i64,
+    /// The uid of the enrollment key with which the probe of a node token enrolled: with it, that probe may do so again.
+    pub enrolled_by: Option<String>,
 }
 
 /// Everything that instances share, as one of them has it.
@@ -197,6 +199,8 @@ pub struct SharedConfig {
     /// Which changes it has seen: of each instance that made changes, the highest counter. What was seen and has another version
     /// now is not lost. Empty for an instance that does not say.
     pub seen: BTreeMap<InstanceId, i64>,
+    /// Whether other parts of it follow, so that not all of what it has seen is known yet.
+    pub more: bool,
     /// The objects, sorted by key, and the deletions that are remembered.
     pub objects: Vec<SyncedObject>,
 }

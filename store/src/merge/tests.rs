@@ -6,7 +6,11 @@ use crate::domain::{ObjectKind, PeerSpec, SyncedPeer};
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 fn peer(id: i64, name: &str) -> Content {
-    let mut spec = PeerSpec::new("tcp://192.0.2.1:11010".parse().unwrap());
+    peer_at(id, name, 1)
+}
+
+fn peer_at(id: i64, name: &str, host: u8) -> Content {
+    let mut spec = PeerSpec::new(format!("tcp://192.0.2.{host}:11010").parse().unwrap());
     spec.name = name.into();
     Content::Peer(Box::new(SyncedPeer {
         id,
@@ -32,7 +36,7 @@ fn object(uid: &str, version: (i64, i64), state: ObjectState) -> SyncedObject {
 /// Few keys and versions, so that they meet.
 fn any_object() -> impl Strategy<Value = SyncedObject> {
     let state = prop_oneof![
-        (1i64..5, "[ab]").prop_map(|(id, name)| ObjectState::Present(peer(id, &name))),
+        (1i64..5, "[ab]", 1u8..4).prop_map(|(id, name, host)| ObjectState::Present(peer_at(id, &name, host))),
         (0i64..3).prop_map(|ms| ObjectState::Deleted(Timestamp(NOW.0 + ms))),
     ];
     ("[a-d]", (0i64..3, 0i64..3), state).prop_map(|(uid, version, state)| object(&uid, version, state))
@@ -66,6 +70,31 @@ proptest! {
         for object in both.values() {
             prop_assert!(a.contains(object) || b.contains(object));
         }
+    }
+
+    #[test]
+    fn each_url_and_network_has_one_peer_and_all_instances_keep_the_same(a in objects(), b in objects()) {
+        let next = ObjectVersion { epoch: 3, counter: 9 };
+        let (mut one, mut other) = (merge(a.clone(), b.clone()), merge(b, a));
+        let before = one.clone();
+        let deleted = unite(&mut one, NOW, next);
+        unite(&mut other, NOW, next);
+        prop_assert_eq!(&one, &other);
+        let mut places = BTreeMap::new();
+        for (key, object) in &one {
+            prop_assert_eq!(deleted.contains(key), object != &before[key]);
+            prop_assert!(!deleted.contains(key) || object.version > before[key].version);
+            let ObjectState::Present(Content::Peer(peer)) = &object.state else { continue };
+            prop_assert!(places.insert(peer.spec.url.full(), object.version).is_none());
+        }
+        for key in &deleted {
+            let ObjectState::Present(Content::Peer(peer)) = &before[key].state else { panic!("it was there") };
+            prop_assert!(places[&peer.spec.url.full()] >= before[key].version, "the higher version stays");
+        }
+        prop_assert!(unite(&mut one, NOW, next).is_empty());
+        // Merged with what the others still have, the deletions win.
+        let again = merge(one.values().cloned(), before.into_values());
+        prop_assert_eq!(&again, &one);
     }
 
     #[test]

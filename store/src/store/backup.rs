@@ -43,7 +43,7 @@ pub async fn backup(database: &Path, file: &Path) -> Result<(), StoreError> {
     copied
 }
 
-async fn copy(database: &Path, target: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn copy(database: &Path, target: &str) -> Result<(), sqlx::Error> {
     // A copy of a file that never gives space back does.
     let options = SqliteConnectOptions::new().filename(database).auto_vacuum(SqliteAutoVacuum::Incremental);
     let mut connection = options.connect().await?;
@@ -51,7 +51,7 @@ async fn copy(database: &Path, target: &str) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
-fn draft_of(file: &Path, unique: &str) -> PathBuf {
+pub(super) fn draft_of(file: &Path, unique: &str) -> PathBuf {
     file.with_added_extension(format!("{unique}{DRAFT}"))
 }
 

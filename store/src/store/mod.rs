@@ -47,6 +47,7 @@ mod probes;
 mod records;
 mod regions;
 mod registry;
+mod restore;
 mod retention;
 mod review;
 mod rings;
@@ -74,6 +75,7 @@ pub use self::{
     mirror::PeerListing,
     options::{Access, DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
     outbox::{Outgoing, OutgoingFilter},
+    restore::{RestoreError, Restored},
     retention::Swept,
 };
 use self::{ingest::Queue, shared::Shared};

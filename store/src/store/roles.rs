@@ -157,7 +157,13 @@ async fn become_primary(tx: &mut Tx, name: &str, url: Option<&str>) -> Result<In
     lead(tx, &row, cluster, row.epoch.max(1), name, url).await
 }
 
-async fn promote(tx: &mut Tx, name: &str, url: Option<&str>, expected: i64, seen: i64) -> Result<Instance, StoreError> {
+pub(super) async fn promote(
+    tx: &mut Tx,
+    name: &str,
+    url: Option<&str>,
+    expected: i64,
+    seen: i64,
+) -> Result<Instance, StoreError> {
     let row = instance::lock(tx).await?;
     let Some(cluster) = row.cluster()? else { return Err(RoleConflict::WrongRole(row.role()?).into()) };
     if expected != row.epoch {

@@ -432,13 +432,13 @@ async fn a_standby_waits_for_probes_to_find_the_next_primary(standby: TestStore)
 
 async fn positions_are_kept(hub: TestStore) {
     assert_eq!((hub.forwarded_row().await.unwrap(), hub.mirror_position().await.unwrap()), (0, None));
-    hub.put_forwarded_row(42).await.unwrap();
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let probe = hub.probe("p1", "eu").await;
+    hub.report(&probe, vec![online(peer, NOW)], NOW).await;
+    hub.put_forwarded_row(1).await.unwrap();
     hub.put_mirror_position(Some("7-x")).await.unwrap();
     let again = hub.second_hub().await.unwrap();
-    assert_eq!(
-        (again.forwarded_row().await.unwrap(), again.mirror_position().await.unwrap()),
-        (42, Some("7-x".into()))
-    );
+    assert_eq!((again.forwarded_row().await.unwrap(), again.mirror_position().await.unwrap()), (1, Some("7-x".into())));
     again.put_mirror_position(None).await.unwrap();
     assert_eq!(hub.mirror_position().await.unwrap(), None);
 }

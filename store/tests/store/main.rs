@@ -30,6 +30,7 @@ mod panics;
 mod peers;
 mod pooler;
 mod probes;
+mod restore;
 mod retention;
 mod roles;
 mod set_aside;

@@ -6,8 +6,8 @@ use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
         Adopted, Caller, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance, Leader, Leadership,
-        LiveSettings, MergePartner, NewPeer, ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter,
-        Region, Timestamp,
+        LiveSettings, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState, PageRequest, PeerId, PeerRecord,
+        PeerSpec, RecordFilter, Region, Timestamp,
     },
 };
 
@@ -17,7 +17,11 @@ on_both_engines! {
     a_dependent_gets_everything_with_its_secrets,
     edits_and_deletions_on_both_sides_of_a_split_meet,
     a_change_that_the_other_side_knew_is_not_lost,
+    a_probe_may_enroll_again_with_its_key_at_the_next_primary,
     an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other,
+    a_peer_that_both_sides_of_a_split_add_is_one_peer_with_the_history_of_both,
+    a_peer_that_is_deleted_and_added_again_on_both_sides_is_one,
+    of_two_peers_that_got_one_address_the_one_with_the_higher_version_stays,
     a_peer_that_is_set_aside_makes_way_for_those_of_the_primary,
     a_dependent_that_was_away_for_a_month_has_everything_after_one_exchange,
     three_instances_have_the_same_in_whatever_order_they_meet,
@@ -208,6 +212,22 @@ async fn a_change_that_the_other_side_knew_is_not_lost(old: TestStore) {
     assert_eq!(old.peer(id).await.unwrap().spec.description, "second");
 }
 
+async fn a_probe_may_enroll_again_with_its_key_at_the_next_primary(old: TestStore) {
+    let issued = old.create_enrollment_key("many", &EnrollmentLimits::default(), NOW).await.unwrap();
+    let (token, eu, registration) = (NodeToken::generate(), region("eu"), Default::default());
+    let new = NewProbe { server_id: "pod 1", region: &eu, registration: &registration, token: Some(&token) };
+    let enroll = async |store: &TestStore| {
+        let caller = store.authenticate(issued.token.expose(), NOW).await.unwrap();
+        let Some(Caller::Enrollment(key)) = caller else { panic!("{caller:?}") };
+        store.enroll_probe(&key, &new, NOW).await.map(|(probe, _)| probe.server_id)
+    };
+    assert_eq!(enroll(&old).await.unwrap(), "pod 1");
+    let new_primary = cluster(&old).await;
+    promote(&new_primary, 0).await;
+    assert_eq!(enroll(&new_primary).await.unwrap(), "pod 1");
+    assert_eq!(new_primary.count("credentials WHERE uses = 1").await, 1, "that was no other use of the key");
+}
+
 async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other(old: TestStore) {
     add(&old, "known", "tcp://192.0.2.1:1", NOW).await;
     let new = cluster(&old).await;
@@ -245,6 +265,77 @@ async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_foll
     assert_eq!((old.lost_changes(9).await.unwrap(), new.lost_changes(9).await.unwrap()), (vec![], vec![]));
     // Nothing has a new id yet that somebody else could get.
     assert!(add(&new, "next", "tcp://192.0.2.4:1", later).await > moved);
+}
+
+async fn a_peer_that_both_sides_of_a_split_add_is_one_peer_with_the_history_of_both(old: TestStore) {
+    let new = cluster(&old).await;
+    promote(&new, 0).await;
+    let url = "tcp://192.0.2.2:1";
+    let ours = add(&old, "of the old one", url, NOW).await;
+    add(&new, "another", "tcp://192.0.2.3:1", NOW).await;
+    let theirs = add(&new, "of the new one", url, NOW).await;
+    // The same address in another network is another peer.
+    let elsewhere = PeerSpec { network_name: Some("elsewhere".into()), ..named("elsewhere", url) };
+    old.add_peer(&elsewhere, NOW).await.unwrap();
+    assert_ne!(ours, theirs);
+    let probe = old.probe("p1", "eu").await;
+    old.report(&probe, vec![online(ours, NOW)], NOW).await;
+
+    step_down(&old, &new).await;
+    assert_eq!(merge(&new, &old, NOW).await.lost, 1);
+    follow(&old, &new, NOW).await;
+    assert_same(&old, &new, NOW).await;
+    for store in [&old, &new] {
+        let listed = peers(store).await;
+        let names: Vec<&String> = listed.keys().collect();
+        assert_eq!(names, ["another", "elsewhere", "of the new one"]);
+        assert_eq!(listed["of the new one"].id, theirs, "the one with the higher version keeps its id");
+    }
+    let lost = &new.lost_changes(9).await.unwrap()[0];
+    assert_eq!((&lost.lost["name"], &lost.won["name"]), (&"of the old one".into(), &"of the new one".into()));
+    let page = old.health_records(theirs, &RecordFilter::default(), PageRequest::default(), NOW).await.unwrap();
+    assert_eq!(page.items.len(), 1, "the results follow");
+    assert_eq!(old.count(&format!("latest WHERE peer_id = {theirs}")).await, 1);
+    // And they are passed on as results of the peer that remains.
+    let uid = new.peer_uids().await.unwrap()[&theirs.0].clone();
+    let (passed_on, _) = old.results_after(0, 9, false).await.unwrap();
+    assert_eq!(passed_on.iter().map(|one| one.peer_uid.clone()).collect::<Vec<_>>(), [uid]);
+}
+
+async fn a_peer_that_is_deleted_and_added_again_on_both_sides_is_one(old: TestStore) {
+    let url = "tcp://192.0.2.2:1";
+    let first = add(&old, "first", url, NOW).await;
+    let new = cluster(&old).await;
+    promote(&new, 0).await;
+    for store in [&old, &new] {
+        store.delete_peer(first, NOW).await.unwrap();
+        store.shared_config(NOW).await.unwrap();
+        add(store, "again", url, NOW).await;
+    }
+    step_down(&old, &new).await;
+    merge(&new, &old, NOW).await;
+    follow(&old, &new, NOW).await;
+    assert_same(&old, &new, NOW).await;
+    assert_eq!(peers(&new).await.into_keys().collect::<Vec<_>>(), ["again"]);
+    assert_eq!(new.export_peers().await.unwrap().len(), 1);
+}
+
+async fn of_two_peers_that_got_one_address_the_one_with_the_higher_version_stays(old: TestStore) {
+    let id = add(&old, "moved by the old one", "tcp://192.0.2.2:1", NOW).await;
+    let new = cluster(&old).await;
+    promote(&new, 0).await;
+    let url = "tcp://192.0.2.3:1";
+    old.edit_peer(id, |spec| *spec = named("moved by the old one", url), NOW).await.unwrap();
+    add(&new, "added by the new one", url, NOW).await;
+
+    step_down(&old, &new).await;
+    assert_eq!(merge(&new, &old, NOW).await.lost, 1);
+    follow(&old, &new, NOW).await;
+    assert_same(&old, &new, NOW).await;
+    assert_eq!(peers(&old).await.into_keys().collect::<Vec<_>>(), ["added by the new one"]);
+    let lost = &new.lost_changes(9).await.unwrap()[0];
+    assert_eq!(lost.lost["name"], "moved by the old one");
+    assert_eq!(merge(&new, &old, NOW).await.changed, 0);
 }
 
 async fn a_peer_that_is_set_aside_makes_way_for_those_of_the_primary(primary: TestStore) {

@@ -42,6 +42,9 @@ pub struct Configuration {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub seen: BTreeMap<InstanceId, i64>,
+    /// Whether other parts of what is handed in follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
     /// The highest id that a peer ever had there.
     #[serde(default)]
     pub highest_peer_id: i64,
@@ -230,6 +233,9 @@ pub struct SharedCredential {
     /// How many it has enrolled.
     #[serde(default)]
     pub uses: i64,
+    /// The uid of the enrollment key with which the probe of a node token enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled_by: Option<String>,
     /// Its version.
     pub version: Version,
 }

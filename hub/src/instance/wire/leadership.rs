@@ -35,6 +35,9 @@ pub struct FailoverOrder {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub role: Option<Role>,
+    /// The version of the configuration of the answering instance; missing from other programs.
+    #[serde(default)]
+    pub config_version: Option<i64>,
 }
 
 /// An instance in the order of failover.

@@ -17,3 +17,6 @@ pub use self::{
     leadership::{FailoverOrder, InOrder, Promote, RoleChange, SyncErrorBody},
     members::{InstanceView, Instances, MemberStatus, Register, Registered},
 };
+
+#[cfg(test)]
+pub(super) mod tests;

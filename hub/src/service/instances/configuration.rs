@@ -108,7 +108,7 @@ impl Instances {
         if sent.cluster_id != cluster || sent.epoch >= instance.epoch || !is_its_own {
             return Err(never_led());
         }
-        let key = self.store.sealing_key().await?;
+        let (key, more) = (self.store.sealing_key().await?, sent.more);
         let opened = spawn_blocking(move || convert::shared_config(&sent, &key)).await;
         let theirs = opened
             .map_err(|_| StoreError::Panicked)?
@@ -121,7 +121,7 @@ impl Instances {
             "merged what the former primary changed"
         );
         // Read again, because a merge takes a while.
-        if let Some(member) = self.store.member(caller).await? {
+        if let Some(member) = self.store.member(caller).await?.filter(|_| !more) {
             self.store.put_member(&Member { role: Role::Dependent, ..member }).await?;
         }
         Ok(())
@@ -135,9 +135,12 @@ impl Instances {
     pub async fn results(&self, after: Option<&str>) -> Result<Mirror, SyncRefusal> {
         let (instance, _) = self.primary().await?;
         let now = Timestamp::now();
+        let newest = self.store.newest_result().await?;
         let from = match position::row_of(after, instance.id) {
+            // Of the time before a backup was restored here: the caller drops what it has.
+            Some(row) if row > newest => 0,
             Some(row) => row,
-            None => self.store.last_result_before(now - MIRROR_SINCE, (0, self.store.newest_result().await?)).await?,
+            None => self.store.last_result_before(now - MIRROR_SINCE, (0, newest)).await?,
         };
         let (found, next) = self.store.results_after(from, MAX_RESULTS as u32, true).await?;
         let more = next > from && next < self.store.newest_result().await?;

@@ -67,6 +67,7 @@ impl Instances {
             handing_over_to: status.handing_over_to.filter(|_| instance.role == Role::Primary),
             primary_reachable: status.primary_reachable,
             role: Some(instance.role),
+            config_version: Some(instance.config.version),
         })
     }
 

@@ -39,6 +39,7 @@ impl Instances {
             sync_failed: depends && instance.sync_error.is_some(),
             accepts_edits: instance.accepts_edits && !depends,
             reason: status.reason,
+            refusal: status.refusal,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::{
 
 on_both_engines! {
     a_former_primary_hands_in_what_it_changed_once,
+    it_may_hand_it_in_in_parts,
     others_hand_in_nothing,
     an_impossible_configuration_is_refused,
 }
@@ -47,6 +48,28 @@ async fn a_former_primary_hands_in_what_it_changed_once(store: TestStore) {
     let member = primary.store.member(id(1)).await.unwrap().unwrap();
     assert_eq!(member.role, Role::Dependent);
     primary.refused(primary.put("/sync/api/endpoints", &old).bearer_auth(&token), 403, "forbidden").await;
+}
+
+async fn it_may_hand_it_in_in_parts(store: TestStore) {
+    let (primary, token, mut old) = after_a_failover(&store).await;
+    old["seen"] = json!({ id(1).to_string(): 1000 });
+    let (mut first, mut second) = (old.clone(), old);
+    first["endpoints"] = json!([]);
+    first["more"] = json!(true);
+    second["regions"] = json!([]);
+    // What the first part says of what the other one has seen does not make its changes known already.
+    second["own"] = json!([{ "kind": "peer", "uid": second["endpoints"][0]["uid"] }]);
+    second["endpoints"][0]["version"] = json!({ "epoch": 1, "counter": 900 });
+    let peer = easytier_uptime_store::domain::PeerId(second["endpoints"][0]["id"].as_i64().unwrap());
+    let now = easytier_uptime_store::domain::Timestamp::now();
+    primary.store.edit_peer(peer, |spec| spec.name = "renamed here".into(), now).await.unwrap();
+    for part in [&first, &second] {
+        let merged = send(primary.put("/sync/api/endpoints", part).bearer_auth(&token)).await;
+        assert_eq!(merged.status, 200, "{merged:?}");
+    }
+    let lost = primary.store.lost_changes(9).await.unwrap();
+    assert_eq!(lost.iter().map(|one| one.lost["name"].clone()).collect::<Vec<_>>(), ["renamed there"]);
+    primary.refused(primary.put("/sync/api/endpoints", &second).bearer_auth(&token), 403, "forbidden").await;
 }
 
 async fn others_hand_in_nothing(store: TestStore) {

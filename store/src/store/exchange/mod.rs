@@ -14,13 +14,15 @@ use crate::{
 };
 
 impl Store {
-    /// The row up to which results are at the primary; 0 when none are.
+    /// The row up to which results are at the primary; 0 when none are. A row that no result of this database has had is one of the
+    /// time before a backup was restored, and says nothing.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn forwarded_row(&self) -> Result<i64, StoreError> {
-        self.db().one::<(i64,)>("SELECT forwarded_row FROM instance", vec![]).await.map(|(row,)| row)
+        let (row,): (i64,) = self.db().one("SELECT forwarded_row FROM instance", vec![]).await?;
+        Ok(if row > self.newest_result().await? { 0 } else { row })
     }
 
     /// Notes that results up to `row` are at the primary.

@@ -9,6 +9,8 @@ mod counts;
 mod packed;
 mod pending;
 
+use std::ops::AddAssign;
+
 use self::{apply::Parked, packed::Appended, pending::Group};
 pub(super) use self::{
     packed::{PackedResult, pack, sees_online},
@@ -32,6 +34,13 @@ pub struct Folded {
     pub parked: u64,
 }
 
+impl AddAssign for Folded {
+    fn add_assign(&mut self, other: Self) {
+        self.results += other.results;
+        self.parked += other.parked;
+    }
+}
+
 /// The results that are stored but not applied yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
@@ -53,21 +62,27 @@ impl Store {
     pub async fn fold(&self) -> Result<Folded, StoreError> {
         let mut folded = Folded::default();
         loop {
-            let leases = self.shared.duties.share_folds(self.db()).await?;
-            let Some(group) = pending::next_group(self.db(), &leases).await? else { return Ok(folded) };
-            match fold_group(&self.shared, &leases, &group).await {
-                Ok(parked) => {
-                    folded.parked += parked;
-                    folded.results += group.results.len() as u64 - parked;
-                    // Those that came meanwhile are left to the next fold: many are cheaper together.
-                    if group.is_last {
-                        return Ok(folded);
-                    }
-                }
-                // The next turn finds out which duties are left.
-                Err(StoreError::DutyLost(duty)) => tracing::info!(duty, "another hub has taken over a duty"),
-                Err(error) => return Err(error),
+            let (group, more) = self.fold_group().await?;
+            folded += group;
+            if !more {
+                return Ok(folded);
             }
+        }
+    }
+
+    /// Applies one group of results. Returns what it did, and whether there are more that were stored before the call.
+    pub(crate) async fn fold_group(&self) -> Result<(Folded, bool), StoreError> {
+        let leases = self.shared.duties.share_folds(self.db()).await?;
+        let Some(group) = pending::next_group(self.db(), &leases).await? else { return Ok((Folded::default(), false)) };
+        match fold_group(&self.shared, &leases, &group).await {
+            // Those that came meanwhile are left to the next fold: many are cheaper together.
+            Ok(parked) => Ok((Folded { results: group.results.len() as u64 - parked, parked }, !group.is_last)),
+            // The next turn finds out which duties are left.
+            Err(StoreError::DutyLost(duty)) => {
+                tracing::info!(duty, "another hub has taken over a duty");
+                Ok((Folded::default(), true))
+            }
+            Err(error) => Err(error),
         }
     }
 

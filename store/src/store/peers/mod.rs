@@ -11,6 +11,7 @@ mod write;
 
 pub(super) use self::{
     change::{Change, apply_to_states},
+    identity::Identity,
     listing::checked_from_region,
     operator::is_set_aside,
     row::{SpecRow, spec_columns},

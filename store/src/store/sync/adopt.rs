@@ -93,7 +93,7 @@ async fn adopt(tx: &mut Tx, shared: &Shared, what: Theirs<'_>, now: Timestamp) -
     let captured = capture(tx, &shared.key, Some(now)).await?;
     refuse(&captured, what)?;
     let highest = ids::highest(tx).await?.max(what.theirs.highest_peer_id);
-    let (merged, assigned) = merge_with(&captured, what, highest);
+    let (merged, assigned) = merge_with(&captured, what, highest, now);
     let stages = moves::plan(tx, &captured, &merged, highest).await?;
     if stages.is_empty() {
         return finish(tx, shared, captured, what, &merged, now).await.map(Step::Adopted);
@@ -117,8 +117,13 @@ fn refuse(captured: &Captured, what: Theirs<'_>) -> Result<(), StoreError> {
     }
 }
 
-/// The objects of both, in which each peer has an id of its own, and the ids that were assigned for that.
-fn merge_with(captured: &Captured, what: Theirs<'_>, highest: i64) -> (BTreeMap<ObjectKey, SyncedObject>, Assigned) {
+/// The objects of both, in which each peer has an id and a place of its own, and the ids that were assigned for that.
+fn merge_with(
+    captured: &Captured,
+    what: Theirs<'_>,
+    highest: i64,
+    now: Timestamp,
+) -> (BTreeMap<ObjectKey, SyncedObject>, Assigned) {
     let ours = captured.held.values().map(|held| held.object.clone());
     let mut merged = merge::merge(ours, what.objects.iter().cloned());
     for (key, (id, version)) in what.assigned {
@@ -130,6 +135,10 @@ fn merge_with(captured: &Captured, what: Theirs<'_>, highest: i64) -> (BTreeMap<
     }
     let counter = merged.values().map(|object| object.version.counter).fold(captured.counter, i64::max);
     let version = ObjectVersion { epoch: captured.me.epoch, counter: counter.saturating_add(1) };
+    // A dependent leaves that to the primary.
+    if what.from == MergePartner::Other {
+        merge::unite(&mut merged, now, version);
+    }
     let renumbered = merge::assign_ids(&mut merged, highest, version);
     let mut assigned = what.assigned.clone();
     for key in renumbered {
@@ -164,7 +173,9 @@ async fn finish(
     write::apply(tx, shared, &changes, &Adoption { from: what.from, version: version.version, now }).await?;
     let records = changes.iter().map(|change| record_of(shared, change)).collect();
     records::put(tx, records).await?;
-    note_seen(tx, &captured, what).await?;
+    if !what.theirs.more {
+        note_seen(tx, &captured, what).await?;
+    }
     let ids = merged.values().filter_map(write::present_peer).map(|peer| peer.id);
     ids::reserve(tx, ids.fold(what.theirs.highest_peer_id, i64::max)).await?;
     if lists_change || version.version != captured.version {

@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use uuid::Uuid;
-
 use super::{
     read,
     records::{self, Record},
+    uids::Uids,
 };
 use crate::{
     crypto::HubKey,
@@ -105,12 +104,14 @@ pub(in crate::store) async fn capture(
             None => gone.push(record),
         }
     }
+    let taken = known.values().chain(&gone).filter(|record| record.key.kind == ObjectKind::Peer);
+    let mut uids = Uids::new(row.cluster()?, taken.map(|record| record.key.uid.clone()).collect());
     let dependent = captured.me.role == Role::Dependent;
     let (mut changed, mut forgotten) = (Vec::new(), Vec::new());
     for ((kind, local_key), content) in rows {
         let record = known.remove(&(kind, local_key.clone()));
         let digest = digest(key, &content);
-        let uid = uid(kind, &local_key, record.as_ref());
+        let uid = uid(&content, &local_key, record.as_ref(), &mut uids);
         let (version, made_here) = match &record {
             // Regions are never deleted here; one that another instance removed stays, for the history.
             Some(record) if record.deleted_at.is_some() && kind == ObjectKind::Region => {
@@ -180,10 +181,10 @@ pub(super) async fn put_seen(tx: &mut Tx, seen: &BTreeMap<InstanceId, i64>) -> R
 }
 
 /// The uid of a row: a peer gets one when it is first seen.
-fn uid(kind: ObjectKind, local_key: &str, record: Option<&Record>) -> String {
-    match (record, kind) {
+fn uid(content: &Content, local_key: &str, record: Option<&Record>, uids: &mut Uids) -> String {
+    match (record, content) {
         (Some(record), _) => record.key.uid.clone(),
-        (None, ObjectKind::Peer) => Uuid::new_v4().to_string(),
+        (None, Content::Peer(peer)) => uids.of(&peer.spec),
         (None, _) => local_key.to_owned(),
     }
 }

@@ -11,6 +11,7 @@ mod ids;
 mod moves;
 mod read;
 mod records;
+mod uids;
 mod write;
 
 use std::sync::Arc;
@@ -79,7 +80,7 @@ fn shared_config(captured: Captured, highest_peer_id: i64) -> SharedConfig {
     let objects: Vec<SyncedObject> = captured.held.into_values().map(|held| held.object).collect();
     let last_modified = objects.iter().filter_map(changed_at).max();
     let instance = Some(captured.me.id);
-    SharedConfig { version, instance, own, last_modified, highest_peer_id, seen: captured.seen, objects }
+    SharedConfig { version, instance, own, last_modified, highest_peer_id, seen: captured.seen, more: false, objects }
 }
 
 /// When an object was last changed, if its content says so.

@@ -3,7 +3,7 @@
 //! The rows of a peer move in one transaction. Its raw results and rollups may be many, so they move afterwards, in steps. What
 //! is left to move is stored, and goes on after a crash, before anything else is adopted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,9 @@ pub(super) async fn plan(
                 first.pairs.push((old, between));
                 second.pairs.push((between, new));
             }
-            None => second.pairs.push((old, new)),
+            // It makes way for the second stage: an id is never an old and a new one of the same stage, so a stage that was
+            // interrupted can begin anew.
+            None => first.pairs.push((old, new)),
         }
     }
     Ok([first, second].into_iter().filter(|stage| !stage.pairs.is_empty()).collect())
@@ -190,9 +192,12 @@ impl Stage {
 impl Store {
     /// Moves the history of peers that got other ids, if any is left to move.
     pub(super) async fn finish_moves(&self) -> Result<(), StoreError> {
-        let stages: Vec<Stage> =
+        let mut stages: VecDeque<Stage> =
             self.db().transaction(|tx| work(async move { metadata::json(tx, PENDING).await })).await?;
-        for stage in &stages {
+        if stages.is_empty() {
+            return Ok(());
+        }
+        while let Some(stage) = stages.front() {
             let pairs = &stage.json()?;
             let range = "SELECT coalesce(min(quarter), 0), coalesce(max(quarter), -1) FROM results";
             let update = move_in!("results", "peer_id", " AND results.quarter >= $2 AND results.quarter < $3");
@@ -205,9 +210,9 @@ impl Store {
                 };
                 self.move_in_steps(range, update, BUCKETS, pairs).await?;
             }
-        }
-        if stages.is_empty() {
-            return Ok(());
+            stages.pop_front();
+            let left = &stages;
+            self.db().transaction(|tx| work(async move { metadata::put_json(tx, PENDING, left).await })).await?;
         }
         self.db().execute("DELETE FROM settings WHERE key = $1", args![PENDING]).await.map(drop)
     }

@@ -52,6 +52,7 @@ struct CredentialRow {
     expires_at: Option<Timestamp>,
     max_uses: Option<i64>,
     uses: i64,
+    enrolled_by: Option<String>,
 }
 
 /// Reads everything that is shared. Peers that are set aside are not.
@@ -85,8 +86,9 @@ pub(super) async fn rows(tx: &mut Tx, key: &HubKey) -> Result<Rows, StoreError> 
         put(Content::Probe(SyncedProbe { region, named, created_at }), server_id);
     }
     let credentials = "SELECT c.lookup, c.kind, c.name, c.hash, b.server_id, r.name AS region, c.created_at, c.revoked_at, \
-                       c.expires_at, c.max_uses, c.uses FROM credentials c LEFT JOIN probes b ON b.id = c.probe_id \
-                       LEFT JOIN regions r ON r.id = c.region_id";
+                       c.expires_at, c.max_uses, c.uses, k.lookup AS enrolled_by FROM credentials c \
+                       LEFT JOIN probes b ON b.id = c.probe_id LEFT JOIN regions r ON r.id = c.region_id \
+                       LEFT JOIN credentials k ON k.id = c.enrolled_by";
     for row in tx.all::<CredentialRow>(credentials, vec![]).await? {
         let lookup = row.lookup.clone();
         put(Content::Credential(row.into_credential()), lookup);
@@ -122,6 +124,7 @@ impl CredentialRow {
             expires_at: self.expires_at,
             max_uses: self.max_uses,
             uses: self.uses,
+            enrolled_by: self.enrolled_by,
         }
     }
 }

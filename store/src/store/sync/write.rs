@@ -1,6 +1,6 @@
 //! Writing to the rows what another instance changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use data_encoding::HEXLOWER;
 
@@ -233,5 +233,21 @@ async fn put_credentials(tx: &mut Tx, credentials: &[(&str, &SyncedCredential)])
         values.extend(args![credential.created_at, credential.revoked_at, credential.expires_at]);
         values.extend(args![credential.max_uses, credential.uses]);
     }
-    CREDENTIALS.execute(tx, values).await.map(drop)
+    CREDENTIALS.execute(tx, values).await?;
+    put_enrolled(tx, credentials).await
+}
+
+/// Writes with which key the probes of node tokens enrolled, when all keys are there.
+async fn put_enrolled(tx: &mut Tx, credentials: &[(&str, &SyncedCredential)]) -> Result<(), StoreError> {
+    let mut by_key: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (lookup, credential) in credentials {
+        if let Some(key) = &credential.enrolled_by {
+            by_key.entry(key).or_default().push((*lookup).to_owned());
+        }
+    }
+    let update = sql!("UPDATE credentials SET enrolled_by = (SELECT k.id FROM credentials k WHERE k.lookup = $1) WHERE lookup ", (in 2));
+    for (key, lookups) in by_key {
+        tx.execute(update, args![key, lookups]).await?;
+    }
+    Ok(())
 }
