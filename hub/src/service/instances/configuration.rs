@@ -137,7 +137,7 @@ impl Instances {
         let now = Timestamp::now();
         let from = match position::row_of(after, instance.id) {
             Some(row) => row,
-            None => self.store.last_result_before(now - MIRROR_SINCE, (0, self.store.newest_result().await?)).await?,
+            None => self.beginning(now).await?,
         };
         let (found, next) = self.store.results_after(from, MAX_RESULTS as u32, true).await?;
         let more = next > from && next < self.store.newest_result().await?;
@@ -151,6 +151,17 @@ impl Instances {
             timestamp: now.into(),
             config_version: instance.config.version,
             epoch: instance.epoch,
+        })
+    }
+
+    /// The row after which a mirror begins: the results of the last hour, and older ones that no other instance has.
+    async fn beginning(&self, now: Timestamp) -> Result<i64, StoreError> {
+        let newest = self.store.newest_result().await?;
+        let recent = self.store.last_result_before(now - MIRROR_SINCE, (0, newest)).await?;
+        Ok(match self.store.passed_on_row().await? {
+            // It was never anything but the primary, and nobody mirrored it.
+            0 => recent,
+            passed_on => recent.min(passed_on),
         })
     }
 }
