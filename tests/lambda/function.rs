@@ -1,7 +1,10 @@
 //! The function in a sandbox: the built binary, its environment and its log.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::{
     io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -15,6 +18,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::runtime::{Deadline, Outcome, Runtime};
+
+const NAME: &str = "easytier-uptime-lambda";
 
 /// The time of an invocation in tests where it does not matter.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -45,7 +50,7 @@ impl Function {
     pub async fn start<V: AsRef<str>>(variables: impl IntoIterator<Item = (&'static str, V)>) -> Self {
         let runtime = Runtime::start().await;
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_easytier-uptime-lambda"));
+        let mut command = Command::new(program());
         command.env_clear().envs(OF_LAMBDA).env("AWS_LAMBDA_RUNTIME_API", runtime.address.to_string());
         for (name, value) in variables {
             command.env(name, value.as_ref());
@@ -129,6 +134,13 @@ impl Drop for Function {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The function. Tests of another package run the one that cargo built beside their own program.
+fn program() -> PathBuf {
+    let beside = || option_env!("CARGO_BIN_EXE_easytier-uptime").map(|other| Path::new(other).with_file_name(NAME));
+    let own = option_env!("CARGO_BIN_EXE_easytier-uptime-lambda").map(PathBuf::from);
+    own.or_else(beside).expect("cargo names the programs of a package to its tests")
 }
 
 fn read_lines(from: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {

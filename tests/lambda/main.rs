@@ -6,6 +6,7 @@ mod addresses;
 mod aws;
 mod deadlines;
 mod emulator;
+mod failover;
 mod function;
 mod hub;
 mod invocations;

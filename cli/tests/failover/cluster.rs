@@ -37,6 +37,11 @@ pub struct Cluster {
 impl Cluster {
     /// A primary, number 0, with peers 1 to [`PEERS`], and dependents of it, which have its configuration.
     pub async fn start(size: usize) -> Self {
+        Self::with_senders(size, 2).await
+    }
+
+    /// The same, with a token for each of so many senders.
+    pub async fn with_senders(size: usize, senders: usize) -> Self {
         let network = Network::default();
         let mut instances = Vec::new();
         for number in 0..size {
@@ -55,8 +60,9 @@ impl Cluster {
         let peers: String = (1..=PEERS).map(|n| format!("tcp://127.0.0.1:{n}\n")).collect();
         fs::write(primary.folder().join("peers.txt"), peers).unwrap();
         primary.command(&["hub", "peer", "import", "peers.txt"]);
-        let token = |name: &str| primary.command(&["hub", "token", "create", "--name", name, "--region", "eu"]);
-        let tokens = ["probe-1", "probe-2"].map(token).into();
+        let name = |nth| format!("probe-{nth}");
+        let token = |nth| primary.command(&["hub", "token", "create", "--name", &name(nth), "--region", "eu"]);
+        let tokens = (1..=senders).map(token).collect();
         let cluster = Self { instances, network, tokens };
         assert_eq!(cluster.settled().await, 0);
         cluster
@@ -79,9 +85,19 @@ impl Cluster {
         .await
     }
 
-    /// Waits until one of these instances leads in a later epoch, whether the others follow it already or not.
+    /// Waits until one of these instances leads in a later epoch, whether the others follow it already or not. Fails when it is
+    /// late.
     pub async fn new_primary_of(&self, instances: &[usize], epoch: i64) -> usize {
-        await_that(NEW_PRIMARY_WITHIN, &format!("one of {instances:?} takes the primary's place"), async || {
+        self.primary_within(NEW_PRIMARY_WITHIN, instances, epoch).await
+    }
+
+    /// The same, for a caller that takes the time.
+    pub async fn successor_of(&self, instances: &[usize], epoch: i64) -> usize {
+        self.primary_within(PATIENCE, instances, epoch).await
+    }
+
+    async fn primary_within(&self, within: Duration, instances: &[usize], epoch: i64) -> usize {
+        await_that(within, &format!("one of {instances:?} takes the primary's place"), async || {
             let told = self.views(instances).await;
             let leads =
                 |view: &Option<View>| view.as_ref().is_some_and(|view| view.role == "primary" && view.epoch > epoch);

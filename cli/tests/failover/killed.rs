@@ -11,6 +11,7 @@ use crate::{
     records,
     sender::Senders,
     support::{Hub, command, text},
+    visitors::{Delivered, OF_ONCE, once},
 };
 
 const DAEMON: &str = "the daemon";
@@ -21,6 +22,8 @@ async fn a_killed_primary_is_replaced_and_returns_as_a_dependent() {
     let folder = tempfile::tempdir().unwrap();
     let _daemon = daemon(folder.path(), &cluster.instances);
     await_results_of_the_daemon(&cluster.instances[0]).await;
+    let token = cluster.instances[0].command(&["hub", "token", "create", "--name", "once", "--region", "once"]);
+    assert_eq!(cluster.settled().await, 0, "everybody has the tokens");
     assert_edits_are_refused(&cluster.instances[1], &cluster.instances[0]).await;
     let mut senders =
         Senders::start(&cluster.tokens, &cluster.instances, &Cluster::peers(), &mut StdRng::seed_from_u64(1));
@@ -43,6 +46,9 @@ async fn a_killed_primary_is_replaced_and_returns_as_a_dependent() {
         (now > before).then_some(()).ok_or_else(|| format!("{now} results after {before}"))
     })
     .await;
+    let urls = [0, successor].map(|nth| cluster.instances[nth].url()).join(",");
+    let mut of_once = Delivered::default();
+    of_once.add(&once(&folder, &urls, &token));
     senders.assert_running();
 
     cluster.instances[0].start();
@@ -51,6 +57,7 @@ async fn a_killed_primary_is_replaced_and_returns_as_a_dependent() {
     senders.finish().await;
     let acknowledged = cluster.assert_one_union(&[0, 1, 2], &senders.ledger).await;
     assert!(acknowledged > 50, "{acknowledged}");
+    assert_eq!(records::number(&cluster.instances[0], OF_ONCE).await, of_once.results);
 }
 
 /// A probe that knows two instances, with a token that the first one made.

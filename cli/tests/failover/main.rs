@@ -9,6 +9,12 @@
 #[path = "../support/hub.rs"]
 mod support;
 
+// The function in a sandbox, as in its own tests.
+#[path = "../../../tests/lambda/function.rs"]
+mod function;
+#[path = "../../../tests/lambda/runtime.rs"]
+mod runtime;
+
 mod changed_role;
 mod cluster;
 mod fresh;
@@ -22,3 +28,4 @@ mod sender;
 mod soak;
 mod split;
 mod stalled;
+mod visitors;

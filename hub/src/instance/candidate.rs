@@ -20,7 +20,10 @@ use super::{
 pub async fn round(tools: Tools<'_>, interval: Duration) -> Result<(), StepError> {
     let Tools { store, options, status, .. } = tools;
     let instance = store.instance().await?;
-    let others = store.members().await?;
+    let leader = instance.leader.as_ref().map(|leader| leader.id);
+    let mut others = store.members().await?;
+    // The lost primary would only delay the answer: it may take connections and never answer.
+    others.retain(|member| Some(member.id) != leader);
     let answers = join_all(others.iter().map(|member| members::ask(tools, &instance, member))).await;
     let answers: Vec<(&Member, Option<FailoverOrder>)> = others.iter().zip(answers).collect();
 
@@ -29,12 +32,8 @@ pub async fn round(tools: Tools<'_>, interval: Duration) -> Result<(), StepError
         store.follow(&leadership).await?;
         return Ok(());
     }
-    let leader = instance.leader.as_ref().map(|leader| leader.id);
-    let others: Vec<(Candidate, Answer)> = answers
-        .iter()
-        .filter(|(member, _)| Some(member.id) != leader)
-        .map(|(member, order)| (candidate(member), answer(order.as_ref())))
-        .collect();
+    let others: Vec<(Candidate, Answer)> =
+        answers.iter().map(|(member, order)| (candidate(member), answer(order.as_ref()))).collect();
     let reached_any = others.iter().any(|(_, answer)| *answer != Answer::None);
     let view = View {
         primary_lost: true,
@@ -62,15 +61,12 @@ pub async fn round(tools: Tools<'_>, interval: Duration) -> Result<(), StepError
     Ok(())
 }
 
-/// Another primary than the lost one, which says so itself.
+/// Another primary, which says so itself.
 fn new_primary(instance: &Instance, answers: &[(&Member, Option<FailoverOrder>)]) -> Option<Leadership> {
-    let leads = |order: &FailoverOrder, member: &Member| {
-        let is_lost = instance.leader.as_ref().is_some_and(|leader| leader.id == member.id);
-        !is_lost && order.role == Some(Role::Primary) && order.epoch >= instance.epoch
-    };
+    let leads = |order: &&FailoverOrder| order.role == Some(Role::Primary) && order.epoch >= instance.epoch;
     answers
         .iter()
-        .filter_map(|(member, order)| order.as_ref().filter(|order| leads(order, member)).map(|order| (member, order)))
+        .filter_map(|(member, order)| order.as_ref().filter(leads).map(|order| (member, order)))
         .max_by_key(|(_, order)| order.epoch)
         .map(|(member, order)| Leadership {
             cluster: order.cluster_id,

@@ -2,10 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use easytier_probe::Status;
-use easytier_uptime_store::{
-    RoleConflict, StoreError,
-    domain::{ForeignResult, Instance, InstanceHealth, MergePartner, Timestamp},
-};
+use easytier_uptime_store::domain::{ForeignResult, Instance, InstanceHealth, MergePartner, Timestamp};
 
 use super::{
     client::Fetched,
@@ -60,9 +57,7 @@ impl<'a> Follower<'a> {
         match fetched {
             Fetched::NotModified => store.note_synced(store.instance().await?.config, now).await?,
             Fetched::Changed(configuration, tag) => {
-                if store.instance().await?.cluster != Some(configuration.cluster_id) {
-                    return Err(StoreError::from(RoleConflict::OtherCluster).into());
-                }
+                members::check(&store.instance().await?, configuration.cluster_id, configuration.epoch)?;
                 let theirs = convert::shared_config(&configuration, &store.sealing_key().await?)?;
                 let adopted = store.adopt(&theirs, MergePartner::Primary, now).await?;
                 store.note_synced(adopted.version, now).await?;

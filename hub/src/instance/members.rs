@@ -2,7 +2,7 @@
 
 use easytier_uptime_store::{
     Conflict, RoleConflict, Store, StoreError,
-    domain::{ClusterId, ConfigVersion, Instance, Member, Role, Timestamp},
+    domain::{ClusterId, ConfigVersion, Instance, MAX_EPOCH, MAX_EPOCH_LEAD, Member, Role, Timestamp},
 };
 
 use url::Url;
@@ -12,17 +12,21 @@ use super::{
     wire::{FailoverOrder, InstanceView, Instances},
 };
 
-/// Whether the answer of another instance counts: it is of the same cluster, and its epoch is not over.
+/// Whether the answer of another instance counts: it is of the same cluster, and its epoch is neither over nor too far ahead to
+/// be right.
 ///
 /// # Errors
 ///
-/// [`RoleConflict::OtherCluster`] or [`RoleConflict::EpochOver`].
+/// [`RoleConflict::OtherCluster`], [`RoleConflict::EpochOver`] or [`RoleConflict::EpochOutOfRange`].
 pub fn check(instance: &Instance, cluster: ClusterId, epoch: i64) -> Result<(), StoreError> {
     if instance.cluster.is_some_and(|own| own != cluster) {
         return Err(RoleConflict::OtherCluster.into());
     }
     if epoch < instance.epoch {
         return Err(RoleConflict::EpochOver { named: epoch, known: instance.epoch }.into());
+    }
+    if epoch > MAX_EPOCH.min(instance.epoch.saturating_add(MAX_EPOCH_LEAD)) && instance.cluster.is_some() {
+        return Err(RoleConflict::EpochOutOfRange(epoch).into());
     }
     Ok(())
 }

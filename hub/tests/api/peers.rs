@@ -24,6 +24,7 @@ on_both_engines! {
     a_claim_needs_a_node_token,
     a_dependent_that_is_behind_sends_nothing_older,
     a_dependent_leases_no_peers,
+    a_dependent_without_a_configuration_does_not_call_a_token_wrong,
     a_claimed_peer_is_the_callers_until_it_reports_or_the_lease_ends,
     sixteen_claimers_at_two_hubs_never_get_the_same_peer,
 }
@@ -250,6 +251,26 @@ async fn a_dependent_that_is_behind_sends_nothing_older(store: TestStore) {
     for known in ["", "epoch=3&config_version=7", "epoch=2&config_version=99", "config_version=99"] {
         let reply = send(list(known)).await;
         assert_eq!((&reply.data()["epoch"], &reply.data()["config_version"]), (&json!(3), &json!(7)), "{known}");
+    }
+}
+
+async fn a_dependent_without_a_configuration_does_not_call_a_token_wrong(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let status = json!({ "status": "Online", "metadata": {} });
+    let requests = || [hub.get("/peers"), hub.put("/nodes/status", &status)];
+    for request in requests() {
+        send_unchecked(request.header("x-node-token", "of the cluster")).await.refusal(401);
+    }
+    make_dependent(&hub).await;
+    hub.test.run_sql("UPDATE instance SET synced_epoch = 0, synced_version = 0").await;
+    for request in requests() {
+        let reply = send_unchecked(request.header("x-node-token", "of the cluster")).await;
+        assert!(reply.headers.contains_key("retry-after"));
+        reply.refusal(503);
+    }
+    make_dependent(&hub).await;
+    for request in requests() {
+        send_unchecked(request.header("x-node-token", "of nobody")).await.refusal(401);
     }
 }
 

@@ -63,6 +63,18 @@ impl Store {
         Ok(row.map_or(0, |(row,)| row))
     }
 
+    /// The row up to which another instance has the results of this one: an earlier primary got them, or a mirror took them. 0
+    /// when nobody ever had any.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn passed_on_row(&self) -> Result<i64, StoreError> {
+        let select = "SELECT MAX(passed_on) FROM (SELECT forwarded_row AS passed_on FROM instance \
+                      UNION ALL SELECT mirrored_row FROM instances) AS known";
+        self.db().one::<(i64,)>(select, vec![]).await.map(|(row,)| row)
+    }
+
     /// Whether the primary reached this dependent at its public endpoint, as it last said.
     ///
     /// # Errors

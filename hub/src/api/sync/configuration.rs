@@ -113,7 +113,8 @@ pub(super) async fn notification_services(CallerOfPrimary(caller): CallerOfPrima
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct After {
-    /// The position after which results are returned; without it, those of the last hour.
+    /// The position after which results are returned; without it, those of the last hour and older ones that no other instance
+    /// has.
     after: Option<String>,
 }
 

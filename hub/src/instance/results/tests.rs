@@ -56,6 +56,7 @@ prop_compose! {
                 relay: None,
                 relay_error: None,
                 certificate_expires_at: None,
+                listing: None,
             },
         }
     }

@@ -140,7 +140,7 @@ impl Instances {
             // Of the time before a backup was restored here: the caller drops what it has.
             Some(row) if row > newest => 0,
             Some(row) => row,
-            None => self.store.last_result_before(now - MIRROR_SINCE, (0, newest)).await?,
+            None => self.beginning(newest, now).await?,
         };
         let (found, next) = self.store.results_after(from, MAX_RESULTS as u32, true).await?;
         let more = next > from && next < self.store.newest_result().await?;
@@ -154,6 +154,16 @@ impl Instances {
             timestamp: now.into(),
             config_version: instance.config.version,
             epoch: instance.epoch,
+        })
+    }
+
+    /// The row after which a mirror begins: the results of the last hour, and older ones that no other instance has.
+    async fn beginning(&self, newest: i64, now: Timestamp) -> Result<i64, StoreError> {
+        let recent = self.store.last_result_before(now - MIRROR_SINCE, (0, newest)).await?;
+        Ok(match self.store.passed_on_row().await? {
+            // It was never anything but the primary, and nobody mirrored it.
+            0 => recent,
+            passed_on => recent.min(passed_on),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! What instances share.
 
+use std::time::Duration;
+
 use data_encoding::{BASE64, HEXLOWER};
 use easytier_uptime_store::{
     domain::{PeerSpec, SealingKey, Timestamp},
@@ -7,7 +9,7 @@ use easytier_uptime_store::{
 };
 use serde_json::{Value, json};
 
-use super::{SECRET, Sync};
+use super::{SECRET, Sync, id};
 use crate::{
     hub::send,
     support::{Engine, TestStore, full, on_both_engines, online},
@@ -18,6 +20,7 @@ on_both_engines! {
     a_configuration_that_did_not_change_is_not_sent_again,
     one_peer_is_asked_for_by_its_id,
     results_are_mirrored_page_by_page,
+    a_mirror_gets_what_the_primary_never_passed_on,
     the_configuration_is_for_instances_only,
 }
 
@@ -180,6 +183,36 @@ async fn results_are_mirrored_page_by_page(store: TestStore) {
     let after = page["cursor"].as_str().unwrap();
     assert_eq!(get(&format!("?after={after}")).await["results"], json!([]));
     assert_eq!(get("?after=of-another-primary:1").await["results"], page["results"]);
+}
+
+/// A dependent that was cut off for hours, and then takes the primary's place, has results that nobody else has.
+async fn a_mirror_gets_what_the_primary_never_passed_on(store: TestStore) {
+    let primary = Sync::primary(&store).await;
+    let token = primary.register(1).await;
+    let peer = primary.peer("tcp://192.0.2.1:11010").await;
+    let now = Timestamp::now();
+    let probe = primary.store.local_probe("p1", &"eu".parse().unwrap(), now).await.unwrap();
+    let mut rows = Vec::new();
+    for hours in [4, 3, 2] {
+        let then = now - Duration::from_secs(hours * 3600);
+        primary.test.report(&probe, vec![online(peer, then)], then).await;
+        rows.push(primary.store.newest_result().await.unwrap());
+    }
+    // A peer whose results are sent has a uid.
+    send(primary.get("/sync/api/endpoints").bearer_auth(&token)).await;
+    let sent = async || {
+        let page = send(primary.get("/sync/api/results").bearer_auth(&token)).await.body;
+        page["results"].as_array().unwrap().len()
+    };
+    assert_eq!(sent().await, 0, "those of the last hour");
+    primary.store.put_forwarded_row(rows[0]).await.unwrap();
+    assert_eq!(sent().await, 2, "an earlier primary has the first one");
+    primary.store.note_mirrored(id(1), rows[1]).await.unwrap();
+    assert_eq!(sent().await, 1, "a mirror has the first two");
+    primary.store.note_mirrored(id(1), rows[2]).await.unwrap();
+    assert_eq!(sent().await, 0);
+    primary.test.report(&probe, vec![online(peer, now)], now).await;
+    assert_eq!(sent().await, 1);
 }
 
 async fn the_configuration_is_for_instances_only(store: TestStore) {

@@ -1,6 +1,7 @@
 //! The synchronisation API.
 
 mod configuration;
+mod false_primary;
 mod hand_in;
 mod heartbeat;
 mod leadership;
