@@ -19,6 +19,7 @@ use super::{
     refresh::{Depth, Freshness, Making},
     snapshot::Snapshot,
 };
+use crate::service::OwnInstance;
 
 /// How often the database is asked for changes. A snapshot is made at most so often.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -33,9 +34,9 @@ pub struct Board {
 }
 
 impl Board {
-    /// Makes snapshots of `store` until the board is dropped. It must be called on a tokio runtime.
-    pub fn start(store: Store, freshness: Freshness) -> Arc<Self> {
-        let making = Mutex::new(Making::new(freshness));
+    /// Makes snapshots of `store` until the board is dropped. `own`: this instance. It must be called on a tokio runtime.
+    pub fn start(store: Store, freshness: Freshness, own: OwnInstance) -> Arc<Self> {
+        let making = Mutex::new(Making::new(freshness, own));
         let board =
             Self { store, freshness, newest: watch::Sender::new(None), making, documents: Documents::default() };
         let board = Arc::new(board);

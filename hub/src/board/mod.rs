@@ -8,6 +8,7 @@ mod documents;
 mod keeper;
 mod past;
 mod refresh;
+mod seats;
 mod serving;
 mod snapshot;
 
@@ -16,5 +17,6 @@ pub use self::{
     keeper::Board,
     past::Past,
     refresh::Freshness,
-    snapshot::{Entry, Snapshot, Sort},
+    seats::Seat,
+    snapshot::{Entry, Probes, Sight, Snapshot, Sort},
 };

@@ -14,8 +14,11 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     past::{self, Past, Reach},
+    seats,
     snapshot::{Entry, Probes, Shown, Snapshot},
 };
+
+use crate::service::OwnInstance;
 
 /// How often all nodes are read at least: their latencies and the times of their last checks change with every result.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(15);
@@ -73,6 +76,7 @@ pub enum Depth {
 /// The parts of the next snapshot.
 pub struct Making {
     freshness: Freshness,
+    own: OwnInstance,
     /// What the parts were read at; `None` before the first time.
     pulse: Option<Pulse>,
     at: Timestamp,
@@ -93,9 +97,10 @@ pub struct Making {
 }
 
 impl Making {
-    pub fn new(freshness: Freshness) -> Self {
+    pub fn new(freshness: Freshness, own: OwnInstance) -> Self {
         Self {
             freshness,
+            own,
             pulse: None,
             at: Timestamp(0),
             read_all_at: None,
@@ -198,7 +203,8 @@ impl Making {
     async fn read_probes(&mut self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let mut regions = self.shown.values().flat_map(|shown| &shown.view.regions);
         let doubts = if regions.any(|view| view.is_in_doubt) { store.doubts().await? } else { BTreeMap::new() };
-        self.probes = Arc::new(Probes { probes: store.probes(now).await?, doubts });
+        let seats = seats::read(store, &self.own, now).await?;
+        self.probes = Arc::new(Probes { probes: store.probes(now).await?, doubts, seats });
         Ok(())
     }
 
@@ -222,6 +228,7 @@ impl Making {
         let is_same = stale_since == last.stale_since
             && self.at.bucket(QUARTER) == last.at.bucket(QUARTER)
             && self.events == last.events
+            && self.probes.are_like(&last.probes)
             && versions(&entries) == versions(&last.entries);
         if is_same && Arc::ptr_eq(&self.probes, &last.probes) {
             return None;

@@ -11,12 +11,12 @@ use std::{
 
 use easytier_uptime_monitor::public::item::NodeItem;
 use easytier_uptime_store::domain::{
-    Doubt, Event, Node, NodeFilter, NodeView, PeerId, Probe, Region, RegionView, Timestamp, Verdict,
+    Doubt, Event, Node, NodeFilter, NodeView, PeerId, Probe, Region, RegionStatus, RegionView, Timestamp, Verdict,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::past::Past;
+use super::{past::Past, seats::Seat};
 
 /// A node as lists show it. Lists of several snapshots share it as long as nothing of it changes.
 #[derive(Debug)]
@@ -175,11 +175,35 @@ pub struct Facets {
     pub regions: BTreeSet<String>,
 }
 
-/// The probes and the doubts about regions.
+/// The probes, the doubts about regions, and the instances.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Probes {
     pub probes: Vec<Probe>,
     pub doubts: BTreeMap<Region, Doubt>,
+    pub seats: Vec<Seat>,
+}
+
+impl Probes {
+    /// Whether they are the same probes in the same state: the times at which they were heard from, and their counters, change
+    /// all the time.
+    pub fn are_like(&self, other: &Self) -> bool {
+        let state = |probe: &Probe| (probe.id, probe.region.clone(), probe.presence);
+        self.seats == other.seats
+            && self.doubts == other.doubts
+            && self.probes.iter().map(state).eq(other.probes.iter().map(state))
+    }
+}
+
+/// How many nodes a region sees in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sight {
+    /// Online, and so for most other regions.
+    pub online: u64,
+    /// Online, but not for most other regions.
+    pub partial: u64,
+    pub offline: u64,
+    /// Without a recent result.
+    pub unknown: u64,
 }
 
 /// The nodes at one moment.
@@ -199,6 +223,7 @@ pub struct Snapshot {
     pub events: Arc<[Event]>,
     pub(super) orders: [OnceLock<Vec<u32>>; Sort::ALL.len()],
     pub(super) facets: OnceLock<Facets>,
+    pub(super) sights: OnceLock<BTreeMap<Region, Sight>>,
     pub(super) counts: OnceLock<[u64; Verdict::ALL.len()]>,
 }
 
@@ -244,6 +269,27 @@ impl Snapshot {
                 .iter()
                 .flat_map(|entry| entry.regions().iter().map(|view| view.region.to_string()))
                 .collect(),
+        })
+    }
+
+    /// What each region sees.
+    pub fn sights(&self) -> &BTreeMap<Region, Sight> {
+        self.sights.get_or_init(|| {
+            let mut sights: BTreeMap<Region, Sight> = BTreeMap::new();
+            for entry in &self.entries {
+                let is_up = entry.node().verdict == Verdict::Up;
+                for view in entry.regions() {
+                    let sight = sights.entry(view.region.clone()).or_default();
+                    let count = match view.status {
+                        Some(RegionStatus::Online) if is_up => &mut sight.online,
+                        Some(RegionStatus::Online) => &mut sight.partial,
+                        Some(RegionStatus::Offline) => &mut sight.offline,
+                        None => &mut sight.unknown,
+                    };
+                    *count += 1;
+                }
+            }
+            sights
         })
     }
 

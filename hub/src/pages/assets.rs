@@ -1,4 +1,4 @@
-//! The style sheet, the scripts and the icon, embedded in the binary. Their names contain a hash of their content, so that
+//! The style sheet, the scripts, the map and the icon, embedded in the binary. Their names contain a hash of their content, so that
 //! browsers may cache them forever.
 
 use std::sync::LazyLock;
@@ -23,6 +23,9 @@ pub static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("site", "js", "text/javascript; charset=utf-8", include_str!("assets/site.js")));
 pub static LIVE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("live", "js", "text/javascript; charset=utf-8", include_str!("assets/live.js")));
+/// The outlines of the land on the map.
+pub static WORLD: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("world", "svg", "image/svg+xml", include_str!("map/world.svg")));
 pub static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", ICON_TEXT));
 
 /// A file that the pages refer to.
@@ -50,7 +53,7 @@ pub fn inline_icon() -> Markup {
 }
 
 pub async fn asset(Path(name): Path<String>) -> Response {
-    let known: [&Asset; 4] = [&STYLE, &SCRIPT, &LIVE, &ICON];
+    let known: [&Asset; 5] = [&STYLE, &SCRIPT, &LIVE, &WORLD, &ICON];
     match known.into_iter().find(|asset| asset.name == name) {
         Some(asset) => ([(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, CACHE_FOREVER)], asset.text)
             .into_response(),

@@ -15,6 +15,11 @@ pub fn latency(micros: i64) -> String {
     }
 }
 
+/// A latency in milliseconds, in the same form.
+pub fn millis(ms: f64) -> String {
+    latency((ms * 1000.0).round() as i64)
+}
+
 /// The latency, or [`NOTHING`].
 pub fn latency_or_nothing(micros: Option<i64>) -> String {
     micros.map_or_else(|| NOTHING.to_owned(), latency)

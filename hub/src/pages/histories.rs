@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use easytier_uptime_monitor::{Party, Readers};
+use easytier_uptime_monitor::{Party, Readers, public::locations::Names};
 use easytier_uptime_store::{
     Store,
     domain::{DAY, Event, EventKind, FailureCount, Grain, NodeStats, PeerId, RegionReport, Timestamp, Uptime},
@@ -36,6 +36,8 @@ pub struct History {
     pub lines: chart::Lines,
     pub failures: Vec<FailureCount>,
     pub regions: Vec<RegionReport>,
+    /// Of the instances whose own probes are in the regions.
+    pub names: Names,
     pub events: Vec<Event>,
     /// Of a day, a week and a month.
     pub uptimes: Vec<NodeStats>,
@@ -45,17 +47,21 @@ pub struct History {
 pub struct Histories {
     store: Store,
     readers: Readers,
+    /// The name of this instance.
+    own_name: String,
     histories: Cache<(PeerId, Duration, Grain), Arc<History>>,
     uptimes: Cache<(PeerId, Duration), Uptime>,
 }
 
 impl Histories {
-    pub fn new(store: Store, readers: Readers, freshness: Freshness) -> Self {
+    /// `own_name`: the name of this instance.
+    pub fn new(store: Store, readers: Readers, freshness: Freshness, own_name: &str) -> Self {
         // A cache without room keeps nothing.
         let room = |number| if freshness == Freshness::Exact { 0 } else { number };
         Self {
             store,
             readers,
+            own_name: own_name.to_owned(),
             histories: Cache::builder().max_capacity(room(HISTORIES)).time_to_live(LIFETIME).build(),
             uptimes: Cache::builder().max_capacity(room(UPTIMES)).time_to_live(UPTIME_LIFETIME).build(),
         }
@@ -84,6 +90,7 @@ impl Histories {
             lines: chart::lines(&store.series(&[id], grain, at - length, at).await?),
             failures: store.node_failures(id, at - length, at).await?,
             regions: store.node_regions(id, at).await?,
+            names: Names::read(store, Some(&self.own_name)).await?,
             events: store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?,
             uptimes,
         })

@@ -11,6 +11,7 @@ use crate::{service::ServiceError, web::Refusal};
 pub enum Place {
     Nodes,
     Probes,
+    Map,
     Submit,
     Elsewhere,
 }
@@ -21,6 +22,7 @@ pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup 
     let places = [
         (Place::Nodes, "/", texts.nodes),
         (Place::Probes, "/probes", texts.probes),
+        (Place::Map, "/map", texts.map),
         (Place::Submit, "/submit", texts.submit),
     ];
     html! {

@@ -16,6 +16,7 @@ mod language;
 mod layout;
 mod list;
 mod live;
+mod map;
 mod node;
 mod probes;
 mod site;
@@ -52,6 +53,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/", get(list::page))
         .route("/nodes/{id}", get(node::page))
         .route("/probes", get(probes::page))
+        .route("/map", get(map::page))
         .route("/events.atom", get(feed::feed))
         .route("/badge/{id}/status.svg", get(badge::status))
         .route("/badge/{id}/uptime.svg", get(badge::uptime))

@@ -67,11 +67,13 @@ parts! {
 impl Site {
     pub(crate) fn new(app: &App) -> Self {
         let board = Arc::<Board>::from_ref(app);
-        let histories = Histories::new(Store::from_ref(app), Readers::from_ref(app), board.freshness());
+        let options = Arc::<WebOptions>::from_ref(app);
+        let (store, readers) = (Store::from_ref(app), Readers::from_ref(app));
+        let histories = Histories::new(store, readers, board.freshness(), &options.instance.options.name);
         let histories = Arc::new(histories);
         let live = Arc::new(Live::new(Arc::clone(&board)));
         Self(Arc::new(Parts {
-            options: Arc::from_ref(app),
+            options,
             posts: Posts::from_ref(app),
             store: Store::from_ref(app),
             admin: Admin::from_ref(app),

@@ -16,7 +16,7 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 27] = [
+const PAGES: [&str; 28] = [
     "/",
     "/admin",
     "/admin/events",
@@ -41,6 +41,7 @@ const PAGES: [&str; 27] = [
     "/events.atom",
     "/favicon.ico",
     "/live",
+    "/map",
     "/nodes/{id}",
     "/probes",
     "/submit",

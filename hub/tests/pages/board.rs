@@ -70,7 +70,7 @@ async fn pages_stay_up_without_the_database_and_say_so(store: TestStore) {
         let stale = reply.headers().get("x-uptime-stale-since").cloned();
         (reply.status().as_u16(), stale, reply.text().await.unwrap())
     };
-    let paths = ["/", "/probes", "/api/nodes", "/api/tags", "/events.atom"].map(str::to_owned);
+    let paths = ["/", "/probes", "/map", "/api/nodes", "/api/tags", "/events.atom"].map(str::to_owned);
     let of_node = [format!("/api/nodes/{peer}"), format!("/node/{peer}"), format!("/badge/{peer}/status.svg")];
     let paths: Vec<String> = paths.into_iter().chain(of_node).collect();
     for path in &paths {
@@ -87,7 +87,7 @@ async fn pages_stay_up_without_the_database_and_say_so(store: TestStore) {
     }
     let node = format!("/nodes/{peer}");
     assert!(text(&node).await.2.contains("The history of this node cannot be read at the moment"));
-    for path in ["/", "/probes", &node] {
+    for path in ["/", "/probes", "/map", &node] {
         assert!(text(path).await.2.contains("The hub cannot reach its database at the moment"), "{path}");
     }
     let (status, _, health) = text("/health").await;

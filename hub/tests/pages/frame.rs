@@ -43,7 +43,8 @@ async fn hostile_text_stays_text() {
     let probe = hub.live_probe("p1", "<script>region</script>").await;
     report(&hub, &probe, vec![online(peer, Timestamp::now())]).await;
     let query = "search=%22%3E%3Cscript%3Ealert(3)%3C/script%3E&region=%3Cscript%3E&tags=%22%3E%3Cscript%3E";
-    for path in ["/", &format!("/?{query}"), &format!("/nodes/{peer}?x=%22%3E%3Cscript%3E"), "/probes", "/%3Cscript%3E"]
+    for path in
+        ["/", &format!("/?{query}"), &format!("/nodes/{peer}?x=%22%3E%3Cscript%3E"), "/probes", "/map", "/%3Cscript%3E"]
     {
         let reply = read(&hub, path, "en").await;
         let scripts = reply.text().matches("<script").count();
@@ -56,7 +57,7 @@ async fn hostile_text_stays_text() {
 async fn every_page_has_a_strict_policy_and_nothing_of_other_hosts() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     let peer = add(&hub, &named("a", "tcp://node.example.net:11010")).await;
-    for path in ["/", "/probes", "/submit", &format!("/nodes/{peer}"), "/nodes/77", "/nowhere"] {
+    for path in ["/", "/probes", "/map", "/submit", &format!("/nodes/{peer}"), "/nodes/77", "/nowhere"] {
         let reply = read(&hub, path, "en").await;
         assert_eq!(
             reply.header("content-security-policy"),

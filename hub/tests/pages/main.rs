@@ -14,6 +14,7 @@ mod board;
 mod forms;
 mod frame;
 mod live;
+mod map;
 mod public;
 
 use axum::http::{Request, StatusCode};

@@ -21,7 +21,7 @@ use crate::{
 pub struct PublicHub {
     pub store: TestStore,
     pub address: SocketAddr,
-    _serving: hub::TestHub,
+    serving: hub::TestHub,
 }
 
 impl std::ops::Deref for PublicHub {
@@ -39,7 +39,12 @@ impl PublicHub {
         });
         let serving = serving.await;
         let address = serving.url.strip_prefix("http://").unwrap().parse().unwrap();
-        Self { store, address, _serving: serving }
+        Self { store, address, serving }
+    }
+
+    /// The hub, for requests of another client.
+    pub fn serving(&self) -> &hub::TestHub {
+        &self.serving
     }
 
     /// A probe that has just sent a heartbeat. The time is the machine's, because the hub uses that clock.

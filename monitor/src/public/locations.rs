@@ -15,63 +15,72 @@ use super::item::hundredths;
 /// The locations that a node is seen from.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Locations {
+pub struct Locations {
     /// By the verdict `up`, `down` or `partial`; null when it is unknown.
-    aggregated_status: Option<Aggregated>,
+    pub aggregated_status: Option<Aggregated>,
     /// Healthy checks of all regions in the last 24 hours, in percent; null without any check.
-    aggregated_uptime: Option<f64>,
+    pub aggregated_uptime: Option<f64>,
     /// By the id of the instance whose own probe last checked, or by the name of the region when that was another probe.
-    location_data: BTreeMap<String, Location>,
+    pub location_data: BTreeMap<String, Location>,
 }
 
 /// The status of a node over all locations.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum Aggregated {
+pub enum Aggregated {
+    /// Most locations see it online.
     Up,
+    /// No location sees it online.
     Down,
+    /// Some locations see it online.
     Partial,
 }
 
 /// The status of a node at one location.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum UpDown {
+pub enum UpDown {
+    /// Online.
     Up,
+    /// Offline.
     Down,
 }
 
 /// A node as one location sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Location {
+pub struct Location {
     /// The region.
-    location: String,
+    pub location: String,
     /// Null without a recent result, and while there is a `doubt`.
-    status: Option<UpDown>,
+    pub status: Option<UpDown>,
     /// Milliseconds: the median round trip of the last check.
-    response_time: Option<f64>,
+    pub response_time: Option<f64>,
+    /// When it was last checked from there.
     #[schema(value_type = String, format = DateTime)]
-    last_checked: Timestamp,
+    pub last_checked: Timestamp,
     /// Null when no instance's own probe checked.
-    instance_name: Option<String>,
+    pub instance_name: Option<String>,
 }
 
 /// How many locations see the node, and how fast it answers them; round trips in milliseconds.
 #[derive(Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LocationFigures {
+pub struct LocationFigures {
     /// Locations with a recent result.
-    total_locations: usize,
+    pub total_locations: usize,
     /// Those of them that see the node online.
-    successful_locations: usize,
-    average_response_time: Option<f64>,
-    min_response_time: Option<f64>,
-    max_response_time: Option<f64>,
+    pub successful_locations: usize,
+    /// Of the last checks of those that see it online.
+    pub average_response_time: Option<f64>,
+    /// The shortest of them.
+    pub min_response_time: Option<f64>,
+    /// The longest of them.
+    pub max_response_time: Option<f64>,
 }
 
 /// The instances of the cluster by the names of their own probes.
-pub(super) struct Names(BTreeMap<String, InstanceId>);
+pub struct Names(BTreeMap<String, InstanceId>);
 
 impl Names {
     /// Reads them. `own`: the name of this instance.
@@ -81,6 +90,11 @@ impl Names {
     /// When the database fails.
     pub async fn read(store: &Store, own: Option<&str>) -> Result<Self, StoreError> {
         Ok(Self::of(&store.instance().await?, own, &store.members().await?))
+    }
+
+    /// The instance of which this is the own probe, and its name.
+    pub fn of_probe(&self, server_id: &str) -> Option<(&str, InstanceId)> {
+        self.0.get_key_value(server_id).map(|(name, id)| (name.as_str(), *id))
     }
 
     fn of(instance: &Instance, own: Option<&str>, members: &[Member]) -> Self {
@@ -112,7 +126,7 @@ impl Locations {
 /// A probe that is no instance's own is not named: only the operator may know which probe is in which region.
 fn location(report: &RegionReport, names: &Names) -> (String, Location) {
     let region = report.region.to_string();
-    let instance = names.0.get_key_value(&report.latest.server_id);
+    let instance = names.of_probe(&report.latest.server_id);
     let key = instance.map_or_else(|| region.clone(), |(_, id)| id.to_string());
     let location = Location {
         location: region,
@@ -122,7 +136,7 @@ fn location(report: &RegionReport, names: &Names) -> (String, Location) {
         }),
         response_time: report.latest.response_us.map(millis),
         last_checked: report.latest.checked_at,
-        instance_name: instance.map(|(name, _)| name.clone()),
+        instance_name: instance.map(|(name, _)| name.to_owned()),
     };
     (key, location)
 }

@@ -7,7 +7,7 @@ pub mod cors;
 mod events;
 mod health;
 pub mod item;
-mod locations;
+pub mod locations;
 pub mod nodes;
 mod regions;
 pub mod source;

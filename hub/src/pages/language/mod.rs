@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, header};
 use easytier_uptime_store::domain::{Doubt, ImportCounts, Presence, Verdict};
 
 pub use self::texts::Texts;
-use crate::web::cookie;
+use crate::{board::Sight, web::cookie};
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,6 +125,26 @@ impl Language {
     /// Between a heading and its explanation on the same line.
     pub fn dash(self) -> &'static str {
         self.pick(" — ", "：")
+    }
+
+    /// Between the items of a list.
+    pub fn comma(self) -> &'static str {
+        self.pick(", ", "、")
+    }
+
+    /// How many nodes a region sees in which state.
+    pub fn sight(self, sight: Sight) -> String {
+        let texts = self.texts();
+        let counts = [
+            (sight.online, texts.up),
+            (sight.partial, texts.partial),
+            (sight.offline, texts.down),
+            (sight.unknown, texts.unknown),
+        ];
+        let told = counts.iter().enumerate().filter(|(nth, (count, _))| *nth == 0 || *count > 0);
+        let told: Vec<String> = told.map(|(_, (count, state))| format!("{count} {}", state.to_lowercase())).collect();
+        let told = told.join(self.comma());
+        self.pick(format!("nodes: {told}"), format!("节点：{told}"))
     }
 
     /// Between two sentences on the same line.

@@ -20,6 +20,7 @@ texts! {
     main_navigation: "Pages", "页面";
     nodes: "Nodes", "节点";
     probes: "Probes", "探针";
+    map: "Map", "地图";
     submit: "Submit a node", "提交节点";
     admin: "Admin", "管理";
     language: "Language", "语言";
@@ -89,6 +90,32 @@ texts! {
     no_checks: "no checks", "无检测记录";
     bar_hint: "Use the arrow keys to read each 15-minute interval", "用方向键逐格查看（每格 15 分钟）";
     now: "now", "现在";
+
+    // Map
+    map_title: "Where nodes are checked from", "检测点分布";
+    map_intro: "Letters are instances of this service, numbers are regions with probes. The ring around a region shows how many nodes \
+                it sees in which state. Press a mark to find it in the tables.",
+        "字母为本服务的实例，数字为部署了探针的地区；地区外圈表示从该地区看到的各状态节点所占比例。点击标记可跳到下方表格。";
+    world_map: "World map", "世界地图";
+    off_map: "Not on the map, because their place is not known", "位置未知，未标在地图上";
+    instances: "Instances", "实例";
+    instance: "Instance", "实例";
+    role: "Role", "角色";
+    role_primary: "Primary", "主实例";
+    role_dependent: "Dependent", "从实例";
+    role_standalone: "Standalone", "独立实例";
+    location: "Location", "位置";
+    state: "State", "状态";
+    away: "Away", "失联";
+    sees: "Nodes as seen from here", "从此处看到的节点";
+    sees_hint: "Partly online: reached from this region, but not from most others.",
+        "“部分在线”：该地区可以访问，但其他多数地区无法访问。";
+    probes_alive: "Probes online", "在线探针";
+    regions_title: "Regions", "地区";
+    in_doubt: "In doubt", "存疑";
+    locations_online: "Locations online", "在线地点";
+    average_latency: "Average latency", "平均延迟";
+    no_regions_yet: "No region yet.", "还没有地区。";
 
     // One node
     about: "About", "概况";

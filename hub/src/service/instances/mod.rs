@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use easytier_probe::Secret;
 use easytier_uptime_store::{
     Store,
-    domain::{ClusterId, Instance, InstanceId, Role, SharedConfig, Timestamp},
+    domain::{ClusterId, Instance, InstanceId, Member, Role, SharedConfig, Timestamp},
 };
 
 pub use self::error::SyncRefusal;
@@ -29,6 +29,14 @@ pub struct OwnInstance {
     pub options: Arc<InstanceOptions>,
     /// What the runtime knows.
     pub status: SharedStatus,
+}
+
+impl OwnInstance {
+    /// Whether another instance was heard from lately. A dependent asks its primary more often than it hears of the others.
+    pub fn hears(&self, member: &Member, now: Timestamp) -> bool {
+        let is_lost = member.role == Role::Primary && self.status.get().primary_reachable == Some(false);
+        !is_lost && views::is_active(member, self.options.heartbeat_interval, now)
+    }
 }
 
 impl Default for OwnInstance {

@@ -1,13 +1,12 @@
 //! `/nodes/{id}`: the page of one node, with its public data.
 
+mod locations;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{extract::State, http::StatusCode};
-use easytier_probe::Status;
 use easytier_uptime_monitor::Party;
-use easytier_uptime_store::domain::{
-    CheckStats, DAY, Event, FailureCount, Grain, Node, NodeStats, RegionReport, RegionStatus, Timestamp, Verdict,
-};
+use easytier_uptime_store::domain::{DAY, Event, FailureCount, Grain, Node, NodeStats, Timestamp, Verdict};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -107,7 +106,7 @@ pub async fn page(
         }
         Err(refusal) => return Err(refusal),
     };
-    let History { at, lines, failures, regions, events, uptimes } = &*history;
+    let History { at, lines, failures, regions, names, events, uptimes } = &*history;
     let from = *at - range.length();
     let content = html! {
         (head)
@@ -115,6 +114,7 @@ pub async fn page(
             section.panel { h2 { (texts.about) } (facts(language, node, now)) }
             section.panel { h2 { (texts.uptime) } (uptime_figures(language, node, uptimes, snapshot.at)) }
         }
+        (locations::panel(language, node.verdict, regions, names, &snapshot.probes, now))
         section.panel #latency {
             div.heading { h2 { (texts.latency_by_region) } (range_tabs(&view, range)) }
             @if lines.is_empty() { p.empty { (texts.no_latency) } } @else {
@@ -122,10 +122,6 @@ pub async fn page(
                 (chart::chart(language, lines, from, *at, range.grain().duration() * 3))
                 (latency_table(texts, lines))
             }
-        }
-        section.panel {
-            h2 { (texts.regions) }
-            @if regions.is_empty() { p.empty { (texts.no_regions) } } @else { (region_table(language, regions, now)) }
         }
         div.columns {
             section.panel {
@@ -176,11 +172,6 @@ fn range_tabs(view: &View, range: Range) -> Markup {
             }
         }
     }
-}
-
-/// Healthy checks in percent; `None` without checks.
-fn healthy_share(stats: &CheckStats) -> Option<f64> {
-    (stats.total_checks > 0).then(|| stats.health_percentage())
 }
 
 /// The badges of the node, with their paths to copy.
@@ -269,58 +260,6 @@ fn latency_table(texts: &Texts, lines: &chart::Lines) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-fn region_table(language: Language, regions: &[RegionReport], now: Timestamp) -> Markup {
-    let texts = language.texts();
-    html! {
-        div.frame {
-            table.plain.stack {
-                (widgets::table_head([
-                    texts.region, texts.verdict, texts.healthy_checks, texts.latency, texts.last_result, texts.checked_at,
-                ]))
-                tbody {
-                    @for report in regions {
-                        tr {
-                            th scope="row" { (report.region) }
-                            td {
-                                (widgets::state(language, verdict(report.status)))
-                                @if let Some(doubt) = report.doubt { div.muted { (language.doubt(doubt)) } }
-                            }
-                            td data-label=(texts.healthy_checks) {
-                                (percent_or_nothing(healthy_share(&report.stats)))
-                            }
-                            td data-label=(texts.latency) { (latency_or_nothing(report.latest.response_us)) }
-                            td data-label=(texts.last_result) { (result(language, report)) }
-                            td data-label=(texts.checked_at) { (widgets::ago(language, report.latest.checked_at, now)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The verdict of one region.
-fn verdict(word: Option<RegionStatus>) -> Verdict {
-    match word {
-        Some(RegionStatus::Online) => Verdict::Up,
-        Some(RegionStatus::Offline) => Verdict::Down,
-        None => Verdict::Unknown,
-    }
-}
-
-fn result(language: Language, report: &RegionReport) -> Markup {
-    let texts = language.texts();
-    let latest = &report.latest;
-    html! {
-        @match (latest.status, latest.error) {
-            (Status::Online, _) => (texts.online),
-            (_, Some(code)) => { (language.failure(code)) " " code { (code) } },
-            (Status::Offline, None) => (texts.offline),
-            (_, None) => (texts.unknown),
         }
     }
 }
