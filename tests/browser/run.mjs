@@ -88,7 +88,7 @@ async function accessible(page, name) {
 const PAGES = [
   ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/submit", "submit"], ["/admin/login", "login"],
   ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
-  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
 ];
 
 // Submits the node at an address, after a test of the connection.

@@ -10,6 +10,7 @@ mod past;
 mod refresh;
 mod serving;
 mod snapshot;
+mod standing;
 
 pub use self::{
     documents::Key,
@@ -17,4 +18,5 @@ pub use self::{
     past::Past,
     refresh::Freshness,
     snapshot::{Entry, Snapshot, Sort},
+    standing::Standing,
 };

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     past::{self, Past, Reach},
     snapshot::{Entry, Probes, Shown, Snapshot},
+    standing::Standing,
 };
 
 /// How often all nodes are read at least: their latencies and the times of their last checks change with every result.
@@ -87,8 +88,9 @@ pub struct Making {
     /// The bucket up to which the histories are complete.
     past_bucket: i64,
     probes: Arc<Probes>,
+    standing: Arc<Standing>,
     events: Arc<[Event]>,
-    /// Counts changes of verdicts, of the list, and of whether it is out of date.
+    /// Counts changes of verdicts, of the list, of the place of this instance, and of whether all that is out of date.
     news: u64,
 }
 
@@ -106,6 +108,7 @@ impl Making {
             no_past: Arc::default(),
             past_bucket: 0,
             probes: Arc::default(),
+            standing: Arc::default(),
             events: Arc::new([]),
             news: 0,
         }
@@ -202,6 +205,14 @@ impl Making {
         Ok(())
     }
 
+    /// Notes the place of this instance among others.
+    pub fn stand(&mut self, standing: Standing) {
+        if *self.standing != standing {
+            self.standing = Arc::new(standing);
+            self.news += 1;
+        }
+    }
+
     /// The next snapshot; `None` before the nodes were read, and if it were the same as the last one.
     pub fn next(&mut self, last: Option<&Snapshot>) -> Option<Snapshot> {
         self.pulse?;
@@ -222,6 +233,7 @@ impl Making {
         let is_same = stale_since == last.stale_since
             && self.at.bucket(QUARTER) == last.at.bucket(QUARTER)
             && self.events == last.events
+            && self.standing == last.standing
             && versions(&entries) == versions(&last.entries);
         if is_same && Arc::ptr_eq(&self.probes, &last.probes) {
             return None;
@@ -240,6 +252,7 @@ impl Making {
             stale_since,
             entries,
             probes: Arc::clone(&self.probes),
+            standing: Arc::clone(&self.standing),
             events: Arc::clone(&self.events),
             ..Snapshot::default()
         }
