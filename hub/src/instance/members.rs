@@ -135,6 +135,7 @@ fn seen(member: Member, view: &InstanceView) -> Member {
         role: view.role,
         epoch: view.epoch,
         last_heartbeat: view.last_heartbeat.map(Timestamp::from),
+        config: view.sync_status.sync_version.as_deref().and_then(ConfigVersion::from_text).unwrap_or(member.config),
         synced_at: view.sync_status.last_synced.map(Timestamp::from),
         sync_error: view.sync_status.error_message.clone(),
         config_hash: view.sync_status.config_hash.clone(),

@@ -325,6 +325,8 @@ async fn an_instance_that_takes_over_is_promoting_everywhere() {
     assert_eq!(status_of(&dependent, own).await, "active");
     dependent.status.update(|status| status.handing_over_to = Some(own));
     assert_eq!(status_of(&dependent, own).await, "promoting");
+    dependent.status.update(|status| status.handing_over_to = Some(id(1)));
+    assert_eq!(status_of(&dependent, id(1)).await, "failed", "it leads already");
 }
 
 #[tokio::test]

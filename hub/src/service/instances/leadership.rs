@@ -46,7 +46,11 @@ impl Instances {
         match instance.role {
             // In the database, because another hub on it may do this work.
             Role::Primary => self.store.handing_over_to().await,
-            Role::Dependent => Ok(self.own.status.get().handing_over_to),
+            Role::Dependent => {
+                // Of a hand-over that is over the runtime hears a moment later.
+                let leads = |id: &InstanceId| instance.leader.as_ref().is_some_and(|leader| leader.id == *id);
+                Ok(self.own.status.get().handing_over_to.filter(|id| !leads(id)))
+            }
             Role::Standalone => Ok(None),
         }
     }

@@ -130,7 +130,7 @@ fn introduction(view: &View, overview: &Overview) -> Markup {
     html! {
         section.panel {
             dl.facts {
-                dt { (texts.own) } dd { strong { (overview.name) } }
+                dt { (texts.instance) } dd { strong { (overview.name) } }
                 dt { (texts.role) } dd { (view.language.role(instance.role)) }
                 @if let Some(cluster) = instance.cluster.filter(|_| instance.role != Role::Standalone) {
                     dt { (texts.epoch) } dd { (instance.epoch) }
@@ -142,7 +142,7 @@ fn introduction(view: &View, overview: &Overview) -> Markup {
                 Role::Primary => p.muted { (texts.primary_hint) },
                 Role::Dependent => {
                     p.muted { (texts.dependent_hint) }
-                    dl.facts {
+                    dl.commands {
                         dt { code { "easytier-uptime hub role --leave" } } dd { (texts.leave_hint) }
                         dt { code { "easytier-uptime hub promote '" (overview.name) "'" } } dd { (texts.force_hint) }
                     }

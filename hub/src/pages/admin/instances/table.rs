@@ -17,19 +17,17 @@ use crate::{
 
 pub fn table(view: &View, overview: &Overview, now: Timestamp) -> Markup {
     let texts = view.language.instances();
-    let columns = [
-        texts.instance,
-        texts.role,
-        texts.order,
-        texts.last_heartbeat,
-        texts.synchronisation,
-        texts.load,
-        view.texts().actions,
-    ];
+    let columns = [texts.instance, texts.role, texts.order, texts.last_heartbeat, texts.synchronisation, texts.load];
+    let leads = overview.instance.role == Role::Primary;
     html! {
         div.frame {
             table.plain.stack.instances {
-                (widgets::table_head(columns))
+                thead {
+                    tr {
+                        @for label in columns { th scope="col" { (label) } }
+                        @if leads { th scope="col" { (view.texts().actions) } }
+                    }
+                }
                 tbody { @for (place, one) in overview.instances.iter().enumerate() { (row(view, overview, one, place, now)) } }
             }
         }
@@ -66,7 +64,7 @@ fn row(view: &View, overview: &Overview, one: &InstanceView, place: usize, now: 
             }
             td data-label=(texts.synchronisation) { (synchronisation(view, overview, one, now)) }
             td data-label=(texts.load) { (load(view, one)) }
-            td.acts { @if leads { (actions(view, one, is_own)) } }
+            @if leads { td.acts { (actions(view, one, is_own)) } }
         }
     }
 }
