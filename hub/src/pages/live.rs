@@ -209,6 +209,7 @@ pub async fn events(
 mod tests {
     use super::*;
     use crate::board::Freshness;
+    use crate::service::{Instances, OwnInstance};
     use easytier_uptime_store::{
         HubKey, Location, Store, StoreOptions,
         domain::{PeerSpec, Timestamp},
