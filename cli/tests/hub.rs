@@ -249,6 +249,29 @@ fn an_enrollment_key_has_limits_unless_they_are_lifted() {
 }
 
 #[test]
+fn a_key_has_the_scopes_that_it_was_made_with() {
+    let folder = folder_of_hub();
+    let create = |options: &[&str]| run(folder.path(), &[&["hub", "key", "create", "--name", "k"], options].concat());
+    printed(&create(&[]));
+    printed(&create(&["--scope", "instances"]));
+    printed(&create(&["--scope", "instances", "--scope", "read"]));
+    assert_contains(&refusal(&create(&["--scope", "everything"])), &["write read or instances"]);
+    let list: Value = serde_json::from_str(&printed(&run(folder.path(), &["hub", "key", "list", "--json"]))).unwrap();
+    let scopes: Vec<&Value> = list.as_array().unwrap().iter().map(|key| &key["scopes"]).collect();
+    assert_eq!(scopes, [&json!(["read"]), &json!(["instances"]), &json!(["read", "instances"])]);
+    assert_contains(&printed(&run(folder.path(), &["hub", "key", "list"])), &["SCOPES", "read, instances"]);
+}
+
+#[test]
+fn a_peer_that_is_not_set_aside_cannot_be_watched_again() {
+    let folder = folder_of_hub();
+    printed(&run(folder.path(), &["hub", "peer", "add", "tcp://192.0.2.7"]));
+    let refused = refusal(&run(folder.path(), &["hub", "peer", "watch", "1"]));
+    assert_contains(&refused, &["peer 1 is not set aside", "hub peer list"]);
+    assert_contains(&refusal(&run(folder.path(), &["hub", "peer", "watch", "9"])), &["no peer 9"]);
+}
+
+#[test]
 fn peers_are_removed_by_id_or_none_is() {
     let folder = folder_of_hub();
     for url in ["tcp://192.0.2.7", "tcp://192.0.2.8"] {

@@ -32,10 +32,10 @@ const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 /// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers
 /// request. `probe`: the probe in this process, if there is one. It must be called on a tokio runtime.
 pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
-    let board = Board::start(store.clone(), options.freshness, options.instance.clone());
-    let instances = Instances::new(store.clone(), options.instance.clone());
+    let instances = Arc::new(Instances::new(store.clone(), options.instance.clone()));
+    let board = Board::start(store.clone(), Arc::clone(&instances) as _, options.instance.clone(), options.freshness);
     let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone())
-        .in_cluster(Arc::new(instances))
+        .in_cluster(instances)
         .named(&options.instance.options.name);
     let app = App::new(store, board, checker, options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());

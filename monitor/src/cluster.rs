@@ -59,7 +59,7 @@ pub struct Place {
 }
 
 /// The primary, as an instance knows it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Primary {
     /// Its name.
     pub name: String,

@@ -23,9 +23,9 @@ mkdirSync(output, { recursive: true });
 const children = new Set();
 
 // Starts the program, and waits for the address in its first line.
-async function start(args, environment = {}) {
+async function start(args, environment = {}, cwd = folder) {
   const child = spawn(program, args, {
-    cwd: folder,
+    cwd,
     env: { PATH: process.env.PATH, RUST_LOG: "warn", ...environment },
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -88,7 +88,7 @@ async function accessible(page, name) {
 const PAGES = [
   ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/map", "map"], ["/submit", "submit"], ["/admin/login", "login"],
   ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
-  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
 ];
 
 // Submits the node at an address, after a test of the connection.
@@ -104,6 +104,42 @@ async function submit(page, base, name, address, tag, tested = "The node works")
   await page.getByText(tested).waitFor();
   await page.getByRole("button", { name: "Submit", exact: true }).click();
   await page.getByText("The node is listed once it is approved").waitFor();
+}
+
+// Starts an instance of a cluster, with a database of its own.
+async function instance(name, environment) {
+  const own = join(folder, name);
+  mkdirSync(own);
+  const cluster = { SYNC_SECRET: "a secret that all instances of the cluster know", HEARTBEAT_INTERVAL: "1s", SYNC_INTERVAL: "1s", FAILOVER_AFTER: "3s" };
+  return start([], { SERVER_PORT: "0", ADMIN_PASSWORD: PASSWORD, INSTANCE_NAME: name, ...cluster, ...environment }, own);
+}
+
+async function logIn(page, base) {
+  await page.goto(`${base}/admin/login`);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.waitForURL("**/admin");
+}
+
+// Checks and shows a page on a desktop and on a phone.
+async function both(page, name) {
+  for (const [viewport, size] of [[DESKTOP, "desktop"], [PHONE, "phone"]]) {
+    await page.setViewportSize(viewport);
+    await accessible(page, `${name} (${size})`);
+    const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(excess <= 0, `${name} is ${excess} pixels too wide for a ${size}`);
+    await page.screenshot({ path: join(output, `${name}-${size}.png`), fullPage: true });
+  }
+  await page.setViewportSize(DESKTOP);
+}
+
+// Loads a page again until it has something.
+async function reloadUntil(page, wanted) {
+  const end = Date.now() + TIMEOUT_MS;
+  while (await wanted.count() === 0) {
+    assert.ok(Date.now() < end, `${wanted} does not come`);
+    await page.reload();
+  }
 }
 
 async function main() {
@@ -468,7 +504,56 @@ async function main() {
       await page.goto(`${base}/admin`);
       await page.waitForURL("**/admin/login");
     });
+
+    await step("without the script an instance is promoted, and the former primary is a dependent", async () => {
+      const one = await instance("one", { ENABLE_SYNC_API: "true", SYNC_API_PORT: "3002" });
+      const two = await instance("two", { PRIMARY_SYNC_URL: "http://127.0.0.1:3002", SYNC_API_PORT: "3003" });
+      const page = withoutScript;
+      await logIn(page, one.address);
+      await page.goto(`${one.address}/admin/instances`);
+      await reloadUntil(page, page.getByRole("link", { name: "Promote" }));
+      await page.getByRole("button", { name: "Move two up" }).click();
+      await page.getByText("The order is changed.").waitFor();
+      await page.getByRole("link", { name: "Promote" }).click();
+      await page.getByText("Make this instance the primary?").waitFor();
+      await page.getByRole("button", { name: "Promote" }).click();
+      await page.getByText("The hand-over has begun.").waitFor();
+      await page.goto(`${one.address}/admin/instances`);
+      await reloadUntil(page, page.getByText("This instance is a dependent of two."));
+      await page.goto(`${one.address}/admin/settings`);
+      assert.ok(await page.getByRole("button", { name: "Save" }).isDisabled());
+      await stop(one);
+      await stop(two);
+    });
     await plain.close();
+
+    await step("the pages of a cluster are accessible, and a dependent says that the primary is away", async () => {
+      // They share the cookies of one host, so one page logs in to each in turn.
+      const cluster = await browser.newContext({ viewport: DESKTOP, locale: "en-US", reducedMotion: "reduce" });
+      cluster.setDefaultTimeout(TIMEOUT_MS);
+      const page = await cluster.newPage();
+      const three = await instance("three", { ENABLE_SYNC_API: "true", SYNC_API_PORT: "3004" });
+      // It goes on alone: nobody reaches it, so it never takes the primary's place.
+      const four = await instance("four", { PRIMARY_SYNC_URL: "http://127.0.0.1:3004", SYNC_API_PORT: "3005", PUBLIC_URL: "http://127.0.0.1:9" });
+      await logIn(page, three.address);
+      await page.goto(`${three.address}/admin/instances`);
+      await reloadUntil(page, page.getByText("The primary does not reach it there"));
+      await both(page, "instances-primary");
+      await page.getByRole("link", { name: "Demote" }).click();
+      await both(page, "instances-demote");
+      await page.getByRole("button", { name: "Demote" }).click();
+      await page.getByText("No dependent could take over").waitFor();
+      await stop(three);
+      await logIn(page, four.address);
+      await page.goto(`${four.address}/admin/instances`);
+      await reloadUntil(page, page.getByText("This instance goes on alone."));
+      await both(page, "instances-away");
+      await page.goto(four.address);
+      await page.getByText("This instance goes on alone.").waitFor();
+      await both(page, "nodes-away");
+      await stop(four);
+      await cluster.close();
+    });
 
     assert.deepEqual(watch.problems, []);
   } finally {

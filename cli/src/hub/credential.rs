@@ -11,7 +11,7 @@ use easytier_uptime_hub::service::{
 };
 use easytier_uptime_store::{
     Access, Conflict, Store, StoreError,
-    domain::{Credential, CredentialId, CredentialKind, DAY, IssuedToken, Lapsed, Region, Timestamp},
+    domain::{Credential, CredentialId, CredentialKind, DAY, IssuedToken, Lapsed, Region, Scope, Timestamp},
 };
 use serde_json::json;
 
@@ -39,13 +39,13 @@ pub enum TokenCommand {
     Revoke(RevokeArgs),
 }
 
-/// Manages API keys, for programs that list peers without their secrets
+/// Manages API keys, for programs: to list peers without their secrets, or to change who leads a cluster
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Creates a key and prints only the key on standard output; it is never shown again
     ///
-    /// Programs send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'.
-    Create(NamedArgs),
+    /// Programs send it as 'Authorization: Bearer KEY' or, to list peers, 'x-api-key: KEY'.
+    Create(KeyArgs),
     /// Lists the names and states of keys
     List(ListArgs),
     /// Revokes keys permanently and immediately
@@ -84,10 +84,14 @@ pub struct TokenArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct NamedArgs {
+pub struct KeyArgs {
     /// Name shown in lists
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
+    /// What the key may do (repeatable): read lists peers and probes, instances promotes, demotes and removes instances of a
+    /// cluster
+    #[arg(long = "scope", value_name = "SCOPE", default_value = Scope::Read.as_str(), value_parser = scope)]
+    scopes: Vec<Scope>,
     /// Time after which the key ends by itself, such as 24h, or never
     #[arg(long, value_name = "DURATION", default_value = NEVER, value_parser = lifetime)]
     expires: KeyLimit<Duration>,
@@ -159,8 +163,9 @@ pub fn run_key(command: KeyCommand, config: &HubConfig) -> anyhow::Result<Exit> 
     const KIND: CredentialKind = CredentialKind::Api;
     let access = access(matches!(command, KeyCommand::List(_)));
     database::with(access, config, async |store| match command {
-        KeyCommand::Create(NamedArgs { name, expires }) => {
-            let request = CredentialRequest { lifetime: expires, ..CredentialRequest::new(KIND, &name) };
+        KeyCommand::Create(KeyArgs { name, scopes, expires }) => {
+            let scopes = scopes.into_iter().collect();
+            let request = CredentialRequest { scopes, lifetime: expires, ..CredentialRequest::new(KIND, &name) };
             let issued = Admin::new(store.clone()).issue(request).await?;
             print_issued(&issued, &format!("API key {} '{name}'", issued.id))
         }
@@ -213,6 +218,7 @@ async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::R
                 "last_used_at": credential.last_used_at,
                 "expires_at": credential.expires_at,
                 "revoked_at": credential.revoked_at,
+                "scopes": (kind == CredentialKind::Api).then(|| scope_names(credential)),
                 "uses": (kind == CredentialKind::Enrollment).then_some(credential.uses),
                 "max_uses": credential.max_uses,
             })
@@ -223,7 +229,11 @@ async fn list(store: &Store, kind: CredentialKind, args: &ListArgs) -> anyhow::R
     } else {
         let now = Timestamp::now();
         let rows: Vec<_> = credentials.iter().map(|credential| row(credential, now)).collect();
-        let probes = if kind == CredentialKind::Enrollment { "ENROLLED" } else { "PROBE" };
+        let probes = match kind {
+            CredentialKind::Node => "PROBE",
+            CredentialKind::Api => "SCOPES",
+            CredentialKind::Enrollment => "ENROLLED",
+        };
         print::table(["ID", "NAME", probes, "REGION", "CREATED", "LAST USED", "STATE"], &rows)?;
     }
     Ok(Exit::Success)
@@ -234,7 +244,8 @@ fn row(credential: &Credential, now: Timestamp) -> [String; 7] {
     let probes = match (credential.kind, credential.max_uses) {
         (CredentialKind::Enrollment, Some(max)) => format!("{} of {max}", credential.uses),
         (CredentialKind::Enrollment, None) => credential.uses.to_string(),
-        _ => credential.server_id.as_deref().map(printable).unwrap_or_default(),
+        (CredentialKind::Api, _) => scope_names(credential).join(", "),
+        (CredentialKind::Node, _) => credential.server_id.as_deref().map(printable).unwrap_or_default(),
     };
     let state = match (credential.lapsed(now), credential.expires_at) {
         (Some(Lapsed::Revoked { at }), _) => format!("revoked {at}"),
@@ -253,6 +264,10 @@ fn row(credential: &Credential, now: Timestamp) -> [String; 7] {
         time(credential.last_used_at),
         state,
     ]
+}
+
+fn scope_names(credential: &Credential) -> Vec<&'static str> {
+    credential.scopes.iter().map(|scope| scope.as_str()).collect()
 }
 
 /// Revokes all of them, or none if one does not exist.
@@ -292,6 +307,10 @@ fn name(text: &str) -> Result<String, String> {
         true => Ok(name.to_owned()),
         false => Err(format!("write 1 to {MAX_NAME} characters in one line")),
     }
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::from_name(text).ok_or_else(|| format!("write {}", Scope::ALL.map(Scope::as_str).join(" or ")))
 }
 
 /// The time until a token or key ends by itself: at most ten years, or `never`.

@@ -31,6 +31,8 @@ pub enum PeerCommand {
     Export(ExportArgs),
     /// Removes peers and all their results, or rejects submissions
     Remove(IdArgs),
+    /// Checks peers again that were set aside when this instance joined a cluster ("local, not watched")
+    Watch(IdArgs),
     /// Approves submissions, and peers that are not listed, so that they are checked and listed publicly
     Approve(DecideArgs),
     /// Rejects submissions, and removes no peer
@@ -104,6 +106,15 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
             };
             admin.remove_node(entry.id()).await?;
             Ok(format!("{what} {}", entry.id()))
+        }),
+        PeerCommand::Watch(args) => for_each(&args.ids, config, "watched", async |admin, entry| {
+            admin.watch_node(entry.id()).await.map_err(|error| match error {
+                ServiceError::Store(StoreError::NotFound(_)) => {
+                    anyhow!("peer {} is not set aside; see 'hub peer list'", entry.id())
+                }
+                error => error.into(),
+            })?;
+            Ok(format!("watched peer {}", entry.id()))
         }),
         PeerCommand::Approve(args) => decide::approve(&args, config),
         PeerCommand::Reject(args) => decide::reject(&args, config),

@@ -7,26 +7,31 @@ use std::{
 
 use axum::{body::Bytes, http::HeaderMap, response::Response};
 
-use easytier_uptime_monitor::Refusal;
+use easytier_uptime_monitor::{Refusal, cluster::Cluster};
 use easytier_uptime_store::{Store, StoreError};
 use tokio::{
     sync::{Mutex, watch},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use super::{
     documents::{Documents, Key},
     refresh::{Depth, Freshness, Making},
     snapshot::Snapshot,
+    standing::Standing,
 };
 use crate::service::OwnInstance;
 
 /// How often the database is asked for changes. A snapshot is made at most so often.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The maximum time to ask for the place of this instance.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The newest snapshot of all nodes, and what was rendered from it.
 pub struct Board {
     store: Store,
+    cluster: Arc<dyn Cluster>,
     freshness: Freshness,
     newest: watch::Sender<Option<Arc<Snapshot>>>,
     making: Mutex<Making>,
@@ -34,12 +39,12 @@ pub struct Board {
 }
 
 impl Board {
-    /// Makes snapshots of `store` until the board is dropped. `own`: this instance. It must be called on a tokio runtime.
-    pub fn start(store: Store, freshness: Freshness, own: OwnInstance) -> Arc<Self> {
+    /// Makes snapshots of `store` until the board is dropped. `cluster`: knows the place of this instance among others. `own`: this
+    /// instance. It must be called on a tokio runtime.
+    pub fn start(store: Store, cluster: Arc<dyn Cluster>, own: OwnInstance, freshness: Freshness) -> Arc<Self> {
         let making = Mutex::new(Making::new(freshness, own));
-        let board =
-            Self { store, freshness, newest: watch::Sender::new(None), making, documents: Documents::default() };
-        let board = Arc::new(board);
+        let (newest, documents) = (watch::Sender::new(None), Documents::default());
+        let board = Arc::new(Self { store, cluster, freshness, newest, making, documents });
         tokio::spawn(keep_nodes(Arc::downgrade(&board)));
         tokio::spawn(keep_pasts(Arc::downgrade(&board)));
         board
@@ -79,6 +84,15 @@ impl Board {
         self.newest.borrow().clone()
     }
 
+    /// The place of this instance among others, as of the newest snapshot; without waiting, unless for an exact one.
+    pub async fn standing(&self) -> Arc<Standing> {
+        let newest = match self.freshness {
+            Freshness::Behind => self.known(),
+            Freshness::Exact => self.newest().await.ok(),
+        };
+        newest.map(|snapshot| Arc::clone(&snapshot.standing)).unwrap_or_default()
+    }
+
     /// Responds with a document that `make` makes from a snapshot, unless the board or the caller has it already.
     pub fn respond(
         &self,
@@ -93,6 +107,11 @@ impl Board {
     async fn refresh(&self, depth: Depth) -> Result<Arc<Snapshot>, StoreError> {
         let mut making = self.making.lock().await;
         let outcome = making.refresh(&self.store, depth).await;
+        if outcome.is_ok()
+            && let Ok(Ok(place)) = timeout(PLACE_TIMEOUT, self.cluster.place()).await
+        {
+            making.stand(place.into());
+        }
         self.publish(&mut making);
         outcome?;
         self.known().ok_or(StoreError::Unavailable)

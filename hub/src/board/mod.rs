@@ -11,6 +11,7 @@ mod refresh;
 mod seats;
 mod serving;
 mod snapshot;
+mod standing;
 
 pub use self::{
     documents::Key,
@@ -19,4 +20,5 @@ pub use self::{
     refresh::Freshness,
     seats::Seat,
     snapshot::{Entry, Probes, Sight, Snapshot, Sort},
+    standing::Standing,
 };

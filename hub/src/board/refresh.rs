@@ -16,6 +16,7 @@ use super::{
     past::{self, Past, Reach},
     seats,
     snapshot::{Entry, Probes, Shown, Snapshot},
+    standing::Standing,
 };
 
 use crate::service::OwnInstance;
@@ -91,8 +92,9 @@ pub struct Making {
     /// The bucket up to which the histories are complete.
     past_bucket: i64,
     probes: Arc<Probes>,
+    standing: Arc<Standing>,
     events: Arc<[Event]>,
-    /// Counts changes of verdicts, of the list, and of whether it is out of date.
+    /// Counts changes of verdicts, of the list, of the place of this instance, and of whether all that is out of date.
     news: u64,
 }
 
@@ -111,6 +113,7 @@ impl Making {
             no_past: Arc::default(),
             past_bucket: 0,
             probes: Arc::default(),
+            standing: Arc::default(),
             events: Arc::new([]),
             news: 0,
         }
@@ -208,6 +211,14 @@ impl Making {
         Ok(())
     }
 
+    /// Notes the place of this instance among others.
+    pub fn stand(&mut self, standing: Standing) {
+        if *self.standing != standing {
+            self.standing = Arc::new(standing);
+            self.news += 1;
+        }
+    }
+
     /// The next snapshot; `None` before the nodes were read, and if it were the same as the last one.
     pub fn next(&mut self, last: Option<&Snapshot>) -> Option<Snapshot> {
         self.pulse?;
@@ -229,6 +240,7 @@ impl Making {
             && self.at.bucket(QUARTER) == last.at.bucket(QUARTER)
             && self.events == last.events
             && self.probes.are_like(&last.probes)
+            && self.standing == last.standing
             && versions(&entries) == versions(&last.entries);
         if is_same && Arc::ptr_eq(&self.probes, &last.probes) {
             return None;
@@ -247,6 +259,7 @@ impl Making {
             stale_since,
             entries,
             probes: Arc::clone(&self.probes),
+            standing: Arc::clone(&self.standing),
             events: Arc::clone(&self.events),
             ..Snapshot::default()
         }

@@ -16,7 +16,7 @@ use easytier_uptime_store::domain::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{past::Past, seats::Seat};
+use super::{past::Past, seats::Seat, standing::Standing};
 
 /// A node as lists show it. Lists of several snapshots share it as long as nothing of it changes.
 #[derive(Debug)]
@@ -219,6 +219,8 @@ pub struct Snapshot {
     /// By id.
     pub entries: Vec<Entry>,
     pub probes: Arc<Probes>,
+    /// The place of this instance among others.
+    pub standing: Arc<Standing>,
     /// The newest changes of nodes, the newest first.
     pub events: Arc<[Event]>,
     pub(super) orders: [OnceLock<Vec<u32>>; Sort::ALL.len()],

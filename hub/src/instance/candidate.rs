@@ -40,7 +40,7 @@ pub async fn round(tools: Tools<'_>, interval: Duration) -> Result<(), StepError
         own: Candidate {
             id: instance.id,
             name: options.name.clone(),
-            order: options.failover_order,
+            order: store.own_order(options.failover_order).await?,
             called_back: store.called_back().await?,
         },
         others,

@@ -223,6 +223,7 @@ fn shared_credential(
         max_uses: credential.max_uses,
         uses: credential.uses,
         enrolled_by: credential.enrolled_by.clone(),
+        scopes: credential.scopes.split(',').map(str::to_owned).collect(),
         version,
     })
 }
@@ -274,6 +275,7 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
             max_uses: credential.max_uses,
             uses: credential.uses,
             enrolled_by: credential.enrolled_by.clone(),
+            scopes: credential.scopes.join(","),
         };
         let state = ObjectState::Present(Content::Credential(content));
         add(ObjectKind::Credential, &credential.uid, credential.version, state);

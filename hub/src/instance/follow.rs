@@ -147,6 +147,7 @@ impl<'a> Follower<'a> {
 
     async fn heartbeat(&self, instance: &Instance, results: &[ForeignResult]) -> Result<Heartbeat, StepError> {
         let Tools { store, status, machine, .. } = self.link.tools;
+        let system_metrics = self.link.tools.load().await?;
         let reachable = status.get().primary_reachable.unwrap_or(true);
         let synced_at = instance.synced_at.map(DateTime::<Utc>::from);
         let (health, state) = match (&instance.sync_error, synced_at) {
@@ -160,7 +161,7 @@ impl<'a> Follower<'a> {
             status: health,
             uptime: machine.uptime().as_secs(),
             monitoring_results: results.iter().map(|result| sent::to_wire(result, instance.id)).collect(),
-            system_metrics: machine.metrics(store).await?,
+            system_metrics,
             connection_status: ConnectionStatus {
                 primary_reachable: reachable,
                 last_sync_success: synced_at,

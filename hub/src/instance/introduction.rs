@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
+    load::Load,
     options::InstanceOptions,
     wire::{Register, SystemMetrics},
 };
@@ -22,11 +23,12 @@ pub(crate) fn capabilities() -> Vec<String> {
 #[derive(Debug)]
 pub struct Machine {
     started: Instant,
+    load: Load,
 }
 
 impl Default for Machine {
     fn default() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), load: Load::default() }
     }
 }
 
@@ -42,7 +44,13 @@ impl Machine {
     ///
     /// When the database fails.
     pub async fn metrics(&self, store: &Store) -> Result<SystemMetrics, StoreError> {
-        Ok(SystemMetrics { active_endpoints: store.watched_peers().await?, ..SystemMetrics::default() })
+        let (cpu_usage, memory_usage) = self.load.measure();
+        Ok(SystemMetrics {
+            cpu_usage,
+            memory_usage,
+            disk_usage: store.disk_usage().await,
+            active_endpoints: store.watched_peers().await?,
+        })
     }
 }
 

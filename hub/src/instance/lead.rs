@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use easytier_uptime_store::{
     StoreError,
-    domain::{Instance, InstanceId, Leader, Leadership, Member, Role, Term, Timestamp},
+    domain::{InstanceId, Leader, Leadership, Member, Role, Term, Timestamp},
 };
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -130,13 +130,16 @@ impl<'a> Lead<'a> {
     ///
     /// When the database fails.
     pub async fn round(&mut self) -> Result<(), StepError> {
+        self.tools.load().await?;
         let instance = self.tools.store.instance().await?;
         let others = self.tools.store.members().await?;
+        let own_order = self.tools.store.own_order(self.tools.options.failover_order).await?;
+        let own = Term { epoch: instance.epoch, order: own_order, instance: instance.id };
         let answers = join_all(others.iter().map(|member| members::ask(self.tools, &instance, member))).await;
         for (member, answer) in others.iter().zip(&answers) {
             let Some(order) = answer else { continue };
             self.tools.store.note_called_back(member.id, Some(Timestamp::now())).await?;
-            if let Some(leadership) = self.greater(&instance, member, order) {
+            if let Some(leadership) = greater(own, member, order) {
                 tracing::warn!(primary = %leadership.leader.name, epoch = leadership.epoch, "another instance leads; stepping down");
                 self.tools.store.demote_to(&leadership).await?;
                 return Ok(());
@@ -153,21 +156,20 @@ impl<'a> Lead<'a> {
         }
         Ok(())
     }
+}
 
-    /// Who leads instead of this primary, by what `member` says.
-    fn greater(&self, instance: &Instance, member: &Member, order: &FailoverOrder) -> Option<Leadership> {
-        let own = Term { epoch: instance.epoch, order: self.tools.options.failover_order, instance: instance.id };
-        let primary = order.primary.filter(|primary| *primary != instance.id)?;
-        let listed = order.order.iter().find(|one| one.instance_id == primary);
-        let rank = listed.map_or(member.failover_order, |one| one.failover_order);
-        // Within one epoch only the other primary itself is believed, because others may be behind.
-        let certain = order.epoch > instance.epoch || (order.role == Some(Role::Primary) && primary == member.id);
-        if !certain || (Term { epoch: order.epoch, order: rank, instance: primary }) <= own {
-            return None;
-        }
-        let url = listed.and_then(|one| one.public_endpoint.clone());
-        let url = url.or_else(|| (primary == member.id).then(|| member.public_endpoint.clone()).flatten());
-        let name = listed.map_or_else(|| member.name.clone(), |one| one.instance_name.clone());
-        Some(Leadership { cluster: order.cluster_id, epoch: order.epoch, leader: Leader { id: primary, name, url } })
+/// Who leads instead of the primary of the term `own`, by what `member` says.
+fn greater(own: Term, member: &Member, order: &FailoverOrder) -> Option<Leadership> {
+    let primary = order.primary.filter(|primary| *primary != own.instance)?;
+    let listed = order.order.iter().find(|one| one.instance_id == primary);
+    let rank = listed.map_or(member.failover_order, |one| one.failover_order);
+    // Within one epoch only the other primary itself is believed, because others may be behind.
+    let certain = order.epoch > own.epoch || (order.role == Some(Role::Primary) && primary == member.id);
+    if !certain || (Term { epoch: order.epoch, order: rank, instance: primary }) <= own {
+        return None;
     }
+    let url = listed.and_then(|one| one.public_endpoint.clone());
+    let url = url.or_else(|| (primary == member.id).then(|| member.public_endpoint.clone()).flatten());
+    let name = listed.map_or_else(|| member.name.clone(), |one| one.instance_name.clone());
+    Some(Leadership { cluster: order.cluster_id, epoch: order.epoch, leader: Leader { id: primary, name, url } })
 }

@@ -74,6 +74,22 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// Introduces this instance again if the configuration gives it another place in the order of failover than before.
+    ///
+    /// # Errors
+    ///
+    /// When the registration fails.
+    pub async fn introduce_again(&self) -> Result<bool, StepError> {
+        let named = self.tools.options.failover_order;
+        if self.tools.store.named_order().await?.is_none_or(|before| before == named) {
+            return Ok(false);
+        }
+        let token = self.stored_token().await?;
+        self.register(token.as_ref()).await?;
+        self.tools.store.give_own_order(named, named).await?;
+        Ok(true)
+    }
+
     async fn stored_token(&self) -> Result<Option<Secret>, StoreError> {
         let stored = self.tools.store.primary_token().await?;
         Ok(stored.filter(|(of, _)| of.id == self.leader.id).map(|(_, token)| token))

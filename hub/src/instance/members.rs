@@ -67,10 +67,14 @@ pub async fn ask(tools: Tools<'_>, instance: &Instance, member: &Member) -> Opti
 /// # Errors
 ///
 /// When the database fails.
-pub async fn note_order(store: &Store, order: &FailoverOrder) -> Result<(), StoreError> {
+pub async fn note_order(Tools { store, options, .. }: Tools<'_>, order: &FailoverOrder) -> Result<(), StoreError> {
     let own = store.instance().await?.id;
     if let Some(listed) = order.order.iter().find(|one| one.instance_id == own) {
         store.note_own_call_back(listed.called_back).await?;
+        let named = options.failover_order;
+        if store.named_order().await? != Some(named) || store.own_order(named).await? != listed.failover_order {
+            store.give_own_order(listed.failover_order, named).await?;
+        }
     }
     let known = store.members().await?;
     for one in order.order.iter().filter(|one| one.instance_id != own) {
@@ -131,6 +135,7 @@ fn seen(member: Member, view: &InstanceView) -> Member {
         role: view.role,
         epoch: view.epoch,
         last_heartbeat: view.last_heartbeat.map(Timestamp::from),
+        config: view.sync_status.sync_version.as_deref().and_then(ConfigVersion::from_text).unwrap_or(member.config),
         synced_at: view.sync_status.last_synced.map(Timestamp::from),
         sync_error: view.sync_status.error_message.clone(),
         config_hash: view.sync_status.config_hash.clone(),

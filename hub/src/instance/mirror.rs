@@ -24,7 +24,7 @@ const STANDBYS: usize = 2;
 pub async fn is_wanted(tools: Tools<'_>) -> Result<bool, StoreError> {
     let Tools { store, options, status, .. } = tools;
     let instance = store.instance().await?;
-    let own = (options.failover_order, instance.id);
+    let own = (store.own_order(options.failover_order).await?, instance.id);
     let members = store.members().await?;
     let before = members.iter().filter(|one| one.role == Role::Dependent && (one.failover_order, one.id) < own);
     Ok(before.count() < STANDBYS || status.get().handing_over_to == Some(instance.id))

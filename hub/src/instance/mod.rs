@@ -11,6 +11,7 @@ mod follow;
 mod introduction;
 mod lead;
 mod link;
+mod load;
 mod members;
 mod mirror;
 mod options;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use easytier_uptime_store::domain::{InstanceId, Role, Timestamp};
 use tokio::sync::watch;
 
+use super::wire::SystemMetrics;
+
 /// The connection of an instance to the others, as its runtime sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct InstanceStatus {
     /// The role that the configuration names; `None` as long as nothing runs this instance.
     pub configured: Option<Role>,
@@ -21,8 +23,10 @@ pub struct InstanceStatus {
     pub refusal: Option<String>,
     /// How many synchronisations failed since the last one that worked.
     pub sync_errors: u64,
-    /// The instance to which this primary is handing over.
+    /// The instance to which the primary is handing over: this one, or at the primary another one.
     pub handing_over_to: Option<InstanceId>,
+    /// The load of this instance, as it was last measured.
+    pub load: Option<SystemMetrics>,
 }
 
 /// A handle to the status, which the runtime writes and others read.

@@ -8,6 +8,7 @@ use super::{
     introduction::Machine,
     options::InstanceOptions,
     status::SharedStatus,
+    wire::SystemMetrics,
 };
 
 /// Why a step of an instance failed. The words are for the operator.
@@ -43,4 +44,17 @@ pub struct Tools<'a> {
     pub status: &'a SharedStatus,
     /// The machine of this instance.
     pub machine: &'a Machine,
+}
+
+impl Tools<'_> {
+    /// Measures the load of this instance, and publishes it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn load(self) -> Result<SystemMetrics, StoreError> {
+        let load = self.machine.metrics(self.store).await?;
+        self.status.update(|status| status.load = Some(load.clone()));
+        Ok(load)
+    }
 }

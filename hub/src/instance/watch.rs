@@ -14,6 +14,9 @@ use super::{
     wire::FailoverOrder,
 };
 
+/// How far two measurements of the beginning of one outage may differ.
+const SAME_OUTAGE: Duration = Duration::from_secs(5);
+
 /// A watch over one primary.
 pub struct Watch<'a> {
     link: &'a Link<'a>,
@@ -45,7 +48,11 @@ impl<'a> Watch<'a> {
         self.publish(asked.is_ok(), now);
         match asked {
             Ok(order) => {
-                members::note_order(self.link.tools.store, &order).await?;
+                if self.link.introduce_again().await? {
+                    // The primary names another order at the next check.
+                    return Ok(());
+                }
+                members::note_order(self.link.tools, &order).await?;
                 self.link.tools.status.update(|status| status.handing_over_to = order.handing_over_to);
                 self.obey(&order).await
             }
@@ -86,7 +93,12 @@ impl<'a> Watch<'a> {
         let since = self.outage.lasts(now).map(|lasts| Timestamp::now() - lasts);
         self.link.tools.status.update(|status| {
             status.primary_reachable = Some(answered);
-            status.outage_since = since;
+            // The same outage began when it began, however exactly that is measured each time.
+            let known = status
+                .outage_since
+                .zip(since)
+                .filter(|(known, since)| known.since(*since).max(since.since(*known)) < SAME_OUTAGE);
+            status.outage_since = known.map_or(since, |(known, _)| Some(known));
             if answered {
                 status.reason = None;
             }

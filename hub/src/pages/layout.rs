@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{assets, language::Language, view::View};
+use super::{assets, language::Language, standing, view::View};
 use crate::{service::ServiceError, web::Refusal};
 
 /// The entry of the navigation that a page belongs to.
@@ -13,6 +13,8 @@ pub enum Place {
     Probes,
     Map,
     Submit,
+    /// The pages of the operator, which say more about the place of this instance.
+    Admin,
     Elsewhere,
 }
 
@@ -52,7 +54,10 @@ pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup 
                         button.icon #theme type="button" hidden aria-label=(texts.theme) title=(texts.theme) { (sun_and_moon()) }
                     }
                 }
-                main #content tabindex="-1" { (content) }
+                main #content tabindex="-1" {
+                    @if place != Place::Admin { (standing::line(view)) }
+                    (content)
+                }
                 footer {
                     p { (texts.footer) }
                     p.links {

@@ -208,7 +208,10 @@ pub async fn events(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{board::Freshness, service::OwnInstance};
+    use crate::{
+        board::Freshness,
+        service::{Instances, OwnInstance},
+    };
     use easytier_uptime_store::{
         HubKey, Location, Store, StoreOptions,
         domain::{PeerSpec, Timestamp},
@@ -226,7 +229,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Sqlite(folder.path().join("uptime.db"));
         let store = Store::open(StoreOptions::new(location, HubKey::generate()), Timestamp::now()).await.unwrap();
-        let board = Board::start(store.clone(), Freshness::Exact, OwnInstance::default());
+        let (cluster, own) = (Instances::new(store.clone(), OwnInstance::default()), OwnInstance::default());
+        let board = Board::start(store.clone(), Arc::new(cluster), own, Freshness::Exact);
         let (sender, receiver) = watch::channel(Change::default());
         let mut announcer = Announcer::new(board, Places::new(MAX_LISTENERS), sender);
         announcer.board.newest().await.unwrap();

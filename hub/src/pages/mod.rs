@@ -20,6 +20,7 @@ mod map;
 mod node;
 mod probes;
 mod site;
+mod standing;
 mod submit;
 mod view;
 mod widgets;
@@ -28,9 +29,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{FromRef, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -39,6 +40,7 @@ use tower::ServiceBuilder;
 
 use self::{site::Site, view::View};
 use crate::{
+    board::Board,
     service::ServiceError,
     web::{App, Refusal, refuse_foreign_pages},
 };
@@ -64,7 +66,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/favicon.ico", get(assets::icon))
         .merge(admin::routes())
         .with_state(Site::new(app))
-        .layer(ServiceBuilder::new().layer(from_fn(finish)).layer(ShareLayer))
+        .layer(ServiceBuilder::new().layer(from_fn_with_state(Arc::<Board>::from_ref(app), finish)).layer(ShareLayer))
 }
 
 /// For unknown paths: a page for browsers; programs get the envelope of a refusal.
@@ -79,9 +81,11 @@ pub(crate) async fn not_found(request: Request) -> Response {
     with_headers(layout::refusal(&view, &refusal, None).into_response())
 }
 
-/// Refuses posts of foreign pages, renders refusals as pages, and sets the headers of every page.
-async fn finish(request: Request, next: Next) -> Response {
-    let view = View::of(request.uri(), request.headers());
+/// Lets pages say what this instance is among others, refuses posts of foreign pages, renders refusals as pages, and sets the headers
+/// of every page.
+async fn finish(State(board): State<Arc<Board>>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(board.standing().await);
+    let view = View::of_request(request.uri(), request.headers(), request.extensions());
     let mut response = refuse_foreign_pages(request, next).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let error = response.extensions_mut().remove::<Arc<ServiceError>>();

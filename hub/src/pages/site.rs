@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
     board::Board,
-    service::{Admin, ConnectionTests, Sessions, Submissions},
+    service::{Admin, ConnectionTests, Instances, Sessions, Submissions},
     web::{App, Posts, WebOptions},
 };
 
@@ -25,6 +25,7 @@ pub(crate) struct Parts {
     pub admin: Admin,
     pub sessions: Sessions,
     pub submissions: Submissions,
+    pub instances: Instances,
     pub connection_tests: ConnectionTests,
     pub board: Arc<Board>,
     pub rows: Arc<Fragments>,
@@ -79,6 +80,7 @@ impl Site {
             admin: Admin::from_ref(app),
             sessions: Sessions::from_ref(app),
             submissions: Submissions::from_ref(app),
+            instances: Instances::from_ref(app),
             connection_tests: ConnectionTests::from_ref(app),
             board,
             rows: Arc::default(),

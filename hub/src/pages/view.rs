@@ -1,15 +1,18 @@
 //! The language, the theme and the address that a request asks for.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, Uri, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, Uri, request::Parts},
 };
 use url::form_urlencoded;
 
 use super::language::{self, Language, Texts};
-use crate::{board::Key, web::cookie};
+use crate::{
+    board::{Key, Standing},
+    web::cookie,
+};
 
 /// The cookie that remembers the theme.
 const THEME_COOKIE: &str = "uptime_theme";
@@ -31,6 +34,8 @@ pub struct View {
     pub path: String,
     /// The query, without the language.
     pub query: Vec<(String, String)>,
+    /// The place of this instance among others.
+    pub standing: Arc<Standing>,
 }
 
 impl View {
@@ -46,7 +51,19 @@ impl View {
             // A link to a path that begins with two slashes leads to another host; browsers treat `\` like a slash.
             path: format!("/{}", uri.path().trim_start_matches(['/', '\\'])),
             query,
+            standing: Arc::default(),
         }
+    }
+
+    /// The view of a request.
+    pub fn of_request(uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let standing = extensions.get::<Arc<Standing>>().cloned().unwrap_or_default();
+        Self::of(uri, headers).with_standing(standing)
+    }
+
+    /// The same view of an instance with another place.
+    pub fn with_standing(self, standing: Arc<Standing>) -> Self {
+        Self { standing, ..self }
     }
 
     /// Names the page that this request asks for, at `path`, among all that the board may have.
@@ -133,7 +150,7 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.uri, &parts.headers))
+        Ok(Self::of_request(&parts.uri, &parts.headers, &parts.extensions))
     }
 }
 

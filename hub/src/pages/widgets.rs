@@ -39,7 +39,7 @@ pub fn presence(language: Language, presence: Presence) -> Markup {
     marked(like, language.presence(presence))
 }
 
-/// A text after the shape of a verdict.
+/// A text with the shape and colour of a verdict.
 pub fn marked(verdict: Verdict, text: &str) -> Markup {
     html! { span class=(format!("state {}", verdict.as_str())) { (mark(verdict)) (text) } }
 }

@@ -1,7 +1,7 @@
 //! Use cases of the operator: nodes, probes, settings.
 
 use easytier_uptime_store::{
-    Store,
+    Store, StoreError,
     domain::{ImportCounts, LiveSetting, NewPeer, Page, PageRequest, PeerFilter, PeerId, PeerSpec, Timestamp},
 };
 
@@ -94,6 +94,16 @@ impl Admin {
             NodeId::Peer(id) => self.store.set_approved(id, false, Timestamp::now()).await?,
         }
         Ok(())
+    }
+
+    /// Has a peer checked and shared again that was set aside when this instance became dependent.
+    ///
+    /// # Errors
+    ///
+    /// When no such peer is set aside, another peer has its address and network, or the database fails.
+    pub async fn watch_node(&self, id: NodeId) -> Result<(), ServiceError> {
+        let NodeId::Peer(id) = id else { return Err(StoreError::NotFound("peer").into()) };
+        Ok(self.store.watch_peer(id, Timestamp::now()).await?)
     }
 
     /// Deletes a peer, whose id is never used again, or rejects a submission.

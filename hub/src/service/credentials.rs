@@ -4,10 +4,10 @@
 //! it ends by itself, after a few days and a few probes, and is for one region, unless the operator says otherwise. A node
 //! token or an API key that ended by itself would stop something that works, so these end only when the operator says so.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use easytier_uptime_store::domain::{
-    Credential, CredentialId, CredentialKind, DAY, EnrollmentLimits, IssuedToken, Region, Timestamp,
+    Credential, CredentialId, CredentialKind, DAY, EnrollmentLimits, IssuedToken, Region, Scope, Timestamp,
 };
 
 use super::{Admin, FieldError, FieldProblem, ServiceError};
@@ -68,13 +68,16 @@ pub struct CredentialRequest {
     pub lifetime: KeyLimit<Duration>,
     /// For an enrollment key: how many probes it enrolls, usually [`ENROLLMENT_USES`].
     pub uses: KeyLimit<u32>,
+    /// For an API key: what it may do.
+    pub scopes: BTreeSet<Scope>,
 }
 
 impl CredentialRequest {
-    /// A request without a region and with the usual limits.
+    /// A request without a region, with the usual limits, and with the scope `read`.
     pub fn new(kind: CredentialKind, name: impl Into<String>) -> Self {
         let (lifetime, uses) = (KeyLimit::Usual, KeyLimit::Usual);
-        Self { kind, name: name.into(), server_id: None, region: None, any_region: false, lifetime, uses }
+        let scopes = [Scope::Read].into();
+        Self { kind, name: name.into(), server_id: None, region: None, any_region: false, lifetime, uses, scopes }
     }
 }
 
@@ -86,7 +89,7 @@ impl Admin {
     /// When the name is not valid, an enrollment key has no region and is not for any, a probe of this `server_id` is in
     /// another region, or the database fails.
     pub async fn issue(&self, request: CredentialRequest) -> Result<IssuedToken, ServiceError> {
-        let CredentialRequest { kind, name, server_id, region, any_region, lifetime, uses } = request;
+        let CredentialRequest { kind, name, server_id, region, any_region, lifetime, uses, scopes } = request;
         let (name, now) = (check_name(&name)?, Timestamp::now());
         let ends = |usual: Option<Duration>| lifetime.or(usual).map(|lifetime| now + lifetime);
         let issued = match kind {
@@ -94,7 +97,7 @@ impl Admin {
                 let region = region.unwrap_or_default();
                 self.store.create_temporary_node_token(name, server_id.as_deref(), &region, ends(None), now).await
             }
-            CredentialKind::Api => self.store.create_api_key(name, ends(None), now).await,
+            CredentialKind::Api => self.store.create_scoped_api_key(name, &scopes, ends(None), now).await,
             CredentialKind::Enrollment => {
                 if region.is_none() && !any_region {
                     return Err(FieldError::new("region", FieldProblem::NoRegion).into());

@@ -27,7 +27,7 @@ pub use self::{
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES},
     entry::{Entry, NodeId},
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
-    instances::{Instances, OwnInstance, SyncRefusal},
+    instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
     limit::Limit,
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, labels_schema},

@@ -3,12 +3,14 @@
 //! Only the first of these headers counts: `x-node-token`, `Authorization: Bearer`, `x-api-key`. Each accepts every kind of
 //! token, and an empty header counts as missing.
 
+use std::collections::BTreeSet;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use easytier_uptime_monitor::{Refusal, bearer};
-use easytier_uptime_store::domain::{Caller, ConfigVersion, Instance, ProbeIdentity, Role, Timestamp};
+use easytier_uptime_store::domain::{Caller, ConfigVersion, Instance, ProbeIdentity, Role, Scope, Timestamp};
 
 use super::{App, recognise::recognise, session};
 use crate::service::Registrant;
@@ -48,7 +50,8 @@ impl FromRequestParts<App> for Insider {
             return Ok(Self);
         }
         match caller(parts, app).await? {
-            Some(Caller::Probe(_) | Caller::Api { .. }) => Ok(Self),
+            Some(Caller::Probe(_)) => Ok(Self),
+            Some(Caller::Api { scopes, .. }) => reads(&scopes).map(|()| Self),
             Some(Caller::Enrollment(_)) => Err(Refusal::forbidden("an enrollment key cannot list probes")),
             None => Err(Refusal::unauthorized("a node token, an API key or an admin session is needed")),
         }
@@ -72,7 +75,7 @@ impl FromRequestParts<App> for Lister {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         match caller(parts, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self::Probe(probe)),
-            Some(Caller::Api { .. }) => Ok(Self::Reader),
+            Some(Caller::Api { scopes, .. }) => reads(&scopes).map(|()| Self::Reader),
             None => Ok(Self::Anybody),
             Some(Caller::Enrollment(_)) => Err(Refusal::forbidden("an enrollment key cannot list peers")),
         }
@@ -89,6 +92,14 @@ impl FromRequestParts<App> for RegistrantCaller {
             Some(Caller::Api { .. }) => Err(Refusal::forbidden("an API key cannot register probes")),
             None => Err(Refusal::unauthorized("an enrollment key or a node token is needed")),
         }
+    }
+}
+
+/// Refuses an API key that may not read.
+fn reads(scopes: &BTreeSet<Scope>) -> Result<(), Refusal> {
+    match scopes.contains(&Scope::Read) {
+        true => Ok(()),
+        false => Err(Refusal::forbidden("the API key has no scope 'read'")),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who calls the synchronisation API: an instance by its token, whoever knows `SYNC_SECRET`, or the admin.
+//! Who calls the synchronisation API: an instance by its token, whoever knows `SYNC_SECRET`, the admin, or a program by an API key
+//! with the scope `instances`.
 
 use std::time::Duration;
 
@@ -7,7 +8,10 @@ use axum::{
     http::{header, request::Parts},
 };
 use easytier_uptime_monitor::{Caller, Refusal, bearer};
-use easytier_uptime_store::domain::InstanceId;
+use easytier_uptime_store::{
+    StoreError,
+    domain::{Caller as Owner, InstanceId, Scope, Timestamp},
+};
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
@@ -29,6 +33,8 @@ pub(crate) enum SyncCaller {
     Secret,
     /// The admin.
     Admin,
+    /// A program, by an API key with the scope `instances`.
+    Key,
 }
 
 impl SyncCaller {
@@ -36,15 +42,25 @@ impl SyncCaller {
     pub fn instance(self) -> Result<InstanceId, SyncRefusal> {
         match self {
             Self::Instance(id) => Ok(id),
-            Self::Secret | Self::Admin => Err(SyncRefusal::forbidden("the token of an instance is needed")),
+            Self::Secret | Self::Admin | Self::Key => Err(SyncRefusal::forbidden("the token of an instance is needed")),
         }
     }
 
-    /// Refuses everybody but the admin.
-    pub fn admin(self) -> Result<(), SyncRefusal> {
+    /// Refuses everybody but the admin, and programs to which the admin gave a key for it.
+    pub fn operator(self) -> Result<(), SyncRefusal> {
         match self {
-            Self::Admin => Ok(()),
-            Self::Instance(_) | Self::Secret => Err(SyncRefusal::forbidden("the admin alone may do that")),
+            Self::Admin | Self::Key => Ok(()),
+            Self::Instance(_) | Self::Secret => {
+                Err(SyncRefusal::forbidden("only the admin, or an API key with the scope 'instances', may do that"))
+            }
+        }
+    }
+
+    /// Refuses an API key, which is for changes only.
+    pub fn reader(self) -> Result<(), SyncRefusal> {
+        match self {
+            Self::Admin | Self::Instance(_) | Self::Secret => Ok(()),
+            Self::Key => Err(SyncRefusal::forbidden("an API key does not read this")),
         }
     }
 }
@@ -59,6 +75,10 @@ impl FromRequestParts<App> for SyncCaller {
             let known = match app.instances.secret().is_some_and(|secret| same(secret.expose(), token)) {
                 true => Some(Self::Secret),
                 false => app.instances.of_token(token).await?.map(Self::Instance),
+            };
+            let known = match known {
+                Some(caller) => Some(caller),
+                None => key(app, token).await?,
             };
             if let Some(caller) = known {
                 recognise(parts);
@@ -86,6 +106,17 @@ impl FromRequestParts<App> for CallerOfPrimary {
         let caller = SyncCaller::from_request_parts(parts, app).await?;
         app.instances.require_primary().await?;
         Ok(Self(caller))
+    }
+}
+
+/// The program of a presented API key; `None` when the token is no API key.
+async fn key(app: &App, token: &str) -> Result<Option<SyncCaller>, SyncRefusal> {
+    match app.store.authenticate(token, Timestamp::now()).await {
+        Ok(Some(Owner::Api { scopes, .. })) if scopes.contains(&Scope::Instances) => Ok(Some(SyncCaller::Key)),
+        Ok(Some(Owner::Api { .. })) => Err(SyncRefusal::forbidden("the API key has no scope 'instances'")),
+        // A key that was revoked or has expired is as good as none.
+        Ok(_) | Err(StoreError::Lapsed(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

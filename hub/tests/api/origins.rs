@@ -16,12 +16,17 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 28] = [
+const PAGES: [&str; 34] = [
     "/",
     "/admin",
     "/admin/events",
     "/admin/export.json",
     "/admin/import",
+    "/admin/instances",
+    "/admin/instances/demote",
+    "/admin/instances/order",
+    "/admin/instances/promote",
+    "/admin/instances/remove",
     "/admin/keys",
     "/admin/keys/revoke",
     "/admin/login",
@@ -30,6 +35,7 @@ const PAGES: [&str; 28] = [
     "/admin/nodes/{id}/approve",
     "/admin/nodes/{id}/delete",
     "/admin/nodes/{id}/revoke",
+    "/admin/nodes/{id}/watch",
     "/admin/probes",
     "/admin/probes/remove",
     "/admin/queue",

@@ -27,6 +27,7 @@ async fn the_pages_of_the_operator_need_a_session() {
         "/admin/keys",
         "/admin/probes",
         "/admin/events",
+        "/admin/instances",
         "/admin/export.json",
         &format!("/admin/nodes/-{waiting}"),
     ];

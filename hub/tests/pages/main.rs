@@ -13,6 +13,7 @@ mod admin;
 mod board;
 mod forms;
 mod frame;
+mod instances;
 mod live;
 mod map;
 mod public;

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, Request, StatusCode};
+use easytier_uptime_hub::WebOptions;
 use easytier_uptime_store::domain::{PeerId, ProbeIdentity, Timestamp};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Bytes, client::conn::http1};
@@ -34,8 +35,14 @@ impl std::ops::Deref for PublicHub {
 
 impl PublicHub {
     pub async fn over(store: TestStore) -> Self {
+        Self::with(store, |_| ()).await
+    }
+
+    /// A hub with other options.
+    pub async fn with(store: TestStore, change: impl FnOnce(&mut WebOptions)) -> Self {
         let serving = hub::TestHub::with(&store, |options| {
             options.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+            change(options);
         });
         let serving = serving.await;
         let address = serving.url.strip_prefix("http://").unwrap().parse().unwrap();

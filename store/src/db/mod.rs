@@ -8,6 +8,7 @@ mod bulk;
 mod connection;
 pub(crate) mod contents;
 mod decode;
+pub(crate) mod disk;
 mod file_lock;
 mod free_space;
 mod migrate;

@@ -4,7 +4,7 @@ use easytier_probe::CheckMode;
 use ring::digest::{Context, SHA256, digest};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Content, ObjectState, SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, millis};
+use super::{Content, ObjectState, Scope, SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, millis};
 
 /// Which fields are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +119,7 @@ impl SyncedCredential {
         put("expiresAt", json!(self.expires_at));
         put("maxUses", json!(self.max_uses));
         put("enrolledBy", json!(self.enrolled_by));
+        put("scopes", json!(Some(&self.scopes).filter(|scopes| *scopes != Scope::Read.as_str())));
         if which.times() {
             put("createdAt", json!(self.created_at));
             put("revokedAt", json!(self.revoked_at));

@@ -1,15 +1,17 @@
 //! Tokens and keys, and the callers that present them.
 
+use std::collections::BTreeSet;
+
 use easytier_probe::Secret;
 
-use super::{CredentialId, ProbeId, Region, RegionId, Registration, Timestamp};
+use super::{CredentialId, ProbeId, Region, RegionId, Registration, Scope, Timestamp};
 
 /// What a token or key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialKind {
     /// The token of a probe, bound to one `server_id` and one region. It reads peers and reports results.
     Node,
-    /// A key of a reader. It lists peers without their secrets.
+    /// A key of a program. It may do what its scopes permit.
     Api,
     /// A key with which a new probe gets its node token.
     Enrollment,
@@ -52,6 +54,8 @@ pub struct Credential {
     pub server_id: Option<String>,
     /// The region of a node token, or the only region of an enrollment key.
     pub region: Option<Region>,
+    /// What an API key may do; empty for other kinds.
+    pub scopes: BTreeSet<Scope>,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it was revoked.
@@ -143,10 +147,12 @@ pub struct ProbeIdentity {
 pub enum Caller {
     /// A probe, by its node token.
     Probe(ProbeIdentity),
-    /// A reader, by an API key.
+    /// A program, by an API key.
     Api {
         /// The key's name.
         name: String,
+        /// What it may do.
+        scopes: BTreeSet<Scope>,
     },
     /// A new probe, by an enrollment key.
     Enrollment(EnrollmentKey),

@@ -105,6 +105,15 @@ impl From<ConfigVersion> for ListingVersion {
     }
 }
 
+impl ConfigVersion {
+    /// Reads `EPOCH-VERSION`, as it is displayed; `None` for anything else, and for numbers that cannot be right.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (epoch, version) = text.split_once('-')?;
+        let version = Self { epoch: epoch.parse().ok()?, version: version.parse().ok()? };
+        [version.epoch, version.version].iter().all(|number| (0..=MAX_EPOCH).contains(number)).then_some(version)
+    }
+}
+
 impl fmt::Display for ConfigVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.epoch, self.version)
@@ -324,5 +333,14 @@ mod tests {
         assert!(term(1, 1, 9) > term(1, 2, 1));
         assert!(term(1, 1, 1) > term(1, 1, 2));
         assert_eq!(term(1, 1, 1).cmp(&term(1, 1, 1)), std::cmp::Ordering::Equal);
+    }
+
+    #[test]
+    fn a_version_is_read_as_it_is_displayed() {
+        let version = ConfigVersion { epoch: 3, version: 14 };
+        assert_eq!(ConfigVersion::from_text(&version.to_string()), Some(version));
+        for wrong in ["", "3", "3-", "-3-1", "3--1", "3-1-1", "x-1", "9007199254740993-1"] {
+            assert_eq!(ConfigVersion::from_text(wrong), None, "{wrong}");
+        }
     }
 }

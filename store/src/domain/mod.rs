@@ -23,6 +23,7 @@ mod peer;
 mod probe;
 mod probe_peer;
 mod retention;
+pub(crate) mod scope;
 mod submission;
 mod synced;
 mod timestamp;
@@ -54,6 +55,7 @@ pub use self::{
     probe::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, Probe, Registration, StatusReport},
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     retention::Retention,
+    scope::Scope,
     submission::{Duplicate, Submission},
     synced::{
         Adopted, Content, DELETIONS_KEPT, LostChange, MergePartner, ObjectKey, ObjectKind, ObjectState, ObjectVersion,

@@ -181,6 +181,8 @@ pub struct SyncedCredential {
     pub uses: i64,
     /// The uid of the enrollment key with which the probe of a node token enrolled: with it, that probe may do so again.
     pub enrolled_by: Option<String>,
+    /// The names of the scopes of an API key, see [`Scope`](super::Scope), with commas between them; `read` for other kinds.
+    pub scopes: String,
 }
 
 /// Everything that instances share, as one of them has it.

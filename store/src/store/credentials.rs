@@ -1,5 +1,7 @@
 //! Tokens and keys: issuing, authenticating, listing, revoking.
 
+use std::collections::BTreeSet;
+
 use super::{
     Store, edits, regions,
     rows::{self, without_nul},
@@ -8,7 +10,7 @@ use crate::{
     db::{Tx, args, sql, work},
     domain::{
         Caller, Credential, CredentialId, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed,
-        NodeToken, ProbeId, ProbeIdentity, Region, RegionId, Timestamp,
+        NodeToken, ProbeId, ProbeIdentity, Region, RegionId, Scope, Timestamp, scope,
     },
     error::{Conflict, StoreError},
     token::{self, TokenHash},
@@ -26,6 +28,7 @@ struct CredentialRow {
     last_used_at: Option<Timestamp>,
     max_uses: Option<i64>,
     uses: i64,
+    scopes: String,
     probe_id: Option<ProbeId>,
     server_id: Option<String>,
     region_id: Option<RegionId>,
@@ -35,7 +38,7 @@ struct CredentialRow {
 /// The columns of a [`CredentialRow`] and their tables.
 macro_rules! credential_columns {
     ($engine:ident) => {
-        "c.id, c.kind, c.name, c.hash, c.created_at, c.revoked_at, c.expires_at, c.last_used_at, c.max_uses, c.uses, \
+        "c.id, c.kind, c.name, c.hash, c.created_at, c.revoked_at, c.expires_at, c.last_used_at, c.max_uses, c.uses, c.scopes, \
          c.probe_id, b.server_id, r.id AS region_id, r.name AS region FROM credentials c LEFT JOIN probes b ON b.id = c.probe_id \
          LEFT JOIN regions r ON r.id = coalesce(b.region_id, c.region_id)"
     };
@@ -54,7 +57,7 @@ impl CredentialRow {
     fn into_caller(self) -> Result<Caller, StoreError> {
         let corrupt = || StoreError::Corrupt(format!("credentials: node token {} has no probe", self.id));
         Ok(match self.kind()? {
-            CredentialKind::Api => Caller::Api { name: self.name },
+            CredentialKind::Api => Caller::Api { scopes: scope::of_text(&self.scopes), name: self.name },
             CredentialKind::Enrollment => Caller::Enrollment(EnrollmentKey { id: self.id, region: self.region() }),
             CredentialKind::Node => Caller::Probe(ProbeIdentity {
                 probe: self.probe_id.ok_or_else(corrupt)?,
@@ -68,6 +71,10 @@ impl CredentialRow {
     fn credential(&self) -> Result<Credential, StoreError> {
         Ok(Credential {
             id: self.id,
+            scopes: match self.kind()? {
+                CredentialKind::Api => scope::of_text(&self.scopes),
+                CredentialKind::Node | CredentialKind::Enrollment => BTreeSet::new(),
+            },
             kind: self.kind()?,
             region: self.region(),
             name: self.name.clone(),
@@ -94,7 +101,22 @@ impl Store {
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<IssuedToken, StoreError> {
-        let new = &NewCredential { expires_at, ..NewCredential::of(CredentialKind::Api, name) };
+        self.create_scoped_api_key(name, &[Scope::Read].into(), expires_at, now).await
+    }
+
+    /// Issues a key that may do what `scopes` permit, until `expires_at`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn create_scoped_api_key(
+        &self,
+        name: &str,
+        scopes: &BTreeSet<Scope>,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<IssuedToken, StoreError> {
+        let new = &NewCredential { scopes: Some(scopes), expires_at, ..NewCredential::of(CredentialKind::Api, name) };
         self.db()
             .transaction(|tx| {
                 work(async move {
@@ -198,6 +220,8 @@ pub(super) struct NewCredential<'a> {
     pub region: Option<RegionId>,
     pub expires_at: Option<Timestamp>,
     pub max_uses: Option<u32>,
+    /// What an API key may do.
+    pub scopes: Option<&'a BTreeSet<Scope>>,
     /// The enrollment key with which it is issued.
     pub enrolled_by: Option<CredentialId>,
 }
@@ -205,7 +229,16 @@ pub(super) struct NewCredential<'a> {
 impl<'a> NewCredential<'a> {
     /// One without limits.
     pub fn of(kind: CredentialKind, name: &'a str) -> Self {
-        Self { kind, name, probe: None, region: None, expires_at: None, max_uses: None, enrolled_by: None }
+        Self {
+            kind,
+            name,
+            probe: None,
+            region: None,
+            expires_at: None,
+            max_uses: None,
+            scopes: None,
+            enrolled_by: None,
+        }
     }
 }
 
@@ -236,7 +269,7 @@ async fn insert(
     now: Timestamp,
 ) -> Result<CredentialId, StoreError> {
     let insert = "INSERT INTO credentials (kind, name, lookup, hash, probe_id, region_id, expires_at, max_uses, \
-                  enrolled_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                  enrolled_by, created_at, scopes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                   ON CONFLICT (lookup) DO NOTHING RETURNING id";
     let parameters = args![
         new.kind.as_str(),
@@ -249,6 +282,8 @@ async fn insert(
         new.max_uses,
         new.enrolled_by,
         now,
+        // Of the other kinds it says nothing.
+        new.scopes.map_or_else(|| Scope::Read.as_str().to_owned(), scope::text_of),
     ];
     let row: Option<(CredentialId,)> = tx.optional(insert, parameters).await?;
     row.map(|(id,)| id).ok_or(Conflict::TokenTaken.into())

@@ -169,6 +169,18 @@ impl Store {
         self.change_member(update, args![id.to_string(), order]).await
     }
 
+    /// Notes the place in the order of failover that another instance names itself. It counts when the instance names another one
+    /// than before; otherwise the place that it was given stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when the instance is unknown; otherwise when the database fails.
+    pub async fn note_named_order(&self, id: InstanceId, named: i64) -> Result<(), StoreError> {
+        let update = "UPDATE instances SET named_order = $2, failover_order = CASE WHEN coalesce(named_order, $2) = $2 \
+                      THEN failover_order ELSE $2 END WHERE instance_id = $1";
+        self.change_member(update, args![id.to_string(), named]).await
+    }
+
     /// Notes when the endpoint of another instance last answered a call; `None` when it does not.
     ///
     /// # Errors

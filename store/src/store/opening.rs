@@ -85,6 +85,10 @@ impl Store {
             clock,
             postponed,
             pulses,
+            file: match location {
+                Location::Sqlite(path) => Some(path),
+                Location::Postgres(_) => None,
+            },
         };
         let shared = Arc::new(shared);
         if access == Access::Serve {

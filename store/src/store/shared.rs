@@ -1,6 +1,6 @@
 //! The state that all clones of a store share.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     /// Since when partitions could not be created or dropped.
     pub postponed: watch::Sender<Option<Timestamp>>,
     pub pulses: Pulses,
+    /// The file of the database, if it is one.
+    pub file: Option<PathBuf>,
 }
 
 impl Shared {

@@ -2,7 +2,7 @@ use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
         Caller, CredentialKind, EnrollmentLimits, IssuedToken, Lapsed, NewProbe, NodeToken, Region, Registration,
-        StatusReport,
+        Scope, StatusReport,
     },
 };
 
@@ -75,7 +75,7 @@ async fn a_token_cannot_report_for_another_probe(hub: TestStore) {
 async fn keys_authenticate_as_their_kind(hub: TestStore) {
     let api = hub.create_api_key("dashboard", None, NOW).await.unwrap();
     let caller = hub.authenticate(api.token.expose(), NOW).await.unwrap();
-    assert_eq!(caller, Some(Caller::Api { name: "dashboard".into() }));
+    assert_eq!(caller, Some(Caller::Api { name: "dashboard".into(), scopes: [Scope::Read].into() }));
     for only in [Some(region("asia")), None] {
         let key = hub.enrollment_key(&EnrollmentLimits { region: only.clone(), ..EnrollmentLimits::default() }).await;
         assert_eq!(key.region, only);

@@ -10,6 +10,8 @@ use crate::support::{NOW, TestStore, on_both_engines, seconds};
 on_both_engines! {
     another_instance_is_read_as_it_was_written,
     the_order_of_failover_is_that_of_the_list,
+    a_given_place_stays_until_the_instance_names_another_one,
+    the_own_place_is_the_given_one_while_the_configuration_is_the_same,
     a_heartbeat_changes_what_it_says_only,
     an_unknown_instance_is_not_made_by_accident,
 }
@@ -66,6 +68,34 @@ async fn the_order_of_failover_is_that_of_the_list(hub: TestStore) {
     hub.set_failover_order(id(3), 1).await.unwrap();
     let listed: Vec<InstanceId> = hub.members().await.unwrap().into_iter().map(|member| member.id).collect();
     assert_eq!(listed, [id(3), id(1), id(2)]);
+}
+
+async fn a_given_place_stays_until_the_instance_names_another_one(hub: TestStore) {
+    hub.put_member(&member(2)).await.unwrap();
+    let order = async || hub.member(id(2)).await.unwrap().unwrap().failover_order;
+    let named = async |named: i64| hub.note_named_order(id(2), named).await.unwrap();
+    named(99).await;
+    assert_eq!(order().await, 99);
+    hub.set_failover_order(id(2), 3).await.unwrap();
+    named(99).await;
+    assert_eq!(order().await, 3);
+    named(50).await;
+    assert_eq!(order().await, 50);
+    // Known from a list of the former primary only: what was given there stays.
+    hub.put_member(&Member { failover_order: 7, ..member(3) }).await.unwrap();
+    hub.note_named_order(id(3), 99).await.unwrap();
+    assert_eq!(hub.member(id(3)).await.unwrap().unwrap().failover_order, 7);
+    let missing = hub.note_named_order(id(9), 1).await;
+    assert!(matches!(missing, Err(StoreError::NotFound("instance"))), "{missing:?}");
+}
+
+async fn the_own_place_is_the_given_one_while_the_configuration_is_the_same(hub: TestStore) {
+    assert_eq!((hub.own_order(99).await.unwrap(), hub.named_order().await.unwrap()), (99, None));
+    hub.give_own_order(2, 99).await.unwrap();
+    assert_eq!((hub.own_order(99).await.unwrap(), hub.named_order().await.unwrap()), (2, Some(99)));
+    assert_eq!(hub.own_order(5).await.unwrap(), 5);
+    hub.leave().await.unwrap();
+    assert_eq!(hub.own_order(99).await.unwrap(), 2, "a standalone instance has nothing to leave");
 }
 
 async fn a_heartbeat_changes_what_it_says_only(hub: TestStore) {

@@ -7,7 +7,7 @@ use easytier_uptime_store::{
     domain::{
         Adopted, Caller, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance, Leader, Leadership,
         LiveSettings, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState, PageRequest, PeerId, PeerRecord,
-        PeerSpec, RecordFilter, Region, Timestamp,
+        PeerSpec, RecordFilter, Region, Scope, Timestamp,
     },
 };
 
@@ -121,6 +121,7 @@ async fn a_dependent_gets_everything_with_its_secrets(primary: TestStore) {
     primary.change_live_settings(&settings, NOW).await.unwrap();
     let node = primary.create_node_token("n", Some("probe-1"), &region("eu"), NOW).await.unwrap();
     let reader = primary.create_api_key("reader", None, NOW).await.unwrap();
+    let changer = primary.create_scoped_api_key("changer", &[Scope::Instances].into(), None, NOW).await.unwrap();
     let revoked = primary.create_api_key("gone", None, NOW).await.unwrap();
     primary.revoke_credential(CredentialKind::Api, revoked.id, NOW).await.unwrap();
     let limits = EnrollmentLimits { region: Some(region("asia")), max_uses: Some(3), expires_at: Some(NOW + DAY) };
@@ -139,7 +140,12 @@ async fn a_dependent_gets_everything_with_its_secrets(primary: TestStore) {
         Some(Caller::Probe(probe)) => assert_eq!((probe.server_id.as_str(), probe.region), ("probe-1", region("eu"))),
         other => panic!("{other:?}"),
     }
-    assert!(dependent.authenticate(reader.token.expose(), NOW).await.unwrap().is_some());
+    for (key, scopes) in [(reader, vec![Scope::Read]), (changer, vec![Scope::Instances])] {
+        match dependent.authenticate(key.token.expose(), NOW).await.unwrap() {
+            Some(Caller::Api { scopes: held, .. }) => assert_eq!(held, scopes.into_iter().collect()),
+            other => panic!("{other:?}"),
+        }
+    }
     assert!(matches!(dependent.authenticate(revoked.token.expose(), NOW).await, Err(StoreError::Lapsed(_))));
     match dependent.authenticate(enrolling.token.expose(), NOW).await.unwrap() {
         Some(Caller::Enrollment(key)) => assert_eq!(key.region, Some(region("asia"))),

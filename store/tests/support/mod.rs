@@ -107,6 +107,21 @@ impl TestStore {
         }
     }
 
+    /// Changes rows behind the store's back.
+    pub async fn execute(&self, statement: &str) {
+        let statement = || sqlx::AssertSqlSafe(statement.to_owned());
+        match &self.options.location {
+            Location::Sqlite(path) => {
+                let mut file = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+                sqlx::query(statement()).execute(&mut file).await.map(drop).unwrap();
+            }
+            Location::Postgres(url) => {
+                let mut connection = sqlx::PgConnection::connect(url.expose()).await.unwrap();
+                sqlx::query(statement()).execute(&mut connection).await.map(drop).unwrap();
+            }
+        }
+    }
+
     /// All rows of tables, as text.
     pub async fn dump(&self, tables: &[&str]) -> String {
         let mut dump = String::new();

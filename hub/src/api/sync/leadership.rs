@@ -22,13 +22,14 @@ use crate::{
     tag = TAG,
     operation_id = "sync_failover_order",
     security(("bearer" = [])),
-    responses((status = 200, description = "The order", body = FailoverOrder), Stranger),
+    responses((status = 200, description = "The order", body = FailoverOrder), Stranger, Uninvited),
 )]
-pub(super) async fn failover_order(State(app): State<App>, _: SyncCaller) -> Answer<FailoverOrder> {
+pub(super) async fn failover_order(State(app): State<App>, caller: SyncCaller) -> Answer<FailoverOrder> {
+    caller.reader()?;
     Ok(Json(app.instances.failover_order().await?))
 }
 
-/// Makes the answering dependent the primary, on behalf of an admin.
+/// Makes the answering dependent the primary, on behalf of an admin, or of an API key with the scope `instances`.
 ///
 /// With another epoch than the present one, or at the primary, the answer is 409; it names the present epoch.
 #[utoipa::path(
@@ -41,12 +42,13 @@ pub(super) async fn failover_order(State(app): State<App>, _: SyncCaller) -> Ans
     responses((status = 200, description = "It is the primary", body = RoleChange), Stranger, Uninvited, Contradiction, MalformedBody),
 )]
 pub(super) async fn promote(State(app): State<App>, caller: SyncCaller, request: Request) -> Answer<RoleChange> {
-    caller.admin()?;
+    caller.operator()?;
     let promote: Promote = body(request, MAX_BODY).await?;
     Ok(Json(app.instances.promote(&promote).await?))
 }
 
-/// Lets the primary, which has this id and answers, hand over to the first dependent in the order.
+/// Lets the primary, which has this id and answers, hand over to the first dependent in the order. The admin may, or an API key
+/// with the scope `instances`.
 #[utoipa::path(
     post,
     path = "/sync/api/demote/{id}",
@@ -61,6 +63,6 @@ pub(super) async fn demote(
     CallerOfPrimary(caller): CallerOfPrimary,
     Path(id): Path<Uuid>,
 ) -> Result<(StatusCode, Json<RoleChange>), SyncError> {
-    caller.admin()?;
+    caller.operator()?;
     Ok((StatusCode::ACCEPTED, Json(app.instances.demote(InstanceId(id)).await?)))
 }

@@ -39,7 +39,7 @@ pub(super) async fn register(
     CallerOfPrimary(caller): CallerOfPrimary,
     request: Request,
 ) -> Result<(StatusCode, Json<Registered>), SyncError> {
-    if caller == SyncCaller::Admin {
+    if matches!(caller, SyncCaller::Admin | SyncCaller::Key) {
         return Err(needs_secret().into());
     }
     let register: Register = body(request, MAX_BODY).await?;
@@ -48,7 +48,7 @@ pub(super) async fn register(
         SyncCaller::Instance(id) if id != register.instance_id => {
             Err(SyncRefusal::conflict("other_instance", "the token belongs to another instance").into())
         }
-        SyncCaller::Instance(_) | SyncCaller::Admin => Err(needs_secret().into()),
+        SyncCaller::Instance(_) | SyncCaller::Admin | SyncCaller::Key => Err(needs_secret().into()),
     }
 }
 
@@ -85,13 +85,14 @@ pub(super) async fn heartbeat(
     tag = TAG,
     operation_id = "sync_instances",
     security(("bearer" = [])),
-    responses((status = 200, description = "The instances", body = Instances), Stranger),
+    responses((status = 200, description = "The instances", body = Instances), Stranger, Uninvited),
 )]
-pub(super) async fn instances(State(app): State<App>, _: SyncCaller) -> Answer<Instances> {
+pub(super) async fn instances(State(app): State<App>, caller: SyncCaller) -> Answer<Instances> {
+    caller.reader()?;
     Ok(Json(app.instances.list().await?))
 }
 
-/// Removes an instance; its token ends.
+/// Removes an instance; its token ends. The admin may, or an API key with the scope `instances`.
 #[utoipa::path(
     delete,
     path = "/sync/api/instances/{id}",
@@ -106,7 +107,7 @@ pub(super) async fn remove(
     CallerOfPrimary(caller): CallerOfPrimary,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, SyncError> {
-    caller.admin()?;
+    caller.operator()?;
     app.instances.remove(InstanceId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -75,9 +75,11 @@ prop_compose! {
         (kind, name, hash, server_id, region) in ("[a-z]{1,9}", ".{0,9}", "[0-9a-f]{64}", option::of(".{1,9}"), option::of(".{1,9}")),
         (created_at, revoked_at, expires_at) in (time(), option::of(time()), option::of(time())),
         (max_uses, uses, enrolled_by) in (option::of(any::<i64>()), any::<i64>(), option::of("[0-9a-f]{16}")),
+        scopes in "[a-z]{1,9}(,[a-z]{1,9}){0,2}",
     ) -> Content {
         Content::Credential(SyncedCredential {
             kind, name, hash: hash.into(), server_id, region, created_at, revoked_at, expires_at, max_uses, uses, enrolled_by,
+            scopes,
         })
     }
 }

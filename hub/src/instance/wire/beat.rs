@@ -74,7 +74,7 @@ pub struct Mirror {
 }
 
 /// The load of an instance. Percentages are 0 to 100; what could not be measured is `null`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SystemMetrics {
     /// Percentage of the processors.

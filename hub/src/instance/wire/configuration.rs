@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use easytier_uptime_store::domain::{ClusterId, InstanceId, ObjectVersion};
+use easytier_uptime_store::domain::{ClusterId, InstanceId, ObjectVersion, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -236,6 +236,14 @@ pub struct SharedCredential {
     /// The uid of the enrollment key with which the probe of a node token enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolled_by: Option<String>,
+    /// What an API key may do: `read`, `instances`.
+    #[serde(default = "read_alone")]
+    pub scopes: Vec<String>,
     /// Its version.
     pub version: Version,
+}
+
+/// What an API key may do of which nothing else is said.
+fn read_alone() -> Vec<String> {
+    vec![Scope::Read.as_str().to_owned()]
 }

@@ -6,7 +6,7 @@ use maud::html;
 
 use super::{
     frame::{self, Confirmation},
-    nodes::Done,
+    nodes::{Done, is_shared},
     operator::Operator,
 };
 use crate::{
@@ -36,6 +36,7 @@ pub async fn page(
         button,
         class: "danger",
         back: &view.at("/admin", &[]),
+        edits: is_shared(&entry),
     };
     Ok(frame::confirmation(&view, &form::no_outcome(), &question))
 }

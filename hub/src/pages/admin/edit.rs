@@ -15,6 +15,7 @@ use crate::{
     pages::{
         form::{self, Fields, Input, NodeForm},
         site::Site,
+        standing,
         view::View,
     },
     service::{Entry, FieldError, NodeChange, NodeId, OperatorFields, ServiceError},
@@ -116,8 +117,7 @@ fn shown(view: &View, stored: &Entry, edit: &NodeEdit, wrong: Option<&FieldError
     let depth = if CheckMode::from(*check) == CheckMode::Handshake { "handshake" } else { "full" };
     let secret = Input::secret("network_secret", texts.new_secret, 255);
     let lost_secret = node.secret().is_some();
-    let content = html! {
-        (outcome)
+    let form = html! {
         form.sheet method="post" action=(view.at(&format!("/admin/nodes/{id}"), &[])) {
             input type="hidden" name="seen" value=(seen);
             fieldset {
@@ -147,5 +147,6 @@ fn shown(view: &View, stored: &Entry, edit: &NodeEdit, wrong: Option<&FieldError
             }
         }
     };
+    let content = html! { (outcome) (standing::edits(view, &form)) };
     frame::page(view, &stored.name, &content)
 }

@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use crate::pages::{
     layout::{self, Place},
+    standing,
     view::View,
 };
 
@@ -18,6 +19,7 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
         ("/admin", texts.nodes),
         ("/admin/keys", texts.keys),
         ("/admin/probes", texts.probes),
+        ("/admin/instances", texts.instances),
         ("/admin/events", texts.events),
         ("/admin/import", texts.import),
         ("/admin/settings", texts.settings),
@@ -31,9 +33,10 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
         nav.tabs aria-label=(texts.admin) {
             @for (path, name) in places { a href=(path) aria-current=[(view.path == path).then_some("page")] { (name) } }
         }
+        (standing::notices(view))
         (content)
     };
-    private(&layout::page(view, Place::Elsewhere, &heading, &content))
+    private(&layout::page(view, Place::Admin, &heading, &content))
 }
 
 /// A page that caches must not store.
@@ -61,12 +64,13 @@ pub struct Confirmation<'a> {
     pub class: &'a str,
     /// The page that the link to cancel leads to.
     pub back: &'a str,
+    /// Whether it edits what instances share, which only the primary does.
+    pub edits: bool,
 }
 
 /// The page that asks for confirmation. `outcome`: why the form was refused before, if it was.
 pub fn confirmation(view: &View, outcome: &Markup, question: &Confirmation) -> Response {
-    let content = html! {
-        (outcome)
+    let form = html! {
         form.sheet method="post" action=(question.action) {
             fieldset {
                 legend { (question.title) }
@@ -79,6 +83,10 @@ pub fn confirmation(view: &View, outcome: &Markup, question: &Confirmation) -> R
                 a.button href=(question.back) { (view.texts().cancel) }
             }
         }
+    };
+    let content = html! {
+        (outcome)
+        @if question.edits { (standing::edits(view, &form)) } @else { (form) }
     };
     page(view, question.button, &content)
 }

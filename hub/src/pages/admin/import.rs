@@ -14,6 +14,7 @@ use crate::{
     pages::{
         form::{self, Outcome},
         site::Site,
+        standing,
         view::View,
         widgets,
     },
@@ -122,8 +123,7 @@ fn refused(view: &View, text: &str, error: ServiceError) -> Response {
 
 fn shown(view: &View, text: &str, outcome: &Markup) -> Response {
     let texts = view.texts();
-    let content = html! {
-        (outcome)
+    let form = html! {
         form.sheet method="post" action="/admin/import" {
             fieldset {
                 legend { (texts.import) }
@@ -135,5 +135,6 @@ fn shown(view: &View, text: &str, outcome: &Markup) -> Response {
             }
         }
     };
+    let content = html! { (outcome) (standing::edits(view, &form)) };
     frame::page(view, texts.import, &content)
 }

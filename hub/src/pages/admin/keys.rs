@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use easytier_uptime_store::domain::{
-    Credential, CredentialId, CredentialKind, DAY, IssuedToken, Lapsed, Region, Timestamp,
+    Credential, CredentialId, CredentialKind, DAY, IssuedToken, Lapsed, Region, Scope, Timestamp,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use crate::{
         format::NOTHING,
         language::Texts,
         site::Site,
+        standing,
         view::View,
         widgets,
     },
@@ -45,6 +46,7 @@ struct CreateForm {
     any_region: String,
     days: String,
     uses: String,
+    changes_instances: String,
 }
 
 impl CreateForm {
@@ -62,6 +64,10 @@ impl CreateForm {
             any_region: !self.any_region.is_empty(),
             lifetime,
             uses: limit("uses", &self.uses, MAX_USES)?,
+            scopes: Scope::ALL
+                .into_iter()
+                .filter(|scope| *scope != Scope::Instances || !self.changes_instances.is_empty())
+                .collect(),
             ..CredentialRequest::new(kind, &self.name)
         })
     }
@@ -147,8 +153,7 @@ async fn shown(
     let region = Input::text("region", texts.region, &create.region, 64);
     let days = Input::number("days", texts.valid_for, &create.days, 0, MAX_DAYS).hint(texts.valid_for_hint);
     let uses = Input::number("uses", texts.max_probes, &create.uses, 0, MAX_USES).hint(texts.max_probes_hint);
-    let content = html! {
-        (outcome)
+    let form = html! {
         form.sheet method="post" action="/admin/keys" {
             fieldset {
                 legend { (texts.new_key) }
@@ -157,6 +162,7 @@ async fn shown(
                     (fields.input(&Input::text("name", texts.name, &create.name, MAX_NAME).required()))
                     (fields.input(&Input { class: "", placeholder: Some(default_region.as_str()), ..region }))
                     (fields.check("any_region", texts.any_region, !create.any_region.is_empty()))
+                    (fields.check("changes_instances", texts.changes_instances, !create.changes_instances.is_empty()))
                 }
                 div.row {
                     (fields.input(&Input { class: "grow", ..days }))
@@ -165,6 +171,10 @@ async fn shown(
                 button.primary type="submit" { (texts.create) }
             }
         }
+    };
+    let content = html! {
+        (outcome)
+        (standing::edits(view, &form))
         @for (kind, credentials) in &kinds {
             section.panel {
                 h2 { (kind_text(texts, *kind)) }
@@ -200,7 +210,8 @@ fn table(view: &View, kind: CredentialKind, credentials: &[Credential], now: Tim
 fn probes_text(texts: &Texts, kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::Enrollment => texts.enrolled,
-        CredentialKind::Node | CredentialKind::Api => texts.probe,
+        CredentialKind::Api => texts.scopes,
+        CredentialKind::Node => texts.probe,
     }
 }
 
@@ -230,7 +241,7 @@ fn row(view: &View, credential: &Credential, now: Timestamp) -> Markup {
                         @if let Lapsed::Revoked { at } = lapsed { " " (widgets::ago(language, *at, now)) }
                     }
                 }
-                @if credential.revoked_at.is_none() {
+                @if credential.revoked_at.is_none() && !standing::is_closed(view) {
                     form.inline method="post" action="/admin/keys/revoke" {
                         input type="hidden" name="kind" value=(credential.kind.as_str());
                         input type="hidden" name="id" value=(credential.id);
@@ -246,6 +257,7 @@ fn probes(credential: &Credential) -> String {
     match (credential.kind, credential.max_uses) {
         (CredentialKind::Enrollment, Some(max)) => format!("{} / {max}", credential.uses),
         (CredentialKind::Enrollment, None) => credential.uses.to_string(),
-        (CredentialKind::Node | CredentialKind::Api, _) => credential.server_id.clone().unwrap_or(NOTHING.to_owned()),
+        (CredentialKind::Api, _) => credential.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "),
+        (CredentialKind::Node, _) => credential.server_id.clone().unwrap_or(NOTHING.to_owned()),
     }
 }

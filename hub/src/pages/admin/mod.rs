@@ -9,6 +9,7 @@ mod events;
 mod export;
 mod frame;
 mod import;
+mod instances;
 mod keys;
 mod login;
 mod nodes;
@@ -32,12 +33,18 @@ pub fn routes() -> Router<Site> {
         .route("/admin/nodes/{id}", get(edit::page).post(edit::save))
         .route("/admin/nodes/{id}/approve", post(nodes::approve))
         .route("/admin/nodes/{id}/revoke", post(nodes::revoke))
+        .route("/admin/nodes/{id}/watch", post(nodes::watch))
         .route("/admin/nodes/{id}/delete", get(delete::page).post(delete::delete))
         .route("/admin/queue", get(queue::page).post(queue::decide))
         .route("/admin/keys", get(keys::page).post(keys::create))
         .route("/admin/keys/revoke", post(keys::revoke))
         .route("/admin/probes", get(probes::page))
         .route("/admin/probes/remove", get(probes::confirmation).post(probes::remove))
+        .route("/admin/instances", get(instances::page))
+        .route("/admin/instances/order", post(instances::reorder))
+        .route("/admin/instances/promote", get(instances::promotion).post(instances::promote))
+        .route("/admin/instances/demote", get(instances::demotion).post(instances::demote))
+        .route("/admin/instances/remove", get(instances::removal).post(instances::remove))
         .route("/admin/events", get(events::page))
         .route("/admin/settings", get(settings::page).post(settings::save))
         .route("/admin/import", get(import::page).post(import::import))

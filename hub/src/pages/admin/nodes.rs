@@ -11,7 +11,7 @@ use serde_html_form::de::empty_as_none;
 
 use super::{frame, operator::Operator, queue};
 use crate::{
-    pages::{form, language::Texts, site::Site, view::View, widgets},
+    pages::{form, language::Texts, site::Site, standing, view::View, widgets},
     service::{Decision, Entry, NodeId, ServiceError},
     web::{
         EntryPath, Refusal,
@@ -74,16 +74,23 @@ pub enum Done {
     Deleted,
     Rejected,
     Saved,
+    Watched,
 }
 
 impl Done {
     fn name(self) -> &'static str {
-        ["approved", "revoked", "deleted", "rejected", "saved"][self as usize]
+        ["approved", "revoked", "deleted", "rejected", "saved", "watched"][self as usize]
     }
 
     fn text(self, texts: &Texts) -> &'static str {
-        [texts.approved_done, texts.unlisted_done, texts.deleted_done, texts.rejected_done, texts.saved_done]
-            [self as usize]
+        match self {
+            Self::Approved => texts.approved_done,
+            Self::Revoked => texts.unlisted_done,
+            Self::Deleted => texts.deleted_done,
+            Self::Rejected => texts.rejected_done,
+            Self::Saved => texts.saved_done,
+            Self::Watched => texts.watched_done,
+        }
     }
 
     /// A redirect to the list of nodes, with the same filter and page as before.
@@ -118,7 +125,7 @@ pub async fn page(
         }
         section.panel #queue {
             h2 { (texts.queue) " (" (waiting.total) ")" }
-            @if waiting.items.len() > 1 { (queue::buttons(&view, &waiting.items)) }
+            @if decides_together(&view, &waiting) { (queue::buttons(&view, &waiting.items)) }
             (waiting.shown(&view, "queue", if search.is_some() { texts.no_nodes } else { texts.queue_empty }, now))
         }
         section.panel {
@@ -158,6 +165,22 @@ pub async fn revoke(
 ) -> Result<Response, ServiceError> {
     site.admin.revoke_node(id).await?;
     Ok(Done::Revoked.back(&view))
+}
+
+/// Has a node checked again that was set aside.
+pub async fn watch(
+    _: Operator,
+    State(site): State<Site>,
+    view: View,
+    Path(EntryPath { id }): Path<EntryPath>,
+) -> Result<Response, ServiceError> {
+    site.admin.watch_node(id).await?;
+    Ok(Done::Watched.back(&view))
+}
+
+/// Whether submissions can be selected, to be approved or rejected together.
+fn decides_together(view: &View, waiting: &Part) -> bool {
+    waiting.items.len() > 1 && !standing::is_closed(view)
 }
 
 /// A list of the page.
@@ -219,7 +242,15 @@ impl Part {
     }
 
     fn shown(&self, view: &View, name: &str, empty: &str, now: Timestamp) -> Markup {
+        let is_set_aside = |entry: &Entry| matches!(entry, Entry::Peer(record) if record.set_aside);
+        let texts = view.texts();
         html! {
+            @if self.items.iter().any(is_set_aside) {
+                p.muted {
+                    (view.language.labelled(texts.set_aside, texts.set_aside_hint))
+                    @if standing::is_closed(view) { (view.language.sentence_gap()) (texts.hand_over_nodes) }
+                }
+            }
             @if self.items.is_empty() { p.empty { (empty) } } @else { (table(view, &self.items, now)) }
             (widgets::paging(view, name, self.number as usize, self.pages as usize))
         }
@@ -232,7 +263,7 @@ fn table(view: &View, entries: &[Entry], now: Timestamp) -> Markup {
         div.frame {
             table.plain.stack {
                 (widgets::table_head([texts.node, texts.status, texts.contact, texts.added_at, texts.actions]))
-                tbody { @for entry in entries { (row(view, entry, entries.len() > 1, now)) } }
+                tbody { @for entry in entries { (row(view, entry, entries.len() > 1 && !standing::is_closed(view), now)) } }
             }
         }
     }
@@ -253,13 +284,20 @@ fn row(view: &View, entry: &Entry, is_one_of_many: bool, now: Timestamp) -> Mark
         || frame::button(&path("/approve"), texts.approve, "primary"),
         || frame::button(&path("/revoke"), texts.unlist, ""),
     );
-    let (action, delete) = match entry {
-        Entry::Pending(submission) if is_listed(submission) => (html! {}, texts.reject),
-        Entry::Pending(_) => (approve(), texts.reject),
-        Entry::Peer(record) if record.set_aside => (html! {}, texts.delete),
-        Entry::Peer(record) if record.approved => (revoke(), texts.delete),
-        Entry::Peer(_) => (approve(), texts.delete),
+    let is_closed = standing::is_closed(view);
+    let action = match entry {
+        _ if is_closed => html! {},
+        Entry::Pending(submission) if is_listed(submission) => html! {},
+        Entry::Pending(_) => approve(),
+        Entry::Peer(record) if record.set_aside => frame::button(&path("/watch"), texts.watch, "primary"),
+        Entry::Peer(record) if record.approved => revoke(),
+        Entry::Peer(_) => approve(),
     };
+    let delete = match entry {
+        Entry::Pending(_) => texts.reject,
+        Entry::Peer(_) => texts.delete,
+    };
+    let is_deletable = !is_closed || !is_shared(entry);
     html! {
         tr {
             th scope="row" {
@@ -274,7 +312,7 @@ fn row(view: &View, entry: &Entry, is_one_of_many: bool, now: Timestamp) -> Mark
             td data-label=(texts.added_at) { (widgets::ago(view.language, entry.created_at(), now)) }
             td.acts {
                 (action)
-                " " a.button.danger href=(path("/delete")) { (delete) }
+                @if is_deletable { " " a.button.danger href=(path("/delete")) { (delete) } }
             }
         }
     }
@@ -283,6 +321,11 @@ fn row(view: &View, entry: &Entry, is_one_of_many: bool, now: Timestamp) -> Mark
 /// A path of a node within `/admin`.
 fn path(view: &View, id: NodeId, action: &str) -> String {
     view.at(&format!("/admin/nodes/{id}{action}"), &[])
+}
+
+/// Whether other instances have the node too: a submission waits at this instance alone, and so does a node that is set aside.
+pub fn is_shared(entry: &Entry) -> bool {
+    matches!(entry, Entry::Peer(record) if !record.set_aside)
 }
 
 /// Whether a peer has the address and network of a submission, which then cannot be approved.

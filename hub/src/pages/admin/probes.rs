@@ -14,7 +14,7 @@ use super::{
     operator::Operator,
 };
 use crate::{
-    pages::{form, format::NOTHING, site::Site, view::View, widgets},
+    pages::{form, format::NOTHING, site::Site, standing, view::View, widgets},
     web::{Refusal, input::Query},
 };
 
@@ -57,7 +57,7 @@ fn panel(view: &View, probe: &Probe, now: Timestamp) -> Markup {
         section.panel {
             div.heading {
                 h3 { (probe.server_id) " " (widgets::presence(language, probe.presence)) }
-                @if probe.presence == Presence::Offline {
+                @if probe.presence == Presence::Offline && !standing::is_closed(view) {
                     a.button.danger href=(removal_of(&probe.server_id)) { (texts.remove) }
                 }
             }
@@ -108,6 +108,7 @@ fn asked(view: &View, server_id: &str, outcome: &Markup) -> Response {
         button: texts.remove,
         class: "danger",
         back: "/admin/probes",
+        edits: true,
     };
     frame::confirmation(view, outcome, &question)
 }

@@ -116,6 +116,7 @@ pub async fn page(
         button,
         class,
         back: &back,
+        edits: form.decision == Decision::Approve,
     };
     Ok(frame::confirmation(&view, &form::no_outcome(), &question))
 }

@@ -17,6 +17,7 @@ use crate::{
         form,
         language::{Language, Texts},
         site::Site,
+        standing,
         view::View,
     },
     service::{ServiceError, settings},
@@ -73,8 +74,7 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
         ),
         (texts.built_in_probe, &[LiveSetting::CheckInterval, LiveSetting::ReportInterval]),
     ];
-    let content = html! {
-        (outcome)
+    let form = html! {
         form.sheet.brief method="post" action="/admin/settings" {
             p.muted { (texts.settings_hint) }
             @for (title, group) in groups.into_iter().filter(|(_, group)| has_any(group)) {
@@ -87,6 +87,7 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
             div.actions { button.primary type="submit" { (texts.save) } }
         }
     };
+    let content = html! { (outcome) (standing::edits(view, &form)) };
     frame::page(view, texts.settings, &content)
 }
 

@@ -1,7 +1,22 @@
 //! The languages of the pages: the choice of a language for a reader, and its texts.
 
+/// Fixed texts in one language, and those in English and in Simplified Chinese.
+macro_rules! texts {
+    ($(#[$doc:meta])* $texts:ident: $($name:ident: $english:literal, $chinese:literal;)+) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $texts {
+            $(pub $name: &'static str,)+
+        }
+
+        pub(super) static ENGLISH: $texts = $texts { $($name: $english,)+ };
+        pub(super) static CHINESE: $texts = $texts { $($name: $chinese,)+ };
+    };
+}
+
 mod checks;
 mod imports;
+mod instances;
 mod queue;
 mod refusals;
 mod texts;

@@ -1,19 +1,9 @@
 //! The fixed texts of the pages, in English and in Simplified Chinese, side by side.
 
-macro_rules! texts {
-    ($($name:ident: $english:literal, $chinese:literal;)+) => {
-        /// The fixed texts in one language.
-        #[derive(Debug)]
-        pub struct Texts {
-            $(pub $name: &'static str,)+
-        }
-
-        pub(super) static ENGLISH: Texts = Texts { $($name: $english,)+ };
-        pub(super) static CHINESE: Texts = Texts { $($name: $chinese,)+ };
-    };
-}
-
 texts! {
+    /// The fixed texts in one language.
+    Texts:
+
     // Layout
     site: "EasyTier Uptime", "EasyTier 节点监测";
     skip: "Skip to content", "跳到正文";
@@ -218,6 +208,12 @@ texts! {
     listed: "Listed", "已上架";
     unlisted: "Not listed", "已下架";
     set_aside: "Local, not watched", "本地节点，未监测";
+    set_aside_hint: "Nodes of this instance from before it joined a cluster. They are neither checked nor listed to visitors.",
+        "本实例加入集群之前的节点，既不检测，也不对访客展示。";
+    hand_over_nodes: "To have them checked, export the nodes and import the file at the primary.",
+        "如需继续检测，请导出节点，并在主实例导入。";
+    watch: "Watch", "恢复监测";
+    watched_done: "The node is watched again.", "已恢复监测该节点。";
     status: "Status", "状态";
     added_at: "Added", "添加时间";
     pending: "Pending", "待审核";
@@ -291,6 +287,8 @@ texts! {
     max_probes: "Probes it may enroll", "可注册探针数";
     max_probes_hint: "For enrollment keys. Empty: 10. 0: any number.", "仅用于注册密钥。留空为 10，0 为不限。";
     any_region: "Any region (enrollment keys)", "任意地区（注册密钥）";
+    changes_instances: "May change who leads (API keys)", "可切换主实例（API 密钥）";
+    scopes: "Scopes", "权限";
     issued: "Token created", "创建成功";
     issued_hint: "It is shown only once. Store it in a safe place.", "仅显示这一次，请妥善保存。";
     copy: "Copy", "复制";

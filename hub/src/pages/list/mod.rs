@@ -32,6 +32,8 @@ pub async fn page(
     request: HeaderMap,
 ) -> Result<Response, Refusal> {
     let snapshot = board.newest().await?;
+    // What is kept for later visitors is of one moment.
+    let view = view.with_standing(Arc::clone(&snapshot.standing));
     board.respond(&snapshot, &view.key("/"), &request, || {
         Ok(document(&fragments, &view, &query, &snapshot).into_string().into())
     })

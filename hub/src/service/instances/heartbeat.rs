@@ -41,7 +41,7 @@ impl Instances {
         let member = self.store.member(caller).await?.ok_or_else(SyncRefusal::unauthorized)?;
         let now = Timestamp::now();
         let sync = beat.sync_status.clone().unwrap_or_default();
-        let held = sync.sync_version.as_deref().and_then(version_of);
+        let held = sync.sync_version.as_deref().and_then(ConfigVersion::from_text);
         let receipt = self.take(&member, beat, unreadable, held, now).await?;
         let note = MemberBeat {
             at: now,
@@ -111,13 +111,6 @@ impl Instances {
         rejected.sort_by_key(|one| one.index);
         Ok(HeartbeatReceipt { accepted, duplicates, rejected, config_version: 0, epoch: 0 })
     }
-}
-
-/// Reads `EPOCH-VERSION`.
-fn version_of(text: &str) -> Option<ConfigVersion> {
-    let (epoch, version) = text.split_once('-')?;
-    let version = ConfigVersion { epoch: epoch.parse().ok()?, version: version.parse().ok()? };
-    [version.epoch, version.version].iter().all(|number| (0..=MAX_EPOCH).contains(number)).then_some(version)
 }
 
 /// The hash in what an instance says: our own say the whole tag of the configuration.

@@ -28,18 +28,31 @@ impl Instances {
     }
 
     /// All instances in the order of failover, this one among them.
-    async fn all(&self, instance: &Instance) -> Result<Vec<InstanceView>, SyncRefusal> {
+    pub(super) async fn all(&self, instance: &Instance) -> Result<Vec<InstanceView>, SyncRefusal> {
         let now = Timestamp::now();
         let interval = self.own.options.heartbeat_interval;
-        let promoting = self.own.status.get().handing_over_to.filter(|_| instance.role == Role::Primary);
         let mut instances = vec![views::own(&self.store, &self.own, instance).await?];
-        for member in self.store.members().await? {
-            let view = views::member(&member, interval, now);
-            let status = if promoting == Some(member.id) { MemberStatus::Promoting } else { view.status };
-            instances.push(InstanceView { status, ..view });
+        instances.extend(self.store.members().await?.iter().map(|member| views::member(member, interval, now)));
+        let promoting = self.promoting(instance).await?;
+        for one in instances.iter_mut().filter(|one| Some(one.instance_id) == promoting) {
+            one.status = MemberStatus::Promoting;
         }
         instances.sort_by_key(|one| (one.failover_order, one.instance_id));
         Ok(instances)
+    }
+
+    /// The instance that is becoming the primary: the one to which the primary hands over.
+    pub(super) async fn promoting(&self, instance: &Instance) -> Result<Option<InstanceId>, StoreError> {
+        match instance.role {
+            // In the database, because another hub on it may do this work.
+            Role::Primary => self.store.handing_over_to().await,
+            Role::Dependent => {
+                // Of a hand-over that is over the runtime hears a moment later.
+                let leads = |id: &InstanceId| instance.leader.as_ref().is_some_and(|leader| leader.id == *id);
+                Ok(self.own.status.get().handing_over_to.filter(|id| !leads(id)))
+            }
+            Role::Standalone => Ok(None),
+        }
     }
 
     /// Who leads, and who follows in which order.
@@ -118,23 +131,18 @@ impl Instances {
     ///
     /// # Errors
     ///
-    /// When it is unknown, or this instance is no primary.
+    /// When it is unknown, others do not reach it, or this instance is no primary.
     pub async fn hand_over_to(&self, to: InstanceId) -> Result<RoleChange, SyncRefusal> {
         let (instance, _) = self.primary().await?;
-        self.store.member(to).await?.ok_or(StoreError::NotFound("instance"))?;
+        let member = self.store.member(to).await?.ok_or(StoreError::NotFound("instance"))?;
+        if member.called_back_at.is_none() {
+            return Err(SyncRefusal::conflict(
+                "not_called_back",
+                "the primary never reached the address of the instance",
+            ));
+        }
         self.store.hand_over(Some(to)).await?;
         Ok(RoleChange { instance_id: instance.id, role: instance.role, epoch: instance.epoch })
-    }
-
-    /// Gives an instance another place in the order of failover, on behalf of an admin. An instance that registers again keeps
-    /// its own setting.
-    ///
-    /// # Errors
-    ///
-    /// When it is unknown, or this instance is no primary.
-    pub async fn set_order(&self, id: InstanceId, order: i64) -> Result<(), SyncRefusal> {
-        self.primary().await?;
-        Ok(self.store.set_failover_order(id, order).await?)
     }
 
     /// Removes an instance from the cluster, on behalf of an admin: its token ends.

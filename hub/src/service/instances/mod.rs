@@ -4,6 +4,8 @@ mod configuration;
 mod error;
 mod heartbeat;
 mod leadership;
+mod order;
+mod overview;
 mod place;
 mod registration;
 mod views;
@@ -16,7 +18,7 @@ use easytier_uptime_store::{
     domain::{ClusterId, Instance, InstanceId, Member, Role, SharedConfig, Timestamp},
 };
 
-pub use self::error::SyncRefusal;
+pub use self::{error::SyncRefusal, order::Step, overview::Overview};
 use crate::instance::{InstanceOptions, SharedStatus};
 
 /// The longest location, version, address or message, in characters.

@@ -47,8 +47,12 @@ impl Instances {
         let place = self.find_place().await?;
         let (interval, now) = (self.own.options.heartbeat_interval, Timestamp::now());
         let mut members: BTreeMap<&'static str, u64> = STATUSES.map(|(_, name)| (name, 0)).into();
+        let promoting = self.promoting(&self.store.instance().await?).await?;
         for member in self.store.members().await? {
-            let status = views::member(&member, interval, now).status;
+            let status = match promoting == Some(member.id) {
+                true => MemberStatus::Promoting,
+                false => views::member(&member, interval, now).status,
+            };
             for (_, name) in STATUSES.into_iter().filter(|(own, _)| *own == status) {
                 *members.entry(name).or_default() += 1;
             }

@@ -22,7 +22,7 @@ const MAX_CAPABILITIES: usize = 64;
 /// The longest facts about a machine, in bytes of JSON.
 const MAX_SYSTEM_INFO: usize = 16 << 10;
 /// The greatest place in the order of failover.
-const MAX_ORDER: i64 = 1_000_000;
+pub(super) const MAX_ORDER: i64 = 1_000_000;
 
 impl Instances {
     /// Registers another instance, for the first time or again.
@@ -44,6 +44,7 @@ impl Instances {
         }
         let member = member_of(register, cluster, self.store.member(id).await?)?;
         self.store.put_member(&member).await?;
+        self.store.note_named_order(id, register.failover_order).await?;
         let token = self.store.issue_instance_token(id, Timestamp::now()).await?;
         let mirrored = self.store.mirror_position().await?;
         Ok(Registered {
@@ -97,6 +98,8 @@ fn member_of(register: &Register, cluster: ClusterId, known: Option<Member>) -> 
     let key = key.ok_or_else(|| invalid("publicKey", "write an X25519 key, 32 bytes in base64"))?;
 
     let now = Timestamp::now();
+    // A place that it was given stays.
+    let failover_order = known.as_ref().map_or(register.failover_order, |known| known.failover_order);
     let known = known.unwrap_or_else(|| Member::registering(register.instance_id, now));
     Ok(Member {
         name: register.instance_name.clone(),
@@ -104,7 +107,7 @@ fn member_of(register: &Register, cluster: ClusterId, known: Option<Member>) -> 
         coordinates: register.latitude.zip(register.longitude),
         version: register.version.clone(),
         capabilities: register.capabilities.clone(),
-        failover_order: register.failover_order,
+        failover_order,
         // Another address has to be called back anew.
         called_back_at: known.called_back_at.filter(|_| known.public_endpoint == register.public_endpoint),
         public_endpoint: register.public_endpoint.clone(),

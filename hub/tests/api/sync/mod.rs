@@ -4,6 +4,7 @@ mod configuration;
 mod false_primary;
 mod hand_in;
 mod heartbeat;
+mod keys;
 mod leadership;
 mod locations;
 mod refusals;

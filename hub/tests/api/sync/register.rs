@@ -83,7 +83,8 @@ async fn an_instance_registers_with_the_secret_only(store: TestStore) {
     primary.refused(request().bearer_auth(&one), 403, "forbidden").await;
     primary.refused(request().bearer_auth(&admin), 403, "forbidden").await;
     primary.refused(request(), 401, "unauthorized").await;
-    for wrong in [node.as_str(), &enrollment, &key, "", &SECRET[1..], &format!("{SECRET}x")] {
+    primary.refused(request().bearer_auth(&key), 403, "forbidden").await;
+    for wrong in [node.as_str(), &enrollment, "", &SECRET[1..], &format!("{SECRET}x")] {
         primary.refused(request().bearer_auth(wrong), 401, "unauthorized").await;
     }
     let refused = primary.refused(request().header("x-node-token", &node), 401, "unauthorized").await;

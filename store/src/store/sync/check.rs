@@ -72,7 +72,12 @@ fn is_possible_peer(peer: &SyncedPeer) -> bool {
 fn is_possible_credential(credential: &SyncedCredential) -> bool {
     let hash = credential.hash.expose();
     let is_hash = HEXLOWER.decode(hash.as_bytes()).is_ok_and(|bytes| bytes.len() == 32);
-    let texts = [Some(&credential.name), credential.server_id.as_ref(), credential.enrolled_by.as_ref()];
+    let texts = [
+        Some(&credential.name),
+        credential.server_id.as_ref(),
+        credential.enrolled_by.as_ref(),
+        Some(&credential.scopes),
+    ];
     is_hash
         && !texts.into_iter().flatten().any(|text| has_nul(text))
         && credential.region.iter().all(|name| is_region(name))

@@ -53,6 +53,7 @@ struct CredentialRow {
     max_uses: Option<i64>,
     uses: i64,
     enrolled_by: Option<String>,
+    scopes: String,
 }
 
 /// Reads everything that is shared. Peers that are set aside are not.
@@ -86,7 +87,7 @@ pub(super) async fn rows(tx: &mut Tx, key: &HubKey) -> Result<Rows, StoreError> 
         put(Content::Probe(SyncedProbe { region, named, created_at }), server_id);
     }
     let credentials = "SELECT c.lookup, c.kind, c.name, c.hash, b.server_id, r.name AS region, c.created_at, c.revoked_at, \
-                       c.expires_at, c.max_uses, c.uses, k.lookup AS enrolled_by FROM credentials c \
+                       c.expires_at, c.max_uses, c.uses, c.scopes, k.lookup AS enrolled_by FROM credentials c \
                        LEFT JOIN probes b ON b.id = c.probe_id LEFT JOIN regions r ON r.id = c.region_id \
                        LEFT JOIN credentials k ON k.id = c.enrolled_by";
     for row in tx.all::<CredentialRow>(credentials, vec![]).await? {
@@ -125,6 +126,7 @@ impl CredentialRow {
             max_uses: self.max_uses,
             uses: self.uses,
             enrolled_by: self.enrolled_by,
+            scopes: self.scopes,
         }
     }
 }

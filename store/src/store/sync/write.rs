@@ -78,11 +78,12 @@ static CREDENTIALS: Bulk = Bulk::new(
         ("expires_at", Column::Int),
         ("max_uses", Column::Int),
         ("uses", Column::Int),
+        ("scopes", Column::Text),
     ],
     "ON CONFLICT (lookup) DO UPDATE SET kind = excluded.kind, name = excluded.name, hash = excluded.hash, \
      probe_id = excluded.probe_id, region_id = excluded.region_id, created_at = excluded.created_at, \
      revoked_at = excluded.revoked_at, expires_at = excluded.expires_at, max_uses = excluded.max_uses, \
-     uses = excluded.uses",
+     uses = excluded.uses, scopes = excluded.scopes",
 );
 
 /// An object that another instance changed, and what it was here.
@@ -231,7 +232,7 @@ async fn put_credentials(tx: &mut Tx, credentials: &[(&str, &SyncedCredential)])
         let hash = hash.map_err(|_| Conflict::ImpossibleConfiguration)?;
         values.extend(args![credential.kind.as_str(), credential.name.as_str(), *lookup, hash, probe, region]);
         values.extend(args![credential.created_at, credential.revoked_at, credential.expires_at]);
-        values.extend(args![credential.max_uses, credential.uses]);
+        values.extend(args![credential.max_uses, credential.uses, credential.scopes.as_str()]);
     }
     CREDENTIALS.execute(tx, values).await?;
     put_enrolled(tx, credentials).await
