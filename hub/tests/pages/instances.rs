@@ -178,6 +178,8 @@ async fn the_primary_lists_all_instances_with_what_they_say() {
         "CPU <span class=\"figure\">99.00%</span>",
         "version 1-0, behind 1-",
         "&lt;/title&gt;&lt;script&gt;",
+        "<figure class=\"world\">",
+        "href=\"/map#instance-A\"",
     ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }

@@ -19,8 +19,10 @@ use uuid::Uuid;
 pub use self::confirm::{demote, demotion, promote, promotion, removal, remove};
 use super::{frame, operator::Operator};
 use crate::{
+    board::Snapshot,
     pages::{
         form::{self, Outcome},
+        map::{self, Mark, Picture},
         site::Site,
         view::View,
     },
@@ -117,10 +119,20 @@ async fn shown(site: &Site, view: &View, outcome: &Markup) -> Result<Response, R
                 h2 { (texts.title) " (" (overview.instances.len()) ")" }
                 (table::table(view, &overview, Timestamp::now()))
             }
+            @if let Ok(snapshot) = site.board.newest().await {
+                section.panel aria-label=(view.texts().world_map) { (world(view, &snapshot)) }
+            }
         }
         @if !overview.lost.is_empty() { (lost::section(view, &overview.lost)) }
     };
     Ok(frame::page(view, texts.title, &content))
+}
+
+/// Where instances and regions are. The marks lead to the tables of the public map.
+fn world(view: &View, snapshot: &Snapshot) -> Markup {
+    let marks = Picture::of(snapshot).marks(view.language).into_iter();
+    let marks: Vec<Mark> = marks.map(|mark| Mark { href: format!("/map{}", mark.href), ..mark }).collect();
+    map::world(&marks, view.language)
 }
 
 /// What can be done here.
