@@ -193,39 +193,53 @@ async fn a_request_for_a_listing_names_the_one_that_the_probe_has() {
 
 #[tokio::test]
 async fn a_listing_that_no_hub_has_any_more_is_forgotten() {
-    // A hub of another cluster, or one that was restored: its epoch is lower.
+    let [old, new] = [(3, 42), (1, 7)].map(|(epoch, version)| ListingVersion { epoch, version });
+    let made_under = |listing| vec![CheckResult { listing: Some(listing), ..example_results().1.remove(0) }];
+    // A hub of another cluster, or one that was restored after its first answer: its epoch is lower.
     let restored = || {
-        TestBackend::start(|seen| {
-            match seen.query.contains("config_version") || seen.body.get("config_version").is_some() {
-                true => with_header(hub(503, envelope(Value::Null)), "x-uptime-behind", "1"),
-                false if seen.path == "/results" => {
-                    hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": []})))
-                }
-                false if seen.number == 0 => hub(200, envelope(json!({"peers": [], "config_version": 42, "epoch": 3}))),
-                false => hub(200, envelope(json!({"peers": [], "config_version": 7, "epoch": 1}))),
+        TestBackend::start(|seen| match seen.query.contains("epoch=3") || seen.body.get("epoch") == Some(&json!(3)) {
+            true => with_header(hub(503, envelope(Value::Null)), "x-uptime-behind", "1"),
+            false if seen.path == "/results" => {
+                hub(200, envelope(json!({"accepted": 1, "duplicates": 0, "rejected": []})))
             }
+            false if seen.number == 0 => hub(200, envelope(json!({"peers": [], "config_version": 42, "epoch": 3}))),
+            false => hub(200, envelope(json!({"peers": [], "config_version": 7, "epoch": 1}))),
         })
     };
+    const SHORT: Duration = Duration::from_millis(50);
     let once = RetryPolicy { max_rounds: 1, ..RetryPolicy::default() };
     let patient = |urls: &[&BaseUrl], behind_patience| {
         Backend::new(BackendConfig { behind_patience, retry: once, ..config(urls) }).unwrap()
     };
-    let result = &example_results().1[..1];
+    let send = async |client: &Backend, listing| client.send_results(Uuid::nil(), &made_under(listing), soon()).await;
 
     let (one, other) = (restored().await, restored().await);
-    let client = patient(&[&one.url, &other.url], Duration::ZERO);
+    let client = patient(&[&one.url, &other.url], SHORT);
     whole_listing(&client).await;
-    // While the hubs may have it soon, nothing is refused for good.
-    client.send_results(Uuid::nil(), result, soon()).await.unwrap_err();
-    client.send_results(Uuid::nil(), result, soon()).await.unwrap();
-    let page = client.peers_page(None, soon()).await.unwrap();
-    assert_eq!(page.version, Some(ListingVersion { epoch: 1, version: 7 }));
+    // While one of the hubs may have it soon, nothing is refused for good.
+    send(&client, old).await.unwrap_err();
+    while send(&client, old).await.is_err() {}
+    assert_eq!(client.peers_page(None, soon()).await.unwrap().version, Some(new));
+    for (listing, named) in [(old, Value::Null), (new, json!(7))] {
+        send(&client, listing).await.unwrap();
+        let sent = one.requests().pop().expect("it was sent there").body;
+        assert_eq!(sent.get("config_version").cloned().unwrap_or_default(), named);
+    }
+
+    // After a restart a probe has results of the old listing, and the new listing.
+    let client = patient(&[&one.url], SHORT);
+    for _ in 0..2 {
+        assert_eq!(client.peers_page(None, soon()).await.unwrap().version, Some(new));
+    }
+    while send(&client, old).await.is_err() {
+        assert_eq!(client.peers_page(None, soon()).await.unwrap().version, Some(new));
+    }
 
     let one = restored().await;
     let client = patient(&[&one.url], Duration::from_secs(600));
     whole_listing(&client).await;
     for _ in 0..3 {
-        client.send_results(Uuid::nil(), result, soon()).await.unwrap_err();
+        send(&client, old).await.unwrap_err();
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use reqwest::Method;
@@ -42,8 +42,16 @@ struct Shared {
     config: BackendConfig,
     http: Http,
     endpoints: Endpoints,
-    /// The version of the listing that was fetched last.
-    listing: Mutex<Option<ListingVersion>>,
+    listings: Mutex<Listings>,
+}
+
+/// Versions of the listing.
+#[derive(Debug, Default)]
+struct Listings {
+    /// That which was fetched last.
+    current: Option<ListingVersion>,
+    /// No hub has this one any more, nor those between it and the current one.
+    forgotten: Option<ListingVersion>,
 }
 
 /// Whether a backend accepted a report.
@@ -69,7 +77,7 @@ impl Backend {
         }
         let http = Http::new(&config)?;
         let endpoints = Endpoints::new(config.base_urls.clone(), config.return_after, config.missing_retry_after);
-        Ok(Self { shared: Arc::new(Shared { config, http, endpoints, listing: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared { config, http, endpoints, listings: Mutex::default() }) })
     }
 
     pub(super) fn config(&self) -> &BackendConfig {
@@ -122,25 +130,36 @@ impl Backend {
 
     /// The version of the listing that was fetched last, if a hub sent one. It is forgotten when no hub has it any more.
     pub(super) fn listing(&self) -> Option<ListingVersion> {
-        let Shared { config, endpoints, .. } = &*self.shared;
-        if endpoints.lost_listing(config.behind_patience) {
+        self.listings().current
+    }
+
+    /// The version to name for results that were made under `listing`: none for one that no hub has any more.
+    pub(super) fn listing_to_name(&self, listing: Option<ListingVersion>) -> Option<ListingVersion> {
+        let Listings { current, forgotten } = *self.listings();
+        listing.filter(|named| Some(*named) > forgotten || current.is_some_and(|current| *named <= current))
+    }
+
+    fn listings(&self) -> MutexGuard<'_, Listings> {
+        let Shared { config, endpoints, listings, .. } = &*self.shared;
+        let mut listings = listings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lost) = endpoints.lost_listing(config.behind_patience) {
             warn!(
                 "the backend answers for long that it does not have the list of peers that it sent before: the probe belongs \
                  to other hubs now, or they were restored from backups; it takes the list that they have"
             );
-            self.set_listing(None);
+            *listings = Listings { current: None, forgotten: listings.forgotten.max(Some(lost)) };
         }
-        *self.shared.listing.lock().unwrap_or_else(PoisonError::into_inner)
+        listings
     }
 
     pub(super) fn set_listing(&self, version: Option<ListingVersion>) {
-        self.found_listing();
-        *self.shared.listing.lock().unwrap_or_else(PoisonError::into_inner) = version;
+        self.listings().current = version;
+        version.into_iter().for_each(|version| self.found_listing(version));
     }
 
     /// Records that an endpoint took what named the listing.
-    pub(super) fn found_listing(&self) {
-        self.shared.endpoints.found_listing();
+    pub(super) fn found_listing(&self, named: ListingVersion) {
+        self.shared.endpoints.found_listing(named);
     }
 
     pub(super) fn region_query(&self) -> Vec<(&'static str, String)> {
@@ -181,6 +200,7 @@ pub(super) fn peers_request(query: Vec<(&'static str, String)>, needs_token: boo
         query,
         body: None,
         bearer: Bearer::ApiKey,
+        listing: None,
         needs_token,
         max_response: MAX_PAGE,
     }
@@ -202,6 +222,7 @@ pub(super) fn report_request<'a>(
         query: Vec::new(),
         body: Some(body),
         bearer,
+        listing: None,
         needs_token: true,
         max_response: MAX_RESPONSE,
     })

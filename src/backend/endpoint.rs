@@ -15,6 +15,7 @@ use super::{
     base_url::BaseUrl,
     behind::{self, Behind},
 };
+use crate::ListingVersion;
 
 /// Whose software a backend runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,14 +196,16 @@ impl Endpoints {
         order
     }
 
-    /// Whether the listing that the probe has will not be found here any more; see [`behind::is_lost`].
-    pub(super) fn lost_listing(&self, patience: Duration) -> bool {
-        behind::is_lost(self.list.iter().map(|endpoint| &endpoint.behind), patience)
+    /// The listing that will not be found here any more, see [`behind::lost`]. It is returned once.
+    pub(super) fn lost_listing(&self, patience: Duration) -> Option<ListingVersion> {
+        let lost = behind::lost(self.list.iter().map(|endpoint| &endpoint.behind), patience)?;
+        self.list.iter().for_each(|endpoint| endpoint.behind.end());
+        Some(lost)
     }
 
-    /// Records that an endpoint holds the listing: whoever does not will have it soon.
-    pub(super) fn found_listing(&self) {
-        self.list.iter().for_each(|endpoint| endpoint.behind.note(false));
+    /// Records that an endpoint holds the listing.
+    pub(super) fn found_listing(&self, named: ListingVersion) {
+        self.list.iter().for_each(|endpoint| endpoint.behind.found(named));
     }
 
     /// Makes the endpoint at `position`, which has answered, the current one.

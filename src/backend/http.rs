@@ -18,6 +18,7 @@ use super::{
     retry_after::retry_after,
 };
 use crate::{
+    ListingVersion,
     text::{root_cause, without_secrets},
     tls,
 };
@@ -40,6 +41,8 @@ pub(super) struct Request<'a> {
     /// A JSON document.
     pub(super) body: Option<Vec<u8>>,
     pub(super) bearer: Bearer,
+    /// The listing that it names.
+    pub(super) listing: Option<ListingVersion>,
     /// Only the node token can authorize the request.
     pub(super) needs_token: bool,
     /// The maximum length of the response, in bytes.
@@ -50,11 +53,6 @@ impl Request<'_> {
     /// The request as messages show it: method and URL, without the query.
     pub(super) fn describe(&self, endpoint: &Endpoint) -> String {
         format!("{} {}", self.method, endpoint.url.join(self.path))
-    }
-
-    /// Whether it names the listing that the probe has.
-    fn names_listing(&self) -> bool {
-        matches!(self.path, "/peers" | "/results")
     }
 }
 
@@ -112,8 +110,12 @@ impl Http {
         let behind = AtomicBool::new(false);
         let exchange = self.exchange(endpoint, request, &behind);
         let result = timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out()));
-        if request.names_listing() {
-            endpoint.behind.note(behind.load(Relaxed));
+        if let Some(named) = request.listing {
+            match &result {
+                Ok(_) => endpoint.behind.found(named),
+                Err(_) if behind.load(Relaxed) => endpoint.behind.lacks(named),
+                Err(_) => endpoint.behind.end(),
+            }
         }
         let outcome = match &result {
             Ok(_) => "ok".to_owned(),

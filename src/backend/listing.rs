@@ -123,7 +123,9 @@ impl Backend {
             if let Some(Cursor { next: Next::Token(token), .. }) = cursor {
                 query.push(("cursor", token.clone()));
             }
-            query.extend(self.known_listing());
+            let listing = self.listing();
+            query.extend(names(listing));
+            return Request { listing, ..peers_request(query, false) };
         }
         peers_request(query, false)
     }
@@ -162,8 +164,9 @@ impl Backend {
             ("interval", wanted.interval.as_secs().to_string()),
             ("lease", wanted.lease.as_secs().to_string()),
         ]);
-        query.extend(self.known_listing());
-        let request = peers_request(query, true);
+        let listing = self.listing();
+        query.extend(names(listing));
+        let request = Request { listing, ..peers_request(query, true) };
         let response = self.http().send(endpoint, &request, deadline).await?;
         let (data, page) = read_page(endpoint, &request, &response)?;
         self.set_listing(data.version());
@@ -176,14 +179,11 @@ impl Backend {
     }
 }
 
-impl Backend {
-    /// Names the listing that the probe has, so that a hub that holds an older one does not send that.
-    fn known_listing(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let known = self.listing().into_iter();
-        known.flat_map(|ListingVersion { epoch, version }| {
-            [("epoch", epoch.to_string()), ("config_version", version.to_string())]
-        })
-    }
+/// Names the listing that the probe has, so that a hub that holds an older one does not send that.
+fn names(listing: Option<ListingVersion>) -> impl Iterator<Item = (&'static str, String)> {
+    listing.into_iter().flat_map(|ListingVersion { epoch, version }| {
+        [("epoch", epoch.to_string()), ("config_version", version.to_string())]
+    })
 }
 
 /// The peers of a response.

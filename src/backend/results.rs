@@ -15,6 +15,7 @@ use super::{
     documents::{Envelope, NodeStatusBody, ResultsBody, ResultsData, whole_millis},
     endpoint::{BackendKind, Endpoint},
     error::BackendError,
+    http::Request,
 };
 use crate::{CheckResult, Status};
 
@@ -164,7 +165,6 @@ impl Backend {
             match self.send_batch_to(retry.endpoint(), cycle_id, results, retry.attempt_deadline()).await {
                 Ok(delivery) => {
                     retry.succeeded();
-                    self.found_listing();
                     return Ok(delivery);
                 }
                 Err(error) => retry.failed(error).await?,
@@ -186,9 +186,9 @@ impl Backend {
         }
         #[expect(clippy::disallowed_methods, reason = "a request carries the time at which it is sent")]
         let sent_at = Utc::now();
-        let listing = results.first().and_then(|result| result.listing);
+        let listing = self.listing_to_name(results.first().and_then(|result| result.listing));
         let body = ResultsBody { cycle_id, sent_at, listing, results };
-        let request = report_request(Method::POST, "/results", &body, Bearer::ApiKey)?;
+        let request = Request { listing, ..report_request(Method::POST, "/results", &body, Bearer::ApiKey)? };
         let invalid = |reason: &str| BackendError::InvalidResponse {
             request: request.describe(endpoint),
             reason: reason.to_owned(),
@@ -230,6 +230,7 @@ impl Backend {
         let delivery = self.delivery(data, results.len());
         delivery.check(results.len()).map_err(|incomplete| invalid(&incomplete.to_string()))?;
         endpoint.results.set_working();
+        listing.into_iter().for_each(|listing| self.found_listing(listing));
         Ok(delivery)
     }
 

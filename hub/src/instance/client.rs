@@ -231,13 +231,15 @@ impl SyncClient {
         within(&url, self.timeout * patience, exchange).await
     }
 
+    fn note_program(&self, url: &Url, is_ours: bool) {
+        let mut known = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(url.origin().ascii_serialization(), is_ours);
+    }
+
     /// Sends a request; any status but 2xx and 304 is an error.
     async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, SyncError> {
         let mut response = request.send().await.map_err(|error| unreachable(url, &error))?;
-        let is_ours = response.headers().contains_key(HUB_HEADER);
-        let mut known = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(url.origin().ascii_serialization(), is_ours);
-        drop(known);
+        self.note_program(url, response.headers().contains_key(HUB_HEADER));
         let status = response.status();
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(response);

@@ -167,7 +167,7 @@ enum Check {
         (status = 400, description = "A parameter is wrong", body = BackendRefusal),
         (status = 401, description = "The token or key is wrong, or a claim came without a node token", body = BackendRefusal),
         (status = 403, description = "The node token is for another region", body = BackendRefusal),
-        (status = 503, description = "This instance does not hold the caller's listing yet, or leases no peers", body = BackendRefusal),
+        (status = 503, description = "This instance does not hold the caller's listing yet (header `x-uptime-behind: 1`), or leases no peers", body = BackendRefusal),
     ),
 )]
 pub(super) async fn list(

@@ -91,7 +91,7 @@ struct Refused {
         (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
         (status = 413, description = "Too many results, or too long a body", body = BackendRefusal),
-        (status = 503, description = "This instance does not hold the listing of the batch yet", body = BackendRefusal),
+        (status = 503, description = "This instance does not hold the listing of the batch yet (header `x-uptime-behind: 1`)", body = BackendRefusal),
     ),
 )]
 pub(super) async fn post(
