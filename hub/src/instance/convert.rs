@@ -277,7 +277,7 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
             enrolled_by: credential.enrolled_by.clone(),
             scopes: credential.scopes.join(","),
         };
-        let state = ObjectState::Present(Content::Credential(content));
+        let state = ObjectState::Present(Content::Credential(Box::new(content)));
         add(ObjectKind::Credential, &credential.uid, credential.version, state);
     }
     objects.sort_by(|one, other| one.key.cmp(&other.key));

@@ -121,7 +121,7 @@ pub enum Content {
     /// A probe.
     Probe(SyncedProbe),
     /// A token or key.
-    Credential(SyncedCredential),
+    Credential(Box<SyncedCredential>),
 }
 
 /// A peer that instances share.

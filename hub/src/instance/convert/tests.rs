@@ -77,10 +77,10 @@ prop_compose! {
         (max_uses, uses, enrolled_by) in (option::of(any::<i64>()), any::<i64>(), option::of("[0-9a-f]{16}")),
         scopes in "[a-z]{1,9}(,[a-z]{1,9}){0,2}",
     ) -> Content {
-        Content::Credential(SyncedCredential {
+        Content::Credential(Box::new(SyncedCredential {
             kind, name, hash: hash.into(), server_id, region, created_at, revoked_at, expires_at, max_uses, uses, enrolled_by,
             scopes,
-        })
+        }))
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) async fn rows(tx: &mut Tx, key: &HubKey) -> Result<Rows, StoreError> 
                        LEFT JOIN credentials k ON k.id = c.enrolled_by";
     for row in tx.all::<CredentialRow>(credentials, vec![]).await? {
         let lookup = row.lookup.clone();
-        put(Content::Credential(row.into_credential()), lookup);
+        put(Content::Credential(Box::new(row.into_credential())), lookup);
     }
     Ok(rows)
 }

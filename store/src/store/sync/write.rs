@@ -116,7 +116,7 @@ pub(super) async fn apply(
             Content::Setting(value) => put_setting(tx, &object.key.uid, *value, adoption.now).await?,
             Content::Probe(probe) => of_probes.push((object.key.uid.as_str(), probe)),
             Content::Peer(peer) => of_peers.push((&**peer, was.and_then(|was| present_peer(&was.object)))),
-            Content::Credential(credential) => of_credentials.push((object.key.uid.as_str(), credential)),
+            Content::Credential(credential) => of_credentials.push((object.key.uid.as_str(), &**credential)),
         }
     }
     put_probes(tx, &of_probes).await?;
