@@ -47,6 +47,14 @@ impl Outage {
         (self.misses > 0).then(|| now.saturating_sub(self.since))
     }
 
+    /// How long it takes until the primary counts as lost, when enough checks have missed it and only the time is not over;
+    /// `None` otherwise. Checks are never exactly a third apart: without another check then, the loss would be seen at the
+    /// check after the next interval.
+    pub fn rest(&self, now: Duration) -> Option<Duration> {
+        let rest = self.failover_after.saturating_sub(now.saturating_sub(self.since));
+        (self.misses >= MISSES && !rest.is_zero()).then_some(rest)
+    }
+
     /// Whether the primary counts as lost at `now`.
     pub fn is_loss(&self, now: Duration) -> bool {
         self.misses >= MISSES && now.saturating_sub(self.since) >= self.failover_after

@@ -113,12 +113,24 @@ impl<'a> Link<'a> {
         // Before the token is used for anything else: with its first heartbeat this instance is a dependent like any other.
         self.hand_in(&token, &registered).await?;
         store.put_primary_token(&token, self.leader.id).await?;
-        if let Some(row) = position::row_of(registered.mirrored.as_deref(), instance.id) {
+        let row = match position::row_of(registered.mirrored.as_deref(), instance.id) {
             // What this instance took in since it was last mirrored goes to the new primary.
-            store.put_forwarded_row(row).await?;
-        }
+            Some(row) => row,
+            None => self.last_at_both().await?,
+        };
+        store.put_forwarded_row(row).await?;
         tracing::info!(primary = %self.leader.name, "registered at the primary");
         Ok(token)
+    }
+
+    /// The row up to which results are at the present primary too. The one before may have lost its disk with the last results
+    /// that it got, before any mirror had them; so they are sent once more, and count once.
+    async fn last_at_both(&self) -> Result<i64, StoreError> {
+        let Tools { store, options, .. } = self.tools;
+        let unsure = (options.failover_after + options.sync_interval) * 2;
+        let newest = store.newest_result().await?;
+        let sure = store.last_result_before(Timestamp::now() - unsure, (0, newest)).await?;
+        Ok(store.forwarded_row().await?.min(sure))
     }
 
     /// Gives the primary what this instance changed while it led itself. The primary refuses any other instance, which has

@@ -154,6 +154,9 @@ async fn watch(link: &Link<'_>) {
             early_checks -= 1;
             sleep(wait).await;
         }
+        if let Some(rest) = watch.next_in() {
+            checks.reset_after(rest);
+        }
     }
 }
 

@@ -36,6 +36,11 @@ impl<'a> Watch<'a> {
         self.outage.check_interval()
     }
 
+    /// When the next check must be, if that is before the next interval: the primary counts as lost then, unless it answers.
+    pub fn next_in(&self) -> Option<Duration> {
+        self.outage.rest(self.began.elapsed())
+    }
+
     /// Checks the primary once. When it is lost, asks the other instances and acts on what they say.
     ///
     /// # Errors

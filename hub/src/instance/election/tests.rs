@@ -127,3 +127,22 @@ proptest! {
         prop_assert_eq!(promoted, called_back.iter().position(|called_back| *called_back).into_iter().collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_loss_is_seen_when_the_time_is_over_and_not_an_interval_later() {
+    let millis = Duration::from_millis;
+    let mut outage = Outage::watch(AFTER, Duration::ZERO);
+    // The last answer took a few milliseconds, and refusals come at once.
+    outage.observe(true, millis(30_004));
+    for check in [60_001, 90_001, 120_001] {
+        assert_eq!(outage.rest(millis(check)), None, "more checks are needed");
+        outage.observe(false, millis(check));
+    }
+    let now = millis(120_001);
+    assert!(!outage.is_loss(now));
+    let rest = outage.rest(now).unwrap();
+    assert_eq!(rest, millis(3));
+    outage.observe(false, now + rest);
+    assert!(outage.is_loss(now + rest));
+    assert_eq!(outage.rest(now + rest), None);
+}
