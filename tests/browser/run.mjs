@@ -110,7 +110,7 @@ async function submit(page, base, name, address, tag, tested = "The node works")
 async function instance(name, environment) {
   const own = join(folder, name);
   mkdirSync(own);
-  const cluster = { SYNC_SECRET: "a secret that all instances of the cluster know", HEARTBEAT_INTERVAL: "1s", SYNC_INTERVAL: "1s", FAILOVER_AFTER: "3s" };
+  const cluster = { SYNC_SECRET: "a-secret-that-all-instances-of-the-cluster-know", HEARTBEAT_INTERVAL: "1s", SYNC_INTERVAL: "1s", FAILOVER_AFTER: "3s" };
   return start([], { SERVER_PORT: "0", ADMIN_PASSWORD: PASSWORD, INSTANCE_NAME: name, ...cluster, ...environment }, own);
 }
 
@@ -506,7 +506,7 @@ async function main() {
     });
 
     await step("without the script an instance is promoted, and the former primary is a dependent", async () => {
-      const one = await instance("one", { ENABLE_SYNC_API: "true", SYNC_API_PORT: "3002" });
+      const one = await instance("one", { ENABLE_SYNC_API: "true", SYNC_API_PORT: "3002", FAILOVER_ORDER: "1" });
       const two = await instance("two", { PRIMARY_SYNC_URL: "http://127.0.0.1:3002", SYNC_API_PORT: "3003" });
       const page = withoutScript;
       await logIn(page, one.address);
