@@ -150,8 +150,9 @@ async fn a_member_of_another_network_that_the_node_refuses_once_is_a_network_mis
     let node = CurrentNodeOptions::listening_on(&[Scheme::Tcp]).start();
     let proxy = proxy::losing_once(&node.url(Scheme::Tcp), PacketType::Pong, true).await;
     let report = check(&member(proxy.url(Scheme::Tcp), "elsewhere", "secret"), LONG).await;
-    assert_failed(&report, FailureCode::NetworkMismatch, Stage::Admit, "its network is not the one given");
-    assert_eq!(proxy.arrived(), 2);
+    // The node may answer a request before it sends the pong that gets lost. Then the session itself shows the network, without a
+    // second one as a guest.
+    assert_failed(&report, FailureCode::NetworkMismatch, Stage::Admit, "the one given for it");
 }
 
 #[tokio::test]
