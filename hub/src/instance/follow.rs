@@ -73,15 +73,15 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Mirrors the primary's results.
+    /// Mirrors a page of the primary's results. Returns whether there are more.
     ///
     /// # Errors
     ///
     /// When the primary does not answer, or the database fails.
-    pub async fn mirror(&self) -> Result<(), StepError> {
+    pub async fn mirror(&self) -> Result<bool, StepError> {
         match mirror::is_wanted(self.link.tools).await? {
             true => mirror::take(self.link).await,
-            false => Ok(()),
+            false => Ok(false),
         }
     }
 
@@ -128,7 +128,7 @@ impl<'a> Follower<'a> {
             return self.forward().await;
         }
         self.synchronise().await?;
-        self.mirror().await?;
+        while self.mirror().await? {}
         self.beat().await.map(drop)
     }
 

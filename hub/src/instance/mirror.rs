@@ -30,24 +30,20 @@ pub async fn is_wanted(tools: Tools<'_>) -> Result<bool, StoreError> {
     Ok(before.count() < STANDBYS || status.get().handing_over_to == Some(instance.id))
 }
 
-/// Takes the primary's results, page by page, and then its verdicts.
+/// Takes the next page of the primary's results, and after the last one its verdicts. Returns whether there are more.
 ///
 /// # Errors
 ///
 /// When the primary does not answer, or the database fails.
-pub async fn take(link: &Link<'_>) -> Result<(), StepError> {
+pub async fn take(link: &Link<'_>) -> Result<bool, StepError> {
     let Tools { store, client, .. } = link.tools;
-    loop {
-        let stored = store.mirror_position().await?;
-        // A position in the results of an earlier primary means nothing here.
-        let after = stored.filter(|stored| position::row_of(Some(stored), link.leader.id).is_some());
-        let page = link.with_token(async |url, token| client.results(url, token, after.as_deref()).await).await?;
-        let more = page.more;
-        store_page(store, &link.leader.name, page).await?;
-        if !more {
-            return Ok(());
-        }
-    }
+    let stored = store.mirror_position().await?;
+    // A position in the results of an earlier primary means nothing here.
+    let after = stored.filter(|stored| position::row_of(Some(stored), link.leader.id).is_some());
+    let page = link.with_token(async |url, token| client.results(url, token, after.as_deref()).await).await?;
+    let more = page.more;
+    store_page(store, &link.leader.name, page).await?;
+    Ok(more)
 }
 
 async fn store_page(store: &Store, leader: &str, page: Mirror) -> Result<(), StoreError> {

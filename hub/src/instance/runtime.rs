@@ -3,7 +3,7 @@
 //!
 //! Of several hubs on one database one does this at a time; it is a duty.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use easytier_uptime_store::{
     Store,
@@ -178,17 +178,21 @@ async fn work(link: &Link<'_>) {
     let options = link.tools.options;
     let (mut beats, mut syncs, mut looks) =
         (every(options.heartbeat_interval), every(options.sync_interval), every(LOOK_INTERVAL));
+    // The first pages of a mirror take a while. The rest of the work goes on between them.
+    let mut mirrors_more = false;
     loop {
         let done = tokio::select! {
             biased;
             _ = syncs.tick() => match follower.synchronise().await {
-                Ok(()) => follower.mirror().await,
+                Ok(()) => follower.mirror().await.map(|more| mirrors_more = more),
                 failed => failed,
             },
             _ = beats.tick() => follower.beat().await.map(drop),
             _ = looks.tick() => follower.look().await,
+            () = ready(()), if mirrors_more => follower.mirror().await.map(|more| mirrors_more = more),
         };
         if let Err(error) = done {
+            mirrors_more = false;
             tracing::warn!(%error, "this instance cannot synchronise with the primary; trying again");
             // The next attempt waits for the next tick of an interval that is not that of results.
             looks.reset_after(options.sync_interval.min(Duration::from_secs(10)));

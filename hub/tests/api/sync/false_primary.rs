@@ -35,6 +35,7 @@ on_both_engines! {
     an_answer_of_another_cluster_leaves_no_trace,
     a_redirect_moves_no_token,
     an_endless_answer_is_cut_off,
+    endless_results_do_not_keep_a_mirror_from_its_other_work,
 }
 
 /// The epoch of the dependent.
@@ -70,8 +71,8 @@ impl Server {
     }
 }
 
-/// Lets a dependent work with this server as its primary until it asked everything twice, so that it has digested the first
-/// answers. Fails when it took anything over.
+/// Lets a dependent work with this server as its primary until it has digested its first answers. Fails when it took anything
+/// over.
 async fn assert_nothing_taken(test: &TestStore, server: &Server) {
     let store = dependent(test, &server.url).await;
     let dump = async || test.dump(&TABLES.map(|table| if table == "instance" { "tuning" } else { table })).await;
@@ -81,6 +82,12 @@ async fn assert_nothing_taken(test: &TestStore, server: &Server) {
         Instance { sync_error: None, ..instance }
     };
     let before = (known().await, dump().await);
+    work_until_asked_twice(&store, server).await;
+    assert_eq!((known().await, dump().await), before);
+}
+
+/// Lets a dependent work until it has sent each of its requests twice.
+async fn work_until_asked_twice(store: &Store, server: &Server) {
     let short = Duration::from_millis(100);
     let options = InstanceOptions {
         secret: Some(SECRET.into()),
@@ -91,7 +98,7 @@ async fn assert_nothing_taken(test: &TestStore, server: &Server) {
         ..InstanceOptions::named("Dependent")
     };
     let (status, stop) = (SharedStatus::default(), CancellationToken::new());
-    let work = instance::run(&store, &options, &ConfiguredRole::Standalone, &status, stop.clone());
+    let work = instance::run(store, &options, &ConfiguredRole::Standalone, &status, stop.clone());
     let watch = async {
         while REQUESTS.iter().any(|route| server.asked(route) < 2) {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -100,7 +107,6 @@ async fn assert_nothing_taken(test: &TestStore, server: &Server) {
     };
     let (ended, ()) = timeout(Duration::from_secs(60), async { tokio::join!(work, watch) }).await.expect("it asks");
     ended.unwrap();
-    assert_eq!((known().await, dump().await), before);
 }
 
 /// A dependent of the primary at `url`, of which it has a token.
@@ -183,4 +189,16 @@ async fn an_endless_answer_is_cut_off(test: TestStore) {
     })
     .await;
     assert_nothing_taken(&test, &server).await;
+}
+
+async fn endless_results_do_not_keep_a_mirror_from_its_other_work(test: TestStore) {
+    let mut answers = answers(&test).await;
+    answers["failover-order"]["primary"] = json!(id(1));
+    answers["results"] = json!({
+        "results": [], "cursor": format!("{}:1", id(1)), "more": true, "timestamp": "2026-11-26T12:00:00Z",
+    });
+    let server = serving(answers).await;
+    let store = dependent(&test, &server.url).await;
+    work_until_asked_twice(&store, &server).await;
+    assert!(server.asked("results") > 1);
 }
