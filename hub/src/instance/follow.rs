@@ -80,7 +80,8 @@ impl<'a> Follower<'a> {
     /// When the primary does not answer, or the database fails.
     pub async fn mirror(&self) -> Result<bool, StepError> {
         match mirror::is_wanted(self.link.tools).await? {
-            true => mirror::take(self.link).await,
+            // Boxed, because it is large, and a part of several futures.
+            true => Box::pin(mirror::take(self.link)).await,
             false => Ok(false),
         }
     }

@@ -138,7 +138,8 @@ async fn follow(tools: Tools<'_>, leader: Leader) -> Result<(), StepError> {
     let link = Link::new(tools, leader.clone())?;
     tokio::select! {
         () = watch(&link) => Ok(()),
-        () = work(&link) => Ok(()),
+        // Boxed, because it is large.
+        () = Box::pin(work(&link)) => Ok(()),
         ended = until_changed(tools, |now| now.follows(&leader)) => ended,
     }
 }
