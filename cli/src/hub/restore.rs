@@ -66,17 +66,18 @@ async fn in_place(config: &HubConfig, offline: bool) -> anyhow::Result<Exit> {
         database::must_exist(path)?;
     }
     let store = database::open(config).await?;
-    let told = async {
+    let preparation = async {
         // This command is registered as one of them.
         if store.hubs().await?.len() > 1 {
             bail!("a hub runs on the database; stop it first, and wait a minute if it was killed");
         }
         make_ready(&store, config, offline).await
     };
-    let told = told.await;
+    let ready = preparation.await;
     store.close().await;
+    let told = ready?;
     print::line(format!("the database {} is ready", database::name(&config.database)))?;
-    told?.into_iter().try_for_each(print::line)?;
+    told.into_iter().try_for_each(print::line)?;
     Ok(Exit::Success)
 }
 
