@@ -33,7 +33,7 @@ const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 /// request. `probe`: the probe in this process, if there is one. It must be called on a tokio runtime.
 pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option<Arc<dyn ProbeStatus>>) -> Router {
     let instances = Arc::new(Instances::new(store.clone(), options.instance.clone()));
-    let board = Board::start(store.clone(), Arc::clone(&instances) as _, options.instance.clone(), options.freshness);
+    let board = Board::start(store.clone(), Arc::clone(&instances), options.freshness);
     let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone())
         .in_cluster(instances)
         .named(&options.instance.options.name);

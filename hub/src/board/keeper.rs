@@ -20,7 +20,7 @@ use super::{
     snapshot::Snapshot,
     standing::Standing,
 };
-use crate::service::OwnInstance;
+use crate::service::Instances;
 
 /// How often the database is asked for changes. A snapshot is made at most so often.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The newest snapshot of all nodes, and what was rendered from it.
 pub struct Board {
     store: Store,
-    cluster: Arc<dyn Cluster>,
+    instances: Arc<Instances>,
     freshness: Freshness,
     newest: watch::Sender<Option<Arc<Snapshot>>>,
     making: Mutex<Making>,
@@ -39,12 +39,12 @@ pub struct Board {
 }
 
 impl Board {
-    /// Makes snapshots of `store` until the board is dropped. `cluster`: knows the place of this instance among others. `own`: this
-    /// instance. It must be called on a tokio runtime.
-    pub fn start(store: Store, cluster: Arc<dyn Cluster>, own: OwnInstance, freshness: Freshness) -> Arc<Self> {
-        let making = Mutex::new(Making::new(freshness, own));
+    /// Makes snapshots of `store` until the board is dropped. `instances`: knows the place of this instance among others. It must be
+    /// called on a tokio runtime.
+    pub fn start(store: Store, instances: Arc<Instances>, freshness: Freshness) -> Arc<Self> {
+        let making = Mutex::new(Making::new(freshness, instances.own().clone()));
         let (newest, documents) = (watch::Sender::new(None), Documents::default());
-        let board = Arc::new(Self { store, cluster, freshness, newest, making, documents });
+        let board = Arc::new(Self { store, instances, freshness, newest, making, documents });
         tokio::spawn(keep_nodes(Arc::downgrade(&board)));
         tokio::spawn(keep_pasts(Arc::downgrade(&board)));
         board
@@ -108,7 +108,7 @@ impl Board {
         let mut making = self.making.lock().await;
         let outcome = making.refresh(&self.store, depth).await;
         if outcome.is_ok()
-            && let Ok(Ok(place)) = timeout(PLACE_TIMEOUT, self.cluster.place()).await
+            && let Ok(Ok(place)) = timeout(PLACE_TIMEOUT, self.instances.place()).await
         {
             making.stand(place.into());
         }

@@ -229,8 +229,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Sqlite(folder.path().join("uptime.db"));
         let store = Store::open(StoreOptions::new(location, HubKey::generate()), Timestamp::now()).await.unwrap();
-        let (cluster, own) = (Instances::new(store.clone(), OwnInstance::default()), OwnInstance::default());
-        let board = Board::start(store.clone(), Arc::new(cluster), own, Freshness::Exact);
+        let instances = Instances::new(store.clone(), OwnInstance::default());
+        let board = Board::start(store.clone(), Arc::new(instances), Freshness::Exact);
         let (sender, receiver) = watch::channel(Change::default());
         let mut announcer = Announcer::new(board, Places::new(MAX_LISTENERS), sender);
         announcer.board.newest().await.unwrap();

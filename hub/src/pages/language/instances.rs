@@ -28,9 +28,7 @@ texts! {
         "主实例正在确认其他实例的状态或交接，暂不接受修改，请一分钟后再试。";
     cluster: "Cluster", "集群";
     epoch: "Epoch", "纪元";
-    instance: "Instance", "实例";
     own: "this instance", "本实例";
-    role: "Role", "角色";
     order: "Order", "顺序";
     last_heartbeat: "Last heartbeat", "最近心跳";
     synchronisation: "Synchronisation", "同步";

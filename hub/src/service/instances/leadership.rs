@@ -28,7 +28,7 @@ impl Instances {
     }
 
     /// All instances in the order of failover, this one among them.
-    pub(super) async fn all(&self, instance: &Instance) -> Result<Vec<InstanceView>, SyncRefusal> {
+    pub(super) async fn all(&self, instance: &Instance) -> Result<Vec<InstanceView>, StoreError> {
         let now = Timestamp::now();
         let interval = self.own.options.heartbeat_interval;
         let mut instances = vec![views::own(&self.store, &self.own, instance).await?];
@@ -42,7 +42,7 @@ impl Instances {
     }
 
     /// The instance that is becoming the primary: the one to which the primary hands over.
-    pub(super) async fn promoting(&self, instance: &Instance) -> Result<Option<InstanceId>, StoreError> {
+    async fn promoting(&self, instance: &Instance) -> Result<Option<InstanceId>, StoreError> {
         match instance.role {
             // In the database, because another hub on it may do this work.
             Role::Primary => self.store.handing_over_to().await,

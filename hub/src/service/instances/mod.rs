@@ -66,6 +66,11 @@ impl Instances {
         Self { store, own, last_hash: Arc::default() }
     }
 
+    /// This instance.
+    pub fn own(&self) -> &OwnInstance {
+        &self.own
+    }
+
     /// The secret that all instances of the cluster know.
     pub fn secret(&self) -> Option<&Secret> {
         self.own.options.secret.as_ref()

@@ -1,6 +1,6 @@
 //! All instances for the operator, and what was lost in merges.
 
-use easytier_uptime_store::domain::{Instance, InstanceId, LostChange, Role};
+use easytier_uptime_store::domain::{Instance, LostChange, Role};
 
 use super::{Instances, SyncRefusal};
 use crate::instance::wire::InstanceView;
@@ -17,8 +17,6 @@ pub struct Overview {
     pub name: String,
     /// All instances in the order of failover, this one among them; none when it belongs to no cluster.
     pub instances: Vec<InstanceView>,
-    /// The instance that is becoming the primary.
-    pub promoting: Option<InstanceId>,
     /// What was changed and lost in a merge, the newest first.
     pub lost: Vec<LostChange>,
 }
@@ -36,7 +34,6 @@ impl Instances {
                 Role::Standalone => Vec::new(),
                 Role::Primary | Role::Dependent => self.all(&instance).await?,
             },
-            promoting: self.promoting(&instance).await?,
             lost: self.store.lost_changes(LOST_CHANGES).await?,
             name: self.own.options.name.clone(),
             instance,

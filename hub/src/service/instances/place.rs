@@ -8,10 +8,10 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::{
     StoreError,
-    domain::{Role, Timestamp},
+    domain::{Instance, Role, Timestamp},
 };
 
-use super::{Instances, views};
+use super::Instances;
 use crate::instance::wire::MemberStatus;
 
 /// The names of statuses, in `/metrics`.
@@ -23,11 +23,11 @@ const STATUSES: [(MemberStatus, &str); 4] = [
 ];
 
 impl Instances {
-    async fn find_place(&self) -> Result<Place, StoreError> {
-        let (instance, status) = (self.store.instance().await?, self.own.status.get());
+    fn place_of(&self, instance: Instance) -> Place {
+        let status = self.own.status.get();
         let depends = instance.role == Role::Dependent;
         let synced_at = instance.synced_at.filter(|_| depends);
-        Ok(Place {
+        Place {
             role: instance.role,
             configured: status.configured.unwrap_or(instance.role),
             epoch: instance.epoch,
@@ -40,29 +40,23 @@ impl Instances {
             accepts_edits: instance.accepts_edits && !depends,
             reason: status.reason,
             refusal: status.refusal,
-        })
+        }
     }
 
     async fn find_figures(&self) -> Result<ClusterFigures, StoreError> {
-        let place = self.find_place().await?;
-        let (interval, now) = (self.own.options.heartbeat_interval, Timestamp::now());
+        let instance = self.store.instance().await?;
         let mut members: BTreeMap<&'static str, u64> = STATUSES.map(|(_, name)| (name, 0)).into();
-        let promoting = self.promoting(&self.store.instance().await?).await?;
-        for member in self.store.members().await? {
-            let status = match promoting == Some(member.id) {
-                true => MemberStatus::Promoting,
-                false => views::member(&member, interval, now).status,
-            };
-            for (_, name) in STATUSES.into_iter().filter(|(own, _)| *own == status) {
+        for other in self.all(&instance).await?.iter().filter(|one| one.instance_id != instance.id) {
+            for (_, name) in STATUSES.into_iter().filter(|(status, _)| *status == other.status) {
                 *members.entry(name).or_default() += 1;
             }
         }
-        let forward_backlog = match place.role {
+        let forward_backlog = match instance.role {
             Role::Dependent => self.store.newest_result().await? - self.store.forwarded_row().await?,
             Role::Standalone | Role::Primary => 0,
         };
         Ok(ClusterFigures {
-            place,
+            place: self.place_of(instance),
             sync_errors: self.own.status.get().sync_errors,
             forward_backlog: forward_backlog.try_into().unwrap_or_default(),
             members,
@@ -72,7 +66,7 @@ impl Instances {
 
 impl Cluster for Instances {
     fn place(&self) -> Reading<'_, Place> {
-        Box::pin(async move { Ok(self.find_place().await?) })
+        Box::pin(async move { Ok(self.place_of(self.store.instance().await?)) })
     }
 
     fn figures(&self) -> Reading<'_, ClusterFigures> {

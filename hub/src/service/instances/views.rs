@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use easytier_uptime_store::{
-    Store,
+    Store, StoreError,
     domain::{Instance, InstanceHealth, Member, Role, Timestamp},
 };
 use serde_json::Value;
 
-use super::{OwnInstance, SyncRefusal};
+use super::OwnInstance;
 use crate::instance::{
     capabilities, system_info,
     wire::{InstanceView, MemberStatus, SyncState, SyncStatus},
@@ -76,7 +76,7 @@ pub fn member(member: &Member, interval: Duration, now: Timestamp) -> InstanceVi
 /// # Errors
 ///
 /// When the database fails.
-pub async fn own(store: &Store, own: &OwnInstance, instance: &Instance) -> Result<InstanceView, SyncRefusal> {
+pub async fn own(store: &Store, own: &OwnInstance, instance: &Instance) -> Result<InstanceView, StoreError> {
     let options = &own.options;
     let now = Timestamp::now();
     Ok(InstanceView {

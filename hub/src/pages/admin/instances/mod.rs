@@ -142,8 +142,8 @@ fn introduction(view: &View, overview: &Overview) -> Markup {
     html! {
         section.panel {
             dl.facts {
-                dt { (texts.instance) } dd { strong { (overview.name) } }
-                dt { (texts.role) } dd { (view.language.role(instance.role)) }
+                dt { (view.texts().instance) } dd { strong { (overview.name) } }
+                dt { (view.texts().role) } dd { (view.language.role(instance.role)) }
                 @if let Some(cluster) = instance.cluster.filter(|_| instance.role != Role::Standalone) {
                     dt { (texts.epoch) } dd { (instance.epoch) }
                     dt { (texts.cluster) } dd { code { (cluster) } }

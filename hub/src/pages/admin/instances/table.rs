@@ -17,7 +17,14 @@ use crate::{
 
 pub fn table(view: &View, overview: &Overview, now: Timestamp) -> Markup {
     let texts = view.language.instances();
-    let columns = [texts.instance, texts.role, texts.order, texts.last_heartbeat, texts.synchronisation, texts.load];
+    let columns = [
+        view.texts().instance,
+        view.texts().role,
+        texts.order,
+        texts.last_heartbeat,
+        texts.synchronisation,
+        texts.load,
+    ];
     let leads = overview.instance.role == Role::Primary;
     html! {
         div.frame {
@@ -46,7 +53,7 @@ fn row(view: &View, overview: &Overview, one: &InstanceView, place: usize, now: 
                 div.muted { @match &one.public_endpoint { Some(endpoint) => code { (endpoint) }, None => (texts.no_endpoint) } }
                 @if !one.called_back && one.public_endpoint.is_some() { div.muted { (texts.not_called_back) } }
             }
-            td data-label=(texts.role) {
+            td data-label=(view.texts().role) {
                 div { (language.role(one.role)) }
                 div { (status(view, one.status)) }
                 div.muted { (language.labelled(texts.epoch, &one.epoch.to_string())) }
