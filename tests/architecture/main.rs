@@ -21,8 +21,9 @@ fn assert_none(findings: &[String], rule: &str) {
 }
 
 /// The crates that each crate of the workspace may depend on, except in tests and benches.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("easytier-probe", &[]),
+    ("easytier-uptime-alerts", &["easytier-probe"]),
     ("easytier-uptime-config", &["easytier-probe"]),
     ("easytier-uptime-store", &["easytier-probe"]),
     ("easytier-uptime-monitor", &["easytier-probe", "easytier-uptime-store"]),
@@ -32,13 +33,20 @@ const CRATES: [(&str, &[&str]); 8] = [
     ),
     (
         "easytier-uptime-hub",
-        &["easytier-probe", "easytier-uptime-config", "easytier-uptime-monitor", "easytier-uptime-store"],
+        &[
+            "easytier-probe",
+            "easytier-uptime-alerts",
+            "easytier-uptime-config",
+            "easytier-uptime-monitor",
+            "easytier-uptime-store",
+        ],
     ),
     ("easytier-uptime-lambda", &["easytier-probe", "easytier-uptime-config"]),
     (
         "easytier-uptime",
         &[
             "easytier-probe",
+            "easytier-uptime-alerts",
             "easytier-uptime-config",
             "easytier-uptime-hub",
             "easytier-uptime-monitor",

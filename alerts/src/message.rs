@@ -1,0 +1,100 @@
+//! What a channel is asked to tell.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use url::Url;
+use uuid::Uuid;
+
+/// One message, for one channel. Its texts are ready, in the language of its rule; a channel lays them out and escapes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The same in every attempt to send it: the idempotency key.
+    pub id: Uuid,
+    /// What it is about.
+    pub topic: Topic,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What messages about the same trouble have in common, such as an outage and its recovery: a service that keeps incidents
+    /// opens and closes one by this key.
+    pub subject: String,
+    /// One line without a trailing full stop.
+    pub title: String,
+    /// The rest, a paragraph each; may be empty.
+    pub lines: Vec<String>,
+    /// The nodes that it is about, at most [`Message::MAX_NODES`]; the last line says how many more there are.
+    pub nodes: Vec<NodeLine>,
+    /// The page to look at, if the hub knows its public URL.
+    pub url: Option<Url>,
+    /// The page on which the reader can acknowledge it; opening the page changes nothing.
+    pub acknowledge: Option<Url>,
+    /// When the change happened.
+    pub at: DateTime<Utc>,
+    /// The language of the texts.
+    pub language: Language,
+}
+
+impl Message {
+    /// How many nodes a message lists.
+    pub const MAX_NODES: usize = 20;
+}
+
+/// One node in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeLine {
+    /// Its id, or 0 for a node that no longer exists.
+    pub id: i64,
+    /// Its name, as its operator or a stranger chose it: any text.
+    pub name: String,
+    /// What happened to it, in the language of the message.
+    pub what: String,
+}
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// Nodes are down, seen by some regions only, or unknown.
+    Outage,
+    /// Nodes are up again.
+    Recovery,
+    /// A node goes up and down.
+    Flapping,
+    /// What was told before still holds.
+    Reminder,
+    /// A certificate ends soon.
+    Certificate,
+    /// A node that says it relays does not.
+    Relay,
+    /// A node runs an old version.
+    Version,
+    /// A probe or a region does not report.
+    Probe,
+    /// The hub itself: it was cut off, or work that one hub does at a time is done by none.
+    Hub,
+    /// A test of the channel.
+    Test,
+}
+
+/// How bad a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good news, or a test.
+    Info,
+    /// Something will be wrong, or is wrong in part.
+    Warning,
+    /// Something is wrong.
+    Critical,
+}
+
+/// A language of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Language {
+    /// English.
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    /// Simplified Chinese.
+    #[serde(rename = "zh")]
+    Chinese,
+}
