@@ -706,7 +706,7 @@ async fn the_next_base_url_takes_over_at_once_and_is_remembered() {
         client.peers_page(None, soon()).await.unwrap();
     }
     assert_eq!((first.requests().len(), second.requests().len()), (2, 3));
-    assert_eq!(logs.warnings_with("does not answer; using"), 1, "{}", logs.text());
+    assert_eq!(logs.warnings_with("does not serve this probe; using"), 1, "{}", logs.text());
 
     // Too soon to return to the first one, although it works again.
     first_is_broken.store(false, SeqCst);
@@ -741,12 +741,30 @@ async fn a_base_url_that_hangs_leaves_time_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_refusal_does_not_fail_over() {
-    for status in [401, 429] {
-        let refusing = TestBackend::start(move |_| third_party(status, Value::Null)).await;
-        let (second, _) = breakable().await;
-        client(&[&refusing.url, &second.url]).peers_page(None, soon()).await.unwrap_err();
-        assert!(second.requests().is_empty());
+async fn a_rate_limit_does_not_fail_over() {
+    let limiting = TestBackend::start(|_| third_party(429, Value::Null)).await;
+    let (second, _) = breakable().await;
+    client(&[&limiting.url, &second.url]).peers_page(None, soon()).await.unwrap_err();
+    assert!(second.requests().is_empty());
+}
+
+/// An empty database took the place of one hub of a cluster: it knows no token.
+#[tokio::test]
+async fn a_backend_that_refuses_the_credentials_is_passed_over_and_asked_once_a_call() {
+    let refusing = TestBackend::start(|_| third_party(401, json!({"message": "who?"}))).await;
+    let (second, second_is_broken) = breakable().await;
+    for urls in [[&refusing.url, &second.url], [&second.url, &refusing.url]] {
+        client(&urls).peers_page(None, soon()).await.unwrap();
+    }
+    assert_eq!((refusing.requests().len(), second.requests().len()), (1, 2));
+
+    second_is_broken.store(true, SeqCst);
+    for urls in [[&refusing.url, &second.url], [&second.url, &refusing.url]] {
+        let before = (refusing.requests().len(), second.requests().len());
+        let error = client(&urls).peers_page(None, soon()).await.unwrap_err();
+        assert!(error.is_unauthorized() && error.to_string().contains("who?"), "what somebody has to mend: {error}");
+        let after = (refusing.requests().len(), second.requests().len());
+        assert_eq!((after.0 - before.0, after.1 - before.1), (1, 3), "the other one may recover");
     }
 }
 

@@ -219,7 +219,7 @@ impl Endpoints {
             info!("back to the backend at {now}");
         } else {
             self.first_left.begin();
-            warn!("the backend at {before} does not answer; using {now} until it does");
+            warn!("the backend at {before} does not serve this probe; using {now} until it does");
         }
     }
 }

@@ -1,9 +1,6 @@
 //! One HTTP request and its response, without retries.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::SystemTime,
-};
+use std::time::SystemTime;
 
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use tokio::time::{Instant, timeout_at};
@@ -63,6 +60,19 @@ pub(super) struct Response {
     pub(super) is_hub: bool,
 }
 
+/// A request that failed.
+struct Failure {
+    error: BackendError,
+    /// The hub answered that it does not hold the listing.
+    is_behind: bool,
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Self { error, is_behind: false }
+    }
+}
+
 /// A connection pool with the credentials.
 pub(super) struct Http {
     client: Client,
@@ -107,16 +117,16 @@ impl Http {
         if started >= deadline {
             return Err(timed_out());
         }
-        let behind = AtomicBool::new(false);
-        let exchange = self.exchange(endpoint, request, &behind);
-        let result = timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out()));
+        let exchange = timeout_at(deadline, self.exchange(endpoint, request)).await;
+        let result = exchange.unwrap_or_else(|_| Err(timed_out().into()));
         if let Some(named) = request.listing {
             match &result {
                 Ok(_) => endpoint.behind.found(named),
-                Err(_) if behind.load(Relaxed) => endpoint.behind.lacks(named),
+                Err(Failure { is_behind: true, .. }) => endpoint.behind.lacks(named),
                 Err(_) => endpoint.behind.end(),
             }
         }
+        let result = result.map_err(|Failure { error, .. }| error);
         let outcome = match &result {
             Ok(_) => "ok".to_owned(),
             Err(error) => error.to_string(),
@@ -125,13 +135,7 @@ impl Http {
         result
     }
 
-    /// Sets `behind` when the hub answers that it does not hold the listing.
-    async fn exchange(
-        &self,
-        endpoint: &Endpoint,
-        request: &Request<'_>,
-        behind: &AtomicBool,
-    ) -> Result<Response, BackendError> {
+    async fn exchange(&self, endpoint: &Endpoint, request: &Request<'_>) -> Result<Response, Failure> {
         let mut url = endpoint.url.join(request.path);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
@@ -152,18 +156,19 @@ impl Http {
         }
         let status = response.status();
         if !status.is_success() {
-            behind.store(response.headers().contains_key(BEHIND_HEADER), Relaxed);
+            let is_behind = response.headers().contains_key(BEHIND_HEADER);
             let body = read_prefix(&mut response).await;
             let message = Envelope::parse(&body).and_then(|envelope| envelope.message()).unwrap_or_default();
-            return Err(self.status_error(endpoint, request, &response, status, &message, was_hub && !is_hub));
+            let error = self.status_error(endpoint, request, &response, status, &message, was_hub && !is_hub);
+            return Err(Failure { error, is_behind });
         }
         let body = match read_body(&mut response, request.max_response).await {
             Ok(Some(body)) => body,
             Ok(None) => {
                 let reason = format!("the answer is longer than {} MiB", request.max_response >> 20);
-                return Err(BackendError::InvalidResponse { request: request.describe(endpoint), reason });
+                return Err(BackendError::InvalidResponse { request: request.describe(endpoint), reason }.into());
             }
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(failed(error).into()),
         };
         // Some backends answer 200 to everything, with the status in the body.
         if let Some(envelope) = Envelope::parse(&body)
@@ -171,7 +176,7 @@ impl Http {
             && let Ok(status) = StatusCode::from_u16(status)
         {
             let message = envelope.message().unwrap_or_default();
-            return Err(self.status_error(endpoint, request, &response, status, &message, was_hub && !is_hub));
+            return Err(self.status_error(endpoint, request, &response, status, &message, was_hub && !is_hub).into());
         }
         Ok(Response { body, is_hub })
     }

@@ -16,8 +16,10 @@ use super::{
 /// Within a round the endpoints are tried without a pause; a pause follows every round.
 pub(super) struct RetryLoop<'a> {
     endpoints: &'a Endpoints,
-    /// Positions of endpoints, in the order to try them. Not empty.
+    /// Positions of endpoints, in the order to try them. Not empty during an attempt.
     order: Vec<usize>,
+    /// The call may go to one endpoint only.
+    is_bound: bool,
     policy: RetryPolicy,
     deadline: Instant,
     /// How many endpoints failed in this round.
@@ -25,11 +27,14 @@ pub(super) struct RetryLoop<'a> {
     round: u32,
     /// The shortest pause that an endpoint asked for in this round; `None` when no endpoint may be asked again.
     next_in: Option<Duration>,
+    /// Why the first endpoint that did so refused the credentials.
+    refusal: Option<BackendError>,
 }
 
 impl<'a> RetryLoop<'a> {
     pub(super) fn new(endpoints: &'a Endpoints, order: Vec<usize>, policy: RetryPolicy, deadline: Instant) -> Self {
-        Self { endpoints, order, policy, deadline, failed: 0, round: 0, next_in: None }
+        let is_bound = order.len() == 1;
+        Self { endpoints, order, is_bound, policy, deadline, failed: 0, round: 0, next_in: None, refusal: None }
     }
 
     /// The position of the endpoint of this attempt.
@@ -51,7 +56,7 @@ impl<'a> RetryLoop<'a> {
 
     pub(super) fn succeeded(&self) {
         // A call that is bound to one endpoint says nothing about the others.
-        if self.order.len() > 1 {
+        if !self.is_bound {
             self.endpoints.use_from_now_on(self.position());
         }
     }
@@ -66,17 +71,23 @@ impl<'a> RetryLoop<'a> {
             let pause = error.retry_after().unwrap_or_default();
             self.next_in = Some(self.next_in.map_or(pause, |others| others.min(pause)));
         }
-        if error.should_fail_over() && self.failed + 1 < self.order.len() {
+        let is_last = self.failed + 1 == self.order.len();
+        if error.is_unauthorized() {
+            // Another one may know them, but this one is not asked twice.
+            self.order.remove(self.failed);
+            self.refusal.get_or_insert_with(|| error.clone());
+        } else if error.should_fail_over() {
             self.failed += 1;
+        }
+        if !is_last && (error.is_unauthorized() || error.should_fail_over()) {
             return Ok(());
         }
-        let Some(pause) = self.next_in.filter(|_| self.round + 1 < self.policy.max_rounds) else {
-            return Err(error);
+        let pause = self.next_in.filter(|_| self.round + 1 < self.policy.max_rounds);
+        let pause = pause.map(|pause| pause.max(self.policy.pause(self.round)));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let Some(pause) = pause.filter(|pause| *pause < left) else {
+            return Err(self.refusal.take().unwrap_or(error));
         };
-        let pause = pause.max(self.policy.pause(self.round));
-        if pause >= self.deadline.saturating_duration_since(Instant::now()) {
-            return Err(error);
-        }
         debug!(?pause, "retrying the request to the backend");
         sleep(pause).await;
         (self.failed, self.next_in) = (0, None);
