@@ -151,9 +151,10 @@ async fn watch(link: &Link<'_>) {
     let mut early_checks = EARLY_CHECKS;
     loop {
         checks.tick().await;
-        while let Some(wait) = check(link, &mut watch).await.filter(|_| early_checks > 0) {
-            early_checks -= 1;
-            sleep(wait).await;
+        check(&mut watch).await;
+        while expects_change(link, &mut early_checks).await {
+            sleep(LOOK_INTERVAL).await;
+            check(&mut watch).await;
         }
         if let Some(rest) = watch.next_in() {
             checks.reset_after(rest);
@@ -161,17 +162,25 @@ async fn watch(link: &Link<'_>) {
     }
 }
 
-/// Checks the primary once. Returns when it should be checked again, because it is about to call this instance back.
-async fn check(link: &Link<'_>, watch: &mut Watch<'_>) -> Option<Duration> {
-    let Tools { store, options, .. } = link.tools;
-    match watch.check().await {
-        Ok(()) if options.endpoint().is_some() && !store.called_back().await.unwrap_or(true) => Some(LOOK_INTERVAL),
-        Ok(()) => None,
-        Err(error) => {
-            tracing::warn!(%error, "the primary does not answer");
-            None
-        }
+async fn check(watch: &mut Watch<'_>) {
+    if let Err(error) = watch.check().await {
+        tracing::warn!(%error, "the primary does not answer");
     }
+}
+
+/// Whether the primary will soon say something else: it is about to call this instance back, or to hand over to it.
+async fn expects_change(link: &Link<'_>, early_checks: &mut u32) -> bool {
+    let Tools { store, options, status, .. } = link.tools;
+    if status.get().primary_reachable != Some(true) {
+        return false;
+    }
+    let handing_over_to = status.get().handing_over_to;
+    if handing_over_to.is_some() && store.instance().await.is_ok_and(|own| handing_over_to == Some(own.id)) {
+        return true;
+    }
+    let waits = *early_checks > 0 && options.endpoint().is_some() && !store.called_back().await.unwrap_or(true);
+    *early_checks -= u32::from(waits);
+    waits
 }
 
 async fn work(link: &Link<'_>) {

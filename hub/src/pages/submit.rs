@@ -17,6 +17,7 @@ use super::{
     format,
     layout::{self, Place},
     site::Site,
+    standing,
     view::View,
 };
 use crate::{
@@ -136,7 +137,7 @@ fn shown(view: &View, node: &NodeForm, wrong: Option<&FieldError>, outcome: &Mar
             (outcome)
             div.actions {
                 button type="submit" name="step" value="test" formnovalidate { (texts.test) }
-                button.primary type="submit" name="step" value="send" { (texts.send) }
+                button.primary type="submit" name="step" value="send" disabled[standing::is_closed(view)] { (texts.send) }
             }
         }
     };

@@ -10,8 +10,8 @@ use std::{
 };
 
 use easytier_uptime_store::{
-    Store,
-    domain::{Contacts, PeerSpec, Submission, Timestamp},
+    Store, StoreError,
+    domain::{Contacts, Leader, PeerSpec, Submission, Timestamp},
 };
 
 use super::{FieldError, FieldProblem, NodeFields, ServiceError, limit::Limit};
@@ -50,13 +50,13 @@ impl Submissions {
     ///
     /// # Errors
     ///
-    /// When a field is not valid, the node has no name or no contact, the caller asked too often, the queue is full, or the
-    /// database fails.
+    /// When a field is not valid, the node has no name or no contact, the caller asked too often, the queue is full, this
+    /// instance is a dependent, or the database fails.
     pub async fn submit(&self, from: IpAddr, fields: NodeFields) -> Result<Submission, ServiceError> {
         let spec = spec(fields)?;
         self.limit.check(from)?;
         let now = Timestamp::now();
-        let id = self.store.submit(&spec, self.max_pending, now).await?;
+        let id = self.store.submit(&spec, self.max_pending, now).await.map_err(without_address)?;
         let was_full = self.is_full.swap(id.is_none(), Relaxed);
         let Some(id) = id else {
             if !was_full {
@@ -68,6 +68,14 @@ impl Submissions {
             return Err(ServiceError::QueueFull { retry_after: RETRY_AFTER });
         };
         Ok(Submission { id, spec, created_at: now, updated_at: Timestamp(0), duplicates: Vec::new() })
+    }
+}
+
+/// The address of the primary may be an internal one, and the caller is a stranger.
+fn without_address(error: StoreError) -> StoreError {
+    match error {
+        StoreError::NotPrimary(leader) => StoreError::NotPrimary(Box::new(Leader { url: None, ..*leader })),
+        other => other,
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use easytier_uptime_monitor::{Refusal, bearer};
-use easytier_uptime_store::domain::{Caller, ConfigVersion, Instance, ProbeIdentity, Role, Scope, Timestamp};
+use easytier_uptime_store::domain::{Caller, ProbeIdentity, Scope, Timestamp};
 
 use super::{App, recognise::recognise, session};
 use crate::service::Registrant;
@@ -20,7 +20,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 pub(crate) const NO_TOKEN: &str = "a node token is needed, as x-node-token or Authorization: Bearer";
 const WRONG_TOKEN: &str = "the token or key is unknown";
-const NO_TOKENS_YET: &str = "this instance has not got the configuration of its primary yet, and knows no tokens";
+const NOT_TOLD_YET: &str = "this instance does not know the token or key; its primary may not have told it yet";
 
 /// The probe of a node token.
 #[derive(Debug)]
@@ -108,17 +108,16 @@ fn reads(scopes: &BTreeSet<Scope>) -> Result<(), Refusal> {
 async fn caller(parts: &Parts, app: &App) -> Result<Option<Caller>, Refusal> {
     let Some(presented) = presented(&parts.headers)? else { return Ok(None) };
     let caller = app.store.authenticate(presented, Timestamp::now()).await?;
-    let Some(caller) = caller else { return Err(unknown(app).await?) };
+    let Some(caller) = caller else { return Err(unknown(presented, app).await?) };
     recognise(parts);
     Ok(Some(caller))
 }
 
-/// The refusal of a token that is not known here. A dependent without a configuration does not know any yet: the token may be
-/// right, and its holder should ask another instance, or later.
-async fn unknown(app: &App) -> Result<Refusal, Refusal> {
-    let Instance { role, config, .. } = app.store.instance().await?;
-    Ok(match role == Role::Dependent && config == ConfigVersion::default() {
-        true => Refusal::unavailable(NO_TOKENS_YET),
+/// The refusal of a token that is not known here. If it may be right, its holder should ask another instance, or later.
+async fn unknown(token: &str, app: &App) -> Result<Refusal, Refusal> {
+    let instance = app.store.instance().await?;
+    Ok(match app.unknown_tokens.may_be_right(token, instance.role, instance.synced_at, Timestamp::now()) {
+        true => Refusal::unavailable(NOT_TOLD_YET),
         false => Refusal::unauthorized(WRONG_TOKEN),
     })
 }

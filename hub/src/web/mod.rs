@@ -13,6 +13,7 @@ mod reception;
 mod recognise;
 mod session;
 mod sync_error;
+mod unknown_tokens;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use easytier_uptime_monitor::{Metrics, Monitor, Readers};
 use easytier_uptime_store::Store;
 
 pub use self::proxies::{Network, NetworkError, WebOptions};
+use self::unknown_tokens::UnknownTokens;
 pub(crate) use self::{
     client::{Client, Identification, identify},
     cookie::cookie,
@@ -56,6 +58,7 @@ pub(crate) struct App {
     board: Arc<Board>,
     readers: Readers,
     posts: Posts,
+    unknown_tokens: UnknownTokens,
 }
 
 impl App {
@@ -76,6 +79,7 @@ impl App {
             reception: Reception::default(),
             readers: monitor.readers(),
             posts: Posts::default(),
+            unknown_tokens: UnknownTokens::default(),
         }
     }
 }

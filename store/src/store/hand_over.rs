@@ -1,11 +1,9 @@
 //! What the runtime of an instance keeps in the database: a hand-over in progress, how far others have mirrored this instance,
 //! whether it could take the primary's place, and its turn.
 
-use std::collections::HashMap;
-
-use super::{Store, duties::Duty, rows};
+use super::{Store, duties::Duty};
 use crate::{
-    db::{args, disk},
+    db::args,
     domain::{InstanceId, Timestamp},
     error::StoreError,
 };
@@ -94,37 +92,6 @@ impl Store {
         self.db().execute(update, args![called_back]).await.map(drop)
     }
 
-    /// The place of this instance in the order of failover. `named`: the one that the configuration names; as long as it names
-    /// the same, the place that an admin gave to the instance counts.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn own_order(&self, named: i64) -> Result<i64, StoreError> {
-        let select = "SELECT failover_order, named_order FROM instance";
-        let (given, then): (Option<i64>, Option<i64>) = self.db().one(select, vec![]).await?;
-        Ok(given.filter(|_| then == Some(named)).unwrap_or(named))
-    }
-
-    /// The place that the configuration named when this instance was last given one.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn named_order(&self) -> Result<Option<i64>, StoreError> {
-        self.db().one::<(Option<i64>,)>("SELECT named_order FROM instance", vec![]).await.map(|(named,)| named)
-    }
-
-    /// Gives this instance its place in the order of failover, while the configuration names `named`.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn give_own_order(&self, order: i64, named: i64) -> Result<(), StoreError> {
-        let update = "UPDATE instance SET failover_order = $1, named_order = $2";
-        self.db().execute(update, args![order, named]).await.map(drop)
-    }
-
     /// Whether a check since `since` found a peer online, by a probe that reports to this instance.
     ///
     /// # Errors
@@ -136,32 +103,5 @@ impl Store {
         let parameters = args![since.bucket(crate::domain::QUARTER), since];
         let row: Option<(i64,)> = self.db().optional(select, parameters).await?;
         Ok(row.is_some())
-    }
-
-    /// How many peers are checked.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn watched_peers(&self) -> Result<u64, StoreError> {
-        let select = "SELECT count(*) FROM peers WHERE approved AND NOT set_aside";
-        self.db().one::<(i64,)>(select, vec![]).await.map(|(count,)| rows::count(count))
-    }
-
-    /// Percentage of the disk with the database's file that is in use; `None` when it cannot be told, and on PostgreSQL.
-    pub async fn disk_usage(&self) -> Option<f64> {
-        let file = self.shared.file.clone()?;
-        tokio::task::spawn_blocking(move || disk::usage(&file)).await.ok().flatten()
-    }
-
-    /// The uids of peers by their ids, as far as they are shared.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn peer_uids(&self) -> Result<HashMap<i64, String>, StoreError> {
-        let select = "SELECT local_key, uid FROM synced_objects WHERE kind = 'peer' AND local_key IS NOT NULL";
-        let rows: Vec<(String, String)> = self.db().all(select, vec![]).await?;
-        Ok(rows.into_iter().filter_map(|(id, uid)| Some((id.parse().ok()?, uid))).collect())
     }
 }

@@ -40,6 +40,7 @@ mod nodes;
 mod opening;
 mod options;
 mod outbox;
+mod own_order;
 mod overview;
 mod partitions;
 mod peers;

@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// [`StoreError::NotPrimary`] at a dependent, where nobody could approve it; otherwise when the database fails.
     pub async fn submit(&self, spec: &PeerSpec, max: u32, now: Timestamp) -> Result<Option<SubmissionId>, StoreError> {
         // Submissions at the same moment may exceed the maximum by a few.
         let insert = "INSERT INTO submissions (name, url, description, network_name, network_secret, handshake_only, \
@@ -72,8 +72,15 @@ impl Store {
         let mut parameters = peers::columns_of(spec, &self.shared.key);
         parameters.extend(args![joined(&spec.tags), joined(&spec.regions), now, max]);
         let parameters = &parameters;
-        let row: Option<(SubmissionId,)> =
-            self.db().transaction(|tx| work(async move { tx.optional(insert, parameters.clone()).await })).await?;
+        let row: Option<(SubmissionId,)> = self
+            .db()
+            .transaction(|tx| {
+                work(async move {
+                    edits::allow(tx).await?;
+                    tx.optional(insert, parameters.clone()).await
+                })
+            })
+            .await?;
         Ok(row.map(|(id,)| id))
     }
 

@@ -4,7 +4,7 @@ use easytier_uptime_store::{
     StoreError,
     domain::{
         CredentialId, CredentialKind, EnrollmentLimits, Leader, LiveSettings, NewProbe, PeerId, Registration,
-        StatusReport,
+        StatusReport, SubmissionId,
     },
 };
 use sqlx::Connection as _;
@@ -24,9 +24,11 @@ fn changed(settings: LiveSettings) -> LiveSettings {
     settings
 }
 
-/// Every edit of a shared object. The peer, the submission, the probe and the keys exist.
-async fn edits(hub: &TestStore, peer: PeerId, key: CredentialId) -> Vec<(&'static str, Result<(), StoreError>)> {
-    let submission = hub.waiting(&spec("tcp://192.0.2.9:11010"), NOW).await;
+/// Every edit of a shared object, and a submission, which leads to one. The peer, the submission, the probe and the key exist.
+async fn edits(
+    hub: &TestStore,
+    (peer, submission, key): (PeerId, SubmissionId, CredentialId),
+) -> Vec<(&'static str, Result<(), StoreError>)> {
     let limits = EnrollmentLimits::default();
     let (seen, eu) = (hub.live_settings(), region("eu"));
     vec![
@@ -34,6 +36,7 @@ async fn edits(hub: &TestStore, peer: PeerId, key: CredentialId) -> Vec<(&'stati
         ("import", hub.import_peers(&[spec("tcp://192.0.2.7:11010")], NOW).await.map(drop)),
         ("edit", hub.edit_peer(peer, |spec| spec.name = "renamed".into(), NOW).await.map(drop)),
         ("approve", hub.set_approved(peer, false, NOW).await),
+        ("submit", hub.submit(&spec("tcp://192.0.2.6:11010"), 10, NOW).await.map(drop)),
         ("approve a submission", hub.approve_submission(submission, NOW).await.map(drop)),
         ("settings", hub.change_live_settings(&changed(seen), NOW).await),
         ("seen settings", hub.change_seen_settings(&seen, &changed(seen), NOW).await),
@@ -50,12 +53,14 @@ async fn a_dependent_takes_no_edit_and_says_where_to_make_it(hub: TestStore) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let key = hub.create_api_key("reader", None, NOW).await.unwrap();
     hub.local_probe("old", &region("eu"), NOW).await.unwrap();
+    let submission = hub.waiting(&spec("tcp://192.0.2.9:11010"), NOW).await;
+    let existing = (peer, submission, key.id);
     let primary = hub.dependent().await;
     // It is one that the primary shares.
     hub.run_sql("UPDATE peers SET set_aside = FALSE").await;
     let settings = hub.live_settings();
     let version = hub.config_version().await.unwrap();
-    for (edit, refused) in edits(&hub, peer, key.id).await {
+    for (edit, refused) in edits(&hub, existing).await {
         let Err(StoreError::NotPrimary(leader)) = &refused else { panic!("{edit}: {refused:?}") };
         assert_eq!(**leader, primary, "{edit}");
         let expected = "This instance is a dependent of hub 1. Make the change there: http://192.0.2.1:3002";
@@ -68,7 +73,7 @@ async fn a_dependent_takes_no_edit_and_says_where_to_make_it(hub: TestStore) {
     assert_eq!(nowhere.to_string(), "This instance is a dependent of hub 1. Make the change there.");
     // Promoted, it takes them all.
     hub.promote("own", None, 1, 1).await.unwrap();
-    for (edit, done) in edits(&hub, peer, key.id).await {
+    for (edit, done) in edits(&hub, existing).await {
         assert!(done.is_ok(), "{edit}: {done:?}");
     }
 }
@@ -112,13 +117,14 @@ async fn a_primary_that_hands_over_takes_no_edits_until_it_leads_again(hub: Test
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let key = hub.create_api_key("reader", None, NOW).await.unwrap();
     hub.local_probe("old", &region("eu"), NOW).await.unwrap();
+    let existing = (peer, hub.waiting(&spec("tcp://192.0.2.9:11010"), NOW).await, key.id);
     hub.become_primary("own", None).await.unwrap();
     assert!(!hub.set_accepts_edits(false).await.unwrap().accepts_edits);
-    for (edit, refused) in edits(&hub, peer, key.id).await {
+    for (edit, refused) in edits(&hub, existing).await {
         assert!(matches!(refused, Err(StoreError::HandingOver)), "{edit}: {refused:?}");
     }
     assert!(hub.set_accepts_edits(true).await.unwrap().accepts_edits);
-    for (edit, done) in edits(&hub, peer, key.id).await {
+    for (edit, done) in edits(&hub, existing).await {
         assert!(done.is_ok(), "{edit}: {done:?}");
     }
 }

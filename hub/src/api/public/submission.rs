@@ -58,6 +58,7 @@ impl PartialSchema for Submission {
     responses(
         (status = OK, body = PublicEnvelope<NodeItem>),
         (status = BAD_REQUEST, body = PublicRefusal),
+        (status = CONFLICT, description = "This instance is a dependent: nodes are submitted at its primary.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
         (status = TOO_MANY_REQUESTS, body = PublicRefusal),
         (status = SERVICE_UNAVAILABLE, description = "Too many nodes wait for approval.", body = PublicRefusal),

@@ -18,6 +18,9 @@ use crate::instance::{
 /// How far back a mirror begins that has no position yet.
 const MIRROR_SINCE: std::time::Duration = std::time::Duration::from_secs(3600);
 
+/// How many rows back it begins at least: the clock of an instance may have jumped ahead since it stored them.
+const MIRROR_AT_LEAST: i64 = 20_000;
+
 /// How many digits of the hash are shown.
 const HASH_DIGITS: usize = 16;
 
@@ -157,9 +160,11 @@ impl Instances {
         })
     }
 
-    /// The row after which a mirror begins: the results of the last hour, and older ones that no other instance has.
+    /// The row after which a mirror begins: the results of the last hour, the newest ones at any rate, and older ones that no
+    /// other instance has.
     async fn beginning(&self, newest: i64, now: Timestamp) -> Result<i64, StoreError> {
-        let recent = self.store.last_result_before(now - MIRROR_SINCE, (0, newest)).await?;
+        let last_hour = self.store.last_result_before(now - MIRROR_SINCE, (0, newest)).await?;
+        let recent = last_hour.min((newest - MIRROR_AT_LEAST).max(0));
         Ok(match self.store.passed_on_row().await? {
             // It was never anything but the primary, and nobody mirrored it.
             0 => recent,

@@ -90,4 +90,15 @@ impl Store {
         let peers: Vec<(String, PeerId)> = self.db().all(select, args![Vec::from_iter(uids)]).await?;
         Ok(peers.into_iter().collect())
     }
+
+    /// The uids of peers by their ids, as far as they are shared.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn peer_uids(&self) -> Result<HashMap<i64, String>, StoreError> {
+        let select = "SELECT local_key, uid FROM synced_objects WHERE kind = 'peer' AND local_key IS NOT NULL";
+        let rows: Vec<(String, String)> = self.db().all(select, vec![]).await?;
+        Ok(rows.into_iter().filter_map(|(id, uid)| Some((id.parse().ok()?, uid))).collect())
+    }
 }
