@@ -44,8 +44,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::{
-    bearer::bearer,
+    bearer::{bearer, bears},
     metrics::Metrics,
+    operations::OPEN_METRICS,
     party::{Caller, Party},
     places::{Hold, Place, Places},
     probe_status::ProbeStatus,

@@ -10,14 +10,13 @@ use axum::{
 use easytier_probe::Secret;
 use easytier_uptime_store::{Store, domain::Timestamp};
 use serde::Serialize;
-use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     InCluster, Monitor,
-    bearer::bearer,
+    bearer::bears,
     cluster::Place,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     refusal::Refusal,
@@ -29,7 +28,8 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long partitions may be postponed before `/health` warns. They are made a week ahead.
 const POSTPONED_TOLERANCE: Duration = Duration::from_secs(3600);
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of metrics.
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The routes that never wait for reads of strangers.
 pub fn routes() -> OpenApiRouter<Monitor> {
@@ -174,11 +174,8 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
 /// Refuses a scrape without the token, if there is one.
 fn check_token(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(token) = token else { return Ok(()) };
-    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let sent = sent.and_then(bearer);
-    let is_right = sent.is_some_and(|sent| sent.as_bytes().ct_eq(token.expose().as_bytes()).into());
     let message = "the metrics need the token of METRICS_TOKEN, as Authorization: Bearer";
-    is_right.then_some(()).ok_or_else(|| Refusal::unauthorized(message))
+    bears(headers, token).then_some(()).ok_or_else(|| Refusal::unauthorized(message))
 }
 
 /// This document.

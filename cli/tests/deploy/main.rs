@@ -10,6 +10,7 @@ mod image;
 mod kubernetes;
 mod notify;
 mod program;
+mod prometheus;
 mod services;
 mod systemd;
 mod tool;

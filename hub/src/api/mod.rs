@@ -2,7 +2,9 @@
 //! probes, `public` is for anybody, `admin` for the operator. Handlers translate between HTTP and `crate::service`.
 
 mod admin;
+mod announcements;
 mod backend;
+mod node_metrics;
 mod pending;
 mod public;
 mod registry;
@@ -26,6 +28,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
         .merge(registry::routes())
         .merge(admin::routes())
         .merge(sync::routes())
+        .merge(node_metrics::routes())
         .layer(map_response(set_no_store));
     let all = private.merge(public::routes().layer(readable_from_anywhere()));
     all.layer(from_fn(refuse_foreign_pages)).with_state(app.clone())
