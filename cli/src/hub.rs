@@ -1,5 +1,6 @@
 //! `hub`: the backend that probes report to, and the commands of its operator.
 
+mod announcement;
 mod backup;
 pub mod config;
 mod credential;
@@ -18,6 +19,7 @@ use clap::{Args, Subcommand};
 use easytier_uptime_config::Setting;
 
 use self::{
+    announcement::AnnouncementCommand,
     backup::BackupArgs,
     config::{DatabaseSettings, HubConfig, ServerSettings},
     credential::{EnrollCommand, KeyCommand, TokenCommand},
@@ -80,6 +82,8 @@ enum HubCommand {
     Key(KeyCommand),
     #[command(subcommand)]
     Enroll(EnrollCommand),
+    #[command(subcommand)]
+    Announcement(AnnouncementCommand),
     Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -106,6 +110,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Token(command) => credential::run_token(command, &config),
         HubCommand::Key(command) => credential::run_key(command, &config),
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),
+        HubCommand::Announcement(command) => announcement::run(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Restore(args) => restore::run(&args, &config),

@@ -18,7 +18,6 @@ use super::{
     documents::{Documents, Key},
     refresh::{Depth, Freshness, Making},
     snapshot::Snapshot,
-    standing::Standing,
 };
 use crate::service::Instances;
 
@@ -84,13 +83,13 @@ impl Board {
         self.newest.borrow().clone()
     }
 
-    /// The place of this instance among others, as of the newest snapshot; without waiting, unless for an exact one.
-    pub async fn standing(&self) -> Arc<Standing> {
+    /// The newest snapshot for what is on every page, without waiting, unless for an exact one. It is empty before the first.
+    pub async fn for_frame(&self) -> Arc<Snapshot> {
         let newest = match self.freshness {
             Freshness::Behind => self.known(),
             Freshness::Exact => self.newest().await.ok(),
         };
-        newest.map(|snapshot| Arc::clone(&snapshot.standing)).unwrap_or_default()
+        newest.unwrap_or_default()
     }
 
     /// Responds with a document that `make` makes from a snapshot, unless the board or the caller has it already.

@@ -8,7 +8,7 @@ use std::{
 
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{Event, NodeView, PeerId, Pulse, QUARTER, Timestamp},
+    domain::{Announcement, Event, NodeView, PeerId, Pulse, QUARTER, Timestamp},
 };
 use tokio::time::{Instant, timeout};
 
@@ -93,8 +93,10 @@ pub struct Making {
     past_bucket: i64,
     probes: Arc<Probes>,
     standing: Arc<Standing>,
+    announcements: Arc<[Announcement]>,
     events: Arc<[Event]>,
-    /// Counts changes of verdicts, of the list, of the place of this instance, and of whether all that is out of date.
+    /// Counts changes of verdicts, of the list, of the place of this instance, of announcements, and of whether all that is out of
+    /// date.
     news: u64,
 }
 
@@ -114,6 +116,7 @@ impl Making {
             past_bucket: 0,
             probes: Arc::default(),
             standing: Arc::default(),
+            announcements: Arc::new([]),
             events: Arc::new([]),
             news: 0,
         }
@@ -158,7 +161,18 @@ impl Making {
             self.events = store.peer_events(EVENTS).await?.into();
             self.news += 1;
         }
+        self.read_announcements(store, now).await?;
         self.at = now;
+        Ok(())
+    }
+
+    async fn read_announcements(&mut self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let mut current = store.announcements().await?;
+        current.retain(|announcement| announcement.is_current(now));
+        if *current != *self.announcements {
+            self.announcements = current.into();
+            self.news += 1;
+        }
         Ok(())
     }
 
@@ -241,6 +255,7 @@ impl Making {
             && self.events == last.events
             && self.probes.are_like(&last.probes)
             && self.standing == last.standing
+            && self.announcements == last.announcements
             && versions(&entries) == versions(&last.entries);
         if is_same && Arc::ptr_eq(&self.probes, &last.probes) {
             return None;
@@ -260,6 +275,7 @@ impl Making {
             entries,
             probes: Arc::clone(&self.probes),
             standing: Arc::clone(&self.standing),
+            announcements: Arc::clone(&self.announcements),
             events: Arc::clone(&self.events),
             ..Snapshot::default()
         }

@@ -11,7 +11,8 @@ use std::{
 
 use easytier_uptime_monitor::public::item::NodeItem;
 use easytier_uptime_store::domain::{
-    Doubt, Event, Node, NodeFilter, NodeView, PeerId, Probe, Region, RegionStatus, RegionView, Timestamp, Verdict,
+    Announcement, Doubt, Event, Node, NodeFilter, NodeView, PeerId, Probe, Region, RegionStatus, RegionView, Timestamp,
+    Verdict,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -221,6 +222,8 @@ pub struct Snapshot {
     pub probes: Arc<Probes>,
     /// The place of this instance among others.
     pub standing: Arc<Standing>,
+    /// What the operator tells visitors now, the newest first.
+    pub announcements: Arc<[Announcement]>,
     /// The newest changes of nodes, the newest first.
     pub events: Arc<[Event]>,
     pub(super) orders: [OnceLock<Vec<u32>>; Sort::ALL.len()],

@@ -1,14 +1,14 @@
-//! `/events.atom`: status changes of nodes, for feed readers.
+//! `/events.atom`: announcements, and status changes of nodes, for feed readers.
 
 use axum::{
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
-use easytier_uptime_store::domain::{Event, PeerId, Timestamp};
+use easytier_uptime_store::domain::{Announcement, Event, PeerId, Timestamp};
 use maud::{Markup, PreEscaped, html};
 
-use super::{site::Site, view::View};
+use super::{announcements, site::Site, view::View};
 use crate::web::Refusal;
 
 pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refusal> {
@@ -22,6 +22,8 @@ pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refu
         None => path.to_owned(),
     };
     let urn = format!("urn:easytier-uptime:{}", site.database_id().await?);
+    let announced = snapshot.announcements.iter().map(|one| announcement(&view, &urn, one, &link("/")));
+    let updated = snapshot.announcements.iter().map(|one| one.created_at).fold(updated, Timestamp::max);
     let entries = snapshot.events.iter().filter_map(|event| {
         let name = &snapshot.entry(PeerId(event.subject_id))?.node().name;
         let address = link(&format!("/nodes/{}", event.subject_id));
@@ -36,7 +38,7 @@ pub async fn feed(State(site): State<Site>, view: View) -> Result<Response, Refu
             author { name { (view.texts().site) } }
             (element("self", &link("/events.atom")))
             (element("alternate", &link("/")))
-            @for entry in entries { (entry) }
+            @for entry in announced.chain(entries) { (entry) }
         }
     };
     Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], document.into_string()).into_response())
@@ -58,6 +60,19 @@ fn entry(view: &View, urn: &str, event: &Event, name: &str, address: &str) -> Ma
                     " (" (online) "/" (regions) " " (view.texts().regions_agree) ")"
                 }
             }
+        }
+    }
+}
+
+fn announcement(view: &View, urn: &str, announcement: &Announcement, address: &str) -> Markup {
+    let text = printable(announcements::text(view.language, announcement));
+    html! {
+        entry {
+            id { (urn) ":announcement:" (announcement.id) }
+            title { (view.texts().announcements) ": " (text) }
+            updated { (announcement.created_at) }
+            (element("alternate", address))
+            summary { (text) }
         }
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{assets, language::Language, standing, view::View};
+use super::{announcements, assets, language::Language, standing, view::View};
 use crate::{service::ServiceError, web::Refusal};
 
 /// The entry of the navigation that a page belongs to.
@@ -55,6 +55,7 @@ pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup 
                     }
                 }
                 main #content tabindex="-1" {
+                    (announcements::banners(view))
                     @if place != Place::Admin { (standing::line(view)) }
                     (content)
                 }

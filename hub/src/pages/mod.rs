@@ -5,6 +5,7 @@
 //! call the same use cases in `service`.
 
 mod admin;
+mod announcements;
 mod assets;
 mod badge;
 mod chart;
@@ -81,11 +82,15 @@ pub(crate) async fn not_found(request: Request) -> Response {
     with_headers(layout::refusal(&view, &refusal, None).into_response())
 }
 
-/// Lets pages say what this instance is among others, refuses posts of foreign pages, renders refusals as pages, and sets the headers
+/// Lets pages say what this instance is among others and what is announced, refuses posts of foreign pages, renders refusals as pages, and sets the headers
 /// of every page.
 async fn finish(State(board): State<Arc<Board>>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(board.standing().await);
+    request.extensions_mut().insert(board.for_frame().await);
     let view = View::of_request(request.uri(), request.headers(), request.extensions());
+    if view.language_cookie().is_some() {
+        // Who chooses a language gets a cookie, and with it the page: a 304 carries none.
+        request.headers_mut().remove(header::IF_NONE_MATCH);
+    }
     let mut response = refuse_foreign_pages(request, next).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let error = response.extensions_mut().remove::<Arc<ServiceError>>();

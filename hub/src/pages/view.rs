@@ -10,9 +10,10 @@ use url::form_urlencoded;
 
 use super::language::{self, Language, Texts};
 use crate::{
-    board::{Key, Standing},
+    board::{Key, Snapshot, Standing},
     web::cookie,
 };
+use easytier_uptime_store::domain::Announcement;
 
 /// The cookie that remembers the theme.
 const THEME_COOKIE: &str = "uptime_theme";
@@ -27,8 +28,8 @@ const ONE_YEAR: u32 = 365 * 24 * 3600;
 #[derive(Debug, Clone)]
 pub struct View {
     pub language: Language,
-    /// Whether the query of this request chooses the language.
-    has_choice: bool,
+    /// Whether the query of this request chooses a language that no cookie of the reader's remembers.
+    is_new_choice: bool,
     /// `light` or `dark`; `None` follows the system.
     pub theme: Option<&'static str>,
     pub path: String,
@@ -36,6 +37,8 @@ pub struct View {
     pub query: Vec<(String, String)>,
     /// The place of this instance among others.
     pub standing: Arc<Standing>,
+    /// What the operator tells visitors.
+    pub announcements: Arc<[Announcement]>,
 }
 
 impl View {
@@ -46,24 +49,29 @@ impl View {
         let theme = cookie(headers, THEME_COOKIE);
         Self {
             language: chosen.unwrap_or_else(|| Language::of(headers)),
-            has_choice: chosen.is_some(),
+            is_new_choice: chosen.is_some_and(|chosen| cookie(headers, language::COOKIE) != Some(chosen.name())),
             theme: ["light", "dark"].into_iter().find(|known| theme == Some(*known)),
             // A link to a path that begins with two slashes leads to another host; browsers treat `\` like a slash.
             path: format!("/{}", uri.path().trim_start_matches(['/', '\\'])),
             query,
             standing: Arc::default(),
+            announcements: Arc::new([]),
         }
     }
 
     /// The view of a request.
     pub fn of_request(uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
-        let standing = extensions.get::<Arc<Standing>>().cloned().unwrap_or_default();
-        Self::of(uri, headers).with_standing(standing)
+        let view = Self::of(uri, headers);
+        match extensions.get::<Arc<Snapshot>>() {
+            Some(snapshot) => view.as_of(snapshot),
+            None => view,
+        }
     }
 
-    /// The same view of an instance with another place.
-    pub fn with_standing(self, standing: Arc<Standing>) -> Self {
-        Self { standing, ..self }
+    /// The same view at the moment of a snapshot.
+    pub fn as_of(self, snapshot: &Snapshot) -> Self {
+        let (standing, announcements) = (Arc::clone(&snapshot.standing), Arc::clone(&snapshot.announcements));
+        Self { standing, announcements, ..self }
     }
 
     /// Names the page that this request asks for, at `path`, among all that the board may have.
@@ -87,11 +95,11 @@ impl View {
         self.language.texts()
     }
 
-    /// The `Set-Cookie` that remembers the language, if this request chooses one.
+    /// The `Set-Cookie` that remembers the language, if this request chooses another one than before.
     pub fn language_cookie(&self) -> Option<HeaderValue> {
         let choice = format!("{}={}; Path=/; Max-Age={ONE_YEAR}; SameSite=Lax", language::COOKIE, self.language.name());
         // Plain ASCII always parses.
-        choice.parse().ok().filter(|_| self.has_choice)
+        choice.parse().ok().filter(|_| self.is_new_choice)
     }
 
     /// The address of this page with changes to the query. Empty values and the page number are dropped.

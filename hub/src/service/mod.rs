@@ -5,6 +5,7 @@
 //! [`ConnectionTests`] are for anybody. Reads that need no rules go to the store directly.
 
 mod admin;
+mod announcements;
 mod connection_test;
 mod credentials;
 mod entry;
@@ -23,6 +24,7 @@ mod submission;
 
 pub use self::{
     admin::Admin,
+    announcements::{AnnouncementRequest, MAX_ANNOUNCED_HOURS, MAX_ANNOUNCEMENT},
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES},
     entry::{Entry, NodeId},

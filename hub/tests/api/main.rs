@@ -7,8 +7,10 @@ mod hub;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
+mod announcements;
 mod client;
 mod document_examples;
+mod node_metrics;
 mod nodes;
 mod operations;
 mod origins;

@@ -16,9 +16,11 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 34] = [
+const PAGES: [&str; 36] = [
     "/",
     "/admin",
+    "/admin/announcements",
+    "/admin/announcements/end",
     "/admin/events",
     "/admin/export.json",
     "/admin/import",

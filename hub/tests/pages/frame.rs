@@ -29,6 +29,13 @@ async fn a_page_is_in_the_requested_language() {
     assert!(cookie.starts_with("uptime_lang=zh; "), "{cookie}");
     let again = hub.send(Request::get("/probes").header("cookie", "uptime_lang=zh; uptime_theme=dark"), "").await;
     assert!(again.text().contains("<html lang=\"zh-CN\" data-theme=\"dark\">"));
+
+    // A browser that has the page already still gets the cookie, once.
+    let tag = chosen.header("etag").unwrap();
+    let known = || Request::get("/?lang=zh&search=x").header("if-none-match", tag);
+    assert!(hub.send(known(), "").await.header("set-cookie").unwrap().starts_with("uptime_lang=zh; "));
+    let remembered = hub.send(known().header("cookie", "uptime_lang=zh"), "").await;
+    assert_eq!((remembered.status, remembered.header("set-cookie")), (StatusCode::NOT_MODIFIED, None));
 }
 
 #[tokio::test]

@@ -388,6 +388,8 @@ async fn forms_with_edits_are_closed_at_a_dependent_and_open_elsewhere() {
         let has_any = actions.iter().any(|action| nodes.contains(action));
         assert_eq!(has_any, !is_dependent, "{nodes}");
         assert_eq!(stage.shown("/admin/keys", "en").await.contains("/admin/keys/revoke"), !is_dependent);
+        let submit = stage.shown("/submit", "en").await;
+        assert_eq!(submit.contains("value=\"send\" disabled"), is_dependent, "{submit}");
         if is_dependent {
             // Whoever sends the form all the same is told why.
             for (path, form) in [("/admin/nodes/1/delete", ""), ("/admin/keys", "kind=api&name=x")] {

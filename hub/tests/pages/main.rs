@@ -10,6 +10,7 @@ mod hub;
 mod support;
 
 mod admin;
+mod announcements;
 mod board;
 mod forms;
 mod frame;

@@ -9,7 +9,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::domain::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp};
+use crate::domain::{AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp};
 
 /// A statement in both dialects; parameters are `$1`, `$2`, … in both.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +90,7 @@ value_from! {
     Timestamp => Int(|time: Timestamp| time.0),
     PeerId => Int(|id: PeerId| id.0),
     SubmissionId => Int(|id: SubmissionId| id.0),
+    AnnouncementId => Int(|id: AnnouncementId| id.0),
     ProbeId => Int(|id: ProbeId| id.0),
     RegionId => Int(|id: RegionId| id.0),
     CredentialId => Int(|id: CredentialId| id.0),

@@ -30,4 +30,6 @@ ids! {
     RegionId,
     /// The id of a token or key.
     CredentialId,
+    /// The id of an announcement.
+    AnnouncementId,
 }

@@ -4,6 +4,7 @@
 //! Labels, URLs and passwords are validated when they are constructed. Latencies are in microseconds; times are
 //! [`Timestamp`]s, milliseconds since 1970.
 
+mod announcement;
 mod clock;
 mod content;
 mod count;
@@ -31,6 +32,7 @@ mod uptime;
 mod verdict;
 
 pub use self::{
+    announcement::{Announcement, NewAnnouncement, Severity},
     clock::ClockDifference,
     count::{Count, RING_SLOTS},
     credential::{
@@ -40,7 +42,7 @@ pub use self::{
     event::{Event, EventKind},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
-    ids::{CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
+    ids::{AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
     ingest::{Batch, Receipt, Rejected, Rejection, Via},
     instance::{
         ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD,

@@ -9,6 +9,7 @@
 //! `verdict_times`, `latest`, rollups, regions, leases, events, duties.
 
 mod admin;
+mod announcements;
 mod backup;
 mod clock;
 mod credentials;
@@ -40,8 +41,8 @@ mod nodes;
 mod opening;
 mod options;
 mod outbox;
-mod own_order;
 mod overview;
+mod own_order;
 mod partitions;
 mod peers;
 mod probes;

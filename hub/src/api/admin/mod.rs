@@ -14,6 +14,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::announcements;
 use crate::web::{self, App};
 
 /// The tag of these routes in `/openapi.json`.
@@ -30,6 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(nodes::revoke))
         .routes(routes!(queue::decide))
         .routes(routes!(probes::remove))
+        .routes(routes!(announcements::all, announcements::announce))
+        .routes(routes!(announcements::end))
 }
 
 /// Adds the session cookie of the pages to the document. Programs send the session as a Bearer token.

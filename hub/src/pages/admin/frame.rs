@@ -21,6 +21,7 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
         ("/admin/probes", texts.probes),
         ("/admin/instances", texts.instances),
         ("/admin/events", texts.events),
+        ("/admin/announcements", texts.announcements),
         ("/admin/import", texts.import),
         ("/admin/settings", texts.settings),
     ];

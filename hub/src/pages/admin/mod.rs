@@ -3,6 +3,7 @@
 //! Forms are posted to the page that they are on or to a path below it. The session's cookie counts for a form only if the
 //! form is on a page of this hub.
 
+mod announcements;
 mod delete;
 mod edit;
 mod events;
@@ -45,6 +46,8 @@ pub fn routes() -> Router<Site> {
         .route("/admin/instances/promote", get(instances::promotion).post(instances::promote))
         .route("/admin/instances/demote", get(instances::demotion).post(instances::demote))
         .route("/admin/instances/remove", get(instances::removal).post(instances::remove))
+        .route("/admin/announcements", get(announcements::page).post(announcements::announce))
+        .route("/admin/announcements/end", post(announcements::end))
         .route("/admin/events", get(events::page))
         .route("/admin/settings", get(settings::page).post(settings::save))
         .route("/admin/import", get(import::page).post(import::import))

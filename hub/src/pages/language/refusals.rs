@@ -61,6 +61,10 @@ impl Language {
             "days" => texts.valid_for,
             "uses" => texts.max_probes,
             "password" => texts.password,
+            "severity" => texts.severity,
+            "english" => texts.text_english,
+            "chinese" => texts.text_chinese,
+            "hours" => texts.ends_after,
             other => other,
         }
     }

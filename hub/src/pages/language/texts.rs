@@ -307,6 +307,26 @@ texts! {
     is_listed: "listed already", "已存在";
     nothing_imported: "Nothing was imported", "未导入任何节点";
 
+    // Admin: announcements
+    announcements: "Announcements", "公告";
+    new_announcement: "New announcement", "发布公告";
+    announcement_hint: "It is shown at the top of every page, within seconds. A visitor who reads the other language sees the text that \
+                        there is.",
+        "数秒内显示在每个页面顶部。若缺少某种语言的文本，访客将看到另一种语言。";
+    severity: "Severity", "级别";
+    severity_info: "Information", "信息";
+    severity_warning: "Warning", "警告";
+    severity_critical: "Critical", "严重";
+    text_english: "Text in English", "英文内容";
+    text_chinese: "Text in Chinese", "中文内容";
+    ends_after: "Ends after (hours)", "显示时长（小时）";
+    ends_after_hint: "Empty: until you end it.", "留空则一直显示，直到手动结束。";
+    announce: "Announce", "发布";
+    announced: "Announced", "已发布";
+    end: "End", "结束";
+    ended: "ended", "已结束";
+    ends: "Ends", "结束时间";
+
     // Admin: settings
     settings: "Settings", "设置";
     settings_hint: "Changes take effect within seconds on every hub that shares this database. Leave a field empty to use its \
