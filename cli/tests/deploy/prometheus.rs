@@ -79,11 +79,16 @@ fn rules_and_dashboards_use_metrics_that_a_hub_has() {
         &["hub"],
         &[("METRICS_TOKEN", token), ("ENABLE_SYNC_API", "true"), ("SYNC_SECRET", &secret), ("SYNC_API_PORT", "0")],
     );
-    let scraped = ["/metrics", "/metrics/nodes"].map(|path| {
+    let curl = |token: &str, path: &str, more: &[&str]| {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--fail", "--header", &format!("Authorization: Bearer {token}")]);
-        String::from_utf8(tool::output(curl.arg(format!("{}{path}", hub.url))).stdout).unwrap()
-    });
+        String::from_utf8(tool::output(curl.args(more).arg(format!("{}{path}", hub.url))).stdout).unwrap()
+    };
+    // Some metrics exist from the first request, and from the first result.
+    let node_token = hub.command(&["hub", "token", "create", "--name", "probe"]);
+    let result = r#"{"results": [{"peer_id": 7}]}"#;
+    curl(&node_token, "/results", &["--header", "Content-Type: application/json", "--data", result]);
+    let scraped = ["/metrics", "/metrics/nodes"].map(|path| curl(token, path, &[]));
     let types = scraped.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("# TYPE "));
     let known: BTreeSet<String> = types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
     for file in DASHBOARDS.into_iter().chain(["deploy/prometheus/rules.yml"]) {
