@@ -87,7 +87,7 @@ async fn show(store: &Store, config: &HubConfig, json: bool) -> anyhow::Result<E
             json!({
                 "instance_id": member.id,
                 "name": member.name,
-                "role": member.role,
+                "role": instance.role_of(member.id),
                 "failover_order": member.failover_order,
                 "public_endpoint": member.public_endpoint,
                 "last_heartbeat": member.last_heartbeat,
@@ -114,7 +114,7 @@ async fn show(store: &Store, config: &HubConfig, json: bool) -> anyhow::Result<E
         print::line(format!("configured: {}", configured.as_str()))?;
     }
     if !members.is_empty() {
-        let rows: Vec<_> = members.iter().map(row).collect();
+        let rows: Vec<_> = members.iter().map(|member| row(member, &instance)).collect();
         print::table(["INSTANCE", "ROLE", "ORDER", "ENDPOINT", "LAST HEARTBEAT", "CONFIG"], &rows)?;
     }
     Ok(Exit::Success)
@@ -141,10 +141,10 @@ fn sentence(instance: &Instance, config: &HubConfig) -> String {
     }
 }
 
-fn row(member: &Member) -> [String; 6] {
+fn row(member: &Member, instance: &Instance) -> [String; 6] {
     [
         printable(&member.name),
-        member.role.as_str().to_owned(),
+        instance.role_of(member.id).as_str().to_owned(),
         member.failover_order.to_string(),
         member.public_endpoint.as_deref().map(printable).unwrap_or_default(),
         member.last_heartbeat.map(|at| at.to_string()).unwrap_or_default(),

@@ -30,6 +30,10 @@ async fn an_empty_database_at_the_address_of_the_primary_wipes_nobody() {
     lost.command(&["hub", "role", "--leave"]);
     lost.command(&["hub", "join", &format!("http://{}", successor.door)]);
     assert_eq!(cluster.settled().await, 1);
+    // The instance whose database is lost is listed beside the new one at its address, and leads nobody.
+    let listed = cluster.instances[2].command(&["hub", "role"]);
+    let primaries = listed.lines().filter(|line| line.contains(" primary ") && line.contains("http")).count();
+    assert_eq!((primaries, listed.matches(&cluster.instances[0].name).count()), (1, 2), "{listed}");
 }
 
 /// Kills it, and removes its database and key.

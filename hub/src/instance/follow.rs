@@ -97,7 +97,7 @@ impl<'a> Follower<'a> {
         let Tools { store, client, .. } = self.link.tools;
         let from = store.forwarded_row().await?;
         let (mut results, next) = match self.synchronised {
-            true => store.results_after(from, MAX_RESULTS as u32, false).await?,
+            true => store.results_after(from, MAX_RESULTS as u32, store.forwards_all(from).await?).await?,
             false => (Vec::new(), from),
         };
         if client.is_ours(self.link.url()) == Some(false) {

@@ -112,13 +112,19 @@ impl<'a> Link<'a> {
         let token = Secret::from(registered.token.clone());
         // Before the token is used for anything else: with its first heartbeat this instance is a dependent like any other.
         self.hand_in(&token, &registered).await?;
+        // Before the token is stored, after which this instance does not register again.
+        if instance.follows(&self.leader) && registered.epoch > instance.epoch {
+            // It knows no token of this instance, and leads in another epoch: it was restored from a backup.
+            store.forward_again().await?;
+        } else {
+            let row = match position::row_of(registered.mirrored.as_deref(), instance.id) {
+                // What this instance took in since it was last mirrored goes to the new primary.
+                Some(row) => row,
+                None => self.last_at_both().await?,
+            };
+            store.put_forwarded_row(row).await?;
+        }
         store.put_primary_token(&token, self.leader.id).await?;
-        let row = match position::row_of(registered.mirrored.as_deref(), instance.id) {
-            // What this instance took in since it was last mirrored goes to the new primary.
-            Some(row) => row,
-            None => self.last_at_both().await?,
-        };
-        store.put_forwarded_row(row).await?;
         tracing::info!(primary = %self.leader.name, "registered at the primary");
         Ok(token)
     }

@@ -82,7 +82,8 @@ pub enum Rejection {
     PeerChanged,
     /// It is older than the raw results that are kept.
     TooOld,
-    /// It is more than five minutes ahead of the hub, after the correction of the probe's clock.
+    /// It is more than five minutes ahead of the hub, after the correction of the probe's clock. Not for results that another
+    /// instance took: these count as of now.
     InFuture,
     /// It has no checks, more healthy checks than checks, or an impossible latency.
     Invalid,

@@ -182,6 +182,14 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// The role of an instance of the cluster in the present epoch. One that led before, and did not return yet, leads nobody.
+    pub fn role_of(&self, id: InstanceId) -> Role {
+        match self.leader.as_ref().is_some_and(|leader| leader.id == id) {
+            true => Role::Primary,
+            false => Role::Dependent,
+        }
+    }
+
     /// Whether it is a dependent of this primary, at this address.
     pub fn follows(&self, leader: &Leader) -> bool {
         self.role == Role::Dependent && self.leader.as_ref() == Some(leader)

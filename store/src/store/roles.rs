@@ -231,7 +231,7 @@ async fn leave(tx: &mut Tx) -> Result<Instance, StoreError> {
     if row.role()? != Role::Standalone {
         let update = "UPDATE instance SET role = 'standalone', cluster_id = NULL, accepts_edits = TRUE, primary_id = NULL, \
                       primary_name = NULL, primary_url = NULL, synced_epoch = 0, synced_version = 0, synced_at = NULL, \
-                      sync_error = NULL, token = NULL, forwarded_row = 0, mirrored = NULL, failover_order = NULL, \
+                      sync_error = NULL, token = NULL, forwarded_row = 0, forward_all_to = 0, mirrored = NULL, failover_order = NULL, \
                       named_order = NULL WHERE id = 1";
         tx.execute(update, vec![]).await?;
         set_aside::none(tx).await?;

@@ -15,6 +15,7 @@ on_both_engines! {
     results_are_read_in_order_and_to_their_end,
     results_go_to_another_instance_once_however_often_they_are_sent,
     mirrored_results_are_not_forwarded_back,
+    a_restored_primary_gets_back_what_was_mirrored,
     nothing_is_skipped_while_a_transaction_is_open,
     a_peer_without_a_uid_ends_the_read_until_it_has_one,
     results_of_peers_that_are_not_shared_are_left_out,
@@ -22,6 +23,7 @@ on_both_engines! {
     what_a_version_is_newer_than_depends_on_the_role,
     a_result_of_a_probe_with_an_old_list_is_judged_where_it_arrived,
     times_follow_the_clock_of_the_sender,
+    a_result_that_was_taken_while_a_clock_was_ahead_is_not_lost,
     a_probe_that_another_instance_hears_runs_as_of_its_last_check,
     verdicts_and_counts_are_those_of_the_sender,
     adopted_verdicts_replace_nothing_newer,
@@ -140,6 +142,30 @@ async fn mirrored_results_are_not_forwarded_back(standby: TestStore) {
     assert_eq!(results.iter().map(|one| one.server_id.as_str()).collect::<Vec<_>>(), ["p2"]);
     let (everything, _) = standby.results_after(0, 10, true).await.unwrap();
     assert_eq!(everything.iter().map(|one| one.server_id.as_str()).collect::<Vec<_>>(), ["p1", "p2"]);
+}
+
+async fn a_restored_primary_gets_back_what_was_mirrored(standby: TestStore) {
+    let peer = standby.add("tcp://192.0.2.1:11010").await;
+    share(&standby, peer, "n1").await;
+    let of_primary = ForeignResult {
+        server_id: "p1".into(),
+        region: region("eu"),
+        peer_uid: "n1".into(),
+        check_interval: None,
+        protocol: "tcp".into(),
+        result: online(PeerId(77), NOW),
+    };
+    let mirrored = ForeignBatch { mirrored: true, ..foreign(vec![of_primary.clone()], NOW) };
+    assert_eq!(standby.ingest_foreign(mirrored).await.unwrap(), accepted(1));
+    standby.put_forwarded_row(1).await.unwrap();
+    assert!(!standby.forwards_all(0).await.unwrap());
+
+    standby.forward_again().await.unwrap();
+    let from = standby.forwarded_row().await.unwrap();
+    assert!(from == 0 && standby.forwards_all(from).await.unwrap());
+    let (sent, next) = standby.results_after(from, 10, true).await.unwrap();
+    assert_eq!(ids(&sent), [of_primary.result.id]);
+    assert!(!standby.forwards_all(next).await.unwrap(), "what is mirrored from now on comes from the restored one");
 }
 
 async fn nothing_is_skipped_while_a_transaction_is_open(hub: TestStore) {
@@ -287,6 +313,24 @@ async fn times_follow_the_clock_of_the_sender(hub: TestStore) {
     assert_eq!(hub.ingest_foreign(sent).await.unwrap(), accepted(1));
     hub.fold().await.unwrap();
     assert_eq!(hub.node(peer, NOW).await.unwrap().last_check_at, Some(NOW - seconds(10)));
+}
+
+/// The clock of the other instance was two hours ahead when it took the result, and is right again.
+async fn a_result_that_was_taken_while_a_clock_was_ahead_is_not_lost(hub: TestStore) {
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    share(&hub, peer, "n1").await;
+    let one = ForeignResult {
+        server_id: "p1".into(),
+        region: region("eu"),
+        peer_uid: "n1".into(),
+        check_interval: None,
+        protocol: "tcp".into(),
+        result: online(PeerId(77), NOW + seconds(7200)),
+    };
+    let sent = ForeignBatch { sent_at: Some(NOW), ..foreign(vec![one], NOW) };
+    assert_eq!(hub.ingest_foreign(sent).await.unwrap(), accepted(1));
+    hub.fold().await.unwrap();
+    assert_eq!(hub.node(peer, NOW).await.unwrap().last_check_at, Some(NOW));
 }
 
 async fn a_probe_that_another_instance_hears_runs_as_of_its_last_check(hub: TestStore) {

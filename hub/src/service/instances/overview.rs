@@ -29,11 +29,13 @@ impl Instances {
     /// When the database fails.
     pub async fn overview(&self) -> Result<Overview, SyncRefusal> {
         let instance = self.store.instance().await?;
+        let mut instances = match instance.role {
+            Role::Standalone => Vec::new(),
+            Role::Primary | Role::Dependent => self.all(&instance).await?,
+        };
+        instances.iter_mut().for_each(|view| view.role = instance.role_of(view.instance_id));
         Ok(Overview {
-            instances: match instance.role {
-                Role::Standalone => Vec::new(),
-                Role::Primary | Role::Dependent => self.all(&instance).await?,
-            },
+            instances,
             lost: self.store.lost_changes(LOST_CHANGES).await?,
             name: self.own.options.name.clone(),
             instance,

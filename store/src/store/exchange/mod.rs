@@ -34,6 +34,28 @@ impl Store {
         self.db().execute("UPDATE instance SET forwarded_row = $1", args![row]).await.map(drop)
     }
 
+    /// Notes that the primary was restored from a backup, and may have none of the results that are here: all are passed on again,
+    /// also those that came from it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn forward_again(&self) -> Result<(), StoreError> {
+        let newest = self.newest_result().await?;
+        let update = "UPDATE instance SET forwarded_row = 0, forward_all_to = $1";
+        self.db().execute(update, args![newest]).await.map(drop)
+    }
+
+    /// Whether results after `row` are passed on although they came from the primary.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn forwards_all(&self, row: i64) -> Result<bool, StoreError> {
+        let (to,): (i64,) = self.db().one("SELECT forward_all_to FROM instance", vec![]).await?;
+        Ok(row < to)
+    }
+
     /// The position in the results of the primary up to which they are mirrored here, as [`Store::put_mirror_position`]
     /// stored it.
     ///

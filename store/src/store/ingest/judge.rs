@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use easytier_probe::{CheckResult, Status, result::MAX_MESSAGE_CHARS};
 
-use crate::domain::{Batch, Rejection, Timestamp};
+use crate::domain::{Batch, Rejection, Timestamp, Via};
 
 /// The maximum time by which a corrected time may be ahead of the hub's clock.
 const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
@@ -46,7 +46,8 @@ pub(super) struct Judged<'a> {
 pub(super) fn judge<'a>(batch: &Batch, result: &'a CheckResult, keep: Duration) -> Result<Judged<'a>, Rejection> {
     let now = batch.received_at;
     let at = batch.hub_time(result.checked_at.into());
-    if at > now + MAX_AHEAD {
+    // An instance whose clock was ahead has stored times that are: it acknowledged them, so they are not lost.
+    if at > now + MAX_AHEAD && batch.via == Via::Probe {
         return Err(Rejection::InFuture);
     }
     if at < now - keep {
@@ -62,7 +63,7 @@ pub(super) fn judge<'a>(batch: &Batch, result: &'a CheckResult, keep: Duration) 
         return Err(Rejection::Invalid);
     }
     Ok(Judged {
-        // A clock that is slightly ahead must not make later results look late.
+        // A clock that is ahead must not make later results look late.
         at: at.min(now),
         healthy,
         response_us,
