@@ -36,6 +36,26 @@ pub struct Message {
 impl Message {
     /// How many nodes a message lists.
     pub const MAX_NODES: usize = 20;
+
+    /// A message with all that one can have, and one with as little as one can have, to try templates with.
+    pub(crate) fn samples() -> [Self; 2] {
+        let url = |path: &str| Url::parse(&format!("https://uptime.example/{path}")).ok();
+        let whole = Self {
+            id: Uuid::nil(),
+            topic: Topic::Outage,
+            severity: Severity::Critical,
+            subject: "sample".to_owned(),
+            title: "\"Tokyo\" is down".to_owned(),
+            lines: vec!["Seen by 2 of 3 regions.".to_owned()],
+            nodes: vec![NodeLine { id: 1, name: "Tokyo <1>".to_owned(), what: "connection refused".to_owned() }],
+            url: url("node/1"),
+            acknowledge: url("alerts/1"),
+            at: DateTime::UNIX_EPOCH,
+            language: Language::English,
+        };
+        let least = Self { lines: Vec::new(), nodes: Vec::new(), url: None, acknowledge: None, ..whole.clone() };
+        [whole, least]
+    }
 }
 
 /// One node in a message.

@@ -31,5 +31,6 @@ pub use self::{
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
     registry::{Registered, Registration, System},
     results::{Delivery, IncompleteDelivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},
+    retry_after::retry_after,
     status::StatusReport,
 };

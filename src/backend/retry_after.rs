@@ -6,9 +6,9 @@ use reqwest::header::{self, HeaderMap};
 
 use super::availability::MAX_RETRY_AFTER;
 
-/// The pause that a response asks for, in seconds or as a date; at most [`MAX_RETRY_AFTER`]. `None` without the header,
-/// and when it is neither. `received_at` stands in for a missing `Date` header.
-pub(super) fn retry_after(headers: &HeaderMap, received_at: SystemTime) -> Option<Duration> {
+/// The pause that a response asks for, in seconds or as a date; at most a day. `None` without the header, and when it is
+/// neither. `received_at` stands in for a missing `Date` header.
+pub fn retry_after(headers: &HeaderMap, received_at: SystemTime) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let requested = text(header::RETRY_AFTER)?;
     let pause = match requested.bytes().all(|byte| byte.is_ascii_digit()) {

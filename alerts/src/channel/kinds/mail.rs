@@ -1,0 +1,153 @@
+//! A mail of plain text.
+
+use chrono::{DateTime, Utc};
+use lettre::message::{
+    Mailbox, MessageBuilder, SinglePart,
+    header::{HeaderName, HeaderValue},
+};
+
+use super::{signature, spec::Spec};
+use crate::{
+    Message, Outcome,
+    channel::{
+        field::{Field, Format, PROXY, Settings},
+        guarantee::Guarantee,
+        outgoing::{Mail, Outgoing, Security},
+    },
+    layout::{self, PLAIN},
+};
+
+/// The longest subject in characters, and the longest text in bytes.
+const LONGEST_SUBJECT: usize = 200;
+const LONGEST_TEXT: usize = 64 * 1024;
+
+/// How many recipients a channel may have.
+const MOST_RECIPIENTS: usize = 20;
+
+const FIELDS: &[Field] = &[
+    Field::required("server", Format::Text, "the SMTP server: its name, or name:port", "SMTP 服务器：名称或 名称:端口"),
+    Field::optional(
+        "security",
+        Format::Choice(&["starttls", "tls", "none"]),
+        "starttls (port 587), tls (port 465) or none (port 25) [default: starttls]",
+        "starttls（端口 587）、tls（端口 465）或 none（端口 25）[默认：starttls]",
+    ),
+    Field::optional("username", Format::Text, "the user name at the server", "登录用户名"),
+    Field::optional("password", Format::Text, "the password at the server", "登录密码").secret(),
+    Field::required(
+        "from",
+        Format::Text,
+        "the sender: an address, or Name <address>",
+        "发件人：邮箱地址或 名称 <邮箱地址>",
+    ),
+    Field::required("to", Format::Lines, "the recipients, separated by commas", "收件人，多个以逗号分隔"),
+    PROXY,
+];
+
+pub(crate) const MAIL: Spec = Spec {
+    name: "mail",
+    fields: FIELDS,
+    // The header Message-ID is the key: mailboxes show a mail with a known one once, or in the same thread.
+    guarantee: Guarantee::AtLeastOnce,
+    check,
+    request,
+    // Its answers are not those of HTTP.
+    verdict: |_| Outcome::refused("a mail server does not answer by HTTP"),
+};
+
+fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
+    server(settings).map_err(|why| ("server", why))?;
+    sender(settings).map_err(|why| ("from", why))?;
+    recipients(settings).map_err(|why| ("to", why))?;
+    match (settings.get("username"), settings.get("password")) {
+        (Some(_), None) => return Err(("password", "there is a user name without it".to_owned())),
+        (None, Some(_)) => return Err(("username", "there is a password without it".to_owned())),
+        (Some(_), Some(_)) if security(settings) == Security::None => {
+            return Err(("security", "a password is sent over TLS only".to_owned()));
+        }
+        _ => {}
+    }
+    if settings.get("proxy").is_some_and(|proxy| proxy.trim().starts_with("https:")) {
+        return Err(("proxy", "mail goes through proxies of http, socks5 or socks5h".to_owned()));
+    }
+    Ok(())
+}
+
+fn request(settings: &Settings, message: &Message, now: DateTime<Utc>) -> Result<Outgoing, String> {
+    let (host, port) = server(settings)?;
+    let from = sender(settings)?;
+    let domain = from.email.domain().to_owned();
+    let mut builder = MessageBuilder::new()
+        .message_id(Some(format!("<{}@{domain}>", message.id)))
+        // What is about the same trouble is one thread.
+        .references(format!("<{}@{domain}>", &signature::fingerprint(&message.subject)[..32]))
+        .date(now.into())
+        .from(from)
+        .subject(layout::one_line(&message.title, LONGEST_SUBJECT));
+    for recipient in recipients(settings)? {
+        builder = builder.to(recipient);
+    }
+    let text = layout::whole(message, &PLAIN, LONGEST_TEXT);
+    let mut mail = builder
+        .singlepart(SinglePart::plain(text.replace('\n', "\r\n")))
+        .map_err(|error| format!("no mail can be made: {error}"))?;
+    // Nobody's holiday answers it (RFC 3834).
+    mail.headers_mut()
+        .insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+    let login = settings.get("username").zip(settings.get("password"));
+    Ok(Outgoing::Mail(Box::new(Mail {
+        host,
+        port,
+        security: security(settings),
+        login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
+        envelope: mail.envelope().clone(),
+        content: mail.formatted(),
+    })))
+}
+
+fn security(settings: &Settings) -> Security {
+    match settings.get("security") {
+        Some("tls") => Security::Tls,
+        Some("none") => Security::None,
+        _ => Security::StartTls,
+    }
+}
+
+/// The server's name and port.
+fn server(settings: &Settings) -> Result<(String, u16), String> {
+    let default = match security(settings) {
+        Security::StartTls => 587,
+        Security::Tls => 465,
+        Security::None => 25,
+    };
+    let server = settings.text("server").trim();
+    // Read as the part of a URL that it looks like, for addresses of IPv6.
+    let url = url::Url::parse(&format!("smtp://{server}")).map_err(|error| error.to_string())?;
+    let plain = url.path().is_empty() && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    match url.host_str().filter(|_| plain) {
+        Some(host) => Ok((host.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(default))),
+        None => Err("it is like smtp.example.com or smtp.example.com:587".to_owned()),
+    }
+}
+
+fn sender(settings: &Settings) -> Result<Mailbox, String> {
+    mailbox(settings.text("from"))
+}
+
+fn recipients(settings: &Settings) -> Result<Vec<Mailbox>, String> {
+    let addresses: Vec<&str> =
+        settings.text("to").split([',', '\n']).map(str::trim).filter(|address| !address.is_empty()).collect();
+    match addresses.len() {
+        0 => Err("there is no address".to_owned()),
+        1..=MOST_RECIPIENTS => addresses.into_iter().map(mailbox).collect(),
+        _ => Err(format!("there are more than {MOST_RECIPIENTS}")),
+    }
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, String> {
+    let mailbox: Mailbox = text.trim().parse().map_err(|error| format!("it is no address: {error}"))?;
+    match mailbox.email.to_string().is_ascii() {
+        true => Ok(mailbox),
+        false => Err("few mail servers take an address with other letters than those of ASCII".to_owned()),
+    }
+}
