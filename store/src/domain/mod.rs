@@ -5,6 +5,7 @@
 //! [`Timestamp`]s, milliseconds since 1970.
 
 mod announcement;
+mod alert;
 mod clock;
 mod content;
 mod count;
@@ -33,6 +34,10 @@ mod verdict;
 
 pub use self::{
     announcement::{Announcement, NewAnnouncement, Severity},
+    alert::{
+        AlertChannel, AlertCondition, AlertMute, AlertNews, AlertNode, AlertPlan, ChannelSpec, ClaimedDelivery,
+        Delivery, DeliveryEnd, DeliveryState, NewDelivery, PlanStep,
+    },
     clock::ClockDifference,
     count::{Count, RING_SLOTS},
     credential::{
@@ -42,7 +47,7 @@ pub use self::{
     event::{Event, EventKind},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
-    ids::{AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
+    ids::{AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
     ingest::{Batch, Receipt, Rejected, Rejection, Via},
     instance::{
         ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD,

@@ -7,6 +7,7 @@ mod support;
 
 mod admin;
 mod announcements;
+mod alerts;
 mod backup;
 mod consensus;
 mod credentials;
