@@ -6,6 +6,7 @@
 
 mod admin;
 mod announcements;
+pub mod alerts;
 mod connection_test;
 mod credentials;
 mod entry;
