@@ -66,7 +66,7 @@ pub use self::{
     submission::{Duplicate, Submission},
     synced::{
         Adopted, Content, DELETIONS_KEPT, LostChange, MergePartner, ObjectKey, ObjectKind, ObjectState, ObjectVersion,
-        SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
+        SharedConfig, SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
     },
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
     uptime::Uptime,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The place to which an encrypted configuration is bound, see [`HubKey::seal`].
-const CONFIG_PLACE: &str = "channels.config";
+pub(in crate::store) const CONFIG_PLACE: &str = "channels.config";
 
 #[derive(sqlx::FromRow)]
 pub(super) struct ChannelRow {

@@ -6,3 +6,5 @@ mod facts;
 mod listing;
 mod outbox;
 mod plan;
+
+pub(super) use self::channels::CONFIG_PLACE;
