@@ -1,7 +1,7 @@
 //! `hub`: the backend that probes report to, and the commands of its operator.
 
-mod announcement;
 mod alerts;
+mod announcement;
 mod backup;
 mod channel;
 pub mod config;
@@ -22,8 +22,8 @@ use clap::{Args, Subcommand};
 use easytier_uptime_config::Setting;
 
 use self::{
-    announcement::AnnouncementCommand,
     alerts::AlertsArgs,
+    announcement::AnnouncementCommand,
     backup::BackupArgs,
     channel::ChannelCommand,
     config::{DatabaseSettings, HubConfig, ServerSettings},

@@ -17,10 +17,11 @@ use super::backoff;
 use crate::service::alerts::{ChannelConfig, Messenger};
 
 /// The longest time for one attempt.
-const ATTEMPT: Duration = Duration::from_secs(30);
+const ATTEMPT: Duration = Duration::from_secs(20);
 
-/// How long a message is this hub's: longer than an attempt and the storing of its end.
-const LEASE: Duration = Duration::from_secs(90);
+/// How long a message is this hub's: longer than an attempt and the storing of its end. When the hub is killed, the channel waits
+/// for as long.
+const LEASE: Duration = Duration::from_secs(40);
 
 /// How many messages are being sent at a time at most.
 const MAX_AT_ONCE: usize = 64;

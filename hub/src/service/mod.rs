@@ -5,8 +5,8 @@
 //! [`ConnectionTests`] are for anybody. Reads that need no rules go to the store directly.
 
 mod admin;
-mod announcements;
 pub mod alerts;
+mod announcements;
 mod connection_test;
 mod credentials;
 mod entry;

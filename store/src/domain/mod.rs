@@ -4,8 +4,8 @@
 //! Labels, URLs and passwords are validated when they are constructed. Latencies are in microseconds; times are
 //! [`Timestamp`]s, milliseconds since 1970.
 
-mod announcement;
 mod alert;
+mod announcement;
 mod clock;
 mod content;
 mod count;
@@ -33,11 +33,11 @@ mod uptime;
 mod verdict;
 
 pub use self::{
-    announcement::{Announcement, NewAnnouncement, Severity},
     alert::{
         AlertChannel, AlertCondition, AlertMute, AlertNews, AlertNode, AlertPlan, ChannelSpec, ClaimedDelivery,
         Delivery, DeliveryEnd, DeliveryState, NewDelivery, PlanStep,
     },
+    announcement::{Announcement, NewAnnouncement, Severity},
     clock::ClockDifference,
     count::{Count, RING_SLOTS},
     credential::{

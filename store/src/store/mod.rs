@@ -9,8 +9,8 @@
 //! `verdict_times`, `latest`, rollups, regions, leases, channels, the tables of alerts, events, duties.
 
 mod admin;
-mod announcements;
 mod alerts;
+mod announcements;
 mod backup;
 mod clock;
 mod credentials;

@@ -6,8 +6,8 @@
 mod support;
 
 mod admin;
-mod announcements;
 mod alerts;
+mod announcements;
 mod backup;
 mod consensus;
 mod credentials;

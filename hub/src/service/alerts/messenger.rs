@@ -20,6 +20,6 @@ pub trait Messenger: Send + Sync {
     /// Whether a message whose outcome is not known is not sent again, because the channel does not recognise a repeat.
     fn sends_at_most_once(&self, kind: &str) -> bool;
 
-    /// Sends a message once. It ends within half a minute.
+    /// Sends a message once. It ends within twenty seconds.
     fn send<'a>(&'a self, kind: &'a str, settings: &'a Settings, message: &'a Message) -> BoxFuture<'a, Outcome>;
 }
