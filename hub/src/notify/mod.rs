@@ -34,7 +34,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What sends messages.
 pub fn messenger() -> Arc<dyn Messenger> {
-    Arc::new(Webhooks::default())
+    Arc::new(Webhooks)
 }
 
 /// Plans and sends messages until `stop`; messages that are being sent are finished first, within a few seconds. `public_url`: where

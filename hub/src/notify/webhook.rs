@@ -18,7 +18,6 @@ const KIND: &str = "webhook";
 const URL: &str = "url";
 
 /// Sends messages to web servers as JSON. Redirects are not followed.
-#[derive(Default)]
 pub struct Webhooks;
 
 impl Messenger for Webhooks {
