@@ -1,5 +1,10 @@
 //! Alerts: which changes are told to whom, and how each kind of channel is spoken to. This crate has no database and no clock
 //! of its own: callers give it what changed and what time it is. Only [`Sender`] reads the clock, for signatures.
+//!
+//! - [`Rule`] says which changes of which nodes are told, and when not.
+//! - [`policy`] decides, a pure function: from what was told, what changed and what time it is, to what is told now.
+//! - `words` has the texts of messages and rules, in both languages.
+//! - [`channel`] knows what each kind of channel needs and is sent, and [`Sender`] sends it.
 
 #![warn(missing_docs)]
 
@@ -7,10 +12,14 @@ pub mod channel;
 mod layout;
 mod message;
 mod outcome;
+pub mod policy;
+mod rule;
 mod send;
 mod template;
+mod words;
 
 pub use channel::{Channel, ChannelError, ChannelKind, Field, Format, Guarantee};
 pub use message::{Language, Message, NodeLine, Severity, Topic};
 pub use outcome::Outcome;
+pub use rule::{Change, Nodes, QuietHours, QuietHoursError, Rule, RuleError};
 pub use send::{SendError, SendOptions, Sender};

@@ -1,7 +1,9 @@
 //! `hub`: the backend that probes report to, and the commands of its operator.
 
+mod alerts;
 mod announcement;
 mod backup;
+mod channel;
 pub mod config;
 mod credential;
 pub mod database;
@@ -11,6 +13,7 @@ mod peer;
 mod probe;
 mod restore;
 mod role;
+mod rule;
 pub mod serve;
 mod settings;
 
@@ -19,8 +22,10 @@ use clap::{Args, Subcommand};
 use easytier_uptime_config::Setting;
 
 use self::{
+    alerts::AlertsArgs,
     announcement::AnnouncementCommand,
     backup::BackupArgs,
+    channel::ChannelCommand,
     config::{DatabaseSettings, HubConfig, ServerSettings},
     credential::{EnrollCommand, KeyCommand, TokenCommand},
     password::PasswordArgs,
@@ -28,6 +33,7 @@ use self::{
     probe::ProbeCommand,
     restore::RestoreArgs,
     role::{DemoteArgs, JoinArgs, PromoteArgs, RoleArgs},
+    rule::RuleCommand,
     serve::Hub,
     settings::SettingsArgs,
 };
@@ -84,6 +90,11 @@ enum HubCommand {
     Enroll(EnrollCommand),
     #[command(subcommand)]
     Announcement(AnnouncementCommand),
+    #[command(subcommand)]
+    Channel(ChannelCommand),
+    #[command(subcommand)]
+    Rule(RuleCommand),
+    Alerts(AlertsArgs),
     Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -111,6 +122,9 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Key(command) => credential::run_key(command, &config),
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),
         HubCommand::Announcement(command) => announcement::run(command, &config),
+        HubCommand::Channel(command) => channel::run(command, &config),
+        HubCommand::Rule(command) => rule::run(command, &config),
+        HubCommand::Alerts(args) => alerts::run(args, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Restore(args) => restore::run(&args, &config),

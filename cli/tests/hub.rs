@@ -11,6 +11,8 @@ mod postgres;
 #[path = "support/hub.rs"]
 mod support;
 
+#[path = "hub/alerts.rs"]
+mod alerts;
 #[path = "hub/database.rs"]
 mod database;
 #[path = "hub/role.rs"]

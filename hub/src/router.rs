@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     api,
     board::Board,
-    pages,
+    notify, pages,
     service::Instances,
     web::{App, Identification, WebOptions, identify},
 };
@@ -37,7 +37,7 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
     let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone())
         .in_cluster(instances)
         .named(&options.instance.options.name);
-    let app = App::new(store, board, checker, options, &monitor);
+    let app = App::new(store, board, checker, notify::messenger(), options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();
     monitor.publish(&document);

@@ -36,6 +36,7 @@ on_both_engines! {
     the_list_is_filtered_and_paged_newest_first,
     a_change_keeps_what_it_does_not_name,
     a_node_can_be_put_back_as_it_was_shown,
+    channels_rules_and_mutes_are_managed,
 }
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -129,6 +130,19 @@ fn operations(id: PeerId) -> Vec<Builder> {
         Request::delete(format!("/api/admin/nodes/{id}")),
         Request::post("/api/admin/submissions"),
         Request::delete("/api/admin/probes/p1"),
+        Request::get("/api/admin/channels"),
+        Request::post("/api/admin/channels"),
+        Request::put("/api/admin/channels/ops"),
+        Request::delete("/api/admin/channels/ops"),
+        Request::post("/api/admin/channels/ops/test"),
+        Request::post("/api/admin/channels/ops/rules"),
+        Request::delete("/api/admin/rules/0192f0c1-7d3a-7c55-9a7e-2f6f4f1b9d10"),
+        Request::get("/api/admin/alerts"),
+        Request::post("/api/admin/alerts/preview"),
+        Request::post("/api/admin/alerts/acknowledge"),
+        Request::post("/api/admin/alerts/mutes"),
+        Request::delete("/api/admin/alerts/mutes/1"),
+        Request::post("/api/admin/alerts/messages/0192f0c1-7d3a-7c55-9a7e-2f6f4f1b9d10/repeat"),
         Request::post("/api/admin/logout"),
     ]
 }
@@ -526,4 +540,50 @@ async fn every_route_is_documented_with_who_may_use_it() {
             assert!(document["components"]["securitySchemes"][scheme].is_object(), "{scheme}");
         }
     }
+}
+
+async fn channels_rules_and_mutes_are_managed(store: TestStore) {
+    let hub = start(store).await;
+    let admin = Admin::of(&hub).await;
+    let post = async |path: &str, body: Json| admin.send(Request::post(path), &body).await;
+    let delete = async |path: &str| admin.send(Request::delete(path), &Json::Null).await;
+
+    let channel = json!({ "name": "ops", "kind": "webhook", "settings": { "url": "http://127.0.0.1:9/hunter2" } });
+    let added = post("/api/admin/channels", channel.clone()).await.data();
+    assert_eq!((&added["name"], &added["settings"]["url"]), (&json!("ops"), &json!("http://127.0.0.1:9/…")));
+    let again = post("/api/admin/channels", channel).await;
+    assert_eq!(again.refusal(StatusCode::CONFLICT), "another channel has this name");
+    for wrong in [json!({ "name": "b", "kind": "pigeon" }), json!({ "name": "b", "kind": "webhook", "color": 1 })] {
+        post("/api/admin/channels", wrong).await.refusal(StatusCode::BAD_REQUEST);
+    }
+    let changed = admin.put("/api/admin/channels/ops", &json!({ "enabled": false })).await.data();
+    assert_eq!((&changed["enabled"], &changed["settings"]), (&json!(false), &added["settings"]));
+    // Nobody listens there.
+    let tested = post("/api/admin/channels/ops/test", Json::Null).await;
+    assert_eq!(tested.status, StatusCode::OK);
+
+    let rule = json!({ "rule": { "on": ["down", "up"], "after_seconds": 60 } });
+    let put = post("/api/admin/channels/ops/rules", rule.clone()).await.data();
+    assert!(put["words"].as_str().unwrap().starts_with("Tells that a node is down when that has lasted for 1 min."));
+    let preview = post("/api/admin/alerts/preview", rule).await.data();
+    assert_eq!((&preview["words"], &preview["messages"]), (&put["words"], &json!([])));
+    for wrong in [json!({}), json!({ "rule": { "on": [] } }), json!({ "rule": { "on": ["down"], "after": 1 } })] {
+        post("/api/admin/alerts/preview", wrong).await.refusal(StatusCode::BAD_REQUEST);
+    }
+    post("/api/admin/channels/home/rules", json!({ "rule": { "on": ["down"] } })).await.refusal(StatusCode::NOT_FOUND);
+
+    let muted = post("/api/admin/alerts/mutes", json!({ "scope": "node:7", "seconds": 60 })).await.data();
+    post("/api/admin/alerts/mutes", json!({ "scope": "x", "seconds": 60 })).await.refusal(StatusCode::BAD_REQUEST);
+    let overview = admin.get("/api/admin/alerts").await.data();
+    assert_eq!((&overview["mutes"], &overview["messages"]), (&muted, &json!([])));
+    let mute = format!("/api/admin/alerts/mutes/{}", muted[0]["id"]);
+    delete(&mute).await.data();
+    delete(&mute).await.refusal(StatusCode::NOT_FOUND);
+    post("/api/admin/alerts/acknowledge", json!({ "key": "x" })).await.refusal(StatusCode::NOT_FOUND);
+
+    let id = put["rule"]["id"].as_str().unwrap();
+    delete(&format!("/api/admin/rules/{id}")).await.data();
+    delete(&format!("/api/admin/rules/{id}")).await.refusal(StatusCode::NOT_FOUND);
+    delete("/api/admin/channels/ops").await.data();
+    assert_eq!(admin.get("/api/admin/channels").await.data(), json!([]));
 }

@@ -247,6 +247,7 @@ impl Metrics {
             ("presence", held.presence),
             ("retention", held.retention),
             ("instance", held.instance),
+            ("alerts", held.alerts),
         ];
         for (duty, count) in duties {
             self.held_duties.get_or_create(&Duty { duty }).set(i64::try_from(count).unwrap_or(i64::MAX));

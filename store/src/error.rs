@@ -122,6 +122,9 @@ pub enum Conflict {
     /// The probe is not offline.
     #[error("only a probe that is offline can be removed")]
     ProbeNotOffline,
+    /// Another channel for alerts has the name.
+    #[error("another channel has this name")]
+    ChannelNamed,
 }
 
 /// Why a request contradicts the role, the cluster or the epoch of this instance.

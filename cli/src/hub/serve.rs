@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, io::Write as _, net::SocketAddr, sync::Arc, tim
 use anyhow::Context;
 use easytier_probe::{Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
-use easytier_uptime_hub::{ProbeStatus, Router, WebOptions, serve, service::password};
+use easytier_uptime_hub::{
+    ProbeStatus, Router, WebOptions,
+    notify::{messenger, notify},
+    serve,
+    service::password,
+};
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use easytier_uptime_store::{
     Store, StoreError,
@@ -87,7 +92,7 @@ impl Service for Hub {
             instance: own.clone(),
             trusted_proxies: config.trusted_proxies,
             metrics_token: config.metrics_token,
-            public_url: config.public_url,
+            public_url: config.public_url.clone(),
             ..WebOptions::default()
         };
         let checker = Checker::new(config.checks);
@@ -102,7 +107,8 @@ impl Service for Hub {
             let router = easytier_uptime_hub::router(store.clone(), checker, options, status);
             let serving = run(listener, router.clone(), store.clone(), stop.clone(), SHUTDOWN_TIMEOUT);
             let cluster = config.instance.run(&store, &own, router, address, stop.clone());
-            let (served, (), ()) = tokio::join!(serving, checks, cluster);
+            let alerts = notify(&store, messenger(), config.public_url, stop.clone());
+            let (served, (), (), ()) = tokio::join!(serving, checks, cluster, alerts);
             served?;
             store.close().await;
             anyhow::Ok(())

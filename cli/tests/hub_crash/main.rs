@@ -15,6 +15,7 @@ mod postgres;
 #[path = "../support/hub.rs"]
 mod support;
 
+mod alerts;
 mod cut;
 mod database;
 mod killed;

@@ -9,7 +9,7 @@ use easytier_uptime_store::{
     SealError,
     domain::{
         ClusterId, ConfigVersion, Contacts, Content, ObjectKey, ObjectKind, ObjectState, ObjectVersion, PeerSpec,
-        SealingKey, SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe, Timestamp,
+        SealingKey, SharedConfig, SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe, Timestamp,
     },
     open_sealed, seal_for,
 };
@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use super::wire::{
-    Configuration, DeletedObject, Endpoint, ObjectName, SharedCredential, SharedProbe, SharedRegion, Version,
+    Configuration, DeletedObject, Endpoint, NotificationService, ObjectName, SharedCredential, SharedProbe,
+    SharedRegion, Version,
 };
 
 /// What `check` says of a peer that is checked to the handshake only.
@@ -142,6 +143,10 @@ pub fn configuration(
             ObjectState::Present(Content::Credential(credential)) => {
                 sent.credentials.push(shared_credential(&sealer, uid, credential, version)?);
             }
+            ObjectState::Present(Content::Channel(channel)) => {
+                let service = notification_service(&sealer, uid, channel, version)?;
+                sent.notification_services.extend(serde_json::to_value(service).ok());
+            }
         }
     }
     Ok(sent)
@@ -228,6 +233,25 @@ fn shared_credential(
     })
 }
 
+fn notification_service(
+    sealer: &Sealer<'_>,
+    uid: &str,
+    channel: &SyncedChannel,
+    version: Version,
+) -> Result<NotificationService, ConvertError> {
+    Ok(NotificationService {
+        id: channel.id,
+        uid: uid.to_owned(),
+        name: channel.name.clone(),
+        kind: channel.kind.clone(),
+        enabled: channel.enabled,
+        config_sealed: sealer.seal(uid, &channel.config)?,
+        created_at: channel.created_at.into(),
+        updated_at: channel.updated_at.into(),
+        version,
+    })
+}
+
 /// The configuration that another instance sent to the one with this key.
 ///
 /// # Errors
@@ -279,6 +303,21 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
         };
         let state = ObjectState::Present(Content::Credential(Box::new(content)));
         add(ObjectKind::Credential, &credential.uid, credential.version, state);
+    }
+    for service in &sent.notification_services {
+        // Those of another program are no channels of this one.
+        let Ok(service) = NotificationService::deserialize(service) else { continue };
+        let content = SyncedChannel {
+            id: service.id,
+            name: service.name,
+            kind: service.kind,
+            enabled: service.enabled,
+            config: opener.open(&service.uid, &service.config_sealed)?,
+            created_at: service.created_at.into(),
+            updated_at: service.updated_at.into(),
+        };
+        let state = ObjectState::Present(Content::Channel(Box::new(content)));
+        add(ObjectKind::Channel, &service.uid, service.version, state);
     }
     objects.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(SharedConfig {

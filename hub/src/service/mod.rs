@@ -5,6 +5,7 @@
 //! [`ConnectionTests`] are for anybody. Reads that need no rules go to the store directly.
 
 mod admin;
+pub mod alerts;
 mod announcements;
 mod connection_test;
 mod credentials;

@@ -38,7 +38,10 @@ pub(crate) use self::{
 };
 use crate::{
     board::Board,
-    service::{Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions},
+    service::{
+        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions,
+        alerts::{Alerts, Messenger},
+    },
 };
 
 /// The state that handlers share.
@@ -46,6 +49,7 @@ use crate::{
 pub(crate) struct App {
     store: Store,
     pub admin: Admin,
+    pub alerts: Alerts,
     pub sessions: Sessions,
     pub submissions: Submissions,
     pub connection_tests: ConnectionTests,
@@ -62,10 +66,18 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// `checker`: runs the connection tests that strangers request.
-    pub fn new(store: Store, board: Arc<Board>, checker: Checker, options: WebOptions, monitor: &Monitor) -> Self {
+    /// `checker`: runs the connection tests that strangers request. `messenger`: sends test messages of alerts.
+    pub fn new(
+        store: Store,
+        board: Arc<Board>,
+        checker: Checker,
+        messenger: Arc<dyn Messenger>,
+        options: WebOptions,
+        monitor: &Monitor,
+    ) -> Self {
         Self {
             board,
+            alerts: Alerts::new(store.clone(), messenger),
             admin: Admin::new(store.clone()),
             sessions: Sessions::new(store.clone()),
             submissions: Submissions::new(store.clone()),

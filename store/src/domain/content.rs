@@ -4,7 +4,9 @@ use easytier_probe::CheckMode;
 use ring::digest::{Context, SHA256, digest};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Content, ObjectState, Scope, SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, millis};
+use super::{
+    Content, ObjectState, Scope, SharedConfig, SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, millis,
+};
 
 /// Which fields are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,7 @@ impl Content {
                 }
             }
             Self::Credential(credential) => credential.put_fields(which, &mut put),
+            Self::Channel(channel) => channel.put_fields(which, &mut put),
         }
         Json::Object(fields)
     }
@@ -124,6 +127,21 @@ impl SyncedCredential {
             put("createdAt", json!(self.created_at));
             put("revokedAt", json!(self.revoked_at));
             put("uses", json!(Some(self.uses).filter(|uses| *uses != 0)));
+        }
+    }
+}
+
+impl SyncedChannel {
+    fn put_fields(&self, which: Fields, put: &mut impl FnMut(&str, Json)) {
+        put("name", json!(self.name));
+        put("kind", json!(self.kind));
+        put("enabled", json!(self.enabled));
+        if which.secrets() {
+            put("config", json!(self.config.expose()));
+        }
+        if which.times() {
+            put("createdAt", json!(self.created_at));
+            put("updatedAt", json!(self.updated_at));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Labels, URLs and passwords are validated when they are constructed. Latencies are in microseconds; times are
 //! [`Timestamp`]s, milliseconds since 1970.
 
+mod alert;
 mod announcement;
 mod clock;
 mod content;
@@ -32,6 +33,10 @@ mod uptime;
 mod verdict;
 
 pub use self::{
+    alert::{
+        AlertChannel, AlertCondition, AlertMute, AlertNews, AlertNode, AlertPlan, ChannelSpec, ClaimedDelivery,
+        Delivery, DeliveryEnd, DeliveryState, NewDelivery, PlanStep,
+    },
     announcement::{Announcement, NewAnnouncement, Severity},
     clock::ClockDifference,
     count::{Count, RING_SLOTS},
@@ -42,7 +47,7 @@ pub use self::{
     event::{Event, EventKind},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
-    ids::{AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
+    ids::{AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
     ingest::{Batch, Receipt, Rejected, Rejection, Via},
     instance::{
         ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD,
@@ -61,7 +66,7 @@ pub use self::{
     submission::{Duplicate, Submission},
     synced::{
         Adopted, Content, DELETIONS_KEPT, LostChange, MergePartner, ObjectKey, ObjectKind, ObjectState, ObjectVersion,
-        SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
+        SharedConfig, SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
     },
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
     uptime::Uptime,

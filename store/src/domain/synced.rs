@@ -27,11 +27,13 @@ pub enum ObjectKind {
     Probe,
     /// A token or key; the uid is the part of it that finds its row.
     Credential,
+    /// A channel for alerts with its rules; the uid is a UUID.
+    Channel,
 }
 
 impl ObjectKind {
     /// All kinds, in an order in which each needs only those before it.
-    pub const ALL: [Self; 5] = [Self::Region, Self::Setting, Self::Peer, Self::Probe, Self::Credential];
+    pub const ALL: [Self; 6] = [Self::Region, Self::Setting, Self::Peer, Self::Probe, Self::Credential, Self::Channel];
 
     /// The name in the database and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl ObjectKind {
             Self::Setting => "setting",
             Self::Probe => "probe",
             Self::Credential => "credential",
+            Self::Channel => "channel",
         }
     }
 
@@ -59,6 +62,7 @@ impl Content {
             Self::Setting(_) => ObjectKind::Setting,
             Self::Probe(_) => ObjectKind::Probe,
             Self::Credential(_) => ObjectKind::Credential,
+            Self::Channel(_) => ObjectKind::Channel,
         }
     }
 }
@@ -122,6 +126,8 @@ pub enum Content {
     Probe(SyncedProbe),
     /// A token or key.
     Credential(Box<SyncedCredential>),
+    /// A channel for alerts.
+    Channel(Box<SyncedChannel>),
 }
 
 /// A peer that instances share.
@@ -183,6 +189,25 @@ pub struct SyncedCredential {
     pub enrolled_by: Option<String>,
     /// The names of the scopes of an API key, see [`Scope`](super::Scope), with commas between them; `read` for other kinds.
     pub scopes: String,
+}
+
+/// A channel for alerts that instances share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncedChannel {
+    /// Its id at the instance that says it; other instances have another one.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Whether anything is told there.
+    pub enabled: bool,
+    /// Its settings and rules: JSON, with secrets.
+    pub config: Secret,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
 }
 
 /// Everything that instances share, as one of them has it.

@@ -42,6 +42,8 @@ pub(super) enum Duty {
     Retention,
     /// Speaking with the other instances of the cluster.
     Instance,
+    /// Planning the messages of alerts.
+    Alerts,
 }
 
 impl Duty {
@@ -62,6 +64,7 @@ impl Duty {
             Self::Presence => "presence".to_owned(),
             Self::Retention => "retention".to_owned(),
             Self::Instance => "instance".to_owned(),
+            Self::Alerts => "alerts".to_owned(),
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct HeldDuties {
     pub retention: usize,
     /// Speaking with the other instances of the cluster: one or none.
     pub instance: usize,
+    /// Planning the messages of alerts: one or none.
+    pub alerts: usize,
 }
 
 impl Store {
@@ -97,6 +102,7 @@ impl Store {
                 Duty::Presence => held.presence += 1,
                 Duty::Retention => held.retention += 1,
                 Duty::Instance => held.instance += 1,
+                Duty::Alerts => held.alerts += 1,
             }
         }
         held

@@ -130,6 +130,18 @@ impl Store {
         rows.into_iter().filter(EventRow::is_known).map(EventRow::into_event).collect()
     }
 
+    /// At most `limit` events after the one with the id `cursor`, the oldest first; events of all peers and probes. None
+    /// appears later with an id that is less than one that was returned, except of a peer that somebody changed.
+    pub(super) async fn events_after(&self, cursor: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let select = sql!(
+            "SELECT ",
+            (event_columns),
+            " FROM events e WHERE e.id > $1 AND e.kind IN ('peer', 'probe') ORDER BY e.id LIMIT $2"
+        );
+        let rows: Vec<EventRow> = self.db().all(select, args![cursor, i64::from(limit.max(1))]).await?;
+        rows.into_iter().map(EventRow::into_event).collect()
+    }
+
     /// At most `limit` events of approved peers, the newest first.
     ///
     /// # Errors

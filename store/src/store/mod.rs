@@ -6,9 +6,10 @@
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
 //! `instance`, the version of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings,
-//! `verdict_times`, `latest`, rollups, regions, leases, events, duties.
+//! `verdict_times`, `latest`, rollups, regions, leases, channels, the tables of alerts, events, duties.
 
 mod admin;
+mod alerts;
 mod announcements;
 mod backup;
 mod clock;

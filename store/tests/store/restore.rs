@@ -3,11 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use easytier_uptime_store::{
     Location, Refusal, RestoreError, Restored, Store, StoreError, StoreOptions, backup,
-    domain::{InstanceId, Member, Role},
+    domain::{ChannelSpec, DeliveryState, InstanceId, Member, NewDelivery, PlanStep, Role},
 };
 use uuid::Uuid;
 
@@ -18,6 +19,7 @@ on_both_engines! {
     a_restored_primary_that_another_one_follows_keeps_its_epoch,
     no_row_of_results_is_used_again,
     a_position_of_the_time_before_a_restore_says_nothing,
+    messages_that_waited_when_the_backup_was_made_are_not_sent,
 }
 
 const OTHER: InstanceId = InstanceId(Uuid::from_u128(7));
@@ -70,6 +72,18 @@ async fn a_position_of_the_time_before_a_restore_says_nothing(hub: TestStore) {
     assert_eq!(hub.forwarded_row().await.unwrap(), 1);
     hub.put_forwarded_row(2).await.unwrap();
     assert_eq!(hub.forwarded_row().await.unwrap(), 0, "this database has one row");
+}
+
+async fn messages_that_waited_when_the_backup_was_made_are_not_sent(hub: TestStore) {
+    let spec = ChannelSpec { name: "ops".into(), kind: "webhook".into(), enabled: true, config: "{}".into() };
+    let channel = hub.add_channel(&spec, NOW).await.unwrap();
+    let plan = hub.alert_news(1).await.unwrap().unwrap().plan;
+    let delivery = NewDelivery { id: Uuid::from_u128(1), channel, message: "{}".into() };
+    let step = PlanStep { plan, changed: vec![], removed: vec![], ended: vec![], deliveries: vec![delivery] };
+    hub.store_plan_step(0, &step, NOW).await.unwrap();
+    hub.make_ready_after_restore(Some(0)).await.unwrap();
+    assert!(hub.claim_deliveries(Duration::from_secs(60), NOW).await.unwrap().is_empty());
+    assert_eq!(hub.deliveries(None, None, 1).await.unwrap()[0].state, DeliveryState::Dropped);
 }
 
 fn database(hub: &TestStore) -> PathBuf {

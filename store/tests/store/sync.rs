@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        Adopted, Caller, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance, Leader, Leadership,
-        LiveSettings, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState, PageRequest, PeerId, PeerRecord,
-        PeerSpec, RecordFilter, Region, Scope, Timestamp,
+        Adopted, Caller, ChannelSpec, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance, Leader,
+        Leadership, LiveSettings, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState, PageRequest, PeerId,
+        PeerRecord, PeerSpec, RecordFilter, Region, Scope, Timestamp,
     },
 };
 
@@ -34,6 +34,7 @@ on_both_engines! {
     a_move_of_history_that_was_interrupted_goes_on,
     the_last_edits_of_a_primary_that_steps_down_belong_to_its_epoch,
     ten_thousand_peers_are_adopted_at_once,
+    channels_are_shared_with_their_secrets_changed_and_removed,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -636,4 +637,36 @@ async fn ten_thousand_peers_are_adopted_at_once(primary: TestStore) {
     timed("all are deleted", begun);
     assert_eq!(adopted.changed, 10_000);
     eprintln!("{:?}: {times:?}", primary.engine());
+}
+
+async fn channels_are_shared_with_their_secrets_changed_and_removed(primary: TestStore) {
+    let spec = ChannelSpec { name: "ops".into(), kind: "webhook".into(), enabled: true, config: "hunter2".into() };
+    let id = primary.add_channel(&spec, NOW).await.unwrap();
+    let dependent = cluster(&primary).await;
+    let of_dependent = async || {
+        let channels = dependent.alert_channels().await.unwrap();
+        channels
+            .into_iter()
+            .map(|one| (one.spec.name, one.spec.enabled, one.spec.config.expose().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_dependent().await, [("ops".to_owned(), true, "hunter2".to_owned())]);
+    assert!(!dependent.dump(&["channels", "synced_objects"]).await.contains("hunter2"));
+    assert_same(&primary, &dependent, NOW).await;
+
+    let edit = |spec: &mut ChannelSpec| (spec.enabled, spec.config) = (false, "hunter3".into());
+    primary.edit_channel(id, edit, NOW + seconds(5)).await.unwrap();
+    follow(&dependent, &primary, NOW + seconds(6)).await;
+    assert_eq!(of_dependent().await, [("ops".to_owned(), false, "hunter3".to_owned())]);
+
+    // The next primary changes it, and the old one follows.
+    promote(&dependent, 0).await;
+    let id = dependent.alert_channels().await.unwrap()[0].id;
+    dependent.edit_channel(id, |spec| spec.name = "night".into(), NOW + seconds(7)).await.unwrap();
+    step_down(&primary, &dependent).await;
+    follow(&primary, &dependent, NOW + seconds(8)).await;
+    assert_eq!(primary.alert_channels().await.unwrap()[0].spec.name, "night");
+    dependent.remove_channel(id, NOW + seconds(9)).await.unwrap();
+    follow(&primary, &dependent, NOW + seconds(10)).await;
+    assert!(primary.alert_channels().await.unwrap().is_empty());
 }

@@ -1,5 +1,7 @@
 //! The API for the operator: login, approval, changes.
 
+mod alerts;
+mod channels;
 mod login;
 mod nodes;
 mod probes;
@@ -33,6 +35,17 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(probes::remove))
         .routes(routes!(announcements::all, announcements::announce))
         .routes(routes!(announcements::end))
+        .routes(routes!(channels::list, channels::add))
+        .routes(routes!(channels::change, channels::remove))
+        .routes(routes!(channels::test))
+        .routes(routes!(channels::put_rule))
+        .routes(routes!(channels::remove_rule))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::preview))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::mute))
+        .routes(routes!(alerts::unmute))
+        .routes(routes!(alerts::repeat))
 }
 
 /// Adds the session cookie of the pages to the document. Programs send the session as a Bearer token.

@@ -96,7 +96,7 @@ pub(super) async fn endpoint(
     Ok(Json(app.instances.endpoint(caller.instance()?, id).await?))
 }
 
-/// The notification services; none until they exist.
+/// The notification services: channels for alerts. Secrets are sealed for the instance that asks.
 #[utoipa::path(
     get,
     path = "/sync/api/notification-services",
@@ -105,9 +105,13 @@ pub(super) async fn endpoint(
     security(("bearer" = [])),
     responses((status = 200, description = "The services", body = Vec<Object>), Stranger, Uninvited, Contradiction),
 )]
-pub(super) async fn notification_services(CallerOfPrimary(caller): CallerOfPrimary) -> Answer<Vec<Value>> {
-    caller.instance()?;
-    Ok(Json(Vec::new()))
+pub(super) async fn notification_services(
+    State(app): State<App>,
+    CallerOfPrimary(caller): CallerOfPrimary,
+) -> Answer<Vec<Value>> {
+    let caller = caller.instance()?;
+    let tagged = app.instances.tagged().await?;
+    Ok(Json(app.instances.configuration(caller, tagged).await?.notification_services))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

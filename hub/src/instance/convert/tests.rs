@@ -84,10 +84,19 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn channel()(
+        (id, name, kind, enabled) in (any::<i64>(), ".{0,9}", "[a-z]{1,9}", any::<bool>()),
+        (config, created_at, updated_at) in ("s3cret.{0,9}", time(), time()),
+    ) -> Content {
+        Content::Channel(Box::new(SyncedChannel { id, name, kind, enabled, config: config.into(), created_at, updated_at }))
+    }
+}
+
 fn content() -> impl Strategy<Value = Content> {
     let probe = (".{0,9}", any::<bool>(), time())
         .prop_map(|(region, named, created_at)| Content::Probe(SyncedProbe { region, named, created_at }));
-    prop_oneof![peer(), credential(), probe, Just(Content::Region), any::<i64>().prop_map(Content::Setting)]
+    prop_oneof![peer(), credential(), channel(), probe, Just(Content::Region), any::<i64>().prop_map(Content::Setting)]
 }
 
 fn kind() -> impl Strategy<Value = ObjectKind> {

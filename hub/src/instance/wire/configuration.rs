@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 pub struct Configuration {
     /// The peers.
     pub endpoints: Vec<Endpoint>,
-    /// The notification services; none until they exist.
+    /// The notification services: channels for alerts, each a [`NotificationService`]. Others are left to who knows them.
     #[schema(value_type = Vec<Object>)]
     pub notification_services: Vec<Value>,
     /// The live settings by name.
@@ -239,6 +239,31 @@ pub struct SharedCredential {
     /// What an API key may do: `read`, `instances`.
     #[serde(default = "read_alone")]
     pub scopes: Vec<String>,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A channel for alerts.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotificationService {
+    /// Its id at this instance.
+    #[serde(default)]
+    pub id: i64,
+    /// Its uid, the same at all instances.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Whether anything is told there.
+    pub enabled: bool,
+    /// Its settings and rules, as JSON, sealed for the instance that asks, in base64.
+    pub config_sealed: String,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
     /// Its version.
     pub version: Version,
 }

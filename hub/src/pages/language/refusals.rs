@@ -202,6 +202,7 @@ impl Language {
                 "Somebody changed the same setting meanwhile. Open the page again, and repeat your change.",
                 "同一设置刚刚已被他人修改。请重新打开页面后再改。",
             ),
+            Conflict::ChannelNamed => self.pick("Another channel has this name.", "已有同名的通知渠道。"),
             Conflict::TokenTaken => self.pick("Another token begins alike.", "令牌前缀已被占用。"),
             // A conflict of a newer store.
             _ => self.status(StatusCode::CONFLICT).1,
@@ -295,6 +296,7 @@ mod tests {
             Conflict::PeerChanged,
             Conflict::SettingsChanged,
             Conflict::TokenTaken,
+            Conflict::ChannelNamed,
         ];
         let texts = statuses.iter().flat_map(|status| <[&str; 2]>::from(Language::Chinese.status(*status)));
         for text in texts.chain(conflicts.map(|conflict| Language::Chinese.conflict(conflict))) {

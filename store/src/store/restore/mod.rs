@@ -15,7 +15,7 @@ use crate::{
 const ROWS_LEFT_OUT: i64 = 1_000_000_000;
 
 impl Store {
-    /// Makes a restored database ready to be served. Its rows of results get numbers that none had before. At a primary, with
+    /// Makes a restored database ready to be served. Messages that wait to be sent are dropped. Its rows of results get numbers that none had before. At a primary, with
     /// `seen`, the highest epoch that another instance named or 0, a new epoch begins, which is greater than all of them;
     /// and the other instances have to register again, and hand in what they have that the backup does not have. Without
     /// `seen`, because another instance leads, the epoch stays, and the hub follows that one when it starts.
@@ -32,6 +32,9 @@ impl Store {
 async fn make_ready(tx: &mut Tx, seen: Option<i64>) -> Result<Instance, StoreError> {
     let row = instance::lock(tx).await?;
     leave_out_rows(tx).await?;
+    // Whatever waited when the backup was made was sent since.
+    let told = "UPDATE alert_deliveries SET state = 'dropped', done_at = created_at WHERE state = 'waiting'";
+    tx.execute(told, vec![]).await?;
     if let (Role::Primary, Some(seen)) = (row.role()?, seen) {
         let leader = row.leader()?;
         let (name, url) = leader.map(|leader| (leader.name, leader.url)).unwrap_or_default();

@@ -48,7 +48,9 @@ pub(super) fn known_objects(theirs: &SharedConfig, now: Timestamp) -> Result<Vec
 }
 
 fn is_possible(SyncedObject { key, state, .. }: &SyncedObject) -> bool {
-    if has_nul(&key.uid) || key.kind == ObjectKind::Peer && key.uid.parse::<Uuid>().is_err() {
+    if has_nul(&key.uid)
+        || matches!(key.kind, ObjectKind::Peer | ObjectKind::Channel) && key.uid.parse::<Uuid>().is_err()
+    {
         return false;
     }
     let ObjectState::Present(content) = state else { return true };
@@ -59,6 +61,7 @@ fn is_possible(SyncedObject { key, state, .. }: &SyncedObject) -> bool {
             Content::Setting(_) => true,
             Content::Probe(probe) => is_region(&probe.region),
             Content::Credential(credential) => is_possible_credential(credential),
+            Content::Channel(channel) => ![&channel.name, &channel.kind].into_iter().any(|text| has_nul(text)),
         }
 }
 

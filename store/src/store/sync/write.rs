@@ -9,10 +9,10 @@ use crate::{
     db::{Bulk, Column, Tx, args, sql},
     domain::{
         Content, LiveSetting, MergePartner, ObjectKind, ObjectState, PeerId, PeerSpec, ProbeId, Region, RegionId,
-        SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe, Timestamp,
+        SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe, Timestamp,
     },
     error::{Conflict, StoreError},
-    store::{live_settings, peers, probes, regions, shared::Shared},
+    store::{alerts, live_settings, peers, probes, regions, rows::without_nul, shared::Shared},
 };
 
 /// The columns from `name` to `mail` are those of [`peers::columns_of`].
@@ -86,6 +86,21 @@ static CREDENTIALS: Bulk = Bulk::new(
      uses = excluded.uses, scopes = excluded.scopes",
 );
 
+static CHANNELS: Bulk = Bulk::new(
+    "channels",
+    &[
+        ("uid", Column::Text),
+        ("name", Column::Text),
+        ("kind", Column::Text),
+        ("enabled", Column::Bool),
+        ("config", Column::Bytes),
+        ("created_at", Column::Int),
+        ("updated_at", Column::Int),
+    ],
+    "ON CONFLICT (uid) DO UPDATE SET name = excluded.name, kind = excluded.kind, enabled = excluded.enabled, \
+     config = excluded.config, created_at = excluded.created_at, updated_at = excluded.updated_at",
+);
+
 /// An object that another instance changed, and what it was here.
 pub(super) struct Change<'a> {
     pub object: &'a SyncedObject,
@@ -109,6 +124,7 @@ pub(super) async fn apply(
 ) -> Result<(), StoreError> {
     delete_registered(tx, changes).await?;
     let (mut of_probes, mut of_peers, mut of_credentials) = (Vec::new(), Vec::new(), Vec::new());
+    let mut of_channels = Vec::new();
     for Change { object, was } in changes {
         let ObjectState::Present(content) = &object.state else { continue };
         match content {
@@ -117,6 +133,7 @@ pub(super) async fn apply(
             Content::Probe(probe) => of_probes.push((object.key.uid.as_str(), probe)),
             Content::Peer(peer) => of_peers.push((&**peer, was.and_then(|was| present_peer(&was.object)))),
             Content::Credential(credential) => of_credentials.push((object.key.uid.as_str(), &**credential)),
+            Content::Channel(channel) => of_channels.push((object.key.uid.as_str(), &**channel)),
         }
     }
     put_probes(tx, &of_probes).await?;
@@ -124,7 +141,8 @@ pub(super) async fn apply(
     let gone = gone.filter_map(|change| change.was.and_then(|was| present_peer(&was.object))).map(|peer| peer.id);
     peers::delete(tx, gone.collect(), adoption.now).await?;
     put_peers(tx, shared, &of_peers, adoption).await?;
-    put_credentials(tx, &of_credentials).await
+    put_credentials(tx, &of_credentials).await?;
+    put_channels(tx, shared, &of_channels).await
 }
 
 /// The peer of an object, if it exists.
@@ -139,7 +157,7 @@ fn region(name: &str) -> Result<Region, StoreError> {
     name.parse().map_err(|_| Conflict::ImpossibleConfiguration.into())
 }
 
-/// Deletes credentials, probes and settings.
+/// Deletes credentials, channels, probes and settings.
 async fn delete_registered(tx: &mut Tx, changes: &[Change<'_>]) -> Result<(), StoreError> {
     let deleted = |kind: ObjectKind| {
         let of_kind = changes.iter().map(|change| change.object).filter(move |object| object.key.kind == kind);
@@ -148,6 +166,11 @@ async fn delete_registered(tx: &mut Tx, changes: &[Change<'_>]) -> Result<(), St
     };
     let credentials = sql!("DELETE FROM credentials WHERE lookup ", (in 1));
     tx.execute(credentials, args![deleted(ObjectKind::Credential)]).await?;
+    let channels = deleted(ObjectKind::Channel);
+    if !channels.is_empty() {
+        tx.execute(sql!("DELETE FROM channels WHERE uid ", (in 1)), args![channels]).await?;
+        tx.execute(DROP_MESSAGES, vec![]).await?;
+    }
     for server_id in deleted(ObjectKind::Probe) {
         if probes::find(tx, &server_id).await?.is_some() {
             let probe = probes::lock(tx, &server_id).await?;
@@ -155,6 +178,20 @@ async fn delete_registered(tx: &mut Tx, changes: &[Change<'_>]) -> Result<(), St
         }
     }
     tx.execute(sql!("DELETE FROM tuning WHERE name ", (in 1)), args![deleted(ObjectKind::Setting)]).await.map(drop)
+}
+
+/// Messages to channels that are gone.
+const DROP_MESSAGES: &str = "UPDATE alert_deliveries SET state = 'dropped', done_at = created_at, leased_by = NULL \
+                             WHERE state = 'waiting' AND channel_id NOT IN (SELECT id FROM channels)";
+
+async fn put_channels(tx: &mut Tx, shared: &Shared, channels: &[(&str, &SyncedChannel)]) -> Result<(), StoreError> {
+    let mut values = Vec::new();
+    for (uid, channel) in channels {
+        let config = shared.key.seal(alerts::CONFIG_PLACE, &channel.config);
+        values.extend(args![*uid, without_nul(&channel.name), without_nul(&channel.kind), channel.enabled, config]);
+        values.extend(args![channel.created_at, channel.updated_at]);
+    }
+    CHANNELS.execute(tx, values).await.map(drop)
 }
 
 async fn put_setting(tx: &mut Tx, name: &str, value: i64, now: Timestamp) -> Result<(), StoreError> {

@@ -1,0 +1,135 @@
+//! Makes messages of what is told together, and notes in the conditions what was told.
+
+mod cause;
+mod hub;
+mod nodes;
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use url::Url;
+use uuid::Uuid;
+
+use self::{hub::compose_hub, nodes::compose_nodes};
+use super::{
+    condition::{Condition, Told, Trouble},
+    facts::Facts,
+    flush::{Due, time},
+    subject::{Key, Subject},
+};
+use crate::{Language, Message, NodeLine, Rule, Severity, Topic, words::Writer};
+
+/// A message without its id and links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The id of the channel.
+    pub channel: i64,
+    /// The rule by which it is told.
+    pub rule: Uuid,
+    /// The conditions that it is about.
+    pub keys: Vec<Key>,
+    /// As in [`Message`].
+    pub topic: Topic,
+    /// As in [`Message`].
+    pub severity: Severity,
+    /// As in [`Message`].
+    pub subject: String,
+    /// As in [`Message`].
+    pub title: String,
+    /// As in [`Message`].
+    pub lines: Vec<String>,
+    /// As in [`Message`].
+    pub nodes: Vec<NodeLine>,
+    /// When the change happened, in milliseconds since 1970.
+    pub at: i64,
+    /// The language of the texts.
+    pub language: Language,
+}
+
+impl Draft {
+    /// The message with this id. `url`: the page to look at.
+    pub fn into_message(self, id: Uuid, url: Option<Url>) -> Message {
+        let Self { topic, severity, subject, title, lines, nodes, at, language, .. } = self;
+        Message { id, topic, severity, subject, title, lines, nodes, url, acknowledge: None, at: time(at), language }
+    }
+}
+
+/// What the messages of one rule are made of.
+struct Composer<'a> {
+    channel: i64,
+    rule: &'a Rule,
+    facts: &'a Facts<'a>,
+    conditions: &'a mut BTreeMap<Key, Condition>,
+    now: i64,
+    writer: Writer,
+}
+
+/// Makes messages of what a rule tells now.
+pub(super) fn compose(
+    channel: i64,
+    rule: &Rule,
+    due: Due,
+    facts: &Facts<'_>,
+    conditions: &mut BTreeMap<Key, Condition>,
+    now: i64,
+) -> Vec<Draft> {
+    let zone = rule.quiet.as_ref().map_or(Tz::UTC, |quiet| quiet.zone());
+    let writer = Writer { language: rule.language, zone };
+    let mut composer = Composer { channel, rule, facts, conditions, now, writer };
+    let (of_nodes, of_hub) = due.wants.into_iter().partition(|(key, _)| matches!(key.subject, Subject::Node(_)));
+    let mut drafts = compose_nodes(&mut composer, of_nodes, due.reminders);
+    drafts.extend(compose_hub(&mut composer, of_hub));
+    drafts
+}
+
+impl Composer<'_> {
+    fn draft(&self, topic: Topic, severity: Severity, keys: Vec<Key>, at: i64) -> Draft {
+        Draft {
+            channel: self.channel,
+            rule: self.rule.id,
+            keys,
+            topic,
+            severity,
+            subject: String::new(),
+            title: String::new(),
+            lines: Vec::new(),
+            nodes: Vec::new(),
+            at,
+            language: self.rule.language,
+        }
+    }
+
+    /// What messages about the same trouble have in common: the subject where it is one, and else this message.
+    fn episode(&self, keys: &[Key]) -> String {
+        match keys {
+            [key] => key.to_string(),
+            _ => format!("{}/{}", self.rule.id, self.now),
+        }
+    }
+
+    fn tell(&mut self, key: &Key, trouble: Trouble, episode: &str, as_hub: bool) {
+        let Some(condition) = self.conditions.get_mut(key) else { return };
+        let since = condition.told.as_ref().map_or(condition.since, |told| told.since);
+        condition.told = Some(Told { trouble, since, at: self.now, episode: episode.to_owned(), as_hub });
+    }
+
+    /// Forgets what was told about these, and returns what the message that says so has in common with the messages before: the
+    /// episode, if it ends for all that it was told about.
+    fn end(&mut self, keys: &[Key]) -> String {
+        let mut episodes = Vec::new();
+        for key in keys {
+            let told = self.conditions.get_mut(key).and_then(|condition| condition.told.take());
+            episodes.extend(told.map(|told| told.episode));
+        }
+        episodes.sort_unstable();
+        episodes.dedup();
+        match episodes.as_slice() {
+            [episode] if !self.is_open(episode) => episode.clone(),
+            _ => format!("{}/{}", self.rule.id, self.now),
+        }
+    }
+
+    fn is_open(&self, episode: &str) -> bool {
+        self.conditions.values().any(|condition| condition.told.as_ref().is_some_and(|told| told.episode == episode))
+    }
+}

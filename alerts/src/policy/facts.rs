@@ -1,0 +1,142 @@
+//! What the caller knows when something is decided.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::subject::{Key, Subject};
+use crate::Rule;
+
+/// How a node or probe is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seen {
+    /// A node is up; a probe reports.
+    Up,
+    /// Half of the regions or fewer see the node online.
+    Partial,
+    /// A node is down; a probe does not report.
+    Down,
+    /// Nothing current is known.
+    Unknown,
+}
+
+/// A change that was noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fresh {
+    /// When it was noticed, in milliseconds since 1970.
+    pub at: i64,
+    /// What changed.
+    pub subject: Subject,
+    /// How it was seen before.
+    pub was: Seen,
+    /// How it is seen now.
+    pub became: Seen,
+}
+
+/// A node, as rules and messages need it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// Its host name or address.
+    pub host: String,
+    /// Its address, if the host is one.
+    pub ip: Option<IpAddr>,
+    /// Its tags.
+    pub tags: BTreeSet<String>,
+    /// The regions that check it; all when it is empty.
+    pub regions: BTreeSet<String>,
+}
+
+/// A probe, as rules and messages need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeFacts {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Whether it reports, and does not say of itself that it is cut off.
+    pub can_check: bool,
+}
+
+/// How many nodes there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// All nodes.
+    pub nodes: u64,
+    /// Those about which nothing current is known.
+    pub unknown: u64,
+}
+
+impl Counts {
+    /// Whether so much is unknown that the reason is the hub or its probes, and not the nodes.
+    pub(super) fn is_blind(self) -> bool {
+        self.unknown >= 3 && self.unknown * 2 > self.nodes
+    }
+}
+
+/// What is known besides the changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The rules of channels that are enabled, each with the id of its channel.
+    pub rules: &'a [(i64, Rule)],
+    /// The nodes that changes or conditions are about. A node that is missing was removed.
+    pub nodes: &'a BTreeMap<i64, NodeFacts>,
+    /// All probes.
+    pub probes: &'a BTreeMap<i64, ProbeFacts>,
+    /// How many nodes there are.
+    pub counts: Counts,
+    /// The conditions that somebody acknowledged.
+    pub acknowledged: &'a BTreeSet<Key>,
+    /// What is muted: `all`, `rule:ID`, a subject, or a key.
+    pub muted: &'a BTreeSet<String>,
+    /// The time between two checks of a node, in milliseconds.
+    pub check_interval: i64,
+    /// How long it takes after a pause until what is known is current again, in milliseconds.
+    pub staleness: i64,
+}
+
+impl Facts<'_> {
+    /// Whether a rule is about a subject.
+    pub(super) fn concerns(&self, rule: &Rule, subject: Subject) -> bool {
+        let nodes = &rule.nodes;
+        match subject {
+            Subject::Node(id) => self.nodes.get(&id).is_some_and(|node| {
+                let in_region = |region: &String| node.regions.is_empty() || node.regions.contains(region);
+                nodes.is_all()
+                    || nodes.ids.contains(&id)
+                    || !nodes.tags.is_disjoint(&node.tags)
+                    || nodes.regions.iter().any(in_region)
+            }),
+            Subject::Probe(id) => self
+                .probes
+                .get(&id)
+                .is_some_and(|probe| nodes.regions.is_empty() || nodes.regions.contains(&probe.region)),
+            Subject::Hub => true,
+        }
+    }
+
+    /// Whether the hub or its probes are why nothing is known about a node.
+    pub(super) fn cannot_know(&self, node: i64) -> bool {
+        let Some(node) = self.nodes.get(&node) else { return true };
+        let checks = |probe: &&ProbeFacts| node.regions.is_empty() || node.regions.contains(&probe.region);
+        self.counts.is_blind() || !self.probes.values().filter(checks).any(|probe| probe.can_check)
+    }
+
+    /// Whether no probe can check anything.
+    pub(super) fn no_probe_checks(&self) -> bool {
+        !self.probes.values().any(|probe| probe.can_check)
+    }
+
+    pub(super) fn is_muted(&self, key: &Key) -> bool {
+        !self.muted.is_empty()
+            && (self.muted.contains("all")
+                || self.muted.contains(&format!("rule:{}", key.rule))
+                || self.muted.contains(&key.subject.to_string())
+                || self.muted.contains(&key.to_string()))
+    }
+}

@@ -1,0 +1,39 @@
+//! Alerts: the channels and their rules, what was told, what waits, and what is acknowledged or muted.
+
+mod channels;
+mod conditions;
+mod config;
+mod facts;
+mod history;
+mod messenger;
+mod preview;
+mod rules;
+
+use std::sync::Arc;
+
+use easytier_uptime_store::Store;
+
+pub(crate) use self::facts::{check_interval, counts, fresh, node_facts, probe_facts, seen, staleness};
+pub use self::{
+    channels::{ChannelChange, ChannelView, NewChannel},
+    conditions::{ConditionView, MuteView},
+    config::{ChannelConfig, Settings},
+    history::{DeliveryView, MAX_LISTED},
+    messenger::Messenger,
+    preview::{PREVIEW_DAYS, Preview, PreviewedMessage},
+    rules::RuleView,
+};
+
+/// The use cases of alerts. Cheap to clone.
+#[derive(Clone)]
+pub struct Alerts {
+    store: Store,
+    messenger: Arc<dyn Messenger>,
+}
+
+impl Alerts {
+    /// The alerts of `store`; `messenger` knows the kinds of channels.
+    pub fn new(store: Store, messenger: Arc<dyn Messenger>) -> Self {
+        Self { store, messenger }
+    }
+}

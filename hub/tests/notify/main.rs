@@ -1,0 +1,41 @@
+//! Alerts: from a change to a message at a channel.
+
+#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
+
+#[path = "../../../store/tests/support/mod.rs"]
+mod support;
+
+mod deliver;
+mod end_to_end;
+mod plan;
+mod receiver;
+mod use_cases;
+
+use std::sync::Arc;
+
+use easytier_uptime_alerts::{Change, Rule};
+use easytier_uptime_hub::{
+    notify::Webhooks,
+    service::alerts::{Alerts, NewChannel},
+};
+use easytier_uptime_store::Store;
+use uuid::Uuid;
+
+/// The use cases of alerts on a store.
+fn alerts(store: &Store) -> Alerts {
+    Alerts::new(store.clone(), Arc::new(Webhooks))
+}
+
+/// Adds a channel to a web server.
+async fn add_channel(store: &Store, name: &str, url: &str) {
+    let settings = [("url".to_owned(), url.to_owned())].into();
+    let new = NewChannel { name: name.into(), kind: "webhook".into(), settings };
+    alerts(store).add_channel(new).await.unwrap();
+}
+
+/// Adds a rule to a channel.
+async fn add_rule(store: &Store, channel: &str, on: &[Change]) -> Rule {
+    let rule = Rule { on: on.iter().copied().collect(), ..Rule::new(Uuid::now_v7()) };
+    alerts(store).put_rule(channel, rule.clone()).await.unwrap();
+    rule
+}

@@ -1,0 +1,98 @@
+//! What the operator does with channels and rules.
+
+use std::time::Duration;
+
+use easytier_uptime_alerts::{Change, Language, Outcome, Rule, Topic};
+use easytier_uptime_hub::service::{
+    ServiceError,
+    alerts::{ChannelChange, NewChannel},
+};
+use easytier_uptime_store::StoreError;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    add_channel, add_rule, alerts,
+    receiver::{Answers, Receiver},
+    support::{Engine, TestStore},
+};
+
+#[tokio::test]
+async fn a_test_message_arrives_or_the_reason_is_said() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    let good = Receiver::start(Answers::Takes).await;
+    add_channel(&store, "good", &good.url).await;
+    add_channel(&store, "refusing", &Receiver::start(Answers::Refuses).await.url).await;
+    let outcome = alerts(&store).test_channel("good", Language::Chinese).await.unwrap();
+    assert_eq!(outcome, Outcome::Delivered);
+    let (message, _) = good.messages().remove(0);
+    assert_eq!((message.topic, message.title.as_str()), (Topic::Test, "通知渠道测试"));
+    let refused = alerts(&store).test_channel("refusing", Language::English).await.unwrap();
+    assert_eq!(refused, Outcome::Refused { why: "the server answered 400 Bad Request".into() });
+    let unknown = alerts(&store).test_channel("nowhere", Language::English).await;
+    assert!(matches!(unknown, Err(ServiceError::Store(StoreError::NotFound("channel")))));
+}
+
+#[tokio::test]
+async fn settings_are_checked_and_shown_without_secrets() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    let add = |name: &str, kind: &str, url: &str| NewChannel {
+        name: name.into(),
+        kind: kind.into(),
+        settings: [("url".to_owned(), url.to_owned())].into(),
+    };
+    for wrong in [
+        add("ops", "pigeon", "https://example.com"),
+        add("ops", "webhook", "ftp://example.com"),
+        add("", "webhook", "https://example.com"),
+        add("a\nb", "webhook", "https://example.com"),
+    ] {
+        let refused = alerts(&store).add_channel(wrong).await;
+        assert!(matches!(refused, Err(ServiceError::Field(_))), "{refused:?}");
+    }
+    let added = alerts(&store).add_channel(add("ops", "webhook", "https://example.com/hunter2")).await.unwrap();
+    assert!(!format!("{added:?}").contains("hunter2"));
+    assert_eq!(added.settings["url"], "https://example.com/…");
+
+    let change = ChannelChange { name: Some("night".into()), ..ChannelChange::default() };
+    let changed = alerts(&store).change_channel(&added.id.to_string(), change).await.unwrap();
+    assert_eq!((changed.name.as_str(), changed.settings), ("night", added.settings));
+    let clear = ChannelChange { settings: [("url".to_owned(), String::new())].into(), ..ChannelChange::default() };
+    assert!(matches!(alerts(&store).change_channel("night", clear).await, Err(ServiceError::Field(_))));
+}
+
+#[tokio::test]
+async fn rules_are_read_changed_and_removed() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    add_channel(&store, "ops", "https://example.com").await;
+    let rule = add_rule(&store, "ops", &[Change::Down]).await;
+    let changed = Rule { after_seconds: 60, ..rule.clone() };
+    alerts(&store).put_rule("ops", changed.clone()).await.unwrap();
+    let channel = alerts(&store).channel("ops").await.unwrap();
+    assert_eq!(channel.rules.iter().map(|one| one.rule.clone()).collect::<Vec<_>>(), [changed]);
+
+    let read = |document: serde_json::Value| alerts(&store).read_rule(document.as_object().unwrap().clone());
+    assert_eq!(read(json!({"on": ["down"]})).unwrap().on, [Change::Down].into());
+    for wrong in [json!({}), json!({"on": ["up"]}), json!({"on": ["down"], "quiet": {"hours": "22-7", "zone": "UTC"}})]
+    {
+        assert!(matches!(read(wrong.clone()), Err(ServiceError::Field(_))), "{wrong}");
+    }
+    alerts(&store).remove_rule(rule.id).await.unwrap();
+    assert!(alerts(&store).channel("ops").await.unwrap().rules.is_empty());
+    assert!(alerts(&store).remove_rule(rule.id).await.is_err());
+}
+
+#[tokio::test]
+async fn only_what_exists_can_be_muted() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    let hour = Duration::from_secs(3600);
+    let key = format!("{}/node:3", Uuid::from_u128(1));
+    for scope in ["all", "node:3", "hub", &format!("rule:{}", Uuid::from_u128(1)), &key] {
+        alerts(&store).mute(scope, hour, "me").await.unwrap();
+    }
+    for scope in ["", "node", "rule:1", "everything"] {
+        assert!(matches!(alerts(&store).mute(scope, hour, "me").await, Err(ServiceError::Field(_))), "{scope}");
+    }
+    assert!(alerts(&store).mute("all", hour * 24 * 367, "me").await.is_err());
+    assert_eq!(alerts(&store).mutes().await.unwrap().len(), 5);
+}

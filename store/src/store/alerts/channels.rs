@@ -1,0 +1,161 @@
+//! The channels. Their settings and rules are sealed with the hub's key, because settings have secrets.
+
+use uuid::Uuid;
+
+use crate::{
+    crypto::HubKey,
+    db::{Tx, args, sql, work},
+    domain::{AlertChannel, ChannelId, ChannelSpec, Timestamp},
+    error::{Conflict, StoreError},
+    store::{Store, edits, rows::without_nul},
+};
+
+/// The place to which an encrypted configuration is bound, see [`HubKey::seal`].
+pub(in crate::store) const CONFIG_PLACE: &str = "channels.config";
+
+#[derive(sqlx::FromRow)]
+pub(super) struct ChannelRow {
+    id: ChannelId,
+    uid: String,
+    name: String,
+    kind: String,
+    enabled: bool,
+    config: Vec<u8>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl ChannelRow {
+    pub(super) fn into_channel(self, key: &HubKey) -> Result<AlertChannel, StoreError> {
+        Ok(AlertChannel {
+            id: self.id,
+            uid: self.uid.parse().map_err(|_| StoreError::Corrupt(format!("channels.uid of {}", self.id)))?,
+            spec: ChannelSpec {
+                name: self.name,
+                kind: self.kind,
+                enabled: self.enabled,
+                config: key.open(CONFIG_PLACE, &self.config)?,
+            },
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+/// The columns of a [`ChannelRow`] of channels `c`.
+macro_rules! channel_columns {
+    ($engine:ident) => {
+        "c.id, c.uid, c.name, c.kind, c.enabled, c.config, c.created_at, c.updated_at"
+    };
+}
+pub(super) use channel_columns;
+
+impl Store {
+    /// All channels, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails, or a configuration cannot be decrypted.
+    pub async fn alert_channels(&self) -> Result<Vec<AlertChannel>, StoreError> {
+        let select = sql!("SELECT ", (channel_columns), " FROM channels c ORDER BY c.id");
+        let rows: Vec<ChannelRow> = self.db().all(select, vec![]).await?;
+        rows.into_iter().map(|row| row.into_channel(&self.shared.key)).collect()
+    }
+
+    /// Adds a channel.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict::ChannelNamed`] when another one has the name; otherwise when this instance takes no edits or the database
+    /// fails.
+    pub async fn add_channel(&self, spec: &ChannelSpec, now: Timestamp) -> Result<ChannelId, StoreError> {
+        let (name, kind) = &(without_nul(&spec.name), without_nul(&spec.kind));
+        let config = &self.shared.key.seal(CONFIG_PLACE, &spec.config);
+        let uid = &Uuid::new_v4().to_string();
+        let insert = "INSERT INTO channels (uid, name, kind, enabled, config, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id";
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    edits::allow(tx).await?;
+                    let parameters =
+                        args![uid.as_str(), name.as_str(), kind.as_str(), spec.enabled, config.clone(), now];
+                    refuse_taken(tx, name, None).await?;
+                    tx.one::<(ChannelId,)>(insert, parameters).await.map(|(id,)| id)
+                })
+            })
+            .await
+    }
+
+    /// Changes a channel. `edit` runs again when the transaction conflicted with another one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is none; otherwise as [`add_channel`](Self::add_channel).
+    pub async fn edit_channel(
+        &self,
+        id: ChannelId,
+        edit: impl Fn(&mut ChannelSpec) + Send + Sync,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (edit, key) = (&edit, &self.shared.key);
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    edits::allow(tx).await?;
+                    let mut spec = load(tx, key, id).await?.spec;
+                    edit(&mut spec);
+                    let name = without_nul(&spec.name);
+                    refuse_taken(tx, &name, Some(id)).await?;
+                    // Later than before, so that who looks at the newest change notices this one.
+                    let update = sql!(
+                        "UPDATE channels SET name = $2, kind = $3, enabled = $4, config = $5, updated_at = ",
+                        ["max" | "greatest"],
+                        "(updated_at + 1, $6) WHERE id = $1"
+                    );
+                    let config = key.seal(CONFIG_PLACE, &spec.config);
+                    tx.execute(update, args![id, name, without_nul(&spec.kind), spec.enabled, config, now])
+                        .await
+                        .map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Removes a channel; its messages that wait are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when there is none; otherwise when this instance takes no edits or the database fails.
+    pub async fn remove_channel(&self, id: ChannelId, now: Timestamp) -> Result<(), StoreError> {
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    edits::allow(tx).await?;
+                    if tx.execute("DELETE FROM channels WHERE id = $1", args![id]).await? == 0 {
+                        return Err(StoreError::NotFound("channel"));
+                    }
+                    let drop_waiting = "UPDATE alert_deliveries SET state = 'dropped', done_at = $2, leased_by = NULL \
+                                        WHERE channel_id = $1 AND state = 'waiting'";
+                    tx.execute(drop_waiting, args![id, now]).await.map(drop)
+                })
+            })
+            .await
+    }
+}
+
+/// Refuses the name of another channel.
+async fn refuse_taken(tx: &mut Tx, name: &str, own: Option<ChannelId>) -> Result<(), StoreError> {
+    let ids: Vec<(ChannelId,)> = tx.all("SELECT id FROM channels WHERE name = $1", args![name]).await?;
+    match ids.iter().any(|(id,)| Some(*id) != own) {
+        true => Err(Conflict::ChannelNamed.into()),
+        false => Ok(()),
+    }
+}
+
+/// One channel, locked until the end of the transaction.
+async fn load(tx: &mut Tx, key: &HubKey, id: ChannelId) -> Result<AlertChannel, StoreError> {
+    let select = sql!("SELECT ", (channel_columns), " FROM channels c WHERE c.id = $1", ["" | " FOR UPDATE"]);
+    let row: Option<ChannelRow> = tx.optional(select, args![id]).await?;
+    row.ok_or(StoreError::NotFound("channel"))?.into_channel(key)
+}

@@ -1,0 +1,95 @@
+//! What the rules of alerts ask about nodes.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    db::{args, sql},
+    domain::{AlertNode, PeerId, Timestamp, Verdict},
+    error::StoreError,
+    store::{Store, rows, watched::is_watched},
+};
+
+#[derive(sqlx::FromRow)]
+struct NodeRow {
+    id: PeerId,
+    name: String,
+    url: String,
+    tags: Option<String>,
+    regions: Option<String>,
+    verdict: i64,
+    since: Timestamp,
+}
+
+/// The columns of a [`NodeRow`] and their tables.
+macro_rules! node_columns {
+    ($engine:ident) => {
+        "p.id, p.name, p.url, s.verdict, s.since, \
+         (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags, \
+         (SELECT string_agg(r.name, ',') FROM peer_regions pr JOIN regions r ON r.id = pr.region_id \
+          WHERE pr.peer_id = p.id) AS regions FROM peers p JOIN peer_states s ON s.peer_id = p.id"
+    };
+}
+
+impl NodeRow {
+    fn into_node(self) -> Result<AlertNode, StoreError> {
+        Ok(AlertNode {
+            id: self.id,
+            name: self.name,
+            url: rows::url(&self.url)?,
+            tags: rows::labels(self.tags),
+            regions: rows::labels(self.regions),
+            verdict: rows::verdict(self.verdict)?,
+            since: self.since,
+        })
+    }
+}
+
+impl Store {
+    /// Those of these nodes that are listed.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn alert_nodes(&self, ids: Vec<i64>) -> Result<Vec<AlertNode>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (is_watched), " AND p.id ", (in 1), " ORDER BY p.id");
+        let rows: Vec<NodeRow> = self.db().all(select, args![ids]).await?;
+        rows.into_iter().map(NodeRow::into_node).collect()
+    }
+
+    /// The listed nodes whose verdict has changed since a time, and those of these ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn alert_nodes_changed(&self, since: Timestamp, ids: Vec<i64>) -> Result<Vec<AlertNode>, StoreError> {
+        let select = sql!(
+            "SELECT ",
+            (node_columns),
+            " WHERE ",
+            (is_watched),
+            " AND (s.since > $1 OR p.id ",
+            (in 2),
+            ") ORDER BY p.id"
+        );
+        let rows: Vec<NodeRow> = self.db().all(select, args![since, ids]).await?;
+        rows.into_iter().map(NodeRow::into_node).collect()
+    }
+
+    /// How many listed nodes have each verdict.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn verdict_counts(&self) -> Result<BTreeMap<Verdict, u64>, StoreError> {
+        let select = sql!(
+            "SELECT s.verdict, count(*) FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ",
+            (is_watched),
+            " GROUP BY s.verdict"
+        );
+        let counts: Vec<(i64, i64)> = self.db().all(select, vec![]).await?;
+        counts.into_iter().map(|(verdict, count)| Ok((rows::verdict(verdict)?, rows::count(count)))).collect()
+    }
+}

@@ -1,0 +1,10 @@
+//! Alerts: the channels, what is wrong for their rules, and the messages that wait. What these say is text here.
+
+mod channels;
+mod conditions;
+mod facts;
+mod listing;
+mod outbox;
+mod plan;
+
+pub(super) use self::channels::CONFIG_PLACE;
