@@ -4,6 +4,7 @@ mod alerts;
 mod announcement;
 mod backup;
 mod channel;
+mod channel_add;
 pub mod config;
 mod credential;
 pub mod database;

@@ -85,6 +85,11 @@ impl ChannelKind {
         self.spec().name
     }
 
+    /// Where its messages go, in a few words of English.
+    pub fn about(self) -> &'static str {
+        self.spec().about
+    }
+
     /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

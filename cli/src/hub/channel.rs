@@ -7,12 +7,12 @@ use easytier_uptime_hub::{
     notify::messenger,
     service::{
         ServiceError,
-        alerts::{Alerts, ChannelChange, ChannelView, NewChannel, Settings},
+        alerts::{Alerts, ChannelChange, ChannelView, NewChannel},
     },
 };
 use easytier_uptime_store::{Access, Conflict, Store, StoreError};
 
-use super::{config::HubConfig, database};
+use super::{channel_add::AddArgs, config::HubConfig, database};
 use crate::{exit::Exit, print, text::printable};
 
 /// Manages the channels by which people are told of changes
@@ -23,7 +23,7 @@ pub enum ChannelCommand {
     /// Examples:
     ///   easytier-uptime hub channel add webhook https://example.com/hook --name ops
     ///   easytier-uptime hub rule add --channel ops --on down,up
-    #[command(verbatim_doc_comment)]
+    #[command(verbatim_doc_comment, subcommand)]
     Add(AddArgs),
     /// Lists the channels, without their secrets
     List(ListArgs),
@@ -38,22 +38,6 @@ pub enum ChannelCommand {
 }
 
 #[derive(Debug, Args)]
-pub struct AddArgs {
-    /// Kind of the channel, such as webhook
-    #[arg(value_name = "KIND")]
-    kind: String,
-    /// URL of the channel, for kinds that have one
-    #[arg(value_name = "URL")]
-    url: Option<String>,
-    /// Name by which commands and pages call it
-    #[arg(long, value_name = "NAME")]
-    name: String,
-    /// Another setting of the kind (repeatable)
-    #[arg(long = "set", value_name = "SETTING=VALUE", value_parser = setting)]
-    settings: Vec<(String, String)>,
-}
-
-#[derive(Debug, Args)]
 pub struct ListArgs {
     /// Print a JSON array instead of a table
     #[arg(long)]
@@ -65,11 +49,6 @@ pub struct NameArgs {
     /// Name or id of the channel
     #[arg(value_name = "CHANNEL")]
     name: String,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write SETTING=VALUE")?;
-    Ok((name.trim().replace('-', "_"), value.to_owned()))
 }
 
 pub fn run(command: ChannelCommand, config: &HubConfig) -> anyhow::Result<Exit> {
@@ -106,14 +85,9 @@ pub fn explain(error: ServiceError, channel: &str) -> anyhow::Error {
 }
 
 async fn add(store: &Store, args: AddArgs) -> anyhow::Result<Exit> {
-    let mut settings: Settings = args.settings.into_iter().collect();
-    if let Some(url) = args.url
-        && settings.insert("url".to_owned(), url).is_some()
-    {
-        bail!("the URL is given twice");
-    }
-    let new = NewChannel { name: args.name.clone(), kind: args.kind, settings };
-    let added = alerts(store).add_channel(new).await.map_err(|error| explain(error, &args.name))?;
+    let AddArgs { kind, name, settings } = args;
+    let new = NewChannel { name: name.clone(), kind: kind.name().to_owned(), settings };
+    let added = alerts(store).add_channel(new).await.map_err(|error| explain(error, &name))?;
     print::line(format!("added channel '{}'", printable(&added.name)))?;
     print::note("it tells nothing yet; next: easytier-uptime hub rule add --channel NAME --on down,up");
     Ok(Exit::Success)

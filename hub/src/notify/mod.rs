@@ -5,9 +5,9 @@
 //! are due, each claimed for a while. Only a primary and a standalone instance do either.
 
 mod backoff;
+mod channels;
 mod deliver;
 mod plan;
-mod webhook;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::{deliver::Deliverer, plan::Planner, webhook::Webhooks};
+pub use self::{channels::Channels, deliver::Deliverer, plan::Planner};
 use crate::service::alerts::Messenger;
 
 /// The time between two looks for events, and for messages that are due.
@@ -34,7 +34,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What sends messages.
 pub fn messenger() -> Arc<dyn Messenger> {
-    Arc::new(Webhooks)
+    Arc::new(Channels::default())
 }
 
 /// Plans and sends messages until `stop`; messages that are being sent are finished first, within a few seconds. `public_url`: where

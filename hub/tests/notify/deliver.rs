@@ -11,7 +11,7 @@ use std::{
 use chrono::DateTime;
 use easytier_uptime_alerts::{Language, Message, Outcome, Severity, Topic};
 use easytier_uptime_hub::{
-    notify::{Deliverer, Webhooks, notify},
+    notify::{Channels, Deliverer, notify},
     service::alerts::{Messenger, Settings},
 };
 use easytier_uptime_store::{
@@ -88,7 +88,7 @@ async fn channels_that_do_not_work_delay_no_others(store: TestStore) {
     let stop = CancellationToken::new();
     let running = {
         let (store, stop) = (store.store.clone(), stop.clone());
-        tokio::spawn(async move { notify(&store, Arc::new(Webhooks), None, stop).await })
+        tokio::spawn(async move { notify(&store, Arc::new(Channels::default()), None, stop).await })
     };
     good.requests(3, Duration::from_secs(5)).await;
     refusing.requests(3, Duration::from_secs(5)).await;
@@ -117,7 +117,7 @@ async fn a_busy_channel_gets_the_same_message_again(store: TestStore) {
     add_channel(&store, "busy", &busy.url).await;
     let mut now = Timestamp::now();
     plan(&store, now).await;
-    let mut deliverer = Deliverer::new(store.store.clone(), Arc::new(Webhooks));
+    let mut deliverer = Deliverer::new(store.store.clone(), Arc::new(Channels::default()));
     for attempt in 1..=3 {
         deliverer.look(now).await.unwrap();
         deliverer.ended().await;
@@ -139,7 +139,7 @@ async fn a_message_that_cannot_be_sent_for_a_day_has_failed() {
         (DAY + Duration::from_secs(1), 1, "it could not be sent for a day"),
     ] {
         plan(&store, Timestamp::now() - age).await;
-        let mut deliverer = Deliverer::new(store.store.clone(), Arc::new(Webhooks));
+        let mut deliverer = Deliverer::new(store.store.clone(), Arc::new(Channels::default()));
         deliverer.look(Timestamp::now()).await.unwrap();
         deliverer.ended().await;
         let failed = store.deliveries(None, None, 1).await.unwrap().remove(0);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use easytier_uptime_alerts::Change;
-use easytier_uptime_hub::notify::{Webhooks, notify};
+use easytier_uptime_hub::notify::{Channels, notify};
 use easytier_uptime_store::{
     domain::{LiveSettings, Policy, Timestamp},
     upkeep,
@@ -32,7 +32,7 @@ async fn from_a_verdict_to_a_message_it_takes_less_than_fifteen_seconds(test: Te
     let (served, stopped) = (store.clone(), stop.clone());
     let running = tokio::spawn(async move {
         let upkeep = upkeep(served.clone(), stopped.clone().cancelled_owned());
-        tokio::join!(upkeep, notify(&served, Arc::new(Webhooks), None, stopped));
+        tokio::join!(upkeep, notify(&served, Arc::new(Channels::default()), None, stopped));
     });
     // A hub that finds something when it looks for the first time waits until that is current.
     let begun = Instant::now();

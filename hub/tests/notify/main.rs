@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use easytier_uptime_alerts::{Change, Rule};
 use easytier_uptime_hub::{
-    notify::Webhooks,
+    notify::Channels,
     service::alerts::{Alerts, NewChannel},
 };
 use easytier_uptime_store::Store;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 /// The use cases of alerts on a store.
 fn alerts(store: &Store) -> Alerts {
-    Alerts::new(store.clone(), Arc::new(Webhooks))
+    Alerts::new(store.clone(), Arc::new(Channels::default()))
 }
 
 /// Adds a channel to a web server.

@@ -22,6 +22,7 @@ const LONGEST: usize = 4000;
 
 pub(crate) const ALERTMANAGER: Spec = Spec {
     name: "alertmanager",
+    about: "an Alertmanager of Prometheus",
     fields: &[
         Field::required("url", Format::Url, "the URL of Alertmanager, without /api", "Alertmanager 的 URL，不含 /api"),
         Field::optional(

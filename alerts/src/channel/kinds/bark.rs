@@ -22,6 +22,7 @@ const CODES: Codes = Codes { at: &["/code"], taken: 200, later: &[500] };
 
 pub(crate) const BARK: Spec = Spec {
     name: "bark",
+    about: "an iPhone with Bark",
     fields: &[
         Field::required("key", Format::Text, "the key of the device", "设备的 Key").secret(),
         Field::optional(

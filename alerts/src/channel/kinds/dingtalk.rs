@@ -24,6 +24,7 @@ const CODES: Codes = Codes { at: &["/errcode"], taken: 0, later: &[-1, 130_101, 
 
 pub(crate) const DINGTALK: Spec = Spec {
     name: "dingtalk",
+    about: "a robot of DingTalk",
     fields: &[
         Field::required(
             "url",

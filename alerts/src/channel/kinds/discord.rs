@@ -19,6 +19,7 @@ const LONGEST_TEXT: usize = 4096;
 
 pub(crate) const DISCORD: Spec = Spec {
     name: "discord",
+    about: "a webhook of Discord",
     fields: &[
         Field::required("url", Format::Url, "the URL of the webhook", "Webhook 的 URL").secret(),
         Field::optional("thread", Format::Number, "the thread in a forum channel", "论坛频道的子区 ID"),

@@ -26,6 +26,7 @@ const CODES: Codes = Codes { at: &["/code", "/StatusCode"], taken: 0, later: &[9
 
 pub(crate) const FEISHU: Spec = Spec {
     name: "feishu",
+    about: "a robot of Feishu or Lark",
     fields: &[
         Field::required("url", Format::Url, "the URL of the robot", "自定义机器人的 Webhook 地址").secret(),
         Field::optional("secret", Format::Text, "the secret of its signature (签名校验)", "签名校验的密钥").secret(),

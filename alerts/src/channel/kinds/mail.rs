@@ -46,6 +46,7 @@ const FIELDS: &[Field] = &[
 
 pub(crate) const MAIL: Spec = Spec {
     name: "mail",
+    about: "mailboxes, by an SMTP server",
     fields: FIELDS,
     // The header Message-ID is the key: mailboxes show a mail with a known one once, or in the same thread.
     guarantee: Guarantee::AtLeastOnce,

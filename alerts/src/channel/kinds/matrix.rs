@@ -18,6 +18,7 @@ const LONGEST: usize = 12_000;
 
 pub(crate) const MATRIX: Spec = Spec {
     name: "matrix",
+    about: "a room of Matrix",
     fields: &[
         Field::required("server", Format::Url, "the URL of the homeserver", "主服务器的 URL"),
         Field::required(

@@ -19,6 +19,7 @@ const LONGEST_TEXT: usize = 3800;
 
 pub(crate) const NTFY: Spec = Spec {
     name: "ntfy",
+    about: "a topic of ntfy",
     fields: &[
         Field::required("topic", Format::Text, "the topic; who knows it can read it", "主题；知道主题名的人都能订阅")
             .secret(),

@@ -22,6 +22,7 @@ const LONGEST_DETAIL: usize = 1000;
 
 pub(crate) const PAGERDUTY: Spec = Spec {
     name: "pagerduty",
+    about: "a service of PagerDuty",
     fields: &[
         Field::required("key", Format::Text, "the integration key of the service", "服务的 Integration Key").secret(),
         Field::optional(

@@ -21,6 +21,7 @@ const CODES: Codes = Codes { at: &["/code", "/errno"], taken: 0, later: &[] };
 
 pub(crate) const SERVERCHAN: Spec = Spec {
     name: "serverchan",
+    about: "ServerChan",
     fields: &[
         Field::required(
             "key",

@@ -19,6 +19,7 @@ const LONGEST_TEXT: usize = 3000;
 
 pub(crate) const SLACK: Spec = Spec {
     name: "slack",
+    about: "an incoming webhook of Slack",
     fields: &[
         Field::required("url", Format::Url, "the URL of the incoming webhook", "Incoming Webhook 的 URL").secret(),
         PROXY,

@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct Spec {
     /// The name in the command line and in the database.
     pub name: &'static str,
+    /// Where its messages go, in a few words of English.
+    pub about: &'static str,
     /// Its settings.
     pub fields: &'static [Field],
     /// What is done when it is not known whether a message arrived.

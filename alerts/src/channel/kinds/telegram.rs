@@ -42,6 +42,7 @@ const FIELDS: &[Field] = &[
 
 pub(crate) const TELEGRAM: Spec = Spec {
     name: "telegram",
+    about: "a chat of Telegram, by a bot",
     fields: FIELDS,
     guarantee: Guarantee::AtMostOnce,
     check,

@@ -68,6 +68,7 @@ const MOST_HEADERS: usize = 30;
 
 pub(crate) const WEBHOOK: Spec = Spec {
     name: "webhook",
+    about: "any web server",
     fields: FIELDS,
     // The header Idempotency-Key is the key.
     guarantee: Guarantee::AtLeastOnce,

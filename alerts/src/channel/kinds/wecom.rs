@@ -21,6 +21,7 @@ const CODES: Codes = Codes { at: &["/errcode"], taken: 0, later: &[-1, 45_009, 4
 
 pub(crate) const WECOM: Spec = Spec {
     name: "wecom",
+    about: "a robot of WeCom",
     fields: &[
         Field::required("url", Format::Url, "the URL of the robot, with its key", "群机器人的 Webhook 地址，含 key")
             .secret(),

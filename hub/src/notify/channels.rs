@@ -1,0 +1,48 @@
+//! Sends messages to channels of all kinds.
+
+use easytier_uptime_alerts::{Channel, ChannelKind, Guarantee, Message, Outcome, SendError, SendOptions, Sender};
+use futures::{FutureExt, future::BoxFuture};
+
+use crate::service::alerts::{Messenger, Settings};
+
+/// Sends messages to channels of all kinds.
+pub struct Channels(Result<Sender, SendError>);
+
+impl Default for Channels {
+    fn default() -> Self {
+        Self(Sender::new(SendOptions::default()))
+    }
+}
+
+impl Messenger for Channels {
+    fn check(&self, kind: &str, settings: &Settings) -> Result<(), String> {
+        channel(kind, settings).map(drop)
+    }
+
+    fn shown(&self, kind: &str, settings: &Settings) -> Settings {
+        channel(kind, settings).map(|channel| channel.shown()).unwrap_or_default()
+    }
+
+    fn sends_at_most_once(&self, kind: &str) -> bool {
+        ChannelKind::from_name(kind).is_none_or(|kind| kind.guarantee() == Guarantee::AtMostOnce)
+    }
+
+    fn send<'a>(&'a self, kind: &'a str, settings: &'a Settings, message: &'a Message) -> BoxFuture<'a, Outcome> {
+        async move {
+            let sender = self.0.as_ref().map_err(ToString::to_string);
+            match sender.and_then(|sender| Ok((sender, channel(kind, settings)?))) {
+                Ok((sender, channel)) => sender.send(&channel, message).await,
+                Err(why) => Outcome::Refused { why },
+            }
+        }
+        .boxed()
+    }
+}
+
+fn channel(kind: &str, settings: &Settings) -> Result<Channel, String> {
+    let known = ChannelKind::from_name(kind).ok_or_else(|| {
+        let kinds: Vec<&str> = ChannelKind::ALL.into_iter().map(ChannelKind::name).collect();
+        format!("the kinds of channels are: {}", kinds.join(", "))
+    })?;
+    Channel::new(known, settings.clone()).map_err(|error| error.to_string())
+}
