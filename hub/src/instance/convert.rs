@@ -1,6 +1,8 @@
 //! Between what instances say to each other and what the store keeps: the configuration. Secrets, contacts and hashes of tokens
 //! are sealed for the instance that asked.
 
+mod window;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE64;
@@ -116,6 +118,7 @@ pub fn configuration(
         regions: Vec::new(),
         probes: Vec::new(),
         credentials: Vec::new(),
+        maintenance_windows: Vec::new(),
     };
     for SyncedObject { key: ObjectKey { kind, uid }, version, state } in &config.objects {
         let version = Version::from(*version);
@@ -141,6 +144,9 @@ pub fn configuration(
             }),
             ObjectState::Present(Content::Credential(credential)) => {
                 sent.credentials.push(shared_credential(&sealer, uid, credential, version)?);
+            }
+            ObjectState::Present(Content::Maintenance(of_uid)) => {
+                sent.maintenance_windows.push(window::shared(uid, of_uid, version));
             }
         }
     }
@@ -279,6 +285,11 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
         };
         let state = ObjectState::Present(Content::Credential(Box::new(content)));
         add(ObjectKind::Credential, &credential.uid, credential.version, state);
+    }
+    for sent in &sent.maintenance_windows {
+        let Some(content) = window::synced(sent)? else { continue };
+        let state = ObjectState::Present(Content::Maintenance(Box::new(content)));
+        add(ObjectKind::Maintenance, &sent.uid, sent.version, state);
     }
     objects.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(SharedConfig {

@@ -2,7 +2,7 @@
 
 use sqlx::{Database, Decode, Type, error::BoxDynError};
 
-use crate::domain::{AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp};
+use crate::domain::{AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId};
 
 macro_rules! decode_from_i64 {
     ($($name:ident),+) => {$(
@@ -30,4 +30,4 @@ macro_rules! decode_from_i64 {
     )+};
 }
 
-decode_from_i64!(AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp);
+decode_from_i64!(AnnouncementId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId);

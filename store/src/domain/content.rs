@@ -4,7 +4,10 @@ use easytier_probe::CheckMode;
 use ring::digest::{Context, SHA256, digest};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Content, ObjectState, Scope, SharedConfig, SyncedCredential, SyncedObject, SyncedPeer, millis};
+use super::{
+    Content, ObjectState, ScheduleText, Scope, SharedConfig, SyncedCredential, SyncedMaintenance, SyncedObject,
+    SyncedPeer, millis,
+};
 
 /// Which fields are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,7 @@ impl Content {
                 }
             }
             Self::Credential(credential) => credential.put_fields(which, &mut put),
+            Self::Maintenance(window) => window.put_fields(which, &mut put),
         }
         Json::Object(fields)
     }
@@ -124,6 +128,29 @@ impl SyncedCredential {
             put("createdAt", json!(self.created_at));
             put("revokedAt", json!(self.revoked_at));
             put("uses", json!(Some(self.uses).filter(|uses| *uses != 0)));
+        }
+    }
+}
+
+impl SyncedMaintenance {
+    fn put_fields(&self, which: Fields, put: &mut impl FnMut(&str, Json)) {
+        let (spec, coverage) = (&self.spec, &self.spec.coverage);
+        let ScheduleText { start, time_zone, minutes, rrule, until } = spec.schedule.text();
+        put("title", json!(spec.title));
+        put("titleZh", json!(spec.title_zh));
+        put("all", json!(coverage.all));
+        put("nodes", json!(coverage.peers));
+        put("tags", json!(coverage.tags));
+        put("regions", json!(coverage.regions));
+        put("start", json!(start));
+        put("timeZone", json!(time_zone));
+        put("minutes", json!(minutes));
+        put("rrule", json!(rrule));
+        put("until", json!(until));
+        put("endedAt", json!(self.ended_at));
+        if which.times() {
+            put("createdAt", json!(self.created_at));
+            put("updatedAt", json!(self.updated_at));
         }
     }
 }

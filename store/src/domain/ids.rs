@@ -32,4 +32,6 @@ ids! {
     CredentialId,
     /// The id of an announcement.
     AnnouncementId,
+    /// The id of a maintenance window.
+    WindowId,
 }

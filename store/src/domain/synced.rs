@@ -8,7 +8,7 @@ use std::{
 use easytier_probe::Secret;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigVersion, InstanceId, PeerSpec, Timestamp};
+use super::{ConfigVersion, InstanceId, MaintenanceSpec, PeerSpec, Timestamp};
 
 /// How long a deletion is remembered. An instance that was away for longer may bring a deleted object back.
 pub const DELETIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -27,11 +27,14 @@ pub enum ObjectKind {
     Probe,
     /// A token or key; the uid is the part of it that finds its row.
     Credential,
+    /// A maintenance window; the uid is a UUID.
+    Maintenance,
 }
 
 impl ObjectKind {
     /// All kinds, in an order in which each needs only those before it.
-    pub const ALL: [Self; 5] = [Self::Region, Self::Setting, Self::Peer, Self::Probe, Self::Credential];
+    pub const ALL: [Self; 6] =
+        [Self::Region, Self::Setting, Self::Peer, Self::Probe, Self::Credential, Self::Maintenance];
 
     /// The name in the database and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +44,7 @@ impl ObjectKind {
             Self::Setting => "setting",
             Self::Probe => "probe",
             Self::Credential => "credential",
+            Self::Maintenance => "maintenance",
         }
     }
 
@@ -59,6 +63,7 @@ impl Content {
             Self::Setting(_) => ObjectKind::Setting,
             Self::Probe(_) => ObjectKind::Probe,
             Self::Credential(_) => ObjectKind::Credential,
+            Self::Maintenance(_) => ObjectKind::Maintenance,
         }
     }
 }
@@ -122,6 +127,8 @@ pub enum Content {
     Probe(SyncedProbe),
     /// A token or key.
     Credential(Box<SyncedCredential>),
+    /// A maintenance window.
+    Maintenance(Box<SyncedMaintenance>),
 }
 
 /// A peer that instances share.
@@ -183,6 +190,19 @@ pub struct SyncedCredential {
     pub enrolled_by: Option<String>,
     /// The names of the scopes of an API key, see [`Scope`](super::Scope), with commas between them; `read` for other kinds.
     pub scopes: String,
+}
+
+/// A maintenance window that instances share. Which nodes are in maintenance follows from it at each of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncedMaintenance {
+    /// What it is for, and when.
+    pub spec: MaintenanceSpec,
+    /// When an occurrence was ended before its time.
+    pub ended_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
 }
 
 /// Everything that instances share, as one of them has it.

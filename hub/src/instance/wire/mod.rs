@@ -12,7 +12,8 @@ pub use self::{
         SyncState, SyncStatus, SystemMetrics, UpOrDown,
     },
     configuration::{
-        Configuration, DeletedObject, Endpoint, ObjectName, SharedCredential, SharedProbe, SharedRegion, Version,
+        Configuration, DeletedObject, Endpoint, ObjectName, SharedCredential, SharedProbe, SharedRegion, SharedWindow,
+        Version,
     },
     leadership::{FailoverOrder, InOrder, Promote, RoleChange, SyncErrorBody},
     members::{InstanceView, Instances, MemberStatus, Register, Registered},

@@ -151,6 +151,7 @@ impl Language {
             ObjectKind::Setting => self.pick("Setting", "设置"),
             ObjectKind::Probe => self.pick("Probe", "探针"),
             ObjectKind::Credential => self.pick("Token or key", "令牌或密钥"),
+            ObjectKind::Maintenance => self.pick("Maintenance window", "维护计划"),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     domain::{Content, LiveSetting, ObjectKind, SyncedCredential, SyncedPeer, SyncedProbe, Timestamp},
     error::StoreError,
     store::{
-        live_settings,
+        live_settings, maintenance,
         peers::{SpecRow, spec_columns},
     },
 };
@@ -93,6 +93,9 @@ pub(super) async fn rows(tx: &mut Tx, key: &HubKey) -> Result<Rows, StoreError> 
     for row in tx.all::<CredentialRow>(credentials, vec![]).await? {
         let lookup = row.lookup.clone();
         put(Content::Credential(Box::new(row.into_credential())), lookup);
+    }
+    for (uid, window) in maintenance::shared(tx).await? {
+        put(Content::Maintenance(Box::new(window)), uid);
     }
     Ok(rows)
 }
