@@ -6,6 +6,7 @@ pub mod config;
 mod credential;
 pub mod database;
 pub mod instance;
+mod maintenance;
 mod password;
 mod peer;
 mod probe;
@@ -23,6 +24,7 @@ use self::{
     backup::BackupArgs,
     config::{DatabaseSettings, HubConfig, ServerSettings},
     credential::{EnrollCommand, KeyCommand, TokenCommand},
+    maintenance::MaintenanceCommand,
     password::PasswordArgs,
     peer::PeerCommand,
     probe::ProbeCommand,
@@ -84,6 +86,8 @@ enum HubCommand {
     Enroll(EnrollCommand),
     #[command(subcommand)]
     Announcement(AnnouncementCommand),
+    #[command(subcommand)]
+    Maintenance(MaintenanceCommand),
     Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -111,6 +115,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Key(command) => credential::run_key(command, &config),
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),
         HubCommand::Announcement(command) => announcement::run(command, &config),
+        HubCommand::Maintenance(command) => maintenance::run(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Restore(args) => restore::run(&args, &config),

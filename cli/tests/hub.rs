@@ -13,6 +13,8 @@ mod support;
 
 #[path = "hub/database.rs"]
 mod database;
+#[path = "hub/maintenance.rs"]
+mod maintenance;
 #[path = "hub/role.rs"]
 mod role;
 

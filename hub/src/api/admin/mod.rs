@@ -1,6 +1,7 @@
 //! The API for the operator: login, approval, changes.
 
 mod login;
+mod maintenance;
 mod nodes;
 mod probes;
 mod queue;
@@ -33,6 +34,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(probes::remove))
         .routes(routes!(announcements::all, announcements::announce))
         .routes(routes!(announcements::end))
+        .routes(routes!(maintenance::list, maintenance::add))
+        .routes(routes!(maintenance::change, maintenance::remove))
+        .routes(routes!(maintenance::end))
 }
 
 /// Adds the session cookie of the pages to the document. Programs send the session as a Bearer token.
