@@ -9,6 +9,7 @@ pub mod config;
 mod credential;
 pub mod database;
 pub mod instance;
+mod maintenance;
 mod password;
 mod peer;
 mod probe;
@@ -29,6 +30,7 @@ use self::{
     channel::ChannelCommand,
     config::{DatabaseSettings, HubConfig, ServerSettings},
     credential::{EnrollCommand, KeyCommand, TokenCommand},
+    maintenance::MaintenanceCommand,
     password::PasswordArgs,
     peer::PeerCommand,
     probe::ProbeCommand,
@@ -96,6 +98,8 @@ enum HubCommand {
     #[command(subcommand)]
     Rule(RuleCommand),
     Alerts(AlertsArgs),
+    #[command(subcommand)]
+    Maintenance(MaintenanceCommand),
     Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -126,6 +130,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Channel(command) => channel::run(command, &config),
         HubCommand::Rule(command) => rule::run(command, &config),
         HubCommand::Alerts(args) => alerts::run(args, &config),
+        HubCommand::Maintenance(command) => maintenance::run(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Restore(args) => restore::run(&args, &config),

@@ -91,7 +91,11 @@ async fn a_served_item_has_the_shape_of_the_contract(store: TestStore) {
 
     let (example, document) = example();
     let served = hub.get("/api/nodes").await;
-    assert_eq!(shape(&served.json()), shape(&document));
+    let mut as_agreed = served.json();
+    // What consumers of the contract do not know is more, and nothing else.
+    let more = as_agreed["data"]["items"][0].as_object_mut().unwrap().remove("maintenance");
+    assert_eq!(more, Some(Json::Null));
+    assert_eq!(shape(&as_agreed), shape(&document));
     let item = &items(&served)[0];
     let varying = ["id", "created_at", "updated_at", "last_check_time", "health_percentage_24h", "tags"];
     for (name, value) in example.as_object().unwrap() {
@@ -400,7 +404,8 @@ async fn statistics_count_checks(store: TestStore) {
         none,
         json!({
             "total_checks": 0, "healthy_count": 0, "unhealthy_count": 0, "health_percentage": 0.0,
-            "average_response_time": null, "uptime_percentage": 0.0, "last_check_time": null, "last_status": "unknown",
+            "average_response_time": null, "uptime_percentage": 0.0, "uptime_percentage_with_maintenance": 0.0,
+            "last_check_time": null, "last_status": "unknown",
         })
     );
     let probe = hub.live_probe("p1", "eu").await;
@@ -413,7 +418,8 @@ async fn statistics_count_checks(store: TestStore) {
         stats,
         json!({
             "total_checks": 6, "healthy_count": 5, "unhealthy_count": 1, "health_percentage": 83.33,
-            "average_response_time": 12_000, "uptime_percentage": 100.0, "last_check_time": now, "last_status": "healthy",
+            "average_response_time": 12_000, "uptime_percentage": 100.0, "uptime_percentage_with_maintenance": 100.0,
+            "last_check_time": now, "last_status": "healthy",
         })
     );
     for (hours, checks) in [(1, 6), (47, 106), (87_600, 106)] {
@@ -754,6 +760,7 @@ async fn every_route_is_documented() {
         ("/api/nodes/{id}/regions", "get"),
         ("/api/tags", "get"),
         ("/api/events", "get"),
+        ("/api/maintenance", "get"),
         ("/api/test_connection", "post"),
         ("/node/{id}", "get"),
     ] {

@@ -125,6 +125,15 @@ pub enum Conflict {
     /// Another channel for alerts has the name.
     #[error("another channel has this name")]
     ChannelNamed,
+    /// The maintenance window was changed since the caller read it.
+    #[error("somebody changed this maintenance window meanwhile; read it again")]
+    MaintenanceChanged,
+    /// There are as many maintenance windows as there may be.
+    #[error("there are too many maintenance windows; remove some that are over")]
+    TooManyWindows,
+    /// The maintenance window does not take place at this moment, so it cannot be ended.
+    #[error("the maintenance window does not take place now")]
+    NotInMaintenance,
 }
 
 /// Why a request contradicts the role, the cluster or the epoch of this instance.

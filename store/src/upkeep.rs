@@ -28,7 +28,7 @@ const BUSY_FOLD_INTERVAL: Duration = Duration::from_millis(400);
 const BUSY_FOLD: u64 = 5000;
 
 /// The time between two reviews. It is the maximum delay until stale evidence, a stopped probe, or a setting that was
-/// changed at another hub is noticed.
+/// changed at another hub is noticed, and until maintenance begins or ends.
 const REVIEW_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The time between two sweeps. A sweep that leaves expired rows is followed by another at once.
@@ -92,6 +92,7 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
                 refresh_hub(store).await;
                 reload_live_settings(store).await;
                 review(store).await;
+                keep_maintenance(store).await;
             }
             _ = uses.tick() => store_last_uses(store).await,
             _ = clocks.tick() => compare_clocks(store).await,
@@ -151,6 +152,14 @@ async fn review(store: &Store) {
         Ok(0) => {}
         Ok(peers) => tracing::debug!(peers, "reviewed peers"),
         Err(error) => tracing::error!(%error, "a review failed; the next one will catch up"),
+    }
+}
+
+async fn keep_maintenance(store: &Store) {
+    match in_time(&store.pulses().maintenance, store.keep_maintenance(Timestamp::now())).await {
+        Ok(false) => {}
+        Ok(true) => tracing::debug!("other nodes are in maintenance now"),
+        Err(error) => tracing::error!(%error, "cannot note which nodes are in maintenance; trying again"),
     }
 }
 

@@ -88,7 +88,7 @@ async function accessible(page, name) {
 const PAGES = [
   ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/map", "map"], ["/submit", "submit"], ["/admin/login", "login"],
   ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
-  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
 ];
 
 // Submits the node at an address, after a test of the connection.
@@ -291,6 +291,28 @@ async function main() {
       await page.getByRole("button", { name: "Remove" }).click();
       await page.getByText("The probe is removed").waitFor();
       assert.equal(await gone.count(), 0);
+    });
+
+    await step("maintenance is planned, and visitors see it", async () => {
+      await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Maintenance" }).click();
+      watch.expected.add("/admin/maintenance");
+      await page.getByLabel("Title *", { exact: true }).fill("New disks in Frankfurt");
+      await page.getByLabel("All nodes").check();
+      await page.getByLabel("Time zone *").fill("Mars/Olympus");
+      await page.getByRole("button", { name: "Create" }).click();
+      await page.locator("#time_zone-note.problem").waitFor();
+      await both(page, "admin-maintenance-refused");
+      watch.expected.clear();
+      await page.getByLabel("Time zone *").fill("Europe/Berlin");
+      await page.getByLabel("Repeat").selectOption("Every week");
+      await page.getByRole("button", { name: "Create" }).click();
+      await page.getByText("The window is made.").waitFor();
+      await page.getByText("Now, until").waitFor();
+      await both(page, "admin-maintenance-made");
+      await page.goto(base);
+      await reloadUntil(page, row("Beta").getByText("Maintenance until"));
+      await both(page, "nodes-maintenance");
+      await page.goto(`${base}/admin/maintenance`);
     });
 
     await step("a setting is changed, and a wrong one refused", async () => {

@@ -19,6 +19,9 @@ use crate::{
 
 const PAGES: [&str; 4] = ["README.md", "docs/database.md", "docs/distributed.md", "docs/high-availability.md"];
 
+/// Pages with commands and without settings.
+const OF_COMMANDS: [&str; 2] = ["docs/alerts.md", "docs/maintenance.md"];
+
 /// Variables that are not settings.
 const OTHERS: [&str; 1] = ["NETWORK_SECRET"];
 
@@ -57,7 +60,7 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
 
 #[test]
 fn every_command_exists() {
-    for page in PAGES {
+    for page in PAGES.into_iter().chain(OF_COMMANDS) {
         let text = read(page);
         let lines = commands(page);
         let lines = lines.iter().map(String::as_str).chain(spans(&text));
@@ -86,7 +89,7 @@ fn every_flag_and_command_in_the_text_exists() {
         flags.extend(usage.into_flags());
     }
     let top = Usage::of(&[]);
-    for page in PAGES {
+    for page in PAGES.into_iter().chain(OF_COMMANDS) {
         for span in spans(&read(page)) {
             let words: Vec<&str> = span.split_whitespace().collect();
             if words.first().is_some_and(|word| top.commands.contains(*word)) {
@@ -116,7 +119,8 @@ fn every_variable_is_a_setting() {
 
 #[test]
 fn every_link_has_a_target() {
-    for page in PAGES.into_iter().chain(["docs/backend.md", "docs/checks.md", "docs/lambda.md", "docs/security.md"]) {
+    let others = ["docs/backend.md", "docs/checks.md", "docs/lambda.md", "docs/security.md", MAINTENANCE];
+    for page in PAGES.into_iter().chain(others) {
         let text = read(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for link in links.filter(|link| !link.starts_with("http")) {

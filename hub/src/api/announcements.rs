@@ -9,12 +9,21 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::domain::{Announcement, AnnouncementId, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, Type},
+    },
+};
 
 use crate::{
     board::Board,
-    service::{Admin, AnnouncementRequest},
-    web::{AdminSession, parameter::Id},
+    service::{Admin, AnnouncementRequest, MAX_ANNOUNCED_HOURS, MAX_ANNOUNCEMENT},
+    web::{
+        AdminSession,
+        parameter::{self, Id},
+    },
 };
 
 /// An announcement.
@@ -50,25 +59,43 @@ impl From<&Announcement> for AnnouncementItem {
     }
 }
 
-/// An announcement to make. One of the two texts is needed.
-#[derive(Debug, Deserialize, ToSchema)]
+/// An announcement to make.
+#[derive(Debug, Deserialize)]
 pub(super) struct AnnouncementBody {
-    /// `info`, `warning` or `critical`.
     #[serde(default)]
-    #[schema(value_type = String, example = "warning", pattern = "^(info|warning|critical)$", required = false)]
     severity: Severity,
-    /// At most 500 characters, in one line.
     #[serde(default)]
-    #[schema(max_length = 500, required = false)]
     english: String,
-    /// At most 500 characters, in one line.
     #[serde(default)]
-    #[schema(max_length = 500, required = false)]
     chinese: String,
-    /// After how many hours it ends by itself; without, somebody has to end it.
-    #[schema(minimum = 1, maximum = 8760)]
     hours: Option<u32>,
 }
+
+impl ToSchema for AnnouncementBody {}
+
+/// The severity, a text in one of the languages at least, and when it ends.
+impl PartialSchema for AnnouncementBody {
+    fn schema() -> RefOr<Schema> {
+        let severities = Severity::ALL.map(Severity::as_str);
+        let text = || parameter::string().pattern(Some(ONE_LINE)).max_length(Some(MAX_ANNOUNCEMENT));
+        let hours = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(MAX_ANNOUNCED_HOURS))
+            .description(Some("After how many hours it ends by itself; without, somebody has to end it."));
+        let fields = ObjectBuilder::new()
+            .property("severity", parameter::string().enum_values(Some(severities)))
+            .property("english", text())
+            .property("chinese", text())
+            .property("hours", hours);
+        let one = |language: &str| ObjectBuilder::new().property(language, text()).required(language);
+        let either = AnyOfBuilder::new().item(one("english")).item(one("chinese"));
+        AllOfBuilder::new().item(fields).item(either).into()
+    }
+}
+
+/// The pattern of a text: a line with a visible character.
+const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
 /// What visitors are told now, the newest first.
 #[utoipa::path(

@@ -8,7 +8,7 @@ use std::{
 
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{Announcement, Event, NodeView, PeerId, Pulse, QUARTER, Timestamp},
+    domain::{ActiveWindow, Announcement, DAY, Event, NodeView, PeerId, Pulse, QUARTER, Timestamp},
 };
 use tokio::time::{Instant, timeout};
 
@@ -49,6 +49,9 @@ const BUCKET: Duration = Duration::from_secs(300);
 
 /// In so many buckets every history is read again as a whole, for results that arrived late.
 const ROUND: i64 = 12;
+
+/// How far ahead maintenance is announced.
+const AHEAD: Duration = DAY.saturating_mul(14);
 
 /// The number of changes in the feed.
 const EVENTS: u32 = 50;
@@ -95,6 +98,7 @@ pub struct Making {
     standing: Arc<Standing>,
     announcements: Arc<[Announcement]>,
     events: Arc<[Event]>,
+    maintenance: Arc<[ActiveWindow]>,
     /// Counts changes of verdicts, of the list, of the place of this instance, of announcements, and of whether all that is out of
     /// date.
     news: u64,
@@ -118,6 +122,7 @@ impl Making {
             standing: Arc::default(),
             announcements: Arc::new([]),
             events: Arc::new([]),
+            maintenance: Arc::new([]),
             news: 0,
         }
     }
@@ -157,6 +162,10 @@ impl Making {
             self.read_probes(store, now).await?;
             self.pulse = Some(Pulse { event: pulse.event, ..known });
         }
+        let maintenance = store.coming_maintenance(now, AHEAD).await?;
+        if *maintenance != *self.maintenance {
+            self.maintenance = maintenance.into();
+        }
         if self.pulse != Some(known) || self.news == 0 {
             self.events = store.peer_events(EVENTS).await?.into();
             self.news += 1;
@@ -179,7 +188,9 @@ impl Making {
     /// Whether all nodes are due, and the last time is long enough ago.
     fn must_read_all(&self, pulse: Pulse, now: Timestamp) -> bool {
         let (Some(known), Some(read_at)) = (self.pulse, self.read_all_at) else { return true };
-        let is_other_list = pulse.list != known.list || now.bucket(QUARTER) != self.at.bucket(QUARTER);
+        let is_other_list = pulse.list != known.list
+            || pulse.maintenance != known.maintenance
+            || now.bucket(QUARTER) != self.at.bucket(QUARTER);
         let pause = match is_other_list {
             true => self.took * LIST_FACTOR,
             false => (self.took * FIGURES_FACTOR).min(FIGURES_INTERVAL).max(self.took * LIST_FACTOR),
@@ -253,6 +264,7 @@ impl Making {
         let is_same = stale_since == last.stale_since
             && self.at.bucket(QUARTER) == last.at.bucket(QUARTER)
             && self.events == last.events
+            && self.maintenance == last.maintenance
             && self.probes.are_like(&last.probes)
             && self.standing == last.standing
             && self.announcements == last.announcements
@@ -277,6 +289,7 @@ impl Making {
             standing: Arc::clone(&self.standing),
             announcements: Arc::clone(&self.announcements),
             events: Arc::clone(&self.events),
+            maintenance: Arc::clone(&self.maintenance),
             ..Snapshot::default()
         }
     }

@@ -11,8 +11,8 @@ use std::{
 
 use easytier_uptime_monitor::public::item::NodeItem;
 use easytier_uptime_store::domain::{
-    Announcement, Doubt, Event, Node, NodeFilter, NodeView, PeerId, Probe, Region, RegionStatus, RegionView, Timestamp,
-    Verdict,
+    ActiveWindow, Announcement, Doubt, Event, Node, NodeFilter, NodeView, PeerId, Probe, Region, RegionStatus,
+    RegionView, Timestamp, Verdict,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -226,6 +226,8 @@ pub struct Snapshot {
     pub announcements: Arc<[Announcement]>,
     /// The newest changes of nodes, the newest first.
     pub events: Arc<[Event]>,
+    /// The maintenance windows that take place or begin soon, by their beginning.
+    pub maintenance: Arc<[ActiveWindow]>,
     pub(super) orders: [OnceLock<Vec<u32>>; Sort::ALL.len()],
     pub(super) facets: OnceLock<Facets>,
     pub(super) sights: OnceLock<BTreeMap<Region, Sight>>,

@@ -1,6 +1,8 @@
 //! Between what instances say to each other and what the store keeps: the configuration. Secrets, contacts and hashes of tokens
 //! are sealed for the instance that asked.
 
+mod window;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE64;
@@ -117,6 +119,7 @@ pub fn configuration(
         regions: Vec::new(),
         probes: Vec::new(),
         credentials: Vec::new(),
+        maintenance_windows: Vec::new(),
     };
     for SyncedObject { key: ObjectKey { kind, uid }, version, state } in &config.objects {
         let version = Version::from(*version);
@@ -146,6 +149,9 @@ pub fn configuration(
             ObjectState::Present(Content::Channel(channel)) => {
                 let service = notification_service(&sealer, uid, channel, version)?;
                 sent.notification_services.extend(serde_json::to_value(service).ok());
+            }
+            ObjectState::Present(Content::Maintenance(of_uid)) => {
+                sent.maintenance_windows.push(window::shared(uid, of_uid, version));
             }
         }
     }
@@ -318,6 +324,11 @@ pub fn shared_config(sent: &Configuration, key: &SealingKey) -> Result<SharedCon
         };
         let state = ObjectState::Present(Content::Channel(Box::new(content)));
         add(ObjectKind::Channel, &service.uid, service.version, state);
+    }
+    for sent in &sent.maintenance_windows {
+        let Some(content) = window::synced(sent)? else { continue };
+        let state = ObjectState::Present(Content::Maintenance(Box::new(content)));
+        add(ObjectKind::Maintenance, &sent.uid, sent.version, state);
     }
     objects.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(SharedConfig {

@@ -11,7 +11,7 @@ use easytier_uptime_store::{
     Store, StoreError,
     domain::{
         AlertChannel, AlertCondition, AlertNews, AlertNode, AlertPlan, ChannelId, Event, EventKind, NewDelivery,
-        PlanStep, Presence, Timestamp,
+        PlanStep, Presence, Probe, Timestamp,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,9 @@ impl Planner {
         };
         let nodes = subjects(state, &changes).filter_map(node).collect::<BTreeSet<_>>();
         let nodes = node_facts(self.store.alert_nodes(nodes.into_iter().collect()).await?);
-        let muted = self.store.alert_mutes(now).await?.into_iter().map(|mute| mute.scope).collect();
+        let mut muted: BTreeSet<String> =
+            self.store.alert_mutes(now).await?.into_iter().map(|mute| mute.scope).collect();
+        muted.extend(self.in_maintenance(&probes, now).await?.map(|subject| subject.to_string()));
         let interval = check_interval(&self.store, &probes, now);
         let facts = Facts {
             rules,
@@ -169,6 +171,20 @@ impl Planner {
         let step = step(state, &changes, &facts, now.0);
         let plan = self.plan_step(&step, state, cursor(news, was_away), unreadable, now);
         Ok((step, plan))
+    }
+
+    /// The nodes and probes of which nothing is told now, because people work on them. What is still wrong afterwards is told then.
+    async fn in_maintenance(
+        &self,
+        probes: &[Probe],
+        now: Timestamp,
+    ) -> Result<impl Iterator<Item = Subject> + use<>, StoreError> {
+        let windows = self.store.active_maintenance(now).await?;
+        let is_covered =
+            |probe: &&Probe| windows.iter().any(|window| window.window.spec.coverage.covers_region(&probe.region));
+        let probes: Vec<Subject> = probes.iter().filter(is_covered).map(|probe| Subject::Probe(probe.id.0)).collect();
+        let nodes = self.store.peers_in_maintenance(now).await?;
+        Ok(nodes.into_keys().map(|peer| Subject::Node(peer.0)).chain(probes))
     }
 
     /// How everything is that changed while nobody looked: what was in between is not told. Of probes the events say it, because

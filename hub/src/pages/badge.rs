@@ -31,6 +31,8 @@ const GREEN: &str = "#137a54";
 const YELLOW: &str = "#8f6400";
 const RED: &str = "#b3261e";
 const GREY: &str = "#5f6b68";
+/// In maintenance, whatever the verdict.
+const BLUE: &str = "#1f5f8f";
 
 #[derive(Debug, Deserialize)]
 pub struct Window {
@@ -41,7 +43,11 @@ pub struct Window {
 pub async fn status(State(site): State<Site>, view: View, Path(path): Path<NodePath>) -> Result<Response, Refusal> {
     let snapshot = site.board.newest().await?;
     let node = snapshot.entry(path.id).ok_or_else(|| Refusal::not_found("node"))?.node();
-    Ok(badge(&node.name, view.language.verdict(node.verdict), color(node.verdict)))
+    let verdict = view.language.verdict(node.verdict);
+    Ok(match node.maintenance {
+        None => badge(&node.name, verdict, color(node.verdict)),
+        Some(_) => badge(&node.name, &format!("{verdict} · {}", view.language.maintenance().in_maintenance), BLUE),
+    })
 }
 
 pub async fn uptime(

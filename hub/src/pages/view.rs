@@ -63,13 +63,13 @@ impl View {
     pub fn of_request(uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
         let view = Self::of(uri, headers);
         match extensions.get::<Arc<Snapshot>>() {
-            Some(snapshot) => view.as_of(snapshot),
+            Some(snapshot) => view.with_snapshot(snapshot),
             None => view,
         }
     }
 
     /// The same view at the moment of a snapshot.
-    pub fn as_of(self, snapshot: &Snapshot) -> Self {
+    pub fn with_snapshot(self, snapshot: &Snapshot) -> Self {
         let (standing, announcements) = (Arc::clone(&snapshot.standing), Arc::clone(&snapshot.announcements));
         Self { standing, announcements, ..self }
     }

@@ -29,6 +29,17 @@ pub fn state(language: Language, verdict: Verdict) -> Markup {
     marked(verdict, language.verdict(verdict))
 }
 
+/// The maintenance that a node is in, if it is in any; its verdict is shown beside it.
+pub fn maintenance(language: Language, node: &Node) -> Markup {
+    html! {
+        @if let Some(maintenance) = &node.maintenance {
+            span.badge.maintenance title=(language.maintenance_title(maintenance)) {
+                (language.maintenance_until(maintenance.until))
+            }
+        }
+    }
+}
+
 /// The presence of a probe as a shape and a text.
 pub fn presence(language: Language, presence: Presence) -> Markup {
     let like = match presence {

@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 use easytier_probe::PeerUrlError;
 use easytier_uptime_store::{
     StoreError,
-    domain::{LabelError, LiveSetting, Region},
+    domain::{LabelError, LiveSetting, Region, ScheduleError},
 };
 
 /// A refusal or failure of a use case.
@@ -128,6 +128,12 @@ pub enum FieldProblem {
     /// An enrollment key has neither a region nor the permission for any.
     #[error("name the region of the probes, or say that the key is for any region")]
     NoRegion,
+    /// A maintenance window names no nodes.
+    #[error("name nodes, tags or regions, or say that the window is for all nodes")]
+    NothingCovered,
+    /// The time of a maintenance window is not valid.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// There is no kind of credential with this name.
     #[error("unknown kind")]
     UnknownKind,

@@ -14,6 +14,7 @@ mod error;
 mod familiar;
 mod instances;
 mod limit;
+mod maintenance;
 mod node_change;
 mod node_fields;
 pub mod password;
@@ -32,6 +33,7 @@ pub use self::{
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
     limit::Limit,
+    maintenance::{MAX_TITLE, WindowFields},
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, labels_schema},
     queue::{Decided, Decision, MAX_DECIDED},

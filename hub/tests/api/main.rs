@@ -10,6 +10,7 @@ mod support;
 mod announcements;
 mod client;
 mod document_examples;
+mod maintenance;
 mod node_metrics;
 mod nodes;
 mod operations;

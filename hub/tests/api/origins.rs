@@ -16,7 +16,7 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 36] = [
+const PAGES: [&str; 40] = [
     "/",
     "/admin",
     "/admin/announcements",
@@ -33,6 +33,10 @@ const PAGES: [&str; 36] = [
     "/admin/keys/revoke",
     "/admin/login",
     "/admin/logout",
+    "/admin/maintenance",
+    "/admin/maintenance/{id}",
+    "/admin/maintenance/{id}/end",
+    "/admin/maintenance/{id}/remove",
     "/admin/nodes/{id}",
     "/admin/nodes/{id}/approve",
     "/admin/nodes/{id}/delete",

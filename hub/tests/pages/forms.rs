@@ -419,6 +419,9 @@ async fn a_refused_import_is_explained_in_chinese_on_a_chinese_page() {
     assert!(page.contains("tcp://new.example.net:1\n&lt;b&gt;</textarea>"), "the list is kept: {page}");
 }
 
+/// A maintenance window that takes place now.
+const WINDOW: &str = "title=New+disks&all=true&time_zone=UTC&minutes=60";
+
 /// Every form that changes something, with a valid body.
 fn forms(id: PeerId) -> Vec<(String, String)> {
     let node = format!("/admin/nodes/{id}");
@@ -431,6 +434,10 @@ fn forms(id: PeerId) -> Vec<(String, String)> {
         ("/admin/probes/remove".into(), "server_id=p1"),
         ("/admin/queue".into(), "decision=reject&id=-1"),
         ("/admin/keys".into(), "kind=api&name=reader"),
+        ("/admin/maintenance".into(), WINDOW),
+        ("/admin/maintenance/1".into(), WINDOW),
+        ("/admin/maintenance/1/end".into(), ""),
+        ("/admin/maintenance/1/remove".into(), ""),
         ("/admin/keys/revoke".into(), "kind=node&id=1"),
         ("/admin/settings".into(), "FLAP_DAMPING=7"),
         ("/admin/import".into(), "peers=tcp%3A%2F%2Fimported.example.net%3A1"),
@@ -488,6 +495,7 @@ async fn every_form_of_a_page_is_plain_html() {
         "/admin/keys",
         "/admin/probes",
         "/admin/import",
+        "/admin/maintenance",
         "/admin/settings",
         &format!("/admin/nodes/{id}"),
         &format!("/admin/nodes/{id}/delete"),

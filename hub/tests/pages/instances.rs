@@ -378,7 +378,14 @@ async fn forms_with_edits_are_closed_at_a_dependent_and_open_elsewhere() {
             stage.execute("UPDATE peers SET set_aside = FALSE").await;
         }
         let closed = "<fieldset class=\"closed\" disabled>";
-        for path in ["/admin/nodes/1", "/admin/nodes/1/delete", "/admin/keys", "/admin/import", "/admin/settings"] {
+        for path in [
+            "/admin/nodes/1",
+            "/admin/nodes/1/delete",
+            "/admin/keys",
+            "/admin/maintenance",
+            "/admin/import",
+            "/admin/settings",
+        ] {
             let shown = stage.shown(path, "en").await;
             assert_eq!(shown.contains(closed), is_dependent, "{path}: {shown}");
             assert_eq!(shown.contains("This instance is a dependent of hub 1."), is_dependent, "{path}");
@@ -392,7 +399,11 @@ async fn forms_with_edits_are_closed_at_a_dependent_and_open_elsewhere() {
         assert_eq!(submit.contains("value=\"send\" disabled"), is_dependent, "{submit}");
         if is_dependent {
             // Whoever sends the form all the same is told why.
-            for (path, form) in [("/admin/nodes/1/delete", ""), ("/admin/keys", "kind=api&name=x")] {
+            for (path, form) in [
+                ("/admin/nodes/1/delete", ""),
+                ("/admin/keys", "kind=api&name=x"),
+                ("/admin/maintenance", "title=x&all=true&minutes=60&time_zone=UTC"),
+            ] {
                 let refused = stage.post(path, form).await;
                 assert_eq!(refused.status, StatusCode::CONFLICT, "{path}");
                 assert!(refused.text().contains("http://192.0.2.1:3002"), "{path}: {}", refused.text());

@@ -16,6 +16,7 @@ mod forms;
 mod frame;
 mod instances;
 mod live;
+mod maintenance;
 mod map;
 mod public;
 

@@ -118,8 +118,11 @@ pub(super) struct Stats {
     health_percentage: f64,
     /// Microseconds.
     average_response_time: Option<i64>,
-    /// The percentage of the time with a verdict in which the node was up; `partial` counts half. 0 without any verdict.
+    /// The percentage of the time with a verdict in which the node was up; `partial` counts half. The time in maintenance does not
+    /// count, unless there is no other. 0 without any verdict.
     uptime_percentage: f64,
+    /// The same with the time in maintenance.
+    uptime_percentage_with_maintenance: f64,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_check_time: Option<Timestamp>,
     last_status: HealthStatus,
@@ -128,13 +131,15 @@ pub(super) struct Stats {
 impl From<NodeStats> for Stats {
     fn from(stats: NodeStats) -> Self {
         let NodeStats { checks, uptime, last_check_at, verdict } = stats;
+        let whole = uptime.percentage_with_maintenance();
         Self {
             total_checks: checks.total_checks,
             healthy_count: checks.healthy_count,
             unhealthy_count: checks.total_checks.saturating_sub(checks.healthy_count),
             health_percentage: hundredths(checks.health_percentage()),
             average_response_time: checks.average_response_us,
-            uptime_percentage: hundredths(uptime.percentage().unwrap_or_default()),
+            uptime_percentage: hundredths(uptime.percentage().or(whole).unwrap_or_default()),
+            uptime_percentage_with_maintenance: hundredths(whole.unwrap_or_default()),
             last_check_time: last_check_at,
             last_status: verdict.into(),
         }

@@ -1,7 +1,7 @@
 //! A node as the public API shows it.
 
 use easytier_probe::Status;
-use easytier_uptime_store::domain::{Count, Node, PeerId, PeerSpec, QUARTER, Timestamp, Verdict};
+use easytier_uptime_store::domain::{Count, Node, NodeMaintenance, PeerId, PeerSpec, QUARTER, Timestamp, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,6 +57,26 @@ pub struct NodeItem {
     wechat: Option<String>,
     mail: Option<String>,
     tags: Vec<String>,
+    /// The maintenance that the node is in: its status is what it is, but counts for nothing; null when it is in none.
+    maintenance: Option<Maintenance>,
+}
+
+/// The maintenance of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Maintenance {
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+    /// What it is for, in the operator's words.
+    title: String,
+    /// The same in Chinese, if there is a text.
+    title_zh: Option<String>,
+}
+
+impl From<NodeMaintenance> for Maintenance {
+    fn from(maintenance: NodeMaintenance) -> Self {
+        let NodeMaintenance { until, title, title_zh, .. } = maintenance;
+        Self { until, title, title_zh }
+    }
 }
 
 /// The health of a node or of one result, in the terms of the public API.
@@ -157,6 +177,7 @@ impl NodeItem {
             wechat: None,
             mail: None,
             tags: node.tags.into_iter().map(Into::into).collect(),
+            maintenance: node.maintenance.map(Into::into),
             name: node.name,
             description: node.description,
         }

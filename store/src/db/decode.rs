@@ -2,7 +2,9 @@
 
 use sqlx::{Database, Decode, Type, error::BoxDynError};
 
-use crate::domain::{AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp};
+use crate::domain::{
+    AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId,
+};
 
 macro_rules! decode_from_i64 {
     ($($name:ident),+) => {$(
@@ -30,4 +32,4 @@ macro_rules! decode_from_i64 {
     )+};
 }
 
-decode_from_i64!(AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp);
+decode_from_i64!(AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId);

@@ -9,7 +9,9 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::domain::{AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp};
+use crate::domain::{
+    AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId,
+};
 
 /// A statement in both dialects; parameters are `$1`, `$2`, … in both.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +97,7 @@ value_from! {
     RegionId => Int(|id: RegionId| id.0),
     CredentialId => Int(|id: CredentialId| id.0),
     ChannelId => Int(|id: ChannelId| id.0),
+    WindowId => Int(|id: WindowId| id.0),
     String => Text(std::convert::identity),
     &str => Text(str::to_owned),
     bool => Bool(std::convert::identity),

@@ -5,7 +5,8 @@ use ring::digest::{Context, SHA256, digest};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Content, ObjectState, Scope, SharedConfig, SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, millis,
+    Content, ObjectState, ScheduleText, Scope, SharedConfig, SyncedChannel, SyncedCredential, SyncedMaintenance,
+    SyncedObject, SyncedPeer, millis,
 };
 
 /// Which fields are taken.
@@ -57,6 +58,7 @@ impl Content {
             }
             Self::Credential(credential) => credential.put_fields(which, &mut put),
             Self::Channel(channel) => channel.put_fields(which, &mut put),
+            Self::Maintenance(window) => window.put_fields(which, &mut put),
         }
         Json::Object(fields)
     }
@@ -139,6 +141,29 @@ impl SyncedChannel {
         if which.secrets() {
             put("config", json!(self.config.expose()));
         }
+        if which.times() {
+            put("createdAt", json!(self.created_at));
+            put("updatedAt", json!(self.updated_at));
+        }
+    }
+}
+
+impl SyncedMaintenance {
+    fn put_fields(&self, which: Fields, put: &mut impl FnMut(&str, Json)) {
+        let (spec, coverage) = (&self.spec, &self.spec.coverage);
+        let ScheduleText { start, time_zone, minutes, rrule, until } = spec.schedule.text();
+        put("title", json!(spec.title));
+        put("titleZh", json!(spec.title_zh));
+        put("all", json!(coverage.all));
+        put("nodes", json!(coverage.peers));
+        put("tags", json!(coverage.tags));
+        put("regions", json!(coverage.regions));
+        put("start", json!(start));
+        put("timeZone", json!(time_zone));
+        put("minutes", json!(minutes));
+        put("rrule", json!(rrule));
+        put("until", json!(until));
+        put("endedAt", json!(self.ended_at));
         if which.times() {
             put("createdAt", json!(self.created_at));
             put("updatedAt", json!(self.updated_at));

@@ -34,4 +34,6 @@ ids! {
     AnnouncementId,
     /// The id of a channel for alerts.
     ChannelId,
+    /// The id of a maintenance window.
+    WindowId,
 }

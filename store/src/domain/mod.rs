@@ -18,13 +18,16 @@ mod ingest;
 mod instance;
 mod label;
 mod live_settings;
+mod maintenance;
 mod node;
 mod overview;
 mod page;
 mod peer;
 mod probe;
 mod probe_peer;
+mod recurrence;
 mod retention;
+mod schedule;
 pub(crate) mod scope;
 mod submission;
 mod synced;
@@ -47,7 +50,7 @@ pub use self::{
     event::{Event, EventKind},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
-    ids::{AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId},
+    ids::{AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, WindowId},
     ingest::{Batch, Receipt, Rejected, Rejection, Via},
     instance::{
         ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD,
@@ -55,21 +58,24 @@ pub use self::{
     },
     label::{LabelError, Region, Tag},
     live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
+    maintenance::{ActiveWindow, Coverage, MaintenanceSpec, MaintenanceWindow, NodeMaintenance},
     node::{Node, NodeFilter},
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
     page::{Page, PageRequest, Slice},
     peer::{Contacts, ImportCounts, NewPeer, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
     probe::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, Probe, Registration, StatusReport},
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
+    recurrence::RuleError,
     retention::Retention,
+    schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},
     scope::Scope,
     submission::{Duplicate, Submission},
     synced::{
         Adopted, Content, DELETIONS_KEPT, LostChange, MergePartner, ObjectKey, ObjectKind, ObjectState, ObjectVersion,
-        SharedConfig, SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe,
+        SharedConfig, SyncedChannel, SyncedCredential, SyncedMaintenance, SyncedObject, SyncedPeer, SyncedProbe,
     },
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
-    uptime::Uptime,
+    uptime::{Uptime, VerdictTimes},
     verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},
 };
 pub(crate) use self::{content::Fields, timestamp::millis};

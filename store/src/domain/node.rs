@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use easytier_probe::{PeerUrl, Scheme};
 
-use super::{Count, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage};
+use super::{Count, NodeMaintenance, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage};
 
 /// Selects approved nodes for the public list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +52,8 @@ pub struct Node {
     pub last_check_at: Option<Timestamp>,
     /// The median round trip in microseconds, over the regions that see it online.
     pub response_us: Option<i64>,
+    /// The maintenance that it is in.
+    pub maintenance: Option<NodeMaintenance>,
     /// The checks of the last 24 hours over all regions, a quarter of an hour each, the newest first.
     pub ring: [Count; RING_SLOTS],
 }
@@ -75,6 +77,7 @@ impl Node {
             since: created_at,
             last_check_at: None,
             response_us: None,
+            maintenance: None,
             ring: [Count::default(); RING_SLOTS],
         }
     }

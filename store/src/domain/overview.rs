@@ -54,11 +54,13 @@ pub struct FailureCount {
     pub last_at: Timestamp,
 }
 
-/// A value that changes whenever the verdict of a peer or the list of peers changes.
+/// A value that changes whenever the verdict of a peer, the list of peers or the maintenance changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pulse {
     /// The id of the newest event.
     pub event: i64,
     /// How many times another instance's configuration was adopted, and the version of the list of peers, which that may lower.
     pub list: (i64, i64),
+    /// Grows whenever a maintenance window, or the set of nodes in maintenance, changes.
+    pub maintenance: i64,
 }

@@ -8,7 +8,7 @@ use std::{
 use easytier_probe::Secret;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigVersion, InstanceId, PeerSpec, Timestamp};
+use super::{ConfigVersion, InstanceId, MaintenanceSpec, PeerSpec, Timestamp};
 
 /// How long a deletion is remembered. An instance that was away for longer may bring a deleted object back.
 pub const DELETIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -29,11 +29,14 @@ pub enum ObjectKind {
     Credential,
     /// A channel for alerts with its rules; the uid is a UUID.
     Channel,
+    /// A maintenance window; the uid is a UUID.
+    Maintenance,
 }
 
 impl ObjectKind {
     /// All kinds, in an order in which each needs only those before it.
-    pub const ALL: [Self; 6] = [Self::Region, Self::Setting, Self::Peer, Self::Probe, Self::Credential, Self::Channel];
+    pub const ALL: [Self; 7] =
+        [Self::Region, Self::Setting, Self::Peer, Self::Probe, Self::Credential, Self::Maintenance, Self::Channel];
 
     /// The name in the database and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +47,7 @@ impl ObjectKind {
             Self::Probe => "probe",
             Self::Credential => "credential",
             Self::Channel => "channel",
+            Self::Maintenance => "maintenance",
         }
     }
 
@@ -63,6 +67,7 @@ impl Content {
             Self::Probe(_) => ObjectKind::Probe,
             Self::Credential(_) => ObjectKind::Credential,
             Self::Channel(_) => ObjectKind::Channel,
+            Self::Maintenance(_) => ObjectKind::Maintenance,
         }
     }
 }
@@ -128,6 +133,8 @@ pub enum Content {
     Credential(Box<SyncedCredential>),
     /// A channel for alerts.
     Channel(Box<SyncedChannel>),
+    /// A maintenance window.
+    Maintenance(Box<SyncedMaintenance>),
 }
 
 /// A peer that instances share.
@@ -205,6 +212,19 @@ pub struct SyncedChannel {
     /// Its settings and rules: JSON, with secrets.
     pub config: Secret,
     /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A maintenance window that instances share. Which nodes are in maintenance follows from it at each of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncedMaintenance {
+    /// What it is for, and when.
+    pub spec: MaintenanceSpec,
+    /// When an occurrence was ended before its time.
+    pub ended_at: Option<Timestamp>,
+    /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,

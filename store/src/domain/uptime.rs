@@ -6,7 +6,7 @@ use super::Verdict;
 
 /// How long a peer had each verdict within some time. Time without a verdict is left out: nobody knows how the peer was then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Uptime {
+pub struct VerdictTimes {
     /// More than half of the regions saw the peer online.
     pub up: Duration,
     /// Some region saw the peer online, but no more than half of them.
@@ -15,17 +15,17 @@ pub struct Uptime {
     pub down: Duration,
 }
 
-impl Uptime {
+impl VerdictTimes {
     /// A time with one verdict.
     pub fn of(verdict: Verdict, duration: Duration) -> Self {
-        let mut uptime = Self::default();
+        let mut times = Self::default();
         match verdict {
-            Verdict::Up => uptime.up = duration,
-            Verdict::Partial => uptime.partial = duration,
-            Verdict::Down => uptime.down = duration,
+            Verdict::Up => times.up = duration,
+            Verdict::Partial => times.partial = duration,
+            Verdict::Down => times.down = duration,
             Verdict::Unknown => {}
         }
-        uptime
+        times
     }
 
     /// The time for which there was a verdict.
@@ -40,9 +40,18 @@ impl Uptime {
         (known > Duration::ZERO)
             .then(|| (self.up.as_secs_f64() + self.partial.as_secs_f64() / 2.0) * 100.0 / known.as_secs_f64())
     }
+
+    /// These times without others that are part of them.
+    pub(crate) fn without(self, part: &Self) -> Self {
+        Self {
+            up: self.up.saturating_sub(part.up),
+            partial: self.partial.saturating_sub(part.partial),
+            down: self.down.saturating_sub(part.down),
+        }
+    }
 }
 
-impl AddAssign for Uptime {
+impl AddAssign for VerdictTimes {
     fn add_assign(&mut self, other: Self) {
         self.up = self.up.saturating_add(other.up);
         self.partial = self.partial.saturating_add(other.partial);
@@ -50,21 +59,78 @@ impl AddAssign for Uptime {
     }
 }
 
+/// The uptime of a peer, which counts the time outside maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Uptime {
+    /// The time that counts.
+    pub counted: VerdictTimes,
+    /// The time in maintenance, which does not count.
+    pub maintenance: VerdictTimes,
+}
+
+impl Uptime {
+    /// A time with one verdict, outside maintenance.
+    pub fn of(verdict: Verdict, duration: Duration) -> Self {
+        Self { counted: VerdictTimes::of(verdict, duration), ..Self::default() }
+    }
+
+    /// The uptime of which `maintenance` is a part.
+    pub(crate) fn split(all: VerdictTimes, maintenance: VerdictTimes) -> Self {
+        Self { counted: all.without(&maintenance), maintenance }
+    }
+
+    /// The time with a verdict that counts.
+    pub fn known(&self) -> Duration {
+        self.counted.known()
+    }
+
+    /// The share of the time that counts in which the peer was up, from 0 to 100; a partial verdict counts half. `None` without
+    /// such a time.
+    pub fn percentage(&self) -> Option<f64> {
+        self.counted.percentage()
+    }
+
+    /// The same share of all time with a verdict, that in maintenance included.
+    pub fn percentage_with_maintenance(&self) -> Option<f64> {
+        let mut all = self.counted;
+        all += self.maintenance;
+        all.percentage()
+    }
+}
+
+impl AddAssign for Uptime {
+    fn add_assign(&mut self, other: Self) {
+        self.counted += other.counted;
+        self.maintenance += other.maintenance;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn hours(up: u64, partial: u64, down: u64) -> VerdictTimes {
+        let [up, partial, down] = [up, partial, down].map(|hours| Duration::from_secs(hours * 3600));
+        VerdictTimes { up, partial, down }
+    }
+
     #[test]
     fn uptime_is_the_share_of_the_known_time_and_partial_counts_half() {
-        let hours = |up: u64, partial: u64, down: u64| {
-            let [up, partial, down] = [up, partial, down].map(|hours| Duration::from_secs(hours * 3600));
-            Uptime { up, partial, down }.percentage()
-        };
-        assert_eq!(hours(0, 0, 0), None);
-        assert_eq!(hours(24, 0, 0), Some(100.0));
-        assert_eq!(hours(0, 24, 0), Some(50.0));
-        assert_eq!(hours(0, 0, 1), Some(0.0));
-        assert_eq!(hours(2, 1, 1), Some(62.5));
+        let percentage = |up, partial, down| hours(up, partial, down).percentage();
+        assert_eq!(percentage(0, 0, 0), None);
+        assert_eq!(percentage(24, 0, 0), Some(100.0));
+        assert_eq!(percentage(0, 24, 0), Some(50.0));
+        assert_eq!(percentage(0, 0, 1), Some(0.0));
+        assert_eq!(percentage(2, 1, 1), Some(62.5));
         assert_eq!(Uptime::of(Verdict::Unknown, Duration::from_secs(1)).percentage(), None);
+    }
+
+    #[test]
+    fn the_time_in_maintenance_is_a_figure_of_its_own() {
+        let uptime = Uptime::split(hours(18, 0, 6), hours(0, 0, 6));
+        assert_eq!((uptime.percentage(), uptime.percentage_with_maintenance()), (Some(100.0), Some(75.0)));
+        assert_eq!(uptime.known(), Duration::from_secs(18 * 3600));
+        let only = Uptime::split(hours(0, 0, 6), hours(0, 0, 6));
+        assert_eq!((only.percentage(), only.percentage_with_maintenance()), (None, Some(0.0)));
     }
 }

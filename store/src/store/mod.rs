@@ -5,13 +5,14 @@
 //! that the fold made instead of the raw results.
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
-//! `instance`, the version of the list of peers (in `settings`), probes, results, `peer_states`, peers, rings,
-//! `verdict_times`, `latest`, rollups, regions, leases, channels, the tables of alerts, events, duties.
+//! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
+//! rings, `maintained_peers`, `verdict_times`, `latest`, rollups, regions, leases, channels, the tables of alerts, events, duties.
 
 mod admin;
 mod alerts;
 mod announcements;
 mod backup;
+mod calendar;
 mod clock;
 mod credentials;
 mod doubts;
@@ -35,6 +36,7 @@ mod last_uses;
 mod leases;
 mod live_settings;
 mod liveness;
+mod maintenance;
 mod members;
 mod metadata;
 mod mirror;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     db::{args, in_list, sql},
-    domain::{Count, Node, NodeFilter, Page, PageRequest, PeerId, Timestamp},
+    domain::{Count, Node, NodeFilter, NodeMaintenance, Page, PageRequest, PeerId, Timestamp, WindowId},
     error::StoreError,
     ring::Ring,
 };
@@ -19,9 +19,10 @@ macro_rules! node_columns {
     ($engine:ident) => {
         "p.id, p.name, p.url, p.description, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
          s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
-         s.quarter_checks, s.quarter_healthy, g.newest, g.counts, \
+         s.quarter_checks, s.quarter_healthy, g.newest, g.counts, m.window_id, m.ends_at, w.title, w.title_zh, \
          (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags \
-         FROM peers p JOIN peer_states s ON s.peer_id = p.id LEFT JOIN rings g ON g.peer_id = p.id"
+         FROM peers p JOIN peer_states s ON s.peer_id = p.id LEFT JOIN rings g ON g.peer_id = p.id \
+         LEFT JOIN maintained_peers m ON m.peer_id = p.id LEFT JOIN maintenance_windows w ON w.id = m.window_id"
     };
 }
 
@@ -65,6 +66,10 @@ struct NodeRow {
     quarter_healthy: i64,
     newest: Option<i64>,
     counts: Option<Vec<u8>>,
+    window_id: Option<WindowId>,
+    ends_at: Option<Timestamp>,
+    title: Option<String>,
+    title_zh: Option<String>,
     tags: Option<String>,
 }
 
@@ -76,6 +81,12 @@ impl NodeRow {
         };
         let in_quarter = Count { checks: rows::count(self.quarter_checks), healthy: rows::count(self.quarter_healthy) };
         ring.add(self.quarter, in_quarter);
+        let maintenance = match (self.window_id, self.ends_at, self.title) {
+            (Some(window), Some(until), Some(title)) if until > now => {
+                Some(NodeMaintenance { window, until, title, title_zh: self.title_zh })
+            }
+            _ => None,
+        };
         Ok(Node {
             id: self.id,
             url: rows::url(&self.url)?,
@@ -92,6 +103,7 @@ impl NodeRow {
             since: self.since,
             last_check_at: self.last_check_at,
             response_us: self.response_us,
+            maintenance,
             ring: ring.at(now),
         })
     }

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     Store,
+    calendar::Calendar,
     duties::Duties,
     hubs,
     ingest::Queue,
@@ -78,6 +79,7 @@ impl Store {
             known_peers,
             last_uses,
             last_capture: LastCapture::default(),
+            calendar: Calendar::default(),
             duties,
             appended,
             hub,

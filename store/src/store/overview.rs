@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Store, metadata,
+    Store, maintenance, metadata,
     tally::{Tally, counted, counted_args, tally_columns},
 };
 use crate::{
@@ -126,7 +126,7 @@ impl Store {
     /// When the database fails.
     pub async fn pulse(&self) -> Result<Pulse, StoreError> {
         let (event,): (i64,) = self.db().one("SELECT coalesce(max(id), 0) FROM events", vec![]).await?;
-        Ok(Pulse { event, list: metadata::list(self.db()).await? })
+        Ok(Pulse { event, list: metadata::list(self.db()).await?, maintenance: maintenance::version(self.db()).await? })
     }
 
     /// The peers with events after the first of these ids, up to the second.

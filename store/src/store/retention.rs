@@ -79,6 +79,15 @@ impl Store {
         let submissions =
             "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions WHERE created_at < $1 LIMIT $2)";
         self.delete(&mut swept, leases, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
+        // A dependent leaves it to the primary.
+        let windows = sql!(
+            "DELETE FROM maintenance_windows WHERE (SELECT role FROM instance) <> 'dependent' AND id ",
+            (in 1)
+        );
+        let over = self.windows_to_forget(now).await?;
+        if !over.is_empty() {
+            self.delete(&mut swept, leases, windows, args![over]).await?;
+        }
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1";
         self.db().execute(sessions, args![now]).await?;
         swept.more |= self.db().give_space_back().await?;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{
     Store,
     instance::{self, InstanceRow},
+    maintenance,
     rows::without_nul,
     set_aside, sync,
 };
@@ -47,6 +48,7 @@ impl Store {
                     tx.execute("UPDATE instance SET token = $1 WHERE id = 1", args![token.as_str()]).await?;
                     if cluster.is_none() {
                         set_aside::all(tx).await?;
+                        maintenance::clear(tx).await?;
                         // What it has besides gives way to what the cluster has.
                         sync::forget(tx).await?;
                     }

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::{duties::Duties, known_peers::KnownPeers, last_capture::LastCapture, last_uses::LastUses};
+use super::{
+    calendar::Calendar, duties::Duties, known_peers::KnownPeers, last_capture::LastCapture, last_uses::LastUses,
+};
 use crate::{
     crypto::HubKey,
     db::{Db, FileLock},
@@ -27,6 +29,8 @@ pub(super) struct Shared {
     /// What this instance shares, as it was read last.
     pub last_capture: LastCapture,
     pub duties: Duties,
+    /// When maintenance windows take place, as it was computed last.
+    pub calendar: Calendar,
     /// Notified when results were appended.
     pub appended: Notify,
     /// The id of this hub among those on the database; `None` for a command, and on SQLite.

@@ -3,8 +3,8 @@ use std::time::Duration;
 use easytier_uptime_store::{
     StoreError,
     domain::{
-        CredentialId, CredentialKind, EnrollmentLimits, Leader, LiveSettings, NewProbe, PeerId, Registration,
-        StatusReport, SubmissionId,
+        Coverage, CredentialId, CredentialKind, EnrollmentLimits, Leader, LiveSettings, MaintenanceSpec, NewProbe,
+        PeerId, Registration, Schedule, ScheduleText, StatusReport, SubmissionId,
     },
 };
 use sqlx::Connection as _;
@@ -22,6 +22,18 @@ fn changed(settings: LiveSettings) -> LiveSettings {
     let mut settings = settings;
     settings.retention.results += seconds(86_400);
     settings
+}
+
+/// A window for all nodes, now.
+fn window() -> MaintenanceSpec {
+    let (start, time_zone) = ("2027-01-15T08:00".into(), "UTC".into());
+    let schedule = ScheduleText { start, time_zone, minutes: 60, ..ScheduleText::default() };
+    MaintenanceSpec {
+        title: "New disks".into(),
+        title_zh: None,
+        coverage: Coverage { all: true, ..Coverage::default() },
+        schedule: Schedule::parse(&schedule).unwrap(),
+    }
 }
 
 /// Every edit of a shared object, and a submission, which leads to one. The peer, the submission, the probe and the key exist.
@@ -45,6 +57,7 @@ async fn edits(
         ("node token", hub.create_node_token("new", Some("new"), &eu, NOW).await.map(drop)),
         ("revoke", hub.revoke_credential(CredentialKind::Api, key, NOW).await),
         ("remove a probe", hub.remove_probe("old", NOW).await),
+        ("maintenance", hub.add_maintenance(&window(), NOW).await.map(drop)),
         ("delete", hub.delete_peer(peer, NOW).await),
     ]
 }

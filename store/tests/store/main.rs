@@ -23,6 +23,7 @@ mod instance_tokens;
 mod leases;
 mod live_settings;
 mod lock_order;
+mod maintenance;
 mod members;
 mod mirror;
 mod nodes;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        Adopted, Caller, ChannelSpec, Content, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance, Leader,
-        Leadership, LiveSettings, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState, PageRequest, PeerId,
-        PeerRecord, PeerSpec, RecordFilter, Region, Scope, Timestamp,
+        Adopted, Caller, ChannelSpec, Content, Coverage, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance,
+        Leader, Leadership, LiveSettings, MaintenanceSpec, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState,
+        PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter, Region, Schedule, ScheduleText, Scope, Timestamp,
     },
 };
 
@@ -23,6 +23,7 @@ on_both_engines! {
     a_peer_that_is_deleted_and_added_again_on_both_sides_is_one,
     of_two_peers_that_got_one_address_the_one_with_the_higher_version_stays,
     a_peer_that_is_set_aside_makes_way_for_those_of_the_primary,
+    maintenance_windows_are_shared_and_each_instance_follows_them,
     a_dependent_that_was_away_for_a_month_has_everything_after_one_exchange,
     three_instances_have_the_same_in_whatever_order_they_meet,
     a_regained_edit_wins_over_what_it_replaces,
@@ -374,6 +375,55 @@ async fn a_peer_that_is_set_aside_makes_way_for_those_of_the_primary(primary: Te
     let names = |content: &Content| matches!(content, Content::Peer(peer) if peer.spec.name == "own");
     assert!(!shared.objects.iter().any(|object| matches!(&object.state, ObjectState::Present(one) if names(one))));
     assert_eq!(follow(&dependent, &primary, NOW).await.changed, 0);
+}
+
+async fn maintenance_windows_are_shared_and_each_instance_follows_them(primary: TestStore) {
+    let window = |title: &str| {
+        let (start, time_zone) = ("2027-01-15T08:00".into(), "Europe/Berlin".into());
+        let rrule = Some("FREQ=WEEKLY;BYDAY=FR;UNTIL=20301231".into());
+        let schedule = ScheduleText { start, time_zone, minutes: 120, rrule, until: None };
+        MaintenanceSpec {
+            title: title.into(),
+            title_zh: Some("维护".into()),
+            coverage: Coverage {
+                tags: ["a".parse().unwrap()].into(),
+                peers: [PeerId(1)].into(),
+                ..Coverage::default()
+            },
+            schedule: Schedule::parse(&schedule).unwrap(),
+        }
+    };
+    add(&primary, "node", "tcp://192.0.2.1:1", NOW).await;
+    let id = primary.add_maintenance(&window("shared"), NOW).await.unwrap();
+    let gone = primary.add_maintenance(&window("removed"), NOW).await.unwrap();
+    let dependent = instance(&primary).await;
+    dependent.add_maintenance(&window("its own"), NOW).await.unwrap();
+    primary.become_primary("primary", None).await.unwrap();
+    join(&dependent, &primary).await;
+    assert_eq!(dependent.maintenance_windows().await.unwrap(), [], "its own gives way");
+    follow(&dependent, &primary, NOW).await;
+    assert_same(&primary, &dependent, NOW).await;
+    let specs = async |store: &TestStore| {
+        let mut windows = store.maintenance_windows().await.unwrap();
+        // Those of one moment are in any order.
+        windows.sort_by(|one, other| one.spec.title.cmp(&other.spec.title));
+        windows.into_iter().map(|window| (window.spec, window.ended_at)).collect::<Vec<_>>()
+    };
+    assert_eq!(specs(&dependent).await, specs(&primary).await);
+    assert_eq!(specs(&dependent).await.len(), 2);
+    dependent.keep_maintenance(NOW).await.unwrap();
+    assert!(dependent.node(PeerId(1), NOW).await.unwrap().maintenance.is_some());
+
+    let later = NOW + Duration::from_secs(600);
+    primary.change_maintenance(id, None, &window("changed"), later).await.unwrap();
+    primary.end_maintenance(id, later).await.unwrap();
+    primary.remove_maintenance(gone, later).await.unwrap();
+    follow(&dependent, &primary, later).await;
+    assert_same(&primary, &dependent, later).await;
+    assert_eq!(specs(&dependent).await, [(window("changed"), Some(later))]);
+    dependent.keep_maintenance(later).await.unwrap();
+    assert_eq!(dependent.node(PeerId(1), later).await.unwrap().maintenance, None);
+    assert_eq!(follow(&dependent, &primary, later).await.changed, 0);
 }
 
 async fn a_dependent_that_was_away_for_a_month_has_everything_after_one_exchange(primary: TestStore) {

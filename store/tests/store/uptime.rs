@@ -61,7 +61,7 @@ async fn frequent_checks_weigh_no_more_than_rare_ones(hub: TestStore) {
     hub.report(&eu, vec![often], NOW).await;
     hub.report(&us, vec![online(peer, NOW)], NOW).await;
     let half = uptime(&hub, peer, 24 * HOUR, NOW + seconds(HOUR)).await;
-    assert_eq!((half.partial, half.percentage()), (seconds(HOUR), Some(50.0)));
+    assert_eq!((half.counted.partial, half.percentage()), (seconds(HOUR), Some(50.0)));
 }
 
 /// The sum by definition, from a list of changes, the newest first.
@@ -153,7 +153,13 @@ async fn a_new_verdict_and_a_verdict_for_a_year_are_counted_to_the_millisecond(h
     hub.report(&probe, vec![offline(peer, at - Duration::from_millis(1)), offline(peer, at)], at).await;
     let now = at + Duration::from_millis(90);
     let all = uptime(&hub, peer, 2 * year, now).await;
-    assert_eq!((all.up, all.down), (seconds(year) + Duration::from_millis(7), Duration::from_millis(90)));
+    assert_eq!(
+        (all.counted.up, all.counted.down),
+        (seconds(year) + Duration::from_millis(7), Duration::from_millis(90))
+    );
     let day = uptime(&hub, peer, 24 * HOUR, now).await;
-    assert_eq!((day.up, day.down), (seconds(24 * HOUR) + Duration::from_millis(7), Duration::from_millis(90)));
+    assert_eq!(
+        (day.counted.up, day.counted.down),
+        (seconds(24 * HOUR) + Duration::from_millis(7), Duration::from_millis(90))
+    );
 }

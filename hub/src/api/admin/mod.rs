@@ -3,6 +3,7 @@
 mod alerts;
 mod channels;
 mod login;
+mod maintenance;
 mod nodes;
 mod probes;
 mod queue;
@@ -46,6 +47,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::mute))
         .routes(routes!(alerts::unmute))
         .routes(routes!(alerts::repeat))
+        .routes(routes!(maintenance::list, maintenance::add))
+        .routes(routes!(maintenance::change, maintenance::remove))
+        .routes(routes!(maintenance::end))
 }
 
 /// Adds the session cookie of the pages to the document. Programs send the session as a Bearer token.

@@ -1,6 +1,7 @@
-//! The routes for anybody that do more than read: submit a node, and test a connection.
+//! The routes for anybody that a daemon does not have: submit a node, test a connection, and see what maintenance is planned.
 
 mod connection_test;
+mod maintenance;
 mod submission;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -16,4 +17,5 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(submission::submit))
         .routes(routes!(connection_test::test))
         .routes(routes!(announcements::current))
+        .routes(routes!(maintenance::list))
 }

@@ -1,3 +1,4 @@
+use easytier_uptime_store::domain::{Coverage, MaintenanceSpec, PeerId, Schedule, ScheduleText, SyncedMaintenance};
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -93,10 +94,37 @@ prop_compose! {
     }
 }
 
+const RULES: [Option<&str>; 3] = [None, Some("FREQ=DAILY;COUNT=3"), Some("FREQ=WEEKLY;BYDAY=SU")];
+const ZONES: [&str; 2] = ["UTC", "Europe/Berlin"];
+
+prop_compose! {
+    fn window()(
+        (title, title_zh, all, nodes) in (".{0,9}", option::of(".{0,9}"), any::<bool>(), vec(any::<i64>(), 0..3)),
+        (tags, regions, minutes) in (labels_of(), labels_of(), 1u32..999),
+        (rule, zone) in (proptest::sample::select(&RULES[..]), proptest::sample::select(&ZONES[..])),
+        (ended_at, created_at, updated_at) in (option::of(time()), time(), time()),
+    ) -> Content {
+        let text = ScheduleText {
+            start: "2027-01-31T02:00".into(), time_zone: zone.into(), minutes, rrule: rule.map(Into::into), until: None,
+        };
+        let coverage = Coverage { all, peers: nodes.into_iter().map(PeerId).collect(), tags, regions };
+        let spec = MaintenanceSpec { title, title_zh, coverage, schedule: Schedule::parse(&text).expect("it is valid") };
+        Content::Maintenance(Box::new(SyncedMaintenance { spec, ended_at, created_at, updated_at }))
+    }
+}
+
 fn content() -> impl Strategy<Value = Content> {
     let probe = (".{0,9}", any::<bool>(), time())
         .prop_map(|(region, named, created_at)| Content::Probe(SyncedProbe { region, named, created_at }));
-    prop_oneof![peer(), credential(), channel(), probe, Just(Content::Region), any::<i64>().prop_map(Content::Setting)]
+    prop_oneof![
+        peer(),
+        credential(),
+        channel(),
+        window(),
+        probe,
+        Just(Content::Region),
+        any::<i64>().prop_map(Content::Setting)
+    ]
 }
 
 fn kind() -> impl Strategy<Value = ObjectKind> {

@@ -60,12 +60,15 @@ pub struct Configuration {
     /// The registry: tokens and keys, as sealed hashes.
     #[serde(default)]
     pub credentials: Vec<SharedCredential>,
+    /// The maintenance windows.
+    #[serde(default)]
+    pub maintenance_windows: Vec<SharedWindow>,
 }
 
 /// Names an object in all instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ObjectName {
-    /// `peer`, `region`, `setting`, `probe` or `credential`.
+    /// `peer`, `region`, `setting`, `probe`, `credential` or `maintenance`.
     pub kind: String,
     /// Its uid.
     pub uid: String,
@@ -166,7 +169,7 @@ impl From<Version> for ObjectVersion {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedObject {
-    /// `peer`, `region`, `setting`, `probe` or `credential`.
+    /// `peer`, `region`, `setting`, `probe`, `credential` or `maintenance`.
     pub kind: String,
     /// Its uid.
     pub uid: String,
@@ -261,6 +264,52 @@ pub struct NotificationService {
     /// Its settings and rules, as JSON, sealed for the instance that asks, in base64.
     pub config_sealed: String,
     /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A maintenance window.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedWindow {
+    /// Its uid, the same at all instances.
+    pub uid: String,
+    /// What visitors read.
+    pub title: String,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub title_zh: Option<String>,
+    /// Whether it covers all nodes.
+    #[serde(default)]
+    pub all: bool,
+    /// The ids of nodes that it covers.
+    #[serde(default)]
+    pub nodes: Vec<i64>,
+    /// It covers the nodes with one of these tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// It covers the nodes that are checked from one of these regions and not from every region.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// When the first occurrence begins, on the clocks of the time zone.
+    pub start: String,
+    /// An IANA time zone.
+    pub time_zone: String,
+    /// How long each occurrence takes.
+    pub minutes: u32,
+    /// An RRULE of RFC 5545, without its end.
+    #[serde(default)]
+    pub rrule: Option<String>,
+    /// No occurrence begins after this time of the time zone.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// When an occurrence was ended before its time.
+    #[serde(default)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,

@@ -13,7 +13,7 @@ pub use self::{
     },
     configuration::{
         Configuration, DeletedObject, Endpoint, NotificationService, ObjectName, SharedCredential, SharedProbe,
-        SharedRegion, Version,
+        SharedRegion, SharedWindow, Version,
     },
     leadership::{FailoverOrder, InOrder, Promote, RoleChange, SyncErrorBody},
     members::{InstanceView, Instances, MemberStatus, Register, Registered},

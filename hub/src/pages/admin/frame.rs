@@ -20,6 +20,7 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
         ("/admin/keys", texts.keys),
         ("/admin/probes", texts.probes),
         ("/admin/instances", texts.instances),
+        ("/admin/maintenance", view.language.maintenance().title),
         ("/admin/events", texts.events),
         ("/admin/announcements", texts.announcements),
         ("/admin/import", texts.import),

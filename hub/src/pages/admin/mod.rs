@@ -13,6 +13,7 @@ mod import;
 mod instances;
 mod keys;
 mod login;
+mod maintenance;
 mod nodes;
 mod operator;
 mod probes;
@@ -48,6 +49,10 @@ pub fn routes() -> Router<Site> {
         .route("/admin/instances/remove", get(instances::removal).post(instances::remove))
         .route("/admin/announcements", get(announcements::page).post(announcements::announce))
         .route("/admin/announcements/end", post(announcements::end))
+        .route("/admin/maintenance", get(maintenance::page).post(maintenance::add))
+        .route("/admin/maintenance/{id}", get(maintenance::edit).post(maintenance::save))
+        .route("/admin/maintenance/{id}/end", post(maintenance::end))
+        .route("/admin/maintenance/{id}/remove", get(maintenance::removal).post(maintenance::remove))
         .route("/admin/events", get(events::page))
         .route("/admin/settings", get(settings::page).post(settings::save))
         .route("/admin/import", get(import::page).post(import::import))

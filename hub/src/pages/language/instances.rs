@@ -152,6 +152,7 @@ impl Language {
             ObjectKind::Probe => self.pick("Probe", "探针"),
             ObjectKind::Credential => self.pick("Token or key", "令牌或密钥"),
             ObjectKind::Channel => self.pick("Channel", "通知渠道"),
+            ObjectKind::Maintenance => self.pick("Maintenance window", "维护计划"),
         }
     }
 

@@ -17,6 +17,7 @@ macro_rules! texts {
 mod checks;
 mod imports;
 mod instances;
+mod maintenance;
 mod queue;
 mod refusals;
 mod texts;

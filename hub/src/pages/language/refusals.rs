@@ -65,6 +65,14 @@ impl Language {
             "english" => texts.text_english,
             "chinese" => texts.text_chinese,
             "hours" => texts.ends_after,
+            "title" => self.maintenance().title_field,
+            "title_zh" => self.maintenance().title_zh,
+            "nodes" => self.maintenance().nodes,
+            "start" => self.maintenance().start,
+            "time_zone" => self.maintenance().time_zone,
+            "minutes" => self.maintenance().minutes,
+            "rrule" => self.maintenance().rrule,
+            "until" => self.maintenance().until,
             other => other,
         }
     }
@@ -112,6 +120,11 @@ impl Language {
                 "Enter the region of the probes, or tick \u{201c}Any region\u{201d}.",
                 "请填写探针所在地区，或勾选“任意地区”。",
             ),
+            FieldProblem::NothingCovered => fixed(
+                "Name nodes, tags or regions, or tick \u{201c}All nodes\u{201d}.",
+                "请填写节点、标签或地区，或勾选“全部节点”。",
+            ),
+            FieldProblem::Schedule(error) => self.schedule(error).to_owned(),
             FieldProblem::UnknownKind => fixed("Choose one of the kinds.", "请选择一种类型。"),
         }
     }
@@ -203,6 +216,17 @@ impl Language {
                 "同一设置刚刚已被他人修改。请重新打开页面后再改。",
             ),
             Conflict::ChannelNamed => self.pick("Another channel has this name.", "已有同名的通知渠道。"),
+            Conflict::MaintenanceChanged => self.pick(
+                "Somebody changed this maintenance window meanwhile. Open it again, and repeat your change.",
+                "该维护计划刚刚已被他人修改。请重新打开后再改。",
+            ),
+            Conflict::TooManyWindows => self.pick(
+                "There are too many maintenance windows. Remove some that are over.",
+                "维护计划过多，请先删除已结束的。",
+            ),
+            Conflict::NotInMaintenance => {
+                self.pick("This maintenance window does not take place now.", "该维护计划当前未在进行。")
+            }
             Conflict::TokenTaken => self.pick("Another token begins alike.", "令牌前缀已被占用。"),
             // A conflict of a newer store.
             _ => self.status(StatusCode::CONFLICT).1,
@@ -297,6 +321,9 @@ mod tests {
             Conflict::SettingsChanged,
             Conflict::TokenTaken,
             Conflict::ChannelNamed,
+            Conflict::MaintenanceChanged,
+            Conflict::TooManyWindows,
+            Conflict::NotInMaintenance,
         ];
         let texts = statuses.iter().flat_map(|status| <[&str; 2]>::from(Language::Chinese.status(*status)));
         for text in texts.chain(conflicts.map(|conflict| Language::Chinese.conflict(conflict))) {

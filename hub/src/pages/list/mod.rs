@@ -33,7 +33,7 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     let snapshot = board.newest().await?;
     // What is kept for later visitors is of one moment.
-    let view = view.as_of(&snapshot);
+    let view = view.with_snapshot(&snapshot);
     board.respond(&snapshot, &view.key("/"), &request, || {
         Ok(document(&fragments, &view, &query, &snapshot).into_string().into())
     })

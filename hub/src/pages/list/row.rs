@@ -87,6 +87,7 @@ fn table_row(language: Language, row: &Row, now: Timestamp) -> Markup {
                 span.title {
                     (widgets::state(language, node.verdict))
                     a.name href=(format!("/nodes/{}", node.id)) { (node.name) }
+                    (widgets::maintenance(language, node))
                     @if node.allow_relay { span.badge title=(texts.relay_hint) { (texts.relay) } }
                 }
                 span.address { (node.url) }

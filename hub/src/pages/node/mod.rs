@@ -83,10 +83,16 @@ pub async fn page(
         div.heading {
             h1 { (node.name) }
             (widgets::state(language, node.verdict))
+            (widgets::maintenance(language, node))
             @if node.verdict != Verdict::Unknown || node.last_check_at.is_some() {
                 span.muted { (widgets::lasting(language, node.since, now)) }
             }
             (widgets::live_switch(texts))
+        }
+        @if let Some(maintenance) = &node.maintenance {
+            p.warning role="note" {
+                strong { (language.maintenance_title(maintenance)) } (language.dash()) (language.maintenance().hint_for_visitors)
+            }
         }
         section.panel aria-label=(texts.connect) {
             (to_copy(texts.address, &node.url.full(), texts.copy_address))
@@ -149,6 +155,14 @@ fn uptime_figures(language: Language, node: &Node, uptimes: &[NodeStats], now: T
                     dt { (label) }
                     dd { (percent_or_nothing(stats.uptime.percentage())) }
                     dd.muted { (stats.checks.total_checks) " " (texts.checks) }
+                    @if stats.uptime.maintenance.known() > Duration::ZERO {
+                        dd.muted {
+                            (language.labelled(
+                                language.maintenance().with_maintenance,
+                                &percent_or_nothing(stats.uptime.percentage_with_maintenance()),
+                            ))
+                        }
+                    }
                 }
             }
         }

@@ -48,9 +48,8 @@ pub(super) fn known_objects(theirs: &SharedConfig, now: Timestamp) -> Result<Vec
 }
 
 fn is_possible(SyncedObject { key, state, .. }: &SyncedObject) -> bool {
-    if has_nul(&key.uid)
-        || matches!(key.kind, ObjectKind::Peer | ObjectKind::Channel) && key.uid.parse::<Uuid>().is_err()
-    {
+    let has_uuid = matches!(key.kind, ObjectKind::Peer | ObjectKind::Channel | ObjectKind::Maintenance);
+    if has_nul(&key.uid) || has_uuid && key.uid.parse::<Uuid>().is_err() {
         return false;
     }
     let ObjectState::Present(content) = state else { return true };
@@ -62,6 +61,10 @@ fn is_possible(SyncedObject { key, state, .. }: &SyncedObject) -> bool {
             Content::Probe(probe) => is_region(&probe.region),
             Content::Credential(credential) => is_possible_credential(credential),
             Content::Channel(channel) => ![&channel.name, &channel.kind].into_iter().any(|text| has_nul(text)),
+            Content::Maintenance(window) => ![Some(&window.spec.title), window.spec.title_zh.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|text| has_nul(text)),
         }
 }
 

@@ -37,6 +37,7 @@ macro_rules! stamp {
          (SELECT concat_ws('-', count(*), max(id), sum(id * region_id), sum(CASE WHEN named THEN 1 ELSE 0 END)) FROM probes), \
          (SELECT concat_ws('-', count(*), max(id), sum(uses), count(revoked_at)) FROM credentials), \
          (SELECT concat_ws('-', count(*), max(id), sum(updated_at)) FROM channels), \
+         (SELECT concat_ws('-', count(*), sum(id), sum(updated_at)) FROM maintenance_windows), \
          (SELECT concat_ws('-', count(*), max(counter), count(deleted_at)) FROM synced_objects))"
     };
 }
@@ -94,6 +95,7 @@ fn changed_at(object: &SyncedObject) -> Option<Timestamp> {
         ObjectState::Present(Content::Credential(credential)) => {
             Some(credential.revoked_at.unwrap_or(credential.created_at))
         }
+        ObjectState::Present(Content::Maintenance(window)) => Some(window.updated_at),
         ObjectState::Present(Content::Region | Content::Setting(_)) => None,
     }
 }

@@ -154,6 +154,8 @@ pub(super) async fn begin(tx: &mut Tx, stages: &[Stage]) -> Result<(), StoreErro
         move_in!("peers", "id"),
         move_in!("rings", "peer_id"),
         move_in!("verdict_times", "peer_id"),
+        move_in!("maintained_times", "peer_id"),
+        move_in!("maintained_peers", "peer_id"),
         move_in!("events", "subject_id", " AND events.kind = 'peer'"),
         move_in!("latest", "peer_id"),
         move_in!("peer_tags", "peer_id"),

@@ -10,7 +10,7 @@ use crate::{
     domain::{Content, LiveSetting, ObjectKind, SyncedChannel, SyncedCredential, SyncedPeer, SyncedProbe, Timestamp},
     error::StoreError,
     store::{
-        alerts, live_settings,
+        alerts, live_settings, maintenance,
         peers::{SpecRow, spec_columns},
     },
 };
@@ -110,6 +110,9 @@ pub(super) async fn rows(tx: &mut Tx, key: &HubKey) -> Result<Rows, StoreError> 
     for row in tx.all::<ChannelRow>(channels, vec![]).await? {
         let uid = row.uid.clone();
         put(Content::Channel(Box::new(row.into_channel(key)?)), uid);
+    }
+    for (uid, window) in maintenance::shared(tx).await? {
+        put(Content::Maintenance(Box::new(window)), uid);
     }
     Ok(rows)
 }

@@ -9,10 +9,10 @@ use crate::{
     db::{Bulk, Column, Tx, args, sql},
     domain::{
         Content, LiveSetting, MergePartner, ObjectKind, ObjectState, PeerId, PeerSpec, ProbeId, Region, RegionId,
-        SyncedChannel, SyncedCredential, SyncedObject, SyncedPeer, SyncedProbe, Timestamp,
+        SyncedChannel, SyncedCredential, SyncedMaintenance, SyncedObject, SyncedPeer, SyncedProbe, Timestamp,
     },
     error::{Conflict, StoreError},
-    store::{alerts, live_settings, peers, probes, regions, rows::without_nul, shared::Shared},
+    store::{alerts, live_settings, maintenance, peers, probes, regions, rows::without_nul, shared::Shared},
 };
 
 /// The columns from `name` to `mail` are those of [`peers::columns_of`].
@@ -122,6 +122,8 @@ pub(super) async fn apply(
     changes: &[Change<'_>],
     adoption: &Adoption,
 ) -> Result<(), StoreError> {
+    let windows: Vec<_> = changes.iter().filter_map(|change| present_window(change.object)).collect();
+    maintenance::adopt(tx, &windows, deleted(changes, ObjectKind::Maintenance)).await?;
     delete_registered(tx, changes).await?;
     let (mut of_probes, mut of_peers, mut of_credentials) = (Vec::new(), Vec::new(), Vec::new());
     let mut of_channels = Vec::new();
@@ -134,6 +136,7 @@ pub(super) async fn apply(
             Content::Peer(peer) => of_peers.push((&**peer, was.and_then(|was| present_peer(&was.object)))),
             Content::Credential(credential) => of_credentials.push((object.key.uid.as_str(), &**credential)),
             Content::Channel(channel) => of_channels.push((object.key.uid.as_str(), &**channel)),
+            Content::Maintenance(_) => {}
         }
     }
     put_probes(tx, &of_probes).await?;
@@ -153,17 +156,28 @@ pub(super) fn present_peer(object: &SyncedObject) -> Option<&SyncedPeer> {
     }
 }
 
+/// The uid and the window of an object, if it is one that exists.
+fn present_window(object: &SyncedObject) -> Option<(&str, &SyncedMaintenance)> {
+    match &object.state {
+        ObjectState::Present(Content::Maintenance(window)) => Some((&object.key.uid, window)),
+        _ => None,
+    }
+}
+
+/// The uids of the deleted objects of a kind.
+fn deleted(changes: &[Change<'_>], kind: ObjectKind) -> Vec<String> {
+    let of_kind = changes.iter().map(|change| change.object).filter(|object| object.key.kind == kind);
+    let gone = of_kind.filter(|object| matches!(object.state, ObjectState::Deleted(_)));
+    gone.map(|object| object.key.uid.clone()).collect()
+}
+
 fn region(name: &str) -> Result<Region, StoreError> {
     name.parse().map_err(|_| Conflict::ImpossibleConfiguration.into())
 }
 
 /// Deletes credentials, channels, probes and settings.
 async fn delete_registered(tx: &mut Tx, changes: &[Change<'_>]) -> Result<(), StoreError> {
-    let deleted = |kind: ObjectKind| {
-        let of_kind = changes.iter().map(|change| change.object).filter(move |object| object.key.kind == kind);
-        let gone = of_kind.filter(|object| matches!(object.state, ObjectState::Deleted(_)));
-        gone.map(|object| object.key.uid.clone()).collect::<Vec<String>>()
-    };
+    let deleted = |kind| deleted(changes, kind);
     let credentials = sql!("DELETE FROM credentials WHERE lookup ", (in 1));
     tx.execute(credentials, args![deleted(ObjectKind::Credential)]).await?;
     let channels = deleted(ObjectKind::Channel);
