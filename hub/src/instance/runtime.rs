@@ -191,8 +191,8 @@ async fn work(link: &Link<'_>) {
     // The first pages of a mirror take a while. The rest of the work goes on between them.
     let mut mirrors_more = false;
     loop {
+        // Of what is due one is done at random: each may take longer than the time until it is due again.
         let done = tokio::select! {
-            biased;
             _ = syncs.tick() => match follower.synchronise().await {
                 Ok(()) => follower.mirror().await.map(|more| mirrors_more = more),
                 failed => failed,

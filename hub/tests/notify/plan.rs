@@ -6,7 +6,7 @@ use easytier_uptime_alerts::{Change, Message, Topic};
 use easytier_uptime_hub::notify::Planner;
 use easytier_uptime_store::{
     Store,
-    domain::{DeliveryState, PeerId, ProbeIdentity, Timestamp},
+    domain::{Coverage, DeliveryState, MaintenanceSpec, PeerId, ProbeIdentity, Schedule, ScheduleText, Timestamp},
 };
 
 use crate::{
@@ -22,6 +22,7 @@ on_both_engines! {
     a_node_that_was_down_before_there_was_a_rule_is_not_told,
     what_a_preview_says_is_what_was_planned,
     a_rule_of_a_disabled_channel_plans_nothing,
+    nothing_is_told_of_a_node_in_maintenance,
 }
 
 const URL: &str = "http://192.0.2.1/hook";
@@ -172,6 +173,34 @@ async fn a_hub_that_hears_from_no_probe_plans_one_message_for_200_nodes(test: Te
     let titles: Vec<_> = told.iter().map(|message| message.title.as_str()).collect();
     assert_eq!(titles.len(), 1, "{titles:?}");
     assert!(told.iter().all(|message| message.topic == Topic::Hub && message.nodes.is_empty()), "{titles:?}");
+}
+
+/// What is still down when people are done with it is told then.
+async fn nothing_is_told_of_a_node_in_maintenance(test: TestStore) {
+    let mut hub = Hub::new(test).await;
+    add_rule(&hub.test, "ops", &Change::ALL).await;
+    let nodes = [add(&hub, "tokyo").await, add(&hub, "paris").await];
+    hub.check(&nodes, &[], 60).await;
+    // Ten minutes from 08:00, when the checks began.
+    let text = ScheduleText {
+        start: "2027-01-15T08:00".into(),
+        time_zone: "UTC".into(),
+        minutes: 10,
+        rrule: None,
+        until: None,
+    };
+    let window = MaintenanceSpec {
+        title: "New disks".into(),
+        title_zh: None,
+        coverage: Coverage { all: true, ..Coverage::default() },
+        schedule: Schedule::parse(&text).unwrap(),
+    };
+    hub.test.add_maintenance(&window, hub.now).await.unwrap();
+    hub.check(&[], &nodes, 120).await;
+    hub.check(&nodes[..1], &nodes[1..], 300).await;
+    assert!(hub.titles().await.is_empty());
+    hub.check(&nodes[..1], &nodes[1..], 300).await;
+    assert_eq!(hub.titles().await, ["paris is down"]);
 }
 
 async fn probe(store: &Store, name: &str, region: &str, now: Timestamp) -> ProbeIdentity {

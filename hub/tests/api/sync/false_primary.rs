@@ -36,6 +36,7 @@ on_both_engines! {
     a_redirect_moves_no_token,
     an_endless_answer_is_cut_off,
     endless_results_do_not_keep_a_mirror_from_its_other_work,
+    slow_configurations_do_not_keep_a_dependent_from_its_other_work,
 }
 
 /// The epoch of the dependent.
@@ -52,11 +53,22 @@ struct Server {
 
 impl Server {
     async fn start(answer: impl Fn(&str) -> Response + Clone + Send + std::marker::Sync + 'static) -> Self {
+        Self::slow(Duration::ZERO, answer).await
+    }
+
+    /// One that takes a while to answer with the configuration.
+    async fn slow(
+        delay: Duration,
+        answer: impl Fn(&str) -> Response + Clone + Send + std::marker::Sync + 'static,
+    ) -> Self {
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&asked);
         let router = Router::new().fallback(async move |request: Request| {
             let route = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
             let response = answer(&route);
+            if route == "endpoints" {
+                tokio::time::sleep(delay).await;
+            }
             seen.lock().unwrap().push(route);
             response
         });
@@ -135,11 +147,15 @@ async fn answers(test: &TestStore) -> Value {
 }
 
 async fn serving(answers: Value) -> Server {
-    Server::start(move |route| match &answers[route] {
+    Server::start(answering(answers)).await
+}
+
+/// Gives these answers by the last part of the path.
+fn answering(answers: Value) -> impl Fn(&str) -> Response + Clone + Send + std::marker::Sync + 'static {
+    move |route| match &answers[route] {
         Value::Null => StatusCode::NOT_FOUND.into_response(),
         answer => ([(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response(),
-    })
-    .await
+    }
 }
 
 async fn with(test: &TestStore, field: &str, value: &Value) -> Server {
@@ -201,4 +217,13 @@ async fn endless_results_do_not_keep_a_mirror_from_its_other_work(test: TestStor
     let store = dependent(&test, &server.url).await;
     work_until_asked_twice(&store, &server).await;
     assert!(server.asked("results") > 1);
+}
+
+/// Each takes longer than the time between two synchronisations.
+async fn slow_configurations_do_not_keep_a_dependent_from_its_other_work(test: TestStore) {
+    let mut answers = answers(&test).await;
+    answers["failover-order"]["primary"] = json!(id(1));
+    let server = Server::slow(Duration::from_millis(150), answering(answers)).await;
+    let store = dependent(&test, &server.url).await;
+    work_until_asked_twice(&store, &server).await;
 }
