@@ -26,10 +26,16 @@ fn option(field: &Field) -> String {
     field.name.replace('_', "-")
 }
 
+/// A text as the other texts of the help begin.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 fn argument(field: &Field) -> Arg {
     let help = match field.secret {
-        true => format!("{} (or @FILE, which holds it)", field.english),
-        false => field.english.to_owned(),
+        true => format!("{} (or @FILE, which holds it)", capitalised(field.english)),
+        false => capitalised(field.english),
     };
     let arg = Arg::new(field.name).help(help).required(field.required);
     let arg = match field.format {
@@ -47,7 +53,7 @@ fn argument(field: &Field) -> Arg {
 fn command(kind: ChannelKind) -> Command {
     let name =
         Arg::new(NAME).long(NAME).value_name("NAME").required(true).help("Name by which commands and pages call it");
-    Command::new(kind.name()).about(format!("Adds {}", kind.about())).arg(name).args(kind.fields().iter().map(argument))
+    Command::new(kind.name()).about(capitalised(kind.about())).arg(name).args(kind.fields().iter().map(argument))
 }
 
 impl FromArgMatches for AddArgs {
