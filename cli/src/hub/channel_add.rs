@@ -19,8 +19,11 @@ pub struct AddArgs {
 /// The option of the name of the channel, which no kind has as a setting.
 const NAME: &str = "name";
 
-/// The setting that is written without its option.
+/// The setting that may be written without its option.
 const URL: &str = "url";
+
+/// Its option.
+const URL_OPTION: &str = "url-option";
 
 fn option(field: &Field) -> String {
     field.name.replace('_', "-")
@@ -37,23 +40,37 @@ fn argument(field: &Field) -> Arg {
         true => format!("{} (or @FILE, which holds it)", capitalised(field.english)),
         false => capitalised(field.english),
     };
-    let arg = Arg::new(field.name).help(help).required(field.required);
+    let arg = Arg::new(field.name).help(help);
     let arg = match field.format {
         Format::Url => arg.value_name("URL"),
         Format::Number => arg.value_name("NUMBER"),
         Format::Choice(words) => arg.value_name("WORD").value_parser(words.to_vec()),
         Format::Text | Format::Lines | Format::Proxy => arg.value_name("TEXT"),
     };
-    match field.name == URL && field.required {
-        true => arg,
-        false => arg.long(option(field)).allow_hyphen_values(true),
+    match is_plain(field) {
+        true => arg.required_unless_present(URL_OPTION),
+        false => arg.required(field.required).long(option(field)).allow_hyphen_values(true),
     }
+}
+
+/// Whether it may be written without its option.
+fn is_plain(field: &Field) -> bool {
+    field.name == URL && field.required
+}
+
+fn url_option(field: &Field) -> Arg {
+    Arg::new(URL_OPTION).long(option(field)).value_name("URL").conflicts_with(field.name).hide(true)
 }
 
 fn command(kind: ChannelKind) -> Command {
     let name =
         Arg::new(NAME).long(NAME).value_name("NAME").required(true).help("Name by which commands and pages call it");
-    Command::new(kind.name()).about(capitalised(kind.about())).arg(name).args(kind.fields().iter().map(argument))
+    let urls = kind.fields().iter().filter(|field| is_plain(field)).map(url_option);
+    Command::new(kind.name())
+        .about(capitalised(kind.about()))
+        .arg(name)
+        .args(kind.fields().iter().map(argument))
+        .args(urls)
 }
 
 impl FromArgMatches for AddArgs {
@@ -64,7 +81,8 @@ impl FromArgMatches for AddArgs {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
         let mut settings = BTreeMap::new();
         for field in kind.fields() {
-            let Some(value) = text(field.name) else { continue };
+            let of_option = || if is_plain(field) { text(URL_OPTION) } else { None };
+            let Some(value) = text(field.name).or_else(of_option) else { continue };
             settings.insert(field.name.to_owned(), read(field, value)?);
         }
         Ok(Self { kind, name: text(NAME).unwrap_or_default(), settings })

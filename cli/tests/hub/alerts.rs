@@ -52,13 +52,35 @@ async fn channels_and_rules_are_added_tried_listed_and_removed() {
 }
 
 #[test]
+fn each_kind_has_a_command_and_secrets_may_be_in_files() {
+    let folder = folder_of_hub();
+    let hub = |args: &[&str]| run(folder.path(), &[&["hub", "channel"], args].concat());
+    for kind in easytier_uptime_alerts::ChannelKind::ALL {
+        let help = printed(&hub(&["add", kind.name(), "--help"]));
+        assert!(kind.fields().iter().all(|field| help.contains(&field.name.replace('_', "-")) || field.name == "url"));
+    }
+    std::fs::write(folder.path().join("token.txt"), "123456:hunter2\n").unwrap();
+    let added = hub(&["add", "telegram", "--token", "@token.txt", "--chat", "-1001234567890", "--name", "tg"]);
+    assert_eq!(printed(&added), "added channel 'tg'\n");
+    printed(&hub(&["add", "discord", "--url", "https://discord.com/api/webhooks/1/hunter2", "--name", "dc"]));
+    let listed = printed(&hub(&["list"]));
+    assert_contains(&listed, &["chat=-1001234567890", "url=https://discord.com/…"]);
+    assert!(!listed.contains("hunter2"), "{listed}");
+}
+
+#[test]
 fn what_cannot_be_done_is_said_with_what_to_do() {
     let folder = folder_of_hub();
     let refused = |args: &[&str], parts: &[&str]| {
         assert_contains(&refusal(&run(folder.path(), &[&["hub"], args].concat())), parts);
     };
-    refused(&["channel", "add", "pigeon", "http://192.0.2.1/", "--name", "ops"], &["the kinds are", "webhook"]);
-    refused(&["channel", "add", "webhook", "--name", "ops"], &["a channel of the kind webhook needs url"]);
+    refused(&["channel", "add", "pigeon", "http://192.0.2.1/", "--name", "ops"], &["unrecognized subcommand 'pigeon'"]);
+    refused(&["channel", "add", "webhook", "--name", "ops"], &["<URL>"]);
+    refused(
+        &["channel", "add", "webhook", "ftp://192.0.2.1/", "--name", "ops"],
+        &["url: its scheme is not one of http"],
+    );
+    refused(&["channel", "add", "webhook", "@missing", "--name", "ops"], &["@missing", "No such file"]);
     refused(&["channel", "test", "ops"], &["there is no channel 'ops'", "hub channel list"]);
     refused(&["rule", "add", "--channel", "ops", "--on", "gone"], &["down, partial, unknown, up or probe"]);
     refused(&["rule", "add", "--channel", "ops", "--on", "up"], &["at least one of"]);
