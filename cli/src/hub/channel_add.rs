@@ -59,7 +59,7 @@ fn is_plain(field: &Field) -> bool {
 }
 
 fn url_option(field: &Field) -> Arg {
-    Arg::new(URL_OPTION).long(option(field)).value_name("URL").conflicts_with(field.name).hide(true)
+    Arg::new(URL_OPTION).long(option(field)).value_name("URL").conflicts_with(field.name).help("The same as <URL>")
 }
 
 fn command(kind: ChannelKind) -> Command {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::State;
 use easytier_uptime_monitor::{
     envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
-    input::{Body, Path},
+    input::{self, Body, Path},
 };
 use easytier_uptime_store::domain::{Announcement, AnnouncementId, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         RefOr, Schema,
-        schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, Type},
+        schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, SchemaType, Type},
     },
 };
 
@@ -68,6 +68,7 @@ pub(super) struct AnnouncementBody {
     english: String,
     #[serde(default)]
     chinese: String,
+    #[serde(default, deserialize_with = "input::whole_number")]
     hours: Option<u32>,
 }
 
@@ -79,7 +80,7 @@ impl PartialSchema for AnnouncementBody {
         let severities = Severity::ALL.map(Severity::as_str);
         let text = || parameter::string().pattern(Some(ONE_LINE)).max_length(Some(MAX_ANNOUNCEMENT));
         let hours = ObjectBuilder::new()
-            .schema_type(Type::Integer)
+            .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
             .minimum(Some(1))
             .maximum(Some(MAX_ANNOUNCED_HOURS))
             .description(Some("After how many hours it ends by itself; without, somebody has to end it."));

@@ -111,7 +111,8 @@ impl<'a> Follower<'a> {
             tracing::warn!(results = rejected.len(), reason = %first.reason, "the primary refuses results for good");
         }
         if next > from {
-            store.put_forwarded_row(next).await?;
+            // Within the request this instance may have registered again, and begun anew.
+            store.advance_forwarded_row(from, next).await?;
         }
         // Rows without a name for others are left out, so a short page may have more behind it.
         Ok(next > from && next < store.newest_result().await?)

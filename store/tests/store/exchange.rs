@@ -161,6 +161,8 @@ async fn a_restored_primary_gets_back_what_was_mirrored(standby: TestStore) {
     assert!(!standby.forwards_all(0).await.unwrap());
 
     standby.forward_again().await.unwrap();
+    // A request that began before ends.
+    standby.advance_forwarded_row(1, 2).await.unwrap();
     let from = standby.forwarded_row().await.unwrap();
     assert!(from == 0 && standby.forwards_all(from).await.unwrap());
     let (sent, next) = standby.results_after(from, 10, true).await.unwrap();

@@ -34,6 +34,17 @@ impl Store {
         self.db().execute("UPDATE instance SET forwarded_row = $1", args![row]).await.map(drop)
     }
 
+    /// Notes that results up to `to` are at the primary, unless they are passed on from another row than `from` meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn advance_forwarded_row(&self, from: i64, to: i64) -> Result<(), StoreError> {
+        let update = "UPDATE instance SET forwarded_row = $2 \
+                      WHERE CASE WHEN forwarded_row > $3 THEN 0 ELSE forwarded_row END = $1";
+        self.db().execute(update, args![from, to, self.newest_result().await?]).await.map(drop)
+    }
+
     /// Notes that the primary was restored from a backup, and may have none of the results that are here: all are passed on again,
     /// also those that came from it.
     ///
