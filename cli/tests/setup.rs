@@ -33,10 +33,13 @@ fn asked_for(installed: &[&str]) -> Vec<String> {
     program(folder.path(), "apt-get", APT_GET);
     program(folder.path(), "sudo", SUDO);
     installed.iter().for_each(|name| program(folder.path(), name, THERE));
-    // The linters and EasyTier are installed.
+    // The linters, Prometheus's tool and EasyTier are installed.
     let linters = folder.path().join("target/tools/bin");
     fs::create_dir_all(&linters).unwrap();
     ["hadolint", "shellcheck"].iter().for_each(|name| program(&linters, name, THERE));
+    let prometheus = folder.path().join("target/tools/prometheus/usr/bin");
+    fs::create_dir_all(&prometheus).unwrap();
+    program(&prometheus, "promtool", THERE);
     let easytier = folder.path().join("target/easytier-node");
     fs::create_dir(&easytier).unwrap();
     fs::write(easytier.join("finished"), "").unwrap();
