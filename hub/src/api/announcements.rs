@@ -78,7 +78,7 @@ impl ToSchema for AnnouncementBody {}
 impl PartialSchema for AnnouncementBody {
     fn schema() -> RefOr<Schema> {
         let severities = Severity::ALL.map(Severity::as_str);
-        let text = || parameter::string().pattern(Some(ONE_LINE)).max_length(Some(MAX_ANNOUNCEMENT));
+        let line = |pattern| parameter::string().pattern(Some(pattern)).max_length(Some(MAX_ANNOUNCEMENT));
         let hours = ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
             .minimum(Some(1))
@@ -86,17 +86,21 @@ impl PartialSchema for AnnouncementBody {
             .description(Some("After how many hours it ends by itself; without, somebody has to end it."));
         let fields = ObjectBuilder::new()
             .property("severity", parameter::string().enum_values(Some(severities)))
-            .property("english", text())
-            .property("chinese", text())
+            .property("english", line(LINE))
+            .property("chinese", line(LINE))
             .property("hours", hours);
-        let one = |language: &str| ObjectBuilder::new().property(language, text()).required(language);
+        let one = |language: &str| ObjectBuilder::new().property(language, line(VISIBLE_LINE)).required(language);
         let either = AnyOfBuilder::new().item(one("english")).item(one("chinese"));
         AllOfBuilder::new().item(fields).item(either).into()
     }
 }
 
-/// The pattern of a text: a line with a visible character.
-const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+/// The pattern of a line, which may be empty.
+const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
+/// The pattern of a line with a visible character.
+const VISIBLE_LINE: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
 /// What visitors are told now, the newest first.
 #[utoipa::path(
