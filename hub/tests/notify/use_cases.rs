@@ -28,7 +28,7 @@ async fn a_test_message_arrives_or_the_reason_is_said() {
     let (message, _) = good.messages().remove(0);
     assert_eq!((message.topic, message.title.as_str()), (Topic::Test, "通知渠道测试"));
     let refused = alerts(&store).test_channel("refusing", Language::English).await.unwrap();
-    assert_eq!(refused, Outcome::Refused { why: "the server answered 400 Bad Request".into() });
+    assert_eq!(refused, Outcome::Refused { why: "it answered 400: no".into() });
     let unknown = alerts(&store).test_channel("nowhere", Language::English).await;
     assert!(matches!(unknown, Err(ServiceError::Store(StoreError::NotFound("channel")))));
 }

@@ -69,7 +69,7 @@ impl Connected {
             Self::Postgres(_) => {
                 "SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
                  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
-                 AND a.attnum > 0 AND NOT a.attisdropped"
+                 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum"
             }
         };
         let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
