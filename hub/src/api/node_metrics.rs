@@ -8,7 +8,9 @@ use axum::{
     http::{HeaderMap, request::Parts},
     response::Response,
 };
-use easytier_uptime_monitor::{OPEN_METRICS, Refusal, bears, envelope::PublicRefusal, input::Query};
+use easytier_uptime_monitor::{
+    OPEN_METRICS, Refusal, bears, envelope::PublicRefusal, input::Query, public::nodes::LABEL_PATTERN,
+};
 use easytier_uptime_store::domain::{NodeFilter, RegionStatus, RegionView, Tag, Verdict};
 use prometheus_client::{
     collector::Collector,
@@ -61,7 +63,7 @@ pub(super) struct Selection {
 }
 
 fn tags() -> utoipa::openapi::Schema {
-    parameter::several(parameter::string().max_length(Some(64)))
+    parameter::several(parameter::string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
 }
 
 /// Verdict, uptime, checks and latency of every node, and what each region sees, as OpenMetrics text. For the holder of
