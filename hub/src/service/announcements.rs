@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use easytier_uptime_store::domain::{Announcement, AnnouncementId, DAY, NewAnnouncement, Severity, Timestamp};
 
-use super::{Admin, FieldError, FieldProblem, ServiceError};
+use super::{Admin, FieldError, FieldProblem, ServiceError, line::line};
 
 /// The maximum length of the text of an announcement, in characters.
 pub const MAX_ANNOUNCEMENT: usize = 500;
@@ -36,8 +36,8 @@ impl Admin {
         let now = Timestamp::now();
         let new = NewAnnouncement {
             severity,
-            english: text("english", &english)?,
-            chinese: text("chinese", &chinese)?,
+            english: line("english", &english, MAX_ANNOUNCEMENT)?,
+            chinese: line("chinese", &chinese, MAX_ANNOUNCEMENT)?,
             ends_at: lasts.map(|lasts| end(lasts, now)).transpose()?,
         };
         if new.english.is_none() && new.chinese.is_none() {
@@ -63,15 +63,6 @@ impl Admin {
     pub async fn end_announcement(&self, id: AnnouncementId) -> Result<(), ServiceError> {
         Ok(self.store.end_announcement(id, Timestamp::now()).await?)
     }
-}
-
-/// A text without the space around it; `None` for an empty one.
-fn text(field: &'static str, text: &str) -> Result<Option<String>, FieldError> {
-    let text = text.trim();
-    if text.chars().count() > MAX_ANNOUNCEMENT || text.contains(char::is_control) {
-        return Err(FieldError::new(field, FieldProblem::NoName { max: MAX_ANNOUNCEMENT }));
-    }
-    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
 fn end(lasts: Duration, now: Timestamp) -> Result<Timestamp, FieldError> {

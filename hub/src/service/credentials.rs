@@ -10,10 +10,7 @@ use easytier_uptime_store::domain::{
     Credential, CredentialId, CredentialKind, DAY, EnrollmentLimits, IssuedToken, Region, Scope, Timestamp,
 };
 
-use super::{Admin, FieldError, FieldProblem, ServiceError};
-
-/// The maximum length of the name of a token or key, in characters.
-pub const MAX_NAME: usize = 128;
+use super::{Admin, FieldError, FieldProblem, ServiceError, line};
 
 /// How many probes an enrollment key enrolls, unless the operator says otherwise.
 pub const ENROLLMENT_USES: u32 = 10;
@@ -55,7 +52,7 @@ impl<T> KeyLimit<T> {
 pub struct CredentialRequest {
     /// The kind of the token or key.
     pub kind: CredentialKind,
-    /// The name in lists: 1 to [`MAX_NAME`] characters in one line.
+    /// The name in lists: 1 to [`MAX_NAME`](super::MAX_NAME) characters in one line.
     pub name: String,
     /// For a node token: the probe's own id. If it is `None`, the token takes the id under which the probe first reports.
     pub server_id: Option<String>,
@@ -90,7 +87,7 @@ impl Admin {
     /// another region, or the database fails.
     pub async fn issue(&self, request: CredentialRequest) -> Result<IssuedToken, ServiceError> {
         let CredentialRequest { kind, name, server_id, region, any_region, lifetime, uses, scopes } = request;
-        let (name, now) = (check_name(&name)?, Timestamp::now());
+        let (name, now) = (&line::name(&name)?, Timestamp::now());
         let ends = |usual: Option<Duration>| lifetime.or(usual).map(|lifetime| now + lifetime);
         let issued = match kind {
             CredentialKind::Node => {
@@ -126,14 +123,5 @@ impl Admin {
     /// When there is no such credential or it is revoked already, or the database fails.
     pub async fn revoke(&self, kind: CredentialKind, id: CredentialId) -> Result<(), ServiceError> {
         Ok(self.store.revoke_credential(kind, id, Timestamp::now()).await?)
-    }
-}
-
-/// The name of a token or key, without the space around it.
-fn check_name(name: &str) -> Result<&str, FieldError> {
-    let name = name.trim();
-    match (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains(char::is_control) {
-        true => Ok(name),
-        false => Err(FieldError::new("name", FieldProblem::NoName { max: MAX_NAME })),
     }
 }

@@ -16,6 +16,7 @@ use utoipa::{
 
 use super::{
     Admin, FieldError, FieldProblem, ServiceError,
+    line::line,
     node_fields::{labels, labels_schema},
 };
 
@@ -137,11 +138,7 @@ fn filled(text: Option<String>) -> Option<String> {
 }
 
 fn a_title(field: &'static str, text: Option<String>) -> Result<Option<String>, FieldError> {
-    let Some(text) = filled(text) else { return Ok(None) };
-    match text.chars().count() <= MAX_TITLE && !text.contains(char::is_control) {
-        true => Ok(Some(text)),
-        false => Err(FieldError::new(field, FieldProblem::NoName { max: MAX_TITLE })),
-    }
+    text.map_or(Ok(None), |text| line(field, &text, MAX_TITLE))
 }
 
 impl Admin {

@@ -14,6 +14,7 @@ mod error;
 mod familiar;
 mod instances;
 mod limit;
+mod line;
 mod maintenance;
 mod node_change;
 mod node_fields;
@@ -28,11 +29,12 @@ pub use self::{
     admin::Admin,
     announcements::{AnnouncementRequest, MAX_ANNOUNCED_HOURS, MAX_ANNOUNCEMENT},
     connection_test::ConnectionTests,
-    credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_NAME, MAX_USES},
+    credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},
     entry::{Entry, NodeId},
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
     limit::Limit,
+    line::MAX_NAME,
     maintenance::{MAX_TITLE, WindowFields},
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, labels_schema},

@@ -33,6 +33,24 @@ async fn a_test_message_arrives_or_the_reason_is_said() {
     assert!(matches!(unknown, Err(ServiceError::Store(StoreError::NotFound("channel")))));
 }
 
+/// A name is tried before an id, so a channel may be named like the id of another one.
+#[tokio::test]
+async fn the_channel_that_was_added_or_changed_is_shown_and_not_one_named_like_its_id() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    let add = |name: &str| NewChannel {
+        name: name.into(),
+        kind: "webhook".into(),
+        settings: [("url".to_owned(), "https://example.com".to_owned())].into(),
+    };
+    let first = alerts(&store).add_channel(add("ops")).await.unwrap();
+    let named_like_the_next = alerts(&store).add_channel(add(&(first.id + 2).to_string())).await.unwrap();
+    let added = alerts(&store).add_channel(add("night")).await.unwrap();
+    assert_eq!((added.id, added.name.as_str()), (named_like_the_next.id + 1, "night"));
+    let off = ChannelChange { enabled: Some(false), ..ChannelChange::default() };
+    let changed = alerts(&store).change_channel("night", off).await.unwrap();
+    assert_eq!((changed.id, changed.enabled), (added.id, false));
+}
+
 #[tokio::test]
 async fn settings_are_checked_and_shown_without_secrets() {
     let store = TestStore::new(Engine::Sqlite).await;

@@ -14,7 +14,7 @@ use super::{
     config::{ChannelConfig, Settings, edit_config},
     rules::RuleView,
 };
-use crate::service::{FieldError, FieldProblem, MAX_NAME, ServiceError};
+use crate::service::{FieldError, FieldProblem, ServiceError, line};
 
 /// A channel as the operator sees it: without secrets.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -93,12 +93,12 @@ impl Alerts {
     /// When the name, the kind or a setting is not valid, another channel has the name, this instance takes no edits, or the
     /// database fails.
     pub async fn add_channel(&self, new: NewChannel) -> Result<ChannelView, ServiceError> {
-        let name = check_name(&new.name)?;
+        let name = line::name(&new.name)?;
         self.check_settings(&new.kind, &new.settings)?;
         let config = ChannelConfig { settings: new.settings, rules: Vec::new() };
         let spec = ChannelSpec { name, kind: new.kind, enabled: true, config: config.write() };
         let id = self.store.add_channel(&spec, Timestamp::now()).await?;
-        self.channel(&id.to_string()).await
+        self.stored(id).await
     }
 
     /// Changes a channel.
@@ -108,7 +108,7 @@ impl Alerts {
     /// When there is none; otherwise as [`add_channel`](Self::add_channel).
     pub async fn change_channel(&self, channel: &str, change: ChannelChange) -> Result<ChannelView, ServiceError> {
         let found = self.find(channel).await?;
-        let name = change.name.as_deref().map(check_name).transpose()?;
+        let name = change.name.as_deref().map(line::name).transpose()?;
         let apply = |config: &mut ChannelConfig| {
             config.settings.extend(change.settings.clone());
             config.settings.retain(|_, value| !value.is_empty());
@@ -124,7 +124,7 @@ impl Alerts {
             }
         };
         self.store.edit_channel(found.id, edit, Timestamp::now()).await?;
-        self.channel(&found.id.to_string()).await
+        self.stored(found.id).await
     }
 
     /// Removes a channel with its rules. Its messages that wait are dropped.
@@ -176,6 +176,12 @@ impl Alerts {
         Ok(found.ok_or(StoreError::NotFound("channel"))?)
     }
 
+    /// The channel with this id, as it is now. Another one may have the id as its name, so [`find`](Self::find) is not for it.
+    async fn stored(&self, id: ChannelId) -> Result<ChannelView, ServiceError> {
+        let channel = self.store.alert_channels().await?.into_iter().find(|channel| channel.id == id);
+        Ok(self.view(channel.ok_or(StoreError::NotFound("channel"))?))
+    }
+
     fn view(&self, channel: AlertChannel) -> ChannelView {
         let AlertChannel { id, spec, created_at, updated_at, .. } = channel;
         let config = ChannelConfig::read(&spec.config).unwrap_or_default();
@@ -194,13 +200,5 @@ impl Alerts {
     fn check_settings(&self, kind: &str, settings: &Settings) -> Result<(), ServiceError> {
         let malformed = |why| FieldError::new("settings", FieldProblem::Malformed(why));
         Ok(self.messenger.check(kind, settings).map_err(malformed)?)
-    }
-}
-
-fn check_name(name: &str) -> Result<String, FieldError> {
-    let name = name.trim();
-    match (1..=MAX_NAME).contains(&name.chars().count()) && !name.contains(char::is_control) {
-        true => Ok(name.to_owned()),
-        false => Err(FieldError::new("name", FieldProblem::NoName { max: MAX_NAME })),
     }
 }
