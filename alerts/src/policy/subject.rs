@@ -17,6 +17,16 @@ pub enum Subject {
     Hub,
 }
 
+impl Subject {
+    /// The id of the node; `None` for a probe and the hub.
+    pub fn node(self) -> Option<i64> {
+        match self {
+            Self::Node(id) => Some(id),
+            Self::Probe(_) | Self::Hub => None,
+        }
+    }
+}
+
 /// A text that names no subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("write node:ID, probe:ID or hub")]

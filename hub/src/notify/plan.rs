@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use crate::service::alerts::{ChannelConfig, check_interval, counts, fresh, node_facts, probe_facts, seen, staleness};
+use crate::service::alerts::{
+    ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness,
+};
 
 /// How many events one step takes at most.
 const MAX_EVENTS: u32 = 1000;
@@ -152,7 +154,7 @@ impl Planner {
             true => self.levels(state, news, is_gone, now).await?,
             false => news.events.iter().filter_map(fresh).collect(),
         };
-        let nodes = subjects(state, &changes).filter_map(node).collect::<BTreeSet<_>>();
+        let nodes = subjects(state, &changes).filter_map(Subject::node).collect::<BTreeSet<_>>();
         let nodes = node_facts(self.store.alert_nodes(nodes.into_iter().collect()).await?);
         let mut muted: BTreeSet<String> =
             self.store.alert_mutes(now).await?.into_iter().map(|mute| mute.scope).collect();
@@ -197,7 +199,7 @@ impl Planner {
         now: Timestamp,
     ) -> Result<Vec<Fresh>, StoreError> {
         let since = news.plan.planned_at.unwrap_or(now);
-        let known = state.conditions.keys().map(|key| key.subject).filter_map(node).collect::<BTreeSet<_>>();
+        let known = state.conditions.keys().map(|key| key.subject).filter_map(Subject::node).collect::<BTreeSet<_>>();
         let nodes = self.store.alert_nodes_changed(since, known.into_iter().collect()).await?;
         let level = |node: &AlertNode| Fresh {
             at: node.since.0,
@@ -267,15 +269,4 @@ fn cursor(news: &AlertNews, was_away: bool) -> i64 {
 
 fn subjects<'a>(state: &'a State, changes: &'a [Fresh]) -> impl Iterator<Item = Subject> + 'a {
     state.conditions.keys().map(|key| key.subject).chain(changes.iter().map(|change| change.subject))
-}
-
-fn node(subject: Subject) -> Option<i64> {
-    match subject {
-        Subject::Node(id) => Some(id),
-        Subject::Probe(_) | Subject::Hub => None,
-    }
-}
-
-fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -296,8 +296,9 @@ async fn facts_of_nodes(hub: TestStore) {
     };
     assert_eq!(ids(hub.alert_nodes_changed(after(9), vec![]).await.unwrap()), [one]);
     assert_eq!(ids(hub.alert_nodes_changed(after(10), vec![other.0]).await.unwrap()), [other]);
-    let counts = hub.verdict_counts().await.unwrap();
-    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(Verdict::Unknown, 1), (Verdict::Up, 1)]);
+    let counts = hub.count_peers().await.unwrap();
+    let counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(counts, [(Verdict::Unknown, 1), (Verdict::Up, 1)]);
 }
 
 /// Two hubs that look at the same time never claim the same message.

@@ -74,8 +74,9 @@ pub(crate) fn probe_facts(probes: &[Probe]) -> BTreeMap<i64, ProbeFacts> {
 ///
 /// When the database fails.
 pub(crate) async fn counts(store: &Store) -> Result<Counts, StoreError> {
-    let counts = store.verdict_counts().await?;
-    Ok(Counts { nodes: counts.values().sum(), unknown: counts.get(&Verdict::Unknown).copied().unwrap_or_default() })
+    let counts = store.count_peers().await?;
+    let unknown = counts.iter().filter(|(verdict, _)| *verdict == Verdict::Unknown);
+    Ok(Counts { nodes: counts.iter().map(|(_, count)| count).sum(), unknown: unknown.map(|(_, count)| count).sum() })
 }
 
 /// The longest time between two checks of a node, by probes that run.
@@ -84,6 +85,11 @@ pub(crate) fn check_interval(store: &Store, probes: &[Probe], now: Timestamp) ->
     let named = probes.iter().filter(is_there).filter_map(|probe| probe.check_interval).max();
     let own = store.live_settings().intervals.map(|intervals| intervals.check);
     named.max(own).unwrap_or(USUAL_INTERVAL)
+}
+
+/// A length of time in the unit of the policy, milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// How long it takes after a pause until what is known is current again: as long as results count.

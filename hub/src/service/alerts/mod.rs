@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use easytier_uptime_store::Store;
 
-pub(crate) use self::facts::{check_interval, counts, fresh, node_facts, probe_facts, seen, staleness};
+pub(crate) use self::facts::{check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness};
 pub use self::{
     channels::{ChannelChange, ChannelView, NewChannel},
     conditions::{ConditionView, MuteView},

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use easytier_uptime_alerts::{
     Message, Rule,
-    policy::{Counts, Facts, Fresh, Subject, preview},
+    policy::{Counts, Facts, Fresh, preview},
 };
 use easytier_uptime_store::domain::{DAY, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Alerts, check_interval, fresh, node_facts, probe_facts, staleness};
+use super::{Alerts, check_interval, fresh, millis, node_facts, probe_facts, staleness};
 use crate::service::ServiceError;
 
 /// How many days a preview looks back.
@@ -53,7 +53,7 @@ impl Alerts {
         let now = Timestamp::now();
         let from = now - DAY * PREVIEW_DAYS;
         let (changes, is_cut) = self.changes_since(from).await?;
-        let ids: BTreeSet<i64> = changes.iter().filter_map(node_of).collect();
+        let ids: BTreeSet<i64> = changes.iter().filter_map(|change| change.subject.node()).collect();
         let nodes = node_facts(self.store.alert_nodes(ids.into_iter().collect()).await?);
         let probes = self.store.probes(now).await?;
         let interval = check_interval(&self.store, &probes, now);
@@ -93,15 +93,4 @@ impl Alerts {
             }
         }
     }
-}
-
-fn node_of(change: &Fresh) -> Option<i64> {
-    match change.subject {
-        Subject::Node(id) => Some(id),
-        Subject::Probe(_) | Subject::Hub => None,
-    }
-}
-
-fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

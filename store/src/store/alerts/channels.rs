@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::{
     crypto::HubKey,
     db::{Tx, args, sql, work},
-    domain::{AlertChannel, ChannelId, ChannelSpec, Timestamp},
+    domain::{AlertChannel, ChannelId, ChannelSpec, SyncedChannel, Timestamp},
     error::{Conflict, StoreError},
     store::{Store, edits, rows::without_nul},
 };
@@ -142,6 +142,19 @@ impl Store {
             })
             .await
     }
+}
+
+/// What is shared of each channel, with its uid as it is stored.
+pub(in crate::store) async fn shared(tx: &mut Tx, key: &HubKey) -> Result<Vec<(String, SyncedChannel)>, StoreError> {
+    let select = sql!("SELECT ", (channel_columns), " FROM channels c");
+    let rows: Vec<ChannelRow> = tx.all(select, vec![]).await?;
+    let shared = |row: ChannelRow| {
+        let uid = row.uid.clone();
+        let AlertChannel { id, spec, created_at, updated_at, .. } = row.into_channel(key)?;
+        let ChannelSpec { name, kind, enabled, config } = spec;
+        Ok((uid, SyncedChannel { id: id.0, name, kind, enabled, config, created_at, updated_at }))
+    };
+    rows.into_iter().map(shared).collect()
 }
 
 /// Refuses the name of another channel.

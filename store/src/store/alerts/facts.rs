@@ -1,10 +1,8 @@
 //! What the rules of alerts ask about nodes.
 
-use std::collections::BTreeMap;
-
 use crate::{
     db::{args, sql},
-    domain::{AlertNode, PeerId, Timestamp, Verdict},
+    domain::{AlertNode, PeerId, Timestamp},
     error::StoreError,
     store::{Store, rows, watched::is_watched},
 };
@@ -76,20 +74,5 @@ impl Store {
         );
         let rows: Vec<NodeRow> = self.db().all(select, args![since, ids]).await?;
         rows.into_iter().map(NodeRow::into_node).collect()
-    }
-
-    /// How many listed nodes have each verdict.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn verdict_counts(&self) -> Result<BTreeMap<Verdict, u64>, StoreError> {
-        let select = sql!(
-            "SELECT s.verdict, count(*) FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ",
-            (is_watched),
-            " GROUP BY s.verdict"
-        );
-        let counts: Vec<(i64, i64)> = self.db().all(select, vec![]).await?;
-        counts.into_iter().map(|(verdict, count)| Ok((rows::verdict(verdict)?, rows::count(count)))).collect()
     }
 }

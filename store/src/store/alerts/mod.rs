@@ -7,4 +7,4 @@ mod listing;
 mod outbox;
 mod plan;
 
-pub(super) use self::channels::CONFIG_PLACE;
+pub(super) use self::channels::{CONFIG_PLACE, shared};

@@ -33,6 +33,7 @@ static DELIVERIES: Bulk = Bulk::new(
 
 #[derive(sqlx::FromRow)]
 struct NewsRow {
+    role: String,
     cursor: i64,
     planned_at: Option<Timestamp>,
     state: String,
@@ -44,6 +45,7 @@ struct NewsRow {
 }
 
 const NEWS: &str = "SELECT p.cursor, p.planned_at, p.state, \
+     (SELECT role FROM instance WHERE id = 1) AS role, \
      (SELECT coalesce(max(id), 0) FROM events) AS newest_event, \
      (SELECT count(*) FROM channels) AS channels, \
      (SELECT CAST(coalesce(sum(updated_at), 0) AS BIGINT) FROM channels) AS channels_at, \
@@ -63,11 +65,10 @@ impl Store {
         if self.shared.duties.hold(self.db(), &[Duty::Alerts]).await?.is_empty() {
             return Ok(None);
         }
-        let (role,): (String,) = self.db().one("SELECT role FROM instance WHERE id = 1", vec![]).await?;
-        if Role::from_name(&role) == Some(Role::Dependent) {
+        let row: NewsRow = self.db().one(NEWS, vec![]).await?;
+        if Role::from_name(&row.role) == Some(Role::Dependent) {
             return Ok(None);
         }
-        let row: NewsRow = self.db().one(NEWS, vec![]).await?;
         let events = match row.newest_event > row.cursor {
             true => self.events_after(row.cursor, limit).await?,
             false => Vec::new(),

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use crate::{
     crypto::HubKey,
     db::{Tx, sql},
-    domain::{Content, LiveSetting, ObjectKind, SyncedChannel, SyncedCredential, SyncedPeer, SyncedProbe, Timestamp},
+    domain::{Content, LiveSetting, ObjectKind, SyncedCredential, SyncedPeer, SyncedProbe, Timestamp},
     error::StoreError,
     store::{
         alerts, live_settings, maintenance,
@@ -56,18 +56,6 @@ struct CredentialRow {
     scopes: String,
 }
 
-#[derive(sqlx::FromRow)]
-struct ChannelRow {
-    id: i64,
-    uid: String,
-    name: String,
-    kind: String,
-    enabled: bool,
-    config: Vec<u8>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-}
-
 /// Reads everything that is shared. Peers that are set aside are not.
 pub(super) async fn rows(tx: &mut Tx, key: &HubKey) -> Result<Rows, StoreError> {
     let mut rows = Rows::new();
@@ -106,10 +94,8 @@ pub(super) async fn rows(tx: &mut Tx, key: &HubKey) -> Result<Rows, StoreError> 
         let lookup = row.lookup.clone();
         put(Content::Credential(Box::new(row.into_credential())), lookup);
     }
-    let channels = "SELECT id, uid, name, kind, enabled, config, created_at, updated_at FROM channels";
-    for row in tx.all::<ChannelRow>(channels, vec![]).await? {
-        let uid = row.uid.clone();
-        put(Content::Channel(Box::new(row.into_channel(key)?)), uid);
+    for (uid, channel) in alerts::shared(tx, key).await? {
+        put(Content::Channel(Box::new(channel)), uid);
     }
     for (uid, window) in maintenance::shared(tx).await? {
         put(Content::Maintenance(Box::new(window)), uid);
@@ -128,20 +114,6 @@ impl PeerRow {
             updated_at: self.updated_at,
             target_since: self.target_since,
             target_version: self.target_version,
-        })
-    }
-}
-
-impl ChannelRow {
-    fn into_channel(self, key: &HubKey) -> Result<SyncedChannel, StoreError> {
-        Ok(SyncedChannel {
-            id: self.id,
-            name: self.name,
-            kind: self.kind,
-            enabled: self.enabled,
-            config: key.open(alerts::CONFIG_PLACE, &self.config)?,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
         })
     }
 }
