@@ -237,13 +237,18 @@ async fn badges_show_the_state(store: TestStore) {
         assert_xml(&text);
         text
     };
-    assert!(badge("status.svg").await.contains("Unknown"));
-    assert!(badge("uptime.svg?days=7").await.contains("Uptime 7d: –"));
+    for (name, text) in [("status.svg", "Unknown"), ("uptime.svg?days=7", "Uptime 7d: –")] {
+        let badge = badge(name).await;
+        assert!(badge.contains(text), "{name}: {badge}");
+    }
     let probe = hub.live_probe("p1", "eu").await;
     report(&hub, &probe, vec![CheckResult { response_time: Some(12.41), ..online(peer, Timestamp::now()) }]).await;
-    assert!(badge("status.svg").await.contains("Online"));
-    assert!(badge("uptime.svg").await.contains("Uptime 30d: 100%"));
-    assert!(badge("latency.svg?lang=zh").await.contains("延迟: 12 ms"));
+    for (name, text) in
+        [("status.svg", "Online"), ("uptime.svg", "Uptime 30d: 100%"), ("latency.svg?lang=zh", "延迟: 12 ms")]
+    {
+        let badge = badge(name).await;
+        assert!(badge.contains(text), "{name}: {badge}");
+    }
     // Shared caches may keep a badge, so it must not carry the cookie of the one who asked.
     for (path, has_cookie) in [(format!("/badge/{peer}/latency.svg?lang=zh"), false), ("/?lang=zh".to_owned(), true)] {
         assert_eq!(read(&hub, &path, "en").await.header("set-cookie").is_some(), has_cookie, "{path}");

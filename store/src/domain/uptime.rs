@@ -36,9 +36,10 @@ impl VerdictTimes {
     /// The share of the known time in which the peer was up, from 0 to 100; a partial verdict counts half. `None` when the
     /// peer never had a verdict.
     pub fn percentage(&self) -> Option<f64> {
-        let known = self.known();
-        (known > Duration::ZERO)
-            .then(|| (self.up.as_secs_f64() + self.partial.as_secs_f64() / 2.0) * 100.0 / known.as_secs_f64())
+        // Whole milliseconds: with fractions of seconds a peer that was up all the time is at 99.99999999999999 at times.
+        let halves_up = 2 * self.up.as_millis() + self.partial.as_millis();
+        let halves = 2 * self.known().as_millis();
+        (halves > 0).then(|| halves_up as f64 * 100.0 / halves as f64)
     }
 
     /// These times without others that are part of them.
@@ -123,6 +124,13 @@ mod tests {
         assert_eq!(percentage(0, 0, 1), Some(0.0));
         assert_eq!(percentage(2, 1, 1), Some(62.5));
         assert_eq!(Uptime::of(Verdict::Unknown, Duration::from_secs(1)).percentage(), None);
+    }
+
+    #[test]
+    fn a_peer_that_was_up_all_the_time_has_an_uptime_of_exactly_100() {
+        let uptime = |ms| VerdictTimes::of(Verdict::Up, Duration::from_millis(ms)).percentage();
+        let other: Vec<u64> = (1..100_000).filter(|ms| uptime(*ms) != Some(100.0)).collect();
+        assert_eq!(other, [0; 0], "after so many milliseconds");
     }
 
     #[test]
