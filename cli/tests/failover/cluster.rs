@@ -8,7 +8,10 @@ use std::{
 };
 
 use easytier_uptime_store::domain::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, sleep},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -27,11 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The number of peers that senders report, and nobody edits.
 pub const PEERS: i64 = 4;
 
+/// How many clusters run at a time: each is a dozen processes, whose timeouts must mean what they mean elsewhere.
+static ROOM: Semaphore = Semaphore::const_new(2);
+
 pub struct Cluster {
     pub instances: Vec<Instance>,
     pub network: Network,
     /// A token for each probe that posts results.
     pub tokens: Vec<String>,
+    _place: SemaphorePermit<'static>,
 }
 
 impl Cluster {
@@ -42,6 +49,7 @@ impl Cluster {
 
     /// The same, with a token for each of so many senders.
     pub async fn with_senders(size: usize, senders: usize) -> Self {
+        let place = ROOM.acquire().await.unwrap();
         let network = Network::default();
         let mut instances = Vec::new();
         for number in 0..size {
@@ -63,7 +71,7 @@ impl Cluster {
         let name = |nth| format!("probe-{nth}");
         let token = |nth| primary.command(&["hub", "token", "create", "--name", &name(nth), "--region", "eu"]);
         let tokens = (1..=senders).map(token).collect();
-        let cluster = Self { instances, network, tokens };
+        let cluster = Self { instances, network, tokens, _place: place };
         assert_eq!(cluster.settled().await, 0);
         cluster
     }
