@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        Adopted, Caller, ChannelSpec, Content, Coverage, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Instance,
-        Leader, Leadership, LiveSettings, MaintenanceSpec, MergePartner, NewPeer, NewProbe, NodeToken, ObjectState,
-        PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter, Region, Schedule, ScheduleText, Scope, Timestamp,
+        Adopted, Caller, ChannelSpec, Content, Coverage, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Grain,
+        Instance, Leader, Leadership, LiveSettings, MaintenanceSpec, MergePartner, NewPeer, NewProbe, NodeToken,
+        ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter, Region, Schedule, ScheduleText, Scope,
+        Timestamp,
     },
 };
 
@@ -33,6 +34,7 @@ on_both_engines! {
     an_older_or_impossible_configuration_changes_nothing,
     no_id_is_given_out_again_by_the_next_primary,
     a_move_of_history_that_was_interrupted_goes_on,
+    results_that_arrive_while_history_moves_belong_to_the_peer_that_has_the_id_now,
     the_last_edits_of_a_primary_that_steps_down_belong_to_its_epoch,
     ten_thousand_peers_are_adopted_at_once,
     channels_are_shared_with_their_secrets_changed_and_removed,
@@ -619,6 +621,31 @@ async fn a_move_of_history_that_was_interrupted_goes_on(old: TestStore) {
         assert!(moved > 0);
     }
     assert_eq!(new.count("settings WHERE key = 'peer_moves'").await, 0);
+}
+
+async fn results_that_arrive_while_history_moves_belong_to_the_peer_that_has_the_id_now(old: TestStore) {
+    let id = add(&old, "one", "tcp://192.0.2.1:1", NOW).await;
+    let new = cluster(&old).await;
+    let probe = new.probe("p1", "eu").await;
+    let at = |minutes: u64| NOW + seconds(60 * minutes);
+    // As when the program ended in between: the peer that had the id until `moved_at` has another one since.
+    for minutes in [0, 10, 1500, 1520, 1530] {
+        new.report(&probe, vec![online(id, at(minutes))], at(minutes)).await;
+    }
+    let moved_at = at(1520);
+    let pending = format!("[{{\"pairs\":[[{id},5]],\"moved_at\":{}}}]", moved_at.0);
+    new.run_sql(&format!("INSERT INTO settings (key, value) VALUES ('peer_moves', '{pending}')")).await;
+    follow(&new, &old, at(1530)).await;
+    assert_eq!(new.count("results WHERE peer_id = 5").await, 3);
+    assert_eq!(new.count(&format!("results WHERE peer_id = {id}")).await, 2);
+    for grain in Grain::ALL {
+        let grain = grain.duration();
+        let (bucket, length) = (moved_at.bucket(grain), grain.as_secs());
+        let wrong = format!(
+            "rollups WHERE grain = {length} AND ((peer_id = 5 AND bucket >= {bucket}) OR (peer_id = {id} AND bucket < {bucket}))"
+        );
+        assert_eq!(new.count(&wrong).await, 0, "{length}");
+    }
 }
 
 async fn the_last_edits_of_a_primary_that_steps_down_belong_to_its_epoch(old: TestStore) {

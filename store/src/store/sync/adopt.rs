@@ -102,7 +102,7 @@ async fn adopt(tx: &mut Tx, shared: &Shared, what: Theirs<'_>, now: Timestamp) -
     if what.may_fold && tx.optional::<(i64,)>("SELECT id FROM appends LIMIT 1", vec![]).await?.is_some() {
         return Ok(Step::Fold);
     }
-    moves::begin(tx, &stages).await?;
+    moves::begin(tx, stages, now).await?;
     lists_changed(tx, captured.version.saturating_add(1)).await?;
     Ok(Step::Moved(assigned))
 }

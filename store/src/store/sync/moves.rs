@@ -1,7 +1,7 @@
 //! Giving peers other ids: their rows and their history follow.
 //!
-//! The rows of a peer move in one transaction. Its raw results and rollups may be many, so they move afterwards, in steps. What
-//! is left to move is stored, and goes on after a crash, before anything else is adopted.
+//! The rows of a peer move in one transaction, and with them its results of this quarter of an hour and the rollups that still grow.
+//! Earlier ones may be many, so they move afterwards, in steps; by then another peer may have the old id, and results. What is left to move is stored, and goes on after a crash, before anything else is adopted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{capture::Captured, ids};
 use crate::{
     db::{Sql, Tx, args, sql, work},
-    domain::{Content, Grain, ObjectKey, ObjectKind, ObjectState, SyncedObject},
+    domain::{Content, Grain, ObjectKey, ObjectKind, ObjectState, QUARTER, SyncedObject, Timestamp},
     error::StoreError,
     store::{Store, metadata},
 };
@@ -19,16 +19,23 @@ use crate::{
 const PENDING: &str = "peer_moves";
 
 /// How many buckets of rollups one transaction moves.
-const BUCKETS: i64 = 288;
+const BUCKETS: usize = 288;
 
 /// How many quarters of an hour of results one transaction moves.
-const QUARTERS: i64 = 24;
+const QUARTERS: usize = 24;
 
 /// Peers that get other ids at the same time. No new id is in use.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stage {
     /// The old and the new id of each.
     pairs: Vec<(i64, i64)>,
+    /// When their rows moved, in milliseconds since 1970; what is older follows. Earlier versions did not store it.
+    #[serde(default = "forever")]
+    moved_at: i64,
+}
+
+fn forever() -> i64 {
+    i64::MAX
 }
 
 /// The common table `moved`, from the pairs in the JSON text `$1`.
@@ -146,7 +153,7 @@ fn id_of(object: &SyncedObject) -> Option<i64> {
 }
 
 /// Moves the rows of peers, and stores that their history is to follow. The transaction holds the lock of the list of peers.
-pub(super) async fn begin(tx: &mut Tx, stages: &[Stage]) -> Result<(), StoreError> {
+pub(super) async fn begin(tx: &mut Tx, mut stages: Vec<Stage>, now: Timestamp) -> Result<(), StoreError> {
     let defer = sql!(["PRAGMA defer_foreign_keys = ON" | "SET CONSTRAINTS ALL DEFERRED"]);
     tx.execute(defer, vec![]).await?;
     let tables = [
@@ -165,11 +172,17 @@ pub(super) async fn begin(tx: &mut Tx, stages: &[Stage]) -> Result<(), StoreErro
         move_in!("deleted_peers", "peer_id"),
     ];
     let mut highest = 0;
-    for stage in stages {
+    for stage in &mut stages {
+        stage.moved_at = now.0;
         let pairs = stage.json()?;
         for table in tables {
             tx.execute(table, args![pairs.as_str()]).await?;
         }
+        for grain in Grain::ALL {
+            let (_, update) = rollups_of(grain);
+            tx.execute(update, args![pairs.as_str(), now.bucket(grain.duration()), i64::MAX]).await?;
+        }
+        tx.execute(MOVE_RESULTS, args![pairs.as_str(), now.bucket(QUARTER), i64::MAX]).await?;
         let leases = sql!((moved), "DELETE FROM leases WHERE peer_id IN (SELECT old_id FROM moved)");
         tx.execute(leases, args![pairs.as_str()]).await?;
         // The objects that still exist get their keys with their contents; the deleted ones lose them.
@@ -183,6 +196,18 @@ pub(super) async fn begin(tx: &mut Tx, stages: &[Stage]) -> Result<(), StoreErro
     }
     ids::reserve(tx, highest).await?;
     metadata::put_json(tx, PENDING, &stages).await
+}
+
+/// Moves the results of some quarters of an hour.
+const MOVE_RESULTS: Sql = move_in!("results", "peer_id", " AND results.quarter >= $2 AND results.quarter < $3");
+
+/// The bounds of the rollups of a grain, and what moves a part of them.
+fn rollups_of(grain: Grain) -> (&'static str, Sql) {
+    match grain {
+        Grain::FiveMinutes => (bounds!("300"), move_rollups!("300")),
+        Grain::Hour => (bounds!("3600"), move_rollups!("3600")),
+        Grain::Day => (bounds!("86400"), move_rollups!("86400")),
+    }
 }
 
 impl Stage {
@@ -201,16 +226,12 @@ impl Store {
         }
         while let Some(stage) = stages.front() {
             let pairs = &stage.json()?;
+            let moved_at = Timestamp(stage.moved_at);
             let range = "SELECT coalesce(min(quarter), 0), coalesce(max(quarter), -1) FROM results";
-            let update = move_in!("results", "peer_id", " AND results.quarter >= $2 AND results.quarter < $3");
-            self.move_in_steps(range, update, QUARTERS, pairs).await?;
+            self.move_in_steps(range, MOVE_RESULTS, moved_at.bucket(QUARTER), QUARTERS, pairs).await?;
             for grain in Grain::ALL {
-                let (range, update) = match grain {
-                    Grain::FiveMinutes => (bounds!("300"), move_rollups!("300")),
-                    Grain::Hour => (bounds!("3600"), move_rollups!("3600")),
-                    Grain::Day => (bounds!("86400"), move_rollups!("86400")),
-                };
-                self.move_in_steps(range, update, BUCKETS, pairs).await?;
+                let (range, update) = rollups_of(grain);
+                self.move_in_steps(range, update, moved_at.bucket(grain.duration()), BUCKETS, pairs).await?;
             }
             stages.pop_front();
             let left = &stages;
@@ -219,13 +240,19 @@ impl Store {
         self.db().execute("DELETE FROM settings WHERE key = $1", args![PENDING]).await.map(drop)
     }
 
-    /// Runs `update`, of which `$2` and `$3` are bounds, over the whole range, a step at a time.
-    async fn move_in_steps(&self, range: &'static str, update: Sql, step: i64, pairs: &str) -> Result<(), StoreError> {
+    /// Runs `update`, of which `$2` and `$3` are bounds, over the part of the range before `end`, a step at a time.
+    async fn move_in_steps(
+        &self,
+        range: &'static str,
+        update: Sql,
+        end: i64,
+        step: usize,
+        pairs: &str,
+    ) -> Result<(), StoreError> {
         let (first, last): (i64, i64) = self.db().one(range, vec![]).await?;
-        let mut from = first;
-        while from <= last {
-            self.db().execute(update, args![pairs, from, from + step]).await?;
-            from += step;
+        let end = end.min(last.saturating_add(1));
+        for from in (first..end).step_by(step) {
+            self.db().execute(update, args![pairs, from, end.min(from + step as i64)]).await?;
         }
         Ok(())
     }
