@@ -9,7 +9,7 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use easytier_probe::Checker;
+use easytier_probe::{Checker, backend::HUB_HEADER};
 use easytier_uptime_monitor::{Monitor, ProbeStatus, document};
 use easytier_uptime_store::Store;
 use tower::{
@@ -25,9 +25,6 @@ use crate::{
     service::Instances,
     web::{App, Identification, WebOptions, identify},
 };
-
-/// With the value 1, this header tells a probe that the backend is a hub.
-const IS_HUB: HeaderName = HeaderName::from_static("x-uptime-hub");
 
 /// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers
 /// request. `probe`: the probe in this process, if there is one. It must be called on a tokio runtime.
@@ -52,7 +49,7 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
 
 /// The header is on every response, so that a probe knows after its first request which other requests a hub supports.
 fn set_hub_header(mut response: Response) -> Response {
-    response.headers_mut().insert(IS_HUB, HeaderValue::from_static("1"));
+    response.headers_mut().insert(HeaderName::from_static(HUB_HEADER), HeaderValue::from_static("1"));
     response
 }
 

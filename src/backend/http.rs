@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Our hub sends this header, with the value `1`, on every response.
-const HUB_HEADER: &str = "x-uptime-hub";
+pub const HUB_HEADER: &str = "x-uptime-hub";
 
 /// Our hub sends this header with a 503 when it does not hold the listing that the request names.
 const BEHIND_HEADER: &str = "x-uptime-behind";

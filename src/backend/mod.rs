@@ -28,6 +28,7 @@ pub use self::{
     client::{Backend, Reported},
     config::{BackendConfig, DEFAULT_PAGE_SIZE, ReportStyle, ReportStyleError},
     error::BackendError,
+    http::HUB_HEADER,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
     registry::{Registered, Registration, System},
     results::{Delivery, IncompleteDelivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},

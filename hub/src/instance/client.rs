@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{Secret, tls};
+use easytier_probe::{Secret, backend::HUB_HEADER, tls};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -18,9 +18,6 @@ use url::Url;
 use super::wire::{
     Configuration, FailoverOrder, Heartbeat, HeartbeatReceipt, Instances, Mirror, Register, Registered, SyncErrorBody,
 };
-
-/// The header by which an instance of this program says that it is one.
-const HUB_HEADER: &str = "x-uptime-hub";
 
 /// The most bytes of a configuration: more than 100,000 peers with long descriptions.
 const MAX_CONFIGURATION: usize = 256 << 20;
