@@ -86,6 +86,8 @@ impl Hub {
 /// The role of the child process: serves a database until its standard input is closed.
 pub fn serve(arguments: &[String]) {
     let [engine, place, hours] = arguments else { panic!("an engine, a place, hours: {arguments:?}") };
+    // SAFETY: this sets a number. `easytier-uptime hub` does the same, so that its memory is not what its largest answers took.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 512 << 10) };
     let options = options(Engine::named(engine), place, hours.parse().expect("a number"));
     transactions::count();
     let (stop, stopped) = oneshot::channel::<()>();
