@@ -23,6 +23,15 @@ pub struct Follower<'a> {
     sync_errors: u64,
 }
 
+/// What is left to do, and need not wait.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Left {
+    /// The primary has more results.
+    pub to_mirror: bool,
+    /// There are more results that the primary does not have.
+    pub to_send: bool,
+}
+
 impl<'a> Follower<'a> {
     /// Begins to follow.
     pub fn new(link: &'a Link<'a>) -> Self {
@@ -118,33 +127,21 @@ impl<'a> Follower<'a> {
         Ok(next > from && next < store.newest_result().await?)
     }
 
-    /// Does everything at once when the primary is handing over to this instance; otherwise sends the results that the primary
-    /// does not have.
+    /// Does a part of everything when the primary is handing over to this instance; otherwise sends results that the primary does not
+    /// have.
     ///
     /// # Errors
     ///
     /// When the primary does not answer, or the database fails.
-    pub async fn look(&mut self) -> Result<(), StepError> {
+    pub async fn look(&mut self) -> Result<Left, StepError> {
         let Tools { store, status, .. } = self.link.tools;
-        if status.get().handing_over_to != Some(store.instance().await?.id) {
-            return self.forward().await;
+        if status.get().handing_over_to == Some(store.instance().await?.id) {
+            self.synchronise().await?;
+            let to_mirror = self.mirror().await?;
+            return Ok(Left { to_mirror, to_send: self.beat().await? });
         }
-        self.synchronise().await?;
-        while self.mirror().await? {}
-        self.beat().await.map(drop)
-    }
-
-    /// Sends the results that the primary does not have.
-    ///
-    /// # Errors
-    ///
-    /// When the primary does not answer, or the database fails.
-    async fn forward(&self) -> Result<(), StepError> {
-        let store = self.link.tools.store;
-        if self.synchronised && store.newest_result().await? > store.forwarded_row().await? {
-            while self.beat().await? {}
-        }
-        Ok(())
+        let has_news = self.synchronised && store.newest_result().await? > store.forwarded_row().await?;
+        Ok(Left { to_send: has_news && self.beat().await?, ..Left::default() })
     }
 
     async fn heartbeat(&self, instance: &Instance, results: &[ForeignResult]) -> Result<Heartbeat, StepError> {

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     client::{SyncClient, SyncError},
-    follow::Follower,
+    follow::{Follower, Left},
     introduction::Machine,
     lead::Lead,
     link::Link,
@@ -188,21 +188,22 @@ async fn work(link: &Link<'_>) {
     let options = link.tools.options;
     let (mut beats, mut syncs, mut looks) =
         (every(options.heartbeat_interval), every(options.sync_interval), every(LOOK_INTERVAL));
-    // The first pages of a mirror take a while. The rest of the work goes on between them.
-    let mut mirrors_more = false;
+    // Results come in pages, and may arrive faster than they are sent. The rest of the work goes on between the pages.
+    let mut left = Left::default();
     loop {
         // Of what is due one is done at random: each may take longer than the time until it is due again.
         let done = tokio::select! {
             _ = syncs.tick() => match follower.synchronise().await {
-                Ok(()) => follower.mirror().await.map(|more| mirrors_more = more),
+                Ok(()) => follower.mirror().await.map(|more| left.to_mirror = more),
                 failed => failed,
             },
-            _ = beats.tick() => follower.beat().await.map(drop),
-            _ = looks.tick() => follower.look().await,
-            () = ready(()), if mirrors_more => follower.mirror().await.map(|more| mirrors_more = more),
+            _ = beats.tick() => follower.beat().await.map(|more| left.to_send = more),
+            _ = looks.tick() => follower.look().await.map(|now| left = Left { to_mirror: left.to_mirror || now.to_mirror, ..now }),
+            () = ready(()), if left.to_mirror => follower.mirror().await.map(|more| left.to_mirror = more),
+            () = ready(()), if left.to_send => follower.beat().await.map(|more| left.to_send = more),
         };
         if let Err(error) = done {
-            mirrors_more = false;
+            left = Left::default();
             tracing::warn!(%error, "this instance cannot synchronise with the primary; trying again");
             // The next attempt waits for the next tick of an interval that is not that of results.
             looks.reset_after(options.sync_interval.min(Duration::from_secs(10)));

@@ -15,7 +15,7 @@ use axum::{
 use easytier_uptime_hub::instance::{self, ConfiguredRole, InstanceOptions, SharedStatus};
 use easytier_uptime_store::{
     Store,
-    domain::{ClusterId, Instance, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD},
+    domain::{ClusterId, Instance, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD, Timestamp},
 };
 use futures::stream;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ use uuid::Uuid;
 use super::{SECRET, Sync, TABLES, id};
 use crate::{
     hub::send,
-    support::{TestStore, on_both_engines},
+    support::{TestStore, batch, on_both_engines, online},
 };
 
 on_both_engines! {
@@ -37,6 +37,7 @@ on_both_engines! {
     an_endless_answer_is_cut_off,
     endless_results_do_not_keep_a_mirror_from_its_other_work,
     slow_configurations_do_not_keep_a_dependent_from_its_other_work,
+    results_that_arrive_faster_than_they_are_sent_do_not_keep_a_dependent_from_its_other_work,
 }
 
 /// The epoch of the dependent.
@@ -53,11 +54,12 @@ struct Server {
 
 impl Server {
     async fn start(answer: impl Fn(&str) -> Response + Clone + Send + std::marker::Sync + 'static) -> Self {
-        Self::slow(Duration::ZERO, answer).await
+        Self::slow("", Duration::ZERO, answer).await
     }
 
-    /// One that takes a while to answer with the configuration.
+    /// One that takes a while to answer requests of one kind.
     async fn slow(
+        slow_route: &'static str,
         delay: Duration,
         answer: impl Fn(&str) -> Response + Clone + Send + std::marker::Sync + 'static,
     ) -> Self {
@@ -66,7 +68,7 @@ impl Server {
         let router = Router::new().fallback(async move |request: Request| {
             let route = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
             let response = answer(&route);
-            if route == "endpoints" {
+            if route == slow_route {
                 tokio::time::sleep(delay).await;
             }
             seen.lock().unwrap().push(route);
@@ -100,6 +102,11 @@ async fn assert_nothing_taken(test: &TestStore, server: &Server) {
 
 /// Lets a dependent work until it has sent each of its requests twice.
 async fn work_until_asked_twice(store: &Store, server: &Server) {
+    work_until_asked(2, &REQUESTS, store, server).await;
+}
+
+/// Lets a dependent work until it has sent each of these requests so often.
+async fn work_until_asked(times: usize, requests: &[&str], store: &Store, server: &Server) {
     let short = Duration::from_millis(100);
     let options = InstanceOptions {
         secret: Some(SECRET.into()),
@@ -112,7 +119,7 @@ async fn work_until_asked_twice(store: &Store, server: &Server) {
     let (status, stop) = (SharedStatus::default(), CancellationToken::new());
     let work = instance::run(store, &options, &ConfiguredRole::Standalone, &status, stop.clone());
     let watch = async {
-        while REQUESTS.iter().any(|route| server.asked(route) < 2) {
+        while requests.iter().any(|route| server.asked(route) < times) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         stop.cancel();
@@ -223,7 +230,34 @@ async fn endless_results_do_not_keep_a_mirror_from_its_other_work(test: TestStor
 async fn slow_configurations_do_not_keep_a_dependent_from_its_other_work(test: TestStore) {
     let mut answers = answers(&test).await;
     answers["failover-order"]["primary"] = json!(id(1));
-    let server = Server::slow(Duration::from_millis(150), answering(answers)).await;
+    let server = Server::slow("endpoints", Duration::from_millis(150), answering(answers)).await;
     let store = dependent(&test, &server.url).await;
     work_until_asked_twice(&store, &server).await;
+}
+
+/// Each request that sends some takes so long that there are more.
+async fn results_that_arrive_faster_than_they_are_sent_do_not_keep_a_dependent_from_its_other_work(test: TestStore) {
+    let mut answers = answers(&test).await;
+    answers["failover-order"]["primary"] = json!(id(1));
+    answers["results"] = json!({
+        "results": [], "cursor": format!("{}:1", id(1)), "more": false, "timestamp": "2026-11-26T12:00:00Z",
+    });
+    let server = Server::slow("heartbeat", Duration::from_millis(100), answering(answers)).await;
+    let store = dependent(&test, &server.url).await;
+    let probe = test.probe("p1", "eu").await;
+    let results = async {
+        loop {
+            let peers = store.export_peers().await.unwrap();
+            for peer in &peers {
+                let now = Timestamp::now();
+                test.ingest(batch(&probe, vec![online(peer.id, now)], now)).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // It looks for results every second, so it would not get so far if it never stopped then.
+    tokio::select! {
+        () = results => {},
+        () = work_until_asked(20, &["endpoints", "results"], &store, &server) => {},
+    }
 }
