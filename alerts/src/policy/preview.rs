@@ -33,7 +33,8 @@ pub fn preview(changes: &[Fresh], facts: &Facts<'_>, from: i64, until: i64) -> V
     }
     let mut probes = facts.probes.clone();
     let (mut state, mut told) = (State::default(), Vec::new());
-    let (mut rest, mut now, mut next_at) = (changes, from, None::<i64>);
+    // What is looked at now and then may be wrong from the beginning.
+    let (mut rest, mut now, mut next_at) = (changes, from, Some(from));
     for _ in 0..MAX_STEPS {
         let next = [rest.first().map(|change| change.at), next_at].into_iter().flatten().min();
         let Some(at) = next.filter(|at| *at <= until && told.len() < MAX_MESSAGES) else { break };

@@ -1,5 +1,6 @@
 //! The texts of messages and rules, in both languages.
 
+mod levels;
 mod nodes;
 mod probes;
 mod rule;
@@ -7,6 +8,7 @@ mod rule;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+pub(crate) use self::levels::Level;
 use crate::Language;
 
 /// What several nodes of one message have in common.

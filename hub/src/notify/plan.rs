@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use easytier_probe::backend::BaseUrl;
 use easytier_uptime_alerts::{
     Rule,
-    policy::{Condition, Draft, Facts, Fresh, Key, Rhythm, Seen, State, Step, Subject, step},
+    policy::{Condition, Draft, Facts, Fresh, Key, Levels, Rhythm, Seen, State, Step, Subject, step},
 };
 use easytier_uptime_store::{
     Store, StoreError,
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
+use super::levels::LevelReader;
 use crate::service::alerts::{
     ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness,
 };
@@ -41,6 +42,7 @@ pub struct Planner {
     store: Store,
     public_url: Option<BaseUrl>,
     known: Option<Known>,
+    levels: LevelReader,
 }
 
 /// What it knows from the step before. All of it can be read again.
@@ -54,12 +56,13 @@ struct Known {
 impl Planner {
     /// A planner that knows nothing yet. `public_url`: where readers find the pages of nodes.
     pub fn new(store: Store, public_url: Option<BaseUrl>) -> Self {
-        Self { store, public_url, known: None }
+        Self { store, public_url, known: None, levels: LevelReader::default() }
     }
 
     /// Reads everything at the next step.
     pub fn forget(&mut self) {
         self.known = None;
+        self.levels.forget();
     }
 
     /// Looks once, and returns how many messages there are to send.
@@ -80,6 +83,9 @@ impl Planner {
         let was_away = planned_at.is_none() || state.was_away(now.0);
         let stamps = [news.channels, news.edits];
         let known = self.known.take().filter(|known| known.stamps == stamps);
+        if known.is_none() {
+            self.levels.forget();
+        }
         if let Some(known) = known {
             let is_due = known.next_at.is_some_and(|at| at <= now.0);
             if news.events.is_empty() && !was_away && !is_due {
@@ -88,8 +94,10 @@ impl Planner {
             }
         }
         let rules = self.rules().await?;
-        let (step, plan) = self.plan(&rules, &mut state, &news, was_away, now).await?;
-        let (next_at, messages) = (step.next_at, plan.deliveries.len());
+        let levels = self.levels.current(&self.store, &rules, now).await?;
+        let (step, plan) = self.plan(&rules, &levels, &mut state, &news, was_away, now).await?;
+        let next_at = step.next_at.into_iter().chain(self.levels.next_at()).min();
+        let messages = plan.deliveries.len();
         if let Err(error) = self.store.store_plan_step(news.plan.cursor, &plan, now).await {
             return match error {
                 // Another hub plans now.
@@ -133,6 +141,7 @@ impl Planner {
     async fn plan(
         &self,
         rules: &[(i64, Rule)],
+        levels: &Levels,
         state: &mut State,
         news: &AlertNews,
         was_away: bool,
@@ -154,7 +163,7 @@ impl Planner {
             true => self.levels(state, news, is_gone, now).await?,
             false => news.events.iter().filter_map(fresh).collect(),
         };
-        let nodes = subjects(state, &changes).filter_map(Subject::node).collect::<BTreeSet<_>>();
+        let nodes = subjects(state, &changes).filter_map(Subject::node).chain(levels.nodes()).collect::<BTreeSet<_>>();
         let nodes = node_facts(self.store.alert_nodes(nodes.into_iter().collect()).await?);
         let mut muted: BTreeSet<String> =
             self.store.alert_mutes(now).await?.into_iter().map(|mute| mute.scope).collect();
@@ -165,6 +174,7 @@ impl Planner {
             nodes: &nodes,
             probes: &probe_facts(&probes),
             counts: counts(&self.store).await?,
+            levels,
             acknowledged: &acknowledged,
             muted: &muted,
             check_interval: millis(interval),
@@ -199,8 +209,12 @@ impl Planner {
         now: Timestamp,
     ) -> Result<Vec<Fresh>, StoreError> {
         let since = news.plan.planned_at.unwrap_or(now);
-        let known = state.conditions.keys().map(|key| key.subject).filter_map(Subject::node).collect::<BTreeSet<_>>();
-        let nodes = self.store.alert_nodes_changed(since, known.into_iter().collect()).await?;
+        let known = state.conditions.keys().filter_map(|key| match key.subject {
+            Subject::Node(id) => Some(id),
+            _ => None,
+        });
+        let known: Vec<i64> = known.collect::<BTreeSet<_>>().into_iter().collect();
+        let nodes = self.store.alert_nodes_changed(since, known).await?;
         let level = |node: &AlertNode| Fresh {
             at: node.since.0,
             subject: Subject::Node(node.id.0),
@@ -214,7 +228,7 @@ impl Planner {
         changes.extend(news.events.iter().filter(of_probes).filter_map(fresh));
         let probes = state.conditions.keys().filter_map(|key| match key.subject {
             Subject::Probe(id) => Some(id),
-            Subject::Node(_) | Subject::Hub => None,
+            _ => None,
         });
         for id in probes.collect::<BTreeSet<_>>() {
             let Some(is_gone) = is_gone(id) else { continue };
@@ -249,10 +263,8 @@ impl Planner {
     /// The page of the one node, or the first page.
     fn link(&self, draft: &Draft) -> Option<Url> {
         let url = self.public_url.as_ref()?;
-        Some(match draft.keys.as_slice() {
-            [Key { subject: Subject::Node(id), .. }] => url.join(&format!("nodes/{id}")),
-            _ => url.join(""),
-        })
+        let node = if let [key] = draft.keys.as_slice() { key.subject.node() } else { None };
+        Some(node.map_or_else(|| url.join(""), |id| url.join(&format!("nodes/{id}"))))
     }
 }
 

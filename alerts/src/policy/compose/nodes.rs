@@ -6,7 +6,7 @@ use crate::{
     policy::{
         condition::{Trouble, Want},
         facts::{NodeFacts, Seen},
-        subject::{Key, Subject},
+        subject::Key,
     },
     words::Standing,
 };
@@ -50,7 +50,7 @@ fn standing(trouble: Trouble) -> Standing {
     match trouble {
         Trouble::Partial => Standing::Partial,
         Trouble::Unknown => Standing::Unknown,
-        Trouble::Down | Trouble::Silent | Trouble::Blind => Standing::Down,
+        _ => Standing::Down,
     }
 }
 
@@ -170,28 +170,23 @@ impl Composer<'_> {
         self.add_rest(draft);
     }
 
-    fn add_rest(&self, draft: &mut Draft) {
+    pub(super) fn add_rest(&self, draft: &mut Draft) {
         let rest = draft.keys.len().saturating_sub(Message::MAX_NODES);
         if rest > 0 {
             draft.lines.push(self.writer.more(rest));
         }
     }
 
-    fn node_line(&self, key: &Key, what: String) -> NodeLine {
-        let id = if let Subject::Node(id) = key.subject { id } else { 0 };
-        NodeLine { id, name: self.name(key).to_owned(), what }
+    pub(super) fn node_line(&self, key: &Key, what: String) -> NodeLine {
+        NodeLine { id: key.subject.node().unwrap_or(0), name: self.name(key).to_owned(), what }
     }
 
-    fn name(&self, key: &Key) -> &str {
-        let Subject::Node(id) = key.subject else { return "" };
-        self.facts.nodes.get(&id).map_or("", |node| node.name.as_str())
+    pub(super) fn name(&self, key: &Key) -> &str {
+        key.subject.node().and_then(|id| self.facts.nodes.get(&id)).map_or("", |node| node.name.as_str())
     }
 
     fn facts_of(&self, lines: &[Line]) -> Vec<&NodeFacts> {
-        let node = |line: &Line| match line.key.subject {
-            Subject::Node(id) => self.facts.nodes.get(&id),
-            Subject::Probe(_) | Subject::Hub => None,
-        };
+        let node = |line: &Line| self.facts.nodes.get(&line.key.subject.node()?);
         lines.iter().filter_map(node).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! What is told, in time and not too often.
 
 mod hub_trouble;
+mod levels;
 mod nodes;
 mod properties;
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{Counts, Draft, Facts, Fresh, Key, NodeFacts, ProbeFacts, Seen, State, Step, Subject, step};
+use super::{Counts, Draft, Duty, Facts, Fresh, Key, Levels, NodeFacts, ProbeFacts, Seen, State, Step, Subject, step};
 use crate::{Change, Rule};
 
 /// 2027-01-15T08:00:00Z.
@@ -25,6 +26,7 @@ struct World {
     nodes: BTreeMap<i64, NodeFacts>,
     seen: BTreeMap<Subject, Seen>,
     probes: BTreeMap<i64, ProbeFacts>,
+    levels: Levels,
     acknowledged: BTreeSet<Key>,
     muted: BTreeSet<String>,
     now: i64,
@@ -34,7 +36,8 @@ struct World {
 }
 
 fn rule(on: &[Change]) -> Rule {
-    Rule { on: on.iter().copied().collect(), ..Rule::new(Uuid::from_u128(1)) }
+    let version_below = on.contains(&Change::Version).then(|| "2.4.0".parse().unwrap());
+    Rule { on: on.iter().copied().collect(), version_below, ..Rule::new(Uuid::from_u128(1)) }
 }
 
 fn usual() -> Rule {
@@ -57,6 +60,7 @@ impl World {
             nodes: (1..=nodes).map(|id| (id, node(id))).collect(),
             seen: (1..=nodes).map(|id| (Subject::Node(id), Seen::Up)).collect(),
             probes: [(1, probe("a", "eu")), (2, probe("b", "asia"))].into(),
+            levels: Levels::default(),
             acknowledged: BTreeSet::new(),
             muted: BTreeSet::new(),
             now: START,
@@ -91,6 +95,7 @@ impl World {
             nodes: &self.nodes,
             probes: &self.probes,
             counts: Counts { nodes: self.nodes.len() as u64, unknown: unknown as u64 },
+            levels: &self.levels,
             acknowledged: &self.acknowledged,
             muted: &self.muted,
             check_interval: MINUTE,
