@@ -45,6 +45,8 @@ pub struct Draft {
     pub at: i64,
     /// The language of the texts.
     pub language: Language,
+    /// Whether it only ends what a service keeps open: people who read it would learn nothing that they need.
+    pub ends_only: bool,
 }
 
 impl Draft {
@@ -100,6 +102,7 @@ impl Composer<'_> {
             nodes: Vec::new(),
             at,
             language: self.rule.language,
+            ends_only: false,
         }
     }
 

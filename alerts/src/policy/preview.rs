@@ -51,7 +51,7 @@ pub fn preview(changes: &[Fresh], facts: &Facts<'_>, from: i64, until: i64) -> V
         let counts = Counts { nodes: facts.nodes.len() as u64, unknown: unknown as u64 };
         state.planned_at = Some(now);
         let done = step(&mut state, fresh, &Facts { counts, probes: &probes, ..*facts }, now);
-        told.extend(done.drafts.into_iter().map(|draft| Previewed { at: now, draft }));
+        told.extend(done.drafts.into_iter().filter(|draft| !draft.ends_only).map(|draft| Previewed { at: now, draft }));
         next_at = done.next_at.map(|at| at.max(now + 1));
     }
     told

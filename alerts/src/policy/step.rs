@@ -125,7 +125,7 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
             continue;
         }
         let told = compose(*channel, rule, due, facts, &mut state.conditions, now);
-        if !told.is_empty() {
+        if told.iter().any(|draft| !draft.ends_only) {
             state.rhythms.entry(rule.id).or_default().beat(now);
         }
         next.at(now + SECOND);

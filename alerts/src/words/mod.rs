@@ -12,7 +12,7 @@ pub(crate) use self::levels::Level;
 use crate::Language;
 
 /// What several nodes of one message have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Common {
     /// One host name or address.
     Host(String),
@@ -20,6 +20,8 @@ pub(crate) enum Common {
     Network(String),
     /// The region that alone checks them.
     Region(String),
+    /// The probe that alone checks them.
+    Probe(String),
 }
 
 /// How a node is, in a message.

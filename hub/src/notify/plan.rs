@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use easytier_probe::backend::BaseUrl;
 use easytier_uptime_alerts::{
-    Rule,
+    ChannelKind, Rule,
     policy::{Condition, Draft, Facts, Fresh, Key, Levels, Rhythm, Seen, State, Step, Subject, step},
 };
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{
-        AlertChannel, AlertCondition, AlertNews, AlertNode, AlertPlan, ChannelId, Event, EventKind, NewDelivery,
-        PlanStep, Presence, Probe, Timestamp,
+        AlertCondition, AlertNews, AlertNode, AlertPlan, ChannelId, Event, EventKind, NewDelivery, PlanStep, Presence,
+        Probe, Timestamp,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -93,9 +93,11 @@ impl Planner {
                 return self.sign(news, now).await;
             }
         }
-        let rules = self.rules().await?;
+        let (rules, keeping) = self.rules().await?;
         let levels = self.levels.current(&self.store, &rules, now).await?;
-        let (step, plan) = self.plan(&rules, &levels, &mut state, &news, was_away, now).await?;
+        let (mut step, mut plan) = self.plan(&rules, &levels, &mut state, &news, was_away, now).await?;
+        step.drafts.retain(|draft| !draft.ends_only || keeping.contains(&draft.channel));
+        plan.deliveries = step.drafts.iter().filter_map(|draft| self.delivery(draft)).collect();
         let next_at = step.next_at.into_iter().chain(self.levels.next_at()).min();
         let messages = plan.deliveries.len();
         if let Err(error) = self.store.store_plan_step(news.plan.cursor, &plan, now).await {
@@ -125,17 +127,20 @@ impl Planner {
         }
     }
 
-    async fn rules(&self) -> Result<Vec<(i64, Rule)>, StoreError> {
-        let channels = self.store.alert_channels().await?;
-        let enabled = channels.into_iter().filter(|channel| channel.spec.enabled);
-        let rules = |channel: AlertChannel| -> Vec<(i64, Rule)> {
+    /// The rules of enabled channels, each with the id of its channel, and the channels whose services keep what was told open.
+    async fn rules(&self) -> Result<(Vec<(i64, Rule)>, BTreeSet<i64>), StoreError> {
+        let (mut rules, mut keeping) = (Vec::new(), BTreeSet::new());
+        for channel in self.store.alert_channels().await?.into_iter().filter(|channel| channel.spec.enabled) {
             let Some(config) = ChannelConfig::read(&channel.spec.config) else {
                 tracing::warn!(channel = channel.spec.name, "the rules of the channel cannot be read");
-                return Vec::new();
+                continue;
             };
-            config.rules.into_iter().map(|rule| (channel.id.0, rule)).collect()
-        };
-        Ok(enabled.flat_map(rules).collect())
+            rules.extend(config.rules.into_iter().map(|rule| (channel.id.0, rule)));
+            if ChannelKind::from_name(&channel.spec.kind).is_some_and(ChannelKind::keeps_open) {
+                keeping.insert(channel.id.0);
+            }
+        }
+        Ok((rules, keeping))
     }
 
     async fn plan(
@@ -169,11 +174,12 @@ impl Planner {
             self.store.alert_mutes(now).await?.into_iter().map(|mute| mute.scope).collect();
         muted.extend(self.in_maintenance(&probes, now).await?.map(|subject| subject.to_string()));
         let interval = check_interval(&self.store, &probes, now);
+        let probes = probe_facts(&probes);
         let facts = Facts {
             rules,
             nodes: &nodes,
-            probes: &probe_facts(&probes),
-            counts: counts(&self.store).await?,
+            probes: &probes,
+            counts: counts(&self.store, &probes).await?,
             levels,
             acknowledged: &acknowledged,
             muted: &muted,
@@ -250,7 +256,7 @@ impl Planner {
             changed: step.changed.iter().filter_map(text).collect(),
             removed: step.removed.iter().map(Key::to_string).chain(unreadable).collect(),
             ended: step.ended.iter().map(Key::to_string).collect(),
-            deliveries: step.drafts.iter().filter_map(|draft| self.delivery(draft)).collect(),
+            deliveries: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
+mod causes;
 mod deliver;
 mod end_to_end;
 mod levels;

@@ -1,6 +1,9 @@
 //! Messages about nodes.
 
-use super::{Composer, Draft, cause::common};
+use super::{
+    Composer, Draft,
+    cause::{common, mostly},
+};
 use crate::{
     Change, Message, NodeLine, Severity, Topic,
     policy::{
@@ -8,7 +11,7 @@ use crate::{
         facts::{NodeFacts, Seen},
         subject::Key,
     },
-    words::Standing,
+    words::{Common, Standing},
 };
 
 /// One node of a message.
@@ -71,9 +74,12 @@ impl Composer<'_> {
         let mut draft = self.draft(Topic::Outage, severity(worst), keys, at);
         draft.title = match lines {
             [one] => self.writer.one_wrong(self.name(&one.key), one.standing),
-            _ => self.writer.several_wrong(lines.len(), worst, is_mixed, common(&self.facts_of(lines)).as_ref()),
+            _ => self.writer.several_wrong(lines.len(), worst, is_mixed, self.common(lines).as_ref()),
         };
         draft.lines.push(self.writer.since(at));
+        if let Some((count, shared)) = mostly(&self.facts_of(lines), self.facts.probes) {
+            draft.lines.push(self.writer.mostly(count, &shared));
+        }
         draft.subject = self.episode(&draft.keys);
         self.list(&mut draft, lines);
         for line in lines {
@@ -89,7 +95,7 @@ impl Composer<'_> {
         let mut draft = self.draft(Topic::Recovery, Severity::Info, keys, at);
         draft.title = match lines {
             [one] => self.writer.one_well(self.name(&one.key)),
-            _ => self.writer.several_well(lines.len(), common(&self.facts_of(lines)).as_ref()),
+            _ => self.writer.several_well(lines.len(), self.common(lines).as_ref()),
         };
         if let [one] = lines
             && let Some(told) = self.conditions.get(&one.key).and_then(|condition| condition.told.as_ref())
@@ -183,6 +189,10 @@ impl Composer<'_> {
 
     pub(super) fn name(&self, key: &Key) -> &str {
         key.subject.node().and_then(|id| self.facts.nodes.get(&id)).map_or("", |node| node.name.as_str())
+    }
+
+    fn common(&self, lines: &[Line]) -> Option<Common> {
+        common(&self.facts_of(lines), self.facts.probes)
     }
 
     fn facts_of(&self, lines: &[Line]) -> Vec<&NodeFacts> {

@@ -33,6 +33,8 @@ struct World {
     fresh: Vec<Fresh>,
     next_at: Option<i64>,
     told: Vec<(i64, Draft)>,
+    /// What only ends what a service keeps open.
+    ended: Vec<Draft>,
 }
 
 fn rule(on: &[Change]) -> Rule {
@@ -67,6 +69,7 @@ impl World {
             fresh: Vec::new(),
             next_at: None,
             told: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -102,7 +105,9 @@ impl World {
             staleness: 3 * MINUTE,
         };
         let done = step(&mut self.state, &std::mem::take(&mut self.fresh), &facts, self.now);
-        self.told.extend(done.drafts.iter().map(|draft| (self.now, draft.clone())));
+        let (ended, told): (Vec<_>, Vec<_>) = done.drafts.iter().cloned().partition(|draft| draft.ends_only);
+        self.told.extend(told.into_iter().map(|draft| (self.now, draft)));
+        self.ended.extend(ended);
         self.next_at = done.next_at;
         done
     }
