@@ -19,8 +19,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::levels::LevelReader;
-use crate::service::alerts::{
-    ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness,
+use crate::{
+    instance::alerts::MIRRORED_PLAN,
+    service::alerts::{ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness},
 };
 
 /// How many events one step takes at most.
@@ -28,6 +29,10 @@ const MAX_EVENTS: u32 = 1000;
 
 /// How often the planner notes that it looks, in milliseconds. It is far shorter than a pause that counts as one.
 const SIGN_INTERVAL: i64 = 5000;
+
+/// What changed so long before a primary before this instance looked, in milliseconds, is looked at again: it may have been stored
+/// later. It is longer than a pause that counts as one.
+const MIRRORED_PAUSE: i64 = 60_000;
 
 /// The part of the state that the store keeps as one text.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -77,7 +82,9 @@ impl Planner {
             return Ok(0);
         };
         let stored: Stored = serde_json::from_str(&news.plan.state).unwrap_or_default();
-        let planned_at = news.plan.planned_at.map(|at| at.0);
+        // The primary before this instance may have looked a moment ago, and this instance never has.
+        let pause = if news.plan.state == MIRRORED_PLAN { MIRRORED_PAUSE } else { 0 };
+        let planned_at = news.plan.planned_at.map(|at| at.0 - pause);
         let mut state =
             State { conditions: BTreeMap::new(), rhythms: stored.rhythms, planned_at, calm_until: stored.calm_until };
         let was_away = planned_at.is_none() || state.was_away(now.0);
@@ -214,7 +221,7 @@ impl Planner {
         is_gone: impl Fn(i64) -> Option<bool>,
         now: Timestamp,
     ) -> Result<Vec<Fresh>, StoreError> {
-        let since = news.plan.planned_at.unwrap_or(now);
+        let since = state.planned_at.map_or(now, Timestamp);
         let known = state.conditions.keys().filter_map(|key| match key.subject {
             Subject::Node(id) => Some(id),
             _ => None,

@@ -9,6 +9,7 @@ mod causes;
 mod deliver;
 mod end_to_end;
 mod levels;
+mod mirror;
 mod plan;
 mod receiver;
 mod scene;
