@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod channel;
+mod duty;
 mod layout;
 mod message;
 mod outcome;

@@ -7,8 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::subject::{Duty, Key, Subject};
-use crate::Rule;
+use super::subject::{Key, Subject};
+use crate::{Rule, duty::Duty};
 
 /// How a node or probe is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -27,5 +27,6 @@ pub use self::{
     flush::Rhythm,
     preview::{Previewed, preview},
     step::{State, Step, step},
-    subject::{Duty, Key, Subject, SubjectError},
+    subject::{Key, Subject, SubjectError},
 };
+pub use crate::duty::Duty;

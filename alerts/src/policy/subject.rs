@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::duty::Duty;
+
 /// What something is told about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -35,34 +37,6 @@ impl Subject {
     /// Whether nothing notes when it changes: it is looked at now and then.
     pub(super) fn is_level(self) -> bool {
         matches!(self, Self::Certificate(_) | Self::Version(_) | Self::Duty(_))
-    }
-}
-
-/// Work that one hub does at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Duty {
-    /// Making verdicts of results.
-    Fold,
-    /// Noticing probes that come and go.
-    Presence,
-    /// Deleting what is old.
-    Retention,
-    /// Speaking with the other instances.
-    Instance,
-}
-
-impl Duty {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Fold, Self::Presence, Self::Retention, Self::Instance];
-
-    /// The name.
-    pub fn as_str(self) -> &'static str {
-        ["fold", "presence", "retention", "instance"][self as usize]
-    }
-
-    /// The one with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|duty| duty.as_str() == name)
     }
 }
 

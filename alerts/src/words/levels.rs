@@ -1,7 +1,7 @@
 //! What is said about certificates, versions, and work of hubs.
 
 use super::Writer;
-use crate::{NodeVersion, policy::Duty};
+use crate::{NodeVersion, duty::Duty};
 
 /// What is wrong with a node that is up.
 #[derive(Debug, Clone, Copy)]
