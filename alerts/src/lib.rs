@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod channel;
+mod duty;
 mod layout;
 mod message;
 mod outcome;
@@ -21,5 +22,5 @@ mod words;
 pub use channel::{Channel, ChannelError, ChannelKind, Field, Format, Guarantee};
 pub use message::{Language, Message, NodeLine, Severity, Topic};
 pub use outcome::Outcome;
-pub use rule::{Change, Nodes, QuietHours, QuietHoursError, Rule, RuleError};
+pub use rule::{Change, NodeVersion, NodeVersionError, Nodes, QuietHours, QuietHoursError, Rule, RuleError};
 pub use send::{SendError, SendOptions, Sender};

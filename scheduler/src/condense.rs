@@ -80,7 +80,9 @@ impl Pending {
         self.max_ms = self.max_ms.max(check.max_ms.unwrap_or(0.0));
         // The peer must have been the same in all checks, so the oldest list counts.
         let listing = self.newest.listing.min(check.listing);
-        self.newest = CheckResult { listing, ..check };
+        // A check on an open session sees no certificate.
+        let certificate_expires_at = check.certificate_expires_at.or(self.newest.certificate_expires_at);
+        self.newest = CheckResult { listing, certificate_expires_at, ..check };
     }
 
     fn condensed(self) -> CheckResult {
@@ -139,6 +141,18 @@ mod tests {
     fn results(condenser: &mut Condenser, checks: &[Status]) -> Vec<Vec<(Status, u32)>> {
         let of = |result: CheckResult| (result.status, result.checks);
         checks.iter().map(|status| condenser.add(check(*status, 1.0)).into_iter().flatten().map(of).collect()).collect()
+    }
+
+    #[test]
+    fn a_certificate_that_one_of_the_checks_saw_is_not_lost() {
+        let mut condenser = Condenser::default();
+        let expires = Some(chrono::DateTime::UNIX_EPOCH);
+        let with = |certificate_expires_at| CheckResult { certificate_expires_at, ..check(Status::Online, 1.0) };
+        for certificate in [None, None, expires, None, None] {
+            drop(condenser.add(with(certificate)).into_iter().flatten().collect::<Vec<_>>());
+        }
+        let condensed = condenser.flush().unwrap();
+        assert_eq!((condensed.checks, condensed.certificate_expires_at), (3, expires));
     }
 
     use Status::{Offline, Online, Unknown};

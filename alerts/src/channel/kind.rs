@@ -100,6 +100,11 @@ impl ChannelKind {
         self.spec().fields
     }
 
+    /// Whether the service keeps what was told open until it is told that it is over.
+    pub fn keeps_open(self) -> bool {
+        matches!(self, Self::Alertmanager | Self::PagerDuty)
+    }
+
     /// What is done when it is not known whether a message arrived.
     pub fn guarantee(self) -> Guarantee {
         self.spec().guarantee

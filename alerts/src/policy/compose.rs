@@ -2,6 +2,7 @@
 
 mod cause;
 mod hub;
+mod levels;
 mod nodes;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use chrono_tz::Tz;
 use url::Url;
 use uuid::Uuid;
 
-use self::{hub::compose_hub, nodes::compose_nodes};
+use self::{hub::compose_hub, levels::compose_levels, nodes::compose_nodes};
 use super::{
     condition::{Condition, Told, Trouble},
     facts::Facts,
@@ -44,6 +45,8 @@ pub struct Draft {
     pub at: i64,
     /// The language of the texts.
     pub language: Language,
+    /// Whether it only ends what a service keeps open: people who read it would learn nothing that they need.
+    pub ends_only: bool,
 }
 
 impl Draft {
@@ -76,8 +79,11 @@ pub(super) fn compose(
     let zone = rule.quiet.as_ref().map_or(Tz::UTC, |quiet| quiet.zone());
     let writer = Writer { language: rule.language, zone };
     let mut composer = Composer { channel, rule, facts, conditions, now, writer };
-    let (of_nodes, of_hub) = due.wants.into_iter().partition(|(key, _)| matches!(key.subject, Subject::Node(_)));
-    let mut drafts = compose_nodes(&mut composer, of_nodes, due.reminders);
+    let (of_levels, others): (Vec<_>, _) = due.wants.into_iter().partition(|(key, _)| key.subject.is_level());
+    let (of_nodes, of_hub) = others.into_iter().partition(|(key, _)| matches!(key.subject, Subject::Node(_)));
+    let (old_levels, old_nodes) = due.reminders.into_iter().partition(|key| key.subject.is_level());
+    let mut drafts = compose_nodes(&mut composer, of_nodes, old_nodes);
+    drafts.extend(compose_levels(&mut composer, of_levels, old_levels));
     drafts.extend(compose_hub(&mut composer, of_hub));
     drafts
 }
@@ -96,6 +102,7 @@ impl Composer<'_> {
             nodes: Vec::new(),
             at,
             language: self.rule.language,
+            ends_only: false,
         }
     }
 

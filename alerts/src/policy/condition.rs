@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     facts::Seen,
-    pace::{BLIND_HOLD, FLAP_WINDOW, FLAPS, LEFT_BEHIND, MAX_FLIPS, SILENT_HOLD, STABLE, UNKNOWN_HOLD},
+    pace::{BLIND_HOLD, FLAP_WINDOW, FLAPS, LEFT_BEHIND, MAX_FLIPS, SILENT_HOLD, STABLE, UNKNOWN_HOLD, VERSION_HOLD},
     subject::Subject,
 };
 use crate::{Change, Rule};
@@ -13,12 +13,18 @@ use crate::{Change, Rule};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Trouble {
+    /// A node runs an old version.
+    Outdated,
+    /// The certificate of a node expires soon.
+    Expiring,
     /// Nothing current is known about a node, although probes run that check it.
     Unknown,
     /// Some regions see a node online, half of them or fewer.
     Partial,
     /// No region sees a node online.
     Down,
+    /// No hub does a work.
+    Idle,
     /// A probe does not report.
     Silent,
     /// The hub knows nothing current about most nodes.
@@ -115,7 +121,8 @@ impl Condition {
             (_, Some(Trouble::Unknown | Trouble::Blind) | None) => self.was_wrong,
             _ => true,
         };
-        if is_wrong != self.was_wrong {
+        // What is looked at now and then has to last for a while, and so cannot flap.
+        if is_wrong != self.was_wrong && !subject.is_level() {
             self.was_wrong = is_wrong;
             if self.flips.len() == MAX_FLIPS {
                 self.flips.remove(0);
@@ -130,6 +137,9 @@ impl Condition {
         match (subject, seen) {
             (_, Seen::Up) => None,
             (Subject::Hub, _) => Some(Trouble::Blind),
+            (Subject::Certificate(_), _) => Some(Trouble::Expiring),
+            (Subject::Version(_), _) => Some(Trouble::Outdated),
+            (Subject::Duty(_), _) => Some(Trouble::Idle),
             (Subject::Probe(_), Seen::Down) => rule.tells(Change::Probe).then_some(Trouble::Silent),
             (Subject::Probe(_), _) => None,
             (Subject::Node(_), Seen::Down) if rule.tells(Change::Down) => Some(Trouble::Down),
@@ -177,16 +187,18 @@ impl Condition {
             (Some(trouble), told) if told != Some(trouble) => {
                 let hold = match trouble {
                     Trouble::Unknown => UNKNOWN_HOLD,
-                    Trouble::Silent => SILENT_HOLD,
+                    Trouble::Outdated => VERSION_HOLD,
+                    Trouble::Silent | Trouble::Idle => SILENT_HOLD,
                     Trouble::Blind => BLIND_HOLD,
-                    Trouble::Partial | Trouble::Down => 0,
+                    Trouble::Partial | Trouble::Down | Trouble::Expiring => 0,
                 };
                 let held_until = if trouble == Trouble::Unknown { self.held_until } else { 0 };
                 Some((Want::Wrong(trouble), held_until.max(self.since + rule.after().max(hold))))
             }
-            (None, Some(_)) if self.seen == Seen::Up => {
+            (None, told @ Some(_)) if self.seen == Seen::Up => {
                 let want = if rule.tells(Change::Up) { Want::Well } else { Want::Forget };
-                Some((want, self.since + steady))
+                let is_checked = !matches!(told, Some(Trouble::Outdated | Trouble::Expiring));
+                Some((want, self.since + if is_checked { steady } else { VERSION_HOLD }))
             }
             _ => None,
         }

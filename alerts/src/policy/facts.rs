@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::subject::{Key, Subject};
-use crate::Rule;
+use crate::{Rule, duty::Duty};
 
 /// How a node or probe is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,6 +79,24 @@ impl Counts {
     }
 }
 
+/// What nothing notes when it changes: it is looked at now and then. It holds what some rule may tell; what is missing is well.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Levels {
+    /// When the certificates of nodes expire, in milliseconds since 1970, by the ids of the nodes.
+    pub certificates: BTreeMap<i64, i64>,
+    /// The versions of nodes, as they report them.
+    pub versions: BTreeMap<i64, String>,
+    /// The work that no hub does.
+    pub idle: BTreeSet<Duty>,
+}
+
+impl Levels {
+    /// The ids of the nodes that it is about.
+    pub fn nodes(&self) -> impl Iterator<Item = i64> {
+        self.certificates.keys().chain(self.versions.keys()).copied()
+    }
+}
+
 /// What is known besides the changes.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -90,6 +108,8 @@ pub struct Facts<'a> {
     pub probes: &'a BTreeMap<i64, ProbeFacts>,
     /// How many nodes there are.
     pub counts: Counts,
+    /// What is looked at now and then.
+    pub levels: &'a Levels,
     /// The conditions that somebody acknowledged.
     pub acknowledged: &'a BTreeSet<Key>,
     /// What is muted: `all`, `rule:ID`, a subject, or a key.
@@ -105,18 +125,20 @@ impl Facts<'_> {
     pub(super) fn concerns(&self, rule: &Rule, subject: Subject) -> bool {
         let nodes = &rule.nodes;
         match subject {
-            Subject::Node(id) => self.nodes.get(&id).is_some_and(|node| {
-                let in_region = |region: &String| node.regions.is_empty() || node.regions.contains(region);
-                nodes.is_all()
-                    || nodes.ids.contains(&id)
-                    || !nodes.tags.is_disjoint(&node.tags)
-                    || nodes.regions.iter().any(in_region)
-            }),
+            Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) => {
+                self.nodes.get(&id).is_some_and(|node| {
+                    let in_region = |region: &String| node.regions.is_empty() || node.regions.contains(region);
+                    nodes.is_all()
+                        || nodes.ids.contains(&id)
+                        || !nodes.tags.is_disjoint(&node.tags)
+                        || nodes.regions.iter().any(in_region)
+                })
+            }
             Subject::Probe(id) => self
                 .probes
                 .get(&id)
                 .is_some_and(|probe| nodes.regions.is_empty() || nodes.regions.contains(&probe.region)),
-            Subject::Hub => true,
+            Subject::Duty(_) | Subject::Hub => true,
         }
     }
 
@@ -137,6 +159,7 @@ impl Facts<'_> {
             && (self.muted.contains("all")
                 || self.muted.contains(&format!("rule:{}", key.rule))
                 || self.muted.contains(&key.subject.to_string())
+                || key.subject.node().is_some_and(|id| self.muted.contains(&Subject::Node(id).to_string()))
                 || self.muted.contains(&key.to_string()))
     }
 }

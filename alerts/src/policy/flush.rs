@@ -122,9 +122,10 @@ pub(super) fn due(
     due
 }
 
-/// When somebody is to be reminded of a node.
+/// When somebody is to be reminded of something. Nobody is of probes and the hub.
 fn reminds_at(rule: &Rule, key: &Key, condition: &Condition, facts: &Facts<'_>) -> Option<i64> {
-    let every = i64::from(rule.reminder_seconds.filter(|_| matches!(key.subject, Subject::Node(_)))?) * SECOND;
+    let every =
+        i64::from(rule.reminder_seconds.filter(|_| !matches!(key.subject, Subject::Probe(_) | Subject::Hub))?) * SECOND;
     let told = condition.told.as_ref()?;
     let holds = condition.trouble == Some(told.trouble) && !condition.flaps && !facts.acknowledged.contains(key);
     holds.then_some(told.at + every)

@@ -12,6 +12,7 @@ mod compose;
 mod condition;
 mod facts;
 mod flush;
+mod levels;
 mod pace;
 mod preview;
 mod step;
@@ -22,9 +23,10 @@ mod tests;
 pub use self::{
     compose::Draft,
     condition::{Condition, Told, Trouble},
-    facts::{Counts, Facts, Fresh, NodeFacts, ProbeFacts, Seen},
+    facts::{Counts, Facts, Fresh, Levels, NodeFacts, ProbeFacts, Seen},
     flush::Rhythm,
     preview::{Previewed, preview},
     step::{State, Step, step},
     subject::{Key, Subject, SubjectError},
 };
+pub use crate::duty::Duty;

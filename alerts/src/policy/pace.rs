@@ -4,6 +4,8 @@
 pub(super) const SECOND: i64 = 1000;
 /// A minute, in milliseconds.
 pub(super) const MINUTE: i64 = 60 * SECOND;
+/// A day, in milliseconds.
+pub(super) const DAY: i64 = 24 * 60 * MINUTE;
 
 /// When the hub did not look for longer than this, it tells nothing until what it knows is current again. Another hub that takes
 /// over needs less.
@@ -26,6 +28,10 @@ pub(super) const UNKNOWN_HOLD: i64 = 90 * SECOND;
 
 /// How long a probe must be silent beyond its time before that is told: others that end with it are noticed within that time.
 pub(super) const SILENT_HOLD: i64 = 60 * SECOND;
+
+/// How long a node must report an old version, or a newer one, before that is told: two nodes may share an address. The same holds
+/// for a certificate that does not expire soon any more.
+pub(super) const VERSION_HOLD: i64 = 10 * MINUTE;
 
 /// How long the hub must be blind before that is told: it is told together with silent probes.
 pub(super) const BLIND_HOLD: i64 = 150 * SECOND;

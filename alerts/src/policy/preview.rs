@@ -33,7 +33,8 @@ pub fn preview(changes: &[Fresh], facts: &Facts<'_>, from: i64, until: i64) -> V
     }
     let mut probes = facts.probes.clone();
     let (mut state, mut told) = (State::default(), Vec::new());
-    let (mut rest, mut now, mut next_at) = (changes, from, None::<i64>);
+    // What is looked at now and then may be wrong from the beginning.
+    let (mut rest, mut now, mut next_at) = (changes, from, Some(from));
     for _ in 0..MAX_STEPS {
         let next = [rest.first().map(|change| change.at), next_at].into_iter().flatten().min();
         let Some(at) = next.filter(|at| *at <= until && told.len() < MAX_MESSAGES) else { break };
@@ -50,7 +51,7 @@ pub fn preview(changes: &[Fresh], facts: &Facts<'_>, from: i64, until: i64) -> V
         let counts = Counts { nodes: facts.nodes.len() as u64, unknown: unknown as u64 };
         state.planned_at = Some(now);
         let done = step(&mut state, fresh, &Facts { counts, probes: &probes, ..*facts }, now);
-        told.extend(done.drafts.into_iter().map(|draft| Previewed { at: now, draft }));
+        told.extend(done.drafts.into_iter().filter(|draft| !draft.ends_only).map(|draft| Previewed { at: now, draft }));
         next_at = done.next_at.map(|at| at.max(now + 1));
     }
     told

@@ -61,7 +61,7 @@ impl State {
         self.rhythms.retain(|id, _| facts.rules.iter().any(|(_, rule)| rule.id == *id));
     }
 
-    fn observe(&mut self, rule: &Rule, change: &Fresh) {
+    pub(super) fn observe(&mut self, rule: &Rule, change: &Fresh) {
         let key = Key { rule: rule.id, subject: change.subject };
         let condition = self.conditions.entry(key).or_insert_with(|| Condition::new(change.was, change.at));
         condition.observe(rule, change.subject, change.became, change.at);
@@ -117,6 +117,7 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
             state.observe(rule, change);
         }
         state.look_at_hub(rule, fresh, facts, now);
+        state.look_at_levels(rule, facts, now, &mut next);
         state.pass_time(rule, facts, now, &mut next);
         let rhythm = state.rhythms.get(&rule.id).copied().unwrap_or_default();
         let due = due(rule, &state.conditions, rhythm, facts, state.calm_until, now, &mut next);
@@ -124,7 +125,7 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
             continue;
         }
         let told = compose(*channel, rule, due, facts, &mut state.conditions, now);
-        if !told.is_empty() {
+        if told.iter().any(|draft| !draft.ends_only) {
             state.rhythms.entry(rule.id).or_default().beat(now);
         }
         next.at(now + SECOND);

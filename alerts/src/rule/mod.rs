@@ -1,13 +1,17 @@
 //! Rules: which changes of which nodes are told, and when not.
 
 mod quiet;
+mod version;
 
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use self::quiet::{QuietHours, QuietHoursError};
+pub use self::{
+    quiet::{QuietHours, QuietHoursError},
+    version::{NodeVersion, NodeVersionError},
+};
 use crate::Language;
 
 /// The longest time that a change may have to last before it is told.
@@ -18,6 +22,9 @@ const REMINDERS: [Duration; 2] = [Duration::from_secs(10 * 60), Duration::from_s
 
 /// The longest time for which changes are gathered.
 const MAX_GROUP: Duration = Duration::from_secs(300);
+
+/// The longest time for which the end of a certificate is told ahead, in days.
+const MAX_CERTIFICATE_DAYS: u32 = 365;
 
 /// How many ids, tags and regions a rule may name.
 const MAX_NAMES: usize = 1000;
@@ -49,10 +56,24 @@ pub struct Rule {
     /// there was none for ten minutes. With 0 it does not.
     #[serde(default = "usual_group")]
     pub group_seconds: u32,
+    /// How many days before its end a certificate is told.
+    #[serde(default = "usual_certificate_days", skip_serializing_if = "is_usual_certificate_days")]
+    pub certificate_days: u32,
+    /// Nodes with a version before this one are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_below: Option<NodeVersion>,
 }
 
 fn usual_group() -> u32 {
     5
+}
+
+fn usual_certificate_days() -> u32 {
+    14
+}
+
+fn is_usual_certificate_days(days: &u32) -> bool {
+    *days == usual_certificate_days()
 }
 
 /// Nodes: those with one of the ids or tags, and those that one of the regions checks. All when it names none.
@@ -91,15 +112,22 @@ pub enum Change {
     Up,
     /// A probe does not report any more.
     Probe,
+    /// The certificate of a node expires soon.
+    Certificate,
+    /// A node runs an old version of EasyTier.
+    Version,
+    /// No hub does a work that one hub does at a time.
+    Duty,
 }
 
 impl Change {
     /// All changes.
-    pub const ALL: [Self; 5] = [Self::Down, Self::Partial, Self::Unknown, Self::Up, Self::Probe];
+    pub const ALL: [Self; 8] =
+        [Self::Down, Self::Partial, Self::Unknown, Self::Up, Self::Probe, Self::Certificate, Self::Version, Self::Duty];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
-        ["down", "partial", "unknown", "up", "probe"][self as usize]
+        ["down", "partial", "unknown", "up", "probe", "certificate", "version", "duty"][self as usize]
     }
 }
 
@@ -122,10 +150,10 @@ impl FromStr for Change {
 #[non_exhaustive]
 pub enum RuleError {
     /// A change is unknown.
-    #[error("write down, partial, unknown, up or probe")]
+    #[error("write down, partial, unknown, up, probe, certificate, version or duty")]
     NoChange,
     /// It tells nothing, or only that something is up again.
-    #[error("name at least one of down, partial, unknown and probe")]
+    #[error("name at least one of down, partial, unknown, probe, certificate, version and duty")]
     NothingToTell,
     /// A change would have to last too long.
     #[error("a change can be told after 7 days at most")]
@@ -136,6 +164,12 @@ pub enum RuleError {
     /// Changes would be gathered too long.
     #[error("changes can be gathered for 5 minutes at most")]
     Group,
+    /// The end of a certificate would be told too early or too late.
+    #[error("the end of a certificate can be told 1 to 365 days before")]
+    CertificateDays,
+    /// It tells of old versions, and does not say which are old; or the other way round.
+    #[error("to tell of versions, name both the change version and the first version that is not told")]
+    Version,
     /// It names too many nodes, tags and regions.
     #[error("name at most 1000 nodes, tags and regions")]
     TooManyNames,
@@ -153,6 +187,8 @@ impl Rule {
             quiet: None,
             language: Language::default(),
             group_seconds: usual_group(),
+            certificate_days: usual_certificate_days(),
+            version_below: None,
         }
     }
 
@@ -172,6 +208,8 @@ impl Rule {
                 Err(RuleError::Reminder)
             }
             _ if seconds(self.group_seconds) > MAX_GROUP => Err(RuleError::Group),
+            _ if !(1..=MAX_CERTIFICATE_DAYS).contains(&self.certificate_days) => Err(RuleError::CertificateDays),
+            _ if self.tells(Change::Version) != self.version_below.is_some() => Err(RuleError::Version),
             _ if names > MAX_NAMES => Err(RuleError::TooManyNames),
             _ => Ok(()),
         }
@@ -201,6 +239,8 @@ mod tests {
             quiet: Some(quiet),
             reminder_seconds: Some(3600),
             language: Language::Chinese,
+            certificate_days: 30,
+            version_below: NodeVersion::reported("2.4.0"),
             ..Rule::new(Uuid::from_u128(7))
         };
         let text = serde_json::to_string(&rule).unwrap();
@@ -220,6 +260,10 @@ mod tests {
             (Rule { after_seconds: 604_801, ..rule.clone() }, RuleError::TooLate),
             (Rule { reminder_seconds: Some(599), ..rule.clone() }, RuleError::Reminder),
             (Rule { group_seconds: 301, ..rule.clone() }, RuleError::Group),
+            (Rule { certificate_days: 0, ..rule.clone() }, RuleError::CertificateDays),
+            (Rule { certificate_days: 366, ..rule.clone() }, RuleError::CertificateDays),
+            (Rule { on: [Change::Version].into(), ..rule.clone() }, RuleError::Version),
+            (Rule { version_below: NodeVersion::reported("2.4.0"), ..rule.clone() }, RuleError::Version),
             (
                 Rule { nodes: Nodes { ids: (0..1001).collect(), ..Nodes::default() }, ..rule.clone() },
                 RuleError::TooManyNames,

@@ -1,5 +1,6 @@
 //! The texts of messages and rules, in both languages.
 
+mod levels;
 mod nodes;
 mod probes;
 mod rule;
@@ -7,10 +8,11 @@ mod rule;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+pub(crate) use self::levels::Level;
 use crate::Language;
 
 /// What several nodes of one message have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Common {
     /// One host name or address.
     Host(String),
@@ -18,6 +20,8 @@ pub(crate) enum Common {
     Network(String),
     /// The region that alone checks them.
     Region(String),
+    /// The probe that alone checks them.
+    Probe(String),
 }
 
 /// How a node is, in a message.

@@ -110,6 +110,12 @@ impl Writer {
         self.pick(format!("… and {count} more"), format!("……另有 {count} 个"))
     }
 
+    /// What most nodes of a message have in common.
+    pub(crate) fn mostly(self, count: usize, common: &Common) -> String {
+        let place = self.common(Some(common));
+        self.pick(format!("{count} of them are nodes{place}."), format!("其中有{place}{count} 个节点。"))
+    }
+
     fn common(self, common: Option<&Common>) -> String {
         match common {
             None => String::new(),
@@ -118,6 +124,10 @@ impl Writer {
             Some(Common::Region(region)) => {
                 let region = self.name(region);
                 self.pick(format!(" of the region {region}"), format!("地区 {region} 的 "))
+            }
+            Some(Common::Probe(probe)) => {
+                let probe = self.name(probe);
+                self.pick(format!(" that only the probe {probe} checks"), format!("仅由探针 {probe} 检测的 "))
             }
         }
     }

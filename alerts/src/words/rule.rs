@@ -48,6 +48,7 @@ impl Rule {
                 ),
             });
         }
+        sentences.extend(self.levels_in_words(language));
         if self.tells(Change::Up) {
             sentences.push(language.pick(
                 "What was told to be wrong is told to be up again, when it has stayed so for three checks.".to_owned(),
@@ -69,6 +70,31 @@ impl Rule {
             ));
         }
         sentences.join(language.pick(" ", ""))
+    }
+
+    /// What it tells of what is looked at now and then.
+    fn levels_in_words(&self, language: Language) -> Vec<String> {
+        let (mut sentences, nodes) = (Vec::new(), nodes(&self.nodes, language));
+        if self.tells(Change::Certificate) {
+            let days = self.certificate_days;
+            sentences.push(language.pick(
+                format!("Tells that the certificate of {nodes} expires within {days} days."),
+                format!("{nodes}的证书在 {days} 天内过期时通知。"),
+            ));
+        }
+        if let Some(below) = self.version_below.filter(|_| self.tells(Change::Version)) {
+            sentences.push(language.pick(
+                format!("Tells that {nodes} runs a version of EasyTier before {below}."),
+                format!("{nodes}的 EasyTier 版本低于 {below} 时通知。"),
+            ));
+        }
+        if self.tells(Change::Duty) {
+            sentences.push(language.pick(
+                "Tells that no hub does a work that one hub does at a time.".to_owned(),
+                "某项任务没有任何中心执行时通知。".to_owned(),
+            ));
+        }
+        sentences
     }
 }
 

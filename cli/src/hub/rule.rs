@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use easytier_uptime_alerts::{Change, Language, Nodes, QuietHours, Rule};
+use easytier_uptime_alerts::{Change, Language, NodeVersion, Nodes, QuietHours, Rule};
 use easytier_uptime_config::duration;
 use easytier_uptime_hub::service::ServiceError;
 use easytier_uptime_store::{
@@ -24,7 +24,7 @@ use crate::{exit::Exit, print, text::printable};
 #[derive(Debug, Subcommand)]
 pub enum RuleCommand {
     /// Adds a rule to a channel, and says in words what it does
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// Lists the rules of all channels
     List(ListArgs),
     /// Removes rules
@@ -36,7 +36,7 @@ pub struct AddArgs {
     /// Name or id of the channel
     #[arg(long, value_name = "NAME")]
     channel: String,
-    /// What to tell, with commas between: down, partial, unknown, up, probe
+    /// What to tell, with commas between: down, partial, unknown, up, probe, certificate, version, duty
     #[arg(long, value_name = "CHANGES", value_delimiter = ',', required = true)]
     on: Vec<Change>,
     /// Time that a change has to last before it is told
@@ -66,6 +66,12 @@ pub struct AddArgs {
     /// Time for which changes are gathered into one message
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
     gather: Duration,
+    /// How many days before its end a certificate is told
+    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    certificate_days: u32,
+    /// With 'version': nodes with a version of EasyTier before this one are told
+    #[arg(long, value_name = "VERSION")]
+    version_below: Option<NodeVersion>,
 }
 
 #[derive(Debug, Args)]
@@ -96,7 +102,7 @@ pub fn run(command: RuleCommand, config: &HubConfig) -> anyhow::Result<Exit> {
         RuleCommand::Add(_) | RuleCommand::Remove(_) => Access::Change,
     };
     database::with(access, config, async |store| match command {
-        RuleCommand::Add(args) => add(store, args).await,
+        RuleCommand::Add(args) => add(store, *args).await,
         RuleCommand::List(args) => list(store, &args).await,
         RuleCommand::Remove(args) => remove(store, &args).await,
     })
@@ -117,6 +123,8 @@ async fn add(store: &Store, args: AddArgs) -> anyhow::Result<Exit> {
         quiet,
         language: args.language,
         group_seconds: seconds(args.gather),
+        certificate_days: args.certificate_days,
+        version_below: args.version_below,
         ..Rule::new(Uuid::now_v7())
     };
     rule.check()?;

@@ -7,6 +7,7 @@ use easytier_uptime_store::{
 };
 
 use super::{
+    alerts::{self, OpenAlerts},
     link::Link,
     position, results,
     tools::{StepError, Tools},
@@ -70,6 +71,8 @@ async fn store_page(store: &Store, leader: &str, page: Mirror) -> Result<(), Sto
     if let Some(verdicts) = &page.verdicts {
         store.fold().await?;
         store.adopt_verdicts(verdicts, sent_at.0 - now.0, now).await?;
+        let open = OpenAlerts { alerts: page.open_alerts, mutes: page.open_mutes, planned_at: page.alerts_planned_at };
+        alerts::adopt(store, &open, sent_at.0 - now.0, now).await?;
     }
     store.put_mirror_position(Some(&page.cursor)).await
 }

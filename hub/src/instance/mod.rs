@@ -3,6 +3,7 @@
 //! [`run`] does what the role of an instance demands. [`election`] decides who leads, as a pure function; `watch` and
 //! `candidate` apply it. [`wire`] is what instances say to each other, `client` the requests, `link` the token at the primary.
 
+pub mod alerts;
 mod candidate;
 pub mod client;
 pub(crate) mod convert;

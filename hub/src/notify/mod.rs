@@ -7,6 +7,7 @@
 mod backoff;
 mod channels;
 mod deliver;
+mod levels;
 mod plan;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};

@@ -4,22 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use easytier_probe::backend::BaseUrl;
 use easytier_uptime_alerts::{
-    Rule,
-    policy::{Condition, Draft, Facts, Fresh, Key, Rhythm, Seen, State, Step, Subject, step},
+    ChannelKind, Rule,
+    policy::{Condition, Draft, Facts, Fresh, Key, Levels, Rhythm, Seen, State, Step, Subject, step},
 };
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{
-        AlertChannel, AlertCondition, AlertNews, AlertNode, AlertPlan, ChannelId, Event, EventKind, NewDelivery,
-        PlanStep, Presence, Probe, Timestamp,
+        AlertCondition, AlertNews, AlertNode, AlertPlan, ChannelId, Event, EventKind, NewDelivery, PlanStep, Presence,
+        Probe, Timestamp,
     },
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use crate::service::alerts::{
-    ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness,
+use super::levels::LevelReader;
+use crate::{
+    instance::alerts::MIRRORED_PLAN,
+    service::alerts::{ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness},
 };
 
 /// How many events one step takes at most.
@@ -27,6 +29,10 @@ const MAX_EVENTS: u32 = 1000;
 
 /// How often the planner notes that it looks, in milliseconds. It is far shorter than a pause that counts as one.
 const SIGN_INTERVAL: i64 = 5000;
+
+/// What changed so long before a primary before this instance looked, in milliseconds, is looked at again: it may have been stored
+/// later. It is longer than a pause that counts as one.
+const MIRRORED_PAUSE: i64 = 60_000;
 
 /// The part of the state that the store keeps as one text.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -41,6 +47,7 @@ pub struct Planner {
     store: Store,
     public_url: Option<BaseUrl>,
     known: Option<Known>,
+    levels: LevelReader,
 }
 
 /// What it knows from the step before. All of it can be read again.
@@ -54,12 +61,13 @@ struct Known {
 impl Planner {
     /// A planner that knows nothing yet. `public_url`: where readers find the pages of nodes.
     pub fn new(store: Store, public_url: Option<BaseUrl>) -> Self {
-        Self { store, public_url, known: None }
+        Self { store, public_url, known: None, levels: LevelReader::default() }
     }
 
     /// Reads everything at the next step.
     pub fn forget(&mut self) {
         self.known = None;
+        self.levels.forget();
     }
 
     /// Looks once, and returns how many messages there are to send.
@@ -74,12 +82,17 @@ impl Planner {
             return Ok(0);
         };
         let stored: Stored = serde_json::from_str(&news.plan.state).unwrap_or_default();
-        let planned_at = news.plan.planned_at.map(|at| at.0);
+        // The primary before this instance may have looked a moment ago, and this instance never has.
+        let pause = if news.plan.state == MIRRORED_PLAN { MIRRORED_PAUSE } else { 0 };
+        let planned_at = news.plan.planned_at.map(|at| at.0 - pause);
         let mut state =
             State { conditions: BTreeMap::new(), rhythms: stored.rhythms, planned_at, calm_until: stored.calm_until };
         let was_away = planned_at.is_none() || state.was_away(now.0);
         let stamps = [news.channels, news.edits];
         let known = self.known.take().filter(|known| known.stamps == stamps);
+        if known.is_none() {
+            self.levels.forget();
+        }
         if let Some(known) = known {
             let is_due = known.next_at.is_some_and(|at| at <= now.0);
             if news.events.is_empty() && !was_away && !is_due {
@@ -87,9 +100,13 @@ impl Planner {
                 return self.sign(news, now).await;
             }
         }
-        let rules = self.rules().await?;
-        let (step, plan) = self.plan(&rules, &mut state, &news, was_away, now).await?;
-        let (next_at, messages) = (step.next_at, plan.deliveries.len());
+        let (rules, keeping) = self.rules().await?;
+        let levels = self.levels.current(&self.store, &rules, now).await?;
+        let (mut step, mut plan) = self.plan(&rules, &levels, &mut state, &news, was_away, now).await?;
+        step.drafts.retain(|draft| !draft.ends_only || keeping.contains(&draft.channel));
+        plan.deliveries = step.drafts.iter().filter_map(|draft| self.delivery(draft)).collect();
+        let next_at = step.next_at.into_iter().chain(self.levels.next_at()).min();
+        let messages = plan.deliveries.len();
         if let Err(error) = self.store.store_plan_step(news.plan.cursor, &plan, now).await {
             return match error {
                 // Another hub plans now.
@@ -117,22 +134,26 @@ impl Planner {
         }
     }
 
-    async fn rules(&self) -> Result<Vec<(i64, Rule)>, StoreError> {
-        let channels = self.store.alert_channels().await?;
-        let enabled = channels.into_iter().filter(|channel| channel.spec.enabled);
-        let rules = |channel: AlertChannel| -> Vec<(i64, Rule)> {
+    /// The rules of enabled channels, each with the id of its channel, and the channels whose services keep what was told open.
+    async fn rules(&self) -> Result<(Vec<(i64, Rule)>, BTreeSet<i64>), StoreError> {
+        let (mut rules, mut keeping) = (Vec::new(), BTreeSet::new());
+        for channel in self.store.alert_channels().await?.into_iter().filter(|channel| channel.spec.enabled) {
             let Some(config) = ChannelConfig::read(&channel.spec.config) else {
                 tracing::warn!(channel = channel.spec.name, "the rules of the channel cannot be read");
-                return Vec::new();
+                continue;
             };
-            config.rules.into_iter().map(|rule| (channel.id.0, rule)).collect()
-        };
-        Ok(enabled.flat_map(rules).collect())
+            rules.extend(config.rules.into_iter().map(|rule| (channel.id.0, rule)));
+            if ChannelKind::from_name(&channel.spec.kind).is_some_and(ChannelKind::keeps_open) {
+                keeping.insert(channel.id.0);
+            }
+        }
+        Ok((rules, keeping))
     }
 
     async fn plan(
         &self,
         rules: &[(i64, Rule)],
+        levels: &Levels,
         state: &mut State,
         news: &AlertNews,
         was_away: bool,
@@ -154,17 +175,19 @@ impl Planner {
             true => self.levels(state, news, is_gone, now).await?,
             false => news.events.iter().filter_map(fresh).collect(),
         };
-        let nodes = subjects(state, &changes).filter_map(Subject::node).collect::<BTreeSet<_>>();
+        let nodes = subjects(state, &changes).filter_map(Subject::node).chain(levels.nodes()).collect::<BTreeSet<_>>();
         let nodes = node_facts(self.store.alert_nodes(nodes.into_iter().collect()).await?);
         let mut muted: BTreeSet<String> =
             self.store.alert_mutes(now).await?.into_iter().map(|mute| mute.scope).collect();
         muted.extend(self.in_maintenance(&probes, now).await?.map(|subject| subject.to_string()));
         let interval = check_interval(&self.store, &probes, now);
+        let probes = probe_facts(&probes);
         let facts = Facts {
             rules,
             nodes: &nodes,
-            probes: &probe_facts(&probes),
-            counts: counts(&self.store).await?,
+            probes: &probes,
+            counts: counts(&self.store, &probes).await?,
+            levels,
             acknowledged: &acknowledged,
             muted: &muted,
             check_interval: millis(interval),
@@ -198,9 +221,13 @@ impl Planner {
         is_gone: impl Fn(i64) -> Option<bool>,
         now: Timestamp,
     ) -> Result<Vec<Fresh>, StoreError> {
-        let since = news.plan.planned_at.unwrap_or(now);
-        let known = state.conditions.keys().map(|key| key.subject).filter_map(Subject::node).collect::<BTreeSet<_>>();
-        let nodes = self.store.alert_nodes_changed(since, known.into_iter().collect()).await?;
+        let since = state.planned_at.map_or(now, Timestamp);
+        let known = state.conditions.keys().filter_map(|key| match key.subject {
+            Subject::Node(id) => Some(id),
+            _ => None,
+        });
+        let known: Vec<i64> = known.collect::<BTreeSet<_>>().into_iter().collect();
+        let nodes = self.store.alert_nodes_changed(since, known).await?;
         let level = |node: &AlertNode| Fresh {
             at: node.since.0,
             subject: Subject::Node(node.id.0),
@@ -214,7 +241,7 @@ impl Planner {
         changes.extend(news.events.iter().filter(of_probes).filter_map(fresh));
         let probes = state.conditions.keys().filter_map(|key| match key.subject {
             Subject::Probe(id) => Some(id),
-            Subject::Node(_) | Subject::Hub => None,
+            _ => None,
         });
         for id in probes.collect::<BTreeSet<_>>() {
             let Some(is_gone) = is_gone(id) else { continue };
@@ -236,7 +263,7 @@ impl Planner {
             changed: step.changed.iter().filter_map(text).collect(),
             removed: step.removed.iter().map(Key::to_string).chain(unreadable).collect(),
             ended: step.ended.iter().map(Key::to_string).collect(),
-            deliveries: step.drafts.iter().filter_map(|draft| self.delivery(draft)).collect(),
+            deliveries: Vec::new(),
         }
     }
 
@@ -249,10 +276,8 @@ impl Planner {
     /// The page of the one node, or the first page.
     fn link(&self, draft: &Draft) -> Option<Url> {
         let url = self.public_url.as_ref()?;
-        Some(match draft.keys.as_slice() {
-            [Key { subject: Subject::Node(id), .. }] => url.join(&format!("nodes/{id}")),
-            _ => url.join(""),
-        })
+        let node = if let [key] = draft.keys.as_slice() { key.subject.node() } else { None };
+        Some(node.map_or_else(|| url.join(""), |id| url.join(&format!("nodes/{id}"))))
     }
 }
 

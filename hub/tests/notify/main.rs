@@ -5,10 +5,14 @@
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
+mod causes;
 mod deliver;
 mod end_to_end;
+mod levels;
+mod mirror;
 mod plan;
 mod receiver;
+mod scene;
 mod use_cases;
 
 use std::sync::Arc;
@@ -35,7 +39,8 @@ async fn add_channel(store: &Store, name: &str, url: &str) {
 
 /// Adds a rule to a channel.
 async fn add_rule(store: &Store, channel: &str, on: &[Change]) -> Rule {
-    let rule = Rule { on: on.iter().copied().collect(), ..Rule::new(Uuid::now_v7()) };
+    let version_below = on.contains(&Change::Version).then(|| "2.4.0".parse().unwrap());
+    let rule = Rule { on: on.iter().copied().collect(), version_below, ..Rule::new(Uuid::now_v7()) };
     alerts(store).put_rule(channel, rule.clone()).await.unwrap();
     rule
 }

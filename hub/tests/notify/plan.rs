@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use easytier_uptime_alerts::{Change, Message, Topic};
-use easytier_uptime_hub::notify::Planner;
-use easytier_uptime_store::{
-    Store,
-    domain::{Coverage, DeliveryState, MaintenanceSpec, PeerId, ProbeIdentity, Schedule, ScheduleText, Timestamp},
-};
+use easytier_uptime_alerts::{Change, Topic};
+use easytier_uptime_store::domain::{Coverage, MaintenanceSpec, Schedule, ScheduleText, Timestamp};
 
 use crate::{
-    add_channel, add_rule, alerts,
-    support::{NOW, TestStore, offline, on_both_engines, online, seconds, spec},
+    add_rule, alerts,
+    scene::{Hub, add, probe},
+    support::{TestStore, on_both_engines},
 };
 
 on_both_engines! {
@@ -23,88 +20,6 @@ on_both_engines! {
     what_a_preview_says_is_what_was_planned,
     a_rule_of_a_disabled_channel_plans_nothing,
     nothing_is_told_of_a_node_in_maintenance,
-}
-
-const URL: &str = "http://192.0.2.1/hook";
-
-/// A hub at a time, with one node and a probe that checks it.
-struct Hub {
-    test: TestStore,
-    planner: Planner,
-    probes: Vec<ProbeIdentity>,
-    now: Timestamp,
-}
-
-impl Hub {
-    async fn new(test: TestStore) -> Self {
-        Self::at(test, NOW).await
-    }
-
-    async fn at(test: TestStore, now: Timestamp) -> Self {
-        add_channel(&test, "ops", URL).await;
-        let probes = vec![probe(&test, "p", "eu", now).await];
-        let planner = Planner::new(test.store.clone(), Some("https://status.example".parse().unwrap()));
-        let mut hub = Self { test, planner, probes, now };
-        hub.run(20).await;
-        hub
-    }
-
-    /// Results of all these nodes, and what the hub does each second, for so many seconds. Each probe checks every 20 seconds.
-    async fn check(&mut self, online_ones: &[PeerId], offline_ones: &[PeerId], length: u64) {
-        for nth in 0..length {
-            for probe in self.probes.iter().filter(|_| nth % 20 == 0) {
-                self.test.heartbeat(probe, None, self.now).await.unwrap();
-                let now = self.now;
-                let results = online_ones.iter().map(|peer| online(*peer, now));
-                let results = results.chain(offline_ones.iter().map(|peer| offline(*peer, now))).collect();
-                self.test.report(probe, results, now).await;
-            }
-            self.second().await;
-        }
-    }
-
-    /// What the hub does each second, for so many seconds, while no results come.
-    async fn run(&mut self, length: u64) {
-        for _ in 0..length {
-            self.second().await;
-        }
-    }
-
-    async fn second(&mut self) {
-        self.now = self.now + seconds(1);
-        if self.now.0 / 1000 % 5 == 0 {
-            self.test.review(self.now).await.unwrap();
-        }
-        self.planner.step(self.now).await.unwrap();
-    }
-
-    /// The hub ends, and starts again after so many seconds.
-    fn restart(&mut self, pause: u64) {
-        self.now = self.now + seconds(pause);
-        self.planner = Planner::new(self.test.store.clone(), None);
-    }
-
-    async fn messages(&self) -> Vec<Message> {
-        messages(&self.test).await
-    }
-
-    async fn titles(&self) -> Vec<String> {
-        self.messages().await.into_iter().map(|message| message.title).collect()
-    }
-}
-
-async fn messages(store: &Store) -> Vec<Message> {
-    let mut all = store.deliveries(None, None, 1000).await.unwrap();
-    all.reverse();
-    assert!(all.iter().all(|one| one.state == DeliveryState::Waiting));
-    all.into_iter().map(|one| serde_json::from_str(&one.message).unwrap()).collect()
-}
-
-/// A node with a name.
-async fn add(hub: &Hub, name: &str) -> PeerId {
-    let mut described = spec(&format!("tcp://{name}.example:11010"));
-    described.name = name.into();
-    hub.test.add_peer(&described, hub.now).await.unwrap()
 }
 
 async fn an_outage_is_planned_once_within_fifteen_seconds_and_then_its_end(test: TestStore) {
@@ -201,12 +116,6 @@ async fn nothing_is_told_of_a_node_in_maintenance(test: TestStore) {
     assert!(hub.titles().await.is_empty());
     hub.check(&nodes[..1], &nodes[1..], 300).await;
     assert_eq!(hub.titles().await, ["paris is down"]);
-}
-
-async fn probe(store: &Store, name: &str, region: &str, now: Timestamp) -> ProbeIdentity {
-    let probe = store.local_probe(name, &region.parse().unwrap(), now).await.unwrap();
-    store.heartbeat(&probe, None, now).await.unwrap();
-    probe
 }
 
 async fn a_node_that_was_down_before_there_was_a_rule_is_not_told(test: TestStore) {

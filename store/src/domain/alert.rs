@@ -62,6 +62,19 @@ pub struct AlertMute {
     pub muted_at: Timestamp,
 }
 
+/// What is wrong and muted at another instance, in the terms of this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirroredAlerts {
+    /// What is wrong for rules, or was told.
+    pub conditions: Vec<AlertCondition>,
+    /// What is muted; the ids do not count.
+    pub mutes: Vec<AlertMute>,
+    /// When the planner of the other instance last looked, by the clock of this one.
+    pub planned_at: Timestamp,
+    /// The state of the plan: JSON.
+    pub state: String,
+}
+
 /// How far the planner of messages is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertPlan {

@@ -38,7 +38,7 @@ mod verdict;
 pub use self::{
     alert::{
         AlertChannel, AlertCondition, AlertMute, AlertNews, AlertNode, AlertPlan, ChannelSpec, ClaimedDelivery,
-        Delivery, DeliveryEnd, DeliveryState, NewDelivery, PlanStep,
+        Delivery, DeliveryEnd, DeliveryState, MirroredAlerts, NewDelivery, PlanStep,
     },
     announcement::{Announcement, NewAnnouncement, Severity},
     clock::ClockDifference,

@@ -127,6 +127,7 @@ macro_rules! database_now {
         "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
     };
 }
+pub(super) use database_now;
 
 impl Duties {
     /// The duties of a hub; of a command, or a hub on SQLite, without an id.

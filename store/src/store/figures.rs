@@ -2,7 +2,7 @@
 
 use super::{Store, rows, watched::is_watched};
 use crate::{
-    db::{disk, sql},
+    db::{args, disk, sql},
     domain::Verdict,
     error::StoreError,
 };
@@ -22,6 +22,25 @@ impl Store {
         let counts: Vec<(i64, i64)> = self.db().all(select, vec![]).await?;
         let of = |verdict: Verdict| counts.iter().find(|(code, _)| *code == verdict as i64).map_or(0, |(_, n)| *n);
         Ok(Verdict::ALL.into_iter().map(|verdict| (verdict, rows::count(of(verdict)))).collect())
+    }
+
+    /// How many peers are checked by these regions only, and about how many of them nothing current is known.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn count_peers_only_of(&self, regions: &[String]) -> Result<(u64, u64), StoreError> {
+        let select = sql!(
+            "SELECT count(*), count(CASE WHEN s.verdict = $2 THEN 1 END) FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ",
+            (is_watched),
+            " AND EXISTS (SELECT 1 FROM peer_regions pr WHERE pr.peer_id = p.id) AND NOT EXISTS (SELECT 1 FROM peer_regions pr \
+             JOIN regions r ON r.id = pr.region_id WHERE pr.peer_id = p.id AND NOT r.name ",
+            (in 1),
+            ")"
+        );
+        let parameters = args![regions.to_vec(), Verdict::Unknown as i64];
+        let (all, unknown): (i64, i64) = self.db().one(select, parameters).await?;
+        Ok((rows::count(all), rows::count(unknown)))
     }
 
     /// How many peers are checked.

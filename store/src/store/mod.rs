@@ -6,13 +6,15 @@
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
-//! rings, `maintained_peers`, `verdict_times`, `latest`, rollups, regions, leases, channels, the tables of alerts, events, duties.
+//! rings, `maintained_peers`, `verdict_times`, certificates, `latest`, rollups, regions, leases, channels, the tables of alerts,
+//! events, duties.
 
 mod admin;
 mod alerts;
 mod announcements;
 mod backup;
 mod calendar;
+mod certificates;
 mod clock;
 mod credentials;
 mod doubts;

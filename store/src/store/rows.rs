@@ -77,6 +77,7 @@ pub(super) struct ResultRow {
     pub network_count: Option<i64>,
     pub relay: Option<String>,
     pub relay_error: Option<String>,
+    pub certificate_expires_at: Option<Timestamp>,
 }
 
 /// Text without NUL characters, which PostgreSQL cannot store.
@@ -88,7 +89,7 @@ pub(super) fn without_nul(text: &str) -> String {
 macro_rules! result_columns {
     () => {
         "d.status, d.response_us, d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, \
-         d.network_count, d.relay, d.relay_error"
+         d.network_count, d.relay, d.relay_error, d.certificate_expires_at"
     };
 }
 pub(super) use result_columns;
@@ -137,7 +138,7 @@ impl SentRow {
             network_count: result.network_count.map(count),
             relay: relay(result.relay),
             relay_error: result.relay_error,
-            certificate_expires_at: None,
+            certificate_expires_at: result.certificate_expires_at.map(Into::into),
             listing: None,
         })
     }

@@ -28,6 +28,7 @@ on_both_engines! {
     messages_to_channels_that_are_removed_or_disabled_are_not_sent,
     a_failed_message_can_be_sent_again_and_is_forgotten_later,
     facts_of_nodes,
+    a_duty_is_idle_when_its_lease_has_ended,
 }
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -299,6 +300,20 @@ async fn facts_of_nodes(hub: TestStore) {
     let counts = hub.count_peers().await.unwrap();
     let counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
     assert_eq!(counts, [(Verdict::Unknown, 1), (Verdict::Up, 1)]);
+}
+
+async fn a_duty_is_idle_when_its_lease_has_ended(hub: TestStore) {
+    assert!(hub.idle_duties().await.unwrap().is_empty(), "nobody had one");
+    hub.review(NOW).await.unwrap();
+    hub.sweep(NOW).await.unwrap();
+    let all = hub.idle_duties().await.unwrap();
+    assert!(all.len() > 2 && all.iter().all(|(_, idle)| *idle == Some(Duration::ZERO)), "{all:?}");
+    hub.run_sql("UPDATE duties SET expires_at = expires_at - 100000 WHERE name = 'presence'").await;
+    hub.run_sql("UPDATE duties SET expires_at = 0 WHERE name = 'retention'").await;
+    let idle: Vec<_> = hub.idle_duties().await.unwrap();
+    let of = |name: &str| idle.iter().find(|(one, _)| one == name).unwrap().1;
+    assert!(of("presence").is_some_and(|idle| idle >= seconds(90) && idle <= seconds(100)), "{idle:?}");
+    assert_eq!((of("retention"), of("fold-0")), (None, Some(Duration::ZERO)));
 }
 
 /// Two hubs that look at the same time never claim the same message.

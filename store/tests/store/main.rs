@@ -9,6 +9,7 @@ mod admin;
 mod alerts;
 mod announcements;
 mod backup;
+mod certificates;
 mod consensus;
 mod credentials;
 mod doubts;

@@ -38,7 +38,8 @@ async fn outgoing_results_are_in_order_and_have_the_backends_ids(hub: TestStore)
     mirrored(&hub).await;
     let probe = hub.probe("p1", "eu").await;
     assert_eq!(hub.newest_result().await.unwrap(), 0);
-    let results = [online(PeerId(2), NOW), offline(PeerId(1), NOW)];
+    let certificate_expires_at = Some((NOW + seconds(86_400)).into());
+    let results = [CheckResult { certificate_expires_at, ..online(PeerId(2), NOW) }, offline(PeerId(1), NOW)];
     for result in &results {
         hub.report(&probe, vec![result.clone()], NOW).await;
     }

@@ -93,8 +93,8 @@ impl Composer<'_> {
         Some(draft)
     }
 
-    /// What is well again. That the hub sees again is told when it did not for long: a message about it was perhaps sent only
-    /// now, because the hub was cut off.
+    /// What is well again. That the hub sees again is told to people when it did not for long: a message about it was perhaps sent
+    /// only now, because the hub was cut off. A service that keeps it open is told in any case.
     fn back(&mut self, well: Vec<Key>) -> Vec<Draft> {
         let told = |key: &Key| self.conditions.get(key).and_then(|one| Some((one.since, one.told.clone()?)));
         let is_hub = |key: &Key| told(key).is_some_and(|(_, told)| told.as_hub);
@@ -103,9 +103,10 @@ impl Composer<'_> {
         if let Some(at) = of_hub.iter().filter_map(told).map(|(since, _)| since).min() {
             let since = of_hub.iter().filter_map(told).map(|(_, told)| told.since).min().unwrap_or(at);
             self.end(&of_hub);
-            if !self.is_part_left(since) && at - since > LONG_BLINDNESS {
+            if !self.is_part_left(since) {
                 let mut draft = self.draft(Topic::Hub, Severity::Info, of_hub, at);
                 (draft.title, draft.subject) = (self.writer.hub_sees(), self.hub_episode());
+                draft.ends_only = at - since <= LONG_BLINDNESS;
                 drafts.push(draft);
             }
         }

@@ -1,14 +1,17 @@
 //! Messages about nodes.
 
-use super::{Composer, Draft, cause::common};
+use super::{
+    Composer, Draft,
+    cause::{common, mostly},
+};
 use crate::{
     Change, Message, NodeLine, Severity, Topic,
     policy::{
         condition::{Trouble, Want},
         facts::{NodeFacts, Seen},
-        subject::{Key, Subject},
+        subject::Key,
     },
-    words::Standing,
+    words::{Common, Standing},
 };
 
 /// One node of a message.
@@ -50,7 +53,7 @@ fn standing(trouble: Trouble) -> Standing {
     match trouble {
         Trouble::Partial => Standing::Partial,
         Trouble::Unknown => Standing::Unknown,
-        Trouble::Down | Trouble::Silent | Trouble::Blind => Standing::Down,
+        _ => Standing::Down,
     }
 }
 
@@ -71,9 +74,12 @@ impl Composer<'_> {
         let mut draft = self.draft(Topic::Outage, severity(worst), keys, at);
         draft.title = match lines {
             [one] => self.writer.one_wrong(self.name(&one.key), one.standing),
-            _ => self.writer.several_wrong(lines.len(), worst, is_mixed, common(&self.facts_of(lines)).as_ref()),
+            _ => self.writer.several_wrong(lines.len(), worst, is_mixed, self.common(lines).as_ref()),
         };
         draft.lines.push(self.writer.since(at));
+        if let Some((count, shared)) = mostly(&self.facts_of(lines), self.facts.probes) {
+            draft.lines.push(self.writer.mostly(count, &shared));
+        }
         draft.subject = self.episode(&draft.keys);
         self.list(&mut draft, lines);
         for line in lines {
@@ -89,7 +95,7 @@ impl Composer<'_> {
         let mut draft = self.draft(Topic::Recovery, Severity::Info, keys, at);
         draft.title = match lines {
             [one] => self.writer.one_well(self.name(&one.key)),
-            _ => self.writer.several_well(lines.len(), common(&self.facts_of(lines)).as_ref()),
+            _ => self.writer.several_well(lines.len(), self.common(lines).as_ref()),
         };
         if let [one] = lines
             && let Some(told) = self.conditions.get(&one.key).and_then(|condition| condition.told.as_ref())
@@ -170,28 +176,27 @@ impl Composer<'_> {
         self.add_rest(draft);
     }
 
-    fn add_rest(&self, draft: &mut Draft) {
+    pub(super) fn add_rest(&self, draft: &mut Draft) {
         let rest = draft.keys.len().saturating_sub(Message::MAX_NODES);
         if rest > 0 {
             draft.lines.push(self.writer.more(rest));
         }
     }
 
-    fn node_line(&self, key: &Key, what: String) -> NodeLine {
-        let id = if let Subject::Node(id) = key.subject { id } else { 0 };
-        NodeLine { id, name: self.name(key).to_owned(), what }
+    pub(super) fn node_line(&self, key: &Key, what: String) -> NodeLine {
+        NodeLine { id: key.subject.node().unwrap_or(0), name: self.name(key).to_owned(), what }
     }
 
-    fn name(&self, key: &Key) -> &str {
-        let Subject::Node(id) = key.subject else { return "" };
-        self.facts.nodes.get(&id).map_or("", |node| node.name.as_str())
+    pub(super) fn name(&self, key: &Key) -> &str {
+        key.subject.node().and_then(|id| self.facts.nodes.get(&id)).map_or("", |node| node.name.as_str())
+    }
+
+    fn common(&self, lines: &[Line]) -> Option<Common> {
+        common(&self.facts_of(lines), self.facts.probes)
     }
 
     fn facts_of(&self, lines: &[Line]) -> Vec<&NodeFacts> {
-        let node = |line: &Line| match line.key.subject {
-            Subject::Node(id) => self.facts.nodes.get(&id),
-            Subject::Probe(_) | Subject::Hub => None,
-        };
+        let node = |line: &Line| self.facts.nodes.get(&line.key.subject.node()?);
         lines.iter().filter_map(node).collect()
     }
 }

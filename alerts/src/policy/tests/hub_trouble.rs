@@ -1,7 +1,7 @@
 //! A hub that is cut off, was away, or hears from no probe.
 
 use super::*;
-use crate::{Nodes, Topic};
+use crate::{Nodes, Severity, Topic};
 
 /// Takes away the network of the hub: it hears from no probe, and then knows nothing about any node.
 fn cut_off(world: &mut World) {
@@ -43,6 +43,9 @@ fn a_hub_that_is_cut_off_for_ten_minutes_says_one_thing_and_nothing_about_its_20
     world.run(2 * HOUR);
     assert_eq!(world.titles(), ["This monitor has no current results: it or its probes may be cut off"]);
     assert_eq!(world.told[0].1.topic, Topic::Hub);
+    // A service that keeps it open is told that it is over.
+    assert_eq!(world.ended.len(), 1);
+    assert_eq!((&world.ended[0].subject, world.ended[0].severity), (&world.told[0].1.subject, Severity::Info));
 
     let mut usual = World::new(super::usual(), 200);
     cut_off(&mut usual);
@@ -76,6 +79,7 @@ fn a_long_trouble_of_the_hub_is_told_to_be_over() {
     connect(&mut world);
     world.run(2 * HOUR);
     assert_eq!(world.titles()[1..], ["This monitor has current results again"]);
+    assert!(world.ended.is_empty());
     assert_eq!(world.told[0].1.subject, world.told[1].1.subject);
 }
 

@@ -1,6 +1,7 @@
 //! What is told, in time and not too often.
 
 mod hub_trouble;
+mod levels;
 mod nodes;
 mod properties;
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{Counts, Draft, Facts, Fresh, Key, NodeFacts, ProbeFacts, Seen, State, Step, Subject, step};
+use super::{Counts, Draft, Duty, Facts, Fresh, Key, Levels, NodeFacts, ProbeFacts, Seen, State, Step, Subject, step};
 use crate::{Change, Rule};
 
 /// 2027-01-15T08:00:00Z.
@@ -25,16 +26,20 @@ struct World {
     nodes: BTreeMap<i64, NodeFacts>,
     seen: BTreeMap<Subject, Seen>,
     probes: BTreeMap<i64, ProbeFacts>,
+    levels: Levels,
     acknowledged: BTreeSet<Key>,
     muted: BTreeSet<String>,
     now: i64,
     fresh: Vec<Fresh>,
     next_at: Option<i64>,
     told: Vec<(i64, Draft)>,
+    /// What only ends what a service keeps open.
+    ended: Vec<Draft>,
 }
 
 fn rule(on: &[Change]) -> Rule {
-    Rule { on: on.iter().copied().collect(), ..Rule::new(Uuid::from_u128(1)) }
+    let version_below = on.contains(&Change::Version).then(|| "2.4.0".parse().unwrap());
+    Rule { on: on.iter().copied().collect(), version_below, ..Rule::new(Uuid::from_u128(1)) }
 }
 
 fn usual() -> Rule {
@@ -57,12 +62,14 @@ impl World {
             nodes: (1..=nodes).map(|id| (id, node(id))).collect(),
             seen: (1..=nodes).map(|id| (Subject::Node(id), Seen::Up)).collect(),
             probes: [(1, probe("a", "eu")), (2, probe("b", "asia"))].into(),
+            levels: Levels::default(),
             acknowledged: BTreeSet::new(),
             muted: BTreeSet::new(),
             now: START,
             fresh: Vec::new(),
             next_at: None,
             told: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -91,13 +98,16 @@ impl World {
             nodes: &self.nodes,
             probes: &self.probes,
             counts: Counts { nodes: self.nodes.len() as u64, unknown: unknown as u64 },
+            levels: &self.levels,
             acknowledged: &self.acknowledged,
             muted: &self.muted,
             check_interval: MINUTE,
             staleness: 3 * MINUTE,
         };
         let done = step(&mut self.state, &std::mem::take(&mut self.fresh), &facts, self.now);
-        self.told.extend(done.drafts.iter().map(|draft| (self.now, draft.clone())));
+        let (ended, told): (Vec<_>, Vec<_>) = done.drafts.iter().cloned().partition(|draft| draft.ends_only);
+        self.told.extend(told.into_iter().map(|draft| (self.now, draft)));
+        self.ended.extend(ended);
         self.next_at = done.next_at;
         done
     }

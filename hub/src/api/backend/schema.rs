@@ -72,7 +72,7 @@ struct CheckResult {
     /// `ok` or `failed`.
     relay: Option<String>,
     relay_error: Option<String>,
-    /// When the certificate of a wss node expires. It is not stored.
+    /// When the certificate of a wss node expires.
     #[schema(format = DateTime)]
     certificate_expires_at: Option<String>,
 }

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{OpenAlert, OpenMute};
+
 /// The most monitoring results of one heartbeat.
 pub const MAX_RESULTS: usize = 5_000;
 
@@ -59,10 +61,17 @@ pub struct Mirror {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub verdicts: Option<Verdicts>,
-    /// Open alerts; none until there are alerts.
+    /// What is wrong by the rules of alerts, or was told; only when there are no more results.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<OpenAlert>)]
     pub open_alerts: Vec<Value>,
+    /// What of it is not told for a while; only when there are no more results.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<OpenMute>)]
+    pub open_mutes: Vec<Value>,
+    /// When the primary last looked for what there is to tell; only when there are no more results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts_planned_at: Option<DateTime<Utc>>,
     /// The primary's clock when it answered.
     pub timestamp: DateTime<Utc>,
     /// The version of the configuration that the results belong to.

@@ -1,6 +1,9 @@
 //! What the policy of alerts has to know, read from the store.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use easytier_uptime_alerts::policy::{Counts, Fresh, NodeFacts, ProbeFacts, Seen, Subject};
 use easytier_uptime_store::{
@@ -68,15 +71,27 @@ pub(crate) fn probe_facts(probes: &[Probe]) -> BTreeMap<i64, ProbeFacts> {
     probes.iter().map(facts).collect()
 }
 
-/// How many nodes there are.
+/// How many nodes there are. Nodes that only regions without a probe that can check know are left out while other probes can: that
+/// nothing is known about them is due to these regions, and not to the hub.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub(crate) async fn counts(store: &Store) -> Result<Counts, StoreError> {
+pub(crate) async fn counts(store: &Store, probes: &BTreeMap<i64, ProbeFacts>) -> Result<Counts, StoreError> {
     let counts = store.count_peers().await?;
     let unknown = counts.iter().filter(|(verdict, _)| *verdict == Verdict::Unknown);
-    Ok(Counts { nodes: counts.iter().map(|(_, count)| count).sum(), unknown: unknown.map(|(_, count)| count).sum() })
+    let all =
+        Counts { nodes: counts.iter().map(|(_, count)| count).sum(), unknown: unknown.map(|(_, count)| count).sum() };
+    let (lit, mut dark): (BTreeSet<_>, BTreeSet<_>) = (
+        probes.values().filter(|probe| probe.can_check).map(|probe| &probe.region).collect(),
+        probes.values().filter(|probe| !probe.can_check).map(|probe| probe.region.clone()).collect(),
+    );
+    dark.retain(|region| !lit.contains(region));
+    if lit.is_empty() || dark.is_empty() {
+        return Ok(all);
+    }
+    let (nodes, unknown) = store.count_peers_only_of(&Vec::from_iter(dark)).await?;
+    Ok(Counts { nodes: all.nodes.saturating_sub(nodes), unknown: all.unknown.saturating_sub(unknown) })
 }
 
 /// The longest time between two checks of a node, by probes that run.

@@ -5,6 +5,7 @@ mod conditions;
 mod config;
 mod facts;
 mod history;
+mod levels;
 mod messenger;
 mod preview;
 mod rules;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use easytier_uptime_store::Store;
 
 pub(crate) use self::facts::{check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness};
+pub(crate) use self::levels::levels;
 pub use self::{
     channels::{ChannelChange, ChannelView, NewChannel},
     conditions::{ConditionView, MuteView},

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use easytier_uptime_alerts::{
     Message, Rule,
-    policy::{Counts, Facts, Fresh, preview},
+    policy::{Counts, Facts, Fresh, Levels, preview},
 };
 use easytier_uptime_store::domain::{DAY, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Alerts, check_interval, fresh, millis, node_facts, probe_facts, staleness};
+use super::{Alerts, check_interval, fresh, levels, millis, node_facts, probe_facts, staleness};
 use crate::service::ServiceError;
 
 /// How many days a preview looks back.
@@ -54,6 +54,9 @@ impl Alerts {
         let from = now - DAY * PREVIEW_DAYS;
         let (changes, is_cut) = self.changes_since(from).await?;
         let ids: BTreeSet<i64> = changes.iter().filter_map(|change| change.subject.node()).collect();
+        // Which work no hub did is not known afterwards.
+        let levels = Levels { idle: BTreeSet::new(), ..levels(&self.store, std::iter::once(&rule), now).await? };
+        let ids: BTreeSet<i64> = ids.into_iter().chain(levels.nodes()).collect();
         let nodes = node_facts(self.store.alert_nodes(ids.into_iter().collect()).await?);
         let probes = self.store.probes(now).await?;
         let interval = check_interval(&self.store, &probes, now);
@@ -63,6 +66,7 @@ impl Alerts {
             nodes: &nodes,
             probes: &probe_facts(&probes),
             counts: Counts::default(),
+            levels: &levels,
             acknowledged: &BTreeSet::new(),
             muted: &BTreeSet::new(),
             check_interval: millis(interval),

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Instances, SyncRefusal};
 use crate::instance::{
+    alerts::{self, OpenAlerts},
     convert::{self, ConvertError},
     position, results,
     wire::{Configuration, Endpoint, MAX_RESULTS, Mirror, MonitoringResult},
@@ -148,12 +149,15 @@ impl Instances {
         let (found, next) = self.store.results_after(from, MAX_RESULTS as u32, true).await?;
         let more = next > from && next < self.store.newest_result().await?;
         let sent: Vec<MonitoringResult> = found.iter().map(|one| results::to_wire(one, instance.id)).collect();
+        let open = if more { OpenAlerts::default() } else { alerts::open(&self.store, now).await? };
         Ok(Mirror {
             results: sent,
             cursor: position::position(instance.id, next),
             more,
             verdicts: if more { None } else { Some(self.store.verdicts(now).await?) },
-            open_alerts: Vec::new(),
+            open_alerts: open.alerts,
+            open_mutes: open.mutes,
+            alerts_planned_at: open.planned_at,
             timestamp: now.into(),
             config_version: instance.config.version,
             epoch: instance.epoch,

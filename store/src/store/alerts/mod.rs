@@ -4,6 +4,7 @@ mod channels;
 mod conditions;
 mod facts;
 mod listing;
+mod mirror;
 mod outbox;
 mod plan;
 

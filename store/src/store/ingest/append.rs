@@ -17,6 +17,7 @@ use crate::{
     },
     error::StoreError,
     store::{
+        certificates::{self, SeenCertificate},
         fold::{PackedResult, pack, sees_online, shard_of},
         known_peers::PeersById,
         leases::{self, Checked},
@@ -65,6 +66,11 @@ impl Accepted<'_> {
         }
     }
 
+    fn certificate(&self) -> Option<SeenCertificate> {
+        let expires_at = self.judged.result.certificate_expires_at?.into();
+        Some(SeenCertificate { peer: self.peer(), region: self.from.region_id, expires_at, seen_at: self.judged.at })
+    }
+
     fn checked(&self) -> Checked {
         Checked { region: self.from.region_id, peer: self.peer(), probe: self.from.probe, at: self.judged.at }
     }
@@ -108,6 +114,7 @@ async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -
                 let admitted = admit(accepted, &known, listing, &mut receipts);
                 row_order::announce(tx).await?;
                 let stored = insert(tx, admitted, expected, &mut receipts).await?;
+                certificates::note(tx, stored.iter().filter_map(|one| one.certificate())).await?;
                 hand_to_fold(tx, &stored).await?;
                 leases::note_checked(tx, stored.iter().map(|one| one.checked())).await?;
                 Ok(receipts)
@@ -198,6 +205,7 @@ const RESULT_COLUMNS: &[(&str, Column)] = &[
     ("network_count", Column::Int),
     ("relay", Column::Text),
     ("relay_error", Column::Text),
+    ("certificate_expires_at", Column::Int),
     ("mirrored", Column::Bool),
 ];
 
@@ -262,6 +270,7 @@ fn values(admitted: &[&Accepted<'_>]) -> Vec<Value> {
             result.network_count.into(),
             result.relay.map(rows::relay_name).into(),
             relay_error.as_deref().into(),
+            result.certificate_expires_at.map(Timestamp::from).into(),
             one.mirrored.into(),
         ]);
     }
