@@ -1,6 +1,7 @@
 //! What is said about nodes.
 
-use super::{Common, Standing, Writer};
+use super::{Standing, Writer};
+use crate::cause::Cause;
 
 impl Writer {
     /// The title of a message about one node that is wrong.
@@ -22,7 +23,7 @@ impl Writer {
         count: usize,
         worst: Standing,
         is_mixed: bool,
-        common: Option<&Common>,
+        common: Option<&Cause>,
     ) -> String {
         let place = self.common(common);
         let (english, chinese) = match (worst, is_mixed) {
@@ -41,7 +42,7 @@ impl Writer {
     }
 
     /// The title of a message about several nodes that are up again.
-    pub(crate) fn several_well(self, count: usize, common: Option<&Common>) -> String {
+    pub(crate) fn several_well(self, count: usize, common: Option<&Cause>) -> String {
         let place = self.common(common);
         self.pick(format!("{count} nodes{place} are up again"), format!("{place}{count} 个节点已恢复"))
     }
@@ -110,14 +111,18 @@ impl Writer {
         self.pick(format!("… and {count} more"), format!("……另有 {count} 个"))
     }
 
-    fn common(self, common: Option<&Common>) -> String {
+    fn common(self, common: Option<&Cause>) -> String {
         match common {
             None => String::new(),
-            Some(Common::Host(host)) => self.pick(format!(" at {host}"), format!("{host} 上的 ")),
-            Some(Common::Network(network)) => self.pick(format!(" in {network}"), format!("{network} 内的 ")),
-            Some(Common::Region(region)) => {
+            Some(Cause::Host(host)) => self.pick(format!(" at {host}"), format!("{host} 上的 ")),
+            Some(Cause::Network(network)) => self.pick(format!(" in {network}"), format!("{network} 内的 ")),
+            Some(Cause::Region(region)) => {
                 let region = self.name(region);
                 self.pick(format!(" of the region {region}"), format!("地区 {region} 的 "))
+            }
+            Some(Cause::Probe { region, .. }) => {
+                let region = self.name(region);
+                self.pick(format!(" checked by a probe in {region}"), format!("由 {region} 的探针检测的 "))
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Messages about nodes.
 
-use super::{Composer, Draft, cause::common};
+use super::{Composer, Draft};
 use crate::{
     Change, Message, NodeLine, Severity, Topic,
+    cause::{Cause, Place, common},
     policy::{
         condition::{Trouble, Want},
         facts::{NodeFacts, Seen},
@@ -71,7 +72,7 @@ impl Composer<'_> {
         let mut draft = self.draft(Topic::Outage, severity(worst), keys, at);
         draft.title = match lines {
             [one] => self.writer.one_wrong(self.name(&one.key), one.standing),
-            _ => self.writer.several_wrong(lines.len(), worst, is_mixed, common(&self.facts_of(lines)).as_ref()),
+            _ => self.writer.several_wrong(lines.len(), worst, is_mixed, self.common(lines).as_ref()),
         };
         draft.lines.push(self.writer.since(at));
         draft.subject = self.episode(&draft.keys);
@@ -89,7 +90,7 @@ impl Composer<'_> {
         let mut draft = self.draft(Topic::Recovery, Severity::Info, keys, at);
         draft.title = match lines {
             [one] => self.writer.one_well(self.name(&one.key)),
-            _ => self.writer.several_well(lines.len(), common(&self.facts_of(lines)).as_ref()),
+            _ => self.writer.several_well(lines.len(), self.common(lines).as_ref()),
         };
         if let [one] = lines
             && let Some(told) = self.conditions.get(&one.key).and_then(|condition| condition.told.as_ref())
@@ -187,12 +188,13 @@ impl Composer<'_> {
         self.facts.nodes.get(&id).map_or("", |node| node.name.as_str())
     }
 
-    fn facts_of(&self, lines: &[Line]) -> Vec<&NodeFacts> {
-        let node = |line: &Line| match line.key.subject {
-            Subject::Node(id) => self.facts.nodes.get(&id),
+    fn common(&self, lines: &[Line]) -> Option<Cause> {
+        let place = |line: &Line| match line.key.subject {
+            Subject::Node(id) => self.facts.nodes.get(&id).map(NodeFacts::place),
             Subject::Probe(_) | Subject::Hub => None,
         };
-        lines.iter().filter_map(node).collect()
+        let places: Vec<Place> = lines.iter().filter_map(place).collect();
+        common(&places.iter().collect::<Vec<_>>())
     }
 }
 
