@@ -18,13 +18,7 @@ impl Writer {
     }
 
     /// The title of a message about several nodes that are wrong.
-    pub(crate) fn several_wrong(
-        self,
-        count: usize,
-        worst: Standing,
-        is_mixed: bool,
-        common: Option<&Cause>,
-    ) -> String {
+    pub(crate) fn several_wrong(self, count: usize, worst: Standing, is_mixed: bool, common: Option<&Cause>) -> String {
         let place = self.common(common);
         let (english, chinese) = match (worst, is_mixed) {
             (_, true) => ("are down or not reachable from everywhere", "离线或部分地区不可达"),

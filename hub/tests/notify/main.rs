@@ -2,11 +2,14 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../support/outage.rs"]
+mod outage;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
 mod deliver;
 mod end_to_end;
+mod incidents;
 mod plan;
 mod receiver;
 mod use_cases;

@@ -32,4 +32,15 @@ macro_rules! decode_from_i64 {
     )+};
 }
 
-decode_from_i64!(AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId);
+decode_from_i64!(
+    AnnouncementId,
+    ChannelId,
+    CredentialId,
+    IncidentId,
+    PeerId,
+    ProbeId,
+    RegionId,
+    SubmissionId,
+    Timestamp,
+    WindowId
+);

@@ -53,8 +53,8 @@ pub use self::{
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, WindowId},
     incident::{
-        Incident, IncidentEntry, IncidentFilter, IncidentNews, IncidentNode, IncidentPlan, IncidentStep, NewIncidentEntry,
-        PlannedIncident, PlannedNode, Sight,
+        Incident, IncidentEntry, IncidentFilter, IncidentNews, IncidentNode, IncidentPlan, IncidentStep,
+        NewIncidentEntry, PlannedIncident, PlannedNode, Sight,
     },
     ingest::{Batch, Receipt, Rejected, Rejection, Via},
     instance::{

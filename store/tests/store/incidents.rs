@@ -25,12 +25,8 @@ fn after(count: u64) -> Timestamp {
 }
 
 fn incident(id: i64, closed_at: Option<Timestamp>, nodes: &[PeerId]) -> PlannedIncident {
-    let node = |peer: &PeerId| PlannedNode {
-        peer: *peer,
-        verdict: "down".into(),
-        since: after(1),
-        state: "{\"n\":1}".into(),
-    };
+    let node =
+        |peer: &PeerId| PlannedNode { peer: *peer, verdict: "down".into(), since: after(1), state: "{\"n\":1}".into() };
     PlannedIncident {
         id: IncidentId(id),
         opened_at: after(1),
@@ -145,7 +141,8 @@ async fn the_operator_posts_names_and_closes(hub: TestStore) {
     assert_eq!((post.at, post.english.as_deref()), (after(10), Some("We are on it.")));
     assert_eq!(post.chinese.as_deref(), Some("正在处理。"));
     // What the planner knew of the incident does not open it again.
-    let stale = IncidentStep { incidents: vec![incident(1, None, &[])], left: vec![], entries: vec![], plan: step.clone() };
+    let stale =
+        IncidentStep { incidents: vec![incident(1, None, &[])], left: vec![], entries: vec![], plan: step.clone() };
     let stale = hub.store_incident_step(step.step, &stale, after(13)).await;
     assert!(matches!(stale, Err(StoreError::Overtaken)), "{stale:?}");
     let again = hub.close_incident(id, after(14)).await;
@@ -180,12 +177,11 @@ async fn sights_say_which_region_sees_what_and_why(hub: TestStore) {
         hub.report(&probe, vec![result], after(10)).await;
     }
     let sights = hub.sights(&[node, other]).await.unwrap();
-    let seen: Vec<_> = sights.iter().map(|one| (one.peer, one.region.as_str(), one.status, one.stage, one.code)).collect();
+    let seen: Vec<_> =
+        sights.iter().map(|one| (one.peer, one.region.as_str(), one.status, one.stage, one.code)).collect();
     let refused = (Some(Stage::Connect), Some(FailureCode::ConnectRefused));
-    let expected = [
-        (node, "eu", RegionStatus::Offline, refused.0, refused.1),
-        (node, "us", RegionStatus::Online, None, None),
-    ];
+    let expected =
+        [(node, "eu", RegionStatus::Offline, refused.0, refused.1), (node, "us", RegionStatus::Online, None, None)];
     assert_eq!(seen, expected);
 }
 

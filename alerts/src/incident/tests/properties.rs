@@ -8,7 +8,8 @@ use super::*;
 type Happening = (i64, Seen, u16);
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
-    let seen = prop_oneof![3 => Just(Seen::Up), 3 => Just(Seen::Down), 1 => Just(Seen::Partial), 1 => Just(Seen::Unknown)];
+    let seen =
+        prop_oneof![3 => Just(Seen::Up), 3 => Just(Seen::Down), 1 => Just(Seen::Partial), 1 => Just(Seen::Unknown)];
     let pause = prop_oneof![3 => 0_u16..15, 1 => 0_u16..900];
     prop::collection::vec((1_i64..=6, seen, pause), 1..60)
 }

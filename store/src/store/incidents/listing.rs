@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     db::{args, sql},
-    domain::{
-        Incident, IncidentEntry, IncidentFilter, IncidentId, IncidentNode, Page, PageRequest, PeerId, Timestamp,
-    },
+    domain::{Incident, IncidentEntry, IncidentFilter, IncidentId, IncidentNode, Page, PageRequest, PeerId, Timestamp},
     error::StoreError,
     store::{Store, rows, watched::is_watched},
 };
@@ -170,7 +168,17 @@ impl Store {
             let (count, nodes) = nodes.remove(&id).unwrap_or_default();
             let (changes, node_count) = (rows::count(changes), rows::count(count));
             Incident {
-                id, opened_at, well_at, closed_at, cause, changes, english, chinese, updated_at, nodes, node_count,
+                id,
+                opened_at,
+                well_at,
+                closed_at,
+                cause,
+                changes,
+                english,
+                chinese,
+                updated_at,
+                nodes,
+                node_count,
             }
         };
         Ok(incidents.into_iter().map(incident).collect())

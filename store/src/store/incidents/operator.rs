@@ -93,7 +93,8 @@ impl Store {
                         return Err(StoreError::NotFound("open incident"));
                     }
                     tx.execute("UPDATE incidents SET closed_at = $2 WHERE id = $1", args![id, now]).await?;
-                    let insert = "INSERT INTO incident_entries (incident_id, at, kind, detail) VALUES ($1, $2, 'ended', '{}')";
+                    let insert =
+                        "INSERT INTO incident_entries (incident_id, at, kind, detail) VALUES ($1, $2, 'ended', '{}')";
                     tx.execute(insert, args![id, now]).await.map(drop)
                 })
             })

@@ -114,7 +114,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn open_incidents(&self) -> Result<Vec<PlannedIncident>, StoreError> {
-        let select = "SELECT id, opened_at, well_at, cause, changes, state FROM incidents WHERE closed_at IS NULL ORDER BY id";
+        let select =
+            "SELECT id, opened_at, well_at, cause, changes, state FROM incidents WHERE closed_at IS NULL ORDER BY id";
         let incidents: Vec<OpenRow> = self.db().all(select, vec![]).await?;
         if incidents.is_empty() {
             return Ok(Vec::new());
@@ -183,7 +184,8 @@ impl Store {
             tx.execute(delete, args![*incident, *peer]).await?;
         }
         for NewIncidentEntry { incident, at, kind, detail, nodes } in entries {
-            let insert = "INSERT INTO incident_entries (incident_id, at, kind, detail) VALUES ($1, $2, $3, $4) RETURNING id";
+            let insert =
+                "INSERT INTO incident_entries (incident_id, at, kind, detail) VALUES ($1, $2, $3, $4) RETURNING id";
             let (id,): (i64,) = tx.one(insert, args![*incident, *at, *kind, detail.as_str()]).await?;
             ENTRY_NODES.execute(tx, nodes.iter().flat_map(|peer| args![id, *peer]).collect()).await?;
         }

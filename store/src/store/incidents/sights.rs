@@ -48,10 +48,7 @@ impl Store {
     }
 
     /// The newest failed check of each of these peers in each region.
-    async fn newest_failures(
-        &self,
-        ids: &[PeerId],
-    ) -> Result<BTreeMap<(PeerId, RegionId), FailureRow>, StoreError> {
+    async fn newest_failures(&self, ids: &[PeerId]) -> Result<BTreeMap<(PeerId, RegionId), FailureRow>, StoreError> {
         // Probes first: there are few, and `latest` is sorted by probe.
         let select = sql!(
             "SELECT l.peer_id, l.region_id, l.checked_at, d.stage, d.error FROM probes b CROSS JOIN latest l \
