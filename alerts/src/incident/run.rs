@@ -134,7 +134,7 @@ impl Run<'_> {
             }
             let cannot_know = facts.nodes.get(id).is_none_or(|node| cannot_know(node, facts.probes, facts.counts));
             let is_maintained = facts.maintained.contains(id);
-            if !is_maintained && !(waiting.seen == Seen::Unknown && cannot_know) {
+            if !(is_maintained || waiting.seen == Seen::Unknown && cannot_know) {
                 places.insert(*id, place(facts, &self.state.lost, *id, waiting.began_at));
             } else if waiting.due <= clock {
                 (waiting.held, waiting.began_at) = (true, clock);

@@ -10,36 +10,36 @@ texts! {
     /// The fixed texts about incidents in one language.
     IncidentTexts:
 
-    title: "Incidents", "事件";
-    incident: "Incident", "事件";
+    title: "Incidents", "故障";
+    incident: "Incident", "故障";
     intro: "What went wrong together is one incident. It is closed when all its nodes have been online for ten minutes.",
-        "同一原因引起的异常归为一个事件，所有节点恢复在线满十分钟后自动结束。";
-    none: "There was no incident.", "还没有发生过事件。";
-    none_of_node: "This node had no incident.", "此节点没有发生过事件。";
+        "同一原因引起的异常归为一次故障，所有节点恢复在线满十分钟后自动结束。";
+    none: "There was no incident.", "还没有发生过故障。";
+    none_of_node: "This node had no incident.", "此节点没有发生过故障。";
     open: "Open", "进行中";
     recovering: "Recovering", "恢复中";
     closed: "Closed", "已结束";
     began: "Began", "开始";
-    lasted: "Duration", "持续";
+    lasted: "Duration", "时长";
     nodes: "Nodes", "节点";
     timeline: "Timeline", "时间线";
     show: "Show", "查看";
-    all: "All incidents", "全部事件";
+    all: "All incidents", "全部故障";
     feed_of_node: "Feed of this node", "订阅此节点";
-    opened: "The incident began", "事件开始";
+    opened: "The incident began", "故障开始";
     joined: "More nodes are affected", "更多节点受影响";
     acknowledged: "Acknowledged: somebody takes care of it", "已确认，正在处理";
     posted: "Note by the operator", "管理员说明";
     was_closed: "Closed: all has been well for ten minutes", "已结束：恢复正常满十分钟";
-    ended: "Closed by the operator", "管理员已结束此事件";
+    ended: "Closed by the operator", "管理员结束了此次故障";
     post: "Post", "发布";
     post_hint: "Visitors read it in the timeline, within seconds. A visitor who reads the other language sees the text that there is.",
         "几秒内显示在时间线上；另一种语言没有填写时，访客看到的是已填写的文字。";
     was_posted: "Posted", "已发布";
     name: "Name", "名称";
     name_hint: "Empty: the usual name.", "留空则使用默认名称。";
-    close: "Close this incident", "结束此事件";
-    close_hint: "Nodes that stay as they are open no other incident.", "状态不再变化的节点不会产生新的事件。";
+    close: "Close this incident", "结束此次故障";
+    close_hint: "Nodes that stay as they are open no other incident.", "状态不再变化的节点不会产生新的故障记录。";
 }
 
 impl Language {
@@ -100,8 +100,8 @@ impl Language {
     /// How many incidents are open.
     pub fn open_incidents(self, count: u64) -> String {
         match count {
-            1 => self.pick("One incident is open.".to_owned(), "有 1 个事件正在进行。".to_owned()),
-            _ => self.pick(format!("{count} incidents are open."), format!("有 {count} 个事件正在进行。")),
+            1 => self.pick("One incident is open.".to_owned(), "有 1 起故障正在进行。".to_owned()),
+            _ => self.pick(format!("{count} incidents are open."), format!("有 {count} 起故障正在进行。")),
         }
     }
 

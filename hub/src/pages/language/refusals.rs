@@ -228,7 +228,7 @@ impl Language {
                 self.pick("This maintenance window does not take place now.", "该维护计划当前未在进行。")
             }
             Conflict::IncidentFull => {
-                self.pick("The timeline of this incident has too many texts.", "该事件的说明过多，无法继续添加。")
+                self.pick("The timeline of this incident has too many texts.", "此次故障的说明过多，无法继续添加。")
             }
             Conflict::TokenTaken => self.pick("Another token begins alike.", "令牌前缀已被占用。"),
             // A conflict of a newer store.

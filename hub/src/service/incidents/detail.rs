@@ -51,33 +51,47 @@ pub struct RegionSight {
     pub code: Option<String>,
 }
 
-/// What each region sees of some nodes.
-pub fn seen_by_regions<'a>(sights: impl Iterator<Item = &'a Sight>) -> Vec<RegionSight> {
-    let mut regions: BTreeMap<String, (u64, u64, Vec<(&'a Sight, u64)>)> = BTreeMap::new();
-    for sight in sights {
-        let (online, offline, failures) = regions.entry(sight.region.to_string()).or_default();
-        match sight.status {
-            RegionStatus::Online => *online += 1,
-            RegionStatus::Offline => {
-                *offline += 1;
-                match failures.iter_mut().find(|(one, _)| (one.stage, one.code) == (sight.stage, sight.code)) {
-                    Some((_, count)) => *count += 1,
-                    None => failures.push((sight, 1)),
-                }
-            }
+/// What one region sees.
+#[derive(Default)]
+struct View<'a> {
+    online: u64,
+    offline: u64,
+    /// Failed checks, one of each kind, and how many there are.
+    failures: Vec<(&'a Sight, u64)>,
+}
+
+impl<'a> View<'a> {
+    fn add(&mut self, sight: &'a Sight) {
+        if sight.status == RegionStatus::Online {
+            self.online += 1;
+            return;
+        }
+        self.offline += 1;
+        match self.failures.iter_mut().find(|(one, _)| (one.stage, one.code) == (sight.stage, sight.code)) {
+            Some((_, count)) => *count += 1,
+            None => self.failures.push((sight, 1)),
         }
     }
-    let region = |(region, (online, offline, failures)): (String, (u64, u64, Vec<(&Sight, u64)>))| {
-        let most = failures.iter().max_by_key(|(_, count)| *count).map(|(sight, _)| *sight);
+
+    fn into_sight(self, region: String) -> RegionSight {
+        let most = self.failures.iter().max_by_key(|(_, count)| *count).map(|(sight, _)| *sight);
         RegionSight {
             region,
-            online,
-            offline,
+            online: self.online,
+            offline: self.offline,
             stage: most.and_then(|sight| sight.stage).map(|stage| stage.as_str().to_owned()),
             code: most.and_then(|sight| sight.code).map(|code| code.as_str().to_owned()),
         }
-    };
-    regions.into_iter().take(MAX_REGIONS).map(region).collect()
+    }
+}
+
+/// What each region sees of some nodes.
+pub fn seen_by_regions<'a>(sights: impl Iterator<Item = &'a Sight>) -> Vec<RegionSight> {
+    let mut regions: BTreeMap<String, View<'a>> = BTreeMap::new();
+    for sight in sights {
+        regions.entry(sight.region.to_string()).or_default().add(sight);
+    }
+    regions.into_iter().take(MAX_REGIONS).map(|(region, view)| view.into_sight(region)).collect()
 }
 
 /// What the nodes of an incident have in common; `None` without, and for what only a newer hub knows.
