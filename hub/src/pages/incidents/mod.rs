@@ -84,17 +84,6 @@ pub fn table(language: Language, incidents: &[Incident], now: Timestamp, base: &
     }
 }
 
-/// That incidents are open, if any is.
-pub fn notice(view: &View, open: u64) -> Markup {
-    html! {
-        @if open > 0 {
-            p.warning.bad role="status" {
-                a href="/incidents" { (view.language.open_incidents(open)) }
-            }
-        }
-    }
-}
-
 /// What an incident is called.
 pub fn name(language: Language, incident: &Incident) -> Markup {
     let (name, foreign) = language.incident_name(incident);

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use self::query::ListQuery;
 pub use self::row::Fragments;
 use super::{
-    chart, incidents,
+    chart,
     language::Texts,
     layout::{self, Place},
     view::View,
@@ -53,7 +53,7 @@ fn document(fragments: &Fragments, view: &View, query: &ListQuery, snapshot: &Sn
             (summary(view, snapshot))
             (widgets::live_switch(texts))
         }
-        (incidents::notice(view, snapshot.incidents.open))
+        (widgets::open_incidents(view.language, snapshot.incidents.open))
         (filters(view, query, snapshot))
         @if shown.peek().is_none() {
             p.empty { @if query.is_filtered() { (texts.no_nodes) } @else { (texts.no_nodes_at_all) } }
