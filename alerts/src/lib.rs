@@ -3,13 +3,16 @@
 //!
 //! - [`Rule`] says which changes of which nodes are told, and when not.
 //! - [`policy`] decides, a pure function: from what was told, what changed and what time it is, to what is told now.
+//! - [`incident`] joins changes of one cause to incidents, a pure function too.
 //! - `words` has the texts of messages and rules, in both languages.
 //! - [`channel`] knows what each kind of channel needs and is sent, and [`Sender`] sends it.
 
 #![warn(missing_docs)]
 
+mod cause;
 pub mod channel;
 mod duty;
+pub mod incident;
 mod layout;
 mod message;
 mod outcome;
@@ -19,6 +22,7 @@ mod send;
 mod template;
 mod words;
 
+pub use cause::{Cause, Place};
 pub use channel::{Channel, ChannelError, ChannelKind, Field, Format, Guarantee};
 pub use message::{Language, Message, NodeLine, Severity, Topic};
 pub use outcome::Outcome;

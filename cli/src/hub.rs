@@ -8,6 +8,7 @@ mod channel_add;
 pub mod config;
 mod credential;
 pub mod database;
+mod incident;
 pub mod instance;
 mod maintenance;
 mod password;
@@ -30,6 +31,7 @@ use self::{
     channel::ChannelCommand,
     config::{DatabaseSettings, HubConfig, ServerSettings},
     credential::{EnrollCommand, KeyCommand, TokenCommand},
+    incident::IncidentCommand,
     maintenance::MaintenanceCommand,
     password::PasswordArgs,
     peer::PeerCommand,
@@ -94,6 +96,8 @@ enum HubCommand {
     #[command(subcommand)]
     Announcement(AnnouncementCommand),
     #[command(subcommand)]
+    Incident(IncidentCommand),
+    #[command(subcommand)]
     Channel(ChannelCommand),
     #[command(subcommand)]
     Rule(RuleCommand),
@@ -127,6 +131,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Key(command) => credential::run_key(command, &config),
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),
         HubCommand::Announcement(command) => announcement::run(command, &config),
+        HubCommand::Incident(command) => incident::run(command, &config),
         HubCommand::Channel(command) => channel::run(command, &config),
         HubCommand::Rule(command) => rule::run(command, &config),
         HubCommand::Alerts(args) => alerts::run(args, &config),

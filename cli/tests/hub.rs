@@ -15,6 +15,8 @@ mod support;
 mod alerts;
 #[path = "hub/database.rs"]
 mod database;
+#[path = "hub/incident.rs"]
+mod incident;
 #[path = "hub/maintenance.rs"]
 mod maintenance;
 #[path = "hub/role.rs"]

@@ -1,13 +1,15 @@
 //! The hub: probes report to it, and it shows the nodes to people and programs.
 //!
 //! Layers, bottom up: [`service`] holds the use cases, `board` the nodes that visitors see, `web` connects them to HTTP, `api` and `pages` are independent front
-//! ends, and only [`router()`] uses both. [`notify`] plans and sends alerts. [`peer_file`] reads and writes lists of nodes.
+//! ends, and only [`router()`] uses both. [`notify`] plans and sends alerts, [`incidents`]
+//! joins changes to incidents. [`peer_file`] reads and writes lists of nodes.
 
 #![warn(missing_docs)]
 
 mod api;
 mod board;
 mod check_depth;
+pub mod incidents;
 pub mod instance;
 pub mod notify;
 mod pages;

@@ -134,6 +134,9 @@ pub enum Conflict {
     /// The maintenance window does not take place at this moment, so it cannot be ended.
     #[error("the maintenance window does not take place now")]
     NotInMaintenance,
+    /// The timeline of the incident has as many texts of the operator as it may have.
+    #[error("this incident has too many texts")]
+    IncidentFull,
 }
 
 /// Why a request contradicts the role, the cluster or the epoch of this instance.

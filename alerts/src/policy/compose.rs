@@ -1,6 +1,5 @@
 //! Makes messages of what is told together, and notes in the conditions what was told.
 
-mod cause;
 mod hub;
 mod levels;
 mod nodes;

@@ -8,10 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::subject::{Key, Subject};
-use crate::{Rule, duty::Duty};
+use crate::{Rule, cause::Place, duty::Duty};
 
 /// How a node or probe is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Seen {
     /// A node is up; a probe reports.
@@ -22,6 +22,13 @@ pub enum Seen {
     Down,
     /// Nothing current is known.
     Unknown,
+}
+
+impl Seen {
+    /// The name, as in the API.
+    pub fn name(self) -> &'static str {
+        ["up", "partial", "down", "unknown"][self as usize]
+    }
 }
 
 /// A change that was noticed.
@@ -50,6 +57,21 @@ pub struct NodeFacts {
     pub tags: BTreeSet<String>,
     /// The regions that check it; all when it is empty.
     pub regions: BTreeSet<String>,
+}
+
+impl NodeFacts {
+    /// Where it is, and the region that alone checks it.
+    pub fn place(&self) -> Place {
+        let mut regions = self.regions.iter();
+        let region = regions.next().filter(|_| regions.next().is_none()).cloned();
+        Place { region, ..Place::new(&self.host, self.ip) }
+    }
+}
+
+/// Whether the hub or its probes are why nothing is known about a node.
+pub fn cannot_know(node: &NodeFacts, probes: &BTreeMap<i64, ProbeFacts>, counts: Counts) -> bool {
+    let checks = |probe: &&ProbeFacts| node.regions.is_empty() || node.regions.contains(&probe.region);
+    counts.is_blind() || !probes.values().filter(checks).any(|probe| probe.can_check)
 }
 
 /// A probe, as rules and messages need it.
@@ -144,9 +166,17 @@ impl Facts<'_> {
 
     /// Whether the hub or its probes are why nothing is known about a node.
     pub(super) fn cannot_know(&self, node: i64) -> bool {
-        let Some(node) = self.nodes.get(&node) else { return true };
-        let checks = |probe: &&ProbeFacts| node.regions.is_empty() || node.regions.contains(&probe.region);
-        self.counts.is_blind() || !self.probes.values().filter(checks).any(|probe| probe.can_check)
+        self.nodes.get(&node).is_none_or(|node| cannot_know(node, self.probes, self.counts))
+    }
+
+    /// Where a node is, and the region that alone checks it, or the probe if the region has one.
+    pub(super) fn place_of(&self, node: &NodeFacts) -> Place {
+        let place = node.place();
+        let mut of_region = self.probes.values().filter(|probe| place.region.as_ref() == Some(&probe.region));
+        match (of_region.next(), of_region.next()) {
+            (Some(only), None) => Place { checker: Some(only.name.clone()), ..place },
+            _ => place,
+        }
     }
 
     /// Whether no probe can check anything.

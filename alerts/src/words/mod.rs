@@ -11,19 +11,6 @@ use chrono_tz::Tz;
 pub(crate) use self::levels::Level;
 use crate::Language;
 
-/// What several nodes of one message have in common.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Common {
-    /// One host name or address.
-    Host(String),
-    /// One network.
-    Network(String),
-    /// The region that alone checks them.
-    Region(String),
-    /// The probe that alone checks them.
-    Probe(String),
-}
-
 /// How a node is, in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {

@@ -1,6 +1,7 @@
 //! What is said about nodes.
 
-use super::{Common, Standing, Writer};
+use super::{Standing, Writer};
+use crate::cause::Cause;
 
 impl Writer {
     /// The title of a message about one node that is wrong.
@@ -17,13 +18,7 @@ impl Writer {
     }
 
     /// The title of a message about several nodes that are wrong.
-    pub(crate) fn several_wrong(
-        self,
-        count: usize,
-        worst: Standing,
-        is_mixed: bool,
-        common: Option<&Common>,
-    ) -> String {
+    pub(crate) fn several_wrong(self, count: usize, worst: Standing, is_mixed: bool, common: Option<&Cause>) -> String {
         let place = self.common(common);
         let (english, chinese) = match (worst, is_mixed) {
             (_, true) => ("are down or not reachable from everywhere", "离线或部分地区不可达"),
@@ -41,7 +36,7 @@ impl Writer {
     }
 
     /// The title of a message about several nodes that are up again.
-    pub(crate) fn several_well(self, count: usize, common: Option<&Common>) -> String {
+    pub(crate) fn several_well(self, count: usize, common: Option<&Cause>) -> String {
         let place = self.common(common);
         self.pick(format!("{count} nodes{place} are up again"), format!("{place}{count} 个节点已恢复"))
     }
@@ -111,23 +106,27 @@ impl Writer {
     }
 
     /// What most nodes of a message have in common.
-    pub(crate) fn mostly(self, count: usize, common: &Common) -> String {
+    pub(crate) fn mostly(self, count: usize, common: &Cause) -> String {
         let place = self.common(Some(common));
         self.pick(format!("{count} of them are nodes{place}."), format!("其中有{place}{count} 个节点。"))
     }
 
-    fn common(self, common: Option<&Common>) -> String {
+    fn common(self, common: Option<&Cause>) -> String {
         match common {
             None => String::new(),
-            Some(Common::Host(host)) => self.pick(format!(" at {host}"), format!("{host} 上的 ")),
-            Some(Common::Network(network)) => self.pick(format!(" in {network}"), format!("{network} 内的 ")),
-            Some(Common::Region(region)) => {
+            Some(Cause::Host(host)) => self.pick(format!(" at {host}"), format!("{host} 上的 ")),
+            Some(Cause::Network(network)) => self.pick(format!(" in {network}"), format!("{network} 内的 ")),
+            Some(Cause::Region(region)) => {
                 let region = self.name(region);
                 self.pick(format!(" of the region {region}"), format!("地区 {region} 的 "))
             }
-            Some(Common::Probe(probe)) => {
+            Some(Cause::Checker(probe)) => {
                 let probe = self.name(probe);
                 self.pick(format!(" that only the probe {probe} checks"), format!("仅由探针 {probe} 检测的 "))
+            }
+            Some(Cause::Probe { region, .. }) => {
+                let region = self.name(region);
+                self.pick(format!(" checked by a probe in {region}"), format!("由 {region} 的探针检测的 "))
             }
         }
     }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use easytier_probe::{Checker, Secret};
 use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
-    ProbeStatus, Router, WebOptions,
+    ProbeStatus, Router, WebOptions, incidents,
     notify::{messenger, notify},
     serve,
     service::password,
@@ -108,7 +108,8 @@ impl Service for Hub {
             let serving = run(listener, router.clone(), store.clone(), stop.clone(), SHUTDOWN_TIMEOUT);
             let cluster = config.instance.run(&store, &own, router, address, stop.clone());
             let alerts = notify(&store, messenger(), config.public_url, stop.clone());
-            let (served, (), (), ()) = tokio::join!(serving, checks, cluster, alerts);
+            let incidents = incidents::record(&store, &stop);
+            let (served, (), (), (), ()) = tokio::join!(serving, checks, cluster, alerts, incidents);
             served?;
             store.close().await;
             anyhow::Ok(())

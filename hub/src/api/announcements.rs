@@ -13,10 +13,11 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         RefOr, Schema,
-        schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, SchemaType, Type},
+        schema::{ObjectBuilder, SchemaType, Type},
     },
 };
 
+use super::lines::{LINE, in_one_language};
 use crate::{
     board::Board,
     service::{Admin, AnnouncementRequest, MAX_ANNOUNCED_HOURS, MAX_ANNOUNCEMENT},
@@ -78,7 +79,7 @@ impl ToSchema for AnnouncementBody {}
 impl PartialSchema for AnnouncementBody {
     fn schema() -> RefOr<Schema> {
         let severities = Severity::ALL.map(Severity::as_str);
-        let line = |pattern| parameter::string().pattern(Some(pattern)).max_length(Some(MAX_ANNOUNCEMENT));
+        let line = || parameter::string().pattern(Some(LINE)).max_length(Some(MAX_ANNOUNCEMENT));
         let hours = ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
             .minimum(Some(1))
@@ -86,21 +87,12 @@ impl PartialSchema for AnnouncementBody {
             .description(Some("After how many hours it ends by itself; without, somebody has to end it."));
         let fields = ObjectBuilder::new()
             .property("severity", parameter::string().enum_values(Some(severities)))
-            .property("english", line(LINE))
-            .property("chinese", line(LINE))
+            .property("english", line())
+            .property("chinese", line())
             .property("hours", hours);
-        let one = |language: &str| ObjectBuilder::new().property(language, line(VISIBLE_LINE)).required(language);
-        let either = AnyOfBuilder::new().item(one("english")).item(one("chinese"));
-        AllOfBuilder::new().item(fields).item(either).into()
+        in_one_language(fields, MAX_ANNOUNCEMENT)
     }
 }
-
-/// The pattern of a line, which may be empty.
-const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
-
-/// The pattern of a line with a visible character.
-const VISIBLE_LINE: &str =
-    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
 /// What visitors are told now, the newest first.
 #[utoipa::path(

@@ -4,6 +4,8 @@
 mod admin;
 mod announcements;
 mod backend;
+mod incidents;
+mod lines;
 mod node_metrics;
 mod pending;
 mod public;

@@ -4,6 +4,7 @@
 //! and every 15 seconds for new figures. Snapshots are immutable and share what did not change. While the database does not
 //! answer, the last snapshot is served, and says since when it is out of date.
 
+mod chronicle;
 mod documents;
 mod keeper;
 mod past;
@@ -14,6 +15,7 @@ mod snapshot;
 mod standing;
 
 pub use self::{
+    chronicle::{Chronicle, NodeNews},
     documents::Key,
     keeper::Board,
     past::Past,

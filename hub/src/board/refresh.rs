@@ -8,14 +8,17 @@ use std::{
 
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{ActiveWindow, Announcement, DAY, Event, NodeView, PeerId, Pulse, QUARTER, Timestamp},
+    domain::{
+        ActiveWindow, Announcement, DAY, Event, IncidentFilter, NodeView, PageRequest, PeerId, Pulse, QUARTER,
+        Timestamp,
+    },
 };
 use tokio::time::{Instant, timeout};
 
 use super::{
     past::{self, Past, Reach},
     seats,
-    snapshot::{Entry, Probes, Shown, Snapshot},
+    snapshot::{Entry, Incidents, Probes, Shown, Snapshot},
     standing::Standing,
 };
 
@@ -52,6 +55,9 @@ const ROUND: i64 = 12;
 
 /// How far ahead maintenance is announced.
 const AHEAD: Duration = DAY.saturating_mul(14);
+
+/// The number of incidents in the feed.
+const INCIDENTS: u32 = 30;
 
 /// The number of changes in the feed.
 const EVENTS: u32 = 50;
@@ -97,9 +103,12 @@ pub struct Making {
     probes: Arc<Probes>,
     standing: Arc<Standing>,
     announcements: Arc<[Announcement]>,
+    incidents: Arc<Incidents>,
+    /// What the incidents were read at: their revision, and the list of nodes.
+    incidents_at: Option<(i64, (i64, i64))>,
     events: Arc<[Event]>,
     maintenance: Arc<[ActiveWindow]>,
-    /// Counts changes of verdicts, of the list, of the place of this instance, of announcements, and of whether all that is out of
+    /// Counts changes of verdicts, of the list, of the place of this instance, of announcements and incidents, and of whether all that is out of
     /// date.
     news: u64,
 }
@@ -121,6 +130,8 @@ impl Making {
             probes: Arc::default(),
             standing: Arc::default(),
             announcements: Arc::new([]),
+            incidents: Arc::default(),
+            incidents_at: None,
             events: Arc::new([]),
             maintenance: Arc::new([]),
             news: 0,
@@ -171,6 +182,7 @@ impl Making {
             self.news += 1;
         }
         self.read_announcements(store, now).await?;
+        self.read_incidents(store, pulse.list).await?;
         self.at = now;
         Ok(())
     }
@@ -182,6 +194,24 @@ impl Making {
             self.announcements = current.into();
             self.news += 1;
         }
+        Ok(())
+    }
+
+    /// `list`: the version of the list of nodes, by which some incidents are left out.
+    async fn read_incidents(&mut self, store: &Store, list: (i64, i64)) -> Result<(), StoreError> {
+        let at = Some((store.incident_revision().await?, list));
+        if at == self.incidents_at {
+            return Ok(());
+        }
+        let open = IncidentFilter { open: Some(true), node: None };
+        let open = store.incidents(open, PageRequest { page: 1, per_page: 1 }).await?.total;
+        let newest = store.incidents(IncidentFilter::default(), PageRequest { page: 1, per_page: INCIDENTS }).await?;
+        let incidents = Incidents { newest: newest.items, open };
+        if incidents != *self.incidents {
+            self.incidents = Arc::new(incidents);
+            self.news += 1;
+        }
+        self.incidents_at = at;
         Ok(())
     }
 
@@ -268,6 +298,7 @@ impl Making {
             && self.probes.are_like(&last.probes)
             && self.standing == last.standing
             && self.announcements == last.announcements
+            && self.incidents == last.incidents
             && versions(&entries) == versions(&last.entries);
         if is_same && Arc::ptr_eq(&self.probes, &last.probes) {
             return None;
@@ -288,6 +319,7 @@ impl Making {
             probes: Arc::clone(&self.probes),
             standing: Arc::clone(&self.standing),
             announcements: Arc::clone(&self.announcements),
+            incidents: Arc::clone(&self.incidents),
             events: Arc::clone(&self.events),
             maintenance: Arc::clone(&self.maintenance),
             ..Snapshot::default()

@@ -11,8 +11,8 @@ use std::{
 
 use easytier_uptime_monitor::public::item::NodeItem;
 use easytier_uptime_store::domain::{
-    ActiveWindow, Announcement, Doubt, Event, Node, NodeFilter, NodeView, PeerId, Probe, Region, RegionStatus,
-    RegionView, Timestamp, Verdict,
+    ActiveWindow, Announcement, Doubt, Event, Incident, Node, NodeFilter, NodeView, PeerId, Probe, Region,
+    RegionStatus, RegionView, Timestamp, Verdict,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -176,6 +176,15 @@ pub struct Facets {
     pub regions: BTreeSet<String>,
 }
 
+/// The incidents that all visitors see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Incidents {
+    /// The newest, the open ones first.
+    pub newest: Vec<Incident>,
+    /// How many are open.
+    pub open: u64,
+}
+
 /// The probes, the doubts about regions, and the instances.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Probes {
@@ -224,6 +233,8 @@ pub struct Snapshot {
     pub standing: Arc<Standing>,
     /// What the operator tells visitors now, the newest first.
     pub announcements: Arc<[Announcement]>,
+    /// The newest incidents.
+    pub incidents: Arc<Incidents>,
     /// The newest changes of nodes, the newest first.
     pub events: Arc<[Event]>,
     /// The maintenance windows that take place or begin soon, by their beginning.

@@ -18,21 +18,16 @@ pub fn banners(view: &View) -> Markup {
 
 /// The text in the language of the reader, or else in the other one.
 pub fn text(language: Language, announcement: &Announcement) -> &str {
-    let content = &announcement.content;
-    let (own, other) = match language {
-        Language::English => (&content.english, &content.chinese),
-        Language::Chinese => (&content.chinese, &content.english),
-    };
-    own.as_deref().or(other.as_deref()).unwrap_or_default()
+    either(language, announcement).map_or("", |(text, _)| text)
 }
 
 /// The tag of the language of the text, if it is not that of the page.
 fn foreign(language: Language, announcement: &Announcement) -> Option<&'static str> {
-    match language {
-        Language::English if announcement.content.english.is_none() => Some(Language::Chinese.tag()),
-        Language::Chinese if announcement.content.chinese.is_none() => Some(Language::English.tag()),
-        _ => None,
-    }
+    either(language, announcement).filter(|(_, written)| *written != language).map(|(_, written)| written.tag())
+}
+
+fn either(language: Language, announcement: &Announcement) -> Option<(&str, Language)> {
+    language.either(announcement.content.english.as_deref(), announcement.content.chinese.as_deref())
 }
 
 fn class(severity: Severity) -> &'static str {

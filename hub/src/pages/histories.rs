@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use easytier_uptime_monitor::{Party, Readers, public::locations::Names};
 use easytier_uptime_store::{
     Store,
-    domain::{DAY, Event, EventKind, FailureCount, Grain, NodeStats, PeerId, RegionReport, Timestamp, Uptime},
+    domain::{
+        DAY, Event, EventKind, FailureCount, Grain, Incident, IncidentFilter, NodeStats, PageRequest, PeerId,
+        RegionReport, Timestamp, Uptime,
+    },
 };
 use moka::future::Cache;
 
@@ -26,6 +29,9 @@ const UPTIMES: u64 = 4096;
 /// The maximum number of status changes in a history.
 const MAX_CHANGES: u32 = 20;
 
+/// The maximum number of incidents in a history.
+const MAX_INCIDENTS: u32 = 10;
+
 /// The windows of [`History::uptimes`].
 const WINDOWS: [Duration; 3] = [DAY, DAY.saturating_mul(7), DAY.saturating_mul(30)];
 
@@ -39,6 +45,7 @@ pub struct History {
     /// Of the instances whose own probes are in the regions.
     pub names: Names,
     pub events: Vec<Event>,
+    pub incidents: Vec<Incident>,
     /// Of a day, a week and a month.
     pub uptimes: Vec<NodeStats>,
 }
@@ -51,6 +58,10 @@ pub struct Histories {
     own_name: String,
     histories: Cache<(PeerId, Duration, Grain), Arc<History>>,
     uptimes: Cache<(PeerId, Duration), Uptime>,
+}
+
+fn of_node(id: PeerId) -> IncidentFilter {
+    IncidentFilter { open: None, node: Some(id) }
 }
 
 impl Histories {
@@ -91,6 +102,7 @@ impl Histories {
             failures: store.node_failures(id, at - length, at).await?,
             regions: store.node_regions(id, at).await?,
             names: Names::read(store, Some(&self.own_name)).await?,
+            incidents: store.incidents(of_node(id), PageRequest { page: 1, per_page: MAX_INCIDENTS }).await?.items,
             events: store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?,
             uptimes,
         })

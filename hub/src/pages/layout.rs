@@ -12,6 +12,7 @@ pub enum Place {
     Nodes,
     Probes,
     Map,
+    Incidents,
     Submit,
     /// The pages of the operator, which say more about the place of this instance.
     Admin,
@@ -25,6 +26,7 @@ pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup 
         (Place::Nodes, "/", texts.nodes),
         (Place::Probes, "/probes", texts.probes),
         (Place::Map, "/map", texts.map),
+        (Place::Incidents, "/incidents", view.language.incidents().title),
         (Place::Submit, "/submit", texts.submit),
     ];
     html! {

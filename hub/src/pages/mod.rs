@@ -13,6 +13,7 @@ mod feed;
 mod form;
 mod format;
 mod histories;
+mod incidents;
 mod language;
 mod layout;
 mod list;
@@ -57,6 +58,9 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/nodes/{id}", get(node::page))
         .route("/probes", get(probes::page))
         .route("/map", get(map::page))
+        .route("/nodes/{id}/events.atom", get(feed::of_node))
+        .route("/incidents", get(incidents::page))
+        .route("/incidents/{id}", get(incidents::one))
         .route("/events.atom", get(feed::feed))
         .route("/badge/{id}/status.svg", get(badge::status))
         .route("/badge/{id}/uptime.svg", get(badge::uptime))

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
-    board::Board,
+    board::{Board, Chronicle},
     service::{Admin, ConnectionTests, Instances, Sessions, Submissions},
     web::{App, Posts, WebOptions},
 };
@@ -28,6 +28,7 @@ pub(crate) struct Parts {
     pub instances: Instances,
     pub connection_tests: ConnectionTests,
     pub board: Arc<Board>,
+    pub chronicle: Chronicle,
     pub rows: Arc<Fragments>,
     pub histories: Arc<Histories>,
     database_id: Arc<OnceCell<String>>,
@@ -83,6 +84,7 @@ impl Site {
             instances: Instances::from_ref(app),
             connection_tests: ConnectionTests::from_ref(app),
             board,
+            chronicle: Chronicle::from_ref(app),
             rows: Arc::default(),
             histories,
             database_id: Arc::default(),

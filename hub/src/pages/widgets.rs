@@ -86,6 +86,15 @@ pub fn stale(language: Language, since: Option<Timestamp>) -> Markup {
     html! { @if let Some(since) = since { p.warning role="status" { (language.stale(&format::exact(since))) } } }
 }
 
+/// That incidents are open, if any is.
+pub fn open_incidents(language: Language, open: u64) -> Markup {
+    html! {
+        @if open > 0 {
+            p.warning.bad role="status" { a href="/incidents" { (language.open_incidents(open)) } }
+        }
+    }
+}
+
 /// The switch for automatic updates, which only the script shows.
 pub fn live_switch(texts: &Texts) -> Markup {
     html! { button.live #live type="button" aria-pressed="true" title=(texts.live_hint) hidden { (texts.live) } }

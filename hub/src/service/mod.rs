@@ -12,6 +12,7 @@ mod credentials;
 mod entry;
 mod error;
 mod familiar;
+pub mod incidents;
 mod instances;
 mod limit;
 mod line;
@@ -32,6 +33,7 @@ pub use self::{
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},
     entry::{Entry, NodeId},
     error::{FieldError, FieldProblem, Forbidden, ServiceError},
+    incidents::{MAX_INCIDENT_NAME, MAX_POST, Wording},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
     limit::Limit,
     line::MAX_NAME,

@@ -37,7 +37,7 @@ pub(crate) use self::{
     sync_error::SyncError,
 };
 use crate::{
-    board::Board,
+    board::{Board, Chronicle},
     service::{
         Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions,
         alerts::{Alerts, Messenger},
@@ -60,6 +60,7 @@ pub(crate) struct App {
     pub options: Arc<WebOptions>,
     reception: Reception,
     board: Arc<Board>,
+    chronicle: Chronicle,
     readers: Readers,
     posts: Posts,
     unknown_tokens: UnknownTokens,
@@ -76,6 +77,7 @@ impl App {
         monitor: &Monitor,
     ) -> Self {
         Self {
+            chronicle: Chronicle::new(store.clone(), monitor.readers(), board.freshness()),
             board,
             alerts: Alerts::new(store.clone(), messenger),
             admin: Admin::new(store.clone()),

@@ -4,12 +4,15 @@
 
 #[path = "../support/hub.rs"]
 mod hub;
+#[path = "../support/outage.rs"]
+mod outage;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
 mod announcements;
 mod client;
 mod document_examples;
+mod incidents;
 mod maintenance;
 mod node_metrics;
 mod nodes;

@@ -16,7 +16,7 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 40] = [
+const PAGES: [&str; 47] = [
     "/",
     "/admin",
     "/admin/announcements",
@@ -24,6 +24,10 @@ const PAGES: [&str; 40] = [
     "/admin/events",
     "/admin/export.json",
     "/admin/import",
+    "/admin/incidents",
+    "/admin/incidents/{id}",
+    "/admin/incidents/{id}/close",
+    "/admin/incidents/{id}/name",
     "/admin/instances",
     "/admin/instances/demote",
     "/admin/instances/order",
@@ -52,9 +56,12 @@ const PAGES: [&str; 40] = [
     "/badge/{id}/uptime.svg",
     "/events.atom",
     "/favicon.ico",
+    "/incidents",
+    "/incidents/{id}",
     "/live",
     "/map",
     "/nodes/{id}",
+    "/nodes/{id}/events.atom",
     "/probes",
     "/submit",
 ];

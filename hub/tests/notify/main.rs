@@ -2,12 +2,15 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../support/outage.rs"]
+mod outage;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
 mod causes;
 mod deliver;
 mod end_to_end;
+mod incidents;
 mod levels;
 mod mirror;
 mod plan;

@@ -6,6 +6,8 @@
 mod http;
 #[path = "../support/hub.rs"]
 mod hub;
+#[path = "../support/outage.rs"]
+mod outage;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
@@ -14,6 +16,7 @@ mod announcements;
 mod board;
 mod forms;
 mod frame;
+mod incidents;
 mod instances;
 mod live;
 mod maintenance;

@@ -3,7 +3,7 @@
 use sqlx::{Database, Decode, Type, error::BoxDynError};
 
 use crate::domain::{
-    AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId,
+    AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId,
 };
 
 macro_rules! decode_from_i64 {
@@ -32,4 +32,15 @@ macro_rules! decode_from_i64 {
     )+};
 }
 
-decode_from_i64!(AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId);
+decode_from_i64!(
+    AnnouncementId,
+    ChannelId,
+    CredentialId,
+    IncidentId,
+    PeerId,
+    ProbeId,
+    RegionId,
+    SubmissionId,
+    Timestamp,
+    WindowId
+);

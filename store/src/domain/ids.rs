@@ -32,6 +32,8 @@ ids! {
     CredentialId,
     /// The id of an announcement.
     AnnouncementId,
+    /// The id of an incident.
+    IncidentId,
     /// The id of a channel for alerts.
     ChannelId,
     /// The id of a maintenance window.

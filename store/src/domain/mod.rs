@@ -14,6 +14,7 @@ mod event;
 mod exchange;
 mod history;
 mod ids;
+mod incident;
 mod ingest;
 mod instance;
 mod label;
@@ -50,7 +51,11 @@ pub use self::{
     event::{Event, EventKind},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
-    ids::{AnnouncementId, ChannelId, CredentialId, PeerId, ProbeId, RegionId, SubmissionId, WindowId},
+    ids::{AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, WindowId},
+    incident::{
+        Incident, IncidentEntry, IncidentFilter, IncidentNews, IncidentNode, IncidentPlan, IncidentStep,
+        NewIncidentEntry, PlannedIncident, PlannedNode, Sight,
+    },
     ingest::{Batch, Receipt, Rejected, Rejection, Via},
     instance::{
         ClusterId, ConfigVersion, Instance, InstanceHealth, InstanceId, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD,

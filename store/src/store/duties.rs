@@ -42,7 +42,7 @@ pub(super) enum Duty {
     Retention,
     /// Speaking with the other instances of the cluster.
     Instance,
-    /// Planning the messages of alerts.
+    /// Planning the messages of alerts, and recording incidents.
     Alerts,
 }
 
@@ -87,7 +87,7 @@ pub struct HeldDuties {
     pub retention: usize,
     /// Speaking with the other instances of the cluster: one or none.
     pub instance: usize,
-    /// Planning the messages of alerts: one or none.
+    /// Planning the messages of alerts, and recording incidents: one or none.
     pub alerts: usize,
 }
 

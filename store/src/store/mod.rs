@@ -7,7 +7,7 @@
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
 //! rings, `maintained_peers`, `verdict_times`, certificates, `latest`, rollups, regions, leases, channels, the tables of alerts,
-//! events, duties.
+//! those of incidents (the plan first), events, duties.
 
 mod admin;
 mod alerts;
@@ -29,6 +29,7 @@ mod fold;
 mod hand_over;
 mod history;
 mod hubs;
+mod incidents;
 mod ingest;
 mod instance;
 mod instance_tokens;

@@ -15,6 +15,9 @@ use crate::{
 /// How many rows one statement deletes. That takes about ten milliseconds, for which results wait on SQLite.
 const CHUNK: i64 = 2000;
 
+/// How many incidents one statement deletes, each with its timeline.
+const INCIDENTS: i64 = 20;
+
 /// Of how many deleted peers one sweep deletes the rest.
 const PEERS: i64 = 20;
 
@@ -75,6 +78,8 @@ impl Store {
         }
         let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
         self.delete(&mut swept, leases, events.into(), args![now - kept.events, CHUNK]).await?;
+        let incidents = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE closed_at < $1 LIMIT $2)";
+        self.delete(&mut swept, leases, incidents.into(), args![now - kept.events, INCIDENTS]).await?;
         self.sweep_deleted_peers(&mut swept, leases, now - kept.results - DAY, now).await?;
         let submissions =
             "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions WHERE created_at < $1 LIMIT $2)";

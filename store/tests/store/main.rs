@@ -19,6 +19,7 @@ mod exchange;
 mod fold;
 mod held;
 mod history;
+mod incidents;
 mod ingest;
 mod instance_tokens;
 mod leases;

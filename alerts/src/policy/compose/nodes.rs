@@ -1,17 +1,15 @@
 //! Messages about nodes.
 
-use super::{
-    Composer, Draft,
-    cause::{common, mostly},
-};
+use super::{Composer, Draft};
 use crate::{
     Change, Message, NodeLine, Severity, Topic,
+    cause::{Cause, Place, common, mostly},
     policy::{
         condition::{Trouble, Want},
-        facts::{NodeFacts, Seen},
+        facts::Seen,
         subject::Key,
     },
-    words::{Common, Standing},
+    words::Standing,
 };
 
 /// One node of a message.
@@ -77,7 +75,7 @@ impl Composer<'_> {
             _ => self.writer.several_wrong(lines.len(), worst, is_mixed, self.common(lines).as_ref()),
         };
         draft.lines.push(self.writer.since(at));
-        if let Some((count, shared)) = mostly(&self.facts_of(lines), self.facts.probes) {
+        if let Some((count, shared)) = mostly(&self.places(lines).iter().collect::<Vec<_>>()) {
             draft.lines.push(self.writer.mostly(count, &shared));
         }
         draft.subject = self.episode(&draft.keys);
@@ -191,13 +189,13 @@ impl Composer<'_> {
         key.subject.node().and_then(|id| self.facts.nodes.get(&id)).map_or("", |node| node.name.as_str())
     }
 
-    fn common(&self, lines: &[Line]) -> Option<Common> {
-        common(&self.facts_of(lines), self.facts.probes)
+    fn common(&self, lines: &[Line]) -> Option<Cause> {
+        common(&self.places(lines).iter().collect::<Vec<_>>())
     }
 
-    fn facts_of(&self, lines: &[Line]) -> Vec<&NodeFacts> {
+    fn places(&self, lines: &[Line]) -> Vec<Place> {
         let node = |line: &Line| self.facts.nodes.get(&line.key.subject.node()?);
-        lines.iter().filter_map(node).collect()
+        lines.iter().filter_map(node).map(|node| self.facts.place_of(node)).collect()
     }
 }
 

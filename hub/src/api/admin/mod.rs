@@ -17,7 +17,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::announcements;
+use super::{announcements, incidents};
 use crate::web::{self, App};
 
 /// The tag of these routes in `/openapi.json`.
@@ -36,6 +36,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(probes::remove))
         .routes(routes!(announcements::all, announcements::announce))
         .routes(routes!(announcements::end))
+        .routes(routes!(incidents::post))
+        .routes(routes!(incidents::name))
+        .routes(routes!(incidents::close))
         .routes(routes!(channels::list, channels::add))
         .routes(routes!(channels::change, channels::remove))
         .routes(routes!(channels::test))

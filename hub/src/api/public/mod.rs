@@ -1,4 +1,5 @@
-//! The routes for anybody that a daemon does not have: submit a node, test a connection, and see what maintenance is planned.
+//! The routes for anybody that a daemon does not have: submit a node, test a connection, see what maintenance is planned and
+//! which incidents there were.
 
 mod connection_test;
 mod maintenance;
@@ -6,7 +7,7 @@ mod submission;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::announcements;
+use super::{announcements, incidents};
 use crate::web::App;
 
 /// The tag of these routes in `/openapi.json`.
@@ -18,4 +19,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(connection_test::test))
         .routes(routes!(announcements::current))
         .routes(routes!(maintenance::list))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
 }

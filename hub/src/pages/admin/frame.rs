@@ -22,6 +22,7 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
         ("/admin/instances", texts.instances),
         ("/admin/maintenance", view.language.maintenance().title),
         ("/admin/events", texts.events),
+        ("/admin/incidents", view.language.incidents().title),
         ("/admin/announcements", texts.announcements),
         ("/admin/import", texts.import),
         ("/admin/settings", texts.settings),

@@ -10,6 +10,7 @@ mod events;
 mod export;
 mod frame;
 mod import;
+mod incidents;
 mod instances;
 mod keys;
 mod login;
@@ -49,6 +50,10 @@ pub fn routes() -> Router<Site> {
         .route("/admin/instances/remove", get(instances::removal).post(instances::remove))
         .route("/admin/announcements", get(announcements::page).post(announcements::announce))
         .route("/admin/announcements/end", post(announcements::end))
+        .route("/admin/incidents", get(incidents::page))
+        .route("/admin/incidents/{id}", get(incidents::one).post(incidents::post))
+        .route("/admin/incidents/{id}/name", post(incidents::rename))
+        .route("/admin/incidents/{id}/close", post(incidents::close))
         .route("/admin/maintenance", get(maintenance::page).post(maintenance::add))
         .route("/admin/maintenance/{id}", get(maintenance::edit).post(maintenance::save))
         .route("/admin/maintenance/{id}/end", post(maintenance::end))

@@ -16,6 +16,7 @@ macro_rules! texts {
 
 mod checks;
 mod imports;
+mod incidents;
 mod instances;
 mod maintenance;
 mod queue;

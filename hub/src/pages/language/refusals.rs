@@ -227,6 +227,9 @@ impl Language {
             Conflict::NotInMaintenance => {
                 self.pick("This maintenance window does not take place now.", "该维护计划当前未在进行。")
             }
+            Conflict::IncidentFull => {
+                self.pick("The timeline of this incident has too many texts.", "此次故障的说明过多，无法继续添加。")
+            }
             Conflict::TokenTaken => self.pick("Another token begins alike.", "令牌前缀已被占用。"),
             // A conflict of a newer store.
             _ => self.status(StatusCode::CONFLICT).1,
@@ -324,6 +327,7 @@ mod tests {
             Conflict::MaintenanceChanged,
             Conflict::TooManyWindows,
             Conflict::NotInMaintenance,
+            Conflict::IncidentFull,
         ];
         let texts = statuses.iter().flat_map(|status| <[&str; 2]>::from(Language::Chinese.status(*status)));
         for text in texts.chain(conflicts.map(|conflict| Language::Chinese.conflict(conflict))) {

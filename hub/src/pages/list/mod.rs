@@ -53,6 +53,7 @@ fn document(fragments: &Fragments, view: &View, query: &ListQuery, snapshot: &Sn
             (summary(view, snapshot))
             (widgets::live_switch(texts))
         }
+        (widgets::open_incidents(view.language, snapshot.incidents.open))
         (filters(view, query, snapshot))
         @if shown.peek().is_none() {
             p.empty { @if query.is_filtered() { (texts.no_nodes) } @else { (texts.no_nodes_at_all) } }

@@ -112,7 +112,7 @@ pub async fn page(
         }
         Err(refusal) => return Err(refusal),
     };
-    let History { at, lines, failures, regions, names, events, uptimes } = &*history;
+    let History { at, lines, failures, regions, names, events, incidents, uptimes } = &*history;
     let from = *at - range.length();
     let content = html! {
         (head)
@@ -136,8 +136,17 @@ pub async fn page(
                 @if failures.is_empty() { p.empty { (texts.no_failures) } } @else { (failure_table(language, failures, now)) }
             }
             section.panel {
-                h2 { (texts.changes) }
+                div.heading {
+                    h2 { (texts.changes) }
+                    a href=(format!("/nodes/{id}/events.atom")) { (language.incidents().feed_of_node) }
+                }
                 @if events.is_empty() { p.empty { (texts.no_changes) } } @else { (changes(language, events, now)) }
+            }
+        }
+        section.panel {
+            h2 { (language.incidents().title) }
+            @if incidents.is_empty() { p.empty { (language.incidents().none_of_node) } } @else {
+                (super::incidents::table(language, incidents, now, "/incidents"))
             }
         }
         (badges(texts, node))

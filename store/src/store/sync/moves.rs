@@ -164,6 +164,8 @@ pub(super) async fn begin(tx: &mut Tx, mut stages: Vec<Stage>, now: Timestamp) -
         move_in!("maintained_times", "peer_id"),
         move_in!("maintained_peers", "peer_id"),
         move_in!("certificates", "peer_id"),
+        move_in!("incident_nodes", "peer_id"),
+        move_in!("incident_entry_nodes", "peer_id"),
         move_in!("events", "subject_id", " AND events.kind = 'peer'"),
         move_in!("latest", "peer_id"),
         move_in!("peer_tags", "peer_id"),
