@@ -12,6 +12,7 @@ mod support;
 mod admin;
 mod announcements;
 mod board;
+mod desk;
 mod forms;
 mod frame;
 mod instances;
