@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use easytier_probe::backend::BaseUrl;
 use easytier_uptime_alerts::{
-    Rule,
+    Rule, Severity,
     policy::{Condition, Draft, Facts, Fresh, Key, Rhythm, Seen, State, Step, Subject, step},
 };
 use easytier_uptime_store::{
@@ -19,7 +19,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::service::alerts::{
-    ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness,
+    About, ChannelConfig, check_interval, counts, fresh, link_token, millis, node_facts, probe_facts, seen, staleness,
 };
 
 /// How many events one step takes at most.
@@ -236,22 +236,32 @@ impl Planner {
             changed: step.changed.iter().filter_map(text).collect(),
             removed: step.removed.iter().map(Key::to_string).chain(unreadable).collect(),
             ended: step.ended.iter().map(Key::to_string).collect(),
-            deliveries: step.drafts.iter().filter_map(|draft| self.delivery(draft)).collect(),
+            deliveries: step.drafts.iter().filter_map(|draft| self.delivery(draft, now)).collect(),
         }
     }
 
-    fn delivery(&self, draft: &Draft) -> Option<NewDelivery> {
+    fn delivery(&self, draft: &Draft, now: Timestamp) -> Option<NewDelivery> {
         let (id, channel) = (Uuid::now_v7(), ChannelId(draft.channel));
-        let message = draft.clone().into_message(id, self.link(draft));
-        Some(NewDelivery { id, channel, message: serde_json::to_string(&message).ok()? })
+        let mut message = draft.clone().into_message(id, self.link(draft));
+        if draft.severity != Severity::Info {
+            message.acknowledge = self.link_to_acknowledge(id, now);
+        }
+        Some(NewDelivery { id, channel, message: About::of(draft).beside(&message)? })
+    }
+
+    /// The page on which somebody who has the message may say that they know.
+    fn link_to_acknowledge(&self, message: Uuid, now: Timestamp) -> Option<Url> {
+        let mut url = self.public_url.as_ref()?.join("/alerts");
+        url.query_pairs_mut().append_pair("token", &link_token(&self.store, message, now));
+        Some(url)
     }
 
     /// The page of the one node, or the first page.
     fn link(&self, draft: &Draft) -> Option<Url> {
         let url = self.public_url.as_ref()?;
         Some(match draft.keys.as_slice() {
-            [Key { subject: Subject::Node(id), .. }] => url.join(&format!("nodes/{id}")),
-            _ => url.join(""),
+            [Key { subject: Subject::Node(id), .. }] => url.join(&format!("/nodes/{id}")),
+            _ => url.join("/"),
         })
     }
 }

@@ -43,6 +43,9 @@ pub enum ServiceError {
     /// The caller's token or key does not permit the request.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
+    /// The link of a message cannot be used.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// The store found no such row, found a conflict, or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -137,6 +140,17 @@ pub enum FieldProblem {
     /// There is no kind of credential with this name.
     #[error("unknown kind")]
     UnknownKind,
+}
+
+/// Why the link of a message cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// It was not made here, it was changed, or its message is gone.
+    #[error("this link is not valid")]
+    Wrong,
+    /// It has ended.
+    #[error("this link has expired")]
+    Expired,
 }
 
 /// Why a token or key does not permit a request.

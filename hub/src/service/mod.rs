@@ -31,7 +31,7 @@ pub use self::{
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},
     entry::{Entry, NodeId},
-    error::{FieldError, FieldProblem, Forbidden, ServiceError},
+    error::{FieldError, FieldProblem, Forbidden, LinkError, ServiceError},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
     limit::Limit,
     line::MAX_NAME,

@@ -16,7 +16,7 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 40] = [
+const PAGES: [&str; 41] = [
     "/",
     "/admin",
     "/admin/announcements",
@@ -46,6 +46,7 @@ const PAGES: [&str; 40] = [
     "/admin/probes/remove",
     "/admin/queue",
     "/admin/settings",
+    "/alerts",
     "/assets/{name}",
     "/badge/{id}/latency.svg",
     "/badge/{id}/status.svg",

@@ -2,11 +2,16 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../support/http.rs"]
+mod http;
+#[path = "../support/hub.rs"]
+mod hub;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
 mod deliver;
 mod end_to_end;
+mod links;
 mod plan;
 mod receiver;
 mod use_cases;

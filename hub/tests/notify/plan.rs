@@ -28,19 +28,19 @@ on_both_engines! {
 const URL: &str = "http://192.0.2.1/hook";
 
 /// A hub at a time, with one node and a probe that checks it.
-struct Hub {
-    test: TestStore,
-    planner: Planner,
+pub struct Hub {
+    pub test: TestStore,
+    pub planner: Planner,
     probes: Vec<ProbeIdentity>,
-    now: Timestamp,
+    pub now: Timestamp,
 }
 
 impl Hub {
-    async fn new(test: TestStore) -> Self {
+    pub async fn new(test: TestStore) -> Self {
         Self::at(test, NOW).await
     }
 
-    async fn at(test: TestStore, now: Timestamp) -> Self {
+    pub async fn at(test: TestStore, now: Timestamp) -> Self {
         add_channel(&test, "ops", URL).await;
         let probes = vec![probe(&test, "p", "eu", now).await];
         let planner = Planner::new(test.store.clone(), Some("https://status.example".parse().unwrap()));
@@ -50,7 +50,7 @@ impl Hub {
     }
 
     /// Results of all these nodes, and what the hub does each second, for so many seconds. Each probe checks every 20 seconds.
-    async fn check(&mut self, online_ones: &[PeerId], offline_ones: &[PeerId], length: u64) {
+    pub async fn check(&mut self, online_ones: &[PeerId], offline_ones: &[PeerId], length: u64) {
         for nth in 0..length {
             for probe in self.probes.iter().filter(|_| nth % 20 == 0) {
                 self.test.heartbeat(probe, None, self.now).await.unwrap();
@@ -84,7 +84,7 @@ impl Hub {
         self.planner = Planner::new(self.test.store.clone(), None);
     }
 
-    async fn messages(&self) -> Vec<Message> {
+    pub async fn messages(&self) -> Vec<Message> {
         messages(&self.test).await
     }
 
@@ -101,7 +101,7 @@ async fn messages(store: &Store) -> Vec<Message> {
 }
 
 /// A node with a name.
-async fn add(hub: &Hub, name: &str) -> PeerId {
+pub async fn add(hub: &Hub, name: &str) -> PeerId {
     let mut described = spec(&format!("tcp://{name}.example:11010"));
     described.name = name.into();
     hub.test.add_peer(&described, hub.now).await.unwrap()

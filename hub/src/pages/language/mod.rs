@@ -14,6 +14,7 @@ macro_rules! texts {
     };
 }
 
+mod alerts;
 mod checks;
 mod imports;
 mod instances;

@@ -32,6 +32,7 @@ impl Language {
             ServiceError::InvalidSettings(_) => self.texts().not_saved.to_owned(),
             ServiceError::Forbidden(forbidden) => self.forbidden(forbidden).to_owned(),
             ServiceError::PasswordHash(_) => self.problem(&FieldProblem::Malformed(String::new())),
+            ServiceError::Link(error) => self.link(*error).to_owned(),
             ServiceError::Store(StoreError::NotPrimary(leader)) => self.not_primary(leader),
             ServiceError::Store(error) => self.store(error).to_owned(),
         }
@@ -253,6 +254,10 @@ impl Language {
                 ),
             ),
             StatusCode::NOT_FOUND => (texts.not_found, texts.not_found_hint),
+            StatusCode::GONE => self.pick(
+                ("Link expired", "This link can no longer be used."),
+                ("链接已失效", "此链接已无法使用。"),
+            ),
             StatusCode::METHOD_NOT_ALLOWED => self.pick(
                 ("Method not allowed", "This address does not support this request method."),
                 ("不支持的请求方式", "此地址不支持这种请求方式。"),
@@ -308,8 +313,8 @@ mod tests {
 
     #[test]
     fn no_refusal_on_a_chinese_page_is_english() {
-        let statuses =
-            [400, 401, 403, 404, 405, 408, 409, 413, 429, 500, 503].map(|code| StatusCode::from_u16(code).unwrap());
+        let statuses = [400, 401, 403, 404, 405, 408, 409, 410, 413, 429, 500, 503]
+            .map(|code| StatusCode::from_u16(code).unwrap());
         let conflicts = [
             Conflict::PeerListed,
             Conflict::ServerIdTaken,

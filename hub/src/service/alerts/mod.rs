@@ -1,10 +1,13 @@
 //! Alerts: the channels and their rules, what was told, what waits, and what is acknowledged or muted.
 
+mod about;
 mod channels;
 mod conditions;
 mod config;
 mod facts;
 mod history;
+mod linked;
+mod links;
 mod messenger;
 mod preview;
 mod rules;
@@ -13,12 +16,18 @@ use std::sync::Arc;
 
 use easytier_uptime_store::Store;
 
-pub(crate) use self::facts::{check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness};
+pub(crate) use self::{
+    about::About,
+    facts::{check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness},
+    links::token as link_token,
+};
 pub use self::{
     channels::{ChannelChange, ChannelView, NewChannel},
     conditions::{ConditionView, MuteView},
     config::{ChannelConfig, Settings},
     history::{DeliveryView, MAX_LISTED},
+    linked::{LINK_HOURS, Linked},
+    links::LINK_LIFETIME,
     messenger::Messenger,
     preview::{PREVIEW_DAYS, Preview, PreviewedMessage},
     rules::RuleView,
