@@ -4,6 +4,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use easytier_probe::PeerUrlError;
+use easytier_uptime_alerts::{ChannelError, QuietHoursError, RuleError};
 use easytier_uptime_store::{
     StoreError,
     domain::{LabelError, LiveSetting, Region, ScheduleError},
@@ -137,6 +138,18 @@ pub enum FieldProblem {
     /// The time of a maintenance window is not valid.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The settings of a channel are not valid.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The rule of a channel cannot be followed.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// The quiet hours of a rule are not valid.
+    #[error(transparent)]
+    Quiet(#[from] QuietHoursError),
+    /// The text is not a length of time.
+    #[error("write a length of time such as 30s, 5m or 6h")]
+    NoDuration,
     /// There is no kind of credential with this name.
     #[error("unknown kind")]
     UnknownKind,

@@ -16,11 +16,25 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 41] = [
+const PAGES: [&str; 55] = [
     "/",
     "/admin",
+    "/admin/alerts",
+    "/admin/alerts/acknowledge",
+    "/admin/alerts/mute",
+    "/admin/alerts/repeat",
+    "/admin/alerts/unmute",
     "/admin/announcements",
     "/admin/announcements/end",
+    "/admin/channels",
+    "/admin/channels/new",
+    "/admin/channels/{id}",
+    "/admin/channels/{id}/enable",
+    "/admin/channels/{id}/remove",
+    "/admin/channels/{id}/rules",
+    "/admin/channels/{id}/rules/{rule}",
+    "/admin/channels/{id}/rules/{rule}/remove",
+    "/admin/channels/{id}/test",
     "/admin/events",
     "/admin/export.json",
     "/admin/import",

@@ -10,8 +10,10 @@ mod hub;
 mod support;
 
 mod admin;
+mod alerts;
 mod announcements;
 mod board;
+mod channels;
 mod desk;
 mod forms;
 mod frame;
@@ -20,6 +22,7 @@ mod live;
 mod maintenance;
 mod map;
 mod public;
+mod rules;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;

@@ -15,6 +15,7 @@ macro_rules! texts {
 }
 
 mod alerts;
+mod channels;
 mod checks;
 mod imports;
 mod instances;

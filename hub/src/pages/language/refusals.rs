@@ -74,6 +74,15 @@ impl Language {
             "minutes" => self.maintenance().minutes,
             "rrule" => self.maintenance().rrule,
             "until" => self.maintenance().until,
+            "on" => self.channels().what,
+            "after" => self.channels().after,
+            "gather" => self.channels().gather,
+            "remind" => self.channels().remind,
+            "quiet_from" => self.channels().quiet,
+            "node" => self.alerts().node_id,
+            "scope" => self.alerts().scope,
+            // A setting of a channel: its label is beside it.
+            name if name.starts_with("settings") => self.channels().settings,
             other => other,
         }
     }
@@ -126,6 +135,12 @@ impl Language {
                 "请填写节点、标签或地区，或勾选“全部节点”。",
             ),
             FieldProblem::Schedule(error) => self.schedule(error).to_owned(),
+            FieldProblem::Channel(error) => self.channel_problem(error),
+            FieldProblem::Rule(error) => self.rule_problem(*error).to_owned(),
+            FieldProblem::Quiet(error) => self.quiet_problem(*error).to_owned(),
+            FieldProblem::NoDuration => {
+                fixed("Write a time such as 30s, 5m or 6h.", "请填写时间，例如 30s、5m 或 6h。")
+            }
             FieldProblem::UnknownKind => fixed("Choose one of the kinds.", "请选择一种类型。"),
         }
     }

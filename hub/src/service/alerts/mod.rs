@@ -9,6 +9,7 @@ mod history;
 mod linked;
 mod links;
 mod messenger;
+mod names;
 mod preview;
 mod rules;
 
@@ -23,7 +24,7 @@ pub(crate) use self::{
 };
 pub use self::{
     channels::{ChannelChange, ChannelView, NewChannel},
-    conditions::{ConditionView, MuteView},
+    conditions::{ConditionView, MAX_MUTE, MuteView},
     config::{ChannelConfig, Settings},
     history::{DeliveryView, MAX_LISTED},
     linked::{LINK_HOURS, Linked},
@@ -32,6 +33,9 @@ pub use self::{
     preview::{PREVIEW_DAYS, Preview, PreviewedMessage},
     rules::RuleView,
 };
+
+/// Who acknowledges and mutes on the pages and by the API: there is one operator.
+pub const ADMIN: &str = "admin";
 
 /// The use cases of alerts. Cheap to clone.
 #[derive(Clone)]
