@@ -88,7 +88,7 @@ async function accessible(page, name) {
 const PAGES = [
   ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/map", "map"], ["/submit", "submit"], ["/admin/login", "login"],
   ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
-  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/channels", "admin-channels"], ["/admin/channels/1", "admin-channel"], ["/admin/channels/new?kind=mail", "admin-channel-new"], ["/admin/channels/1/rules", "admin-rule"], ["/admin/channels/1/remove", "admin-channel-remove"], ["/admin/alerts", "admin-alerts"], ["/admin/import", "admin-import"], ["/admin/settings", "admin-settings"],
 ];
 
 // Submits the node at an address, after a test of the connection.
@@ -313,6 +313,43 @@ async function main() {
       await reloadUntil(page, row("Beta").getByText("Maintenance until"));
       await both(page, "nodes-maintenance");
       await page.goto(`${base}/admin/maintenance`);
+    });
+
+    await step("a channel gets a rule, is tried and muted", async () => {
+      await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Channels" }).click();
+      await page.getByLabel("Kind").selectOption("ntfy");
+      await page.getByRole("button", { name: "Next" }).click();
+      await page.getByLabel("Name *").fill("night watch");
+      await page.getByLabel("The topic").fill("a-topic");
+      watch.expected.add("/admin/channels/");
+      await page.getByLabel("The server").fill("ftp://example.com");
+      await page.getByRole("button", { name: "Create" }).click();
+      await page.locator("small.problem").waitFor();
+      await both(page, "admin-channel-refused");
+      watch.expected.clear();
+      // Nobody listens there.
+      await page.getByLabel("The topic").fill("a-topic");
+      await page.getByLabel("The server").fill("http://127.0.0.1:9");
+      await page.getByRole("button", { name: "Create" }).click();
+      await page.getByText("The channel is added.").waitFor();
+      await page.getByRole("link", { name: "New rule" }).click();
+      await page.getByLabel("A probe does not report any more").check();
+      await page.getByLabel("From", { exact: true }).fill("22:00");
+      await page.getByLabel("To", { exact: true }).fill("07:00");
+      await page.getByRole("button", { name: "Preview" }).click();
+      await page.getByText("What this rule would have sent").waitFor();
+      await both(page, "admin-rule-preview");
+      await page.getByRole("button", { name: "Create" }).click();
+      await page.getByText("The rule is added.").waitFor();
+      await page.getByText("Tells nothing from 22:00-07:00 (UTC)").waitFor();
+      await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Channels" }).click();
+      await page.getByRole("button", { name: "Send a test" }).click();
+      await page.getByText("The test message could not be sent now").waitFor();
+      await both(page, "admin-channel-tried");
+      await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Alerts" }).click();
+      await page.getByText("Mute something").click();
+      await page.getByRole("button", { name: "Mute" }).click();
+      await page.getByText("It is muted.").waitFor();
     });
 
     await step("a setting is changed, and a wrong one refused", async () => {

@@ -55,6 +55,11 @@ impl QuietHours {
         self.zone
     }
 
+    /// The name of the time zone.
+    pub fn zone_name(&self) -> &'static str {
+        self.zone.name()
+    }
+
     /// Whether nothing is told at this time.
     pub fn contains(&self, at: DateTime<Utc>) -> bool {
         let local = at.with_timezone(&self.zone);
@@ -97,7 +102,7 @@ impl TryFrom<Written> for QuietHours {
 
 impl From<QuietHours> for Written {
     fn from(quiet: QuietHours) -> Self {
-        Self { hours: quiet.hours(), zone: quiet.zone.name().to_owned() }
+        Self { hours: quiet.hours(), zone: quiet.zone_name().to_owned() }
     }
 }
 

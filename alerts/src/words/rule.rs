@@ -63,7 +63,7 @@ impl Rule {
             ));
         }
         if let Some(quiet) = &self.quiet {
-            let (hours, zone) = (quiet.hours(), quiet.zone().name());
+            let (hours, zone) = (quiet.hours(), quiet.zone_name());
             sentences.push(language.pick(
                 format!("Tells nothing from {hours} ({zone}); what still holds then is told at the end."),
                 format!("{hours}（{zone}）期间不通知，结束时仍存在的问题再通知。"),

@@ -8,6 +8,7 @@ mod docs;
 mod encryption;
 mod fake;
 mod identity;
+mod links;
 mod mail;
 mod messages;
 mod properties;

@@ -3,7 +3,10 @@
 use easytier_uptime_alerts::{Channel, ChannelKind, Guarantee, Message, Outcome, SendError, SendOptions, Sender};
 use futures::{FutureExt, future::BoxFuture};
 
-use crate::service::alerts::{Messenger, Settings};
+use crate::service::{
+    FieldProblem,
+    alerts::{Messenger, Settings},
+};
 
 /// Sends messages to channels of all kinds.
 pub struct Channels(Result<Sender, SendError>);
@@ -15,7 +18,7 @@ impl Default for Channels {
 }
 
 impl Messenger for Channels {
-    fn check(&self, kind: &str, settings: &Settings) -> Result<(), String> {
+    fn check(&self, kind: &str, settings: &Settings) -> Result<(), FieldProblem> {
         channel(kind, settings).map(drop)
     }
 
@@ -30,7 +33,9 @@ impl Messenger for Channels {
     fn send<'a>(&'a self, kind: &'a str, settings: &'a Settings, message: &'a Message) -> BoxFuture<'a, Outcome> {
         async move {
             let sender = self.0.as_ref().map_err(ToString::to_string);
-            match sender.and_then(|sender| Ok((sender, channel(kind, settings)?))) {
+            match sender
+                .and_then(|sender| Ok((sender, channel(kind, settings).map_err(|problem| problem.to_string())?)))
+            {
                 Ok((sender, channel)) => sender.send(&channel, message).await,
                 Err(why) => Outcome::Refused { why },
             }
@@ -39,10 +44,10 @@ impl Messenger for Channels {
     }
 }
 
-fn channel(kind: &str, settings: &Settings) -> Result<Channel, String> {
+fn channel(kind: &str, settings: &Settings) -> Result<Channel, FieldProblem> {
     let known = ChannelKind::from_name(kind).ok_or_else(|| {
         let kinds: Vec<&str> = ChannelKind::ALL.into_iter().map(ChannelKind::name).collect();
-        format!("the kinds of channels are: {}", kinds.join(", "))
+        FieldProblem::Malformed(format!("the kinds of channels are: {}", kinds.join(", ")))
     })?;
-    Channel::new(known, settings.clone()).map_err(|error| error.to_string())
+    Ok(Channel::new(known, settings.clone())?)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use easytier_probe::backend::BaseUrl;
 use easytier_uptime_alerts::{
-    ChannelKind, Rule,
+    ChannelKind, Rule, Severity,
     policy::{Condition, Draft, Facts, Fresh, Key, Levels, Rhythm, Seen, State, Step, Subject, step},
 };
 use easytier_uptime_store::{
@@ -21,7 +21,10 @@ use uuid::Uuid;
 use super::levels::LevelReader;
 use crate::{
     instance::alerts::MIRRORED_PLAN,
-    service::alerts::{ChannelConfig, check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness},
+    service::alerts::{
+        About, ChannelConfig, check_interval, counts, fresh, link_token, millis, node_facts, probe_facts, seen,
+        staleness,
+    },
 };
 
 /// How many events one step takes at most.
@@ -104,7 +107,7 @@ impl Planner {
         let levels = self.levels.current(&self.store, &rules, now).await?;
         let (mut step, mut plan) = self.plan(&rules, &levels, &mut state, &news, was_away, now).await?;
         step.drafts.retain(|draft| !draft.ends_only || keeping.contains(&draft.channel));
-        plan.deliveries = step.drafts.iter().filter_map(|draft| self.delivery(draft)).collect();
+        plan.deliveries = step.drafts.iter().filter_map(|draft| self.delivery(draft, now)).collect();
         let next_at = step.next_at.into_iter().chain(self.levels.next_at()).min();
         let messages = plan.deliveries.len();
         if let Err(error) = self.store.store_plan_step(news.plan.cursor, &plan, now).await {
@@ -267,17 +270,27 @@ impl Planner {
         }
     }
 
-    fn delivery(&self, draft: &Draft) -> Option<NewDelivery> {
+    fn delivery(&self, draft: &Draft, now: Timestamp) -> Option<NewDelivery> {
         let (id, channel) = (Uuid::now_v7(), ChannelId(draft.channel));
-        let message = draft.clone().into_message(id, self.link(draft));
-        Some(NewDelivery { id, channel, message: serde_json::to_string(&message).ok()? })
+        let mut message = draft.clone().into_message(id, self.link(draft));
+        if draft.severity != Severity::Info {
+            message.acknowledge = self.link_to_acknowledge(id, now);
+        }
+        Some(NewDelivery { id, channel, message: About::of(draft).beside(&message)? })
+    }
+
+    /// The page on which somebody who has the message may say that they know.
+    fn link_to_acknowledge(&self, message: Uuid, now: Timestamp) -> Option<Url> {
+        let mut url = self.public_url.as_ref()?.join("/alerts");
+        url.query_pairs_mut().append_pair("token", &link_token(&self.store, message, now));
+        Some(url)
     }
 
     /// The page of the one node, or the first page.
     fn link(&self, draft: &Draft) -> Option<Url> {
         let url = self.public_url.as_ref()?;
         let node = if let [key] = draft.keys.as_slice() { key.subject.node() } else { None };
-        Some(node.map_or_else(|| url.join(""), |id| url.join(&format!("nodes/{id}"))))
+        Some(node.map_or_else(|| url.join("/"), |id| url.join(&format!("/nodes/{id}"))))
     }
 }
 

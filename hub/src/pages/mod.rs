@@ -5,6 +5,7 @@
 //! call the same use cases in `service`.
 
 mod admin;
+mod alert_link;
 mod announcements;
 mod assets;
 mod badge;
@@ -65,6 +66,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/badge/{id}/status.svg", get(badge::status))
         .route("/badge/{id}/uptime.svg", get(badge::uptime))
         .route("/badge/{id}/latency.svg", get(badge::latency))
+        .route("/alerts", get(alert_link::page).post(alert_link::act))
         .route("/submit", get(submit::page).post(submit::submit))
         .route("/live", get(live::events))
         .route("/assets/{name}", get(assets::asset))

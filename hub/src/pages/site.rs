@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
     board::{Board, Chronicle},
-    service::{Admin, ConnectionTests, Instances, Sessions, Submissions},
+    service::{Admin, ConnectionTests, Instances, Sessions, Submissions, alerts::Alerts},
     web::{App, Posts, WebOptions},
 };
 
@@ -23,6 +23,7 @@ pub(crate) struct Parts {
     pub options: Arc<WebOptions>,
     pub store: Store,
     pub admin: Admin,
+    pub alerts: Alerts,
     pub sessions: Sessions,
     pub submissions: Submissions,
     pub instances: Instances,
@@ -79,6 +80,7 @@ impl Site {
             posts: Posts::from_ref(app),
             store: Store::from_ref(app),
             admin: Admin::from_ref(app),
+            alerts: Alerts::from_ref(app),
             sessions: Sessions::from_ref(app),
             submissions: Submissions::from_ref(app),
             instances: Instances::from_ref(app),

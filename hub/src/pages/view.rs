@@ -137,6 +137,11 @@ impl View {
         self
     }
 
+    /// The same view for the page at a path, which a form that was posted elsewhere gives back.
+    pub fn moved_to(self, path: &str) -> Self {
+        Self { path: path.to_owned(), query: Vec::new(), ..self }
+    }
+
     /// Another page with the query of this one, and with `changes` to it.
     pub fn at(&self, path: &str, changes: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());

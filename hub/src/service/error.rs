@@ -4,6 +4,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use easytier_probe::PeerUrlError;
+use easytier_uptime_alerts::{ChannelError, QuietHoursError, RuleError};
 use easytier_uptime_store::{
     StoreError,
     domain::{LabelError, LiveSetting, Region, ScheduleError},
@@ -43,6 +44,9 @@ pub enum ServiceError {
     /// The caller's token or key does not permit the request.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
+    /// The link of a message cannot be used.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// The store found no such row, found a conflict, or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -134,9 +138,32 @@ pub enum FieldProblem {
     /// The time of a maintenance window is not valid.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The settings of a channel are not valid.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The rule of a channel cannot be followed.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// The quiet hours of a rule are not valid.
+    #[error(transparent)]
+    Quiet(#[from] QuietHoursError),
+    /// The text is not a length of time.
+    #[error("write a length of time such as 30s, 5m or 6h")]
+    NoDuration,
     /// There is no kind of credential with this name.
     #[error("unknown kind")]
     UnknownKind,
+}
+
+/// Why the link of a message cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// It was not made here, it was changed, or its message is gone.
+    #[error("this link is not valid")]
+    Wrong,
+    /// It has ended.
+    #[error("this link has expired")]
+    Expired,
 }
 
 /// Why a token or key does not permit a request.

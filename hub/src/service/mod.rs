@@ -32,7 +32,7 @@ pub use self::{
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},
     entry::{Entry, NodeId},
-    error::{FieldError, FieldProblem, Forbidden, ServiceError},
+    error::{FieldError, FieldProblem, Forbidden, LinkError, ServiceError},
     incidents::{MAX_INCIDENT_NAME, MAX_POST, Wording},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
     limit::Limit,

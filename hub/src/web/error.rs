@@ -8,7 +8,7 @@ use axum::{
 };
 use easytier_uptime_monitor::Refusal;
 
-use crate::service::ServiceError;
+use crate::service::{LinkError, ServiceError};
 
 impl From<&ServiceError> for Refusal {
     fn from(error: &ServiceError) -> Self {
@@ -24,6 +24,8 @@ impl From<&ServiceError> for Refusal {
             }
             ServiceError::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, error.to_string()),
             ServiceError::Forbidden(_) => Self::forbidden(error.to_string()),
+            ServiceError::Link(LinkError::Wrong) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            ServiceError::Link(LinkError::Expired) => Self::new(StatusCode::GONE, error.to_string()),
             ServiceError::Store(error) => Self::from(error),
         }
     }

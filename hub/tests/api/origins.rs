@@ -16,11 +16,25 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 47] = [
+const PAGES: [&str; 62] = [
     "/",
     "/admin",
+    "/admin/alerts",
+    "/admin/alerts/acknowledge",
+    "/admin/alerts/mute",
+    "/admin/alerts/repeat",
+    "/admin/alerts/unmute",
     "/admin/announcements",
     "/admin/announcements/end",
+    "/admin/channels",
+    "/admin/channels/new",
+    "/admin/channels/{id}",
+    "/admin/channels/{id}/enable",
+    "/admin/channels/{id}/remove",
+    "/admin/channels/{id}/rules",
+    "/admin/channels/{id}/rules/{rule}",
+    "/admin/channels/{id}/rules/{rule}/remove",
+    "/admin/channels/{id}/test",
     "/admin/events",
     "/admin/export.json",
     "/admin/import",
@@ -50,6 +64,7 @@ const PAGES: [&str; 47] = [
     "/admin/probes/remove",
     "/admin/queue",
     "/admin/settings",
+    "/alerts",
     "/assets/{name}",
     "/badge/{id}/latency.svg",
     "/badge/{id}/status.svg",

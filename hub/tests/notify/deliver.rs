@@ -12,7 +12,10 @@ use chrono::DateTime;
 use easytier_uptime_alerts::{Language, Message, Outcome, Severity, Topic};
 use easytier_uptime_hub::{
     notify::{Channels, Deliverer, notify},
-    service::alerts::{Messenger, Settings},
+    service::{
+        FieldProblem,
+        alerts::{Messenger, Settings},
+    },
 };
 use easytier_uptime_store::{
     Store,
@@ -152,7 +155,7 @@ async fn a_message_that_cannot_be_sent_for_a_day_has_failed() {
 struct Simple(Arc<AtomicUsize>);
 
 impl Messenger for Simple {
-    fn check(&self, _: &str, _: &Settings) -> Result<(), String> {
+    fn check(&self, _: &str, _: &Settings) -> Result<(), FieldProblem> {
         Ok(())
     }
 

@@ -2,6 +2,10 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../support/http.rs"]
+mod http;
+#[path = "../support/hub.rs"]
+mod hub;
 #[path = "../support/outage.rs"]
 mod outage;
 #[path = "../../../store/tests/support/mod.rs"]
@@ -12,6 +16,7 @@ mod deliver;
 mod end_to_end;
 mod incidents;
 mod levels;
+mod links;
 mod mirror;
 mod plan;
 mod receiver;

@@ -12,8 +12,11 @@ mod outage;
 mod support;
 
 mod admin;
+mod alerts;
 mod announcements;
 mod board;
+mod channels;
+mod desk;
 mod forms;
 mod frame;
 mod incidents;
@@ -22,6 +25,7 @@ mod live;
 mod maintenance;
 mod map;
 mod public;
+mod rules;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;

@@ -1,65 +1,34 @@
 //! Maintenance on the pages: what visitors see, and where the operator plans it.
 
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
 use easytier_uptime_store::domain::{PeerId, Timestamp};
 
 use crate::{
     HOSTILE, add,
-    http::{PublicHub, Reply},
-    log_in, named, page, read, report,
-    support::{Engine, TestStore, offline},
+    desk::{Desk, assert_goes_to},
+    http::PublicHub,
+    named, page, read, report,
+    support::offline,
 };
 
 const PATH: &str = "/admin/maintenance";
 
-/// A hub, and the session cookie of its operator.
-struct Desk {
-    hub: PublicHub,
-    cookie: String,
-}
-
-impl Desk {
-    async fn new() -> Self {
-        let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
-        let cookie = log_in(&hub).await;
-        Self { hub, cookie }
-    }
-
-    async fn post(&self, path: &str, form: &[(&str, &str)], language: &str) -> Reply {
-        let request = Request::post(path).header("cookie", &self.cookie);
-        let request = request.header("origin", format!("http://{}", self.hub.address));
-        self.hub.send(request.header("accept-language", language), serde_html_form::to_string(form).unwrap()).await
-    }
-
-    async fn get(&self, path: &str, language: &str) -> String {
-        let request = Request::get(path).header("cookie", &self.cookie).header("accept-language", language);
-        let reply = self.hub.send(request, "").await;
-        assert_eq!(reply.status, StatusCode::OK, "{path}: {reply:?}");
-        reply.text().to_owned()
-    }
-
-    /// A node that is offline.
-    async fn down(&self, name: &str) -> PeerId {
-        let peer = add(&self.hub, &named(name, "tcp://node.example.net:11010")).await;
-        let probe = self.hub.live_probe("p1", "eu").await;
-        report(&self.hub, &probe, vec![offline(peer, Timestamp::now())]).await;
-        peer
-    }
+/// A node that is offline.
+async fn down(hub: &PublicHub, name: &str) -> PeerId {
+    let peer = add(hub, &named(name, "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    report(hub, &probe, vec![offline(peer, Timestamp::now())]).await;
+    peer
 }
 
 /// A window of an hour from now on, for all nodes.
 const NOW: [(&str, &str); 5] =
     [("title", "New disks"), ("title_zh", "更换磁盘"), ("all", "true"), ("time_zone", "UTC"), ("minutes", "60")];
 
-#[track_caller]
-fn assert_goes_to(reply: &Reply, path: &str) {
-    assert_eq!((reply.status, reply.header("location")), (StatusCode::SEE_OTHER, Some(path)), "{reply:?}");
-}
-
 #[tokio::test]
 async fn visitors_see_maintenance_beside_the_status() {
     let desk = Desk::new().await;
-    let peer = desk.down("Frankfurt").await;
+    let peer = down(&desk.hub, "Frankfurt").await;
     for path in ["/", &format!("/nodes/{peer}")] {
         assert!(!page(&desk.hub, path).await.contains("Maintenance until"), "{path}");
     }
@@ -161,7 +130,7 @@ async fn a_refused_form_comes_back_with_the_reason_beside_the_field() {
 #[tokio::test]
 async fn titles_stay_text() {
     let desk = Desk::new().await;
-    let peer = desk.down("n").await;
+    let peer = down(&desk.hub, "n").await;
     let form: Vec<(&str, &str)> =
         NOW.into_iter().filter(|(name, _)| !name.starts_with("title")).chain([("title", HOSTILE)]).collect();
     assert_goes_to(&desk.post(PATH, &form, "en").await, "/admin/maintenance?done=added");

@@ -66,6 +66,7 @@ mod rows;
 mod senders;
 mod set_aside;
 mod shared;
+mod signature;
 mod states;
 mod submissions;
 mod sync;

@@ -20,6 +20,8 @@ on_both_engines! {
     events_are_read_once_in_order,
     a_step_is_stored_whole_or_not_at_all,
     conditions_are_changed_acknowledged_and_removed,
+    several_conditions_are_acknowledged_by_who_comes_first,
+    the_last_message_of_each_channel_is_found,
     mutes_end,
     a_message_is_claimed_by_one_until_its_lease_ends,
     messages_of_a_channel_are_sent_in_order_and_channels_do_not_wait_for_each_other,
@@ -175,6 +177,33 @@ async fn conditions_are_changed_acknowledged_and_removed(hub: TestStore) {
     hub.store_plan_step(0, &step, NOW).await.unwrap();
     let all = hub.alert_conditions().await.unwrap();
     assert_eq!((all.len(), all[0].acknowledged.clone()), (1, None));
+}
+
+async fn several_conditions_are_acknowledged_by_who_comes_first(hub: TestStore) {
+    let mut step = sending(plan(&hub).await, &[]);
+    step.changed = ["a", "b", "c"].map(|key| (key.into(), "1".into())).into();
+    hub.store_plan_step(0, &step, NOW).await.unwrap();
+    hub.acknowledge_condition("a", "me", NOW).await.unwrap();
+    let edits = hub.alert_news(1).await.unwrap().unwrap().edits;
+    let keys = ["a", "b", "gone"].map(str::to_owned);
+    hub.acknowledge_conditions(&keys, "ops (link)", after(5)).await.unwrap();
+    hub.acknowledge_conditions(&[], "nobody", after(6)).await.unwrap();
+    let by: Vec<_> = hub.alert_conditions().await.unwrap().into_iter().map(|one| one.acknowledged).collect();
+    assert_eq!(by, [Some(("me".into(), NOW)), Some(("ops (link)".into(), after(5))), None]);
+    assert_ne!(hub.alert_news(1).await.unwrap().unwrap().edits, edits);
+}
+
+async fn the_last_message_of_each_channel_is_found(hub: TestStore) {
+    assert!(hub.last_deliveries().await.unwrap().is_empty());
+    let (ops, home) =
+        (hub.add_channel(&channel("ops"), NOW).await.unwrap(), hub.add_channel(&channel("home"), NOW).await.unwrap());
+    let sent = send(&hub, &[ops, ops, home], NOW).await;
+    let mut last = hub.last_deliveries().await.unwrap();
+    last.sort_by_key(|one| one.seq);
+    let named: Vec<_> = last.iter().map(|one| (one.id, one.channel_name.as_deref())).collect();
+    assert_eq!(named, [(sent[1], Some("ops")), (sent[2], Some("home"))]);
+    assert_eq!(hub.delivery(sent[0]).await.unwrap().unwrap().message, "{\"nth\":0}");
+    assert_eq!(hub.delivery(Uuid::nil()).await.unwrap(), None);
 }
 
 async fn mutes_end(hub: TestStore) {

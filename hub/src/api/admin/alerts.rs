@@ -13,15 +13,12 @@ use uuid::Uuid;
 
 use super::{TAG, channels::RuleDocument};
 use crate::{
-    service::alerts::{Alerts, ConditionView, DeliveryView, MuteView, Preview},
+    service::alerts::{ADMIN, Alerts, ConditionView, DeliveryView, MuteView, Preview},
     web::AdminSession,
 };
 
 /// How many messages are listed.
 const LISTED: u32 = 100;
-
-/// Who acknowledges and mutes: there is one operator.
-const OPERATOR: &str = "admin";
 
 /// What is wrong, what is muted, and the newest messages.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,7 +96,7 @@ pub(super) async fn acknowledge(
     State(alerts): State<Alerts>,
     Body(Acknowledgement { key }): Body<Acknowledgement>,
 ) -> Answer<PublicEnvelope<()>> {
-    alerts.acknowledge(&key, OPERATOR).await?;
+    alerts.acknowledge(&key, ADMIN).await?;
     Ok(PublicEnvelope::done("it is acknowledged"))
 }
 
@@ -131,7 +128,7 @@ pub(super) async fn mute(
     State(alerts): State<Alerts>,
     Body(MuteRequest { scope, seconds }): Body<MuteRequest>,
 ) -> Answer<PublicEnvelope<Vec<MuteView>>> {
-    alerts.mute(&scope, Duration::from_secs(seconds.into()), OPERATOR).await?;
+    alerts.mute(&scope, Duration::from_secs(seconds.into()), ADMIN).await?;
     Ok(PublicEnvelope::of(alerts.mutes().await?))
 }
 

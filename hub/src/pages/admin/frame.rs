@@ -21,6 +21,8 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
         ("/admin/probes", texts.probes),
         ("/admin/instances", texts.instances),
         ("/admin/maintenance", view.language.maintenance().title),
+        ("/admin/channels", view.language.channels().title),
+        ("/admin/alerts", view.language.alerts().title),
         ("/admin/events", texts.events),
         ("/admin/incidents", view.language.incidents().title),
         ("/admin/announcements", texts.announcements),

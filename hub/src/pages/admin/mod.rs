@@ -3,7 +3,9 @@
 //! Forms are posted to the page that they are on or to a path below it. The session's cookie counts for a form only if the
 //! form is on a page of this hub.
 
+mod alerts;
 mod announcements;
+mod channels;
 mod delete;
 mod edit;
 mod events;
@@ -54,6 +56,20 @@ pub fn routes() -> Router<Site> {
         .route("/admin/incidents/{id}", get(incidents::one).post(incidents::post))
         .route("/admin/incidents/{id}/name", post(incidents::rename))
         .route("/admin/incidents/{id}/close", post(incidents::close))
+        .route("/admin/channels", get(channels::page))
+        .route("/admin/channels/new", get(channels::new).post(channels::add))
+        .route("/admin/channels/{id}", get(channels::edit).post(channels::save))
+        .route("/admin/channels/{id}/enable", post(channels::enable))
+        .route("/admin/channels/{id}/test", post(channels::test))
+        .route("/admin/channels/{id}/remove", get(channels::removal).post(channels::remove))
+        .route("/admin/channels/{id}/rules", get(channels::new_rule).post(channels::add_rule))
+        .route("/admin/channels/{id}/rules/{rule}", get(channels::edit_rule).post(channels::save_rule))
+        .route("/admin/channels/{id}/rules/{rule}/remove", get(channels::rule_removal).post(channels::remove_rule))
+        .route("/admin/alerts", get(alerts::page))
+        .route("/admin/alerts/acknowledge", post(alerts::acknowledge))
+        .route("/admin/alerts/mute", post(alerts::mute))
+        .route("/admin/alerts/unmute", post(alerts::unmute))
+        .route("/admin/alerts/repeat", post(alerts::repeat))
         .route("/admin/maintenance", get(maintenance::page).post(maintenance::add))
         .route("/admin/maintenance/{id}", get(maintenance::edit).post(maintenance::save))
         .route("/admin/maintenance/{id}/end", post(maintenance::end))

@@ -99,13 +99,14 @@ impl<'a> Fields<'a> {
     }
 
     /// A field of several lines.
-    pub fn text_area(&self, name: &str, label: &str, value: &str, max: usize) -> Markup {
+    pub fn text_area(&self, name: &str, label: &str, value: &str, max: usize, hint: Option<&str>) -> Markup {
         let problem = self.problem(name);
+        let note = problem.as_deref().or(hint);
         html! {
             label { span { (label) }
                 textarea name=(name) rows="3" maxlength=(max) aria-invalid=[problem.as_ref().map(|_| "true")]
-                    aria-describedby=[problem.as_ref().map(|_| note_id(name))] { (value) }
-                @if let Some(problem) = &problem { small.problem id=(note_id(name)) { (problem) } }
+                    aria-describedby=[note.map(|_| note_id(name))] { (value) }
+                @if let Some(note) = note { small id=(note_id(name)) .problem[problem.is_some()] { (note) } }
             }
         }
     }
@@ -134,6 +135,11 @@ impl<'a> Fields<'a> {
         html! {
             label.check { input type="checkbox" name=(name) value="true" checked[checked]; span { (label) } }
         }
+    }
+
+    /// What is wrong with a group of fields.
+    pub fn group_problem(&self, name: &str) -> Markup {
+        html! { @if let Some(problem) = self.problem(name) { p { small.problem { (problem) } } } }
     }
 
     fn problem(&self, name: &str) -> Option<String> {

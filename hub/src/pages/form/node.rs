@@ -133,7 +133,7 @@ pub fn details(texts: &Texts, fields: Fields, form: &NodeForm, host_hint: &str) 
             (fields.input(&Input { placeholder: Some("node.example.net"), ..host.hint(host_hint) }))
             (fields.input(&Input { class: "short", placeholder: Some("11010"), ..port }))
         }
-        (fields.text_area("description", texts.description, &form.description, 2000))
+        (fields.text_area("description", texts.description, &form.description, 2000, None))
         (fields.input(&Input::text("tags", texts.tags, &form.tags, 400).hint(texts.tags_hint)))
         div.row {
             (fields.input(&Input { class: "half", ..capacity }))

@@ -14,6 +14,8 @@ macro_rules! texts {
     };
 }
 
+mod alerts;
+mod channels;
 mod checks;
 mod imports;
 mod incidents;

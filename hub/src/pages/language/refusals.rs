@@ -32,6 +32,7 @@ impl Language {
             ServiceError::InvalidSettings(_) => self.texts().not_saved.to_owned(),
             ServiceError::Forbidden(forbidden) => self.forbidden(forbidden).to_owned(),
             ServiceError::PasswordHash(_) => self.problem(&FieldProblem::Malformed(String::new())),
+            ServiceError::Link(error) => self.link(*error).to_owned(),
             ServiceError::Store(StoreError::NotPrimary(leader)) => self.not_primary(leader),
             ServiceError::Store(error) => self.store(error).to_owned(),
         }
@@ -73,6 +74,15 @@ impl Language {
             "minutes" => self.maintenance().minutes,
             "rrule" => self.maintenance().rrule,
             "until" => self.maintenance().until,
+            "on" => self.channels().what,
+            "after" => self.channels().after,
+            "gather" => self.channels().gather,
+            "remind" => self.channels().remind,
+            "quiet_from" => self.channels().quiet,
+            "node" => self.alerts().node_id,
+            "scope" => self.alerts().scope,
+            // A setting of a channel: its label is beside it.
+            name if name.starts_with("settings") => self.channels().settings,
             other => other,
         }
     }
@@ -125,6 +135,12 @@ impl Language {
                 "请填写节点、标签或地区，或勾选“全部节点”。",
             ),
             FieldProblem::Schedule(error) => self.schedule(error).to_owned(),
+            FieldProblem::Channel(error) => self.channel_problem(error),
+            FieldProblem::Rule(error) => self.rule_problem(*error).to_owned(),
+            FieldProblem::Quiet(error) => self.quiet_problem(*error).to_owned(),
+            FieldProblem::NoDuration => {
+                fixed("Write a time such as 30s, 5m or 6h.", "请填写时间，例如 30s、5m 或 6h。")
+            }
             FieldProblem::UnknownKind => fixed("Choose one of the kinds.", "请选择一种类型。"),
         }
     }
@@ -256,6 +272,10 @@ impl Language {
                 ),
             ),
             StatusCode::NOT_FOUND => (texts.not_found, texts.not_found_hint),
+            StatusCode::GONE => self.pick(
+                ("Link expired", "This link can no longer be used."),
+                ("链接已失效", "此链接已无法使用。"),
+            ),
             StatusCode::METHOD_NOT_ALLOWED => self.pick(
                 ("Method not allowed", "This address does not support this request method."),
                 ("不支持的请求方式", "此地址不支持这种请求方式。"),
@@ -311,8 +331,8 @@ mod tests {
 
     #[test]
     fn no_refusal_on_a_chinese_page_is_english() {
-        let statuses =
-            [400, 401, 403, 404, 405, 408, 409, 413, 429, 500, 503].map(|code| StatusCode::from_u16(code).unwrap());
+        let statuses = [400, 401, 403, 404, 405, 408, 409, 410, 413, 429, 500, 503]
+            .map(|code| StatusCode::from_u16(code).unwrap());
         let conflicts = [
             Conflict::PeerListed,
             Conflict::ServerIdTaken,

@@ -14,7 +14,7 @@ use super::{
     config::{ChannelConfig, Settings, edit_config},
     rules::RuleView,
 };
-use crate::service::{FieldError, FieldProblem, ServiceError, line};
+use crate::service::{FieldError, ServiceError, line};
 
 /// A channel as the operator sees it: without secrets.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -198,7 +198,6 @@ impl Alerts {
     }
 
     fn check_settings(&self, kind: &str, settings: &Settings) -> Result<(), ServiceError> {
-        let malformed = |why| FieldError::new("settings", FieldProblem::Malformed(why));
-        Ok(self.messenger.check(kind, settings).map_err(malformed)?)
+        Ok(self.messenger.check(kind, settings).map_err(|problem| FieldError::new("settings", problem))?)
     }
 }

@@ -12,7 +12,7 @@ use super::Alerts;
 use crate::service::{FieldError, FieldProblem, ServiceError};
 
 /// The longest time for which something is muted.
-const MAX_MUTE: Duration = Duration::from_secs(366 * 24 * 3600);
+pub const MAX_MUTE: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Something that is wrong and was told.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -78,6 +78,15 @@ impl Alerts {
         Ok(found.into_iter().map(DeliveryView::of).collect())
     }
 
+    /// The newest message of each channel that has any.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn last_deliveries(&self) -> Result<Vec<DeliveryView>, ServiceError> {
+        Ok(self.store.last_deliveries().await?.into_iter().map(DeliveryView::of).collect())
+    }
+
     /// Has a message sent again that failed.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use easytier_uptime_alerts::{Message, Outcome};
 use futures::future::BoxFuture;
 
 use super::config::Settings;
+use crate::service::FieldProblem;
 
 /// What sends messages, and knows the kinds of channels.
 pub trait Messenger: Send + Sync {
@@ -12,7 +13,7 @@ pub trait Messenger: Send + Sync {
     /// # Errors
     ///
     /// What is wrong with them, without secrets.
-    fn check(&self, kind: &str, settings: &Settings) -> Result<(), String>;
+    fn check(&self, kind: &str, settings: &Settings) -> Result<(), FieldProblem>;
 
     /// The settings without secrets.
     fn shown(&self, kind: &str, settings: &Settings) -> Settings;

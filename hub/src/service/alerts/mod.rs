@@ -1,12 +1,16 @@
 //! Alerts: the channels and their rules, what was told, what waits, and what is acknowledged or muted.
 
+mod about;
 mod channels;
 mod conditions;
 mod config;
 mod facts;
 mod history;
 mod levels;
+mod linked;
+mod links;
 mod messenger;
+mod names;
 mod preview;
 mod rules;
 
@@ -14,17 +18,26 @@ use std::sync::Arc;
 
 use easytier_uptime_store::Store;
 
-pub(crate) use self::facts::{check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness};
-pub(crate) use self::levels::levels;
+pub(crate) use self::{
+    about::About,
+    facts::{check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness},
+    levels::levels,
+    links::token as link_token,
+};
 pub use self::{
     channels::{ChannelChange, ChannelView, NewChannel},
-    conditions::{ConditionView, MuteView},
+    conditions::{ConditionView, MAX_MUTE, MuteView},
     config::{ChannelConfig, Settings},
     history::{DeliveryView, MAX_LISTED},
+    linked::{LINK_HOURS, Linked},
+    links::LINK_LIFETIME,
     messenger::Messenger,
     preview::{PREVIEW_DAYS, Preview, PreviewedMessage},
     rules::RuleView,
 };
+
+/// Who acknowledges and mutes on the pages and by the API: there is one operator.
+pub const ADMIN: &str = "admin";
 
 /// The use cases of alerts. Cheap to clone.
 #[derive(Clone)]

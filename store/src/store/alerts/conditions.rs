@@ -1,7 +1,7 @@
 //! What people say about conditions: who acknowledged one, and what is muted.
 
 use crate::{
-    db::args,
+    db::{args, sql},
     domain::{AlertCondition, AlertMute, Timestamp},
     error::StoreError,
     store::{Store, rows::without_nul},
@@ -52,6 +52,19 @@ impl Store {
             0 => Err(StoreError::NotFound("condition")),
             _ => Ok(()),
         }
+    }
+
+    /// Acknowledges those of these conditions that nobody has acknowledged; the others stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn acknowledge_conditions(&self, keys: &[String], by: &str, now: Timestamp) -> Result<(), StoreError> {
+        let update = sql!(
+            "UPDATE alert_conditions SET acknowledged_at = $2, acknowledged_by = $3 WHERE acknowledged_at IS NULL AND key ",
+            (in 1)
+        );
+        self.db().execute(update, args![keys.to_vec(), now, without_nul(by)]).await.map(drop)
     }
 
     /// What is muted at `now`.
