@@ -14,7 +14,7 @@ use crate::{
     db::{Tx, args},
     domain::{PeerId, PeerSpec, Policy, RegionId, Timestamp},
     error::StoreError,
-    store::{events, liveness, metadata, regions, rings, states, verdict_times},
+    store::{events, liveness, metadata, outages, regions, rings, states, verdict_times},
 };
 
 /// A change of the description of a peer.
@@ -80,7 +80,8 @@ pub(in crate::store) async fn apply_to_states(
     events::record(tx, changes).await?;
     let others: Vec<i64> = others.iter().map(|id| id.0).collect();
     rings::forget(tx, others.clone()).await?;
-    verdict_times::forget(tx, others).await
+    verdict_times::forget(tx, others.clone()).await?;
+    outages::forget(tx, others).await
 }
 
 /// What a check of a peer speaks to, and how far it goes.
