@@ -20,6 +20,7 @@ mod live;
 mod map;
 mod node;
 mod probes;
+mod reports;
 mod site;
 mod standing;
 mod submit;
@@ -57,6 +58,8 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/nodes/{id}", get(node::page))
         .route("/probes", get(probes::page))
         .route("/map", get(map::page))
+        .route("/reports", get(reports::choose))
+        .route("/reports/{month}", get(reports::page))
         .route("/events.atom", get(feed::feed))
         .route("/badge/{id}/status.svg", get(badge::status))
         .route("/badge/{id}/uptime.svg", get(badge::uptime))

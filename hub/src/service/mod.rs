@@ -21,6 +21,7 @@ mod node_fields;
 pub mod password;
 mod queue;
 mod registry;
+mod report;
 mod session;
 pub mod settings;
 mod submission;
@@ -40,6 +41,7 @@ pub use self::{
     node_fields::{NodeFields, VISIBLE, labels_schema},
     queue::{Decided, Decision, MAX_DECIDED},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
+    report::{DEFAULT_TARGET, Group, Line, Report, Target, exact},
     session::{LoginAttempt, NewSession, Sessions},
     settings::SharedSetting,
     submission::Submissions,

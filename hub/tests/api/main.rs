@@ -18,6 +18,7 @@ mod origins;
 mod password;
 mod peers;
 mod registry;
+mod reports;
 mod results;
 mod status;
 mod strangers;

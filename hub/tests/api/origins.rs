@@ -16,7 +16,7 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 40] = [
+const PAGES: [&str; 42] = [
     "/",
     "/admin",
     "/admin/announcements",
@@ -56,6 +56,8 @@ const PAGES: [&str; 40] = [
     "/map",
     "/nodes/{id}",
     "/probes",
+    "/reports",
+    "/reports/{month}",
     "/submit",
 ];
 

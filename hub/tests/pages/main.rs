@@ -19,6 +19,7 @@ mod live;
 mod maintenance;
 mod map;
 mod public;
+mod reports;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;

@@ -1,7 +1,9 @@
-//! The routes for anybody that a daemon does not have: submit a node, test a connection, and see what maintenance is planned.
+//! The routes for anybody that a daemon does not have: submit a node, test a connection, see what maintenance is planned, and
+//! read the reports of months.
 
 mod connection_test;
 mod maintenance;
+mod reports;
 mod submission;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,4 +20,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(connection_test::test))
         .routes(routes!(announcements::current))
         .routes(routes!(maintenance::list))
+        .routes(routes!(reports::report))
+        .routes(routes!(reports::table))
 }
