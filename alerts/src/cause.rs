@@ -168,10 +168,8 @@ mod tests {
     }
     #[test]
     fn the_only_probe_of_a_region_says_more_than_the_region() {
-        let checked = |host: &str, checker: Option<&str>| Place {
-            checker: checker.map(Into::into),
-            ..in_region(host, "eu")
-        };
+        let checked =
+            |host: &str, checker: Option<&str>| Place { checker: checker.map(Into::into), ..in_region(host, "eu") };
         let of = |checker| common(&[&checked("a", checker), &checked("b", checker)]);
         assert_eq!(of(Some("p1")), Some(Cause::Checker("p1".into())));
         assert_eq!(of(None), Some(Cause::Region("eu".into())));

@@ -763,6 +763,8 @@ async fn every_route_is_documented() {
         ("/api/tags", "get"),
         ("/api/events", "get"),
         ("/api/maintenance", "get"),
+        ("/api/reports/{month}", "get"),
+        ("/api/reports/{month}/nodes.csv", "get"),
         ("/api/test_connection", "post"),
         ("/node/{id}", "get"),
     ] {

@@ -64,6 +64,7 @@ pub fn page(view: &View, place: Place, title: &str, content: &Markup) -> Markup 
                 footer {
                     p { (texts.footer) }
                     p.links {
+                        a href="/reports" { (view.language.reports().title) } " · "
                         a href="/events.atom" { (texts.feed) } " · "
                         a href="/openapi.json" { (texts.api) } " · "
                         a href="/admin" { (texts.admin) }

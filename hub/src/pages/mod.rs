@@ -22,6 +22,7 @@ mod live;
 mod map;
 mod node;
 mod probes;
+mod reports;
 mod site;
 mod standing;
 mod submit;
@@ -62,6 +63,8 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/nodes/{id}/events.atom", get(feed::of_node))
         .route("/incidents", get(incidents::page))
         .route("/incidents/{id}", get(incidents::one))
+        .route("/reports", get(reports::choose))
+        .route("/reports/{month}", get(reports::page))
         .route("/events.atom", get(feed::feed))
         .route("/badge/{id}/status.svg", get(badge::status))
         .route("/badge/{id}/uptime.svg", get(badge::uptime))

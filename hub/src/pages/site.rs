@@ -11,7 +11,7 @@ use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
     board::{Board, Chronicle},
     service::{Admin, ConnectionTests, Instances, Sessions, Submissions, alerts::Alerts},
-    web::{App, Posts, WebOptions},
+    web::{App, Posts, Reports, WebOptions},
 };
 
 /// The state of the handlers. It is cloned several times for a request, so clones share it.
@@ -34,6 +34,7 @@ pub(crate) struct Parts {
     pub histories: Arc<Histories>,
     database_id: Arc<OnceCell<String>>,
     pub live: Arc<Live>,
+    pub reports: Reports,
 }
 
 impl Deref for Site {
@@ -65,6 +66,7 @@ parts! {
     board: Arc<Board>,
     rows: Arc<Fragments>,
     live: Arc<Live>,
+    reports: Reports,
 }
 
 impl Site {
@@ -91,6 +93,7 @@ impl Site {
             histories,
             database_id: Arc::default(),
             live,
+            reports: Reports::from_ref(app),
         }))
     }
 

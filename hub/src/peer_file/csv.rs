@@ -68,7 +68,7 @@ fn begins_like_a_formula(text: &str) -> bool {
 }
 
 /// A text as a cell that is no formula.
-fn as_text(text: &str) -> String {
+pub(crate) fn as_text(text: &str) -> String {
     if begins_like_a_formula(text) { format!("'{text}") } else { text.to_owned() }
 }
 

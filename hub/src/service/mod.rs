@@ -22,6 +22,7 @@ mod node_fields;
 pub mod password;
 mod queue;
 mod registry;
+mod report;
 mod session;
 pub mod settings;
 mod submission;
@@ -42,6 +43,7 @@ pub use self::{
     node_fields::{NodeFields, VISIBLE, labels_schema},
     queue::{Decided, Decision, MAX_DECIDED},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
+    report::{DEFAULT_TARGET, Group, Line, Report, Target, exact},
     session::{LoginAttempt, NewSession, Sessions},
     settings::SharedSetting,
     submission::Submissions,

@@ -11,6 +11,7 @@ mod poster;
 mod proxies;
 mod reception;
 mod recognise;
+mod reports;
 mod session;
 mod sync_error;
 mod unknown_tokens;
@@ -33,6 +34,7 @@ pub(crate) use self::{
     instance_caller::{CallerOfPrimary, SyncCaller},
     poster::{Poster, Posts},
     reception::Reception,
+    reports::{MonthPath, Reported, Reports, Selection},
     session::{AdminSession, COOKIE, clear_cookie, own_page, refuse_foreign_pages, set_cookie},
     sync_error::SyncError,
 };
@@ -64,6 +66,7 @@ pub(crate) struct App {
     readers: Readers,
     posts: Posts,
     unknown_tokens: UnknownTokens,
+    reports: Reports,
 }
 
 impl App {
@@ -76,8 +79,10 @@ impl App {
         options: WebOptions,
         monitor: &Monitor,
     ) -> Self {
+        let readers = monitor.readers();
         Self {
-            chronicle: Chronicle::new(store.clone(), monitor.readers(), board.freshness()),
+            chronicle: Chronicle::new(store.clone(), readers.clone(), board.freshness()),
+            reports: Reports::new(store.clone(), Arc::clone(&board), readers.clone()),
             board,
             alerts: Alerts::new(store.clone(), messenger),
             admin: Admin::new(store.clone()),
@@ -91,7 +96,7 @@ impl App {
             metrics: monitor.metrics(),
             options: Arc::new(options),
             reception: Reception::default(),
-            readers: monitor.readers(),
+            readers,
             posts: Posts::default(),
             unknown_tokens: UnknownTokens::default(),
         }

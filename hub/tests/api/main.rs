@@ -21,6 +21,7 @@ mod origins;
 mod password;
 mod peers;
 mod registry;
+mod reports;
 mod results;
 mod status;
 mod strangers;

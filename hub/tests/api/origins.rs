@@ -16,7 +16,7 @@ use crate::{
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 62] = [
+const PAGES: [&str; 64] = [
     "/",
     "/admin",
     "/admin/alerts",
@@ -78,6 +78,8 @@ const PAGES: [&str; 62] = [
     "/nodes/{id}",
     "/nodes/{id}/events.atom",
     "/probes",
+    "/reports",
+    "/reports/{month}",
     "/submit",
 ];
 

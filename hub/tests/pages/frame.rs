@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;
-use easytier_uptime_store::domain::{PeerId, PeerSpec, Timestamp};
+use easytier_uptime_store::domain::{Month, PeerId, PeerSpec, Timestamp};
 
 use crate::{
     HOSTILE, add,
@@ -64,7 +64,16 @@ async fn hostile_text_stays_text() {
 async fn every_page_has_a_strict_policy_and_nothing_of_other_hosts() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     let peer = add(&hub, &named("a", "tcp://node.example.net:11010")).await;
-    for path in ["/", "/probes", "/map", "/submit", &format!("/nodes/{peer}"), "/nodes/77", "/nowhere"] {
+    for path in [
+        "/",
+        "/probes",
+        "/map",
+        "/submit",
+        &format!("/reports/{}", Month::of(Timestamp::now())),
+        &format!("/nodes/{peer}"),
+        "/nodes/77",
+        "/nowhere",
+    ] {
         let reply = read(&hub, path, "en").await;
         assert_eq!(
             reply.header("content-security-policy"),

@@ -25,6 +25,7 @@ mod live;
 mod maintenance;
 mod map;
 mod public;
+mod reports;
 mod rules;
 
 use axum::http::{Request, StatusCode};

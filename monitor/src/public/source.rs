@@ -75,7 +75,12 @@ pub fn node_document<T: Serialize>(item: T) -> Result<Bytes, Refusal> {
     document(item)
 }
 
-fn document<T: Serialize>(data: T) -> Result<Bytes, Refusal> {
+/// A document of the public API.
+///
+/// # Errors
+///
+/// When it cannot be written as JSON.
+pub fn document<T: Serialize>(data: T) -> Result<Bytes, Refusal> {
     let envelope = PublicEnvelope::of(data).0;
     serde_json::to_vec(&envelope).map(Bytes::from).map_err(|error| {
         tracing::error!(%error, "a document cannot be written");

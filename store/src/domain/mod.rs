@@ -20,6 +20,7 @@ mod instance;
 mod label;
 mod live_settings;
 mod maintenance;
+mod month;
 mod node;
 mod overview;
 mod page;
@@ -64,6 +65,7 @@ pub use self::{
     label::{LabelError, Region, Tag},
     live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
     maintenance::{ActiveWindow, Coverage, MaintenanceSpec, MaintenanceWindow, NodeMaintenance},
+    month::{Month, MonthFigures, Outages},
     node::{Node, NodeFilter},
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
     page::{Page, PageRequest, Slice},

@@ -81,7 +81,7 @@ pub(super) async fn held_config_in(tx: &mut Tx) -> Result<ConfigVersion, StoreEr
     tx.one(HELD_CONFIG, vec![]).await.map(|(epoch, version, _): (i64, i64, String)| ConfigVersion { epoch, version })
 }
 
-async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreError> {
+pub(super) async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> = db.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
     Ok(row.map(|(value,)| value))
 }

@@ -6,8 +6,8 @@
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
-//! rings, `maintained_peers`, `verdict_times`, certificates, `latest`, rollups, regions, leases, channels, the tables of alerts,
-//! those of incidents (the plan first), events, duties.
+//! rings, `maintained_peers`, `verdict_times`, outages, certificates, `latest`, rollups, regions, leases, channels, the tables of
+//! alerts, those of incidents (the plan first), events, duties.
 
 mod admin;
 mod alerts;
@@ -43,9 +43,11 @@ mod maintenance;
 mod members;
 mod metadata;
 mod mirror;
+mod month;
 mod nodes;
 mod opening;
 mod options;
+mod outages;
 mod outbox;
 mod overview;
 mod own_order;

@@ -6,6 +6,7 @@ use super::{
     events::NewEvent,
     evidence,
     liveness::Probes,
+    outages::{self, Ended},
     rings, rows,
     verdict_times::{self, Span},
 };
@@ -212,6 +213,8 @@ impl PeerState {
         }
         drop(self.advance(&[], probes, policy, now));
         if self.verdict == Verdict::Unknown && self.state.verdict() == known.verdict {
+            let span = Span { peer: self.peer, verdict: self.verdict, began_at: self.since, ended_at: known.since };
+            self.ended = Some(span);
             (self.verdict, self.since) = (known.verdict, known.since);
         }
     }
@@ -300,7 +303,9 @@ async fn save(tx: &mut Tx, states: Vec<PeerState>, policy: &Policy) -> Result<()
     // Most transactions complete no quarter.
     let completed = states.iter().filter(|state| !state.for_ring.is_empty());
     rings::add(tx, completed.map(|state| (state.peer, state.for_ring.as_slice())).collect()).await?;
-    verdict_times::add(tx, states.iter().filter_map(|state| state.ended)).await?;
+    let maintained = verdict_times::add(tx, states.iter().filter_map(|state| state.ended)).await?;
+    let ended = |state: &PeerState| state.ended.map(|span| Ended { span, became: state.verdict });
+    outages::note(tx, states.iter().filter_map(ended), &maintained).await?;
     let mut values = Vec::with_capacity(states.len() * STATE_COLUMNS.len());
     for state in states {
         values.extend(args![

@@ -82,18 +82,20 @@ struct MaintainedRow {
 
 /// Stores verdicts that ended, at most one of each peer, and the part of each that was in maintenance. Time without a verdict is
 /// not stored, and neither is what ended before it began, because a clock was set back. The transaction has locked the states
-/// of the peers.
-pub(super) async fn add(tx: &mut Tx, ended: impl Iterator<Item = Span>) -> Result<(), StoreError> {
+/// of the peers. Returns the parts in maintenance.
+pub(super) async fn add(tx: &mut Tx, ended: impl Iterator<Item = Span>) -> Result<Vec<Span>, StoreError> {
     let ended: Vec<Span> = ended.filter(Span::is_known).collect();
     if ended.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let select = sql!("SELECT peer_id, began_at, ends_at FROM maintained_peers WHERE peer_id ", (in 1));
     let maintained: Vec<MaintainedRow> = tx.all(select, args![peers_of(&ended)]).await?;
     let maintained: HashMap<PeerId, MaintainedRow> = maintained.into_iter().map(|row| (row.peer_id, row)).collect();
     let part = |span: &Span| maintained.get(&span.peer).map(|row| span.within(row.began_at, row.ends_at));
-    add_maintained(tx, ended.iter().filter_map(part)).await?;
-    VERDICT_TIMES.execute(tx, rows_of(ended.into_iter())).await.map(drop)
+    let parts: Vec<Span> = ended.iter().filter_map(part).collect();
+    add_maintained(tx, parts.iter().copied()).await?;
+    VERDICT_TIMES.execute(tx, rows_of(ended.into_iter())).await?;
+    Ok(parts)
 }
 
 /// Stores parts of verdicts that were in maintenance, at most one of each peer.
@@ -105,6 +107,11 @@ impl Span {
     /// Whether it says something about the peer.
     fn is_known(&self) -> bool {
         self.verdict != Verdict::Unknown && self.ended_at > self.began_at
+    }
+
+    /// How long it took; zero when it ended before it began.
+    pub(super) fn length(&self) -> Duration {
+        self.ended_at.since(self.began_at)
     }
 
     /// The part of it in a time.
@@ -122,7 +129,7 @@ fn rows_of(spans: impl Iterator<Item = Span>) -> Vec<Value> {
     let rows: BTreeMap<(PeerId, i64), Span> =
         spans.map(|span| ((span.peer, span.ended_at.bucket(HOUR)), span)).collect();
     let row = |((peer, hour), span): ((PeerId, i64), Span)| {
-        let VerdictTimes { up, partial, down } = VerdictTimes::of(span.verdict, span.ended_at.since(span.began_at));
+        let VerdictTimes { up, partial, down } = VerdictTimes::of(span.verdict, span.length());
         let whole = i64::from(span.began_at.bucket(HOUR) < hour);
         args![peer, hour, whole, span.began_at, span.ended_at, millis(up), millis(partial), millis(down)]
     };

@@ -28,6 +28,7 @@ mod lock_order;
 mod maintenance;
 mod members;
 mod mirror;
+mod month;
 mod nodes;
 mod opening;
 mod outbox;

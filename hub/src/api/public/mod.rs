@@ -1,8 +1,9 @@
 //! The routes for anybody that a daemon does not have: submit a node, test a connection, see what maintenance is planned and
-//! which incidents there were.
+//! which incidents there were, and read the reports of months.
 
 mod connection_test;
 mod maintenance;
+mod reports;
 mod submission;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,4 +22,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(maintenance::list))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))
+        .routes(routes!(reports::report))
+        .routes(routes!(reports::table))
 }

@@ -19,7 +19,7 @@ use crate::{
     domain::{ActiveWindow, Coverage, PeerId, Timestamp, WindowId},
     error::StoreError,
     store::{
-        Store, rows,
+        Store, outages, rows,
         verdict_times::{self, Span},
     },
 };
@@ -202,9 +202,10 @@ async fn apply(tx: &mut Tx, seen: i64, changes: &Changes) -> Result<bool, StoreE
         // A peer that was deleted has no time any more.
         let Some(state) = states.get(&row.peer_id) else { continue };
         let (verdict, began_at) = (rows::verdict(state.verdict)?, state.since.max(row.began_at));
-        parts.push(Span { peer: row.peer_id, verdict, began_at, ended_at: row.ends_at });
+        parts.push((state.since, Span { peer: row.peer_id, verdict, began_at, ended_at: row.ends_at }));
     }
-    verdict_times::add_maintained(tx, parts.into_iter()).await?;
+    verdict_times::add_maintained(tx, parts.iter().map(|(_, part)| *part)).await?;
+    outages::note_maintained(tx, &parts).await?;
     tx.execute(sql!("DELETE FROM maintained_peers WHERE peer_id ", (in 1)), args![over]).await?;
     let values = changes.rows.iter().flat_map(|row| args![row.peer_id, row.window_id, row.began_at, row.ends_at]);
     MAINTAINED.execute(tx, values.collect()).await?;

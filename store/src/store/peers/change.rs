@@ -14,7 +14,7 @@ use crate::{
     db::{Tx, args},
     domain::{PeerId, PeerSpec, Policy, RegionId, Timestamp},
     error::StoreError,
-    store::{certificates, events, liveness, metadata, regions, rings, states, verdict_times},
+    store::{certificates, events, liveness, metadata, outages, regions, rings, states, verdict_times},
 };
 
 /// A change of the description of a peer.
@@ -81,6 +81,7 @@ pub(in crate::store) async fn apply_to_states(
     let others: Vec<i64> = others.iter().map(|id| id.0).collect();
     rings::forget(tx, others.clone()).await?;
     verdict_times::forget(tx, others.clone()).await?;
+    outages::forget(tx, others.clone()).await?;
     certificates::forget(tx, others).await
 }
 

@@ -15,7 +15,7 @@ use crate::{
     db::{Bulk, Column, Tx, Value, args, sql},
     domain::{Contacts, NewPeer, PeerId, PeerSpec, Region, RegionId, Timestamp, millis},
     error::{Conflict, StoreError},
-    store::{certificates, regions, rows::without_nul, shared::Shared, verdict_times},
+    store::{certificates, outages, regions, rows::without_nul, shared::Shared, verdict_times},
 };
 
 /// The columns from `name` to `max_connections` are those of [`columns_of`], the contacts those of [`contacts_of`].
@@ -184,9 +184,10 @@ pub(in crate::store) async fn delete(tx: &mut Tx, ids: Vec<i64>, now: Timestamp)
     let remember = sql!("INSERT INTO deleted_peers (peer_id, deleted_at) SELECT id, CAST($2 AS BIGINT) FROM peers WHERE id ", (in 1));
     tx.execute(remember, args![ids.clone(), now]).await?;
     let deleted = tx.execute(sql!("DELETE FROM peers WHERE id ", (in 1)), args![ids.clone()]).await?;
-    certificates::forget(tx, ids.clone()).await?;
     let leases = sql!("DELETE FROM leases WHERE region_id IN (SELECT id FROM regions) AND peer_id ", (in 1));
     tx.execute(leases, args![ids.clone()]).await?;
-    verdict_times::forget(tx, ids).await?;
+    verdict_times::forget(tx, ids.clone()).await?;
+    outages::forget(tx, ids.clone()).await?;
+    certificates::forget(tx, ids).await?;
     Ok(deleted)
 }

@@ -162,6 +162,8 @@ pub(super) async fn begin(tx: &mut Tx, mut stages: Vec<Stage>, now: Timestamp) -
         move_in!("rings", "peer_id"),
         move_in!("verdict_times", "peer_id"),
         move_in!("maintained_times", "peer_id"),
+        move_in!("outages", "peer_id"),
+        move_in!("open_outages", "peer_id"),
         move_in!("maintained_peers", "peer_id"),
         move_in!("certificates", "peer_id"),
         move_in!("incident_nodes", "peer_id"),
