@@ -60,7 +60,7 @@ impl Run<'_> {
                 self.see(id, change.was, change.became, self.clock);
             }
             Subject::Probe(id) => self.see_probe(id, change.became),
-            Subject::Node(_) | Subject::Hub => {}
+            _ => {}
         }
     }
 

@@ -124,12 +124,13 @@ impl Recorder {
         let probes = self.store.probes(now).await?;
         let interval = check_interval(&self.store, &probes, now);
         let maintained = self.store.peers_in_maintenance(now).await?.into_keys().map(|peer| peer.0).collect();
+        let probes = probe_facts(&probes);
         let facts = Facts {
             nodes: &node_facts(nodes),
             levels: is_complete.then_some(&levels),
             sights: &by_node(&sights),
-            probes: &probe_facts(&probes),
-            counts: counts(&self.store).await?,
+            probes: &probes,
+            counts: counts(&self.store, &probes).await?,
             maintained: &maintained,
             acknowledged: &self.acknowledged(state.open.is_empty()).await?,
             staleness: millis(staleness(&self.store, interval)),

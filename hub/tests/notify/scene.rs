@@ -17,7 +17,7 @@ const URL: &str = "http://192.0.2.1/hook";
 /// A hub at a time, with one node and a probe that checks it.
 pub struct Hub {
     pub test: TestStore,
-    planner: Planner,
+    pub planner: Planner,
     pub probes: Vec<ProbeIdentity>,
     pub now: Timestamp,
 }

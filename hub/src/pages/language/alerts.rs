@@ -1,6 +1,6 @@
 //! The texts about alerts: what is wrong, what is muted, what was sent; and the page that links in messages lead to.
 
-use easytier_uptime_alerts::policy::{Subject, Trouble};
+use easytier_uptime_alerts::policy::{Duty, Subject, Trouble};
 use easytier_uptime_store::domain::{DeliveryState, Timestamp};
 
 use super::Language;
@@ -78,6 +78,9 @@ impl Language {
             Trouble::Down => self.texts().down,
             Trouble::Partial => self.texts().partial,
             Trouble::Unknown => self.texts().unknown,
+            Trouble::Outdated => self.pick("Runs an old version", "版本过旧"),
+            Trouble::Expiring => self.pick("Its certificate expires soon", "证书即将到期"),
+            Trouble::Idle => self.pick("No hub does this", "没有 hub 执行"),
             Trouble::Silent => self.pick("Does not report", "停止上报"),
             Trouble::Blind => self.pick("Knows nothing current about most nodes", "多数节点没有最新结果"),
         }
@@ -87,9 +90,20 @@ impl Language {
     pub fn subject(self, subject: Subject) -> String {
         let texts = self.texts();
         match subject {
-            Subject::Node(id) => format!("{} #{id}", texts.node),
+            Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) => format!("{} #{id}", texts.node),
+            Subject::Duty(duty) => self.duty(duty).to_owned(),
             Subject::Probe(id) => format!("{} #{id}", texts.probe),
             Subject::Hub => self.alerts().hub.to_owned(),
+        }
+    }
+
+    /// What one hub does at a time.
+    fn duty(self, duty: Duty) -> &'static str {
+        match duty {
+            Duty::Fold => self.pick("Making verdicts of results", "根据检测结果判定状态"),
+            Duty::Presence => self.pick("Noticing probes that come and go", "检测探针上下线"),
+            Duty::Retention => self.pick("Deleting what is old", "清理过期数据"),
+            Duty::Instance => self.pick("Speaking with the other instances", "与其他实例通信"),
         }
     }
 

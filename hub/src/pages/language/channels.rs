@@ -52,6 +52,10 @@ texts! {
     gather_hint: "What happens within this time is one message; 5m at most.", "在此时间内发生的变化合并为一条通知，最长 5m。";
     remind: "Remind every", "提醒间隔";
     remind_hint: "From 10m to 720h, until somebody acknowledges. Empty: never.", "10m 到 720h，确认后停止；留空表示不提醒。";
+    days: "Certificate expires within (days)", "证书到期提前天数";
+    days_hint: "From 1 to 365.", "1 到 365。";
+    version: "Versions before", "低于此版本";
+    version_hint: "Such as 2.4.5. Only for “an old version”.", "例如 2.4.5，仅用于“版本过旧”。";
     quiet: "Quiet hours", "免打扰时段";
     quiet_hint: "Nothing is told between these times of day; what still holds then is told at the end.",
         "此时段内不通知，结束时仍存在的问题再通知。";
@@ -97,6 +101,9 @@ impl Language {
             Change::Unknown => self.pick("Nothing current is known about a node", "节点没有最新结果"),
             Change::Up => self.pick("What was told is well again", "通知过的问题已恢复"),
             Change::Probe => self.pick("A probe does not report any more", "探针停止上报"),
+            Change::Certificate => self.pick("The certificate of a node expires soon", "节点证书即将到期"),
+            Change::Version => self.pick("A node runs an old version of EasyTier", "节点的 EasyTier 版本过旧"),
+            Change::Duty => self.pick("No hub does a work that one hub does at a time", "某项后台任务没有 hub 执行"),
         }
     }
 
@@ -140,6 +147,11 @@ impl Language {
             RuleError::TooLate => self.pick("Enter at most 168h.", "最长 168h。"),
             RuleError::Reminder => self.pick("Enter 10m to 720h.", "请填写 10m 到 720h。"),
             RuleError::Group => self.pick("Enter at most 5m.", "最长 5m。"),
+            RuleError::CertificateDays => self.pick("Enter 1 to 365.", "请填写 1 到 365。"),
+            RuleError::Version => self.pick(
+                "Tick “an old version” and write the first version that is not told, such as 2.4.5; or neither.",
+                "请勾选“版本过旧”并填写不再通知的最低版本，例如 2.4.5；或两者都不填。",
+            ),
             RuleError::TooManyNames => {
                 self.pick("Name at most 1000 nodes, tags and regions.", "节点、标签和地区合计最多 1000 个。")
             }

@@ -79,6 +79,9 @@ impl Language {
             Some(Cause::Region(region)) => {
                 self.pick(format!("{count} nodes as seen from {region}"), format!("从 {region} 看到的 {count} 个节点"))
             }
+            Some(Cause::Checker(probe)) => {
+                self.pick(format!("{count} nodes that {probe} checks"), format!("由 {probe} 检测的 {count} 个节点"))
+            }
             Some(Cause::Probe { region, .. }) => self.pick(
                 format!("{count} nodes without a probe in {region}"),
                 format!("{region} 探针失联影响的 {count} 个节点"),

@@ -51,13 +51,14 @@ impl Names {
 
     /// The name of a node, a probe or the hub; that of a node leads to its page.
     pub fn subject(&self, subject: Subject) -> Markup {
-        let name = self.subjects.get(&subject).filter(|name| !name.is_empty());
+        let named = subject.node().map_or(subject, Subject::Node);
+        let name = self.subjects.get(&named).filter(|name| !name.is_empty());
         let name = name.cloned().unwrap_or_else(|| self.language.subject(subject));
         html! {
             @match subject {
-                Subject::Node(id) => { a href=(format!("/nodes/{id}")) { (name) } },
+                Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) => { a href=(format!("/nodes/{id}")) { (name) } },
                 Subject::Probe(_) => { (self.language.texts().probe) " " (name) },
-                Subject::Hub => (name),
+                Subject::Duty(_) | Subject::Hub => (name),
             }
         }
     }

@@ -71,9 +71,9 @@ fn row(view: &View, one: &ConditionView, names: &Names, now: Timestamp) -> Marku
 /// What is wrong, with its mark.
 fn trouble(view: &View, one: &ConditionView) -> Markup {
     let like = match one.trouble {
-        Some(Trouble::Down | Trouble::Silent) => Verdict::Down,
+        Some(Trouble::Down | Trouble::Silent | Trouble::Idle) => Verdict::Down,
         Some(Trouble::Unknown | Trouble::Blind) => Verdict::Unknown,
-        Some(Trouble::Partial) | None => Verdict::Partial,
+        Some(Trouble::Partial | Trouble::Outdated | Trouble::Expiring) | None => Verdict::Partial,
     };
     let words = match one.trouble {
         Some(trouble) if !one.is_flapping => view.language.trouble(trouble),

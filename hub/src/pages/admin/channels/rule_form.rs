@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use easytier_uptime_alerts::{Change, Language as MessageLanguage, Nodes, QuietHours, Rule, RuleError};
+use easytier_uptime_alerts::{Change, Language as MessageLanguage, NodeVersion, Nodes, QuietHours, Rule, RuleError};
 use easytier_uptime_config::duration;
 use easytier_uptime_store::domain::{Region, Tag};
 use maud::{Markup, html};
@@ -26,12 +26,17 @@ pub struct RuleForm {
     unknown: String,
     up: String,
     probe: String,
+    certificate: String,
+    version: String,
+    duty: String,
     nodes: String,
     tags: String,
     regions: String,
     after: String,
     gather: String,
     remind: String,
+    certificate_days: String,
+    version_below: String,
     quiet_from: String,
     quiet_to: String,
     time_zone: String,
@@ -70,12 +75,17 @@ impl RuleForm {
             unknown: ticked(Change::Unknown),
             up: ticked(Change::Up),
             probe: ticked(Change::Probe),
+            certificate: ticked(Change::Certificate),
+            version: ticked(Change::Version),
+            duty: ticked(Change::Duty),
             nodes: rule.nodes.ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             tags: joined(&rule.nodes.tags),
             regions: joined(&rule.nodes.regions),
             after: length(rule.after_seconds),
             gather: length(rule.group_seconds),
             remind: rule.reminder_seconds.map(length).unwrap_or_default(),
+            certificate_days: rule.certificate_days.to_string(),
+            version_below: rule.version_below.map(|version| version.to_string()).unwrap_or_default(),
             quiet_from: from.to_owned(),
             quiet_to: to.to_owned(),
             time_zone: rule.quiet.as_ref().map_or(usual_zone, QuietHours::zone_name).to_owned(),
@@ -100,6 +110,8 @@ impl RuleForm {
             on: Change::ALL.into_iter().filter(|change| !self.ticked(*change).is_empty()).collect(),
             after_seconds: length("after", &self.after)?.unwrap_or(0),
             reminder_seconds: length("remind", &self.remind)?,
+            certificate_days: self.days()?,
+            version_below: self.version()?,
             quiet: self.quiet()?,
             language: match self.language.as_str() {
                 "zh" => MessageLanguage::Chinese,
@@ -118,6 +130,9 @@ impl RuleForm {
             Change::Unknown => &self.unknown,
             Change::Up => &self.up,
             Change::Probe => &self.probe,
+            Change::Certificate => &self.certificate,
+            Change::Version => &self.version,
+            Change::Duty => &self.duty,
         }
     }
 
@@ -134,6 +149,20 @@ impl RuleForm {
             tags: list(&self.tags).iter().map(tag).collect::<Result<_, _>>()?,
             regions: list(&self.regions).iter().map(region).collect::<Result<_, _>>()?,
         })
+    }
+
+    fn days(&self) -> Result<u32, FieldError> {
+        match self.certificate_days.trim() {
+            "" => Ok(Rule::new(Uuid::nil()).certificate_days),
+            days => days.parse().map_err(|_| FieldError::new("certificate_days", RuleError::CertificateDays)),
+        }
+    }
+
+    fn version(&self) -> Result<Option<NodeVersion>, FieldError> {
+        match self.version_below.trim() {
+            "" => Ok(None),
+            version => version.parse().map(Some).map_err(|_| FieldError::new("version_below", RuleError::Version)),
+        }
     }
 
     /// The quiet hours; none when neither time is filled in.
@@ -182,6 +211,10 @@ impl RuleForm {
                 (fields.input(&text("after", texts.after, &self.after, 20).hint(texts.after_hint)))
                 (fields.input(&text("gather", texts.gather, &self.gather, 20).hint(texts.gather_hint)))
                 (fields.input(&text("remind", texts.remind, &self.remind, 20).hint(texts.remind_hint)))
+                div.row {
+                    (fields.input(&text("certificate_days", texts.days, &self.certificate_days, 3).hint(texts.days_hint)))
+                    (fields.input(&text("version_below", texts.version, &self.version_below, 20).hint(texts.version_hint)))
+                }
             }
             fieldset {
                 legend { (texts.quiet) }
@@ -217,6 +250,8 @@ fn field_of(error: RuleError) -> &'static str {
         RuleError::Reminder => "remind",
         RuleError::Group => "gather",
         RuleError::TooManyNames => "nodes",
+        RuleError::CertificateDays => "certificate_days",
+        RuleError::Version => "version_below",
         _ => "on",
     }
 }
