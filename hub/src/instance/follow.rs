@@ -21,7 +21,21 @@ pub struct Follower<'a> {
     /// Whether this instance has taken the primary's configuration since it began to follow.
     synchronised: bool,
     sync_errors: u64,
+    refused: Refused,
 }
+
+/// The results that the primary refused because it does not know their peers. It may know them soon: when this instance followed
+/// another primary before, that one hands in its configuration.
+#[derive(Default)]
+struct Refused {
+    /// The row after which they are.
+    from: Option<i64>,
+    /// How often they were sent again since the configuration changed.
+    repeats: u32,
+}
+
+/// How often refused results are sent again, each after a synchronisation.
+const MAX_REPEATS: u32 = 5;
 
 /// What is left to do, and need not wait.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,7 +49,7 @@ pub struct Left {
 impl<'a> Follower<'a> {
     /// Begins to follow.
     pub fn new(link: &'a Link<'a>) -> Self {
-        Self { link, tag: None, synchronised: false, sync_errors: 0 }
+        Self { link, tag: None, synchronised: false, sync_errors: 0, refused: Refused::default() }
     }
 
     /// Takes the primary's configuration if it changed, and what the primary knows about the others; mirrors its results when
@@ -47,7 +61,10 @@ impl<'a> Follower<'a> {
     pub async fn synchronise(&mut self) -> Result<(), StepError> {
         let outcome = self.fetch().await;
         match &outcome {
-            Ok(()) => (self.synchronised, self.sync_errors) = (true, 0),
+            Ok(()) => {
+                (self.synchronised, self.sync_errors) = (true, 0);
+                self.repeat_refused().await?;
+            }
             Err(error) => {
                 self.sync_errors += 1;
                 self.link.tools.store.note_sync_error(&error.to_string()).await?;
@@ -75,6 +92,7 @@ impl<'a> Follower<'a> {
                     tracing::warn!(changes = adopted.lost, "changes that were made here lost to the primary's");
                 }
                 self.tag = tag;
+                self.refused.repeats = 0;
             }
         }
         let instances = self.link.with_token(async |url, token| client.instances(url, token).await).await?;
@@ -102,7 +120,7 @@ impl<'a> Follower<'a> {
     /// # Errors
     ///
     /// When the primary does not answer, or the database fails.
-    pub async fn beat(&self) -> Result<bool, StepError> {
+    pub async fn beat(&mut self) -> Result<bool, StepError> {
         let Tools { store, client, .. } = self.link.tools;
         let from = store.forwarded_row().await?;
         let (mut results, next) = match self.synchronised {
@@ -119,12 +137,25 @@ impl<'a> Follower<'a> {
         if let Some(first) = rejected.first() {
             tracing::warn!(results = rejected.len(), reason = %first.reason, "the primary refuses results for good");
         }
+        if rejected.iter().any(|one| one.is_of_unknown_peer()) {
+            self.refused.from = Some(self.refused.from.map_or(from, |earlier| earlier.min(from)));
+        }
         if next > from {
             // Within the request this instance may have registered again, and begun anew.
             store.advance_forwarded_row(from, next).await?;
         }
         // Rows without a name for others are left out, so a short page may have more behind it.
         Ok(next > from && next < store.newest_result().await?)
+    }
+
+    /// Sends refused results again with the next beats, if the primary may know their peers by now.
+    async fn repeat_refused(&mut self) -> Result<(), StepError> {
+        let Some(from) = self.refused.from.take() else { return Ok(()) };
+        if self.refused.repeats < MAX_REPEATS {
+            self.refused.repeats += 1;
+            self.link.tools.store.rewind_forwarded_row(from).await?;
+        }
+        Ok(())
     }
 
     /// Does a part of everything when the primary is handing over to this instance; otherwise sends results that the primary does not

@@ -203,6 +203,11 @@ impl RejectedResult {
     pub fn invalid(index: usize, detail: String) -> Self {
         Self { index, reason: "invalid".to_owned(), detail: Some(detail) }
     }
+
+    /// Whether the primary does not know the peer.
+    pub fn is_of_unknown_peer(&self) -> bool {
+        self.reason == "unknown_peer"
+    }
 }
 
 /// A result that is refused for good.

@@ -38,6 +38,7 @@ on_both_engines! {
     endless_results_do_not_keep_a_mirror_from_its_other_work,
     slow_configurations_do_not_keep_a_dependent_from_its_other_work,
     results_that_arrive_faster_than_they_are_sent_do_not_keep_a_dependent_from_its_other_work,
+    results_of_a_peer_that_the_primary_does_not_know_yet_are_sent_again,
 }
 
 /// The epoch of the dependent.
@@ -50,6 +51,8 @@ const REQUESTS: [&str; 3] = ["failover-order", "endpoints", "heartbeat"];
 struct Server {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,
+    /// The ids of results in each heartbeat that had some.
+    sent: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
 impl Server {
@@ -65,9 +68,17 @@ impl Server {
     ) -> Self {
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&asked);
+        let sent = Arc::<Mutex<Vec<Vec<String>>>>::default();
+        let taken = Arc::clone(&sent);
         let router = Router::new().fallback(async move |request: Request| {
             let route = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
             let response = answer(&route);
+            if route == "heartbeat" {
+                let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+                let beat: Value = serde_json::from_slice(&body).unwrap();
+                let ids = beat["monitoringResults"].as_array().into_iter().flatten().map(|one| one["id"].to_string());
+                taken.lock().unwrap().extend(Some(ids.collect::<Vec<_>>()).filter(|ids| !ids.is_empty()));
+            }
             if route == slow_route {
                 tokio::time::sleep(delay).await;
             }
@@ -77,7 +88,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, asked }
+        Self { url, asked, sent }
     }
 
     fn asked(&self, route: &str) -> usize {
@@ -260,4 +271,31 @@ async fn results_that_arrive_faster_than_they_are_sent_do_not_keep_a_dependent_f
         () = results => {},
         () = work_until_asked(20, &["endpoints", "results"], &store, &server) => {},
     }
+}
+
+/// As when it hears later from the former primary, which the dependent followed before, what that one added.
+async fn results_of_a_peer_that_the_primary_does_not_know_yet_are_sent_again(test: TestStore) {
+    let mut answers = answers(&test).await;
+    answers["failover-order"]["primary"] = json!(id(1));
+    answers["heartbeat"]["rejected"] = json!([{"index": 0, "reason": "unknown_peer"}]);
+    let server = serving(answers).await;
+    let store = dependent(&test, &server.url).await;
+    let probe = test.probe("p1", "eu").await;
+    let results = async {
+        while store.export_peers().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let now = Timestamp::now();
+        let peer = store.export_peers().await.unwrap()[0].id;
+        test.ingest(batch(&probe, vec![online(peer, now)], now)).await.unwrap();
+        while server.sent.lock().unwrap().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = results => {},
+        () = work_until_asked(usize::MAX, &["heartbeat"], &store, &server) => {},
+    }
+    let sent = server.sent.lock().unwrap();
+    assert!(sent.iter().all(|ids| *ids == sent[0]), "{sent:?}");
 }

@@ -34,6 +34,16 @@ impl Store {
         self.db().execute("UPDATE instance SET forwarded_row = $1", args![row]).await.map(drop)
     }
 
+    /// Notes that results after `row` are to be passed on again.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn rewind_forwarded_row(&self, row: i64) -> Result<(), StoreError> {
+        let update = "UPDATE instance SET forwarded_row = $1 WHERE forwarded_row > $1";
+        self.db().execute(update, args![row]).await.map(drop)
+    }
+
     /// Notes that results up to `to` are at the primary, unless they are passed on from another row than `from` meanwhile.
     ///
     /// # Errors
