@@ -82,7 +82,10 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     );
     refused(&["channel", "add", "webhook", "@missing", "--name", "ops"], &["@missing", "No such file"]);
     refused(&["channel", "test", "ops"], &["there is no channel 'ops'", "hub channel list"]);
-    refused(&["rule", "add", "--channel", "ops", "--on", "gone"], &["write down, partial, unknown, up, probe, certificate"]);
+    refused(
+        &["rule", "add", "--channel", "ops", "--on", "gone"],
+        &["write down, partial, unknown, up, probe, certificate"],
+    );
     refused(&["rule", "add", "--channel", "ops", "--on", "up"], &["at least one of"]);
     refused(&["rule", "add", "--channel", "ops", "--on", "down"], &["there is no channel 'ops'"]);
     refused(&["alerts", "ack", "x"], &["'x' is not wrong", "hub alerts"]);

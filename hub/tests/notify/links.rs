@@ -189,12 +189,15 @@ async fn links_that_are_wrong_or_have_expired_do_nothing() {
 async fn guesses_are_limited_as_other_posts_of_strangers() {
     let site = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
     let own = format!("http://{}", site.address);
-    let mut statuses = Vec::new();
-    for _ in 0..61 {
-        statuses.push(post(&site, Some(&own), &[("token", "x")]).await.status);
+    // While they are posted the limit comes back, one a second.
+    for _ in 0..60 {
+        assert_eq!(post(&site, Some(&own), &[("token", "x")]).await.status, StatusCode::NOT_FOUND);
     }
-    assert_eq!(statuses[0], StatusCode::NOT_FOUND);
-    assert_eq!(statuses[60], StatusCode::TOO_MANY_REQUESTS);
+    let mut more = 0;
+    while post(&site, Some(&own), &[("token", "x")]).await.status != StatusCode::TOO_MANY_REQUESTS {
+        more += 1;
+        assert!(more < 600, "there is no limit");
+    }
 }
 
 #[tokio::test]
