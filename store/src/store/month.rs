@@ -2,14 +2,15 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Store, metadata, rows};
+use super::{
+    Store, metadata, rows,
+    verdict_times::{HOUR, times_of},
+};
 use crate::{
     db::{args, sql},
     domain::{DAY, Month, MonthFigures, Outages, PeerId, Timestamp, Uptime, Verdict, VerdictTimes},
     error::StoreError,
 };
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// The name, in `settings`, of the time since which outages are complete.
 const OUTAGES_SINCE: &str = "outages_since";
@@ -231,11 +232,6 @@ impl MonthRow {
         let maintained = maintained + duration(self.open_maintained_ms);
         down.saturating_sub(maintained).min(seen_to.min(until).since(began_at.max(from)))
     }
-}
-
-fn times_of(sums: [Option<i64>; 3]) -> VerdictTimes {
-    let [up, partial, down] = sums.map(duration);
-    VerdictTimes { up, partial, down }
 }
 
 fn duration(ms: Option<i64>) -> Duration {

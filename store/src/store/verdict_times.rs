@@ -20,7 +20,8 @@ use crate::{
     error::StoreError,
 };
 
-const HOUR: Duration = Duration::from_secs(3600);
+/// The length of the buckets of its rows.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// One verdict of a peer, from its beginning to its end.
 #[derive(Debug, Clone, Copy)]
@@ -237,7 +238,8 @@ impl Store {
     }
 }
 
-fn times_of(sums: [Option<i64>; 3]) -> VerdictTimes {
+/// The times of sums in milliseconds; a sum over no rows is zero.
+pub(super) fn times_of(sums: [Option<i64>; 3]) -> VerdictTimes {
     let [up, partial, down] = sums.map(|ms| Duration::from_millis(rows::count(ms.unwrap_or_default())));
     VerdictTimes { up, partial, down }
 }
