@@ -20,6 +20,7 @@ use crate::{
     exit::{Exit, FailOn},
     logging,
     network::NetworkArgs,
+    peer_list::InvalidPeers,
     print,
     results::{Checked, json, summary, table},
     runtime,
@@ -55,9 +56,12 @@ pub struct CheckArgs {
     /// and is online if one of them is; or '-' for a list on standard input
     #[arg(value_name = "URL", required_unless_present = "file")]
     urls: Vec<String>,
-    /// Read peers from a file: one URL per line, TOML ([[peers]] tables), or the JSON of a hub (repeatable)
+    /// Read peers from a file in any form of list: URLs, JSON, TOML, CSV, an EasyTier configuration or command line
+    /// (repeatable)
     #[arg(long, short, value_name = "PATH")]
     file: Vec<PathBuf>,
+    #[command(flatten)]
+    invalid: InvalidPeers,
 
     #[command(flatten)]
     network: NetworkArgs,
@@ -117,8 +121,8 @@ struct OutputArgs {
 }
 
 pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
-    let CheckArgs { urls, file, network, probing, output } = args;
-    let mut peers = peers::gather(&urls, &file)?;
+    let CheckArgs { urls, file, invalid, network, probing, output } = args;
+    let mut peers = peers::gather(&urls, &file, invalid)?;
     peers::apply(&mut peers, network.membership()?, probing.handshake_only);
 
     if output.debug {
