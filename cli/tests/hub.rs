@@ -19,6 +19,8 @@ mod database;
 mod incident;
 #[path = "hub/maintenance.rs"]
 mod maintenance;
+#[path = "hub/proxy.rs"]
+mod proxy;
 #[path = "hub/role.rs"]
 mod role;
 

@@ -345,6 +345,17 @@ fn the_hubs_settings_come_from_the_same_layers() {
     );
 }
 
+/// `docker run --env-file` keeps the quotes of the file.
+#[test]
+fn a_value_in_quotes_is_an_error_that_names_the_quotes() {
+    for (name, value) in
+        [("NODE_TOKEN", "\"abc\""), ("BACKEND_BASE_URL", "'https://hub.example.com'"), ("SERVER_PORT", "\"80\"")]
+    {
+        let told = lines(environment(&[(name, value)]));
+        assert!(told.len() == 1 && told[0].contains("is in quotes") && !told[0].contains("abc"), "{told:?}");
+    }
+}
+
 /// This shows that the configuration reads every setting of the table.
 #[test]
 fn every_setting_of_the_table_is_validated() {
