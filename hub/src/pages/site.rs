@@ -74,7 +74,7 @@ impl Site {
         let board = Arc::<Board>::from_ref(app);
         let options = Arc::<WebOptions>::from_ref(app);
         let (store, readers) = (Store::from_ref(app), Readers::from_ref(app));
-        let histories = Histories::new(store, readers, board.freshness(), &options.instance.options.name);
+        let histories = Histories::new(store, &readers, board.freshness(), &options.instance.options.name);
         let histories = Arc::new(histories);
         let live = Arc::new(Live::new(Arc::clone(&board)));
         Self(Arc::new(Parts {

@@ -81,7 +81,7 @@ impl App {
     ) -> Self {
         let readers = monitor.readers();
         Self {
-            chronicle: Chronicle::new(store.clone(), readers.clone(), board.freshness()),
+            chronicle: Chronicle::new(store.clone(), &readers, board.freshness()),
             reports: Reports::new(store.clone(), Arc::clone(&board), readers.clone()),
             board,
             alerts: Alerts::new(store.clone(), messenger),
