@@ -23,8 +23,8 @@ mod template;
 mod words;
 
 pub use cause::{Cause, Place};
-pub use channel::{Channel, ChannelError, ChannelKind, Field, Format, Guarantee};
+pub use channel::{Channel, ChannelError, ChannelKind, Fault, Field, Format, Guarantee};
 pub use message::{Language, Message, NodeLine, Severity, Topic};
 pub use outcome::Outcome;
-pub use rule::{Change, NodeVersion, NodeVersionError, Nodes, QuietHours, QuietHoursError, Rule, RuleError};
+pub use rule::{Change, Changes, NodeVersion, NodeVersionError, Nodes, QuietHours, QuietHoursError, Rule, RuleError};
 pub use send::{SendError, SendOptions, Sender};

@@ -37,6 +37,11 @@ impl Message {
     /// How many nodes a message lists.
     pub const MAX_NODES: usize = 20;
 
+    /// Whether it says that what messages with its subject told is over.
+    pub(crate) fn is_end(&self) -> bool {
+        self.severity == Severity::Info && self.topic != Topic::Test
+    }
+
     /// A message with all that one can have, and one with as little as one can have, to try templates with.
     pub(crate) fn samples() -> [Self; 2] {
         let url = |path: &str| Url::parse(&format!("https://uptime.example/{path}")).ok();

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{
     answer::Answer,
+    fault::Fault,
     field::{Field, Format, Settings},
     kind::ChannelKind,
     outgoing::Outgoing,
@@ -51,7 +52,7 @@ pub enum ChannelError {
         /// The name of the setting.
         field: &'static str,
         /// What is wrong.
-        why: String,
+        why: Fault,
     },
 }
 
@@ -94,7 +95,10 @@ impl Channel {
     /// If it has a proxy or a template: only an admin sets these.
     pub fn confined(self) -> Result<Self, ChannelError> {
         match ADMINS.into_iter().find(|name| self.settings.get(name).is_some()) {
-            Some(field) => Err(ChannelError::Invalid { field, why: "only an admin may set it".to_owned() }),
+            Some(field) => Err(ChannelError::Invalid {
+                field,
+                why: Fault::new("only an admin may set it", "只有管理员可以设置"),
+            }),
             None => Ok(Self { confined: true, ..self }),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use easytier_probe::SPANS;
 use easytier_uptime_alerts::{Message, Outcome};
 use easytier_uptime_store::{
     Store, StoreError,
@@ -12,6 +13,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
+use tracing::Instrument;
 
 use super::backoff;
 use crate::service::alerts::{ChannelConfig, Messenger};
@@ -93,8 +95,9 @@ async fn send(store: Store, messenger: Arc<dyn Messenger>, delivery: ClaimedDeli
         (true, _) => Outcome::Unclear { why: "an attempt was interrupted".to_owned() },
         (false, None) => Outcome::Refused { why: "the message or the channel cannot be read".to_owned() },
         (false, Some((message, config))) => {
+            let span = tracing::info_span!(target: SPANS, "alert", otel.kind = "client", channel.kind = kind);
             let attempt = AssertUnwindSafe(messenger.send(kind, &config.settings, &message)).catch_unwind();
-            match timeout(ATTEMPT, attempt).await {
+            match timeout(ATTEMPT, attempt).instrument(span).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(_)) => Outcome::Unclear { why: "a defect of this program ended the attempt".to_owned() },
                 Err(_) => Outcome::Unclear { why: "no answer in time".to_owned() },

@@ -49,6 +49,8 @@ async fn wrong(desk: &Desk, name: &str) -> (Rule, PeerId) {
             flips: vec![since],
             flaps: false,
             told_flapping: false,
+            flapping_episode: None,
+            was_hidden: false,
             held_until: 0,
         };
         (key.to_string(), serde_json::to_string(&condition).unwrap())

@@ -10,6 +10,7 @@ use super::{signature, spec::Spec};
 use crate::{
     Message, Outcome,
     channel::{
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::{Mail, Outgoing, Security},
@@ -56,20 +57,30 @@ pub(crate) const MAIL: Spec = Spec {
     verdict: |_| Outcome::refused("a mail server does not answer by HTTP"),
 };
 
-fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
+fn check(settings: &Settings) -> Result<(), (&'static str, Fault)> {
     server(settings).map_err(|why| ("server", why))?;
     sender(settings).map_err(|why| ("from", why))?;
     recipients(settings).map_err(|why| ("to", why))?;
     match (settings.get("username"), settings.get("password")) {
-        (Some(_), None) => return Err(("password", "there is a user name without it".to_owned())),
-        (None, Some(_)) => return Err(("username", "there is a password without it".to_owned())),
+        (Some(_), None) => {
+            return Err(("password", Fault::new("there is a user name without it", "填写了用户名，但缺少密码")));
+        }
+        (None, Some(_)) => {
+            return Err(("username", Fault::new("there is a password without it", "填写了密码，但缺少用户名")));
+        }
         (Some(_), Some(_)) if security(settings) == Security::None => {
-            return Err(("security", "a password is sent over TLS only".to_owned()));
+            return Err(("security", Fault::new("a password is sent over TLS only", "密码只能通过 TLS 发送")));
         }
         _ => {}
     }
     if settings.get("proxy").is_some_and(|proxy| proxy.trim().starts_with("https:")) {
-        return Err(("proxy", "mail goes through proxies of http, socks5 or socks5h".to_owned()));
+        return Err((
+            "proxy",
+            Fault::new(
+                "mail goes through proxies of http, socks5 or socks5h",
+                "邮件只能使用 http、socks5 或 socks5h 代理",
+            ),
+        ));
     }
     Ok(())
 }
@@ -115,7 +126,7 @@ fn security(settings: &Settings) -> Security {
 }
 
 /// The server's name and port.
-fn server(settings: &Settings) -> Result<(String, u16), String> {
+fn server(settings: &Settings) -> Result<(String, u16), Fault> {
     let default = match security(settings) {
         Security::StartTls => 587,
         Security::Tls => 465,
@@ -123,32 +134,40 @@ fn server(settings: &Settings) -> Result<(String, u16), String> {
     };
     let server = settings.text("server").trim();
     // Read as the part of a URL that it looks like, for addresses of IPv6.
-    let url = url::Url::parse(&format!("smtp://{server}")).map_err(|error| error.to_string())?;
+    let url = url::Url::parse(&format!("smtp://{server}"))
+        .map_err(|error| Fault::new(error.to_string(), "不是有效的服务器地址"))?;
     let plain = url.path().is_empty() && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     match url.host_str().filter(|_| plain) {
         Some(host) => Ok((host.trim_matches(['[', ']']).to_owned(), url.port().unwrap_or(default))),
-        None => Err("it is like smtp.example.com or smtp.example.com:587".to_owned()),
+        None => Err(Fault::new(
+            "it is like smtp.example.com or smtp.example.com:587",
+            "格式应如 smtp.example.com 或 smtp.example.com:587",
+        )),
     }
 }
 
-fn sender(settings: &Settings) -> Result<Mailbox, String> {
+fn sender(settings: &Settings) -> Result<Mailbox, Fault> {
     mailbox(settings.text("from"))
 }
 
-fn recipients(settings: &Settings) -> Result<Vec<Mailbox>, String> {
+fn recipients(settings: &Settings) -> Result<Vec<Mailbox>, Fault> {
     let addresses: Vec<&str> =
         settings.text("to").split([',', '\n']).map(str::trim).filter(|address| !address.is_empty()).collect();
     match addresses.len() {
-        0 => Err("there is no address".to_owned()),
+        0 => Err(Fault::new("there is no address", "没有地址")),
         1..=MOST_RECIPIENTS => addresses.into_iter().map(mailbox).collect(),
-        _ => Err(format!("there are more than {MOST_RECIPIENTS}")),
+        _ => Err(Fault::new(format!("there are more than {MOST_RECIPIENTS}"), format!("最多 {MOST_RECIPIENTS} 个"))),
     }
 }
 
-fn mailbox(text: &str) -> Result<Mailbox, String> {
-    let mailbox: Mailbox = text.trim().parse().map_err(|error| format!("it is no address: {error}"))?;
+fn mailbox(text: &str) -> Result<Mailbox, Fault> {
+    let mailbox: Mailbox =
+        text.trim().parse().map_err(|error| Fault::new(format!("it is no address: {error}"), "不是有效的邮箱地址"))?;
     match mailbox.email.to_string().is_ascii() {
         true => Ok(mailbox),
-        false => Err("few mail servers take an address with other letters than those of ASCII".to_owned()),
+        false => Err(Fault::new(
+            "few mail servers take an address with other letters than those of ASCII",
+            "多数邮件服务器不接受含有非 ASCII 字符的地址",
+        )),
     }
 }

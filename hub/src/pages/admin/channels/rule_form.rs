@@ -118,6 +118,7 @@ impl RuleForm {
                 _ => MessageLanguage::English,
             },
             group_seconds: length("gather", &self.gather)?.unwrap_or(Rule::new(id).group_seconds),
+            ..Rule::new(id)
         };
         rule.check().map_err(|error| FieldError::new(field_of(error), error))?;
         Ok(rule)
