@@ -13,8 +13,8 @@ use uuid::Uuid;
 use self::{hub::compose_hub, levels::compose_levels, nodes::compose_nodes};
 use super::{
     condition::{Condition, Told, Trouble},
-    facts::Facts,
-    flush::{Due, time},
+    facts::{Facts, Recipient},
+    flush::{Due, of_rule, time},
     subject::{Key, Subject},
 };
 use crate::{Language, Message, NodeLine, Rule, Severity, Topic, words::Writer};
@@ -22,8 +22,8 @@ use crate::{Language, Message, NodeLine, Rule, Severity, Topic, words::Writer};
 /// A message without its id and links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// The id of the channel.
-    pub channel: i64,
+    /// Who is told.
+    pub recipient: Recipient,
     /// The rule by which it is told.
     pub rule: Uuid,
     /// The conditions that it is about.
@@ -52,13 +52,26 @@ impl Draft {
     /// The message with this id. `url`: the page to look at.
     pub fn into_message(self, id: Uuid, url: Option<Url>) -> Message {
         let Self { topic, severity, subject, title, lines, nodes, at, language, .. } = self;
-        Message { id, topic, severity, subject, title, lines, nodes, url, acknowledge: None, at: time(at), language }
+        Message {
+            id,
+            topic,
+            severity,
+            subject,
+            title,
+            lines,
+            nodes,
+            url,
+            acknowledge: None,
+            unsubscribe: None,
+            at: time(at),
+            language,
+        }
     }
 }
 
 /// What the messages of one rule are made of.
 struct Composer<'a> {
-    channel: i64,
+    recipient: Recipient,
     rule: &'a Rule,
     facts: &'a Facts<'a>,
     conditions: &'a mut BTreeMap<Key, Condition>,
@@ -68,7 +81,7 @@ struct Composer<'a> {
 
 /// Makes messages of what a rule tells now.
 pub(super) fn compose(
-    channel: i64,
+    recipient: Recipient,
     rule: &Rule,
     due: Due,
     facts: &Facts<'_>,
@@ -77,7 +90,7 @@ pub(super) fn compose(
 ) -> Vec<Draft> {
     let zone = rule.quiet.as_ref().map_or(Tz::UTC, |quiet| quiet.zone());
     let writer = Writer { language: rule.language, zone };
-    let mut composer = Composer { channel, rule, facts, conditions, now, writer };
+    let mut composer = Composer { recipient, rule, facts, conditions, now, writer };
     let (of_levels, others): (Vec<_>, _) = due.wants.into_iter().partition(|(key, _)| key.subject.is_level());
     let (of_nodes, of_hub) = others.into_iter().partition(|(key, _)| matches!(key.subject, Subject::Node(_)));
     let (old_levels, old_nodes) = due.reminders.into_iter().partition(|key| key.subject.is_level());
@@ -90,7 +103,7 @@ pub(super) fn compose(
 impl Composer<'_> {
     fn draft(&self, topic: Topic, severity: Severity, keys: Vec<Key>, at: i64) -> Draft {
         Draft {
-            channel: self.channel,
+            recipient: self.recipient,
             rule: self.rule.id,
             keys,
             topic,
@@ -136,6 +149,7 @@ impl Composer<'_> {
     }
 
     fn is_open(&self, episode: &str) -> bool {
-        self.conditions.values().any(|condition| condition.told.as_ref().is_some_and(|told| told.episode == episode))
+        let mut of_rule = of_rule(self.conditions, self.rule.id);
+        of_rule.any(|(_, condition)| condition.told.as_ref().is_some_and(|told| told.episode == episode))
     }
 }

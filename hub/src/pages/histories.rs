@@ -14,7 +14,7 @@ use easytier_uptime_store::{
 use moka::future::Cache;
 
 use super::chart;
-use crate::{board::Freshness, web::Refusal};
+use crate::{board::Freshness, service::Subscriptions, web::Refusal};
 
 /// How long a history is shown.
 const LIFETIME: Duration = Duration::from_secs(10);
@@ -48,12 +48,15 @@ pub struct History {
     pub incidents: Vec<Incident>,
     /// Of a day, a week and a month.
     pub uptimes: Vec<NodeStats>,
+    /// Whether visitors can subscribe by mail.
+    pub can_subscribe: bool,
 }
 
 /// The histories that were read lately.
 pub struct Histories {
     store: Store,
     readers: Readers,
+    subscriptions: Subscriptions,
     /// The name of this instance.
     own_name: String,
     histories: Cache<(PeerId, Duration, Grain), Arc<History>>,
@@ -66,12 +69,19 @@ fn of_node(id: PeerId) -> IncidentFilter {
 
 impl Histories {
     /// `own_name`: the name of this instance.
-    pub fn new(store: Store, readers: Readers, freshness: Freshness, own_name: &str) -> Self {
+    pub fn new(
+        store: Store,
+        readers: Readers,
+        subscriptions: Subscriptions,
+        freshness: Freshness,
+        own_name: &str,
+    ) -> Self {
         // A cache without room keeps nothing.
         let room = |number| if freshness == Freshness::Exact { 0 } else { number };
         Self {
             store,
             readers,
+            subscriptions,
             own_name: own_name.to_owned(),
             histories: Cache::builder().max_capacity(room(HISTORIES)).time_to_live(LIFETIME).build(),
             uptimes: Cache::builder().max_capacity(room(UPTIMES)).time_to_live(UPTIME_LIFETIME).build(),
@@ -104,6 +114,7 @@ impl Histories {
             names: Names::read(store, Some(&self.own_name)).await?,
             incidents: store.incidents(of_node(id), PageRequest { page: 1, per_page: MAX_INCIDENTS }).await?.items,
             events: store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?,
+            can_subscribe: self.subscriptions.are_offered().await?,
             uptimes,
         })
     }
