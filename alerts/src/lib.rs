@@ -14,6 +14,7 @@ pub mod channel;
 mod duty;
 pub mod incident;
 mod layout;
+mod mailbox;
 mod message;
 mod outcome;
 pub mod policy;
@@ -24,6 +25,7 @@ mod words;
 
 pub use cause::{Cause, Place};
 pub use channel::{Channel, ChannelError, ChannelKind, Fault, Field, Format, Guarantee};
+pub use mailbox::{Mailbox, MailboxError};
 pub use message::{Language, Message, NodeLine, Severity, Topic};
 pub use outcome::Outcome;
 pub use rule::{Change, Changes, NodeVersion, NodeVersionError, Nodes, QuietHours, QuietHoursError, Rule, RuleError};

@@ -86,6 +86,13 @@ impl Settings {
         &self.0
     }
 
+    /// The same with another value of a field.
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut settings = self.0.clone();
+        settings.insert(name.to_owned(), value.to_owned());
+        Self(settings)
+    }
+
     /// The value of a field that may be missing.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)

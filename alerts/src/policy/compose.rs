@@ -13,7 +13,7 @@ use uuid::Uuid;
 use self::{hub::compose_hub, levels::compose_levels, nodes::compose_nodes};
 use super::{
     condition::{Condition, Told, Trouble},
-    facts::Facts,
+    facts::{Facts, Recipient},
     flush::{Due, of_rule, time},
     subject::{Key, Subject},
 };
@@ -22,8 +22,8 @@ use crate::{Language, Message, NodeLine, Rule, Severity, Topic, words::Writer};
 /// A message without its id and links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// The id of the channel.
-    pub channel: i64,
+    /// Who is told.
+    pub recipient: Recipient,
     /// The rule by which it is told.
     pub rule: Uuid,
     /// The conditions that it is about.
@@ -49,9 +49,9 @@ pub struct Draft {
 }
 
 impl Draft {
-    fn new(channel: i64, rule: &Rule, topic: Topic, severity: Severity, keys: Vec<Key>, at: i64) -> Self {
+    fn new(recipient: Recipient, rule: &Rule, topic: Topic, severity: Severity, keys: Vec<Key>, at: i64) -> Self {
         Self {
-            channel,
+            recipient,
             rule: rule.id,
             keys,
             topic,
@@ -74,14 +74,27 @@ impl Draft {
     /// The message with this id. `url`: the page to look at.
     pub fn into_message(self, id: Uuid, url: Option<Url>) -> Message {
         let Self { topic, severity, subject, title, lines, nodes, at, language, .. } = self;
-        Message { id, topic, severity, subject, title, lines, nodes, url, acknowledge: None, at: time(at), language }
+        Message {
+            id,
+            topic,
+            severity,
+            subject,
+            title,
+            lines,
+            nodes,
+            url,
+            acknowledge: None,
+            unsubscribe: None,
+            at: time(at),
+            language,
+        }
     }
 }
 
 /// What was told by a rule before, and is over without a message that says so: the rule does not tell that, the node was removed,
 /// or another message took its place. A service that keeps it open has to hear of it. `told`: what is told now.
 pub(super) fn ends(
-    channel: i64,
+    recipient: Recipient,
     rule: &Rule,
     before: &BTreeMap<Key, Condition>,
     after: &BTreeMap<Key, Condition>,
@@ -101,14 +114,14 @@ pub(super) fn ends(
         subject: episode.to_owned(),
         title: rule.language.pick("It is over", "此事已结束").to_owned(),
         ends_only: true,
-        ..Draft::new(channel, rule, Topic::Recovery, Severity::Info, keys, now)
+        ..Draft::new(recipient, rule, Topic::Recovery, Severity::Info, keys, now)
     };
     over.into_iter().map(end).collect()
 }
 
 /// What the messages of one rule are made of.
 struct Composer<'a> {
-    channel: i64,
+    recipient: Recipient,
     rule: &'a Rule,
     facts: &'a Facts<'a>,
     conditions: &'a mut BTreeMap<Key, Condition>,
@@ -118,7 +131,7 @@ struct Composer<'a> {
 
 /// Makes messages of what a rule tells now.
 pub(super) fn compose(
-    channel: i64,
+    recipient: Recipient,
     rule: &Rule,
     due: Due,
     facts: &Facts<'_>,
@@ -127,7 +140,7 @@ pub(super) fn compose(
 ) -> Vec<Draft> {
     let zone = rule.quiet.as_ref().map_or(Tz::UTC, |quiet| quiet.zone());
     let writer = Writer { language: rule.language, zone };
-    let mut composer = Composer { channel, rule, facts, conditions, now, writer };
+    let mut composer = Composer { recipient, rule, facts, conditions, now, writer };
     let (of_levels, others): (Vec<_>, _) = due.wants.into_iter().partition(|(key, _)| key.subject.is_level());
     let (of_nodes, of_hub) = others.into_iter().partition(|(key, _)| matches!(key.subject, Subject::Node(_)));
     let (old_levels, old_nodes) = due.reminders.into_iter().partition(|key| key.subject.is_level());
@@ -139,7 +152,7 @@ pub(super) fn compose(
 
 impl Composer<'_> {
     fn draft(&self, topic: Topic, severity: Severity, keys: Vec<Key>, at: i64) -> Draft {
-        Draft::new(self.channel, self.rule, topic, severity, keys, at)
+        Draft::new(self.recipient, self.rule, topic, severity, keys, at)
     }
 
     /// What messages about the same trouble have in common: the subject where it is one, and else this message.
@@ -186,6 +199,7 @@ impl Composer<'_> {
     }
 
     fn is_open(&self, episode: &str) -> bool {
-        self.conditions.values().any(|condition| condition.told.as_ref().is_some_and(|told| told.episode == episode))
+        let mut of_rule = of_rule(self.conditions, self.rule.id);
+        of_rule.any(|(_, condition)| condition.told.as_ref().is_some_and(|told| told.episode == episode))
     }
 }

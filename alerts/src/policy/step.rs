@@ -1,6 +1,6 @@
 //! One step: takes what changed, and tells what is due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
@@ -56,9 +56,9 @@ impl State {
             self.rhythms.clear();
         }
         self.planned_at = Some(now);
-        let rule_of = |key: &Key| facts.rules.iter().map(|(_, rule)| rule).find(|rule| rule.id == key.rule);
-        self.conditions.retain(|key, _| rule_of(key).is_some_and(|rule| facts.concerns(rule, key.subject)));
-        self.rhythms.retain(|id, _| facts.rules.iter().any(|(_, rule)| rule.id == *id));
+        let rules: HashMap<Uuid, &Rule> = facts.rules.iter().map(|(_, rule)| (rule.id, rule)).collect();
+        self.conditions.retain(|key, _| rules.get(&key.rule).is_some_and(|rule| facts.concerns(rule, key.subject)));
+        self.rhythms.retain(|id, _| rules.contains_key(id));
     }
 
     pub(super) fn observe(&mut self, rule: &Rule, change: &Fresh) {
@@ -106,7 +106,7 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
     let before = state.conditions.clone();
     state.begin(facts, now);
     let (mut drafts, mut next) = (Vec::new(), Next::default());
-    for (channel, rule) in facts.rules {
+    for (recipient, rule) in facts.rules {
         for change in fresh.iter().filter(|change| facts.concerns(rule, change.subject)) {
             state.observe(rule, change);
         }
@@ -116,14 +116,14 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
         let rhythm = state.rhythms.get(&rule.id).copied().unwrap_or_default();
         let due = due(rule, &state.conditions, rhythm, facts, state.calm_until, now, &mut next);
         if !due.wants.is_empty() || !due.reminders.is_empty() {
-            let told = compose(*channel, rule, due, facts, &mut state.conditions, now);
+            let told = compose(*recipient, rule, due, facts, &mut state.conditions, now);
             if told.iter().any(|draft| !draft.ends_only) {
                 state.rhythms.entry(rule.id).or_default().beat(now);
             }
             next.at(now + SECOND);
             drafts.extend(told);
         }
-        let over = ends(*channel, rule, &before, &state.conditions, &drafts, now);
+        let over = ends(*recipient, rule, &before, &state.conditions, &drafts, now);
         drafts.extend(over);
     }
     state.conditions.retain(|_, condition| !condition.is_over());

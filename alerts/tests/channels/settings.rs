@@ -170,6 +170,8 @@ fn a_channel_of_somebody_who_is_no_admin_has_no_proxy_and_no_template() {
         assert_eq!(channel.confined().unwrap_err().to_string(), format!("{field}: only an admin may set it"));
     }
     assert!(channel(ChannelKind::Webhook, "http://127.0.0.1").confined().is_ok());
+    let sender = channel_with(ChannelKind::Mail, "", &[("server", "localhost:25"), ("subscriptions", "yes")]).unwrap();
+    assert_eq!(sender.confined().unwrap_err().to_string(), "subscriptions: only an admin may set it");
 }
 
 #[test]

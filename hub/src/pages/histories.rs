@@ -14,6 +14,7 @@ use easytier_uptime_store::{
 use super::chart;
 use crate::{
     board::{Freshness, SharedReads},
+    service::Subscriptions,
     web::Refusal,
 };
 
@@ -49,11 +50,14 @@ pub struct History {
     pub incidents: Vec<Incident>,
     /// Of a day, a week and a month.
     pub uptimes: Vec<NodeStats>,
+    /// Whether visitors can subscribe by mail.
+    pub can_subscribe: bool,
 }
 
 /// The histories that were read lately.
 pub struct Histories {
     store: Store,
+    subscriptions: Subscriptions,
     /// The name of this instance.
     own_name: String,
     histories: SharedReads<(PeerId, Duration, Grain), History>,
@@ -66,9 +70,16 @@ fn of_node(id: PeerId) -> IncidentFilter {
 
 impl Histories {
     /// `own_name`: the name of this instance.
-    pub fn new(store: Store, readers: &Readers, freshness: Freshness, own_name: &str) -> Self {
+    pub fn new(
+        store: Store,
+        readers: &Readers,
+        subscriptions: Subscriptions,
+        freshness: Freshness,
+        own_name: &str,
+    ) -> Self {
         Self {
             store,
+            subscriptions,
             own_name: own_name.to_owned(),
             histories: SharedReads::new(readers, freshness, HISTORIES, LIFETIME),
             uptimes: SharedReads::new(readers, freshness, UPTIMES, UPTIME_LIFETIME),
@@ -94,6 +105,7 @@ impl Histories {
             names: Names::read(store, Some(&self.own_name)).await?,
             incidents: store.incidents(of_node(id), PageRequest { page: 1, per_page: MAX_INCIDENTS }).await?.items,
             events: store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?,
+            can_subscribe: self.subscriptions.are_offered().await?,
             uptimes,
         })
     }

@@ -6,6 +6,8 @@ use lettre::message::{
     header::{HeaderName, HeaderValue},
 };
 
+use url::Url;
+
 use super::{signature, spec::Spec};
 use crate::{
     Message, Outcome,
@@ -25,6 +27,9 @@ const LONGEST_TEXT: usize = 64 * 1024;
 /// How many recipients a channel may have.
 const MOST_RECIPIENTS: usize = 20;
 
+/// The name of the setting that has the server send to visitors too.
+pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
+
 const FIELDS: &[Field] = &[
     Field::required("server", Format::Text, "the SMTP server: its name, or name:port", "SMTP 服务器：名称或 名称:端口"),
     Field::optional(
@@ -42,6 +47,12 @@ const FIELDS: &[Field] = &[
         "发件人：邮箱地址或 名称 <邮箱地址>",
     ),
     Field::required("to", Format::Lines, "the recipients, separated by commas", "收件人，多个以逗号分隔"),
+    Field::optional(
+        SUBSCRIPTIONS,
+        Format::Choice(&["no", "yes"]),
+        "whether visitors can subscribe to nodes by mail from this server and sender: yes (needs PUBLIC_URL) or no [default: no]",
+        "是否允许访客用邮件订阅节点，并由此服务器和发件人发出：yes（需设置 PUBLIC_URL）或 no [默认：no]",
+    ),
     PROXY,
 ];
 
@@ -100,12 +111,16 @@ fn request(settings: &Settings, message: &Message, now: DateTime<Utc>) -> Result
         builder = builder.to(recipient);
     }
     let text = layout::whole(message, &PLAIN, LONGEST_TEXT);
+    if let Some(url) = &message.unsubscribe {
+        for (name, value) in unsubscribe(url) {
+            builder = builder.raw_header(header(name, value));
+        }
+    }
     let mut mail = builder
         .singlepart(SinglePart::plain(text.replace('\n', "\r\n")))
         .map_err(|error| format!("no mail can be made: {error}"))?;
     // Nobody's holiday answers it (RFC 3834).
-    mail.headers_mut()
-        .insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+    mail.headers_mut().insert_raw(header("Auto-Submitted", "auto-generated".to_owned()));
     let login = settings.get("username").zip(settings.get("password"));
     Ok(Outgoing::Mail(Box::new(Mail {
         host,
@@ -115,6 +130,21 @@ fn request(settings: &Settings, message: &Message, now: DateTime<Utc>) -> Result
         envelope: mail.envelope().clone(),
         content: mail.formatted(),
     })))
+}
+
+/// The headers by which the programs of readers unsubscribe (RFC 2369). They do it with one click over HTTPS only (RFC 8058).
+fn unsubscribe(url: &Url) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("List-Unsubscribe", format!("<{url}>"))];
+    if url.scheme() == "https" {
+        headers.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+    }
+    headers
+}
+
+/// A header whose value is printable ASCII, as URLs are, and stays as it is: encoded words would hide it from programs.
+fn header(name: &'static str, value: String) -> HeaderValue {
+    let printable: String = value.chars().filter(char::is_ascii_graphic).collect();
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), printable.clone(), printable)
 }
 
 fn security(settings: &Settings) -> Security {
@@ -134,7 +164,7 @@ fn server(settings: &Settings) -> Result<(String, u16), Fault> {
     };
     let server = settings.text("server").trim();
     // Read as the part of a URL that it looks like, for addresses of IPv6.
-    let url = url::Url::parse(&format!("smtp://{server}"))
+    let url = Url::parse(&format!("smtp://{server}"))
         .map_err(|error| Fault::new(error.to_string(), "不是有效的服务器地址"))?;
     let plain = url.path().is_empty() && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     match url.host_str().filter(|_| plain) {

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{
-    Condition, Counts, Draft, Duty, Facts, Fresh, Key, Levels, NodeFacts, ProbeFacts, Seen, State, Step, Subject, step,
+    Condition, Counts, Draft, Duty, Facts, Fresh, Key, Levels, NodeFacts, ProbeFacts, Recipient, Seen, State, Step,
+    Subject, step,
 };
 use crate::{Change, Rule};
 
@@ -24,7 +25,7 @@ const HOUR: i64 = 60 * MINUTE;
 #[derive(Clone)]
 struct World {
     state: State,
-    rules: Vec<(i64, Rule)>,
+    rules: Vec<(Recipient, Rule)>,
     nodes: BTreeMap<i64, NodeFacts>,
     seen: BTreeMap<Subject, Seen>,
     probes: BTreeMap<i64, ProbeFacts>,
@@ -62,7 +63,7 @@ impl World {
         let probe = |name: &str, region: &str| ProbeFacts { name: name.into(), region: region.into(), can_check: true };
         Self {
             state: State { planned_at: Some(START), ..State::default() },
-            rules: vec![(1, rule)],
+            rules: vec![(Recipient::Channel(1), rule)],
             nodes: (1..=nodes).map(|id| (id, node(id))).collect(),
             seen: (1..=nodes).map(|id| (Subject::Node(id), Seen::Up)).collect(),
             probes: [(1, probe("a", "eu")), (2, probe("b", "asia"))].into(),

@@ -48,11 +48,7 @@ pub struct RuleForm {
 impl RuleForm {
     /// The form of a new rule, with the usual settings. `language`: tells which time zone is likely.
     pub fn new(language: Language) -> Self {
-        let messages = match language {
-            Language::English => MessageLanguage::English,
-            Language::Chinese => MessageLanguage::Chinese,
-        };
-        Self::of(&Rule { language: messages, ..Rule::new(Uuid::nil()) }, language)
+        Self::of(&Rule { language: language.of_messages(), ..Rule::new(Uuid::nil()) }, language)
     }
 
     /// The form of a rule. `language`: as for a new one.
