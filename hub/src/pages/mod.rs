@@ -38,7 +38,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::get,
 };
 use easytier_uptime_monitor::ShareLayer;
 use tower::ServiceBuilder;
@@ -71,7 +71,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/badge/{id}/uptime.svg", get(badge::uptime))
         .route("/badge/{id}/latency.svg", get(badge::latency))
         .route("/alerts", get(alert_link::page).post(alert_link::act))
-        .route("/nodes/{id}/subscribe", post(subscriptions::subscribe))
+        .route("/nodes/{id}/subscribe", admin::act(subscriptions::subscribe))
         .route(subscriptions::PATH, get(subscriptions::page).post(subscriptions::act))
         .route(subscriptions::ONE_CLICK, get(subscriptions::page).post(subscriptions::one_click))
         .route("/submit", get(submit::page).post(submit::submit))

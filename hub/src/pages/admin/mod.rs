@@ -85,7 +85,7 @@ pub fn routes() -> Router<Site> {
 
 /// A path that takes a form and has no page. Who opens it, such as by the link to the other language on an answer, gets the page
 /// that the path belongs to: the one above it.
-fn act<T: 'static>(handler: impl Handler<T, Site>) -> MethodRouter<Site> {
+pub(super) fn act<T: 'static>(handler: impl Handler<T, Site>) -> MethodRouter<Site> {
     get(above).post(handler)
 }
 
