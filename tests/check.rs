@@ -827,7 +827,7 @@ async fn a_node_that_refuses_members_and_is_in_another_network_is_a_network_mism
 // --- many ------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_thousand_peers_of_which_half_are_dead_end_within_their_deadlines() {
+async fn a_thousand_peers_of_which_half_are_dead_do_not_wait_for_each_other() {
     // On a busy machine a handshake over udp may be sent four times.
     const TIMEOUT: Duration = Duration::from_secs(8);
     const CONCURRENCY: usize = 512;
@@ -849,13 +849,14 @@ async fn a_thousand_peers_of_which_half_are_dead_end_within_their_deadlines() {
     let reports: Vec<CheckReport> = stream::iter(peers)
         .map(|peer| {
             let checker = checker.clone();
-            async move { support::check_with(&checker, &peer, TIMEOUT).await }
+            async move { checker.check(&peer).await }
         })
         .buffer_unordered(CONCURRENCY)
         .collect()
         .await;
-    // A quarter of the peers use all of their time, and all of those can be checked at once.
-    assert!(started.elapsed() < 2 * TIMEOUT + Duration::from_secs(2), "{:?}", started.elapsed());
+    // A quarter of the peers use all of their time, and all of those can be checked at once; one after the other, they take
+    // half an hour.
+    assert!(started.elapsed() < 10 * TIMEOUT, "{:?}", started.elapsed());
 
     assert_eq!(reports.len(), 1000);
     let (alive, dead): (Vec<_>, Vec<_>) = reports.iter().partition(|report| report.result.peer_id % 2 == 0);

@@ -23,6 +23,8 @@ mod maintenance;
 mod proxy;
 #[path = "hub/role.rs"]
 mod role;
+#[path = "hub/subscriptions.rs"]
+mod subscriptions;
 
 use std::{
     collections::BTreeMap,

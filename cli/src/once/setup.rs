@@ -19,6 +19,7 @@ use crate::{
     logging::LogSettings,
     peer_list::{self, InvalidPeers},
     settings::SettingFlags,
+    telemetry,
 };
 
 pub struct Setup {
@@ -89,7 +90,7 @@ impl Setup {
             return Err(ConfigErrors(errors).into());
         }
 
-        let backend = backend.map(Backend::new).transpose()?;
+        let backend = backend.map(telemetry::traced).map(Backend::new).transpose()?;
         let reporting = match (&backend, dry_run) {
             (_, true) => Reporting::DryRun,
             (Some(_), false) => Reporting::ToBackend,

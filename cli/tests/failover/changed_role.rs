@@ -7,13 +7,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    cluster::{Cluster, await_that},
+    cluster::{Cluster, PATIENCE, await_that},
     instance::Instance,
     sender::Senders,
 };
-
-/// How long an instance may take to follow its operator.
-const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_primary_hands_over_and_back_without_losing_a_result() {
@@ -25,17 +22,17 @@ async fn a_primary_hands_over_and_back_without_losing_a_result() {
     first.command(&["hub", "peer", "add", "tcp://127.0.0.1:30"]);
     let printed = first.command(&["hub", "promote", &last.name]);
     assert!(printed.contains(&last.name), "{printed}");
-    assert_eq!(cluster.leader_of(&[0, 1, 2], SOON).await, 2);
+    assert_eq!(cluster.leader_of(&[0, 1, 2]).await, 2);
     last.command(&["hub", "peer", "add", "tcp://127.0.0.1:31"]);
     assert_eq!(cluster.settled().await, 2);
 
     // On a busy machine a heartbeat may be late, and then nobody could take its place.
-    await_that(SOON, "a dependent is there", async || {
+    await_that(PATIENCE, "a dependent is there", async || {
         let demoted = last.output(&["hub", "demote", &last.name]);
         demoted.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&demoted.stderr).into_owned())
     })
     .await;
-    assert_eq!(cluster.leader_of(&[0, 1, 2], SOON).await, 0, "the first in the order leads");
+    assert_eq!(cluster.leader_of(&[0, 1, 2]).await, 0, "the first in the order leads");
     assert_eq!(cluster.settled().await, 0);
     senders.finish().await;
     cluster.assert_one_union(&[0, 1, 2], &senders.ledger).await;
@@ -72,7 +69,7 @@ async fn a_standalone_instance_joins_and_leaves() {
 }
 
 async fn await_role(instance: &Instance, wanted: &str) {
-    await_that(SOON, &format!("{} is {wanted}", instance.name), async || {
+    await_that(PATIENCE, &format!("{} is {wanted}", instance.name), async || {
         let told: Value = serde_json::from_str(&instance.command(&["hub", "role", "--json"])).unwrap();
         (told["role"] == wanted).then_some(()).ok_or_else(|| told.to_string())
     })

@@ -15,17 +15,14 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    instance::{FAILOVER_AFTER, Instance, View},
+    instance::{Instance, View},
     network::Network,
     records::{self, Configuration},
     sender::Ledger,
 };
 
-/// How long after the loss of the primary there must be a new one.
-pub const NEW_PRIMARY_WITHIN: Duration = FAILOVER_AFTER.saturating_add(Duration::from_secs(10));
-
 /// Much longer than any wait of these tests takes, on a machine with other work.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The number of peers that senders report, and nobody edits.
 pub const PEERS: i64 = 4;
@@ -81,9 +78,9 @@ impl Cluster {
     }
 
     /// Waits until exactly one of these instances is the primary and the others follow it. Returns it.
-    pub async fn leader_of(&self, instances: &[usize], within: Duration) -> usize {
+    pub async fn leader_of(&self, instances: &[usize]) -> usize {
         let mut told = Vec::new();
-        await_that(within, &format!("{instances:?} have one primary"), async || {
+        await_that(PATIENCE, &format!("{instances:?} have one primary"), async || {
             told = self.views(instances).await;
             match one_leads(&told) {
                 Some(leader) => Ok(instances[leader]),
@@ -93,19 +90,9 @@ impl Cluster {
         .await
     }
 
-    /// Waits until one of these instances leads in a later epoch, whether the others follow it already or not. Fails when it is
-    /// late.
-    pub async fn new_primary_of(&self, instances: &[usize], epoch: i64) -> usize {
-        self.primary_within(NEW_PRIMARY_WITHIN, instances, epoch).await
-    }
-
-    /// The same, for a caller that takes the time.
+    /// Waits until one of these instances leads in a later epoch, whether the others follow it already or not.
     pub async fn successor_of(&self, instances: &[usize], epoch: i64) -> usize {
-        self.primary_within(PATIENCE, instances, epoch).await
-    }
-
-    async fn primary_within(&self, within: Duration, instances: &[usize], epoch: i64) -> usize {
-        await_that(within, &format!("one of {instances:?} takes the primary's place"), async || {
+        await_that(PATIENCE, &format!("one of {instances:?} takes the primary's place"), async || {
             let told = self.views(instances).await;
             let leads =
                 |view: &Option<View>| view.as_ref().is_some_and(|view| view.role == "primary" && view.epoch > epoch);

@@ -10,16 +10,26 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_hundred_kills_lose_and_double_nothing_on_sqlite() {
+async fn kills_lose_and_double_nothing_on_sqlite() {
     let (place, database) = Place::with_sqlite();
-    let met = kill_again_and_again(place, database, 200).await;
-    assert!(met.stored > 0 && met.not_stored > 0, "kills before and after a commit: {met:?}");
+    kill_again_and_again(place, database, 30).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn twenty_kills_lose_and_double_nothing_on_postgresql() {
+async fn kills_lose_and_double_nothing_on_postgresql() {
     let (place, database) = Place::with_postgres().await;
     kill_again_and_again(place, database, 20).await;
+}
+
+/// The long form, for `tools/soak-kills`. So many kills are some before and some after a commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "it takes some minutes"]
+async fn soak_kills() {
+    let kills = std::env::var("KILLS").map_or(200, |text| text.parse().expect("a number"));
+    for (place, database) in [Place::with_sqlite(), Place::with_postgres().await] {
+        let met = kill_again_and_again(place, database, kills).await;
+        assert!(met.stored > 0 && met.not_stored > 0, "kills before and after a commit: {met:?}");
+    }
 }
 
 /// Kills during the delivery of results.

@@ -25,4 +25,5 @@ mod reports;
 mod results;
 mod status;
 mod strangers;
+mod subscriptions;
 mod sync;

@@ -14,10 +14,14 @@ use tokio::time::{Instant, sleep};
 use self::report::Report;
 use crate::{
     cluster::{Cluster, await_that},
+    instance::FAILOVER_AFTER,
     records,
     sender::{Ledger, Senders},
     visitors::Visitors,
 };
+
+/// How long after the loss of the primary there must be a new one.
+const NEW_PRIMARY_WITHIN: Duration = FAILOVER_AFTER.saturating_add(Duration::from_secs(10));
 
 const EVERYBODY: [usize; 4] = [0, 1, 2, 3];
 const SENDERS: usize = 6;

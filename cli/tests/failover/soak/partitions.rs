@@ -3,9 +3,8 @@
 use rand::{RngExt, seq::IndexedRandom};
 use tokio::time::{Instant, sleep};
 
-use super::{EVERYBODY, Soak, count, others};
+use super::{EVERYBODY, NEW_PRIMARY_WITHIN, Soak, count, others};
 use crate::{
-    cluster::NEW_PRIMARY_WITHIN,
     network::Fault,
     sender::Ledger,
     split::{Disagreement, assert_results},

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{cluster::NEW_PRIMARY_WITHIN, sender::Ledger, visitors::Visitors};
+use super::NEW_PRIMARY_WITHIN;
+use crate::{sender::Ledger, visitors::Visitors};
 
 pub struct Report {
     part: String,

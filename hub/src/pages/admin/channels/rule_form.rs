@@ -48,11 +48,7 @@ pub struct RuleForm {
 impl RuleForm {
     /// The form of a new rule, with the usual settings. `language`: tells which time zone is likely.
     pub fn new(language: Language) -> Self {
-        let messages = match language {
-            Language::English => MessageLanguage::English,
-            Language::Chinese => MessageLanguage::Chinese,
-        };
-        Self::of(&Rule { language: messages, ..Rule::new(Uuid::nil()) }, language)
+        Self::of(&Rule { language: language.of_messages(), ..Rule::new(Uuid::nil()) }, language)
     }
 
     /// The form of a rule. `language`: as for a new one.
@@ -89,10 +85,7 @@ impl RuleForm {
             quiet_from: from.to_owned(),
             quiet_to: to.to_owned(),
             time_zone: rule.quiet.as_ref().map_or(usual_zone, QuietHours::zone_name).to_owned(),
-            language: match rule.language {
-                MessageLanguage::English => "en".to_owned(),
-                MessageLanguage::Chinese => "zh".to_owned(),
-            },
+            language: rule.language.name().to_owned(),
             step: String::new(),
         }
     }
@@ -113,11 +106,9 @@ impl RuleForm {
             certificate_days: self.days()?,
             version_below: self.version()?,
             quiet: self.quiet()?,
-            language: match self.language.as_str() {
-                "zh" => MessageLanguage::Chinese,
-                _ => MessageLanguage::English,
-            },
+            language: MessageLanguage::from_name(&self.language).unwrap_or_default(),
             group_seconds: length("gather", &self.gather)?.unwrap_or(Rule::new(id).group_seconds),
+            ..Rule::new(id)
         };
         rule.check().map_err(|error| FieldError::new(field_of(error), error))?;
         Ok(rule)
