@@ -281,6 +281,33 @@ async fn with_skip_invalid_the_valid_peers_of_a_list_are_checked_and_the_others_
     assert!(refused.stderr.contains("is page 1 of 25, with 3 of 500 peers"), "{refused:?}");
 }
 
+/// Answers each request with this text.
+async fn web_server(text: String) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(async move || text);
+    tokio::spawn(async { axum::serve(listener, router).await });
+    url
+}
+
+/// Others choose what a list at a URL says, so its peers have no access to this machine.
+#[tokio::test]
+async fn a_list_at_a_url_is_read_like_a_file_and_the_address_policy_applies_to_its_peers() {
+    let server = web_server(format!("{}\n", url(Scheme::Tcp))).await;
+    let list = format!("{server}/nodes.txt?token={SECRET}");
+    let refused = run(&["--json", "--file", &list]).await;
+    refused.assert_code(1);
+    assert_eq!(refused.object()["error"], "forbidden_address", "{refused:?}");
+    let allowed = run(&["--json", "--allow-local-peers", "--file", &list]).await;
+    allowed.assert_code(0);
+    let missing = run(&["--file", &format!("{}/?token={SECRET}", ClosedPort::new().url(Scheme::Http))]).await;
+    missing.assert_code(2);
+    assert!(missing.stderr.contains("cannot be reached"), "{missing:?}");
+    for outcome in [&refused, &allowed, &missing] {
+        outcome.assert_without(SECRET);
+    }
+}
+
 #[tokio::test]
 async fn a_query_is_shown_neither_in_results_nor_in_logs() {
     let port = ClosedPort::new();

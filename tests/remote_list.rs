@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
-    extract::State,
-    http::{StatusCode, Uri},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use easytier_probe::{
     peer_list::ListProblem,
-    remote_list::{FetchError, fetch, is_url},
+    remote_list::{FetchError, Fetched, ListVersion, fetch, fetch_new, is_url},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -30,10 +31,12 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let handler = async move |State(asked): State<Arc<Mutex<Vec<String>>>>, uri: Uri| {
+        let handler = async move |State(asked): State<Arc<Mutex<Vec<String>>>>, request: Request| {
+            let uri = request.uri();
             asked.lock().unwrap().push(uri.to_string());
             let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned();
-            answer(uri.path(), &query.collect::<Vec<_>>())
+            let answer = answer(uri.path(), &query.collect::<Vec<_>>());
+            versioned(request.headers(), answer)
         };
         let router = Router::new().fallback(handler).with_state(asked.clone());
         tokio::spawn(async { axum::serve(listener, router).await });
@@ -41,12 +44,21 @@ impl Site {
     }
 
     async fn fetch(&self, path: &str) -> Result<Vec<String>, FetchError> {
-        let entries = fetch(&format!("{}{path}", self.url)).await?;
+        let entries = fetch(&format!("{}{path}", self.url), 1 << 20).await?;
         Ok(entries.into_iter().map(|entry| entry.peer.unwrap().url.unwrap()).collect())
     }
 
     fn asked(&self) -> usize {
         self.asked.lock().unwrap().len()
+    }
+}
+
+/// An answer with its version, which is its length; 304 for who has it.
+fn versioned(asked: &HeaderMap, answer: (StatusCode, String)) -> Response {
+    let tag = format!("\"{}\"", answer.1.len());
+    match asked.get(header::IF_NONE_MATCH).is_some_and(|known| *known == *tag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => ([(header::ETAG, tag)], answer).into_response(),
     }
 }
 
@@ -129,4 +141,33 @@ async fn a_file_on_a_web_server_may_have_any_form() {
         assert!(matches!(&error, FetchError::NotAList { problem, .. } if *problem == expected), "{error}");
     }
     assert!(is_url("https://nodes.example") && !is_url("nodes.txt"));
+}
+
+#[tokio::test]
+async fn a_list_that_somebody_has_is_not_read_again_and_pages_have_no_version() {
+    let site = Site::start(|path, query| match path {
+        "/nodes" if number(query, "per_page") > 100 => (StatusCode::BAD_REQUEST, "too many".to_owned()),
+        "/nodes" => ok(json!(page(1, 2))),
+        _ => ok(json!({"items": page(number(query, "page"), 5), "total": 5})),
+    })
+    .await;
+    let url = format!("{}/nodes", site.url);
+    let Ok(Fetched::List { entries, version }) = fetch_new(&url, 1 << 20, ListVersion::default()).await else {
+        panic!("no list")
+    };
+    assert_eq!(entries.len(), 2);
+    assert!(version.etag.is_some());
+    assert!(matches!(fetch_new(&url, 1 << 20, version.clone()).await, Ok(Fetched::NotModified)));
+    let other = ListVersion { etag: Some("\"0\"".to_owned()), last_modified: None };
+    assert!(matches!(fetch_new(&url, 1 << 20, other).await, Ok(Fetched::List { entries, .. }) if entries.len() == 2));
+    let paged = fetch_new(&format!("{}/paged", site.url), 1 << 20, version).await;
+    assert!(matches!(paged, Ok(Fetched::List { version, .. }) if version.is_empty()));
+}
+
+#[tokio::test]
+async fn all_pages_together_have_a_greatest_length() {
+    let site = Site::start(|_, query| ok(json!({"items": page(number(query, "page"), 9999), "total": 9999}))).await;
+    let error = fetch(&format!("{}/nodes", site.url), 1 << 11).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLong { .. }), "{error}");
+    assert!(site.asked() > 5, "several pages fit");
 }

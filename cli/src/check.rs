@@ -56,9 +56,9 @@ pub struct CheckArgs {
     /// and is online if one of them is; or '-' for a list on standard input
     #[arg(value_name = "URL", required_unless_present = "file")]
     urls: Vec<String>,
-    /// Read peers from a file in any form of list: URLs, JSON, TOML, CSV, an EasyTier configuration or command line
-    /// (repeatable)
-    #[arg(long, short, value_name = "PATH")]
+    /// Read peers from a list in any form, in a file or at an http(s) URL: URLs, JSON, TOML, CSV, an EasyTier configuration
+    /// or command line (repeatable)
+    #[arg(long, short, value_name = "PATH|URL")]
     file: Vec<PathBuf>,
     #[command(flatten)]
     invalid: InvalidPeers,
@@ -91,14 +91,14 @@ struct ProbingArgs {
     /// Maximum number of concurrent checks
     #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Allow http, https, txt and srv peers to lead to this machine, its link or a cloud's metadata service. Addresses that
-    /// you name yourself are always allowed
+    /// Allow http, https, txt and srv peers, and peers of a list at a URL, to lead to this machine, its link or a cloud's
+    /// metadata service. Addresses that you name yourself are always allowed
     #[arg(
         long, env = "ALLOW_LOCAL_PEERS", value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(),
     )]
     allow_local_peers: bool,
-    /// Allow http, https, txt and srv peers to lead to private networks
+    /// Allow http, https, txt and srv peers, and peers of a list at a URL, to lead to private networks
     #[arg(
         long, env = "ALLOW_PRIVATE_PEERS", value_name = "BOOL", default_value = "true", default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(),

@@ -52,9 +52,10 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct OnceArgs {
-    /// Check the peers of this list instead of a backend's: URLs, JSON, TOML, CSV, an EasyTier configuration or command
-    /// line; '-' reads standard input. Nothing is reported, because a backend does not know the IDs in the list
-    #[arg(long, short, value_name = "FILE")]
+    /// Check the peers of this list, in a file or at an http(s) URL, instead of a backend's: URLs, JSON, TOML, CSV, an
+    /// EasyTier configuration or command line; '-' reads standard input. Nothing is reported, because a backend does not
+    /// know the IDs in the list
+    #[arg(long, short, value_name = "FILE|URL")]
     peers: Option<PathBuf>,
     #[command(flatten)]
     invalid: InvalidPeers,

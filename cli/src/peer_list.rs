@@ -9,12 +9,18 @@ use clap::Args;
 use easytier_probe::{
     Origin, Peer,
     peer_list::{self, Entry, UnknownSchemes},
+    peer_url::without_secrets,
+    remote_list,
 };
 
 use crate::{
     print::{self, count},
+    runtime,
     text::printable,
 };
+
+/// The maximum length of a list at a URL, in bytes: also of one with a hundred thousand peers, as a site shows them.
+const MAX_BYTES: usize = 256 << 20;
 
 /// What becomes of peers in lists that are not valid.
 #[derive(Debug, Clone, Copy, Args)]
@@ -24,12 +30,16 @@ pub struct InvalidPeers {
     pub skip_invalid: bool,
 }
 
-/// Reads the entries of a list in a file; `-` is standard input.
+/// Reads the entries of a list: in a file, at a URL, or on standard input (`-`).
 ///
 /// # Errors
 ///
-/// Names the file, and says why it is no list.
+/// Names the list, and says why it is none.
 pub fn entries(path: &Path) -> Result<Vec<Entry>, String> {
+    if let Some(url) = url_in(path) {
+        let runtime = runtime::single_threaded().map_err(|error| error.to_string())?;
+        return runtime.block_on(remote_list::fetch(url, MAX_BYTES)).map_err(|error| printable(&error.to_string()));
+    }
     let name = name_of(path);
     let mut bytes = Vec::new();
     let read =
@@ -38,14 +48,21 @@ pub fn entries(path: &Path) -> Result<Vec<Entry>, String> {
     peer_list::read(&bytes).map_err(|problem| format!("{name} is {problem}"))
 }
 
-/// Reads the peers of the list in a file; `-` is standard input. Those that are not valid are left out with a warning, if
-/// they may be.
+/// The URL that the path of a list is, if it is no file.
+pub fn url_in(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| remote_list::is_url(text))
+}
+
+/// Reads the peers of a list: in a file, at a URL, or on standard input (`-`). Those that are not valid are left out with a
+/// warning, if they may be. To those of a URL, which others choose, the address policy applies.
 ///
 /// # Errors
 ///
-/// Names the file and all mistakes in it.
+/// Names the list and all mistakes in it.
 pub fn read(path: &Path, unknown: UnknownSchemes, invalid: InvalidPeers) -> Result<Vec<Peer>, String> {
-    valid(entries(path)?, unknown, invalid).map_err(|problems| format!("{}:\n{}", name_of(path), indent(&problems)))
+    let origin = if url_in(path).is_some() { Origin::Remote } else { Origin::Local };
+    valid(entries(path)?, origin, unknown, invalid)
+        .map_err(|problems| format!("{}:\n{}", name_of(path), indent(&problems)))
 }
 
 /// The peers of entries. Those that are not valid are left out with a warning, if they may be.
@@ -53,11 +70,16 @@ pub fn read(path: &Path, unknown: UnknownSchemes, invalid: InvalidPeers) -> Resu
 /// # Errors
 ///
 /// All problems, one a line.
-pub fn valid(entries: Vec<Entry>, unknown: UnknownSchemes, invalid: InvalidPeers) -> Result<Vec<Peer>, String> {
+pub fn valid(
+    entries: Vec<Entry>,
+    origin: Origin,
+    unknown: UnknownSchemes,
+    invalid: InvalidPeers,
+) -> Result<Vec<Peer>, String> {
     let total = entries.len();
     // What may be left out is left out as well when a check could only say that it cannot be checked.
     let unknown = if invalid.skip_invalid { UnknownSchemes::Refused } else { unknown };
-    let (peers, refused) = peer_list::peers(entries, Origin::Local, unknown);
+    let (peers, refused) = peer_list::peers(entries, origin, unknown);
     let problems: Vec<String> = refused.iter().map(|refused| printable(&refused.to_string())).collect();
     match (problems.is_empty(), invalid.skip_invalid) {
         (true, _) => {}
@@ -84,7 +106,11 @@ pub fn warn_of_skipped(skipped: usize, problems: &[String]) {
 }
 
 fn name_of(path: &Path) -> String {
-    if path == Path::new("-") { "standard input".to_owned() } else { format!("'{}'", path.display()) }
+    match url_in(path) {
+        Some(url) => format!("'{}'", without_secrets(url)),
+        None if path == Path::new("-") => "standard input".to_owned(),
+        None => format!("'{}'", path.display()),
+    }
 }
 
 /// Indents each line by two spaces.

@@ -211,5 +211,8 @@ impl Service for Standalone {
 
 /// The peers that the hub watches from now on, so none that no probe can check.
 fn peers_of(path: &Path, invalid: InvalidPeers) -> Result<Vec<PeerSpec>, String> {
+    if peer_list::url_in(path).is_some() {
+        return Err("names a file; have the hub follow a list at a URL with 'hub source add URL'".to_owned());
+    }
     Ok(peer_list::read(path, UnknownSchemes::Refused, invalid)?.iter().map(PeerSpec::from).collect())
 }

@@ -2,6 +2,9 @@
 
 use super::{entry::Entry, place::Place};
 
+/// What people put around a URL.
+const AROUND: [char; 5] = ['"', '\'', '`', '<', '>'];
+
 /// Reads a text line by line. `#` begins a comment, at the start of a line or after a space.
 pub(super) fn read(text: &str) -> Vec<Entry> {
     let lines = (1..).zip(text.lines()).map(|(number, line)| (number, without_comment(line)));
@@ -21,7 +24,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// The URLs in a text: between spaces, commas and the commas of Chinese. A comma inside a URL is left there: what follows
-/// one is a URL only if it has a scheme. Quotes around a URL, as in code, are left out.
+/// one is a URL only if it has a scheme. Quotes and brackets around a URL, as in code and in mails, are left out.
 pub(super) fn urls(text: &str) -> Vec<String> {
     let mut urls = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || "，、；".contains(c)) {
@@ -32,7 +35,7 @@ pub(super) fn urls(text: &str) -> Vec<String> {
                 _ => in_word.push(part.to_owned()),
             }
         }
-        urls.extend(in_word.iter().map(|url| url.trim_matches(['"', '\'']).to_owned()).filter(|url| !url.is_empty()));
+        urls.extend(in_word.iter().map(|url| url.trim_matches(AROUND).to_owned()).filter(|url| !url.is_empty()));
     }
     urls
 }

@@ -85,8 +85,11 @@ pub(crate) fn not_hidden(entries: Vec<Entry>) -> Result<Vec<Entry>, ListProblem>
     }
 }
 
+/// HTML or XML, which begins with a tag. People put URLs in angle brackets too.
 fn web_page(text: &str) -> Option<Result<Vec<Entry>, ListProblem>> {
-    text.trim_start().starts_with('<').then_some(Err(ListProblem::WebPage))
+    let tag = text.trim_start().strip_prefix('<')?;
+    let is_url = tag.split(|c: char| c.is_whitespace() || c == '>').next().is_some_and(|word| word.contains("://"));
+    (!is_url).then_some(Err(ListProblem::WebPage))
 }
 
 /// What becomes of peers of a scheme that this library does not speak.

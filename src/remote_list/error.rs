@@ -48,12 +48,12 @@ pub enum FetchError {
         status: StatusCode,
     },
     /// The responses are too long.
-    #[error("the list at {url} is longer than {mib} MiB")]
+    #[error("the list at {url} is longer than {max_bytes} bytes")]
     TooLong {
         /// The URL.
         url: String,
         /// The maximum.
-        mib: usize,
+        max_bytes: usize,
     },
     /// There are too many pages.
     #[error("{0} has more than {MAX_PAGES} pages")]

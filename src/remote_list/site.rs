@@ -58,17 +58,18 @@ impl<'a> Paged<'a> {
         self.pages
     }
 
-    /// The first page, with the largest page size that the site accepts.
-    pub(super) async fn first(&mut self, reader: &mut Reader) -> Result<Vec<u8>, FetchError> {
+    /// The first page, with the largest page size that the site accepts; `None` if the list has the version that is known.
+    pub(super) async fn first(&mut self, reader: &mut Reader) -> Result<Option<Vec<u8>>, FetchError> {
+        self.pages = 1;
         for size in PAGE_SIZES {
             self.size = size;
-            match self.page(reader, &self.numbered(1)).await {
+            match reader.get_new(&with_query(self.url, &self.numbered(1))).await {
                 Err(error) if error.refuses_size() => {}
                 outcome => return outcome,
             }
         }
         self.size = SMALLEST_PAGE_SIZE;
-        self.page(reader, &self.numbered(1)).await
+        reader.get_new(&with_query(self.url, &self.numbered(1))).await
     }
 
     pub(super) async fn page(&mut self, reader: &mut Reader, query: &Query) -> Result<Vec<u8>, FetchError> {

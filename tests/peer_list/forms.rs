@@ -29,6 +29,7 @@ fn several_urls_in_a_line_are_separated_by_commas_or_spaces() {
         assert_eq!(urls(&format!("{}{separator}", expected.join(separator))), expected, "{separator:?} at the end");
     }
     assert_eq!(urls("\"tcp://a.example.net:11010\",\n'udp://b.example.net:11010',\n"), expected);
+    assert_eq!(urls("<tcp://a.example.net:11010>\n`udp://b.example.net:11010`\n"), expected);
     // A comma inside a URL is its own.
     let with_comma = "https://list.example:443/?tags=a,b";
     assert_eq!(urls(&format!("{with_comma},tcp://a.example.net:11010")), [with_comma, "tcp://a.example.net:11010"]);
@@ -183,7 +184,11 @@ fn a_command_line_names_its_peers_in_each_spelling() {
 
 #[test]
 fn a_web_page_is_no_list() {
-    assert_eq!(problem("<!DOCTYPE html>\n<title>404</title>"), ListProblem::WebPage);
+    for page in
+        ["<!DOCTYPE html>\n<title>404</title>", "\n<html><a href=\"https://x.example\">", "<?xml version=\"1.0\"?>"]
+    {
+        assert_eq!(problem(page), ListProblem::WebPage, "{page}");
+    }
 }
 
 #[test]

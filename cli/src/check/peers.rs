@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use easytier_probe::{Access, CheckMode, Membership, Peer, peer_list::UnknownSchemes};
+use easytier_probe::{Access, CheckMode, Membership, Origin, Peer, peer_list::UnknownSchemes};
 
 use crate::peer_list::{self, InvalidPeers, indent};
 
@@ -19,7 +19,7 @@ pub fn gather(urls: &[String], files: &[PathBuf], invalid: InvalidPeers) -> anyh
             text => {
                 let typed = peer_list::typed(text, count + 1);
                 count += typed.len();
-                peer_list::valid(typed, UnknownSchemes::Kept, invalid)
+                peer_list::valid(typed, Origin::Local, UnknownSchemes::Kept, invalid)
             }
         });
     }

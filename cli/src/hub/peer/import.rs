@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use easytier_probe::{peer_list::Entry, remote_list};
+use easytier_probe::peer_url::without_secrets;
 use easytier_uptime_hub::{peer_file::imported, service::Admin};
 use easytier_uptime_store::{Access, domain::NewPeer};
 
@@ -13,7 +13,6 @@ use crate::{
     hub::{config::HubConfig, database},
     peer_list::{self, indent},
     print::{self, count},
-    runtime,
     text::printable,
 };
 
@@ -60,7 +59,8 @@ pub struct ImportArgs {
 }
 
 pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let read = imported(read(&args.source)?);
+    let path = Path::new(&args.source);
+    let read = imported(peer_list::entries(path).map_err(|problem| anyhow!("nothing was imported: {problem}"))?);
     let total = read.len();
     let mut peers: Vec<NewPeer> = Vec::with_capacity(total);
     let mut problems = Vec::new();
@@ -83,9 +83,9 @@ pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         peer_list::warn_of_skipped(invalid, &problems);
     }
     if peers.is_empty() {
-        bail!("there is nothing to import: {} lists no valid peer", args.source);
+        bail!("there is nothing to import: {} lists no valid peer", without_secrets(&args.source));
     }
-    if remote_list::is_url(&args.source) && !args.trust {
+    if peer_list::url_in(path).is_some() && !args.trust {
         // The document cannot say otherwise.
         peers.iter_mut().for_each(|peer| peer.submitted = true);
     }
@@ -136,13 +136,4 @@ fn row(peer: &NewPeer, is_new: bool) -> [String; 6] {
         spec.network_name.as_deref().map(printable).unwrap_or_default(),
         printable(&spec.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
     ]
-}
-
-/// The entries of the list at a URL or in a file.
-fn read(source: &str) -> anyhow::Result<Vec<Entry>> {
-    let entries = match remote_list::is_url(source) {
-        true => runtime::single_threaded()?.block_on(remote_list::fetch(source)).map_err(|error| error.to_string()),
-        false => peer_list::entries(Path::new(source)),
-    };
-    entries.map_err(|problem| anyhow!("nothing was imported: {problem}"))
 }
