@@ -23,6 +23,7 @@ use easytier_probe::Checker;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
 use easytier_uptime_monitor::{Metrics, Monitor, Readers};
 use easytier_uptime_store::Store;
+use url::Url;
 
 pub use self::proxies::{Network, NetworkError, WebOptions};
 use self::unknown_tokens::UnknownTokens;
@@ -41,7 +42,7 @@ pub(crate) use self::{
 use crate::{
     board::{Board, Chronicle},
     service::{
-        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions, Subscriptions,
+        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Sources, Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };
@@ -55,6 +56,7 @@ pub(crate) struct App {
     pub sessions: Sessions,
     pub submissions: Submissions,
     pub subscriptions: Subscriptions,
+    pub sources: Sources,
     pub connection_tests: ConnectionTests,
     registry: Registry,
     pub instances: Instances,
@@ -90,6 +92,7 @@ impl App {
             sessions: Sessions::new(store.clone()),
             submissions: Submissions::new(store.clone()),
             subscriptions: Subscriptions::new(store.clone(), options.public_url.clone()),
+            sources: Sources::new(store.clone(), own_urls(&options)),
             connection_tests: ConnectionTests::new(checker),
             registry: Registry::new(store.clone()),
             instances: Instances::new(store.clone(), options.instance.clone()),
@@ -103,4 +106,10 @@ impl App {
             unknown_tokens: UnknownTokens::default(),
         }
     }
+}
+
+/// Where the hub is, as far as its options say.
+fn own_urls(options: &WebOptions) -> Vec<Url> {
+    let public = options.public_url.as_ref().and_then(|url| url.to_string().parse().ok());
+    public.into_iter().chain(options.instance.options.public_endpoint.clone()).collect()
 }

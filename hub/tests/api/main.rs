@@ -23,6 +23,7 @@ mod peers;
 mod registry;
 mod reports;
 mod results;
+mod sources;
 mod status;
 mod strangers;
 mod subscriptions;
