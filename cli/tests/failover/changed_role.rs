@@ -1,7 +1,5 @@
 //! The operator changes who leads, and who takes part.
 
-use std::time::Duration;
-
 use rand::{SeedableRng, rngs::StdRng};
 use rustix::process::Signal;
 use serde_json::Value;
