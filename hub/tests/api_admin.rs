@@ -564,7 +564,7 @@ async fn channels_rules_and_mutes_are_managed(store: TestStore) {
 
     let rule = json!({ "rule": { "on": ["down", "up"], "after_seconds": 60 } });
     let put = post("/api/admin/channels/ops/rules", rule.clone()).await.data();
-    assert!(put["words"].as_str().unwrap().starts_with("Tells that a node is down when that has lasted for 1 min."));
+    assert!(put["words"].as_str().unwrap().starts_with("Notifies when a node has been down for 1 min."));
     let preview = post("/api/admin/alerts/preview", rule).await.data();
     assert_eq!((&preview["words"], &preview["messages"]), (&put["words"], &json!([])));
     for wrong in [json!({}), json!({ "rule": { "on": [] } }), json!({ "rule": { "on": ["down"], "after": 1 } })] {

@@ -333,7 +333,7 @@ async function main() {
       await page.getByRole("button", { name: "Create" }).click();
       await page.getByText("The channel is added.").waitFor();
       await page.getByRole("link", { name: "New rule" }).click();
-      await page.getByLabel("A probe does not report any more").check();
+      await page.getByLabel("A probe stops reporting").check();
       await page.getByLabel("From", { exact: true }).fill("22:00");
       await page.getByLabel("To", { exact: true }).fill("07:00");
       await page.getByRole("button", { name: "Preview" }).click();
@@ -341,7 +341,7 @@ async function main() {
       await both(page, "admin-rule-preview");
       await page.getByRole("button", { name: "Create" }).click();
       await page.getByText("The rule is added.").waitFor();
-      await page.getByText("Tells nothing from 22:00-07:00 (UTC)").waitFor();
+      await page.getByText("Sends nothing from 22:00-07:00 (UTC)").waitFor();
       await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Channels" }).click();
       await page.getByRole("button", { name: "Send a test" }).click();
       await page.getByText("The test message could not be sent now").waitFor();
@@ -349,7 +349,7 @@ async function main() {
       await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Alerts" }).click();
       await page.getByText("Mute something").click();
       await page.getByRole("button", { name: "Mute" }).click();
-      await page.getByText("It is muted.").waitFor();
+      await page.getByText("Muted.").waitFor();
     });
 
     await step("a setting is changed, and a wrong one refused", async () => {
