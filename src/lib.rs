@@ -21,6 +21,7 @@ mod listing_version;
 pub mod peer;
 pub mod peer_list;
 pub mod peer_url;
+pub mod remote_list;
 pub mod resolve;
 pub mod result;
 mod secret;

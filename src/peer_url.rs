@@ -135,18 +135,26 @@ pub enum PeerUrlError {
         /// The error of the parser.
         reason: String,
     },
-    /// Its port is 0.
+    /// Its port is 0, and its scheme has no usual port that 0 stands for.
     #[error("port 0 in '{0}' cannot be connected to; name the port the node listens on")]
     PortZero(String),
     /// It has a port, and its scheme has none.
     #[error("a {0} URL has no port; remove it")]
     PortNotAllowed(Scheme),
+    /// Its host is masked, as in lists that hide the addresses of nodes.
+    #[error("the address in '{0}' is masked; ask the node's owner for the real one")]
+    Masked(String),
+    /// Its host is the address on which a listener waits everywhere.
+    #[error(
+        "'{0}' is where a node listens, and no address to connect to; write the address at which others reach the node"
+    )]
+    Listener(String),
     /// It has a user name or a password.
     #[error("a peer URL has no user name or password; remove the part before the '@'")]
     Credentials,
 }
 
-/// The URL of a peer. Its port is never 0. User names, passwords and fragments are not part of it.
+/// The URL of a peer. Its port is never 0: in a ws or wss URL, 0 stands for the usual port. User names, passwords and fragments are not part of it.
 ///
 /// Its scheme is mostly a [`Scheme`], and then it has a host. EasyTier has other schemes too (`faketcp`, `unix`, `ring`)
 /// and will have more, so a URL of any scheme is a peer URL: a list that names one is valid, and only the check of this
@@ -224,6 +232,31 @@ impl PeerUrl {
     /// [`PeerUrlError::UnsupportedProtocol`] if it has another.
     pub fn known_scheme(&self) -> Result<Scheme, PeerUrlError> {
         self.scheme().ok_or_else(|| PeerUrlError::UnsupportedProtocol(self.protocol().to_owned()))
+    }
+
+    /// Whether a node may be reached at the URL. A URL that is not is still a URL: a database may hold one.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerUrlError::Masked`] if its host has asterisks, [`PeerUrlError::Listener`] if it is `0.0.0.0` or `[::]`.
+    pub fn reachable(&self) -> Result<(), PeerUrlError> {
+        match &self.host {
+            Some(Host::Domain(name)) if name.contains('*') => Err(PeerUrlError::Masked(self.to_string())),
+            Some(Host::Ipv4(ip)) if ip.is_unspecified() => Err(PeerUrlError::Listener(self.to_string())),
+            Some(Host::Ipv6(ip)) if ip.is_unspecified() => Err(PeerUrlError::Listener(self.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a probe can check the URL: it is [`reachable`](Self::reachable) and of a
+    /// [`known_scheme`](Self::known_scheme).
+    ///
+    /// # Errors
+    ///
+    /// Those of these two.
+    pub fn checkable(&self) -> Result<(), PeerUrlError> {
+        self.reachable()?;
+        self.known_scheme().map(|_| ())
     }
 
     /// Whether `text` is this URL, with its query or without it, as the name of a peer that has no other name.
@@ -313,6 +346,8 @@ impl FromStr for PeerUrl {
             Some(host) => Some(Host::parse(host).map_err(|error| malformed(&error))?),
         };
         let port = match (url.port(), known) {
+            // EasyTier users write 0 for the usual port of a web server, because the URL of a listener needs one.
+            (Some(0), Some(scheme @ (Scheme::Ws | Scheme::Wss))) => scheme.default_port(),
             (Some(0), _) => return Err(PeerUrlError::PortZero(without_secrets(text))),
             (given, None) => given,
             (given, Some(scheme)) => match (given, scheme.default_port()) {

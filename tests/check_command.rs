@@ -229,10 +229,10 @@ async fn fail_on_decides_which_outcome_is_a_failure() {
 async fn all_invalid_peers_are_reported_together_and_nothing_is_checked() {
     let node = ScriptedNode::start(Script::default()).await;
     let good = node.url().to_string();
-    let outcome = run(&[&good, "two words://host", "tcp://", "--file", "/nowhere/peers.txt"]).await;
+    let outcome = run(&[&good, "node.example.net,tcp://", "[::1", "--file", "/nowhere/peers.txt"]).await;
     outcome.assert_code(2);
     assert_eq!(outcome.stdout, "");
-    for problem in ["URL 2: 'two words://host'", "URL 3: ", "cannot read '/nowhere/peers.txt'"] {
+    for problem in ["URL 2: 'node.example.net' has", "URL 3: ", "URL 4: ", "cannot read '/nowhere/peers.txt'"] {
         assert!(outcome.stderr.contains(problem), "no '{problem}' in {outcome:?}");
     }
     assert_eq!(node.fake.arrived(), 0);
@@ -249,6 +249,62 @@ async fn a_peer_of_an_unknown_protocol_is_one_unknown_result_and_the_others_are_
     for (object, protocol) in objects[1..].iter().zip(["faketcp", "unix"]) {
         assert_eq!(object["error"], "unsupported_protocol");
         assert!(object["message"].as_str().unwrap().contains(protocol), "{object}");
+    }
+}
+
+/// The list of a site as people save it, with an entry that hides its address.
+#[tokio::test]
+async fn with_skip_invalid_the_valid_peers_of_a_list_are_checked_and_the_others_named() {
+    let tcp = NODE.url(Scheme::Tcp).port().unwrap();
+    let items = format!(
+        r#"[{{"id": "7", "name": "a", "host": "127.0.0.1", "port": "{tcp}", "protocol": "tcp", "allow_relay": 1}},
+            {{"id": 8, "name": "b", "host": "****", "port": 11010, "protocol": "tcp"}}, "faketcp://node.example.net:1"]"#
+    );
+    let list =
+        TempFile::new("nodes.json", &format!(r#"{{"success": true, "data": {{"items": {items}, "total": 3}}}}"#));
+    let refused = run(&["--file", list.path()]).await;
+    refused.assert_code(2);
+    assert!(refused.stderr.contains("peer 2 ('b'): the address in 'tcp://****:11010' is masked"), "{refused:?}");
+    let skipped = run(&["--skip-invalid", "--json", "--file", list.path(), url(Scheme::Tcp).as_str()]).await;
+    skipped.assert_code(0);
+    let ids: Vec<_> = skipped.objects().iter().map(|object| object["peer_id"].clone()).collect();
+    assert_eq!(ids, [1, 7]);
+    for warned in ["warning: skipped 2 peers", "peer 2 ('b')", "peer 3 ('faketcp://node.example.net:1')"] {
+        assert!(skipped.stderr.contains(warned), "{skipped:?}");
+    }
+    let part = TempFile::new(
+        "page.json",
+        &format!(r#"{{"data": {{"items": {items}, "total": 500, "total_pages": 25, "page": 1}}}}"#),
+    );
+    let refused = run(&["--skip-invalid", "--file", part.path()]).await;
+    refused.assert_code(2);
+    assert!(refused.stderr.contains("is page 1 of 25, with 3 of 500 peers"), "{refused:?}");
+}
+
+/// Answers each request with this text.
+async fn web_server(text: String) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(async move || text);
+    tokio::spawn(async { axum::serve(listener, router).await });
+    url
+}
+
+/// Others choose what a list at a URL says, so its peers have no access to this machine.
+#[tokio::test]
+async fn a_list_at_a_url_is_read_like_a_file_and_the_address_policy_applies_to_its_peers() {
+    let server = web_server(format!("{}\n", url(Scheme::Tcp))).await;
+    let list = format!("{server}/nodes.txt?token={SECRET}");
+    let refused = run(&["--json", "--file", &list]).await;
+    refused.assert_code(1);
+    assert_eq!(refused.object()["error"], "forbidden_address", "{refused:?}");
+    let allowed = run(&["--json", "--allow-local-peers", "--file", &list]).await;
+    allowed.assert_code(0);
+    let missing = run(&["--file", &format!("{}/?token={SECRET}", ClosedPort::new().url(Scheme::Http))]).await;
+    missing.assert_code(2);
+    assert!(missing.stderr.contains("cannot be reached"), "{missing:?}");
+    for outcome in [&refused, &allowed, &missing] {
+        outcome.assert_without(SECRET);
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     exit::{Exit, FailOn},
     logging,
     network::NetworkArgs,
+    peer_list::InvalidPeers,
     print,
     results::{Checked, json, summary, table},
     runtime,
@@ -55,9 +56,12 @@ pub struct CheckArgs {
     /// and is online if one of them is; or '-' for a list on standard input
     #[arg(value_name = "URL", required_unless_present = "file")]
     urls: Vec<String>,
-    /// Read peers from a file: one URL per line, TOML ([[peers]] tables), or the JSON of a hub (repeatable)
-    #[arg(long, short, value_name = "PATH")]
+    /// Read peers from a list in any form, in a file or at an http(s) URL: URLs, JSON, TOML, CSV, an EasyTier configuration
+    /// or command line (repeatable)
+    #[arg(long, short, value_name = "PATH|URL")]
     file: Vec<PathBuf>,
+    #[command(flatten)]
+    invalid: InvalidPeers,
 
     #[command(flatten)]
     network: NetworkArgs,
@@ -87,14 +91,14 @@ struct ProbingArgs {
     /// Maximum number of concurrent checks
     #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Allow http, https, txt and srv peers to lead to this machine, its link or a cloud's metadata service. Addresses that
-    /// you name yourself are always allowed
+    /// Allow http, https, txt and srv peers, and peers of a list at a URL, to lead to this machine, its link or a cloud's
+    /// metadata service. Addresses that you name yourself are always allowed
     #[arg(
         long, env = "ALLOW_LOCAL_PEERS", value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(),
     )]
     allow_local_peers: bool,
-    /// Allow http, https, txt and srv peers to lead to private networks
+    /// Allow http, https, txt and srv peers, and peers of a list at a URL, to lead to private networks
     #[arg(
         long, env = "ALLOW_PRIVATE_PEERS", value_name = "BOOL", default_value = "true", default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(),
@@ -117,8 +121,8 @@ struct OutputArgs {
 }
 
 pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
-    let CheckArgs { urls, file, network, probing, output } = args;
-    let mut peers = peers::gather(&urls, &file)?;
+    let CheckArgs { urls, file, invalid, network, probing, output } = args;
+    let mut peers = peers::gather(&urls, &file, invalid)?;
     peers::apply(&mut peers, network.membership()?, probing.handshake_only);
 
     if output.debug {

@@ -19,6 +19,7 @@ use easytier_uptime_config::duration;
 use self::{collected::Collected, output::Output, setup::Setup};
 use crate::{
     exit::{Exit, FailOn},
+    peer_list::InvalidPeers,
     print,
     results::Checked,
     runtime,
@@ -51,10 +52,13 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct OnceArgs {
-    /// Check the peers of this list instead of a backend's: one URL per line, TOML ([[peers]] tables), or a backend's JSON;
-    /// '-' reads standard input. Nothing is reported, because a backend does not know the IDs in the list
-    #[arg(long, short, value_name = "FILE")]
+    /// Check the peers of this list, in a file or at an http(s) URL, instead of a backend's: URLs, JSON, TOML, CSV, an
+    /// EasyTier configuration or command line; '-' reads standard input. Nothing is reported, because a backend does not
+    /// know the IDs in the list
+    #[arg(long, short, value_name = "FILE|URL")]
     peers: Option<PathBuf>,
+    #[command(flatten)]
+    invalid: InvalidPeers,
     /// Report the results of --peers: the IDs in the list are those of the backend, as in its response to GET /peers
     #[arg(long, requires = "peers", conflicts_with = "dry_run")]
     report: bool,
@@ -121,6 +125,7 @@ enum Reporting {
 pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     let OnceArgs {
         peers,
+        invalid,
         report,
         dry_run,
         check_interval,
@@ -128,7 +133,7 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
         output: OutputArgs { format, output, fail_on },
         settings,
     } = args;
-    let setup = Setup::new(settings, peers.as_deref(), report, dry_run)?;
+    let setup = Setup::new(settings, peers.as_deref().map(|path| (path, invalid)), report, dry_run)?;
     // An output file that cannot be written must fail before the checks.
     let output = Output::open(output)?;
     let runtime = runtime::single_threaded()?;

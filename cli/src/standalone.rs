@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use easytier_probe::peer_list::UnknownSchemes;
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
 use easytier_uptime_scheduler::Scheduler;
 use easytier_uptime_store::domain::{PeerSpec, Region, Role};
@@ -22,7 +23,7 @@ use crate::{
         serve::{Hub, Local},
     },
     logging::LogSettings,
-    peer_list,
+    peer_list::{self, InvalidPeers},
     service::{self, EndRequest, Service},
     settings::{RESULT_SETTINGS, Selection, SettingFlags},
 };
@@ -33,9 +34,11 @@ const LOCAL: &str = "local";
 /// The options of the standalone mode.
 #[derive(Debug, Args)]
 pub struct StandaloneArgs {
-    /// File with peers to check: JSON, TOML, or one URL per line
+    /// File with peers to check, in any form that 'check --file' reads
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     peers: Option<PathBuf>,
+    #[command(flatten)]
+    invalid: InvalidPeers,
 
     #[command(flatten)]
     settings: SettingFlags<StandaloneSettings>,
@@ -63,6 +66,7 @@ impl Selection for StandaloneSettings {
             "Checking",
             &[
                 "PEERS_FILE",
+                "SKIP_INVALID_PEERS",
                 "REGION",
                 "SERVER_ID",
                 "HEALTH_CHECK_INTERVAL",
@@ -107,6 +111,9 @@ pub fn run(args: StandaloneArgs) -> anyhow::Result<Exit> {
     if let Some(peers) = args.peers {
         flags.insert("PEERS_FILE".to_owned(), peers.to_string_lossy().into_owned());
     }
+    if args.invalid.skip_invalid {
+        flags.insert("SKIP_INVALID_PEERS".to_owned(), true.to_string());
+    }
     service::run::<Standalone>(flags)
 }
 
@@ -130,7 +137,8 @@ impl Service for Standalone {
         let plan = check_plan::read(&mut reader, &probe);
         let has_id = !reader.is_missing("SERVER_ID");
         let region = reader.optional("REGION", |text| text.parse::<Region>().map_err(|error| error.to_string()));
-        let peers = reader.optional("PEERS_FILE", |path| peers_of(path.as_ref()));
+        let invalid = InvalidPeers { skip_invalid: probe.skip_invalid_peers };
+        let peers = reader.optional("PEERS_FILE", |path| peers_of(path.as_ref(), invalid));
         let hub = HubConfig::read(&mut reader);
         let (mut config, probe) = reader.finish_option(hub.map(|hub| (hub, probe)))?;
         config.intervals = plan.intervals();
@@ -201,6 +209,10 @@ impl Service for Standalone {
     }
 }
 
-fn peers_of(path: &Path) -> Result<Vec<PeerSpec>, String> {
-    Ok(peer_list::read(path)?.iter().map(PeerSpec::from).collect())
+/// The peers that the hub watches from now on, so none that no probe can check.
+fn peers_of(path: &Path, invalid: InvalidPeers) -> Result<Vec<PeerSpec>, String> {
+    if peer_list::url_in(path).is_some() {
+        return Err("names a file; have the hub follow a list at a URL with 'hub source add URL'".to_owned());
+    }
+    Ok(peer_list::read(path, UnknownSchemes::Refused, invalid)?.iter().map(PeerSpec::from).collect())
 }

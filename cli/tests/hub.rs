@@ -19,6 +19,8 @@ mod database;
 mod incident;
 #[path = "hub/maintenance.rs"]
 mod maintenance;
+#[path = "hub/proxy.rs"]
+mod proxy;
 #[path = "hub/role.rs"]
 mod role;
 #[path = "hub/subscriptions.rs"]
@@ -380,7 +382,10 @@ fn all_mistakes_in_an_import_are_reported_and_nothing_is_imported() {
     assert!(exported(folder.path()).is_empty());
 
     let csv = "url,max_connections\ntcp://192.0.2.7,many\ntcp://192.0.2.8,5\n,\n";
-    assert_contains(&refusal(&import(&[], csv)), &["line 2: max_connections: 'many'", "line 4: "]);
+    assert_contains(
+        &refusal(&import(&[], csv)),
+        &["line 2 ('tcp://192.0.2.7'): its 'max_connections' must", "line 4: "],
+    );
     assert_contains(&refusal(&import(&[], "name\nx\n")), &["first line must name the columns"]);
     assert_contains(&refusal(&import(&[], "{")), &["standard input is not JSON"]);
     assert_contains(&refusal(&import(&[], "[]")), &["nothing to import"]);
@@ -399,6 +404,14 @@ fn all_mistakes_in_an_import_are_reported_and_nothing_is_imported() {
     }
     let of_place = refusal(&import(&[], r#"["tcp://u:4711@192.0.2.7?t=4711"]"#));
     assert_contains(&of_place, &["peer 1 ('tcp://192.0.2.7'): ", "no user name or password"]);
+
+    let masked = refusal(&run(folder.path(), &["hub", "peer", "add", "tcp://***.***.***.***:14947"]));
+    assert_contains(&masked, &["is masked"]);
+    let hidden = json!([{"host": "", "port": null, "address": ""}, {"host": "****", "port": 1, "is_approved": true}]);
+    let hidden = refusal(&import(&["--skip-invalid"], &hidden.to_string()));
+    assert_contains(&hidden, &["standard input is a list that hides its addresses: not one of its 2 peers"]);
+    let page = json!({"data": {"items": ["tcp://192.0.2.7"], "total": 500, "page": 1, "total_pages": 25}});
+    assert_contains(&refusal(&import(&["--skip-invalid"], &page.to_string())), &["is page 1 of 25, with 1 of 500"]);
 
     let skipped = import(&["--skip-invalid"], &list.to_string());
     assert_contains(&text(&skipped.stderr), &["warning: skipped 4 peers", "no scheme"]);

@@ -298,6 +298,14 @@ async fn a_list_needs_no_backend_and_is_not_reported() {
     let beside_a_backend = Run::at(&hub.http.url, &["--peers", "-"]).stdin(&list).ended().await;
     beside_a_backend.assert_code(1);
     assert!(hub.http.lines().is_empty());
+
+    let masked = format!("{list}tcp://****:11010\n");
+    let refused = Run::new(&["--peers", "-"]).stdin(&masked).ended().await;
+    refused.assert_code(2);
+    refused.assert_says(&["--peers", "line 3: the address in 'tcp://****:11010' is masked"]);
+    let skipped = Run::new(&["--peers", "-", "--skip-invalid"]).stdin(&masked).ended().await;
+    skipped.assert_code(1);
+    skipped.assert_says(&["warning: skipped 1 peer:", "line 3: ", "is masked"]);
 }
 
 #[tokio::test]

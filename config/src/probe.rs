@@ -62,6 +62,8 @@ pub struct ProbeConfig {
     pub spool_max_results: u64,
     /// A file with peers to check.
     pub peers_file: Option<PathBuf>,
+    /// Whether peers in that file that are not valid are left out.
+    pub skip_invalid_peers: bool,
     /// The deadline of one check, all stages together: up to a year.
     pub health_check_timeout: Duration,
     /// The number of pings in one check: from 1 to 100.
@@ -127,6 +129,7 @@ impl ProbeConfig {
             spool_max_age: reader.value("SPOOL_MAX_AGE", values::interval),
             spool_max_results: reader.value("SPOOL_MAX_RESULTS", |text| number(text, 1000..=100_000_000)).into(),
             peers_file: reader.optional("PEERS_FILE", values::path),
+            skip_invalid_peers: reader.value("SKIP_INVALID_PEERS", values::boolean),
             health_check_timeout: reader.value("HEALTH_CHECK_TIMEOUT", values::interval),
             health_check_pings: reader.value("HEALTH_CHECK_PINGS", |text| number(text, 1..=100)),
             check_concurrency: reader.value("CHECK_CONCURRENCY", |text| number(text, 1..=65535)) as usize,

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use crate::{
     ConfigError, ConfigErrors, Setting, Sources,
     layers::{GivenValue, Layers},
+    values,
 };
 
 /// Reads settings one by one and collects the mistakes, so that they are reported together.
@@ -44,6 +45,11 @@ impl<'a> Reader<'a> {
         match parse(value) {
             Ok(value) => Some(value),
             Err(problem) => {
+                let problem = match values::is_quoted(value) {
+                    true => "is in quotes, which belong to the value here (docker keeps those of a file); remove them"
+                        .to_owned(),
+                    false => problem,
+                };
                 let error = ConfigError { place: place.clone(), value: without_secrets(name, value), problem };
                 // Two parts of a configuration may read the same setting.
                 if !self.errors.contains(&error) {

@@ -212,13 +212,18 @@ pub fn log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
+/// Whether a text begins and ends with the same quote, as a shell or a file with settings has it.
+pub(crate) fn is_quoted(text: &str) -> bool {
+    ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
+}
+
 /// A token or key that fits into an HTTP header: visible ASCII characters.
 ///
 /// # Errors
 ///
-/// If the text holds any other character, such as a space.
+/// If the text holds any other character, such as a space, or is in quotes.
 pub fn token(text: &str) -> Result<Secret, String> {
-    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) && !is_quoted(text) {
         true => Ok(text.into()),
         false => Err("holds spaces or characters that no token has; copy it again, without quotes".to_owned()),
     }

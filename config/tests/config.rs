@@ -87,6 +87,7 @@ fn every_setting_is_read() {
         ("SPOOL_MAX_AGE", "12h"),
         ("SPOOL_MAX_RESULTS", "5000"),
         ("PEERS_FILE", "peers.txt"),
+        ("SKIP_INVALID_PEERS", "yes"),
         ("HEALTH_CHECK_TIMEOUT", "3s"),
         ("HEALTH_CHECK_PINGS", "5"),
         ("CHECK_CONCURRENCY", "64"),
@@ -117,6 +118,7 @@ fn every_setting_is_read() {
     assert_eq!(config.probe_jitter, Duration::from_secs(120));
     assert_eq!((config.spool_max_age, config.spool_max_results), (Duration::from_secs(12 * 3600), 5000));
     assert_eq!(config.peers_file.as_deref(), Some("peers.txt".as_ref()));
+    assert!(config.skip_invalid_peers);
     let targets: Vec<_> = config.self_check_targets.iter().map(ToString::to_string).collect();
     assert_eq!(targets, ["tcp://example.com:443", "tcp://192.0.2.1:53"]);
     assert_eq!(config.addresses, AddressPolicy { allow_private: false, allow_local: true });
@@ -341,6 +343,17 @@ fn the_hubs_settings_come_from_the_same_layers() {
             "FLAP_DAMPING (environment): not with that",
         ]
     );
+}
+
+/// `docker run --env-file` keeps the quotes of the file.
+#[test]
+fn a_value_in_quotes_is_an_error_that_names_the_quotes() {
+    for (name, value) in
+        [("NODE_TOKEN", "\"abc\""), ("BACKEND_BASE_URL", "'https://hub.example.com'"), ("SERVER_PORT", "\"80\"")]
+    {
+        let told = lines(environment(&[(name, value)]));
+        assert!(told.len() == 1 && told[0].contains("is in quotes") && !told[0].contains("abc"), "{told:?}");
+    }
 }
 
 /// This shows that the configuration reads every setting of the table.

@@ -2,7 +2,7 @@
 //!
 //! Layers, bottom up: [`service`] holds the use cases, `board` the nodes that visitors see, `web` connects them to HTTP, `api` and `pages` are independent front
 //! ends, and only [`router()`] uses both. [`notify`] plans and sends alerts, [`incidents`]
-//! joins changes to incidents. [`peer_file`] reads and writes lists of nodes.
+//! joins changes to incidents. [`peer_file`] writes lists of nodes, and imports those that the library reads.
 
 #![warn(missing_docs)]
 

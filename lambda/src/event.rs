@@ -1,6 +1,9 @@
 //! The event of an invocation: what to check.
 
-use easytier_probe::{Origin, Peer, peer_list};
+use easytier_probe::{
+    Origin, Peer,
+    peer_list::{self, UnknownSchemes},
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -70,14 +73,17 @@ impl Event {
 /// Parses a list of peers in any form that a file of peers may have. The address policy applies to them,
 /// because callers of the function have no other access to its machine.
 fn parse_peers(list: &Value) -> Result<Vec<Peer>, EventError> {
-    let mut peers = peer_list::parse(&list.to_string()).map_err(|error| EventError::Peers(error.to_string()))?;
-    if peers.is_empty() {
-        return Err(EventError::Peers("the list is empty".to_owned()));
+    let entries =
+        peer_list::parse(&list.to_string()).map_err(|problem| EventError::Peers(format!("the list is {problem}")))?;
+    let (peers, refused) = peer_list::peers(entries, Origin::Remote, UnknownSchemes::Kept);
+    match (peers.is_empty(), refused.is_empty()) {
+        (_, false) => {
+            let problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
+            Err(EventError::Peers(problems.join("\n")))
+        }
+        (true, true) => Err(EventError::Peers("the list is empty".to_owned())),
+        (false, true) => Ok(peers),
     }
-    for peer in &mut peers {
-        peer.origin = Origin::Remote;
-    }
-    Ok(peers)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 mod decide;
 mod export;
-mod fetch;
 mod import;
 mod list;
 
@@ -124,7 +123,7 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
 /// A URL that probes can check.
 fn known_url(text: &str) -> Result<PeerUrl, PeerUrlError> {
     let url: PeerUrl = text.parse()?;
-    url.known_scheme()?;
+    url.checkable()?;
     Ok(url)
 }
 

@@ -6,6 +6,7 @@ use easytier_probe::{
     Backend, CheckOptions, CheckResult,
     backend::{Delivery, StatusReport},
     cycle::{BackendPeers, BoxError, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage},
+    peer_list::UnknownSchemes,
     self_check::SelfCheckTarget,
 };
 use easytier_uptime_config::{ConfigError, ConfigErrors, ProbeConfig, QUIC_PORT, Reader};
@@ -13,7 +14,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Reporting;
-use crate::{descriptors, logging::LogSettings, peer_list, settings::SettingFlags, telemetry};
+use crate::{
+    descriptors,
+    logging::LogSettings,
+    peer_list::{self, InvalidPeers},
+    settings::SettingFlags,
+    telemetry,
+};
 
 pub struct Setup {
     pub source: Source,
@@ -41,9 +48,14 @@ pub enum Sink {
 
 impl Setup {
     /// Validates the configuration and the list of peers. All mistakes are reported together.
-    pub fn new(settings: SettingFlags, list: Option<&Path>, report: bool, dry_run: bool) -> anyhow::Result<Self> {
+    pub fn new(
+        settings: SettingFlags,
+        list: Option<(&Path, InvalidPeers)>,
+        report: bool,
+        dry_run: bool,
+    ) -> anyhow::Result<Self> {
         let mut errors = Vec::new();
-        let listed = list.map(|path| match peer_list::read(path) {
+        let listed = list.map(|(path, invalid)| match peer_list::read(path, UnknownSchemes::Kept, invalid) {
             Ok(peers) => {
                 if peers.is_empty() {
                     errors.push(problem("--peers", "there is nothing to check: the list names no peer".to_owned()));

@@ -5,9 +5,8 @@ use std::{
     io,
 };
 
+use easytier_probe::peer_list::as_text;
 use easytier_uptime_store::domain::{Month, MonthFigures, Node, PeerId, Timestamp};
-
-use crate::peer_file::csv::as_text;
 
 /// The target when the reader chooses none, in percent.
 pub const DEFAULT_TARGET: Target = Target(99.0);

@@ -1,20 +1,17 @@
 //! `hub peer import`.
 
-use std::io::{self, Read};
+use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use easytier_uptime_hub::{
-    peer_file::{self, Placed},
-    service::Admin,
-};
+use easytier_probe::peer_url::without_secrets;
+use easytier_uptime_hub::{peer_file::imported, service::Admin};
 use easytier_uptime_store::{Access, domain::NewPeer};
 
-use super::fetch;
 use crate::{
     exit::Exit,
     hub::{config::HubConfig, database},
-    peer_list::indent,
+    peer_list::{self, indent},
     print::{self, count},
     text::printable,
 };
@@ -29,8 +26,10 @@ Examples:
   A CSV file whose first line names the columns (url, name, tags, regions, ...):
     easytier-uptime hub peer import nodes.csv
 
-The formats are JSON (an export, an array of peers or of URLs, a backend's response to GET /peers, the
-list of the public API), TOML, CSV, and one URL per line. A peer that is listed already, with the same URL and
+The forms are JSON (an export, an array of peers or of URLs, a backend's response to GET /peers, the list of the
+public API, easytier-worker, a status page of Uptime Kuma, the announcement of PCL-CE), TOML ([[peers]], or the
+config.toml of EasyTier), CSV, an easytier-core or docker command line, and URLs. A list at a URL is read to its last
+page. A file that says that it is only one page is refused. A peer that is listed already, with the same URL and
 network, is not changed. Imported peers are approved at once, except those with 'is_approved' false,
 which stay unlisted until 'hub peer approve'. An import replaces submissions of the same peers.
 
@@ -60,8 +59,8 @@ pub struct ImportArgs {
 }
 
 pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let is_url = fetch::is_url(&args.source);
-    let read = if is_url { fetch::all(&args.source)? } else { from_file(&args.source)? };
+    let path = Path::new(&args.source);
+    let read = imported(peer_list::entries(path).map_err(|problem| anyhow!("nothing was imported: {problem}"))?);
     let total = read.len();
     let mut peers: Vec<NewPeer> = Vec::with_capacity(total);
     let mut problems = Vec::new();
@@ -73,20 +72,20 @@ pub fn run(args: ImportArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     }
     let invalid = total - peers.len();
     if !problems.is_empty() {
-        let list = indent(&problems.join("\n"));
         if !args.skip_invalid {
+            let list = indent(&problems.join("\n"));
             bail!(
                 "nothing was imported, because {invalid} of {} are not valid; fix them, or pass --skip-invalid to skip \
                  them:\n{list}",
                 count(total, "peer")
             );
         }
-        print::note(format_args!("warning: skipped {}:\n{list}", count(invalid, "peer")));
+        peer_list::warn_of_skipped(invalid, &problems);
     }
     if peers.is_empty() {
-        bail!("there is nothing to import: {} lists no valid peer", args.source);
+        bail!("there is nothing to import: {} lists no valid peer", without_secrets(&args.source));
     }
-    if is_url && !args.trust {
+    if peer_list::url_in(path).is_some() && !args.trust {
         // The document cannot say otherwise.
         peers.iter_mut().for_each(|peer| peer.submitted = true);
     }
@@ -137,15 +136,4 @@ fn row(peer: &NewPeer, is_new: bool) -> [String; 6] {
         spec.network_name.as_deref().map(printable).unwrap_or_default(),
         printable(&spec.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
     ]
-}
-
-fn from_file(source: &str) -> anyhow::Result<Vec<Placed>> {
-    let (name, text) = if source == "-" {
-        let mut text = String::new();
-        ("standard input".to_owned(), io::stdin().read_to_string(&mut text).map(|_| text))
-    } else {
-        (format!("'{source}'"), std::fs::read_to_string(source))
-    };
-    let text = text.with_context(|| format!("cannot read {name}"))?;
-    peer_file::parse(&text).map_err(|problem| anyhow::anyhow!("nothing was imported: {name} is {problem}"))
 }

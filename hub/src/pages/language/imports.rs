@@ -1,9 +1,11 @@
 //! Problems with a list of nodes to import.
 
-use easytier_probe::peer_list::ListedPeerError;
+use easytier_probe::peer_list::{
+    Expected, JsonMistake, JsonMistakeKind, ListProblem, Part, PeerProblem, Place, TomlMistake, Unit,
+};
 
 use super::Language;
-use crate::peer_file::{Expected, JsonMistake, JsonMistakeKind, Place, Problem, TomlMistake, Unit};
+use crate::peer_file::Problem;
 
 impl Language {
     /// A problem with a node of the list, after the place of the node.
@@ -15,10 +17,10 @@ impl Language {
     }
 
     /// A problem with the list as a whole.
-    pub fn list_problem(self, problem: &Problem) -> String {
+    pub fn list_problem(self, problem: &ListProblem) -> String {
         match self {
             Self::English => format!("The list is {problem}"),
-            Self::Chinese => chinese(problem),
+            Self::Chinese => chinese_list(problem),
         }
     }
 }
@@ -27,6 +29,7 @@ fn chinese_place(Place { unit, number, label }: &Place) -> String {
     let place = match unit {
         Unit::Line => format!("第 {number} 行"),
         Unit::Peer => format!("第 {number} 个节点"),
+        Unit::Url => format!("第 {number} 个地址"),
     };
     match label {
         Some(label) => format!("{place}（{label}）"),
@@ -34,30 +37,66 @@ fn chinese_place(Place { unit, number, label }: &Place) -> String {
     }
 }
 
+fn chinese_list(problem: &ListProblem) -> String {
+    match problem {
+        ListProblem::Utf16 => "文本编码为 UTF-16，请另存为 UTF-8。".to_owned(),
+        ListProblem::NotUtf8 => "文本编码不是 UTF-8，请另存为 UTF-8。".to_owned(),
+        ListProblem::WebPage => "这是网页，不是节点列表；请使用列表本身的地址。".to_owned(),
+        ListProblem::NotToml(mistake) => format!("不是有效的 TOML：{}", chinese_toml(mistake)),
+        ListProblem::NotJson(mistake) => format!("不是有效的 JSON：{}", chinese_json(mistake)),
+        ListProblem::NotCsv(_) => "无法作为 CSV 读取。".to_owned(),
+        ListProblem::NoAddressColumn => "CSV 首行应为列名，其中须有 url，或 host 和 port。".to_owned(),
+        ListProblem::NoList => "未找到节点列表：应为数组，或含有 peers 或 data.items 的对象。".to_owned(),
+        ListProblem::NoPeerTable => "TOML 中没有节点：应有 [[peers]]，或 EasyTier 配置中的 [[peer]]。".to_owned(),
+        ListProblem::OpenQuote => "命令行中的引号没有闭合。".to_owned(),
+        ListProblem::Part(part) => {
+            format!("{}请把所有页合并为一个列表，或用 hub peer import 按网址导入，它会读取所有页。", chinese_part(part))
+        }
+        ListProblem::Hidden { count } => format!("该列表隐藏了全部 {count} 个节点的地址，无法检测。"),
+        // Also problems of a newer library.
+        _ => "无法读取该列表。".to_owned(),
+    }
+}
+
+fn chinese_part(Part { count, total, page, pages }: &Part) -> String {
+    let page = match (page, pages) {
+        (Some(page), Some(pages)) => format!("这只是 {pages} 页中的第 {page} 页"),
+        (None, Some(pages)) => format!("这只是 {pages} 页中的一页"),
+        (_, None) => "这只是列表的一部分".to_owned(),
+    };
+    match total {
+        Some(total) => format!("{page}，共 {total} 个节点，这里只有 {count} 个。"),
+        None => format!("{page}，有 {count} 个节点。"),
+    }
+}
+
 fn chinese(problem: &Problem) -> String {
     match problem {
-        Problem::NotToml(mistake) => format!("不是有效的 TOML：{}", chinese_toml(mistake)),
-        Problem::NotJson(mistake) => format!("不是有效的 JSON：{}", chinese_json(mistake)),
-        Problem::NotCsv(_) => "无法作为 CSV 读取。".to_owned(),
-        Problem::NoAddressColumn => "CSV 首行应为列名，其中须有 url，或 host 和 port。".to_owned(),
-        Problem::NoList => "未找到节点列表：应为数组，或含有 peers 或 data.items 的对象。".to_owned(),
-        Problem::NotAPeer => "应为节点的 URL，或含有节点字段的对象。".to_owned(),
-        Problem::WrongType { field, expected } => format!("{field} 应为{}。", chinese_type(*expected)),
-        Problem::TooManyCells { cells, columns } => format!("该行有 {cells} 个单元格，而表头只有 {columns} 列。"),
-        Problem::Row(_) => "无法读取该行。".to_owned(),
-        Problem::NotANumber { column, cell } => format!("{column} 应为整数，而不是“{cell}”。"),
-        Problem::NotABoolean { column, cell } => format!("{column} 应为 true 或 false，而不是“{cell}”。"),
-        Problem::NoSecret => {
+        Problem::Label(_) => "标签和地区每项 1 到 64 个字符，不含逗号和控制字符。".to_owned(),
+        Problem::Peer(problem) => chinese_peer(problem),
+    }
+}
+
+fn chinese_peer(problem: &PeerProblem) -> String {
+    match problem {
+        PeerProblem::NotAPeer => "应为节点的 URL，或含有节点字段的对象。".to_owned(),
+        PeerProblem::WrongType { field, expected } => format!("{field} 应为{}。", chinese_type(*expected)),
+        PeerProblem::TooManyCells { cells, columns } => {
+            format!("该行有 {cells} 个单元格，而表头只有 {columns} 列。")
+        }
+        PeerProblem::Row(_) => "无法读取该行。".to_owned(),
+        PeerProblem::NoSecret => {
             "该节点以网络成员身份检测，但缺少网络密钥：请用 --with-secrets 导出，或将 access 改为 guest。".to_owned()
         }
-        Problem::UnknownCheck(check) => format!("check 应为 full 或 handshake，而不是“{check}”。"),
-        Problem::ZeroTimeout => "timeout_ms 不能为 0。".to_owned(),
-        Problem::Label(_) => "标签和地区每项 1 到 64 个字符，不含逗号和控制字符。".to_owned(),
-        Problem::Peer(ListedPeerError::NoAddress) => "缺少 url、host 或 public_ip。".to_owned(),
-        Problem::Peer(ListedPeerError::NoId) => "缺少 id。".to_owned(),
-        Problem::Peer(ListedPeerError::NoPort) => "缺少 port。".to_owned(),
-        Problem::Peer(ListedPeerError::Url(error)) => Language::Chinese.url(error).to_owned(),
-        Problem::Peer(_) => "节点无效。".to_owned(),
+        PeerProblem::UnknownCheck(check) => format!("check 应为 full 或 handshake，而不是“{check}”。"),
+        PeerProblem::ZeroTimeout => "timeout_ms 不能为 0。".to_owned(),
+        PeerProblem::NoAddress => "缺少 url、host 或 public_ip。".to_owned(),
+        PeerProblem::EmptyAddress => "地址为空；有些列表会隐藏部分节点的地址。".to_owned(),
+        PeerProblem::NoId => "缺少 id。".to_owned(),
+        PeerProblem::NoPort => "缺少 port。".to_owned(),
+        PeerProblem::Url(error) => Language::Chinese.url(error).to_owned(),
+        // Also problems of a newer library.
+        _ => "节点无效。".to_owned(),
     }
 }
 
@@ -165,7 +204,7 @@ mod tests {
             listed.flat_map(of).collect()
         };
         let json =
-            r#"[5, {"name": "one", "port": 70000, "tags": "a"}, {"allow_relay": 1, "access": "all", "mail": 1}]"#;
+            r#"[5, {"name": "one", "port": 70000, "tags": {}}, {"allow_relay": 2, "access": "all", "mail": true}]"#;
         let csv = "url,port,access\ntcp://h:1,70000,all";
         assert_eq!(
             problems(json, Language::Chinese),

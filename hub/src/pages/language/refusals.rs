@@ -153,6 +153,14 @@ impl Language {
             ),
             PeerUrlError::UnsupportedProtocol(_) => self.pick("The protocol is not supported.", "不支持此协议。"),
             PeerUrlError::PortZero(_) => self.pick("Port 0 cannot be used.", "端口不能为 0。"),
+            PeerUrlError::Masked(_) => self.pick(
+                "The address is masked; ask the node's owner for the real one.",
+                "地址已被打码，请向节点所有者索取真实地址。",
+            ),
+            PeerUrlError::Listener(_) => self.pick(
+                "This is where a node listens, and no address to connect to.",
+                "这是监听地址，不能用于连接；请填写其他设备连接该节点的地址。",
+            ),
             PeerUrlError::PortNotAllowed(_) => self.pick("This protocol has no port.", "此协议不需要填写端口。"),
             PeerUrlError::Credentials => {
                 self.pick("User names and passwords are not allowed here.", "此处不能包含用户名或密码。")

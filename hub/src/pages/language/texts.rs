@@ -300,8 +300,8 @@ texts! {
     // Admin: import
     import: "Import", "导入";
     import_hint: "Paste an exported file (with descriptions, regions and contacts), the JSON of a site's list, a table (CSV), \
-                  TOML, or one address per line. Nodes that are already listed stay unchanged.",
-        "可粘贴导出文件（含描述、地区、联系方式等）、站点列表的 JSON、表格（CSV）、TOML，或每行一个地址。已存在的节点保持不变。";
+                  TOML, an EasyTier configuration or command line, or addresses. Nodes that are already listed stay unchanged.",
+        "可粘贴导出文件（含描述、地区、联系方式等）、站点列表的 JSON、表格（CSV）、TOML、EasyTier 的配置文件或命令行，或节点地址。已存在的节点保持不变。";
     preview: "Preview", "预览";
     is_new: "new", "新节点";
     is_listed: "listed already", "已存在";

@@ -1,6 +1,4 @@
-//! What is wrong with the syntax of a file, as a type: the pages tell it in the reader's language.
-
-use easytier_probe::peer_list::line_number;
+//! What is wrong with the syntax of a list, as a type: a program may tell it in the reader's language.
 
 /// A mistake in the syntax of a JSON document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,4 +95,9 @@ impl TomlMistake {
         let line = error.span().map(|span| line_number(text, span.start));
         Self { line, is_duplicate: detail.starts_with("duplicate key"), detail }
     }
+}
+
+/// The number of the line, from 1, that holds the byte at `offset`.
+fn line_number(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
