@@ -40,6 +40,7 @@ pub(crate) use self::{
 };
 use crate::{
     board::{Board, Chronicle},
+    connect::Connector,
     service::{
         Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions,
         alerts::{Alerts, Messenger},
@@ -67,6 +68,7 @@ pub(crate) struct App {
     posts: Posts,
     unknown_tokens: UnknownTokens,
     reports: Reports,
+    connector: Connector,
 }
 
 impl App {
@@ -99,6 +101,7 @@ impl App {
             readers,
             posts: Posts::default(),
             unknown_tokens: UnknownTokens::default(),
+            connector: Connector::default(),
         }
     }
 }

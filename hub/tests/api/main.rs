@@ -11,6 +11,8 @@ mod support;
 
 mod announcements;
 mod client;
+mod connect;
+mod dialects;
 mod document_examples;
 mod incidents;
 mod maintenance;

@@ -44,7 +44,8 @@ pub const MAX_SEARCH: usize = 200;
 /// The pattern of tags and regions.
 pub const LABEL_PATTERN: &str = r"^[^,\u0000-\u001f\u007f-\u009f]*$";
 
-fn protocol() -> Schema {
+/// The schema of the parameter `protocol`.
+pub fn protocol() -> Schema {
     parameter::one_of(Scheme::all().map(Scheme::as_str))
 }
 
@@ -53,7 +54,8 @@ pub fn search() -> Schema {
     parameter::text(MAX_SEARCH)
 }
 
-fn tags() -> Schema {
+/// The schema of the parameter `tags`, which may be there several times.
+pub fn tags() -> Schema {
     parameter::several(parameter::string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
 }
 

@@ -32,6 +32,8 @@ pub struct Node {
     pub description: String,
     /// The EasyTier version that was last seen.
     pub version: Option<String>,
+    /// Whether it is checked as a guest, so that anybody can use it; otherwise it is a member of a network with a secret.
+    pub for_guests: bool,
     /// Whether its owner declares that it relays packets for others.
     pub allow_relay: bool,
     /// How many networks it accepts, as its owner declares; 0 when no limit is known.
@@ -67,6 +69,7 @@ impl Node {
             url: spec.url.clone(),
             description: spec.description.clone(),
             version: None,
+            for_guests: spec.network_secret.is_none(),
             allow_relay: spec.allow_relay,
             max_connections: spec.max_connections,
             current_connections: None,

@@ -17,7 +17,7 @@ use crate::{
 /// The columns of a [`NodeRow`] and their tables.
 macro_rules! node_columns {
     ($engine:ident) => {
-        "p.id, p.name, p.url, p.description, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
+        "p.id, p.name, p.url, p.description, p.network_secret IS NULL AS for_guests, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
          s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
          s.quarter_checks, s.quarter_healthy, g.newest, g.counts, m.window_id, m.ends_at, w.title, w.title_zh, \
          (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags \
@@ -50,6 +50,7 @@ struct NodeRow {
     name: String,
     url: String,
     description: String,
+    for_guests: bool,
     allow_relay: bool,
     max_connections: i64,
     created_at: Timestamp,
@@ -93,6 +94,7 @@ impl NodeRow {
             name: self.name,
             description: self.description,
             version: self.version,
+            for_guests: self.for_guests,
             allow_relay: self.allow_relay,
             max_connections: rows::count(self.max_connections),
             current_connections: self.network_count.map(|count| rows::count(count - self.held_sessions)),
