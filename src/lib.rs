@@ -31,6 +31,9 @@ pub mod tls;
 mod transport;
 mod wire;
 
+/// The target of spans that are for traces, and not for the log: whoever exports traces takes those with this target.
+pub const SPANS: &str = "telemetry";
+
 pub use address::AddressPolicy;
 pub use backend::{Backend, BackendConfig, BackendError};
 pub use check::{CheckOptions, Checker, HeldPeer};

@@ -27,6 +27,10 @@ pub struct Message {
     pub url: Option<Url>,
     /// The page on which the reader can acknowledge it; opening the page changes nothing.
     pub acknowledge: Option<Url>,
+    /// The page on which a visitor who subscribed by mail ends that. A POST to it does so at once (RFC 8058); opening it changes
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<Url>,
     /// When the change happened.
     pub at: DateTime<Utc>,
     /// The language of the texts.
@@ -36,6 +40,11 @@ pub struct Message {
 impl Message {
     /// How many nodes a message lists.
     pub const MAX_NODES: usize = 20;
+
+    /// Whether it says that what messages with its subject told is over.
+    pub(crate) fn is_end(&self) -> bool {
+        self.severity == Severity::Info && self.topic != Topic::Test
+    }
 
     /// A message with all that one can have, and one with as little as one can have, to try templates with.
     pub(crate) fn samples() -> [Self; 2] {
@@ -50,6 +59,7 @@ impl Message {
             nodes: vec![NodeLine { id: 1, name: "Tokyo <1>".to_owned(), what: "connection refused".to_owned() }],
             url: url("node/1"),
             acknowledge: url("alerts/1"),
+            unsubscribe: None,
             at: DateTime::UNIX_EPOCH,
             language: Language::English,
         };
@@ -91,6 +101,8 @@ pub enum Topic {
     Probe,
     /// The hub itself: it was cut off, or work that one hub does at a time is done by none.
     Hub,
+    /// A visitor is asked whether they want mails about nodes.
+    Subscription,
     /// A test of the channel.
     Test,
 }

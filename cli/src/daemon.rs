@@ -20,7 +20,7 @@ use crate::{
     memory, print,
     service::{self, EndRequest, Service},
     settings::{Selection, SettingFlags},
-    systemd,
+    systemd, telemetry,
 };
 
 /// The cache of the local history. It is small, because there is one writer and few readers.
@@ -147,6 +147,10 @@ impl Service for Daemon {
         &self.history.log
     }
 
+    fn name(&self) -> &'static str {
+        "easytier-uptime-probe"
+    }
+
     async fn try_database(&self) -> anyhow::Result<()> {
         database::try_open(&self.history).await
     }
@@ -205,7 +209,7 @@ impl Daemon {
         Ok(Self {
             history: reader.finish_option(history)?,
             options: DaemonOptions {
-                backend: probe.backend()?,
+                backend: telemetry::traced(probe.backend()?),
                 server_id: probe.server_id,
                 region: region.unwrap_or_default(),
                 advertise: probe.advertise_addr,

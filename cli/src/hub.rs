@@ -19,6 +19,7 @@ mod role;
 mod rule;
 pub mod serve;
 mod settings;
+mod subscriptions;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -41,6 +42,7 @@ use self::{
     rule::RuleCommand,
     serve::Hub,
     settings::SettingsArgs,
+    subscriptions::SubscriptionsArgs,
 };
 use crate::{exit::Exit, service, settings::SettingFlags};
 
@@ -102,6 +104,7 @@ enum HubCommand {
     #[command(subcommand)]
     Rule(RuleCommand),
     Alerts(AlertsArgs),
+    Subscriptions(SubscriptionsArgs),
     #[command(subcommand)]
     Maintenance(MaintenanceCommand),
     Settings(SettingsArgs),
@@ -135,6 +138,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Channel(command) => channel::run(command, &config),
         HubCommand::Rule(command) => rule::run(command, &config),
         HubCommand::Alerts(args) => alerts::run(args, &config),
+        HubCommand::Subscriptions(args) => subscriptions::run(args, &config),
         HubCommand::Maintenance(command) => maintenance::run(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),

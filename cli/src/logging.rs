@@ -3,9 +3,11 @@
 use std::io::{self, IsTerminal};
 
 use easytier_uptime_config::{LogFormat, Reader, log_filter, values};
-use tracing::Level;
+use easytier_uptime_telemetry::Telemetry;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, registry::LookupSpan, reload,
+    util::SubscriberInitExt,
 };
 
 use crate::descriptors;
@@ -48,27 +50,37 @@ impl Log {
     }
 }
 
-/// Starts to log to stderr.
-pub fn start(settings: &LogSettings) -> anyhow::Result<Log> {
-    let log = to_stderr(settings.filter()?, settings.format);
+/// Starts to log to stderr, and to export spans.
+pub fn start(settings: &LogSettings, telemetry: Option<&Telemetry>) -> anyhow::Result<Log> {
+    let log = to_stderr(settings.filter()?, settings.format, telemetry);
     descriptors::log_limit();
     Ok(log)
 }
 
 /// Starts to log warnings and errors to stderr, for commands without log settings.
 pub fn start_with_warnings() -> anyhow::Result<()> {
-    to_stderr(filter("warn").map_err(anyhow::Error::msg)?, LogFormat::Text);
+    to_stderr(filter("warn").map_err(anyhow::Error::msg)?, LogFormat::Text, None);
     Ok(())
 }
 
-fn to_stderr(filter: EnvFilter, format: LogFormat) -> Log {
-    let lines = match format {
+fn to_stderr(filter: EnvFilter, format: LogFormat, telemetry: Option<&Telemetry>) -> Log {
+    let (filter, handle) = reload::Layer::new(filter);
+    match telemetry.and_then(Telemetry::layer) {
+        // The filter of the log is not that of spans.
+        Some(spans) => tracing_subscriber::registry().with(lines(format).with_filter(filter)).with(spans).init(),
+        None => tracing_subscriber::registry().with(filter).with(lines(format)).init(),
+    }
+    Log(handle)
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    match format {
         LogFormat::Text => fmt::layer().with_writer(io::stderr).with_ansi(colored()).boxed(),
         LogFormat::Json => fmt::layer().with_writer(io::stderr).json().flatten_event(true).boxed(),
-    };
-    let (filter, handle) = reload::Layer::new(filter);
-    tracing_subscriber::registry().with(filter).with(lines).init();
-    Log(handle)
+    }
 }
 
 fn filter(rust_log: &str) -> Result<EnvFilter, String> {

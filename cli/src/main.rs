@@ -24,6 +24,7 @@ mod settings;
 mod standalone;
 mod stop;
 mod systemd;
+mod telemetry;
 mod text;
 
 use std::process::ExitCode;

@@ -19,10 +19,11 @@ use easytier_uptime_config::duration;
 use self::{collected::Collected, output::Output, setup::Setup};
 use crate::{
     exit::{Exit, FailOn},
-    logging, print,
+    print,
     results::Checked,
     runtime,
     settings::SettingFlags,
+    telemetry,
 };
 
 const EXAMPLES: &str = "\
@@ -130,7 +131,8 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     let setup = Setup::new(settings, peers.as_deref(), report, dry_run)?;
     // An output file that cannot be written must fail before the checks.
     let output = Output::open(output)?;
-    logging::start(&setup.log)?;
+    let runtime = runtime::single_threaded()?;
+    let (_, telemetry) = telemetry::start(&setup.log, "easytier-uptime-once", runtime.handle())?;
 
     let options = CycleOptions {
         budget,
@@ -141,12 +143,12 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
     };
     let (mut source, sink, reporting) = (setup.source, setup.sink, setup.reporting);
     let mut collected = Collected::default();
-    let runtime = runtime::single_threaded()?;
     let cycle = runtime.block_on(async {
         let checker = Checker::new(setup.checks);
         let report = |peer: &Peer, report: &CheckReport| collected.add(peer, report);
         let cycle = run_cycle(&mut source, &checker, &sink, &options, report).await;
         checker.wait_closed().await;
+        telemetry::finish(telemetry).await;
         cycle
     });
     let outcome = Outcome { cycle, peers: collected.into_checked()?, reporting };

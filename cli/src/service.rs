@@ -22,8 +22,8 @@ use tokio::{
 
 use crate::{
     exit::Exit,
-    logging::{self, Log, LogSettings},
-    memory, systemd,
+    logging::{Log, LogSettings},
+    memory, systemd, telemetry,
 };
 
 /// A service with a validated configuration.
@@ -35,6 +35,9 @@ pub trait Service: Sized {
     fn listen(&self) -> SocketAddr;
 
     fn log(&self) -> &LogSettings;
+
+    /// What it is called among other processes whose spans and metrics are collected.
+    fn name(&self) -> &'static str;
 
     /// Checks that the database can be opened.
     async fn try_database(&self) -> anyhow::Result<()>;
@@ -61,7 +64,6 @@ pub type EndRequest = oneshot::Receiver<Ending>;
 /// Runs the service that `flags` and the other layers of the configuration describe.
 pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let service = S::load(flags.clone())?;
-    let log = logging::start(service.log())?;
     // This must precede the first thread, which the runtime starts.
     memory::return_large_blocks();
     if service.shares_one_heap() {
@@ -69,7 +71,14 @@ pub fn run<S: Service>(flags: BTreeMap<String, String>) -> anyhow::Result<Exit> 
     }
     let runtime =
         runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
-    let outcome = runtime.block_on(run_until_stopped(service, flags, &log));
+    let (log, telemetry) = telemetry::start(service.log(), service.name(), runtime.handle())?;
+    let outcome = runtime.block_on(async {
+        let outcome = run_until_stopped(service, flags, &log).await;
+        if !matches!(outcome, Ok(Exit::Unexpected)) {
+            telemetry::finish(telemetry).await;
+        }
+        outcome
+    });
     // After a second signal, running tasks are not awaited.
     runtime.shutdown_background();
     outcome

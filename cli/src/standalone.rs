@@ -166,6 +166,13 @@ impl Service for Standalone {
         }
     }
 
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Hub(hub) => hub.name(),
+            Self::Daemon(daemon) => daemon.name(),
+        }
+    }
+
     async fn try_database(&self) -> anyhow::Result<()> {
         match self {
             Self::Hub(hub) => hub.try_database().await,

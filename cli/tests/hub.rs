@@ -21,6 +21,8 @@ mod incident;
 mod maintenance;
 #[path = "hub/role.rs"]
 mod role;
+#[path = "hub/subscriptions.rs"]
+mod subscriptions;
 
 use std::{
     collections::BTreeMap,

@@ -40,6 +40,7 @@ use axum::{Router, extract::FromRef, middleware::from_fn_with_state};
 use bytes::Bytes;
 use easytier_probe::Secret;
 use easytier_uptime_store::Store;
+use easytier_uptime_telemetry::publish_metrics;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -165,8 +166,13 @@ impl Monitor {
     }
 
     /// Wraps `router` in the middleware of every request: request id, log, metrics, compression, timeout, and an envelope
-    /// for every refusal.
+    /// for every refusal. Where metrics are exported, those of this process are.
     pub fn observe(&self, router: Router) -> Router {
+        let monitor = self.clone();
+        publish_metrics(move || {
+            let monitor = monitor.clone();
+            async move { operations::exported(&monitor).await }
+        });
         observe::layers(router, self.metrics())
     }
 }

@@ -20,7 +20,7 @@ use prometheus_client::{
 use serde_json::json;
 
 /// The label of requests that match no route, so that callers cannot invent labels.
-const NO_ROUTE: &str = "none";
+pub(crate) const NO_ROUTE: &str = "none";
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -175,11 +175,16 @@ impl Default for Metrics {
     }
 }
 
+/// A method that requests are counted by: callers cannot invent others.
+pub(crate) fn method(method: &Method) -> &'static str {
+    const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+    METHODS.into_iter().find(|name| method.as_str() == *name).unwrap_or("other")
+}
+
 impl Metrics {
     /// Counts a request that was answered. `route`: the pattern that it matched.
     pub fn answered(&self, method: &Method, route: Option<&str>, status: StatusCode, took: Duration) {
-        const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
-        let method = METHODS.into_iter().find(|name| method.as_str() == *name).unwrap_or("other");
+        let method = self::method(method);
         let route = route.unwrap_or(NO_ROUTE).to_owned();
         self.request_time.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
         self.requests.get_or_create(&Request { method, route, status: status.as_u16() }).inc();

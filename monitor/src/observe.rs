@@ -10,10 +10,11 @@ use axum::{
     BoxError, Router,
     error_handling::HandleErrorLayer,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method, StatusCode},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use easytier_uptime_telemetry::{SPANS, continue_trace};
 use tower::{ServiceBuilder, timeout::TimeoutLayer, util::MapRequestLayer};
 use tower_http::{
     CompressionLevel,
@@ -22,12 +23,12 @@ use tower_http::{
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
-use tracing::Span;
+use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
 use crate::{
     drain::Rest,
-    metrics::Metrics,
+    metrics::{self, Metrics},
     refusal::{Envelope, Refusal, write_body},
     shared::ShareLayer,
     unread::{Reader, Unread},
@@ -113,15 +114,42 @@ async fn finish(State(ledgers): State<Ledgers>, request: Request, next: Next) ->
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let (envelope, reader) = (Envelope::of(request.uri().path()), Reader::of(&request));
+    let span = trace_span(&request, &method, route.as_ref());
     let (request, rest) = Rest::of(request);
 
-    let response = next.run(request).await;
+    let response = next.run(request).instrument(span.clone()).await;
+
+    note_status(&span, response.status());
 
     let response = reader.counted(&ledgers.unread, write_body(response, envelope));
     let route = route.as_ref().map(MatchedPath::as_str);
     ledgers.metrics.answered(&method, route, response.status(), started.elapsed());
     rest.discard().await;
     response
+}
+
+/// The span for traces: a part of the caller's trace, with the route in the place of the path, which may hold ids.
+fn trace_span(request: &Request, method: &Method, route: Option<&MatchedPath>) -> Span {
+    let (method, route) = (metrics::method(method), route.map_or(metrics::NO_ROUTE, MatchedPath::as_str));
+    let span = tracing::info_span!(
+        target: SPANS,
+        "request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+    );
+    continue_trace(&span, request.headers().get("traceparent").and_then(|parent| parent.to_str().ok()));
+    span
+}
+
+fn note_status(span: &Span, status: StatusCode) {
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 async fn timed_out(_: BoxError) -> Refusal {

@@ -147,13 +147,21 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
 async fn metrics(State(monitor): State<Monitor>, headers: HeaderMap) -> Result<Response, Refusal> {
     check_token(monitor.metrics_token.as_ref(), &headers)?;
     monitor.figures.when_due(observe(&monitor)).await?;
+    let text = text(&monitor).ok_or_else(Refusal::internal)?;
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
+
+/// The metrics for a collector. While the database is away, its figures are those that were read last.
+pub(crate) async fn exported(monitor: &Monitor) -> Option<String> {
+    let _ = monitor.figures.when_due(observe(monitor)).await;
+    text(monitor)
+}
+
+fn text(monitor: &Monitor) -> Option<String> {
     let probe = monitor.probe.as_ref().map(|probe| probe.metrics());
     let cluster = monitor.cluster.as_ref().map(|cluster| &cluster.metrics.registry);
-    let text = monitor.metrics.text(probe.into_iter().chain(cluster)).map_err(|error| {
-        tracing::error!(%error, "the metrics cannot be written");
-        Refusal::internal()
-    })?;
-    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+    let text = monitor.metrics.text(probe.into_iter().chain(cluster));
+    text.inspect_err(|error| tracing::error!(%error, "the metrics cannot be written")).ok()
 }
 
 /// Reads the figures. Where the nodes are not in memory, it costs the database as much as many other requests.

@@ -38,6 +38,8 @@ pub struct BackendConfig {
     /// How long all hubs must answer that they do not hold the listing that the client has, until it forgets that listing. Until
     /// then they take no results, so that none is refused for good.
     pub behind_patience: Duration,
+    /// Gives the header `traceparent` for the request of the current span, so that the backend can continue its trace.
+    pub traceparent: Option<fn() -> Option<String>>,
 }
 
 impl BackendConfig {
@@ -58,6 +60,7 @@ impl BackendConfig {
             return_after: Duration::from_secs(300),
             missing_retry_after: Duration::from_secs(3600),
             behind_patience: Duration::from_secs(600),
+            traceparent: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use tokio::time::{Instant, timeout_at};
-use tracing::debug;
+use tracing::{Instrument, debug, field::Empty};
 
 use super::{
     config::BackendConfig,
@@ -15,7 +15,7 @@ use super::{
     retry_after::retry_after,
 };
 use crate::{
-    ListingVersion,
+    ListingVersion, SPANS,
     text::{root_cause, without_secrets},
     tls,
 };
@@ -47,6 +47,14 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// The path without what differs between nodes, for traces.
+    fn route(&self) -> &str {
+        match self.path.split_once("/nodes/") {
+            Some((_, node)) if node.ends_with("/status") => "/nodes/{id}/status",
+            _ => self.path,
+        }
+    }
+
     /// The request as messages show it: method and URL, without the query.
     pub(super) fn describe(&self, endpoint: &Endpoint) -> String {
         format!("{} {}", self.method, endpoint.url.join(self.path))
@@ -77,6 +85,7 @@ impl From<BackendError> for Failure {
 pub(super) struct Http {
     client: Client,
     pub(super) credentials: Credentials,
+    traceparent: Option<fn() -> Option<String>>,
 }
 
 impl Http {
@@ -102,7 +111,7 @@ impl Http {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|error| unusable(&root_cause(&error)))?;
-        Ok(Self { client, credentials })
+        Ok(Self { client, credentials, traceparent: config.traceparent })
     }
 
     /// Sends `request` to `endpoint` and reads the response, before `deadline`. Any status but 2xx is an error.
@@ -117,7 +126,14 @@ impl Http {
         if started >= deadline {
             return Err(timed_out());
         }
-        let exchange = timeout_at(deadline, self.exchange(endpoint, request)).await;
+        let span = tracing::info_span!(
+            target: SPANS,
+            "request",
+            otel.name = %format_args!("{} {}", request.method, request.route()),
+            otel.kind = "client",
+            otel.status_code = Empty,
+        );
+        let exchange = timeout_at(deadline, self.exchange(endpoint, request)).instrument(span.clone()).await;
         let result = exchange.unwrap_or_else(|_| Err(timed_out().into()));
         if let Some(named) = request.listing {
             match &result {
@@ -125,6 +141,9 @@ impl Http {
                 Err(Failure { is_behind: true, .. }) => endpoint.behind.lacks(named),
                 Err(_) => endpoint.behind.end(),
             }
+        }
+        if result.is_err() {
+            span.record("otel.status_code", "ERROR");
         }
         let result = result.map_err(|Failure { error, .. }| error);
         let outcome = match &result {
@@ -144,6 +163,9 @@ impl Http {
             self.client.request(request.method.clone(), url).headers(self.credentials.headers(request.bearer));
         if let Some(body) = &request.body {
             builder = builder.header(header::CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        if let Some(traceparent) = self.traceparent.and_then(|current| current()) {
+            builder = builder.header("traceparent", traceparent);
         }
         let started = Instant::now();
         let failed = |error| self.transport_error(endpoint, request, started, error);

@@ -21,6 +21,7 @@ use super::{
     outcome::Outcome,
     plan::Plan,
     session::PingPlan,
+    span,
 };
 use crate::{
     CheckReport, Failure, FailureCode, Peer, Resolver, Stage, Status, Target, Transport,
@@ -79,8 +80,8 @@ impl Checker {
     /// it waits as long again at most while other checks connect to the same address or use all sockets. It leaves no
     /// connection open.
     pub async fn check(&self, peer: &Peer) -> CheckReport {
-        let attempt = self.attempt(peer, self.timeout_of(peer), &mut None).await;
-        attempt.outcome.into_report(peer)
+        let check = async { self.attempt(peer, self.timeout_of(peer), &mut None).await.outcome };
+        span::traced(peer, check, |outcome| Some(outcome)).await.into_report(peer)
     }
 
     pub(crate) fn resolver(&self) -> &Resolver {

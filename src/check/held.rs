@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     attempt::OpenSession, checker::Checker, diagnosis::CachedDiagnosis, dial::LinkError, limiter::HeldPermit,
-    options::CheckOptions, outcome::Outcome, rejoin::LastingAnswer, session::PingPlan, upkeep::Upkeep,
+    options::CheckOptions, outcome::Outcome, rejoin::LastingAnswer, session::PingPlan, span, upkeep::Upkeep,
 };
 use crate::{CheckReport, Failure, FailureCode, Peer, Stage, Status, io_failure::without_route};
 
@@ -100,7 +100,10 @@ impl HeldPeer {
             return Ok(outcome);
         }
         match &mut self.held {
-            Some(held) => ping(&mut held.open, timeout, self.checker.options()).await,
+            Some(held) => {
+                let pinged = ping(&mut held.open, timeout, self.checker.options());
+                span::traced(&self.peer, pinged, |pinged| pinged.as_ref().ok()).await
+            }
             None => Err(Join(timeout)),
         }
     }
@@ -108,7 +111,8 @@ impl HeldPeer {
     /// Checks the peer by opening a session within `timeout`, and keeps the session when the peer is Online.
     async fn join(&mut self, timeout: Duration) -> Outcome {
         self.held = None;
-        let attempt = self.checker.attempt(&self.peer, timeout, &mut self.diagnosis).await;
+        let attempting = self.checker.attempt(&self.peer, timeout, &mut self.diagnosis);
+        let attempt = span::traced(&self.peer, attempting, |attempt| Some(&attempt.outcome)).await;
         self.known = LastingAnswer::after(&attempt.outcome, self.peer.mode, self.known.take());
         if let Some(open) = attempt.session
             && let Some(place) = self.checker.place_for_session()

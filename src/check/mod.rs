@@ -25,6 +25,7 @@ mod plan;
 mod rejoin;
 mod resend;
 mod session;
+mod span;
 mod stage_failure;
 mod upkeep;
 

@@ -17,6 +17,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 use self::schedule::Schedule;
@@ -25,7 +26,7 @@ pub use self::{
     report::{CycleReport, Durations, SlowCheck},
     traits::{BackendPeers, BoxError, ListedPeers, NoSink, PeerSource, ReportSink, SourcePage},
 };
-use crate::{CheckReport, Checker, Peer, backend::StatusReport, result::millis};
+use crate::{CheckReport, Checker, Peer, SPANS, backend::StatusReport, result::millis};
 
 /// Runs one cycle: fetches the peers of `source`, checks each with `checker`, reports to `sink`.
 ///
@@ -53,10 +54,12 @@ pub async fn run_cycle(
 
     let (to_check, peers) = mpsc::channel(checker.max_checks());
     let (to_report, results) = mpsc::channel(batch_size);
+    let span = tracing::info_span!(target: SPANS, "cycle", cycle.id = %cycle_id);
+    let fetch_span = tracing::info_span!(target: SPANS, parent: &span, "fetch");
     let (fetched, checked, uploaded) = tokio::join!(
-        fetch::fetch(source, to_check, schedule.check_by),
-        check::check(peers, to_report, checker, options, schedule, on_check),
-        upload::upload(results, sink, cycle_id, batch_size, schedule.deliver_by),
+        fetch::fetch(source, to_check, schedule.check_by).instrument(fetch_span),
+        check::check(peers, to_report, checker, options, schedule, on_check).instrument(span.clone()),
+        upload::upload(results, sink, cycle_id, batch_size, schedule.deliver_by).instrument(span.clone()),
     );
 
     let status = StatusReport {
@@ -72,7 +75,8 @@ pub async fn run_cycle(
     let will_fail = uploaded.error.is_some() || fetched.error.is_some() && checked.total() == 0;
     let status_error = match will_fail {
         true => None,
-        false => match timeout_at(schedule.end_by, sink.report_status(&status, schedule.end_by)).await {
+        false => match timeout_at(schedule.end_by, sink.report_status(&status, schedule.end_by)).instrument(span).await
+        {
             Ok(reported) => reported.err(),
             Err(_) => Some("the time of the cycle was up before the probe's own status was reported".into()),
         },

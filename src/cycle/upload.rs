@@ -6,10 +6,11 @@ use tokio::{
     sync::mpsc::Receiver,
     time::{Instant, timeout, timeout_at},
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::traits::{BoxError, ReportSink};
-use crate::{CheckResult, backend::Delivery};
+use crate::{CheckResult, SPANS, backend::Delivery};
 
 /// How long a batch that is not full waits for more results.
 const BATCH_WAIT: Duration = Duration::from_secs(1);
@@ -43,7 +44,8 @@ pub(super) async fn upload(
             continue;
         }
         let sending = Instant::now();
-        match timeout_at(deliver_by, sink.send(cycle_id, &batch, deliver_by)).await {
+        let span = tracing::info_span!(target: SPANS, "report", results = batch.len());
+        match timeout_at(deliver_by, sink.send(cycle_id, &batch, deliver_by)).instrument(span).await {
             Ok(Ok(delivery)) => uploaded.count(batch, &delivery),
             Ok(Err(error)) => uploaded.give_up(batch, error),
             Err(_) => uploaded.give_up(batch, "the time of the cycle was up before the results were delivered".into()),

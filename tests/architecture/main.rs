@@ -21,12 +21,13 @@ fn assert_none(findings: &[String], rule: &str) {
 }
 
 /// The crates that each crate of the workspace may depend on, except in tests and benches.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("easytier-probe", &[]),
     ("easytier-uptime-alerts", &["easytier-probe"]),
     ("easytier-uptime-config", &["easytier-probe"]),
     ("easytier-uptime-store", &["easytier-probe"]),
-    ("easytier-uptime-monitor", &["easytier-probe", "easytier-uptime-store"]),
+    ("easytier-uptime-telemetry", &["easytier-probe"]),
+    ("easytier-uptime-monitor", &["easytier-probe", "easytier-uptime-store", "easytier-uptime-telemetry"]),
     (
         "easytier-uptime-scheduler",
         &["easytier-probe", "easytier-uptime-config", "easytier-uptime-monitor", "easytier-uptime-store"],
@@ -52,12 +53,13 @@ const CRATES: [(&str, &[&str]); 9] = [
             "easytier-uptime-monitor",
             "easytier-uptime-scheduler",
             "easytier-uptime-store",
+            "easytier-uptime-telemetry",
         ],
     ),
 ];
 
 /// Third-party crates, and the only crates of the workspace that may use them.
-const PLACES: [(&str, &[&str]); 7] = [
+const PLACES: [(&str, &[&str]); 8] = [
     // Only for real nodes: the library implements the protocol itself.
     ("easytier", &["easytier-uptime"]),
     ("sqlx", &["easytier-uptime-store"]),
@@ -67,6 +69,7 @@ const PLACES: [(&str, &[&str]); 7] = [
     ("clap", &["easytier-uptime", "easytier-uptime-config"]),
     ("lettre", &["easytier-uptime-alerts"]),
     ("minijinja", &["easytier-uptime-alerts"]),
+    ("opentelemetry", &["easytier-uptime-telemetry"]),
 ];
 
 #[test]

@@ -7,12 +7,14 @@ use url::Url;
 
 use super::{
     answer::Answer,
+    fault::Fault,
     field::{Field, Format, Settings},
     kind::ChannelKind,
+    kinds::SUBSCRIPTIONS,
     outgoing::Outgoing,
     redaction,
 };
-use crate::{Message, Outcome, layout};
+use crate::{Mailbox, Message, Outcome, layout};
 
 /// Where messages go: a kind with its settings, which were checked.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Channel {
     kind: ChannelKind,
     settings: Settings,
     confined: bool,
+    /// Whether it leads to the mailbox of a visitor.
+    is_private: bool,
 }
 
 /// What is wrong with the settings of a channel. Its text never shows a value.
@@ -51,12 +55,13 @@ pub enum ChannelError {
         /// The name of the setting.
         field: &'static str,
         /// What is wrong.
-        why: String,
+        why: Fault,
     },
 }
 
-/// The settings that only an admin may make: they take requests where no address policy sees them, or much memory.
-const ADMINS: [&str; 3] = ["proxy", "body", "headers"];
+/// The settings that only an admin may make: they take requests where no address policy sees them, or much memory, or send mails to
+/// strangers.
+const ADMINS: [&str; 4] = ["proxy", "body", "headers", SUBSCRIPTIONS];
 
 impl Channel {
     /// A channel with these settings; an empty value counts as none.
@@ -84,7 +89,7 @@ impl Channel {
             }
         }
         (kind.spec().check)(&settings).map_err(|(field, why)| ChannelError::Invalid { field, why })?;
-        Ok(Self { kind, settings, confined: false })
+        Ok(Self { kind, settings, confined: false, is_private: false })
     }
 
     /// The same channel for somebody who is no admin: the address policy of the sender applies to it.
@@ -94,9 +99,24 @@ impl Channel {
     /// If it has a proxy or a template: only an admin sets these.
     pub fn confined(self) -> Result<Self, ChannelError> {
         match ADMINS.into_iter().find(|name| self.settings.get(name).is_some()) {
-            Some(field) => Err(ChannelError::Invalid { field, why: "only an admin may set it".to_owned() }),
+            Some(field) => Err(ChannelError::Invalid {
+                field,
+                why: Fault::new("only an admin may set it", "只有管理员可以设置"),
+            }),
             None => Ok(Self { confined: true, ..self }),
         }
+    }
+
+    /// Whether visitors can subscribe to mails from its server and sender.
+    pub fn serves_visitors(&self) -> bool {
+        self.kind == ChannelKind::Mail && self.settings.get(SUBSCRIPTIONS) == Some("yes")
+    }
+
+    /// The server and the sender of this channel, for the mailbox of a visitor alone. No outcome shows the mailbox. `None` when the
+    /// channel does not serve visitors.
+    pub fn for_visitor(&self, mailbox: &Mailbox) -> Option<Self> {
+        let settings = self.settings.with("to", mailbox.address());
+        self.serves_visitors().then_some(Self { settings, is_private: true, ..self.clone() })
     }
 
     /// Its kind.
@@ -157,7 +177,14 @@ impl Channel {
 
     fn secrets(&self) -> Vec<String> {
         let secret = self.kind.fields().iter().filter(|field| field.secret);
-        secret.filter_map(|field| self.settings.get(field.name)).flat_map(redaction::parts).collect()
+        let recipient = self.settings.get("to").filter(|_| self.is_private);
+        let recipient = recipient.into_iter().flat_map(|to| [to.to_owned(), to.to_ascii_lowercase()]);
+        // A server may say the part before the @ alone.
+        let recipient = recipient.flat_map(|to| [to.split('@').next().unwrap_or_default().to_owned(), to]);
+        let of_fields = secret.filter_map(|field| self.settings.get(field.name)).flat_map(redaction::parts);
+        let mut all: Vec<String> = of_fields.chain(recipient.flat_map(|part| redaction::parts(&part))).collect();
+        all.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        all
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
+use super::fault::Fault;
+
 /// One setting of a kind of channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
@@ -84,6 +86,13 @@ impl Settings {
         &self.0
     }
 
+    /// The same with another value of a field.
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut settings = self.0.clone();
+        settings.insert(name.to_owned(), value.to_owned());
+        Self(settings)
+    }
+
     /// The value of a field that may be missing.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -125,35 +134,43 @@ const LONGEST_TEXT: usize = 16 * 1024;
 
 impl Format {
     /// Whether a value is of this format; the error never quotes it.
-    pub(crate) fn check(self, value: &str) -> Result<(), String> {
+    pub(crate) fn check(self, value: &str) -> Result<(), Fault> {
         let (longest, lines) = match self {
             Self::Lines => (LONGEST_TEXT, true),
             _ => (LONGEST_LINE, false),
         };
         if value.len() > longest {
-            return Err(format!("it is longer than {longest} bytes"));
+            return Err(Fault::new(format!("it is longer than {longest} bytes"), format!("长度超过 {longest} 字节")));
         }
         if value.chars().any(|c| c.is_control() && !(lines && matches!(c, '\n' | '\r' | '\t'))) {
-            return Err("it contains control characters".to_owned());
+            return Err(Fault::new("it contains control characters", "含有控制字符"));
         }
         match self {
             Self::Text | Self::Lines => Ok(()),
             Self::Url => web_url(value, &["http", "https"]),
             Self::Proxy => web_url(value, &["http", "https", "socks5", "socks5h"]),
-            Self::Number => value.trim().parse::<u32>().map(drop).map_err(|_| "it is not a whole number".to_owned()),
+            Self::Number => {
+                value.trim().parse::<u32>().map(drop).map_err(|_| Fault::new("it is not a whole number", "不是整数"))
+            }
             Self::Choice(words) if words.contains(&value) => Ok(()),
-            Self::Choice(words) => Err(format!("it is one of {}", words.join(", "))),
+            Self::Choice(words) => {
+                Err(Fault::new(format!("it is one of {}", words.join(", ")), format!("只能是 {}", words.join("、"))))
+            }
         }
     }
 }
 
-fn web_url(value: &str, schemes: &[&str]) -> Result<(), String> {
-    let url = Url::parse(value.trim()).map_err(|error| format!("it is not a URL: {error}"))?;
+fn web_url(value: &str, schemes: &[&str]) -> Result<(), Fault> {
+    let url =
+        Url::parse(value.trim()).map_err(|error| Fault::new(format!("it is not a URL: {error}"), "不是有效的网址"))?;
     if !schemes.contains(&url.scheme()) {
-        return Err(format!("its scheme is not one of {}", schemes.join(", ")));
+        return Err(Fault::new(
+            format!("its scheme is not one of {}", schemes.join(", ")),
+            format!("协议只能是 {}", schemes.join("、")),
+        ));
     }
     match url.host_str() {
-        None | Some("") => Err("it names no host".to_owned()),
+        None | Some("") => Err(Fault::new("it names no host", "缺少主机名")),
         Some(_) => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod checked;
+mod fault;
 mod field;
 mod guarantee;
 mod kind;
@@ -12,6 +13,7 @@ mod redaction;
 pub use self::{
     answer::Answer,
     checked::{Channel, ChannelError},
+    fault::Fault,
     field::{Field, Format},
     guarantee::Guarantee,
     kind::ChannelKind,

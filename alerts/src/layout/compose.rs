@@ -7,7 +7,7 @@ use super::{
     labels,
     markup::{Markup, PLAIN, escaped},
 };
-use crate::{Message, NodeLine};
+use crate::{Message, NodeLine, Topic};
 
 /// How much is told of one name, in characters: one node must not take the room of the others.
 const LONGEST_NAME: usize = 80;
@@ -49,9 +49,14 @@ pub fn title(message: &Message, markup: &Markup, limit: usize) -> String {
 
 /// The links of a message with their labels.
 pub fn links(message: &Message) -> Vec<(&'static str, &Url)> {
-    let open = message.url.as_ref().map(|url| (labels::open(message.language), url));
-    let acknowledge = message.acknowledge.as_ref().map(|url| (labels::acknowledge(message.language), url));
-    open.into_iter().chain(acknowledge).collect()
+    let Message { language, url, acknowledge, unsubscribe, .. } = message;
+    let open = if message.topic == Topic::Subscription { labels::confirm } else { labels::open };
+    let all = [
+        (open(*language), url),
+        (labels::acknowledge(*language), acknowledge),
+        (labels::unsubscribe(*language), unsubscribe),
+    ];
+    all.into_iter().filter_map(|(label, url)| Some((label, url.as_ref()?))).collect()
 }
 
 /// Title and [`body`], at most `limit` long.

@@ -18,6 +18,22 @@ pub fn acknowledge(language: Language) -> &'static str {
     }
 }
 
+/// The label of the link to the page where a visitor says that they want mails.
+pub fn confirm(language: Language) -> &'static str {
+    match language {
+        Language::English => "See and confirm",
+        Language::Chinese => "查看并确认订阅",
+    }
+}
+
+/// The label of the link to the page where a visitor ends or changes what they subscribed to.
+pub fn unsubscribe(language: Language) -> &'static str {
+    match language {
+        Language::English => "Unsubscribe",
+        Language::Chinese => "退订",
+    }
+}
+
 /// How many nodes there was no room for.
 pub fn left_out(language: Language, count: usize) -> String {
     match (language, count) {

@@ -70,6 +70,12 @@ pub struct Condition {
     /// Whether that was told.
     #[serde(default)]
     pub told_flapping: bool,
+    /// What the message about that has in common with its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping_episode: Option<String>,
+    /// Whether the hub or its probes were why nothing was known about it when it was last looked at.
+    #[serde(default)]
+    pub was_hidden: bool,
     /// Until when it is not told, because the hub or its probes were the reason a moment ago.
     #[serde(default)]
     pub held_until: i64,
@@ -102,6 +108,8 @@ impl Condition {
             flips: Vec::new(),
             flaps: false,
             told_flapping: false,
+            flapping_episode: None,
+            was_hidden: false,
             held_until: 0,
         }
     }
@@ -161,6 +169,15 @@ impl Condition {
         };
     }
 
+    /// The hub or its probes are, or are no longer, why nothing is known about it. When probes work again it takes `while_checked`
+    /// until they have checked everything.
+    pub(super) fn hide(&mut self, is_hidden: bool, now: i64, while_checked: i64) {
+        if self.was_hidden && !is_hidden && self.trouble == Some(Trouble::Unknown) {
+            self.held_until = now + while_checked;
+        }
+        self.was_hidden = is_hidden;
+    }
+
     /// A probe whose silence was told as a trouble of the hub is told as a silent probe when the hub has been well for a while.
     pub(super) fn leave_behind(&mut self, hub_is_well: bool, now: i64) {
         let is_part = self.trouble == Some(Trouble::Silent) && self.told.as_ref().is_some_and(|told| told.as_hub);
@@ -202,6 +219,12 @@ impl Condition {
             }
             _ => None,
         }
+    }
+
+    /// What messages about it that are not over have in common with their ends.
+    pub(super) fn episodes(&self) -> impl Iterator<Item = &str> {
+        let flapping = self.flapping_episode.as_deref().filter(|_| self.told_flapping);
+        self.told.iter().map(|told| told.episode.as_str()).chain(flapping)
     }
 
     /// Whether there is nothing to remember.

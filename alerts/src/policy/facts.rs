@@ -119,11 +119,20 @@ impl Levels {
     }
 }
 
+/// Who is told by a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Recipient {
+    /// The channel with this id.
+    Channel(i64),
+    /// The visitor with this id, who subscribed by mail.
+    Visitor(i64),
+}
+
 /// What is known besides the changes.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// The rules of channels that are enabled, each with the id of its channel.
-    pub rules: &'a [(i64, Rule)],
+    /// The rules of channels that are enabled and of visitors, each with who is told by it.
+    pub rules: &'a [(Recipient, Rule)],
     /// The nodes that changes or conditions are about. A node that is missing was removed.
     pub nodes: &'a BTreeMap<i64, NodeFacts>,
     /// All probes.

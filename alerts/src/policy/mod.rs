@@ -23,7 +23,7 @@ mod tests;
 pub use self::{
     compose::Draft,
     condition::{Condition, Told, Trouble},
-    facts::{Counts, Facts, Fresh, Levels, NodeFacts, ProbeFacts, Seen, cannot_know},
+    facts::{Counts, Facts, Fresh, Levels, NodeFacts, ProbeFacts, Recipient, Seen, cannot_know},
     flush::Rhythm,
     preview::{Previewed, preview},
     step::{State, Step, step},

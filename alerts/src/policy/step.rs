@@ -1,15 +1,15 @@
 //! One step: takes what changed, and tells what is due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
 use super::{
-    compose::{Draft, compose},
+    compose::{Draft, compose, ends},
     condition::{Condition, Trouble, Want},
     facts::{Facts, Fresh, Seen},
     flush::{Next, Rhythm, due, of_rule},
-    pace::{GAP, LOOK_AGAIN, SECOND, UNKNOWN_HOLD, steady},
+    pace::{GAP, SECOND, UNKNOWN_HOLD, steady},
     subject::{Key, Subject},
 };
 use crate::{Change, Rule};
@@ -56,9 +56,9 @@ impl State {
             self.rhythms.clear();
         }
         self.planned_at = Some(now);
-        let rule_of = |key: &Key| facts.rules.iter().map(|(_, rule)| rule).find(|rule| rule.id == key.rule);
-        self.conditions.retain(|key, _| rule_of(key).is_some_and(|rule| facts.concerns(rule, key.subject)));
-        self.rhythms.retain(|id, _| facts.rules.iter().any(|(_, rule)| rule.id == *id));
+        let rules: HashMap<Uuid, &Rule> = facts.rules.iter().map(|(_, rule)| (rule.id, rule)).collect();
+        self.conditions.retain(|key, _| rules.get(&key.rule).is_some_and(|rule| facts.concerns(rule, key.subject)));
+        self.rhythms.retain(|id, _| rules.contains_key(id));
     }
 
     pub(super) fn observe(&mut self, rule: &Rule, change: &Fresh) {
@@ -85,15 +85,9 @@ impl State {
         for key in keys {
             let Some(condition) = self.conditions.get_mut(&key) else { continue };
             condition.pass_time(now);
-            if let (Some(Trouble::Unknown), Subject::Node(node)) = (condition.trouble, key.subject)
-                && facts.cannot_know(node)
-            {
-                // When probes work again it takes a while until they have checked everything.
-                let until = now + facts.staleness.max(UNKNOWN_HOLD);
-                if condition.held_until < until - 3 * LOOK_AGAIN {
-                    condition.held_until = until;
-                }
-            }
+            let is_unknown = condition.trouble == Some(Trouble::Unknown);
+            let is_hidden = is_unknown && key.subject.node().is_some_and(|node| facts.cannot_know(node));
+            condition.hide(is_hidden, now, facts.staleness.max(UNKNOWN_HOLD));
             condition.leave_behind(!facts.no_probe_checks() && !facts.counts.is_blind(), now);
             match condition.want(rule, steady(facts.check_interval)) {
                 Some((Want::Forget, at)) if at <= now => condition.told = None,
@@ -112,7 +106,7 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
     let before = state.conditions.clone();
     state.begin(facts, now);
     let (mut drafts, mut next) = (Vec::new(), Next::default());
-    for (channel, rule) in facts.rules {
+    for (recipient, rule) in facts.rules {
         for change in fresh.iter().filter(|change| facts.concerns(rule, change.subject)) {
             state.observe(rule, change);
         }
@@ -121,15 +115,16 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
         state.pass_time(rule, facts, now, &mut next);
         let rhythm = state.rhythms.get(&rule.id).copied().unwrap_or_default();
         let due = due(rule, &state.conditions, rhythm, facts, state.calm_until, now, &mut next);
-        if due.wants.is_empty() && due.reminders.is_empty() {
-            continue;
+        if !due.wants.is_empty() || !due.reminders.is_empty() {
+            let told = compose(*recipient, rule, due, facts, &mut state.conditions, now);
+            if told.iter().any(|draft| !draft.ends_only) {
+                state.rhythms.entry(rule.id).or_default().beat(now);
+            }
+            next.at(now + SECOND);
+            drafts.extend(told);
         }
-        let told = compose(*channel, rule, due, facts, &mut state.conditions, now);
-        if told.iter().any(|draft| !draft.ends_only) {
-            state.rhythms.entry(rule.id).or_default().beat(now);
-        }
-        next.at(now + SECOND);
-        drafts.extend(told);
+        let over = ends(*recipient, rule, &before, &state.conditions, &drafts, now);
+        drafts.extend(over);
     }
     state.conditions.retain(|_, condition| !condition.is_over());
     let mut step = Step { drafts, next_at: next.0, ..Step::default() };

@@ -1,14 +1,17 @@
 //! Rules: which changes of which nodes are told, and when not.
 
+mod changes;
 mod quiet;
 mod version;
 
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use self::{
+    changes::Changes,
     quiet::{QuietHours, QuietHoursError},
     version::{NodeVersion, NodeVersionError},
 };
@@ -31,7 +34,6 @@ const MAX_NAMES: usize = 1000;
 
 /// Which changes of which nodes are told, and when not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Identifies it, also among the rules of other channels.
     pub id: Uuid,
@@ -39,7 +41,7 @@ pub struct Rule {
     #[serde(default)]
     pub nodes: Nodes,
     /// What is told.
-    pub on: BTreeSet<Change>,
+    pub on: Changes,
     /// How many seconds a change has to last before it is told.
     #[serde(default)]
     pub after_seconds: u32,
@@ -62,6 +64,9 @@ pub struct Rule {
     /// Nodes with a version before this one are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_below: Option<NodeVersion>,
+    /// What only a newer version knows: it is kept.
+    #[serde(flatten)]
+    pub newer: Map<String, Value>,
 }
 
 fn usual_group() -> u32 {
@@ -189,7 +194,16 @@ impl Rule {
             group_seconds: usual_group(),
             certificate_days: usual_certificate_days(),
             version_below: None,
+            newer: Map::new(),
         }
+    }
+
+    /// Takes over what only a newer version knows, from the rule before it was edited here.
+    pub fn keep_newer(&mut self, before: &Self) {
+        self.on.keep_newer(&before.on);
+        let missing = before.newer.iter().filter(|(name, _)| !self.newer.contains_key(*name));
+        let missing: Vec<_> = missing.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.newer.extend(missing);
     }
 
     /// Checks that the rule can be followed.
@@ -202,6 +216,7 @@ impl Rule {
         let names = self.nodes.ids.len() + self.nodes.tags.len() + self.nodes.regions.len();
         let reminders = REMINDERS[0]..=REMINDERS[1];
         match self {
+            _ if !self.on.are_known() => Err(RuleError::NoChange),
             _ if self.on.iter().all(|change| *change == Change::Up) => Err(RuleError::NothingToTell),
             _ if seconds(self.after_seconds) > MAX_AFTER => Err(RuleError::TooLate),
             _ if self.reminder_seconds.is_some_and(|every| !reminders.contains(&seconds(every))) => {
@@ -228,6 +243,8 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -247,7 +264,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<Rule>(&text).unwrap(), rule, "{text}");
         let short = format!(r#"{{"id": "{}", "on": ["up", "down"]}}"#, Uuid::from_u128(7));
         assert_eq!(serde_json::from_str::<Rule>(&short).unwrap(), Rule::new(Uuid::from_u128(7)));
-        assert!(serde_json::from_str::<Rule>(&short.replace("\"on\"", "\"after\": 3, \"on\"")).is_err());
+    }
+
+    #[test]
+    fn what_only_a_newer_version_knows_is_kept_and_cannot_be_written_here() {
+        let newer = json!({ "id": Uuid::from_u128(7), "on": ["moved", "down", "up"], "move_limit": {"km": 3} });
+        let rule: Rule = serde_json::from_value(newer).unwrap();
+        assert!(rule.tells(Change::Down) && rule.check() == Err(RuleError::NoChange));
+        let written = serde_json::to_value(&rule).unwrap();
+        assert_eq!((&written["on"], &written["move_limit"]), (&json!(["down", "up", "moved"]), &json!({"km": 3})));
+        let mut edited = Rule { on: [Change::Down].into(), ..Rule::new(rule.id) };
+        edited.keep_newer(&rule);
+        assert_eq!(edited, Rule { on: serde_json::from_value(json!(["down", "moved"])).unwrap(), ..rule });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use easytier_uptime_alerts::{
-    ChannelKind, Guarantee, Message, Topic,
+    ChannelKind, Guarantee, Message, Severity, Topic,
     channel::{HttpRequest, Outgoing},
 };
 use serde_json::Value;
@@ -61,6 +61,9 @@ fn a_recovery_resolves_the_incident_of_pagerduty() {
     assert_eq!((&down["event_action"], &up["event_action"]), (&"trigger".into(), &"resolve".into()));
     assert_eq!(down["dedup_key"], up["dedup_key"]);
     assert_eq!(down["payload"]["severity"], "critical");
+    let hub = |severity| json(ChannelKind::PagerDuty, &Message { topic: Topic::Hub, severity, ..outage() });
+    let (blind, sees) = (hub(Severity::Warning), hub(Severity::Info));
+    assert_eq!((&blind["event_action"], &sees["event_action"]), (&"trigger".into(), &"resolve".into()));
     let long = |message: Message| Message { subject: huge().subject, ..message };
     let (down, up) = (json(ChannelKind::PagerDuty, &long(outage())), json(ChannelKind::PagerDuty, &long(recovery())));
     assert_eq!(down["dedup_key"], up["dedup_key"], "a subject that is too long has a short name");

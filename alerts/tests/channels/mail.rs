@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use easytier_uptime_alerts::{ChannelKind, Message, Outcome, SendOptions, Sender};
+use easytier_uptime_alerts::{Channel, ChannelKind, Mailbox, Message, Outcome, SendOptions, Sender};
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -84,14 +84,19 @@ impl SmtpServer {
         Sender::new(SendOptions { trust: Some(trust), ..SendOptions::default() }).unwrap()
     }
 
-    async fn send(&self, security: &str, more: &[(&str, &str)], message: &Message) -> Outcome {
+    /// A channel that the server takes mails of.
+    fn channel(&self, security: &str, more: &[(&str, &str)]) -> Channel {
         let address = self.address();
         let mut settings = vec![("server", address.as_str()), ("security", security)];
         if security != "none" {
             settings.extend([("username", "monitor"), ("password", "the password")]);
         }
         settings.extend(more);
-        self.sender().send(&channel_with(ChannelKind::Mail, "", &settings).unwrap(), message).await
+        channel_with(ChannelKind::Mail, "", &settings).unwrap()
+    }
+
+    async fn send(&self, security: &str, more: &[(&str, &str)], message: &Message) -> Outcome {
+        self.sender().send(&self.channel(security, more), message).await
     }
 }
 
@@ -227,4 +232,45 @@ async fn mail_goes_to_the_recipients_that_the_server_takes() {
     assert!(matches!(&outcome, Outcome::Refused { why } if why.contains("no such mailbox")), "{outcome:?}");
     let outcome = server.send("none", &[("to", "later@example.net")], &outage()).await;
     assert!(matches!(&outcome, Outcome::Retry { why, .. } if why.contains("busy")), "{outcome:?}");
+}
+
+/// A message to a visitor, with the link by which they unsubscribe.
+fn to_visitor(url: &str) -> Message {
+    Message { acknowledge: None, unsubscribe: Some(url.parse().unwrap()), ..outage() }
+}
+
+#[tokio::test]
+async fn a_mail_to_a_visitor_is_unsubscribed_with_one_click() {
+    let server = SmtpServer::start("starttls");
+    let mailbox = Mailbox::parse("Reader@Example.net").unwrap();
+    let channel = server.channel("starttls", &[("subscriptions", "yes")]).for_visitor(&mailbox).unwrap();
+    // Longer than a line of a mail.
+    let link = format!("https://uptime.example/subscriptions/unsubscribe?token={}", "a1-_".repeat(11));
+    assert_eq!(server.sender().send(&channel, &to_visitor(&link)).await, Outcome::Delivered);
+    let mail = server.mail().await;
+    assert_eq!(mail["to"], json!(["Reader@example.net"]), "those of the channel get nothing");
+    let content = mail["content"].as_str().unwrap();
+    assert_eq!(header(content, "To"), "Reader@example.net");
+    assert_eq!(header(content, "List-Unsubscribe"), format!("<{link}>"));
+    assert_eq!(header(content, "List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
+    assert!(body(content).trim_end().ends_with(&format!("Unsubscribe: {link}")), "{}", body(content));
+
+    // Without TLS nobody's program does it for the reader.
+    let link = link.replace("https", "http");
+    assert_eq!(server.sender().send(&channel, &to_visitor(&link)).await, Outcome::Delivered);
+    let mail = server.mail().await;
+    let content = mail["content"].as_str().unwrap();
+    assert_eq!(header(content, "List-Unsubscribe"), format!("<{link}>"));
+    assert!(!content.contains("List-Unsubscribe-Post"), "{content}");
+    assert_eq!(server.channel("starttls", &[]).for_visitor(&mailbox), None, "the operator did not allow it");
+}
+
+#[tokio::test]
+async fn no_outcome_shows_the_mailbox_of_a_visitor() {
+    let server = SmtpServer::start("plain");
+    let mailbox = Mailbox::parse("nobody.Here@example.net").unwrap();
+    let channel = server.channel("none", &[("subscriptions", "yes")]).for_visitor(&mailbox).unwrap();
+    let outcome = server.sender().send(&channel, &to_visitor("https://uptime.example/")).await;
+    let Outcome::Refused { why } = outcome else { panic!("{outcome:?}") };
+    assert!(why.contains("[redacted]") && !why.to_lowercase().contains("nobody"), "{why}");
 }

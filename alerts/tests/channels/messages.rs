@@ -36,6 +36,7 @@ pub fn outage() -> Message {
         nodes: vec![NodeLine { id: 12, name: "Tokyo".to_owned(), what: "connection refused".to_owned() }],
         url: Some(Url::parse("https://uptime.example/node/12?a=1&b=(2)").unwrap()),
         acknowledge: Some(Url::parse("https://uptime.example/alerts/34?token=t0k3n").unwrap()),
+        unsubscribe: None,
         at: at(),
         language: Language::English,
     }

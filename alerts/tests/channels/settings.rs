@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use easytier_probe::tls;
-use easytier_uptime_alerts::{Channel, ChannelError, ChannelKind, SendOptions, Sender};
+use easytier_uptime_alerts::{Channel, ChannelError, ChannelKind, Language, SendOptions, Sender};
 
 pub const TOKEN: &str = "123456:AAE-secret_Token";
 pub const SECRET: &str = "SECdeadbeef0123456789";
@@ -146,6 +146,9 @@ fn a_value_that_makes_no_sense_is_refused_and_not_quoted() {
         let error = channel_with(kind, "http://127.0.0.1", &[(field, value)]).unwrap_err();
         assert!(matches!(error, ChannelError::Invalid { .. }), "{kind:?} {field}: {error}");
         assert!(!error.to_string().contains("hunter2"), "{kind:?} {field}: {error}");
+        let ChannelError::Invalid { why, .. } = error else { continue };
+        let chinese = why.in_language(Language::Chinese);
+        assert!(!chinese.is_ascii() && !chinese.contains("hunter2"), "{kind:?} {field}: {chinese}");
     }
     let many = vec!["a@example.org"; 21].join(",");
     assert!(channel_with(Mail, "", &[("to", &many)]).is_err());
@@ -167,6 +170,8 @@ fn a_channel_of_somebody_who_is_no_admin_has_no_proxy_and_no_template() {
         assert_eq!(channel.confined().unwrap_err().to_string(), format!("{field}: only an admin may set it"));
     }
     assert!(channel(ChannelKind::Webhook, "http://127.0.0.1").confined().is_ok());
+    let sender = channel_with(ChannelKind::Mail, "", &[("server", "localhost:25"), ("subscriptions", "yes")]).unwrap();
+    assert_eq!(sender.confined().unwrap_err().to_string(), "subscriptions: only an admin may set it");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `hub rule`: which changes are told at which channel.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -117,7 +117,7 @@ async fn add(store: &Store, args: AddArgs) -> anyhow::Result<Exit> {
             tags: args.tag.into_iter().map(String::from).collect(),
             regions: args.region.into_iter().map(String::from).collect(),
         },
-        on: args.on.into_iter().collect::<BTreeSet<_>>(),
+        on: args.on.into_iter().collect(),
         after_seconds: seconds(args.after),
         reminder_seconds: args.remind.map(seconds),
         quiet,

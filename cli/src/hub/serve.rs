@@ -61,6 +61,10 @@ impl Service for Hub {
         &self.config.log
     }
 
+    fn name(&self) -> &'static str {
+        "easytier-uptime-hub"
+    }
+
     async fn try_database(&self) -> anyhow::Result<()> {
         database::try_open(&self.config).await
     }

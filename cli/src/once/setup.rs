@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Reporting;
-use crate::{descriptors, logging::LogSettings, peer_list, settings::SettingFlags};
+use crate::{descriptors, logging::LogSettings, peer_list, settings::SettingFlags, telemetry};
 
 pub struct Setup {
     pub source: Source,
@@ -78,7 +78,7 @@ impl Setup {
             return Err(ConfigErrors(errors).into());
         }
 
-        let backend = backend.map(Backend::new).transpose()?;
+        let backend = backend.map(telemetry::traced).map(Backend::new).transpose()?;
         let reporting = match (&backend, dry_run) {
             (_, true) => Reporting::DryRun,
             (Some(_), false) => Reporting::ToBackend,

@@ -20,7 +20,7 @@ use crate::{
 const PAGES: [&str; 4] = ["README.md", "docs/database.md", "docs/distributed.md", "docs/high-availability.md"];
 
 /// Pages with commands and without settings.
-const OF_COMMANDS: [&str; 2] = ["docs/alerts.md", "docs/maintenance.md"];
+const OF_COMMANDS: [&str; 3] = ["docs/alerts.md", "docs/maintenance.md", "docs/subscriptions.md"];
 
 /// Variables that are not settings.
 const OTHERS: [&str; 1] = ["NETWORK_SECRET"];
@@ -119,7 +119,7 @@ fn every_variable_is_a_setting() {
 
 #[test]
 fn every_link_has_a_target() {
-    let others = ["docs/backend.md", "docs/checks.md", "docs/lambda.md", "docs/security.md"];
+    let others = ["docs/backend.md", "docs/checks.md", "docs/lambda.md", "docs/security.md", "docs/telemetry.md"];
     for page in PAGES.into_iter().chain(OF_COMMANDS).chain(others) {
         let text = read(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());

@@ -23,6 +23,10 @@ use crate::instance::{Instance, client};
 /// Much longer than any instance needs to take a result.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The longest pause between two batches of a sender, in milliseconds. After each failover a mirror reads the results of the last
+/// hour again; with much more of them, a debug build on two cores does not finish before the next failover.
+const MAX_PAUSE_MS: u64 = 2000;
+
 /// The results that were acknowledged.
 #[derive(Default)]
 pub struct Ledger(Mutex<Entries>);
@@ -108,7 +112,7 @@ impl Sender {
                 sleep(Duration::from_millis(50)).await;
             }
             self.ledger.entries().acknowledged.extend(results);
-            sleep(Duration::from_millis(self.random.random_range(0..100))).await;
+            sleep(Duration::from_millis(self.random.random_range(0..MAX_PAUSE_MS))).await;
         }
     }
 

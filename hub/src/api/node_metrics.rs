@@ -11,7 +11,7 @@ use axum::{
 use easytier_uptime_monitor::{
     OPEN_METRICS, Refusal, bears, envelope::PublicRefusal, input::Query, public::nodes::LABEL_PATTERN,
 };
-use easytier_uptime_store::domain::{NodeFilter, RegionStatus, RegionView, Tag, Verdict};
+use easytier_uptime_store::domain::{Node, NodeFilter, Region, RegionStatus, RegionView, Tag, Verdict};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric, text},
@@ -66,7 +66,7 @@ fn tags() -> utoipa::openapi::Schema {
     parameter::several(parameter::string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
 }
 
-/// Verdict, uptime, checks and latency of every node, and what each region sees, as OpenMetrics text. For the holder of
+/// Verdict, uptime, checks, latency and certificate of every node, and what each region sees, as OpenMetrics text. For the holder of
 /// `METRICS_TOKEN`, an API key with the scope `read`, a node token or the admin: a scrape is large.
 #[utoipa::path(
     get, path = "/metrics/nodes", tag = TAG, operation_id = "node_metrics",
@@ -152,9 +152,22 @@ impl Nodes {
             let id = entry.node().id.to_string();
             for view in entry.regions() {
                 let Some(value) = value(view) else { continue };
-                let region = view.region.to_string();
-                let labels = [("node", id.as_str()), ("name", entry.node().name.as_str()), ("region", region.as_str())];
+                let labels = regional(entry.node(), &id, &view.region);
                 ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn certificates(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let name = "node_region_certificate_expiry_timestamp";
+        let help = "When the node's certificate expires, as the region saw it last; absent without one";
+        let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        for entry in self.entries() {
+            let id = entry.node().id.to_string();
+            for (region, expires_at) in entry.certificates() {
+                let seconds = ConstGauge::new(expires_at.0 / 1000);
+                seconds.encode(family.encode_family(&regional(entry.node(), &id, region))?)?;
             }
         }
         Ok(())
@@ -171,6 +184,11 @@ impl Nodes {
         }
         Ok(())
     }
+}
+
+/// The labels of a node in one region.
+fn regional<'a>(node: &'a Node, id: &'a str, region: &'a Region) -> [(&'static str, &'a str); 3] {
+    [("node", id), ("name", &node.name), ("region", region.as_str())]
 }
 
 impl Collector for Nodes {
@@ -209,6 +227,7 @@ impl Collector for Nodes {
         );
         self.of_regions(encoder, seen, |view| view.status.map(|status| i64::from(status == RegionStatus::Online)))?;
         let latency = ("node_region_latency", "Round trip from the region", Some(&Unit::Seconds));
-        self.of_regions(encoder, latency, |view| view.response_us.map(seconds))
+        self.of_regions(encoder, latency, |view| view.response_us.map(seconds))?;
+        self.certificates(encoder)
     }
 }

@@ -1,5 +1,4 @@
-//! Incidents with their timelines, which are read from the database: for all visitors who ask within some seconds once, and for few
-//! visitors at the same time.
+//! Incidents with their timelines, which visitors read from the database.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,9 +7,8 @@ use easytier_uptime_store::{
     Store,
     domain::{Event, EventKind, Incident, IncidentEntry, IncidentFilter, IncidentId, Page, PageRequest, PeerId},
 };
-use moka::future::Cache;
 
-use super::Freshness;
+use super::{Freshness, shared_reads::SharedReads};
 
 /// How long what was read is shown.
 const LIFETIME: Duration = Duration::from_secs(1);
@@ -37,23 +35,19 @@ pub struct NodeNews {
 #[derive(Clone)]
 pub struct Chronicle {
     store: Store,
-    readers: Readers,
-    lists: Cache<(IncidentFilter, u32, u32), Arc<Page<Incident>>>,
-    timelines: Cache<IncidentId, Arc<(Incident, Vec<IncidentEntry>)>>,
-    nodes: Cache<PeerId, Arc<NodeNews>>,
+    lists: SharedReads<(IncidentFilter, u32, u32), Page<Incident>>,
+    timelines: SharedReads<IncidentId, (Incident, Vec<IncidentEntry>)>,
+    nodes: SharedReads<PeerId, NodeNews>,
 }
 
 impl Chronicle {
     /// What is read of `store`, in the turns of `readers`.
-    pub fn new(store: Store, readers: Readers, freshness: Freshness) -> Self {
-        // A cache without room keeps nothing.
-        let room = if freshness == Freshness::Exact { 0 } else { ROOM };
+    pub fn new(store: Store, readers: &Readers, freshness: Freshness) -> Self {
         Self {
             store,
-            readers,
-            lists: Cache::builder().max_capacity(room).time_to_live(LIFETIME).build(),
-            timelines: Cache::builder().max_capacity(room).time_to_live(LIFETIME).build(),
-            nodes: Cache::builder().max_capacity(room).time_to_live(LIFETIME).build(),
+            lists: SharedReads::new(readers, freshness, ROOM, LIFETIME),
+            timelines: SharedReads::new(readers, freshness, ROOM, LIFETIME),
+            nodes: SharedReads::new(readers, freshness, ROOM, LIFETIME),
         }
     }
 
@@ -65,36 +59,22 @@ impl Chronicle {
         page: PageRequest,
     ) -> Result<Arc<Page<Incident>>, Refusal> {
         let key = (filter, page.page, page.per_page);
-        if let Some(known) = self.lists.get(&key).await {
-            return Ok(known);
-        }
-        let _turn = self.readers.turn(party).await?;
-        let read = async { Ok::<_, Refusal>(Arc::new(self.store.incidents(filter, page).await?)) };
-        self.lists.try_get_with(key, read).await.map_err(|refusal| Refusal::clone(&refusal))
+        self.lists.get(party, key, async { Ok(self.store.incidents(filter, page).await?) }).await
     }
 
     /// An incident and its timeline. `party`: who asks.
     pub async fn timeline(&self, party: Party, id: IncidentId) -> Result<Arc<(Incident, Vec<IncidentEntry>)>, Refusal> {
-        if let Some(known) = self.timelines.get(&id).await {
-            return Ok(known);
-        }
-        let _turn = self.readers.turn(party).await?;
-        let read = async { Ok::<_, Refusal>(Arc::new(self.store.incident(id).await?)) };
-        self.timelines.try_get_with(id, read).await.map_err(|refusal| Refusal::clone(&refusal))
+        self.timelines.get(party, id, async { Ok(self.store.incident(id).await?) }).await
     }
 
     /// What is new about a node that is listed. `party`: who asks.
     pub async fn of_node(&self, party: Party, id: PeerId) -> Result<Arc<NodeNews>, Refusal> {
-        if let Some(known) = self.nodes.get(&id).await {
-            return Ok(known);
-        }
-        let _turn = self.readers.turn(party).await?;
         let read = async {
             let events = self.store.events(Some((EventKind::Peer, id.0)), None, CHANGES, false).await?;
             let filter = IncidentFilter { open: None, node: Some(id) };
             let incidents = self.store.incidents(filter, PageRequest { page: 1, per_page: INCIDENTS }).await?.items;
-            Ok::<_, Refusal>(Arc::new(NodeNews { events, incidents }))
+            Ok(NodeNews { events, incidents })
         };
-        self.nodes.try_get_with(id, read).await.map_err(|refusal| Refusal::clone(&refusal))
+        self.nodes.get(party, id, read).await
     }
 }

@@ -11,6 +11,7 @@ mod past;
 mod refresh;
 mod seats;
 mod serving;
+mod shared_reads;
 mod snapshot;
 mod standing;
 
@@ -21,6 +22,7 @@ pub use self::{
     past::Past,
     refresh::Freshness,
     seats::Seat,
+    shared_reads::SharedReads,
     snapshot::{Entry, Probes, Sight, Snapshot, Sort},
     standing::Standing,
 };

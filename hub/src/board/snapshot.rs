@@ -95,6 +95,11 @@ impl Entry {
         &self.shown.view.regions
     }
 
+    /// When the node's certificate expires, by the region that saw it.
+    pub fn certificates(&self) -> &BTreeMap<Region, Timestamp> {
+        &self.shown.view.certificates
+    }
+
     /// The uptime of the last 24 hours in percent; `None` without a verdict.
     pub fn uptime(&self) -> Option<f64> {
         self.shown.uptime

@@ -1,6 +1,9 @@
 //! Sends messages to channels of all kinds.
 
-use easytier_uptime_alerts::{Channel, ChannelKind, Guarantee, Message, Outcome, SendError, SendOptions, Sender};
+use easytier_probe::Secret;
+use easytier_uptime_alerts::{
+    Channel, ChannelKind, Guarantee, Mailbox, Message, Outcome, SendError, SendOptions, Sender,
+};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::service::{
@@ -28,6 +31,29 @@ impl Messenger for Channels {
 
     fn sends_at_most_once(&self, kind: &str) -> bool {
         ChannelKind::from_name(kind).is_none_or(|kind| kind.guarantee() == Guarantee::AtMostOnce)
+    }
+
+    fn send_to_visitor<'a>(
+        &'a self,
+        settings: &'a Settings,
+        address: &'a Secret,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Outcome> {
+        async move {
+            let refused = |why: String| Outcome::Refused { why };
+            let sender = match &self.0 {
+                Ok(sender) => sender,
+                Err(why) => return refused(why.to_string()),
+            };
+            let channel = channel(ChannelKind::Mail.name(), settings);
+            let Ok(mailbox) = Mailbox::parse(address.expose()) else { return refused("it is no mailbox".to_owned()) };
+            match channel.map(|channel| channel.for_visitor(&mailbox)) {
+                Ok(Some(channel)) => sender.send(&channel, message).await,
+                Ok(None) => refused("the channel does not serve visitors".to_owned()),
+                Err(problem) => refused(problem.to_string()),
+            }
+        }
+        .boxed()
     }
 
     fn send<'a>(&'a self, kind: &'a str, settings: &'a Settings, message: &'a Message) -> BoxFuture<'a, Outcome> {

@@ -1,6 +1,9 @@
 //! Reads now and then what nothing notes when it changes.
 
-use easytier_uptime_alerts::{Change, Rule, policy::Levels};
+use easytier_uptime_alerts::{
+    Change, Rule,
+    policy::{Levels, Recipient},
+};
 use easytier_uptime_store::{Store, StoreError, domain::Timestamp};
 
 use crate::service::alerts;
@@ -28,7 +31,7 @@ impl LevelReader {
     pub(super) async fn current(
         &mut self,
         store: &Store,
-        rules: &[(i64, Rule)],
+        rules: &[(Recipient, Rule)],
         now: Timestamp,
     ) -> Result<Levels, StoreError> {
         let rules = rules.iter().map(|(_, rule)| rule);

@@ -4,11 +4,14 @@
 //! what it knows together with the messages: what is planned is planned once, whatever ends a hub. Any hub sends messages that
 //! are due, each claimed for a while. Only a primary and a standalone instance do either.
 
+mod attempt;
 mod backoff;
 mod channels;
 mod deliver;
 mod levels;
+mod mails;
 mod plan;
+mod visitors;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 

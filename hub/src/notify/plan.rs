@@ -5,20 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use easytier_probe::backend::BaseUrl;
 use easytier_uptime_alerts::{
     ChannelKind, Rule, Severity,
-    policy::{Condition, Draft, Facts, Fresh, Key, Levels, Rhythm, Seen, State, Step, Subject, step},
+    policy::{Condition, Draft, Facts, Fresh, Key, Levels, Recipient, Rhythm, Seen, State, Step, Subject, step},
 };
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{
         AlertCondition, AlertNews, AlertNode, AlertPlan, ChannelId, Event, EventKind, NewDelivery, PlanStep, Presence,
-        Probe, Timestamp,
+        Probe, Timestamp, VisitorStep,
     },
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use super::levels::LevelReader;
+use super::{
+    levels::LevelReader,
+    visitors::{Visitors, link},
+};
 use crate::{
     instance::alerts::MIRRORED_PLAN,
     service::alerts::{
@@ -51,6 +54,13 @@ pub struct Planner {
     public_url: Option<BaseUrl>,
     known: Option<Known>,
     levels: LevelReader,
+}
+
+/// The rules of enabled channels.
+struct ChannelRules {
+    rules: Vec<(Recipient, Rule)>,
+    /// The channels whose services keep what was told open.
+    keeping: BTreeSet<Recipient>,
 }
 
 /// What it knows from the step before. All of it can be read again.
@@ -103,13 +113,12 @@ impl Planner {
                 return self.sign(news, now).await;
             }
         }
-        let (rules, keeping) = self.rules().await?;
-        let levels = self.levels.current(&self.store, &rules, now).await?;
-        let (mut step, mut plan) = self.plan(&rules, &levels, &mut state, &news, was_away, now).await?;
-        step.drafts.retain(|draft| !draft.ends_only || keeping.contains(&draft.channel));
+        let channels = self.channels().await?;
+        let levels = self.levels.current(&self.store, &channels.rules, now).await?;
+        let (step, mut plan) = self.plan(channels, &levels, &mut state, &news, was_away, now).await?;
         plan.deliveries = step.drafts.iter().filter_map(|draft| self.delivery(draft, now)).collect();
         let next_at = step.next_at.into_iter().chain(self.levels.next_at()).min();
-        let messages = plan.deliveries.len();
+        let messages = plan.deliveries.len() + plan.visitors.mails.len();
         if let Err(error) = self.store.store_plan_step(news.plan.cursor, &plan, now).await {
             return match error {
                 // Another hub plans now.
@@ -129,33 +138,40 @@ impl Planner {
         }
         let from = news.plan.cursor;
         let plan = AlertPlan { cursor: from.max(news.newest_event), planned_at: Some(now), ..news.plan };
-        let step =
-            PlanStep { plan, changed: Vec::new(), removed: Vec::new(), ended: Vec::new(), deliveries: Vec::new() };
+        let step = PlanStep {
+            plan,
+            changed: Vec::new(),
+            removed: Vec::new(),
+            ended: Vec::new(),
+            deliveries: Vec::new(),
+            visitors: VisitorStep::default(),
+        };
         match self.store.store_plan_step(from, &step, now).await {
             Ok(()) | Err(StoreError::DutyLost(_) | StoreError::Overtaken) => Ok(0),
             Err(error) => Err(error),
         }
     }
 
-    /// The rules of enabled channels, each with the id of its channel, and the channels whose services keep what was told open.
-    async fn rules(&self) -> Result<(Vec<(i64, Rule)>, BTreeSet<i64>), StoreError> {
+    /// The rules of enabled channels.
+    async fn channels(&self) -> Result<ChannelRules, StoreError> {
         let (mut rules, mut keeping) = (Vec::new(), BTreeSet::new());
         for channel in self.store.alert_channels().await?.into_iter().filter(|channel| channel.spec.enabled) {
             let Some(config) = ChannelConfig::read(&channel.spec.config) else {
                 tracing::warn!(channel = channel.spec.name, "the rules of the channel cannot be read");
                 continue;
             };
-            rules.extend(config.rules.into_iter().map(|rule| (channel.id.0, rule)));
+            let recipient = Recipient::Channel(channel.id.0);
+            rules.extend(config.rules.into_iter().map(|rule| (recipient, rule)));
             if ChannelKind::from_name(&channel.spec.kind).is_some_and(ChannelKind::keeps_open) {
-                keeping.insert(channel.id.0);
+                keeping.insert(recipient);
             }
         }
-        Ok((rules, keeping))
+        Ok(ChannelRules { rules, keeping })
     }
 
     async fn plan(
         &self,
-        rules: &[(i64, Rule)],
+        ChannelRules { mut rules, keeping }: ChannelRules,
         levels: &Levels,
         state: &mut State,
         news: &AlertNews,
@@ -172,12 +188,15 @@ impl Planner {
                 None => unreadable.push(condition.key),
             }
         }
+        let mut visitors = Visitors::read(&self.store, state).await?;
         let probes = self.store.probes(now).await?;
         let is_gone = |id: i64| probes.iter().find(|one| one.id.0 == id).map(|one| one.presence == Presence::Offline);
         let changes = match was_away {
             true => self.levels(state, news, is_gone, now).await?,
             false => news.events.iter().filter_map(fresh).collect(),
         };
+        let changed = changes.iter().filter_map(|change| change.subject.node()).collect();
+        rules.extend(visitors.rules(&self.store, changed).await?);
         let nodes = subjects(state, &changes).filter_map(Subject::node).chain(levels.nodes()).collect::<BTreeSet<_>>();
         let nodes = node_facts(self.store.alert_nodes(nodes.into_iter().collect()).await?);
         let mut muted: BTreeSet<String> =
@@ -186,7 +205,7 @@ impl Planner {
         let interval = check_interval(&self.store, &probes, now);
         let probes = probe_facts(&probes);
         let facts = Facts {
-            rules,
+            rules: &rules,
             nodes: &nodes,
             probes: &probes,
             counts: counts(&self.store, &probes).await?,
@@ -196,8 +215,9 @@ impl Planner {
             check_interval: millis(interval),
             staleness: millis(staleness(&self.store, interval)),
         };
-        let step = step(state, &changes, &facts, now.0);
-        let plan = self.plan_step(&step, state, cursor(news, was_away), unreadable, now);
+        let mut step = step(state, &changes, &facts, now.0);
+        step.drafts.retain(|draft| !draft.ends_only || keeping.contains(&draft.recipient));
+        let plan = self.plan_step(&step, state, &visitors, cursor(news, was_away), unreadable, now);
         Ok((step, plan))
     }
 
@@ -254,7 +274,16 @@ impl Planner {
         Ok(changes)
     }
 
-    fn plan_step(&self, step: &Step, state: &State, cursor: i64, unreadable: Vec<String>, now: Timestamp) -> PlanStep {
+    fn plan_step(
+        &self,
+        step: &Step,
+        state: &State,
+        visitors: &Visitors,
+        cursor: i64,
+        unreadable: Vec<String>,
+        now: Timestamp,
+    ) -> PlanStep {
+        let of_channels = |key: &&Key| !visitors.are_told(key);
         let stored = Stored { rhythms: state.rhythms.clone(), calm_until: state.calm_until };
         let text = |key: &Key| Some((key.to_string(), serde_json::to_string(state.conditions.get(key)?).ok()?));
         PlanStep {
@@ -263,15 +292,17 @@ impl Planner {
                 planned_at: Some(now),
                 state: serde_json::to_string(&stored).unwrap_or_else(|_| "{}".to_owned()),
             },
-            changed: step.changed.iter().filter_map(text).collect(),
-            removed: step.removed.iter().map(Key::to_string).chain(unreadable).collect(),
-            ended: step.ended.iter().map(Key::to_string).collect(),
+            changed: step.changed.iter().filter(of_channels).filter_map(text).collect(),
+            removed: step.removed.iter().filter(of_channels).map(Key::to_string).chain(unreadable).collect(),
+            ended: step.ended.iter().filter(of_channels).map(Key::to_string).collect(),
             deliveries: Vec::new(),
+            visitors: visitors.step(&self.store, self.public_url.as_ref(), step, state),
         }
     }
 
     fn delivery(&self, draft: &Draft, now: Timestamp) -> Option<NewDelivery> {
-        let (id, channel) = (Uuid::now_v7(), ChannelId(draft.channel));
+        let Recipient::Channel(channel) = draft.recipient else { return None };
+        let (id, channel) = (Uuid::now_v7(), ChannelId(channel));
         let mut message = draft.clone().into_message(id, self.link(draft));
         if draft.severity != Severity::Info {
             message.acknowledge = self.link_to_acknowledge(id, now);
@@ -288,9 +319,7 @@ impl Planner {
 
     /// The page of the one node, or the first page.
     fn link(&self, draft: &Draft) -> Option<Url> {
-        let url = self.public_url.as_ref()?;
-        let node = if let [key] = draft.keys.as_slice() { key.subject.node() } else { None };
-        Some(node.map_or_else(|| url.join("/"), |id| url.join(&format!("/nodes/{id}"))))
+        Some(link(self.public_url.as_ref()?, draft))
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
 use easytier_uptime_store::domain::Verdict;
@@ -61,7 +60,7 @@ pub async fn page(
         "muted" => form::done(texts.muted),
         _ => form::no_outcome(),
     };
-    Ok(private(&shown(&view.without_parameter("done"), &query.token, &linked, &outcome)))
+    Ok(layout::private(&shown(&view.without_parameter("done"), &query.token, &linked, &outcome)))
 }
 
 /// Acknowledges or mutes what the message is about.
@@ -83,16 +82,6 @@ async fn mute(site: &Site, token: &str, hours: &str) -> Result<(), ServiceError>
     let hours = LINK_HOURS.into_iter().find(|known| known.to_string() == hours);
     let hours = hours.ok_or_else(|| FieldError::new("hours", FieldProblem::UnknownKind))?;
     site.alerts.mute_by_link(token, Duration::from_secs(u64::from(hours) * 3600)).await
-}
-
-/// A page that neither caches nor search engines keep. Its address is not told to other sites, as that of no page is; with
-/// `no-referrer` browsers would send its forms as those of no known page.
-fn private(page: &Markup) -> Response {
-    let headers = [
-        (header::CACHE_CONTROL, "no-store"),
-        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow, noarchive"),
-    ];
-    (headers, page.clone()).into_response()
 }
 
 fn shown(view: &View, token: &str, linked: &Linked, outcome: &Markup) -> Markup {

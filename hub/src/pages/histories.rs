@@ -1,5 +1,4 @@
-//! The histories of single nodes, which are read from the database: for all visitors who ask within some seconds once, and
-//! for few visitors at the same time.
+//! The histories of single nodes, which visitors read from the database.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,10 +10,13 @@ use easytier_uptime_store::{
         RegionReport, Timestamp, Uptime,
     },
 };
-use moka::future::Cache;
 
 use super::chart;
-use crate::{board::Freshness, web::Refusal};
+use crate::{
+    board::{Freshness, SharedReads},
+    service::Subscriptions,
+    web::Refusal,
+};
 
 /// How long a history is shown.
 const LIFETIME: Duration = Duration::from_secs(10);
@@ -48,16 +50,18 @@ pub struct History {
     pub incidents: Vec<Incident>,
     /// Of a day, a week and a month.
     pub uptimes: Vec<NodeStats>,
+    /// Whether visitors can subscribe by mail.
+    pub can_subscribe: bool,
 }
 
 /// The histories that were read lately.
 pub struct Histories {
     store: Store,
-    readers: Readers,
+    subscriptions: Subscriptions,
     /// The name of this instance.
     own_name: String,
-    histories: Cache<(PeerId, Duration, Grain), Arc<History>>,
-    uptimes: Cache<(PeerId, Duration), Uptime>,
+    histories: SharedReads<(PeerId, Duration, Grain), History>,
+    uptimes: SharedReads<(PeerId, Duration), Uptime>,
 }
 
 fn of_node(id: PeerId) -> IncidentFilter {
@@ -66,28 +70,25 @@ fn of_node(id: PeerId) -> IncidentFilter {
 
 impl Histories {
     /// `own_name`: the name of this instance.
-    pub fn new(store: Store, readers: Readers, freshness: Freshness, own_name: &str) -> Self {
-        // A cache without room keeps nothing.
-        let room = |number| if freshness == Freshness::Exact { 0 } else { number };
+    pub fn new(
+        store: Store,
+        readers: &Readers,
+        subscriptions: Subscriptions,
+        freshness: Freshness,
+        own_name: &str,
+    ) -> Self {
         Self {
             store,
-            readers,
+            subscriptions,
             own_name: own_name.to_owned(),
-            histories: Cache::builder().max_capacity(room(HISTORIES)).time_to_live(LIFETIME).build(),
-            uptimes: Cache::builder().max_capacity(room(UPTIMES)).time_to_live(UPTIME_LIFETIME).build(),
+            histories: SharedReads::new(readers, freshness, HISTORIES, LIFETIME),
+            uptimes: SharedReads::new(readers, freshness, UPTIMES, UPTIME_LIFETIME),
         }
     }
 
-    /// The history of a node over the last `length`. Visitors who ask while it is read wait for the same. `party`: who asks.
+    /// The history of a node over the last `length`. `party`: who asks.
     pub async fn of(&self, party: Party, id: PeerId, length: Duration, grain: Grain) -> Result<Arc<History>, Refusal> {
-        let key = (id, length, grain);
-        if let Some(known) = self.histories.get(&key).await {
-            return Ok(known);
-        }
-        // Each visitor has a turn of its own: nobody waits for the turn of a party that has used up its own.
-        let _turn = self.readers.turn(party).await?;
-        let read = async { self.read(id, length, grain).await.map(Arc::new) };
-        self.histories.try_get_with(key, read).await.map_err(|refusal| Refusal::clone(&refusal))
+        self.histories.get(party, (id, length, grain), self.read(id, length, grain)).await
     }
 
     async fn read(&self, id: PeerId, length: Duration, grain: Grain) -> Result<History, Refusal> {
@@ -104,17 +105,14 @@ impl Histories {
             names: Names::read(store, Some(&self.own_name)).await?,
             incidents: store.incidents(of_node(id), PageRequest { page: 1, per_page: MAX_INCIDENTS }).await?.items,
             events: store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?,
+            can_subscribe: self.subscriptions.are_offered().await?,
             uptimes,
         })
     }
 
     /// The uptime of a node over the last `window`. `party`: who asks.
-    pub async fn uptime(&self, party: Party, id: PeerId, window: Duration) -> Result<Uptime, Refusal> {
-        if let Some(known) = self.uptimes.get(&(id, window)).await {
-            return Ok(known);
-        }
-        let _turn = self.readers.turn(party).await?;
-        let read = async { Ok::<_, Refusal>(self.store.node_stats(id, window, Timestamp::now()).await?.uptime) };
-        self.uptimes.try_get_with((id, window), read).await.map_err(|refusal| Refusal::clone(&refusal))
+    pub async fn uptime(&self, party: Party, id: PeerId, window: Duration) -> Result<Arc<Uptime>, Refusal> {
+        let read = async { Ok(self.store.node_stats(id, window, Timestamp::now()).await?.uptime) };
+        self.uptimes.get(party, (id, window), read).await
     }
 }

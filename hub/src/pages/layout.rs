@@ -1,6 +1,9 @@
 //! The frame of every page: head, navigation, footer.
 
-use axum::http::StatusCode;
+use axum::{
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use maud::{DOCTYPE, Markup, html};
 
 use super::{announcements, assets, language::Language, standing, view::View};
@@ -17,6 +20,16 @@ pub enum Place {
     /// The pages of the operator, which say more about the place of this instance.
     Admin,
     Elsewhere,
+}
+
+/// A page that neither caches nor search engines keep. Its address is not told to other sites, as that of no page is; with
+/// `no-referrer` browsers would send its forms as those of no known page.
+pub fn private(page: &Markup) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow, noarchive"),
+    ];
+    (headers, page.clone()).into_response()
 }
 
 /// A whole page.

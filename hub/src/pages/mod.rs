@@ -26,6 +26,7 @@ mod reports;
 mod site;
 mod standing;
 mod submit;
+mod subscriptions;
 mod view;
 mod widgets;
 
@@ -37,7 +38,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use easytier_uptime_monitor::ShareLayer;
 use tower::ServiceBuilder;
@@ -70,6 +71,9 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/badge/{id}/uptime.svg", get(badge::uptime))
         .route("/badge/{id}/latency.svg", get(badge::latency))
         .route("/alerts", get(alert_link::page).post(alert_link::act))
+        .route("/nodes/{id}/subscribe", post(subscriptions::subscribe))
+        .route(subscriptions::PATH, get(subscriptions::page).post(subscriptions::act))
+        .route(subscriptions::ONE_CLICK, get(subscriptions::page).post(subscriptions::one_click))
         .route("/submit", get(submit::page).post(submit::submit))
         .route("/live", get(live::events))
         .route("/assets/{name}", get(assets::asset))
@@ -100,7 +104,11 @@ async fn finish(State(board): State<Arc<Board>>, mut request: Request, next: Nex
         // Who chooses a language gets a cookie, and with it the page: a 304 carries none.
         request.headers_mut().remove(header::IF_NONE_MATCH);
     }
-    let mut response = refuse_foreign_pages(request, next).await;
+    // Mail programs post there for their readers, with a token that only the mailbox has.
+    let mut response = match request.uri().path() == subscriptions::ONE_CLICK {
+        true => next.run(request).await,
+        false => refuse_foreign_pages(request, next).await,
+    };
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let error = response.extensions_mut().remove::<Arc<ServiceError>>();
         let retry_after = response.headers().get(header::RETRY_AFTER).cloned();

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
     board::{Board, Chronicle},
-    service::{Admin, ConnectionTests, Instances, Sessions, Submissions, alerts::Alerts},
+    service::{Admin, ConnectionTests, Instances, Sessions, Submissions, Subscriptions, alerts::Alerts},
     web::{App, Posts, Reports, WebOptions},
 };
 
@@ -26,6 +26,7 @@ pub(crate) struct Parts {
     pub alerts: Alerts,
     pub sessions: Sessions,
     pub submissions: Submissions,
+    pub subscriptions: Subscriptions,
     pub instances: Instances,
     pub connection_tests: ConnectionTests,
     pub board: Arc<Board>,
@@ -74,7 +75,9 @@ impl Site {
         let board = Arc::<Board>::from_ref(app);
         let options = Arc::<WebOptions>::from_ref(app);
         let (store, readers) = (Store::from_ref(app), Readers::from_ref(app));
-        let histories = Histories::new(store, readers, board.freshness(), &options.instance.options.name);
+        let subscriptions = Subscriptions::from_ref(app);
+        let name = &options.instance.options.name;
+        let histories = Histories::new(store, &readers, subscriptions, board.freshness(), name);
         let histories = Arc::new(histories);
         let live = Arc::new(Live::new(Arc::clone(&board)));
         Self(Arc::new(Parts {
@@ -85,6 +88,7 @@ impl Site {
             alerts: Alerts::from_ref(app),
             sessions: Sessions::from_ref(app),
             submissions: Submissions::from_ref(app),
+            subscriptions: Subscriptions::from_ref(app),
             instances: Instances::from_ref(app),
             connection_tests: ConnectionTests::from_ref(app),
             board,

@@ -116,6 +116,15 @@ enum Site {
     Crowd(u64),
 }
 
+/// The name of the network that one stranger may well have, in which an address is.
+pub(super) fn site_name(address: IpAddr) -> String {
+    match Site::of(address) {
+        Site::V4(network) => format!("v4/{network:06x}"),
+        Site::V6(network) => format!("v6/{network:012x}"),
+        Site::Crowd(nth) => format!("crowd/{nth}"),
+    }
+}
+
 impl Site {
     fn of(address: IpAddr) -> Self {
         match address.to_canonical() {

@@ -25,7 +25,9 @@ mod registry;
 mod report;
 mod session;
 pub mod settings;
+mod signed;
 mod submission;
+pub mod subscriptions;
 
 pub use self::{
     admin::Admin,
@@ -47,4 +49,5 @@ pub use self::{
     session::{LoginAttempt, NewSession, Sessions},
     settings::SharedSetting,
     submission::Submissions,
+    subscriptions::Subscriptions,
 };

@@ -72,7 +72,7 @@ impl Submissions {
 }
 
 /// The address of the primary may be an internal one, and the caller is a stranger.
-fn without_address(error: StoreError) -> StoreError {
+pub(super) fn without_address(error: StoreError) -> StoreError {
     match error {
         StoreError::NotPrimary(leader) => StoreError::NotPrimary(Box::new(Leader { url: None, ..*leader })),
         other => other,

@@ -42,7 +42,7 @@ use crate::{
     board::{Board, Chronicle},
     connect::Connector,
     service::{
-        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions,
+        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };
@@ -55,6 +55,7 @@ pub(crate) struct App {
     pub alerts: Alerts,
     pub sessions: Sessions,
     pub submissions: Submissions,
+    pub subscriptions: Subscriptions,
     pub connection_tests: ConnectionTests,
     registry: Registry,
     pub instances: Instances,
@@ -83,13 +84,14 @@ impl App {
     ) -> Self {
         let readers = monitor.readers();
         Self {
-            chronicle: Chronicle::new(store.clone(), readers.clone(), board.freshness()),
+            chronicle: Chronicle::new(store.clone(), &readers, board.freshness()),
             reports: Reports::new(store.clone(), Arc::clone(&board), readers.clone()),
             board,
             alerts: Alerts::new(store.clone(), messenger),
             admin: Admin::new(store.clone()),
             sessions: Sessions::new(store.clone()),
             submissions: Submissions::new(store.clone()),
+            subscriptions: Subscriptions::new(store.clone(), options.public_url.clone()),
             connection_tests: ConnectionTests::new(checker),
             registry: Registry::new(store.clone()),
             instances: Instances::new(store.clone(), options.instance.clone()),

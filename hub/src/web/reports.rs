@@ -1,5 +1,4 @@
-//! The figures of months, which are read from the database: for all who ask within a minute once, and for few at the same
-//! time. What is made of them is kept for some seconds.
+//! The figures of months, which visitors read from the database. What is made of them is kept for some seconds.
 
 use std::{
     collections::HashMap,
@@ -32,7 +31,7 @@ use utoipa::{
 
 use super::parameter;
 use crate::{
-    board::{Board, Freshness, Key, Snapshot},
+    board::{Board, Freshness, Key, SharedReads, Snapshot},
     service::{DEFAULT_TARGET, Report, Target},
 };
 
@@ -124,7 +123,7 @@ pub(crate) struct Reports {
     board: Arc<Board>,
     readers: Readers,
     /// The present month, and those that are over.
-    kept: [Cache<Month, Arc<Read>>; 2],
+    kept: [SharedReads<Month, Read>; 2],
     documents: Cache<String, Arc<(Version, Rendered)>>,
 }
 
@@ -137,15 +136,14 @@ pub(crate) struct Reported {
 
 impl Reports {
     pub fn new(store: Store, board: Arc<Board>, readers: Readers) -> Self {
-        // A cache without room keeps nothing.
-        let room = if board.freshness() == Freshness::Exact { 0 } else { MONTHS };
-        let cache = |lifetime| Cache::builder().max_capacity(room).time_to_live(lifetime).build();
+        let freshness = board.freshness();
+        let kept = LIFETIMES.map(|lifetime| SharedReads::new(&readers, freshness, MONTHS, lifetime));
         let weight = |key: &String, kept: &Arc<(Version, Rendered)>| {
             u32::try_from(key.len() + kept.1.len() + kept.1.len() / 4).unwrap_or(u32::MAX)
         };
-        let documents = Cache::builder().weigher(weight).max_capacity(if room == 0 { 0 } else { CAPACITY });
-        let documents = documents.time_to_live(DOCUMENT_LIFETIME).build();
-        Self { store, board, readers, kept: LIFETIMES.map(cache), documents }
+        let capacity = if freshness == Freshness::Exact { 0 } else { CAPACITY };
+        let documents = Cache::builder().weigher(weight).max_capacity(capacity).time_to_live(DOCUMENT_LIFETIME).build();
+        Self { store, board, readers, kept, documents }
     }
 
     /// Responds with a document that `make` makes of a month, unless it is there or the caller has it already. `party`: who asks;
@@ -190,14 +188,7 @@ impl Reports {
         }
         let [current, past] = &self.kept;
         let kept = if month == present { current } else { past };
-        let read = match kept.get(&month).await {
-            Some(known) => known,
-            None => {
-                let _turn = self.readers.turn(party).await?;
-                let read = async { self.read(&snapshot, month, now).await.map(Arc::new) };
-                kept.try_get_with(month, read).await.map_err(|refusal| Refusal::clone(&refusal))?
-            }
-        };
+        let read = kept.get(party, month, self.read(&snapshot, month, now)).await?;
         Ok(Reported { month, snapshot, read })
     }
 

@@ -27,4 +27,5 @@ mod reports;
 mod results;
 mod status;
 mod strangers;
+mod subscriptions;
 mod sync;

@@ -1,6 +1,7 @@
 //! `/metrics/nodes`.
 
-use easytier_uptime_store::domain::Timestamp;
+use easytier_probe::CheckResult;
+use easytier_uptime_store::domain::{DAY, Timestamp};
 
 use crate::{
     hub::{TestHub, send},
@@ -37,10 +38,12 @@ async fn each_node_and_region_has_its_figures(store: TestStore) {
     spec.tags = ["game".parse().unwrap()].into();
     let first = hub.store.add_peer(&spec, now).await.unwrap();
     let second = hub.peer("tcp://192.0.2.2:11010").await;
+    let expires_at = Timestamp(now.0 / 1000 * 1000) + DAY * 30;
     let unchecked = hub.peer("tcp://192.0.2.3:11010").await;
+    let seeing = |peer, at| CheckResult { certificate_expires_at: Some(expires_at.into()), ..online(peer, at) };
     for region in ["eu", "asia"] {
         let probe = hub.store.local_probe(region, &region.parse().unwrap(), now).await.unwrap();
-        hub.test.report(&probe, vec![online(first, now), offline(second, now)], now).await;
+        hub.test.report(&probe, vec![seeing(first, now), offline(second, now)], now).await;
     }
     let key = hub.store.create_api_key("grafana", None, now).await.unwrap();
     let scrape = async |query: &str| {
@@ -57,6 +60,10 @@ async fn each_node_and_region_has_its_figures(store: TestStore) {
         format!("easytier_uptime_node_uptime_ratios{{node=\"{first}\",name=\"{name}\"}} 1.0\n"),
         format!("easytier_uptime_node_checks{{node=\"{first}\",name=\"{name}\"}} 2\n"),
         format!("easytier_uptime_node_region_up{{node=\"{first}\",name=\"{name}\",region=\"asia\"}} 1\n"),
+        format!(
+            "easytier_uptime_node_region_certificate_expiry_timestamp_seconds{{node=\"{first}\",name=\"{name}\",region=\"eu\"}} {}\n",
+            expires_at.0 / 1000
+        ),
         format!("easytier_uptime_node_latency_seconds{{node=\"{first}\",name=\"{name}\"}} 0."),
     ] {
         assert!(text.contains(&line), "{line}{text}");
@@ -70,6 +77,8 @@ async fn each_node_and_region_has_its_figures(store: TestStore) {
     };
     assert_eq!((of("node_up", second), of("node_healthy_checks", second)), (vec!["0"], vec!["0"]));
     assert_eq!((of("node_region_up", second), of("node_latency_seconds", second)), (vec!["0", "0"], vec![]));
+    let expiry = |node| of("node_region_certificate_expiry_timestamp_seconds", node).len();
+    assert_eq!((expiry(first), expiry(second)), (2, 0));
     assert_eq!((of("node_up", unchecked), of("node_uptime_ratios", unchecked)), (vec![], vec![]));
     let tagged = scrape("?tags=game").await;
     assert!(tagged.contains(&format!("node=\"{first}\"")) && !tagged.contains(&format!("node=\"{second}\"")));

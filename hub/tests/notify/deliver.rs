@@ -9,6 +9,7 @@ use std::{
 };
 
 use chrono::DateTime;
+use easytier_probe::Secret;
 use easytier_uptime_alerts::{Language, Message, Outcome, Severity, Topic};
 use easytier_uptime_hub::{
     notify::{Channels, Deliverer, notify},
@@ -19,7 +20,7 @@ use easytier_uptime_hub::{
 };
 use easytier_uptime_store::{
     Store,
-    domain::{DAY, DeliveryState, NewDelivery, PlanStep, Timestamp},
+    domain::{DAY, DeliveryState, NewDelivery, PlanStep, Timestamp, VisitorStep},
 };
 use futures::future::{BoxFuture, FutureExt, ready};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,7 @@ async fn plan(store: &Store, now: Timestamp) {
             nodes: Vec::new(),
             url: None,
             acknowledge: None,
+            unsubscribe: None,
             at: DateTime::UNIX_EPOCH,
             language: Language::English,
         };
@@ -60,7 +62,14 @@ async fn plan(store: &Store, now: Timestamp) {
     };
     let deliveries = channels.into_iter().map(delivery).collect();
     let cursor = plan.cursor;
-    let step = PlanStep { plan, changed: Vec::new(), removed: Vec::new(), ended: Vec::new(), deliveries };
+    let step = PlanStep {
+        plan,
+        changed: Vec::new(),
+        removed: Vec::new(),
+        ended: Vec::new(),
+        deliveries,
+        visitors: VisitorStep::default(),
+    };
     store.store_plan_step(cursor, &step, now).await.unwrap();
 }
 
@@ -165,6 +174,10 @@ impl Messenger for Simple {
 
     fn sends_at_most_once(&self, _: &str) -> bool {
         true
+    }
+
+    fn send_to_visitor<'a>(&'a self, _: &'a Settings, _: &'a Secret, _: &'a Message) -> BoxFuture<'a, Outcome> {
+        panic!("there are no visitors")
     }
 
     fn send<'a>(&'a self, _: &'a str, _: &'a Settings, _: &'a Message) -> BoxFuture<'a, Outcome> {

@@ -21,6 +21,7 @@ mod mirror;
 mod plan;
 mod receiver;
 mod scene;
+mod subscriptions;
 mod use_cases;
 
 use std::sync::Arc;

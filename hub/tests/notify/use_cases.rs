@@ -7,14 +7,14 @@ use easytier_uptime_hub::service::{
     ServiceError,
     alerts::{ChannelChange, NewChannel},
 };
-use easytier_uptime_store::StoreError;
-use serde_json::json;
+use easytier_uptime_store::{StoreError, domain::ChannelSpec};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     add_channel, add_rule, alerts,
     receiver::{Answers, Receiver},
-    support::{Engine, TestStore},
+    support::{Engine, NOW, TestStore},
 };
 
 #[tokio::test]
@@ -49,6 +49,33 @@ async fn the_channel_that_was_added_or_changed_is_shown_and_not_one_named_like_i
     let off = ChannelChange { enabled: Some(false), ..ChannelChange::default() };
     let changed = alerts(&store).change_channel("night", off).await.unwrap();
     assert_eq!((changed.id, changed.enabled), (added.id, false));
+}
+
+/// A newer primary may send rules with changes and fields that this version does not know.
+#[tokio::test]
+async fn a_rule_of_a_newer_version_is_followed_as_far_as_it_is_known_and_stays_as_it_is() {
+    let store = TestStore::new(Engine::Sqlite).await;
+    add_channel(&store, "ops", "http://192.0.2.1/hook").await;
+    let known = add_rule(&store, "ops", &[Change::Down]).await;
+    let channel = store.alert_channels().await.unwrap().remove(0);
+    let rules = async || {
+        let channel = store.alert_channels().await.unwrap().remove(0);
+        serde_json::from_str::<Value>(channel.spec.config.expose()).unwrap()["rules"].clone()
+    };
+    let mut config: Value = serde_json::from_str(channel.spec.config.expose()).unwrap();
+    config["rules"][0]["on"] = json!(["down", "moved"]);
+    config["rules"][0]["farther_than"] = json!({ "km": 100 });
+    let edit = |spec: &mut ChannelSpec| spec.config = config.to_string().into();
+    store.edit_channel(channel.id, edit, NOW).await.unwrap();
+    let shown = alerts(&store).channel("ops").await.unwrap().rules.remove(0);
+    assert!(shown.rule.on.contains(&Change::Down), "{shown:?}");
+
+    add_rule(&store, "ops", &[Change::Probe]).await;
+    let edited = Rule { on: [Change::Partial].into(), ..known };
+    alerts(&store).put_rule("ops", edited).await.unwrap();
+    let rules = rules().await;
+    assert_eq!((&rules[0]["on"], &rules[0]["farther_than"]), (&json!(["partial", "moved"]), &json!({ "km": 100 })));
+    assert_eq!(rules[1]["on"], json!(["probe"]));
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ async fn wrong(desk: &Desk, name: &str) -> (Rule, PeerId) {
             flips: vec![since],
             flaps: false,
             told_flapping: false,
+            flapping_episode: None,
+            was_hidden: false,
             held_until: 0,
         };
         (key.to_string(), serde_json::to_string(&condition).unwrap())
@@ -64,7 +66,8 @@ async fn wrong(desk: &Desk, name: &str) -> (Rule, PeerId) {
 async fn store(desk: &Desk, changed: Vec<(String, String)>, deliveries: Vec<NewDelivery>) {
     let plan = desk.hub.alert_news(1).await.unwrap().unwrap().plan;
     let cursor = plan.cursor;
-    let step = PlanStep { plan, changed, removed: Vec::new(), ended: Vec::new(), deliveries };
+    let step =
+        PlanStep { plan, changed, removed: Vec::new(), ended: Vec::new(), deliveries, visitors: Default::default() };
     desk.hub.store_plan_step(cursor, &step, Timestamp::now()).await.unwrap();
 }
 
@@ -137,6 +140,7 @@ async fn messages_are_shown_and_sent_again(test: TestStore) {
             nodes: Vec::new(),
             url: None,
             acknowledge: None,
+            unsubscribe: None,
             at: Timestamp::now().into(),
             language: Language::English,
         };

@@ -135,11 +135,15 @@ async fn what_is_wrong_with_a_setting_is_said_beside_it() {
             "请填写 1 到 128 个字符",
         ),
         (vec![("name", "ops")], "Fill in this field.", "此项为必填项。"),
-        (vec![("name", "ops"), ("settings.url", "ftp://example.com")], "This value cannot be used: ", "此值不可用："),
+        (
+            vec![("name", "ops"), ("settings.url", "ftp://example.com")],
+            "This value cannot be used: its scheme is not one of http, https.",
+            "此值不可用：协议只能是 http、https。",
+        ),
         (
             vec![("name", "ops"), ("settings.url", "https://example.com"), ("settings.body", "{{")],
             "This value cannot be used: ",
-            "此值不可用：",
+            "此值不可用：模板有误（",
         ),
     ] {
         for (language, words) in [("en", english), ("zh", chinese)] {

@@ -8,6 +8,7 @@ use easytier_uptime_store::domain::{Month, PeerId, PeerSpec, Timestamp};
 
 use crate::{
     HOSTILE, add,
+    desk::{Desk, assert_goes_to},
     http::PublicHub,
     named, page,
     public::listed,
@@ -145,4 +146,43 @@ async fn a_hundred_nodes_weigh_less_than_150_kilobytes() {
         weight += reply.body.len();
     }
     assert!(weight < MAX_BYTES, "{weight} bytes");
+}
+
+/// The paths of the pages that take forms, as the router names them, with ids that nothing has.
+fn paths_of_forms() -> Vec<String> {
+    let routers = [include_str!("../../src/pages/mod.rs"), include_str!("../../src/pages/admin/mod.rs")];
+    let lines = routers.iter().flat_map(|router| router.lines()).map(str::trim);
+    let path = |line: &str| line.strip_prefix(".route(\"")?.split('"').next().map(str::to_owned);
+    let takes_forms = lines.filter(|line| line.contains("post(") || line.contains("act("));
+    let uuid = "00000000-0000-7000-8000-000000000007";
+    takes_forms.filter_map(path).map(|path| path.replace("{id}", "7").replace("{rule}", uuid)).collect()
+}
+
+#[tokio::test]
+async fn the_language_links_of_every_answer_to_a_form_lead_to_a_page() {
+    let desk = Desk::new().await;
+    let (paths, mut pages) = (paths_of_forms(), 0);
+    assert!(paths.len() > 30 && paths.iter().any(|path| path.ends_with("/end")), "{paths:?}");
+    // What ends the session is last.
+    let (last, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path == "/admin/logout");
+    for path in others.into_iter().chain(last) {
+        let answer = desk.post(&path, &[("id", "7")], "en").await;
+        let links = answer.text().split("href=\"").filter_map(|part| part.split('"').next());
+        for link in links.filter(|link| link.contains("lang=zh")) {
+            pages += 1;
+            let request = Request::get(link.replace("&amp;", "&")).header("cookie", &desk.cookie);
+            let status = desk.hub.send(request, "").await.status;
+            assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}: {link}");
+        }
+    }
+    assert!(pages > 20, "{pages} pages");
+}
+
+#[tokio::test]
+async fn a_path_without_a_page_leads_to_the_page_above_it() {
+    let desk = Desk::new().await;
+    let request = Request::get("/admin/maintenance/7/end?lang=zh").header("cookie", &desk.cookie);
+    assert_goes_to(&desk.hub.send(request, "").await, "/admin/maintenance/7?lang=zh");
+    let refused = desk.post("/admin/maintenance/7/end", &[], "en").await;
+    assert!(refused.text().contains("href=\"/admin/maintenance?lang=zh\""), "{}", refused.text());
 }

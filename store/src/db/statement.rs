@@ -10,7 +10,8 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::domain::{
-    AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, Timestamp, WindowId,
+    AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, SubscriberId,
+    Timestamp, WindowId,
 };
 
 /// A statement in both dialects; parameters are `$1`, `$2`, … in both.
@@ -92,6 +93,7 @@ value_from! {
     Timestamp => Int(|time: Timestamp| time.0),
     PeerId => Int(|id: PeerId| id.0),
     SubmissionId => Int(|id: SubmissionId| id.0),
+    SubscriberId => Int(|id: SubscriberId| id.0),
     AnnouncementId => Int(|id: AnnouncementId| id.0),
     IncidentId => Int(|id: IncidentId| id.0),
     ProbeId => Int(|id: ProbeId| id.0),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use easytier_probe::{PeerUrl, Secret};
 use uuid::Uuid;
 
-use super::{ChannelId, Event, PeerId, Region, Tag, Timestamp, Verdict};
+use super::{ChannelId, Event, PeerId, Region, Tag, Timestamp, Verdict, VisitorStep};
 
 /// Where changes are told.
 #[derive(Debug, Clone)]
@@ -99,6 +99,8 @@ pub struct PlanStep {
     pub ended: Vec<String>,
     /// Messages to send.
     pub deliveries: Vec<NewDelivery>,
+    /// What it does for visitors who subscribed by mail.
+    pub visitors: VisitorStep,
 }
 
 /// A message to send to a channel.

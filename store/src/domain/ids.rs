@@ -36,6 +36,8 @@ ids! {
     IncidentId,
     /// The id of a channel for alerts.
     ChannelId,
+    /// The id of a visitor who subscribed by mail.
+    SubscriberId,
     /// The id of a maintenance window.
     WindowId,
 }

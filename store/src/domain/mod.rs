@@ -32,6 +32,7 @@ mod retention;
 mod schedule;
 pub(crate) mod scope;
 mod submission;
+mod subscription;
 mod synced;
 mod timestamp;
 mod uptime;
@@ -52,7 +53,10 @@ pub use self::{
     event::{Event, EventKind},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
-    ids::{AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, WindowId},
+    ids::{
+        AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, SubscriberId,
+        WindowId,
+    },
     incident::{
         Incident, IncidentEntry, IncidentFilter, IncidentNews, IncidentNode, IncidentPlan, IncidentStep,
         NewIncidentEntry, PlannedIncident, PlannedNode, Sight,
@@ -77,6 +81,10 @@ pub use self::{
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},
     scope::Scope,
     submission::{Duplicate, Submission},
+    subscription::{
+        ClaimedMail, NewMail, SubscribedNode, Subscriber, SubscriptionCounts, SubscriptionLimits, SubscriptionRequest,
+        VisitorStep, WatchedState, Watcher,
+    },
     synced::{
         Adopted, Content, DELETIONS_KEPT, LostChange, MergePartner, ObjectKey, ObjectKind, ObjectState, ObjectVersion,
         SharedConfig, SyncedChannel, SyncedCredential, SyncedMaintenance, SyncedObject, SyncedPeer, SyncedProbe,

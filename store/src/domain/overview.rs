@@ -1,5 +1,7 @@
 //! Peers as the status page shows them.
 
+use std::collections::BTreeMap;
+
 use easytier_probe::{FailureCode, Stage};
 
 use super::{CheckStats, Node, PeerId, Region, RegionStatus, Timestamp, Uptime};
@@ -13,6 +15,8 @@ pub struct NodeView {
     pub regions: Vec<RegionView>,
     /// For how long it had which verdict in the last 24 hours.
     pub uptime: Uptime,
+    /// When its certificate expires, as regions saw it that looked lately; empty for a peer without one.
+    pub certificates: BTreeMap<Region, Timestamp>,
 }
 
 /// How one region sees a peer now.

@@ -66,4 +66,18 @@ impl Store {
         );
         self.db().all(select, args![before, millis(OUTDATED)]).await
     }
+
+    /// The certificates of these peers, as each region saw them that counts.
+    pub(super) async fn certificates_of(
+        &self,
+        ids: &[PeerId],
+    ) -> Result<Vec<(PeerId, RegionId, Timestamp)>, StoreError> {
+        let select = sql!(
+            "SELECT c.peer_id, c.region_id, c.expires_at FROM certificates c WHERE c.seen_at > \
+             (SELECT max(n.seen_at) FROM certificates n WHERE n.peer_id = c.peer_id) - $2 AND c.peer_id ",
+            (in 1)
+        );
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        self.db().all(select, args![ids, millis(OUTDATED)]).await
+    }
 }

@@ -7,7 +7,7 @@
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
 //! rings, `maintained_peers`, `verdict_times`, outages, certificates, `latest`, rollups, regions, leases, channels, the tables of
-//! alerts, those of incidents (the plan first), events, duties.
+//! alerts, those of subscriptions, those of incidents (the plan first), events, duties.
 
 mod admin;
 mod alerts;
@@ -71,6 +71,7 @@ mod shared;
 mod signature;
 mod states;
 mod submissions;
+mod subscriptions;
 mod sync;
 mod tally;
 mod verdict_times;

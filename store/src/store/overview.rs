@@ -71,10 +71,17 @@ impl Store {
         let consensus = self.consensus_of_all(&ids).await?.into_iter();
         let mut regions: HashMap<PeerId, Vec<RegionView>> =
             consensus.map(|(id, state)| (id, region_views(state, &names))).collect();
+        let mut certificates: HashMap<PeerId, BTreeMap<Region, Timestamp>> = HashMap::new();
+        for (id, region, expires_at) in self.certificates_of(&ids).await? {
+            if let Some(region) = names.get(&region) {
+                certificates.entry(id).or_default().insert(region.clone(), expires_at);
+            }
+        }
         let mut uptimes = self.uptimes(&ids, DAY, now).await?;
         let view = |node: Node| NodeView {
             regions: regions.remove(&node.id).unwrap_or_default(),
             uptime: uptimes.remove(&node.id).unwrap_or_default(),
+            certificates: certificates.remove(&node.id).unwrap_or_default(),
             node,
         };
         Ok(nodes.into_iter().map(view).collect())

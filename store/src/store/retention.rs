@@ -4,7 +4,7 @@ use super::{
     Store,
     duties::{Duty, Lease},
     partitions::{self, oldest_kept},
-    submissions,
+    submissions, subscriptions,
 };
 use crate::{
     db::{Sql, Value, args, sql, work},
@@ -84,6 +84,14 @@ impl Store {
         let submissions =
             "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions WHERE created_at < $1 LIMIT $2)";
         self.delete(&mut swept, leases, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
+        let forget = self.db().transaction(|tx| {
+            work(async move {
+                let rows = subscriptions::sweep(tx, now).await?;
+                self.shared.duties.fence(tx, leases).await?;
+                Ok(rows)
+            })
+        });
+        swept.rows += forget.await?;
         // A dependent leaves it to the primary.
         let windows = sql!(
             "DELETE FROM maintenance_windows WHERE (SELECT role FROM instance) <> 'dependent' AND id ",

@@ -56,6 +56,7 @@ fn sending(store_plan: AlertPlan, channels: &[ChannelId]) -> PlanStep {
         removed: Vec::new(),
         ended: Vec::new(),
         deliveries: channels.iter().enumerate().map(delivery).collect(),
+        visitors: Default::default(),
     }
 }
 

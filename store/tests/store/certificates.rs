@@ -19,10 +19,16 @@ async fn the_first_certificate_to_expire_counts_of_those_that_were_seen_lately(h
     let (eu, asia) = (hub.probe("p", "eu").await, hub.probe("q", "asia").await);
     let until = |days: u32| NOW + DAY * days;
     let all = async |before| hub.certificates_until(before).await.unwrap();
+    let by_region = async || {
+        let views = hub.views_of(&[one, other], NOW).await.unwrap();
+        assert!(views[1].certificates.is_empty());
+        views[0].certificates.iter().map(|(region, at)| (region.to_string(), *at)).collect::<Vec<_>>()
+    };
     hub.report(&eu, vec![seeing(one, NOW, until(10)), online(other, NOW)], NOW).await;
     hub.report(&asia, vec![seeing(one, NOW, until(5))], NOW).await;
     assert_eq!(all(until(6)).await, [(one, until(5))]);
     assert_eq!(all(until(5)).await, []);
+    assert_eq!(by_region().await, [("asia".into(), until(5)), ("eu".into(), until(10))]);
 
     // A check on an open session says nothing, and an older result that comes late changes nothing.
     let later = NOW + seconds(60);
@@ -36,6 +42,7 @@ async fn the_first_certificate_to_expire_counts_of_those_that_were_seen_lately(h
     hub.report(&asia, vec![seeing(one, day, until(90))], day).await;
     assert_eq!(all(until(60)).await, [], "a region that has not seen it for a day does not count");
     assert_eq!(all(until(91)).await, [(one, until(90))]);
+    assert_eq!(by_region().await, [("asia".into(), until(90))]);
 }
 
 async fn a_certificate_goes_with_its_node_and_its_address(hub: TestStore) {

@@ -41,6 +41,7 @@ mod retention;
 mod roles;
 mod set_aside;
 mod submissions;
+mod subscriptions;
 mod sync;
 mod targets;
 mod upgrade;

@@ -79,7 +79,14 @@ async fn messages_that_waited_when_the_backup_was_made_are_not_sent(hub: TestSto
     let channel = hub.add_channel(&spec, NOW).await.unwrap();
     let plan = hub.alert_news(1).await.unwrap().unwrap().plan;
     let delivery = NewDelivery { id: Uuid::from_u128(1), channel, message: "{}".into() };
-    let step = PlanStep { plan, changed: vec![], removed: vec![], ended: vec![], deliveries: vec![delivery] };
+    let step = PlanStep {
+        plan,
+        changed: vec![],
+        removed: vec![],
+        ended: vec![],
+        deliveries: vec![delivery],
+        visitors: Default::default(),
+    };
     hub.store_plan_step(0, &step, NOW).await.unwrap();
     hub.make_ready_after_restore(Some(0)).await.unwrap();
     assert!(hub.claim_deliveries(Duration::from_secs(60), NOW).await.unwrap().is_empty());

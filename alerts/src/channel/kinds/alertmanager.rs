@@ -10,6 +10,7 @@ use crate::{
     Message, Topic,
     channel::{
         answer::Answer,
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::HttpRequest,
@@ -85,7 +86,7 @@ fn alert(mut labels: BTreeMap<String, String>, message: &Message) -> Value {
 fn times(message: &Message) -> (Option<DateTime<Utc>>, DateTime<Utc>) {
     let lasts = match message.topic {
         // The beginning is known from the message of the outage.
-        Topic::Recovery => return (None, message.at),
+        _ if message.is_end() => return (None, message.at),
         Topic::Test => TimeDelta::minutes(5),
         Topic::Flapping => TimeDelta::hours(1),
         _ => TimeDelta::days(30),
@@ -94,17 +95,19 @@ fn times(message: &Message) -> (Option<DateTime<Utc>>, DateTime<Utc>) {
 }
 
 /// The labels of the setting: `name=value`, separated by commas.
-fn labels(settings: &Settings) -> Result<BTreeMap<String, String>, String> {
+fn labels(settings: &Settings) -> Result<BTreeMap<String, String>, Fault> {
     let mut labels = BTreeMap::new();
     for pair in settings.or("labels", "").split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or("labels are like team=net,env=prod")?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Fault::new("labels are like team=net,env=prod", "标签的格式应如 team=net,env=prod"))?;
         let (name, value) = (name.trim(), value.trim());
         let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !begins || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            return Err("the name of a label has letters, digits and _".to_owned());
+            return Err(Fault::new("the name of a label has letters, digits and _", "标签名只能包含字母、数字和 _"));
         }
         if ["alertname", "subject"].contains(&name) {
-            return Err(format!("the label {name} is set already"));
+            return Err(Fault::new(format!("the label {name} is set already"), format!("标签 {name} 由系统设置")));
         }
         labels.insert(name.to_owned(), value.to_owned());
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::spec::Spec;
 use crate::{
     channel::{
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::HttpRequest,
@@ -53,9 +54,15 @@ pub(crate) const MATRIX: Spec = Spec {
     verdict: |answer| answer.by_member("/event_id"),
 };
 
-fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
+fn check(settings: &Settings) -> Result<(), (&'static str, Fault)> {
     match settings.text("room").trim().starts_with('!') {
         true => Ok(()),
-        false => Err(("room", "it is the id of a room, which begins with !, not its name".to_owned())),
+        false => Err((
+            "room",
+            Fault::new(
+                "it is the id of a room, which begins with !, not its name",
+                "请填写以 ! 开头的房间 ID，而不是房间名",
+            ),
+        )),
     }
 }

@@ -18,7 +18,19 @@ mod webhook;
 mod wecom;
 
 pub(super) use self::{
-    alertmanager::ALERTMANAGER, bark::BARK, dingtalk::DINGTALK, discord::DISCORD, feishu::FEISHU, mail::MAIL,
-    matrix::MATRIX, ntfy::NTFY, pagerduty::PAGERDUTY, serverchan::SERVERCHAN, slack::SLACK, spec::Spec,
-    telegram::TELEGRAM, webhook::WEBHOOK, wecom::WECOM,
+    alertmanager::ALERTMANAGER,
+    bark::BARK,
+    dingtalk::DINGTALK,
+    discord::DISCORD,
+    feishu::FEISHU,
+    mail::{MAIL, SUBSCRIPTIONS},
+    matrix::MATRIX,
+    ntfy::NTFY,
+    pagerduty::PAGERDUTY,
+    serverchan::SERVERCHAN,
+    slack::SLACK,
+    spec::Spec,
+    telegram::TELEGRAM,
+    webhook::WEBHOOK,
+    wecom::WECOM,
 };

@@ -6,6 +6,7 @@ use super::spec::Spec;
 use crate::{
     Message, Severity,
     channel::{
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::HttpRequest,
@@ -65,10 +66,13 @@ pub(crate) const NTFY: Spec = Spec {
     verdict: |answer| answer.by_member("/id"),
 };
 
-fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
+fn check(settings: &Settings) -> Result<(), (&'static str, Fault)> {
     let topic = settings.text("topic").trim();
     if topic.len() > 64 || !topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-        return Err(("topic", "it has at most 64 letters, digits, _ and -".to_owned()));
+        return Err((
+            "topic",
+            Fault::new("it has at most 64 letters, digits, _ and -", "最多 64 个字符，只能包含字母、数字、_ 和 -"),
+        ));
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::{signature, spec::Spec};
 use crate::{
-    Message, Severity, Topic,
+    Message, Severity,
     channel::{
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::HttpRequest,
@@ -43,10 +44,10 @@ pub(crate) const PAGERDUTY: Spec = Spec {
     verdict: |answer| answer.by_sign(|answer| answer.json().is_some_and(|json| json["status"] == "success")),
 };
 
-fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
+fn check(settings: &Settings) -> Result<(), (&'static str, Fault)> {
     match settings.text("key").trim().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         true => Ok(()),
-        false => Err(("key", "it has letters and digits only".to_owned())),
+        false => Err(("key", Fault::new("it has letters and digits only", "只能包含字母和数字"))),
     }
 }
 
@@ -61,7 +62,7 @@ fn event(key: &str, message: &Message) -> Value {
         layout::links(message).into_iter().map(|(label, url)| json!({ "href": url, "text": label })).collect();
     json!({
         "routing_key": key,
-        "event_action": if message.topic == Topic::Recovery { "resolve" } else { "trigger" },
+        "event_action": if message.is_end() { "resolve" } else { "trigger" },
         "dedup_key": match message.subject.len() {
             0..=LONGEST_KEY => message.subject.clone(),
             _ => signature::fingerprint(&message.subject),

@@ -6,6 +6,7 @@ use super::spec::Spec;
 use crate::{
     channel::{
         answer::Codes,
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::HttpRequest,
@@ -50,16 +51,16 @@ pub(crate) const SERVERCHAN: Spec = Spec {
 };
 
 /// The server of a key, and whether it is one of version 3: `sctp`, the number of the user, `t`, and the rest.
-fn server(settings: &Settings) -> Result<(String, bool), String> {
+fn server(settings: &Settings) -> Result<(String, bool), Fault> {
     let key = settings.text("key").trim();
     if !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err("it has letters and digits only".to_owned());
+        return Err(Fault::new("it has letters and digits only", "只能包含字母和数字"));
     }
     let Some(rest) = key.strip_prefix("sctp") else { return Ok(("https://sctapi.ftqq.com".to_owned(), false)) };
     match rest.split_once('t') {
         Some((user, _)) if !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit()) => {
             Ok((format!("https://{user}.push.ft07.com"), true))
         }
-        _ => Err("it is not like sctp123tabc".to_owned()),
+        _ => Err(Fault::new("it is not like sctp123tabc", "格式应如 sctp123tabc")),
     }
 }

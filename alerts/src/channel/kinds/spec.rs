@@ -6,6 +6,7 @@ use crate::{
     Message, Outcome,
     channel::{
         answer::Answer,
+        fault::Fault,
         field::{Field, Settings},
         guarantee::Guarantee,
         outgoing::Outgoing,
@@ -23,7 +24,7 @@ pub(crate) struct Spec {
     /// What is done when it is not known whether a message arrived.
     pub guarantee: Guarantee,
     /// What the formats of the fields do not say: the name of a wrong field, and why.
-    pub check: fn(&Settings) -> Result<(), (&'static str, String)>,
+    pub check: fn(&Settings) -> Result<(), (&'static str, Fault)>,
     /// What is sent for a message at this time.
     pub request: fn(&Settings, &Message, DateTime<Utc>) -> Result<Outgoing, String>,
     /// What an answer means.
@@ -31,6 +32,6 @@ pub(crate) struct Spec {
 }
 
 /// For kinds whose fields need no more checks.
-pub(super) fn no_more(_: &Settings) -> Result<(), (&'static str, String)> {
+pub(super) fn no_more(_: &Settings) -> Result<(), (&'static str, Fault)> {
     Ok(())
 }

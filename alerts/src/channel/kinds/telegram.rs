@@ -6,6 +6,7 @@ use super::spec::Spec;
 use crate::{
     Severity,
     channel::{
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::HttpRequest,
@@ -64,11 +65,11 @@ pub(crate) const TELEGRAM: Spec = Spec {
     verdict: |answer| answer.by_sign(|answer| answer.json().is_some_and(|json| json["ok"] == true)),
 };
 
-fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
+fn check(settings: &Settings) -> Result<(), (&'static str, Fault)> {
     let (bot, key) = settings.text("token").split_once(':').unwrap_or_default();
     let is_digits = !bot.is_empty() && bot.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits || key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-        return Err(("token", "it is not like 123456:ABC-DEF".to_owned()));
+        return Err(("token", Fault::new("it is not like 123456:ABC-DEF", "格式应如 123456:ABC-DEF")));
     }
     Ok(())
 }

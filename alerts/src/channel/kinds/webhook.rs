@@ -11,6 +11,7 @@ use crate::{
     Message,
     channel::{
         answer::Answer,
+        fault::Fault,
         field::{Field, Format, PROXY, Settings},
         guarantee::Guarantee,
         outgoing::{HttpRequest, Outgoing},
@@ -78,10 +79,10 @@ pub(crate) const WEBHOOK: Spec = Spec {
 };
 
 /// The templates are tried with messages, so that a mistake is known now and not when there is something to tell.
-fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
+fn check(settings: &Settings) -> Result<(), (&'static str, Fault)> {
     let kind = content_type(settings);
     if !kind.is_ascii() || !kind.contains('/') {
-        return Err(("content_type", "it is like application/json".to_owned()));
+        return Err(("content_type", Fault::new("it is like application/json", "格式应如 application/json")));
     }
     for sample in Message::samples() {
         headers(settings, &sample).map_err(|why| ("headers", why))?;
@@ -89,8 +90,14 @@ fn check(settings: &Settings) -> Result<(), (&'static str, String)> {
         if escape(settings) == Escape::Json
             && let Err(error) = serde_json::from_slice::<serde_json::Value>(&body)
         {
-            let hint = "texts bring their own quotes: {\"text\": {{ title }}}";
-            return Err(("body", format!("it does not make JSON: {error}; {hint}")));
+            let example = "{\"text\": {{ title }}}";
+            return Err((
+                "body",
+                Fault::new(
+                    format!("it does not make JSON: {error}; texts bring their own quotes: {example}"),
+                    format!("生成的内容不是 JSON（{error}）；文本自带引号：{example}"),
+                ),
+            ));
         }
     }
     Ok(())
@@ -129,29 +136,42 @@ fn escape(settings: &Settings) -> Escape {
     }
 }
 
-fn body(settings: &Settings, message: &Message) -> Result<Vec<u8>, String> {
+fn body(settings: &Settings, message: &Message) -> Result<Vec<u8>, Fault> {
     match settings.get("body") {
-        Some(template) => Ok(Template::new(template, escape(settings))?.render(message)?.into_bytes()),
-        None => serde_json::to_vec(message).map_err(|error| error.to_string()),
+        Some(template) => Ok(rendered(template, escape(settings), message)?.into_bytes()),
+        None => serde_json::to_vec(message).map_err(|error| Fault::of_template(error.to_string())),
     }
 }
 
-fn headers(settings: &Settings, message: &Message) -> Result<Vec<(String, String)>, String> {
+fn headers(settings: &Settings, message: &Message) -> Result<Vec<(String, String)>, Fault> {
     let lines: Vec<&str> = settings.or("headers", "").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.len() > MOST_HEADERS {
-        return Err(format!("there are more than {MOST_HEADERS}"));
+        return Err(Fault::new(format!("there are more than {MOST_HEADERS}"), format!("最多 {MOST_HEADERS} 个")));
     }
     lines.into_iter().map(|line| header(line, message)).collect()
 }
 
-fn header(line: &str, message: &Message) -> Result<(String, String), String> {
-    let (name, template) = line.split_once(':').ok_or("a header is like Name: value")?;
+fn rendered(template: &str, escape: Escape, message: &Message) -> Result<String, Fault> {
+    Template::new(template, escape).and_then(|template| template.render(message)).map_err(Fault::of_template)
+}
+
+fn header(line: &str, message: &Message) -> Result<(String, String), Fault> {
+    let (name, template) = line
+        .split_once(':')
+        .ok_or_else(|| Fault::new("a header is like Name: value", "请求头的格式应如 Name: value"))?;
     let name = name.trim();
-    let parsed: HeaderName = name.parse().map_err(|_| "the name of a header has letters, digits and -".to_owned())?;
+    let parsed: HeaderName = name.parse().map_err(|_| {
+        Fault::new("the name of a header has letters, digits and -", "请求头的名称只能包含字母、数字和 -")
+    })?;
     if RESERVED.contains(&parsed.as_str()) {
-        return Err(format!("the header {name} is set already"));
+        return Err(Fault::new(format!("the header {name} is set already"), format!("请求头 {name} 由系统设置")));
     }
-    let value = Template::new(template.trim(), Escape::Line)?.render(message)?;
-    HeaderValue::from_str(&value).map_err(|_| format!("the header {name} has a value that no header can have"))?;
+    let value = rendered(template.trim(), Escape::Line, message)?;
+    HeaderValue::from_str(&value).map_err(|_| {
+        Fault::new(
+            format!("the header {name} has a value that no header can have"),
+            format!("请求头 {name} 的值含有不允许的字符"),
+        )
+    })?;
     Ok((name.to_owned(), value))
 }

@@ -139,11 +139,7 @@ impl Composer<'_> {
         draft.title = self.writer.probes_come_and_go(draft.keys.len(), first);
         draft.lines.push(self.writer.quiet_while_flapping());
         draft.subject = self.episode(&draft.keys);
-        for key in &draft.keys {
-            if let Some(condition) = self.conditions.get_mut(key) {
-                condition.told_flapping = true;
-            }
-        }
+        self.tell_flapping(&draft);
         Some(draft)
     }
 

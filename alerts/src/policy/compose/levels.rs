@@ -47,11 +47,7 @@ impl Composer<'_> {
     /// A reminder is the same message once more, with how things are now.
     fn level_still(&mut self, trouble: Trouble, keys: Vec<Key>) -> Option<Draft> {
         let mut draft = self.level_draft(trouble, Topic::Reminder, keys)?;
-        let of_one = |key: &Key| Some(self.conditions.get(key)?.told.as_ref()?.episode.clone());
-        draft.subject = match draft.keys.as_slice() {
-            [key] => of_one(key)?,
-            keys => self.episode(keys),
-        };
+        draft.subject = self.reminded(&draft.keys)?;
         for key in &draft.keys {
             if let Some(told) = self.conditions.get_mut(key).and_then(|condition| condition.told.as_mut()) {
                 told.at = self.now;

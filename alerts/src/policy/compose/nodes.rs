@@ -126,11 +126,7 @@ impl Composer<'_> {
             .collect();
         self.add_rest(&mut draft);
         draft.subject = self.episode(&draft.keys);
-        for key in &draft.keys {
-            if let Some(condition) = self.conditions.get_mut(key) {
-                condition.told_flapping = true;
-            }
-        }
+        self.tell_flapping(&draft);
         Some(draft)
     }
 
@@ -144,10 +140,7 @@ impl Composer<'_> {
         let keys: Vec<Key> = lines.iter().map(|line| line.key).collect();
         let mut draft = self.draft(Topic::Reminder, severity(worst), keys, at);
         draft.title = self.writer.still_wrong(lines.len(), self.name(&lines.first()?.key));
-        draft.subject = match &lines[..] {
-            [one] => self.conditions.get(&one.key)?.told.as_ref()?.episode.clone(),
-            _ => self.episode(&draft.keys),
-        };
+        draft.subject = self.reminded(&draft.keys)?;
         self.list(&mut draft, &lines);
         for key in &draft.keys {
             if let Some(told) = self.conditions.get_mut(key).and_then(|condition| condition.told.as_mut()) {
@@ -162,7 +155,7 @@ impl Composer<'_> {
         if let Some(condition) = self.conditions.get_mut(key)
             && condition.told_flapping
         {
-            condition.told_flapping = false;
+            (condition.told_flapping, condition.flapping_episode) = (false, None);
             condition.flips.clear();
         }
     }

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{Counts, Draft, Duty, Facts, Fresh, Key, Levels, NodeFacts, ProbeFacts, Seen, State, Step, Subject, step};
+use super::{
+    Condition, Counts, Draft, Duty, Facts, Fresh, Key, Levels, NodeFacts, ProbeFacts, Recipient, Seen, State, Step,
+    Subject, step,
+};
 use crate::{Change, Rule};
 
 /// 2027-01-15T08:00:00Z.
@@ -22,7 +25,7 @@ const HOUR: i64 = 60 * MINUTE;
 #[derive(Clone)]
 struct World {
     state: State,
-    rules: Vec<(i64, Rule)>,
+    rules: Vec<(Recipient, Rule)>,
     nodes: BTreeMap<i64, NodeFacts>,
     seen: BTreeMap<Subject, Seen>,
     probes: BTreeMap<i64, ProbeFacts>,
@@ -35,6 +38,8 @@ struct World {
     told: Vec<(i64, Draft)>,
     /// What only ends what a service keeps open.
     ended: Vec<Draft>,
+    /// What a service keeps open that has a state of its own.
+    open: BTreeSet<String>,
 }
 
 fn rule(on: &[Change]) -> Rule {
@@ -58,7 +63,7 @@ impl World {
         let probe = |name: &str, region: &str| ProbeFacts { name: name.into(), region: region.into(), can_check: true };
         Self {
             state: State { planned_at: Some(START), ..State::default() },
-            rules: vec![(1, rule)],
+            rules: vec![(Recipient::Channel(1), rule)],
             nodes: (1..=nodes).map(|id| (id, node(id))).collect(),
             seen: (1..=nodes).map(|id| (Subject::Node(id), Seen::Up)).collect(),
             probes: [(1, probe("a", "eu")), (2, probe("b", "asia"))].into(),
@@ -70,6 +75,7 @@ impl World {
             next_at: None,
             told: Vec::new(),
             ended: Vec::new(),
+            open: BTreeSet::new(),
         }
     }
 
@@ -105,11 +111,28 @@ impl World {
             staleness: 3 * MINUTE,
         };
         let done = step(&mut self.state, &std::mem::take(&mut self.fresh), &facts, self.now);
+        self.keep_open(&done);
         let (ended, told): (Vec<_>, Vec<_>) = done.drafts.iter().cloned().partition(|draft| draft.ends_only);
         self.told.extend(told.into_iter().map(|draft| (self.now, draft)));
         self.ended.extend(ended);
         self.next_at = done.next_at;
         done
+    }
+
+    /// What a service does that keeps a state. Nobody tells it of a rule that was removed.
+    fn keep_open(&mut self, done: &Step) {
+        for draft in &done.drafts {
+            match draft.is_end() {
+                true => drop(self.open.remove(&draft.subject)),
+                false => drop(self.open.insert(draft.subject.clone())),
+            }
+        }
+        if !done.drafts.is_empty() || !done.ended.is_empty() || !done.removed.is_empty() {
+            self.open.retain(|subject| self.rules.iter().any(|(_, rule)| subject.starts_with(&rule.id.to_string())));
+            let wrong: BTreeSet<&str> = self.state.conditions.values().flat_map(Condition::episodes).collect();
+            let open: BTreeSet<&str> = self.open.iter().map(String::as_str).collect();
+            assert_eq!(open, wrong, "open is what was told and is not over: {:?}", done.drafts);
+        }
     }
 
     /// Looks every five seconds for so long, as the hub does whether or not there is something to do.

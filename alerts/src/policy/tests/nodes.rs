@@ -60,6 +60,8 @@ fn who_was_not_told_of_an_outage_is_not_told_of_its_end() {
     silent.node(1, Seen::Up);
     silent.run(HOUR);
     assert_eq!(silent.titles(), ["node 1 is down"]);
+    let subject = &silent.told[0].1.subject;
+    assert!(matches!(&silent.ended[..], [end] if end.subject == *subject), "a service closes it: {:?}", silent.ended);
     silent.node(1, Seen::Down);
     silent.run(MINUTE);
     assert_eq!(silent.told.len(), 2, "the next outage is told");
@@ -268,4 +270,80 @@ fn messages_are_in_the_language_of_the_rule() {
     world.node(1, Seen::Up);
     world.run(5 * MINUTE);
     assert_eq!(world.titles(), ["node 1 离线", "node 1 已恢复"]);
+}
+
+#[test]
+fn a_service_is_told_the_end_of_all_that_it_was_told() {
+    // Two outages end together, in one message.
+    let mut world = World::new(usual(), 4);
+    world.node(1, Seen::Down);
+    world.run(MINUTE);
+    world.node(2, Seen::Down);
+    world.run(10 * MINUTE);
+    assert_eq!(world.open.len(), 2);
+    world.node(1, Seen::Up);
+    world.node(2, Seen::Up);
+    world.run(10 * MINUTE);
+    assert_eq!(world.titles().last(), Some(&"2 nodes are up again"));
+    assert!(world.open.is_empty(), "{:?}", world.open);
+
+    // A node is removed while it is down.
+    world.node(3, Seen::Down);
+    world.run(10 * MINUTE);
+    assert_eq!(world.open.len(), 1);
+    world.nodes.remove(&3);
+    world.look();
+    assert!(world.open.is_empty(), "{:?}", world.open);
+
+    // Nodes flap, which one message says.
+    let mut world = World::new(rule(&[Change::Down]), 4);
+    for seen in [Seen::Down, Seen::Up, Seen::Down, Seen::Up] {
+        world.node(1, seen);
+        world.node(2, seen);
+        world.run(SECOND);
+    }
+    world.run(MINUTE);
+    assert_eq!(world.told.last().unwrap().1.topic, Topic::Flapping);
+    assert_eq!(world.open.len(), 1);
+    world.run(HOUR);
+    assert!(world.open.is_empty(), "{:?}", world.open);
+}
+
+#[test]
+fn a_reminder_opens_nothing() {
+    let mut world = World::new(Rule { reminder_seconds: Some(1800), ..usual() }, 4);
+    for id in [1, 2] {
+        world.node(id, Seen::Down);
+        world.run(10 * MINUTE);
+    }
+    let open = world.open.clone();
+    world.muted = ["all".to_owned()].into();
+    world.run(HOUR);
+    world.muted.clear();
+    world.run(10 * MINUTE);
+    assert!(world.told.iter().any(|(_, draft)| draft.topic == Topic::Reminder && draft.keys.len() == 2));
+    assert_eq!(world.open, open);
+}
+
+#[test]
+fn how_often_the_hub_looks_while_no_probe_checks_does_not_change_when_a_node_is_told() {
+    let told_after = |pause: i64| {
+        let mut world = World::new(rule(&[Change::Unknown]), 4);
+        for id in [1, 2] {
+            world.probe(id, Seen::Down);
+        }
+        world.node(1, Seen::Unknown);
+        while world.now < START + MINUTE {
+            world.look();
+            world.now += pause * SECOND;
+        }
+        world.now = START + MINUTE;
+        world.probe(1, Seen::Up);
+        while world.told.is_empty() && world.now < START + HOUR {
+            world.look();
+            world.now += SECOND;
+        }
+        (world.told[0].0 - START) / SECOND
+    };
+    assert_eq!([1, 7, 10].map(told_after), [245; 3]);
 }

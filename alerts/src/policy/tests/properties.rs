@@ -104,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn a_trouble_of_the_hub_that_is_over_is_open_nowhere(events in events(), rule in rules()) {
+    fn what_is_over_is_open_nowhere(events in events(), rule in rules()) {
         let mut world = World::new(rule, 4);
         for (event, seconds) in events {
             apply(&mut world, &event);
@@ -116,15 +116,9 @@ proptest! {
         for id in 1..=4 {
             world.node(id, Seen::Up);
         }
+        world.levels = Levels::default();
         world.run(3 * HOUR);
-        let is_hub = |draft: &&Draft| draft.topic == Topic::Hub && draft.subject.ends_with("/hub");
-        let told = world.told.iter().map(|(_, draft)| draft);
-        let of = |all: Vec<&Draft>, is_end: bool| {
-            all.into_iter().filter(|draft| (draft.severity == crate::Severity::Info) == is_end).count()
-        };
-        let all: Vec<&Draft> = told.chain(&world.ended).filter(is_hub).collect();
-        let tells_end = world.rules[0].1.tells(Change::Up);
-        prop_assert!(!tells_end || of(all.clone(), false) == of(all.clone(), true), "{:?} {:?}", world.titles(), world.ended);
+        prop_assert!(world.open.is_empty(), "{:?}: {:?} {:?}", world.open, world.titles(), world.ended);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod maintenance;
 mod nodes;
 mod probes;
 mod queue;
+mod subscriptions;
 
 use utoipa::{
     OpenApi,
@@ -50,6 +51,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::mute))
         .routes(routes!(alerts::unmute))
         .routes(routes!(alerts::repeat))
+        .routes(routes!(subscriptions::overview))
+        .routes(routes!(subscriptions::remove))
         .routes(routes!(maintenance::list, maintenance::add))
         .routes(routes!(maintenance::change, maintenance::remove))
         .routes(routes!(maintenance::end))

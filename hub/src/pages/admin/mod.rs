@@ -25,57 +25,72 @@ mod settings;
 
 use axum::{
     Router,
-    routing::{get, post},
+    handler::Handler,
+    http::Uri,
+    response::Response,
+    routing::{MethodRouter, get},
 };
 
-use super::site::Site;
+use super::{form::see_other, site::Site};
 
 pub fn routes() -> Router<Site> {
     Router::new()
         .route("/admin", get(nodes::page))
         .route("/admin/login", get(login::page).post(login::log_in))
-        .route("/admin/logout", post(login::log_out))
+        .route("/admin/logout", act(login::log_out))
         .route("/admin/nodes/{id}", get(edit::page).post(edit::save))
-        .route("/admin/nodes/{id}/approve", post(nodes::approve))
-        .route("/admin/nodes/{id}/revoke", post(nodes::revoke))
-        .route("/admin/nodes/{id}/watch", post(nodes::watch))
+        .route("/admin/nodes/{id}/approve", act(nodes::approve))
+        .route("/admin/nodes/{id}/revoke", act(nodes::revoke))
+        .route("/admin/nodes/{id}/watch", act(nodes::watch))
         .route("/admin/nodes/{id}/delete", get(delete::page).post(delete::delete))
         .route("/admin/queue", get(queue::page).post(queue::decide))
         .route("/admin/keys", get(keys::page).post(keys::create))
-        .route("/admin/keys/revoke", post(keys::revoke))
+        .route("/admin/keys/revoke", act(keys::revoke))
         .route("/admin/probes", get(probes::page))
         .route("/admin/probes/remove", get(probes::confirmation).post(probes::remove))
         .route("/admin/instances", get(instances::page))
-        .route("/admin/instances/order", post(instances::reorder))
+        .route("/admin/instances/order", act(instances::reorder))
         .route("/admin/instances/promote", get(instances::promotion).post(instances::promote))
         .route("/admin/instances/demote", get(instances::demotion).post(instances::demote))
         .route("/admin/instances/remove", get(instances::removal).post(instances::remove))
         .route("/admin/announcements", get(announcements::page).post(announcements::announce))
-        .route("/admin/announcements/end", post(announcements::end))
+        .route("/admin/announcements/end", act(announcements::end))
         .route("/admin/incidents", get(incidents::page))
         .route("/admin/incidents/{id}", get(incidents::one).post(incidents::post))
-        .route("/admin/incidents/{id}/name", post(incidents::rename))
-        .route("/admin/incidents/{id}/close", post(incidents::close))
+        .route("/admin/incidents/{id}/name", act(incidents::rename))
+        .route("/admin/incidents/{id}/close", act(incidents::close))
         .route("/admin/channels", get(channels::page))
         .route("/admin/channels/new", get(channels::new).post(channels::add))
         .route("/admin/channels/{id}", get(channels::edit).post(channels::save))
-        .route("/admin/channels/{id}/enable", post(channels::enable))
-        .route("/admin/channels/{id}/test", post(channels::test))
+        .route("/admin/channels/{id}/enable", act(channels::enable))
+        .route("/admin/channels/{id}/test", act(channels::test))
         .route("/admin/channels/{id}/remove", get(channels::removal).post(channels::remove))
         .route("/admin/channels/{id}/rules", get(channels::new_rule).post(channels::add_rule))
         .route("/admin/channels/{id}/rules/{rule}", get(channels::edit_rule).post(channels::save_rule))
         .route("/admin/channels/{id}/rules/{rule}/remove", get(channels::rule_removal).post(channels::remove_rule))
         .route("/admin/alerts", get(alerts::page))
-        .route("/admin/alerts/acknowledge", post(alerts::acknowledge))
-        .route("/admin/alerts/mute", post(alerts::mute))
-        .route("/admin/alerts/unmute", post(alerts::unmute))
-        .route("/admin/alerts/repeat", post(alerts::repeat))
+        .route("/admin/alerts/acknowledge", act(alerts::acknowledge))
+        .route("/admin/alerts/mute", act(alerts::mute))
+        .route("/admin/alerts/unmute", act(alerts::unmute))
+        .route("/admin/alerts/repeat", act(alerts::repeat))
         .route("/admin/maintenance", get(maintenance::page).post(maintenance::add))
         .route("/admin/maintenance/{id}", get(maintenance::edit).post(maintenance::save))
-        .route("/admin/maintenance/{id}/end", post(maintenance::end))
+        .route("/admin/maintenance/{id}/end", act(maintenance::end))
         .route("/admin/maintenance/{id}/remove", get(maintenance::removal).post(maintenance::remove))
         .route("/admin/events", get(events::page))
         .route("/admin/settings", get(settings::page).post(settings::save))
         .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
+}
+
+/// A path that takes a form and has no page. Who opens it, such as by the link to the other language on an answer, gets the page
+/// that the path belongs to: the one above it.
+fn act<T: 'static>(handler: impl Handler<T, Site>) -> MethodRouter<Site> {
+    get(above).post(handler)
+}
+
+async fn above(uri: Uri) -> Response {
+    let page = uri.path().rsplit_once('/').map_or("/", |(page, _)| page);
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    see_other(&format!("{page}{query}"))
 }

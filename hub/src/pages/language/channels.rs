@@ -1,6 +1,8 @@
 //! The texts about channels and their rules.
 
-use easytier_uptime_alerts::{Change, ChannelError, ChannelKind, Outcome, QuietHoursError, RuleError};
+use easytier_uptime_alerts::{
+    Change, ChannelError, ChannelKind, Language as Words, Outcome, QuietHoursError, RuleError,
+};
 
 use super::Language;
 
@@ -129,9 +131,10 @@ impl Language {
     pub(super) fn channel_problem(self, error: &ChannelError) -> String {
         match error {
             ChannelError::Missing { .. } => self.pick("Fill in this field.", "此项为必填项。").to_owned(),
-            ChannelError::Invalid { why, .. } => {
-                self.pick(format!("This value cannot be used: {why}."), format!("此值不可用：{why}。"))
-            }
+            ChannelError::Invalid { why, .. } => match self {
+                Self::English => format!("This value cannot be used: {}.", why.in_language(Words::English)),
+                Self::Chinese => format!("此值不可用：{}。", why.in_language(Words::Chinese)),
+            },
             ChannelError::Unknown { .. } => {
                 self.pick("A channel of this kind has no such setting.", "此类渠道没有这项设置。").to_owned()
             }

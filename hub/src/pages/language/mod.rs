@@ -24,6 +24,7 @@ mod maintenance;
 mod queue;
 mod refusals;
 mod reports;
+mod subscriptions;
 mod texts;
 mod times;
 
@@ -74,6 +75,14 @@ impl Language {
         match self {
             Self::English => &texts::ENGLISH,
             Self::Chinese => &texts::CHINESE,
+        }
+    }
+
+    /// The language of messages to readers of this one.
+    pub fn of_messages(self) -> easytier_uptime_alerts::Language {
+        match self {
+            Self::English => easytier_uptime_alerts::Language::English,
+            Self::Chinese => easytier_uptime_alerts::Language::Chinese,
         }
     }
 

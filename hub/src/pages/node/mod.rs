@@ -112,7 +112,7 @@ pub async fn page(
         }
         Err(refusal) => return Err(refusal),
     };
-    let History { at, lines, failures, regions, names, events, incidents, uptimes } = &*history;
+    let History { at, lines, failures, regions, names, events, incidents, uptimes, can_subscribe } = &*history;
     let from = *at - range.length();
     let content = html! {
         (head)
@@ -141,6 +141,12 @@ pub async fn page(
                     a href=(format!("/nodes/{id}/events.atom")) { (language.incidents().feed_of_node) }
                 }
                 @if events.is_empty() { p.empty { (texts.no_changes) } } @else { (changes(language, events, now)) }
+                @if *can_subscribe {
+                    details {
+                        summary { (language.subscriptions().title) }
+                        (super::subscriptions::form(&view, id, "", None))
+                    }
+                }
             }
         }
         section.panel {

@@ -160,6 +160,7 @@ impl Alerts {
             nodes: Vec::new(),
             url: None,
             acknowledge: None,
+            unsubscribe: None,
             at: Timestamp::now().into(),
             language,
         };

@@ -1,5 +1,6 @@
 //! What sends messages.
 
+use easytier_probe::Secret;
 use easytier_uptime_alerts::{Message, Outcome};
 use futures::future::BoxFuture;
 
@@ -20,6 +21,15 @@ pub trait Messenger: Send + Sync {
 
     /// Whether a message whose outcome is not known is not sent again, because the channel does not recognise a repeat.
     fn sends_at_most_once(&self, kind: &str) -> bool;
+
+    /// Sends a mail to the mailbox of a visitor, once, by the server and the sender of these settings of a channel of mail. It ends
+    /// within twenty seconds. The outcome does not show the address.
+    fn send_to_visitor<'a>(
+        &'a self,
+        settings: &'a Settings,
+        address: &'a Secret,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Outcome>;
 
     /// Sends a message once. It ends within twenty seconds.
     fn send<'a>(&'a self, kind: &'a str, settings: &'a Settings, message: &'a Message) -> BoxFuture<'a, Outcome>;

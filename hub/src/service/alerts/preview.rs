@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use easytier_uptime_alerts::{
     Message, Rule,
-    policy::{Counts, Facts, Fresh, Levels, preview},
+    policy::{Counts, Facts, Fresh, Levels, Recipient, preview},
 };
 use easytier_uptime_store::domain::{DAY, Timestamp};
 use serde::Serialize;
@@ -62,7 +62,7 @@ impl Alerts {
         let interval = check_interval(&self.store, &probes, now);
         let words = rule.in_words(rule.language);
         let facts = Facts {
-            rules: &[(0, rule)],
+            rules: &[(Recipient::Channel(0), rule)],
             nodes: &nodes,
             probes: &probe_facts(&probes),
             counts: Counts::default(),

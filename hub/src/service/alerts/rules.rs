@@ -47,6 +47,9 @@ impl Alerts {
         document.entry("id").or_insert_with(|| Uuid::now_v7().to_string().into());
         let malformed = |why: String| FieldError::new("rule", FieldProblem::Malformed(why));
         let rule: Rule = serde_json::from_value(document.into()).map_err(|error| malformed(error.to_string()))?;
+        if let Some(name) = rule.newer.keys().next() {
+            return Err(malformed(format!("a rule has no field '{name}'")).into());
+        }
         rule.check().map_err(|error| malformed(error.to_string()))?;
         Ok(rule)
     }
@@ -65,7 +68,11 @@ impl Alerts {
             return Err(FieldError::new("rule", FieldProblem::TooMany { max: MAX_RULES }).into());
         }
         let edit = |config: &mut ChannelConfig| match config.rules.iter_mut().find(|one| one.id == rule.id) {
-            Some(known) => known.clone_from(&rule),
+            Some(known) => {
+                let mut edited = rule.clone();
+                edited.keep_newer(known);
+                *known = edited;
+            }
             None => config.rules.push(rule.clone()),
         };
         self.store.edit_channel(found.id, |spec| edit_config(spec, edit), Timestamp::now()).await?;

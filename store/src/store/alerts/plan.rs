@@ -7,6 +7,7 @@ use crate::{
     store::{
         Store,
         duties::{Duty, Lease},
+        subscriptions,
     },
 };
 
@@ -127,6 +128,7 @@ impl Store {
             args![id.to_string(), *channel, message.as_str(), now, now, 0_i64, 0_i64, "waiting"]
         };
         DELIVERIES.execute(tx, deliveries.flat_map(row).collect()).await?;
+        subscriptions::store_step(tx, &step.visitors, now).await?;
         self.shared.duties.fence(tx, leases).await
     }
 }

@@ -11,6 +11,9 @@ mod pending;
 
 use std::ops::AddAssign;
 
+use easytier_probe::SPANS;
+use tracing::Instrument;
+
 use self::{apply::Parked, packed::Appended, pending::Group};
 pub(super) use self::{
     packed::{PackedResult, pack, sees_online},
@@ -74,7 +77,8 @@ impl Store {
     pub(crate) async fn fold_group(&self) -> Result<(Folded, bool), StoreError> {
         let leases = self.shared.duties.share_folds(self.db()).await?;
         let Some(group) = pending::next_group(self.db(), &leases).await? else { return Ok((Folded::default(), false)) };
-        match fold_group(&self.shared, &leases, &group).await {
+        let span = tracing::info_span!(target: SPANS, "fold", results = group.results.len());
+        match fold_group(&self.shared, &leases, &group).instrument(span).await {
             // Those that came meanwhile are left to the next fold: many are cheaper together.
             Ok(parked) => Ok((Folded { results: group.results.len() as u64 - parked, parked }, !group.is_last)),
             // The next turn finds out which duties are left.

@@ -15,7 +15,7 @@ use crate::{
     db::{Bulk, Column, Tx, Value, args, sql},
     domain::{Contacts, NewPeer, PeerId, PeerSpec, Region, RegionId, Timestamp, millis},
     error::{Conflict, StoreError},
-    store::{certificates, outages, regions, rows::without_nul, shared::Shared, verdict_times},
+    store::{certificates, outages, regions, rows::without_nul, shared::Shared, subscriptions, verdict_times},
 };
 
 /// The columns from `name` to `max_connections` are those of [`columns_of`], the contacts those of [`contacts_of`].
@@ -188,6 +188,7 @@ pub(in crate::store) async fn delete(tx: &mut Tx, ids: Vec<i64>, now: Timestamp)
     tx.execute(leases, args![ids.clone()]).await?;
     verdict_times::forget(tx, ids.clone()).await?;
     outages::forget(tx, ids.clone()).await?;
-    certificates::forget(tx, ids).await?;
+    certificates::forget(tx, ids.clone()).await?;
+    subscriptions::forget(tx, ids).await?;
     Ok(deleted)
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{
     ChannelPath, DoneQuery, LIST, channel,
     form::{ChannelForm, Sent},
-    kind_name, message_language,
+    kind_name,
 };
 use crate::{
     pages::{
@@ -171,7 +171,7 @@ fn rules(view: &View, channel: &ChannelView) -> Markup {
                 @for one in &channel.rules {
                     @let path = format!("{LIST}/{}/rules/{}", channel.id, one.rule.id);
                     li {
-                        span.words { (one.in_words(message_language(view.language))) }
+                        span.words { (one.in_words(view.language.of_messages())) }
                         @if !standing::is_closed(view) {
                             span.acts {
                                 a.button href=(path) { (texts.edit) } " "

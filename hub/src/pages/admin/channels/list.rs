@@ -7,7 +7,7 @@ use easytier_uptime_alerts::ChannelKind;
 use easytier_uptime_store::domain::{DeliveryState, Timestamp, Verdict};
 use maud::{Markup, html};
 
-use super::{LIST, kind_name, message_language};
+use super::{LIST, kind_name};
 use crate::{
     pages::{admin::frame, site::Site, standing, view::View, widgets},
     service::{
@@ -20,6 +20,7 @@ pub async fn page(site: &Site, view: &View, outcome: &Markup) -> Result<Response
     let (texts, now) = (view.language.channels(), Timestamp::now());
     let channels = site.alerts.channels().await?;
     let last = site.alerts.last_deliveries().await?;
+    let subscriptions = site.subscriptions.overview().await?;
     let last: HashMap<&str, &DeliveryView> =
         last.iter().filter_map(|delivery| Some((delivery.channel.as_deref()?, delivery))).collect();
     let kinds = ChannelKind::ALL.map(|kind| (kind.name(), view.language.channel_kind(kind)));
@@ -38,6 +39,12 @@ pub async fn page(site: &Site, view: &View, outcome: &Markup) -> Result<Response
         (outcome)
         p.muted { (texts.hint) }
         @if site.options.public_url.is_none() { p.muted { (texts.no_public_url) } }
+        @if subscriptions.channel.is_some() && !subscriptions.offered {
+            p.warning role="note" { (view.language.subscriptions().no_public_url) }
+        }
+        @if subscriptions.channel.is_some() || subscriptions.mailboxes > 0 {
+            p.muted { (view.language.subscription_counts(&subscriptions)) }
+        }
         section.panel {
             h2 { (texts.title) }
             @if channels.is_empty() { p.empty { (view.texts().none) } } @else { (table(view, &channels, &last, now)) }
@@ -73,7 +80,7 @@ fn row(view: &View, channel: &ChannelView, last: Option<&DeliveryView>, now: Tim
             }
             td data-label=(texts.rules) {
                 @if channel.rules.is_empty() { span.muted { (texts.no_rules) } }
-                @for rule in &channel.rules { p.rule { (rule.in_words(message_language(view.language))) } }
+                @for rule in &channel.rules { p.rule { (rule.in_words(view.language.of_messages())) } }
             }
             td data-label=(texts.last_message) {
                 @match last {

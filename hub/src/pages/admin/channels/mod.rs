@@ -11,7 +11,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use easytier_uptime_alerts::{ChannelKind, Language as MessageLanguage};
+use easytier_uptime_alerts::ChannelKind;
 use easytier_uptime_store::StoreError;
 use maud::html;
 use serde::Deserialize;
@@ -30,7 +30,6 @@ use super::{
 use crate::{
     pages::{
         form::{Outcome, done, no_outcome, outcome, read, refused, see_other, with_refusal},
-        language::Language,
         site::Site,
         view::View,
     },
@@ -107,7 +106,7 @@ pub async fn test(
     Path(ChannelPath { id }): Path<ChannelPath>,
 ) -> Result<Response, ServiceError> {
     let (channel, view) = (channel(&site, id).await?, view.moved_to(LIST));
-    let tested = site.alerts.test_channel(&channel.name, message_language(view.language)).await?;
+    let tested = site.alerts.test_channel(&channel.name, view.language.of_messages()).await?;
     let is_good = tested == easytier_uptime_alerts::Outcome::Delivered;
     let words = html! { p { strong { (channel.name) } (view.language.dash()) (view.language.tested(&tested)) } };
     let told = outcome(if is_good { Outcome::Good } else { Outcome::Bad }, &words);
@@ -156,12 +155,4 @@ async fn channel(site: &Site, id: i64) -> Result<ChannelView, ServiceError> {
 fn kind_name(view: &View, channel: &ChannelView) -> String {
     let kind = ChannelKind::from_name(&channel.kind);
     kind.map_or_else(|| channel.kind.clone(), |kind| view.language.channel_kind(kind).to_owned())
-}
-
-/// The language of messages that is that of a page.
-fn message_language(language: Language) -> MessageLanguage {
-    match language {
-        Language::English => MessageLanguage::English,
-        Language::Chinese => MessageLanguage::Chinese,
-    }
 }

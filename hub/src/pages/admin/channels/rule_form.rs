@@ -48,11 +48,7 @@ pub struct RuleForm {
 impl RuleForm {
     /// The form of a new rule, with the usual settings. `language`: tells which time zone is likely.
     pub fn new(language: Language) -> Self {
-        let messages = match language {
-            Language::English => MessageLanguage::English,
-            Language::Chinese => MessageLanguage::Chinese,
-        };
-        Self::of(&Rule { language: messages, ..Rule::new(Uuid::nil()) }, language)
+        Self::of(&Rule { language: language.of_messages(), ..Rule::new(Uuid::nil()) }, language)
     }
 
     /// The form of a rule. `language`: as for a new one.
@@ -118,6 +114,7 @@ impl RuleForm {
                 _ => MessageLanguage::English,
             },
             group_seconds: length("gather", &self.gather)?.unwrap_or(Rule::new(id).group_seconds),
+            ..Rule::new(id)
         };
         rule.check().map_err(|error| FieldError::new(field_of(error), error))?;
         Ok(rule)

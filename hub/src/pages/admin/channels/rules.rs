@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ChannelPath, LIST, channel, message_language, rule_form::RuleForm};
+use super::{ChannelPath, LIST, channel, rule_form::RuleForm};
 use crate::{
     pages::{
         admin::{
@@ -101,7 +101,7 @@ async fn take(
         Err(error) => Err(error.into()),
         Ok(rule) if form.is_preview() => {
             // Its words are for who reads the page.
-            let rule = Rule { language: message_language(view.language), ..rule };
+            let rule = Rule { language: view.language.of_messages(), ..rule };
             site.alerts.preview(rule).await.map(Some)
         }
         Ok(rule) => site.alerts.put_rule(&channel.name, rule).await.map(|_| None),
@@ -124,7 +124,7 @@ pub async fn removal(
     Path(RulePath { id, rule }): Path<RulePath>,
 ) -> Result<Response, ServiceError> {
     let (channel, texts) = (channel(&site, id).await?, view.language.channels());
-    let words = find(&channel, rule)?.in_words(message_language(view.language));
+    let words = find(&channel, rule)?.in_words(view.language.of_messages());
     let question = Confirmation {
         title: texts.rule_remove_title,
         subject: html! { strong { (channel.name) } (view.language.dash()) (words) },

@@ -112,6 +112,7 @@ pub async fn end(
     let Err(error) = site.admin.end_maintenance(id).await else {
         return Ok(see_other("/admin/maintenance?done=ended"));
     };
+    let view = view.moved_to(LIST);
     let page = listed(&site, &view, &WindowForm::new(view.language), None, &refused(&view, &error)).await?;
     Ok(with_refusal(page, error))
 }
