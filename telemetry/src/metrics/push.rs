@@ -21,9 +21,11 @@ use crate::{client::Client, settings::Signal};
 
 type Reading = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
 
+type Read = dyn Fn() -> Reading + Send + Sync;
+
 /// Where the text of the metrics comes from, as soon as something of this process has metrics.
 #[derive(Clone, Default)]
-pub(crate) struct Source(Arc<Mutex<Option<Arc<dyn Fn() -> Reading + Send + Sync>>>>);
+pub(crate) struct Source(Arc<Mutex<Option<Arc<Read>>>>);
 
 impl Source {
     pub fn set<F>(&self, source: impl Fn() -> F + Send + Sync + 'static)
