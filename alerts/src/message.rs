@@ -130,3 +130,15 @@ pub enum Language {
     #[serde(rename = "zh")]
     Chinese,
 }
+
+impl Language {
+    /// The name in settings and databases.
+    pub fn name(self) -> &'static str {
+        self.pick("en", "zh")
+    }
+
+    /// The language with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::English, Self::Chinese].into_iter().find(|language| language.name() == name)
+    }
+}

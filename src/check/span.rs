@@ -1,6 +1,6 @@
 //! The span of a check, for traces.
 
-use tracing::{Instrument, Span, field::Empty};
+use tracing::{Instrument, Level, Span, field::Empty};
 
 use super::outcome::Outcome;
 use crate::{Peer, SPANS};
@@ -11,6 +11,11 @@ pub(super) async fn traced<T>(
     check: impl Future<Output = T>,
     outcome: impl FnOnce(&T) -> Option<&Outcome>,
 ) -> T {
+    // Boxed, because it is large, and would be in this future several times.
+    let check = Box::pin(check);
+    if !tracing::span_enabled!(target: SPANS, Level::INFO) {
+        return check.await;
+    }
     let span = tracing::info_span!(
         target: SPANS,
         "check",
@@ -21,9 +26,7 @@ pub(super) async fn traced<T>(
         otel.status_code = Empty,
     );
     let checked = check.instrument(span.clone()).await;
-    if !span.is_disabled()
-        && let Some(outcome) = outcome(&checked)
-    {
+    if let Some(outcome) = outcome(&checked) {
         note(&span, outcome);
     }
     checked

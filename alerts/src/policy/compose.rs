@@ -92,7 +92,8 @@ impl Draft {
 }
 
 /// What was told by a rule before, and is over without a message that says so: the rule does not tell that, the node was removed,
-/// or another message took its place. A service that keeps it open has to hear of it. `told`: what is told now.
+/// or another message took its place. A service that keeps it open has to hear of it. `told`: what the rule
+/// tells now.
 pub(super) fn ends(
     recipient: Recipient,
     rule: &Rule,

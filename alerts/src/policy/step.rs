@@ -115,16 +115,16 @@ pub fn step(state: &mut State, fresh: &[Fresh], facts: &Facts<'_>, now: i64) -> 
         state.pass_time(rule, facts, now, &mut next);
         let rhythm = state.rhythms.get(&rule.id).copied().unwrap_or_default();
         let due = due(rule, &state.conditions, rhythm, facts, state.calm_until, now, &mut next);
+        let mut told = Vec::new();
         if !due.wants.is_empty() || !due.reminders.is_empty() {
-            let told = compose(*recipient, rule, due, facts, &mut state.conditions, now);
+            told = compose(*recipient, rule, due, facts, &mut state.conditions, now);
             if told.iter().any(|draft| !draft.ends_only) {
                 state.rhythms.entry(rule.id).or_default().beat(now);
             }
             next.at(now + SECOND);
-            drafts.extend(told);
         }
-        let over = ends(*recipient, rule, &before, &state.conditions, &drafts, now);
-        drafts.extend(over);
+        let over = ends(*recipient, rule, &before, &state.conditions, &told, now);
+        drafts.extend(told.into_iter().chain(over));
     }
     state.conditions.retain(|_, condition| !condition.is_over());
     let mut step = Step { drafts, next_at: next.0, ..Step::default() };

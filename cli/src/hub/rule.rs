@@ -89,11 +89,7 @@ pub struct RemoveArgs {
 }
 
 fn language(text: &str) -> Result<Language, String> {
-    match text {
-        "en" => Ok(Language::English),
-        "zh" => Ok(Language::Chinese),
-        _ => Err("write en or zh".to_owned()),
-    }
+    Language::from_name(text).ok_or_else(|| "write en or zh".to_owned())
 }
 
 pub fn run(command: RuleCommand, config: &HubConfig) -> anyhow::Result<Exit> {

@@ -96,13 +96,13 @@ impl Visitors {
 }
 
 fn rule(watcher: Watcher) -> Rule {
-    let language = if watcher.language == "zh" { Language::Chinese } else { Language::English };
+    let language = Language::from_name(&watcher.language).unwrap_or_default();
     let nodes = Nodes { ids: watcher.nodes, ..Nodes::default() };
     Rule { nodes, language, group_seconds: GATHERED, ..Rule::new(watcher.mailbox) }
 }
 
 /// The one node that a message is about.
-pub(super) fn node(draft: &Draft) -> Option<i64> {
+fn node(draft: &Draft) -> Option<i64> {
     if let [key] = draft.keys.as_slice() { key.subject.node() } else { None }
 }
 

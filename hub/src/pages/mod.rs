@@ -35,15 +35,16 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{FromRef, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    handler::Handler,
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get},
 };
 use easytier_uptime_monitor::ShareLayer;
 use tower::ServiceBuilder;
 
-use self::{site::Site, view::View};
+use self::{form::see_other, site::Site, view::View};
 use crate::{
     board::Board,
     service::ServiceError,
@@ -71,7 +72,7 @@ pub(crate) fn routes(app: &App) -> Router {
         .route("/badge/{id}/uptime.svg", get(badge::uptime))
         .route("/badge/{id}/latency.svg", get(badge::latency))
         .route("/alerts", get(alert_link::page).post(alert_link::act))
-        .route("/nodes/{id}/subscribe", post(subscriptions::subscribe))
+        .route("/nodes/{id}/subscribe", act(subscriptions::subscribe))
         .route(subscriptions::PATH, get(subscriptions::page).post(subscriptions::act))
         .route(subscriptions::ONE_CLICK, get(subscriptions::page).post(subscriptions::one_click))
         .route("/submit", get(submit::page).post(submit::submit))
@@ -81,6 +82,18 @@ pub(crate) fn routes(app: &App) -> Router {
         .merge(admin::routes())
         .with_state(Site::new(app))
         .layer(ServiceBuilder::new().layer(from_fn_with_state(Arc::<Board>::from_ref(app), finish)).layer(ShareLayer))
+}
+
+/// A path that takes a form and has no page. Who opens it, such as by the link to the other language on an answer, gets the page
+/// that the path belongs to: the one above it.
+fn act<T: 'static>(handler: impl Handler<T, Site>) -> MethodRouter<Site> {
+    get(above).post(handler)
+}
+
+async fn above(uri: Uri) -> Response {
+    let page = uri.path().rsplit_once('/').map_or("/", |(page, _)| page);
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    see_other(&format!("{page}{query}"))
 }
 
 /// For unknown paths: a page for browsers; programs get the envelope of a refusal.

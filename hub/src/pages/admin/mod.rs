@@ -23,15 +23,9 @@ mod probes;
 mod queue;
 mod settings;
 
-use axum::{
-    Router,
-    handler::Handler,
-    http::Uri,
-    response::Response,
-    routing::{MethodRouter, get},
-};
+use axum::{Router, routing::get};
 
-use super::{form::see_other, site::Site};
+use super::{act, site::Site};
 
 pub fn routes() -> Router<Site> {
     Router::new()
@@ -81,16 +75,4 @@ pub fn routes() -> Router<Site> {
         .route("/admin/settings", get(settings::page).post(settings::save))
         .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
-}
-
-/// A path that takes a form and has no page. Who opens it, such as by the link to the other language on an answer, gets the page
-/// that the path belongs to: the one above it.
-fn act<T: 'static>(handler: impl Handler<T, Site>) -> MethodRouter<Site> {
-    get(above).post(handler)
-}
-
-async fn above(uri: Uri) -> Response {
-    let page = uri.path().rsplit_once('/').map_or("/", |(page, _)| page);
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    see_other(&format!("{page}{query}"))
 }

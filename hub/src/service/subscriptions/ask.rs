@@ -44,7 +44,7 @@ impl Subscriptions {
             owner: mailboxes::owner(&self.store, &mailbox),
             network: mailboxes::network(&self.store, from),
             address: mailbox.address().into(),
-            language: name_of(language).to_owned(),
+            language: language.name().to_owned(),
             peer: node,
             mail,
             message: serde_json::to_string(&message).unwrap_or_default(),
@@ -57,13 +57,5 @@ impl Subscriptions {
     async fn offered(&self) -> Result<&BaseUrl, ServiceError> {
         let is_offered = self.are_offered().await?;
         Ok(self.public_url.as_ref().filter(|_| is_offered).ok_or(StoreError::NotFound("page"))?)
-    }
-}
-
-/// The name of a language in the database.
-fn name_of(language: Language) -> &'static str {
-    match language {
-        Language::English => "en",
-        Language::Chinese => "zh",
     }
 }

@@ -29,6 +29,10 @@ pub struct SubscriptionsView {
 #[serde(deny_unknown_fields)]
 pub struct RemovedMailbox {
     /// Its address.
+    #[schema(
+        example = "name@example.org",
+        pattern = r"^[A-Za-z0-9_+-]{1,20}(\.[A-Za-z0-9_+-]{1,20}){0,2}@([A-Za-z0-9]{1,30}\.){1,5}[A-Za-z]{2,20}$"
+    )]
     pub address: String,
 }
 

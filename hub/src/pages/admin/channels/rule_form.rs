@@ -85,10 +85,7 @@ impl RuleForm {
             quiet_from: from.to_owned(),
             quiet_to: to.to_owned(),
             time_zone: rule.quiet.as_ref().map_or(usual_zone, QuietHours::zone_name).to_owned(),
-            language: match rule.language {
-                MessageLanguage::English => "en".to_owned(),
-                MessageLanguage::Chinese => "zh".to_owned(),
-            },
+            language: rule.language.name().to_owned(),
             step: String::new(),
         }
     }
@@ -109,10 +106,7 @@ impl RuleForm {
             certificate_days: self.days()?,
             version_below: self.version()?,
             quiet: self.quiet()?,
-            language: match self.language.as_str() {
-                "zh" => MessageLanguage::Chinese,
-                _ => MessageLanguage::English,
-            },
+            language: MessageLanguage::from_name(&self.language).unwrap_or_default(),
             group_seconds: length("gather", &self.gather)?.unwrap_or(Rule::new(id).group_seconds),
             ..Rule::new(id)
         };
