@@ -5,18 +5,18 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use easytier_probe::Scheme;
 use easytier_uptime_monitor::{
-    Refusal,
+    Party, Refusal,
     envelope::PublicRefusal,
-    input::Query,
-    parameter,
-    public::nodes::{protocol, tags},
+    input::{self, Query},
+    parameter::{self, Whole},
+    public::nodes::{label, parse_tags, protocol, tags},
 };
-use easytier_uptime_store::domain::{PeerId, Region, Tag};
+use easytier_uptime_store::domain::PeerId;
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
@@ -25,8 +25,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     board::{Board, Entry},
     connect::{Connector, MAX_COUNT, Wish},
-    web::{App, Client},
+    web::{App, Client, Lister},
 };
+
+/// EasyTier clients say in it which network they join, since 2.6.0.
+const NETWORK_NAME: HeaderName = HeaderName::from_static("x-network-name");
 
 /// The tag of these routes in `/openapi.json`.
 const TAG: &str = "connect";
@@ -39,9 +42,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// The region that must see the node online; its round trip counts then. Without it all regions count.
+    /// The region that must see the node online; its round trip counts then. Without it that of the caller's node token, and without
+    /// one all regions together.
     #[serde(default, deserialize_with = "empty_as_none")]
-    #[param(schema_with = region, required = false)]
+    #[param(schema_with = label, required = false)]
     region: Option<String>,
     /// Nodes with any of these tags.
     #[serde(default)]
@@ -56,8 +60,8 @@ pub(super) struct Wanted {
     relay: Option<bool>,
     /// How many nodes, the best first; 1 by default.
     #[serde(default, deserialize_with = "empty_as_none")]
-    #[param(required = false, minimum = 1, maximum = 16)]
-    count: Option<usize>,
+    #[param(schema_with = count, required = false)]
+    count: Option<Whole<1, MAX_COUNT>>,
     /// `text`: the URLs, one a line; `json`: the nodes. Without it a redirect to the URL.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(required = false, inline)]
@@ -71,8 +75,8 @@ enum Format {
     Json,
 }
 
-fn region() -> Schema {
-    parameter::text(64)
+fn count() -> Schema {
+    parameter::whole(1, MAX_COUNT, Some(1))
 }
 
 /// A node that fits.
@@ -94,13 +98,14 @@ impl From<&&Entry> for Chosen {
 }
 
 impl Wanted {
-    fn wish(&self) -> Result<Wish, Refusal> {
-        let invalid = |field: &str, error: String| Refusal::bad_request(format!("{field}: {error}"));
-        let region = self.region.as_deref().map(str::parse::<Region>).transpose();
-        let tags = self.tags.iter().filter(|tag| !tag.trim().is_empty()).map(|tag| tag.parse::<Tag>());
+    fn wish(&self, lister: Lister) -> Result<Wish, Refusal> {
+        let own = match lister {
+            Lister::Probe(probe) => Some(probe.region),
+            Lister::Reader | Lister::Anybody => None,
+        };
         Ok(Wish {
-            region: region.map_err(|error| invalid("region", error.to_string()))?,
-            tags: tags.collect::<Result<_, _>>().map_err(|error| invalid("tags", error.to_string()))?,
+            region: input::region("region", self.region.as_deref())?.or(own),
+            tags: parse_tags(&self.tags)?,
             protocol: self.protocol,
             relay: self.relay.unwrap_or_default(),
         })
@@ -109,33 +114,38 @@ impl Wanted {
 
 /// A good node for an EasyTier client that has the URL of this endpoint as a peer: a redirect to its URL. The node is approved, open to
 /// guests, online and not full; it is drawn at random by free capacity and uptime, the better of two by load and latency. A client
-/// gets the same node again for some minutes, as long as it fits.
+/// gets the same node again for some minutes, as long as it fits, and so do all who name the same network in `X-Network-Name`.
 #[utoipa::path(
     get, path = "/connect", tag = TAG, operation_id = "connect",
     params(Wanted),
+    security((), ("api_key" = []), ("bearer" = []), ("node_token" = [])),
     responses(
         (status = FOUND, description = "The header `Location` is the URL of the node; with `count` it is `http://nodes/?0=URL&1=URL…`, which clients read alike"),
         (status = OK, description = "With `format`: the URLs, one a line, or the nodes", body = Vec<Chosen>),
         (status = BAD_REQUEST, body = PublicRefusal),
+        (status = UNAUTHORIZED, description = "The token or key is wrong", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The key may not read", body = PublicRefusal),
         (status = SERVICE_UNAVAILABLE, description = "No node fits; the text says how many fail at what", body = PublicRefusal),
     ),
 )]
 pub(super) async fn connect(
     State(board): State<Arc<Board>>,
     State(connector): State<Connector>,
-    Client(client): Client,
+    Client(address): Client,
+    lister: Lister,
     Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let count = wanted.count.unwrap_or(1);
-    if !(1..=MAX_COUNT).contains(&count) {
-        return Err(Refusal::bad_request(format!("count must be from 1 to {MAX_COUNT}")));
-    }
+    let count = wanted.count.map_or(1, |Whole(count)| count as usize);
     let snapshot = board.newest().await?;
-    let chosen = connector.nodes(&snapshot, client, wanted.wish()?, count);
+    let client = connector.client(Party::of(address), headers.get(NETWORK_NAME).map(HeaderValue::as_bytes));
+    let chosen = connector.nodes(&snapshot, client, wanted.wish(lister)?, count);
     let chosen = chosen.map_err(|unfit| Refusal::unavailable(unfit.to_string()))?;
     let mut response = match wanted.format {
         None => redirect(&chosen)?,
-        Some(Format::Text) => chosen.iter().map(|entry| entry.node().url.full() + "\n").collect::<String>().into_response(),
+        Some(Format::Text) => {
+            chosen.iter().map(|entry| entry.node().url.full() + "\n").collect::<String>().into_response()
+        }
         Some(Format::Json) => Json(chosen.iter().map(Chosen::from).collect::<Vec<_>>()).into_response(),
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -146,10 +156,13 @@ pub(super) async fn connect(
 #[utoipa::path(
     get, path = "/node/any", tag = TAG, operation_id = "any_node",
     params(Wanted),
+    security((), ("api_key" = []), ("bearer" = []), ("node_token" = [])),
     responses(
         (status = FOUND, description = "As `/connect`"),
         (status = OK, body = Vec<Chosen>),
         (status = BAD_REQUEST, body = PublicRefusal),
+        (status = UNAUTHORIZED, description = "The token or key is wrong", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The key may not read", body = PublicRefusal),
         (status = SERVICE_UNAVAILABLE, body = PublicRefusal),
     ),
 )]
@@ -157,9 +170,11 @@ pub(super) async fn any(
     board: State<Arc<Board>>,
     connector: State<Connector>,
     client: Client,
+    lister: Lister,
     wanted: Query<Wanted>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    connect(board, connector, client, wanted).await
+    connect(board, connector, client, lister, wanted, headers).await
 }
 
 /// Clients do not follow it: they read the URL in it (`http_connector.rs` of EasyTier 2.6.4).

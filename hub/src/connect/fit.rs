@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use easytier_probe::Scheme;
 use easytier_uptime_store::domain::{PeerId, RegionStatus, Verdict};
 
 use super::Wish;
@@ -12,7 +11,7 @@ use crate::board::{Entry, Snapshot};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     pub id: PeerId,
-    /// How many more networks it can serve, at least 1.
+    /// How many more networks it can serve, above 0.
     pub free: f64,
     /// The share of its maximum that is in use, from 0.
     pub load: f64,
@@ -47,7 +46,7 @@ impl Misfit {
         (Self::Maintenance, "in maintenance"),
         (Self::Down, "not online"),
         (Self::Region, "not seen online from the region"),
-        (Self::Doubt, "perhaps about to go offline"),
+        (Self::Doubt, "perhaps going offline"),
         (Self::Full, "full"),
     ];
 }
@@ -89,9 +88,9 @@ fn candidate(entry: &Entry, wish: &Wish) -> Result<Candidate, Misfit> {
     let must = |holds: bool, misfit| if holds { Ok(()) } else { Err(misfit) };
     must(node.for_guests, Misfit::Private)?;
     // A client would follow it to nodes that nobody chose, or back to this hub.
-    must(node.url.scheme().is_some_and(is_direct), Misfit::Indirect)?;
+    must(node.url.scheme().is_some_and(|scheme| !scheme.is_indirect()), Misfit::Indirect)?;
     must(wish.protocol.is_none_or(|wanted| node.url.scheme() == Some(wanted)), Misfit::Protocol)?;
-    must(wish.tags.is_empty() || wish.tags.iter().any(|tag| node.tags.contains(tag)), Misfit::Tags)?;
+    must(wish.tags.is_empty() || !wish.tags.is_disjoint(&node.tags), Misfit::Tags)?;
     must(!wish.relay || node.allow_relay, Misfit::Relay)?;
     must(node.maintenance.is_none(), Misfit::Maintenance)?;
     let latency_us = match &wish.region {
@@ -106,15 +105,10 @@ fn candidate(entry: &Entry, wish: &Wish) -> Result<Candidate, Misfit> {
             seen.response_us
         }
     };
-    must(entry.regions().iter().all(|view| !view.is_in_doubt), Misfit::Doubt)?;
+    must(entry.regions().iter().all(|view| !view.is_in_doubt && !view.is_contradicted), Misfit::Doubt)?;
     let maximum = if node.max_connections == 0 { USUAL_MAXIMUM } else { node.max_connections.into() };
     let used = node.current_connections.map_or(maximum / 2.0, f64::from);
     must(used < maximum, Misfit::Full)?;
     let uptime = entry.uptime().unwrap_or(100.0) / 100.0;
     Ok(Candidate { id: node.id, free: maximum - used, load: used / maximum, latency_us, uptime })
-}
-
-/// Whether a node of this scheme is reached there, and not looked up.
-fn is_direct(scheme: Scheme) -> bool {
-    !matches!(scheme, Scheme::Http | Scheme::Https | Scheme::Txt | Scheme::Srv)
 }

@@ -12,6 +12,7 @@ mod support;
 mod announcements;
 mod client;
 mod connect;
+mod consumers;
 mod dialects;
 mod document_examples;
 mod incidents;

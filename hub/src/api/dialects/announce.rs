@@ -105,3 +105,24 @@ pub(super) async fn version(State(board): State<Arc<Board>>) -> Result<String, R
     // PCL-CE keeps it as a positive 32-bit number.
     Ok((hasher.finish() % i32::MAX as u64 + 1).to_string())
 }
+
+/// `/announce.json` at the path where PCL-CE asks for it.
+#[utoipa::path(
+    get, path = "/api/link/announce.json", tag = TAG, operation_id = "announcement_where_pcl_ce_asks",
+    responses(
+        (status = OK, body = LobbyAnnouncement),
+        (status = NOT_MODIFIED, description = "The caller has this version already, as `If-None-Match` says"),
+    ),
+)]
+pub(super) async fn announce_there(board: State<Arc<Board>>, request: HeaderMap) -> Result<Response, Refusal> {
+    announce(board, request).await
+}
+
+/// `/cache.ini` at the path where PCL-CE asks for it.
+#[utoipa::path(
+    get, path = "/api/link/cache.ini", tag = TAG, operation_id = "announcement_version_where_pcl_ce_asks",
+    responses((status = OK, body = String, content_type = "text/plain; charset=utf-8")),
+)]
+pub(super) async fn version_there(board: State<Arc<Board>>) -> Result<String, Refusal> {
+    version(board).await
+}

@@ -36,5 +36,6 @@ impl From<&Entry> for ListedNode {
     ),
 )]
 pub(super) async fn list(State(board): State<Arc<Board>>, request: HeaderMap) -> Result<Response, Refusal> {
-    respond(&board, "/nodes.json", &request, |snapshot| usable(snapshot).map(ListedNode::from).collect::<Vec<_>>()).await
+    respond(&board, "/nodes.json", &request, |snapshot| usable(snapshot).map(ListedNode::from).collect::<Vec<_>>())
+        .await
 }

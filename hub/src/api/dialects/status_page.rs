@@ -4,16 +4,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use easytier_uptime_monitor::{
-    Refusal,
-    envelope::PublicRefusal,
-    input::Path,
-};
+use easytier_uptime_monitor::{Refusal, envelope::PublicRefusal, input::Path};
 use easytier_uptime_store::domain::{Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{TAG, respond};
+use super::{TAG, is_overseas, respond};
 use crate::board::{Board, Entry, Snapshot};
 
 /// The only status page.
@@ -38,8 +34,16 @@ impl PagePath {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StatusPage {
     config: Config,
+    /// Always null.
+    #[schema(value_type = Option<String>)]
+    incident: (),
+    /// Nodes without a tag that says that they are elsewhere, and those with one.
     #[serde(rename = "publicGroupList")]
-    groups: [Group; 1],
+    groups: [Group; 2],
+    /// Always empty.
+    #[serde(rename = "maintenanceList")]
+    #[schema(value_type = Vec<String>)]
+    maintenance: [(); 0],
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,8 +67,9 @@ struct Group {
 struct Monitor {
     /// The node's id.
     id: i64,
-    /// The address, and in full-width brackets the node's name: readers take the address from the front.
-    #[schema(example = "tcp://node.example.net:11010（a node）")]
+    /// The address, and in full-width brackets the node's name, with `禁中转` when its owner does not offer to relay: readers take it
+    /// apart.
+    #[schema(example = "tcp://node.example.net:11010（a node，禁中转）")]
     name: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -73,18 +78,25 @@ struct Monitor {
 impl From<&Entry> for Monitor {
     fn from(entry: &Entry) -> Self {
         let node = entry.node();
-        let address = node.url.full();
-        let name = if node.url.is_written_as(&node.name) { address } else { format!("{address}（{}）", node.name) };
-        Self { id: node.id.0, name, kind: "port" }
+        let relay = if node.allow_relay { "" } else { "，禁中转" };
+        let name = if node.url.is_written_as(&node.name) { node.url.host_text() } else { node.name.clone() };
+        Self { id: node.id.0, name: format!("{}（{name}{relay}）", node.url.full()), kind: "port" }
     }
 }
 
 impl StatusPage {
     fn of(snapshot: &Snapshot) -> Self {
-        let monitors = snapshot.entries.iter().map(Monitor::from).collect();
+        let group = |id, name, overseas| {
+            let entries =
+                snapshot.entries.iter().filter(|entry| entry.node().for_guests && is_overseas(entry) == overseas);
+            Group { id, name, weight: id, monitors: entries.map(Monitor::from).collect() }
+        };
         Self {
             config: Config { slug: SLUG, title: "EasyTier", published: true },
-            groups: [Group { id: 1, name: "EasyTier", weight: 1, monitors }],
+            incident: (),
+            // Readers leave out groups whose names do not say that they are public nodes.
+            groups: [group(1, "社区公共节点", false), group(2, "社区公共节点[海外]", true)],
+            maintenance: [],
         }
     }
 }
@@ -109,7 +121,7 @@ struct Beat {
     time: String,
     msg: &'static str,
     /// Milliseconds.
-    ping: Option<f64>,
+    ping: Option<i64>,
 }
 
 impl Beat {
@@ -122,7 +134,7 @@ impl Beat {
             (Verdict::Unknown, None) => 2,
         };
         let time = kuma_time(node.last_check_at?);
-        Some(Self { status, time, msg: "", ping: node.response_us.map(|micros| (micros as f64 / 1000.0).round()) })
+        Some(Self { status, time, msg: "", ping: node.response_us.map(|micros| (micros + 500) / 1000) })
     }
 }
 

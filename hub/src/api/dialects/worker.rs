@@ -1,8 +1,8 @@
-//! `GET /api/public` and `POST /api/query`: the list and the choice of easytier-worker, which runs on Cloudflare Workers.
+//! `GET /api/public`, `GET` and `POST /api/query`: the list and the choice of easytier-worker, which runs on Cloudflare Workers.
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use easytier_uptime_monitor::{
     Refusal,
     envelope::PublicRefusal,
@@ -38,12 +38,16 @@ impl Shown {
 }
 
 /// What a client prefers.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wish {
+    #[param(inline, required = false)]
     region: Place,
+    #[param(inline, required = false)]
     priority: Priority,
     /// Only nodes whose owner offers to relay.
+    #[param(required = false)]
     relay_only: bool,
 }
 
@@ -133,7 +137,7 @@ struct Connection {
     #[serde(rename = "type")]
     #[schema(example = "TCP")]
     kind: String,
-    /// A host name or an address.
+    /// A host name or an address, an IPv6 one in brackets: readers put it in front of `:` and the port.
     ip: String,
     /// 0 for a `txt` or `srv` node, which has none.
     port: u16,
@@ -197,7 +201,7 @@ pub(super) async fn public(
 ) -> Result<Response, Refusal> {
     let all = shown.offline_too();
     respond(&board, if all { "/api/public all" } else { "/api/public" }, &request, |snapshot| {
-        let listed = snapshot.entries.iter().filter(|entry| all || entry.is_active());
+        let listed = snapshot.entries.iter().filter(|entry| entry.node().for_guests && (all || entry.is_active()));
         Nodes { nodes: listed.map(WorkerNode::from).collect() }
     })
     .await
@@ -205,7 +209,25 @@ pub(super) async fn public(
 
 /// The up to three nodes that suit a client best, as easytier-worker chooses them.
 #[utoipa::path(
-    post, path = "/api/query", tag = TAG, operation_id = "query_for_easytier_worker",
+    get, path = "/api/query", tag = TAG, operation_id = "query_for_easytier_worker",
+    params(Wish),
+    responses(
+        (status = OK, body = Nodes),
+        (status = NOT_MODIFIED, description = "The caller has this version already, as `If-None-Match` says"),
+        (status = BAD_REQUEST, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn query(
+    State(board): State<Arc<Board>>,
+    Query(wish): Query<Wish>,
+    request: HeaderMap,
+) -> Result<Response, Refusal> {
+    chosen(&board, &wish, &request).await
+}
+
+/// The same with the wish as a document.
+#[utoipa::path(
+    post, path = "/api/query", tag = TAG, operation_id = "post_query_for_easytier_worker",
     request_body = Wish,
     responses(
         (status = OK, body = Nodes),
@@ -214,15 +236,22 @@ pub(super) async fn public(
         (status = TOO_MANY_REQUESTS, body = PublicRefusal),
     ),
 )]
-pub(super) async fn query(
+pub(super) async fn post_query(
     State(board): State<Arc<Board>>,
     _poster: Poster,
     Body(wish): Body<Wish, MAX_STRANGERS_BODY>,
-) -> Result<Json<Nodes>, Refusal> {
-    let snapshot = board.newest().await?;
-    let suits = |entry: &&Entry| {
-        entry.is_active() && wish.region.has(entry) && (!wish.relay_only || entry.node().allow_relay)
-    };
-    let nodes = snapshot.sorted(wish.priority.sort()).filter(suits).take(CHOSEN).map(WorkerNode::from).collect();
-    Ok(Json(Nodes { nodes }))
+) -> Result<Response, Refusal> {
+    chosen(&board, &wish, &HeaderMap::new()).await
+}
+
+async fn chosen(board: &Board, wish: &Wish, request: &HeaderMap) -> Result<Response, Refusal> {
+    respond(board, &format!("/api/query {wish:?}"), request, |snapshot| {
+        let suits = |entry: &&Entry| {
+            let node = entry.node();
+            entry.is_active() && node.for_guests && wish.region.has(entry) && (!wish.relay_only || node.allow_relay)
+        };
+        let nodes = snapshot.sorted(wish.priority.sort()).filter(suits).take(CHOSEN).map(WorkerNode::from).collect();
+        Nodes { nodes }
+    })
+    .await
 }
