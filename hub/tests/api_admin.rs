@@ -15,7 +15,7 @@ use easytier_probe::{CheckMode, Secret};
 use easytier_uptime_hub::service::password;
 use easytier_uptime_store::{
     SessionId,
-    domain::{DAY, PeerId, Timestamp},
+    domain::{DAY, PeerId, PeerSpec, Timestamp},
 };
 use ring::digest::{SHA256, digest};
 use serde_json::{Value as Json, json};
@@ -429,8 +429,9 @@ async fn the_list_is_filtered_and_paged_newest_first(store: TestStore) {
     let hub = start(store).await;
     let admin = Admin::of(&hub).await;
     let mut added = Vec::new();
-    for nth in 0..3 {
-        added.push(hub.add(&format!("tcp://192.0.2.{nth}:1")).await.0);
+    for (nth, tag) in ["c2", "b", "a"].iter().enumerate() {
+        let peer = PeerSpec { tags: [tag.parse().unwrap()].into(), ..spec(&format!("tcp://192.0.2.{nth}:1")) };
+        added.push(hub.add_peer(&peer, Timestamp::now()).await.unwrap().0);
     }
     added.push(-hub.waiting(&spec("tcp://pending.example.net:1"), Timestamp::now()).await.0);
     added.reverse();
@@ -444,6 +445,13 @@ async fn the_list_is_filtered_and_paged_newest_first(store: TestStore) {
     assert_eq!(ids("is_approved=false").await, added[..1]);
     assert_eq!(ids("search=PENDING").await, added[..1]);
     assert_eq!(ids("page=2&per_page=3").await, added[3..]);
+    assert_eq!(ids("is_active=false&protocol=tcp").await, added);
+    assert_eq!(ids("is_active=true").await, [0; 0]);
+    assert_eq!(ids("protocol=udp").await, [0; 0]);
+    assert_eq!(ids("tag=a").await, added[1..2]);
+    assert_eq!(ids("tags=b&tags=c").await, added[2..3]);
+    assert_eq!(ids("tag=a&tags=b").await, added[1..3], "any of them");
+    assert_eq!(admin.get("/api/admin/nodes").await.data()["per_page"], 200);
     let wrong = admin.get("/api/admin/nodes?is_approved=perhaps").await.refusal(StatusCode::BAD_REQUEST);
     assert!(wrong.starts_with("is_approved"), "{wrong}");
 }

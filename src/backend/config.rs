@@ -78,10 +78,18 @@ pub enum ReportStyle {
     Status,
     /// One `PUT /nodes/{id}/status` per result.
     PerNode,
+    /// As NeoUptime: nodes are listed by `GET /node-status` and `GET /nodes/{id}/private-info`, and each result is a `POST
+    /// /nodes/{id}/heartbeat`.
+    Neo,
 }
 
 impl ReportStyle {
-    const ALL: [Self; 4] = [Self::Auto, Self::Results, Self::Status, Self::PerNode];
+    const ALL: [Self; 5] = [Self::Auto, Self::Results, Self::Status, Self::PerNode, Self::Neo];
+
+    /// Whether each result is a report of its own, that holds no time and cannot express `Unknown`.
+    pub fn is_per_node(self) -> bool {
+        matches!(self, Self::PerNode | Self::Neo)
+    }
 
     fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +97,7 @@ impl ReportStyle {
             Self::Results => "results",
             Self::Status => "status",
             Self::PerNode => "per-node",
+            Self::Neo => "neo",
         }
     }
 }
@@ -101,7 +110,7 @@ impl fmt::Display for ReportStyle {
 
 /// The text is not the name of a report style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write one of auto, results, status, per-node")]
+#[error("write one of auto, results, status, per-node, neo")]
 pub struct ReportStyleError;
 
 impl FromStr for ReportStyle {

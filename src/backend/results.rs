@@ -16,6 +16,7 @@ use super::{
     endpoint::{BackendKind, Endpoint},
     error::BackendError,
     http::Request,
+    neo::{HeartbeatBody, is_refused},
 };
 use crate::{CheckResult, Status};
 
@@ -90,7 +91,7 @@ impl Backend {
     /// Whether every result should be sent. If not, reports carry no time and replace each other: only the newest
     /// result of each peer is useful.
     pub fn wants_every_result(&self) -> bool {
-        self.config().report_style != ReportStyle::PerNode
+        !self.config().report_style.is_per_node()
     }
 
     /// Delivers all results, in the [`ReportStyle`] of the backend, or fails as a whole. Retrying is safe: the backend
@@ -108,7 +109,7 @@ impl Backend {
     ) -> Result<Delivery, BackendError> {
         match self.config().report_style {
             ReportStyle::Status => Ok(Delivery { not_wanted: results.len() as u32, ..Delivery::default() }),
-            ReportStyle::PerNode => self.send_per_node(results, deadline).await,
+            ReportStyle::PerNode | ReportStyle::Neo => self.send_per_node(results, deadline).await,
             ReportStyle::Auto | ReportStyle::Results => self.send_batches(cycle_id, results, deadline).await,
         }
     }
@@ -266,7 +267,7 @@ impl Backend {
                     delivery.rejected.push(Rejected { index, reason: answer.clone() });
                     unknown_node = Some((position, request, answer));
                 }
-                Err((_, BackendError::Refused { status: 400..=499, answer, .. })) => {
+                Err((_, BackendError::Refused { status: 200..=499, answer, .. })) => {
                     delivery.rejected.push(Rejected { index, reason: answer });
                 }
                 Err((_, error)) => return Err(error),
@@ -284,15 +285,23 @@ impl Backend {
         Ok(delivery)
     }
 
-    /// Reports one result by `PUT /nodes/{id}/status`. An error carries the position of its endpoint.
+    /// Reports one result by `PUT /nodes/{id}/status`, or as NeoUptime takes it. An error carries the position of its endpoint.
     async fn report_node(&self, result: &CheckResult, deadline: Instant) -> Result<Reported, (usize, BackendError)> {
         // The contract accepts only Online and Offline here, and Unknown is not evidence.
         if result.status == Status::Unknown {
             return Ok(Reported::Unsupported);
         }
-        let path = format!("/nodes/{}/status", result.peer_id);
-        let body = NodeStatusBody { status: result.status, response_time: whole_millis(result.response_time) };
-        let request = report_request(Method::PUT, &path, &body, Bearer::NodeToken).map_err(|error| (0, error))?;
+        let is_neo = self.config().report_style == ReportStyle::Neo;
+        let path = format!("/nodes/{}/{}", result.peer_id, if is_neo { "heartbeat" } else { "status" });
+        let request = match is_neo {
+            true => report_request(Method::POST, &path, &HeartbeatBody::from(result), Bearer::ApiKey)
+                .map(|request| Request { needs_token: false, ..request }),
+            false => {
+                let body = NodeStatusBody { status: result.status, response_time: whole_millis(result.response_time) };
+                report_request(Method::PUT, &path, &body, Bearer::NodeToken)
+            }
+        };
+        let request = request.map_err(|error| (0, error))?;
         let mut retry = self.retry_loop(deadline);
         loop {
             let (endpoint, position) = (retry.endpoint(), retry.position());
@@ -300,9 +309,15 @@ impl Backend {
                 return Ok(Reported::Unsupported);
             }
             match self.send_report(endpoint, &request, retry.attempt_deadline()).await {
-                Ok(_) => {
+                Ok(answer) => {
                     endpoint.per_node.set_working();
                     retry.succeeded();
+                    if is_neo && is_refused(&answer) {
+                        let answer = "'success' is false".to_owned();
+                        let refused =
+                            BackendError::Refused { request: request.describe(endpoint), status: 200, answer };
+                        return Err((position, refused));
+                    }
                     return Ok(Reported::Accepted);
                 }
                 Err(BackendError::NoSuchRoute { request, status: 405 | 501, answer }) => {

@@ -40,6 +40,7 @@ pub(crate) use self::{
 };
 use crate::{
     board::{Board, Chronicle},
+    connect::Connector,
     service::{
         Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
@@ -68,6 +69,7 @@ pub(crate) struct App {
     posts: Posts,
     unknown_tokens: UnknownTokens,
     reports: Reports,
+    connector: Connector,
 }
 
 impl App {
@@ -101,6 +103,7 @@ impl App {
             readers,
             posts: Posts::default(),
             unknown_tokens: UnknownTokens::default(),
+            connector: Connector::default(),
         }
     }
 }

@@ -11,6 +11,9 @@ mod support;
 
 mod announcements;
 mod client;
+mod connect;
+mod consumers;
+mod dialects;
 mod document_examples;
 mod incidents;
 mod maintenance;
