@@ -82,7 +82,12 @@ impl Pending {
         let listing = self.newest.listing.min(check.listing);
         // A check on an open session sees no certificate.
         let certificate_expires_at = check.certificate_expires_at.or(self.newest.certificate_expires_at);
-        self.newest = CheckResult { listing, certificate_expires_at, ..check };
+        // Few checks test whether the node relays.
+        let (relay, relay_error) = match check.relay {
+            Some(relay) => (Some(relay), check.relay_error),
+            None => (self.newest.relay, self.newest.relay_error.take()),
+        };
+        self.newest = CheckResult { listing, certificate_expires_at, relay, relay_error, ..check };
     }
 
     fn condensed(self) -> CheckResult {

@@ -216,6 +216,7 @@ mod tests {
                 latency: None,
                 timings: Timings::default(),
                 is_public_server: None,
+                relay_ms: None,
                 is_repeated: false,
             };
             observer.expect(id);

@@ -8,8 +8,11 @@ use uuid::Uuid;
 use super::session::{PingRound, Session};
 use crate::{
     CheckReport, CheckResult, Failure, FailureCode, Latency, Peer, Stage, Status,
-    result::{MAX_MESSAGE_CHARS, NodeInfo, Timings},
+    result::{MAX_MESSAGE_CHARS, NodeInfo, Relay, Timings},
 };
+
+/// Why a node that says it does not relay.
+pub(super) const SAYS_SO: &str = "the node says that it relays no data of guests (avoid_relay_data)";
 
 /// The findings of a check.
 pub(super) struct Outcome {
@@ -127,8 +130,8 @@ impl Outcome {
             version: self.info.version,
             hostname: self.info.hostname,
             network_count: self.info.network_count,
-            relay: None,
-            relay_error: None,
+            relay: self.info.refuses_relay.then_some(Relay::Refused),
+            relay_error: self.info.refuses_relay.then(|| SAYS_SO.to_owned()),
             certificate_expires_at: self.certificate_expires_at,
             listing: peer.listing,
         };
@@ -138,6 +141,7 @@ impl Outcome {
             latency,
             timings: self.timings,
             is_public_server: self.info.is_public_server,
+            relay_ms: None,
             is_repeated: self.is_repeated,
         }
     }
