@@ -177,6 +177,9 @@ pub struct CheckResult {
     /// Why the node does not relay, or why that is not known, for people: at most [`MAX_MESSAGE_CHARS`] characters.
     #[serde(default)]
     pub relay_error: Option<String>,
+    /// The time from one guest through the node to another and back, in milliseconds; `None` if that was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_ms: Option<f64>,
     /// When the certificate of a wss node expires; `None` over other transports, and for a check on an open session. It is
     /// not verified: nodes use self-signed certificates, and EasyTier's clients accept any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +197,10 @@ fn one() -> u32 {
 fn null_is_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(1))
 }
+
+/// EasyTier's flag by which a node says that it relays no data. A [`CheckResult::relay_error`] that names it is the node's own word,
+/// and every other is what a test found.
+pub const REFUSAL_FLAG: &str = "avoid_relay_data";
 
 /// Whether a node relays data between two of its guests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -237,6 +244,11 @@ impl RelayTest {
         Self { verdict: Relay::Failed, round_trip: None, message: Some(message.into()) }
     }
 
+    /// The node says that it refuses.
+    pub(crate) fn refused_by_its_word() -> Self {
+        Self::refused(format!("the node says that it relays no data of guests ({REFUSAL_FLAG})"))
+    }
+
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self { verdict: Relay::Refused, round_trip: None, message: Some(message.into()) }
     }
@@ -256,23 +268,24 @@ pub struct CheckReport {
     pub timings: Timings,
     /// Whether the node calls itself a public server.
     pub is_public_server: Option<bool>,
-    /// The time from one guest through the node to another and back, in milliseconds; `None` if that was not tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub relay_ms: Option<f64>,
     /// Whether the check repeats an earlier answer of a peer whose answer does not change soon, without asking the peer.
     #[serde(skip)]
     pub is_repeated: bool,
 }
 
-impl CheckReport {
-    /// Adds the result of a test of the same peer. It never changes whether the peer is Online.
+impl CheckResult {
+    /// Adds what a test of the same peer found out. It never changes whether the peer is Online.
     pub fn add_relay(&mut self, test: RelayTest) {
-        if test.verdict != Relay::Failed {
-            self.result.stage = Stage::Relay;
+        if test.verdict != Relay::Failed && self.status == Status::Online {
+            self.stage = Stage::Relay;
         }
-        self.result.relay = Some(test.verdict);
-        self.result.relay_error = test.message.map(|message| message.chars().take(MAX_MESSAGE_CHARS).collect());
-        self.relay_ms = test.round_trip.map(millis);
+        self.set_relay(test);
+    }
+
+    pub(crate) fn set_relay(&mut self, RelayTest { verdict, round_trip, message }: RelayTest) {
+        self.relay = Some(verdict);
+        self.relay_error = message.map(|message| message.chars().take(MAX_MESSAGE_CHARS).collect());
+        self.relay_ms = round_trip.map(millis);
     }
 }
 

@@ -83,11 +83,12 @@ impl Pending {
         // A check on an open session sees no certificate.
         let certificate_expires_at = check.certificate_expires_at.or(self.newest.certificate_expires_at);
         // Few checks test whether the node relays.
-        let (relay, relay_error) = match check.relay {
-            Some(relay) => (Some(relay), check.relay_error),
-            None => (self.newest.relay, self.newest.relay_error.take()),
+        let tested = match check.relay {
+            Some(_) => &check,
+            None => &self.newest,
         };
-        self.newest = CheckResult { listing, certificate_expires_at, relay, relay_error, ..check };
+        let (relay, relay_error, relay_ms) = (tested.relay, tested.relay_error.clone(), tested.relay_ms);
+        self.newest = CheckResult { listing, certificate_expires_at, relay, relay_error, relay_ms, ..check };
     }
 
     fn condensed(self) -> CheckResult {
@@ -137,6 +138,7 @@ mod tests {
             network_count: None,
             relay: None,
             relay_error: None,
+            relay_ms: None,
             certificate_expires_at: None,
             listing: None,
         }

@@ -216,7 +216,6 @@ mod tests {
                 latency: None,
                 timings: Timings::default(),
                 is_public_server: None,
-                relay_ms: None,
                 is_repeated: false,
             };
             observer.expect(id);

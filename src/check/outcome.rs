@@ -8,11 +8,8 @@ use uuid::Uuid;
 use super::session::{PingRound, Session};
 use crate::{
     CheckReport, CheckResult, Failure, FailureCode, Latency, Peer, Stage, Status,
-    result::{MAX_MESSAGE_CHARS, NodeInfo, Relay, Timings},
+    result::{MAX_MESSAGE_CHARS, NodeInfo, RelayTest, Timings},
 };
-
-/// Why a node that says it does not relay.
-pub(super) const SAYS_SO: &str = "the node says that it relays no data of guests (avoid_relay_data)";
 
 /// The findings of a check.
 pub(super) struct Outcome {
@@ -114,7 +111,7 @@ impl Outcome {
         let status = self.status();
         let latency = Latency::of(&self.pings.round_trips, self.pings.sent);
         let (error, message) = self.failure.map(|failure| (failure.code, failure.message)).unzip();
-        let result = CheckResult {
+        let mut result = CheckResult {
             id: Uuid::now_v7(),
             peer_id: peer.id,
             checked_at: Utc::now(),
@@ -130,18 +127,21 @@ impl Outcome {
             version: self.info.version,
             hostname: self.info.hostname,
             network_count: self.info.network_count,
-            relay: self.info.refuses_relay.then_some(Relay::Refused),
-            relay_error: self.info.refuses_relay.then(|| SAYS_SO.to_owned()),
+            relay: None,
+            relay_error: None,
+            relay_ms: None,
             certificate_expires_at: self.certificate_expires_at,
             listing: peer.listing,
         };
+        if self.info.refuses_relay {
+            result.set_relay(RelayTest::refused_by_its_word());
+        }
         CheckReport {
             result,
             url: peer.url.clone(),
             latency,
             timings: self.timings,
             is_public_server: self.info.is_public_server,
-            relay_ms: None,
             is_repeated: self.is_repeated,
         }
     }

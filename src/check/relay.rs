@@ -7,12 +7,13 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 use super::{
     checker::{Checker, Found},
     dial::{Dialer, LinkError},
     identity::Identity,
-    outcome::{Outcome, SAYS_SO},
+    outcome::Outcome,
     session::{HandshakeError, PingPlan, Relayed, Session, relayed},
 };
 use crate::{
@@ -30,13 +31,13 @@ impl Checker {
         let mut report = self.check(peer).await;
         let is_unknown = report.result.status == Status::Online && report.result.relay.is_none();
         if is_unknown && peer.access == Access::Guest {
-            report.add_relay(self.test_relay(peer).await);
+            report.result.add_relay(self.test_relay(peer).await);
         }
         report
     }
 
     /// Tests whether the node of `peer` relays data between two of its guests. It opens two sessions, and closes them. The
-    /// test ends within twice the timeout of the peer, and as long again while other checks connect to the same address.
+    /// test ends within twice the timeout of the peer, in which it also waits while checks connect to the same address.
     ///
     /// A peer that is checked as a member cannot be tested: a node always forwards the data of its own network.
     pub async fn test_relay(&self, peer: &Peer) -> RelayTest {
@@ -44,26 +45,32 @@ impl Checker {
             return RelayTest::failed("only nodes for guests are tested: a node forwards the data of its own network");
         }
         // Some parsers of other crates panic on bad input. A panic fails this test, and not the probe.
-        let test = AssertUnwindSafe(self.resolve_and_test_relay(peer)).catch_unwind().await;
-        test.unwrap_or_else(|_panic| RelayTest::failed("the test panicked; please report this"))
+        let test = AssertUnwindSafe(self.resolve_and_test_relay(peer)).catch_unwind();
+        let span = tracing::debug_span!("relay", peer = %peer.url);
+        let test = test.instrument(span.clone()).await;
+        let test = test.unwrap_or_else(|_panic| RelayTest::failed("the test panicked; please report this"));
+        span.in_scope(|| tracing::debug!(?test, "tested whether it relays"));
+        test
     }
 
     async fn resolve_and_test_relay(&self, peer: &Peer) -> RelayTest {
         let timeout = self.timeout_of(peer);
+        let end = Instant::now() + timeout * 2;
         let Found { targets, .. } = match self.resolve(peer, timeout).await {
             Ok(found) => found,
             Err(unresolved) => return RelayTest::failed(reason(unresolved)),
         };
         let mut test = RelayTest::failed("no address to connect to");
         for (position, target) in targets.iter().enumerate() {
-            let _turn = match self.turn(target, position, Instant::now() + timeout).await {
+            let until = || end.min(Instant::now() + timeout);
+            let _turn = match self.turn(target, position, until()).await {
                 Ok(turn) => turn,
                 Err(reason) => {
                     test = RelayTest::failed(reason.failure(target).message);
                     continue;
                 }
             };
-            test = test_at(target, self.dialer(), Instant::now() + timeout).await;
+            test = test_at(target, self.dialer(), until()).await;
             if test.verdict != Relay::Failed {
                 break;
             }
@@ -96,10 +103,8 @@ async fn test_at(target: &Target, dialer: &Dialer, deadline: Instant) -> RelayTe
     };
     one.stay(deadline).await;
     match tested {
-        Ok(Relayed::Data(round_trip)) => {
-            RelayTest { verdict: Relay::Ok, round_trip: Some(round_trip), message: None }
-        }
-        _ if one.info().is_some_and(|info| info.refuses_relay) => RelayTest::refused(SAYS_SO),
+        Ok(Relayed::Data(round_trip)) => RelayTest { verdict: Relay::Ok, round_trip: Some(round_trip), message: None },
+        _ if one.info().is_some_and(|info| info.refuses_relay) => RelayTest::refused_by_its_word(),
         Ok(Relayed::CallsOnly) => {
             RelayTest::refused("the node drops data between two guests, and forwards their remote procedure calls")
         }

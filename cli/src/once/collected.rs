@@ -18,8 +18,8 @@ pub struct Collected {
 
 impl Collected {
     pub fn add(&mut self, peer: &Peer, report: &CheckReport) {
-        let CheckReport { result, url, latency, timings, is_public_server, relay_ms, is_repeated: _ } = report;
-        let line = (&peer.name, result, url, is_public_server, relay_ms);
+        let CheckReport { result, url, latency, timings, is_public_server, is_repeated: _ } = report;
+        let line = (&peer.name, result, url, is_public_server);
         if let Err(error) = serde_json::to_writer(&mut self.lines, &line) {
             self.error = Some(error);
         }
@@ -34,9 +34,9 @@ impl Collected {
         }
         let mut checked = Vec::with_capacity(self.measured.len());
         for (line, (latency, timings)) in self.lines.split(|byte| *byte == b'\n').zip(self.measured) {
-            let (name, result, url, is_public_server, relay_ms) = serde_json::from_slice(line)?;
+            let (name, result, url, is_public_server) = serde_json::from_slice(line)?;
             // Each peer is checked once, so no answer is repeated.
-            let report = CheckReport { result, url, latency, timings, is_public_server, relay_ms, is_repeated: false };
+            let report = CheckReport { result, url, latency, timings, is_public_server, is_repeated: false };
             checked.push(Checked { name, report });
         }
         checked.sort_by_key(|peer| peer.report.result.peer_id);

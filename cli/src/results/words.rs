@@ -49,7 +49,7 @@ pub fn problem(result: &CheckResult) -> Option<String> {
 pub fn relay(report: &CheckReport) -> Option<String> {
     let verdict = report.result.relay?.name();
     let reason = report.result.relay_error.as_deref().map(|reason| format!("{verdict}: {}", printable(reason)));
-    let round_trip = report.relay_ms.map(|ms| format!("{verdict} {}", millis(ms)));
+    let round_trip = report.result.relay_ms.map(|ms| format!("{verdict} {}", millis(ms)));
     reason.or(round_trip).or_else(|| Some(verdict.to_owned()))
 }
 

@@ -30,7 +30,7 @@ pub(in crate::check) enum Relayed {
 }
 
 /// Sends a nonce from one session to the other and back, as data and as a remote procedure call: a node that relays no data
-/// forwards the calls, by which members find each other.
+/// forwards the calls, by which members find each other. A node that says it relays no data gets one attempt.
 ///
 /// # Errors
 ///
@@ -67,6 +67,9 @@ pub(in crate::check) async fn relayed(
                 },
                 Some(_) => {}
             }
+        }
+        if one.info().is_some_and(|info| info.refuses_relay) {
+            break;
         }
     }
     Ok(found)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
-use easytier_probe::{CheckResult, FailureCode, PeerUrl, Stage, Status, Relay};
+use easytier_probe::{CheckResult, FailureCode, PeerUrl, Relay, Stage, Status};
 use uuid::Uuid;
 
 use crate::{
@@ -131,6 +131,7 @@ impl SentRow {
             network_count: result.network_count.map(count),
             relay: relay(result.relay),
             relay_error: result.relay_error,
+            relay_ms: None,
             certificate_expires_at: result.certificate_expires_at.map(Into::into),
             listing: None,
         })

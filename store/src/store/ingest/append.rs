@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
 };
 
+use easytier_probe::Relay;
 use uuid::Uuid;
 
 use super::judge::{Judged, judge};
