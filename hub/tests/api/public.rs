@@ -1,14 +1,5 @@
 //! The public API over HTTP, as launchers and dashboards use it.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/hub.rs"]
-mod hub;
-#[path = "../../store/tests/support/mod.rs"]
-mod support;
-
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;
 use easytier_uptime_store::domain::{
@@ -41,7 +32,7 @@ on_both_engines! {
 
 /// The only item of the example document, and the whole document.
 fn example() -> (Json, Json) {
-    let document: Json = serde_json::from_str(include_str!("fixtures/nodes.json")).unwrap();
+    let document: Json = serde_json::from_str(include_str!("../fixtures/nodes.json")).unwrap();
     (document["data"]["items"][0].clone(), document)
 }
 

@@ -1,14 +1,5 @@
 //! The API for the operator: login, approval, changes.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/hub.rs"]
-mod hub;
-#[path = "../../store/tests/support/mod.rs"]
-mod support;
-
 use axum::http::{Request, StatusCode, request::Builder};
 use data_encoding::HEXLOWER;
 use easytier_probe::{CheckMode, Secret};
