@@ -22,7 +22,7 @@ const TRANSPORTS: [Scheme; 5] = [Scheme::Tcp, Scheme::Udp, Scheme::Ws, Scheme::W
 /// A node of either generation.
 enum AnyNode {
     Old(Node),
-    Current(CurrentNode),
+    Current(Box<CurrentNode>),
 }
 
 impl Deref for AnyNode {
@@ -43,7 +43,7 @@ fn old(configure: impl FnOnce(&mut NodeOptions)) -> AnyNode {
 }
 
 fn current(configure: impl FnOnce(CurrentNodeOptions) -> CurrentNodeOptions) -> AnyNode {
-    AnyNode::Current(configure(CurrentNodeOptions::listening_on(&TRANSPORTS)).start())
+    AnyNode::Current(configure(CurrentNodeOptions::listening_on(&TRANSPORTS)).start().into())
 }
 
 fn whitelist(options: &mut NodeOptions, names: &str) {

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     http::{PublicHub, Reply},
-    support::{Engine, TestStore, on_both_engines, online, seconds, spec},
+    support::{Engine, TestStore, on_both_engines, online, region, seconds, spec},
 };
 
 on_both_engines! {
@@ -212,7 +212,7 @@ async fn only_the_admin_gets_in() {
     let lasting = login(&hub).await;
     let ended = Admin::of(&hub).await;
     ended.send(Request::post("/api/admin/logout"), &Json::Null).await.data();
-    let node_token: Secret = hub.enrolled("p1", &support::region("eu"), Timestamp::now()).await.1.token;
+    let node_token: Secret = hub.enrolled("p1", &region("eu"), Timestamp::now()).await.1.token;
     let of_no_session = lasting.chars().rev().collect::<String>();
     let stored = HEXLOWER.encode(digest(&SHA256, lasting.as_bytes()).as_ref());
     for (token, why) in [
@@ -381,7 +381,7 @@ async fn the_operator_sees_everything_but_the_secret(store: TestStore) {
     peer.network_name = Some("lan".into());
     peer.network_secret = Some("s3cret".into());
     peer.contacts.mail = Some("me@example.net".into());
-    peer.regions = ["us", "eu"].map(support::region).into();
+    peer.regions = ["us", "eu"].map(region).into();
     peer.timeout = Some(seconds(3));
     let id = hub.add_peer(&peer, Timestamp::now()).await.unwrap();
     let probe = hub.live_probe("p1", "eu").await;
@@ -505,7 +505,7 @@ async fn a_node_can_be_put_back_as_it_was_shown(store: TestStore) {
         peer.network_name = Some("lan".into());
         peer.network_secret = Some("s3cret".into());
         peer.contacts.qq_number = Some("12345".into());
-        peer.regions = [support::region("eu")].into();
+        peer.regions = [region("eu")].into();
         peer.timeout = Some(seconds(3));
         peer.mode = CheckMode::Handshake;
         let id = hub.add_peer(&peer, Timestamp::now()).await.unwrap();
