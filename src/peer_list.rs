@@ -44,6 +44,8 @@ pub struct ListedPeer {
     pub tags: Option<Vec<String>>,
     /// Whether the node's owner offers to relay data.
     pub allow_relay: Option<bool>,
+    /// Whether the backend asks to test whether the node relays data.
+    pub test_relay: Option<bool>,
     /// The deadline of one check, in milliseconds; outside of [`TIMEOUTS`] the nearest of its ends is used.
     pub timeout_ms: Option<u64>,
     /// `handshake` for [`CheckMode::Handshake`]; anything else means [`CheckMode::Full`].
@@ -99,6 +101,7 @@ impl ListedPeer {
             },
             timeout: self.timeout_ms.map(|ms| Duration::from_millis(ms).clamp(*TIMEOUTS.start(), *TIMEOUTS.end())),
             allow_relay: self.allow_relay.unwrap_or_default(),
+            test_relay: self.test_relay.unwrap_or_default(),
             tags: self.tags.unwrap_or_default(),
             origin: match (origin, self.submitted) {
                 (Origin::Remote, Some(true)) => Origin::Submitted,
