@@ -1051,7 +1051,7 @@ proptest! {
         sent in 0_usize..12,
     ) {
         let rejected = indices.iter().map(|index| Rejected { index: *index, reason: String::new() }).collect();
-        let delivery = Delivery { accepted, duplicates, rejected, not_wanted };
+        let delivery = Delivery { accepted, duplicates, rejected, not_wanted, ..Delivery::default() };
         let total = [accepted, duplicates, not_wanted].map(u64::from).iter().sum::<u64>() + indices.len() as u64;
         let mut distinct = indices.clone();
         distinct.sort_unstable();

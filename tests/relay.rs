@@ -4,13 +4,27 @@
 
 mod support;
 
-use std::{env, ops::Deref};
+use std::{
+    env,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
 
-use easytier_probe::{Checker, Peer, Relay, RelayTest, Scheme, Stage, Status, result::REFUSAL_FLAG};
+use easytier_probe::{
+    CheckOptions, CheckReport, Checker, CycleOptions, Peer, Relay, RelayTest, Scheme, Stage, Status,
+    cycle::{ListedPeers, NoSink},
+    result::REFUSAL_FLAG,
+    run_cycle,
+};
 use futures::{StreamExt, stream};
 use support::{
     LONG, SHORT, assert_online,
     current_node::{CurrentNode, CurrentNodeOptions},
+    fake::Fake,
     guest, member,
     node::{Node, NodeOptions},
     options,
@@ -144,6 +158,7 @@ impl Kind {
             let tests: Vec<_> = stream::iter(TRANSPORTS).map(test).buffer_unordered(TRANSPORTS.len()).collect().await;
             wrong.extend(tests.into_iter().filter(|(_, test)| !self.is_right(test)));
         }
+        assert_eq!(node.panics(), 0, "{}: a node of EasyTier's own program would have ended", self.name);
         wrong
     }
 
@@ -236,11 +251,66 @@ async fn a_peer_stays_online_whatever_a_test_finds_out() {
 #[tokio::test]
 async fn tests_of_one_address_keep_their_distance() {
     let node = old(|_| ());
-    let interval = std::time::Duration::from_millis(300);
-    let checker = Checker::new(easytier_probe::CheckOptions { join_interval: interval, ..options(LONG) });
-    let started = std::time::Instant::now();
+    let interval = Duration::from_millis(300);
+    let checker = Checker::new(CheckOptions { join_interval: interval, ..options(LONG) });
+    let started = Instant::now();
     let peer = node.as_guest(Scheme::Tcp);
     let tests = stream::iter(0..4).map(|_| checker.test_relay(&peer)).buffer_unordered(4).collect::<Vec<_>>().await;
     assert!(tests.iter().all(|test| test.verdict == Relay::Ok), "{tests:#?}");
     assert!(started.elapsed() >= interval * 3, "{:?}", started.elapsed());
+}
+
+/// A cycle over these peers.
+async fn cycle(peers: Vec<Peer>, budget: Duration) -> Vec<CheckReport> {
+    let (options, mut reports) = (CycleOptions { budget, ..CycleOptions::default() }, Vec::new());
+    let note = |_: &Peer, report: &CheckReport| reports.push(report.clone());
+    let report =
+        run_cycle(&mut ListedPeers::new(peers), &Checker::new(options_for_checks()), &NoSink, &options, note).await;
+    assert!(report.complete, "{report:?}");
+    reports.sort_by_key(|report| report.result.peer_id);
+    reports
+}
+
+fn options_for_checks() -> CheckOptions {
+    options(LONG)
+}
+
+#[tokio::test]
+async fn a_cycle_tests_the_nodes_that_the_backend_asks_for() {
+    let (relays, refuses) = (old(|_| ()), old(calls_only));
+    let asked = |id, node: &Node| Peer { id, test_relay: true, ..node.as_guest(Scheme::Tcp) };
+    let peers = vec![asked(1, &relays), Peer { test_relay: false, ..asked(2, &relays) }, asked(3, &refuses)];
+    let found: Vec<_> = cycle(peers, LONG).await.iter().map(|report| report.result.relay).collect();
+    assert_eq!(found, [Some(Relay::Ok), None, Some(Relay::Refused)]);
+
+    // Where too little time is left for a test, the check is reported without one.
+    let reports = cycle(vec![asked(1, &refuses)], Duration::from_secs(5)).await;
+    assert_eq!((reports[0].result.status, reports[0].result.relay), (Status::Online, None), "{reports:?}");
+}
+
+/// Every quarter of an hour, that makes less than 500 KiB a day.
+#[tokio::test]
+async fn a_test_takes_less_than_five_kibibytes() {
+    for node in [old(|_| ()), current(|it| it), old(calls_only), current(|it| it.flag("disable_relay_data", true))] {
+        let bytes = Arc::new(AtomicU64::new(0));
+        let (address, counted) = (node.url(Scheme::Tcp).to_string().replace("tcp://", ""), bytes.clone());
+        let proxy = Fake::tcp(move |mut probe| {
+            let (address, counted) = (address.clone(), counted.clone());
+            async move {
+                let mut node = tokio::net::TcpStream::connect(address).await.expect("the node listens");
+                let copied = tokio::io::copy_bidirectional(&mut probe, &mut node).await.expect("both end");
+                counted.fetch_add(copied.0 + copied.1, SeqCst);
+            }
+        })
+        .await;
+        let test = Checker::new(options(LONG)).test_relay(&guest(proxy.url(Scheme::Tcp))).await;
+        let started = Instant::now();
+        while bytes.load(SeqCst) == 0 && started.elapsed() < LONG {
+            tokio::task::yield_now().await;
+        }
+        // The second session may not be counted yet, and is like the first one.
+        let both = 2 * bytes.load(SeqCst);
+        eprintln!("{:?}: at most {both} bytes", test.verdict);
+        assert!((1..5 * 1024).contains(&both), "{test:?} took {both} bytes");
+    }
 }

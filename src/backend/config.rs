@@ -38,6 +38,9 @@ pub struct BackendConfig {
     /// How long all hubs must answer that they do not hold the listing that the client has, until it forgets that listing. Until
     /// then they take no results, so that none is refused for good.
     pub behind_patience: Duration,
+    /// Whether the caller tests whether nodes relay that [`Delivery::test_relay`](super::Delivery::test_relay) names. A hub hands
+    /// out tests only to those that do.
+    pub tests_relay: bool,
     /// Gives the header `traceparent` for the request of the current span, so that the backend can continue its trace.
     pub traceparent: Option<fn() -> Option<String>>,
 }
@@ -60,6 +63,7 @@ impl BackendConfig {
             return_after: Duration::from_secs(300),
             missing_retry_after: Duration::from_secs(3600),
             behind_patience: Duration::from_secs(600),
+            tests_relay: false,
             traceparent: None,
         }
     }

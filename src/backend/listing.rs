@@ -164,6 +164,7 @@ impl Backend {
         let mut query = self.region_query();
         query.extend([
             ("claim", "true".to_owned()),
+            ("tests_relay", "true".to_owned()),
             ("count", wanted.count.to_string()),
             ("interval", wanted.interval.as_secs().to_string()),
             ("lease", wanted.lease.as_secs().to_string()),

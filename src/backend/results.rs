@@ -45,6 +45,9 @@ pub struct Delivery {
     /// How many results the backend has no use for, by its report style or because it does not have the route. They
     /// need not be sent again.
     pub not_wanted: u32,
+    /// The peers of the batch that the probe should test next: whether they relay. None unless
+    /// [`tests_relay`](super::BackendConfig::tests_relay) is set.
+    pub test_relay: Vec<i64>,
 }
 
 /// A delivery that does not account for each result. Sending all of them again is safe, because the backend
@@ -137,6 +140,7 @@ impl Backend {
                     delivery.accepted += batch.accepted;
                     delivery.duplicates += batch.duplicates;
                     delivery.not_wanted += batch.not_wanted;
+                    delivery.test_relay.extend(batch.test_relay);
                     let rejected = batch.rejected.into_iter();
                     delivery.rejected.extend(rejected.map(|one| Rejected { index: start + one.index, ..one }));
                 }
@@ -188,7 +192,8 @@ impl Backend {
         #[expect(clippy::disallowed_methods, reason = "a request carries the time at which it is sent")]
         let sent_at = Utc::now();
         let listing = self.listing_to_name(results.first().and_then(|result| result.listing));
-        let body = ResultsBody { cycle_id, sent_at, listing, results };
+        let tests_relay = self.config().tests_relay;
+        let body = ResultsBody { cycle_id, sent_at, listing, tests_relay, results };
         let request = Request { listing, ..report_request(Method::POST, "/results", &body, Bearer::ApiKey)? };
         let invalid = |reason: &str| BackendError::InvalidResponse {
             request: request.describe(endpoint),
@@ -249,6 +254,7 @@ impl Backend {
             duplicates: data.duplicates,
             rejected: rejected.collect(),
             not_wanted: 0,
+            test_relay: data.test_relay.unwrap_or_default(),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Nodes refuse silently, so what comes back is the only proof. Since 2.6 a node also says in its route information that it
 //! refuses.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +20,10 @@ use crate::{
     Access, CheckReport, Peer, Status, Target,
     result::{Relay, RelayTest},
 };
+
+/// How long the first session stays after the second one has left. Nodes of 2.0 crash when both leave a network at once: what
+/// removes one guest finds the network gone that the other one's removal ended (`clear_no_conn_peer` in EasyTier 2.0.3).
+const LEAVE_APART: Duration = Duration::from_secs(1);
 
 /// Enough to see whether a session is admitted.
 const ONE_PING: PingPlan = PingPlan { count: 1, enough: 1 };
@@ -41,11 +45,17 @@ impl Checker {
     ///
     /// A peer that is checked as a member cannot be tested: a node always forwards the data of its own network.
     pub async fn test_relay(&self, peer: &Peer) -> RelayTest {
+        self.test_relay_until(peer, Instant::now() + self.timeout_of(peer) * 2).await
+    }
+
+    /// As [`test_relay`](Self::test_relay), but not after `end`. A test should not be cancelled instead: old nodes may crash when
+    /// both sessions are closed at once.
+    pub async fn test_relay_until(&self, peer: &Peer, end: Instant) -> RelayTest {
         if matches!(peer.access, Access::Member(_)) {
             return RelayTest::failed("only nodes for guests are tested: a node forwards the data of its own network");
         }
         // Some parsers of other crates panic on bad input. A panic fails this test, and not the probe.
-        let test = AssertUnwindSafe(self.resolve_and_test_relay(peer)).catch_unwind();
+        let test = AssertUnwindSafe(self.resolve_and_test_relay(peer, end)).catch_unwind();
         let span = tracing::debug_span!("relay", peer = %peer.url);
         let test = test.instrument(span.clone()).await;
         let test = test.unwrap_or_else(|_panic| RelayTest::failed("the test panicked; please report this"));
@@ -53,9 +63,8 @@ impl Checker {
         test
     }
 
-    async fn resolve_and_test_relay(&self, peer: &Peer) -> RelayTest {
-        let timeout = self.timeout_of(peer);
-        let end = Instant::now() + timeout * 2;
+    async fn resolve_and_test_relay(&self, peer: &Peer, end: Instant) -> RelayTest {
+        let timeout = self.timeout_of(peer).min(end.saturating_duration_since(Instant::now()));
         let Found { targets, .. } = match self.resolve(peer, timeout).await {
             Ok(found) => found,
             Err(unresolved) => return RelayTest::failed(reason(unresolved)),
@@ -83,8 +92,11 @@ fn reason(outcome: Outcome) -> String {
     outcome.failure.map_or_else(String::new, |failure| failure.message)
 }
 
-async fn test_at(target: &Target, dialer: &Dialer, deadline: Instant) -> RelayTest {
+async fn test_at(target: &Target, dialer: &Dialer, end: Instant) -> RelayTest {
     let network = Identity::guest();
+    let Some(deadline) = end.checked_sub(LEAVE_APART).filter(|deadline| *deadline > Instant::now()) else {
+        return RelayTest::failed("no time was left");
+    };
     let mut one = match guest(&network, target, dialer, deadline).await {
         Ok(session) => session,
         Err(message) => return RelayTest::failed(message),
@@ -94,14 +106,17 @@ async fn test_at(target: &Target, dialer: &Dialer, deadline: Instant) -> RelayTe
         Ok(mut other) => {
             let tested = relayed(&mut one, &mut other, deadline).await;
             other.stay(deadline).await;
+            drop(other);
+            // It may be closed already.
+            let _ = one.serve_until(Instant::now() + LEAVE_APART).await;
             tested
         }
         Err(message) => {
-            one.stay(deadline).await;
+            // Another one was there for a moment, perhaps.
+            let _ = one.serve_until(Instant::now() + LEAVE_APART).await;
             return RelayTest::failed(format!("with a second session: {message}"));
         }
     };
-    one.stay(deadline).await;
     match tested {
         Ok(Relayed::Data(round_trip)) => RelayTest { verdict: Relay::Ok, round_trip: Some(round_trip), message: None },
         _ if one.info().is_some_and(|info| info.refuses_relay) => RelayTest::refused_by_its_word(),
