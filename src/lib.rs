@@ -47,7 +47,7 @@ pub use listing_version::ListingVersion;
 pub use peer::{Access, CheckMode, Membership, Origin, Peer};
 pub use peer_url::{PeerUrl, PeerUrlError, Scheme};
 pub use resolve::{Resolver, Target};
-pub use result::{CheckReport, CheckResult, Latency, Stage};
+pub use result::{CheckReport, CheckResult, Latency, Relay, RelayTest, Stage};
 pub use secret::Secret;
 pub use status::Status;
 pub use transport::Transport;

@@ -24,6 +24,8 @@ pub struct Peer {
     pub timeout: Option<Duration>,
     /// Whether the node's owner offers to relay data, so that a check may try it.
     pub allow_relay: bool,
+    /// Whether the backend asks to test, with the next check, whether the node relays data.
+    pub test_relay: bool,
     /// Labels for people.
     pub tags: Vec<String>,
     /// Who named the peer's address.
@@ -86,6 +88,7 @@ impl Peer {
             mode,
             timeout,
             allow_relay: _,
+            test_relay: _,
             tags: _,
             origin,
             was_online: _,
@@ -112,6 +115,7 @@ impl Peer {
             mode: CheckMode::Full,
             timeout: None,
             allow_relay: false,
+            test_relay: false,
             tags: Vec::new(),
             origin: Origin::Local,
             was_online: false,

@@ -96,6 +96,8 @@ pub(crate) struct NodeInfo {
     pub network_count: Option<u32>,
     /// Whether the node calls itself a public server.
     pub is_public_server: Option<bool>,
+    /// Whether the node says that it relays no data of this network.
+    pub refuses_relay: bool,
 }
 
 /// How long each stage took. A stage that was not reached has no time.
@@ -169,12 +171,15 @@ pub struct CheckResult {
     /// The number of other networks that the node serves, as the node says.
     #[serde(default)]
     pub network_count: Option<u32>,
-    /// Whether the node relays data; `None` if that was not tried.
+    /// Whether the node relays data; `None` if that was not tried, and the node does not say that it refuses.
     #[serde(default)]
     pub relay: Option<Relay>,
-    /// Why relaying failed, for people.
+    /// Why the node does not relay, or why that is not known, for people: at most [`MAX_MESSAGE_CHARS`] characters.
     #[serde(default)]
     pub relay_error: Option<String>,
+    /// The time from one guest through the node to another and back, in milliseconds; `None` if that was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_ms: Option<f64>,
     /// When the certificate of a wss node expires; `None` over other transports, and for a check on an open session. It is
     /// not verified: nodes use self-signed certificates, and EasyTier's clients accept any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,14 +198,60 @@ fn null_is_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32,
     Ok(Option::deserialize(deserializer)?.unwrap_or(1))
 }
 
+/// EasyTier's flag by which a node says that it relays no data. A [`CheckResult::relay_error`] that names it is the node's own word,
+/// and every other is what a test found.
+pub const REFUSAL_FLAG: &str = "avoid_relay_data";
+
 /// Whether a node relays data between two of its guests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Relay {
     /// It does.
     Ok,
-    /// It does not.
+    /// It does not: it says so, or it drops data and forwards remote procedure calls.
+    Refused,
+    /// It could not be tried.
     Failed,
+}
+
+impl Relay {
+    /// All verdicts.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Refused, Self::Failed];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What a test of a node found out: whether it relays data between two of its guests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayTest {
+    /// The verdict.
+    pub verdict: Relay,
+    /// The time from one guest through the node to the other and back, if it is [`Relay::Ok`].
+    pub round_trip: Option<Duration>,
+    /// Why it is not [`Relay::Ok`], for people.
+    pub message: Option<String>,
+}
+
+impl RelayTest {
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { verdict: Relay::Failed, round_trip: None, message: Some(message.into()) }
+    }
+
+    /// The node says that it refuses.
+    pub(crate) fn refused_by_its_word() -> Self {
+        Self::refused(format!("the node says that it relays no data of guests ({REFUSAL_FLAG})"))
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { verdict: Relay::Refused, round_trip: None, message: Some(message.into()) }
+    }
 }
 
 /// The result of a check with the details that are not sent to a backend.
@@ -220,6 +271,22 @@ pub struct CheckReport {
     /// Whether the check repeats an earlier answer of a peer whose answer does not change soon, without asking the peer.
     #[serde(skip)]
     pub is_repeated: bool,
+}
+
+impl CheckResult {
+    /// Adds what a test of the same peer found out. It never changes whether the peer is Online.
+    pub fn add_relay(&mut self, test: RelayTest) {
+        if test.verdict != Relay::Failed && self.status == Status::Online {
+            self.stage = Stage::Relay;
+        }
+        self.set_relay(test);
+    }
+
+    pub(crate) fn set_relay(&mut self, RelayTest { verdict, round_trip, message }: RelayTest) {
+        self.relay = Some(verdict);
+        self.relay_error = message.map(|message| message.chars().take(MAX_MESSAGE_CHARS).collect());
+        self.relay_ms = round_trip.map(millis);
+    }
 }
 
 /// The median of `sorted`, of an even number of values the mean of the middle two; `None` if it is empty.

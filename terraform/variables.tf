@@ -256,8 +256,8 @@ variable "report_style" {
   nullable    = false
 
   validation {
-    condition     = contains(["auto", "results", "status", "per-node"], var.report_style)
-    error_message = "The report style is auto, results, status or per-node."
+    condition     = contains(["auto", "results", "status", "per-node", "neo"], var.report_style)
+    error_message = "The report style is auto, results, status, per-node or neo."
   }
 }
 

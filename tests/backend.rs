@@ -488,7 +488,8 @@ async fn nothing_secret_is_logged_or_printed_whatever_the_backend_does() {
     let backend = TestBackend::start(echo).await;
     let nowhere = nowhere().await;
     let mut printed = String::new();
-    for style in [ReportStyle::Results, ReportStyle::PerNode, ReportStyle::Auto, ReportStyle::Status] {
+    for style in [ReportStyle::Results, ReportStyle::PerNode, ReportStyle::Neo, ReportStyle::Auto, ReportStyle::Status]
+    {
         let config = BackendConfig { report_style: style, ..config(&[&nowhere, &backend.url]) };
         let client = Backend::new(config.clone()).unwrap();
         printed += &format!("{config:?} {client:?}");
@@ -1050,7 +1051,7 @@ proptest! {
         sent in 0_usize..12,
     ) {
         let rejected = indices.iter().map(|index| Rejected { index: *index, reason: String::new() }).collect();
-        let delivery = Delivery { accepted, duplicates, rejected, not_wanted };
+        let delivery = Delivery { accepted, duplicates, rejected, not_wanted, ..Delivery::default() };
         let total = [accepted, duplicates, not_wanted].map(u64::from).iter().sum::<u64>() + indices.len() as u64;
         let mut distinct = indices.clone();
         distinct.sort_unstable();
@@ -1187,6 +1188,84 @@ async fn per_node_reports_fail_if_the_backend_is_unreachable() {
     let backend = TestBackend::start(|_| third_party(503, Value::Null)).await;
     let client = styled(ReportStyle::PerNode, &backend.url);
     assert!(client.send_results(Uuid::now_v7(), &many_results(3), soon()).await.unwrap_err().is_unreachable());
+}
+
+// --- NeoUptime -------------------------------------------------------------------------------------------------------
+
+/// A backend of NeoUptime with the nodes 0, 2, 5 and 7. Node 5 is gone, and 7 cannot be watched.
+fn neo(seen: &Seen) -> Response {
+    let node = |id: u32| json!({"node_id": id, "status": "online", "latency_ms": 50, "peer": 2, "last_heartbeat": {}});
+    match (seen.method.as_str(), seen.path.as_str()) {
+        ("GET", "/node-status") => third_party(200, json!([node(0), node(2), node(5), node(7), node(2)])),
+        _ if seen.header("authorization") != Some("Bearer api-key-f3b1") => {
+            third_party(401, json!({"error": "no key"}))
+        }
+        ("GET", "/nodes/0/private-info") => third_party(
+            200,
+            json!({"id": 0, "protocol": "tcp", "public_ip": "192.0.2.1", "network_name": "n", "network_secret": "s3cr3t"}),
+        ),
+        ("GET", "/nodes/2/private-info") => third_party(
+            200,
+            json!({"id": 2, "name": "two", "protocol": "udp", "public_ip": "bj.example.net:11011", "network_name": null,
+                "sponsor": "me", "location": "Beijing", "allow_relay": true, "created_at": {}}),
+        ),
+        ("GET", "/nodes/7/private-info") => third_party(200, json!({"id": 7, "protocol": "tcp"})),
+        ("POST", "/nodes/0/heartbeat") => third_party(
+            200,
+            json!({"success": true, "heartbeat": {"id": 1, "node_id": 0, "status": "online", "peer": 3, "latency_ms": 12},
+                "nodeStatus": {"node_id": 0, "status": "online", "latency_ms": 12, "peer": 3}}),
+        ),
+        ("POST", "/nodes/2/heartbeat") => third_party(201, json!({"success": false})),
+        _ => third_party(404, json!({"error": "not found"})),
+    }
+}
+
+#[tokio::test]
+async fn the_nodes_of_neo_uptime_are_listed_and_described_one_by_one() {
+    let logs = Logs::collect();
+    let backend = TestBackend::start(neo).await;
+    let page = styled(ReportStyle::Neo, &backend.url).peers_page(None, soon()).await.unwrap();
+
+    let found: Vec<_> = page.peers.iter().map(|peer| (peer.id, peer.url.to_string())).collect();
+    let expected = [(0, "tcp://192.0.2.1:11010"), (2, "udp://bj.example.net:11011")];
+    assert_eq!(found, expected.map(|(id, url)| (id, url.to_owned())));
+    assert!(matches!(&page.peers[0].access, Access::Member(membership) if membership.network_name == "n"));
+    assert_eq!(page.peers[1].access, Access::Guest);
+    assert_eq!((page.skipped, page.total_available, page.complete_listing), (2, Some(4), false));
+    assert!(page.next.is_none() && page.version.is_none());
+    assert!(backend.lines().iter().all(|line| line == "GET /node-status" || line.ends_with("/private-info")));
+    assert_eq!(logs.warnings_with("nodes that cannot be watched are skipped; the first: node 5"), 1, "{}", logs.text());
+}
+
+#[tokio::test]
+async fn neo_uptime_gets_each_result_as_a_heartbeat() {
+    let backend = TestBackend::start(neo).await;
+    let mut results = many_results(4);
+    results[0].network_count = Some(3);
+    (results[1].peer_id, results[1].status) = (9, easytier_probe::Status::Unknown);
+    (results[2].status, results[2].response_time, results[2].network_count) =
+        (easytier_probe::Status::Offline, None, None);
+    let client = styled(ReportStyle::Neo, &backend.url);
+    assert!(!client.wants_every_result());
+    let mut delivery = client.send_results(Uuid::now_v7(), &results, soon()).await.unwrap();
+
+    delivery.rejected.sort_by_key(|rejected| rejected.index);
+    let rejected: Vec<_> = delivery.rejected.iter().map(|one| (one.index, one.reason.as_str())).collect();
+    assert_eq!(rejected, [(2, "'success' is false"), (3, "404 Not Found: not found")]);
+    assert_eq!((delivery.accepted, delivery.not_wanted), (1, 1), "a heartbeat cannot say Unknown");
+    let mut requests = backend.requests();
+    requests.sort_by(|a, b| a.path.cmp(&b.path));
+    assert_eq!(requests[0].line(), "POST /nodes/0/heartbeat");
+    assert_eq!(requests[0].body, json!({"status": "online", "peer": 3, "latency_ms": 12}));
+    assert_eq!(requests[1].body, json!({"status": "offline", "peer": 0, "latency_ms": 0}));
+}
+
+#[tokio::test]
+async fn a_key_that_neo_uptime_does_not_know_is_named() {
+    let backend = TestBackend::start(neo).await;
+    let config = BackendConfig { api_key: None, report_style: ReportStyle::Neo, ..config(&[&backend.url]) };
+    let error = Backend::new(config).unwrap().peers_page(None, soon()).await.unwrap_err();
+    assert!(matches!(&error, BackendError::Unauthorized { .. }), "{error}");
 }
 
 // --- the probe's own status ------------------------------------------------------------------------------------------

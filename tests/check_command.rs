@@ -118,6 +118,22 @@ impl Drop for TempFile {
 // --- output ----------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
+async fn relaying_is_tested_on_request() {
+    let outcome = run(&["--relay", "--json", &url(Scheme::Tcp)]).await;
+    outcome.assert_code(0);
+    let objects = outcome.objects();
+    assert_eq!(
+        (&objects[0]["relay"], &objects[0]["stage"]),
+        (&Value::from("ok"), &Value::from("relay")),
+        "{objects:?}"
+    );
+    assert!(objects[0]["relay_ms"].is_f64(), "{objects:?}");
+    let table = run(&["--relay", &url(Scheme::Udp)]).await;
+    table.assert_code(0);
+    assert!(table.stdout.contains("RELAY") && table.stdout.contains("ok "), "{}", table.stdout);
+}
+
+#[tokio::test]
 async fn json_is_one_array_with_the_fields_of_the_contract() {
     let outcome = run(&["--json", &url(Scheme::Tcp), &url(Scheme::Wss)]).await;
     outcome.assert_code(0);

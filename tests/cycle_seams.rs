@@ -409,7 +409,7 @@ async fn outcomes_of_the_delivery_are_counted() {
     let sink = Sink::new(async |_, results: &[_]| {
         let count = results.len() as u32;
         let rejected = vec![Rejected { index: 1, reason: "too_old".to_owned() }];
-        Ok(Delivery { accepted: count - 6, duplicates: 2, rejected, not_wanted: 3 })
+        Ok(Delivery { accepted: count - 6, duplicates: 2, rejected, not_wanted: 3, ..Delivery::default() })
     });
 
     let ran = run(&mut ListedPeers::new((1..=30).map(impossible).collect()), &sink, &small(LONG)).await;

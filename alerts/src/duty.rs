@@ -3,13 +3,13 @@
 /// Work that one hub does at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Duty {
-    /// Making verdicts of results.
+    /// Evaluating results.
     Fold,
-    /// Noticing probes that come and go.
+    /// Tracking probes.
     Presence,
-    /// Deleting what is old.
+    /// Deleting expired data.
     Retention,
-    /// Speaking with the other instances.
+    /// Communicating with the other instances.
     Instance,
 }
 

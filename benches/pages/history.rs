@@ -74,6 +74,7 @@ fn result(peer: PeerId, at: Timestamp, age: u64, distance: f64) -> CheckResult {
         network_count: Some((number % 60) as u32),
         relay: None,
         relay_error: None,
+        relay_ms: None,
         certificate_expires_at: None,
         listing: None,
     }

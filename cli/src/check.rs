@@ -36,6 +36,8 @@ Examples:
     easytier-uptime check --file nodes.txt --json
   Every 10 seconds until Ctrl-C:
     easytier-uptime check --interval 10s wss://node.example.com
+  Does it relay data?
+    easytier-uptime check --relay tcp://192.0.2.7:11010
   Why is it offline?
     easytier-uptime check --debug tcp://192.0.2.7:11010
 
@@ -79,6 +81,9 @@ struct ProbingArgs {
     /// Stop after a valid handshake response, for private nodes whose secret you don't have
     #[arg(long)]
     handshake_only: bool,
+    /// Test also whether the nodes relay data between two guests; this takes two more sessions
+    #[arg(long, conflicts_with_all = ["handshake_only", "interval"])]
+    relay: bool,
     /// Number of pings in one check; the latency shown is their median
     #[arg(long, short, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=100))]
     count: u32,
@@ -132,7 +137,7 @@ pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     let runtime = runtime::single_threaded()?;
     runtime.block_on(async {
         let exit = match probing.interval {
-            None => check_once(&checker, &peers, &output).await,
+            None => check_once(&checker, &peers, probing.relay, &output).await,
             Some(interval) => rounds::run(&checker, &peers, interval, &output).await,
         };
         checker.wait_closed().await;
@@ -154,11 +159,11 @@ impl ProbingArgs {
     }
 }
 
-async fn check_once(checker: &Checker, peers: &[Peer], output: &OutputArgs) -> anyhow::Result<Exit> {
+async fn check_once(checker: &Checker, peers: &[Peer], relay: bool, output: &OutputArgs) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let progress = progress::bar(peers.len(), output.debug);
     let mut checked: Vec<Option<Checked>> = vec![None; peers.len()];
-    let mut results = check_all(checker, peers);
+    let mut results = check_all(checker, peers, relay);
     while let Some((index, report)) = results.next().await {
         progress.inc(1);
         checked[index] = Some(Checked::new(&peers[index], report));
@@ -181,11 +186,15 @@ async fn check_once(checker: &Checker, peers: &[Peer], output: &OutputArgs) -> a
     Ok(Exit::of_checks(statuses(), output.fail_on))
 }
 
-/// Checks every peer, as many at a time as `checker` can. The stream yields each report, with the position of its peer,
-/// as soon as the check ends.
-fn check_all<'a>(checker: &'a Checker, peers: &'a [Peer]) -> LocalBoxStream<'a, (usize, CheckReport)> {
+/// Checks every peer, as many at a time as `checker` can, and tests whether it relays, if that is wanted. The stream yields
+/// each report, with the position of its peer, as soon as the check ends.
+fn check_all<'a>(checker: &'a Checker, peers: &'a [Peer], relay: bool) -> LocalBoxStream<'a, (usize, CheckReport)> {
+    let check = async move |peer| match relay {
+        true => checker.check_with_relay(peer).await,
+        false => checker.check(peer).await,
+    };
     stream::iter(peers.iter().enumerate())
-        .map(move |(index, peer)| async move { (index, checker.check(peer).await) })
+        .map(move |(index, peer)| async move { (index, check(peer).await) })
         .buffer_unordered(checker.max_checks())
         .boxed_local()
 }

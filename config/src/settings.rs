@@ -87,7 +87,7 @@ pub static PROBE_SETTINGS: &[Setting] = &[
         "REPORT_STYLE",
         "STYLE",
         "auto",
-        "How results are reported to the backend: auto, results, status or per-node; auto means results at an \
+        "How results are reported to the backend: auto, results, status, per-node or neo; auto means results at an \
          easytier-uptime hub, status elsewhere",
     ),
     with_default("PEER_FETCH_INTERVAL", "DURATION", "60s", "Time between two fetches of the peers"),

@@ -190,7 +190,7 @@ pub fn self_check_targets(text: &str) -> Result<Vec<SelfCheckTarget>, String> {
     text.split(',').map(|target| target.parse().map_err(to_string)).collect()
 }
 
-/// `auto`, `results`, `status` or `per-node`.
+/// `auto`, `results`, `status`, `per-node` or `neo`.
 ///
 /// # Errors
 ///

@@ -210,7 +210,7 @@ fn all_mistakes_are_reported_at_once_with_what_to_write() {
         "DISTRIBUTED_MODE_ENABLED (environment) = 'maybe': write true or false",
         "BACKEND_BASE_URL (environment) = '…@h/x,hub.example.com': carries a user name or password",
         "ADVERTISE_ADDR (environment) = 'localhost:8080': write the address at which other machines reach this one",
-        "REPORT_STYLE (environment) = 'loud': write one of auto, results, status, per-node",
+        "REPORT_STYLE (environment) = 'loud': write one of auto, results, status, per-node, neo",
         "PEER_FETCH_INTERVAL (environment) = '1 minute': write a whole number of seconds",
         "STATUS_REPORT_INTERVAL (environment) = '1500ms': write whole seconds, at least 1s",
         "HEALTH_CHECK_INTERVAL (environment) = '50ms': write at least 100ms",

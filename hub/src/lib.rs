@@ -9,6 +9,7 @@
 mod api;
 mod board;
 mod check_depth;
+mod connect;
 pub mod incidents;
 pub mod instance;
 pub mod notify;

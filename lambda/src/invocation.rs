@@ -10,7 +10,6 @@ use anyhow::{anyhow, bail};
 use chrono::Utc;
 use easytier_probe::{
     Backend, BackendError, CycleOptions, CycleReport, PeerSource, ReportSink, Status,
-    backend::ReportStyle,
     cycle::{BackendPeers, BoxError, ListedPeers, NoSink},
     run_cycle,
 };
@@ -180,7 +179,7 @@ async fn drain(queue: &Queue<'_>, backend: &Backend, ends: Instant) -> u64 {
 /// Puts the results that the hub did not accept into the queue. Returns how many are in the queue, and why others are lost.
 async fn spool(sandbox: &Sandbox, cycle: &mut CycleReport, ends: Instant) -> (u64, Option<anyhow::Error>) {
     let mut results = std::mem::take(&mut cycle.undelivered_results);
-    if sandbox.config.report_style == ReportStyle::PerNode {
+    if sandbox.config.report_style.is_per_node() {
         // A report per node cannot express Unknown, so these results could never be delivered.
         results.retain(|result| result.status != Status::Unknown);
     }

@@ -35,7 +35,9 @@ impl KnownPeers {
         known.retain(|_, known| now.saturating_duration_since(known.given) < FORGET_AFTER);
         for peer in peers {
             if known.len() < MAX_KNOWN || known.contains_key(&peer.id) {
-                known.insert(peer.id, Known { peer: peer.clone(), given: now, checked: now });
+                // A test is asked for once.
+                let peer = Peer { test_relay: false, ..peer.clone() };
+                known.insert(peer.id, Known { peer, given: now, checked: now });
             }
         }
     }

@@ -23,6 +23,20 @@ pub struct Paging {
     per_page: Option<Whole<1, MAX_PER_PAGE>>,
 }
 
+/// The same for lists of which an operator wants most at once.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LongPaging {
+    /// The number of the page, from 1.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = page, required = false)]
+    page: Option<Whole<1, { u32::MAX }>>,
+    /// The number of items on a page, at most 1000.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = per_long_page, required = false)]
+    per_page: Option<Whole<1, MAX_PER_PAGE>>,
+}
+
 fn page() -> utoipa::openapi::Schema {
     parameter::whole(1, u32::MAX, Some(PageRequest::default().page))
 }
@@ -31,6 +45,12 @@ fn per_page() -> utoipa::openapi::Schema {
     parameter::whole(1, MAX_PER_PAGE, Some(PageRequest::default().per_page))
 }
 
+fn per_long_page() -> utoipa::openapi::Schema {
+    parameter::whole(1, MAX_PER_PAGE, Some(LONG.per_page))
+}
+
+const LONG: PageRequest = PageRequest { page: 1, per_page: 200 };
+
 impl Paging {
     /// The requested page, with defaults for missing parameters.
     pub fn request(self) -> PageRequest {
@@ -38,6 +58,16 @@ impl Paging {
         PageRequest {
             page: self.page.map_or(usual.page, |page| page.0),
             per_page: self.per_page.map_or(usual.per_page, |per_page| per_page.0),
+        }
+    }
+}
+
+impl LongPaging {
+    /// The requested page, with defaults for missing parameters.
+    pub fn request(self) -> PageRequest {
+        PageRequest {
+            page: self.page.map_or(LONG.page, |page| page.0),
+            per_page: self.per_page.map_or(LONG.per_page, |per_page| per_page.0),
         }
     }
 }

@@ -82,7 +82,13 @@ impl Pending {
         let listing = self.newest.listing.min(check.listing);
         // A check on an open session sees no certificate.
         let certificate_expires_at = check.certificate_expires_at.or(self.newest.certificate_expires_at);
-        self.newest = CheckResult { listing, certificate_expires_at, ..check };
+        // Few checks test whether the node relays.
+        let tested = match check.relay {
+            Some(_) => &check,
+            None => &self.newest,
+        };
+        let (relay, relay_error, relay_ms) = (tested.relay, tested.relay_error.clone(), tested.relay_ms);
+        self.newest = CheckResult { listing, certificate_expires_at, relay, relay_error, relay_ms, ..check };
     }
 
     fn condensed(self) -> CheckResult {
@@ -132,6 +138,7 @@ mod tests {
             network_count: None,
             relay: None,
             relay_error: None,
+            relay_ms: None,
             certificate_expires_at: None,
             listing: None,
         }

@@ -38,6 +38,9 @@ pub struct BackendConfig {
     /// How long all hubs must answer that they do not hold the listing that the client has, until it forgets that listing. Until
     /// then they take no results, so that none is refused for good.
     pub behind_patience: Duration,
+    /// Whether the caller tests whether nodes relay that [`Delivery::test_relay`](super::Delivery::test_relay) names. A hub hands
+    /// out tests only to those that do.
+    pub tests_relay: bool,
     /// Gives the header `traceparent` for the request of the current span, so that the backend can continue its trace.
     pub traceparent: Option<fn() -> Option<String>>,
 }
@@ -60,6 +63,7 @@ impl BackendConfig {
             return_after: Duration::from_secs(300),
             missing_retry_after: Duration::from_secs(3600),
             behind_patience: Duration::from_secs(600),
+            tests_relay: false,
             traceparent: None,
         }
     }
@@ -78,10 +82,18 @@ pub enum ReportStyle {
     Status,
     /// One `PUT /nodes/{id}/status` per result.
     PerNode,
+    /// As NeoUptime: nodes are listed by `GET /node-status` and `GET /nodes/{id}/private-info`, and each result is a `POST
+    /// /nodes/{id}/heartbeat`.
+    Neo,
 }
 
 impl ReportStyle {
-    const ALL: [Self; 4] = [Self::Auto, Self::Results, Self::Status, Self::PerNode];
+    const ALL: [Self; 5] = [Self::Auto, Self::Results, Self::Status, Self::PerNode, Self::Neo];
+
+    /// Whether each result is a report of its own, that holds no time and cannot express `Unknown`.
+    pub fn is_per_node(self) -> bool {
+        matches!(self, Self::PerNode | Self::Neo)
+    }
 
     fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +101,7 @@ impl ReportStyle {
             Self::Results => "results",
             Self::Status => "status",
             Self::PerNode => "per-node",
+            Self::Neo => "neo",
         }
     }
 }
@@ -101,7 +114,7 @@ impl fmt::Display for ReportStyle {
 
 /// The text is not the name of a report style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write one of auto, results, status, per-node")]
+#[error("write one of auto, results, status, per-node, neo")]
 pub struct ReportStyleError;
 
 impl FromStr for ReportStyle {

@@ -117,6 +117,9 @@ pub(super) struct ResultsBody<'a> {
     /// The listing that all checked peers were in, if a hub sent it.
     #[serde(flatten)]
     pub(super) listing: Option<ListingVersion>,
+    /// Whether the probe does the tests that the answer asks for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) tests_relay: bool,
     pub(super) results: &'a [CheckResult],
 }
 
@@ -134,6 +137,9 @@ pub(super) struct ResultsData {
     pub(super) duplicates: u32,
     #[serde(default)]
     pub(super) rejected: Vec<RejectedEntry>,
+    /// The nodes to test.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) test_relay: Option<Vec<i64>>,
 }
 
 #[derive(Deserialize)]

@@ -51,6 +51,8 @@ impl Request<'_> {
     fn route(&self) -> &str {
         match self.path.split_once("/nodes/") {
             Some((_, node)) if node.ends_with("/status") => "/nodes/{id}/status",
+            Some((_, node)) if node.ends_with("/private-info") => "/nodes/{id}/private-info",
+            Some((_, node)) if node.ends_with("/heartbeat") => "/nodes/{id}/heartbeat",
             _ => self.path,
         }
     }

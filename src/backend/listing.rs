@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::{
     client::{Backend, peers_request},
+    config::ReportStyle,
     documents::{Envelope, PeersData, parse_peer},
     endpoint::{BackendKind, Endpoint},
     error::BackendError,
@@ -85,6 +86,9 @@ impl Backend {
     /// # Errors
     /// Any [`BackendError`] but [`BackendError::NotAHub`].
     pub async fn peers_page(&self, cursor: Option<Cursor>, deadline: Instant) -> Result<PeerPage, BackendError> {
+        if self.config().report_style == ReportStyle::Neo {
+            return self.neo_page(deadline).await;
+        }
         let mut retry = match &cursor {
             None => self.retry_loop(deadline),
             Some(cursor) => self.retry_loop_at(cursor.position, deadline),
@@ -160,6 +164,7 @@ impl Backend {
         let mut query = self.region_query();
         query.extend([
             ("claim", "true".to_owned()),
+            ("tests_relay", "true".to_owned()),
             ("count", wanted.count.to_string()),
             ("interval", wanted.interval.as_secs().to_string()),
             ("lease", wanted.lease.as_secs().to_string()),

@@ -16,6 +16,7 @@ mod endpoint;
 mod error;
 mod http;
 mod listing;
+mod neo;
 mod registry;
 mod results;
 mod retry;

@@ -16,6 +16,7 @@ use super::{
     endpoint::{BackendKind, Endpoint},
     error::BackendError,
     http::Request,
+    neo::{HeartbeatBody, is_refused},
 };
 use crate::{CheckResult, Status};
 
@@ -44,6 +45,9 @@ pub struct Delivery {
     /// How many results the backend has no use for, by its report style or because it does not have the route. They
     /// need not be sent again.
     pub not_wanted: u32,
+    /// The peers of the batch that the probe should test next: whether they relay. None unless
+    /// [`tests_relay`](super::BackendConfig::tests_relay) is set.
+    pub test_relay: Vec<i64>,
 }
 
 /// A delivery that does not account for each result. Sending all of them again is safe, because the backend
@@ -90,7 +94,7 @@ impl Backend {
     /// Whether every result should be sent. If not, reports carry no time and replace each other: only the newest
     /// result of each peer is useful.
     pub fn wants_every_result(&self) -> bool {
-        self.config().report_style != ReportStyle::PerNode
+        !self.config().report_style.is_per_node()
     }
 
     /// Delivers all results, in the [`ReportStyle`] of the backend, or fails as a whole. Retrying is safe: the backend
@@ -108,7 +112,7 @@ impl Backend {
     ) -> Result<Delivery, BackendError> {
         match self.config().report_style {
             ReportStyle::Status => Ok(Delivery { not_wanted: results.len() as u32, ..Delivery::default() }),
-            ReportStyle::PerNode => self.send_per_node(results, deadline).await,
+            ReportStyle::PerNode | ReportStyle::Neo => self.send_per_node(results, deadline).await,
             ReportStyle::Auto | ReportStyle::Results => self.send_batches(cycle_id, results, deadline).await,
         }
     }
@@ -136,6 +140,7 @@ impl Backend {
                     delivery.accepted += batch.accepted;
                     delivery.duplicates += batch.duplicates;
                     delivery.not_wanted += batch.not_wanted;
+                    delivery.test_relay.extend(batch.test_relay);
                     let rejected = batch.rejected.into_iter();
                     delivery.rejected.extend(rejected.map(|one| Rejected { index: start + one.index, ..one }));
                 }
@@ -187,7 +192,8 @@ impl Backend {
         #[expect(clippy::disallowed_methods, reason = "a request carries the time at which it is sent")]
         let sent_at = Utc::now();
         let listing = self.listing_to_name(results.first().and_then(|result| result.listing));
-        let body = ResultsBody { cycle_id, sent_at, listing, results };
+        let tests_relay = self.config().tests_relay;
+        let body = ResultsBody { cycle_id, sent_at, listing, tests_relay, results };
         let request = Request { listing, ..report_request(Method::POST, "/results", &body, Bearer::ApiKey)? };
         let invalid = |reason: &str| BackendError::InvalidResponse {
             request: request.describe(endpoint),
@@ -248,6 +254,7 @@ impl Backend {
             duplicates: data.duplicates,
             rejected: rejected.collect(),
             not_wanted: 0,
+            test_relay: data.test_relay.unwrap_or_default(),
         }
     }
 
@@ -266,7 +273,7 @@ impl Backend {
                     delivery.rejected.push(Rejected { index, reason: answer.clone() });
                     unknown_node = Some((position, request, answer));
                 }
-                Err((_, BackendError::Refused { status: 400..=499, answer, .. })) => {
+                Err((_, BackendError::Refused { status: 200..=499, answer, .. })) => {
                     delivery.rejected.push(Rejected { index, reason: answer });
                 }
                 Err((_, error)) => return Err(error),
@@ -284,15 +291,23 @@ impl Backend {
         Ok(delivery)
     }
 
-    /// Reports one result by `PUT /nodes/{id}/status`. An error carries the position of its endpoint.
+    /// Reports one result by `PUT /nodes/{id}/status`, or as NeoUptime takes it. An error carries the position of its endpoint.
     async fn report_node(&self, result: &CheckResult, deadline: Instant) -> Result<Reported, (usize, BackendError)> {
         // The contract accepts only Online and Offline here, and Unknown is not evidence.
         if result.status == Status::Unknown {
             return Ok(Reported::Unsupported);
         }
-        let path = format!("/nodes/{}/status", result.peer_id);
-        let body = NodeStatusBody { status: result.status, response_time: whole_millis(result.response_time) };
-        let request = report_request(Method::PUT, &path, &body, Bearer::NodeToken).map_err(|error| (0, error))?;
+        let is_neo = self.config().report_style == ReportStyle::Neo;
+        let path = format!("/nodes/{}/{}", result.peer_id, if is_neo { "heartbeat" } else { "status" });
+        let request = match is_neo {
+            true => report_request(Method::POST, &path, &HeartbeatBody::from(result), Bearer::ApiKey)
+                .map(|request| Request { needs_token: false, ..request }),
+            false => {
+                let body = NodeStatusBody { status: result.status, response_time: whole_millis(result.response_time) };
+                report_request(Method::PUT, &path, &body, Bearer::NodeToken)
+            }
+        };
+        let request = request.map_err(|error| (0, error))?;
         let mut retry = self.retry_loop(deadline);
         loop {
             let (endpoint, position) = (retry.endpoint(), retry.position());
@@ -300,9 +315,15 @@ impl Backend {
                 return Ok(Reported::Unsupported);
             }
             match self.send_report(endpoint, &request, retry.attempt_deadline()).await {
-                Ok(_) => {
+                Ok(answer) => {
                     endpoint.per_node.set_working();
                     retry.succeeded();
+                    if is_neo && is_refused(&answer) {
+                        let answer = "'success' is false".to_owned();
+                        let refused =
+                            BackendError::Refused { request: request.describe(endpoint), status: 200, answer };
+                        return Err((position, refused));
+                    }
                     return Ok(Reported::Accepted);
                 }
                 Err(BackendError::NoSuchRoute { request, status: 405 | 501, answer }) => {

@@ -16,7 +16,7 @@ use super::{
     clock::CheckClock,
     diagnosis::CachedDiagnosis,
     dial::Dialer,
-    limiter::{HeldPermit, Limiter, NoTurn},
+    limiter::{HeldPermit, Limiter, NoTurn, Turn},
     options::CheckOptions,
     outcome::Outcome,
     plan::Plan,
@@ -50,7 +50,7 @@ struct Shared {
 
 /// The addresses of a peer, and how long it took to find them.
 pub(super) struct Found {
-    targets: Vec<Target>,
+    pub(super) targets: Vec<Target>,
     answers: DnsAnswers,
     took: Duration,
 }
@@ -158,6 +158,15 @@ impl Checker {
             self.shared.resolver.forget(&answers);
         }
         attempt
+    }
+
+    /// Waits until `target`, at `position` among the addresses of its peer, may be connected to, but not after `until`.
+    pub(super) async fn turn(&self, target: &Target, position: usize, until: Instant) -> Result<Turn<'_>, NoTurn> {
+        self.shared.limiter.turn(target, position, until).await
+    }
+
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.shared.dialer
     }
 
     /// The place for one more session that stays open; `None` if the sockets do not suffice.

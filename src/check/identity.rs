@@ -3,6 +3,7 @@
 use crate::{Access, Membership, wire::NetworkDigest};
 
 /// The network that a session presents in its handshake.
+#[derive(Clone)]
 pub(super) struct Identity {
     pub network_name: String,
     pub digest: NetworkDigest,

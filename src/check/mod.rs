@@ -8,6 +8,7 @@
 //! - `dial` connects, one file for each transport.
 //! - `session` does the handshake, plain or in secure mode, and the pings, and reads route information.
 //! - `diagnosis` finds out why a node did not answer the handshake.
+//! - `relay` tests whether the node relays data, with two sessions of its own.
 //! - `held` keeps the session of a successful attempt; `upkeep` says when it is renewed, and `rejoin` when a peer is joined
 //!   again that gives no session.
 
@@ -23,6 +24,7 @@ mod options;
 mod outcome;
 mod plan;
 mod rejoin;
+mod relay;
 mod resend;
 mod session;
 mod span;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::session::{PingRound, Session};
 use crate::{
     CheckReport, CheckResult, Failure, FailureCode, Latency, Peer, Stage, Status,
-    result::{MAX_MESSAGE_CHARS, NodeInfo, Timings},
+    result::{MAX_MESSAGE_CHARS, NodeInfo, RelayTest, Timings},
 };
 
 /// The findings of a check.
@@ -111,7 +111,7 @@ impl Outcome {
         let status = self.status();
         let latency = Latency::of(&self.pings.round_trips, self.pings.sent);
         let (error, message) = self.failure.map(|failure| (failure.code, failure.message)).unzip();
-        let result = CheckResult {
+        let mut result = CheckResult {
             id: Uuid::now_v7(),
             peer_id: peer.id,
             checked_at: Utc::now(),
@@ -129,9 +129,13 @@ impl Outcome {
             network_count: self.info.network_count,
             relay: None,
             relay_error: None,
+            relay_ms: None,
             certificate_expires_at: self.certificate_expires_at,
             listing: peer.listing,
         };
+        if self.info.refuses_relay {
+            result.set_relay(RelayTest::refused_by_its_word());
+        }
         CheckReport {
             result,
             url: peer.url.clone(),

@@ -11,13 +11,19 @@ use tracing::Instrument;
 
 use super::{options::CycleOptions, report::SlowCheck, schedule::Schedule};
 use crate::{
-    CheckReport, CheckResult, Checker, FailureCode, Peer, Status,
+    CheckReport, CheckResult, Checker, FailureCode, Peer, RelayTest, Status,
     result::{median, millis},
     self_check::{self, Doubt, Finding, Judge, Judged, Reach, Scope, SelfCheckTarget},
 };
 
 /// The number of checks in [`CycleReport::slowest`](super::CycleReport::slowest).
 const MAX_SLOWEST: usize = 5;
+
+/// How long before the end of the time for checks a test has ended.
+const TEST_MARGIN: Duration = Duration::from_millis(500);
+
+/// The time that a test may need, also of a node that drops data.
+const MIN_TEST: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 pub(super) struct Checked {
@@ -68,7 +74,10 @@ pub(super) async fn check(
                     let checker = checker.clone();
                     let check = async move {
                         let began = Instant::now();
-                        let report = checker.check(&peer).await;
+                        let mut report = checker.check(&peer).await;
+                        if let Some(test) = test_of_relay(&checker, &peer, &report, schedule.check_by).await {
+                            report.result.add_relay(test);
+                        }
                         (peer, report, began)
                     };
                     // The log lines of a check belong to the caller's span.
@@ -88,6 +97,20 @@ pub(super) async fn check(
         round.end(checker, targets, schedule.deliver_by).await;
     }
     round.checked
+}
+
+/// Tests whether the node relays, where the backend asks for that and nothing else says it. No check waits for a test: where
+/// little time is left there is none.
+async fn test_of_relay(checker: &Checker, peer: &Peer, report: &CheckReport, check_by: Instant) -> Option<RelayTest> {
+    let is_known = report.result.status != Status::Online || report.result.relay.is_some();
+    if !peer.test_relay || is_known {
+        return None;
+    }
+    let end = check_by.checked_sub(TEST_MARGIN)?;
+    match end.saturating_duration_since(Instant::now()) >= MIN_TEST {
+        true => Some(checker.test_relay_until(peer, end).await),
+        false => None,
+    }
 }
 
 /// The checks of a cycle. Failures of peers that were online wait until all are checked.

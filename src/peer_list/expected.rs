@@ -27,7 +27,7 @@ impl Expected {
             "port" => Self::UpTo(u16::MAX.into()),
             "max_connections" => Self::UpTo(u32::MAX),
             "tags" | "regions" => Self::Texts,
-            "allow_relay" | "is_approved" | "submitted" => Self::Boolean,
+            "allow_relay" | "is_approved" | "submitted" | "test_relay" => Self::Boolean,
             "access" => Self::Access,
             _ => Self::Text,
         }

@@ -68,6 +68,9 @@ pub struct ListedPeer {
     /// Whether the node's owner offers to relay data.
     #[serde(deserialize_with = "lenient::flag")]
     pub allow_relay: Option<bool>,
+    /// Whether the backend asks to test whether the node relays data.
+    #[serde(deserialize_with = "lenient::flag")]
+    pub test_relay: Option<bool>,
     /// The maximum number of networks on the node; 0 for no limit.
     #[serde(deserialize_with = "lenient::whole")]
     pub max_connections: Option<u32>,
@@ -153,6 +156,7 @@ impl ListedPeer {
             },
             timeout: self.timeout_ms.map(|ms| Duration::from_millis(ms).clamp(*TIMEOUTS.start(), *TIMEOUTS.end())),
             allow_relay: self.allow_relay.unwrap_or_default(),
+            test_relay: self.test_relay.unwrap_or_default(),
             tags: self.tags.unwrap_or_default(),
             origin: match (origin, self.submitted) {
                 (Origin::Remote, Some(true)) => Origin::Submitted,

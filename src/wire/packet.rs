@@ -18,6 +18,8 @@ pub(super) const FLAG_ENCRYPTED: u8 = 1;
 /// The type of a packet (`PacketType` in the crate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PacketType {
+    /// An IP packet of one member of a network to another.
+    Data,
     Handshake,
     Ping,
     Pong,
@@ -35,6 +37,7 @@ impl PacketType {
     /// The number in the header.
     pub fn code(self) -> u8 {
         match self {
+            Self::Data => 1,
             Self::Handshake => 2,
             Self::Ping => 4,
             Self::Pong => 5,
@@ -49,6 +52,7 @@ impl PacketType {
 
     pub fn from_code(code: u8) -> Self {
         [
+            Self::Data,
             Self::Handshake,
             Self::Ping,
             Self::Pong,

@@ -313,7 +313,7 @@ fn route_information_of_the_crates_is_read() {
         peer_id: 9,
         hostname: Some("host".to_owned()),
         easytier_version: "2.0.3".to_owned(),
-        feature_flag: Some(route::PeerFeatureFlag { is_public_server: true }),
+        feature_flag: Some(route::PeerFeatureFlag { is_public_server: true, avoid_relay_data: true }),
     };
     let guests = route::ForeignNetwork {
         key: Some(route::ForeignNetworkKey { peer_id: 9, network_name: "guests".to_owned() }),

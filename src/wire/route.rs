@@ -134,6 +134,10 @@ pub(crate) struct RoutePeerInfo {
 pub(crate) struct PeerFeatureFlag {
     #[prost(bool, tag = "1")]
     pub is_public_server: bool,
+    /// Whether the node relays no data of others: `no_relay_data` in the crate, `avoid_relay_data` since 2.4. To a guest,
+    /// nodes since 2.6 say it of the guest's own network.
+    #[prost(bool, tag = "2")]
+    pub avoid_relay_data: bool,
 }
 
 /// `peer_rpc.RouteForeignNetworkInfos`: the networks of guests that the nodes of a network serve.

@@ -86,9 +86,9 @@ async function accessible(page, name) {
 
 // Every page of the hub while the operator is logged in, and the name of its screenshots.
 const PAGES = [
-  ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/map", "map"], ["/reports", "reports"], ["/submit", "submit"], ["/admin/login", "login"],
+  ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/map", "map"], ["/reports", "reports"], ["/incidents", "incidents"], ["/submit", "submit"], ["/admin/login", "login"],
   ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
-  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/channels", "admin-channels"], ["/admin/channels/1", "admin-channel"], ["/admin/channels/new?kind=mail", "admin-channel-new"], ["/admin/channels/1/rules", "admin-rule"], ["/admin/channels/1/remove", "admin-channel-remove"], ["/admin/alerts", "admin-alerts"], ["/admin/import", "admin-import"], ["/admin/sources", "admin-sources"], ["/admin/settings", "admin-settings"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/channels", "admin-channels"], ["/admin/channels/1", "admin-channel"], ["/admin/channels/new?kind=mail", "admin-channel-new"], ["/admin/channels/1/rules", "admin-rule"], ["/admin/channels/1/remove", "admin-channel-remove"], ["/admin/alerts", "admin-alerts"], ["/admin/incidents", "admin-incidents"], ["/admin/import", "admin-import"], ["/admin/sources", "admin-sources"], ["/admin/settings", "admin-settings"],
 ];
 
 // Submits the node at an address, after a test of the connection.
@@ -333,7 +333,7 @@ async function main() {
       await page.getByRole("button", { name: "Create" }).click();
       await page.getByText("The channel is added.").waitFor();
       await page.getByRole("link", { name: "New rule" }).click();
-      await page.getByLabel("A probe does not report any more").check();
+      await page.getByLabel("A probe stops reporting").check();
       await page.getByLabel("From", { exact: true }).fill("22:00");
       await page.getByLabel("To", { exact: true }).fill("07:00");
       await page.getByRole("button", { name: "Preview" }).click();
@@ -341,7 +341,7 @@ async function main() {
       await both(page, "admin-rule-preview");
       await page.getByRole("button", { name: "Create" }).click();
       await page.getByText("The rule is added.").waitFor();
-      await page.getByText("Tells nothing from 22:00-07:00 (UTC)").waitFor();
+      await page.getByText("Sends nothing from 22:00-07:00 (UTC)").waitFor();
       await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Channels" }).click();
       await page.getByRole("button", { name: "Send a test" }).click();
       await page.getByText("The test message could not be sent now").waitFor();
@@ -349,7 +349,7 @@ async function main() {
       await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Alerts" }).click();
       await page.getByText("Mute something").click();
       await page.getByRole("button", { name: "Mute" }).click();
-      await page.getByText("It is muted.").waitFor();
+      await page.getByText("Muted.").waitFor();
     });
 
     await step("a setting is changed, and a wrong one refused", async () => {

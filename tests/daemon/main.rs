@@ -5,6 +5,7 @@
 mod away;
 #[path = "../support/backend.rs"]
 mod backend;
+mod connect;
 #[path = "../support/daemon/http.rs"]
 mod http;
 #[path = "../support/daemon/hub.rs"]

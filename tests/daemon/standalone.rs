@@ -25,7 +25,7 @@ fn empty() -> Folder {
     folder
 }
 
-async fn await_health(running: &Running, address: &str, health: &str) -> Value {
+pub async fn await_health(running: &Running, address: &str, health: &str) -> Value {
     crate::eventually(&format!("{address} to be {health}"), async || {
         let node = http::node(&running.url, address).await;
         node.filter(|node| node["current_health_status"] == health)

@@ -29,12 +29,14 @@ pub struct CurrentNodeOptions {
     pub secure: bool,
     /// The table `flags` of easytier-core's configuration file, such as `private_mode` and `encryption_algorithm`.
     pub flags: Map<String, Value>,
+    /// URLs of the nodes that it connects to.
+    pub peers: Vec<String>,
 }
 
 impl CurrentNodeOptions {
     /// A node with a network of its own that listens on free loopback ports, one for each scheme.
     pub fn listening_on(schemes: &[Scheme]) -> Self {
-        Self { node: NodeOptions::listening_on(schemes), secure: false, flags: Map::new() }
+        Self { node: NodeOptions::listening_on(schemes), secure: false, flags: Map::new(), peers: Vec::new() }
     }
 
     /// Sets one of the `flags`.
@@ -54,9 +56,10 @@ impl CurrentNodeOptions {
     }
 
     fn configuration(&self) -> Value {
-        let Self { node, secure, flags } = self;
+        let Self { node, secure, flags, peers } = self;
         let mut configuration = json!({
             "listeners": node.listen,
+            "peer": peers.iter().map(|url| json!({"uri": url})).collect::<Vec<_>>(),
             "network_identity": {"network_name": node.network_name, "network_secret": node.network_secret},
             "flags": {"relay_all_peer_rpc": node.relay_all_peer_rpc, "enable_encryption": node.encryption},
         });

@@ -3,6 +3,11 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
 };
 
 use easytier_probe::{Access, Membership, Peer, PeerUrl, Scheme};
@@ -10,6 +15,8 @@ use easytier_probe::{Access, Membership, Peer, PeerUrl, Scheme};
 /// A node that runs until dropped. It also ends with this process, because its standard input is closed then.
 pub struct Node {
     child: Child,
+    /// How often something panicked in it, for which EasyTier's own program ends.
+    panics: Arc<AtomicUsize>,
     urls: Vec<PeerUrl>,
     options: NodeOptions,
 }
@@ -71,18 +78,32 @@ impl NodeOptions {
 impl Node {
     /// Runs `command`, a node with `options`, and waits until it listens. Returns also what it prints next.
     pub(super) fn launch(mut command: Command, options: NodeOptions) -> (Self, BufReader<ChildStdout>) {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the node starts");
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the node starts");
+        let panics = Arc::new(AtomicUsize::new(0));
+        let (stderr, counted) = (child.stderr.take().expect("piped"), panics.clone());
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                counted.fetch_add(usize::from(line.contains("panicked at")), Relaxed);
+                eprintln!("{line}");
+            }
+        });
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("the node prints its URLs");
         let urls = line.trim().strip_prefix("listening on ").expect("the node listens").split(' ');
         let urls = urls.map(|url| url.parse().expect("a peer URL")).collect();
-        (Self { child, urls, options }, stdout)
+        (Self { child, panics, urls, options }, stdout)
     }
 
     /// The node's standard input, which ends the node when it is dropped.
     pub(super) fn take_stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("piped, and taken once")
+    }
+
+    /// How often something panicked in it so far.
+    pub fn panics(&self) -> usize {
+        self.panics.load(Relaxed)
     }
 
     pub fn process_id(&self) -> u32 {

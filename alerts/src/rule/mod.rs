@@ -115,13 +115,13 @@ pub enum Change {
     Unknown,
     /// A node, or a probe, is up again that was told to be wrong.
     Up,
-    /// A probe does not report any more.
+    /// A probe stops reporting.
     Probe,
     /// The certificate of a node expires soon.
     Certificate,
     /// A node runs an old version of EasyTier.
     Version,
-    /// No hub does a work that one hub does at a time.
+    /// No hub runs one of the background tasks.
     Duty,
 }
 

@@ -22,18 +22,20 @@ impl Rule {
         if !verdicts.is_empty() {
             let (nodes, states) = (nodes(&self.nodes, language), verdicts.join(language.pick(" or ", "或")));
             sentences.push(match self.after_seconds {
-                0 => language
-                    .pick(format!("Tells at once that {nodes} is {states}."), format!("{nodes}{states}时，立即通知。")),
+                0 => language.pick(
+                    format!("Notifies at once when {nodes} is {states}."),
+                    format!("{nodes}{states}时，立即通知。"),
+                ),
                 seconds => {
                     let length = length(language, i64::from(seconds) * 1000);
                     language.pick(
-                        format!("Tells that {nodes} is {states} when that has lasted for {length}."),
+                        format!("Notifies when {nodes} has been {states} for {length}."),
                         format!("{nodes}{states}时，持续 {length}后通知。"),
                     )
                 }
             });
             sentences.push(language.pick(
-                "A node that goes up and down is told once, until it has been stable for half an hour.".to_owned(),
+                "A flapping node is reported once, until it has been stable for half an hour.".to_owned(),
                 "反复上下线的节点只通知一次，直到稳定半小时。".to_owned(),
             ));
         }
@@ -41,9 +43,9 @@ impl Rule {
             let regions = names(self.nodes.regions.iter());
             sentences.push(match regions.is_empty() {
                 true => language
-                    .pick("Tells that a probe does not report any more.".to_owned(), "探针停止上报时通知。".to_owned()),
+                    .pick("Notifies when a probe stops reporting.".to_owned(), "探针停止上报时通知。".to_owned()),
                 false => language.pick(
-                    format!("Tells that a probe in {regions} does not report any more."),
+                    format!("Notifies when a probe in {regions} stops reporting."),
                     format!("地区 {regions} 的探针停止上报时通知。"),
                 ),
             });
@@ -51,7 +53,7 @@ impl Rule {
         sentences.extend(self.levels_in_words(language));
         if self.tells(Change::Up) {
             sentences.push(language.pick(
-                "What was told to be wrong is told to be up again, when it has stayed so for three checks.".to_owned(),
+                "A recovery is reported when it has lasted for three checks.".to_owned(),
                 "通知过的问题恢复并稳定三次检测后，会再次通知。".to_owned(),
             ));
         }
@@ -65,7 +67,7 @@ impl Rule {
         if let Some(quiet) = &self.quiet {
             let (hours, zone) = (quiet.hours(), quiet.zone_name());
             sentences.push(language.pick(
-                format!("Tells nothing from {hours} ({zone}); what still holds then is told at the end."),
+                format!("Sends nothing from {hours} ({zone}); what is still wrong then is reported at the end."),
                 format!("{hours}（{zone}）期间不通知，结束时仍存在的问题再通知。"),
             ));
         }
@@ -78,19 +80,19 @@ impl Rule {
         if self.tells(Change::Certificate) {
             let days = self.certificate_days;
             sentences.push(language.pick(
-                format!("Tells that the certificate of {nodes} expires within {days} days."),
+                format!("Notifies when the certificate of {nodes} expires within {days} days."),
                 format!("{nodes}的证书在 {days} 天内过期时通知。"),
             ));
         }
         if let Some(below) = self.version_below.filter(|_| self.tells(Change::Version)) {
             sentences.push(language.pick(
-                format!("Tells that {nodes} runs a version of EasyTier before {below}."),
+                format!("Notifies when {nodes} runs a version of EasyTier before {below}."),
                 format!("{nodes}的 EasyTier 版本低于 {below} 时通知。"),
             ));
         }
         if self.tells(Change::Duty) {
             sentences.push(language.pick(
-                "Tells that no hub does a work that one hub does at a time.".to_owned(),
+                "Notifies when no hub runs one of its background tasks.".to_owned(),
                 "某项任务没有任何中心执行时通知。".to_owned(),
             ));
         }
@@ -133,8 +135,8 @@ mod tests {
         let usual = Rule::new(Uuid::from_u128(1));
         assert_eq!(
             usual.in_words(Language::English),
-            "Tells at once that a node is down. A node that goes up and down is told once, until it has been stable for half \
-             an hour. What was told to be wrong is told to be up again, when it has stayed so for three checks."
+            "Notifies at once when a node is down. A flapping node is reported once, until it has been stable for half \
+             an hour. A recovery is reported when it has lasted for three checks."
         );
         let full = Rule {
             nodes: Nodes { tags: ["fast".into()].into(), regions: ["eu".into()].into(), ..Nodes::default() },
@@ -146,10 +148,10 @@ mod tests {
         };
         assert_eq!(
             full.in_words(Language::English),
-            "Tells that a node with the tag fast or checked from eu is down or reachable from some regions only when that has \
-             lasted for 5 min. A node that goes up and down is told once, until it has been stable for half an hour. Tells \
-             that a probe in eu does not report any more. Reminds every 6 h until somebody acknowledges it. Tells nothing from \
-             22:00-07:00 (Asia/Shanghai); what still holds then is told at the end."
+            "Notifies when a node with the tag fast or checked from eu has been down or reachable from some regions only for \
+             5 min. A flapping node is reported once, until it has been stable for half an hour. Notifies when a probe in eu \
+             stops reporting. Reminds every 6 h until somebody acknowledges it. Sends nothing from 22:00-07:00 \
+             (Asia/Shanghai); what is still wrong then is reported at the end."
         );
         assert!(
             full.in_words(Language::Chinese)

@@ -42,7 +42,7 @@ async fn check_forever(
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
-        let mut results = check_all(checker, peers);
+        let mut results = check_all(checker, peers, false);
         while let Some((index, report)) = results.next().await {
             tallies[index].add(&report);
             print_result(&peers[index], &report, output.json)?;

@@ -44,7 +44,7 @@ enum AlertsCommand {
         #[arg(value_name = "KEY")]
         key: String,
     },
-    /// Tells nothing about something for a while; what still holds at the end is told then
+    /// Mutes something for a while; what is still wrong at the end is reported then
     Mute {
         /// What: all, rule:ID, node:ID, probe:ID, hub, or a key that 'hub alerts' prints
         #[arg(value_name = "SCOPE")]
@@ -117,7 +117,7 @@ async fn list(store: &Store, args: &AlertsArgs) -> anyhow::Result<()> {
         let told = match (one.is_told, &one.acknowledged_by) {
             (_, Some(_)) => "acknowledged",
             (true, None) => "told",
-            (false, None) => "not told yet",
+            (false, None) => "not notified yet",
         };
         [
             if one.is_flapping { "flapping".to_owned() } else { trouble.unwrap_or_default() },

@@ -29,7 +29,7 @@ pub enum ChannelCommand {
     List(ListArgs),
     /// Sends a test message to a channel
     Test(NameArgs),
-    /// Tells nothing at a channel until it is enabled again
+    /// Sends nothing to a channel until it is enabled again
     Disable(NameArgs),
     /// Tells changes at a channel again
     Enable(NameArgs),

@@ -12,7 +12,7 @@ use crate::{
 /// A column: its heading, and its content for a peer.
 type Column = (&'static str, fn(&Checked) -> Option<String>);
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     ("STATUS", |peer| Some(peer.report.result.status.as_str().to_owned())),
     ("PEER", |peer| Some(words::peer(peer.name.as_deref(), &peer.report.url))),
     ("LATENCY", |peer| Some(words::millis(peer.report.latency?.median_ms))),
@@ -20,6 +20,7 @@ const COLUMNS: [Column; 8] = [
     ("VERSION", |peer| peer.report.result.version.as_deref().map(printable)),
     ("HOSTNAME", |peer| peer.report.result.hostname.as_deref().map(printable)),
     ("NETWORKS", |peer| Some(peer.report.result.network_count?.to_string())),
+    ("RELAY", |peer| words::relay(&peer.report)),
     ("PROBLEM", |peer| words::problem(&peer.report.result)),
 ];
 

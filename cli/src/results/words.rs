@@ -45,6 +45,14 @@ pub fn problem(result: &CheckResult) -> Option<String> {
     (!problems.is_empty()).then(|| problems.join("; "))
 }
 
+/// Whether the node relays data, with the round trip or the reason; `None` if that is not known.
+pub fn relay(report: &CheckReport) -> Option<String> {
+    let verdict = report.result.relay?.name();
+    let reason = report.result.relay_error.as_deref().map(|reason| format!("{verdict}: {}", printable(reason)));
+    let round_trip = report.result.relay_ms.map(|ms| format!("{verdict} {}", millis(ms)));
+    reason.or(round_trip).or_else(|| Some(verdict.to_owned()))
+}
+
 /// EasyTier's clients accept an expired certificate; a web server in front of the node may not.
 fn expired_certificate(result: &CheckResult) -> Option<String> {
     let expiry = result.certificate_expires_at.filter(|expiry| *expiry < result.checked_at)?;

@@ -161,6 +161,7 @@ fn result(node: i64, is_down: bool) -> CheckResult {
         network_count: None,
         relay: None,
         relay_error: None,
+        relay_ms: None,
         certificate_expires_at: None,
         listing: None,
     }

@@ -133,6 +133,7 @@ fn online(peer: i64) -> CheckResult {
         network_count: None,
         relay: None,
         relay_error: None,
+        relay_ms: None,
         certificate_expires_at: None,
         listing: None,
     }

@@ -79,6 +79,7 @@ impl Load {
             network_count: Some((peer % 90) as u32),
             relay: None,
             relay_error: None,
+            relay_ms: None,
             certificate_expires_at: None,
             listing: None,
         };

@@ -4,13 +4,15 @@
 //! ones, on both engines or only the named one (`sqlite`, `postgres`). `--minutes N` is how long pages are open, and how long
 //! the results of `scale` come in, which is measured only by name; `--peers N` is how many peers it has. Each hub and the
 //! baseline run in their own process with a durable database; this process generates the load, and its CPU time is reported
-//! separately. The bench needs Linux, PostgreSQL's programs, and `wrk` for the figure `reads`.
+//! separately. The bench needs Linux, PostgreSQL's programs, and `wrk` for the
+//! figures `reads` and `dialects`.
 
 #![allow(clippy::disallowed_methods, clippy::restriction, unsafe_code, reason = "a bench fails by a panic, and prints")]
 
 mod bare;
 mod client;
 mod database;
+mod dialects;
 mod fold;
 mod history;
 mod hub;
@@ -37,13 +39,14 @@ use self::{database::Engine, size::Size};
 /// A figure: its name on the command line, and the function that measures it.
 type Figure = (&'static str, fn(Engine, &Size));
 
-const FIGURES: [Figure; 8] = [
+const FIGURES: [Figure; 9] = [
     ("ingest", ingest::run),
     ("fold", fold::run),
     ("lag", lag::run),
     ("list", list::run),
     ("growth", list::run_growth),
     ("reads", reads::run),
+    ("dialects", dialects::run),
     ("pages", pages::run),
     (SOAK, scale::run),
 ];
@@ -52,7 +55,8 @@ const FIGURES: [Figure; 8] = [
 const SOAK: &str = "scale";
 
 /// The roles of this binary in child processes.
-const ROLES: [role::Role; 3] = [("hub", hub::serve), ("bare", bare::insert), ("document", reads::serve)];
+const ROLES: [role::Role; 4] =
+    [("hub", hub::serve), ("bare", bare::insert), ("document", reads::serve), ("redirect", reads::redirect)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -13,14 +13,14 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use tokio::net::TcpListener;
 
 use crate::{
     client::{Answer, Connection},
-    database::Engine,
+    database::{Database, Engine},
     hub::Hub,
     list,
     role::{self, Helper},
@@ -36,18 +36,28 @@ const CONNECTIONS: usize = 16;
 const READS: [(&str, u32); 3] = [("/api/nodes?per_page=1000", 1), ("/", 1), ("/", 10)];
 
 /// A server whose handler sends what it was started with.
-struct Bare {
+pub struct Bare {
     _process: Helper,
-    pid: u32,
-    address: SocketAddr,
+    pub pid: u32,
+    pub address: SocketAddr,
 }
 
 pub fn run(engine: Engine, size: &Size) {
+    let Some((_database, hub)) = settled(engine, size) else { return };
+    for (path, fresh) in READS {
+        measure(&hub, size, path, fresh);
+    }
+    let (now, most) = hub.memory();
+    println!("\nmemory of the hub {:.1} MiB, peak {:.1} MiB", mebibytes(now), mebibytes(most));
+}
+
+/// A hub to which nothing reports any more, after the head of the table was printed; `None` without wrk.
+pub fn settled(engine: Engine, size: &Size) -> Option<(Database, Hub)> {
     if Command::new("wrk").arg("--version").stdout(Stdio::null()).status().is_err() {
         println!("wrk is not there: apt-get install wrk");
-        return;
+        return None;
     }
-    let (_database, hub) = runtime().block_on(list::with_history(engine, size.many_peers, size.hours));
+    let (database, hub) = runtime().block_on(list::with_history(engine, size.many_peers, size.hours));
     let settled = Duration::from_secs(if size.turns > 2 { 120 } else { 30 });
     println!(
         "{} peers reported from {} regions, {} h of 5-minute rollups; wrk with {CONNECTIONS} connections, medians of {} turns \
@@ -64,17 +74,13 @@ pub fn run(engine: Engine, size: &Size) {
         "CPU µs, hub",
         "wrk, share of CPU",
     );
-    // Nothing reports any more: after a while the snapshot is the last one.
+    // After a while the snapshot is the last one.
     std::thread::sleep(settled);
-    for (path, fresh) in READS {
-        measure(&hub, size, path, fresh);
-    }
-    let (now, most) = hub.memory();
-    println!("\nmemory of the hub {:.1} MiB, peak {:.1} MiB", mebibytes(now), mebibytes(most));
+    Some((database, hub))
 }
 
 /// The figures of one turn of one server.
-struct Turn {
+pub struct Turn {
     rate: f64,
     /// CPU time of the server, in microseconds for a request.
     cpu: f64,
@@ -82,49 +88,61 @@ struct Turn {
     generator: f64,
 }
 
-fn measure(hub: &Hub, size: &Size, path: &str, fresh: u32) {
+/// Measures a document: `fresh` of ten requests bring no version of it.
+pub fn measure(hub: &Hub, size: &Size, path: &str, fresh: u32) {
     let (mut of_hub, mut of_bare) = (Vec::new(), Vec::new());
     for _ in 0..=size.turns {
         let document = document(hub.address, path);
-        let bare = Bare::start(&document);
-        of_hub.push(turn(hub.address, hub.pid(), size, path, fresh, &document));
-        of_bare.push(turn(bare.address, bare.pid, size, path, fresh, &document));
+        let (bare, script) = (Bare::start(&document), reading(fresh, &document));
+        of_hub.push(turn(hub.address, hub.pid(), size, path, &script));
+        of_bare.push(turn(bare.address, bare.pid, size, path, &script));
     }
+    print(&format!("{path}, {} % with gzip, {} % 304", fresh * 10, 100 - fresh * 10), &of_hub, &of_bare);
+}
+
+/// Prints a row of the table.
+pub fn print(what: &str, of_hub: &[Turn], of_bare: &[Turn]) {
     // The first turn is a warm-up.
     let of = |turns: &[Turn], figure: fn(&Turn) -> f64| median(turns[1..].iter().map(figure).collect());
     let ratio = median(of_hub[1..].iter().zip(&of_bare[1..]).map(|(hub, bare)| hub.rate / bare.rate).collect());
     println!(
         "{:52} {:10.0} {:12.0} {:8.2} {:16.0} {:16.2}",
-        format!("{path}, {} % with gzip, {} % 304", fresh * 10, 100 - fresh * 10),
-        of(&of_hub, |turn| turn.rate),
-        of(&of_bare, |turn| turn.rate),
+        what,
+        of(of_hub, |turn| turn.rate),
+        of(of_bare, |turn| turn.rate),
         ratio,
-        of(&of_hub, |turn| turn.cpu),
-        of(&of_hub, |turn| turn.generator),
+        of(of_hub, |turn| turn.cpu),
+        of(of_hub, |turn| turn.generator),
     );
 }
 
 /// The document as the hub sends it, compressed.
-fn document(address: SocketAddr, path: &str) -> Answer {
+pub fn document(address: SocketAddr, path: &str) -> Answer {
     runtime().block_on(async {
         let mut connection = Connection::open(address).await;
         connection.ask(path, &[("accept-encoding", "gzip")]).await
     })
 }
 
-fn turn(address: SocketAddr, pid: u32, size: &Size, path: &str, fresh: u32, document: &Answer) -> Turn {
-    let mut script = tempfile::NamedTempFile::with_suffix(".lua").expect("a temporary file");
+/// The requests for a document.
+fn reading(fresh: u32, document: &Answer) -> String {
     let tag = document.headers[header::ETAG].to_str().expect("ASCII");
-    write!(
-        script,
+    format!(
         "local n = 0\n\
          local plain = wrk.format('GET', nil, {{['accept-encoding'] = 'gzip'}})\n\
          local known = wrk.format('GET', nil, {{['accept-encoding'] = 'gzip', ['if-none-match'] = '{tag}'}})\n\
-         request = function() n = n + 1; if n % 10 < {fresh} then return plain end return known end\n\
-         done = function(s, l, r) io.write('done ', s.requests / s.duration * 1e6, ' ', s.requests, ' ',\n\
-         s.errors.status + s.errors.connect + s.errors.read + s.errors.timeout, '\\n') end\n",
+         request = function() n = n + 1; if n % 10 < {fresh} then return plain end return known end\n"
     )
-    .expect("writable");
+}
+
+/// At the end of each script.
+const DONE: &str = "done = function(s, l, r) io.write('done ', s.requests / s.duration * 1e6, ' ', s.requests, ' ', \
+                    s.errors.status + s.errors.connect + s.errors.read + s.errors.timeout, '\\n') end\n";
+
+/// One turn of the requests of `script`.
+pub fn turn(address: SocketAddr, pid: u32, size: &Size, path: &str, requests: &str) -> Turn {
+    let mut script = tempfile::NamedTempFile::with_suffix(".lua").expect("a temporary file");
+    write!(script, "{requests}{DONE}").expect("writable");
     let (cpu, generator) = (cpu_of(pid), ended_children_cpu());
     let seconds = size.reading.as_secs();
     let ran = Command::new("wrk")
@@ -157,7 +175,15 @@ impl Bare {
         fs::write(&file, &document.body).expect("writable");
         let header = |name| document.headers[name].to_str().expect("ASCII").to_owned();
         let arguments = [file.display().to_string(), header(header::ETAG), header(header::CONTENT_TYPE)];
-        let mut process = Helper::role("document", &arguments);
+        Self::of(Helper::role("document", &arguments))
+    }
+
+    /// A server that redirects all requests to `location`.
+    pub fn redirecting(location: &str) -> Self {
+        Self::of(Helper::role("redirect", &[location.to_owned()]))
+    }
+
+    fn of(mut process: Helper) -> Self {
         let address = process.line().parse().expect("an address");
         Self { pid: process.pid(), _process: process, address }
     }
@@ -168,11 +194,26 @@ pub fn serve(arguments: &[String]) {
     let [file, tag, media_type] = arguments else { panic!("a file, a tag, a media type: {arguments:?}") };
     let body = Bytes::from(fs::read(file).expect("it was written"));
     let state = Arc::new((body, tag.clone(), media_type.clone()));
+    serve_router(Router::new().fallback(send).with_state(state));
+}
+
+/// The role of the child process: redirects.
+pub fn redirect(arguments: &[String]) {
+    let [location] = arguments else { panic!("a location: {arguments:?}") };
+    let location = HeaderValue::from_str(location).expect("a URL");
+    let answer = move || {
+        let location = location.clone();
+        async move { (StatusCode::FOUND, [(header::LOCATION, location)]) }
+    };
+    serve_router(Router::new().fallback(answer));
+}
+
+fn serve_router(router: Router) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         role::say(listener.local_addr().expect("bound"));
-        axum::serve(listener, Router::new().fallback(send).with_state(state)).await.expect("it serves");
+        axum::serve(listener, router).await.expect("it serves");
     });
 }
 

@@ -1,9 +1,12 @@
 //! The API of the hub, except the routes that a daemon has too (`easytier_uptime_monitor`): `backend` and `registry` are for
-//! probes, `public` is for anybody, `admin` for the operator. Handlers translate between HTTP and `crate::service`.
+//! probes, `public` is for anybody, `dialects` for programs that read
+//! lists in another form, `admin` for the operator. Handlers translate between HTTP and `crate::service`.
 
 mod admin;
 mod announcements;
 mod backend;
+mod connect;
+mod dialects;
 mod incidents;
 mod lines;
 mod node_metrics;
@@ -32,7 +35,8 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
         .merge(sync::routes())
         .merge(node_metrics::routes())
         .layer(map_response(set_no_store));
-    let all = private.merge(public::routes().layer(readable_from_anywhere()));
+    let public = public::routes().merge(dialects::routes()).merge(connect::routes());
+    let all = private.merge(public.layer(readable_from_anywhere()));
     all.layer(from_fn(refuse_foreign_pages)).with_state(app.clone())
 }
 

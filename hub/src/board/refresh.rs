@@ -10,7 +10,7 @@ use easytier_uptime_store::{
     Store, StoreError,
     domain::{
         ActiveWindow, Announcement, DAY, Event, IncidentFilter, NodeView, PageRequest, PeerId, Pulse, QUARTER,
-        Timestamp,
+        Timestamp, UsualUsage,
     },
 };
 use tokio::time::{Instant, timeout};
@@ -95,6 +95,7 @@ pub struct Making {
     took: Duration,
     failing_since: Option<Instant>,
     shown: BTreeMap<PeerId, Arc<Shown>>,
+    usual: UsualUsage,
     pasts: HashMap<PeerId, Arc<Past>>,
     /// Of nodes whose history was not read yet.
     no_past: Arc<Past>,
@@ -124,6 +125,7 @@ impl Making {
             took: Duration::ZERO,
             failing_since: None,
             shown: BTreeMap::new(),
+            usual: UsualUsage::default(),
             pasts: HashMap::new(),
             no_past: Arc::default(),
             past_bucket: 0,
@@ -168,8 +170,9 @@ impl Making {
             for ids in changed.chunks(PART as usize) {
                 let views = store.views_of(ids, now).await?;
                 ids.iter().for_each(|id| drop(self.shown.remove(id)));
-                self.shown.extend(views.into_iter().map(|view| (view.node.id, Arc::new(Shown::new(view)))));
+                self.shown.extend(views.into_iter().map(|view| (view.node.id, Arc::new(Shown::new(view, self.usual)))));
             }
+            self.compare_loads();
             self.read_probes(store, now).await?;
             self.pulse = Some(Pulse { event: pulse.event, ..known });
         }
@@ -244,6 +247,7 @@ impl Making {
             }
         }
         self.shown = shown;
+        self.compare_loads();
         self.pasts.retain(|id, _| self.shown.contains_key(id));
         self.read_probes(store, now).await?;
         (self.read_all_at, self.took) = (Some(started), started.elapsed());
@@ -254,7 +258,17 @@ impl Making {
     fn shared(&self, view: NodeView) -> Arc<Shown> {
         match self.shown.get(&view.node.id) {
             Some(known) if known.view == view => Arc::clone(known),
-            _ => Arc::new(Shown::new(view)),
+            _ => Arc::new(Shown::new(view, self.usual)),
+        }
+    }
+
+    /// Brings the loads that are shown for want of measured ones up to date.
+    fn compare_loads(&mut self) {
+        self.usual = UsualUsage::of(self.shown.values().filter_map(|shown| shown.node().usage_percentage()));
+        for shown in self.shown.values_mut() {
+            if let Some(other) = shown.among(self.usual) {
+                *shown = Arc::new(other);
+            }
         }
     }
 

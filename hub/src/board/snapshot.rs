@@ -12,7 +12,7 @@ use std::{
 use easytier_uptime_monitor::public::item::NodeItem;
 use easytier_uptime_store::domain::{
     ActiveWindow, Announcement, Doubt, Event, Incident, Node, NodeFilter, NodeView, PeerId, Probe, Region,
-    RegionStatus, RegionView, Timestamp, Verdict,
+    RegionStatus, RegionView, Timestamp, UsualUsage, Verdict,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -34,6 +34,8 @@ pub struct Shown {
     uptime: Option<f64>,
     /// Load times downtime, both with an offset: downtime weighs more than load.
     cost: f64,
+    /// The load that lists show for nodes whose load was never measured.
+    usual: UsualUsage,
     item: OnceLock<Option<Box<RawValue>>>,
 }
 
@@ -41,7 +43,7 @@ pub struct Shown {
 const SEPARATOR: char = '\0';
 
 impl Shown {
-    pub fn new(view: NodeView) -> Self {
+    pub fn new(view: NodeView, usual: UsualUsage) -> Self {
         let node = &view.node;
         let texts = [node.name.as_str(), &node.url.full(), &node.description].join(&SEPARATOR.to_string());
         let health = node.health_percentage_24h();
@@ -51,7 +53,8 @@ impl Shown {
             name_lower: node.name.to_lowercase().into(),
             load: node.usage_percentage().unwrap_or(f64::INFINITY),
             uptime: view.uptime.percentage(),
-            cost: (node.usage_percentage().unwrap_or_default() + 10.0) * (110.0 - health),
+            cost: (usual.shown(node.usage_percentage()) + 10.0) * (110.0 - health),
+            usual,
             item: OnceLock::new(),
             view,
         }
@@ -59,6 +62,12 @@ impl Shown {
 
     pub fn node(&self) -> &Node {
         &self.view.node
+    }
+
+    /// The same node among others; `None` if that makes no difference to it.
+    pub fn among(&self, usual: UsualUsage) -> Option<Self> {
+        let is_same = self.usual == usual || self.node().usage_percentage().is_some();
+        (!is_same).then(|| Self::new(self.view.clone(), usual))
     }
 
     /// Usable nodes first.
@@ -112,7 +121,7 @@ impl Entry {
     /// The node in the public API; `None` if it cannot be written, which the log has.
     pub fn item(&self) -> Option<&RawValue> {
         let write = || {
-            let item = serde_json::value::to_raw_value(&NodeItem::public(self.node().clone()));
+            let item = serde_json::value::to_raw_value(&NodeItem::public(self.node().clone(), self.shown.usual));
             item.inspect_err(|error| tracing::error!(%error, node = %self.node().id, "a node cannot be written")).ok()
         };
         self.shown.item.get_or_init(write).as_deref()

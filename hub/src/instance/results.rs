@@ -51,6 +51,7 @@ pub fn to_wire(foreign: &ForeignResult, from: InstanceId) -> MonitoringResult {
     put("network_count", json(&result.network_count));
     put("relay", json(&result.relay));
     put("relay_error", json(&result.relay_error));
+    put("relay_ms", json(&result.relay_ms));
     put("certificate_expires_at", json(&result.certificate_expires_at));
     let is_ok = result.status == Status::Online;
     MonitoringResult {
@@ -120,6 +121,7 @@ pub fn from_wire(sent: &MonitoringResult, sender: &str) -> Result<ForeignResult,
             network_count: read(metadata, "network_count"),
             relay: read(metadata, "relay"),
             relay_error: read(metadata, "relay_error"),
+            relay_ms: read(metadata, "relay_ms"),
             certificate_expires_at: read(metadata, "certificate_expires_at"),
             listing: None,
         },

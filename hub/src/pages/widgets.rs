@@ -4,7 +4,7 @@ use easytier_uptime_store::domain::{Node, Presence, Timestamp, Verdict};
 use maud::{Markup, html};
 
 use super::{
-    format::{self, NOTHING},
+    format,
     language::{Language, Texts},
     view::View,
 };
@@ -70,13 +70,13 @@ pub fn mark(verdict: Verdict) -> Markup {
 }
 
 /// The load of a node in percent, as text and as a meter.
-pub fn load(node: &Node) -> Markup {
+pub fn load(texts: &Texts, node: &Node) -> Markup {
     html! {
         @if let Some(usage) = node.usage_percentage() {
             span.figure { (format!("{usage:.0}%")) }
             meter min="0" max="100" high="80" value=(format!("{usage:.0}")) aria-hidden="true" {}
         } @else {
-            span.figure { (NOTHING) }
+            span.figure { (texts.not_measured) }
         }
     }
 }

@@ -52,6 +52,7 @@ fn peer(spec: PeerSpec) -> Peer {
         mode: spec.mode,
         timeout: Some(TIMEOUT),
         allow_relay: spec.allow_relay,
+        test_relay: false,
         tags: Vec::new(),
         origin: Origin::Submitted,
         was_online: false,

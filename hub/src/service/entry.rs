@@ -120,7 +120,7 @@ impl Entry {
         let slice = Slice::from(page);
         let pending = match filter.approved {
             Some(true) => Page { items: Vec::new(), total: 0 },
-            None | Some(false) => store.submissions(filter.search.as_deref(), filter.order, slice).await?,
+            None | Some(false) => store.submissions(&filter.node, filter.order, slice).await?,
         };
         let peers = store.peers(filter, slice.rest(pending.total, pending.items.len())).await?;
         let items = pending.items.into_iter().map(Self::Pending);

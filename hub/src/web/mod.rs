@@ -41,6 +41,7 @@ pub(crate) use self::{
 };
 use crate::{
     board::{Board, Chronicle},
+    connect::Connector,
     service::{
         Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Sources, Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
@@ -70,6 +71,7 @@ pub(crate) struct App {
     posts: Posts,
     unknown_tokens: UnknownTokens,
     reports: Reports,
+    connector: Connector,
 }
 
 impl App {
@@ -104,6 +106,7 @@ impl App {
             readers,
             posts: Posts::default(),
             unknown_tokens: UnknownTokens::default(),
+            connector: Connector::default(),
         }
     }
 }

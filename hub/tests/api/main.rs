@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../support/http.rs"]
+mod http;
 #[path = "../support/hub.rs"]
 mod hub;
 #[path = "../support/outage.rs"]
@@ -9,8 +11,12 @@ mod outage;
 #[path = "../../../store/tests/support/mod.rs"]
 mod support;
 
+mod admin;
 mod announcements;
 mod client;
+mod connect;
+mod consumers;
+mod dialects;
 mod document_examples;
 mod incidents;
 mod maintenance;
@@ -20,6 +26,7 @@ mod operations;
 mod origins;
 mod password;
 mod peers;
+mod public;
 mod registry;
 mod reports;
 mod results;

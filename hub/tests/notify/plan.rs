@@ -143,7 +143,7 @@ async fn what_a_preview_says_is_what_was_planned(test: TestStore) {
     let previewed: Vec<_> = preview.messages.iter().map(|one| one.message.title.clone()).collect();
     assert_eq!(previewed, hub.titles().await);
     assert_eq!(previewed, ["paris is down", "paris is up again"]);
-    assert!(preview.words.starts_with("Tells at once that a node is down."));
+    assert!(preview.words.starts_with("Notifies at once when a node is down."));
 }
 
 async fn a_rule_of_a_disabled_channel_plans_nothing(test: TestStore) {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::{Request, StatusCode};
 use easytier_uptime_store::domain::{
-    Contacts, CredentialKind, DAY, EnrollmentKey, Intervals, LiveSetting, LiveSettings, NewProbe, PageRequest,
-    PeerOrder, PeerSpec, Registration, Timestamp,
+    Contacts, CredentialKind, DAY, EnrollmentKey, Intervals, LiveSetting, LiveSettings, NewProbe, NodeFilter,
+    PageRequest, PeerOrder, PeerSpec, Registration, Timestamp,
 };
 
 use crate::{
@@ -134,7 +134,7 @@ async fn selected_submissions_are_approved_or_rejected_together_after_a_confirma
         assert!(page.contains("No waiting submission is selected."), "{none}: {page}");
     }
     assert_eq!(
-        hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().total,
+        hub.submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().total,
         4,
         "only asked"
     );

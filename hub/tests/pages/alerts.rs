@@ -73,10 +73,10 @@ async fn store(desk: &Desk, changed: Vec<(String, String)>, deliveries: Vec<NewD
 
 async fn what_is_wrong_is_shown_acknowledged_and_muted(store: TestStore) {
     let desk = Desk::over(store).await;
-    assert!(desk.get(PATH, "en").await.contains("Nothing is wrong by the rules of the channels."));
+    assert!(desk.get(PATH, "en").await.contains("No active alerts."));
     let (rule, node) = wrong(&desk, HOSTILE).await;
     let (english, chinese) = (desk.get(PATH, "en").await, desk.get(PATH, "zh").await);
-    for words in ["Offline", "Does not report", "Probe #77", "not told yet", "&lt;/title&gt;"] {
+    for words in ["Offline", "Does not report", "Probe #77", "not notified yet", "&lt;/title&gt;"] {
         assert!(english.contains(words), "{words}: {english}");
     }
     assert!(chinese.contains("停止上报") && chinese.contains("已通知") && chinese.contains("尚未通知"), "{chinese}");

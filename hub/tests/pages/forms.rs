@@ -4,7 +4,7 @@
 use axum::http::{Request, StatusCode};
 use easytier_uptime_hub::service::password;
 use easytier_uptime_store::domain::{
-    Contacts, PageRequest, PeerId, PeerOrder, PeerRecord, PeerSpec, Presence, Timestamp,
+    Contacts, NodeFilter, PageRequest, PeerId, PeerOrder, PeerRecord, PeerSpec, Presence, Timestamp,
 };
 
 use crate::{
@@ -388,7 +388,9 @@ async fn a_node_is_tested_and_submitted() {
 
     let sent = post(&own, "en", &format!("step=send&{filled}")).await;
     assert!(sent.status == StatusCode::OK && sent.text().contains("listed once it is approved"), "{sent:?}");
-    let waiting = async || hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
+    let waiting = async || {
+        hub.submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items
+    };
     let spec = &waiting().await[0].spec;
     assert!(spec.allow_relay && spec.max_connections == 7);
     assert_eq!((spec.name.as_str(), spec.url.to_string().as_str()), ("<b>Mine", "udp://127.0.0.1:11010"));

@@ -15,7 +15,7 @@ use crate::{
 #[tokio::test]
 async fn visitors_follow_an_incident_and_the_operator_says_something() {
     let hub = PublicHub::over(TestStore::new(Engine::Sqlite).await).await;
-    assert!(page(&hub, "/incidents").await.contains("There was no incident."));
+    assert!(page(&hub, "/incidents").await.contains("No incidents yet."));
     let node = add(&hub, &named(HOSTILE, "tcp://192.0.2.1:11010")).await;
     let other = add(&hub, &named("quiet", "tcp://198.51.100.1:11010")).await;
     let mut outage = Outage::begin(&hub, Timestamp::now() - seconds(150)).await;

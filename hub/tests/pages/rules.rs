@@ -68,9 +68,11 @@ async fn a_rule_is_added_previewed_changed_and_removed(store: TestStore) {
     let preview: Vec<_> = FULL.into_iter().chain([("step", "preview")]).collect();
     let shown = desk.post(NEW, &preview, "en").await;
     assert_eq!(shown.status, StatusCode::OK);
-    for words in
-        ["What this rule would have sent", "Tells that a node with the id 3, 7 or with the tag fast, 国内", "Nothing."]
-    {
+    for words in [
+        "What this rule would have sent",
+        "Notifies when a node with the id 3, 7 or with the tag fast, 国内",
+        "Nothing.",
+    ] {
         assert!(shown.text().contains(words), "{words}: {}", shown.text());
     }
     assert!(rules(&desk).await.is_empty(), "a preview stores nothing");

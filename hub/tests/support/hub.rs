@@ -8,7 +8,7 @@ use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker};
 use easytier_uptime_hub::{Freshness, WebOptions, serve};
 use easytier_uptime_store::{
     Store,
-    domain::{CredentialKind, EnrollmentLimits, PageRequest, PeerId, PeerOrder, RecordFilter, Timestamp},
+    domain::{CredentialKind, EnrollmentLimits, NodeFilter, PageRequest, PeerId, PeerOrder, RecordFilter, Timestamp},
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -111,7 +111,11 @@ impl TestHub {
     pub async fn kept(&self) -> String {
         let now = Timestamp::now();
         let peers = self.store.export_peers().await.unwrap();
-        let waiting = self.store.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap();
+        let waiting = self
+            .store
+            .submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default())
+            .await
+            .unwrap();
         let mut probes = self.store.probes(now).await.unwrap();
         let mut credentials = Vec::new();
         for kind in [CredentialKind::Node, CredentialKind::Api, CredentialKind::Enrollment] {

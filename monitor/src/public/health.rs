@@ -6,7 +6,7 @@ use axum::extract::State;
 use easytier_probe::Status;
 use easytier_uptime_store::{
     Store,
-    domain::{HealthRecord, NodeStats, PeerId, RecordFilter, Timestamp},
+    domain::{HealthRecord, NodeStats, PeerId, RecordFilter, Timestamp, Verdict},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_html_form::de::empty_as_none;
@@ -30,11 +30,11 @@ pub(super) struct Record {
     #[schema(value_type = i64)]
     node_id: PeerId,
     status: HealthStatus,
-    /// Microseconds.
-    response_time: Option<i64>,
-    /// A code and a message.
+    /// Microseconds; 0 when the check failed.
+    response_time: i64,
+    /// A code and a message; empty when the check succeeded.
     #[schema(example = "connect_refused: connection refused")]
-    error_message: Option<String>,
+    error_message: String,
     #[schema(value_type = String, format = DateTime)]
     checked_at: Timestamp,
 }
@@ -49,8 +49,8 @@ impl From<HealthRecord> for Record {
             id: record.id,
             node_id: record.node_id,
             status: record.status.into(),
-            response_time: record.response_us,
-            error_message,
+            response_time: record.response_us.unwrap_or_default(),
+            error_message: error_message.unwrap_or_default(),
             checked_at: record.checked_at,
         }
     }
@@ -125,7 +125,29 @@ pub(super) struct Stats {
     uptime_percentage_with_maintenance: f64,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_check_time: Option<Timestamp>,
-    last_status: HealthStatus,
+    /// Null before the first check.
+    last_status: Option<LastStatus>,
+}
+
+/// The health of a node, in the spelling that readers of statistics know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+enum LastStatus {
+    /// Online.
+    Healthy,
+    /// Offline, or online in at most half of the regions.
+    Unhealthy,
+    /// Without recent results, or the probe failed.
+    Unknown,
+}
+
+impl From<Verdict> for LastStatus {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Up => Self::Healthy,
+            Verdict::Partial | Verdict::Down => Self::Unhealthy,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
 }
 
 impl From<NodeStats> for Stats {
@@ -141,7 +163,7 @@ impl From<NodeStats> for Stats {
             uptime_percentage: hundredths(uptime.percentage().or(whole).unwrap_or_default()),
             uptime_percentage_with_maintenance: hundredths(whole.unwrap_or_default()),
             last_check_time: last_check_at,
-            last_status: verdict.into(),
+            last_status: last_check_at.map(|_| verdict.into()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A node as the public API shows it.
 
 use easytier_probe::Status;
-use easytier_uptime_store::domain::{Count, Node, NodeMaintenance, PeerId, PeerSpec, QUARTER, Timestamp, Verdict};
+use easytier_uptime_store::domain::{
+    Count, Node, NodeMaintenance, PeerId, PeerSpec, QUARTER, Timestamp, UsualUsage, Verdict,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,7 +18,8 @@ pub struct NodeItem {
     port: u16,
     #[schema(example = "tcp")]
     protocol: String,
-    /// The EasyTier version as last seen; empty if unknown.
+    /// The EasyTier version as last seen, without what follows its first `-`; empty if unknown.
+    #[schema(example = "2.6.4")]
     version: String,
     description: String,
     max_connections: u32,
@@ -36,8 +39,11 @@ pub struct NodeItem {
     updated_at: Timestamp,
     /// `protocol://host:port`
     address: String,
-    /// Networks on the node in percent of its maximum.
+    /// Networks on the node in percent of its maximum, never 0: 0.01 for a node that is idle or has no limit; for one whose load
+    /// was never measured the median of the others, or 50 when there is none.
     usage_percentage: f64,
+    /// Whether the load was measured.
+    usage_measured: bool,
     current_health_status: HealthStatus,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_check_time: Option<Timestamp>,
@@ -57,6 +63,15 @@ pub struct NodeItem {
     wechat: Option<String>,
     mail: Option<String>,
     tags: Vec<String>,
+    /// Always null: where nodes are is not known.
+    #[schema(value_type = Option<f64>)]
+    latitude: (),
+    /// Always null.
+    #[schema(value_type = Option<f64>)]
+    longitude: (),
+    /// Always null: whose network nodes are in is not known.
+    #[schema(value_type = Option<String>)]
+    isp: (),
     /// The maintenance that the node is in: its status is what it is, but counts for nothing; null when it is in none.
     maintenance: Option<Maintenance>,
 }
@@ -121,14 +136,15 @@ impl From<Status> for HealthStatus {
 const FULL: u32 = 100;
 
 impl NodeItem {
-    /// The node as anybody may see it: counts of connections scaled to percent, contacts and network masked.
-    pub fn public(node: Node) -> Self {
-        let usage = node.usage_percentage().unwrap_or_default();
-        Self { max_connections: FULL, current_connections: usage.round() as u32, ..Self::unmasked(node) }
+    /// The node as anybody may see it: counts of connections scaled to percent, contacts and network masked. `usual`: the load of
+    /// nodes whose load was never measured.
+    pub fn public(node: Node, usual: UsualUsage) -> Self {
+        let usage = usual.shown(node.usage_percentage());
+        Self { max_connections: FULL, current_connections: usage.round() as u32, ..Self::unmasked(node, usual) }
     }
 
     /// The node as the operator sees it.
-    pub fn full(node: Node, spec: &PeerSpec, is_approved: bool) -> Self {
+    pub fn full(node: Node, spec: &PeerSpec, is_approved: bool, usual: UsualUsage) -> Self {
         let contacts = spec.contacts.clone();
         Self {
             is_approved,
@@ -136,18 +152,18 @@ impl NodeItem {
             qq_number: contacts.qq_number,
             wechat: contacts.wechat,
             mail: contacts.mail,
-            ..Self::unmasked(node)
+            ..Self::unmasked(node, usual)
         }
     }
 
     /// A node that waits for approval, as its submitter sees it.
     pub fn pending(node: Node) -> Self {
-        Self { is_approved: false, ..Self::public(node) }
+        Self { is_approved: false, ..Self::public(node, UsualUsage::default()) }
     }
 
     /// A [`Node`] holds no secret; the masked fields are in the operator's records only.
-    fn unmasked(node: Node) -> Self {
-        let (usage, health) = (node.usage_percentage().unwrap_or_default(), node.health_percentage_24h());
+    fn unmasked(node: Node, usual: UsualUsage) -> Self {
+        let (usage, health) = (node.usage_percentage(), node.health_percentage_24h());
         let counters = |count: fn(&Count) -> u32| node.ring.iter().map(count).collect::<Vec<u32>>();
         Self {
             id: node.id,
@@ -155,7 +171,7 @@ impl NodeItem {
             port: node.url.port().unwrap_or(0),
             protocol: node.url.protocol().to_owned(),
             address: node.url.full(),
-            version: node.version.unwrap_or_default(),
+            version: node.version.as_deref().map(release).unwrap_or_default().to_owned(),
             max_connections: node.max_connections,
             current_connections: node.current_connections.unwrap_or_default(),
             is_active: matches!(node.verdict, Verdict::Up | Verdict::Partial),
@@ -165,7 +181,8 @@ impl NodeItem {
             network_secret: (),
             created_at: node.created_at,
             updated_at: node.updated_at,
-            usage_percentage: hundredths(usage),
+            usage_percentage: hundredths(usual.shown(usage)),
+            usage_measured: usage.is_some(),
             current_health_status: node.verdict.into(),
             last_check_time: node.last_check_at,
             last_response_time: node.response_us,
@@ -177,11 +194,19 @@ impl NodeItem {
             wechat: None,
             mail: None,
             tags: node.tags.into_iter().map(Into::into).collect(),
+            latitude: (),
+            longitude: (),
+            isp: (),
             maintenance: node.maintenance.map(Into::into),
             name: node.name,
             description: node.description,
         }
     }
+}
+
+/// The version without the commit: `2.6.4` of `2.6.4-8428a89d`.
+fn release(version: &str) -> &str {
+    version.split('-').next().unwrap_or(version)
 }
 
 /// A percentage rounded to the hundredth.

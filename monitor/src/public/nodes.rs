@@ -1,6 +1,6 @@
 //! The list of nodes, one node, its address, and all tags.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use easytier_probe::Scheme;
@@ -21,7 +21,7 @@ use crate::{
 /// Selects the nodes.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
+pub struct Filter {
     /// Online now, in any region.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::boolean, required = false)]
@@ -44,7 +44,8 @@ pub const MAX_SEARCH: usize = 200;
 /// The pattern of tags and regions.
 pub const LABEL_PATTERN: &str = r"^[^,\u0000-\u001f\u007f-\u009f]*$";
 
-fn protocol() -> Schema {
+/// The schema of the parameter `protocol`.
+pub fn protocol() -> Schema {
     parameter::one_of(Scheme::all().map(Scheme::as_str))
 }
 
@@ -53,18 +54,38 @@ pub fn search() -> Schema {
     parameter::text(MAX_SEARCH)
 }
 
-fn tags() -> Schema {
+/// The schema of a tag or a region.
+pub fn label() -> Schema {
+    parameter::string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)).into()
+}
+
+/// The schema of the parameter `tags`, which may be there several times.
+pub fn tags() -> Schema {
     parameter::several(parameter::string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
 }
 
+/// The tags of the parameter `tags`; empty ones count as missing.
+///
+/// # Errors
+///
+/// A 400 for a text that is no tag.
+pub fn parse_tags(texts: &[String]) -> Result<BTreeSet<Tag>, Refusal> {
+    let tags = texts.iter().filter(|tag| !tag.trim().is_empty()).map(|tag| tag.parse::<Tag>());
+    tags.collect::<Result<_, _>>().map_err(|error| Refusal::bad_request(format!("tags: {error}")))
+}
+
 impl Filter {
-    fn parse(self) -> Result<NodeFilter, Refusal> {
-        let tags = self.tags.iter().filter(|tag| !tag.trim().is_empty()).map(|tag| tag.parse::<Tag>());
+    /// The filter of the store.
+    ///
+    /// # Errors
+    ///
+    /// A 400 for a tag that is none.
+    pub fn parse(self) -> Result<NodeFilter, Refusal> {
         Ok(NodeFilter {
             is_active: self.is_active,
             protocol: self.protocol,
             search: self.search.map(|search| search.0),
-            tags: tags.collect::<Result<_, _>>().map_err(|error| Refusal::bad_request(format!("tags: {error}")))?,
+            tags: parse_tags(&self.tags)?,
         })
     }
 }

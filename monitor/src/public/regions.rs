@@ -1,7 +1,7 @@
 //! A node as each region sees it, and the consensus of all.
 
 use axum::extract::State;
-use easytier_probe::result::Relay;
+use easytier_probe::Relay;
 use easytier_uptime_store::{
     Store,
     domain::{CheckStats, Doubt, LatestResult, Node, RegionReport, RegionStatus, Timestamp, Verdict},

@@ -97,7 +97,8 @@ impl Nodes for Store {
     fn list<'a>(&'a self, filter: NodeFilter, page: PageRequest, _: &'a HeaderMap) -> Reading<'a, Response> {
         Box::pin(async move {
             let found = self.nodes(&filter, page, Timestamp::now()).await?;
-            let items = found.items.into_iter().map(NodeItem::public).collect();
+            let usual = self.usual_usage().await?;
+            let items = found.items.into_iter().map(|node| NodeItem::public(node, usual)).collect();
             let bytes = list_document(Page { items, total: found.total }, page)?;
             Ok(json(bytes))
         })
@@ -106,7 +107,7 @@ impl Nodes for Store {
     fn node<'a>(&'a self, id: PeerId, _: &'a HeaderMap) -> Reading<'a, Response> {
         Box::pin(async move {
             let node = Self::node(self, id, Timestamp::now()).await?;
-            let bytes = node_document(NodeItem::public(node))?;
+            let bytes = node_document(NodeItem::public(node, self.usual_usage().await?))?;
             Ok(json(bytes))
         })
     }

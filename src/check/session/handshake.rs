@@ -66,8 +66,16 @@ impl Session {
     /// # Errors
     ///
     /// When the link ends, or the answer is not a valid handshake.
-    pub async fn open(mut link: Link, access: &Access) -> Result<Self, HandshakeError> {
-        let identity = Identity::of(access);
+    pub async fn open(link: Link, access: &Access) -> Result<Self, HandshakeError> {
+        Self::open_as(link, Identity::of(access), Protection::of(access)).await
+    }
+
+    /// As [`Session::open`], as a guest whose throw-away network others share.
+    pub async fn open_as_guest(link: Link, network: Identity) -> Result<Self, HandshakeError> {
+        Self::open_as(link, network, Protection::None).await
+    }
+
+    async fn open_as(mut link: Link, identity: Identity, protection: Protection) -> Result<Self, HandshakeError> {
         let me = new_peer_id();
         let sent_at = Instant::now();
         let request = Handshake::new(me, &identity.network_name, &identity.digest).to_packet();
@@ -100,7 +108,7 @@ impl Session {
             network_match,
             node_network: answer.network_name,
             shows_digest: answer.network_secret_digest.iter().any(|byte| *byte != 0),
-            protection: Protection::of(access),
+            protection,
             last_of_handshake: None,
             round_trip: sent_at.elapsed(),
         }))

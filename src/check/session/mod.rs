@@ -3,6 +3,7 @@
 mod handshake;
 mod pings;
 mod protection;
+mod relay;
 mod route;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 pub(super) use self::{
     handshake::{HandshakeError, NetworkMatch},
     pings::{PingPlan, PingRound},
+    relay::{Relayed, relayed},
 };
 use self::{protection::Protection, route::RouteReader};
 use super::{
@@ -62,6 +64,8 @@ pub(super) struct Session {
     route_session: u64,
     /// Whether the node's route information cannot be decrypted, so that asking again is of no use.
     route_unreadable: bool,
+    /// The peer id of the other session of a test of relaying.
+    partner: Option<u32>,
 }
 
 /// A session whose handshake was just answered.
@@ -84,6 +88,8 @@ enum Event {
     Pong(Bytes),
     /// Route information, complete with this request.
     Route(Box<RpcPacket>),
+    /// A packet of the other session of a test of relaying, which the node forwarded.
+    Relayed(Packet),
     /// Anything else. Pings are answered already.
     Other,
 }
@@ -110,6 +116,7 @@ impl Session {
             ask_at: None,
             route_session: rand::random(),
             route_unreadable: false,
+            partner: None,
         }
     }
 
@@ -245,6 +252,9 @@ impl Session {
     /// an answer.
     async fn next_event(&mut self) -> Result<Event, LinkError> {
         let mut packet = self.link.receive().await?;
+        if self.partner == Some(packet.from) {
+            return Ok(Event::Relayed(packet));
+        }
         match packet.kind {
             PacketType::Ping => {
                 packet.kind = PacketType::Pong;

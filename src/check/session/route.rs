@@ -121,6 +121,8 @@ impl RouteReader {
                 version: text(&own.easytier_version, MAX_VERSION_CHARS),
                 hostname: own.hostname.as_deref().and_then(|hostname| text(hostname, MAX_HOSTNAME_CHARS)),
                 is_public_server: Some(own.feature_flag.as_ref().is_some_and(|flag| flag.is_public_server)),
+                // To members a node says it of other networks, not of theirs.
+                refuses_relay: self.is_guest && own.feature_flag.as_ref().is_some_and(|flag| flag.avoid_relay_data),
                 network_count: None,
             });
         }

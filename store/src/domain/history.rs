@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easytier_probe::{FailureCode, Stage, Status, result::Relay};
+use easytier_probe::{FailureCode, Relay, Stage, Status};
 use serde::Serialize;
 
 use super::{DAY, Doubt, PeerId, Region, RegionStatus, Timestamp, Uptime, Verdict, count::percentage};

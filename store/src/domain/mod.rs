@@ -22,6 +22,7 @@ mod live_settings;
 mod maintenance;
 mod month;
 mod node;
+mod node_filter;
 mod overview;
 mod page;
 mod peer;
@@ -37,6 +38,7 @@ mod subscription;
 mod synced;
 mod timestamp;
 mod uptime;
+mod usage;
 mod verdict;
 
 pub use self::{
@@ -71,7 +73,8 @@ pub use self::{
     live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
     maintenance::{ActiveWindow, Coverage, MaintenanceSpec, MaintenanceWindow, NodeMaintenance},
     month::{Month, MonthFigures, Outages},
-    node::{Node, NodeFilter},
+    node::Node,
+    node_filter::NodeFilter,
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
     page::{Page, PageRequest, Slice},
     peer::{Contacts, ImportCounts, NewPeer, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
@@ -93,6 +96,7 @@ pub use self::{
     },
     timestamp::{CLOCK_TOLERANCE, DAY, QUARTER, Timestamp},
     uptime::{Uptime, VerdictTimes},
+    usage::UsualUsage,
     verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},
 };
-pub(crate) use self::{content::Fields, timestamp::millis};
+pub(crate) use self::{content::Fields, timestamp::millis, usage::usage_percentage};

@@ -2,22 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use easytier_probe::{PeerUrl, Scheme};
+use easytier_probe::{CheckMode, PeerUrl};
 
-use super::{Count, NodeMaintenance, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage};
-
-/// Selects approved nodes for the public list.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NodeFilter {
-    /// Only nodes that some region sees online, or only the others.
-    pub is_active: Option<bool>,
-    /// Only nodes with this scheme.
-    pub protocol: Option<Scheme>,
-    /// Only nodes with this text in their name, URL or description; the case of ASCII letters makes no difference.
-    pub search: Option<String>,
-    /// Only nodes with at least one of these tags; any node when it is empty.
-    pub tags: BTreeSet<Tag>,
-}
+use super::{
+    Count, NodeMaintenance, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage,
+    usage::usage_percentage,
+};
 
 /// An approved peer with its state. It holds no secrets.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +22,8 @@ pub struct Node {
     pub description: String,
     /// The EasyTier version that was last seen.
     pub version: Option<String>,
+    /// Whether it is checked as a guest, so that anybody can use it; others are for members of their network.
+    pub for_guests: bool,
     /// Whether its owner declares that it relays packets for others.
     pub allow_relay: bool,
     /// How many networks it accepts, as its owner declares; 0 when no limit is known.
@@ -67,6 +59,7 @@ impl Node {
             url: spec.url.clone(),
             description: spec.description.clone(),
             version: None,
+            for_guests: spec.network_secret.is_none() && spec.mode == CheckMode::Full,
             allow_relay: spec.allow_relay,
             max_connections: spec.max_connections,
             current_connections: None,
@@ -91,6 +84,6 @@ impl Node {
     /// Networks in percent of `max_connections`, which may exceed 100; 0 when no limit is known, and `None` when the
     /// number of networks was never measured.
     pub fn usage_percentage(&self) -> Option<f64> {
-        Some(percentage(self.current_connections?.into(), self.max_connections.into()))
+        Some(usage_percentage(self.current_connections?, self.max_connections))
     }
 }

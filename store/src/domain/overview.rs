@@ -28,6 +28,8 @@ pub struct RegionView {
     pub status: Option<RegionStatus>,
     /// Whether a change to offline is in doubt; see [`Doubt`](super::Doubt).
     pub is_in_doubt: bool,
+    /// Whether its newest results contradict its status, so that flap damping delays a change.
+    pub is_contradicted: bool,
     /// The round trip in microseconds, when the region sees the peer online.
     pub response_us: Option<i64>,
 }

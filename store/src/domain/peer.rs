@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{Access, CheckMode, Membership, Peer, PeerUrl, Secret};
 
-use super::{PeerId, Region, Tag, Timestamp, Verdict};
+use super::{NodeFilter, PeerId, Region, Tag, Timestamp, Verdict};
 
 /// How to reach the owner of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -142,8 +142,8 @@ impl NewPeer {
 pub struct PeerFilter {
     /// Only approved peers, or only the others.
     pub approved: Option<bool>,
-    /// Only peers with this text in their name, URL or description; the case of ASCII letters makes no difference.
-    pub search: Option<String>,
+    /// Only peers that this selects.
+    pub node: NodeFilter,
     /// The order of the list.
     pub order: PeerOrder,
 }

@@ -63,6 +63,7 @@ impl ProbePeer {
             mode: self.mode,
             timeout: self.timeout,
             allow_relay: self.allow_relay,
+            test_relay: false,
             tags: self.tags.into_iter().map(String::from).collect(),
             origin: if self.submitted { Origin::Submitted } else { origin },
             was_online: matches!(self.verdict, Verdict::Up | Verdict::Partial),

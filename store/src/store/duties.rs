@@ -36,11 +36,11 @@ pub(super) const SHARDS: usize = 8;
 pub(super) enum Duty {
     /// Applying results to the states of the peers of one shard, and reviewing these states.
     Fold(usize),
-    /// Noticing probes that come and go.
+    /// Tracking probes.
     Presence,
     /// Deleting expired rows, dropping partitions.
     Retention,
-    /// Speaking with the other instances of the cluster.
+    /// Communicating with the other instances of the cluster.
     Instance,
     /// Planning the messages of alerts, and recording incidents.
     Alerts,
@@ -84,11 +84,11 @@ pub(super) struct Lease {
 pub struct HeldDuties {
     /// Shards of the fold, of eight.
     pub fold: usize,
-    /// Noticing probes that come and go: one or none.
+    /// Tracking probes: one or none.
     pub presence: usize,
     /// Deleting what expired: one or none.
     pub retention: usize,
-    /// Speaking with the other instances of the cluster: one or none.
+    /// Communicating with the other instances of the cluster: one or none.
     pub instance: usize,
     /// Planning the messages of alerts, and recording incidents: one or none.
     pub alerts: usize,

@@ -65,6 +65,7 @@ mod roles;
 mod rollups;
 mod row_order;
 mod rows;
+mod selected;
 mod senders;
 mod set_aside;
 mod shared;

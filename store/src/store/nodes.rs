@@ -3,13 +3,16 @@
 use easytier_probe::PeerUrl;
 
 use super::{
-    Store, rings,
-    rows::{self, matches_search},
+    Store, rings, rows,
+    selected::{is_selected, wanted},
     watched::is_watched,
 };
 use crate::{
-    db::{args, in_list, sql},
-    domain::{Count, Node, NodeFilter, NodeMaintenance, Page, PageRequest, PeerId, Timestamp, WindowId},
+    db::{args, sql},
+    domain::{
+        Count, Node, NodeFilter, NodeMaintenance, Page, PageRequest, PeerId, Timestamp, UsualUsage, WindowId,
+        usage_percentage,
+    },
     error::StoreError,
     ring::Ring,
 };
@@ -17,8 +20,8 @@ use crate::{
 /// The columns of a [`NodeRow`] and their tables.
 macro_rules! node_columns {
     ($engine:ident) => {
-        "p.id, p.name, p.url, p.description, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
-         s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
+        "p.id, p.name, p.url, p.description, p.network_secret IS NULL AND NOT p.handshake_only AS for_guests, \
+         p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
          s.quarter_checks, s.quarter_healthy, g.newest, g.counts, m.window_id, m.ends_at, w.title, w.title_zh, \
          (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags \
          FROM peers p JOIN peer_states s ON s.peer_id = p.id LEFT JOIN rings g ON g.peer_id = p.id \
@@ -26,21 +29,10 @@ macro_rules! node_columns {
     };
 }
 
-/// The condition of a [`NodeFilter`]: `$1` is the search pattern, `$2` whether the node is active, `$3` a pattern of the
-/// URL, `$4` whether any tag will do, `$5` the list of tags. States are read only when `$2` is set: they change with every
-/// result, so reading those of all peers would take longer than reading the page.
-macro_rules! matches_filter {
+/// The condition of the public list: as [`is_selected`], of approved peers only.
+macro_rules! is_listed {
     ($engine:ident) => {
-        concat!(
-            matches_search!($engine),
-            " AND ",
-            is_watched!($engine),
-            " AND ($2 IS NULL OR (SELECT verdict >= 2 FROM peer_states WHERE peer_id = p.id) = $2) \
-             AND ($3 IS NULL OR p.url LIKE $3) \
-             AND ($4 OR EXISTS (SELECT 1 FROM peer_tags t WHERE t.peer_id = p.id AND t.tag ",
-            in_list!($engine 5),
-            "))"
-        )
+        concat!(is_selected!($engine), " AND ", is_watched!($engine))
     };
 }
 
@@ -50,6 +42,7 @@ struct NodeRow {
     name: String,
     url: String,
     description: String,
+    for_guests: bool,
     allow_relay: bool,
     max_connections: i64,
     created_at: Timestamp,
@@ -93,6 +86,7 @@ impl NodeRow {
             name: self.name,
             description: self.description,
             version: self.version,
+            for_guests: self.for_guests,
             allow_relay: self.allow_relay,
             max_connections: rows::count(self.max_connections),
             current_connections: self.network_count.map(|count| rows::count(count - self.held_sessions)),
@@ -121,22 +115,33 @@ impl Store {
         page: PageRequest,
         now: Timestamp,
     ) -> Result<Page<Node>, StoreError> {
-        let tags: Vec<String> = filter.tags.iter().map(|tag| tag.as_str().to_owned()).collect();
-        let wanted = args![
-            filter.search.as_deref().map(rows::contains),
-            filter.is_active,
-            filter.protocol.map(|protocol| format!("{protocol}://%")),
-            tags.is_empty(),
-            tags,
-        ];
-        let count = sql!("SELECT count(*) FROM peers p WHERE ", (matches_filter));
+        let wanted = wanted(filter);
+        let count = sql!("SELECT count(*) FROM peers p WHERE ", (is_listed));
         let (total,): (i64,) = self.db().one(count, wanted.clone()).await?;
-        let select = sql!("SELECT ", (node_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $6 OFFSET $7");
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (is_listed), " ORDER BY p.id LIMIT $6 OFFSET $7");
         let mut parameters = wanted;
         parameters.extend(args![page.limit(), page.offset()]);
         let rows: Vec<NodeRow> = self.db().all(select, parameters).await?;
         let items = rows.into_iter().map(|row| row.into_node(now)).collect::<Result<_, _>>()?;
         Ok(Page { items, total: rows::count(total) })
+    }
+
+    /// The load that lists show for nodes whose load was never measured.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn usual_usage(&self) -> Result<UsualUsage, StoreError> {
+        let select = sql!(
+            "SELECT s.network_count, s.held_sessions, p.max_connections FROM peers p JOIN peer_states s ON s.peer_id = p.id WHERE ",
+            (is_watched),
+            " AND s.network_count IS NOT NULL"
+        );
+        let rows: Vec<(i64, i64, i64)> = self.db().all(select, vec![]).await?;
+        let usage = |(networks, held, maximum): (i64, i64, i64)| {
+            usage_percentage(rows::count(networks - held), rows::count(maximum))
+        };
+        Ok(UsualUsage::of(rows.into_iter().map(usage)))
     }
 
     /// At most `limit` approved peers with larger ids than `after`, in the order of ids.

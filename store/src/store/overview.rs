@@ -171,8 +171,13 @@ impl Store {
 fn region_views(state: State, names: &HashMap<RegionId, Region>) -> Vec<RegionView> {
     let view = |(id, region): (RegionId, RegionState)| {
         let response_us = region.response_us().filter(|_| region.status == Some(RegionStatus::Online));
-        let (status, is_in_doubt) = (region.word(), region.is_in_doubt());
-        Some(RegionView { region: names.get(&id)?.clone(), status, is_in_doubt, response_us })
+        Some(RegionView {
+            region: names.get(&id)?.clone(),
+            status: region.word(),
+            is_in_doubt: region.is_in_doubt(),
+            is_contradicted: region.contradictions > 0,
+            response_us,
+        })
     };
     let mut regions: Vec<RegionView> = state.regions.into_iter().filter_map(view).collect();
     regions.sort_by(|a, b| a.region.cmp(&b.region));

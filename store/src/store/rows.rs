@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
-use easytier_probe::{CheckResult, FailureCode, PeerUrl, Stage, Status, result::Relay};
+use easytier_probe::{CheckResult, FailureCode, PeerUrl, Relay, Stage, Status};
 use uuid::Uuid;
 
 use crate::{
@@ -50,16 +50,9 @@ pub(super) fn failure_code(name: Option<String>) -> Option<FailureCode> {
     FailureCode::ALL.iter().copied().find(|code| code.as_str() == name)
 }
 
-pub(super) fn relay_name(relay: Relay) -> &'static str {
-    match relay {
-        Relay::Ok => "ok",
-        Relay::Failed => "failed",
-    }
-}
-
 pub(super) fn relay(name: Option<String>) -> Option<Relay> {
     let name = name?;
-    [Relay::Ok, Relay::Failed].into_iter().find(|relay| relay_name(*relay) == name)
+    Relay::ALL.into_iter().find(|relay| relay.name() == name)
 }
 
 /// The outcome of a result `d`: everything but its peer, probe and time.
@@ -138,6 +131,7 @@ impl SentRow {
             network_count: result.network_count.map(count),
             relay: relay(result.relay),
             relay_error: result.relay_error,
+            relay_ms: None,
             certificate_expires_at: result.certificate_expires_at.map(Into::into),
             listing: None,
         })

@@ -9,12 +9,16 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Store, edits, metadata,
     peers::{self, SpecRow, spec_columns},
-    rows::{self, matches_search},
+    rows,
+    selected::{is_selected_submission, wanted},
 };
 use crate::{
     crypto::HubKey,
     db::{Tx, args, sql, work},
-    domain::{DAY, Duplicate, NewPeer, Page, PeerId, PeerOrder, PeerSpec, Slice, Submission, SubmissionId, Timestamp},
+    domain::{
+        DAY, Duplicate, NewPeer, NodeFilter, Page, PeerId, PeerOrder, PeerSpec, Slice, Submission, SubmissionId,
+        Timestamp,
+    },
     error::{Conflict, StoreError},
 };
 
@@ -86,36 +90,43 @@ impl Store {
         self.submission_of(row.ok_or(NOT_FOUND)?)
     }
 
-    /// A part of the queue. `search` selects as in [`PeerFilter`](crate::domain::PeerFilter).
+    /// The part of the queue that a filter selects. Nothing in it is active, because nobody checks it.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn submissions(
         &self,
-        search: Option<&str>,
+        filter: &NodeFilter,
         order: PeerOrder,
         slice: impl Into<Slice>,
     ) -> Result<Page<Submission>, StoreError> {
-        let search = search.map(rows::contains);
-        let count = sql!("SELECT count(*) FROM submissions p WHERE ", (matches_search));
-        let (total,): (i64,) = self.db().one(count, args![search.clone()]).await?;
+        let mut parameters = wanted(filter);
+        let count = sql!("SELECT count(*) FROM submissions p WHERE ", (is_selected_submission));
+        let (total,): (i64,) = self.db().one(count, parameters.clone()).await?;
         let select = match order {
             PeerOrder::OldestFirst => {
-                sql!("SELECT ", (submission_columns), " WHERE ", (matches_search), " ORDER BY p.id LIMIT $2 OFFSET $3")
+                sql!(
+                    "SELECT ",
+                    (submission_columns),
+                    " WHERE ",
+                    (is_selected_submission),
+                    " ORDER BY p.id LIMIT $6 OFFSET $7"
+                )
             }
             PeerOrder::NewestFirst => {
                 sql!(
                     "SELECT ",
                     (submission_columns),
                     " WHERE ",
-                    (matches_search),
-                    " ORDER BY p.id DESC LIMIT $2 OFFSET $3"
+                    (is_selected_submission),
+                    " ORDER BY p.id DESC LIMIT $6 OFFSET $7"
                 )
             }
         };
         let (limit, offset) = slice.into().bounds();
-        let rows: Vec<SubmissionRow> = self.db().all(select, args![search, limit, offset]).await?;
+        parameters.extend(args![limit, offset]);
+        let rows: Vec<SubmissionRow> = self.db().all(select, parameters).await?;
         let items = rows.into_iter().map(|row| self.submission_of(row)).collect::<Result<_, _>>()?;
         Ok(Page { items, total: rows::count(total) })
     }

@@ -63,7 +63,7 @@ async fn a_command_that_reads_waits_for_no_writer_and_cannot_write(hub: TestStor
     let lists = async || {
         let options = StoreOptions { access: Access::Read, ..hub.options.clone() };
         let reader = Store::open(options, NOW).await.unwrap();
-        let filter = PeerFilter { approved: None, search: None, order: PeerOrder::OldestFirst };
+        let filter = PeerFilter { order: PeerOrder::OldestFirst, ..PeerFilter::default() };
         assert_eq!(reader.peers(&filter, PageRequest::default()).await.unwrap().total, 1);
         reader
     };

@@ -1,6 +1,9 @@
+use easytier_probe::Scheme;
 use easytier_uptime_store::{
     Conflict, Location, StoreError,
-    domain::{ImportCounts, NewPeer, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerScope, PeerSpec},
+    domain::{
+        ImportCounts, NewPeer, NodeFilter, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerScope, PeerSpec,
+    },
 };
 
 use crate::support::{NOW, TestStore, full, on_both_engines, online, region, seconds, spec};
@@ -209,7 +212,8 @@ async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
     let revoked = hub.add("tcp://192.0.2.1:11010").await;
     hub.set_approved(revoked, false, NOW).await.unwrap();
     let ids = |approved, search: Option<&str>, page| {
-        let filter = PeerFilter { approved, search: search.map(str::to_owned), order: PeerOrder::NewestFirst };
+        let node = NodeFilter { search: search.map(str::to_owned), ..NodeFilter::default() };
+        let filter = PeerFilter { approved, node, order: PeerOrder::NewestFirst };
         let hub = &hub;
         async move {
             let found = hub.peers(&filter, PageRequest { page, per_page: 1 }).await.unwrap();
@@ -225,4 +229,13 @@ async fn the_operators_list_is_filtered_and_paged(hub: TestStore) {
     assert_eq!(ids(None, Some("% \\ _"), 1).await, (1, vec![listed]), "wildcards are text");
     assert_eq!(ids(None, Some("1%0"), 1).await, (0, vec![]));
     assert_eq!(ids(None, Some("192.0.2"), 1).await, (1, vec![revoked]));
+    let by = async |node: NodeFilter| {
+        let filter = PeerFilter { node, ..PeerFilter::default() };
+        let found = hub.peers(&filter, PageRequest::default()).await.unwrap();
+        found.items.into_iter().map(|peer| peer.id).collect::<Vec<_>>()
+    };
+    let of = |protocol| NodeFilter { protocol: Some(protocol), ..NodeFilter::default() };
+    assert_eq!(by(of(Scheme::Tcp)).await, [revoked]);
+    assert_eq!(by(NodeFilter { is_active: Some(false), ..NodeFilter::default() }).await, [revoked, listed]);
+    assert_eq!(by(NodeFilter { tags: full().tags, ..NodeFilter::default() }).await, [listed]);
 }

@@ -4,8 +4,8 @@ use easytier_probe::remote_list::ListVersion;
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        DAY, NewPeer, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, Source, SourceChanges, SourceId,
-        SourceProblem, SourceReading, SourceSpec, Timestamp,
+        DAY, NewPeer, NodeFilter, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, Source, SourceChanges,
+        SourceId, SourceProblem, SourceReading, SourceSpec, Timestamp,
     },
 };
 
@@ -59,7 +59,7 @@ async fn peers(hub: &TestStore) -> Vec<PeerRecord> {
 }
 
 async fn queue(hub: &TestStore) -> Vec<String> {
-    let page = hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap();
+    let page = hub.submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default()).await.unwrap();
     page.items.into_iter().map(|submission| submission.spec.url.to_string()).collect()
 }
 
@@ -141,7 +141,8 @@ async fn nodes_of_other_sources_await_approval_and_are_proposed_once(hub: TestSt
     let first = follow_urls(&hub, id, &[A, B, C], NOW).await;
     assert_eq!((first.proposed, first.added), (3, 0));
     assert!(peers(&hub).await.is_empty());
-    let waiting = hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
+    let waiting =
+        hub.submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
     let approved = hub.approve_submission(waiting[0].id, NOW + seconds(1)).await.unwrap();
     hub.reject_submission(waiting[1].id).await.unwrap();
     assert!(follow_urls(&hub, id, &[A, B, C], NOW + seconds(2)).await.is_none());

@@ -1,8 +1,9 @@
+use easytier_probe::Scheme;
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        Contacts, DAY, Duplicate, ImportCounts, NewPeer, PageRequest, PeerId, PeerOrder, PeerScope, PeerSpec,
-        Submission, SubmissionId, Timestamp,
+        Contacts, DAY, Duplicate, ImportCounts, NewPeer, NodeFilter, PageRequest, PeerId, PeerOrder, PeerScope,
+        PeerSpec, Submission, SubmissionId, Timestamp,
     },
 };
 use sqlx::Connection as _;
@@ -28,7 +29,7 @@ fn full() -> PeerSpec {
 }
 
 async fn queue(hub: &TestStore) -> Vec<Submission> {
-    hub.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items
+    hub.submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items
 }
 
 async fn a_submission_is_read_and_changed_as_it_was_written(hub: TestStore) {
@@ -166,15 +167,36 @@ async fn a_submission_expires(hub: TestStore) {
 async fn the_queue_is_searched_and_paged(hub: TestStore) {
     let mut ids = Vec::new();
     for nth in 0..3 {
-        ids.push(hub.waiting(&spec(&format!("tcp://192.0.2.{nth}:1")), NOW).await);
+        let scheme = ["tcp", "udp", "tcp"][nth];
+        let tags = [["a", "b"], ["b", "c"], ["ab", "d"]][nth].map(|tag| tag.parse().unwrap()).into();
+        ids.push(hub.waiting(&PeerSpec { tags, ..spec(&format!("{scheme}://192.0.2.{nth}:1")) }, NOW).await);
     }
-    let found = async |search, order, page| {
-        let page = hub.submissions(search, order, PageRequest { page, per_page: 2 }).await.unwrap();
-        (page.total, page.items.into_iter().map(|item| item.id).collect::<Vec<_>>())
+    let by = |filter: &NodeFilter, order, page| {
+        let (filter, hub) = (filter.clone(), &hub);
+        async move {
+            let page = hub.submissions(&filter, order, PageRequest { page, per_page: 2 }).await.unwrap();
+            (page.total, page.items.into_iter().map(|item| item.id).collect::<Vec<_>>())
+        }
+    };
+    let all = NodeFilter::default;
+    let found = async |search: Option<&str>, order, page| {
+        by(&NodeFilter { search: search.map(str::to_owned), ..all() }, order, page).await
     };
     assert_eq!(found(None, PeerOrder::OldestFirst, 1).await, (3, vec![ids[0], ids[1]]));
     assert_eq!(found(None, PeerOrder::NewestFirst, 2).await, (3, vec![ids[0]]));
     assert_eq!(found(Some("192.0.2.1"), PeerOrder::OldestFirst, 1).await, (1, vec![ids[1]]));
+    let tags = |tags: &[&str]| tags.iter().map(|tag| tag.parse().unwrap()).collect();
+    for (filter, selected) in [
+        (NodeFilter { protocol: Some(Scheme::Udp), ..all() }, vec![ids[1]]),
+        (NodeFilter { tags: tags(&["a"]), ..all() }, vec![ids[0]]),
+        (NodeFilter { tags: tags(&["a", "c", "x"]), ..all() }, vec![ids[0], ids[1]]),
+        (NodeFilter { tags: tags(&["x"]), ..all() }, vec![]),
+        (NodeFilter { is_active: Some(false), protocol: Some(Scheme::Udp), ..all() }, vec![ids[1]]),
+        (NodeFilter { is_active: Some(true), ..all() }, vec![]),
+    ] {
+        let found = by(&filter, PeerOrder::OldestFirst, 1).await;
+        assert_eq!(found, (selected.len() as u64, selected), "{filter:?}");
+    }
 }
 
 /// Runs SQL on the database of a store.
@@ -215,7 +237,11 @@ async fn a_queue_that_was_among_the_peers_moves(hub: TestStore) {
     let upgraded = hub.restart().await;
     let left: Vec<PeerId> = upgraded.export_peers().await.unwrap().into_iter().map(|peer| peer.id).collect();
     assert_eq!(left, [of("approved"), of("revoked"), of("own")]);
-    let moved = upgraded.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
+    let moved = upgraded
+        .submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default())
+        .await
+        .unwrap()
+        .items;
     assert_eq!((moved.len(), &moved[0].spec, moved[0].created_at), (1, &before[0].spec, NOW));
     assert_eq!(upgraded.approve_submission(moved[0].id, NOW).await.unwrap().0, of("own").0 + 1);
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use easytier_uptime_store::{
     Access, HubKey, Location, Refusal, Store, StoreError, StoreOptions, VersionMismatch,
     domain::{
-        Caller, CredentialKind, Doubt, Grain, Lapsed, LiveSettings, PageRequest, PeerId, PeerOrder, RecordFilter,
-        Timestamp, Verdict,
+        Caller, CredentialKind, Doubt, Grain, Lapsed, LiveSettings, NodeFilter, PageRequest, PeerId, PeerOrder,
+        RecordFilter, Timestamp, Verdict,
     },
 };
 use sqlx::{Connection, PgConnection, SqliteConnection, raw_sql};
@@ -141,7 +141,11 @@ async fn an_upgrade_keeps_every_figure(hub: TestStore) {
     assert!(filled.iter().all(|table| !before[*table].is_empty()), "the fixture has rows in each of them");
 
     let upgraded = Store::open(options, NOW).await.unwrap();
-    let queue = upgraded.submissions(None, PeerOrder::OldestFirst, PageRequest::default()).await.unwrap().items;
+    let queue = upgraded
+        .submissions(&NodeFilter::default(), PeerOrder::OldestFirst, PageRequest::default())
+        .await
+        .unwrap()
+        .items;
     assert_eq!(queue.iter().map(|waiting| waiting.spec.url.to_string()).collect::<Vec<_>>(), [SUBMITTED]);
     upgraded.close().await;
     let after = connected.rows(&columns).await;

@@ -300,6 +300,7 @@ pub fn online(peer: PeerId, at: Timestamp) -> CheckResult {
         network_count: Some(37),
         relay: None,
         relay_error: None,
+        relay_ms: None,
         certificate_expires_at: None,
         listing: None,
     }

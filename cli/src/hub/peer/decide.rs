@@ -5,7 +5,7 @@ use clap::Args;
 use easytier_uptime_hub::service::{Admin, Decision, MAX_DECIDED, NodeId, ServiceError};
 use easytier_uptime_store::{
     Access, Conflict, StoreError,
-    domain::{PageRequest, PeerOrder, Submission},
+    domain::{NodeFilter, PageRequest, PeerOrder, Submission},
 };
 
 use super::{for_each, url_and_name};
@@ -69,7 +69,7 @@ fn all(decision: Decision, is_confirmed: bool, config: &HubConfig) -> anyhow::Re
     };
     database::with(Access::Change, config, async |store| {
         let everything = PageRequest { page: 1, per_page: u32::MAX };
-        let waiting = store.submissions(None, PeerOrder::OldestFirst, everything).await?.items;
+        let waiting = store.submissions(&NodeFilter::default(), PeerOrder::OldestFirst, everything).await?.items;
         if waiting.is_empty() {
             print::note("no submission waits");
             return Ok(());

@@ -4,7 +4,7 @@ use clap::Args;
 use easytier_uptime_hub::{peer_file::Document, service::Entry};
 use easytier_uptime_store::{
     Access, Store,
-    domain::{PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, Verdict},
+    domain::{NodeFilter, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, Verdict},
 };
 use serde::Serialize;
 
@@ -98,12 +98,13 @@ pub fn run(args: &ListArgs, config: &HubConfig) -> anyhow::Result<Exit> {
 /// The peers, then the submissions, each the oldest first.
 async fn read(store: &Store, args: &ListArgs) -> anyhow::Result<Vec<Entry>> {
     let everything = PageRequest { page: 1, per_page: u32::MAX };
-    let filter = PeerFilter { approved: None, search: args.search.clone(), order: PeerOrder::OldestFirst };
+    let node = NodeFilter { search: args.search.clone(), ..NodeFilter::default() };
+    let filter = PeerFilter { approved: None, node, order: PeerOrder::OldestFirst };
     let mut entries = Vec::new();
     if !args.pending {
         entries.extend(store.peers(&filter, everything).await?.items.into_iter().map(Entry::Peer));
     }
-    let pending = store.submissions(filter.search.as_deref(), filter.order, everything).await?;
+    let pending = store.submissions(&filter.node, filter.order, everything).await?;
     entries.extend(pending.items.into_iter().map(Entry::Pending));
     Ok(entries)
 }

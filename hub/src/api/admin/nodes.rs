@@ -7,16 +7,16 @@ use easytier_uptime_monitor::{
     Refusal,
     envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
     input::{self, Body, Path, Query},
-    paging::{Paged, Paging},
-    parameter::{self, Text},
+    paging::{LongPaging, Paged},
+    parameter,
     public::{
         item::NodeItem,
-        nodes::{MAX_SEARCH, search},
+        nodes::{Filter, label},
     },
 };
 use easytier_uptime_store::{
     Store,
-    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, PeerSpec, Submission, Timestamp},
+    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, PeerSpec, Submission, Tag, Timestamp, UsualUsage},
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
@@ -57,13 +57,13 @@ pub(super) struct AdminNode {
 
 impl AdminNode {
     /// A peer and its state.
-    fn listed(node: Node, record: &PeerRecord) -> Self {
-        let item = NodeItem::full(node, &record.spec, record.approved);
+    fn listed(node: Node, record: &PeerRecord, usual: UsualUsage) -> Self {
+        let item = NodeItem::full(node, &record.spec, record.approved, usual);
         Self { submitted: record.submitted, ..Self::described(item, &record.spec) }
     }
 
-    fn pending(submission: &Submission) -> Self {
-        let item = NodeItem::full(unchecked(submission), &submission.spec, false);
+    fn pending(submission: &Submission, usual: UsualUsage) -> Self {
+        let item = NodeItem::full(unchecked(submission), &submission.spec, false, usual);
         Self {
             is_pending: true,
             submitted: true,
@@ -86,23 +86,24 @@ impl AdminNode {
     }
 }
 
-/// Selects the nodes.
+/// Selects the nodes further.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
+pub(super) struct Approval {
     /// False for the nodes that wait for approval and those that were taken off the list.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::boolean, required = false)]
     is_approved: Option<bool>,
-    /// Part of the name, the address or the description; the case of ASCII letters makes no difference.
-    #[param(schema_with = search, required = false)]
-    search: Option<Text<MAX_SEARCH>>,
+    /// Nodes with this tag, besides those with any of `tags`.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = label, required = false)]
+    tag: Option<Tag>,
 }
 
 /// All nodes, newest first. Those that wait for approval come before the others.
 #[utoipa::path(
     get, path = "/api/admin/nodes", tag = TAG, operation_id = "admin_list_nodes",
-    params(Paging, Filter),
+    params(LongPaging, Filter, Approval),
     security(("bearer" = []), ("session_cookie" = [])),
     responses(
         (status = OK, body = PublicEnvelope<Paged<AdminNode>>),
@@ -114,12 +115,14 @@ pub(super) async fn list(
     _: AdminSession,
     State(admin): State<Admin>,
     State(store): State<Store>,
-    Query(paging): Query<Paging>,
+    Query(paging): Query<LongPaging>,
     Query(filter): Query<Filter>,
+    Query(approval): Query<Approval>,
 ) -> Answer<PublicEnvelope<Paged<AdminNode>>> {
     let page = paging.request();
-    let (approved, search) = (filter.is_approved, filter.search.map(|search| search.0));
-    let filter = PeerFilter { approved, search, ..PeerFilter::default() };
+    let mut node = filter.parse()?;
+    node.tags.extend(approval.tag);
+    let filter = PeerFilter { approved: approval.is_approved, node, ..PeerFilter::default() };
     let Page { items: entries, total } = admin.nodes(&filter, page).await?;
     let items = shown_entries(&store, entries).await?;
     Ok(PublicEnvelope::of(Paged::new(Page { items, total }, page, std::convert::identity)))
@@ -261,11 +264,12 @@ async fn shown_entries(store: &Store, entries: Vec<Entry>) -> Result<Vec<AdminNo
         Entry::Pending(_) => None,
     };
     let ids: Vec<PeerId> = entries.iter().filter_map(id).collect();
+    let usual = store.usual_usage().await?;
     let nodes = store.nodes_by_id(&ids, Timestamp::now()).await?;
     let mut nodes: HashMap<PeerId, Node> = nodes.into_iter().map(|node| (node.id, node)).collect();
     let shown = |entry| match entry {
-        Entry::Pending(submission) => Some(AdminNode::pending(&submission)),
-        Entry::Peer(record) => Some(AdminNode::listed(nodes.remove(&record.id)?, &record)),
+        Entry::Pending(submission) => Some(AdminNode::pending(&submission, usual)),
+        Entry::Peer(record) => Some(AdminNode::listed(nodes.remove(&record.id)?, &record, usual)),
     };
     Ok(entries.into_iter().filter_map(shown).collect())
 }

@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
-use easytier_probe::{CheckResult, FailureCode, ListingVersion, result::Relay};
+use easytier_probe::{CheckResult, FailureCode, ListingVersion, Relay};
 use easytier_uptime_monitor::{
     Metrics, Refusal,
     envelope::{Answer, BackendEnvelope, BackendRefusal},

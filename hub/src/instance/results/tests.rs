@@ -55,6 +55,7 @@ prop_compose! {
                 network_count,
                 relay: None,
                 relay_error: None,
+                relay_ms: None,
                 certificate_expires_at: None,
                 listing: None,
             },

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{Duplicate, Page, PageRequest, PeerFilter, PeerOrder, Submission, Timestamp},
+    domain::{Duplicate, NodeFilter, Page, PageRequest, PeerFilter, PeerOrder, Submission, Timestamp},
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -196,15 +196,15 @@ enum List {
 
 impl List {
     async fn page(self, store: &Store, search: Option<&str>, page: PageRequest) -> Result<Page<Entry>, StoreError> {
+        let node = NodeFilter { search: search.map(str::to_owned), ..NodeFilter::default() };
         let peers = async |approved| {
-            let search = search.map(str::to_owned);
-            let filter = PeerFilter { approved: Some(approved), search, order: PeerOrder::NewestFirst };
+            let filter = PeerFilter { approved: Some(approved), node: node.clone(), order: PeerOrder::NewestFirst };
             let Page { items, total } = store.peers(&filter, page).await?;
             Ok(Page { items: items.into_iter().map(Entry::Peer).collect(), total })
         };
         match self {
             Self::Pending => {
-                let Page { items, total } = store.submissions(search, PeerOrder::OldestFirst, page).await?;
+                let Page { items, total } = store.submissions(&node, PeerOrder::OldestFirst, page).await?;
                 Ok(Page { items: items.into_iter().map(Entry::Pending).collect(), total })
             }
             Self::Listed => peers(true).await,

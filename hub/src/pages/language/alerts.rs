@@ -11,24 +11,24 @@ texts! {
     AlertTexts:
 
     title: "Alerts", "告警";
-    wrong_now: "Wrong now", "当前问题";
-    nothing_wrong: "Nothing is wrong by the rules of the channels.", "按各渠道的规则，当前没有问题。";
+    wrong_now: "Active alerts", "当前问题";
+    nothing_wrong: "No active alerts.", "按各渠道的规则，当前没有问题。";
     subject: "What", "对象";
-    trouble: "Trouble", "问题";
+    trouble: "Problem", "问题";
     since: "Since", "开始于";
     rule: "Rule", "规则";
-    told: "told", "已通知";
-    not_told: "not told yet", "尚未通知";
-    flapping: "Goes up and down", "反复上下线";
+    told: "notified", "已通知";
+    not_told: "not notified yet", "尚未通知";
+    flapping: "Flapping", "反复上下线";
     hub: "This hub", "本服务";
     acknowledge: "Acknowledge", "确认";
-    acknowledged: "Acknowledged: nobody is reminded of it any more.", "已确认，不再提醒。";
+    acknowledged: "Acknowledged: no more reminders.", "已确认，不再提醒。";
     mute: "Mute", "静音";
     hours: "Hours", "小时数";
     hour_unit: "h", "小时";
-    muted: "It is muted.", "已静音。";
+    muted: "Muted.", "已静音。";
     mutes: "Muted", "已静音";
-    mutes_hint: "Nothing is told of what is muted. What still holds at the end is told then.",
+    mutes_hint: "Muted items send no notifications. What is still wrong when the mute ends is reported then.",
         "静音期间不发送通知，结束时仍存在的问题再通知。";
     until: "Until", "至";
     by: "By", "操作者";
@@ -41,7 +41,7 @@ texts! {
     node_id: "Node ID", "节点 ID";
     node_id_hint: "For “One node”.", "选择“单个节点”时填写。";
     messages: "Messages", "通知记录";
-    no_messages: "No message.", "暂无通知。";
+    no_messages: "No messages.", "暂无通知。";
     all: "All", "全部";
     waiting: "Waiting", "等待发送";
     sent: "Sent", "已发送";
@@ -54,13 +54,13 @@ texts! {
     repeated: "The message is sent again.", "将重新发送此通知。";
     older: "Older", "更早";
     link_title: "Alert", "告警";
-    link_over: "It is over: nothing of what this message is about is wrong any more.", "已恢复：此通知涉及的问题均已消失。";
+    link_over: "Resolved: nothing that this message is about is wrong any more.", "已恢复：此通知涉及的问题均已消失。";
     link_wrong: "Still wrong", "仍未恢复";
     link_muted: "Muted until", "静音至";
-    link_acknowledge_hint: "Nobody is reminded of it any more. You are still told when it is well again.",
+    link_acknowledge_hint: "No more reminders are sent. The recovery is still reported.",
         "确认后不再提醒，恢复时仍会通知。";
-    link_mute_hint: "Nothing is told of it until then.", "到期前不再就此发送通知。";
-    link_mutes_rule: "The message is about many nodes, so its whole rule is muted: nothing is told by it until then.",
+    link_mute_hint: "No notifications about it are sent until then.", "到期前不再就此发送通知。";
+    link_mutes_rule: "The message is about many nodes, so its whole rule is muted: it sends nothing until then.",
         "此通知涉及的节点较多，静音将作用于整条规则：到期前该规则不发送任何通知。";
     link_dependent: "This instance does not send alerts now, so nothing can be acknowledged or muted here.",
         "本实例目前不负责发送通知，无法在此确认或静音。";
@@ -100,10 +100,10 @@ impl Language {
     /// What one hub does at a time.
     fn duty(self, duty: Duty) -> &'static str {
         match duty {
-            Duty::Fold => self.pick("Making verdicts of results", "根据检测结果判定状态"),
-            Duty::Presence => self.pick("Noticing probes that come and go", "检测探针上下线"),
-            Duty::Retention => self.pick("Deleting what is old", "清理过期数据"),
-            Duty::Instance => self.pick("Speaking with the other instances", "与其他实例通信"),
+            Duty::Fold => self.pick("Evaluating results", "根据检测结果判定状态"),
+            Duty::Presence => self.pick("Tracking probes", "检测探针上下线"),
+            Duty::Retention => self.pick("Deleting expired data", "清理过期数据"),
+            Duty::Instance => self.pick("Communicating with the other instances", "与其他实例通信"),
         }
     }
 

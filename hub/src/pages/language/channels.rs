@@ -101,11 +101,11 @@ impl Language {
             Change::Down => self.pick("A node is offline", "节点离线"),
             Change::Partial => self.pick("A node is online for some regions only", "节点仅部分地区可达"),
             Change::Unknown => self.pick("Nothing current is known about a node", "节点没有最新结果"),
-            Change::Up => self.pick("What was told is well again", "通知过的问题已恢复"),
-            Change::Probe => self.pick("A probe does not report any more", "探针停止上报"),
+            Change::Up => self.pick("Recovery from what was reported", "通知过的问题已恢复"),
+            Change::Probe => self.pick("A probe stops reporting", "探针停止上报"),
             Change::Certificate => self.pick("The certificate of a node expires soon", "节点证书即将到期"),
             Change::Version => self.pick("A node runs an old version of EasyTier", "节点的 EasyTier 版本过旧"),
-            Change::Duty => self.pick("No hub does a work that one hub does at a time", "某项后台任务没有 hub 执行"),
+            Change::Duty => self.pick("No hub runs one of the background tasks", "某项后台任务没有 hub 执行"),
         }
     }
 

@@ -14,7 +14,7 @@ texts! {
     incident: "Incident", "故障";
     intro: "What went wrong together is one incident. It is closed when all its nodes have been online for ten minutes.",
         "同一原因引起的异常归为一次故障，所有节点恢复在线满十分钟后自动结束。";
-    none: "There was no incident.", "还没有发生过故障。";
+    none: "No incidents yet.", "还没有发生过故障。";
     none_of_node: "This node had no incident.", "此节点没有发生过故障。";
     open: "Open", "进行中";
     recovering: "Recovering", "恢复中";

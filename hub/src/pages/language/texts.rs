@@ -65,6 +65,7 @@ texts! {
     latency: "Latency", "延迟";
     version: "Version", "版本";
     load: "Load", "负载";
+    not_measured: "not measured", "未测量";
     connect: "Connect", "连接";
     copy_address: "Copy address", "复制地址";
     copy_command: "Copy command", "复制命令";

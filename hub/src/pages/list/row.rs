@@ -108,7 +108,7 @@ fn table_row(language: Language, row: &Row, now: Timestamp) -> Markup {
                 @if !past.latencies.is_empty() { (chart::sparkline(&lines(past), now)) }
                 @if regions.len() > 1 { span.unseen { (latencies(regions)) } }
             }
-            td.load data-label=(texts.load) { (widgets::load(node)) }
+            td.load data-label=(texts.load) { (widgets::load(texts, node)) }
             td.version data-label=(texts.version) { (short_version(node.version.as_deref())) }
             td.connect { (copy_buttons(language, node)) }
         }

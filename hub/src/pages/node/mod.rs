@@ -234,7 +234,7 @@ fn facts(language: Language, node: &Node, now: Timestamp) -> Markup {
         dl.facts {
             dt { (texts.protocol) } dd { (node.url.protocol()) }
             dt { (texts.version) } dd { (node.version.as_deref().unwrap_or(NOTHING)) }
-            dt { (texts.load) } dd.load { (widgets::load(node)) }
+            dt { (texts.load) } dd.load { (widgets::load(texts, node)) }
             dt { (texts.relay) } dd { (if node.allow_relay { texts.yes } else { texts.no }) }
             dt { (texts.latency) } dd { (latency_or_nothing(node.response_us)) }
             dt { (texts.last_checked) }

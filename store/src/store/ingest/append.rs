@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
 };
 
+use easytier_probe::Relay;
 use uuid::Uuid;
 
 use super::judge::{Judged, judge};
@@ -268,7 +269,7 @@ fn values(admitted: &[&Accepted<'_>]) -> Vec<Value> {
             version.as_deref().into(),
             hostname.as_deref().into(),
             result.network_count.into(),
-            result.relay.map(rows::relay_name).into(),
+            result.relay.map(Relay::name).into(),
             relay_error.as_deref().into(),
             result.certificate_expires_at.map(Timestamp::from).into(),
             one.mirrored.into(),

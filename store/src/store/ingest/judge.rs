@@ -135,6 +135,7 @@ mod tests {
             network_count: None,
             relay: None,
             relay_error: None,
+            relay_ms: None,
             certificate_expires_at: None,
             listing: None,
         }

@@ -13,16 +13,16 @@ use crate::{
     domain::{Page, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Slice, Timestamp},
     error::{Conflict, StoreError},
     store::{
-        Store, edits, metadata,
-        rows::{self, matches_search},
+        Store, edits, metadata, rows,
+        selected::{is_selected, wanted},
         shared::Shared,
     },
 };
 
-/// The condition of a [`PeerFilter`]: `$1` is the search pattern, `$2` whether the peer is approved.
+/// The condition of a [`PeerFilter`]: as [`is_selected`], and `$6` is whether the peer is approved.
 macro_rules! matches_filter {
     ($engine:ident) => {
-        concat!(matches_search!($engine), " AND ($2 IS NULL OR p.approved = $2)")
+        concat!(is_selected!($engine), " AND ($6 IS NULL OR p.approved = $6)")
     };
 }
 
@@ -44,19 +44,20 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn peers(&self, filter: &PeerFilter, slice: impl Into<Slice>) -> Result<Page<PeerRecord>, StoreError> {
-        let search = filter.search.as_deref().map(rows::contains);
+        let mut parameters = wanted(&filter.node);
+        parameters.extend(args![filter.approved]);
         let count = sql!("SELECT count(*) FROM peers p WHERE ", (matches_filter));
-        let (total,): (i64,) = self.db().one(count, args![search.clone(), filter.approved]).await?;
+        let (total,): (i64,) = self.db().one(count, parameters.clone()).await?;
         let select = match filter.order {
             PeerOrder::OldestFirst => {
-                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $3 OFFSET $4")
+                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $7 OFFSET $8")
             }
             PeerOrder::NewestFirst => {
-                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id DESC LIMIT $3 OFFSET $4")
+                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id DESC LIMIT $7 OFFSET $8")
             }
         };
         let (limit, offset) = slice.into().bounds();
-        let parameters = args![search, filter.approved, limit, offset];
+        parameters.extend(args![limit, offset]);
         let items = self.records(select, parameters).await?;
         Ok(Page { items, total: rows::count(total) })
     }

@@ -1,28 +1,19 @@
 //! The API for the operator: login, approval, changes.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/hub.rs"]
-mod hub;
-#[path = "../../store/tests/support/mod.rs"]
-mod support;
-
 use axum::http::{Request, StatusCode, request::Builder};
 use data_encoding::HEXLOWER;
 use easytier_probe::{CheckMode, Secret};
 use easytier_uptime_hub::service::password;
 use easytier_uptime_store::{
     SessionId,
-    domain::{DAY, PeerId, Timestamp},
+    domain::{DAY, PeerId, PeerSpec, Timestamp},
 };
 use ring::digest::{SHA256, digest};
 use serde_json::{Value as Json, json};
 
 use crate::{
     http::{PublicHub, Reply},
-    support::{Engine, TestStore, on_both_engines, online, seconds, spec},
+    support::{Engine, TestStore, on_both_engines, online, region, seconds, spec},
 };
 
 on_both_engines! {
@@ -221,7 +212,7 @@ async fn only_the_admin_gets_in() {
     let lasting = login(&hub).await;
     let ended = Admin::of(&hub).await;
     ended.send(Request::post("/api/admin/logout"), &Json::Null).await.data();
-    let node_token: Secret = hub.enrolled("p1", &support::region("eu"), Timestamp::now()).await.1.token;
+    let node_token: Secret = hub.enrolled("p1", &region("eu"), Timestamp::now()).await.1.token;
     let of_no_session = lasting.chars().rev().collect::<String>();
     let stored = HEXLOWER.encode(digest(&SHA256, lasting.as_bytes()).as_ref());
     for (token, why) in [
@@ -390,7 +381,7 @@ async fn the_operator_sees_everything_but_the_secret(store: TestStore) {
     peer.network_name = Some("lan".into());
     peer.network_secret = Some("s3cret".into());
     peer.contacts.mail = Some("me@example.net".into());
-    peer.regions = ["us", "eu"].map(support::region).into();
+    peer.regions = ["us", "eu"].map(region).into();
     peer.timeout = Some(seconds(3));
     let id = hub.add_peer(&peer, Timestamp::now()).await.unwrap();
     let probe = hub.live_probe("p1", "eu").await;
@@ -429,8 +420,9 @@ async fn the_list_is_filtered_and_paged_newest_first(store: TestStore) {
     let hub = start(store).await;
     let admin = Admin::of(&hub).await;
     let mut added = Vec::new();
-    for nth in 0..3 {
-        added.push(hub.add(&format!("tcp://192.0.2.{nth}:1")).await.0);
+    for (nth, tag) in ["c2", "b", "a"].iter().enumerate() {
+        let peer = PeerSpec { tags: [tag.parse().unwrap()].into(), ..spec(&format!("tcp://192.0.2.{nth}:1")) };
+        added.push(hub.add_peer(&peer, Timestamp::now()).await.unwrap().0);
     }
     added.push(-hub.waiting(&spec("tcp://pending.example.net:1"), Timestamp::now()).await.0);
     added.reverse();
@@ -444,6 +436,13 @@ async fn the_list_is_filtered_and_paged_newest_first(store: TestStore) {
     assert_eq!(ids("is_approved=false").await, added[..1]);
     assert_eq!(ids("search=PENDING").await, added[..1]);
     assert_eq!(ids("page=2&per_page=3").await, added[3..]);
+    assert_eq!(ids("is_active=false&protocol=tcp").await, added);
+    assert_eq!(ids("is_active=true").await, [0; 0]);
+    assert_eq!(ids("protocol=udp").await, [0; 0]);
+    assert_eq!(ids("tag=a").await, added[1..2]);
+    assert_eq!(ids("tags=b&tags=c").await, added[2..3]);
+    assert_eq!(ids("tag=a&tags=b").await, added[1..3], "any of them");
+    assert_eq!(admin.get("/api/admin/nodes").await.data()["per_page"], 200);
     let wrong = admin.get("/api/admin/nodes?is_approved=perhaps").await.refusal(StatusCode::BAD_REQUEST);
     assert!(wrong.starts_with("is_approved"), "{wrong}");
 }
@@ -506,7 +505,7 @@ async fn a_node_can_be_put_back_as_it_was_shown(store: TestStore) {
         peer.network_name = Some("lan".into());
         peer.network_secret = Some("s3cret".into());
         peer.contacts.qq_number = Some("12345".into());
-        peer.regions = [support::region("eu")].into();
+        peer.regions = [region("eu")].into();
         peer.timeout = Some(seconds(3));
         peer.mode = CheckMode::Handshake;
         let id = hub.add_peer(&peer, Timestamp::now()).await.unwrap();
@@ -564,7 +563,7 @@ async fn channels_rules_and_mutes_are_managed(store: TestStore) {
 
     let rule = json!({ "rule": { "on": ["down", "up"], "after_seconds": 60 } });
     let put = post("/api/admin/channels/ops/rules", rule.clone()).await.data();
-    assert!(put["words"].as_str().unwrap().starts_with("Tells that a node is down when that has lasted for 1 min."));
+    assert!(put["words"].as_str().unwrap().starts_with("Notifies when a node has been down for 1 min."));
     let preview = post("/api/admin/alerts/preview", rule).await.data();
     assert_eq!((&preview["words"], &preview["messages"]), (&put["words"], &json!([])));
     for wrong in [json!({}), json!({ "rule": { "on": [] } }), json!({ "rule": { "on": ["down"], "after": 1 } })] {
