@@ -14,11 +14,13 @@ use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::service::DEFAULT_EVERY;
+
 /// The time between two looks for sources that are due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The pause of a source after an error of the database, so that its site is not asked again and again meanwhile.
-const RETRY_INTERVAL: Duration = Duration::from_secs(60);
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How many lists are fetched at the same time.
 const MAX_RUNNING: usize = 8;
@@ -65,7 +67,7 @@ async fn try_and_log(store: &Store, source: Source) -> SourceId {
         // Somebody asked for it or removed it meanwhile.
         Ok(_) | Err(StoreError::Overtaken | StoreError::NotPrimary(_)) => {}
         Err(error) => {
-            tracing::warn!(source = %source.id, %error, "cannot follow a list; trying again in a minute");
+            tracing::warn!(source = %source.id, %error, "cannot follow a list; trying again");
             sleep(RETRY_INTERVAL).await;
         }
     }
@@ -80,7 +82,12 @@ async fn try_and_log(store: &Store, source: Source) -> SourceId {
 /// changed then. A list that cannot be used is no error.
 pub async fn try_now(store: &Store, source: &Source, now: Timestamp) -> Result<Try, StoreError> {
     let reading = read::read(source).await;
-    let due_at = now + source.spec.every.mul_f64(jitter());
+    let pause = match reading {
+        // A week is too long to find out that a site is back.
+        SourceReading::Failed(_) => source.spec.every.min(DEFAULT_EVERY),
+        SourceReading::NotModified | SourceReading::List { .. } => source.spec.every,
+    };
+    let due_at = now + pause.mul_f64(jitter());
     let changes = store.follow_source(source, &reading, due_at, now).await?;
     let (problem, refused, refusals) = match reading {
         SourceReading::Failed(problem) => (Some(problem), 0, Vec::new()),
