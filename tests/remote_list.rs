@@ -12,10 +12,12 @@ use axum::{
 };
 use easytier_probe::{
     peer_list::ListProblem,
-    remote_list::{FetchError, Fetched, ListVersion, fetch, fetch_new, is_url},
+    remote_list::{FetchError, Fetched, ListBounds, ListVersion, fetch, fetch_new, is_url},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+const BOUNDS: ListBounds = ListBounds { bytes: 1 << 20, entries: 1000 };
 
 /// What a site answers to a path with a query.
 type Answer = fn(&str, &[(String, String)]) -> (StatusCode, String);
@@ -44,7 +46,7 @@ impl Site {
     }
 
     async fn fetch(&self, path: &str) -> Result<Vec<String>, FetchError> {
-        let entries = fetch(&format!("{}{path}", self.url), 1 << 20).await?;
+        let entries = fetch(&format!("{}{path}", self.url), BOUNDS).await?;
         Ok(entries.into_iter().map(|entry| entry.peer.unwrap().url.unwrap()).collect())
     }
 
@@ -152,22 +154,34 @@ async fn a_list_that_somebody_has_is_not_read_again_and_pages_have_no_version() 
     })
     .await;
     let url = format!("{}/nodes", site.url);
-    let Ok(Fetched::List { entries, version }) = fetch_new(&url, 1 << 20, ListVersion::default()).await else {
+    let Ok(Fetched::List { entries, version }) = fetch_new(&url, BOUNDS, ListVersion::default()).await else {
         panic!("no list")
     };
     assert_eq!(entries.len(), 2);
     assert!(version.etag.is_some());
-    assert!(matches!(fetch_new(&url, 1 << 20, version.clone()).await, Ok(Fetched::NotModified)));
+    assert!(matches!(fetch_new(&url, BOUNDS, version.clone()).await, Ok(Fetched::NotModified)));
     let other = ListVersion { etag: Some("\"0\"".to_owned()), last_modified: None };
-    assert!(matches!(fetch_new(&url, 1 << 20, other).await, Ok(Fetched::List { entries, .. }) if entries.len() == 2));
-    let paged = fetch_new(&format!("{}/paged", site.url), 1 << 20, version).await;
+    assert!(matches!(fetch_new(&url, BOUNDS, other).await, Ok(Fetched::List { entries, .. }) if entries.len() == 2));
+    let paged = fetch_new(&format!("{}/paged", site.url), BOUNDS, version).await;
     assert!(matches!(paged, Ok(Fetched::List { version, .. }) if version.is_empty()));
 }
 
 #[tokio::test]
-async fn all_pages_together_have_a_greatest_length() {
-    let site = Site::start(|_, query| ok(json!({"items": page(number(query, "page"), 9999), "total": 9999}))).await;
-    let error = fetch(&format!("{}/nodes", site.url), 1 << 11).await.unwrap_err();
-    assert!(matches!(error, FetchError::TooLong { .. }), "{error}");
-    assert!(site.asked() > 5, "several pages fit");
+async fn all_pages_together_have_a_greatest_length_and_number_of_entries() {
+    let site = Site::start(|path, query| match path {
+        "/nodes.txt" => (StatusCode::OK, "tcp://192.0.2.1:1 ".repeat(9)),
+        _ => ok(json!({"items": page(number(query, "page"), 9999), "total": 9999})),
+    })
+    .await;
+    let few_bytes = ListBounds { bytes: 1 << 11, ..BOUNDS };
+    let error = fetch(&format!("{}/nodes", site.url), few_bytes).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLong { max_bytes: 2048, .. }), "{error}");
+    let pages = site.asked();
+    assert!(pages > 5, "several pages fit");
+    for path in ["/nodes", "/nodes.txt"] {
+        let error = fetch(&format!("{}{path}", site.url), ListBounds { entries: 7, ..BOUNDS }).await.unwrap_err();
+        let is_too_long = matches!(error, FetchError::NotAList { problem: ListProblem::TooLong { max: 7 }, .. });
+        assert!(is_too_long, "{error}");
+    }
+    assert_eq!(site.asked() - pages, 4 + 1);
 }

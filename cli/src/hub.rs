@@ -19,6 +19,7 @@ mod role;
 mod rule;
 pub mod serve;
 mod settings;
+mod source;
 mod subscriptions;
 
 use anyhow::bail;
@@ -42,6 +43,7 @@ use self::{
     rule::RuleCommand,
     serve::Hub,
     settings::SettingsArgs,
+    source::SourceCommand,
     subscriptions::SubscriptionsArgs,
 };
 use crate::{exit::Exit, service, settings::SettingFlags};
@@ -107,6 +109,8 @@ enum HubCommand {
     Subscriptions(SubscriptionsArgs),
     #[command(subcommand)]
     Maintenance(MaintenanceCommand),
+    #[command(subcommand)]
+    Source(SourceCommand),
     Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -140,6 +144,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Alerts(args) => alerts::run(args, &config),
         HubCommand::Subscriptions(args) => subscriptions::run(args, &config),
         HubCommand::Maintenance(command) => maintenance::run(command, &config),
+        HubCommand::Source(command) => source::run(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Restore(args) => restore::run(&args, &config),

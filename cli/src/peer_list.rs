@@ -10,7 +10,7 @@ use easytier_probe::{
     Origin, Peer,
     peer_list::{self, Entry, UnknownSchemes},
     peer_url::without_secrets,
-    remote_list,
+    remote_list::{self, ListBounds},
 };
 
 use crate::{
@@ -19,8 +19,8 @@ use crate::{
     text::printable,
 };
 
-/// The maximum length of a list at a URL, in bytes: also of one with a hundred thousand peers, as a site shows them.
-const MAX_BYTES: usize = 256 << 20;
+/// How much of a list at a URL is taken: also of one with a hundred thousand peers, as a site shows them.
+const BOUNDS: ListBounds = ListBounds { bytes: 256 << 20, entries: usize::MAX };
 
 /// What becomes of peers in lists that are not valid.
 #[derive(Debug, Clone, Copy, Args)]
@@ -38,7 +38,7 @@ pub struct InvalidPeers {
 pub fn entries(path: &Path) -> Result<Vec<Entry>, String> {
     if let Some(url) = url_in(path) {
         let runtime = runtime::single_threaded().map_err(|error| error.to_string())?;
-        return runtime.block_on(remote_list::fetch(url, MAX_BYTES)).map_err(|error| printable(&error.to_string()));
+        return runtime.block_on(remote_list::fetch(url, BOUNDS)).map_err(|error| printable(&error.to_string()));
     }
     let name = name_of(path);
     let mut bytes = Vec::new();

@@ -23,6 +23,8 @@ mod maintenance;
 mod proxy;
 #[path = "hub/role.rs"]
 mod role;
+#[path = "hub/source.rs"]
+mod source;
 #[path = "hub/subscriptions.rs"]
 mod subscriptions;
 

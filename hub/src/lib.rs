@@ -2,7 +2,7 @@
 //!
 //! Layers, bottom up: [`service`] holds the use cases, `board` the nodes that visitors see, `web` connects them to HTTP, `api` and `pages` are independent front
 //! ends, and only [`router()`] uses both. [`notify`] plans and sends alerts, [`incidents`]
-//! joins changes to incidents. [`peer_file`] writes lists of nodes, and imports those that the library reads.
+//! joins changes to incidents, [`sources`] follows lists of nodes. [`peer_file`] writes lists of nodes, and imports those that the library reads.
 
 #![warn(missing_docs)]
 
@@ -18,6 +18,7 @@ pub mod peer_file;
 mod router;
 mod server_id;
 pub mod service;
+pub mod sources;
 mod web;
 
 pub use axum::Router;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64, time::Duration};
 use axum::http::{Method, StatusCode};
 use easytier_uptime_store::{
     Backlog, HeldDuties,
-    domain::{ClockDifference, Presence, Receipt, Rejection, Timestamp, Verdict},
+    domain::{ClockDifference, Presence, Receipt, Rejection, SourceId, Timestamp, Verdict},
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -49,6 +49,12 @@ struct Duty {
     duty: &'static str,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Source {
+    source: String,
+    name: String,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// The metrics, and the registry that names them.
@@ -69,6 +75,7 @@ pub struct Metrics {
     database_time: Seconds,
     clock_difference: Seconds,
     partitions_postponed: Seconds,
+    source_times: Family<Source, Seconds>,
 }
 
 /// From a quarter of a millisecond to eight seconds.
@@ -95,6 +102,7 @@ impl Default for Metrics {
             database_time: Seconds::default(),
             clock_difference: Seconds::default(),
             partitions_postponed: Seconds::default(),
+            source_times: Family::default(),
         };
         let Self {
             registry,
@@ -113,6 +121,7 @@ impl Default for Metrics {
             database_time,
             clock_difference,
             partitions_postponed,
+            source_times,
         } = &mut metrics;
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
@@ -170,6 +179,12 @@ impl Default for Metrics {
             "How long partitions of results could not be created or dropped at this hub, because of a lock",
             Unit::Seconds,
             partitions_postponed.clone(),
+        );
+        registry.register_with_unit(
+            "source_last_success_timestamp",
+            "When each list that the hub follows was last read or found unchanged; 0 for never",
+            Unit::Seconds,
+            source_times.clone(),
         );
         metrics
     }
@@ -253,9 +268,20 @@ impl Metrics {
             ("retention", held.retention),
             ("instance", held.instance),
             ("alerts", held.alerts),
+            ("sources", held.sources),
         ];
         for (duty, count) in duties {
             self.held_duties.get_or_create(&Duty { duty }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Sets the gauges of the lists that the hub follows: id, name, when it was last read.
+    pub fn following(&self, sources: impl IntoIterator<Item = (SourceId, String, Option<Timestamp>)>) {
+        // Those that were removed.
+        self.source_times.clear();
+        for (id, name, read_at) in sources {
+            let time = read_at.map_or(0.0, |at| at.0 as f64 / 1000.0);
+            self.source_times.get_or_create(&Source { source: id.to_string(), name }).set(time);
         }
     }
 

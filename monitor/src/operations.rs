@@ -171,6 +171,7 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
     monitor.metrics.observed(figures.nodes, figures.probes, figures.doubted_regions, database_took);
     monitor.metrics.waiting(monitor.store.backlog().await?, Timestamp::now());
     monitor.metrics.holding(monitor.store.held_duties());
+    monitor.metrics.following(monitor.store.source_times().await?);
     monitor.metrics.clock_differs(monitor.store.clock_difference());
     monitor.metrics.partitions_postponed(monitor.store.partitions_postponed_since(), Timestamp::now());
     if let Some(InCluster { cluster, metrics }) = &monitor.cluster {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{entry::Entry, lines, place::Place, problem::ListProblem};
+use super::{at_most, entry::Entry, lines, place::Place, problem::ListProblem};
 
 /// The programs with which such a command line begins.
 const PROGRAMS: [&str; 7] = ["docker", "podman", "nerdctl", "sudo", "easytier-core", "easytier-core.exe", "easytier"];
@@ -20,15 +20,15 @@ const NODE_OR_VARIABLE: &str = "-e";
 const VARIABLES: [&str; 2] = ["ET_PEERS=", "ET_EXTERNAL_NODE="];
 
 /// Reads a text that begins with one of the programs, with an option for peers, or with a variable.
-pub(super) fn read(text: &str) -> Option<Result<Vec<Entry>, ListProblem>> {
+pub(super) fn read(text: &str, max: usize) -> Option<Result<Vec<Entry>, ListProblem>> {
     let line = lines::significant(text).next()?;
     let first = line.split_whitespace().find(|word| *word != "$")?;
     let program = first.rsplit(['/', '\\']).next().unwrap_or_default();
     let begins = PROGRAMS.contains(&program) || option(first).is_some() || variable(first).is_some();
-    begins.then(|| shlex::split(text).map(|words| peers(&words)).ok_or(ListProblem::OpenQuote))
+    begins.then(|| peers(&shlex::split(text).ok_or(ListProblem::OpenQuote)?, max))
 }
 
-fn peers(words: &[String]) -> Vec<Entry> {
+fn peers(words: &[String], max: usize) -> Result<Vec<Entry>, ListProblem> {
     let mut urls = Vec::new();
     // The option that takes words, and whether it has none yet. It takes all up to the next option.
     let mut taking = None;
@@ -54,7 +54,7 @@ fn peers(words: &[String]) -> Vec<Entry> {
             urls.extend(lines::urls(value));
         }
     }
-    (1..).zip(urls).map(|(number, url)| Entry::of_url(Place::peer(number), &url)).collect()
+    at_most((1..).zip(urls).map(|(number, url)| Entry::of_url(Place::peer(number), &url)), max)
 }
 
 /// The option for peers that a word is, and the value in the same word.

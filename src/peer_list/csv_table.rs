@@ -24,7 +24,7 @@ const SEPARATORS: [u8; 3] = *b",;\t";
 const SECRET: &str = "network_secret";
 
 /// Reads a text whose first line names columns.
-pub(super) fn read(text: &str) -> Option<Result<Vec<Entry>, ListProblem>> {
+pub(super) fn read(text: &str, max: usize) -> Option<Result<Vec<Entry>, ListProblem>> {
     // A table has no comments: the name of a node may begin with `#`.
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).filter(|line| !line.contains("://"))?;
     let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
@@ -33,7 +33,7 @@ pub(super) fn read(text: &str) -> Option<Result<Vec<Entry>, ListProblem>> {
     let headings: Vec<String> = first.split(char::from(separator)).map(heading).collect();
     let has = |names: &[&str]| headings.iter().any(|heading| names.contains(&heading.as_str()));
     match (has(&ADDRESSES), has(&OTHERS)) {
-        (true, _) => Some(rows(text, separator)),
+        (true, _) => Some(rows(text, separator, max)),
         (false, true) => Some(Err(ListProblem::NoAddressColumn)),
         (false, false) => None,
     }
@@ -43,7 +43,7 @@ fn heading(cell: &str) -> String {
     cell.trim().trim_matches('"').to_ascii_lowercase()
 }
 
-fn rows(text: &str, separator: u8) -> Result<Vec<Entry>, ListProblem> {
+fn rows(text: &str, separator: u8, max: usize) -> Result<Vec<Entry>, ListProblem> {
     let mut builder = ReaderBuilder::new();
     let mut reader = builder.delimiter(separator).trim(Trim::Headers).flexible(true).from_reader(text.as_bytes());
     let headings = reader.headers().map_err(|error| ListProblem::NotCsv(error.to_string()))?;
@@ -62,6 +62,9 @@ fn rows(text: &str, separator: u8) -> Result<Vec<Entry>, ListProblem> {
             }
             Ok(record) => entries.extend(Entry::of_value(place, fields(&headings, &record).into())),
             Err(error) => entries.push(Entry::refused(place, PeerProblem::Row(error.to_string()))),
+        }
+        if entries.len() > max {
+            return Err(ListProblem::TooLong { max });
         }
     }
     Ok(entries)

@@ -19,6 +19,9 @@ const OTHER_NAMES: [(&str, &str); 3] = [("uri", "url"), ("node_name", "name"), (
 /// The fields of one way to reach a node that has several, and ours.
 const OF_CONNECTIONS: [(&str, &str); 3] = [("type", "protocol"), ("ip", "host"), ("port", "port")];
 
+/// The maximum number of ways to reach one node. Each becomes a peer with all that is said of the node.
+const MAX_CONNECTIONS: usize = 32;
+
 impl Entry {
     /// A URL. Messages about it show it, so its place has no label.
     pub(super) fn of_url(place: Place, url: &str) -> Self {
@@ -39,6 +42,9 @@ impl Entry {
                 vec![Self::of_peer(Place { label: peer.label(), ..place }, peer)]
             }
             Value::Object(mut fields) => match fields.remove("connections") {
+                Some(Value::Array(connections)) if connections.len() > MAX_CONNECTIONS => {
+                    vec![Self::refused(place, PeerProblem::TooManyConnections { max: MAX_CONNECTIONS })]
+                }
                 Some(Value::Array(connections)) if !connections.is_empty() => {
                     let of_connection = |connection| Self::of_connection(place.clone(), &fields, connection);
                     connections.into_iter().map(of_connection).collect()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{entry::Entry, paging::Paging, place::Place, problem::ListProblem};
+use super::{at_most, entry::Entry, paging::Paging, place::Place, problem::ListProblem};
 
 /// Where documents have the array of their peers; a document may also be the array itself. The first array counts.
 const PLACES: [&str; 9] = [
@@ -58,23 +58,23 @@ impl Document {
 }
 
 /// Reads a text that begins like JSON.
-pub(super) fn read(text: &str) -> Option<Result<Vec<Entry>, ListProblem>> {
-    text.trim_start().starts_with(['{', '[']).then(|| whole(text))
+pub(super) fn read(text: &str, max: usize) -> Option<Result<Vec<Entry>, ListProblem>> {
+    text.trim_start().starts_with(['{', '[']).then(|| whole(text, max))
 }
 
-fn whole(text: &str) -> Result<Vec<Entry>, ListProblem> {
+fn whole(text: &str, max: usize) -> Result<Vec<Entry>, ListProblem> {
     let document = Document::parse(text)?;
     let paging = document.paging();
     let values = document.into_values()?;
     match paging.part(values.len()) {
         Some(part) => Err(ListProblem::Part(part)),
-        None => Ok(entries(values, 1)),
+        None => entries(values, max),
     }
 }
 
-/// The entries of values. `first` is the position of the first of them in the whole list, from 1.
-pub(crate) fn entries(values: Vec<Value>, first: usize) -> Vec<Entry> {
-    (first..).zip(values).flat_map(|(number, value)| Entry::of_value(Place::peer(number), value)).collect()
+/// The entries of the values of a whole list, unless there are more than `max`.
+pub(crate) fn entries(values: Vec<Value>, max: usize) -> Result<Vec<Entry>, ListProblem> {
+    at_most((1..).zip(values).flat_map(|(number, value)| Entry::of_value(Place::peer(number), value)), max)
 }
 
 /// The monitors of a group of Uptime Kuma as peers; any other value as it is.

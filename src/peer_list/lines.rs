@@ -1,16 +1,15 @@
 //! URLs, one or several a line.
 
-use super::{entry::Entry, place::Place};
+use super::{at_most, entry::Entry, place::Place, problem::ListProblem};
 
 /// What people put around a URL.
 const AROUND: [char; 5] = ['"', '\'', '`', '<', '>'];
 
 /// Reads a text line by line. `#` begins a comment, at the start of a line or after a space.
-pub(super) fn read(text: &str) -> Vec<Entry> {
+pub(super) fn read(text: &str, max: usize) -> Result<Vec<Entry>, ListProblem> {
     let lines = (1..).zip(text.lines()).map(|(number, line)| (number, without_comment(line)));
-    lines
-        .flat_map(|(number, line)| urls(line).into_iter().map(move |url| Entry::of_url(Place::line(number), &url)))
-        .collect()
+    let of_line = |(number, line)| urls(line).into_iter().map(move |url| Entry::of_url(Place::line(number), &url));
+    at_most(lines.flat_map(of_line), max)
 }
 
 /// The lines of a text that are neither empty nor comments.

@@ -35,8 +35,8 @@ pub(crate) use self::{
 };
 use crate::{Origin, Peer};
 
-/// Reads a text if it is of one form; `None` if it is not.
-type Form = fn(&str) -> Option<Result<Vec<Entry>, ListProblem>>;
+/// Reads a text of at most so many entries if it is of one form; `None` if it is not.
+type Form = fn(&str, usize) -> Option<Result<Vec<Entry>, ListProblem>>;
 
 /// The forms that a text says to be of; one that says nothing is lines of URLs.
 const FORMS: [Form; 5] = [web_page, toml_document::read, json_document::read, command_line::read, csv_table::read];
@@ -60,15 +60,34 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, ListProblem> {
     parse(encoding::text(bytes)?)
 }
 
+/// As [`read`], for a list of others, which must not take much memory.
+///
+/// # Errors
+///
+/// As [`read`]; also [`ListProblem::TooLong`] if there are more than `max` entries.
+pub fn read_at_most(bytes: &[u8], max: usize) -> Result<Vec<Entry>, ListProblem> {
+    parse_at_most(encoding::text(bytes)?, max)
+}
+
 /// As [`read`], for a text.
 ///
 /// # Errors
 ///
 /// As [`read`].
 pub fn parse(text: &str) -> Result<Vec<Entry>, ListProblem> {
+    parse_at_most(text, usize::MAX)
+}
+
+fn parse_at_most(text: &str, max: usize) -> Result<Vec<Entry>, ListProblem> {
     let text = text.trim_start_matches('\u{feff}');
-    let entries = FORMS.iter().find_map(|form| form(text)).unwrap_or_else(|| Ok(lines::read(text)))?;
+    let entries = FORMS.iter().find_map(|form| form(text, max)).unwrap_or_else(|| lines::read(text, max))?;
     not_hidden(entries)
+}
+
+/// Collects entries, unless there are more than `max`.
+fn at_most(entries: impl Iterator<Item = Entry>, max: usize) -> Result<Vec<Entry>, ListProblem> {
+    let list: Vec<Entry> = entries.take(max.saturating_add(1)).collect();
+    if list.len() > max { Err(ListProblem::TooLong { max }) } else { Ok(list) }
 }
 
 /// Reads the URLs in a text that a person typed: one, or several between commas or spaces. `first` is the number of the
@@ -86,7 +105,7 @@ pub(crate) fn not_hidden(entries: Vec<Entry>) -> Result<Vec<Entry>, ListProblem>
 }
 
 /// HTML or XML, which begins with a tag. People put URLs in angle brackets too.
-fn web_page(text: &str) -> Option<Result<Vec<Entry>, ListProblem>> {
+fn web_page(text: &str, _: usize) -> Option<Result<Vec<Entry>, ListProblem>> {
     let tag = text.trim_start().strip_prefix('<')?;
     let is_url = tag.split(|c: char| c.is_whitespace() || c == '>').next().is_some_and(|word| word.contains("://"));
     (!is_url).then_some(Err(ListProblem::WebPage))

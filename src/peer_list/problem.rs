@@ -44,6 +44,12 @@ pub enum ListProblem {
     /// It says itself that it holds only a part of the peers.
     #[error("{0}; put all peers in one list, or import the list from its URL, which reads all pages")]
     Part(Part),
+    /// It has more entries than whoever reads it takes.
+    #[error("longer than {max} entries")]
+    TooLong {
+        /// The maximum.
+        max: usize,
+    },
     /// It hides the address of each of its peers.
     #[error("a list that hides its addresses: not one of its {count} peers can be reached")]
     Hidden {
@@ -101,6 +107,12 @@ pub enum PeerProblem {
         cells: usize,
         /// The number of columns of the table.
         columns: usize,
+    },
+    /// It has more connections than a node has.
+    #[error("it has more than {max} connections")]
+    TooManyConnections {
+        /// The maximum.
+        max: usize,
     },
     /// The row cannot be read.
     #[error("{0}")]

@@ -3,27 +3,27 @@
 use serde_json::Value;
 use toml::Table;
 
-use super::{entry::Entry, place::Place, problem::ListProblem, syntax::TomlMistake};
+use super::{at_most, entry::Entry, place::Place, problem::ListProblem, syntax::TomlMistake};
 
 /// The arrays of peers: ours, and that of an EasyTier configuration.
 const LISTS: [&str; 2] = ["peers", "peer"];
 
 /// Reads a text that is TOML, or seems to be meant as such. The identity of the network in an EasyTier configuration is
 /// that of the user, not of the peers, so it is not read.
-pub(super) fn read(text: &str) -> Option<Result<Vec<Entry>, ListProblem>> {
+pub(super) fn read(text: &str, max: usize) -> Option<Result<Vec<Entry>, ListProblem>> {
     let table = match toml::from_str::<Table>(text) {
         Ok(table) => table,
         Err(error) => return seems_meant(text).then(|| Err(ListProblem::NotToml(TomlMistake::new(text, &error)))),
     };
     let lists: Vec<_> = LISTS.iter().filter_map(|key| table.get(*key)?.as_array()).collect();
     if !lists.is_empty() {
-        return Some(entries(lists.into_iter().flatten()));
+        return Some(entries(lists.into_iter().flatten(), max));
     }
     // An array of JSON such as `["tcp://host"]` is the header of a table to TOML, and a text of comments is empty.
     if table.values().all(holds_nothing) { None } else { Some(Err(ListProblem::NoPeerTable)) }
 }
 
-fn entries<'a>(peers: impl Iterator<Item = &'a toml::Value>) -> Result<Vec<Entry>, ListProblem> {
+fn entries<'a>(peers: impl Iterator<Item = &'a toml::Value>, max: usize) -> Result<Vec<Entry>, ListProblem> {
     // The template of EasyTier has a peer with an empty `uri`, which stands for none.
     let is_template = |peer: &toml::Value| peer.get("uri").and_then(toml::Value::as_str) == Some("");
     let values = (1..).zip(peers).filter(|(_, peer)| !is_template(peer));
@@ -31,7 +31,7 @@ fn entries<'a>(peers: impl Iterator<Item = &'a toml::Value>) -> Result<Vec<Entry
         // Any value of TOML is one of JSON; a date becomes an object, which is no value of any field.
         Entry::of_value(Place::peer(number), serde_json::to_value(peer).unwrap_or(Value::Null))
     });
-    Ok(entries.collect())
+    at_most(entries, max)
 }
 
 fn holds_nothing(value: &toml::Value) -> bool {

@@ -134,6 +134,12 @@ pub enum Conflict {
     /// The maintenance window does not take place at this moment, so it cannot be ended.
     #[error("the maintenance window does not take place now")]
     NotInMaintenance,
+    /// There are as many sources as there may be.
+    #[error("there are too many sources; remove some")]
+    TooManySources,
+    /// Another source has the URL.
+    #[error("this list is followed already")]
+    SourceListed,
     /// The timeline of the incident has as many texts of the operator as it may have.
     #[error("this incident has too many texts")]
     IncidentFull,

@@ -2,7 +2,7 @@
 
 use easytier_probe::{
     Access, CheckMode, Origin,
-    peer_list::{ListProblem, read},
+    peer_list::{ListProblem, read, read_at_most},
 };
 
 use super::{problem, problems, urls, valid};
@@ -214,4 +214,23 @@ fn no_mistake_shows_a_secret() {
     assert_eq!(told(&with_value("4711")[0]), "peer 1 ('tcp://192.0.2.1'): its 'network_secret' must be a text");
     let of_url = problems("tcp://u:4711@192.0.2.7?t=4711");
     assert!(of_url.len() == 1 && !of_url[0].contains("4711"), "{of_url:?}");
+}
+
+#[test]
+fn a_list_of_any_form_may_have_so_many_entries_and_no_more() {
+    let lists = [
+        "tcp://h:1\ntcp://h:2 tcp://h:3\n",
+        "[\"tcp://h:1\", 5, {}]",
+        "{\"nodes\": [{\"connections\": [{}, {}]}, {}]}",
+        "peers = [\"tcp://h:1\", \"tcp://h:2\", \"tcp://h:3\"]",
+        "url\ntcp://h:1\ntcp://h:2\ntcp://h:3\n",
+        "easytier-core -p tcp://h:1 tcp://h:2 -p tcp://h:3",
+    ];
+    for list in lists {
+        let read = |max| read_at_most(list.as_bytes(), max).map(|entries| entries.len());
+        assert_eq!((read(3), read(2)), (Ok(3), Err(ListProblem::TooLong { max: 2 })), "{list}");
+    }
+    let node = format!("{{\"nodes\": [{{\"connections\": [{}]}}]}}", vec!["{}"; 33].join(","));
+    let [entry] = read(node.as_bytes()).unwrap().try_into().unwrap();
+    assert!(entry.peer.unwrap_err()[0].to_string().contains("more than 32 connections"));
 }

@@ -15,6 +15,7 @@ use easytier_uptime_store::{
     HubKey,
     domain::{Intervals, LiveSetting, Policy, Retention},
 };
+use url::Url;
 
 use super::instance::{INSTANCE_SETTINGS, InstanceConfig};
 use crate::{
@@ -92,6 +93,13 @@ pub enum Database {
 }
 
 impl HubConfig {
+    /// Where the hub is, as far as its settings say.
+    pub fn own_urls(&self) -> Vec<Url> {
+        let public = self.public_url.as_ref().map(ToString::to_string);
+        let here = format!("http://localhost:{}", self.listen.port());
+        public.into_iter().chain([here]).filter_map(|url| url.parse().ok()).collect()
+    }
+
     /// Reads the configuration of this process, with `flags` as the highest layer.
     pub fn load(flags: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         Self::from_sources(Sources::from_process(flags))

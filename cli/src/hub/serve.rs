@@ -10,6 +10,7 @@ use easytier_uptime_hub::{
     notify::{messenger, notify},
     serve,
     service::password,
+    sources,
 };
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
 use easytier_uptime_store::{
@@ -113,7 +114,8 @@ impl Service for Hub {
             let cluster = config.instance.run(&store, &own, router, address, stop.clone());
             let alerts = notify(&store, messenger(), config.public_url, stop.clone());
             let incidents = incidents::record(&store, &stop);
-            let (served, (), (), (), ()) = tokio::join!(serving, checks, cluster, alerts, incidents);
+            let sources = sources::follow(&store, &stop);
+            let (served, (), (), (), (), ()) = tokio::join!(serving, checks, cluster, alerts, incidents, sources);
             served?;
             store.close().await;
             anyhow::Ok(())

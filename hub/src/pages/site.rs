@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
     board::{Board, Chronicle},
-    service::{Admin, ConnectionTests, Instances, Sessions, Submissions, Subscriptions, alerts::Alerts},
+    service::{Admin, ConnectionTests, Instances, Sessions, Sources, Submissions, Subscriptions, alerts::Alerts},
     web::{App, Posts, Reports, WebOptions},
 };
 
@@ -27,6 +27,7 @@ pub(crate) struct Parts {
     pub sessions: Sessions,
     pub submissions: Submissions,
     pub subscriptions: Subscriptions,
+    pub sources: Sources,
     pub instances: Instances,
     pub connection_tests: ConnectionTests,
     pub board: Arc<Board>,
@@ -89,6 +90,7 @@ impl Site {
             sessions: Sessions::from_ref(app),
             submissions: Submissions::from_ref(app),
             subscriptions: Subscriptions::from_ref(app),
+            sources: Sources::from_ref(app),
             instances: Instances::from_ref(app),
             connection_tests: ConnectionTests::from_ref(app),
             board,

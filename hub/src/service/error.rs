@@ -150,6 +150,15 @@ pub enum FieldProblem {
     /// The text is not a length of time.
     #[error("write a length of time such as 30s, 5m or 6h")]
     NoDuration,
+    /// The text is not the URL of a list on a web server.
+    #[error("must be an http or https URL")]
+    NoWebAddress,
+    /// The URL is that of this hub.
+    #[error("this is the list of this hub itself")]
+    OwnAddress,
+    /// The text is not a time between two tries of a source.
+    #[error("must be a length of time from 60s to 168h, such as 10m")]
+    NoInterval,
     /// There is no kind of credential with this name.
     #[error("unknown kind")]
     UnknownKind,

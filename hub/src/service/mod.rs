@@ -26,6 +26,7 @@ mod report;
 mod session;
 pub mod settings;
 mod signed;
+mod sources;
 mod submission;
 pub mod subscriptions;
 
@@ -42,12 +43,13 @@ pub use self::{
     line::MAX_NAME,
     maintenance::{MAX_TITLE, WindowFields},
     node_change::{NodeChange, OperatorFields},
-    node_fields::{NodeFields, VISIBLE, labels_schema},
+    node_fields::{NodeFields, VISIBLE, check_lengths, labels_schema},
     queue::{Decided, Decision, MAX_DECIDED},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
     report::{DEFAULT_TARGET, Group, Line, Report, Target, exact},
     session::{LoginAttempt, NewSession, Sessions},
     settings::SharedSetting,
+    sources::{DEFAULT_EVERY, EVERY, MAX_LIST_URL, NewSource, SourceView, Sources},
     submission::Submissions,
     subscriptions::Subscriptions,
 };

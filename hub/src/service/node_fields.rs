@@ -184,6 +184,37 @@ impl NodeFields {
     }
 }
 
+/// Whether a node that others describe is within the limits of [`NodeFields`]. The name of one without a name is its URL, which may be
+/// longer.
+///
+/// # Errors
+///
+/// Names the first field that is not.
+pub fn check_lengths(spec: &PeerSpec) -> Result<(), FieldError> {
+    let secret = spec.network_secret.as_ref().map(Secret::expose);
+    let contacts = &spec.contacts;
+    for (field, text, max) in [
+        ("name", Some(spec.name.as_str()).filter(|name| !spec.url.is_written_as(name)), MAX_NAME),
+        ("description", Some(&spec.description), MAX_DESCRIPTION),
+        ("network_name", spec.network_name.as_deref(), MAX_NETWORK),
+        ("network_secret", secret, MAX_NETWORK),
+        ("qq_number", contacts.qq_number.as_deref(), MAX_CONTACT),
+        ("wechat", contacts.wechat.as_deref(), MAX_CONTACT),
+        ("mail", contacts.mail.as_deref(), MAX_CONTACT),
+    ] {
+        if text.is_some_and(|text| text.chars().count() > max) {
+            return Err(FieldError::new(field, FieldProblem::TooLong { max }));
+        }
+    }
+    if spec.tags.len() > MAX_TAGS {
+        return Err(FieldError::new("tags", FieldProblem::TooMany { max: MAX_TAGS }));
+    }
+    if spec.max_connections > MAX_CONNECTIONS {
+        return Err(FieldError::new("max_connections", FieldProblem::TooLarge { max: MAX_CONNECTIONS }));
+    }
+    Ok(())
+}
+
 /// Reads a part of the fields of a form.
 pub(super) fn from_json<T: DeserializeOwned>(fields: &serde_json::Value) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(fields).map_err(|error| {

@@ -23,6 +23,7 @@ use easytier_probe::Checker;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
 use easytier_uptime_monitor::{Metrics, Monitor, Readers};
 use easytier_uptime_store::Store;
+use url::Url;
 
 pub use self::proxies::{Network, NetworkError, WebOptions};
 use self::unknown_tokens::UnknownTokens;
@@ -42,7 +43,7 @@ use crate::{
     board::{Board, Chronicle},
     connect::Connector,
     service::{
-        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Submissions, Subscriptions,
+        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Sources, Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };
@@ -56,6 +57,7 @@ pub(crate) struct App {
     pub sessions: Sessions,
     pub submissions: Submissions,
     pub subscriptions: Subscriptions,
+    pub sources: Sources,
     pub connection_tests: ConnectionTests,
     registry: Registry,
     pub instances: Instances,
@@ -92,6 +94,7 @@ impl App {
             sessions: Sessions::new(store.clone()),
             submissions: Submissions::new(store.clone()),
             subscriptions: Subscriptions::new(store.clone(), options.public_url.clone()),
+            sources: Sources::new(store.clone(), own_urls(&options)),
             connection_tests: ConnectionTests::new(checker),
             registry: Registry::new(store.clone()),
             instances: Instances::new(store.clone(), options.instance.clone()),
@@ -106,4 +109,10 @@ impl App {
             connector: Connector::default(),
         }
     }
+}
+
+/// Where the hub is, as far as its options say.
+fn own_urls(options: &WebOptions) -> Vec<Url> {
+    let public = options.public_url.as_ref().and_then(|url| url.to_string().parse().ok());
+    public.into_iter().chain(options.instance.options.public_endpoint.clone()).collect()
 }

@@ -30,6 +30,7 @@ mod public;
 mod registry;
 mod reports;
 mod results;
+mod sources;
 mod status;
 mod strangers;
 mod subscriptions;

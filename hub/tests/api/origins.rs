@@ -19,7 +19,7 @@ const PASSWORD: &str = "correct horse battery staple";
 const ONE_CLICK: &str = "/subscriptions/unsubscribe";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 67] = [
+const PAGES: [&str; 70] = [
     "/",
     "/admin",
     "/admin/alerts",
@@ -67,6 +67,9 @@ const PAGES: [&str; 67] = [
     "/admin/probes/remove",
     "/admin/queue",
     "/admin/settings",
+    "/admin/sources",
+    "/admin/sources/{id}/fetch",
+    "/admin/sources/{id}/remove",
     "/alerts",
     "/assets/{name}",
     "/badge/{id}/latency.svg",

@@ -23,6 +23,7 @@ async fn the_pages_of_the_operator_need_a_session() {
     let paths = [
         "/admin/import",
         "/admin/settings",
+        "/admin/sources",
         "/admin",
         "/admin/keys",
         "/admin/probes",

@@ -442,6 +442,9 @@ fn forms(id: PeerId) -> Vec<(String, String)> {
         ("/admin/maintenance/1/remove".into(), ""),
         ("/admin/keys/revoke".into(), "kind=node&id=1"),
         ("/admin/settings".into(), "FLAP_DAMPING=7"),
+        ("/admin/sources".into(), "url=https%3A%2F%2Flist.example%2F&every=1h"),
+        ("/admin/sources/1/fetch".into(), ""),
+        ("/admin/sources/1/remove".into(), ""),
         ("/admin/import".into(), "peers=tcp%3A%2F%2Fimported.example.net%3A1"),
         ("/admin/logout".into(), ""),
     ];
@@ -499,6 +502,7 @@ async fn every_form_of_a_page_is_plain_html() {
         "/admin/import",
         "/admin/maintenance",
         "/admin/settings",
+        "/admin/sources",
         &format!("/admin/nodes/{id}"),
         &format!("/admin/nodes/{id}/delete"),
         "/admin/probes/remove?server_id=p1",

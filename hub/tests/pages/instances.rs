@@ -385,6 +385,7 @@ async fn forms_with_edits_are_closed_at_a_dependent_and_open_elsewhere() {
             "/admin/maintenance",
             "/admin/import",
             "/admin/settings",
+            "/admin/sources",
         ] {
             let shown = stage.shown(path, "en").await;
             assert_eq!(shown.contains(closed), is_dependent, "{path}: {shown}");

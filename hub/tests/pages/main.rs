@@ -27,6 +27,7 @@ mod map;
 mod public;
 mod reports;
 mod rules;
+mod sources;
 
 use axum::http::{Request, StatusCode};
 use easytier_probe::CheckResult;

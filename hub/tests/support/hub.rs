@@ -128,10 +128,11 @@ impl TestHub {
         let version = self.store.config_version().await.unwrap();
         let events = self.store.events(None, None, 1000, true).await.unwrap();
         let windows = self.store.maintenance_windows().await.unwrap();
+        let sources = self.store.sources().await.unwrap();
         probes.iter_mut().for_each(|probe| probe.last_seen_at = Timestamp(0));
         credentials.iter_mut().for_each(|credential| credential.last_used_at = None);
         format!(
-            "{peers:#?}\n{waiting:#?}\n{probes:#?}\n{credentials:#?}\n{records:?}\n{version}\n{events:#?}\n{windows:?}"
+            "{peers:#?}\n{waiting:#?}\n{probes:#?}\n{credentials:#?}\n{records:?}\n{version}\n{events:#?}\n{windows:?}\n{sources:?}"
         )
     }
 

@@ -3,8 +3,8 @@
 use sqlx::{Database, Decode, Type, error::BoxDynError};
 
 use crate::domain::{
-    AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, SubscriberId,
-    Timestamp, WindowId,
+    AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SourceId, SubmissionId,
+    SubscriberId, Timestamp, WindowId,
 };
 
 macro_rules! decode_from_i64 {
@@ -41,6 +41,7 @@ decode_from_i64!(
     PeerId,
     ProbeId,
     RegionId,
+    SourceId,
     SubmissionId,
     SubscriberId,
     Timestamp,

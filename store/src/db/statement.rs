@@ -10,8 +10,8 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::domain::{
-    AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, SubscriberId,
-    Timestamp, WindowId,
+    AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SourceId, SubmissionId,
+    SubscriberId, Timestamp, WindowId,
 };
 
 /// A statement in both dialects; parameters are `$1`, `$2`, … in both.
@@ -101,6 +101,7 @@ value_from! {
     CredentialId => Int(|id: CredentialId| id.0),
     ChannelId => Int(|id: ChannelId| id.0),
     WindowId => Int(|id: WindowId| id.0),
+    SourceId => Int(|id: SourceId| id.0),
     String => Text(std::convert::identity),
     &str => Text(str::to_owned),
     bool => Bool(std::convert::identity),

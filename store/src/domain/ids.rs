@@ -40,4 +40,6 @@ ids! {
     SubscriberId,
     /// The id of a maintenance window.
     WindowId,
+    /// The id of a list that is followed.
+    SourceId,
 }

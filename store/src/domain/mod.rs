@@ -32,6 +32,7 @@ mod recurrence;
 mod retention;
 mod schedule;
 pub(crate) mod scope;
+mod source;
 mod submission;
 mod subscription;
 mod synced;
@@ -56,8 +57,8 @@ pub use self::{
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{
-        AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SubmissionId, SubscriberId,
-        WindowId,
+        AnnouncementId, ChannelId, CredentialId, IncidentId, PeerId, ProbeId, RegionId, SourceId, SubmissionId,
+        SubscriberId, WindowId,
     },
     incident::{
         Incident, IncidentEntry, IncidentFilter, IncidentNews, IncidentNode, IncidentPlan, IncidentStep,
@@ -83,6 +84,7 @@ pub use self::{
     retention::Retention,
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},
     scope::Scope,
+    source::{Source, SourceChanges, SourceProblem, SourceReading, SourceSpec},
     submission::{Duplicate, Submission},
     subscription::{
         ClaimedMail, NewMail, SubscribedNode, Subscriber, SubscriptionCounts, SubscriptionLimits, SubscriptionRequest,

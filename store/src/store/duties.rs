@@ -44,6 +44,8 @@ pub(super) enum Duty {
     Instance,
     /// Planning the messages of alerts, and recording incidents.
     Alerts,
+    /// Following lists of nodes.
+    Sources,
 }
 
 impl Duty {
@@ -65,6 +67,7 @@ impl Duty {
             Self::Retention => "retention".to_owned(),
             Self::Instance => "instance".to_owned(),
             Self::Alerts => "alerts".to_owned(),
+            Self::Sources => "sources".to_owned(),
         }
     }
 }
@@ -89,6 +92,8 @@ pub struct HeldDuties {
     pub instance: usize,
     /// Planning the messages of alerts, and recording incidents: one or none.
     pub alerts: usize,
+    /// Following lists of nodes: one or none.
+    pub sources: usize,
 }
 
 impl Store {
@@ -103,6 +108,7 @@ impl Store {
                 Duty::Retention => held.retention += 1,
                 Duty::Instance => held.instance += 1,
                 Duty::Alerts => held.alerts += 1,
+                Duty::Sources => held.sources += 1,
             }
         }
         held

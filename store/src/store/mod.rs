@@ -7,7 +7,7 @@
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
 //! rings, `maintained_peers`, `verdict_times`, outages, certificates, `latest`, rollups, regions, leases, channels, the tables of
-//! alerts, those of subscriptions, those of incidents (the plan first), events, duties.
+//! alerts, those of subscriptions, those of incidents (the plan first), events, submissions, sources, `source_peers`, duties.
 
 mod admin;
 mod alerts;
@@ -70,6 +70,7 @@ mod senders;
 mod set_aside;
 mod shared;
 mod signature;
+mod sources;
 mod states;
 mod submissions;
 mod subscriptions;

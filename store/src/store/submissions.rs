@@ -68,24 +68,15 @@ impl Store {
     ///
     /// [`StoreError::NotPrimary`] at a dependent, where nobody could approve it; otherwise when the database fails.
     pub async fn submit(&self, spec: &PeerSpec, max: u32, now: Timestamp) -> Result<Option<SubmissionId>, StoreError> {
-        // Submissions at the same moment may exceed the maximum by a few.
-        let insert = "INSERT INTO submissions (name, url, description, network_name, network_secret, handshake_only, \
-                      timeout_ms, allow_relay, max_connections, qq_number, wechat, mail, tags, regions, created_at) \
-                      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
-                      WHERE (SELECT count(*) FROM submissions) < $16 RETURNING id";
-        let mut parameters = peers::columns_of(spec, &self.shared.key);
-        parameters.extend(args![joined(&spec.tags), joined(&spec.regions), now, max]);
-        let parameters = &parameters;
-        let row: Option<(SubmissionId,)> = self
-            .db()
+        let key = &self.shared.key;
+        self.db()
             .transaction(|tx| {
                 work(async move {
                     edits::allow(tx).await?;
-                    tx.optional(insert, parameters.clone()).await
+                    insert(tx, key, spec, max, now).await
                 })
             })
-            .await?;
-        Ok(row.map(|(id,)| id))
+            .await
     }
 
     /// A submission.
@@ -227,6 +218,29 @@ impl Store {
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound("submission");
+
+/// Puts a node into the queue, unless `max` submissions wait already. Submissions at the same moment may exceed it by a few.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    key: &HubKey,
+    spec: &PeerSpec,
+    max: u32,
+    now: Timestamp,
+) -> Result<Option<SubmissionId>, StoreError> {
+    let insert = "INSERT INTO submissions (name, url, description, network_name, network_secret, handshake_only, \
+                  timeout_ms, allow_relay, max_connections, qq_number, wechat, mail, tags, regions, created_at) \
+                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 \
+                  WHERE (SELECT count(*) FROM submissions) < $16 RETURNING id";
+    let mut parameters = peers::columns_of(spec, key);
+    parameters.extend(args![joined(&spec.tags), joined(&spec.regions), now, max]);
+    Ok(tx.optional::<(SubmissionId,)>(insert, parameters).await?.map(|(id,)| id))
+}
+
+/// Removes submissions that still wait.
+pub(super) async fn withdraw(tx: &mut Tx, ids: &[SubmissionId]) -> Result<(), StoreError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    tx.execute(sql!("DELETE FROM submissions WHERE id ", (in 1)), args![ids]).await.map(drop)
+}
 
 /// The description of a submission, which is locked until the end of the transaction.
 async fn spec_of(tx: &mut Tx, id: SubmissionId, key: &HubKey) -> Result<PeerSpec, StoreError> {

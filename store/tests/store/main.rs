@@ -40,6 +40,7 @@ mod restore;
 mod retention;
 mod roles;
 mod set_aside;
+mod sources;
 mod submissions;
 mod subscriptions;
 mod sync;

@@ -7,6 +7,7 @@ mod maintenance;
 mod nodes;
 mod probes;
 mod queue;
+mod sources;
 mod subscriptions;
 
 use utoipa::{
@@ -51,6 +52,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::mute))
         .routes(routes!(alerts::unmute))
         .routes(routes!(alerts::repeat))
+        .routes(routes!(sources::list, sources::add))
+        .routes(routes!(sources::remove))
+        .routes(routes!(sources::fetch))
         .routes(routes!(subscriptions::overview))
         .routes(routes!(subscriptions::remove))
         .routes(routes!(maintenance::list, maintenance::add))

@@ -27,6 +27,7 @@ pub fn page(view: &View, title: &str, content: &Markup) -> Response {
         ("/admin/incidents", view.language.incidents().title),
         ("/admin/announcements", texts.announcements),
         ("/admin/import", texts.import),
+        ("/admin/sources", view.language.sources().title),
         ("/admin/settings", texts.settings),
     ];
     let heading = view.language.labelled(texts.admin, title);

@@ -22,6 +22,7 @@ mod operator;
 mod probes;
 mod queue;
 mod settings;
+mod sources;
 
 use axum::{Router, routing::get};
 
@@ -73,6 +74,9 @@ pub fn routes() -> Router<Site> {
         .route("/admin/maintenance/{id}/remove", get(maintenance::removal).post(maintenance::remove))
         .route("/admin/events", get(events::page))
         .route("/admin/settings", get(settings::page).post(settings::save))
+        .route("/admin/sources", get(sources::page).post(sources::add))
+        .route("/admin/sources/{id}/fetch", act(sources::fetch))
+        .route("/admin/sources/{id}/remove", get(sources::removal).post(sources::remove))
         .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
 }

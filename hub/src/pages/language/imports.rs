@@ -52,6 +52,7 @@ fn chinese_list(problem: &ListProblem) -> String {
         ListProblem::Part(part) => {
             format!("{}请把所有页合并为一个列表，或用 hub peer import 按网址导入，它会读取所有页。", chinese_part(part))
         }
+        ListProblem::TooLong { max } => format!("列表超过 {max} 项。"),
         ListProblem::Hidden { count } => format!("该列表隐藏了全部 {count} 个节点的地址，无法检测。"),
         // Also problems of a newer library.
         _ => "无法读取该列表。".to_owned(),
@@ -84,6 +85,7 @@ fn chinese_peer(problem: &PeerProblem) -> String {
         PeerProblem::TooManyCells { cells, columns } => {
             format!("该行有 {cells} 个单元格，而表头只有 {columns} 列。")
         }
+        PeerProblem::TooManyConnections { max } => format!("连接方式超过 {max} 种。"),
         PeerProblem::Row(_) => "无法读取该行。".to_owned(),
         PeerProblem::NoSecret => {
             "该节点以网络成员身份检测，但缺少网络密钥：请用 --with-secrets 导出，或将 access 改为 guest。".to_owned()

@@ -24,6 +24,7 @@ mod maintenance;
 mod queue;
 mod refusals;
 mod reports;
+mod sources;
 mod subscriptions;
 mod texts;
 mod times;

@@ -81,6 +81,8 @@ impl Language {
             "quiet_from" => self.channels().quiet,
             "node" => self.alerts().node_id,
             "scope" => self.alerts().scope,
+            "url" => self.sources().url,
+            "every" => self.sources().every,
             // A setting of a channel: its label is beside it.
             name if name.starts_with("settings") => self.channels().settings,
             other => other,
@@ -140,6 +142,11 @@ impl Language {
             FieldProblem::Quiet(error) => self.quiet_problem(*error).to_owned(),
             FieldProblem::NoDuration => {
                 fixed("Write a time such as 30s, 5m or 6h.", "请填写时间，例如 30s、5m 或 6h。")
+            }
+            FieldProblem::NoWebAddress => fixed("Enter an http or https URL.", "请填写 http 或 https 网址。"),
+            FieldProblem::OwnAddress => fixed("This is the list of this hub itself.", "这是本站自己的列表。"),
+            FieldProblem::NoInterval => {
+                fixed("Write a time from 60s to 168h, such as 10m.", "请填写 60s 到 168h 的时间，例如 10m。")
             }
             FieldProblem::UnknownKind => fixed("Choose one of the kinds.", "请选择一种类型。"),
         }
@@ -251,6 +258,10 @@ impl Language {
             Conflict::NotInMaintenance => {
                 self.pick("This maintenance window does not take place now.", "该维护计划当前未在进行。")
             }
+            Conflict::TooManySources => {
+                self.pick("There are too many sources. Remove some.", "来源过多，请先删除一些。")
+            }
+            Conflict::SourceListed => self.pick("This list is followed already.", "已在跟踪此列表。"),
             Conflict::IncidentFull => {
                 self.pick("The timeline of this incident has too many texts.", "此次故障的说明过多，无法继续添加。")
             }

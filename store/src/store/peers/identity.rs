@@ -3,7 +3,7 @@
 use crate::{domain::PeerSpec, store::rows::without_nul};
 
 /// The URL and the network of a peer as they are stored. No network is the same as one without a name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::store) struct Identity {
     pub url: String,
     pub network: String,

@@ -13,7 +13,7 @@ pub(super) use self::{
     change::{Change, apply_to_states},
     identity::Identity,
     listing::checked_from_region,
-    operator::is_set_aside,
+    operator::{edit, is_set_aside},
     row::{SpecRow, spec_columns},
     settle::settle,
     write::{columns_of, delete, insert, insert_new, insert_states, is_listed, replace_labels, update},

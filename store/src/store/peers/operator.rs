@@ -15,6 +15,7 @@ use crate::{
     store::{
         Store, edits, metadata, rows,
         selected::{is_selected, wanted},
+        shared::Shared,
     },
 };
 
@@ -188,6 +189,25 @@ impl Store {
         let select = sql!("SELECT id, name FROM peers WHERE id ", (in 1));
         Ok(self.db().all::<(i64, String)>(select, args![ids.to_vec()]).await?.into_iter().collect())
     }
+}
+
+/// Changes a peer, of which this is the last change then. The transaction has bumped the config version.
+///
+/// # Errors
+///
+/// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
+pub(in crate::store) async fn edit(
+    tx: &mut Tx,
+    shared: &Shared,
+    id: PeerId,
+    edit: impl Fn(&mut PeerSpec) + Send + Sync,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let row: Option<PeerRow> = tx.optional(sql!("SELECT ", (peer_columns), " WHERE p.id = $1"), args![id]).await?;
+    let known = row.ok_or(StoreError::NotFound("peer"))?.into_record(&shared.key)?.spec;
+    let mut changed = known.clone();
+    edit(&mut changed);
+    write::update(tx, shared, id, &known, &changed, at).await
 }
 
 /// Whether a peer is set aside.
