@@ -10,7 +10,7 @@ mod hub;
 mod support;
 
 use axum::http::{Request, StatusCode};
-use easytier_probe::CheckResult;
+use easytier_probe::{CheckResult, Relay};
 use easytier_uptime_store::domain::{
     PageRequest, PeerId, PeerOrder, PeerSpec, ProbeIdentity, QUARTER, SubmissionId, Timestamp,
 };
@@ -93,8 +93,10 @@ async fn a_served_item_has_the_shape_of_the_contract(store: TestStore) {
     let served = hub.get("/api/nodes").await;
     let mut as_agreed = served.json();
     // What consumers of the contract do not know is more, and nothing else.
-    let more = as_agreed["data"]["items"][0].as_object_mut().unwrap().remove("maintenance");
-    assert_eq!(more, Some(Json::Null));
+    for name in ["maintenance", "relay_measured", "relay_checked_at"] {
+        let more = as_agreed["data"]["items"][0].as_object_mut().unwrap().remove(name);
+        assert_eq!(more, Some(Json::Null), "{name}");
+    }
     assert_eq!(shape(&as_agreed), shape(&document));
     let item = &items(&served)[0];
     let varying = ["id", "created_at", "updated_at", "last_check_time", "health_percentage_24h", "tags"];
@@ -118,9 +120,18 @@ async fn the_list_is_filtered(store: TestStore) {
     let down = hub.add_peer(&other, now).await.unwrap().0;
     let silent = hub.add("txt://example.com").await.0;
     let probe = hub.live_probe("p1", "eu").await;
-    report(&hub, &probe, vec![online(PeerId(up), now), offline(PeerId(down), now)]).await;
+    let relays = CheckResult { relay: Some(Relay::Ok), relay_ms: Some(1.5), ..online(PeerId(up), now) };
+    report(&hub, &probe, vec![relays, offline(PeerId(down), now)]).await;
+    let item = hub.get(&format!("/api/nodes/{up}")).await.data();
+    assert_eq!((&item["relay_measured"], &item["relay_checked_at"]), (&json!("ok"), &json!(now)));
+    let regions = hub.get(&format!("/api/nodes/{up}/regions")).await.data();
+    let found = json!({"verdict": "ok", "checked_at": now, "round_trip": 1500, "reason": null});
+    assert_eq!(regions["regions"][0]["relay"], found);
 
     for (query, found) in [
+        ("?relay_measured=ok", vec![up]),
+        ("?relay_measured=refused", vec![]),
+        ("?relay_measured=", vec![up, down, silent]),
         ("", vec![up, down, silent]),
         ("?is_active=true", vec![up]),
         ("?is_active=false", vec![down, silent]),
@@ -463,6 +474,7 @@ async fn each_region_reports_its_own_status(store: TestStore) {
                 "max_response_time": 40_000, "stage": "route", "error": null, "message": null, "version": "2.4.5",
                 "hostname": "edge-1", "network_count": 37, "relay": null, "relay_error": null,
             },
+            "relay": null,
         })
     );
     let other = &sides["regions"][1];

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use easytier_probe::{PeerUrl, Scheme};
+use easytier_probe::{PeerUrl, Relay, Scheme};
 
-use super::{Count, NodeMaintenance, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage};
+use super::{
+    Count, MeasuredRelay, NodeMaintenance, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage,
+};
 
 /// Selects approved nodes for the public list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +19,8 @@ pub struct NodeFilter {
     pub search: Option<String>,
     /// Only nodes with at least one of these tags; any node when it is empty.
     pub tags: BTreeSet<Tag>,
+    /// Only nodes with this verdict of tests whether they relay.
+    pub relay_measured: Option<Relay>,
 }
 
 /// An approved peer with its state. It holds no secrets.
@@ -34,6 +38,8 @@ pub struct Node {
     pub version: Option<String>,
     /// Whether its owner declares that it relays packets for others.
     pub allow_relay: bool,
+    /// Whether it does, as the regions found; `None` when that was never tested.
+    pub relay: Option<MeasuredRelay>,
     /// How many networks it accepts, as its owner declares; 0 when no limit is known.
     pub max_connections: u32,
     /// How many networks it serves, without the sessions that probes hold; `None` when that was never measured.
@@ -68,6 +74,7 @@ impl Node {
             description: spec.description.clone(),
             version: None,
             allow_relay: spec.allow_relay,
+            relay: None,
             max_connections: spec.max_connections,
             current_connections: None,
             tags: spec.tags.clone(),

@@ -1,6 +1,6 @@
 //! Approved peers for the public API.
 
-use easytier_probe::PeerUrl;
+use easytier_probe::{PeerUrl, Relay};
 
 use super::{
     Store, rings,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     db::{args, in_list, sql},
-    domain::{Count, Node, NodeFilter, NodeMaintenance, Page, PageRequest, PeerId, Timestamp, WindowId},
+    domain::{Count, MeasuredRelay, Node, NodeFilter, NodeMaintenance, Page, PageRequest, PeerId, Timestamp, WindowId},
     error::StoreError,
     ring::Ring,
 };
@@ -19,15 +19,17 @@ macro_rules! node_columns {
     ($engine:ident) => {
         "p.id, p.name, p.url, p.description, p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, \
          s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
-         s.quarter_checks, s.quarter_healthy, g.newest, g.counts, m.window_id, m.ends_at, w.title, w.title_zh, \
+         s.quarter_checks, s.quarter_healthy, r.verdict AS relay, r.reason AS relay_reason, \
+         r.round_trip_us AS relay_us, r.checked_at AS relay_at, r.not_ok AS relay_not_ok, g.newest, g.counts, m.window_id, m.ends_at, w.title, w.title_zh, \
          (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags \
          FROM peers p JOIN peer_states s ON s.peer_id = p.id LEFT JOIN rings g ON g.peer_id = p.id \
+         LEFT JOIN relay_verdicts r ON r.peer_id = p.id \
          LEFT JOIN maintained_peers m ON m.peer_id = p.id LEFT JOIN maintenance_windows w ON w.id = m.window_id"
     };
 }
 
 /// The condition of a [`NodeFilter`]: `$1` is the search pattern, `$2` whether the node is active, `$3` a pattern of the
-/// URL, `$4` whether any tag will do, `$5` the list of tags. States are read only when `$2` is set: they change with every
+/// URL, `$4` whether any tag will do, `$5` the list of tags, `$6` a verdict of tests of relaying. States are read only when `$2` is set: they change with every
 /// result, so reading those of all peers would take longer than reading the page.
 macro_rules! matches_filter {
     ($engine:ident) => {
@@ -37,6 +39,7 @@ macro_rules! matches_filter {
             is_watched!($engine),
             " AND ($2 IS NULL OR (SELECT verdict >= 2 FROM peer_states WHERE peer_id = p.id) = $2) \
              AND ($3 IS NULL OR p.url LIKE $3) \
+             AND ($6 IS NULL OR (SELECT verdict FROM relay_verdicts WHERE peer_id = p.id) = $6) \
              AND ($4 OR EXISTS (SELECT 1 FROM peer_tags t WHERE t.peer_id = p.id AND t.tag ",
             in_list!($engine 5),
             "))"
@@ -64,6 +67,11 @@ struct NodeRow {
     quarter: i64,
     quarter_checks: i64,
     quarter_healthy: i64,
+    relay: Option<String>,
+    relay_reason: Option<String>,
+    relay_us: Option<i64>,
+    relay_at: Option<Timestamp>,
+    relay_not_ok: Option<i64>,
     newest: Option<i64>,
     counts: Option<Vec<u8>>,
     window_id: Option<WindowId>,
@@ -94,6 +102,16 @@ impl NodeRow {
             description: self.description,
             version: self.version,
             allow_relay: self.allow_relay,
+            relay: match (rows::relay(self.relay), self.relay_at) {
+                (Some(verdict), Some(checked_at)) => Some(MeasuredRelay {
+                    verdict,
+                    reason: self.relay_reason,
+                    round_trip_us: self.relay_us,
+                    checked_at,
+                    not_ok: rows::count(self.relay_not_ok.unwrap_or_default()),
+                }),
+                _ => None,
+            },
             max_connections: rows::count(self.max_connections),
             current_connections: self.network_count.map(|count| rows::count(count - self.held_sessions)),
             tags: rows::labels(self.tags),
@@ -128,10 +146,11 @@ impl Store {
             filter.protocol.map(|protocol| format!("{protocol}://%")),
             tags.is_empty(),
             tags,
+            filter.relay_measured.map(Relay::name),
         ];
         let count = sql!("SELECT count(*) FROM peers p WHERE ", (matches_filter));
         let (total,): (i64,) = self.db().one(count, wanted.clone()).await?;
-        let select = sql!("SELECT ", (node_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $6 OFFSET $7");
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $7 OFFSET $8");
         let mut parameters = wanted;
         parameters.extend(args![page.limit(), page.offset()]);
         let rows: Vec<NodeRow> = self.db().all(select, parameters).await?;

@@ -346,6 +346,8 @@ texts! {
     five_minute_rollups: "5-minute rollups", "5 分钟汇总";
     hourly_rollups: "Hourly rollups", "小时汇总";
     event_log: "Events", "事件";
+    relay_interval: "Tests of each node", "每个节点的测试间隔";
+    valid_relay_interval: "From 10m to 24h; 0 for no tests. Nodes that do not declare relay are tested 8 times as rarely.", "10m 到 24h，0 表示不测试。未声明提供中继的节点，间隔为其 8 倍。";
     valid_count: "A whole number from 1 to 100.", "1 到 100 的整数。";
     valid_retention: "From 24h to 87840h (ten years).", "24h 到 87840h（十年）。";
     valid_check_interval: "At least 100ms, for example 5s.", "至少 100ms，例如 5s。";
