@@ -15,6 +15,7 @@ mod peers;
 #[path = "../support/daemon/program.rs"]
 mod program;
 mod registration;
+mod relay;
 mod schedule;
 mod spool;
 mod standalone;
