@@ -122,7 +122,11 @@ async fn relaying_is_tested_on_request() {
     let outcome = run(&["--relay", "--json", &url(Scheme::Tcp)]).await;
     outcome.assert_code(0);
     let objects = outcome.objects();
-    assert_eq!((&objects[0]["relay"], &objects[0]["stage"]), (&Value::from("ok"), &Value::from("relay")), "{objects:?}");
+    assert_eq!(
+        (&objects[0]["relay"], &objects[0]["stage"]),
+        (&Value::from("ok"), &Value::from("relay")),
+        "{objects:?}"
+    );
     assert!(objects[0]["relay_ms"].is_f64(), "{objects:?}");
     let table = run(&["--relay", &url(Scheme::Udp)]).await;
     table.assert_code(0);

@@ -41,6 +41,7 @@ texts! {
     reachable_from: "Reachable from", "可达地区";
     any: "Any", "不限";
     relay_only: "Offers relay", "提供中继";
+    relay_works: "Relays, by test", "实测可中继";
     online_only: "Online only", "仅在线";
     sort: "Sort by", "排序";
     sort_best: "Best first", "推荐";
@@ -71,7 +72,6 @@ texts! {
     copied: "Copied", "已复制";
     copy_failed: "Could not copy", "复制失败";
     relay: "Relay", "中继";
-    relay_hint: "The owner of this node offers relay", "节点提供者愿意提供中继";
     no_nodes: "No nodes match these filters.", "没有符合条件的节点。";
     no_nodes_at_all: "No nodes yet. Submit the first one.", "还没有节点，欢迎提交第一个。";
     pages: "Pages of the list", "分页";
