@@ -44,8 +44,7 @@ struct Sent<T> {
     #[serde(default, deserialize_with = "input::whole_number")]
     config_version: Option<i64>,
     /// Whether the probe tests nodes that it is asked to test.
-    #[serde(default)]
-    tests_relay: bool,
+    tests_relay: Option<bool>,
     results: Vec<T>,
 }
 
@@ -122,7 +121,7 @@ pub(super) async fn post(
     refuse_if_behind(&store, listing).await?;
     let made_under = listing.map(ListingVersion::from);
     sent.results.iter_mut().for_each(|result: &mut CheckResult| result.listing = made_under);
-    let online = if sent.tests_relay { online(&sent.results) } else { Vec::new() };
+    let online = if sent.tests_relay == Some(true) { online(&sent.results) } else { Vec::new() };
     let batch = Batch { sent_at: sent.sent_at, ..Batch::of_probe(from, received_at, sent.results) };
     let receipt = store.ingest(batch).await?;
     metrics.ingested(&receipt, started.elapsed());
