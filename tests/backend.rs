@@ -415,7 +415,7 @@ async fn the_first_claim_identifies_the_backend() {
         assert_eq!((claim.peers.len(), claim.skipped, claim.more), (2, 0, true));
         assert_eq!(claim.lease_expires_at.unwrap().to_rfc3339(), "2026-01-02T03:04:05+00:00");
     }
-    let claim = "GET /peers?region=eu&claim=true&count=100&interval=60&lease=90";
+    let claim = "GET /peers?region=eu&claim=true&tests_relay=true&count=100&interval=60&lease=90";
     assert_eq!(backend.lines(), ["HEAD /peers?region=eu", claim, claim]);
 }
 

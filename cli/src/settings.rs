@@ -27,6 +27,7 @@ pub const RESULT_SETTINGS: (&str, &[&str]) = (
         "FIVE_MINUTE_RETENTION",
         "HOUR_RETENTION",
         "EVENT_RETENTION",
+        "RELAY_CHECK_INTERVAL",
     ],
 );
 

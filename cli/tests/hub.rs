@@ -688,7 +688,10 @@ fn shared_settings_are_listed_changed_and_reset_while_a_hub_runs() {
         all.into_iter().map(|one| (one["name"].as_str().unwrap().to_owned(), one)).collect()
     };
     let names = ["EVENT_RETENTION", "FIVE_MINUTE_RETENTION", "FLAP_DAMPING", "HOUR_RETENTION", "REGION_DOUBT_NODES"];
-    assert_eq!(listed().keys().collect::<Vec<_>>(), [&names[..], &["RESULT_RETENTION"]].concat());
+    assert_eq!(
+        listed().keys().collect::<Vec<_>>(),
+        [&names[..], &["RELAY_CHECK_INTERVAL", "RESULT_RETENTION"]].concat()
+    );
     let is = |name: &str, value: &str, source: &str| {
         let one = &listed()[name];
         assert_eq!((&one["value"], &one["source"]), (&value.into(), &source.into()), "{one}");

@@ -220,6 +220,13 @@ pub static HUB_SETTINGS: &[Setting] = &[
         "2160h",
         "How long hourly totals are kept; daily totals are kept forever",
     ),
+    with_default(
+        "RELAY_CHECK_INTERVAL",
+        "DURATION",
+        "15m",
+        "Time between two tests whether a node relays data between its guests, over all regions; nodes that do not declare it are \
+         tested 8 times as rarely. From 10m to 24h; 0: no tests",
+    ),
     with_default("EVENT_RETENTION", "DURATION", "2160h", "How long events (a peer went up or down) are kept"),
     with_default(
         "ENABLE_SYNC_API",

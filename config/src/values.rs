@@ -25,6 +25,9 @@ const MAX_INTERVAL: Duration = HOUR.saturating_mul(366 * 24);
 /// A day, because the public list shows the last day.
 const MIN_RETENTION: Duration = HOUR.saturating_mul(24);
 
+/// Ten minutes: tests take bandwidth of somebody else's node.
+const MIN_RELAY_INTERVAL: Duration = Duration::from_secs(600);
+
 /// Ten years.
 const MAX_RETENTION: Duration = HOUR.saturating_mul(10 * 366 * 24);
 
@@ -135,6 +138,19 @@ pub fn retention(text: &str) -> Result<Duration, String> {
     match (MIN_RETENTION..=MAX_RETENTION).contains(&duration) {
         true => Ok(duration),
         false => Err("write at least 24h, and at most 87840h (ten years)".to_owned()),
+    }
+}
+
+/// The time between two tests whether a node relays: zero for no tests, else from ten minutes to a day.
+///
+/// # Errors
+///
+/// If the text is not a duration, or out of range.
+pub fn relay_interval(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse(text).map_err(to_string)?;
+    match duration.is_zero() || (MIN_RELAY_INTERVAL..=MIN_RETENTION).contains(&duration) {
+        true => Ok(duration),
+        false => Err("write 10m to 24h, or 0 for no tests".to_owned()),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     jobs::Job,
     metrics::Metrics,
     observer::Observer,
+    relay_tests::RelayTests,
     rounds::Rounds,
     schedule::Schedule,
     watch::{Changes, Watch, WatchOptions},
@@ -94,6 +95,7 @@ pub struct Checking {
     /// The timeout of peers without one of their own.
     timeout: Duration,
     mode: Mode,
+    relay_tests: RelayTests,
 }
 
 enum Mode {
@@ -118,6 +120,7 @@ impl Checking {
         let rounds = Rounds::new(Arc::clone(&observer), Arc::clone(&health), checker.clone(), targets, plan.interval);
         rounds.set_longest_check(plan.checks.timeout);
         let rounds = Arc::new(rounds);
+        let relay_tests = RelayTests::new(checker.clone(), Arc::clone(&observer));
         let mode = match &plan.schedule {
             None => Mode::Watch(Mutex::new(Some(Watch::new(checker, Arc::clone(&rounds), plan.watch())))),
             Some(_) => Mode::Cycles {
@@ -127,7 +130,7 @@ impl Checking {
                 budget: CycleOptions::default().budget.max(plan.longest_pause()),
             },
         };
-        Self { observer, rounds, health, timeout: plan.checks.timeout, mode }
+        Self { observer, rounds, health, timeout: plan.checks.timeout, mode, relay_tests }
     }
 
     /// Checks these peers and no others from now on.
@@ -158,6 +161,26 @@ impl Checking {
         if changes != Changes::default() {
             let Changes { added, changed, removed } = changes;
             tracing::info!(added, changed, removed, "{count} peers to watch");
+        }
+    }
+
+    /// Tests soon whether these peers relay, of which those count that are checked then.
+    pub fn test_relay(&self, peers: impl IntoIterator<Item = i64>) {
+        self.relay_tests.ask(peers);
+    }
+
+    /// Runs the tests of [`test_relay`](Self::test_relay) until `stop`.
+    pub async fn run_relay_tests(&self, stop: CancellationToken) {
+        self.relay_tests.run(|id| self.peer(id), stop).await;
+    }
+
+    fn peer(&self, id: i64) -> Option<Arc<Peer>> {
+        match &self.mode {
+            Mode::Watch(watch) => watch.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.peer(id),
+            Mode::Cycles { peers, .. } => {
+                let peers = peers.lock().unwrap_or_else(PoisonError::into_inner);
+                peers.iter().find(|peer| peer.id == id).cloned().map(Arc::new)
+            }
         }
     }
 

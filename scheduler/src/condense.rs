@@ -113,7 +113,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use chrono::Utc;
-    use easytier_probe::{FailureCode, ListingVersion, Stage};
+    use easytier_probe::{FailureCode, ListingVersion, Relay, Stage};
 
     use super::*;
 
@@ -160,6 +160,17 @@ mod tests {
         }
         let condensed = condenser.flush().unwrap();
         assert_eq!((condensed.checks, condensed.certificate_expires_at), (3, expires));
+    }
+
+    #[test]
+    fn what_a_test_found_is_not_lost_among_checks_without_one() {
+        let mut condenser = Condenser::default();
+        let tested = CheckResult { relay: Some(Relay::Ok), relay_ms: Some(1.5), ..check(Status::Online, 1.0) };
+        for check in [check(Status::Online, 1.0), check(Status::Online, 1.0), tested, check(Status::Online, 1.0)] {
+            drop(condenser.add(check).into_iter().flatten().collect::<Vec<_>>());
+        }
+        let condensed = condenser.flush().unwrap();
+        assert_eq!((condensed.checks, condensed.relay, condensed.relay_ms), (2, Some(Relay::Ok), Some(1.5)));
     }
 
     use Status::{Offline, Online, Unknown};

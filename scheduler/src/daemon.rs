@@ -137,7 +137,7 @@ impl Daemon {
         let backend = BackendHandle::new(Arc::clone(&availability), metrics.clone());
         let mut enrollment = Enrollment {
             store: store.clone(),
-            config: options.backend,
+            config: BackendConfig { tests_relay: true, ..options.backend },
             backend_name: backend_name.clone(),
             backend: backend.clone(),
             server_id: options.server_id.clone(),
@@ -161,6 +161,7 @@ impl Daemon {
             expiry: Expiry::new(options.spool.max_age),
             metrics,
             stored: Arc::clone(&probe.stored),
+            checking: Arc::clone(&probe.checking),
         };
         let spool = uploader.load_spool().await?;
         let peers = PeerList {

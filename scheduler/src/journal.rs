@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use easytier_probe::CheckResult;
+use easytier_probe::{CheckResult, Status};
 use easytier_uptime_store::{
     Store, StoreError,
-    domain::{Batch, ProbeIdentity, Timestamp},
+    domain::{Batch, PeerId, ProbeIdentity, Timestamp},
 };
 use tokio::{
     sync::Notify,
@@ -14,6 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    checking::Checking,
     health::Health,
     metrics::{DropReason, Metrics},
     observer::Observer,
@@ -35,6 +36,8 @@ pub struct Journal {
     pub metrics: Metrics,
     /// Notified when results were stored.
     pub stored: Arc<Notify>,
+    /// Does the tests that the hub with this store hands out; `None` in a daemon, whose hub is elsewhere.
+    pub tests_of_own_hub: Option<Arc<Checking>>,
 }
 
 impl Journal {
@@ -77,12 +80,20 @@ impl Journal {
     async fn write_batch(&self, mut results: Vec<CheckResult>) -> Result<(), StoreError> {
         let now = Timestamp::now();
         clamp_to_now(now, &mut results);
+        let is_online = |result: &&CheckResult| result.status == Status::Online;
+        let online: Vec<PeerId> = results.iter().filter(is_online).map(|result| PeerId(result.peer_id)).collect();
         let batch = Batch::of_probe(self.probe.clone(), now, results);
         let receipt = self.store.ingest(batch).await?;
         if let Some(rejected) = receipt.rejected.first() {
             // The peer was removed meanwhile, or the clock was set.
             let count = receipt.rejected.len();
             tracing::debug!(count, reason = ?rejected.reason, "results are not stored");
+        }
+        if let Some(checking) = &self.tests_of_own_hub {
+            match self.store.hand_out_relay_tests(&online, now).await {
+                Ok(peers) => checking.test_relay(peers.into_iter().map(|peer| peer.0)),
+                Err(error) => tracing::debug!(%error, "no test whether nodes relay is handed out"),
+            }
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ mod outbound_address;
 mod overview;
 mod panic_message;
 mod probe;
+mod relay_tests;
 mod rounds;
 pub mod schedule;
 mod spool;

@@ -46,7 +46,7 @@ impl LocalProbe {
             Some(intervals) => plan.with_intervals(intervals),
             None => plan,
         };
-        let probe = Probe::new(store.clone(), server_id, &region, plan).await?;
+        let probe = Probe::new(store.clone(), server_id, &region, plan).await?.in_hub();
         Ok(Self { probe, peers: HubPeers { store, region } })
     }
 
@@ -74,7 +74,7 @@ impl LocalProbe {
             tracing::info!(?intervals, "the operator changed the intervals");
             until.cancel();
             watch.await;
-            probe = Probe::with_plan(peers.store.clone(), state, plan.with_intervals(intervals)).await;
+            probe = Probe::with_plan(peers.store.clone(), state, plan.with_intervals(intervals)).await.in_hub();
         }
     }
 }

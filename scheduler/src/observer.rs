@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, Status, result::median};
+use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, RelayTest, Status, result::median};
 
 use crate::{condense::Condenser, metrics::Metrics};
 
@@ -35,6 +35,8 @@ struct Observed {
     error: Option<FailureCode>,
     /// The round trip of the last successful check, in milliseconds.
     round_trip: Option<f32>,
+    /// What a test found out whose result is not reported yet.
+    relay: Option<RelayTest>,
 }
 
 /// The number of peers with each status, by their last checks.
@@ -81,6 +83,14 @@ impl Observer {
         }
     }
 
+    /// Records a test whether a peer relays: it becomes a part of the next result, if that finds the peer online.
+    pub fn tested(&self, peer: &Peer, test: RelayTest) {
+        tracing::debug!(url = %peer.url, verdict = test.verdict.name(), message = test.message, "tested whether it relays");
+        if let Some(observed) = self.state().peers.get_mut(&peer.id) {
+            observed.relay = Some(test);
+        }
+    }
+
     /// Records a check of a peer that was added; checks of other peers are ignored. `since_due` is the time from when the
     /// check was due until it was done.
     pub fn observe(&self, peer: &Peer, report: &CheckReport, since_due: Duration) {
@@ -100,7 +110,10 @@ impl Observer {
             observed.round_trip = Some(round_trip as f32);
         }
         // That of the list which is watched now: an unchanged peer goes on with its session.
-        let result = CheckResult { listing: peer.listing, ..result.clone() };
+        let mut result = CheckResult { listing: peer.listing, ..result.clone() };
+        if let Some(test) = observed.relay.take().filter(|_| result.status == Status::Online) {
+            result.add_relay(test);
+        }
         pending.extend(observed.condenser.add(result).into_iter().flatten());
     }
 

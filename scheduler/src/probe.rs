@@ -71,6 +71,7 @@ impl Probe {
 
     async fn with_parts(store: Store, state: ProbeState, plan: CheckPlan, observer: Arc<Observer>) -> Self {
         let stored = Arc::new(Notify::new());
+        let checking = Arc::new(Checking::new(&plan, Arc::clone(&observer), Arc::clone(&state.health)));
         let status = StatusReporter {
             store: store.clone(),
             probe: state.identity.clone(),
@@ -81,7 +82,7 @@ impl Probe {
         };
         status.store().await;
         Self {
-            checking: Arc::new(Checking::new(&plan, Arc::clone(&observer), Arc::clone(&state.health))),
+            checking,
             journal: Journal {
                 store,
                 probe: state.identity.clone(),
@@ -89,12 +90,19 @@ impl Probe {
                 health: Arc::clone(&state.health),
                 metrics: state.metrics.clone(),
                 stored: Arc::clone(&stored),
+                tests_of_own_hub: None,
             },
             status: Arc::new(status),
             stored,
             state,
             plan,
         }
+    }
+
+    /// The probe of a hub with the same store, which hands out tests whether nodes relay.
+    pub fn in_hub(mut self) -> Self {
+        self.journal.tests_of_own_hub = Some(Arc::clone(&self.checking));
+        self
     }
 
     /// The probe as its monitoring API shows it, with the state of its backend.
@@ -138,7 +146,8 @@ impl Probe {
             self.checking.judge(checks_ended.clone()).await;
             judged.cancel();
         };
-        tokio::join!(checks, judge, self.journal.run(judged.clone()));
+        let tests = self.checking.run_relay_tests(stop.clone());
+        tokio::join!(checks, judge, tests, self.journal.run(judged.clone()));
     }
 }
 

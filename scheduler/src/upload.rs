@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     backend_handle::BackendHandle,
+    checking::Checking,
     expiry::Expiry,
     journal::clamp_to_now,
     metrics::{DropReason, Metrics},
@@ -62,6 +63,8 @@ pub struct Uploader {
     pub metrics: Metrics,
     /// Notified when results were stored.
     pub stored: Arc<Notify>,
+    /// Does the tests that the backend asks for.
+    pub checking: Arc<Checking>,
 }
 
 /// Why nothing more can be delivered for now.
@@ -205,6 +208,7 @@ impl Uploader {
             Ok(delivery) => {
                 self.backend.answered(BackendCall::Results);
                 self.count(&delivery);
+                self.checking.test_relay(delivery.test_relay);
             }
             // The backend will never take this request, but it may take the next one.
             Err(error) if error.is_final() => {

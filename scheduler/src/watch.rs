@@ -159,6 +159,11 @@ impl Watch {
         changes
     }
 
+    /// The peer with this id as it is listed now.
+    pub fn peer(&self, id: i64) -> Option<Arc<Peer>> {
+        Some(self.watched.get(&id)?.listed.peer())
+    }
+
     fn watch(&self, peer: Peer, at_once: bool) -> Watched {
         self.watcher.rounds.expect(&peer);
         let gone = CancellationToken::new();

@@ -16,6 +16,7 @@ mod peers;
 #[path = "../support/daemon/program.rs"]
 mod program;
 mod registration;
+mod relay;
 mod schedule;
 mod spool;
 mod standalone;

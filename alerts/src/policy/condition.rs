@@ -17,6 +17,8 @@ pub enum Trouble {
     Outdated,
     /// The certificate of a node expires soon.
     Expiring,
+    /// A node does not relay whose owner declares that it does.
+    NotRelaying,
     /// Nothing current is known about a node, although probes run that check it.
     Unknown,
     /// Some regions see a node online, half of them or fewer.
@@ -147,6 +149,7 @@ impl Condition {
             (Subject::Hub, _) => Some(Trouble::Blind),
             (Subject::Certificate(_), _) => Some(Trouble::Expiring),
             (Subject::Version(_), _) => Some(Trouble::Outdated),
+            (Subject::Relay(_), _) => Some(Trouble::NotRelaying),
             (Subject::Duty(_), _) => Some(Trouble::Idle),
             (Subject::Probe(_), Seen::Down) => rule.tells(Change::Probe).then_some(Trouble::Silent),
             (Subject::Probe(_), _) => None,
@@ -207,14 +210,14 @@ impl Condition {
                     Trouble::Outdated => VERSION_HOLD,
                     Trouble::Silent | Trouble::Idle => SILENT_HOLD,
                     Trouble::Blind => BLIND_HOLD,
-                    Trouble::Partial | Trouble::Down | Trouble::Expiring => 0,
+                    Trouble::Partial | Trouble::Down | Trouble::Expiring | Trouble::NotRelaying => 0,
                 };
                 let held_until = if trouble == Trouble::Unknown { self.held_until } else { 0 };
                 Some((Want::Wrong(trouble), held_until.max(self.since + rule.after().max(hold))))
             }
             (None, told @ Some(_)) if self.seen == Seen::Up => {
                 let want = if rule.tells(Change::Up) { Want::Well } else { Want::Forget };
-                let is_checked = !matches!(told, Some(Trouble::Outdated | Trouble::Expiring));
+                let is_checked = !matches!(told, Some(Trouble::Outdated | Trouble::Expiring | Trouble::NotRelaying));
                 Some((want, self.since + if is_checked { steady } else { VERSION_HOLD }))
             }
             _ => None,

@@ -108,6 +108,8 @@ pub struct Levels {
     pub certificates: BTreeMap<i64, i64>,
     /// The versions of nodes, as they report them.
     pub versions: BTreeMap<i64, String>,
+    /// The nodes that do not relay whose owners declare that they do, and whether they refuse it; otherwise tests failed.
+    pub relays: BTreeMap<i64, bool>,
     /// The work that no hub does.
     pub idle: BTreeSet<Duty>,
 }
@@ -115,7 +117,7 @@ pub struct Levels {
 impl Levels {
     /// The ids of the nodes that it is about.
     pub fn nodes(&self) -> impl Iterator<Item = i64> {
-        self.certificates.keys().chain(self.versions.keys()).copied()
+        self.certificates.keys().chain(self.versions.keys()).chain(self.relays.keys()).copied()
     }
 }
 
@@ -156,7 +158,7 @@ impl Facts<'_> {
     pub(super) fn concerns(&self, rule: &Rule, subject: Subject) -> bool {
         let nodes = &rule.nodes;
         match subject {
-            Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) => {
+            Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) | Subject::Relay(id) => {
                 self.nodes.get(&id).is_some_and(|node| {
                     let in_region = |region: &String| node.regions.is_empty() || node.regions.contains(region);
                     nodes.is_all()

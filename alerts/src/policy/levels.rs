@@ -1,4 +1,4 @@
-//! Looks at what nothing notes when it changes: certificates, versions, work of hubs.
+//! Looks at what nothing notes when it changes: certificates, versions, relaying, work of hubs.
 
 use std::collections::BTreeSet;
 
@@ -46,6 +46,9 @@ fn wrong(rule: &Rule, facts: &Facts<'_>, now: i64, next: &mut Next) -> Vec<Subje
         let old = facts.levels.versions.iter().filter(|(_, version)| is_old(version));
         wrong.extend(old.map(|(id, _)| Subject::Version(*id)));
     }
+    if rule.tells(Change::Relay) {
+        wrong.extend(facts.levels.relays.keys().map(|id| Subject::Relay(*id)));
+    }
     if rule.tells(Change::Duty) {
         wrong.extend(facts.levels.idle.iter().map(|duty| Subject::Duty(*duty)));
     }
@@ -57,6 +60,7 @@ fn tells(rule: &Rule, subject: Subject) -> bool {
     match subject {
         Subject::Certificate(_) => rule.tells(Change::Certificate),
         Subject::Version(_) => rule.tells(Change::Version),
+        Subject::Relay(_) => rule.tells(Change::Relay),
         Subject::Duty(_) => rule.tells(Change::Duty),
         Subject::Node(_) | Subject::Probe(_) | Subject::Hub => true,
     }

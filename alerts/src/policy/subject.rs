@@ -17,6 +17,8 @@ pub enum Subject {
     Certificate(i64),
     /// The version of the node with this id.
     Version(i64),
+    /// Whether the node with this id relays.
+    Relay(i64),
     /// Work that one hub does at a time.
     Duty(Duty),
     /// A probe, by its id.
@@ -29,20 +31,20 @@ impl Subject {
     /// The id of the node that it, or a part of it, is; `None` where it is none.
     pub fn node(self) -> Option<i64> {
         match self {
-            Self::Node(id) | Self::Certificate(id) | Self::Version(id) => Some(id),
+            Self::Node(id) | Self::Certificate(id) | Self::Version(id) | Self::Relay(id) => Some(id),
             Self::Duty(_) | Self::Probe(_) | Self::Hub => None,
         }
     }
 
     /// Whether nothing notes when it changes: it is looked at now and then.
     pub(super) fn is_level(self) -> bool {
-        matches!(self, Self::Certificate(_) | Self::Version(_) | Self::Duty(_))
+        matches!(self, Self::Certificate(_) | Self::Version(_) | Self::Relay(_) | Self::Duty(_))
     }
 }
 
 /// A text that names no subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write node:ID, certificate:ID, version:ID, duty:NAME, probe:ID or hub")]
+#[error("write node:ID, certificate:ID, version:ID, relay:ID, duty:NAME, probe:ID or hub")]
 pub struct SubjectError;
 
 impl fmt::Display for Subject {
@@ -51,6 +53,7 @@ impl fmt::Display for Subject {
             Self::Node(id) => write!(f, "node:{id}"),
             Self::Certificate(id) => write!(f, "certificate:{id}"),
             Self::Version(id) => write!(f, "version:{id}"),
+            Self::Relay(id) => write!(f, "relay:{id}"),
             Self::Duty(duty) => write!(f, "duty:{}", duty.as_str()),
             Self::Probe(id) => write!(f, "probe:{id}"),
             Self::Hub => f.write_str("hub"),
@@ -67,6 +70,7 @@ impl FromStr for Subject {
             ("node", Ok(id)) => Ok(Self::Node(id)),
             ("certificate", Ok(id)) => Ok(Self::Certificate(id)),
             ("version", Ok(id)) => Ok(Self::Version(id)),
+            ("relay", Ok(id)) => Ok(Self::Relay(id)),
             ("probe", Ok(id)) => Ok(Self::Probe(id)),
             ("duty", _) => Duty::from_name(name).map(Self::Duty).ok_or(SubjectError),
             ("hub", Err(_)) if text == "hub" => Ok(Self::Hub),
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_they_are_written() {
-        let parts = [Subject::Certificate(12), Subject::Version(12), Subject::Duty(Duty::Fold)];
+        let parts = [Subject::Certificate(12), Subject::Version(12), Subject::Relay(12), Subject::Duty(Duty::Fold)];
         for subject in [Subject::Node(12), Subject::Probe(3), Subject::Hub].into_iter().chain(parts) {
             let key = Key { rule: Uuid::from_u128(7), subject };
             assert_eq!(key.to_string().parse(), Ok(key));

@@ -123,16 +123,27 @@ pub enum Change {
     Version,
     /// No hub runs one of the background tasks.
     Duty,
+    /// A node does not relay whose owner declares that it does.
+    Relay,
 }
 
 impl Change {
     /// All changes.
-    pub const ALL: [Self; 8] =
-        [Self::Down, Self::Partial, Self::Unknown, Self::Up, Self::Probe, Self::Certificate, Self::Version, Self::Duty];
+    pub const ALL: [Self; 9] = [
+        Self::Down,
+        Self::Partial,
+        Self::Unknown,
+        Self::Up,
+        Self::Probe,
+        Self::Certificate,
+        Self::Version,
+        Self::Duty,
+        Self::Relay,
+    ];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
-        ["down", "partial", "unknown", "up", "probe", "certificate", "version", "duty"][self as usize]
+        ["down", "partial", "unknown", "up", "probe", "certificate", "version", "duty", "relay"][self as usize]
     }
 }
 
@@ -155,10 +166,10 @@ impl FromStr for Change {
 #[non_exhaustive]
 pub enum RuleError {
     /// A change is unknown.
-    #[error("write down, partial, unknown, up, probe, certificate, version or duty")]
+    #[error("write down, partial, unknown, up, probe, certificate, version, duty or relay")]
     NoChange,
     /// It tells nothing, or only that something is up again.
-    #[error("name at least one of down, partial, unknown, probe, certificate, version and duty")]
+    #[error("name at least one of down, partial, unknown, probe, certificate, version, duty and relay")]
     NothingToTell,
     /// A change would have to last too long.
     #[error("a change can be told after 7 days at most")]

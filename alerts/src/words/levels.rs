@@ -1,4 +1,4 @@
-//! What is said about certificates, versions, and work of hubs.
+//! What is said about certificates, versions, relaying, and work of hubs.
 
 use super::Writer;
 use crate::{NodeVersion, duty::Duty};
@@ -10,6 +10,8 @@ pub(crate) enum Level<'a> {
     Certificate(i64),
     /// It runs this version, and the first that is not told is the other one.
     Version(&'a str, Option<NodeVersion>),
+    /// Its owner declares that it relays, and it refuses to, or tests failed.
+    Relay { refuses: bool },
 }
 
 impl Writer {
@@ -37,6 +39,14 @@ impl Writer {
                     format!("{name} 的 EasyTier 版本为 {version}{older}"),
                 )
             }
+            Level::Relay { refuses: true } => self.pick(
+                format!("{name} is declared to relay, and does not"),
+                format!("{name} 声明提供中继，但实测不转发数据"),
+            ),
+            Level::Relay { refuses: false } => self.pick(
+                format!("{name} is declared to relay, and tests of that failed"),
+                format!("{name} 声明提供中继，但中继测试未成功"),
+            ),
         }
     }
 
@@ -59,6 +69,27 @@ impl Writer {
         )
     }
 
+    /// The title of a message about several nodes that do not relay.
+    pub(crate) fn relays_do_not(self, count: usize) -> String {
+        self.pick(
+            format!("{count} nodes are declared to relay, and do not"),
+            format!("{count} 个节点声明提供中继，但实测不可用"),
+        )
+    }
+
+    /// The title of a message about nodes that do not relay, and are not said to any more, or do.
+    pub(crate) fn relays_well(self, count: usize, name: &str) -> String {
+        let name = self.name(name);
+        match count {
+            1 => self
+                .pick(format!("What {name} relays is as declared again"), format!("{name} 的中继实测结果已与声明一致")),
+            _ => self.pick(
+                format!("What {count} nodes relay is as declared again"),
+                format!("{count} 个节点的中继实测结果已与声明一致"),
+            ),
+        }
+    }
+
     /// What is said about one node of several.
     pub(crate) fn level(self, level: Level<'_>, now: i64) -> String {
         match level {
@@ -74,6 +105,10 @@ impl Writer {
             Level::Version(version, _) => {
                 let version = self.name(version);
                 self.pick(format!("runs {version}"), format!("版本 {version}"))
+            }
+            Level::Relay { refuses: true } => self.pick("does not relay".to_owned(), "不转发数据".to_owned()),
+            Level::Relay { refuses: false } => {
+                self.pick("tests of relaying failed".to_owned(), "中继测试未成功".to_owned())
             }
         }
     }

@@ -90,6 +90,12 @@ impl Rule {
                 format!("{nodes}的 EasyTier 版本低于 {below} 时通知。"),
             ));
         }
+        if self.tells(Change::Relay) {
+            sentences.push(language.pick(
+                format!("Tells that {nodes} is declared to relay, and does not by the last two tests."),
+                format!("{nodes}声明提供中继，但最近两次实测均不可用时通知。"),
+            ));
+        }
         if self.tells(Change::Duty) {
             sentences.push(language.pick(
                 "Notifies when no hub runs one of its background tasks.".to_owned(),

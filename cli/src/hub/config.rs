@@ -69,6 +69,8 @@ pub struct HubConfig {
     pub checks: CheckOptions,
     pub policy: Policy,
     pub retention: Retention,
+    /// The time between two tests whether a node relays.
+    pub relay_interval: Duration,
     /// The intervals of the built-in probe, if there is one and it has no schedule.
     pub intervals: Option<Intervals>,
     /// The settings that the admin's pages cannot change, each with the layer that it comes from.
@@ -155,6 +157,7 @@ impl HubConfig {
             checks,
             policy,
             retention,
+            relay_interval: reader.value("RELAY_CHECK_INTERVAL", values::relay_interval),
             intervals: None,
             fixed,
             log,

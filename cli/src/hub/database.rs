@@ -82,9 +82,10 @@ async fn open_for(access: Access, config: &HubConfig, cache_mebibytes: u32) -> R
         Database::Sqlite { path, key } => sqlite_key(path, key.as_ref()).map_err(OpenError::Key)?,
         Database::Postgres { key, .. } => key.clone(),
     };
-    let HubConfig { policy, retention, intervals, .. } = *config;
+    let HubConfig { policy, retention, relay_interval, intervals, .. } = *config;
     let fixed = config.fixed.clone();
-    let options = StoreOptions { location, access, key, policy, retention, intervals, fixed, cache_mebibytes };
+    let options =
+        StoreOptions { location, access, key, policy, retention, relay_interval, intervals, fixed, cache_mebibytes };
     Store::open(options, Timestamp::now()).await.map_err(OpenError::Store)
 }
 

@@ -36,7 +36,7 @@ pub struct AddArgs {
     /// Name or id of the channel
     #[arg(long, value_name = "NAME")]
     channel: String,
-    /// What to tell, with commas between: down, partial, unknown, up, probe, certificate, version, duty
+    /// What to tell, with commas between: down, partial, unknown, up, probe, certificate, version, duty, relay
     #[arg(long, value_name = "CHANGES", value_delimiter = ',', required = true)]
     on: Vec<Change>,
     /// Time that a change has to last before it is told

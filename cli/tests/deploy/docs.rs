@@ -65,7 +65,7 @@ fn every_command_exists() {
         let lines = commands(page);
         let lines = lines.iter().map(String::as_str).chain(spans(&text));
         let found: Vec<Vec<&str>> = lines.flat_map(invocations).collect();
-        assert!(found.len() > 5, "{page}: {found:?}");
+        assert!(found.len() >= 5, "{page}: {found:?}");
         for words in found {
             assert_command(&words);
         }

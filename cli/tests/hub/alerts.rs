@@ -35,7 +35,7 @@ async fn channels_and_rules_are_added_tried_listed_and_removed() {
     let rules: Value = serde_json::from_str(&printed(&hub(&["rule", "list", "--json"]))).unwrap();
     let rule = &rules[0]["rule"];
     assert_eq!((&rules[0]["channel"], &rule["after_seconds"]), (&"ops".into(), &300.into()), "{rules}");
-    assert_contains(&printed(&hub(&["rule", "list"])), &["a node with the tag fast is down", "5 min"]);
+    assert_contains(&printed(&hub(&["rule", "list"])), &["a node with the tag fast has been down", "5 min"]);
     let id = rule["id"].as_str().unwrap();
 
     let muted = printed(&hub(&["alerts", "mute", &format!("rule:{id}"), "--for", "2h"]));

@@ -66,7 +66,7 @@ fn tags() -> utoipa::openapi::Schema {
     parameter::several(parameter::string().max_length(Some(64)).pattern(Some(LABEL_PATTERN)))
 }
 
-/// Verdict, uptime, checks, latency and certificate of every node, and what each region sees, as OpenMetrics text. For the holder of
+/// Verdict, uptime, checks, latency, relaying and certificate of every node, and what each region sees, as OpenMetrics text. For the holder of
 /// `METRICS_TOKEN`, an API key with the scope `read`, a node token or the admin: a scrape is large.
 #[utoipa::path(
     get, path = "/metrics/nodes", tag = TAG, operation_id = "node_metrics",
@@ -173,6 +173,24 @@ impl Nodes {
         Ok(())
     }
 
+    fn relays(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 for what tests found last, whether the node relays data between guests: ok, refused or failed; declared: \
+                    whether its owner says so";
+        let mut family = encoder.encode_descriptor("node_relay", help, None, MetricType::Gauge)?;
+        for entry in self.entries() {
+            let Some(found) = &entry.node().relay else { continue };
+            let (id, declared) = (entry.node().id.to_string(), entry.node().allow_relay.to_string());
+            let labels = [
+                ("node", id.as_str()),
+                ("name", entry.node().name.as_str()),
+                ("verdict", found.verdict.name()),
+                ("declared", declared.as_str()),
+            ];
+            ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     fn verdicts(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "1 for the verdict of the regions: unknown, down, partial or up";
         let mut family = encoder.encode_descriptor("node_verdict", help, None, MetricType::Gauge)?;
@@ -228,6 +246,7 @@ impl Collector for Nodes {
         self.of_regions(encoder, seen, |view| view.status.map(|status| i64::from(status == RegionStatus::Online)))?;
         let latency = ("node_region_latency", "Round trip from the region", Some(&Unit::Seconds));
         self.of_regions(encoder, latency, |view| view.response_us.map(seconds))?;
+        self.relays(encoder)?;
         self.certificates(encoder)
     }
 }

@@ -137,6 +137,9 @@ impl Entry {
         let node = self.node();
         search.is_none_or(|search| self.shown.ascii_texts.contains(search))
             && filter.is_active.is_none_or(|active| active == self.is_active())
+            && filter
+                .relay_measured
+                .is_none_or(|wanted| node.relay.as_ref().is_some_and(|found| found.verdict == wanted))
             && filter.protocol.is_none_or(|protocol| node.url.protocol() == protocol.as_str())
             && (filter.tags.is_empty() || !filter.tags.is_disjoint(&node.tags))
     }

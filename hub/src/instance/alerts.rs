@@ -116,7 +116,7 @@ impl Names {
     fn subject(&self, subject: &str) -> Option<String> {
         let Some((kind, name)) = subject.split_once(':') else { return Some(subject.to_owned()) };
         let there = match kind {
-            "node" | "certificate" | "version" => self.nodes.get(name)?,
+            "node" | "certificate" | "version" | "relay" => self.nodes.get(name)?,
             "probe" => self.probes.get(name)?,
             _ => return Some(subject.to_owned()),
         };

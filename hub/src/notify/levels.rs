@@ -8,7 +8,7 @@ use easytier_uptime_store::{Store, StoreError, domain::Timestamp};
 
 use crate::service::alerts;
 
-/// How often certificates, versions and work of hubs are looked at, in milliseconds.
+/// How often certificates, versions, relaying and work of hubs are looked at, in milliseconds.
 const INTERVAL: i64 = 60_000;
 
 /// What was read last. All of it can be read again.
@@ -35,7 +35,7 @@ impl LevelReader {
         now: Timestamp,
     ) -> Result<Levels, StoreError> {
         let rules = rules.iter().map(|(_, rule)| rule);
-        let told = [Change::Certificate, Change::Version, Change::Duty];
+        let told = [Change::Certificate, Change::Version, Change::Relay, Change::Duty];
         if rules.clone().all(|rule| told.iter().all(|change| !rule.on.contains(change))) {
             self.read = None;
             return Ok(Levels::default());

@@ -14,6 +14,17 @@ pub fn ago(language: Language, at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(format::exact(at)) { (language.ago(now.since(at))) } }
 }
 
+/// Whether a node relays, by its owner and by tests; nothing where neither says so.
+pub fn relay(language: Language, node: &Node) -> Markup {
+    let verdict = node.relay.as_ref().map(|relay| relay.verdict);
+    let (declared, measured) = (language.relay_declared(node.allow_relay), language.relay_measured(verdict));
+    html! {
+        @if let Some(words) = language.relay_badge(node.allow_relay, verdict) {
+            span.badge title=(format!("{declared} · {measured}")) { (words) }
+        }
+    }
+}
+
 /// In how long something will happen, with the exact time as a title.
 pub fn ahead(language: Language, at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(format::exact(at)) { (language.ahead(at.since(now))) } }

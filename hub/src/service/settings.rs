@@ -37,6 +37,7 @@ pub fn set(setting: LiveSetting, settings: &mut LiveSettings, text: &str) -> Res
         | LiveSetting::FiveMinuteRetention
         | LiveSetting::HourRetention
         | LiveSetting::EventRetention => SettingValue::Duration(values::retention(text)?),
+        LiveSetting::RelayInterval => SettingValue::Duration(values::relay_interval(text)?),
         LiveSetting::CheckInterval => SettingValue::Duration(values::check_interval(text)?),
         LiveSetting::ReportInterval => SettingValue::Duration(values::whole_seconds(text)?),
     };
@@ -84,6 +85,7 @@ mod tests {
                 hours: seconds(90_060),
                 events: seconds(172_800),
             },
+            relay_interval: Duration::ZERO,
             intervals: Some(Intervals { check: seconds(1), report: seconds(1) }),
         };
         let mut read = other;
@@ -108,6 +110,7 @@ mod tests {
             (LiveSetting::RegionDoubt, "100001"),
             (LiveSetting::ResultRetention, "1h"),
             (LiveSetting::EventRetention, "long"),
+            (LiveSetting::RelayInterval, "1m"),
             (LiveSetting::CheckInterval, "1ms"),
             (LiveSetting::ReportInterval, "500ms"),
         ] {

@@ -1,6 +1,6 @@
 //! `/metrics/nodes`.
 
-use easytier_probe::CheckResult;
+use easytier_probe::{CheckResult, Relay};
 use easytier_uptime_store::domain::{DAY, Timestamp};
 
 use crate::{
@@ -43,7 +43,8 @@ async fn each_node_and_region_has_its_figures(store: TestStore) {
     let seeing = |peer, at| CheckResult { certificate_expires_at: Some(expires_at.into()), ..online(peer, at) };
     for region in ["eu", "asia"] {
         let probe = hub.store.local_probe(region, &region.parse().unwrap(), now).await.unwrap();
-        hub.test.report(&probe, vec![seeing(first, now), offline(second, now)], now).await;
+        let relays = CheckResult { relay: Some(Relay::Ok), ..seeing(first, now) };
+        hub.test.report(&probe, vec![relays, offline(second, now)], now).await;
     }
     let key = hub.store.create_api_key("grafana", None, now).await.unwrap();
     let scrape = async |query: &str| {
@@ -64,6 +65,7 @@ async fn each_node_and_region_has_its_figures(store: TestStore) {
             "easytier_uptime_node_region_certificate_expiry_timestamp_seconds{{node=\"{first}\",name=\"{name}\",region=\"eu\"}} {}\n",
             expires_at.0 / 1000
         ),
+        format!("easytier_uptime_node_relay{{node=\"{first}\",name=\"{name}\",verdict=\"ok\",declared=\"false\"}} 1\n"),
         format!("easytier_uptime_node_latency_seconds{{node=\"{first}\",name=\"{name}\"}} 0."),
     ] {
         assert!(text.contains(&line), "{line}{text}");

@@ -1,7 +1,7 @@
 //! The public API over HTTP, as launchers and dashboards use it.
 
 use axum::http::{Request, StatusCode};
-use easytier_probe::CheckResult;
+use easytier_probe::{CheckResult, Relay};
 use easytier_uptime_store::domain::{
     NodeFilter, PageRequest, PeerId, PeerOrder, PeerSpec, ProbeIdentity, QUARTER, SubmissionId, Timestamp,
 };
@@ -64,7 +64,8 @@ async fn report(hub: &PublicHub, probe: &ProbeIdentity, results: Vec<CheckResult
 }
 
 /// What our items have besides, sorted.
-const ADDED: [&str; 5] = ["isp", "latitude", "longitude", "maintenance", "usage_measured"];
+const ADDED: [&str; 7] =
+    ["isp", "latitude", "longitude", "maintenance", "relay_checked_at", "relay_measured", "usage_measured"];
 
 /// A peer as in the example.
 fn shanghai() -> PeerSpec {
@@ -90,7 +91,7 @@ async fn a_served_item_has_the_shape_of_the_contract(store: TestStore) {
     let more = as_agreed["data"]["items"][0].as_object_mut().unwrap();
     let added = ADDED.map(|name| more.remove(name));
     let null = || Some(Json::Null);
-    assert_eq!(added, [null(), null(), null(), null(), Some(json!(true))]);
+    assert_eq!(added, [null(), null(), null(), null(), null(), null(), Some(json!(true))]);
     assert_eq!(shape(&as_agreed), shape(&document));
     let item = &items(&served)[0];
     let varying = ["id", "created_at", "updated_at", "last_check_time", "health_percentage_24h", "tags"];
@@ -114,9 +115,18 @@ async fn the_list_is_filtered(store: TestStore) {
     let down = hub.add_peer(&other, now).await.unwrap().0;
     let silent = hub.add("txt://example.com").await.0;
     let probe = hub.live_probe("p1", "eu").await;
-    report(&hub, &probe, vec![online(PeerId(up), now), offline(PeerId(down), now)]).await;
+    let relays = CheckResult { relay: Some(Relay::Ok), relay_ms: Some(1.5), ..online(PeerId(up), now) };
+    report(&hub, &probe, vec![relays, offline(PeerId(down), now)]).await;
+    let item = hub.get(&format!("/api/nodes/{up}")).await.data();
+    assert_eq!((&item["relay_measured"], &item["relay_checked_at"]), (&json!("ok"), &json!(now)));
+    let regions = hub.get(&format!("/api/nodes/{up}/regions")).await.data();
+    let found = json!({"verdict": "ok", "checked_at": now, "round_trip": 1500, "reason": null});
+    assert_eq!(regions["regions"][0]["relay"], found);
 
     for (query, found) in [
+        ("?relay_measured=ok", vec![up]),
+        ("?relay_measured=refused", vec![]),
+        ("?relay_measured=", vec![up, down, silent]),
         ("", vec![up, down, silent]),
         ("?is_active=true", vec![up]),
         ("?is_active=false", vec![down, silent]),
@@ -466,6 +476,7 @@ async fn each_region_reports_its_own_status(store: TestStore) {
                 "max_response_time": 40_000, "stage": "route", "error": null, "message": null, "version": "2.4.5",
                 "hostname": "edge-1", "network_count": 37, "relay": null, "relay_error": null,
             },
+            "relay": null,
         })
     );
     let other = &sides["regions"][1];

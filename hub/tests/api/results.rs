@@ -1,7 +1,8 @@
 //! `POST /results`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use easytier_probe::{CheckResult, Relay};
 use easytier_uptime_store::domain::{PeerId, PeerSpec, Timestamp, Verdict};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ on_both_engines! {
     a_body_that_is_no_batch_is_refused_by_field,
     batches_that_arrive_together_are_all_stored,
     a_dependent_that_is_behind_refuses_no_result_for_good,
+    a_probe_that_tests_whether_nodes_relay_is_asked_to,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -288,4 +290,54 @@ async fn a_dependent_that_is_behind_refuses_no_result_for_good(store: TestStore)
     assert_eq!(hub.records(peer).await, 0);
     assert_eq!(report(peer, 3, 7).await.data()["accepted"], 1);
     assert_eq!(report(unknown, 3, 7).await.data()["rejected"][0]["reason"], "unknown_peer");
+}
+
+async fn a_probe_that_tests_whether_nodes_relay_is_asked_to(store: TestStore) {
+    let hub = TestHub::on(&store).await;
+    let [one, other] = [hub.peer("tcp://192.0.2.1:11010").await, hub.peer("tcp://192.0.2.2:11010").await];
+    let token = hub.token("probe-1", "eu").await;
+    let report = async |tests_relay: bool, results: Vec<CheckResult>| {
+        let mut batch = batch_of(&results);
+        batch["tests_relay"] = tests_relay.into();
+        let answer = send(hub.post("/results", &batch).header("x-node-token", &token)).await;
+        hub.fold().await;
+        answer.data()["test_relay"].clone()
+    };
+    // Whether it is online is not known yet.
+    assert_eq!(report(false, vec![good(one), good(other)]).await, Value::Null);
+    assert_eq!(report(false, vec![good(one)]).await, Value::Null);
+    assert_eq!(
+        report(true, vec![bad(other), good(PeerId(one.0 + 1000))]).await,
+        Value::Null,
+        "not one that it reports online"
+    );
+    assert_eq!(report(true, vec![good(one)]).await, json!([one]));
+    assert_eq!(report(true, vec![good(one)]).await, Value::Null, "until it is answered");
+    let tested = CheckResult { relay: Some(Relay::Ok), relay_ms: Some(1.5), ..good(one) };
+    assert_eq!(report(true, vec![tested]).await, Value::Null);
+    let relay = hub.store.node(one, Timestamp::now()).await.unwrap().relay.unwrap();
+    assert_eq!((relay.verdict, relay.round_trip_us), (Relay::Ok, Some(1500)));
+
+    // A claim marks what is to be tested.
+    report(false, vec![good(other)]).await;
+    let claim = async |query: &str| {
+        let path = format!("/peers?claim=true&interval=0&lease=1{query}");
+        send(hub.get(&path).header("x-node-token", &token)).await.data()["peers"].clone()
+    };
+    let marked = |peers: &Value| {
+        peers.as_array().unwrap().iter().map(|peer| peer.get("test_relay").cloned()).collect::<Vec<_>>()
+    };
+    assert_eq!(marked(&claim("").await), [None, None]);
+    report(false, vec![good(one), good(other)]).await;
+    // What is due is read again after a second or more.
+    let begun = Instant::now();
+    let asked = loop {
+        let peers = claim("&tests_relay=true").await;
+        report(false, vec![good(one), good(other)]).await;
+        if let Some(peer) = peers.as_array().unwrap().iter().find(|peer| peer.get("test_relay").is_some()) {
+            break peer.clone();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "no test is handed out");
+    };
+    assert_eq!((&asked["id"], &asked["test_relay"]), (&json!(other), &json!(true)));
 }

@@ -1,6 +1,6 @@
-//! Certificates, versions and work of hubs, as results and leases have them.
+//! Certificates, versions, relaying and work of hubs, as results and leases have them.
 
-use easytier_probe::CheckResult;
+use easytier_probe::{CheckResult, Relay};
 use easytier_uptime_alerts::{Change, Rule, Topic};
 use easytier_uptime_store::domain::{DAY, PeerId, Timestamp};
 
@@ -14,6 +14,7 @@ on_both_engines! {
     a_certificate_that_expires_soon_is_told_once_and_when_it_was_renewed,
     an_old_version_is_told,
     a_certificate_is_forgotten_with_the_address,
+    a_node_that_is_declared_to_relay_and_does_not_is_told_after_two_tests,
 }
 
 /// A result of each of these checks, and then two minutes.
@@ -78,4 +79,26 @@ async fn a_certificate_is_forgotten_with_the_address(test: TestStore) {
     assert_eq!(hub.test.certificates_until(soon).await.unwrap(), [(node, now + DAY)]);
     hub.test.edit_peer(node, |spec| spec.url = "tcp://192.0.2.7:11010".parse().unwrap(), hub.now).await.unwrap();
     assert!(hub.test.certificates_until(soon).await.unwrap().is_empty());
+}
+
+async fn a_node_that_is_declared_to_relay_and_does_not_is_told_after_two_tests(test: TestStore) {
+    let mut hub = Hub::new(test).await;
+    let nodes = [add(&hub, "tokyo").await, add(&hub, "paris").await];
+    hub.test.edit_peer(nodes[0], |spec| spec.allow_relay = true, hub.now).await.unwrap();
+    add_rule(&hub.test, "ops", &[Change::Relay, Change::Up]).await;
+    let tested = |now: Timestamp, relay| {
+        let of = |peer| CheckResult { relay: Some(relay), ..online(peer, now) };
+        nodes.map(of).into()
+    };
+    let results = tested(hub.now, Relay::Refused);
+    report(&mut hub, results).await;
+    assert_eq!(hub.titles().await, Vec::<String>::new(), "one test");
+    let results = tested(hub.now, Relay::Refused);
+    report(&mut hub, results).await;
+    assert_eq!(hub.titles().await, ["tokyo is declared to relay, and does not"]);
+    assert_eq!(hub.messages().await[0].topic, Topic::Relay);
+    let results = tested(hub.now, Relay::Ok);
+    report(&mut hub, results).await;
+    hub.check(&nodes, &[], 900).await;
+    assert_eq!(hub.titles().await[1..], ["What tokyo relays is as declared again"]);
 }

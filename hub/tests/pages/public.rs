@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use easytier_probe::{CheckResult, FailureCode};
+use easytier_probe::{CheckResult, FailureCode, Relay};
 use easytier_uptime_store::domain::{Contacts, PeerSpec, StatusReport, Timestamp};
 use quick_xml::{Reader, events::Event};
 use tokio::time::timeout;
@@ -78,8 +78,10 @@ async fn filters_and_sorting_are_in_the_address(store: TestStore) {
     let (eu, asia) = (hub.live_probe("p1", "eu").await, hub.live_probe("p2", "asia").await);
     let now = Timestamp::now();
     let at = |peer, ms| CheckResult { response_time: Some(ms), ..online(peer, now) };
-    let full = CheckResult { network_count: Some(80), ..at(far, 90.0) };
-    report(&hub, &eu, vec![full, at(near, 5.0), offline(down, now)]).await;
+    let (refused, why) = (Some(Relay::Refused), Some("it drops data".to_owned()));
+    let full = CheckResult { network_count: Some(80), relay: refused, relay_error: why, ..at(far, 90.0) };
+    let relays = CheckResult { relay: Some(Relay::Ok), relay_ms: Some(1.5), ..at(near, 5.0) };
+    report(&hub, &eu, vec![full, relays, offline(down, now)]).await;
     report(&hub, &asia, vec![at(near, 7.0)]).await;
     // The nearest node is less reliable than the other online nodes, and its load was never measured.
     let quick = add(&hub, &named("d quick", "tcp://quick.example.net:1")).await;
@@ -99,11 +101,29 @@ async fn filters_and_sorting_are_in_the_address(store: TestStore) {
         ("?protocol=udp", &["c near"]),
         ("?tags=%E5%9B%BD%E5%86%85", &["c near"]),
         ("?relay=true", &["b far"]),
+        ("?relay_measured=ok", &["c near"]),
         ("?region=asia", &["c near"]),
         ("?search=nothing", &[]),
     ] {
         until_listed(&hub, &format!("/{query}"), expected).await;
     }
+    let list = page(&hub, "/").await;
+    let badge = |title: &str, text: &str| format!("<span class=\"badge\" title=\"{title}\">{text}</span>");
+    for words in [
+        badge("Declared by the owner · tested: does not relay data", "Relay not working"),
+        badge("Not declared by the owner · tested: relays data", "Relay"),
+    ] {
+        assert!(list.contains(&words), "{words} in {list}");
+    }
+    let node = page(&hub, &format!("/nodes/{far}")).await;
+    let words = "Declared by the owner · <span title=\"it drops data\">tested: does not relay data</span> · ";
+    assert!(node.contains(words), "{node}");
+    let chinese = read(&hub, &format!("/nodes/{near}"), "zh").await;
+    assert!(
+        chinese.text().contains("节点提供者未声明提供 · <span>实测可转发数据</span> · 1.5 ms · "),
+        "{}",
+        chinese.text()
+    );
     let loads = page(&hub, "/?search=quick").await;
     assert!(loads.contains("data-label=\"Load\"><span class=\"figure\">not measured</span>"), "{loads}");
     assert_eq!(read(&hub, "/?protocol=carrier-pigeon", "en").await.status, StatusCode::BAD_REQUEST);

@@ -1,6 +1,6 @@
 //! A node as the public API shows it.
 
-use easytier_probe::Status;
+use easytier_probe::{Relay, Status};
 use easytier_uptime_store::domain::{
     Count, Node, NodeMaintenance, PeerId, PeerSpec, QUARTER, Timestamp, UsualUsage, Verdict,
 };
@@ -29,6 +29,12 @@ pub struct NodeItem {
     is_approved: bool,
     /// Its owner offers to relay.
     allow_relay: bool,
+    /// What tests found, whether it relays data between two guests: `ok`, `refused` or `failed`; null without a test.
+    #[schema(value_type = Option<String>, example = "ok")]
+    relay_measured: Option<Relay>,
+    /// When that was found last.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    relay_checked_at: Option<Timestamp>,
     network_name: Option<String>,
     /// Always null.
     #[schema(value_type = Option<String>)]
@@ -177,6 +183,8 @@ impl NodeItem {
             is_active: matches!(node.verdict, Verdict::Up | Verdict::Partial),
             is_approved: true,
             allow_relay: node.allow_relay,
+            relay_measured: node.relay.as_ref().map(|relay| relay.verdict),
+            relay_checked_at: node.relay.as_ref().map(|relay| relay.checked_at),
             network_name: None,
             network_secret: (),
             created_at: node.created_at,

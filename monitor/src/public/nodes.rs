@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use easytier_probe::Scheme;
+use easytier_probe::{Relay, Scheme};
 use easytier_uptime_store::domain::{NodeFilter, Tag};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
@@ -32,10 +32,18 @@ pub struct Filter {
     /// Part of the name, the address or the description; the case of ASCII letters makes no difference.
     #[param(schema_with = search, required = false)]
     search: Option<Text<MAX_SEARCH>>,
+    /// What tests found last, whether the node relays data between two guests.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    #[param(schema_with = relay, required = false)]
+    relay_measured: Option<Relay>,
     /// Nodes with any of these tags.
     #[serde(default)]
     #[param(schema_with = tags, required = false, style = Form, explode)]
     tags: Vec<String>,
+}
+
+fn relay() -> Schema {
+    parameter::one_of(Relay::ALL.map(Relay::name))
 }
 
 /// The longest text to search for, in characters.
@@ -85,6 +93,7 @@ impl Filter {
             is_active: self.is_active,
             protocol: self.protocol,
             search: self.search.map(|search| search.0),
+            relay_measured: self.relay_measured,
             tags: parse_tags(&self.tags)?,
         })
     }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use easytier_probe::Relay;
 use easytier_uptime_store::{
     Store,
-    domain::{CheckStats, Doubt, LatestResult, Node, RegionReport, RegionStatus, Timestamp, Verdict},
+    domain::{CheckStats, Doubt, LatestResult, Node, RegionRelay, RegionReport, RegionStatus, Timestamp, Verdict},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -75,6 +75,28 @@ pub(super) struct RegionView {
     /// Over the last 24 hours.
     stats: RegionChecks,
     latest: Latest,
+    /// Whether the region found that the node relays data between two guests; null when it never tested that.
+    relay: Option<RegionRelaying>,
+}
+
+/// What a region found, whether the node relays data between two guests. A test that failed replaces another verdict after a day.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RegionRelaying {
+    #[schema(value_type = String, example = "ok")]
+    verdict: Relay,
+    #[schema(value_type = String, format = DateTime)]
+    checked_at: Timestamp,
+    /// Microseconds: from one guest to the other and back.
+    round_trip: Option<i64>,
+    /// Why it is not `ok`.
+    reason: Option<String>,
+}
+
+impl From<RegionRelay> for RegionRelaying {
+    fn from(relay: RegionRelay) -> Self {
+        let RegionRelay { verdict, measured_at, round_trip_us, reason, .. } = relay;
+        Self { verdict, checked_at: measured_at, round_trip: round_trip_us, reason }
+    }
 }
 
 /// Most nodes of the region turned offline at once while other regions saw them, this node among them. The next result of
@@ -142,6 +164,7 @@ impl From<RegionReport> for RegionView {
             doubt: report.doubt.map(RegionDoubt::from),
             stats: report.stats.into(),
             latest: report.latest.into(),
+            relay: report.relay.map(RegionRelaying::from),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use easytier_probe::{FailureCode, Relay, Stage, Status};
 use serde::Serialize;
 
-use super::{DAY, Doubt, PeerId, Region, RegionStatus, Timestamp, Uptime, Verdict, count::percentage};
+use super::{DAY, Doubt, PeerId, Region, RegionRelay, RegionStatus, Timestamp, Uptime, Verdict, count::percentage};
 
 /// The length of the buckets in which checks are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,6 +118,8 @@ pub struct RegionReport {
     pub stats: CheckStats,
     /// The newest result.
     pub latest: LatestResult,
+    /// Whether the region found that the node relays; `None` when it was never tested there.
+    pub relay: Option<RegionRelay>,
 }
 
 /// The newest result of a region.

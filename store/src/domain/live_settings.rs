@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{DAY, Policy, Retention};
+use super::{DAY, Policy, QUARTER, Retention};
 
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 const MIN_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Tests that are less than this apart would take too much of a node's bandwidth.
+const MIN_RELAY_INTERVAL: Duration = Duration::from_secs(600);
 const MAX_DOUBT_NODES: u32 = 100_000;
 /// A year.
 const MAX_INTERVAL: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -13,14 +15,23 @@ const MAX_INTERVAL: Duration = Duration::from_secs(366 * 24 * 3600);
 const MAX_RETENTION: Duration = Duration::from_secs(3660 * 24 * 3600);
 
 /// The values that a hub uses now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LiveSettings {
     /// When evidence counts.
     pub policy: Policy,
     /// How long history is kept.
     pub retention: Retention,
+    /// The time from one test whether a node relays to the next, over all regions; zero for no tests. It is a quarter of an hour by
+    /// default.
+    pub relay_interval: Duration,
     /// The intervals of the probe in the hub's own process; `None` when there is no such probe, or it runs on a schedule.
     pub intervals: Option<Intervals>,
+}
+
+impl Default for LiveSettings {
+    fn default() -> Self {
+        Self { policy: Policy::default(), retention: Retention::default(), relay_interval: QUARTER, intervals: None }
+    }
 }
 
 /// The intervals of a probe.
@@ -47,6 +58,8 @@ pub enum LiveSetting {
     HourRetention,
     /// [`Retention::events`].
     EventRetention,
+    /// [`LiveSettings::relay_interval`].
+    RelayInterval,
     /// [`Intervals::check`].
     CheckInterval,
     /// [`Intervals::report`].
@@ -74,13 +87,14 @@ pub struct InvalidSetting {
 
 impl LiveSetting {
     /// All live settings.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::FlapDamping,
         Self::RegionDoubt,
         Self::ResultRetention,
         Self::FiveMinuteRetention,
         Self::HourRetention,
         Self::EventRetention,
+        Self::RelayInterval,
         Self::CheckInterval,
         Self::ReportInterval,
     ];
@@ -94,6 +108,7 @@ impl LiveSetting {
             Self::FiveMinuteRetention => "FIVE_MINUTE_RETENTION",
             Self::HourRetention => "HOUR_RETENTION",
             Self::EventRetention => "EVENT_RETENTION",
+            Self::RelayInterval => "RELAY_CHECK_INTERVAL",
             Self::CheckInterval => "HEALTH_CHECK_INTERVAL",
             Self::ReportInterval => "STATUS_REPORT_INTERVAL",
         }
@@ -112,7 +127,7 @@ impl LiveSetting {
 
     /// The value in `settings`; `None` for an interval when there are no intervals.
     pub fn value(self, settings: &LiveSettings) -> Option<SettingValue> {
-        let LiveSettings { policy, retention, intervals } = settings;
+        let LiveSettings { policy, retention, relay_interval, intervals } = settings;
         let duration = match self {
             Self::FlapDamping => return Some(SettingValue::Count(policy.confirmations)),
             Self::RegionDoubt => return Some(SettingValue::Count(policy.doubt_nodes)),
@@ -120,6 +135,7 @@ impl LiveSetting {
             Self::FiveMinuteRetention => retention.five_minutes,
             Self::HourRetention => retention.hours,
             Self::EventRetention => retention.events,
+            Self::RelayInterval => *relay_interval,
             Self::CheckInterval => intervals.as_ref()?.check,
             Self::ReportInterval => intervals.as_ref()?.report,
         };
@@ -131,13 +147,14 @@ impl LiveSetting {
     /// # Errors
     ///
     /// When the value is of the wrong type or out of range: a flap damping is from 1 to 100, the number of nodes for doubting a
-    /// region from 0 to 100,000, a retention from a day to ten years, a check interval from 100 milliseconds to a year, a
+    /// region from 0 to 100,000, a retention from a day to ten years, an interval of tests of relaying zero or from ten minutes to a
+    /// day, a check interval from 100 milliseconds to a year, a
     /// report interval from a second to a year, in whole seconds.
     pub fn set(self, settings: &mut LiveSettings, value: SettingValue) -> Result<(), InvalidSetting> {
         if !self.allows(value) {
             return Err(InvalidSetting { setting: self, value });
         }
-        let LiveSettings { policy, retention, intervals } = settings;
+        let LiveSettings { policy, retention, relay_interval, intervals } = settings;
         match value {
             SettingValue::Count(count) if self == Self::RegionDoubt => policy.doubt_nodes = count,
             SettingValue::Count(count) => policy.confirmations = count,
@@ -148,6 +165,7 @@ impl LiveSetting {
                     Self::FiveMinuteRetention => Some(&mut retention.five_minutes),
                     Self::HourRetention => Some(&mut retention.hours),
                     Self::EventRetention => Some(&mut retention.events),
+                    Self::RelayInterval => Some(relay_interval),
                     Self::CheckInterval => intervals.as_mut().map(|intervals| &mut intervals.check),
                     Self::ReportInterval => intervals.as_mut().map(|intervals| &mut intervals.report),
                 };
@@ -164,6 +182,9 @@ impl LiveSetting {
             (Self::FlapDamping, SettingValue::Count(count)) => (1..=100).contains(&count),
             (Self::RegionDoubt, SettingValue::Count(count)) => count <= MAX_DOUBT_NODES,
             (Self::FlapDamping | Self::RegionDoubt, SettingValue::Duration(_)) | (_, SettingValue::Count(_)) => false,
+            (Self::RelayInterval, SettingValue::Duration(interval)) => {
+                interval.is_zero() || (MIN_RELAY_INTERVAL..=DAY).contains(&interval)
+            }
             (Self::CheckInterval, SettingValue::Duration(interval)) => {
                 (MIN_CHECK_INTERVAL..=MAX_INTERVAL).contains(&interval)
             }
@@ -194,6 +215,7 @@ mod tests {
         let mut settings = LiveSettings {
             policy: Policy { confirmations: 7, doubt_nodes: 0, ..Policy::default() },
             retention: Retention { results: 4 * DAY, five_minutes: 5 * DAY, hours: 6 * DAY, events: 8 * DAY },
+            relay_interval: Duration::ZERO,
             intervals: Some(Intervals { check: Duration::from_secs(1), report: Duration::from_secs(1) }),
         };
         for setting in LiveSetting::ALL {
@@ -215,6 +237,8 @@ mod tests {
             (LiveSetting::RegionDoubt, seconds(8)),
             (LiveSetting::ResultRetention, seconds(3600)),
             (LiveSetting::EventRetention, Count(90)),
+            (LiveSetting::RelayInterval, seconds(599)),
+            (LiveSetting::RelayInterval, seconds(86_401)),
             (LiveSetting::CheckInterval, SettingValue::Duration(Duration::from_millis(1))),
             (LiveSetting::ReportInterval, SettingValue::Duration(Duration::from_millis(1500))),
         ] {

@@ -29,6 +29,7 @@ mod peer;
 mod probe;
 mod probe_peer;
 mod recurrence;
+mod relay;
 mod retention;
 mod schedule;
 pub(crate) mod scope;
@@ -81,6 +82,7 @@ pub use self::{
     probe::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, Probe, Registration, StatusReport},
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     recurrence::RuleError,
+    relay::{MeasuredRelay, RegionRelay},
     retention::Retention,
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},
     scope::Scope,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use easytier_probe::{CheckMode, PeerUrl};
 
 use super::{
-    Count, NodeMaintenance, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage,
+    Count, MeasuredRelay, NodeMaintenance, PeerId, PeerSpec, RING_SLOTS, Tag, Timestamp, Verdict, count::percentage,
     usage::usage_percentage,
 };
 
@@ -26,6 +26,8 @@ pub struct Node {
     pub for_guests: bool,
     /// Whether its owner declares that it relays packets for others.
     pub allow_relay: bool,
+    /// Whether it does, as the regions found; `None` when that was never tested.
+    pub relay: Option<MeasuredRelay>,
     /// How many networks it accepts, as its owner declares; 0 when no limit is known.
     pub max_connections: u32,
     /// How many networks it serves, without the sessions that probes hold; `None` when that was never measured.
@@ -61,6 +63,7 @@ impl Node {
             version: None,
             for_guests: spec.network_secret.is_none() && spec.mode == CheckMode::Full,
             allow_relay: spec.allow_relay,
+            relay: None,
             max_connections: spec.max_connections,
             current_connections: None,
             tags: spec.tags.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use easytier_probe::Scheme;
+use easytier_probe::{Relay, Scheme};
 
 use super::Tag;
 
@@ -17,4 +17,6 @@ pub struct NodeFilter {
     pub search: Option<String>,
     /// Only nodes with at least one of these tags; any node when it is empty.
     pub tags: BTreeSet<Tag>,
+    /// Only nodes with this verdict of tests whether they relay.
+    pub relay_measured: Option<Relay>,
 }

@@ -88,6 +88,7 @@ impl Store {
         let state = self.consensus_of(id).await?;
         let since = self.target_since(id).await?;
         let newest = self.newest_by_region(id, since).await?;
+        let mut relays = self.relays_of(id).await?;
         let select =
             sql!("SELECT c.region_id AS key, ", (tally_columns), " FROM ", (counted peer), " GROUP BY c.region_id");
         let parameters = buckets_of(id, self.grain_for(DAY), since.max(now - DAY), now);
@@ -106,6 +107,7 @@ impl Store {
                 doubt: known.filter(|known| known.is_in_doubt()).and_then(|_| doubts.get(&region).copied()),
                 stats: stats.get(&id.0).copied().unwrap_or_default(),
                 latest: row.into_latest(),
+                relay: relays.remove(&id),
                 region,
             });
         }

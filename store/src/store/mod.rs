@@ -6,8 +6,9 @@
 //!
 //! All transactions lock tables in one order, and rows in the order of their keys, so that they cannot deadlock: the row of
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
-//! rings, `maintained_peers`, `verdict_times`, outages, certificates, `latest`, rollups, regions, leases, channels, the tables of
-//! alerts, those of subscriptions, those of incidents (the plan first), events, submissions, sources, `source_peers`, duties.
+//! rings, `maintained_peers`, `verdict_times`, outages, certificates, those of relaying, `latest`, rollups, regions, leases, channels,
+//! the tables of alerts, those of subscriptions, those of incidents (the plan first), events, submissions, sources,
+//! `source_peers`, duties.
 
 mod admin;
 mod alerts;
@@ -57,6 +58,8 @@ mod probes;
 mod records;
 mod regions;
 mod registry;
+mod relay_tests;
+mod relays;
 mod restore;
 mod retention;
 mod review;

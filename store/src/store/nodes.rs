@@ -10,8 +10,8 @@ use super::{
 use crate::{
     db::{args, sql},
     domain::{
-        Count, Node, NodeFilter, NodeMaintenance, Page, PageRequest, PeerId, Timestamp, UsualUsage, WindowId,
-        usage_percentage,
+        Count, MeasuredRelay, Node, NodeFilter, NodeMaintenance, Page, PageRequest, PeerId, Timestamp, UsualUsage,
+        WindowId, usage_percentage,
     },
     error::StoreError,
     ring::Ring,
@@ -21,10 +21,13 @@ use crate::{
 macro_rules! node_columns {
     ($engine:ident) => {
         "p.id, p.name, p.url, p.description, p.network_secret IS NULL AND NOT p.handshake_only AS for_guests, \
-         p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, s.since, s.last_check_at, s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, \
-         s.quarter_checks, s.quarter_healthy, g.newest, g.counts, m.window_id, m.ends_at, w.title, w.title_zh, \
+         p.allow_relay, p.max_connections, p.created_at, p.updated_at, s.verdict, s.since, s.last_check_at, \
+         s.response_us, s.version, s.network_count, s.held_sessions, s.quarter, s.quarter_checks, s.quarter_healthy, \
+         r.verdict AS relay, r.reason AS relay_reason, r.round_trip_us AS relay_us, r.checked_at AS relay_at, \
+         r.not_ok AS relay_not_ok, g.newest, g.counts, m.window_id, m.ends_at, w.title, w.title_zh, \
          (SELECT string_agg(tag, ',') FROM peer_tags WHERE peer_id = p.id) AS tags \
          FROM peers p JOIN peer_states s ON s.peer_id = p.id LEFT JOIN rings g ON g.peer_id = p.id \
+         LEFT JOIN relay_verdicts r ON r.peer_id = p.id \
          LEFT JOIN maintained_peers m ON m.peer_id = p.id LEFT JOIN maintenance_windows w ON w.id = m.window_id"
     };
 }
@@ -57,6 +60,11 @@ struct NodeRow {
     quarter: i64,
     quarter_checks: i64,
     quarter_healthy: i64,
+    relay: Option<String>,
+    relay_reason: Option<String>,
+    relay_us: Option<i64>,
+    relay_at: Option<Timestamp>,
+    relay_not_ok: Option<i64>,
     newest: Option<i64>,
     counts: Option<Vec<u8>>,
     window_id: Option<WindowId>,
@@ -88,6 +96,16 @@ impl NodeRow {
             version: self.version,
             for_guests: self.for_guests,
             allow_relay: self.allow_relay,
+            relay: match (rows::relay(self.relay), self.relay_at) {
+                (Some(verdict), Some(checked_at)) => Some(MeasuredRelay {
+                    verdict,
+                    reason: self.relay_reason,
+                    round_trip_us: self.relay_us,
+                    checked_at,
+                    not_ok: rows::count(self.relay_not_ok.unwrap_or_default()),
+                }),
+                _ => None,
+            },
             max_connections: rows::count(self.max_connections),
             current_connections: self.network_count.map(|count| rows::count(count - self.held_sessions)),
             tags: rows::labels(self.tags),
@@ -118,7 +136,7 @@ impl Store {
         let wanted = wanted(filter);
         let count = sql!("SELECT count(*) FROM peers p WHERE ", (is_listed));
         let (total,): (i64,) = self.db().one(count, wanted.clone()).await?;
-        let select = sql!("SELECT ", (node_columns), " WHERE ", (is_listed), " ORDER BY p.id LIMIT $6 OFFSET $7");
+        let select = sql!("SELECT ", (node_columns), " WHERE ", (is_listed), " ORDER BY p.id LIMIT $7 OFFSET $8");
         let mut parameters = wanted;
         parameters.extend(args![page.limit(), page.offset()]);
         let rows: Vec<NodeRow> = self.db().all(select, parameters).await?;

@@ -17,6 +17,7 @@ use super::{
     live_settings, metadata,
     options::{Access, Location, StoreOptions},
     partitions,
+    relay_tests::RelayTests,
     shared::Shared,
 };
 use crate::{
@@ -44,7 +45,17 @@ impl Store {
     /// [`StoreError::Refused`] when this process may not open it; when the database cannot be reached, created or
     /// upgraded, or when its secrets were encrypted with another key.
     pub async fn open(options: StoreOptions, now: Timestamp) -> Result<Self, StoreError> {
-        let StoreOptions { location, access, key, policy, retention, intervals, fixed, cache_mebibytes } = options;
+        let StoreOptions {
+            location,
+            access,
+            key,
+            policy,
+            retention,
+            relay_interval,
+            intervals,
+            fixed,
+            cache_mebibytes,
+        } = options;
         let Opened { db, applied, lock } = match &location {
             Location::Sqlite(path) => open_sqlite(path, access, cache_mebibytes).await?,
             Location::Postgres(url) => open_postgres(url, access).await?,
@@ -66,7 +77,7 @@ impl Store {
             }
             Access::Change | Access::Read => None,
         };
-        let configured = LiveSettings { policy, retention, intervals };
+        let configured = LiveSettings { policy, retention, relay_interval, intervals };
         let (live_settings, known_peers) = (watch::Sender::new(configured), KnownPeers::default());
         let (duties, appended, last_uses) = (Duties::new(hub), Notify::new(), LastUses::default());
         let (clock, postponed, pulses) = (watch::Sender::default(), watch::Sender::default(), Pulses::default());
@@ -87,6 +98,7 @@ impl Store {
             clock,
             postponed,
             pulses,
+            relay_tests: RelayTests::default(),
             file: match location {
                 Location::Sqlite(path) => Some(path),
                 Location::Postgres(_) => None,

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use easytier_probe::Secret;
@@ -10,7 +11,7 @@ use easytier_probe::Secret;
 use crate::{
     crypto::HubKey,
     db::contents,
-    domain::{Intervals, LiveSetting, Policy, Retention},
+    domain::{Intervals, LiveSetting, LiveSettings, Policy, Retention},
     error::StoreError,
 };
 
@@ -65,6 +66,8 @@ pub struct StoreOptions {
     pub policy: Policy,
     /// How long history is kept, until the operator changes it.
     pub retention: Retention,
+    /// The time between two tests whether a node relays, until the operator changes it.
+    pub relay_interval: Duration,
     /// The intervals of the probe in the hub's own process; `None` when there is no such probe, or it runs on a schedule.
     pub intervals: Option<Intervals>,
     /// The live settings that the operator cannot change while the hub runs, and where each is configured.
@@ -82,6 +85,7 @@ impl StoreOptions {
             key,
             policy: Policy::default(),
             retention: Retention::default(),
+            relay_interval: LiveSettings::default().relay_interval,
             intervals: None,
             fixed: BTreeMap::new(),
             cache_mebibytes: DEFAULT_CACHE_MEBIBYTES,

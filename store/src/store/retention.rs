@@ -21,6 +21,10 @@ const INCIDENTS: i64 = 20;
 /// Of how many deleted peers one sweep deletes the rest.
 const PEERS: i64 = 20;
 
+/// What regions found long ago of nodes, which nobody tests any more.
+const RELAYS: Sql = sql!("DELETE FROM relays WHERE tested_at < $1");
+const RELAY_VERDICTS: Sql = sql!("DELETE FROM relay_verdicts WHERE coalesce(tested_at, asked_at) < $1");
+
 /// What one sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
@@ -78,6 +82,9 @@ impl Store {
         }
         let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
         self.delete(&mut swept, leases, events.into(), args![now - kept.events, CHUNK]).await?;
+        for table in [RELAYS, RELAY_VERDICTS] {
+            self.delete(&mut swept, leases, table, args![now - kept.events]).await?;
+        }
         let incidents = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE closed_at < $1 LIMIT $2)";
         self.delete(&mut swept, leases, incidents.into(), args![now - kept.events, INCIDENTS]).await?;
         self.sweep_deleted_peers(&mut swept, leases, now - kept.results - DAY, now).await?;

@@ -70,6 +70,7 @@ pub(super) struct ResultRow {
     pub network_count: Option<i64>,
     pub relay: Option<String>,
     pub relay_error: Option<String>,
+    pub relay_us: Option<i64>,
     pub certificate_expires_at: Option<Timestamp>,
 }
 
@@ -82,7 +83,7 @@ pub(super) fn without_nul(text: &str) -> String {
 macro_rules! result_columns {
     () => {
         "d.status, d.response_us, d.min_us, d.max_us, d.stage, d.error, d.message, d.version, d.hostname, \
-         d.network_count, d.relay, d.relay_error, d.certificate_expires_at"
+         d.network_count, d.relay, d.relay_error, d.relay_us, d.certificate_expires_at"
     };
 }
 pub(super) use result_columns;
@@ -131,7 +132,7 @@ impl SentRow {
             network_count: result.network_count.map(count),
             relay: relay(result.relay),
             relay_error: result.relay_error,
-            relay_ms: None,
+            relay_ms: millis(result.relay_us),
             certificate_expires_at: result.certificate_expires_at.map(Into::into),
             listing: None,
         })

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     calendar::Calendar, duties::Duties, known_peers::KnownPeers, last_capture::LastCapture, last_uses::LastUses,
+    relay_tests::RelayTests,
 };
 use crate::{
     crypto::HubKey,
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     /// Since when partitions could not be created or dropped.
     pub postponed: watch::Sender<Option<Timestamp>>,
     pub pulses: Pulses,
+    /// The tests of relaying that are due, as they were read last.
+    pub relay_tests: RelayTests,
     /// The file of the database, if it is one.
     pub file: Option<PathBuf>,
 }

@@ -111,7 +111,7 @@ impl Store {
                     (submission_columns),
                     " WHERE ",
                     (is_selected_submission),
-                    " ORDER BY p.id LIMIT $6 OFFSET $7"
+                    " ORDER BY p.id LIMIT $7 OFFSET $8"
                 )
             }
             PeerOrder::NewestFirst => {
@@ -120,7 +120,7 @@ impl Store {
                     (submission_columns),
                     " WHERE ",
                     (is_selected_submission),
-                    " ORDER BY p.id DESC LIMIT $6 OFFSET $7"
+                    " ORDER BY p.id DESC LIMIT $7 OFFSET $8"
                 )
             }
         };

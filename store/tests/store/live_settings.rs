@@ -19,6 +19,7 @@ fn other() -> LiveSettings {
     LiveSettings {
         policy: Policy { confirmations: 5, ..Policy::default() },
         retention: Retention { results: 3 * DAY, ..Retention::default() },
+        relay_interval: seconds(1200),
         intervals: None,
     }
 }

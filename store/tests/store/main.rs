@@ -36,6 +36,7 @@ mod panics;
 mod peers;
 mod pooler;
 mod probes;
+mod relays;
 mod restore;
 mod retention;
 mod roles;

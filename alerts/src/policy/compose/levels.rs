@@ -1,4 +1,4 @@
-//! Messages about certificates, versions, and work of hubs.
+//! Messages about certificates, versions, relaying, and work of hubs.
 
 use super::{Composer, Draft};
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
     words::Level,
 };
 
-/// Messages about what is wrong or well again, and reminders; those about certificates, versions and work are apart.
+/// Messages about what is wrong or well again, and reminders; those about certificates, versions, relaying and work are apart.
 pub(super) fn compose_levels(composer: &mut Composer<'_>, wants: Vec<(Key, Want)>, reminders: Vec<Key>) -> Vec<Draft> {
     let mut drafts = Vec::new();
-    for trouble in [Trouble::Expiring, Trouble::Outdated, Trouble::Idle] {
+    for trouble in [Trouble::Expiring, Trouble::Outdated, Trouble::NotRelaying, Trouble::Idle] {
         let is_one = |key: &&Key| trouble_of(key.subject) == trouble;
         let told = |is: fn(Want) -> bool| wants.iter().filter(move |(_, want)| is(*want)).map(|(key, _)| key);
         let wrong: Vec<Key> = told(|want| matches!(want, Want::Wrong(_))).filter(is_one).copied().collect();
@@ -30,6 +30,7 @@ fn trouble_of(subject: Subject) -> Trouble {
     match subject {
         Subject::Certificate(_) => Trouble::Expiring,
         Subject::Version(_) => Trouble::Outdated,
+        Subject::Relay(_) => Trouble::NotRelaying,
         _ => Trouble::Idle,
     }
 }
@@ -64,6 +65,7 @@ impl Composer<'_> {
         draft.title = match trouble {
             Trouble::Expiring => self.writer.certificates_well(count, self.name(&first)),
             Trouble::Outdated => self.writer.versions_well(count, self.name(&first)),
+            Trouble::NotRelaying => self.writer.relays_well(count, self.name(&first)),
             _ => self.writer.duties_well(&duties(&draft.keys)),
         };
         if count > 1 && trouble != Trouble::Idle {
@@ -85,6 +87,7 @@ impl Composer<'_> {
             (1, Some(level)) => self.writer.one_level(self.name(&first), level, self.now),
             (count, _) if trouble == Trouble::Expiring => self.writer.certificates_expire(count),
             (count, _) if trouble == Trouble::Outdated => self.writer.versions_old(count, self.rule.version_below),
+            (count, _) if trouble == Trouble::NotRelaying => self.writer.relays_do_not(count),
             _ => self.writer.duties_idle(&duties(&draft.keys)),
         };
         match trouble {
@@ -108,6 +111,7 @@ impl Composer<'_> {
             Subject::Version(id) => {
                 levels.versions.get(&id).map(|version| Level::Version(version, self.rule.version_below))
             }
+            Subject::Relay(id) => levels.relays.get(&id).map(|refuses| Level::Relay { refuses: *refuses }),
             _ => None,
         }
     }
@@ -117,6 +121,7 @@ fn topic(trouble: Trouble) -> Topic {
     match trouble {
         Trouble::Expiring => Topic::Certificate,
         Trouble::Outdated => Topic::Version,
+        Trouble::NotRelaying => Topic::Relay,
         _ => Topic::Hub,
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates, versions, and work of hubs.
+//! Certificates, versions, relaying, and work of hubs.
 
 use super::*;
 use crate::{Language, Nodes, Topic};
@@ -50,6 +50,29 @@ fn an_old_version_is_told_when_it_stays() {
     world.levels.versions.insert(1, "2.4.0".into());
     world.run(20 * MINUTE);
     assert_eq!(world.titles()[1..], ["node 1 does not run an old version any more"]);
+}
+
+#[test]
+fn a_node_that_does_not_relay_is_told_once_and_when_it_does() {
+    let mut world = World::new(rule(&[Change::Relay, Change::Up]), 3);
+    world.levels.relays = [(2, true)].into();
+    world.run(MINUTE);
+    assert_eq!(world.titles(), ["node 2 is declared to relay, and does not"]);
+    assert_eq!((world.told[0].1.topic, world.told[0].1.nodes[0].id), (Topic::Relay, 2));
+    world.run(5 * HOUR);
+    assert_eq!(world.told.len(), 1);
+    world.levels.relays.clear();
+    world.run(HOUR);
+    assert_eq!(world.titles()[1..], ["What node 2 relays is as declared again"]);
+    assert_eq!(world.told[0].1.subject, world.told[1].1.subject);
+
+    let chinese = Rule { language: Language::Chinese, ..rule(&[Change::Relay]) };
+    let mut world = World::new(chinese, 3);
+    world.levels.relays = [(1, true), (2, false)].into();
+    world.run(MINUTE);
+    assert_eq!(world.titles(), ["2 个节点声明提供中继，但实测不可用"]);
+    let lines: Vec<&str> = world.told[0].1.nodes.iter().map(|node| node.what.as_str()).collect();
+    assert_eq!(lines, ["不转发数据", "中继测试未成功"]);
 }
 
 #[test]

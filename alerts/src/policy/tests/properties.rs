@@ -45,7 +45,7 @@ fn events() -> impl Strategy<Value = Vec<(Event, u16)>> {
 }
 
 fn rules() -> impl Strategy<Value = Rule> {
-    let on = prop::sample::subsequence(Change::ALL.to_vec(), 1..=8);
+    let on = prop::sample::subsequence(Change::ALL.to_vec(), 1..=9);
     (on, prop_oneof![Just(0_u32), 1_u32..600], any::<bool>(), prop_oneof![Just(0_u32), Just(5)]).prop_map(
         |(on, after, reminds, group)| Rule {
             after_seconds: after,

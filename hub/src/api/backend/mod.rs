@@ -1,6 +1,7 @@
 //! The backend contract: the routes by which probes fetch peers and report results.
 
 mod peers;
+mod relay_tests;
 mod results;
 mod schema;
 mod status;

@@ -20,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
-use super::version::{named_version, refuse_if_behind};
+use super::{
+    relay_tests::relay_tests,
+    version::{named_version, refuse_if_behind},
+};
 use crate::{
     service::{ServiceError, check_region},
     web::{Client, Lister, NO_TOKEN},
@@ -64,6 +67,10 @@ pub(super) struct Wanted {
     #[serde(deserialize_with = "empty_as_none")]
     #[param(schema_with = lease, required = false)]
     lease: Option<Whole<1, MAX_LEASE>>,
+    /// Of a claim: whether the caller tests nodes that are marked with `test_relay`.
+    #[serde(deserialize_with = "empty_as_none")]
+    #[param(schema_with = parameter::boolean, required = false)]
+    tests_relay: Option<bool>,
     /// The `epoch` of the listing that the caller has. An instance that holds an older one answers 503.
     #[serde(deserialize_with = "empty_as_none")]
     #[param(required = false)]
@@ -137,6 +144,14 @@ struct Peer {
     check: Option<Check>,
     /// Whether a stranger submitted the peer: then its checks may reach public addresses only.
     submitted: bool,
+    /// Whether the caller is asked to test also whether the node relays. Only in claims.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    test_relay: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -183,7 +198,7 @@ pub(super) async fn list(
         (Lister::Probe(probe), claim) => {
             check_region(&probe, request.region.as_ref()).map_err(ServiceError::from)?;
             match claim {
-                Some(claim) => claimed(&store, &probe, &claim).await?,
+                Some(claim) => claimed(&store, &probe, &claim, request.tests_relay).await?,
                 None => listed_to_probe(&store, &probe, &request).await?,
             }
         }
@@ -206,6 +221,7 @@ struct Request {
     count: u32,
     cursor: Option<PeerId>,
     claim: Option<Claim>,
+    tests_relay: bool,
     /// The listing that the caller has.
     known: Option<ConfigVersion>,
 }
@@ -222,18 +238,25 @@ impl Request {
             count,
             cursor: wanted.cursor.map(|Id(id)| PeerId(id)),
             claim: wanted.claim.unwrap_or(false).then_some(claim),
+            tests_relay: wanted.tests_relay.unwrap_or(false),
             known: named_version(wanted.epoch, wanted.config_version),
         })
     }
 }
 
-async fn claimed(store: &Store, probe: &ProbeIdentity, claim: &Claim) -> Result<Peers, Refusal> {
+async fn claimed(store: &Store, probe: &ProbeIdentity, claim: &Claim, tests_relay: bool) -> Result<Peers, Refusal> {
     // Two instances would lease the same peer.
     if store.instance().await?.role == Role::Dependent {
         return Err(Refusal::unavailable("this instance is a dependent; only its primary leases peers"));
     }
-    let claimed = store.claim_peers(probe, claim, Timestamp::now()).await?;
+    let now = Timestamp::now();
+    let claimed = store.claim_peers(probe, claim, now).await?;
     store.note_fetched(probe, claimed.config.version).await?;
+    let to_test = match tests_relay {
+        true => relay_tests(store, &claimed.peers.iter().map(|peer| peer.id).collect::<Vec<_>>(), now).await,
+        false => Vec::new(),
+    };
+    let marked = |peer: ProbePeer| Peer { test_relay: to_test.contains(&peer.id), ..peer.into() };
     Ok(Peers {
         total_available: claimed.peers.len() as u64 + claimed.more_due,
         next_batch_available: claimed.more_due > 0,
@@ -241,7 +264,7 @@ async fn claimed(store: &Store, probe: &ProbeIdentity, claim: &Claim) -> Result<
         config_version: claimed.config.version,
         epoch: claimed.config.epoch,
         lease_expires_at: Some(claimed.lease_expires_at),
-        peers: claimed.peers.into_iter().map(Peer::from).collect(),
+        peers: claimed.peers.into_iter().map(marked).collect(),
     })
 }
 
@@ -294,6 +317,7 @@ impl From<ProbePeer> for Peer {
             timeout_ms: peer.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             check: (peer.mode == CheckMode::Handshake).then_some(Check::Handshake),
             submitted: peer.submitted,
+            test_relay: false,
         }
     }
 }

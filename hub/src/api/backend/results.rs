@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
 };
-use easytier_probe::{CheckResult, FailureCode, ListingVersion, Relay};
+use easytier_probe::{CheckResult, FailureCode, ListingVersion, Relay, Status};
 use easytier_uptime_monitor::{
     Metrics, Refusal,
     envelope::{Answer, BackendEnvelope, BackendRefusal},
@@ -14,14 +14,17 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::{
     Store,
-    domain::{Batch, Rejection, Timestamp},
+    domain::{Batch, PeerId, Receipt, Rejection, Timestamp},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::version::{named_version, refuse_if_behind};
+use super::{
+    relay_tests::relay_tests,
+    version::{named_version, refuse_if_behind},
+};
 use crate::web::{ProbeCaller, Reception};
 
 const MAX_RESULTS: usize = 5000;
@@ -40,14 +43,16 @@ struct Sent<T> {
     epoch: Option<i64>,
     #[serde(default, deserialize_with = "input::whole_number")]
     config_version: Option<i64>,
+    /// Whether the probe tests nodes that it is asked to test.
+    tests_relay: Option<bool>,
     results: Vec<T>,
 }
 
 impl<T> Sent<T> {
     /// The results, and everything else.
     fn take(self) -> (Sent<CheckResult>, Vec<T>) {
-        let Self { cycle_id, sent_at, epoch, config_version, results } = self;
-        (Sent { cycle_id, sent_at, epoch, config_version, results: Vec::new() }, results)
+        let Self { cycle_id, sent_at, epoch, config_version, tests_relay, results } = self;
+        (Sent { cycle_id, sent_at, epoch, config_version, tests_relay, results: Vec::new() }, results)
     }
 }
 
@@ -60,6 +65,10 @@ pub(super) struct BatchOutcome {
     duplicates: usize,
     /// The rejected results, in the order of their indexes.
     rejected: Vec<Refused>,
+    /// Nodes of the batch that the probe is asked to test next: whether they relay. Only for probes that say `tests_relay`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<i64>, required = false)]
+    test_relay: Vec<PeerId>,
 }
 
 /// A result that is not accepted. Sending it again gives the same outcome.
@@ -112,11 +121,13 @@ pub(super) async fn post(
     refuse_if_behind(&store, listing).await?;
     let made_under = listing.map(ListingVersion::from);
     sent.results.iter_mut().for_each(|result: &mut CheckResult| result.listing = made_under);
+    let online = if sent.tests_relay == Some(true) { online(&sent.results) } else { Vec::new() };
     let batch = Batch { sent_at: sent.sent_at, ..Batch::of_probe(from, received_at, sent.results) };
     let receipt = store.ingest(batch).await?;
     metrics.ingested(&receipt, started.elapsed());
     refused.iter().for_each(|refused| metrics.rejected(refused.reason));
 
+    let test_relay = hand_out(&store, online, &receipt, received_at).await;
     refused.extend(receipt.rejected.into_iter().map(|rejected| Refused {
         index: places.as_ref().map_or(rejected.index, |places| places[rejected.index]),
         reason: rejected.reason,
@@ -129,7 +140,22 @@ pub(super) async fn post(
         accepted: receipt.accepted,
         duplicates: receipt.duplicates,
         rejected: refused,
+        test_relay,
     }))
+}
+
+/// The peers that results find online, each with its index.
+fn online(results: &[CheckResult]) -> Vec<(usize, PeerId)> {
+    let is_online = |(_, result): &(usize, &CheckResult)| result.status == Status::Online;
+    results.iter().enumerate().filter(is_online).map(|(index, result)| (index, PeerId(result.peer_id))).collect()
+}
+
+/// The nodes of a batch that its probe should test, of those whose results were taken.
+async fn hand_out(store: &Store, online: Vec<(usize, PeerId)>, receipt: &Receipt, now: Timestamp) -> Vec<PeerId> {
+    let is_rejected = |index: usize| receipt.rejected.binary_search_by_key(&index, |rejected| rejected.index).is_ok();
+    let taken: Vec<PeerId> =
+        online.into_iter().filter(|(index, _)| !is_rejected(*index)).map(|(_, peer)| peer).collect();
+    relay_tests(store, &taken, now).await
 }
 
 /// A parsed body, and the results in it that could not be parsed.

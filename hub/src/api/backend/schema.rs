@@ -24,6 +24,9 @@ pub(super) struct Results {
     /// listing counts that the probe fetched last.
     #[schema(minimum = 0, maximum = 9_000_000_000_000_000_i64)]
     config_version: Option<i64>,
+    /// Whether the probe tests the nodes of `test_relay` in the answer.
+    #[schema(default = false)]
+    tests_relay: Option<bool>,
     #[schema(schema_with = results)]
     results: Vec<CheckResult>,
 }
@@ -69,9 +72,13 @@ struct CheckResult {
     version: Option<String>,
     hostname: Option<String>,
     network_count: Option<u32>,
-    /// `ok` or `failed`.
+    /// Whether the node relays data between two of its guests: `ok`, `refused` or `failed`.
     relay: Option<String>,
+    /// Why it does not. A text that names `avoid_relay_data` is the node's own word.
     relay_error: Option<String>,
+    /// The time of data there and back, in milliseconds.
+    #[schema(minimum = 0)]
+    relay_ms: Option<f64>,
     /// When the certificate of a wss node expires.
     #[schema(format = DateTime)]
     certificate_expires_at: Option<String>,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub struct OpenAlert {
     /// The id of the rule.
     pub rule: Uuid,
-    /// What it is about: `node:UID`, `certificate:UID`, `version:UID`, `probe:NAME`, `duty:NAME` or `hub`.
+    /// What it is about: `node:UID`, `certificate:UID`, `version:UID`, `relay:UID`, `probe:NAME`, `duty:NAME` or `hub`.
     pub subject: String,
     /// What the rule knows about it.
     #[schema(value_type = Object)]

@@ -61,7 +61,7 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
     let texts = view.texts();
     let live = site.store.live_settings();
     let has_any = |of: &[LiveSetting]| of.iter().any(|setting| settings::format(*setting, &live).is_some());
-    let groups: [(&str, &[LiveSetting]); 3] = [
+    let groups: [(&str, &[LiveSetting]); 4] = [
         (texts.verdicts, &[LiveSetting::FlapDamping, LiveSetting::RegionDoubt]),
         (
             texts.retention,
@@ -72,6 +72,7 @@ fn shown(site: &Site, view: &View, refused: &Refused, outcome: &Markup) -> Respo
                 LiveSetting::EventRetention,
             ],
         ),
+        (texts.relay, &[LiveSetting::RelayInterval]),
         (texts.built_in_probe, &[LiveSetting::CheckInterval, LiveSetting::ReportInterval]),
     ];
     let form = html! {
@@ -128,6 +129,7 @@ fn description(texts: &Texts, setting: LiveSetting) -> (&'static str, &'static s
         LiveSetting::FiveMinuteRetention => (texts.five_minute_rollups, texts.valid_retention),
         LiveSetting::HourRetention => (texts.hourly_rollups, texts.valid_retention),
         LiveSetting::EventRetention => (texts.event_log, texts.valid_retention),
+        LiveSetting::RelayInterval => (texts.relay_interval, texts.valid_relay_interval),
         LiveSetting::CheckInterval => (texts.check_interval, texts.valid_check_interval),
         LiveSetting::ReportInterval => (texts.report_interval, texts.valid_report_interval),
     }

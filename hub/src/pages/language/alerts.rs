@@ -80,6 +80,7 @@ impl Language {
             Trouble::Unknown => self.texts().unknown,
             Trouble::Outdated => self.pick("Runs an old version", "版本过旧"),
             Trouble::Expiring => self.pick("Its certificate expires soon", "证书即将到期"),
+            Trouble::NotRelaying => self.pick("Is declared to relay, and does not", "声明提供中继但实测不可用"),
             Trouble::Idle => self.pick("No hub does this", "没有 hub 执行"),
             Trouble::Silent => self.pick("Does not report", "停止上报"),
             Trouble::Blind => self.pick("Knows nothing current about most nodes", "多数节点没有最新结果"),
@@ -90,7 +91,9 @@ impl Language {
     pub fn subject(self, subject: Subject) -> String {
         let texts = self.texts();
         match subject {
-            Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) => format!("{} #{id}", texts.node),
+            Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) | Subject::Relay(id) => {
+                format!("{} #{id}", texts.node)
+            }
             Subject::Duty(duty) => self.duty(duty).to_owned(),
             Subject::Probe(id) => format!("{} #{id}", texts.probe),
             Subject::Hub => self.alerts().hub.to_owned(),

@@ -105,6 +105,9 @@ impl Language {
             Change::Probe => self.pick("A probe stops reporting", "探针停止上报"),
             Change::Certificate => self.pick("The certificate of a node expires soon", "节点证书即将到期"),
             Change::Version => self.pick("A node runs an old version of EasyTier", "节点的 EasyTier 版本过旧"),
+            Change::Relay => {
+                self.pick("A node does not relay although it is declared to", "节点声明提供中继但实测不可用")
+            }
             Change::Duty => self.pick("No hub runs one of the background tasks", "某项后台任务没有 hub 执行"),
         }
     }

@@ -23,6 +23,7 @@ mod instances;
 mod maintenance;
 mod queue;
 mod refusals;
+mod relay;
 mod reports;
 mod sources;
 mod subscriptions;

@@ -41,6 +41,7 @@ texts! {
     reachable_from: "Reachable from", "可达地区";
     any: "Any", "不限";
     relay_only: "Offers relay", "提供中继";
+    relay_works: "Relays, by test", "实测可中继";
     online_only: "Online only", "仅在线";
     sort: "Sort by", "排序";
     sort_best: "Best first", "推荐";
@@ -72,7 +73,6 @@ texts! {
     copied: "Copied", "已复制";
     copy_failed: "Could not copy", "复制失败";
     relay: "Relay", "中继";
-    relay_hint: "The owner of this node offers relay", "节点提供者愿意提供中继";
     no_nodes: "No nodes match these filters.", "没有符合条件的节点。";
     no_nodes_at_all: "No nodes yet. Submit the first one.", "还没有节点，欢迎提交第一个。";
     pages: "Pages of the list", "分页";
@@ -347,6 +347,8 @@ texts! {
     five_minute_rollups: "5-minute rollups", "5 分钟汇总";
     hourly_rollups: "Hourly rollups", "小时汇总";
     event_log: "Events", "事件";
+    relay_interval: "Tests of each node", "每个节点的测试间隔";
+    valid_relay_interval: "From 10m to 24h; 0 for no tests. Nodes that do not declare relay are tested 8 times as rarely.", "10m 到 24h，0 表示不测试。未声明提供中继的节点，间隔为其 8 倍。";
     valid_count: "A whole number from 1 to 100.", "1 到 100 的整数。";
     valid_retention: "From 24h to 87840h (ten years).", "24h 到 87840h（十年）。";
     valid_check_interval: "At least 100ms, for example 5s.", "至少 100ms，例如 5s。";

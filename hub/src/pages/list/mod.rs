@@ -112,6 +112,7 @@ fn filters(view: &View, query: &ListQuery, snapshot: &Snapshot) -> Markup {
                 }
             }
             label.check { input type="checkbox" name="relay" value="true" checked[query.relay_only()]; span { (texts.relay_only) } }
+            label.check { input type="checkbox" name="relay_measured" value="ok" checked[query.relaying_only()]; span { (texts.relay_works) } }
             label.check { input type="checkbox" name="online" value="true" checked[query.online_only()]; span { (texts.online_only) } }
             @if let Some(per_page) = query.chosen_per_page() { input type="hidden" name="per_page" value=(per_page); }
             button type="submit" { (texts.apply) }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use easytier_probe::Scheme;
+use easytier_probe::{Relay, Scheme};
 use easytier_uptime_store::domain::{RegionStatus, RegionView};
 use serde::Deserialize;
 use serde_html_form::de::empty_as_none;
@@ -26,6 +26,8 @@ pub struct ListQuery {
     pub region: Option<String>,
     #[serde(default, deserialize_with = "empty_as_none")]
     relay: Option<bool>,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    relay_measured: Option<Relay>,
     #[serde(default, deserialize_with = "empty_as_none")]
     online: Option<bool>,
     #[serde(default, deserialize_with = "empty_as_none")]
@@ -63,6 +65,9 @@ impl ListQuery {
                 && (tags.is_empty() || node.tags.iter().any(|tag| tags.contains(tag.as_str())))
                 && self.protocol.is_none_or(|protocol| node.url.scheme() == Some(protocol))
                 && (!self.relay_only() || node.allow_relay)
+                && self
+                    .relay_measured
+                    .is_none_or(|wanted| node.relay.as_ref().is_some_and(|found| found.verdict == wanted))
                 && (!self.online_only() || entry.is_active())
         };
         let Some(region) = &self.region else {
@@ -93,6 +98,11 @@ impl ListQuery {
         self.relay == Some(true)
     }
 
+    /// Whether only nodes are shown that relay by the last tests.
+    pub fn relaying_only(&self) -> bool {
+        self.relay_measured == Some(Relay::Ok)
+    }
+
     pub fn online_only(&self) -> bool {
         self.online == Some(true)
     }
@@ -121,6 +131,7 @@ impl ListQuery {
             || self.protocol.is_some()
             || self.region.is_some()
             || self.relay_only()
+            || self.relay_measured.is_some()
             || self.online_only()
     }
 }

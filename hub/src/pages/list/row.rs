@@ -88,7 +88,7 @@ fn table_row(language: Language, row: &Row, now: Timestamp) -> Markup {
                     (widgets::state(language, node.verdict))
                     a.name href=(format!("/nodes/{}", node.id)) { (node.name) }
                     (widgets::maintenance(language, node))
-                    @if node.allow_relay { span.badge title=(texts.relay_hint) { (texts.relay) } }
+                    (widgets::relay(language, node))
                 }
                 span.address { (node.url) }
                 @if !node.tags.is_empty() {

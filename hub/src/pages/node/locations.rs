@@ -99,7 +99,14 @@ fn table(language: Language, reports: &[RegionReport], names: &Names, now: Times
                             td data-label=(texts.healthy_checks) {
                                 (percent_or_nothing(healthy_share(&report.stats)))
                             }
-                            td data-label=(texts.last_result) { (result(language, report)) }
+                            td data-label=(texts.last_result) {
+                                (result(language, report))
+                                @if let Some(relay) = &report.relay {
+                                    div.muted title=[relay.reason.as_deref()] {
+                                        (language.labelled(texts.relay, language.relay_measured(Some(relay.verdict))))
+                                    }
+                                }
+                            }
                             td data-label=(texts.checked_at) { (widgets::ago(language, report.latest.checked_at, now)) }
                         }
                     }

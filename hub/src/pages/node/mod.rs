@@ -235,7 +235,7 @@ fn facts(language: Language, node: &Node, now: Timestamp) -> Markup {
             dt { (texts.protocol) } dd { (node.url.protocol()) }
             dt { (texts.version) } dd { (node.version.as_deref().unwrap_or(NOTHING)) }
             dt { (texts.load) } dd.load { (widgets::load(texts, node)) }
-            dt { (texts.relay) } dd { (if node.allow_relay { texts.yes } else { texts.no }) }
+            dt { (texts.relay) } dd { (relay(language, node, now)) }
             dt { (texts.latency) } dd { (latency_or_nothing(node.response_us)) }
             dt { (texts.last_checked) }
             dd { @match node.last_check_at { Some(at) => (widgets::ago(language, at, now)), None => (texts.never) } }
@@ -248,6 +248,19 @@ fn facts(language: Language, node: &Node, now: Timestamp) -> Markup {
                 dd.description { (node.description) }
             }
         }
+    }
+}
+
+/// What the owner declares, and what the last tests found.
+fn relay(language: Language, node: &Node, now: Timestamp) -> Markup {
+    let Some(found) = &node.relay else {
+        return html! { (language.relay_declared(node.allow_relay)) " · " (language.relay_measured(None)) };
+    };
+    html! {
+        (language.relay_declared(node.allow_relay)) " · "
+        span title=[found.reason.as_deref()] { (language.relay_measured(Some(found.verdict))) }
+        @if let Some(round_trip) = found.round_trip_us { " · " (format::latency(round_trip)) }
+        " · " (widgets::ago(language, found.checked_at, now))
     }
 }
 

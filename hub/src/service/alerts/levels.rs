@@ -1,7 +1,8 @@
-//! What nothing notes when it changes, read from the store: certificates, versions, work of hubs.
+//! What nothing notes when it changes, read from the store: certificates, versions, relaying, work of hubs.
 
 use std::time::Duration;
 
+use easytier_probe::Relay;
 use easytier_uptime_alerts::{
     Change, NodeVersion, Rule,
     policy::{Duty, Levels},
@@ -14,7 +15,7 @@ use easytier_uptime_store::{
 /// The time for which nobody has to have deleted what is old until no hub does: it is done every few minutes.
 const RETENTION_PAUSE: Duration = Duration::from_secs(20 * 60);
 
-/// What some of the rules may tell of certificates, versions and work of hubs.
+/// What some of the rules may tell of certificates, versions, relaying and work of hubs.
 ///
 /// # Errors
 ///
@@ -36,6 +37,10 @@ pub(crate) async fn levels<'a>(
         old.retain(|text| NodeVersion::reported(text).is_some_and(|version| version < below));
         let found = store.nodes_of_versions(old).await?;
         levels.versions = found.into_iter().map(|(peer, version)| (peer.0, version)).collect();
+    }
+    if of(Change::Relay).next().is_some() {
+        let found = store.relays_that_do_not().await?;
+        levels.relays = found.into_iter().map(|(peer, verdict)| (peer.0, verdict == Relay::Refused)).collect();
     }
     if of(Change::Duty).next().is_some() {
         let is_alone = store.instance().await?.role == Role::Standalone;

@@ -13,8 +13,8 @@ use super::judge::{Judged, judge};
 use crate::{
     db::{Bulk, Column, Tx, Value, args, work},
     domain::{
-        Batch, ConfigVersion, DAY, PeerId, ProbeId, ProbeIdentity, QUARTER, Receipt, RegionId, Rejected, Rejection,
-        Timestamp, Via,
+        Batch, ConfigVersion, DAY, PeerId, ProbeId, ProbeIdentity, QUARTER, Receipt, RegionId, RegionRelay, Rejected,
+        Rejection, Timestamp, Via,
     },
     error::StoreError,
     store::{
@@ -22,7 +22,7 @@ use crate::{
         fold::{PackedResult, pack, sees_online, shard_of},
         known_peers::PeersById,
         leases::{self, Checked},
-        row_order, rows, senders,
+        relays, row_order, rows, senders,
         shared::Shared,
     },
 };
@@ -72,6 +72,12 @@ impl Accepted<'_> {
         Some(SeenCertificate { peer: self.peer(), region: self.from.region_id, expires_at, seen_at: self.judged.at })
     }
 
+    fn relay(&self) -> Option<(PeerId, RegionRelay)> {
+        let Judged { at, relay_error, relay_us, result, .. } = &self.judged;
+        let reason = relay_error.as_deref().map(str::to_owned);
+        Some((self.peer(), RegionRelay::first(self.from.region_id, result.relay?, reason, *relay_us, *at)))
+    }
+
     fn checked(&self) -> Checked {
         Checked { region: self.from.region_id, peer: self.peer(), probe: self.from.probe, at: self.judged.at }
     }
@@ -116,6 +122,7 @@ async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -
                 row_order::announce(tx).await?;
                 let stored = insert(tx, admitted, expected, &mut receipts).await?;
                 certificates::note(tx, stored.iter().filter_map(|one| one.certificate())).await?;
+                relays::note(tx, stored.iter().filter_map(|one| one.relay())).await?;
                 hand_to_fold(tx, &stored).await?;
                 leases::note_checked(tx, stored.iter().map(|one| one.checked())).await?;
                 Ok(receipts)
@@ -206,6 +213,7 @@ const RESULT_COLUMNS: &[(&str, Column)] = &[
     ("network_count", Column::Int),
     ("relay", Column::Text),
     ("relay_error", Column::Text),
+    ("relay_us", Column::Int),
     ("certificate_expires_at", Column::Int),
     ("mirrored", Column::Bool),
 ];
@@ -246,8 +254,19 @@ async fn insert<'a, 'b>(
 fn values(admitted: &[&Accepted<'_>]) -> Vec<Value> {
     let mut values = Vec::with_capacity(admitted.len() * RESULT_COLUMNS.len());
     for one in admitted {
-        let Judged { at, healthy, response_us, min_us, max_us, message, version, hostname, relay_error, result } =
-            &one.judged;
+        let Judged {
+            at,
+            healthy,
+            response_us,
+            min_us,
+            max_us,
+            message,
+            version,
+            hostname,
+            relay_error,
+            relay_us,
+            result,
+        } = &one.judged;
         values.extend([
             Value::from(one.day()),
             result.id.into(),
@@ -271,6 +290,7 @@ fn values(admitted: &[&Accepted<'_>]) -> Vec<Value> {
             result.network_count.into(),
             result.relay.map(Relay::name).into(),
             relay_error.as_deref().into(),
+            (*relay_us).into(),
             result.certificate_expires_at.map(Timestamp::from).into(),
             one.mirrored.into(),
         ]);

@@ -38,6 +38,8 @@ pub(super) struct Judged<'a> {
     pub version: Option<Cow<'a, str>>,
     pub hostname: Option<Cow<'a, str>>,
     pub relay_error: Option<Cow<'a, str>>,
+    /// The time of data from one guest to another and back, in microseconds.
+    pub relay_us: Option<i64>,
     /// The result as it was sent.
     pub result: &'a CheckResult,
 }
@@ -73,6 +75,7 @@ pub(super) fn judge<'a>(batch: &Batch, result: &'a CheckResult, keep: Duration) 
         version: cut(result.version.as_deref(), MAX_VERSION),
         hostname: cut(result.hostname.as_deref(), MAX_HOSTNAME),
         relay_error: cut(result.relay_error.as_deref(), MAX_MESSAGE_CHARS),
+        relay_us: micros(result.relay_ms)?,
         result,
     })
 }

@@ -14,7 +14,7 @@ use crate::{
     db::{Tx, args},
     domain::{PeerId, PeerSpec, Policy, RegionId, Timestamp},
     error::StoreError,
-    store::{certificates, events, liveness, metadata, outages, regions, rings, states, verdict_times},
+    store::{certificates, events, liveness, metadata, outages, regions, relays, rings, states, verdict_times},
 };
 
 /// A change of the description of a peer.
@@ -82,7 +82,8 @@ pub(in crate::store) async fn apply_to_states(
     rings::forget(tx, others.clone()).await?;
     verdict_times::forget(tx, others.clone()).await?;
     outages::forget(tx, others.clone()).await?;
-    certificates::forget(tx, others).await
+    certificates::forget(tx, others.clone()).await?;
+    relays::forget(tx, others).await
 }
 
 /// What a check of a peer speaks to, and how far it goes.

@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// The condition of a [`PeerFilter`]: as [`is_selected`], and `$6` is whether the peer is approved.
+/// The condition of a [`PeerFilter`]: as [`is_selected`], and `$7` is whether the peer is approved.
 macro_rules! matches_filter {
     ($engine:ident) => {
-        concat!(is_selected!($engine), " AND ($6 IS NULL OR p.approved = $6)")
+        concat!(is_selected!($engine), " AND ($7 IS NULL OR p.approved = $7)")
     };
 }
 
@@ -50,10 +50,10 @@ impl Store {
         let (total,): (i64,) = self.db().one(count, parameters.clone()).await?;
         let select = match filter.order {
             PeerOrder::OldestFirst => {
-                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $7 OFFSET $8")
+                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id LIMIT $8 OFFSET $9")
             }
             PeerOrder::NewestFirst => {
-                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id DESC LIMIT $7 OFFSET $8")
+                sql!("SELECT ", (peer_columns), " WHERE ", (matches_filter), " ORDER BY p.id DESC LIMIT $8 OFFSET $9")
             }
         };
         let (limit, offset) = slice.into().bounds();

@@ -15,7 +15,7 @@ use crate::{
     db::{Bulk, Column, Tx, Value, args, sql},
     domain::{Contacts, NewPeer, PeerId, PeerSpec, Region, RegionId, Timestamp, millis},
     error::{Conflict, StoreError},
-    store::{certificates, outages, regions, rows::without_nul, shared::Shared, subscriptions, verdict_times},
+    store::{certificates, outages, regions, relays, rows::without_nul, shared::Shared, subscriptions, verdict_times},
 };
 
 /// The columns from `name` to `max_connections` are those of [`columns_of`], the contacts those of [`contacts_of`].
@@ -189,6 +189,7 @@ pub(in crate::store) async fn delete(tx: &mut Tx, ids: Vec<i64>, now: Timestamp)
     verdict_times::forget(tx, ids.clone()).await?;
     outages::forget(tx, ids.clone()).await?;
     certificates::forget(tx, ids.clone()).await?;
+    relays::forget(tx, ids.clone()).await?;
     subscriptions::forget(tx, ids).await?;
     Ok(deleted)
 }

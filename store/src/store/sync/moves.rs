@@ -166,6 +166,8 @@ pub(super) async fn begin(tx: &mut Tx, mut stages: Vec<Stage>, now: Timestamp) -
         move_in!("open_outages", "peer_id"),
         move_in!("maintained_peers", "peer_id"),
         move_in!("certificates", "peer_id"),
+        move_in!("relays", "peer_id"),
+        move_in!("relay_verdicts", "peer_id"),
         move_in!("subscriptions", "peer_id"),
         move_in!("subscription_mails", "peer_id"),
         move_in!("incident_nodes", "peer_id"),

@@ -56,7 +56,7 @@ impl Names {
         let name = name.cloned().unwrap_or_else(|| self.language.subject(subject));
         html! {
             @match subject {
-                Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) => { a href=(format!("/nodes/{id}")) { (name) } },
+                Subject::Node(id) | Subject::Certificate(id) | Subject::Version(id) | Subject::Relay(id) => { a href=(format!("/nodes/{id}")) { (name) } },
                 Subject::Probe(_) => { (self.language.texts().probe) " " (name) },
                 Subject::Duty(_) | Subject::Hub => (name),
             }

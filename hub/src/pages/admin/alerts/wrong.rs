@@ -73,7 +73,9 @@ fn trouble(view: &View, one: &ConditionView) -> Markup {
     let like = match one.trouble {
         Some(Trouble::Down | Trouble::Silent | Trouble::Idle) => Verdict::Down,
         Some(Trouble::Unknown | Trouble::Blind) => Verdict::Unknown,
-        Some(Trouble::Partial | Trouble::Outdated | Trouble::Expiring) | None => Verdict::Partial,
+        Some(Trouble::Partial | Trouble::Outdated | Trouble::Expiring | Trouble::NotRelaying) | None => {
+            Verdict::Partial
+        }
     };
     let words = match one.trouble {
         Some(trouble) if !one.is_flapping => view.language.trouble(trouble),

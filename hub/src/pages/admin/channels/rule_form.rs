@@ -29,6 +29,7 @@ pub struct RuleForm {
     certificate: String,
     version: String,
     duty: String,
+    relay: String,
     nodes: String,
     tags: String,
     regions: String,
@@ -74,6 +75,7 @@ impl RuleForm {
             certificate: ticked(Change::Certificate),
             version: ticked(Change::Version),
             duty: ticked(Change::Duty),
+            relay: ticked(Change::Relay),
             nodes: rule.nodes.ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             tags: joined(&rule.nodes.tags),
             regions: joined(&rule.nodes.regions),
@@ -124,6 +126,7 @@ impl RuleForm {
             Change::Certificate => &self.certificate,
             Change::Version => &self.version,
             Change::Duty => &self.duty,
+            Change::Relay => &self.relay,
         }
     }
 

@@ -1,7 +1,5 @@
 //! The `demo` command: its output and its exit code, and that it stops its nodes.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,
@@ -10,10 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use self::hub::Hub;
-
-#[path = "support/hub.rs"]
-mod hub;
+use crate::hub::{self, Hub};
 
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(hub::PROGRAM);

@@ -1,7 +1,5 @@
 //! tools/setup installs missing packages, and nothing if none is missing.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
 use std::{
     env, fs,
     os::unix::fs::{PermissionsExt, symlink},

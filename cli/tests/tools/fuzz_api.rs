@@ -1,7 +1,5 @@
 //! The hub conforms to its /openapi.json.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
 use std::{path::Path, process::Command};
 
 #[test]

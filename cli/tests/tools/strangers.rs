@@ -1,7 +1,5 @@
 //! A hub with little memory survives strangers, and serves others meanwhile.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
 use std::{path::Path, process::Command};
 
 /// Seconds for each attack; `tools/soak-strangers` takes a minute.

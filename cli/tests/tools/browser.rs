@@ -1,7 +1,5 @@
 //! The pages in a real browser: runs the steps in tests/browser.
 
-#![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
-
 use std::{
     path::Path,
     process::{Command, Stdio},
