@@ -23,6 +23,6 @@ pub(crate) use self::{
     connection::{Db, Tx},
     file_lock::{FileLock, network_file_system},
     schema::{Applied, Standing},
-    statement::{Sql, Value, args, in_list, sql},
+    statement::{Sql, Value, args, in_list, json, sql},
     transaction::work,
 };

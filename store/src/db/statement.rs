@@ -166,8 +166,9 @@ fn postgres_arguments(args: Vec<Value>) -> Result<PgArguments, sqlx::Error> {
     encode!(PgArguments, args, |list| list)
 }
 
-fn json(list: &impl Serialize) -> Result<String, sqlx::Error> {
-    serde_json::to_string(list).map_err(|error| sqlx::Error::Encode(error.into()))
+/// A value as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 pub(super) fn sqlite_query(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Store, watched::is_watched};
 use crate::{
     consensus::State,
-    db::{Tx, args, sql},
+    db::{self, Tx, args, sql},
     domain::PeerId,
     error::StoreError,
 };
@@ -63,5 +63,5 @@ pub(super) fn decode(peer: PeerId, json: &str) -> Result<State, StoreError> {
 }
 
 pub(super) fn encode(state: &State) -> Result<String, StoreError> {
-    serde_json::to_string(state).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))
+    Ok(db::json(state)?)
 }

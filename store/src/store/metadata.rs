@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Store;
 use crate::{
-    db::{Db, Tx, args, sql},
+    db::{self, Db, Tx, args, sql},
     domain::{ConfigVersion, Role},
     error::StoreError,
 };
@@ -144,6 +144,5 @@ pub(super) async fn json<T: DeserializeOwned + Default>(tx: &mut Tx, name: &str)
 
 /// Stores a value as JSON.
 pub(super) async fn put_json(tx: &mut Tx, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
-    let text = serde_json::to_string(value).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))?;
-    tx.execute(UPSERT, args![name, text]).await.map(drop)
+    tx.execute(UPSERT, args![name, db::json(value)?]).await.map(drop)
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{bump, version};
 use crate::{
-    db::{Tx, Value, args, work},
+    db::{self, Tx, Value, args, work},
     domain::{ActiveWindow, DAY, MaintenanceSpec, MaintenanceWindow, Schedule, ScheduleText, Timestamp, WindowId},
     error::{Conflict, StoreError},
     store::{Store, edits, rows},
@@ -76,8 +76,7 @@ impl WindowRow {
 
 /// The columns of what an operator says, from `title` to `until`.
 pub(super) fn columns(spec: &MaintenanceSpec) -> Result<Vec<Value>, StoreError> {
-    let coverage = serde_json::to_string(&spec.coverage)
-        .map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))?;
+    let coverage = db::json(&spec.coverage)?;
     let ScheduleText { start, time_zone, minutes, rrule, until } = spec.schedule.text();
     let title_zh = spec.title_zh.as_deref().map(rows::without_nul);
     Ok(args![rows::without_nul(&spec.title), title_zh, coverage, start, time_zone, minutes, rrule, until])

@@ -4,7 +4,7 @@ use easytier_probe::remote_list::ListVersion;
 
 use super::{apply, facts, plan::plan};
 use crate::{
-    db::{Tx, Value, args, work},
+    db::{self, Tx, Value, args, work},
     domain::{NewPeer, Source, SourceChanges, SourceProblem, SourceReading, Timestamp},
     error::StoreError,
     store::{Store, edits, metadata, rows::without_nul},
@@ -125,6 +125,5 @@ fn of_list(
 
 /// JSON that PostgreSQL takes as a text.
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    let text = serde_json::to_string(value).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))?;
-    Ok(without_nul(&text))
+    Ok(without_nul(&db::json(value)?))
 }

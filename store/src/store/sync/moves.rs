@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{capture::Captured, ids};
 use crate::{
-    db::{Sql, Tx, args, sql, work},
+    db::{self, Sql, Tx, args, sql, work},
     domain::{Content, Grain, ObjectKey, ObjectKind, ObjectState, QUARTER, SyncedObject, Timestamp},
     error::StoreError,
     store::{Store, metadata},
@@ -221,7 +221,7 @@ fn rollups_of(grain: Grain) -> (&'static str, Sql) {
 
 impl Stage {
     fn json(&self) -> Result<String, StoreError> {
-        serde_json::to_string(&self.pairs).map_err(|error| StoreError::Database(sqlx::Error::Encode(error.into())))
+        Ok(db::json(&self.pairs)?)
     }
 }
 
