@@ -12,6 +12,7 @@ mod check_depth;
 mod connect;
 pub mod incidents;
 pub mod instance;
+mod jitter;
 pub mod notify;
 mod pages;
 pub mod peer_file;

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use easytier_uptime_store::{
-    domain::{DAY, Timestamp},
-    random,
-};
+use easytier_uptime_store::domain::{DAY, Timestamp};
+
+use crate::jitter::jittered;
 
 /// The mean pause after the first attempt. It doubles with each further one, up to the longest.
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// The share by which a pause varies.
+const JITTER: f64 = 0.25;
 
 /// How long a message is tried.
 pub(super) const TRIED_FOR: Duration = DAY;
@@ -17,15 +19,10 @@ pub(super) const TRIED_FOR: Duration = DAY;
 /// When a message is due again that failed after `attempts` others and was planned at `created_at`; `None` when it is given up.
 /// `asked`: the least pause, if the channel names one.
 pub(super) fn next(attempts: u32, asked: Option<Duration>, created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    let pause =
-        FIRST.saturating_mul(1 << attempts.min(16)).min(LONGEST).mul_f64(jitter()).max(asked.unwrap_or_default());
+    let mean = FIRST.saturating_mul(1 << attempts.min(16)).min(LONGEST);
+    let pause = jittered(mean, JITTER).max(asked.unwrap_or_default());
     let next = now + pause;
     (next <= created_at + TRIED_FOR).then_some(next)
-}
-
-/// Between three and five quarters, so that hubs and channels do not act in step.
-fn jitter() -> f64 {
-    0.75 + f64::from(u32::from_le_bytes(random())) / f64::from(u32::MAX) / 2.0
 }
 
 #[cfg(test)]

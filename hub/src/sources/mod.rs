@@ -8,19 +8,21 @@ use std::{collections::HashSet, panic::AssertUnwindSafe, time::Duration};
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{Source, SourceChanges, SourceId, SourceProblem, SourceReading, Timestamp},
-    random,
 };
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::service::DEFAULT_EVERY;
+use crate::{jitter::jittered, service::DEFAULT_EVERY};
 
 /// The time between two looks for sources that are due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The pause of a source after an error of the database, so that its site is not asked again and again meanwhile.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The share by which the time between two tries varies.
+const JITTER: f64 = 0.1;
 
 /// How many lists are fetched at the same time.
 const MAX_RUNNING: usize = 8;
@@ -87,7 +89,7 @@ pub async fn try_now(store: &Store, source: &Source, now: Timestamp) -> Result<T
         SourceReading::Failed(_) => source.spec.every.min(DEFAULT_EVERY),
         SourceReading::NotModified | SourceReading::List { .. } => source.spec.every,
     };
-    let due_at = now + pause.mul_f64(jitter());
+    let due_at = now + jittered(pause, JITTER);
     let changes = store.follow_source(source, &reading, due_at, now).await?;
     let (problem, refused, refusals) = match reading {
         SourceReading::Failed(problem) => (Some(problem), 0, Vec::new()),
@@ -106,9 +108,4 @@ pub async fn try_now(store: &Store, source: &Source, now: Timestamp) -> Result<T
         }
     }
     Ok(Try { problem, refused, refusals, changes })
-}
-
-/// Between nine and eleven tenths, so that hubs do not ask a site in step.
-fn jitter() -> f64 {
-    0.9 + f64::from(u32::from_le_bytes(random())) / f64::from(u32::MAX) / 5.0
 }
