@@ -274,6 +274,11 @@ pub struct CheckReport {
 }
 
 impl CheckResult {
+    /// Whether only a test can tell whether the peer relays: it is Online, and does not say itself that it refuses.
+    pub(crate) fn leaves_relay_open(&self) -> bool {
+        self.status == Status::Online && self.relay.is_none()
+    }
+
     /// Adds what a test of the same peer found out. It never changes whether the peer is Online.
     pub fn add_relay(&mut self, test: RelayTest) {
         if test.verdict != Relay::Failed && self.status == Status::Online {

@@ -57,9 +57,6 @@ impl From<Failure> for Diagnosis {
     }
 }
 
-/// Enough to see whether a session is admitted.
-const ONE_PING: PingPlan = PingPlan { count: 1, enough: 1 };
-
 /// Whether time must be left for a session as a guest: over udp a wrong secret shows as silence, elsewhere as a closed
 /// connection.
 pub(super) fn needs_time(target: &Target, access: &Access, known: Option<&CachedDiagnosis>) -> bool {
@@ -92,7 +89,7 @@ pub(super) async fn diagnose(
         let mut opened = Session::open(dialed.link, &Access::Guest).await;
         if let Ok(session) = &mut opened {
             if session.node_network() != network.network_name {
-                session.ping(ONE_PING, plan.half_time()).await;
+                session.ping(PingPlan::ONE, plan.half_time()).await;
             }
             session.stay(plan.deadline).await;
         }

@@ -17,7 +17,7 @@ use super::{
     session::{HandshakeError, PingPlan, Relayed, Session, relayed},
 };
 use crate::{
-    Access, CheckReport, Peer, Status, Target,
+    Access, CheckReport, Peer, Target,
     result::{Relay, RelayTest},
 };
 
@@ -25,16 +25,12 @@ use crate::{
 /// removes one guest finds the network gone that the other one's removal ended (`clear_no_conn_peer` in EasyTier 2.0.3).
 const LEAVE_APART: Duration = Duration::from_secs(1);
 
-/// Enough to see whether a session is admitted.
-const ONE_PING: PingPlan = PingPlan { count: 1, enough: 1 };
-
 impl Checker {
     /// Checks `peer` once, and then tests whether its node relays data, unless the check shows that there is nothing to test: the
     /// peer is not Online, or is checked as a member, or says that it refuses.
     pub async fn check_with_relay(&self, peer: &Peer) -> CheckReport {
         let mut report = self.check(peer).await;
-        let is_unknown = report.result.status == Status::Online && report.result.relay.is_none();
-        if is_unknown && peer.access == Access::Guest {
+        if report.result.leaves_relay_open() && peer.access == Access::Guest {
             report.result.add_relay(self.test_relay(peer).await);
         }
         report
@@ -138,7 +134,7 @@ async fn guest(network: &Identity, target: &Target, dialer: &Dialer, deadline: I
         Ok(Err(_)) => return Err("the node refuses the handshake of a guest".to_owned()),
         Err(_) => return Err("no answer to the handshake".to_owned()),
     };
-    let pings = session.ping(ONE_PING, deadline).await;
+    let pings = session.ping(PingPlan::ONE, deadline).await;
     match pings.ended {
         Some(error) => Err(ended(&error)),
         None if !session.is_admitted() => Err("no answer to a ping".to_owned()),

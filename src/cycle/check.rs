@@ -102,8 +102,7 @@ pub(super) async fn check(
 /// Tests whether the node relays, where the backend asks for that and nothing else says it. No check waits for a test: where
 /// little time is left there is none.
 async fn test_of_relay(checker: &Checker, peer: &Peer, report: &CheckReport, check_by: Instant) -> Option<RelayTest> {
-    let is_known = report.result.status != Status::Online || report.result.relay.is_some();
-    if !peer.test_relay || is_known {
+    if !peer.test_relay || !report.result.leaves_relay_open() {
         return None;
     }
     let end = check_by.checked_sub(TEST_MARGIN)?;

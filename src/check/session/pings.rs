@@ -24,6 +24,11 @@ pub(in crate::check) struct PingPlan {
     pub enough: u32,
 }
 
+impl PingPlan {
+    /// Enough to see whether a session is admitted.
+    pub const ONE: Self = Self { count: 1, enough: 1 };
+}
+
 /// The results of a round of pings.
 #[derive(Debug, Default)]
 pub(in crate::check) struct PingRound {
