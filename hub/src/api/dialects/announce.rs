@@ -11,7 +11,7 @@ use easytier_uptime_store::domain::{Announcement, Severity, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{TAG, respond, usable};
+use super::{TAG, respond, respond_text, usable};
 use crate::board::{Board, Entry, Snapshot};
 
 /// What PCL-CE reads.
@@ -97,13 +97,19 @@ pub(super) async fn announce(State(board): State<Arc<Board>>, request: HeaderMap
 /// A number that changes whenever `/announce.json` does: PCL-CE reads that one only when this number is another.
 #[utoipa::path(
     get, path = "/cache.ini", tag = TAG, operation_id = "announcement_version_for_pcl_ce",
-    responses((status = OK, body = String, content_type = "text/plain; charset=utf-8")),
+    responses(
+        (status = OK, body = String, content_type = "text/plain; charset=utf-8"),
+        (status = NOT_MODIFIED, description = "The caller has this version already, as `If-None-Match` says"),
+    ),
 )]
-pub(super) async fn version(State(board): State<Arc<Board>>) -> Result<String, Refusal> {
-    let mut hasher = DefaultHasher::new();
-    LobbyAnnouncement::of(&*board.newest().await?).hash(&mut hasher);
-    // PCL-CE keeps it as a positive 32-bit number.
-    Ok((hasher.finish() % i32::MAX as u64 + 1).to_string())
+pub(super) async fn version(State(board): State<Arc<Board>>, request: HeaderMap) -> Result<Response, Refusal> {
+    respond_text(&board, "/cache.ini".to_owned(), &request, |snapshot| {
+        let mut hasher = DefaultHasher::new();
+        LobbyAnnouncement::of(snapshot).hash(&mut hasher);
+        // PCL-CE keeps it as a positive 32-bit number.
+        (hasher.finish() % i32::MAX as u64 + 1).to_string()
+    })
+    .await
 }
 
 /// `/announce.json` at the path where PCL-CE asks for it.
@@ -121,8 +127,11 @@ pub(super) async fn announce_there(board: State<Arc<Board>>, request: HeaderMap)
 /// `/cache.ini` at the path where PCL-CE asks for it.
 #[utoipa::path(
     get, path = "/api/link/cache.ini", tag = TAG, operation_id = "announcement_version_where_pcl_ce_asks",
-    responses((status = OK, body = String, content_type = "text/plain; charset=utf-8")),
+    responses(
+        (status = OK, body = String, content_type = "text/plain; charset=utf-8"),
+        (status = NOT_MODIFIED, description = "The caller has this version already, as `If-None-Match` says"),
+    ),
 )]
-pub(super) async fn version_there(board: State<Arc<Board>>) -> Result<String, Refusal> {
-    version(board).await
+pub(super) async fn version_there(board: State<Arc<Board>>, request: HeaderMap) -> Result<Response, Refusal> {
+    version(board, request).await
 }
