@@ -81,10 +81,12 @@ impl Writer {
     pub(crate) fn relays_well(self, count: usize, name: &str) -> String {
         let name = self.name(name);
         match count {
-            1 => self
-                .pick(format!("What {name} relays is as declared again"), format!("{name} 的中继实测结果已与声明一致")),
+            1 => self.pick(
+                format!("The relaying of {name} matches its declaration again"),
+                format!("{name} 的中继实测结果已与声明一致"),
+            ),
             _ => self.pick(
-                format!("What {count} nodes relay is as declared again"),
+                format!("The relaying of {count} nodes matches their declarations again"),
                 format!("{count} 个节点的中继实测结果已与声明一致"),
             ),
         }

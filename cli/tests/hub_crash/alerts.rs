@@ -29,7 +29,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    scene::{DEADLINE, Place, random},
+    scene::{DEADLINE, Place, number, random},
     support::{Hub, PROGRAM, printed},
 };
 
@@ -48,7 +48,6 @@ async fn kills_of_two_hubs_lose_and_double_no_message() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "it takes some minutes"]
 async fn soak_alerts() {
-    let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
     tell_while_hubs_are_killed(number("KILLS", 50), number("CHANGES", 1000)).await;
 }
 

@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use crate::{
     database::Database,
-    scene::{PEERS, Place, Senders, assert_complete, random},
+    scene::{PEERS, Place, Senders, assert_complete, number, random},
     sender::Troubles,
     witness::Witness,
 };
@@ -25,7 +25,7 @@ async fn kills_lose_and_double_nothing_on_postgresql() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "it takes some minutes"]
 async fn soak_kills() {
-    let kills = std::env::var("KILLS").map_or(200, |text| text.parse().expect("a number"));
+    let kills = number("KILLS", 200);
     for (place, database) in [Place::with_sqlite(), Place::with_postgres().await] {
         let met = kill_again_and_again(place, database, kills).await;
         assert!(met.stored > 0 && met.not_stored > 0, "kills before and after a commit: {met:?}");

@@ -122,6 +122,11 @@ impl Place {
     }
 }
 
+/// The size of a long form, which the environment may set.
+pub fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
 /// Random numbers. A test that fails prints the seed, and `SEED` sets it. It repeats the actions of the test, but not the
 /// timing of the machine.
 pub fn random() -> StdRng {

@@ -100,5 +100,5 @@ async fn a_node_that_is_declared_to_relay_and_does_not_is_told_after_two_tests(t
     let results = tested(hub.now, Relay::Ok);
     report(&mut hub, results).await;
     hub.check(&nodes, &[], 900).await;
-    assert_eq!(hub.titles().await[1..], ["What tokyo relays is as declared again"]);
+    assert_eq!(hub.titles().await[1..], ["The relaying of tokyo matches its declaration again"]);
 }

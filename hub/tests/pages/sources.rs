@@ -35,7 +35,7 @@ async fn a_source_is_added_shown_with_its_last_error_asked_for_and_removed_on_th
     let source = desk.hub.source(SourceId(1)).await.unwrap();
     desk.hub.follow_source(&source, &reading, now, now).await.unwrap();
     let page = desk.get(PATH, "en").await;
-    for shown in ["Last read", "1 listed, 1 here because of it", "1 entry is no node", "line 2: "] {
+    for shown in ["Last read", "1 listed, 1 here because of it", "1 entry is not a node", "line 2: "] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     assert!(!page.contains("<script>alert") && !page.contains("Take the short list"), "{page}");

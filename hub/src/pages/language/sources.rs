@@ -65,8 +65,8 @@ impl Language {
     /// How many entries of a source are no nodes.
     pub fn source_refusals(self, refused: u32) -> String {
         match refused {
-            1 => self.pick("1 entry is no node".to_owned(), "1 项无法识别".to_owned()),
-            _ => self.pick(format!("{refused} entries are no nodes"), format!("{refused} 项无法识别")),
+            1 => self.pick("1 entry is not a node".to_owned(), "1 项无法识别".to_owned()),
+            _ => self.pick(format!("{refused} entries are not nodes"), format!("{refused} 项无法识别")),
         }
     }
 
