@@ -5,6 +5,8 @@
 
 #[path = "support/backend.rs"]
 mod backend;
+#[path = "support/closed_port.rs"]
+mod closed_port;
 #[path = "support/logs.rs"]
 mod logs;
 
@@ -32,7 +34,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::{
-    backend::{Reply, Seen, TestBackend, envelope, hub, listing, nowhere, raw_backend, text, third_party, with_header},
+    backend::{Reply, Seen, TestBackend, envelope, hub, listing, raw_backend, text, third_party, with_header},
+    closed_port::ClosedPort,
     logs::Logs,
 };
 
@@ -69,6 +72,10 @@ fn client(base_urls: &[&BaseUrl]) -> Backend {
 
 fn styled(style: ReportStyle, base_url: &BaseUrl) -> Backend {
     Backend::new(BackendConfig { report_style: style, ..config(&[base_url]) }).expect("a client")
+}
+
+fn base_url_of(port: &ClosedPort) -> BaseUrl {
+    port.url("http").parse().unwrap()
 }
 
 /// The ids of the whole listing, and whether all pages say that it is complete.
@@ -486,7 +493,8 @@ async fn nothing_secret_is_logged_or_printed_whatever_the_backend_does() {
         }
     };
     let backend = TestBackend::start(echo).await;
-    let nowhere = nowhere().await;
+    let closed = ClosedPort::new();
+    let nowhere = base_url_of(&closed);
     let mut printed = String::new();
     for style in [ReportStyle::Results, ReportStyle::PerNode, ReportStyle::Neo, ReportStyle::Auto, ReportStyle::Status]
     {
@@ -681,7 +689,8 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn a_closed_port_is_unreachable() {
-    let error = client(&[&nowhere().await]).peers_page(None, soon()).await.unwrap_err();
+    let closed = ClosedPort::new();
+    let error = client(&[&base_url_of(&closed)]).peers_page(None, soon()).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable { .. }) && error.is_unreachable(), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
 }
@@ -705,7 +714,8 @@ async fn the_next_base_url_takes_over_at_once_and_is_remembered() {
     let logs = Logs::collect();
     let (first, first_is_broken) = breakable().await;
     let (second, _) = breakable().await;
-    let nowhere = nowhere().await;
+    let closed = ClosedPort::new();
+    let nowhere = base_url_of(&closed);
     let client = client(&[&first.url, &nowhere, &second.url]);
 
     client.peers_page(None, soon()).await.unwrap();

@@ -18,8 +18,9 @@ use easytier_probe::{
 use futures::{StreamExt, future::join_all, stream};
 use support::{
     LONG, SHORT, assert_failed, assert_online, assert_refused,
+    closed_port::ClosedPort,
     dns::{Zone, a, name_server, name_server_of, srv, txt},
-    fake::{self, ClosedPort, Fake},
+    fake::{self, Fake},
     guest, member,
     node::{Node, NodeOptions},
     options,

@@ -16,7 +16,8 @@ use easytier_probe::Scheme;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{
-    fake::{self, ClosedPort},
+    closed_port::ClosedPort,
+    fake,
     node::{Node, NodeOptions},
     scripted::{Script, ScriptedNode},
 };

@@ -35,7 +35,8 @@ use self::{
     hub::{Hub, NODE_TOKEN, assert_stored_or_undelivered, listed},
     support::{
         LONG,
-        fake::{self, ClosedPort, Fake},
+        closed_port::ClosedPort,
+        fake::{self, Fake},
         node::{Node, NodeOptions},
     },
 };

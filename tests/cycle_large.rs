@@ -26,7 +26,8 @@ use self::{
     cycle::{checker, run_with, small},
     hub::{Hub, assert_stored_or_undelivered, listed},
     support::{
-        fake::{self, ClosedPort},
+        closed_port::ClosedPort,
+        fake,
         node::{Node, NodeOptions},
         scripted::{Script, ScriptedNode},
     },

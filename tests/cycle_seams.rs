@@ -37,7 +37,8 @@ use self::{
     seams::{Sink, Source, page, taken},
     support::{
         LONG,
-        fake::{self, ClosedPort, Fake},
+        closed_port::ClosedPort,
+        fake::{self, Fake},
         scripted::{Script, ScriptedNode},
     },
 };

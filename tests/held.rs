@@ -11,7 +11,8 @@ use easytier_probe::{CheckReport, Checker, FailureCode, HeldPeer, Peer, Scheme, 
 use futures::future::join_all;
 use support::{
     LONG, SHORT, assert_consistent, assert_failed, assert_online, assert_refused,
-    fake::{self, ClosedPort, Fake},
+    closed_port::ClosedPort,
+    fake::{self, Fake},
     guest, member,
     node::{Node, NodeOptions},
     options,

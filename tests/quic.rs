@@ -19,8 +19,9 @@ use easytier_uptime_config::QUIC_PORT;
 use futures::{StreamExt, stream};
 use support::{
     LONG, SHORT, assert_failed, assert_online, assert_refused, check, check_with,
+    closed_port::ClosedPort,
     current_node::{CurrentNode, CurrentNodeOptions},
-    fake::{ClosedPort, Fake},
+    fake::Fake,
     guest,
     node::{Node, NodeOptions},
     options,

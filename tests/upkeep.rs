@@ -191,7 +191,7 @@ async fn a_peer_that_is_only_asked_for_its_handshake_is_joined_more_and_more_rar
 
 #[tokio::test]
 async fn a_peer_that_does_not_answer_is_tried_at_every_check() {
-    let closed = support::fake::ClosedPort::new();
+    let closed = support::closed_port::ClosedPort::new();
     let mut held = Checker::new(options(LONG)).hold(guest(closed.url(Scheme::Tcp)));
     for _round in 0..3 {
         assert_eq!(check_now(&mut held).await.result.error, Some(FailureCode::ConnectRefused));

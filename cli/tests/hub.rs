@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../../tests/support/closed_port.rs"]
+mod closed_port;
 #[path = "../../tests/support/node.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod node;
@@ -45,6 +47,7 @@ use axum::{
     http::{StatusCode, Uri},
     routing::get,
 };
+use closed_port::ClosedPort;
 use easytier_probe::Scheme;
 use node::NodeOptions;
 use rustix::process::Signal;
@@ -83,12 +86,6 @@ fn folder_of_hub() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     Hub::start(folder.path()).stop();
     folder
-}
-
-/// An address at which nothing listens.
-fn dead_url() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("tcp://{}", listener.local_addr().unwrap())
 }
 
 fn mode(path: &Path) -> u32 {
@@ -149,7 +146,8 @@ fn once_reports_to_the_hub_and_the_public_list_shows_the_results() {
     let network = ["--name", "member", "--network-name", "test-network"];
     let said = add(&member, &network, &[("NETWORK_SECRET", "test-secret")]);
     assert!(!said.contains("test-secret"), "{said}");
-    add(&dead_url(), &["--name", "dead"], &[]);
+    let dead = ClosedPort::new();
+    add(&dead.url("tcp"), &["--name", "dead"], &[]);
 
     let token = printed(&run(folder.path(), &["hub", "token", "create", "--name", "probe-1"]));
     let probe = [
@@ -567,7 +565,8 @@ async fn a_site_is_taken_over_page_by_page() {
     let wrong = refusal(&run(folder.path(), &["hub", "peer", "import", &format!("{url}/nothing")]));
     assert_contains(&wrong, &["nothing was imported", "404", "/api/nodes"]);
     server.abort();
-    let gone = refusal(&run(folder.path(), &["hub", "peer", "import", &dead_url().replace("tcp", "http")]));
+    let closed = ClosedPort::new();
+    let gone = refusal(&run(folder.path(), &["hub", "peer", "import", &closed.url("http")]));
     assert_contains(&gone, &["nothing was imported", "cannot be reached"]);
 }
 

@@ -26,10 +26,11 @@ use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, process::Command, time::Instant};
 
 use self::{
-    backend::{Reply, TestBackend, envelope, hub as hub_answer, nowhere, third_party},
+    backend::{Reply, TestBackend, envelope, hub as hub_answer, third_party},
     hub::{Hub, NODE_TOKEN, listed},
     support::{
-        fake::{self, ClosedPort},
+        closed_port::ClosedPort,
+        fake,
         node::{Node, NodeOptions},
     },
 };
@@ -569,7 +570,8 @@ async fn results_are_printed_even_if_the_token_may_not_report() {
 
 #[tokio::test]
 async fn an_unreachable_backend_has_its_own_exit_code() {
-    let outcome = Run::at(&nowhere().await, &["--budget", "2s", "--format", "junit"]).ended().await;
+    let closed = ClosedPort::new();
+    let outcome = Run::at(&closed.url("http").parse().unwrap(), &["--budget", "2s", "--format", "junit"]).ended().await;
     outcome.assert_code(3);
     outcome.assert_says(&["error: no peers could be fetched: GET http://127.0.0.1:", "no connection"]);
     let tags = tags(&outcome.stdout);

@@ -2,13 +2,14 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../../tests/support/closed_port.rs"]
+mod closed_port;
 mod support {
     pub mod hub;
 }
 
 use std::{
     collections::BTreeSet,
-    net::TcpListener as StdListener,
     path::Path,
     process::Output,
     sync::{Arc, Mutex},
@@ -30,7 +31,10 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use tokio::net::TcpListener;
 
-use self::support::hub::{Hub, printed, run_with, text};
+use self::{
+    closed_port::ClosedPort,
+    support::hub::{Hub, printed, run_with, text},
+};
 
 const COLLECTOR_KEY: &str = "key-of-the-collector";
 const METRICS_TOKEN: &str = "token-of-the-scraper";
@@ -130,8 +134,8 @@ async fn spans_and_metrics_of_a_hub_and_a_cycle_arrive_at_a_collector_without_se
     let folder = tempfile::tempdir().unwrap();
     let key = format!("x-key={COLLECTOR_KEY}");
     let path = folder.path().to_owned();
-    let closed = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let peer = format!("tcp://{closed}");
+    let closed = ClosedPort::new();
+    let peer = closed.url("tcp");
     let done = tokio::task::spawn_blocking(move || {
         let otel = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_EXPORTER_OTLP_HEADERS", &key)];
         // Its exports are those at its end.
@@ -143,7 +147,7 @@ async fn spans_and_metrics_of_a_hub_and_a_cycle_arrive_at_a_collector_without_se
         let token = token.trim().to_owned();
         let exported = once(&path, &hub.url, &token, &otel);
         let plain = once(&path, &hub.url, &token, &[]);
-        let away = format!("http://{closed}");
+        let away = closed.url("http");
         let unreachable = once(&path, &hub.url, &token, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &away)]);
         let misspelt = once(&path, &hub.url, &token, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")]);
         let bearer = format!("Bearer {METRICS_TOKEN}");

@@ -2,10 +2,15 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../../tests/support/closed_port.rs"]
+mod closed_port;
+
 use std::{
     io::Write,
     process::{Command, Output, Stdio},
 };
+
+use closed_port::ClosedPort;
 
 fn run(args: &[&str]) -> Output {
     run_with_stdin(args, "")
@@ -136,10 +141,10 @@ fn a_probe_has_no_role_in_a_cluster() {
 
 #[test]
 fn health_names_the_url_and_the_problem() {
-    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = run(&["health", &format!("http://{unused}")]);
+    let closed = ClosedPort::new();
+    let output = run(&["health", &closed.url("http")]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
-    assert_contains(&String::from_utf8(output.stderr).unwrap(), &[&unused.to_string(), "refused"]);
+    assert_contains(&String::from_utf8(output.stderr).unwrap(), &[&closed.address().to_string(), "refused"]);
     assert_contains(&refusal(&run(&["health", "--server-port", "0"])), &["--server-port: ", "name the URL"]);
 }
 

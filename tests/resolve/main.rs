@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../support/closed_port.rs"]
+mod closed_port;
 #[path = "../support/dns.rs"]
 mod dns;
 mod literal;

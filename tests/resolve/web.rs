@@ -8,6 +8,7 @@ use easytier_probe::{
 use tokio::{io::AsyncWriteExt, net::TcpListener, time::Instant};
 
 use crate::{
+    closed_port::ClosedPort,
     dns::{a, aaaa},
     support::{
         Closed, PRIVATE_ALLOWED, in_good_time, list, no_dns, peer, read_request, redirect, refused, refused_by,
@@ -141,9 +142,9 @@ async fn an_answer_without_node_urls_fails_with_the_reason() {
 
 #[tokio::test]
 async fn a_refused_connection_differs_from_a_silent_web_server() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
 
-    let failure = refused(&no_dns(AddressPolicy::ANY), &format!("http://{gone}/?token=hunter2"), Origin::Local).await;
+    let failure = refused(&no_dns(AddressPolicy::ANY), &(closed.url("http") + "/?token=hunter2"), Origin::Local).await;
     assert_eq!(failure.code, FailureCode::ResolverFailed);
     assert!(failure.message.to_lowercase().contains("connection refused"), "{failure}");
     assert!(!failure.message.contains("hunter2"), "{failure}");

@@ -154,14 +154,10 @@ pub async fn raw_backend(answers: Vec<Vec<u8>>) -> BaseUrl {
             }
             connection.write_all(&answer).await.expect("the client reads");
         }
+        // The port stays taken, so that no other test gets what is sent here later.
+        drop(future::pending::<TcpListener>().await);
     });
     url
-}
-
-/// A base URL at which nothing listens.
-pub async fn nowhere() -> BaseUrl {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a base URL")
 }
 
 /// A JSON response of a third-party backend.

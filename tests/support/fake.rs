@@ -1,7 +1,7 @@
-//! Servers that are not EasyTier nodes, and ports where nobody listens.
+//! Servers that are not EasyTier nodes.
 
 use std::{
-    net::{SocketAddr, UdpSocket as StdUdpSocket},
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -12,7 +12,7 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     task::{AbortHandle, JoinSet},
     time::Instant,
 };
@@ -193,31 +193,4 @@ where
         }
     })
     .await
-}
-
-/// A port where nobody listens, over TCP and UDP. It is reserved, so that no other test gets it.
-pub struct ClosedPort {
-    address: SocketAddr,
-    /// Bound but not listening.
-    _tcp: TcpSocket,
-    /// Connected to another address than the probe's, so that it does not receive what the probe sends.
-    _udp: StdUdpSocket,
-}
-
-impl ClosedPort {
-    pub fn new() -> Self {
-        loop {
-            let tcp = TcpSocket::new_v4().unwrap();
-            tcp.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            let address = tcp.local_addr().unwrap();
-            if let Ok(udp) = StdUdpSocket::bind(address) {
-                udp.connect("127.0.0.1:9").unwrap();
-                return Self { address, _tcp: tcp, _udp: udp };
-            }
-        }
-    }
-
-    pub fn url(&self, scheme: Scheme) -> String {
-        format!("{scheme}://{}", self.address)
-    }
 }

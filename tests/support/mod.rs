@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod closed_port;
 pub mod current_node;
 pub mod dns;
 pub mod fake;

@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
 mod ci;
+#[path = "../../../tests/support/closed_port.rs"]
+mod closed_port;
 mod compose;
 mod docs;
 mod image;

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{assert_contains, root, services::Service, tool};
+use crate::{assert_contains, closed_port::ClosedPort, root, services::Service, tool};
 
 /// The script's exit code, and its report.
 pub fn verify(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
@@ -60,8 +60,8 @@ fn bad_usage_is_refused() {
 
 #[test]
 fn an_unreachable_hub_is_reported() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (code, report) = verify(&[&format!("http://{nobody}")], &[]);
+    let closed = ClosedPort::new();
+    let (code, report) = verify(&[&closed.url("http")], &[]);
     assert_contains(&report, &["WRONG  http://127.0.0.1:", " refuses connections", "\n1 thing is wrong\n"]);
     assert_eq!(code, 1);
     // The name never exists (RFC 2606), but the error depends on the resolver of this machine.

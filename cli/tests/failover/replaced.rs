@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use crate::{cluster::Cluster, instance::Instance, records};
+use crate::{
+    cluster::{Cluster, PATIENCE, await_that},
+    instance::Instance,
+    records,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_empty_database_at_the_address_of_the_primary_wipes_nobody() {
@@ -27,9 +31,15 @@ async fn an_empty_database_at_the_address_of_the_primary_wipes_nobody() {
     lost.command(&["hub", "join", &format!("http://{}", successor.door)]);
     assert_eq!(cluster.settled().await, leader);
     // The instance whose database is lost is listed beside the new one at its address, and leads nobody.
-    let listed = cluster.instances[3 - leader].command(&["hub", "role"]);
-    let primaries = listed.lines().filter(|line| line.contains(" primary ") && line.contains("http")).count();
-    assert_eq!((primaries, listed.matches(&cluster.instances[0].name).count()), (1, 2), "{listed}");
+    await_that(PATIENCE, "both instances at the address are listed everywhere", async || {
+        let listed = cluster.instances[3 - leader].command(&["hub", "role"]);
+        let primaries = listed.lines().filter(|line| line.contains(" primary ") && line.contains("http")).count();
+        match (primaries, listed.matches(&cluster.instances[0].name).count()) {
+            (1, 2) => Ok(()),
+            _ => Err(listed),
+        }
+    })
+    .await;
 }
 
 /// Kills it, and removes its database and key.

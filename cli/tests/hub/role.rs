@@ -5,7 +5,7 @@ use std::{net::TcpListener, path::Path, process::Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Hub, assert_contains, folder_of_hub, printed, refusal, run_with};
+use super::{ClosedPort, Hub, assert_contains, folder_of_hub, printed, refusal, run_with};
 
 const SECRET: (&str, &str) = ("SYNC_SECRET", "0123456789abcdef0123456789abcdef");
 const HUB_2: (&str, &str) = ("INSTANCE_NAME", "hub-2");
@@ -73,9 +73,9 @@ fn a_join_without_a_secret_makes_one() {
     assert_contains(&missing, &["SYNC_SECRET is missing", "at both instances"]);
     assert_contains(&join("hub-1:3002", &[SECRET]), &["'hub-1:3002': "]);
 
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let dead = join(&format!("http://{unused}"), &[SECRET, ("CONNECTION_TIMEOUT", "5s")]);
-    assert_contains(&dead, &["cannot join the primary at", &unused.to_string()]);
+    let closed = ClosedPort::new();
+    let dead = join(&closed.url("http"), &[SECRET, ("CONNECTION_TIMEOUT", "5s")]);
+    assert_contains(&dead, &["cannot join the primary at", &closed.address().to_string()]);
     assert!(!dead.contains(SECRET.1), "{dead}");
     assert_eq!(printed(&at_hub_2(folder.path(), &["role"])), "'hub-2' is standalone\n", "it changed nothing");
 }

@@ -28,7 +28,7 @@ pub const MAX_LIST_URL: usize = 2000;
 #[serde(deny_unknown_fields)]
 pub struct NewSource {
     /// Where it is: the http or https URL of a site or of a list of nodes, in any form that can be imported.
-    #[schema(max_length = 2000, example = "https://uptime.example.com")]
+    #[schema(format = "uri", max_length = 2000, example = "https://uptime.example.com")]
     pub url: String,
     /// A name of 1 to 128 characters; the host of the URL by default.
     #[serde(default)]

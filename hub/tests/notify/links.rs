@@ -115,7 +115,7 @@ async fn who_has_a_link_acknowledges_and_mutes_what_the_message_is_about(test: T
     hub.check(&nodes, &[], 400).await;
     let messages = hub.messages().await;
     assert_eq!((messages[1].title.as_str(), &messages[1].acknowledge), ("node-0 is up again", &None));
-    assert!(get(&site, &path, "en").await.text().contains("It is over"));
+    assert!(get(&site, &path, "en").await.text().contains("Resolved: "));
 
     hub.test.dependent().await;
     let page = get(&site, &path, "en").await;

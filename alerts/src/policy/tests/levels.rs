@@ -63,7 +63,7 @@ fn a_node_that_does_not_relay_is_told_once_and_when_it_does() {
     assert_eq!(world.told.len(), 1);
     world.levels.relays.clear();
     world.run(HOUR);
-    assert_eq!(world.titles()[1..], ["What node 2 relays is as declared again"]);
+    assert_eq!(world.titles()[1..], ["The relaying of node 2 matches its declaration again"]);
     assert_eq!(world.told[0].1.subject, world.told[1].1.subject);
 
     let chinese = Rule { language: Language::Chinese, ..rule(&[Change::Relay]) };
