@@ -1,13 +1,17 @@
 //! `check`: checks peers named on the command line, once or repeatedly.
 
+mod from_hub;
 mod peers;
 mod progress;
 mod rounds;
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
+use anyhow::Context;
 use clap::{ArgAction, Args, builder::BoolishValueParser};
-use easytier_probe::{AddressPolicy, CheckOptions, CheckReport, Checker, Peer};
+use easytier_probe::{
+    AddressPolicy, CheckOptions, CheckReport, Checker, Peer, backend::BaseUrl, peer_url::without_secrets,
+};
 use easytier_uptime_config::{QUIC_PORT, duration};
 use futures::{
     StreamExt,
@@ -38,6 +42,8 @@ Examples:
     easytier-uptime check --interval 10s wss://node.example.com
   Does it relay data?
     easytier-uptime check --relay tcp://192.0.2.7:11010
+  Is it reachable from elsewhere? (API_KEY is a key of the hub with the scope 'checks')
+    API_KEY=... easytier-uptime check --hub https://uptime.example.com --from eu,asia tcp://192.0.2.7:11010
   Why is it offline?
     easytier-uptime check --debug tcp://192.0.2.7:11010
 
@@ -72,7 +78,25 @@ pub struct CheckArgs {
     probing: ProbingArgs,
 
     #[command(flatten)]
+    elsewhere: ElsewhereArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Checking from elsewhere")]
+struct ElsewhereArgs {
+    /// Have probes of a hub check the peers: names of regions, or server IDs of probes, with commas between them; at most 6.
+    /// The hub's key is read from the environment variable API_KEY
+    #[arg(
+        long, value_name = "REGION|ID", value_delimiter = ',', requires = "hub",
+        conflicts_with_all = ["handshake_only", "relay", "interval", "count", "debug"],
+    )]
+    from: Vec<String>,
+    /// The hub whose probes --from names
+    #[arg(long, env = "BACKEND_BASE_URL", value_name = "URL")]
+    hub: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -126,10 +150,14 @@ struct OutputArgs {
 }
 
 pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
-    let CheckArgs { urls, file, invalid, network, probing, output } = args;
+    let CheckArgs { urls, file, invalid, network, probing, elsewhere, output } = args;
     let mut peers = peers::gather(&urls, &file, invalid)?;
     peers::apply(&mut peers, network.membership()?, probing.handshake_only);
 
+    if let Some(hub) = elsewhere.hub.filter(|_| !elsewhere.from.is_empty()) {
+        let hub: BaseUrl = hub.parse().with_context(|| format!("--hub: {}", without_secrets(&hub)))?;
+        return from_hub::run(&peers, &hub, &elsewhere.from, probing.timeout, &output);
+    }
     if output.debug {
         logging::trace_checks();
     }

@@ -96,6 +96,7 @@ pub struct Checking {
     timeout: Duration,
     mode: Mode,
     relay_tests: RelayTests,
+    checker: Checker,
 }
 
 enum Mode {
@@ -122,15 +123,15 @@ impl Checking {
         let rounds = Arc::new(rounds);
         let relay_tests = RelayTests::new(checker.clone(), Arc::clone(&observer));
         let mode = match &plan.schedule {
-            None => Mode::Watch(Mutex::new(Some(Watch::new(checker, Arc::clone(&rounds), plan.watch())))),
+            None => Mode::Watch(Mutex::new(Some(Watch::new(checker.clone(), Arc::clone(&rounds), plan.watch())))),
             Some(_) => Mode::Cycles {
-                checker,
+                checker: checker.clone(),
                 peers: Mutex::default(),
                 has_peers: Notify::new(),
                 budget: CycleOptions::default().budget.max(plan.longest_pause()),
             },
         };
-        Self { observer, rounds, health, timeout: plan.checks.timeout, mode, relay_tests }
+        Self { observer, rounds, health, timeout: plan.checks.timeout, mode, relay_tests, checker }
     }
 
     /// Checks these peers and no others from now on.
@@ -172,6 +173,11 @@ impl Checking {
     /// Runs the tests of [`test_relay`](Self::test_relay) until `stop`.
     pub async fn run_relay_tests(&self, stop: CancellationToken) {
         self.relay_tests.run(|id| self.peer(id), stop).await;
+    }
+
+    /// The checker of all checks, which keeps joins of one address apart.
+    pub fn checker(&self) -> &Checker {
+        &self.checker
     }
 
     fn peer(&self, id: i64) -> Option<Arc<Peer>> {

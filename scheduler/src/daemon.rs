@@ -23,6 +23,7 @@ use crate::{
     jobs::{Job, Scheduler},
     listing::PeerList,
     monitoring::ProbeMonitor,
+    orders::{self, BackendDesk},
     probe::{Probe, ProbeState},
     schedule::Schedule,
     spool::Spool,
@@ -218,12 +219,14 @@ impl Daemon {
                 heartbeat.unregister().await;
             }
         };
+        let orders = orders::follow(BackendDesk(backend.clone()), Arc::clone(&probe.checking), stop.clone());
         let (served, ..) = tokio::join!(
             easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), SERVE_GRACE),
             end_presence,
             probe.run(scheduler, jobs, stop.clone()),
             uploader.run(spool, stop.clone()),
             upkeep(store.clone(), stop.clone().cancelled_owned()),
+            orders,
             stop.run_until_cancelled(start),
         );
         store.close().await;

@@ -26,6 +26,7 @@ mod local;
 mod metrics;
 mod monitoring;
 mod observer;
+mod orders;
 mod outbound_address;
 mod overview;
 mod panic_message;

@@ -14,6 +14,7 @@ use crate::{
     checking::CheckPlan,
     jobs::{Job, Scheduler},
     monitoring::ProbeMonitor,
+    orders::{self, StoreDesk},
     probe::Probe,
     schedule::Schedule,
 };
@@ -105,7 +106,9 @@ impl HubPeers {
                 }
             }
         };
-        tokio::join!(probe.run(scheduler, vec![store_status], stop.clone()), follow);
+        let desk = StoreDesk { store: self.store.clone(), probe: probe.state.identity.clone(), signed_at: None };
+        let orders = orders::follow(desk, Arc::clone(&probe.checking), stop.clone());
+        tokio::join!(probe.run(scheduler, vec![store_status], stop.clone()), follow, orders);
     }
 
     /// All peers, unless their version is `seen`.

@@ -108,6 +108,8 @@ pub enum BackendCall {
     Results,
     /// [`Backend::report_status`](super::Backend::report_status)
     Status,
+    /// [`Backend::orders`](super::Backend::orders)
+    Orders,
 }
 
 impl BackendCall {
@@ -119,6 +121,7 @@ impl BackendCall {
             Self::Peers => "peers",
             Self::Results => "results",
             Self::Status => "status",
+            Self::Orders => "orders",
         }
     }
 }

@@ -127,6 +127,23 @@ fn as_utc_millis<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
+/// `data` of `GET /v1/reverse`.
+#[derive(Deserialize)]
+pub(super) struct OrdersData<'a> {
+    #[serde(borrow)]
+    pub(super) messages: Vec<Message<'a>>,
+}
+
+/// A message of a hub to a probe.
+#[derive(Deserialize)]
+pub(super) struct Message<'a> {
+    pub(super) number: i64,
+    #[serde(default)]
+    pub(super) kind: String,
+    #[serde(borrow, default)]
+    pub(super) peer: Option<&'a RawValue>,
+}
+
 /// `data` of the answer to `POST /results`.
 #[derive(Default, Deserialize)]
 pub(super) struct ResultsData {

@@ -44,6 +44,8 @@ pub(super) struct Endpoint {
     pub(super) per_node: OptionalRoute,
     /// `/api/discovery/…`
     pub(super) registry: OptionalRoute,
+    /// `/v1/reverse`
+    pub(super) orders: OptionalRoute,
     /// Whether it lacks the listing that the probe has.
     pub(super) behind: Behind,
 }
@@ -65,6 +67,7 @@ impl Endpoint {
             results: route(),
             per_node: route(),
             registry: route(),
+            orders: route(),
             behind: Behind::default(),
         }
     }
@@ -83,7 +86,7 @@ impl Endpoint {
             BackendKind::ThirdParty => info!("the backend at {} identifies itself as a hub now", self.url),
         }
         // A hub has all routes: an earlier 404 came from a reverse proxy in front of it.
-        for route in [&self.status, &self.results, &self.per_node, &self.registry] {
+        for route in [&self.status, &self.results, &self.per_node, &self.registry, &self.orders] {
             route.missing.end();
         }
     }

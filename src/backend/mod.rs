@@ -8,6 +8,7 @@
 pub mod availability;
 mod base_url;
 mod behind;
+mod checks;
 mod client;
 mod config;
 mod credentials;
@@ -17,6 +18,7 @@ mod error;
 mod http;
 mod listing;
 mod neo;
+mod orders;
 mod registry;
 mod results;
 mod retry;
@@ -26,11 +28,13 @@ mod status;
 pub use self::{
     availability::{Availability, BackendCall, FailedCall, Outage, RetryPolicy},
     base_url::{BaseUrl, BaseUrlError, is_loopback},
+    checks::{RequestedCheck, RequestedResult, WantedCheck},
     client::{Backend, Reported},
     config::{BackendConfig, DEFAULT_PAGE_SIZE, ReportStyle, ReportStyleError},
     error::BackendError,
     http::HUB_HEADER,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
+    orders::Order,
     registry::{Registered, Registration, System},
     results::{Delivery, IncompleteDelivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},
     retry_after::retry_after,

@@ -140,6 +140,9 @@ pub enum Conflict {
     /// Another source has the URL.
     #[error("this list is followed already")]
     SourceListed,
+    /// An address was checked by request a moment ago.
+    #[error("an address of this node was checked by request in the last ten seconds; try again in ten seconds")]
+    CheckedJustNow,
     /// The timeline of the incident has as many texts of the operator as it may have.
     #[error("this incident has too many texts")]
     IncidentFull,

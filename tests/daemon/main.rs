@@ -12,6 +12,7 @@ mod http;
 mod hub;
 mod life;
 mod monitoring;
+mod orders;
 mod peers;
 #[path = "../support/daemon/program.rs"]
 mod program;

@@ -20,7 +20,8 @@ use crate::{
 const PAGES: [&str; 4] = ["README.md", "docs/database.md", "docs/distributed.md", "docs/high-availability.md"];
 
 /// Pages with commands and without settings.
-const OF_COMMANDS: [&str; 4] = ["docs/alerts.md", "docs/lists.md", "docs/maintenance.md", "docs/subscriptions.md"];
+const OF_COMMANDS: [&str; 5] =
+    ["docs/alerts.md", "docs/lists.md", "docs/maintenance.md", "docs/manager.md", "docs/subscriptions.md"];
 
 /// Variables that are not settings.
 const OTHERS: [&str; 1] = ["NETWORK_SECRET"];

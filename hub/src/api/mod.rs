@@ -5,6 +5,7 @@
 mod admin;
 mod announcements;
 mod backend;
+mod checks;
 mod connect;
 mod dialects;
 mod incidents;
@@ -30,6 +31,8 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
     let private = OpenApiRouter::default()
         .merge(backend::routes())
         .nest("/api", backend::routes())
+        .merge(backend::reverse_routes())
+        .merge(checks::routes())
         .merge(registry::routes())
         .merge(admin::routes())
         .merge(sync::routes())

@@ -10,7 +10,9 @@ use tokio::sync::OnceCell;
 use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
     board::{Board, Chronicle},
-    service::{Admin, ConnectionTests, Instances, Sessions, Sources, Submissions, Subscriptions, alerts::Alerts},
+    service::{
+        Admin, Checks, ConnectionTests, Instances, Sessions, Sources, Submissions, Subscriptions, alerts::Alerts,
+    },
     web::{App, Posts, Reports, WebOptions},
 };
 
@@ -28,6 +30,7 @@ pub(crate) struct Parts {
     pub submissions: Submissions,
     pub subscriptions: Subscriptions,
     pub sources: Sources,
+    pub checks: Checks,
     pub instances: Instances,
     pub connection_tests: ConnectionTests,
     pub board: Arc<Board>,
@@ -91,6 +94,7 @@ impl Site {
             submissions: Submissions::from_ref(app),
             subscriptions: Subscriptions::from_ref(app),
             sources: Sources::from_ref(app),
+            checks: Checks::from_ref(app),
             instances: Instances::from_ref(app),
             connection_tests: ConnectionTests::from_ref(app),
             board,

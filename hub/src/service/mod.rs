@@ -7,6 +7,7 @@
 mod admin;
 pub mod alerts;
 mod announcements;
+mod checks;
 mod connection_test;
 mod credentials;
 mod entry;
@@ -19,6 +20,7 @@ mod line;
 mod maintenance;
 mod node_change;
 mod node_fields;
+mod orders;
 pub mod password;
 mod queue;
 mod registry;
@@ -33,6 +35,7 @@ pub mod subscriptions;
 pub use self::{
     admin::Admin,
     announcements::{AnnouncementRequest, MAX_ANNOUNCED_HOURS, MAX_ANNOUNCEMENT},
+    checks::{Asker, CHECK_TIMEOUTS, CheckWish, Checks},
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},
     entry::{Entry, NodeId},
@@ -44,6 +47,7 @@ pub use self::{
     maintenance::{MAX_TITLE, WindowFields},
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, check_lengths, labels_schema},
+    orders::{Channel, Orders},
     queue::{Decided, Decision, MAX_DECIDED},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
     report::{DEFAULT_TARGET, Group, Line, Report, Target, exact},

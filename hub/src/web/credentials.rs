@@ -13,7 +13,7 @@ use easytier_uptime_monitor::{Refusal, bearer};
 use easytier_uptime_store::domain::{Caller, ProbeIdentity, Scope, Timestamp};
 
 use super::{App, recognise::recognise, session};
-use crate::service::Registrant;
+use crate::service::{Asker, Registrant};
 
 const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -41,6 +41,27 @@ pub(crate) struct RegistrantCaller(pub Registrant);
 /// A caller that may list the probes: the holder of a node token or an API key, or the admin.
 #[derive(Debug)]
 pub(crate) struct Insider;
+
+/// A caller that may have nodes checked: the admin, or the holder of an API key with the scope `checks`.
+#[derive(Debug)]
+pub(crate) struct CheckCaller(pub Asker);
+
+impl FromRequestParts<App> for CheckCaller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        if session::find(parts, &app.sessions).await?.is_some() {
+            return Ok(Self(Asker::Admin));
+        }
+        match caller(parts, app).await? {
+            Some(Caller::Api { scopes, name }) if scopes.contains(&Scope::Checks) => Ok(Self(Asker::Key(name))),
+            Some(Caller::Api { .. }) => Err(Refusal::forbidden("the API key has no scope 'checks'")),
+            Some(Caller::Probe(_) | Caller::Enrollment(_)) | None => {
+                Err(Refusal::unauthorized("an API key with the scope 'checks' or an admin session is needed"))
+            }
+        }
+    }
+}
 
 impl FromRequestParts<App> for Insider {
     type Rejection = Refusal;

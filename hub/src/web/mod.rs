@@ -30,7 +30,7 @@ use self::unknown_tokens::UnknownTokens;
 pub(crate) use self::{
     client::{Client, Identification, identify},
     cookie::cookie,
-    credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
+    credentials::{CheckCaller, Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
     entry_path::EntryPath,
     instance_caller::{CallerOfPrimary, SyncCaller},
     poster::{Poster, Posts},
@@ -43,7 +43,8 @@ use crate::{
     board::{Board, Chronicle},
     connect::Connector,
     service::{
-        Admin, ConnectionTests, Instances, Limit, Registry, Sessions, Sources, Submissions, Subscriptions,
+        Admin, Checks, ConnectionTests, Instances, Limit, Orders, Registry, Sessions, Sources, Submissions,
+        Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };
@@ -59,6 +60,8 @@ pub(crate) struct App {
     pub subscriptions: Subscriptions,
     pub sources: Sources,
     pub connection_tests: ConnectionTests,
+    pub checks: Checks,
+    orders: Orders,
     registry: Registry,
     pub instances: Instances,
     wrong_secrets: Arc<Limit>,
@@ -85,6 +88,7 @@ impl App {
         monitor: &Monitor,
     ) -> Self {
         let readers = monitor.readers();
+        let orders = Orders::start(store.clone());
         Self {
             chronicle: Chronicle::new(store.clone(), &readers, board.freshness()),
             reports: Reports::new(store.clone(), Arc::clone(&board), readers.clone()),
@@ -96,6 +100,8 @@ impl App {
             subscriptions: Subscriptions::new(store.clone(), options.public_url.clone()),
             sources: Sources::new(store.clone(), own_urls(&options)),
             connection_tests: ConnectionTests::new(checker),
+            checks: Checks::new(store.clone(), orders.clone()),
+            orders,
             registry: Registry::new(store.clone()),
             instances: Instances::new(store.clone(), options.instance.clone()),
             wrong_secrets: Arc::new(instance_caller::limit_of_wrong_secrets()),

@@ -13,6 +13,7 @@ mod support;
 
 mod admin;
 mod announcements;
+mod checks;
 mod client;
 mod connect;
 mod consumers;

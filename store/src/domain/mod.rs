@@ -30,6 +30,7 @@ mod probe;
 mod probe_peer;
 mod recurrence;
 mod relay;
+mod requested_check;
 mod retention;
 mod schedule;
 pub(crate) mod scope;
@@ -83,6 +84,9 @@ pub use self::{
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     recurrence::RuleError,
     relay::{MeasuredRelay, RegionRelay},
+    requested_check::{
+        CheckRun, CheckTarget, MAX_VANTAGES, NewCheck, Order, REQUEST_INTERVAL, RequestedCheck, RunOutcome,
+    },
     retention::Retention,
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},
     scope::Scope,

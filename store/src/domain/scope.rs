@@ -10,13 +10,16 @@ pub enum Scope {
     Read,
     /// Change who leads a cluster, and remove instances from it.
     Instances,
+    /// Have probes check nodes now.
+    Checks,
 }
 
 impl Scope {
-    const NAMES: [(Self, &'static str); 2] = [(Self::Read, "read"), (Self::Instances, "instances")];
+    const NAMES: [(Self, &'static str); 3] =
+        [(Self::Read, "read"), (Self::Instances, "instances"), (Self::Checks, "checks")];
 
     /// All scopes.
-    pub const ALL: [Self; 2] = [Self::Read, Self::Instances];
+    pub const ALL: [Self; 3] = [Self::Read, Self::Instances, Self::Checks];
 
     /// The name, in the database, on the command line and on the pages.
     pub fn as_str(self) -> &'static str {

@@ -8,7 +8,7 @@
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
 //! rings, `maintained_peers`, `verdict_times`, outages, certificates, those of relaying, `latest`, rollups, regions, leases, channels,
 //! the tables of alerts, those of subscriptions, those of incidents (the plan first), events, submissions, sources,
-//! `source_peers`, duties.
+//! `source_peers`, `probe_channels`, those of requested checks, duties.
 
 mod admin;
 mod alerts;
@@ -60,6 +60,7 @@ mod regions;
 mod registry;
 mod relay_tests;
 mod relays;
+mod requested_checks;
 mod restore;
 mod retention;
 mod review;

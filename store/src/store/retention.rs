@@ -4,7 +4,7 @@ use super::{
     Store,
     duties::{Duty, Lease},
     partitions::{self, oldest_kept},
-    submissions, subscriptions,
+    requested_checks, submissions, subscriptions,
 };
 use crate::{
     db::{Sql, Value, args, sql, work},
@@ -93,7 +93,7 @@ impl Store {
         self.delete(&mut swept, leases, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
         let forget = self.db().transaction(|tx| {
             work(async move {
-                let rows = subscriptions::sweep(tx, now).await?;
+                let rows = subscriptions::sweep(tx, now).await? + requested_checks::sweep(tx, now).await?;
                 self.shared.duties.fence(tx, leases).await?;
                 Ok(rows)
             })

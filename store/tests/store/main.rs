@@ -37,6 +37,7 @@ mod peers;
 mod pooler;
 mod probes;
 mod relays;
+mod requested_checks;
 mod restore;
 mod retention;
 mod roles;

@@ -116,7 +116,7 @@ pub(super) struct Peers {
 
 /// A peer to check.
 #[derive(Debug, Serialize, ToSchema)]
-struct Peer {
+pub(super) struct Peer {
     #[schema(value_type = i64)]
     id: PeerId,
     name: String,

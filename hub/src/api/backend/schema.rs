@@ -41,7 +41,7 @@ fn results() -> RefOr<Schema> {
 /// The result of one check, or of several with the same outcome.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the document alone")]
-struct CheckResult {
+pub(in crate::api) struct CheckResult {
     /// A UUIDv7 made by the probe: a result that is sent again is the same result.
     id: Uuid,
     peer_id: i64,

@@ -147,6 +147,14 @@ fn shown(view: &View, stored: &Entry, edit: &NodeEdit, wrong: Option<&FieldError
             }
         }
     };
-    let content = html! { (outcome) (standing::edits(view, &form)) };
+    let checks = view.language.requested_checks();
+    let content = html! {
+        (outcome)
+        (standing::edits(view, &form))
+        section.panel {
+            (frame::button(&format!("/admin/nodes/{id}/check"), checks.check, ""))
+            p.muted { (checks.check_hint) }
+        }
+    };
     frame::page(view, &stored.name, &content)
 }

@@ -47,6 +47,7 @@ struct CreateForm {
     days: String,
     uses: String,
     changes_instances: String,
+    asks_for_checks: String,
 }
 
 impl CreateForm {
@@ -66,7 +67,12 @@ impl CreateForm {
             uses: limit("uses", &self.uses, MAX_USES)?,
             scopes: Scope::ALL
                 .into_iter()
-                .filter(|scope| *scope != Scope::Instances || !self.changes_instances.is_empty())
+                .filter(|scope| match scope {
+                    Scope::Read => true,
+                    Scope::Instances => !self.changes_instances.is_empty(),
+                    Scope::Checks => !self.asks_for_checks.is_empty(),
+                    _ => false,
+                })
                 .collect(),
             ..CredentialRequest::new(kind, &self.name)
         })
@@ -163,6 +169,7 @@ async fn shown(
                     (fields.input(&Input { class: "", placeholder: Some(default_region.as_str()), ..region }))
                     (fields.check("any_region", texts.any_region, !create.any_region.is_empty()))
                     (fields.check("changes_instances", texts.changes_instances, !create.changes_instances.is_empty()))
+                    (fields.check("asks_for_checks", texts.asks_for_checks, !create.asks_for_checks.is_empty()))
                 }
                 div.row {
                     (fields.input(&Input { class: "grow", ..days }))

@@ -6,6 +6,7 @@
 mod alerts;
 mod announcements;
 mod channels;
+mod checks;
 mod delete;
 mod edit;
 mod events;
@@ -38,6 +39,8 @@ pub fn routes() -> Router<Site> {
         .route("/admin/nodes/{id}/revoke", act(nodes::revoke))
         .route("/admin/nodes/{id}/watch", act(nodes::watch))
         .route("/admin/nodes/{id}/delete", get(delete::page).post(delete::delete))
+        .route("/admin/nodes/{id}/check", act(checks::request))
+        .route("/admin/checks/{id}", get(checks::page))
         .route("/admin/queue", get(queue::page).post(queue::decide))
         .route("/admin/keys", get(keys::page).post(keys::create))
         .route("/admin/keys/revoke", act(keys::revoke))

@@ -25,6 +25,7 @@ mod queue;
 mod refusals;
 mod relay;
 mod reports;
+mod requested_checks;
 mod sources;
 mod subscriptions;
 mod texts;

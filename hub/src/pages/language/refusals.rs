@@ -262,6 +262,10 @@ impl Language {
                 self.pick("There are too many sources. Remove some.", "来源过多，请先删除一些。")
             }
             Conflict::SourceListed => self.pick("This list is followed already.", "已在跟踪此列表。"),
+            Conflict::CheckedJustNow => self.pick(
+                "An address of this node was checked by request a moment ago. Try again in ten seconds.",
+                "刚刚已按请求检测过此地址，请十秒后再试。",
+            ),
             Conflict::IncidentFull => {
                 self.pick("The timeline of this incident has too many texts.", "此次故障的说明过多，无法继续添加。")
             }

@@ -1,0 +1,142 @@
+//! Orders to probes, for which they wait over connections that they make themselves.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use easytier_probe::CheckResult;
+use easytier_uptime_store::{
+    Store,
+    domain::{Order, ProbeId, Timestamp},
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+
+use super::ServiceError;
+
+/// How often the database is asked whether there are orders, while probes wait: another hub may have taken them.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The orders of a hub's probes. Cheap to clone.
+#[derive(Clone)]
+pub struct Orders(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    /// The last order of each probe that has not answered it.
+    newest: watch::Sender<BTreeMap<ProbeId, i64>>,
+    look: Notify,
+    /// The connection over which each probe waits.
+    channels: Mutex<HashMap<ProbeId, Weak<Notify>>>,
+}
+
+/// A connection over which a probe waits for orders.
+pub struct Channel {
+    orders: Orders,
+    probe: ProbeId,
+    since: i64,
+    newest: watch::Receiver<BTreeMap<ProbeId, i64>>,
+    /// Notified when the probe makes another connection.
+    replaced: Arc<Notify>,
+}
+
+impl Orders {
+    /// The orders in `store`. It must be called on a tokio runtime.
+    pub fn start(store: Store) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            newest: watch::Sender::default(),
+            look: Notify::new(),
+            channels: Mutex::default(),
+        });
+        tokio::spawn(look_for_orders(Arc::downgrade(&shared)));
+        Self(shared)
+    }
+
+    /// Looks for orders at once.
+    pub fn look_now(&self) {
+        self.0.look.notify_one();
+    }
+
+    /// A connection of this probe, in the place of its last one here.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn channel(&self, probe: ProbeId, since: i64) -> Result<Channel, ServiceError> {
+        self.0.store.note_channel(probe, Timestamp::now()).await?;
+        let replaced = Arc::new(Notify::new());
+        let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.retain(|_, channel| channel.strong_count() > 0);
+        if let Some(before) = channels.insert(probe, Arc::downgrade(&replaced)).and_then(|before| before.upgrade()) {
+            before.notify_one();
+        }
+        drop(channels);
+        self.look_now();
+        Ok(Channel { orders: self.clone(), probe, since, newest: self.0.newest.subscribe(), replaced })
+    }
+
+    /// Takes the result of an order.
+    ///
+    /// # Errors
+    ///
+    /// When the probe has no such order, nobody waits for it any more, or the database fails.
+    pub async fn answer(&self, probe: ProbeId, number: i64, result: &CheckResult) -> Result<(), ServiceError> {
+        Ok(self.0.store.answer_order(probe, number, result, Timestamp::now()).await?)
+    }
+}
+
+impl Channel {
+    /// Waits for orders. None when the probe made another connection.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn orders(&mut self) -> Result<Vec<Order>, ServiceError> {
+        loop {
+            let (probe, since) = (self.probe, self.since);
+            tokio::select! {
+                () = self.replaced.notified() => return Ok(Vec::new()),
+                there_are = self.newest.wait_for(|newest| newest.get(&probe).is_some_and(|last| *last > since)) => {
+                    if there_are.is_err() {
+                        return Ok(Vec::new());
+                    }
+                }
+            }
+            let orders = self.orders.0.store.orders(probe, since, Timestamp::now()).await?;
+            if !orders.is_empty() {
+                return Ok(orders);
+            }
+            // The orders are of nodes that are gone meanwhile.
+            self.since = self.newest.borrow().get(&probe).copied().unwrap_or(since);
+        }
+    }
+}
+
+/// Looks for orders while probes wait, until all handles are dropped.
+async fn look_for_orders(shared: Weak<Shared>) {
+    loop {
+        let Some(orders) = shared.upgrade() else { return };
+        if orders.newest.receiver_count() > 0 {
+            match orders.store.probes_with_orders(Timestamp::now()).await {
+                Ok(found) => {
+                    orders.newest.send_if_modified(|newest| {
+                        let is_news = *newest != found;
+                        *newest = found;
+                        is_news
+                    });
+                }
+                Err(error) => tracing::debug!(%error, "the orders to probes cannot be read"),
+            }
+        }
+        let wait = async { orders.look.notified().await };
+        if timeout(POLL_INTERVAL, wait).await.is_err() && orders.newest.receiver_count() == 0 {
+            drop(orders);
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+}
