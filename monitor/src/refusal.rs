@@ -181,6 +181,9 @@ fn is_bare(response: &Response) -> bool {
 
 /// Whether a path belongs to the backend contract, which has an envelope of its own.
 pub(crate) fn is_of_backend_contract(path: &str) -> bool {
+    if path.starts_with("/v1/") {
+        return true;
+    }
     let path = path.strip_prefix("/api").unwrap_or(path);
     matches!(path, "/peers" | "/results" | "/nodes/status") || path == "/discovery" || path.starts_with("/discovery/")
 }

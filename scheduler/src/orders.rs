@@ -48,9 +48,8 @@ pub trait Desk {
 
 /// Follows the orders of `desk` with the checker of `checking`, until `stop`. Checks in flight are given up then.
 pub async fn follow(mut desk: impl Desk + Clone, checking: Arc<Checking>, stop: CancellationToken) {
-    let places = Semaphore::new(AT_ONCE);
+    let (places, answers) = (Semaphore::new(AT_ONCE), desk.clone());
     let mut running = FuturesUnordered::new();
-    let answers = desk.clone();
     let mut since = 0;
     let work = async {
         loop {

@@ -143,8 +143,8 @@ async fn a_stream_has_each_answer_until_the_last(store: TestStore) {
         while events.matches("event: check").count() == seen {
             events += std::str::from_utf8(&stream.chunk().await.unwrap().expect("the stream goes on")).unwrap();
         }
-        let answer = probes.next().unwrap().answer_order(orders[0].number, &online(peer, Timestamp::now()), soon());
-        answer.await.unwrap();
+        let result = online(peer, Timestamp::now());
+        probes.next().unwrap().answer_order(orders[0].number, &result, soon()).await.unwrap();
     }
     while let Some(chunk) = stream.chunk().await.unwrap() {
         events += std::str::from_utf8(&chunk).unwrap();

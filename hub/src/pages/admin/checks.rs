@@ -36,7 +36,7 @@ pub async fn request(
 ) -> Result<Response, Refusal> {
     let wish = match id {
         NodeId::Peer(id) => CheckWish { peer_id: Some(id.0), ..CheckWish::default() },
-        NodeId::Submission(_) => {
+        NodeId::Pending(_) => {
             let url = site.admin.node(id).await?.spec().url.full();
             CheckWish { url: Some(url), ..CheckWish::default() }
         }
