@@ -32,10 +32,15 @@ impl Desk {
     }
 
     pub async fn get(&self, path: &str, language: &str) -> String {
+        self.reply(path, language).await.text().to_owned()
+    }
+
+    /// A page with its headers.
+    pub async fn reply(&self, path: &str, language: &str) -> Reply {
         let request = Request::get(path).header("cookie", &self.cookie).header("accept-language", language);
         let reply = self.hub.send(request, "").await;
         assert_eq!(reply.status, StatusCode::OK, "{path}: {reply:?}");
-        reply.text().to_owned()
+        reply
     }
 }
 

@@ -16,6 +16,7 @@ mod alerts;
 mod announcements;
 mod board;
 mod channels;
+mod checks;
 mod desk;
 mod forms;
 mod frame;
