@@ -54,7 +54,7 @@ pub use self::{
         Caller, Credential, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed, NewProbe, NodeToken,
         NodeTokenError, ProbeIdentity,
     },
-    event::{Event, EventKind},
+    event::{Event, EventKind, EventSubject},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{

@@ -31,6 +31,7 @@ mod texts;
 mod times;
 
 use axum::http::{HeaderMap, header};
+use easytier_probe::Relay;
 use easytier_uptime_store::domain::{Doubt, ImportCounts, Presence, Verdict};
 
 pub use self::texts::Texts;
@@ -131,14 +132,14 @@ impl Language {
         }
     }
 
-    /// The state in an event, which the store keeps as text: a verdict of a node or the presence of a probe.
+    /// The state in an event, which the store keeps as text: a verdict of a node, the presence of a probe, or whether a node relays.
     pub fn state(self, state: &str) -> String {
         let texts = self.texts();
         let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == state);
         let known = verdict.map(|verdict| self.verdict(verdict)).or(match state {
             "online" => Some(texts.online),
             "offline" => Some(texts.offline),
-            _ => None,
+            _ => Relay::ALL.into_iter().find(|relay| relay.name() == state).map(|relay| self.relay_state(relay)),
         });
         known.map_or_else(|| state.to_owned(), str::to_owned)
     }
