@@ -573,6 +573,11 @@ async fn a_submission_waits_for_approval(store: TestStore) {
     assert_eq!((&item["is_approved"], &item["address"]), (&json!(false), &json!("udp://tokyo.example.net:11011")));
     assert_eq!(hub.get("/api/nodes").await.data()["total"], 0);
 
+    // A web server has this one behind a path.
+    let proxied = json!({ "name": "b", "host": "b.example.net", "protocol": "wss", "path": "/et", "qq_number": "1" });
+    let proxied = hub.post("/api/nodes", &proxied).await.data();
+    assert_eq!(proxied["address"], "wss://b.example.net:443/et");
+
     let id = SubmissionId(-item["id"].as_i64().unwrap());
     let spec = hub.submission(id).await.unwrap().spec;
     assert_eq!(spec.contacts.mail.as_deref(), Some("me@example.net"));

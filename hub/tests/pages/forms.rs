@@ -376,6 +376,7 @@ async fn a_node_is_tested_and_submitted() {
         ("zh", "step=send&name=Mine&host=a%2Fb&mail=a%40b", "请填写域名或 IP 地址"),
         ("en", "step=send&host=node.example.net&mail=a%40b", "Fill in this field."),
         ("en", "step=test&host=node.example.net&port=many", "Enter a whole number from 1 to 65535."),
+        ("zh", "step=test&host=node.example.net&path=%2Fa+b", "请填写路径，例如 /easytier"),
     ] {
         let reply = post(&own, language, wrong).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{wrong}");
@@ -398,6 +399,9 @@ async fn a_node_is_tested_and_submitted() {
     let again = post(&own, "en", &format!("step=send&{filled}")).await;
     assert!(again.status == StatusCode::OK && again.text().contains("listed once it is approved"), "{again:?}");
     assert_eq!(waiting().await.len(), 2);
+    let proxied = "name=Behind+nginx&protocol=wss&host=node.example.net&path=%2Fet%3Fx%3D1&mail=owner%40example.net";
+    assert!(post(&own, "en", &format!("step=send&{proxied}")).await.text().contains("listed once it is approved"));
+    assert_eq!(waiting().await[2].spec.url.full(), "wss://node.example.net:443/et?x=1");
 
     let mut refused = None;
     for _ in 0..7 {
