@@ -216,6 +216,11 @@ impl Language {
         )
     }
 
+    /// How many entries an import leaves out.
+    pub fn left_out(self, invalid: usize) -> String {
+        self.pick(format!("Invalid entries left out: {invalid}."), format!("已忽略 {invalid} 个无效条目："))
+    }
+
     /// How many more items of a list there are than shown.
     pub fn more(self, count: usize) -> String {
         self.pick(format!("… and {count} more"), format!("……另有 {count} 个"))

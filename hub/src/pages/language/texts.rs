@@ -308,6 +308,7 @@ texts! {
     preview: "Preview", "预览";
     is_new: "new", "新节点";
     is_listed: "listed already", "已存在";
+    skip_invalid: "Leave invalid entries out", "忽略无效条目";
     nothing_imported: "Nothing was imported", "未导入任何节点";
 
     // Admin: announcements
