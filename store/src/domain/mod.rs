@@ -86,7 +86,7 @@ pub use self::{
     retention::Retention,
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},
     scope::Scope,
-    source::{Source, SourceChanges, SourceProblem, SourceReading, SourceSpec},
+    source::{ListFault, Source, SourceChanges, SourceProblem, SourceReading, SourceSpec},
     submission::{Duplicate, Submission},
     subscription::{
         ClaimedMail, NewMail, SubscribedNode, Subscriber, SubscriptionCounts, SubscriptionLimits, SubscriptionRequest,
