@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "support/closed_port.rs"]
+mod closed_port;
+
 use std::sync::{Arc, Mutex};
 
 use axum::{
@@ -12,10 +15,12 @@ use axum::{
 };
 use easytier_probe::{
     peer_list::ListProblem,
-    remote_list::{FetchError, Fetched, ListBounds, ListVersion, fetch, fetch_new, is_url},
+    remote_list::{FetchError, Fetched, ListBounds, ListVersion, Obstacle, fetch, fetch_new, is_url},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use self::closed_port::ClosedPort;
 
 const BOUNDS: ListBounds = ListBounds { bytes: 1 << 20, entries: 1000 };
 
@@ -55,11 +60,12 @@ impl Site {
     }
 }
 
-/// An answer with its version, which is its length; 304 for who has it.
+/// An answer with its version, which is its length; 304 for who has it. A redirect leads to itself.
 fn versioned(asked: &HeaderMap, answer: (StatusCode, String)) -> Response {
     let tag = format!("\"{}\"", answer.1.len());
     match asked.get(header::IF_NONE_MATCH).is_some_and(|known| *known == *tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
+        false if answer.0.is_redirection() => (answer.0, [(header::LOCATION, "/again")]).into_response(),
         false => ([(header::ETAG, tag)], answer).into_response(),
     }
 }
@@ -164,6 +170,23 @@ async fn a_list_that_somebody_has_is_not_read_again_and_pages_have_no_version() 
     assert!(matches!(fetch_new(&url, BOUNDS, other).await, Ok(Fetched::List { entries, .. }) if entries.len() == 2));
     let paged = fetch_new(&format!("{}/paged", site.url), BOUNDS, version).await;
     assert!(matches!(paged, Ok(Fetched::List { version, .. }) if version.is_empty()));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_told_with_the_reason() {
+    let site = Site::start(|_, _| (StatusCode::FOUND, String::new())).await;
+    let closed = ClosedPort::new();
+    for (url, expected) in [
+        (closed.url("http"), Obstacle::Refused),
+        (site.url.replace("http:", "https:"), Obstacle::Tls),
+        (format!("{}/again", site.url), Obstacle::Redirect),
+        // No name server is asked for a label of 64 characters.
+        (format!("http://{}.example/list", "a".repeat(64)), Obstacle::Name),
+    ] {
+        let error = fetch(&url, BOUNDS).await.unwrap_err();
+        let FetchError::Unreachable { obstacle, cause, .. } = &error else { panic!("{url}: {error}") };
+        assert_eq!((*obstacle, cause.is_empty()), (expected, false), "{error}");
+    }
 }
 
 #[tokio::test]

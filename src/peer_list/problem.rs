@@ -1,5 +1,7 @@
 //! Problems with a list of peers, as types: the command line prints them, and the pages of a hub translate them.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     expected::Expected,
     place::Place,
@@ -8,7 +10,8 @@ use super::{
 use crate::PeerUrlError;
 
 /// Why a list cannot be read at all. Each text goes on from the name of the list and "is".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ListProblem {
     /// Its bytes are UTF-16, as PowerShell's `>` writes them.
@@ -59,7 +62,7 @@ pub enum ListProblem {
 }
 
 /// How much of a list a document holds, by its own words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The number of peers in the document.
     pub count: usize,

@@ -1,7 +1,9 @@
 //! What is wrong with the syntax of a list, as a type: a program may tell it in the reader's language.
 
+use serde::{Deserialize, Serialize};
+
 /// A mistake in the syntax of a JSON document.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{detail}")]
 pub struct JsonMistake {
     /// The line, from 1; 0 if the parser does not know it.
@@ -15,7 +17,8 @@ pub struct JsonMistake {
 }
 
 /// What is wrong with the syntax of a JSON document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JsonMistakeKind {
     /// The document ends too early.
     Incomplete,
@@ -77,7 +80,7 @@ impl JsonMistakeKind {
 }
 
 /// A mistake in the syntax of a TOML document.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}{detail}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct TomlMistake {
     /// The line, from 1, if the parser knows it.

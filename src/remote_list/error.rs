@@ -1,9 +1,15 @@
 //! Why a list cannot be fetched.
 
+use std::io;
+
 use reqwest::StatusCode;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{peer_list::ListProblem, text::without_secrets};
+use crate::{
+    peer_list::ListProblem,
+    text::{causes, root_cause, without_secrets},
+};
 
 /// The maximum number of pages, for sites that never reach a last one.
 pub const MAX_PAGES: u64 = 10_000;
@@ -28,6 +34,8 @@ pub enum FetchError {
     Unreachable {
         /// The URL.
         url: String,
+        /// What kind of failure it is.
+        obstacle: Obstacle,
         /// Why.
         cause: String,
     },
@@ -86,6 +94,40 @@ pub enum FetchError {
     },
 }
 
+/// What keeps a server from being reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// Its name leads to no address.
+    Name,
+    /// Nothing listens on the port.
+    Refused,
+    /// It did not answer in time.
+    Timeout,
+    /// It is not trusted, or speaks no TLS.
+    Tls,
+    /// It redirects too often, or to where others could change the list.
+    Redirect,
+    /// Something else.
+    Other,
+}
+
+impl Obstacle {
+    fn of(error: &reqwest::Error) -> Self {
+        let io_error = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+        match io_error {
+            _ if error.is_timeout() => Self::Timeout,
+            _ if error.is_redirect() => Self::Redirect,
+            // The web client has no type for it.
+            _ if causes(error).any(|cause| cause.to_string() == "dns error") => Self::Name,
+            Some(io_error) if io_error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Self::Tls,
+            Some(io_error) if io_error.kind() == io::ErrorKind::ConnectionRefused => Self::Refused,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// A URL as messages show it.
 pub(super) fn shown(url: &Url) -> String {
     without_secrets(url.as_str())
@@ -102,6 +144,12 @@ fn hint(status: StatusCode) -> &'static str {
 impl FetchError {
     pub(super) fn not_a_url(text: &str, cause: url::ParseError) -> Self {
         Self::NotAUrl { url: without_secrets(text), cause }
+    }
+
+    pub(super) fn unreachable(url: &Url, error: reqwest::Error) -> Self {
+        // The error would print the URL with its query.
+        let error = error.without_url();
+        Self::Unreachable { url: shown(url), obstacle: Obstacle::of(&error), cause: root_cause(&error) }
     }
 
     pub(super) fn not_a_list(url: &Url, problem: ListProblem) -> Self {

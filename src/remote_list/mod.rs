@@ -16,7 +16,7 @@ use url::Url;
 
 use self::{error::shown, request::Reader, site::Paged};
 pub use self::{
-    error::{FetchError, MAX_PAGES},
+    error::{FetchError, MAX_PAGES, Obstacle},
     version::ListVersion,
 };
 use crate::peer_list::{self, Document, Entry, ListProblem};

@@ -74,9 +74,7 @@ impl Reader {
 
     async fn body(&mut self, url: &Url, known: &ListVersion) -> Result<Option<Vec<u8>>, FetchError> {
         let request = known.except(self.client.get(url.clone()).header("accept", "application/json"));
-        let sent = request.send().await.map_err(reqwest::Error::without_url);
-        let mut response =
-            sent.map_err(|error| FetchError::Unreachable { url: shown(url), cause: root_cause(&error) })?;
+        let mut response = request.send().await.map_err(|error| FetchError::unreachable(url, error))?;
         let status = response.status();
         if status == StatusCode::NOT_MODIFIED && !known.is_empty() {
             return Ok(None);

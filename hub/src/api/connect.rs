@@ -54,7 +54,8 @@ pub(super) struct Wanted {
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = protocol, required = false)]
     protocol: Option<Scheme>,
-    /// Only nodes whose owners offer to relay.
+    /// Only nodes that the last tests found relaying; when none of them fits, nodes that were never tested and whose owners offer to
+    /// relay.
     #[serde(default, deserialize_with = "empty_as_none")]
     #[param(schema_with = parameter::boolean, required = false)]
     relay: Option<bool>,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use easytier_uptime_monitor::{Party, Readers, Refusal};
 use easytier_uptime_store::{
     Store,
-    domain::{Event, EventKind, Incident, IncidentEntry, IncidentFilter, IncidentId, Page, PageRequest, PeerId},
+    domain::{Event, EventSubject, Incident, IncidentEntry, IncidentFilter, IncidentId, Page, PageRequest, PeerId},
 };
 
 use super::{Freshness, shared_reads::SharedReads};
@@ -70,7 +70,7 @@ impl Chronicle {
     /// What is new about a node that is listed. `party`: who asks.
     pub async fn of_node(&self, party: Party, id: PeerId) -> Result<Arc<NodeNews>, Refusal> {
         let read = async {
-            let events = self.store.events(Some((EventKind::Peer, id.0)), None, CHANGES, false).await?;
+            let events = self.store.events(Some(EventSubject::Peer(id)), None, CHANGES, false).await?;
             let filter = IncidentFilter { open: None, node: Some(id) };
             let incidents = self.store.incidents(filter, PageRequest { page: 1, per_page: INCIDENTS }).await?.items;
             Ok(NodeNews { events, incidents })

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use easytier_uptime_store::domain::{PeerId, RegionStatus, Verdict};
+use easytier_probe::Relay;
+use easytier_uptime_store::domain::{Node, PeerId, RegionStatus, Verdict};
 
 use super::Wish;
 use crate::board::{Entry, Snapshot};
@@ -42,7 +43,7 @@ impl Misfit {
         (Self::Indirect, "only an address that leads to other nodes"),
         (Self::Protocol, "with another protocol"),
         (Self::Tags, "without any of the tags"),
-        (Self::Relay, "without an offer to relay"),
+        (Self::Relay, "not known to relay"),
         (Self::Maintenance, "in maintenance"),
         (Self::Down, "not online"),
         (Self::Region, "not seen online from the region"),
@@ -71,11 +72,24 @@ impl std::error::Error for Unfit {}
 /// A maximum for nodes whose owners state none.
 const USUAL_MAXIMUM: f64 = 100.0;
 
-/// The nodes of a snapshot that fit.
+/// Which nodes do for a client that needs one that relays.
+type Relays = fn(&Node) -> bool;
+
+/// The nodes of a snapshot that fit. Where relaying is wanted, those that the last tests found relaying; only where none of them fits,
+/// those that were never tested and whose owners offer it. A node that was found not to relay never fits.
 pub fn fitting(snapshot: &Snapshot, wish: &Wish) -> Result<Vec<Candidate>, Unfit> {
+    if !wish.relay {
+        return select(snapshot, wish, |_| true);
+    }
+    let tested: Relays = |node| node.relay.as_ref().is_some_and(|found| found.verdict == Relay::Ok);
+    let hoped: Relays = |node| node.relay.as_ref().map_or(node.allow_relay, |found| found.verdict == Relay::Ok);
+    select(snapshot, wish, tested).or_else(|_| select(snapshot, wish, hoped))
+}
+
+fn select(snapshot: &Snapshot, wish: &Wish, relays: Relays) -> Result<Vec<Candidate>, Unfit> {
     let (mut found, mut unfit) = (Vec::new(), Unfit::default());
     for entry in &snapshot.entries {
-        match candidate(entry, wish) {
+        match candidate(entry, wish, relays) {
             Ok(candidate) => found.push(candidate),
             Err(misfit) => unfit.0[misfit as usize] += 1,
         }
@@ -83,7 +97,7 @@ pub fn fitting(snapshot: &Snapshot, wish: &Wish) -> Result<Vec<Candidate>, Unfit
     if found.is_empty() { Err(unfit) } else { Ok(found) }
 }
 
-fn candidate(entry: &Entry, wish: &Wish) -> Result<Candidate, Misfit> {
+fn candidate(entry: &Entry, wish: &Wish, relays: Relays) -> Result<Candidate, Misfit> {
     let node = entry.node();
     let must = |holds: bool, misfit| if holds { Ok(()) } else { Err(misfit) };
     must(node.for_guests, Misfit::Private)?;
@@ -91,7 +105,7 @@ fn candidate(entry: &Entry, wish: &Wish) -> Result<Candidate, Misfit> {
     must(node.url.scheme().is_some_and(|scheme| !scheme.is_indirect()), Misfit::Indirect)?;
     must(wish.protocol.is_none_or(|wanted| node.url.scheme() == Some(wanted)), Misfit::Protocol)?;
     must(wish.tags.is_empty() || !wish.tags.is_disjoint(&node.tags), Misfit::Tags)?;
-    must(!wish.relay || node.allow_relay, Misfit::Relay)?;
+    must(relays(node), Misfit::Relay)?;
     must(node.maintenance.is_none(), Misfit::Maintenance)?;
     let latency_us = match &wish.region {
         None => {

@@ -43,7 +43,7 @@ pub struct Wish {
     pub tags: BTreeSet<Tag>,
     /// Nodes with this scheme.
     pub protocol: Option<Scheme>,
-    /// Nodes whose owners offer to relay.
+    /// Nodes that were found to relay; when none of them fits, those that were never tested and whose owners offer it.
     pub relay: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `/events.atom`: announcements, incidents, and status changes of nodes, for feed readers. `/nodes/{id}/events.atom`: those of one
+//! `/events.atom`: announcements, incidents, and changes of nodes, for feed readers. `/nodes/{id}/events.atom`: those of one
 //! node.
 
 use axum::{

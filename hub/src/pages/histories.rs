@@ -6,7 +6,7 @@ use easytier_uptime_monitor::{Party, Readers, public::locations::Names};
 use easytier_uptime_store::{
     Store,
     domain::{
-        DAY, Event, EventKind, FailureCount, Grain, Incident, IncidentFilter, NodeStats, PageRequest, PeerId,
+        DAY, Event, EventSubject, FailureCount, Grain, Incident, IncidentFilter, NodeStats, PageRequest, PeerId,
         RegionReport, Timestamp, Uptime,
     },
 };
@@ -104,7 +104,7 @@ impl Histories {
             regions: store.node_regions(id, at).await?,
             names: Names::read(store, Some(&self.own_name)).await?,
             incidents: store.incidents(of_node(id), PageRequest { page: 1, per_page: MAX_INCIDENTS }).await?.items,
-            events: store.events(Some((EventKind::Peer, id.0)), None, MAX_CHANGES, false).await?,
+            events: store.events(Some(EventSubject::Peer(id)), None, MAX_CHANGES, false).await?,
             can_subscribe: self.subscriptions.are_offered().await?,
             uptimes,
         })

@@ -117,6 +117,9 @@ pub enum FieldProblem {
     /// The text is neither a host name nor an IP address.
     #[error("must be a host name or an IP address, without the port; write an international name in its xn-- form")]
     NoHost,
+    /// The text is not a path of a URL.
+    #[error("must be a path such as /easytier, in ASCII, without spaces, # and \\")]
+    NoPath,
     /// Scheme, host and port do not make a valid URL of a peer.
     #[error(transparent)]
     Url(#[from] PeerUrlError),

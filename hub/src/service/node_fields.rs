@@ -24,6 +24,7 @@ const MAX_NAME: usize = 100;
 const MAX_DESCRIPTION: usize = 2000;
 const MAX_NETWORK: usize = 255;
 const MAX_CONTACT: usize = 100;
+const MAX_PATH: usize = 1000;
 const MAX_TAGS: usize = 16;
 const MAX_CONNECTIONS: u32 = 1_000_000;
 /// The limits of the DNS.
@@ -54,6 +55,9 @@ pub struct NodeFields {
     /// By default `tcp`.
     #[schema(schema_with = protocol)]
     pub protocol: Option<Scheme>,
+    /// The path and query of a `ws`, `wss`, `http` or `https` node, where a web server has the node behind a path; ignored for others.
+    #[schema(max_length = 1000, pattern = r#"^[ \t]*[!"$-\[\]-~]*[ \t]*$"#, example = "/easytier")]
+    pub path: Option<String>,
     /// Shown on the node's page.
     #[schema(max_length = 2000)]
     pub description: Option<String>,
@@ -147,6 +151,8 @@ struct Address {
     scheme: Option<Scheme>,
     host: Option<String>,
     port: Option<u16>,
+    /// Empty, or with its `/`.
+    path: Option<String>,
 }
 
 impl NodeFields {
@@ -170,6 +176,7 @@ impl NodeFields {
                 scheme: self.protocol,
                 host: self.host.map(|host| parse_host(&host)).transpose()?,
                 port: self.port,
+                path: text("path", self.path, MAX_PATH)?.map(parse_path).transpose()?,
             },
             description: text("description", self.description, MAX_DESCRIPTION)?,
             max_connections: self.max_connections,
@@ -226,9 +233,11 @@ pub(super) fn from_json<T: DeserializeOwned>(fields: &serde_json::Value) -> Resu
 impl ValidFields {
     /// A new peer.
     pub fn into_spec(self) -> Result<PeerSpec, FieldError> {
-        let host = self.address.host.as_deref().ok_or_else(|| FieldError::new("host", FieldProblem::Missing))?;
-        let scheme = self.address.scheme.unwrap_or(Scheme::Tcp);
-        let url = address(scheme, host, self.address.port.or(scheme.default_port()))?;
+        let Address { scheme, host, port, path } = &self.address;
+        let host = host.as_deref().ok_or_else(|| FieldError::new("host", FieldProblem::Missing))?;
+        let scheme = scheme.unwrap_or(Scheme::Tcp);
+        let path = path.as_deref().filter(|_| has_path(scheme));
+        let url = address(scheme, host, port.or(scheme.default_port()), path.unwrap_or_default())?;
         let mut spec = PeerSpec::new(url);
         self.apply(&mut spec);
         Ok(spec)
@@ -236,7 +245,7 @@ impl ValidFields {
 
     /// The new URL of a peer whose current URL is `known`.
     pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
-        let Address { scheme, host, port } = &self.address;
+        let Address { scheme, host, port, path } = &self.address;
         let scheme = match scheme {
             Some(scheme) => *scheme,
             None => known.known_scheme().map_err(|error| FieldError::new("protocol", error))?,
@@ -244,12 +253,12 @@ impl ValidFields {
         let is_kept = known.scheme() == Some(scheme);
         let host = host.clone().unwrap_or_else(|| known.host_text());
         let default = if is_kept { known.port() } else { scheme.default_port() };
-        let url = address(scheme, &host, port.or(default))?;
-        if !is_kept || known.path().is_empty() {
-            return Ok(url);
-        }
-        // These fields cannot change the path, so it stays.
-        format!("{url}{}", known.path()).parse().map_err(|error| FieldError::new("host", error))
+        let path = match path {
+            Some(path) if has_path(scheme) => path,
+            _ if is_kept => known.path(),
+            _ => "",
+        };
+        address(scheme, &host, port.or(default), path)
     }
 
     /// Writes all fields but the URL to `spec`.
@@ -337,11 +346,28 @@ fn is_host_name(host: &str) -> bool {
         && !last.contains('_')
 }
 
-fn address(scheme: Scheme, host: &str, port: Option<u16>) -> Result<PeerUrl, FieldError> {
+/// Reads a path for a [`PeerUrl`], with its query. It cannot become another part of the URL.
+fn parse_path(text: String) -> Result<String, FieldError> {
+    if !text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '#' | '\\')) {
+        return Err(FieldError::new("path", FieldProblem::NoPath));
+    }
+    Ok(if text.is_empty() || text.starts_with('/') { text } else { format!("/{text}") })
+}
+
+/// Whether nodes of a scheme may be behind a path.
+fn has_path(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::Ws | Scheme::Wss | Scheme::Http | Scheme::Https)
+}
+
+fn address(scheme: Scheme, host: &str, port: Option<u16>, path: &str) -> Result<PeerUrl, FieldError> {
     if port == Some(0) && scheme.default_port().is_some() {
         return Err(FieldError::new("port", FieldProblem::OutOfRange { min: 1, max: u16::MAX.into() }));
     }
-    PeerUrl::new(scheme, host, port).map_err(|error| FieldError::new("host", error))
+    let url = PeerUrl::new(scheme, host, port).map_err(|error| FieldError::new("host", error))?;
+    match path {
+        "" => Ok(url),
+        path => format!("{url}{path}").parse().map_err(|error| FieldError::new("path", error)),
+    }
 }
 
 #[cfg(test)]
@@ -365,6 +391,20 @@ mod tests {
         assert_eq!(url(serde_json::json!({ "host": "192.0.2.1", "protocol": "wg" })), "wg://192.0.2.1:11011");
         let txt = serde_json::json!({ "host": "_nodes.example.net", "port": 0, "protocol": "txt" });
         assert_eq!(url(txt), "txt://_nodes.example.net");
+    }
+
+    #[test]
+    fn a_node_behind_a_web_server_has_a_path() {
+        let url = |protocol, path| {
+            let json = serde_json::json!({ "host": "node.example.net", "protocol": protocol, "path": path });
+            fields(json).validate().and_then(ValidFields::into_spec).unwrap().url.full()
+        };
+        assert_eq!(url("wss", " /et/a?x=1 "), "wss://node.example.net:443/et/a?x=1");
+        assert_eq!(url("https", "-node1"), "https://node.example.net:443/-node1");
+        assert_eq!(url("ws", "@evil.example/"), "ws://node.example.net:80/@evil.example/");
+        assert_eq!([url("ws", ""), url("ws", "/")], ["ws://node.example.net:80", "ws://node.example.net:80"]);
+        // As the port of txt and srv.
+        assert_eq!(url("tcp", "/et"), "tcp://node.example.net:11010");
     }
 
     #[test]
@@ -404,6 +444,11 @@ mod tests {
             ("name", serde_json::json!(" ")),
             ("name", serde_json::json!("x".repeat(101))),
             ("port", serde_json::json!(0)),
+            ("path", serde_json::json!("/a b")),
+            ("path", serde_json::json!("/a#b")),
+            ("path", serde_json::json!("\\a")),
+            ("path", serde_json::json!("/节点")),
+            ("path", serde_json::json!("x".repeat(1001))),
             ("max_connections", serde_json::json!(0)),
             ("mail", serde_json::json!("nobody")),
             ("mail", serde_json::json!("a@b@c")),
@@ -433,7 +478,9 @@ mod tests {
         let url = |json| fields(json).validate().unwrap().url(&known).unwrap().full();
         assert_eq!(url(serde_json::json!({})), known.full());
         assert_eq!(url(serde_json::json!({ "port": 81 })), "http://node.example.net:81/list?x=1");
-        assert_eq!(url(serde_json::json!({ "protocol": "tcp" })), "tcp://node.example.net:11010");
+        assert_eq!(url(serde_json::json!({ "path": "/new" })), "http://node.example.net:8080/new");
+        assert_eq!(url(serde_json::json!({ "path": "" })), "http://node.example.net:8080");
+        assert_eq!(url(serde_json::json!({ "protocol": "tcp", "path": "/list" })), "tcp://node.example.net:11010");
         let mut spec = PeerSpec::new(known.clone());
         spec.contacts.wechat = Some("w".into());
         let said = serde_json::json!({ "mail": "a@b", "wechat": "", "name": null });

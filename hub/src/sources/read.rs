@@ -33,7 +33,9 @@ pub(super) async fn read(source: &Source) -> SourceReading {
     let fetch = fetch_new(source.spec.url.expose(), BOUNDS, source.version.clone());
     match timeout(DEADLINE, fetch).await {
         Err(_) => SourceReading::Failed(SourceProblem::Slow { seconds: DEADLINE.as_secs() }),
-        Ok(Err(error)) => SourceReading::Failed(SourceProblem::Unreadable { cause: cut(&error.to_string()) }),
+        Ok(Err(error)) => {
+            SourceReading::Failed(SourceProblem::Unreadable { cause: cut(&error.to_string()), fault: (&error).into() })
+        }
         Ok(Ok(Fetched::NotModified)) => SourceReading::NotModified,
         Ok(Ok(Fetched::List { entries, version })) => judge(source, entries, version),
     }

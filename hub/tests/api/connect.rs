@@ -1,6 +1,7 @@
 //! `/connect`: a good node for a client.
 
-use easytier_uptime_store::domain::{PeerSpec, Timestamp};
+use easytier_probe::{CheckResult, Relay};
+use easytier_uptime_store::domain::{PeerId, PeerSpec, Timestamp};
 use reqwest::redirect::Policy;
 use serde_json::Value;
 
@@ -13,6 +14,7 @@ on_both_engines! {
     a_client_is_redirected_to_a_node_that_fits_and_gets_the_same_again,
     members_of_a_network_get_the_same_node_wherever_they_are,
     nodes_that_do_not_fit_are_never_given_and_the_refusal_says_why,
+    who_needs_relay_gets_a_node_that_was_found_relaying_before_one_that_only_says_so,
     a_node_is_given_where_the_callers_region_sees_it_and_no_change_is_about_to_come,
 }
 
@@ -131,6 +133,41 @@ async fn nodes_that_do_not_fit_are_never_given_and_the_refusal_says_why(store: T
         let (status, _, text) = get(&hub, query).await;
         assert!(status == 503 && text.contains(reason), "{query}: {status} {text}");
     }
+}
+
+async fn who_needs_relay_gets_a_node_that_was_found_relaying_before_one_that_only_says_so(store: TestStore) {
+    let now = Timestamp::now();
+    let declares = |url| PeerSpec { allow_relay: true, ..spec(url) };
+    let specs = [
+        declares("tcp://192.0.2.1:1"), // refuses
+        declares("tcp://192.0.2.2:2"), // its last test failed
+        declares("tcp://192.0.2.3:3"), // never tested
+        spec("tcp://192.0.2.4:4"),     // never tested
+        spec("udp://192.0.2.5:5"),     // relays
+    ];
+    let probe = store.local_probe("p1", &"eu".parse().unwrap(), now).await.unwrap();
+    store.heartbeat(&probe, None, now).await.unwrap();
+    let mut results = Vec::new();
+    for (spec, relay) in specs.iter().zip([Some(Relay::Refused), Some(Relay::Failed), None, None, Some(Relay::Ok)]) {
+        let peer = store.add_peer(spec, now).await.unwrap();
+        results.push(CheckResult { relay, ..online(peer, now) });
+    }
+    store.report(&probe, results, now).await;
+    let hub = TestHub::on(&store).await;
+
+    let all = async |query: &str| {
+        let (status, _, text) = get(&hub, &format!("?format=text&count=16&relay=true{query}")).await;
+        (status, text)
+    };
+    assert_eq!(all("").await, (200, "udp://192.0.2.5:5\n".to_owned()));
+    // Of the others it is better to try the one that nobody tested than to have none.
+    assert_eq!(all("&protocol=tcp").await, (200, "tcp://192.0.2.3:3\n".to_owned()));
+    let (status, text) = all("&protocol=quic").await;
+    assert!(status == 503 && text.contains("5 with another protocol"), "{text}");
+    store.set_approved(PeerId(3), false, now).await.unwrap();
+    let hub = TestHub::on(&store).await;
+    let (status, _, text) = get(&hub, "?relay=true&protocol=tcp").await;
+    assert!(status == 503 && text.contains("3 not known to relay"), "{text}");
 }
 
 async fn a_node_is_given_where_the_callers_region_sees_it_and_no_change_is_about_to_come(store: TestStore) {

@@ -517,15 +517,22 @@ async fn events_name_each_change(store: TestStore) {
     let (peer, other) = (hub.add("tcp://192.0.2.1:11010").await, hub.add("tcp://192.0.2.2:11010").await);
     let probe = hub.live_probe("p1", "eu").await;
     let now = Timestamp::now();
-    report(&hub, &probe, vec![online(peer, now - seconds(20)), offline(other, now)]).await;
+    let relaying = CheckResult { relay: Some(Relay::Ok), ..online(peer, now - seconds(20)) };
+    report(&hub, &probe, vec![relaying, offline(other, now)]).await;
+    let (refused, why) = (Some(Relay::Refused), Some("it drops data".to_owned()));
+    let dropping = CheckResult { relay: refused, relay_error: why, ..online(peer, now - seconds(15)) };
+    report(&hub, &probe, vec![dropping]).await;
     for ago in [10, 5] {
         report(&hub, &probe, vec![offline(peer, now - seconds(ago))]).await;
     }
 
     let of_peer = hub.get(&format!("/api/events?node_id={peer}")).await.data();
-    let changes: Vec<_> =
-        of_peer["events"].as_array().unwrap().iter().map(|event| (&event["was"], &event["became"])).collect();
-    assert_eq!(changes, [(&json!("up"), &json!("down")), (&json!("unknown"), &json!("up"))]);
+    let of_each = of_peer["events"].as_array().unwrap().iter();
+    let changes: Vec<_> = of_each.map(|event| [&event["kind"], &event["was"], &event["became"]]).collect();
+    let expected = [["peer", "up", "down"], ["relay", "ok", "refused"], ["peer", "unknown", "up"]];
+    assert_eq!(json!(changes), json!(expected));
+    let found = &of_peer["events"][1];
+    assert_eq!((&found["subject_id"], &found["detail"]), (&json!(peer), &json!({ "reason": "it drops data" })));
     let newest = &of_peer["events"][0];
     assert_eq!((&newest["kind"], &newest["subject_id"]), (&json!("peer"), &json!(peer)));
     assert_eq!(newest["detail"], json!({ "online": 0, "regions": 1 }));
@@ -565,6 +572,11 @@ async fn a_submission_waits_for_approval(store: TestStore) {
     assert!(example.keys().all(|name| shape.contains_key(name)) && more == ADDED, "{shape:?}");
     assert_eq!((&item["is_approved"], &item["address"]), (&json!(false), &json!("udp://tokyo.example.net:11011")));
     assert_eq!(hub.get("/api/nodes").await.data()["total"], 0);
+
+    // A web server has this one behind a path.
+    let proxied = json!({ "name": "b", "host": "b.example.net", "protocol": "wss", "path": "/et", "qq_number": "1" });
+    let proxied = hub.post("/api/nodes", &proxied).await.data();
+    assert_eq!(proxied["address"], "wss://b.example.net:443/et");
 
     let id = SubmissionId(-item["id"].as_i64().unwrap());
     let spec = hub.submission(id).await.unwrap().spec;

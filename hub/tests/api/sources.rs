@@ -11,11 +11,12 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use easytier_probe::peer_list::ListProblem;
 use easytier_uptime_hub::{
     service::password,
     sources::{self, Try},
 };
-use easytier_uptime_store::domain::{DAY, Source, SourceId, SourceProblem, SourceSpec, Timestamp};
+use easytier_uptime_store::domain::{DAY, ListFault, Source, SourceId, SourceProblem, SourceSpec, Timestamp};
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
@@ -111,15 +112,17 @@ async fn a_list_on_a_web_server_is_followed(store: TestStore) {
     assert!(again.problem.is_none() && again.changes.is_none() && site.times() == 1, "{again:?}");
 
     let unreadable = |found: Try| match found.problem {
-        Some(SourceProblem::Unreadable { cause }) => cause,
+        Some(SourceProblem::Unreadable { cause, fault }) => (cause, fault),
         other => panic!("{other:?}"),
     };
     site.says(503, &NODES);
-    let cause = unreadable(try_at(&store, id, NOW + seconds(2)).await);
+    let (cause, fault) = unreadable(try_at(&store, id, NOW + seconds(2)).await);
     assert!(cause.contains("503") && !cause.contains("s3cr3t"), "{cause}");
+    assert_eq!(fault, ListFault::Answered { status: 503 });
     assert!((seconds(540)..=seconds(660)).contains(&pause().await), "it is tried again earlier");
     site.says(200, &["<html>"]);
-    assert!(unreadable(try_at(&store, id, NOW + seconds(3)).await).contains("web page"));
+    let (cause, fault) = unreadable(try_at(&store, id, NOW + seconds(3)).await);
+    assert!(cause.contains("web page") && fault == ListFault::NotAList(ListProblem::WebPage), "{cause}");
     for (list, problem) in [
         (&[][..], SourceProblem::Empty),
         (&["tcp://****:1"], SourceProblem::Empty),

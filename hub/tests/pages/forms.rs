@@ -376,6 +376,7 @@ async fn a_node_is_tested_and_submitted() {
         ("zh", "step=send&name=Mine&host=a%2Fb&mail=a%40b", "请填写域名或 IP 地址"),
         ("en", "step=send&host=node.example.net&mail=a%40b", "Fill in this field."),
         ("en", "step=test&host=node.example.net&port=many", "Enter a whole number from 1 to 65535."),
+        ("zh", "step=test&host=node.example.net&path=%2Fa+b", "请填写路径，例如 /easytier"),
     ] {
         let reply = post(&own, language, wrong).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{wrong}");
@@ -398,6 +399,9 @@ async fn a_node_is_tested_and_submitted() {
     let again = post(&own, "en", &format!("step=send&{filled}")).await;
     assert!(again.status == StatusCode::OK && again.text().contains("listed once it is approved"), "{again:?}");
     assert_eq!(waiting().await.len(), 2);
+    let proxied = "name=Behind+nginx&protocol=wss&host=node.example.net&path=%2Fet%3Fx%3D1&mail=owner%40example.net";
+    assert!(post(&own, "en", &format!("step=send&{proxied}")).await.text().contains("listed once it is approved"));
+    assert_eq!(waiting().await[2].spec.url.full(), "wss://node.example.net:443/et?x=1");
 
     let mut refused = None;
     for _ in 0..7 {
@@ -419,6 +423,36 @@ async fn a_refused_import_is_explained_in_chinese_on_a_chinese_page() {
     let page = refused.text();
     assert!(page.contains("未导入任何节点") && page.contains("第 2 行：地址缺少协议"), "{page}");
     assert!(page.contains("tcp://new.example.net:1\n&lt;b&gt;</textarea>"), "the list is kept: {page}");
+}
+
+#[tokio::test]
+async fn an_import_leaves_invalid_entries_out_and_names_them_if_the_operator_says_so() {
+    let desk = Desk::new().await;
+    let post = async |language: &str, form: &[(&str, &str)]| {
+        let request = Request::post("/admin/import").header("cookie", &desk.cookie).header("origin", &desk.origin);
+        let form = serde_html_form::to_string(form).unwrap();
+        desk.hub.send(request.header("accept-language", language), form).await
+    };
+    let some = ("peers", "tcp://good.example.net:1\nnothing\ntcp://****:1");
+    let skip = ("skip_invalid", "true");
+    let count = async || desk.hub.export_peers().await.unwrap().len();
+    let before = count().await;
+    let page = post("en", &[some]).await;
+    assert_eq!((page.status, count().await), (StatusCode::BAD_REQUEST, before));
+    assert!(page.text().contains("<input type=\"checkbox\" name=\"skip_invalid\" value=\"true\">"), "{}", page.text());
+    for (language, step, left_out, place) in [
+        ("en", "preview", "Invalid entries left out: 2.", "line 2: "),
+        ("zh", "import", "已忽略 2 个无效条目：", "第 2 行：地址缺少协议"),
+    ] {
+        let page = post(language, &[some, skip, ("step", step)]).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.text().contains(left_out) && page.text().contains(place), "{}", page.text());
+        let is_kept =
+            page.text().contains("value=\"true\" checked") && page.text().contains("nothing\ntcp://****:1</text");
+        assert_eq!((is_kept, count().await), (step == "preview", before + usize::from(step == "import")), "{language}");
+    }
+    let none = post("en", &[("peers", "nothing"), skip]).await;
+    assert!(none.status == StatusCode::BAD_REQUEST && none.text().contains("Nothing was imported"), "{}", none.text());
 }
 
 /// A maintenance window that takes place now.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode};
 use easytier_probe::{CheckResult, FailureCode, Relay};
 use easytier_uptime_store::domain::{Contacts, PeerSpec, StatusReport, Timestamp};
 use quick_xml::{Reader, events::Event};
@@ -12,7 +12,7 @@ use crate::{
     HOSTILE, add,
     http::PublicHub,
     hub::{TestHub, send},
-    named, page, read, report,
+    log_in, named, page, read, report,
     support::{Engine, TestStore, offline, on_both_engines, online, region, unknown},
 };
 
@@ -26,6 +26,7 @@ on_both_engines! {
     nothing_that_only_the_operator_may_see_is_on_a_page,
     badges_show_the_state,
     the_feed_is_xml_and_has_each_change,
+    a_change_of_relaying_is_on_the_page_of_the_node_in_the_feeds_and_in_the_log,
     events_of_probes_push_no_change_of_a_node_out_of_the_feed,
 }
 
@@ -312,6 +313,34 @@ async fn the_feed_is_xml_and_has_each_change(store: TestStore) {
     let other = TestStore::new(hub.engine()).await;
     assert_ne!(other.database_id().await.unwrap(), hub.database_id().await.unwrap());
     assert_eq!(hub.second_hub().await.unwrap().database_id().await.unwrap(), hub.database_id().await.unwrap());
+}
+
+async fn a_change_of_relaying_is_on_the_page_of_the_node_in_the_feeds_and_in_the_log(store: TestStore) {
+    let hub = PublicHub::over(store).await;
+    let peer = add(&hub, &named("Tokyo", "tcp://node.example.net:11010")).await;
+    let probe = hub.live_probe("p1", "eu").await;
+    let now = Timestamp::now();
+    let tested = |relay, why: Option<&str>, ago| {
+        let relay_error = why.map(str::to_owned);
+        CheckResult { relay: Some(relay), relay_error, ..online(peer, now - Duration::from_secs(ago)) }
+    };
+    report(&hub, &probe, vec![tested(Relay::Ok, None, 20)]).await;
+    report(&hub, &probe, vec![tested(Relay::Refused, Some("it drops data"), 10)]).await;
+    let cookie = log_in(&hub).await;
+    let (node, feed_of_node) = (format!("/nodes/{peer}"), format!("/nodes/{peer}/events.atom"));
+    for (language, was, became) in [("en", "Relays data", "Does not relay data"), ("zh", "中继可用", "不提供中继")]
+    {
+        for (path, shown) in [
+            ("/events.atom", format!("Tokyo: {was} → {became}<")),
+            (&feed_of_node, format!("Tokyo: {was} → {became}<")),
+            (&node, format!("<span title=\"it drops data\">{became}</span>")),
+            ("/admin/events", format!("<a href=\"/admin/nodes/{peer}\">Tokyo</a><span>{was} → <b>{became}</b></span>")),
+        ] {
+            let request = Request::get(path).header("accept-language", language).header("cookie", &cookie);
+            let reply = hub.send(request, "").await;
+            assert!(reply.text().contains(&shown), "{path}: {shown} in {}", reply.text());
+        }
+    }
 }
 
 #[tokio::test]

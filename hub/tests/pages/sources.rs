@@ -1,8 +1,11 @@
 //! Sources on the pages of the operator.
 
 use axum::http::StatusCode;
-use easytier_probe::remote_list::ListVersion;
-use easytier_uptime_store::domain::{NewPeer, SourceId, SourceProblem, SourceReading, Timestamp};
+use easytier_probe::{
+    peer_list::ListProblem,
+    remote_list::{ListVersion, Obstacle},
+};
+use easytier_uptime_store::domain::{ListFault, NewPeer, SourceId, SourceProblem, SourceReading, Timestamp};
 
 use crate::{
     HOSTILE,
@@ -52,6 +55,32 @@ async fn a_source_is_added_shown_with_its_last_error_asked_for_and_removed_on_th
     assert!(desk.get("/admin/sources/1/remove", "en").await.contains("The nodes that it brought stay."));
     assert_goes_to(&desk.post("/admin/sources/1/remove", &[], "en").await, "/admin/sources?done=removed");
     assert!(desk.hub.sources().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn why_a_list_cannot_be_read_is_told_in_the_language_of_the_page() {
+    let desk = Desk::new().await;
+    assert_goes_to(&desk.post(PATH, &[("url", "https://site.example/list")], "en").await, "/admin/sources?done=added");
+    let html = ListFault::NotAList(ListProblem::WebPage);
+    for (cause, fault, chinese) in [
+        ("Connection refused", ListFault::Unreachable(Obstacle::Refused), "无法连接：连接被拒绝。"),
+        ("it answered 502", ListFault::Answered { status: 502 }, "对方返回 502。"),
+        ("it is a web page", html, "这是网页，不是节点列表"),
+        (
+            "it gave 3 of 9",
+            ListFault::Incomplete { given: 3, announced: Some(9) },
+            "对方称有 9 个节点，但只给出 3 个。",
+        ),
+        ("something new", ListFault::Other, "无法读取列表：something new"),
+    ] {
+        let (source, now) = (desk.hub.source(SourceId(1)).await.unwrap(), Timestamp::now());
+        let problem = SourceProblem::Unreadable { cause: cause.to_owned(), fault };
+        desk.hub.follow_source(&source, &SourceReading::Failed(problem), now, now).await.unwrap();
+        let english = desk.get(PATH, "en").await;
+        assert!(english.contains(&format!("<div class=\"problem\">{cause}</div>")), "{english}");
+        let shown = format!("<div class=\"problem\" title=\"{cause}\">{chinese}");
+        assert!(desk.get(PATH, "zh").await.contains(&shown), "{shown}");
+    }
 }
 
 #[tokio::test]

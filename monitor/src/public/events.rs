@@ -3,7 +3,7 @@
 use axum::extract::State;
 use easytier_uptime_store::{
     Store,
-    domain::{Event, EventKind, PeerId, Timestamp},
+    domain::{Event, EventKind, EventSubject, PeerId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
@@ -58,7 +58,8 @@ pub(super) struct EventItem {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// `peer`: the consensus of a node changed (`unknown`, `down`, `partial`, `up`). `probe`: a probe appeared or
-    /// disappeared (`online`, `offline`).
+    /// disappeared (`online`, `offline`). `relay`: tests found something else than before of whether a node relays (`ok`, `refused`,
+    /// `failed`).
     #[schema(value_type = String, example = "peer")]
     kind: EventKind,
     /// The node's or the probe's id.
@@ -68,7 +69,7 @@ pub(super) struct EventItem {
     #[schema(example = "down")]
     became: String,
     /// For a node `{"online": n, "regions": n}`: the number of regions that saw it online, and of all regions with a recent
-    /// result. For a probe `{"region": …}`.
+    /// result. For a probe `{"region": …}`. For relaying `{"reason": …}`: why the node does not relay, or null.
     #[schema(value_type = Object)]
     detail: Json,
 }
@@ -100,7 +101,7 @@ pub(super) async fn events(State(store): State<Store>, Query(filter): Query<Filt
         store.node_url(PeerId(id)).await?;
     }
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit.0);
-    let subject = node_id.map(|Id(id)| (EventKind::Peer, id));
+    let subject = node_id.map(|Id(id)| EventSubject::Peer(PeerId(id)));
     // One more than requested tells whether there is another page.
     let mut events = store.events(subject, before.map(|id| id.0), limit + 1, false).await?;
     let more = events.len() > limit as usize;

@@ -55,7 +55,7 @@ pub use self::{
         Caller, Credential, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed, NewProbe, NodeToken,
         NodeTokenError, ProbeIdentity,
     },
-    event::{Event, EventKind},
+    event::{Event, EventKind, EventSubject},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},
     ids::{
@@ -90,7 +90,7 @@ pub use self::{
     retention::Retention,
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},
     scope::Scope,
-    source::{Source, SourceChanges, SourceProblem, SourceReading, SourceSpec},
+    source::{ListFault, Source, SourceChanges, SourceProblem, SourceReading, SourceSpec},
     submission::{Duplicate, Submission},
     subscription::{
         ClaimedMail, NewMail, SubscribedNode, Subscriber, SubscriptionCounts, SubscriptionLimits, SubscriptionRequest,

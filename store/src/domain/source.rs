@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use easytier_probe::{Secret, remote_list::ListVersion};
+use easytier_probe::{
+    Secret,
+    peer_list::ListProblem,
+    remote_list::{FetchError, ListVersion, Obstacle},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{NewPeer, SourceId, Timestamp};
@@ -64,6 +68,9 @@ pub enum SourceProblem {
     Unreadable {
         /// Why, in English.
         cause: String,
+        /// What kind of failure it is, for other languages.
+        #[serde(default)]
+        fault: ListFault,
     },
     /// It names no node that probes can check.
     #[error("it names no node that can be checked")]
@@ -90,6 +97,68 @@ pub enum SourceProblem {
         /// The deadline, in seconds.
         seconds: u64,
     },
+}
+
+impl SourceProblem {
+    /// What can be told of a stored problem that only a newer version knows.
+    pub(crate) fn of_newer(stored: &str) -> Self {
+        let known: Option<serde_json::Value> = serde_json::from_str(stored).ok();
+        let cause = known.and_then(|problem| Some(problem.get("cause")?.as_str()?.to_owned()));
+        Self::Unreadable { cause: cause.unwrap_or_else(|| stored.to_owned()), fault: ListFault::Other }
+    }
+}
+
+/// Why a list cannot be fetched or read, without what only the English text tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListFault {
+    /// The server cannot be reached.
+    Unreachable(Obstacle),
+    /// The response ended too early.
+    CutOff,
+    /// The server refused the request.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The response is no list.
+    NotAList(ListProblem),
+    /// It is longer than a source may be.
+    TooLong {
+        /// The maximum, in bytes.
+        max_bytes: usize,
+    },
+    /// It has too many pages.
+    TooManyPages,
+    /// The site gives fewer nodes than it says it has.
+    Incomplete {
+        /// How many it gave.
+        given: usize,
+        /// How many it says it has; `None` if it only says that there are more.
+        announced: Option<u64>,
+    },
+    /// Something else, or what an earlier version noted.
+    #[default]
+    Other,
+}
+
+impl From<&FetchError> for ListFault {
+    fn from(error: &FetchError) -> Self {
+        match error {
+            FetchError::Unreachable { obstacle, .. } => Self::Unreachable(*obstacle),
+            FetchError::CutOff { .. } => Self::CutOff,
+            FetchError::Answered { status, .. } => Self::Answered { status: status.as_u16() },
+            FetchError::NotAList { problem, .. } => Self::NotAList(problem.clone()),
+            FetchError::TooLong { max_bytes, .. } => Self::TooLong { max_bytes: *max_bytes },
+            FetchError::TooManyPages(_) => Self::TooManyPages,
+            FetchError::Incomplete { given, announced, .. } => {
+                Self::Incomplete { given: *given, announced: Some(*announced) }
+            }
+            FetchError::NoNextPage { given, .. } => Self::Incomplete { given: *given, announced: None },
+            // Also errors of a newer library.
+            _ => Self::Other,
+        }
+    }
 }
 
 /// What a try found.

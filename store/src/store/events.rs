@@ -1,11 +1,13 @@
 //! The log of changes.
 
+use std::cmp::Reverse;
+
 use serde_json::Value as Json;
 
 use super::{Store, watched::is_watched};
 use crate::{
     db::{Bulk, Column, Sql, Tx, args, sql},
-    domain::{Event, EventKind, Timestamp},
+    domain::{Event, EventKind, EventSubject, Timestamp},
     error::StoreError,
 };
 
@@ -41,11 +43,11 @@ macro_rules! event_columns {
 }
 
 /// The condition that an event `e` is visible and older than the id `$2`. With `$1` all events are visible, otherwise those of
-/// approved peers and of probes. The condition on the id stands alone, so that a page begins with a search in the index.
+/// probes and of approved peers. The condition on the id stands alone, so that a page begins with a search in the index.
 macro_rules! visible_before {
     ($engine:ident) => {
         concat!(
-            "($1 OR e.kind <> 'peer' OR EXISTS (SELECT 1 FROM peers p WHERE p.id = e.subject_id AND ",
+            "($1 OR e.kind = 'probe' OR EXISTS (SELECT 1 FROM peers p WHERE p.id = e.subject_id AND ",
             is_watched!($engine),
             ")) AND e.id < $2"
         )
@@ -98,39 +100,47 @@ impl Store {
     /// When the database fails.
     pub async fn events(
         &self,
-        subject: Option<(EventKind, i64)>,
+        subject: Option<EventSubject>,
         before: Option<i64>,
         limit: u32,
         all: bool,
     ) -> Result<Vec<Event>, StoreError> {
         let (before, limit) = (before.unwrap_or(i64::MAX), i64::from(limit.max(1)));
-        let (select, parameters) = match subject {
-            None => (
-                sql!(
+        let rows: Vec<EventRow> = match subject {
+            None => {
+                let select = sql!(
                     "SELECT ",
                     (event_columns),
                     " FROM events e WHERE ",
                     (visible_before),
                     " ORDER BY e.id DESC LIMIT $3"
-                ),
-                args![all, before, limit],
-            ),
-            Some((kind, id)) => (
-                sql!(
+                );
+                self.db().all(select, args![all, before, limit]).await?
+            }
+            Some(subject) => {
+                let select = sql!(
                     "SELECT ",
                     (event_columns),
                     " FROM events e WHERE ",
                     (visible_before),
                     " AND e.kind = $3 AND e.subject_id = $4 ORDER BY e.id DESC LIMIT $5"
-                ),
-                args![all, before, kind.as_str(), id, limit],
-            ),
+                );
+                // A search in the index for each kind, because a node may have very many events of one.
+                let mut rows: Vec<EventRow> = Vec::new();
+                for kind in subject.kinds() {
+                    let parameters = args![all, before, kind.as_str(), subject.id(), limit];
+                    let of_kind: Vec<EventRow> = self.db().all(select, parameters).await?;
+                    rows.extend(of_kind);
+                }
+                rows.sort_unstable_by_key(|row| Reverse(row.id));
+                rows.truncate(limit.unsigned_abs() as usize);
+                rows
+            }
         };
-        let rows: Vec<EventRow> = self.db().all(select, parameters).await?;
         rows.into_iter().filter(EventRow::is_known).map(EventRow::into_event).collect()
     }
 
-    /// At most `limit` events after the one with the id `cursor`, the oldest first; events of all peers and probes. None
+    /// At most `limit` events after the one with the id `cursor`, the oldest first: verdicts of all peers, and probes. None
     /// appears later with an id that is less than one that was returned, except of a peer that somebody changed.
     pub(super) async fn events_after(&self, cursor: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let select = sql!(
@@ -151,7 +161,7 @@ impl Store {
         let select = sql!(
             "SELECT ",
             (event_columns),
-            " FROM events e JOIN peers p ON p.id = e.subject_id WHERE e.kind = 'peer' AND ",
+            " FROM events e JOIN peers p ON p.id = e.subject_id WHERE e.kind IN ('peer', 'relay') AND ",
             (is_watched),
             " ORDER BY e.id DESC LIMIT $1"
         );

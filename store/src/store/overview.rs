@@ -10,8 +10,8 @@ use crate::{
     consensus::{self, RegionState, State},
     db::{args, sql},
     domain::{
-        DAY, Doubt, EventKind, Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView,
-        SeriesPoint, Timestamp, millis,
+        DAY, Doubt, Grain, Node, NodeView, PeerId, Pulse, Region, RegionId, RegionStatus, RegionView, SeriesPoint,
+        Timestamp, millis,
     },
     error::StoreError,
 };
@@ -126,7 +126,8 @@ impl Store {
         Ok(rows.into_iter().filter_map(point).collect())
     }
 
-    /// A value that changes whenever the verdict of a peer or the list of peers changes. It is cheap to read.
+    /// A value that changes whenever the verdict of a peer, what tests of relaying say of it, or the list of peers changes. It is
+    /// cheap to read.
     ///
     /// # Errors
     ///
@@ -142,8 +143,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn peers_with_events(&self, after: i64, up_to: i64) -> Result<Vec<PeerId>, StoreError> {
-        let select = "SELECT DISTINCT subject_id FROM events WHERE kind = $1 AND id > $2 AND id <= $3";
-        let rows: Vec<(PeerId,)> = self.db().all(select, args![EventKind::Peer.as_str(), after, up_to]).await?;
+        let select = "SELECT DISTINCT subject_id FROM events WHERE kind IN ('peer', 'relay') AND id > $1 AND id <= $2";
+        let rows: Vec<(PeerId,)> = self.db().all(select, args![after, up_to]).await?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 

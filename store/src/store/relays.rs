@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use easytier_probe::Relay;
 
-use super::{Store, rows, watched::is_watched};
+use super::{Store, events::NewEvent, rows, watched::is_watched};
 use crate::{
     db::{Bulk, Column, Tx, args, sql},
-    domain::{MeasuredRelay, PeerId, RegionId, RegionRelay, Timestamp},
+    domain::{EventKind, MeasuredRelay, PeerId, RegionId, RegionRelay, Timestamp},
     error::StoreError,
 };
 
@@ -28,12 +28,12 @@ static OF_REGIONS: Bulk = Bulk::new(
      not_ok = excluded.not_ok",
 );
 
-/// Locks the rows of peers until the end of the transaction: two regions may answer at the same time, and the second has to see
-/// what the first said.
+/// Locks the rows of peers until the end of the transaction, and returns what they said: two regions may answer at the same time, and
+/// the second has to see what the first said.
 static LOCK: Bulk = Bulk::new(
     "relay_verdicts",
     &[("peer_id", Column::Int), ("not_ok", Column::Int)],
-    "ON CONFLICT (peer_id) DO UPDATE SET not_ok = relay_verdicts.not_ok",
+    "ON CONFLICT (peer_id) DO UPDATE SET not_ok = relay_verdicts.not_ok RETURNING peer_id, verdict",
 );
 
 static TOGETHER: Bulk = Bulk::new(
@@ -89,11 +89,16 @@ macro_rules! of_regions {
     };
 }
 
-/// Stores what regions answered. Few results have such an answer.
-pub(super) async fn note(tx: &mut Tx, answers: impl Iterator<Item = (PeerId, RegionRelay)>) -> Result<(), StoreError> {
+/// Stores what regions answered. Few results have such an answer. Returns the changes of what regions say together, which the caller
+/// records; what is found of a peer first is no change.
+pub(super) async fn note(
+    tx: &mut Tx,
+    answers: impl Iterator<Item = (PeerId, RegionRelay)>,
+    now: Timestamp,
+) -> Result<Vec<NewEvent>, StoreError> {
     let mut answers: Vec<(PeerId, RegionRelay)> = answers.collect();
     if answers.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let known = held(tx, answers.iter().map(|(peer, _)| *peer).collect()).await?;
     answers.retain(|(peer, answer)| {
@@ -101,7 +106,8 @@ pub(super) async fn note(tx: &mut Tx, answers: impl Iterator<Item = (PeerId, Reg
         !of_region.is_some_and(|known| known.is_repeated_by(answer))
     });
     let peers: BTreeSet<PeerId> = answers.iter().map(|(peer, _)| *peer).collect();
-    LOCK.execute(tx, peers.iter().flat_map(|peer| args![*peer, 0i64]).collect()).await?;
+    let locked = LOCK.returning(tx, peers.iter().flat_map(|peer| args![*peer, 0i64]).collect()).await?;
+    let before: BTreeMap<PeerId, Option<String>> = locked.into_iter().collect();
 
     let mut held = held(tx, peers).await?;
     let mut changed: BTreeSet<(PeerId, RegionId)> = BTreeSet::new();
@@ -114,7 +120,7 @@ pub(super) async fn note(tx: &mut Tx, answers: impl Iterator<Item = (PeerId, Reg
         };
         regions.insert(after.region, after);
     }
-    let (mut of_regions, mut together) = (Vec::new(), Vec::new());
+    let (mut of_regions, mut together, mut changes) = (Vec::new(), Vec::new(), Vec::new());
     for (peer, regions) in held {
         for one in regions.values().filter(|one| changed.contains(&(peer, one.region))) {
             of_regions.extend(args![
@@ -131,6 +137,8 @@ pub(super) async fn note(tx: &mut Tx, answers: impl Iterator<Item = (PeerId, Reg
         let tested_at = regions.values().map(|one| one.tested_at).max();
         let regions: Vec<RegionRelay> = regions.into_values().collect();
         let Some(found) = MeasuredRelay::of(&regions) else { continue };
+        let was = before.get(&peer).cloned().and_then(rows::relay);
+        changes.extend(was.and_then(|was| change(peer, was, &found, now)));
         together.extend(args![
             peer,
             found.verdict.name(),
@@ -142,7 +150,19 @@ pub(super) async fn note(tx: &mut Tx, answers: impl Iterator<Item = (PeerId, Reg
         ]);
     }
     OF_REGIONS.execute(tx, of_regions).await?;
-    TOGETHER.execute(tx, together).await.map(drop)
+    TOGETHER.execute(tx, together).await?;
+    Ok(changes)
+}
+
+fn change(peer: PeerId, was: Relay, found: &MeasuredRelay, now: Timestamp) -> Option<NewEvent> {
+    (was != found.verdict).then(|| NewEvent {
+        at: now,
+        kind: EventKind::Relay,
+        subject_id: peer.0,
+        was: was.name(),
+        became: found.verdict.name(),
+        detail: serde_json::json!({ "reason": found.reason }),
+    })
 }
 
 async fn held(tx: &mut Tx, peers: BTreeSet<PeerId>) -> Result<Held, StoreError> {

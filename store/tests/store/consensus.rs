@@ -1,4 +1,4 @@
-use easytier_uptime_store::domain::{EventKind, RegionStatus, StatusReport, Verdict};
+use easytier_uptime_store::domain::{EventSubject, RegionStatus, StatusReport, Verdict};
 
 use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds, spec};
 
@@ -27,7 +27,7 @@ async fn a_peer_goes_up_and_down_with_an_event_for_each_change(hub: TestStore) {
     let node = hub.node(peer, NOW + seconds(20)).await.unwrap();
     assert_eq!((node.verdict, node.since, node.response_us), (Verdict::Down, NOW + seconds(20), None));
 
-    let events = hub.events(Some((EventKind::Peer, peer.0)), None, 10, false).await.unwrap();
+    let events = hub.events(Some(EventSubject::Peer(peer)), None, 10, false).await.unwrap();
     let changes: Vec<_> = events.iter().map(|event| (event.was.as_str(), event.became.as_str(), event.at)).collect();
     assert_eq!(changes, [("up", "down", NOW + seconds(20)), ("unknown", "up", NOW)]);
     assert_eq!(events[0].detail, serde_json::json!({ "online": 0, "regions": 1 }));
@@ -89,7 +89,7 @@ async fn the_evidence_of_a_probe_that_left_does_not_count(hub: TestStore) {
     hub.heartbeat(&probe, None, NOW + seconds(2)).await.unwrap();
     hub.review(NOW + seconds(2)).await.unwrap();
     assert_eq!(hub.node(peer, NOW + seconds(2)).await.unwrap().verdict, Verdict::Up, "its evidence is still fresh");
-    let events = hub.events(Some((EventKind::Probe, probe.probe.0)), None, 10, false).await.unwrap();
+    let events = hub.events(Some(EventSubject::Probe(probe.probe)), None, 10, false).await.unwrap();
     let became: Vec<_> = events.iter().map(|event| event.became.as_str()).collect();
     assert_eq!(became, ["online", "offline", "online"]);
     assert_eq!(events[0].detail, serde_json::json!({ "server_id": "p1", "region": "eu" }));

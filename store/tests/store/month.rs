@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use easytier_uptime_store::domain::{
-    Coverage, Event, EventKind, MaintenanceSpec, Month, MonthFigures, Outages, PeerId, ProbeIdentity, Schedule,
+    Coverage, Event, EventSubject, MaintenanceSpec, Month, MonthFigures, Outages, PeerId, ProbeIdentity, Schedule,
     ScheduleText, StatusReport, Timestamp, Uptime, Verdict,
 };
 
@@ -272,7 +272,7 @@ async fn the_figures_are_those_of_the_changes_and_so_is_what_the_upgrade_makes_o
     let now = end + seconds(5 * HOUR);
     let mut total = MonthFigures::default();
     for peer in &peers {
-        let mut changes = hub.events(Some((EventKind::Peer, peer.0)), None, 1000, false).await.unwrap();
+        let mut changes = hub.events(Some(EventSubject::Peer(*peer)), None, 1000, false).await.unwrap();
         changes.reverse();
         for of in ["2026-12", "2027-01", "2027-02", "2027-03"] {
             let found = figures(&hub, *peer, of, now).await;

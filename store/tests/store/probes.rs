@@ -1,7 +1,7 @@
 use easytier_uptime_store::{
     Conflict, StoreError, Swept,
     domain::{
-        Caller, CredentialKind, EnrollmentLimits, EventKind, Grain, NewProbe, PeerId, Presence, Registration,
+        Caller, CredentialKind, EnrollmentLimits, EventSubject, Grain, NewProbe, PeerId, Presence, Registration,
         StatusReport, Verdict,
     },
 };
@@ -63,7 +63,7 @@ async fn a_probe_is_degraded_while_it_says_so(hub: TestStore) {
     hub.heartbeat(&probe, None, NOW + seconds(60)).await.unwrap();
     assert_eq!(presence(&hub, 60).await, Presence::Degraded);
     hub.review(NOW + seconds(60)).await.unwrap();
-    let events = hub.events(Some((EventKind::Probe, probe.probe.0)), None, 10, false).await.unwrap();
+    let events = hub.events(Some(EventSubject::Probe(probe.probe)), None, 10, false).await.unwrap();
     assert_eq!(events.iter().map(|event| event.became.as_str()).collect::<Vec<_>>(), ["online"], "it runs");
     hub.report_status(&probe, &StatusReport::default(), NOW + seconds(61)).await.unwrap();
     assert_eq!(presence(&hub, 61).await, Presence::Online);
@@ -128,7 +128,7 @@ async fn an_offline_probe_is_removed_and_its_results_stay(hub: TestStore) {
     assert_eq!(regions.iter().map(|report| report.region.as_str()).collect::<Vec<_>>(), ["us"]);
     hub.review(late).await.unwrap();
     assert_eq!(hub.node(peer, late).await.unwrap().verdict, Verdict::Down, "its evidence does not count any more");
-    let events = hub.events(Some((EventKind::Probe, gone.probe.0)), None, 10, true).await.unwrap();
+    let events = hub.events(Some(EventSubject::Probe(gone.probe)), None, 10, true).await.unwrap();
     assert_eq!(events.len(), 1, "only the event that it came online");
 
     let on_its_way = hub.ingest(batch(&gone, vec![online(peer, late)], late)).await;
@@ -169,7 +169,7 @@ async fn a_probe_that_stopped_its_heartbeats_is_judged_by_its_check_interval_aga
             assert_eq!(presence(&hub, later).await, Presence::Online, "{later} s");
         }
     }
-    let events = hub.events(Some((EventKind::Peer, peer.0)), None, 10, false).await.unwrap();
+    let events = hub.events(Some(EventSubject::Peer(peer)), None, 10, false).await.unwrap();
     assert_eq!(events.len(), 1, "the peer did not flap: {events:?}");
 
     // The same interval in both lives, and the farewell of the daemon.
@@ -229,7 +229,7 @@ async fn a_probe_expires_after_a_month_and_its_token_brings_it_back(hub: TestSto
     hub.review(back).await.unwrap();
     assert_eq!(hub.probes(back).await.unwrap()[0].presence, Presence::Online);
     assert_eq!(hub.node(peer, back).await.unwrap().verdict, Verdict::Up);
-    let events = hub.events(Some((EventKind::Probe, probe.probe.0)), None, 10, true).await.unwrap();
+    let events = hub.events(Some(EventSubject::Probe(probe.probe)), None, 10, true).await.unwrap();
     let became: Vec<_> = events.iter().map(|event| event.became.as_str()).collect();
     assert_eq!(became, ["online"], "no review saw it online before");
 }

@@ -1,16 +1,24 @@
 //! Whether nodes relay: what the regions found, and the tests that are handed out.
 
 use easytier_probe::{CheckMode, CheckResult, Relay, result::REFUSAL_FLAG};
-use easytier_uptime_store::domain::{LiveSettings, NodeFilter, PageRequest, PeerId, ProbeIdentity, QUARTER, Timestamp};
+use easytier_uptime_store::domain::{
+    EventKind, EventSubject, LiveSettings, NodeFilter, PageRequest, PeerId, ProbeIdentity, QUARTER, Timestamp,
+};
+use serde_json::json;
 
-use crate::support::{NOW, TestStore, offline, on_both_engines, online, seconds, spec};
+use crate::{
+    support::{NOW, TestStore, offline, on_both_engines, online, seconds, spec},
+    sync::cluster,
+};
 
 on_both_engines! {
     what_regions_find_is_kept_and_makes_one_verdict,
+    a_change_of_what_regions_find_is_an_event_of_the_node,
     what_is_known_goes_with_the_address_and_the_node,
     a_refusal_that_each_check_repeats_is_stored_now_and_then,
     only_nodes_that_serve_guests_and_are_online_are_tested,
     a_test_is_handed_out_once_until_it_is_answered,
+    a_dependent_hands_tests_out_an_eighth_as_often,
     two_hubs_hand_a_test_out_once,
     few_nodes_of_a_batch_are_tested,
 }
@@ -53,6 +61,42 @@ async fn what_regions_find_is_kept_and_makes_one_verdict(hub: TestStore) {
     assert_eq!((listed(Relay::Ok).await, listed(Relay::Refused).await), (vec![one], vec![]));
     // The raw results keep it for the instance that they are passed on to.
     assert_eq!(hub.count("results WHERE relay_us = 1500").await, 2);
+}
+
+async fn a_change_of_what_regions_find_is_an_event_of_the_node(hub: TestStore) {
+    let (one, other) = (hub.add("tcp://192.0.2.1:11010").await, hub.add("tcp://192.0.2.2:11010").await);
+    let eu = hub.probe("p", "eu").await;
+    let at = |minutes: u64| NOW + seconds(minutes * 60);
+    let refused = |minutes| not_relaying(one, at(minutes), Relay::Refused, "it drops data");
+    hub.report(&eu, vec![relaying(one, NOW), relaying(other, NOW)], NOW).await;
+    for (minutes, result) in [(1, refused(1)), (2, refused(2)), (3, relaying(one, at(3))), (4, relaying(one, at(4)))] {
+        hub.report(&eu, vec![result], at(minutes)).await;
+    }
+    let of_one = Some(EventSubject::Peer(one));
+    let events = hub.events(of_one, None, 10, false).await.unwrap();
+    let changes: Vec<_> =
+        events.iter().map(|event| (event.kind, event.was.as_str(), event.became.as_str(), event.at)).collect();
+    // What is found first is no change.
+    let expected = [
+        (EventKind::Relay, "refused", "ok", at(3)),
+        (EventKind::Relay, "ok", "refused", at(1)),
+        (EventKind::Peer, "unknown", "up", NOW),
+    ];
+    assert_eq!(changes, expected);
+    assert_eq!(
+        [&events[0].detail, &events[1].detail],
+        [&json!({ "reason": null }), &json!({ "reason": "it drops data" })]
+    );
+    assert_eq!(hub.events(of_one, Some(events[0].id), 1, false).await.unwrap(), events[1..2]);
+    assert_eq!(hub.peer_events(2).await.unwrap(), events[..2]);
+    assert_eq!(hub.peers_with_events(events[1].id, events[0].id).await.unwrap(), [one]);
+
+    hub.set_approved(one, false, NOW).await.unwrap();
+    let listed = async |all| {
+        let events = hub.events(None, None, 100, all).await.unwrap();
+        events.iter().filter(|event| event.kind == EventKind::Relay).count()
+    };
+    assert_eq!((listed(false).await, listed(true).await), (0, 2));
 }
 
 async fn what_is_known_goes_with_the_address_and_the_node(hub: TestStore) {
@@ -133,28 +177,45 @@ async fn a_test_is_handed_out_once_until_it_is_answered(hub: TestStore) {
     let (declares, other) = (hub.add("tcp://192.0.2.1:11010").await, hub.add("tcp://192.0.2.2:11010").await);
     hub.edit_peer(declares, |spec| spec.allow_relay = true, NOW).await.unwrap();
     let both = [declares, other];
-    let report = async |relaying_at: Option<Timestamp>, now: Timestamp| {
-        let result = |peer| relaying_at.map_or(online(peer, now), |at| relaying(peer, at));
-        hub.report(&eu, both.map(result).into(), now).await;
-    };
-    report(None, NOW).await;
+    hub.report(&eu, both.map(|peer| online(peer, NOW)).into(), NOW).await;
     assert_eq!(handed_out(&hub, &both, NOW).await, both);
     // Without an answer it is handed out again after five minutes.
     for (at, expected) in [(270, &[][..]), (300, &both), (330, &[])] {
         assert_eq!(handed_out(&hub, &both, NOW + seconds(at)).await, expected, "after {at} s");
     }
     // With one it is due after about the interval; where relay is not declared, after eight times that.
-    let answered = NOW + seconds(340);
-    report(Some(answered), answered).await;
-    let after = |intervals: f64| answered + QUARTER.mul_f64(intervals);
-    for (intervals, expected) in [(0.89, &[][..]), (1.11, &[declares]), (7.1, &[declares]), (8.9, &both)] {
-        let now = after(intervals);
-        report(None, now).await;
-        assert_eq!(handed_out(&hub, &both, now).await, expected, "after {intervals} intervals");
+    let expected = [(0.89, &[][..]), (1.11, &[declares]), (7.1, &[declares]), (8.9, &both)];
+    assert_due(&hub, &eu, both, NOW + seconds(340), expected).await;
+}
+
+/// Both nodes answer a test. These are due again after so many intervals; of them the first node answers each time.
+async fn assert_due<const N: usize>(
+    hub: &TestStore,
+    probe: &ProbeIdentity,
+    nodes: [PeerId; 2],
+    answered: Timestamp,
+    expected: [(f64, &[PeerId]); N],
+) {
+    hub.report(probe, nodes.map(|peer| relaying(peer, answered)).into(), answered).await;
+    for (intervals, expected) in expected {
+        let now = answered + QUARTER.mul_f64(intervals);
+        hub.report(probe, nodes.map(|peer| online(peer, now)).into(), now).await;
+        assert_eq!(handed_out(hub, &nodes, now).await, expected, "after {intervals} intervals");
         if !expected.is_empty() {
-            hub.report(&eu, vec![relaying(declares, now)], now).await;
+            hub.report(probe, vec![relaying(nodes[0], now)], now).await;
         }
     }
+}
+
+async fn a_dependent_hands_tests_out_an_eighth_as_often(primary: TestStore) {
+    let (declares, other) = (primary.add("tcp://192.0.2.1:11010").await, primary.add("tcp://192.0.2.2:11010").await);
+    primary.edit_peer(declares, |spec| spec.allow_relay = true, NOW).await.unwrap();
+    let dependent = cluster(&primary).await;
+    let (eu, both) = (dependent.probe("p", "eu").await, [declares, other]);
+    dependent.report(&eu, both.map(|peer| online(peer, NOW)).into(), NOW).await;
+    assert_eq!(handed_out(&dependent, &both, NOW).await, both);
+    let expected = [(7.1, &[][..]), (8.9, &[declares]), (57.0, &[declares]), (71.0, &both)];
+    assert_due(&dependent, &eu, both, NOW + seconds(10), expected).await;
 }
 
 async fn two_hubs_hand_a_test_out_once(hub: TestStore) {

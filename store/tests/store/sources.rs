@@ -1,11 +1,14 @@
 //! Lists of nodes that a hub follows.
 
-use easytier_probe::remote_list::ListVersion;
+use easytier_probe::{
+    peer_list::ListProblem,
+    remote_list::{ListVersion, Obstacle},
+};
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        DAY, NewPeer, NodeFilter, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, Source, SourceChanges,
-        SourceId, SourceProblem, SourceReading, SourceSpec, Timestamp,
+        DAY, ListFault, NewPeer, NodeFilter, PageRequest, PeerFilter, PeerId, PeerOrder, PeerRecord, Source,
+        SourceChanges, SourceId, SourceProblem, SourceReading, SourceSpec, Timestamp,
     },
 };
 
@@ -197,7 +200,14 @@ async fn a_list_that_cannot_be_used_changes_nothing(hub: TestStore) {
     let id = added(&hub, true).await;
     follow_urls(&hub, id, &[A, B], NOW).await;
     let problems = [
-        SourceProblem::Unreadable { cause: "it cannot be reached".into() },
+        SourceProblem::Unreadable {
+            cause: "it cannot be reached".into(),
+            fault: ListFault::Unreachable(Obstacle::Refused),
+        },
+        SourceProblem::Unreadable {
+            cause: "it is not JSON".into(),
+            fault: ListFault::NotAList(ListProblem::NotCsv("one".into())),
+        },
         SourceProblem::Empty,
         SourceProblem::Short { listed: 1, before: 9 },
         SourceProblem::Long { listed: 99, max: 9 },
@@ -211,7 +221,14 @@ async fn a_list_that_cannot_be_used_changes_nothing(hub: TestStore) {
         assert_eq!((source.listed, source.brought, source.due_at), (2, 2, now + seconds(600)));
     }
     assert_eq!(watched(&hub).await, [A, B]);
-    follow(&hub, id, &SourceReading::NotModified, NOW + DAY * 6).await;
+    // What earlier and newer versions note.
+    for (stored, fault) in [("", ListFault::Other), (r#", "fault": {"new": 1}"#, ListFault::Other)] {
+        let stored = format!(r#"{{"kind": "unreadable", "cause": "gone"{stored}}}"#);
+        hub.execute(&format!("UPDATE sources SET problem = '{stored}'")).await;
+        let expected = SourceProblem::Unreadable { cause: "gone".into(), fault };
+        assert_eq!(hub.source(id).await.unwrap().problem, Some(expected));
+    }
+    follow(&hub, id, &SourceReading::NotModified, NOW + DAY * 7).await;
     assert_eq!(hub.source(id).await.unwrap().problem, None);
     assert!(!hub.dump(&["sources"]).await.contains("s3cr3t"), "the URL is sealed");
 }

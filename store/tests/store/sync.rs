@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use easytier_probe::{CheckResult, Relay};
 use easytier_uptime_store::{
     Conflict, StoreError,
     domain::{
-        Adopted, Caller, ChannelSpec, Content, Coverage, CredentialKind, DELETIONS_KEPT, EnrollmentLimits, Grain,
-        Instance, Leader, Leadership, LiveSettings, MaintenanceSpec, MergePartner, NewPeer, NewProbe, NodeToken,
-        ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter, Region, Schedule, ScheduleText, Scope,
-        Timestamp,
+        Adopted, Caller, ChannelSpec, Content, Coverage, CredentialKind, DELETIONS_KEPT, EnrollmentLimits,
+        EventSubject, Grain, Instance, Leader, Leadership, LiveSettings, MaintenanceSpec, MergePartner, NewPeer,
+        NewProbe, NodeToken, ObjectState, PageRequest, PeerId, PeerRecord, PeerSpec, RecordFilter, Region, Schedule,
+        ScheduleText, Scope, Timestamp,
     },
 };
 
@@ -68,7 +69,7 @@ async fn step_down(old: &TestStore, new: &TestStore) {
 }
 
 /// A primary of the first epoch, and a dependent that has its configuration.
-async fn cluster(primary: &TestStore) -> TestStore {
+pub async fn cluster(primary: &TestStore) -> TestStore {
     primary.become_primary("primary", None).await.unwrap();
     let dependent = instance(primary).await;
     join(&dependent, primary).await;
@@ -246,7 +247,9 @@ async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_foll
     let theirs = add(&new, "of the new one", "tcp://192.0.2.3:1", NOW).await;
     assert_eq!(ours, theirs);
     let probe = old.probe("p1", "eu").await;
-    old.report(&probe, vec![online(ours, NOW), online(PeerId(1), NOW)], NOW).await;
+    let found = |relay, at| CheckResult { relay: Some(relay), ..online(ours, at) };
+    old.report(&probe, vec![found(Relay::Refused, NOW), online(PeerId(1), NOW)], NOW).await;
+    old.report(&probe, vec![found(Relay::Ok, NOW + seconds(60))], NOW + seconds(60)).await;
     let later = NOW + seconds(600);
     // This one waits for the fold.
     old.ingest(crate::support::batch(&probe, vec![online(ours, later)], later)).await.unwrap();
@@ -263,14 +266,18 @@ async fn an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_foll
         let page = old.health_records(id, &RecordFilter::default(), PageRequest::default(), later).await;
         page.unwrap().items.len()
     };
-    assert_eq!((records(moved).await, records(theirs).await), (2, 0));
-    for table in ["results", "latest", "rollups", "peer_states", "rings", "verdict_times"] {
+    assert_eq!((records(moved).await, records(theirs).await), (3, 0));
+    for table in ["results", "latest", "rollups", "peer_states", "rings", "verdict_times", "relays", "relay_verdicts"] {
         let of = |id: PeerId| format!("{table} WHERE peer_id = {id}");
         let history = old.count(&of(theirs)).await;
         assert_eq!(history, i64::from(table == "peer_states"), "{table}");
     }
     assert_eq!(old.count(&format!("rollups WHERE peer_id = {moved}")).await, 3);
-    assert_eq!(old.count(&format!("events WHERE kind = 'peer' AND subject_id = {moved}")).await, 1);
+    let events = old.events(Some(EventSubject::Peer(moved)), None, 9, false).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.became.as_str()).collect::<Vec<_>>(), ["ok", "up"]);
+    let relaying = async |id| old.node(id, later).await.unwrap().relay.map(|found| found.verdict);
+    assert_eq!((relaying(moved).await, relaying(theirs).await), (Some(Relay::Ok), None));
+    assert_eq!(old.count(&format!("relays WHERE peer_id = {moved}")).await, 1);
     assert_eq!(old.count(&format!("results WHERE peer_id = {}", PeerId(1))).await, 1);
     assert_eq!((old.lost_changes(9).await.unwrap(), new.lost_changes(9).await.unwrap()), (vec![], vec![]));
     // Nothing has a new id yet that somebody else could get.
@@ -289,7 +296,7 @@ async fn a_peer_that_both_sides_of_a_split_add_is_one_peer_with_the_history_of_b
     old.add_peer(&elsewhere, NOW).await.unwrap();
     assert_ne!(ours, theirs);
     let probe = old.probe("p1", "eu").await;
-    old.report(&probe, vec![online(ours, NOW)], NOW).await;
+    old.report(&probe, vec![CheckResult { relay: Some(Relay::Ok), ..online(ours, NOW) }], NOW).await;
 
     step_down(&old, &new).await;
     assert_eq!(merge(&new, &old, NOW).await.lost, 1);
@@ -305,7 +312,9 @@ async fn a_peer_that_both_sides_of_a_split_add_is_one_peer_with_the_history_of_b
     assert_eq!((&lost.lost["name"], &lost.won["name"]), (&"of the old one".into(), &"of the new one".into()));
     let page = old.health_records(theirs, &RecordFilter::default(), PageRequest::default(), NOW).await.unwrap();
     assert_eq!(page.items.len(), 1, "the results follow");
-    assert_eq!(old.count(&format!("latest WHERE peer_id = {theirs}")).await, 1);
+    for table in ["latest", "relays", "relay_verdicts"] {
+        assert_eq!(old.count(&format!("{table} WHERE peer_id = {theirs}")).await, 1, "{table}");
+    }
     // And they are passed on as results of the peer that remains.
     let uid = new.peer_uids().await.unwrap()[&theirs.0].clone();
     let (passed_on, _) = old.results_after(0, 9, false).await.unwrap();

@@ -2,7 +2,7 @@
 
 use easytier_probe::{CheckMode, CheckResult, Secret};
 use easytier_uptime_store::domain::{
-    EventKind, Grain, PageRequest, PeerId, PeerSpec, ProbeIdentity, RecordFilter, Rejected, Rejection, Verdict,
+    EventSubject, Grain, PageRequest, PeerId, PeerSpec, ProbeIdentity, RecordFilter, Rejected, Rejection, Verdict,
 };
 
 use crate::support::{NOW, TestStore, on_both_engines, online, region, seconds};
@@ -42,7 +42,7 @@ async fn a_peer_with_another_url_is_another_peer(hub: TestStore) {
     let records = hub.health_records(peer, &RecordFilter::default(), PageRequest::default(), now).await.unwrap();
     assert_eq!((records.total, hub.node_regions(peer, now).await.unwrap().len()), (0, 0));
     assert_eq!(hub.series(&[peer], Grain::FiveMinutes, NOW - seconds(7200), now).await.unwrap(), []);
-    let events = hub.events(Some((EventKind::Peer, peer.0)), None, 1, false).await.unwrap();
+    let events = hub.events(Some(EventSubject::Peer(peer)), None, 1, false).await.unwrap();
     assert_eq!((events[0].was.as_str(), events[0].became.as_str(), events[0].at), ("up", "unknown", NOW + seconds(10)));
 
     // From the next bucket on, its own checks are counted.
@@ -137,7 +137,7 @@ async fn a_region_that_is_taken_off_a_peer_has_no_vote(hub: TestStore) {
     assert_eq!((node.verdict, node.response_us), (Verdict::Down, None));
     let regions = hub.node_regions(peer, now).await.unwrap();
     assert_eq!(regions.iter().map(|report| report.region.as_str()).collect::<Vec<_>>(), ["us"]);
-    let events = hub.events(Some((EventKind::Peer, peer.0)), None, 1, false).await.unwrap();
+    let events = hub.events(Some(EventSubject::Peer(peer)), None, 1, false).await.unwrap();
     assert_eq!((events[0].was.as_str(), events[0].became.as_str(), events[0].at), ("partial", "down", now));
     change(&hub, peer, 2, |spec| spec.regions.clear()).await;
     assert_eq!(hub.node(peer, NOW + seconds(2)).await.unwrap().verdict, Verdict::Down, "all regions check it again");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use easytier_uptime_store::domain::{
-    Event, EventKind, PeerId, ProbeIdentity, StatusReport, Timestamp, Uptime, Verdict,
+    Event, EventSubject, PeerId, ProbeIdentity, StatusReport, Timestamp, Uptime, Verdict,
 };
 
 use crate::support::{NOW, TestStore, offline, on_both_engines, online, region, seconds};
@@ -110,7 +110,7 @@ async fn uptime_is_the_sum_over_the_changes_of_the_verdict(hub: TestStore) {
             at = confirmed;
         }
         at = at + Duration::from_millis(1);
-        let changes = hub.events(Some((EventKind::Peer, peer.0)), None, 1000, false).await.unwrap();
+        let changes = hub.events(Some(EventSubject::Peer(peer)), None, 1000, false).await.unwrap();
         assert!(changes.len() > 15, "{}", changes.len());
         for window in [HOUR, 3 * HOUR, 24 * HOUR, 7 * 24 * HOUR] {
             let from = Timestamp((at - seconds(window)).0 / 3_600_000 * 3_600_000);

@@ -1,4 +1,4 @@
-//! `/admin/events`: all status changes, including those of nodes that are not listed, and of probes by name.
+//! `/admin/events`: all changes of status and relaying, including those of nodes that are not listed, and of probes by name.
 
 use axum::{extract::State, response::Response};
 use easytier_uptime_store::domain::{EventKind, Timestamp};
@@ -32,7 +32,7 @@ pub async fn page(
     let more = events.len() > PER_PAGE as usize;
     events.truncate(PER_PAGE as usize);
     let peers: Vec<i64> =
-        events.iter().filter(|event| event.kind == EventKind::Peer).map(|event| event.subject_id).collect();
+        events.iter().filter(|event| event.kind != EventKind::Probe).map(|event| event.subject_id).collect();
     let names = site.store.peer_names(&peers).await?;
     let content = html! {
         section.panel {
@@ -41,7 +41,7 @@ pub async fn page(
                 @for event in &events {
                     li {
                         @match event.kind {
-                            EventKind::Peer => a href=(format!("/admin/nodes/{}", event.subject_id)) {
+                            EventKind::Peer | EventKind::Relay => a href=(format!("/admin/nodes/{}", event.subject_id)) {
                                 (names.get(&event.subject_id).map_or(NOTHING, String::as_str))
                             },
                             EventKind::Probe => span { (texts.probe) " " (event.detail["server_id"].as_str().unwrap_or(NOTHING)) },

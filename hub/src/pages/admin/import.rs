@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{frame, operator::Operator};
 use crate::{
     pages::{
-        form::{self, Outcome},
+        form::{self, Fields, Outcome},
         site::Site,
         standing,
         view::View,
@@ -26,12 +26,20 @@ use crate::{
 /// How many nodes a preview shows.
 const MAX_SHOWN: usize = 200;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct ImportForm {
-    #[serde(default)]
     peers: String,
-    #[serde(default)]
+    skip_invalid: bool,
     step: Step,
+}
+
+/// The nodes of a text.
+struct Listed {
+    nodes: Vec<NewPeer>,
+    /// How many of its entries are not valid.
+    invalid: usize,
+    problems: Vec<String>,
 }
 
 /// The button that sent the form.
@@ -44,41 +52,48 @@ enum Step {
 }
 
 pub async fn page(_: Operator, view: View) -> Response {
-    shown(&view, "", &form::no_outcome())
+    shown(&view, &ImportForm::default(), &form::no_outcome())
 }
 
-/// Adds all nodes of a text, or none if one of them is not valid; or shows what would be added.
+/// Adds all nodes of a text, or none if one of them is not valid and the operator does not leave it out; or shows what would be added.
 pub async fn import(_: Operator, State(site): State<Site>, view: View, request: Request) -> Result<Response, Refusal> {
-    let ImportForm { peers: text, step } = form::read(request).await?;
-    let nodes = match read(&view, &text) {
-        Ok(nodes) => nodes,
+    let form: ImportForm = form::read(request).await?;
+    let listed = match read(&view, &form) {
+        Ok(listed) => listed,
         Err(problems) => {
-            let mut page = shown(&view, &text, &problems_of(&view, &problems));
+            let mut page = shown(&view, &form, &problems_of(&view, &problems));
             *page.status_mut() = StatusCode::BAD_REQUEST;
             return Ok(page);
         }
     };
-    let done = match step {
-        Step::Preview => preview(&site, &view, &nodes).await.map(|outcome| (text.as_str(), outcome)),
-        Step::Import => add(&site, &view, &nodes).await.map(|outcome| ("", outcome)),
+    let done = match form.step {
+        Step::Preview => preview(&site, &view, &listed).await,
+        Step::Import => add(&site, &view, &listed).await,
     };
-    Ok(match done {
-        Ok((text, outcome)) => shown(&view, text, &outcome),
-        Err(error) => refused(&view, &text, error),
+    Ok(match (done, form.step) {
+        (Ok(outcome), Step::Preview) => shown(&view, &form, &outcome),
+        (Ok(outcome), Step::Import) => shown(&view, &ImportForm::default(), &outcome),
+        (Err(error), _) => form::with_refusal(shown(&view, &form, &form::refused(&view, &error)), error),
     })
 }
 
-/// The nodes of a text, or every problem with them.
-fn read(view: &View, text: &str) -> Result<Vec<NewPeer>, Vec<String>> {
-    let (mut nodes, mut problems) = (Vec::new(), Vec::new());
-    let listed = peer_file::parse(text).map_err(|problem| vec![view.language.list_problem(&problem)])?;
+/// The nodes of a text, or every problem with them; of the problems there may be some only where invalid entries are left out.
+fn read(view: &View, form: &ImportForm) -> Result<Listed, Vec<String>> {
+    let (mut nodes, mut invalid, mut problems) = (Vec::new(), 0, Vec::new());
+    let listed = peer_file::parse(&form.peers).map_err(|problem| vec![view.language.list_problem(&problem)])?;
     for (place, node) in listed {
         match node {
             Ok(node) => nodes.push(node),
-            Err(more) => problems.extend(more.iter().map(|problem| view.language.import_problem(&place, problem))),
+            Err(more) => {
+                invalid += 1;
+                problems.extend(more.iter().map(|problem| view.language.import_problem(&place, problem)));
+            }
         }
     }
-    if problems.is_empty() { Ok(nodes) } else { Err(problems) }
+    match problems.is_empty() || (form.skip_invalid && !nodes.is_empty()) {
+        true => Ok(Listed { nodes, invalid, problems }),
+        false => Err(problems),
+    }
 }
 
 fn problems_of(view: &View, problems: &[String]) -> Markup {
@@ -89,12 +104,23 @@ fn problems_of(view: &View, problems: &[String]) -> Markup {
     form::outcome(Outcome::Bad, &content)
 }
 
-async fn add(site: &Site, view: &View, nodes: &[NewPeer]) -> Result<Markup, ServiceError> {
-    let counts = site.admin.import_nodes(nodes).await?;
-    Ok(form::outcome(Outcome::Good, &html! { p { (view.language.imported(counts)) } }))
+/// What is left out.
+fn left_out(view: &View, listed: &Listed) -> Markup {
+    html! {
+        @if listed.invalid > 0 {
+            p { (view.language.left_out(listed.invalid)) }
+            pre { (listed.problems.join("\n")) }
+        }
+    }
 }
 
-async fn preview(site: &Site, view: &View, nodes: &[NewPeer]) -> Result<Markup, ServiceError> {
+async fn add(site: &Site, view: &View, listed: &Listed) -> Result<Markup, ServiceError> {
+    let counts = site.admin.import_nodes(&listed.nodes).await?;
+    Ok(form::outcome(Outcome::Good, &html! { p { (view.language.imported(counts)) } (left_out(view, listed)) }))
+}
+
+async fn preview(site: &Site, view: &View, listed: &Listed) -> Result<Markup, ServiceError> {
+    let nodes = &listed.nodes;
     let (texts, are_new) = (view.texts(), site.admin.importable(nodes).await?);
     let new = are_new.iter().filter(|is_new| **is_new).count();
     let content = html! {
@@ -113,21 +139,19 @@ async fn preview(site: &Site, view: &View, nodes: &[NewPeer]) -> Result<Markup, 
             }
         }
         @if nodes.len() > MAX_SHOWN { p { (view.language.more(nodes.len() - MAX_SHOWN)) } }
+        (left_out(view, listed))
     };
     Ok(form::outcome(Outcome::Good, &content))
 }
 
-fn refused(view: &View, text: &str, error: ServiceError) -> Response {
-    form::with_refusal(shown(view, text, &form::refused(view, &error)), error)
-}
-
-fn shown(view: &View, text: &str, outcome: &Markup) -> Response {
+fn shown(view: &View, sent: &ImportForm, outcome: &Markup) -> Response {
     let texts = view.texts();
     let form = html! {
         form.sheet method="post" action="/admin/import" {
             fieldset {
                 legend { (texts.import) }
-                label { span { (texts.import_hint) } textarea.code name="peers" rows="14" required spellcheck="false" { (text) } }
+                label { span { (texts.import_hint) } textarea.code name="peers" rows="14" required spellcheck="false" { (sent.peers) } }
+                (Fields::new(view.language, None).check("skip_invalid", texts.skip_invalid, sent.skip_invalid))
                 div.actions {
                     button type="submit" name="step" value="preview" { (texts.preview) }
                     button.primary type="submit" name="step" value="import" { (texts.import) }

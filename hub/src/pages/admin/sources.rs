@@ -221,7 +221,10 @@ fn state(view: &View, source: &Source, now: Timestamp) -> Markup {
     };
     html! {
         div { (widgets::marked(like, text)) }
-        @if let Some(problem) = &source.problem { div.problem { (language.source_problem(problem)) } }
+        @if let Some(problem) = &source.problem {
+            @let (text, detail) = (language.source_problem(problem), problem.to_string());
+            div.problem title=[(text != detail).then_some(detail)] { (text) }
+        }
         @if let Some(at) = source.read_at { div.muted { (texts.last_read) " " (widgets::ago(language, at, now)) } }
     }
 }

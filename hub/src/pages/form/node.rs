@@ -23,6 +23,7 @@ pub struct NodeForm {
     protocol: String,
     host: String,
     port: String,
+    path: String,
     description: String,
     tags: String,
     max_connections: String,
@@ -43,6 +44,7 @@ impl NodeForm {
             protocol: spec.url.protocol().to_owned(),
             host: spec.url.host().map(ToString::to_string).unwrap_or_default(),
             port: spec.url.port().map(|port| port.to_string()).unwrap_or_default(),
+            path: spec.url.path().to_owned(),
             description: spec.description.clone(),
             tags: spec.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", "),
             max_connections: spec.max_connections.to_string(),
@@ -61,6 +63,7 @@ impl NodeForm {
         Ok(NodeFields {
             name: filled(&self.name),
             host: filled(&self.host),
+            path: filled(&self.path),
             description: filled(&self.description),
             network_name: filled(&self.network_name),
             qq_number: filled(&self.qq_number),
@@ -81,6 +84,7 @@ impl NodeForm {
                 "" => None,
                 name => Some(name.parse().map_err(|_| FieldError::new("protocol", malformed("protocol")))?),
             },
+            path: text(&self.path),
             description: text(&self.description),
             max_connections: number("max_connections", &self.max_connections, 1, MAX_CONNECTIONS)?,
             allow_relay: Some(!self.allow_relay.is_empty()),
@@ -126,6 +130,7 @@ pub fn details(texts: &Texts, fields: Fields, form: &NodeForm, host_hint: &str) 
     let host = Input::text("host", texts.host, &form.host, 253).required();
     let capacity = Input::number("max_connections", texts.max_connections, max_connections, 1, MAX_CONNECTIONS);
     let port = Input::number("port", texts.port, &form.port, 1, u16::MAX.into());
+    let path = Input::text("path", texts.path, &form.path, 1000);
     html! {
         (fields.input(&Input::text("name", texts.name, &form.name, 100).required()))
         div.row {
@@ -133,6 +138,7 @@ pub fn details(texts: &Texts, fields: Fields, form: &NodeForm, host_hint: &str) 
             (fields.input(&Input { placeholder: Some("node.example.net"), ..host.hint(host_hint) }))
             (fields.input(&Input { class: "short", placeholder: Some("11010"), ..port }))
         }
+        (fields.input(&Input { placeholder: Some("/easytier"), ..path.hint(texts.path_hint) }))
         (fields.text_area("description", texts.description, &form.description, 2000, None))
         (fields.input(&Input::text("tags", texts.tags, &form.tags, 400).hint(texts.tags_hint)))
         div.row {

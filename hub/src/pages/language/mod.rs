@@ -32,6 +32,7 @@ mod texts;
 mod times;
 
 use axum::http::{HeaderMap, header};
+use easytier_probe::Relay;
 use easytier_uptime_store::domain::{Doubt, ImportCounts, Presence, Verdict};
 
 pub use self::texts::Texts;
@@ -132,14 +133,14 @@ impl Language {
         }
     }
 
-    /// The state in an event, which the store keeps as text: a verdict of a node or the presence of a probe.
+    /// The state in an event, which the store keeps as text: a verdict of a node, the presence of a probe, or whether a node relays.
     pub fn state(self, state: &str) -> String {
         let texts = self.texts();
         let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == state);
         let known = verdict.map(|verdict| self.verdict(verdict)).or(match state {
             "online" => Some(texts.online),
             "offline" => Some(texts.offline),
-            _ => None,
+            _ => Relay::ALL.into_iter().find(|relay| relay.name() == state).map(|relay| self.relay_state(relay)),
         });
         known.map_or_else(|| state.to_owned(), str::to_owned)
     }
@@ -214,6 +215,11 @@ impl Language {
             format!("Nothing is imported yet. To be added: {new}. Already listed: {known}."),
             format!("尚未导入。将添加 {new} 个，已存在 {known} 个。"),
         )
+    }
+
+    /// How many entries an import leaves out.
+    pub fn left_out(self, invalid: usize) -> String {
+        self.pick(format!("Invalid entries left out: {invalid}."), format!("已忽略 {invalid} 个无效条目："))
     }
 
     /// How many more items of a list there are than shown.

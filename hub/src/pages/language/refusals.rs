@@ -46,6 +46,7 @@ impl Language {
             "protocol" => texts.protocol,
             "host" => texts.host,
             "port" => texts.port,
+            "path" => texts.path,
             "description" => texts.description,
             "tags" => texts.tags,
             "max_connections" => texts.max_connections,
@@ -117,6 +118,10 @@ impl Language {
             FieldProblem::NoHost => fixed(
                 "Enter a host name or an IP address, without the port. Write an international name in its xn-- form.",
                 "请填写域名或 IP 地址，端口另填；国际化域名请使用 xn-- 形式。",
+            ),
+            FieldProblem::NoPath => fixed(
+                "Enter a path such as /easytier, in ASCII, without spaces, # and \\.",
+                "请填写路径，例如 /easytier；仅限 ASCII 字符，不含空格、# 和 \\。",
             ),
             FieldProblem::Url(error) => self.url(error).to_owned(),
             FieldProblem::Label(_) => fixed(

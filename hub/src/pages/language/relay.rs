@@ -23,6 +23,15 @@ impl Language {
         }
     }
 
+    /// The state of a node after tests found something else than before.
+    pub fn relay_state(self, verdict: Relay) -> &'static str {
+        match verdict {
+            Relay::Ok => self.pick("Relays data", "中继可用"),
+            Relay::Refused => self.pick("Does not relay data", "不提供中继"),
+            Relay::Failed => self.pick("Relay test failed", "中继测试失败"),
+        }
+    }
+
     /// The badge of a node in the list; none where there is nothing to say.
     pub fn relay_badge(self, is_declared: bool, verdict: Option<Relay>) -> Option<&'static str> {
         match (is_declared, verdict) {

@@ -1,6 +1,7 @@
 //! The texts about sources.
 
-use easytier_uptime_store::domain::{Source, SourceProblem};
+use easytier_probe::remote_list::{MAX_PAGES, Obstacle};
+use easytier_uptime_store::domain::{ListFault, Source, SourceProblem};
 
 use super::Language;
 
@@ -73,7 +74,8 @@ impl Language {
     /// Why a list cannot be used.
     pub fn source_problem(self, problem: &SourceProblem) -> String {
         match (self, problem) {
-            (_, SourceProblem::Unreadable { cause }) => cause.clone(),
+            (Self::English, SourceProblem::Unreadable { cause, .. }) => cause.clone(),
+            (Self::Chinese, SourceProblem::Unreadable { cause, fault }) => chinese(fault, cause),
             (Self::English, SourceProblem::Short { listed, before }) => {
                 format!("It has only {listed} nodes and had {before}.")
             }
@@ -87,5 +89,39 @@ impl Language {
             }
             (Self::Chinese, SourceProblem::Slow { seconds }) => format!("{seconds} 秒内未能取完列表。"),
         }
+    }
+}
+
+fn chinese(fault: &ListFault, cause: &str) -> String {
+    match fault {
+        ListFault::Unreachable(obstacle) => format!("无法连接：{}。", chinese_obstacle(*obstacle)),
+        ListFault::CutOff => "传输中断，列表不完整。".to_owned(),
+        ListFault::Answered { status: 404 } => {
+            "对方返回 404；请填写站点网址，或其节点列表的网址，例如 https://HOST/api/nodes。".to_owned()
+        }
+        ListFault::Answered { status: status @ (401 | 403) } => format!("对方返回 {status}；只能读取公开的列表。"),
+        ListFault::Answered { status } => format!("对方返回 {status}。"),
+        ListFault::NotAList(problem) => Language::Chinese.list_problem(problem),
+        ListFault::TooLong { max_bytes } => format!("列表超过 {} MiB。", max_bytes >> 20),
+        ListFault::TooManyPages => format!("列表超过 {MAX_PAGES} 页。"),
+        ListFault::Incomplete { given, announced: Some(announced) } => {
+            format!("对方称有 {announced} 个节点，但只给出 {given} 个。")
+        }
+        ListFault::Incomplete { given, announced: None } => {
+            format!("给出 {given} 个节点后，对方称还有更多，但未给出。")
+        }
+        ListFault::Other => format!("无法读取列表：{cause}"),
+    }
+}
+
+fn chinese_obstacle(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Name => "域名解析失败",
+        Obstacle::Refused => "连接被拒绝",
+        Obstacle::Timeout => "对方未及时响应",
+        Obstacle::Tls => "TLS 连接失败，例如证书不受信任",
+        Obstacle::Redirect => "重定向过多，或从 https 重定向到 http",
+        // Also what a newer library tells apart.
+        _ => "网络错误",
     }
 }

@@ -177,6 +177,8 @@ texts! {
     operator_host_hint: "A host name or an IP address", "域名或 IP 地址";
     host_hint: "A host name or a public IP address", "域名或公网 IP 地址";
     port: "Port", "端口";
+    path: "Path", "路径";
+    path_hint: "Only where a web server has the ws, wss, http or https node behind a path.", "仅当 ws、wss、http、https 节点位于网站的某个路径下时填写。";
     max_connections: "Maximum number of networks", "最大网络数";
     allow_relay: "Relays traffic for other networks", "为其他网络提供中继";
     tags_hint: "Separated by commas", "用逗号分隔";
@@ -307,6 +309,7 @@ texts! {
     preview: "Preview", "预览";
     is_new: "new", "新节点";
     is_listed: "listed already", "已存在";
+    skip_invalid: "Leave invalid entries out", "忽略无效条目";
     nothing_imported: "Nothing was imported", "未导入任何节点";
 
     // Admin: announcements

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::{extract::State, http::StatusCode};
 use easytier_uptime_monitor::Party;
-use easytier_uptime_store::domain::{DAY, Event, FailureCount, Grain, Node, NodeStats, Timestamp, Verdict};
+use easytier_uptime_store::domain::{DAY, Event, EventKind, FailureCount, Grain, Node, NodeStats, Timestamp, Verdict};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -337,9 +337,13 @@ fn changes(language: Language, events: &[Event], now: Timestamp) -> Markup {
     html! {
         ol.changes {
             @for event in events {
-                @let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == event.became);
                 li {
-                    (widgets::state(language, verdict.unwrap_or_default()))
+                    @if event.kind == EventKind::Relay {
+                        span title=[event.detail["reason"].as_str()] { (language.state(&event.became)) }
+                    } @else {
+                        @let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == event.became);
+                        (widgets::state(language, verdict.unwrap_or_default()))
+                    }
                     @if let (Some(online), Some(regions)) = (event.detail["online"].as_u64(), event.detail["regions"].as_u64()) {
                         span.muted { (online) "/" (regions) " " (texts.regions_agree) }
                     }

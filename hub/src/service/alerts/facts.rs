@@ -17,11 +17,12 @@ const USUAL_INTERVAL: Duration = Duration::from_secs(60);
 /// The longest time for which nothing is told after a pause.
 const MAX_STALENESS: Duration = Duration::from_secs(15 * 60);
 
-/// The change that an event is; `None` for one of a newer version.
+/// The change that an event is; `None` for one of a newer version, and for one of relaying, which is a level to the policy.
 pub(crate) fn fresh(event: &Event) -> Option<Fresh> {
     let (subject, name): (_, fn(&str) -> Option<Seen>) = match event.kind {
         EventKind::Peer => (Subject::Node(event.subject_id), seen_of_verdict),
         EventKind::Probe => (Subject::Probe(event.subject_id), seen_of_presence),
+        EventKind::Relay => return None,
     };
     Some(Fresh { at: event.at.0, subject, was: name(&event.was)?, became: name(&event.became)? })
 }

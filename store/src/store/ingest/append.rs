@@ -19,6 +19,7 @@ use crate::{
     error::StoreError,
     store::{
         certificates::{self, SeenCertificate},
+        events,
         fold::{PackedResult, pack, sees_online, shard_of},
         known_peers::PeersById,
         leases::{self, Checked},
@@ -122,9 +123,11 @@ async fn try_to_append(shared: &Shared, batches: &[Batch], expected: Expected) -
                 row_order::announce(tx).await?;
                 let stored = insert(tx, admitted, expected, &mut receipts).await?;
                 certificates::note(tx, stored.iter().filter_map(|one| one.certificate())).await?;
-                relays::note(tx, stored.iter().filter_map(|one| one.relay())).await?;
+                let now = batches.iter().map(|batch| batch.received_at).max().unwrap_or(Timestamp(0));
+                let changes = relays::note(tx, stored.iter().filter_map(|one| one.relay()), now).await?;
                 hand_to_fold(tx, &stored).await?;
                 leases::note_checked(tx, stored.iter().map(|one| one.checked())).await?;
+                events::record_in_order(tx, changes).await?;
                 Ok(receipts)
             })
         })

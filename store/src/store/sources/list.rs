@@ -69,7 +69,7 @@ impl SourceRow {
             // A newer hub on the same database may know others.
             problem: self
                 .problem
-                .map(|text| serde_json::from_str(&text).unwrap_or(SourceProblem::Unreadable { cause: text })),
+                .map(|text| serde_json::from_str(&text).unwrap_or_else(|_| SourceProblem::of_newer(&text))),
             listed: rows::count(self.listed),
             brought: rows::count(self.brought),
             waiting: rows::count(self.waiting),

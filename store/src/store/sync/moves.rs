@@ -172,7 +172,7 @@ pub(super) async fn begin(tx: &mut Tx, mut stages: Vec<Stage>, now: Timestamp) -
         move_in!("subscription_mails", "peer_id"),
         move_in!("incident_nodes", "peer_id"),
         move_in!("incident_entry_nodes", "peer_id"),
-        move_in!("events", "subject_id", " AND events.kind = 'peer'"),
+        move_in!("events", "subject_id", " AND events.kind IN ('peer', 'relay')"),
         move_in!("latest", "peer_id"),
         move_in!("peer_tags", "peer_id"),
         move_in!("peer_regions", "peer_id"),
