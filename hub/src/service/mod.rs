@@ -7,6 +7,7 @@
 mod admin;
 pub mod alerts;
 mod announcements;
+mod audit;
 mod connection_test;
 mod credentials;
 mod entry;
@@ -33,6 +34,7 @@ pub mod subscriptions;
 pub use self::{
     admin::Admin,
     announcements::{AnnouncementRequest, MAX_ANNOUNCED_HOURS, MAX_ANNOUNCEMENT},
+    audit::{AUDIT_LIMIT, AuditPage},
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},
     entry::{Entry, NodeId},

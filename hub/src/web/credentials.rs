@@ -10,13 +10,16 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use easytier_uptime_monitor::{Refusal, bearer};
-use easytier_uptime_store::domain::{Caller, ProbeIdentity, Scope, Timestamp};
+use easytier_uptime_store::{
+    StoreError, acting,
+    domain::{ActorKind, AuthFailure, Caller, ProbeIdentity, Scope, Timestamp},
+};
 
 use super::{App, recognise::recognise, session};
 use crate::service::Registrant;
 
-const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 pub(crate) const NO_TOKEN: &str = "a node token is needed, as x-node-token or Authorization: Bearer";
 const WRONG_TOKEN: &str = "the token or key is unknown";
@@ -99,17 +102,32 @@ impl FromRequestParts<App> for RegistrantCaller {
 fn reads(scopes: &BTreeSet<Scope>) -> Result<(), Refusal> {
     match scopes.contains(&Scope::Read) {
         true => Ok(()),
-        false => Err(Refusal::forbidden("the API key has no scope 'read'")),
+        false => Err(no_scope(Scope::Read)),
     }
+}
+
+/// The refusal of an API key without a scope.
+pub(super) fn no_scope(scope: Scope) -> Refusal {
+    acting::fails(AuthFailure::Scope);
+    Refusal::forbidden(format!("the API key has no scope '{}'", scope.as_str()))
 }
 
 /// The owner of the request's token or key; `None` without one. A wrong one is refused even if the route needs none,
 /// because its holder expects it to count.
 async fn caller(parts: &Parts, app: &App) -> Result<Option<Caller>, Refusal> {
     let Some(presented) = presented(&parts.headers)? else { return Ok(None) };
-    let caller = app.store.authenticate(presented, Timestamp::now()).await?;
+    let caller = app.store.authenticate(presented, Timestamp::now()).await.inspect_err(|error| {
+        if matches!(error, StoreError::Lapsed(_)) {
+            acting::fails(AuthFailure::Lapsed);
+        }
+    })?;
     let Some(caller) = caller else { return Err(unknown(presented, app).await?) };
     recognise(parts);
+    match &caller {
+        Caller::Probe(probe) => acting::acts_as(ActorKind::Probe, probe.server_id.as_str()),
+        Caller::Api { name, .. } => acting::acts_as(ActorKind::Key, name.as_str()),
+        Caller::Enrollment(key) => acting::acts_as(ActorKind::Enrollment, key.id.to_string()),
+    }
     Ok(Some(caller))
 }
 

@@ -13,6 +13,7 @@ mod support;
 
 mod admin;
 mod announcements;
+mod audit;
 mod client;
 mod connect;
 mod consumers;

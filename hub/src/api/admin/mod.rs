@@ -1,6 +1,7 @@
 //! The API for the operator: login, approval, changes.
 
 mod alerts;
+mod audit;
 mod channels;
 mod login;
 mod maintenance;
@@ -52,6 +53,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::mute))
         .routes(routes!(alerts::unmute))
         .routes(routes!(alerts::repeat))
+        .routes(routes!(audit::list))
         .routes(routes!(sources::list, sources::add))
         .routes(routes!(sources::remove))
         .routes(routes!(sources::fetch))

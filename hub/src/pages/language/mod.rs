@@ -15,6 +15,7 @@ macro_rules! texts {
 }
 
 mod alerts;
+mod audit;
 mod channels;
 mod checks;
 mod imports;
