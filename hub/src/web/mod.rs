@@ -32,7 +32,9 @@ pub(crate) use self::{
     acting::ActingLayer,
     client::{Client, Identification, identify},
     cookie::cookie,
-    credentials::{Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
+    credentials::{
+        EditPeers, Insider, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller, RegistrantCaller,
+    },
     entry_path::EntryPath,
     instance_caller::{CallerOfPrimary, SyncCaller},
     poster::{Poster, Posts},

@@ -31,6 +31,7 @@ mod public;
 mod registry;
 mod reports;
 mod results;
+mod scopes;
 mod sources;
 mod status;
 mod strangers;

@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(login::login))
         .routes(routes!(login::verify))
         .routes(routes!(login::logout))
-        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::list, nodes::add))
         .routes(routes!(nodes::change, nodes::remove))
         .routes(routes!(nodes::approve))
         .routes(routes!(nodes::revoke))
