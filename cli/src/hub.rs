@@ -8,6 +8,7 @@ mod channel_add;
 pub mod config;
 mod credential;
 pub mod database;
+mod events;
 mod incident;
 pub mod instance;
 mod maintenance;
@@ -33,6 +34,7 @@ use self::{
     channel::ChannelCommand,
     config::{DatabaseSettings, HubConfig, ServerSettings},
     credential::{EnrollCommand, KeyCommand, TokenCommand},
+    events::EventsArgs,
     incident::IncidentCommand,
     maintenance::MaintenanceCommand,
     password::PasswordArgs,
@@ -112,6 +114,7 @@ enum HubCommand {
     #[command(subcommand)]
     Source(SourceCommand),
     Settings(SettingsArgs),
+    Events(EventsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Password(PasswordArgs),
@@ -146,6 +149,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Maintenance(command) => maintenance::run(command, &config),
         HubCommand::Source(command) => source::run(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
+        HubCommand::Events(args) => events::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Restore(args) => restore::run(&args, &config),
         HubCommand::Password(args) => password::run(args, &config),

@@ -17,6 +17,8 @@ mod support;
 mod alerts;
 #[path = "hub/database.rs"]
 mod database;
+#[path = "hub/events.rs"]
+mod events;
 #[path = "hub/incident.rs"]
 mod incident;
 #[path = "hub/maintenance.rs"]

@@ -23,7 +23,7 @@ use crate::{
     board::Board,
     notify, pages,
     service::Instances,
-    web::{App, Identification, WebOptions, identify},
+    web::{ActingLayer, App, Identification, WebOptions, identify},
 };
 
 /// All routes of a hub, and the document that describes them. `checker`: runs the connection tests that strangers
@@ -34,6 +34,7 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
     let monitor = Monitor::new(store.clone(), Arc::clone(&board) as _, probe, options.metrics_token.clone())
         .in_cluster(instances)
         .named(&options.instance.options.name);
+    let acting = ActingLayer::new(store.clone(), monitor.metrics());
     let app = App::new(store, board, checker, notify::messenger(), options, &monitor);
     let routes = OpenApiRouter::with_openapi(document::base()).merge(api::routes(&app)).merge(monitor.routes());
     let (router, document) = routes.split_for_parts();
@@ -43,7 +44,8 @@ pub fn router(store: Store, checker: Checker, options: WebOptions, probe: Option
     monitor.observe(router).layer(
         ServiceBuilder::new()
             .layer(MapResponseLayer::new(set_hub_header))
-            .layer(MapRequestLayer::new(move |request| identify(&identification, request))),
+            .layer(MapRequestLayer::new(move |request| identify(&identification, request)))
+            .layer(acting),
     )
 }
 

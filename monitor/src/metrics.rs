@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64, time::Duration};
 use axum::http::{Method, StatusCode};
 use easytier_uptime_store::{
     Backlog, HeldDuties,
-    domain::{ClockDifference, Presence, Receipt, Rejection, SourceId, Timestamp, Verdict},
+    domain::{AuthFailure, ClockDifference, Presence, Receipt, Rejection, SourceId, Timestamp, Verdict},
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -55,6 +55,11 @@ struct Source {
     name: String,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Failure {
+    kind: &'static str,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// The metrics, and the registry that names them.
@@ -76,6 +81,7 @@ pub struct Metrics {
     clock_difference: Seconds,
     partitions_postponed: Seconds,
     source_times: Family<Source, Seconds>,
+    auth_failures: Family<Failure, Counter>,
 }
 
 /// From a quarter of a millisecond to eight seconds.
@@ -103,6 +109,7 @@ impl Default for Metrics {
             clock_difference: Seconds::default(),
             partitions_postponed: Seconds::default(),
             source_times: Family::default(),
+            auth_failures: Family::default(),
         };
         let Self {
             registry,
@@ -122,6 +129,7 @@ impl Default for Metrics {
             clock_difference,
             partitions_postponed,
             source_times,
+            auth_failures,
         } = &mut metrics;
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register_with_unit(
@@ -186,6 +194,7 @@ impl Default for Metrics {
             Unit::Seconds,
             source_times.clone(),
         );
+        registry.register("auth_failures", "Failed authentications, by what was wrong", auth_failures.clone());
         metrics
     }
 }
@@ -225,6 +234,11 @@ impl Metrics {
         if results > 0 {
             self.results.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc_by(results as u64);
         }
+    }
+
+    /// Counts failed authentications.
+    pub fn auth_failed(&self, failure: AuthFailure, count: u64) {
+        self.auth_failures.get_or_create(&Failure { kind: failure.as_str() }).inc_by(count);
     }
 
     /// Sets the gauges.

@@ -7,8 +7,10 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use easytier_probe::Secret;
-use easytier_uptime_store::{Store, domain::Timestamp};
+use easytier_uptime_store::{
+    Store, StoreError, acting,
+    domain::{ActorKind, AuthFailure, Caller, Scope, Timestamp},
+};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -16,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     InCluster, Monitor,
-    bearer::bears,
+    bearer::{bearer, bears},
     cluster::Place,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     refusal::Refusal,
@@ -130,7 +132,7 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
 }
 
 /// Metrics of the process, as OpenMetrics text. Those of nodes and probes are 20 seconds old at most. With the setting
-/// METRICS_TOKEN they are for its holders only.
+/// METRICS_TOKEN they are for its holders, and for programs with an API key of the scope `metrics`.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -141,11 +143,12 @@ async fn round_trip(store: &Store) -> Result<Duration, Refusal> {
         (status = 200, description = "The metrics", body = String,
             content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         (status = 401, description = "The metrics need METRICS_TOKEN, and it is missing or wrong", body = PublicRefusal),
+        (status = 403, description = "The API key lacks the scope `metrics`", body = PublicRefusal),
         (status = 503, description = "The database does not answer", body = PublicRefusal),
     ),
 )]
 async fn metrics(State(monitor): State<Monitor>, headers: HeaderMap) -> Result<Response, Refusal> {
-    check_token(monitor.metrics_token.as_ref(), &headers)?;
+    check_token(&monitor, &headers).await?;
     monitor.figures.when_due(observe(&monitor)).await?;
     let text = text(&monitor).ok_or_else(Refusal::internal)?;
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
@@ -181,10 +184,33 @@ async fn observe(monitor: &Monitor) -> Result<(), Refusal> {
 }
 
 /// Refuses a scrape without the token, if there is one.
-fn check_token(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(token) = token else { return Ok(()) };
-    let message = "the metrics need the token of METRICS_TOKEN, as Authorization: Bearer";
-    bears(headers, token).then_some(()).ok_or_else(|| Refusal::unauthorized(message))
+async fn check_token(monitor: &Monitor, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(token) = &monitor.metrics_token else { return Ok(()) };
+    if bears(headers, token) || has_key(monitor, headers).await? {
+        return Ok(());
+    }
+    Err(Refusal::unauthorized("the metrics need the token of METRICS_TOKEN, as Authorization: Bearer"))
+}
+
+/// Whether the request carries an API key with the scope `metrics`.
+async fn has_key(monitor: &Monitor, headers: &HeaderMap) -> Result<bool, Refusal> {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    let Some(key) = sent else { return Ok(false) };
+    match monitor.store.authenticate(key, Timestamp::now()).await {
+        Ok(Some(Caller::Api { scopes, .. })) if scopes.contains(&Scope::Metrics) => Ok(true),
+        Ok(Some(Caller::Api { name, .. })) => {
+            acting::acts_as(ActorKind::Key, name);
+            acting::fails(AuthFailure::Scope);
+            Err(Refusal::forbidden("the API key has no scope 'metrics'"))
+        }
+        Ok(_) => Ok(false),
+        Err(error) => {
+            if matches!(error, StoreError::Lapsed(_)) {
+                acting::fails(AuthFailure::Lapsed);
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// This document.

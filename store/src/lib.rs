@@ -6,12 +6,14 @@
 //! - [`consensus`], [`merge`] and [`ring`] are pure functions and data structures over them.
 //! - `crypto` and `token` encrypt secrets and hash tokens; `error` is what can fail, `refusal` why a database is not opened.
 //! - `db` puts SQLite and PostgreSQL behind one interface.
+//! - [`acting`] says on whose behalf a task acts, for the audit log.
 //! - `pulse` tells whether the tasks of a store go on.
 //! - [`Store`] keeps everything; its methods are grouped by area, a file each in `store/`.
 //! - [`upkeep`] calls the store at intervals.
 
 #![warn(missing_docs)]
 
+pub mod acting;
 pub mod consensus;
 mod crypto;
 mod db;

@@ -1,5 +1,5 @@
 //! Work on the store at intervals: the fold, reviews of the consensus, deletion of expired rows, reloading of live settings, a
-//! sign of life for other hubs.
+//! sign of life for other hubs, counts of failed authentications.
 
 use std::{ops::AddAssign, panic::AssertUnwindSafe, time::Duration};
 
@@ -93,6 +93,7 @@ async fn maintain_until(store: &Store, shutdown: impl Future<Output = ()>) {
                 reload_live_settings(store).await;
                 review(store).await;
                 keep_maintenance(store).await;
+                store_auth_failures(store).await;
             }
             _ = uses.tick() => store_last_uses(store).await,
             _ = clocks.tick() => compare_clocks(store).await,
@@ -166,6 +167,12 @@ async fn keep_maintenance(store: &Store) {
 async fn store_last_uses(store: &Store) {
     if let Err(error) = in_time(&store.pulses().maintenance, store.store_last_uses()).await {
         tracing::warn!(%error, "cannot store when tokens and keys were last used; trying again");
+    }
+}
+
+async fn store_auth_failures(store: &Store) {
+    if let Err(error) = in_time(&store.pulses().maintenance, store.store_auth_failures()).await {
+        tracing::warn!(%error, "cannot store failed authentications; trying again");
     }
 }
 

@@ -88,8 +88,9 @@ pub struct KeyArgs {
     /// Name shown in lists
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
-    /// What the key may do (repeatable): read lists peers and probes, instances promotes, demotes and removes instances of a
-    /// cluster
+    /// What the key may do (repeatable): read lists peers and probes; peers adds, changes, approves and deletes peers; nodes
+    /// manages probes; checks has peers checked; instances promotes, demotes and removes instances of a cluster; metrics
+    /// reads the metrics
     #[arg(long = "scope", value_name = "SCOPE", default_value = Scope::Read.as_str(), value_parser = scope)]
     scopes: Vec<Scope>,
     /// Time after which the key ends by itself, such as 24h, or never

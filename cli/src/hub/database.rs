@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use easytier_uptime_store::{
     Access, DEFAULT_CACHE_MEBIBYTES, HubKey, InUse, Location, Refusal, Store, StoreError, StoreOptions,
-    VersionMismatch, domain::Timestamp, key_file,
+    VersionMismatch,
+    acting::Call,
+    domain::{Actor, ActorKind, Timestamp},
+    key_file,
 };
 
 use super::config::{Database, HubConfig};
@@ -46,10 +49,19 @@ pub fn with<T>(
     runtime.block_on(async {
         let opened = open_for(access, config, DEFAULT_CACHE_MEBIBYTES).await;
         let store = opened.map_err(|error| explain(error, &config.database))?;
-        let outcome = command(&store).await;
+        let outcome = Call::of(Actor::new(ActorKind::Command, user())).run(command(&store)).await;
         store.close().await;
         outcome
     })
+}
+
+/// The user of the system who runs the command, and for whom, if it is run by sudo.
+fn user() -> String {
+    let user = whoami::username().unwrap_or_default();
+    match std::env::var("SUDO_USER") {
+        Ok(behind) if !behind.is_empty() && behind != user => format!("{user}, for {behind}"),
+        _ => user,
+    }
 }
 
 pub fn must_exist(path: &Path) -> anyhow::Result<()> {

@@ -24,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     board::{Board, Entry, Key, Snapshot},
-    web::{App, Insider, parameter},
+    web::{App, MetricsReader, parameter},
 };
 
 /// The tag of the route in `/openapi.json`.
@@ -37,7 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(node_metrics))
 }
 
-/// A caller that may read the metrics of nodes: the holder of `METRICS_TOKEN`, or an insider.
+/// A caller that may read the metrics of nodes: the holder of `METRICS_TOKEN` or of an API key for it, or an insider.
 #[derive(Debug)]
 pub(super) struct Scraper;
 
@@ -47,7 +47,7 @@ impl FromRequestParts<App> for Scraper {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         match app.options.metrics_token.as_ref().is_some_and(|token| bears(&parts.headers, token)) {
             true => Ok(Self),
-            false => Insider::from_request_parts(parts, app).await.map(|Insider| Self),
+            false => MetricsReader::from_request_parts(parts, app).await.map(|MetricsReader| Self),
         }
     }
 }

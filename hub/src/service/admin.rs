@@ -34,6 +34,15 @@ impl Admin {
         Ok(self.store.add_peer(spec, Timestamp::now()).await?)
     }
 
+    /// Adds a node of these fields, of which the host is required; it is approved at once.
+    ///
+    /// # Errors
+    ///
+    /// When a field is missing or not valid, the node is listed already, or the database fails.
+    pub async fn create_node(&self, node: NodeChange) -> Result<PeerId, ServiceError> {
+        self.add_node(&node.validate()?.into_spec()?).await
+    }
+
     /// A node with everything that the operator may see.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod admin;
 pub mod alerts;
 mod announcements;
+mod audit;
 mod checks;
 mod connection_test;
 mod credentials;
@@ -35,6 +36,7 @@ pub mod subscriptions;
 pub use self::{
     admin::Admin,
     announcements::{AnnouncementRequest, MAX_ANNOUNCED_HOURS, MAX_ANNOUNCEMENT},
+    audit::{AUDIT_LIMIT, AuditPage},
     checks::{Asker, CHECK_TIMEOUTS, CheckWish, Checks},
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},

@@ -87,6 +87,14 @@ pub(super) struct ValidChange {
 }
 
 impl ValidChange {
+    /// A new peer.
+    pub fn into_spec(self) -> Result<PeerSpec, FieldError> {
+        let mut spec = self.node.clone().into_spec()?;
+        let url = spec.url.clone();
+        self.apply(&mut spec, url);
+        Ok(spec)
+    }
+
     /// The new URL of a peer whose current URL is `known`.
     pub fn url(&self, known: &PeerUrl) -> Result<PeerUrl, FieldError> {
         self.node.url(known)

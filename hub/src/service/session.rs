@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use data_encoding::BASE64URL_NOPAD;
 use easytier_probe::Secret;
 use easytier_uptime_store::{
-    Session, SessionId, Store, StoreError,
-    domain::{DAY, Timestamp},
+    Session, SessionId, Store, StoreError, acting,
+    domain::{ActorKind, AuthFailure, DAY, Timestamp},
     random,
 };
 
@@ -79,11 +79,14 @@ impl Sessions {
         let LoginAttempt { from } = attempt;
         if !password::matches(&self.store, password).await? {
             tracing::warn!(address = %from, "login with a wrong password");
+            acting::fails(AuthFailure::Password);
             return Err(ServiceError::WrongPassword);
         }
         self.remember(from);
         let token = Secret::from(BASE64URL_NOPAD.encode(&random::<32>()));
-        let session = self.store.start_session(SessionId::of(token.expose()), LIFETIME, Timestamp::now()).await?;
+        let id = SessionId::of(token.expose());
+        acting::acts_as(ActorKind::Admin, id.short());
+        let session = self.store.start_session(id, LIFETIME, Timestamp::now()).await?;
         Ok(NewSession { token, expires_at: session.expires_at, lifetime: LIFETIME })
     }
 

@@ -3,20 +3,23 @@
 //! Only the first of these headers counts: `x-node-token`, `Authorization: Bearer`, `x-api-key`. Each accepts every kind of
 //! token, and an empty header counts as missing.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, marker::PhantomData};
 
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use easytier_uptime_monitor::{Refusal, bearer};
-use easytier_uptime_store::domain::{Caller, ProbeIdentity, Scope, Timestamp};
+use easytier_uptime_store::{
+    StoreError, acting,
+    domain::{ActorKind, AuthFailure, Caller, CredentialKind, ProbeIdentity, Scope, Timestamp},
+};
 
 use super::{App, recognise::recognise, session};
 use crate::service::{Asker, Registrant};
 
-const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) const NODE_TOKEN: HeaderName = HeaderName::from_static("x-node-token");
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 pub(crate) const NO_TOKEN: &str = "a node token is needed, as x-node-token or Authorization: Bearer";
 const WRONG_TOKEN: &str = "the token or key is unknown";
@@ -55,7 +58,7 @@ impl FromRequestParts<App> for CheckCaller {
         }
         match caller(parts, app).await? {
             Some(Caller::Api { scopes, name }) if scopes.contains(&Scope::Checks) => Ok(Self(Asker::Key(name))),
-            Some(Caller::Api { .. }) => Err(Refusal::forbidden("the API key has no scope 'checks'")),
+            Some(Caller::Api { .. }) => Err(no_scope(Scope::Checks)),
             Some(Caller::Probe(_) | Caller::Enrollment(_)) | None => {
                 Err(Refusal::unauthorized("an API key with the scope 'checks' or an admin session is needed"))
             }
@@ -72,10 +75,70 @@ impl FromRequestParts<App> for Insider {
         }
         match caller(parts, app).await? {
             Some(Caller::Probe(_)) => Ok(Self),
-            Some(Caller::Api { scopes, .. }) => reads(&scopes).map(|()| Self),
+            Some(Caller::Api { scopes, .. }) => permits(&scopes, &[Scope::Read]).map(|()| Self),
             Some(Caller::Enrollment(_)) => Err(Refusal::forbidden("an enrollment key cannot list probes")),
             None => Err(Refusal::unauthorized("a node token, an API key or an admin session is needed")),
         }
+    }
+}
+
+/// A permission that the admin has, and a program by an API key with a scope.
+pub(crate) trait Permission {
+    const SCOPE: Scope;
+}
+
+/// The permission to add, change, approve and delete nodes.
+#[derive(Debug)]
+pub(crate) struct EditPeers;
+
+impl Permission for EditPeers {
+    const SCOPE: Scope = Scope::Peers;
+}
+
+/// The permission to manage probes.
+#[derive(Debug)]
+pub(crate) struct ManageProbes;
+
+impl Permission for ManageProbes {
+    const SCOPE: Scope = Scope::Nodes;
+}
+
+/// A caller that has a permission: the admin, or a program by an API key with its scope.
+#[derive(Debug)]
+pub(crate) struct Permitted<P>(PhantomData<P>);
+
+impl<P: Permission> FromRequestParts<App> for Permitted<P> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        if session::find(parts, &app.sessions).await?.is_some() {
+            return Ok(Self(PhantomData));
+        }
+        // Who presents anything else wanted to be the admin.
+        if presented(&parts.headers)?.and_then(CredentialKind::of_token) == Some(CredentialKind::Api)
+            && let Some(Caller::Api { scopes, .. }) = caller(parts, app).await?
+        {
+            return permits(&scopes, &[P::SCOPE]).map(|()| Self(PhantomData));
+        }
+        let scope = P::SCOPE.as_str();
+        Err(Refusal::unauthorized(format!("log in as the admin first, or send an API key with the scope '{scope}'")))
+    }
+}
+
+/// A caller that may read the metrics: one of the insiders, or a program by an API key with the scope `metrics`.
+#[derive(Debug)]
+pub(crate) struct MetricsReader;
+
+impl FromRequestParts<App> for MetricsReader {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        if presented(&parts.headers)?.and_then(CredentialKind::of_token) == Some(CredentialKind::Api)
+            && let Some(Caller::Api { scopes, .. }) = caller(parts, app).await?
+        {
+            return permits(&scopes, &[Scope::Metrics, Scope::Read]).map(|()| Self);
+        }
+        Insider::from_request_parts(parts, app).await.map(|Insider| Self)
     }
 }
 
@@ -96,7 +159,7 @@ impl FromRequestParts<App> for Lister {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         match caller(parts, app).await? {
             Some(Caller::Probe(probe)) => Ok(Self::Probe(probe)),
-            Some(Caller::Api { scopes, .. }) => reads(&scopes).map(|()| Self::Reader),
+            Some(Caller::Api { scopes, .. }) => permits(&scopes, &[Scope::Read]).map(|()| Self::Reader),
             None => Ok(Self::Anybody),
             Some(Caller::Enrollment(_)) => Err(Refusal::forbidden("an enrollment key cannot list peers")),
         }
@@ -116,21 +179,36 @@ impl FromRequestParts<App> for RegistrantCaller {
     }
 }
 
-/// Refuses an API key that may not read.
-fn reads(scopes: &BTreeSet<Scope>) -> Result<(), Refusal> {
-    match scopes.contains(&Scope::Read) {
-        true => Ok(()),
-        false => Err(Refusal::forbidden("the API key has no scope 'read'")),
+/// Refuses an API key that has none of the scopes, of which the first is the one for it.
+fn permits(scopes: &BTreeSet<Scope>, any: &[Scope]) -> Result<(), Refusal> {
+    match any {
+        [first, ..] if !any.iter().any(|scope| scopes.contains(scope)) => Err(no_scope(*first)),
+        _ => Ok(()),
     }
+}
+
+/// The refusal of an API key without a scope.
+pub(super) fn no_scope(scope: Scope) -> Refusal {
+    acting::fails(AuthFailure::Scope);
+    Refusal::forbidden(format!("the API key has no scope '{}'", scope.as_str()))
 }
 
 /// The owner of the request's token or key; `None` without one. A wrong one is refused even if the route needs none,
 /// because its holder expects it to count.
 async fn caller(parts: &Parts, app: &App) -> Result<Option<Caller>, Refusal> {
     let Some(presented) = presented(&parts.headers)? else { return Ok(None) };
-    let caller = app.store.authenticate(presented, Timestamp::now()).await?;
+    let caller = app.store.authenticate(presented, Timestamp::now()).await.inspect_err(|error| {
+        if matches!(error, StoreError::Lapsed(_)) {
+            acting::fails(AuthFailure::Lapsed);
+        }
+    })?;
     let Some(caller) = caller else { return Err(unknown(presented, app).await?) };
     recognise(parts);
+    match &caller {
+        Caller::Probe(probe) => acting::acts_as(ActorKind::Probe, probe.server_id.as_str()),
+        Caller::Api { name, .. } => acting::acts_as(ActorKind::Key, name.as_str()),
+        Caller::Enrollment(key) => acting::acts_as(ActorKind::Enrollment, key.id.to_string()),
+    }
     Ok(Some(caller))
 }
 

@@ -9,13 +9,13 @@ use axum::{
 };
 use easytier_uptime_monitor::{Caller, Refusal, bearer};
 use easytier_uptime_store::{
-    StoreError,
-    domain::{Caller as Owner, InstanceId, Scope, Timestamp},
+    StoreError, acting,
+    domain::{ActorKind, Caller as Owner, InstanceId, Scope, Timestamp},
 };
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
-use super::{App, SyncError, recognise::recognise, session};
+use super::{App, SyncError, credentials::no_scope, recognise::recognise, session};
 use crate::service::{Limit, SyncRefusal};
 
 /// How many wrong secrets and tokens one address may present in a minute, and all together. Right ones are always accepted:
@@ -81,6 +81,11 @@ impl FromRequestParts<App> for SyncCaller {
                 None => key(app, token).await?,
             };
             if let Some(caller) = known {
+                match caller {
+                    Self::Instance(id) => acting::acts_as(ActorKind::Instance, id.to_string()),
+                    Self::Secret => acting::acts_as(ActorKind::ClusterSecret, ""),
+                    Self::Admin | Self::Key => {}
+                }
                 recognise(parts);
                 return Ok(caller);
             }
@@ -112,8 +117,13 @@ impl FromRequestParts<App> for CallerOfPrimary {
 /// The program of a presented API key; `None` when the token is no API key.
 async fn key(app: &App, token: &str) -> Result<Option<SyncCaller>, SyncRefusal> {
     match app.store.authenticate(token, Timestamp::now()).await {
-        Ok(Some(Owner::Api { scopes, .. })) if scopes.contains(&Scope::Instances) => Ok(Some(SyncCaller::Key)),
-        Ok(Some(Owner::Api { .. })) => Err(SyncRefusal::forbidden("the API key has no scope 'instances'")),
+        Ok(Some(Owner::Api { scopes, name })) => {
+            acting::acts_as(ActorKind::Key, name);
+            match scopes.contains(&Scope::Instances) {
+                true => Ok(Some(SyncCaller::Key)),
+                false => Err(SyncRefusal::forbidden(no_scope(Scope::Instances).message)),
+            }
+        }
         // A key that was revoked or has expired is as good as none.
         Ok(_) | Err(StoreError::Lapsed(_)) => Ok(None),
         Err(error) => Err(error.into()),

@@ -1,6 +1,7 @@
 //! Code that the API and the pages share: the identity of the caller, its session, and the response to a refusal of a use
 //! case. Reading of requests and the envelopes of responses are in the crate `easytier_uptime_monitor`, for daemons too.
 
+mod acting;
 mod client;
 mod cookie;
 mod credentials;
@@ -28,9 +29,13 @@ use url::Url;
 pub use self::proxies::{Network, NetworkError, WebOptions};
 use self::unknown_tokens::UnknownTokens;
 pub(crate) use self::{
+    acting::ActingLayer,
     client::{Client, Identification, identify},
     cookie::cookie,
-    credentials::{CheckCaller, Insider, Lister, NO_TOKEN, ProbeCaller, RegistrantCaller},
+    credentials::{
+        CheckCaller, EditPeers, Insider, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller,
+        RegistrantCaller,
+    },
     entry_path::EntryPath,
     instance_caller::{CallerOfPrimary, SyncCaller},
     poster::{Poster, Posts},

@@ -8,7 +8,7 @@ use axum::{
 };
 use cookie::{Cookie, SameSite};
 use easytier_uptime_monitor::{Caller, Refusal, bearer};
-use easytier_uptime_store::Session;
+use easytier_uptime_store::{Session, acting, domain::ActorKind};
 
 use super::{cookie::cookie, recognise::recognise};
 use crate::service::{NewSession, Sessions};
@@ -48,7 +48,8 @@ pub(crate) async fn find(parts: &Parts, sessions: &Sessions) -> Result<Option<Ad
     if session.is_some() && by_cookie && !parts.method.is_safe() {
         own_page(&parts.headers)?;
     }
-    if session.is_some() {
+    if let Some(session) = session {
+        acting::acts_as(ActorKind::Admin, session.id.short());
         recognise(parts);
         if let Some(Caller(address)) = parts.extensions.get() {
             sessions.remember(*address);

@@ -13,6 +13,7 @@ mod support;
 
 mod admin;
 mod announcements;
+mod audit;
 mod checks;
 mod client;
 mod connect;
@@ -31,6 +32,7 @@ mod public;
 mod registry;
 mod reports;
 mod results;
+mod scopes;
 mod sources;
 mod status;
 mod strangers;

@@ -28,6 +28,7 @@ async fn the_pages_of_the_operator_need_a_session() {
         "/admin/keys",
         "/admin/probes",
         "/admin/events",
+        "/admin/status-changes",
         "/admin/instances",
         "/admin/maintenance",
         "/admin/export.json",

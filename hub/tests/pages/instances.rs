@@ -489,7 +489,9 @@ async fn what_lost_a_merge_is_listed() {
 #[tokio::test]
 async fn a_key_may_be_made_that_changes_instances() {
     let stage = Stage::primary().await;
-    for (more, scopes) in [("", vec![Scope::Read]), ("&changes_instances=true", vec![Scope::Read, Scope::Instances])] {
+    for (more, scopes) in
+        [("", vec![Scope::Read]), ("&scope=read&scope=instances", vec![Scope::Read, Scope::Instances])]
+    {
         let made = stage.post("/admin/keys", &format!("kind=api&name=k{}{more}", scopes.len())).await;
         assert_eq!(made.status, StatusCode::OK, "{made:?}");
         let keys = stage.store.credentials(easytier_uptime_store::domain::CredentialKind::Api).await.unwrap();

@@ -14,6 +14,7 @@ mod support;
 mod admin;
 mod alerts;
 mod announcements;
+mod audit;
 mod board;
 mod channels;
 mod checks;

@@ -35,6 +35,11 @@ impl CredentialKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
+    /// The kind that a token says to be of, which its holder may have invented.
+    pub fn of_token(token: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| token.starts_with(kind.prefix()))
+    }
+
     /// What every token of this kind begins with.
     pub(crate) fn prefix(self) -> &'static str {
         Self::TABLE[self as usize].2

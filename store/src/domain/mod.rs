@@ -6,6 +6,7 @@
 
 mod alert;
 mod announcement;
+mod audit;
 mod clock;
 mod content;
 mod count;
@@ -49,6 +50,7 @@ pub use self::{
         Delivery, DeliveryEnd, DeliveryState, MirroredAlerts, NewDelivery, PlanStep,
     },
     announcement::{Announcement, NewAnnouncement, Severity},
+    audit::{Actor, ActorKind, AuditEvent, AuditFilter, AuditKind, AuditObject, AuditVerb, AuthFailure},
     clock::ClockDifference,
     count::{Count, RING_SLOTS},
     credential::{
@@ -105,4 +107,4 @@ pub use self::{
     usage::UsualUsage,
     verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},
 };
-pub(crate) use self::{content::Fields, timestamp::millis, usage::usage_percentage};
+pub(crate) use self::{audit::network_of, content::Fields, timestamp::millis, usage::usage_percentage};

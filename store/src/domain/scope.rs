@@ -12,14 +12,26 @@ pub enum Scope {
     Instances,
     /// Have probes check nodes now.
     Checks,
+    /// Manage probes.
+    Nodes,
+    /// Add, change, approve and delete peers.
+    Peers,
+    /// Read the metrics.
+    Metrics,
 }
 
 impl Scope {
-    const NAMES: [(Self, &'static str); 3] =
-        [(Self::Read, "read"), (Self::Instances, "instances"), (Self::Checks, "checks")];
+    const NAMES: [(Self, &'static str); 6] = [
+        (Self::Read, "read"),
+        (Self::Instances, "instances"),
+        (Self::Checks, "checks"),
+        (Self::Nodes, "nodes"),
+        (Self::Peers, "peers"),
+        (Self::Metrics, "metrics"),
+    ];
 
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Instances, Self::Checks];
+    pub const ALL: [Self; 6] = [Self::Read, Self::Instances, Self::Checks, Self::Nodes, Self::Peers, Self::Metrics];
 
     /// The name, in the database, on the command line and on the pages.
     pub fn as_str(self) -> &'static str {
@@ -52,7 +64,7 @@ mod tests {
             let scopes = BTreeSet::from_iter(scopes);
             assert_eq!(of_text(&text_of(&scopes)), scopes);
         }
-        assert_eq!(of_text("metrics,read"), BTreeSet::from([Scope::Read]));
+        assert_eq!(of_text("moon,read"), BTreeSet::from([Scope::Read]));
         assert_eq!(of_text("Read, instances"), BTreeSet::new());
     }
 }

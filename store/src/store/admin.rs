@@ -5,10 +5,13 @@ use std::time::Duration;
 use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
-use super::Store;
+use super::{
+    Store,
+    audit::{self, Change},
+};
 use crate::{
     db::{args, work},
-    domain::Timestamp,
+    domain::{AuditObject, AuditVerb, Timestamp},
     error::StoreError,
 };
 
@@ -29,6 +32,11 @@ impl SessionId {
         let mut key = [0; 16];
         key.copy_from_slice(&self.0[..16]);
         Uuid::from_bytes(key)
+    }
+
+    /// The beginning of the hash, which tells sessions apart in the audit log.
+    pub fn short(self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0[..4])
     }
 
     fn hash(self) -> Vec<u8> {
@@ -69,7 +77,17 @@ impl Store {
     /// When the database fails.
     pub async fn put_first_admin_password_hash(&self, hash: &str, now: Timestamp) -> Result<bool, StoreError> {
         let insert = "INSERT INTO admin (id, password_hash, changed_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
-        Ok(self.db().execute(insert, args![hash, now]).await? > 0)
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let is_first = tx.execute(insert, args![hash, now]).await? > 0;
+                    if is_first {
+                        audit::note(tx, Change::of(AuditObject::Password, AuditVerb::Add)).await?;
+                    }
+                    Ok(is_first)
+                })
+            })
+            .await
     }
 
     /// Replaces the hash of the password and ends all sessions.
@@ -85,7 +103,8 @@ impl Store {
             .transaction(|tx| {
                 work(async move {
                     tx.execute(upsert, args![hash, now]).await?;
-                    tx.execute("DELETE FROM sessions", vec![]).await.map(drop)
+                    tx.execute("DELETE FROM sessions", vec![]).await?;
+                    audit::note(tx, Change::of(AuditObject::Password, AuditVerb::Change)).await
                 })
             })
             .await
@@ -104,7 +123,15 @@ impl Store {
     ) -> Result<Session, StoreError> {
         let session = Session { id, expires_at: now + lifetime };
         let insert = "INSERT INTO sessions (id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4)";
-        self.db().execute(insert, args![id.key(), id.hash(), now, session.expires_at]).await?;
+        let parameters = &args![id.key(), id.hash(), now, session.expires_at];
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    tx.execute(insert, parameters.clone()).await?;
+                    audit::note(tx, Change::of(AuditObject::Session, AuditVerb::Start).id(id.short())).await
+                })
+            })
+            .await?;
         Ok(session)
     }
 
@@ -127,6 +154,15 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn end_session(&self, id: SessionId) -> Result<(), StoreError> {
-        self.db().execute("DELETE FROM sessions WHERE id = $1", args![id.key()]).await.map(drop)
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    match tx.execute("DELETE FROM sessions WHERE id = $1", args![id.key()]).await? {
+                        0 => Ok(()),
+                        _ => audit::note(tx, Change::of(AuditObject::Session, AuditVerb::End).id(id.short())).await,
+                    }
+                })
+            })
+            .await
     }
 }

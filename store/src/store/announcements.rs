@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use super::Store;
+use super::{
+    Store,
+    audit::{self, Change},
+};
 use crate::{
     db::{args, work},
-    domain::{Announcement, AnnouncementId, DAY, NewAnnouncement, Severity, Timestamp},
+    domain::{Announcement, AnnouncementId, AuditObject, AuditVerb, DAY, NewAnnouncement, Severity, Timestamp},
     error::StoreError,
 };
 
@@ -50,6 +53,9 @@ impl Store {
                 work(async move {
                     tx.execute("DELETE FROM announcements WHERE ends_at < $1", args![now - KEPT_FOR]).await?;
                     let (id,): (AnnouncementId,) = tx.one(insert, parameters.clone()).await?;
+                    let text = english.as_ref().or(chinese.as_ref()).map_or("", String::as_str);
+                    let added = Change::of(AuditObject::Announcement, AuditVerb::Add).id(id);
+                    audit::note(tx, added.named(text)).await?;
                     Ok(id)
                 })
             })
@@ -75,9 +81,7 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none with this id that is shown; otherwise when the database fails.
     pub async fn end_announcement(&self, id: AnnouncementId, now: Timestamp) -> Result<(), StoreError> {
         let update = "UPDATE announcements SET ends_at = $2 WHERE id = $1 AND (ends_at IS NULL OR ends_at > $2)";
-        match self.db().execute(update, args![id, now]).await? {
-            0 => Err(StoreError::NotFound("announcement")),
-            _ => Ok(()),
-        }
+        let change = Change::of(AuditObject::Announcement, AuditVerb::End).id(id);
+        audit::change_one(self.db(), update, args![id, now], "announcement", change).await
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Store, edits, regions,
+    Store,
+    audit::Change,
+    edits, regions,
     rows::{self, without_nul},
 };
 use crate::{
     db::{Tx, args, sql, work},
     domain::{
-        Caller, Credential, CredentialId, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed,
-        NodeToken, ProbeId, ProbeIdentity, Region, RegionId, Scope, Timestamp, scope,
+        AuditObject, AuditVerb, Caller, Credential, CredentialId, CredentialKind, EnrollmentKey, EnrollmentLimits,
+        IssuedToken, Lapsed, NodeToken, ProbeId, ProbeIdentity, Region, RegionId, Scope, Timestamp, scope,
     },
     error::{Conflict, StoreError},
     token::{self, TokenHash},
@@ -120,8 +122,10 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
-                    issue(tx, new, now).await
+                    let edit = edits::allow(tx).await?;
+                    let key = issue(tx, new, now).await?;
+                    edit.note(tx, issued(new, key.id)).await?;
+                    Ok(key)
                 })
             })
             .await
@@ -142,13 +146,16 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     let region = match region {
                         Some(region) => Some(regions::ensure(tx, region).await?),
                         None => None,
                     };
                     let of_kind = NewCredential::of(CredentialKind::Enrollment, name);
-                    issue(tx, &NewCredential { region, max_uses, expires_at, ..of_kind }, now).await
+                    let new = NewCredential { region, max_uses, expires_at, ..of_kind };
+                    let key = issue(tx, &new, now).await?;
+                    edit.note(tx, issued(&new, key.id)).await?;
+                    Ok(key)
                 })
             })
             .await
@@ -197,19 +204,34 @@ impl Store {
         id: CredentialId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let update = "UPDATE credentials SET revoked_at = $3 WHERE id = $1 AND kind = $2 AND revoked_at IS NULL";
+        let update = "UPDATE credentials SET revoked_at = $3 WHERE id = $1 AND kind = $2 AND revoked_at IS NULL \
+                      RETURNING name";
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
-                    match tx.execute(update, args![id, kind.as_str(), now]).await? {
-                        0 => Err(StoreError::NotFound("credential")),
-                        _ => Ok(()),
-                    }
+                    let edit = edits::allow(tx).await?;
+                    let row: Option<(String,)> = tx.optional(update, args![id, kind.as_str(), now]).await?;
+                    let (name,) = row.ok_or(StoreError::NotFound("credential"))?;
+                    edit.note(tx, Change::of(audited(kind), AuditVerb::Revoke).id(id).named(name)).await
                 })
             })
             .await
     }
+}
+
+/// What a token or key of this kind is in the audit log.
+fn audited(kind: CredentialKind) -> AuditObject {
+    match kind {
+        CredentialKind::Node => AuditObject::NodeToken,
+        CredentialKind::Api => AuditObject::ApiKey,
+        CredentialKind::Enrollment => AuditObject::EnrollmentKey,
+    }
+}
+
+/// A new token or key, for the audit log.
+pub(super) fn issued(new: &NewCredential<'_>, id: CredentialId) -> Change {
+    let scopes = new.scopes.map(scope::text_of).unwrap_or_default();
+    Change::of(audited(new.kind), AuditVerb::Add).id(id).named(new.name).detail(scopes)
 }
 
 /// A token or key to issue.

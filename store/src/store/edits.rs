@@ -1,10 +1,26 @@
-//! Where objects that instances share may be edited: at a standalone instance, and at the primary unless it hands over.
+//! Where objects that instances share may be edited: at a standalone instance, and at the primary unless it hands over. Every such
+//! edit passes here, and is noted in the audit log.
 
+use super::audit::{self, Change};
 use crate::{
     db::{Tx, sql},
     domain::{Leader, Role},
     error::StoreError,
 };
+
+/// An edit that is allowed, and has to be noted.
+#[must_use = "an edit is noted in the audit log"]
+pub(super) struct Edit(());
+
+impl Edit {
+    /// Notes what was edited.
+    pub async fn note(self, tx: &mut Tx, change: Change) -> Result<(), StoreError> {
+        audit::note(tx, change).await
+    }
+
+    /// Notes nothing: nothing changed, or what a stranger asks for waits in a table of its own.
+    pub fn skip(self) {}
+}
 
 /// To be called first in every transaction that edits an object that instances share. Until the end of the transaction the role
 /// does not change.
@@ -13,8 +29,8 @@ use crate::{
 ///
 /// [`StoreError::NotPrimary`] at a dependent; [`StoreError::HandingOver`] at a primary that hands over; otherwise when the database
 /// fails.
-pub(super) async fn allow(tx: &mut Tx) -> Result<(), StoreError> {
-    refusal(tx).await?.map_or(Ok(()), |refusal| Err(refusal.into_error(StoreError::NotPrimary)))
+pub(super) async fn allow(tx: &mut Tx) -> Result<Edit, StoreError> {
+    refusal(tx).await?.map_or(Ok(Edit(())), |refusal| Err(refusal.into_error(StoreError::NotPrimary)))
 }
 
 /// Like [`allow`], for what a probe asks for: at a dependent it is told to try again later.
@@ -22,8 +38,8 @@ pub(super) async fn allow(tx: &mut Tx) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// [`StoreError::NoRegistrations`] at a dependent; otherwise as [`allow`].
-pub(super) async fn allow_registration(tx: &mut Tx) -> Result<(), StoreError> {
-    refusal(tx).await?.map_or(Ok(()), |refusal| Err(refusal.into_error(StoreError::NoRegistrations)))
+pub(super) async fn allow_registration(tx: &mut Tx) -> Result<Edit, StoreError> {
+    refusal(tx).await?.map_or(Ok(Edit(())), |refusal| Err(refusal.into_error(StoreError::NoRegistrations)))
 }
 
 enum Refusal {

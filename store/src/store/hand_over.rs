@@ -1,10 +1,14 @@
 //! What the runtime of an instance keeps in the database: a hand-over in progress, how far others have mirrored this instance,
 //! whether it could take the primary's place, and its turn.
 
-use super::{Store, duties::Duty};
+use super::{
+    Store,
+    audit::{self, Change},
+    duties::Duty,
+};
 use crate::{
-    db::args,
-    domain::{InstanceId, Timestamp},
+    db::{args, work},
+    domain::{AuditObject, AuditVerb, InstanceId, Timestamp},
     error::StoreError,
 };
 
@@ -37,7 +41,17 @@ impl Store {
     /// When the database fails.
     pub async fn hand_over(&self, to: Option<InstanceId>) -> Result<(), StoreError> {
         let update = "UPDATE instance SET handing_over_to = $1";
-        self.db().execute(update, args![to.map(|to| to.to_string())]).await.map(drop)
+        let parameters = &args![to.map(|to| to.to_string())];
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    tx.execute(update, parameters.clone()).await?;
+                    let Some(to) = to else { return Ok(()) };
+                    let change = Change::of(AuditObject::Role, AuditVerb::Change);
+                    audit::note(tx, change.detail(format!("handing over to {to}"))).await
+                })
+            })
+            .await
     }
 
     /// Notes that another instance has mirrored the results of this one up to `row`.

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use easytier_probe::Secret;
 
-use super::{Store, members};
+use super::{
+    Store,
+    audit::{self, Change},
+    members,
+};
 use crate::{
     db::{Tx, args, work},
-    domain::{InstanceId, Timestamp},
+    domain::{AuditObject, AuditVerb, InstanceId, Timestamp},
     error::StoreError,
     token::{self, TokenHash},
 };
@@ -34,7 +38,8 @@ impl Store {
                     let insert = "INSERT INTO instance_tokens (lookup, hash, instance_id, created_at) \
                                   VALUES ($1, $2, $3, $4)";
                     let parameters = args![lookup.as_str(), hash.as_ref().to_vec(), member.as_str(), now];
-                    tx.execute(insert, parameters).await.map(drop)
+                    tx.execute(insert, parameters).await?;
+                    audit::note(tx, Change::of(AuditObject::Instance, AuditVerb::Add).id(id)).await
                 })
             })
             .await?;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Store, edits, shared::Shared};
+use super::{Store, audit::Change, edits, shared::Shared};
 use crate::{
     db::{Sql, args, sql, work},
-    domain::{LiveSetting, LiveSettings, SettingValue, Timestamp, millis},
+    domain::{AuditObject, AuditVerb, LiveSetting, LiveSettings, SettingValue, Timestamp, millis},
     error::{Conflict, StoreError},
 };
 
@@ -93,17 +93,23 @@ impl Store {
             .db
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     // The rows of settings that nobody changed do not exist, so a lock of rows would not do.
                     tx.execute(LOCK, vec![]).await?;
                     let stored = with_changes(shared, tx.all(SELECT, vec![]).await?);
+                    let mut names = Vec::new();
                     for setting in LiveSetting::ALL {
                         let changed = setting.value(wanted).filter(|value| setting.value(seen).as_ref() != Some(value));
                         let Some(value) = changed.filter(|_| self.fixed_by(setting).is_none()) else { continue };
                         check(setting, &stored)?;
                         tracing::info!(name = setting.name(), ?value, "the operator changes a setting");
+                        names.push(format!("{}={}", setting.name(), encode(value)));
                         tx.execute(UPSERT, args![setting.name(), encode(value), now]).await?;
                     }
+                    if !names.is_empty() {
+                        return edit.note(tx, change(names.join(", "))).await;
+                    }
+                    edit.skip();
                     Ok(())
                 })
             })
@@ -119,6 +125,11 @@ impl Store {
     pub async fn reload_live_settings(&self) -> Result<(), StoreError> {
         reload(&self.shared).await
     }
+}
+
+/// A change of settings, for the audit log.
+fn change(what: String) -> Change {
+    Change::of(AuditObject::Settings, AuditVerb::Change).detail(what)
 }
 
 /// Stores the shared settings that this hub is configured with, where the database has none. Where it has another value, which

@@ -2,10 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::{Store, rows::without_nul};
+use super::{
+    Store,
+    audit::{self, Change},
+    rows::without_nul,
+};
 use crate::{
     db::{Tx, Value, args, sql, work},
-    domain::{ConfigVersion, InstanceHealth, InstanceId, Member, MemberBeat, Role, Timestamp},
+    domain::{AuditObject, AuditVerb, ConfigVersion, InstanceHealth, InstanceId, Member, MemberBeat, Role, Timestamp},
     error::StoreError,
 };
 
@@ -166,7 +170,8 @@ impl Store {
     /// [`StoreError::NotFound`] when the instance is unknown; otherwise when the database fails.
     pub async fn set_failover_order(&self, id: InstanceId, order: i64) -> Result<(), StoreError> {
         let update = "UPDATE instances SET failover_order = $2 WHERE instance_id = $1";
-        self.change_member(update, args![id.to_string(), order]).await
+        let change = Change::of(AuditObject::Instance, AuditVerb::Change).id(id).detail(format!("order {order}"));
+        audit::change_one(self.db(), update, args![id.to_string(), order], "instance", change).await
     }
 
     /// Notes the place in the order of failover that another instance names itself. It counts when the instance names another one
@@ -203,7 +208,9 @@ impl Store {
                     lock(tx, id).await?;
                     let id = id.to_string();
                     tx.execute("DELETE FROM instance_tokens WHERE instance_id = $1", args![id.as_str()]).await?;
-                    tx.execute("DELETE FROM instances WHERE instance_id = $1", args![id]).await.map(drop)
+                    let delete = "DELETE FROM instances WHERE instance_id = $1 RETURNING name";
+                    let (name,): (String,) = tx.one(delete, args![id.as_str()]).await?;
+                    audit::note(tx, Change::of(AuditObject::Instance, AuditVerb::Remove).id(id).named(name)).await
                 })
             })
             .await

@@ -8,11 +8,13 @@
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
 //! rings, `maintained_peers`, `verdict_times`, outages, certificates, those of relaying, `latest`, rollups, regions, leases, channels,
 //! the tables of alerts, those of subscriptions, those of incidents (the plan first), events, submissions, sources,
-//! `source_peers`, `probe_channels`, those of requested checks, duties.
+//! `source_peers`, `probe_channels`, those of requested checks, duties. To the audit log rows are only added, so that it has no place in
+//! this order.
 
 mod admin;
 mod alerts;
 mod announcements;
+mod audit;
 mod backup;
 mod calendar;
 mod certificates;

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     Store,
+    audit::Failures,
     calendar::Calendar,
     duties::Duties,
     hubs,
@@ -89,6 +90,7 @@ impl Store {
             live_settings,
             known_peers,
             last_uses,
+            auth_failures: Failures::default(),
             last_capture: LastCapture::default(),
             calendar: Calendar::default(),
             duties,
@@ -120,6 +122,9 @@ impl Store {
     /// Stores the results that were handed in, then closes the connections. Later calls fail.
     pub async fn close(&self) {
         self.queue.close().await;
+        if let Err(error) = self.store_auth_failures().await {
+            tracing::debug!(%error, "the last failed authentications are not in the audit log");
+        }
         let Shared { db, duties, hub, lock, .. } = &*self.shared;
         if let Err(error) = duties.release(db).await {
             tracing::debug!(%error, "the duties of this hub are free when their leases expire");

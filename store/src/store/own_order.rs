@@ -1,7 +1,14 @@
 //! The place of this instance in the order of failover.
 
-use super::Store;
-use crate::{db::args, error::StoreError};
+use super::{
+    Store,
+    audit::{self, Change},
+};
+use crate::{
+    db::args,
+    domain::{AuditObject, AuditVerb},
+    error::StoreError,
+};
 
 impl Store {
     /// The place of this instance in the order of failover. `named`: the one that the configuration names; as long as it names
@@ -32,6 +39,7 @@ impl Store {
     /// When the database fails.
     pub async fn give_own_order(&self, order: i64, named: i64) -> Result<(), StoreError> {
         let update = "UPDATE instance SET failover_order = $1, named_order = $2";
-        self.db().execute(update, args![order, named]).await.map(drop)
+        let change = Change::of(AuditObject::Instance, AuditVerb::Change).detail(format!("own order {order}"));
+        audit::change_one(self.db(), update, args![order, named], "instance", change).await
     }
 }

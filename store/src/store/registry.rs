@@ -2,6 +2,7 @@
 
 use super::{
     Store,
+    audit::Change,
     credentials::{self, NewCredential},
     edits, liveness, probes, regions,
     rows::without_nul,
@@ -9,8 +10,8 @@ use super::{
 use crate::{
     db::{Tx, args, work},
     domain::{
-        CredentialId, CredentialKind, EnrollmentKey, IssuedToken, NewProbe, ProbeId, ProbeIdentity, Region, RegionId,
-        Registration, Timestamp,
+        AuditObject, AuditVerb, CredentialId, CredentialKind, EnrollmentKey, IssuedToken, NewProbe, ProbeId,
+        ProbeIdentity, Region, RegionId, Registration, Timestamp,
     },
     error::{Conflict, StoreError},
 };
@@ -50,7 +51,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     let region_id = regions::ensure(tx, region).await?;
                     let probe = match probes::find(tx, server_id).await? {
                         None => probes::insert(tx, server_id, named, region_id, now).await?,
@@ -58,7 +59,10 @@ impl Store {
                         Some(_) => return Err(Conflict::ProbeInOtherRegion.into()),
                     };
                     let of_kind = NewCredential::of(CredentialKind::Node, name);
-                    credentials::issue(tx, &NewCredential { probe: Some(probe), expires_at, ..of_kind }, now).await
+                    let new = NewCredential { probe: Some(probe), expires_at, ..of_kind };
+                    let token = credentials::issue(tx, &new, now).await?;
+                    edit.note(tx, credentials::issued(&new, token.id)).await?;
+                    Ok(token)
                 })
             })
             .await
@@ -104,7 +108,8 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow_registration(tx).await?;
+                    // A probe does it at each start.
+                    edits::allow_registration(tx).await?.skip();
                     probes::claim_server_id(tx, caller, server_id).await?;
                     probes::write_registration(tx, caller.probe, registration, now).await
                 })
@@ -164,7 +169,7 @@ async fn enroll(
     now: Timestamp,
 ) -> Result<(ProbeId, RegionId, IssuedToken), StoreError> {
     let NewProbe { server_id, region, registration, token } = new;
-    edits::allow_registration(tx).await?;
+    let edit = edits::allow_registration(tx).await?;
     let stored_key = credentials::lock_enrollment_key(tx, key).await?;
     let region_id = regions::ensure(tx, region).await?;
     let known = probes::find(tx, server_id).await?;
@@ -183,7 +188,10 @@ async fn enroll(
         }
     }
     let (probe, issued) = match repeated {
-        Some(repeated) => repeated,
+        Some(repeated) => {
+            edit.skip();
+            repeated
+        }
         None => {
             if let Some(lapsed) = stored_key.lapsed(now) {
                 return Err(lapsed.into());
@@ -192,6 +200,7 @@ async fn enroll(
             let probe = probes::insert(tx, server_id, true, region_id, now).await?;
             let of_kind = NewCredential::of(CredentialKind::Node, server_id);
             let new = NewCredential { probe: Some(probe), enrolled_by: Some(key), ..of_kind };
+            edit.note(tx, Change::of(AuditObject::Probe, AuditVerb::Add).named(server_id).detail(region)).await?;
             (probe, credentials::issue_or_take(tx, &new, token, now).await?)
         }
     };
@@ -200,10 +209,11 @@ async fn enroll(
 }
 
 async fn remove(tx: &mut Tx, server_id: &str, now: Timestamp) -> Result<(), StoreError> {
-    edits::allow(tx).await?;
+    let edit = edits::allow(tx).await?;
     let probe = probes::lock(tx, server_id).await?;
     if liveness::probes(tx, now).await?.get(&probe).is_some_and(|facts| facts.live) {
         return Err(Conflict::ProbeNotOffline.into());
     }
-    probes::remove(tx, probe).await
+    probes::remove(tx, probe).await?;
+    edit.note(tx, Change::of(AuditObject::Probe, AuditVerb::Remove).named(server_id)).await
 }

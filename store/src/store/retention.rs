@@ -1,7 +1,7 @@
 //! Deletes expired rows in small chunks.
 
 use super::{
-    Store,
+    Store, audit,
     duties::{Duty, Lease},
     partitions::{self, oldest_kept},
     requested_checks, submissions, subscriptions,
@@ -82,6 +82,12 @@ impl Store {
         }
         let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)";
         self.delete(&mut swept, leases, events.into(), args![now - kept.events, CHUNK]).await?;
+        let audit = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)";
+        self.delete(&mut swept, leases, audit.into(), args![now - kept.events, CHUNK]).await?;
+        // However many sources guess, and however long.
+        let failures = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE minute IS NOT NULL AND id <= \
+                        (SELECT id FROM audit WHERE minute IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $1) LIMIT $2)";
+        self.delete(&mut swept, leases, failures.into(), args![audit::MAX_FAILURES, CHUNK]).await?;
         for table in [RELAYS, RELAY_VERDICTS] {
             self.delete(&mut swept, leases, table, args![now - kept.events]).await?;
         }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Store,
+    audit::{self, Change},
     instance::{self, InstanceRow},
     maintenance,
     rows::without_nul,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     crypto::HubKey,
     db::{Tx, args, work},
-    domain::{ClusterId, Instance, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD, Role},
+    domain::{AuditObject, AuditVerb, ClusterId, Instance, Leader, Leadership, MAX_EPOCH, MAX_EPOCH_LEAD, Role},
     error::{RoleConflict, StoreError},
 };
 
@@ -187,6 +188,9 @@ async fn lead(
     url: Option<&str>,
 ) -> Result<Instance, StoreError> {
     let own = Leader { id: row.id()?, name: name.to_owned(), url: url.map(str::to_owned) };
+    if row.role()? != Role::Primary || row.epoch != epoch {
+        note(tx, format!("primary, epoch {epoch}")).await?;
+    }
     write(tx, Role::Primary, &Leadership { cluster, epoch, leader: own }).await?;
     let update = "UPDATE instance SET accepts_edits = TRUE, token = NULL, synced_epoch = 0, synced_version = 0, \
                   synced_at = NULL, sync_error = NULL, handing_over_to = NULL WHERE id = 1";
@@ -219,6 +223,10 @@ async fn depend(tx: &mut Tx, key: &HubKey, row: &InstanceRow, leadership: &Leade
         let update = "UPDATE instance SET synced_epoch = $1, synced_version = $2, synced_at = NULL WHERE id = 1";
         tx.execute(update, args![held.epoch, held.version]).await?;
     }
+    let Leadership { epoch, leader, .. } = leadership;
+    if row.role()? != Role::Dependent || !same_epoch || known.as_ref().is_none_or(|known| known.id != leader.id) {
+        note(tx, format!("dependent of {} ({}), epoch {epoch}", leader.name, leader.id)).await?;
+    }
     let same_place = known.is_some_and(|known| known.id == leadership.leader.id && known.url == leadership.leader.url);
     write(tx, Role::Dependent, leadership).await?;
     if !same_place {
@@ -236,6 +244,7 @@ async fn leave(tx: &mut Tx) -> Result<Instance, StoreError> {
                       sync_error = NULL, token = NULL, forwarded_row = 0, forward_all_to = 0, mirrored = NULL, failover_order = NULL, \
                       named_order = NULL WHERE id = 1";
         tx.execute(update, vec![]).await?;
+        note(tx, "standalone".to_owned()).await?;
         set_aside::none(tx).await?;
         sync::forget(tx).await?;
         for forget in ["DELETE FROM instances", "DELETE FROM instance_tokens"] {
@@ -243,6 +252,11 @@ async fn leave(tx: &mut Tx) -> Result<Instance, StoreError> {
         }
     }
     now(tx).await
+}
+
+/// Notes another role in the audit log.
+async fn note(tx: &mut Tx, became: String) -> Result<(), StoreError> {
+    audit::note(tx, Change::of(AuditObject::Role, AuditVerb::Change).detail(became)).await
 }
 
 async fn write(tx: &mut Tx, role: Role, leadership: &Leadership) -> Result<(), StoreError> {

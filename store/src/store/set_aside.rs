@@ -1,10 +1,10 @@
 //! Peers that are set aside: an instance that becomes a dependent keeps its own peers with their history, but they are neither
 //! listed to anybody but the operator, nor checked, nor shared.
 
-use super::{Store, edits, metadata, peers};
+use super::{Store, audit::Change, edits, metadata, peers};
 use crate::{
     db::{Tx, args, work},
-    domain::{PeerId, Timestamp},
+    domain::{AuditObject, AuditVerb, PeerId, Timestamp},
     error::{Conflict, StoreError},
 };
 
@@ -20,7 +20,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     if !peers::is_set_aside(tx, id).await? {
                         return Err(StoreError::NotFound("peer"));
@@ -29,7 +29,8 @@ impl Store {
                         return Err(Conflict::PeerListed.into());
                     }
                     let update = "UPDATE peers SET set_aside = FALSE, updated_at = $2 WHERE id = $1";
-                    tx.execute(update, args![id, now]).await.map(drop)
+                    tx.execute(update, args![id, now]).await?;
+                    edit.note(tx, Change::of(AuditObject::Peer, AuditVerb::Start).id(id).named(&spec.name)).await
                 })
             })
             .await

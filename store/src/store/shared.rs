@@ -6,8 +6,8 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::{
-    calendar::Calendar, duties::Duties, known_peers::KnownPeers, last_capture::LastCapture, last_uses::LastUses,
-    relay_tests::RelayTests,
+    audit::Failures, calendar::Calendar, duties::Duties, known_peers::KnownPeers, last_capture::LastCapture,
+    last_uses::LastUses, relay_tests::RelayTests,
 };
 use crate::{
     crypto::HubKey,
@@ -27,6 +27,7 @@ pub(super) struct Shared {
     pub live_settings: watch::Sender<LiveSettings>,
     pub known_peers: KnownPeers,
     pub last_uses: LastUses,
+    pub auth_failures: Failures,
     /// What this instance shares, as it was read last.
     pub last_capture: LastCapture,
     pub duties: Duties,

@@ -7,7 +7,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Store, edits, metadata,
+    Store,
+    audit::{self, Change},
+    edits, metadata,
     peers::{self, SpecRow, spec_columns},
     rows,
     selected::{is_selected_submission, wanted},
@@ -16,8 +18,8 @@ use crate::{
     crypto::HubKey,
     db::{Tx, args, sql, work},
     domain::{
-        DAY, Duplicate, NewPeer, NodeFilter, Page, PeerId, PeerOrder, PeerSpec, Slice, Submission, SubmissionId,
-        Timestamp,
+        AuditObject, AuditVerb, DAY, Duplicate, NewPeer, NodeFilter, Page, PeerId, PeerOrder, PeerSpec, Slice,
+        Submission, SubmissionId, Timestamp,
     },
     error::{Conflict, StoreError},
 };
@@ -72,7 +74,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    edits::allow(tx).await?.skip();
                     insert(tx, key, spec, max, now).await
                 })
             })
@@ -165,7 +167,8 @@ impl Store {
                     let mut parameters = args![id];
                     parameters.extend(peers::columns_of(&spec, key));
                     parameters.extend(args![joined(&spec.tags), joined(&spec.regions), now]);
-                    tx.execute(update, parameters).await.map(drop)
+                    tx.execute(update, parameters).await?;
+                    audit::note(tx, change(AuditVerb::Change, id, &spec.name)).await
                 })
             })
             .await
@@ -182,10 +185,14 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     let spec = spec_of(tx, id, key).await?;
-                    peers::insert_new(tx, key, &NewPeer { spec, approved: true, submitted: true }, now).await
+                    let noted = change(AuditVerb::Approve, id, &spec.name);
+                    let new = NewPeer { spec, approved: true, submitted: true };
+                    let peer = peers::insert_new(tx, key, &new, now).await?;
+                    edit.note(tx, noted.detail(format!("peer {peer}"))).await?;
+                    Ok(peer)
                 })
             })
             .await
@@ -197,10 +204,15 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when it does not wait; otherwise when the database fails.
     pub async fn reject_submission(&self, id: SubmissionId) -> Result<(), StoreError> {
-        match self.db().execute("DELETE FROM submissions WHERE id = $1", args![id]).await? {
-            0 => Err(NOT_FOUND),
-            _ => Ok(()),
-        }
+        let delete = "DELETE FROM submissions WHERE id = $1 RETURNING name";
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let (name,) = tx.optional::<(String,)>(delete, args![id]).await?.ok_or(NOT_FOUND)?;
+                    audit::note(tx, change(AuditVerb::Remove, id, &name)).await
+                })
+            })
+            .await
     }
 
     fn submission_of(&self, row: SubmissionRow) -> Result<Submission, StoreError> {
@@ -218,6 +230,10 @@ impl Store {
 }
 
 const NOT_FOUND: StoreError = StoreError::NotFound("submission");
+
+fn change(verb: AuditVerb, id: SubmissionId, name: &str) -> Change {
+    Change::of(AuditObject::Submission, verb).id(id).named(name)
+}
 
 /// Puts a node into the queue, unless `max` submissions wait already. Submissions at the same moment may exceed it by a few.
 pub(super) async fn insert(

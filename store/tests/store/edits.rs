@@ -37,7 +37,7 @@ fn window() -> MaintenanceSpec {
 }
 
 /// Every edit of a shared object, and a submission, which leads to one. The peer, the submission, the probe and the key exist.
-async fn edits(
+pub async fn edits(
     hub: &TestStore,
     (peer, submission, key): (PeerId, SubmissionId, CredentialId),
 ) -> Vec<(&'static str, Result<(), StoreError>)> {
@@ -62,12 +62,16 @@ async fn edits(
     ]
 }
 
-async fn a_dependent_takes_no_edit_and_says_where_to_make_it(hub: TestStore) {
+/// The peer, the submission and the key that [`edits`] change; the probe exists too.
+pub async fn existing(hub: &TestStore) -> (PeerId, SubmissionId, CredentialId) {
     let peer = hub.add("tcp://192.0.2.1:11010").await;
     let key = hub.create_api_key("reader", None, NOW).await.unwrap();
     hub.local_probe("old", &region("eu"), NOW).await.unwrap();
-    let submission = hub.waiting(&spec("tcp://192.0.2.9:11010"), NOW).await;
-    let existing = (peer, submission, key.id);
+    (peer, hub.waiting(&spec("tcp://192.0.2.9:11010"), NOW).await, key.id)
+}
+
+async fn a_dependent_takes_no_edit_and_says_where_to_make_it(hub: TestStore) {
+    let existing = existing(&hub).await;
     let primary = hub.dependent().await;
     // It is one that the primary shares.
     hub.run_sql("UPDATE peers SET set_aside = FALSE").await;
@@ -127,10 +131,7 @@ async fn a_dependent_takes_results_and_its_own_probe(hub: TestStore) {
 }
 
 async fn a_primary_that_hands_over_takes_no_edits_until_it_leads_again(hub: TestStore) {
-    let peer = hub.add("tcp://192.0.2.1:11010").await;
-    let key = hub.create_api_key("reader", None, NOW).await.unwrap();
-    hub.local_probe("old", &region("eu"), NOW).await.unwrap();
-    let existing = (peer, hub.waiting(&spec("tcp://192.0.2.9:11010"), NOW).await, key.id);
+    let existing = existing(&hub).await;
     hub.become_primary("own", None).await.unwrap();
     assert!(!hub.set_accepts_edits(false).await.unwrap().accepts_edits);
     for (edit, refused) in edits(&hub, existing).await {

@@ -8,6 +8,7 @@ mod support;
 mod admin;
 mod alerts;
 mod announcements;
+mod audit;
 mod backup;
 mod certificates;
 mod consensus;

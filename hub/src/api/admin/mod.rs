@@ -1,6 +1,7 @@
 //! The API for the operator: login, approval, changes.
 
 mod alerts;
+mod audit;
 mod channels;
 mod login;
 mod maintenance;
@@ -30,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(login::login))
         .routes(routes!(login::verify))
         .routes(routes!(login::logout))
-        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::list, nodes::add))
         .routes(routes!(nodes::change, nodes::remove))
         .routes(routes!(nodes::approve))
         .routes(routes!(nodes::revoke))
@@ -52,6 +53,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(alerts::mute))
         .routes(routes!(alerts::unmute))
         .routes(routes!(alerts::repeat))
+        .routes(routes!(audit::list))
         .routes(routes!(sources::list, sources::add))
         .routes(routes!(sources::remove))
         .routes(routes!(sources::fetch))

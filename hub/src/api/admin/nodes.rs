@@ -30,7 +30,7 @@ use crate::{
     api::pending::unchecked,
     check_depth::CheckDepth,
     service::{Admin, Entry, NodeChange, NodeFields, NodeId, OperatorFields},
-    web::{AdminSession, EntryPath},
+    web::{EditPeers, EntryPath, Permitted},
 };
 
 /// A node as the operator sees it: with counts of connections instead of percentages, and with every field but the secret.
@@ -109,10 +109,11 @@ pub(super) struct Approval {
         (status = OK, body = PublicEnvelope<Paged<AdminNode>>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn list(
-    _: AdminSession,
+    _: Permitted<EditPeers>,
     State(admin): State<Admin>,
     State(store): State<Store>,
     Query(paging): Query<LongPaging>,
@@ -150,6 +151,37 @@ impl PartialSchema for NodeChangeDocument {
     }
 }
 
+/// Adds a node; it is listed at once. Submissions of the same node leave the queue. `host` is required.
+#[utoipa::path(
+    post, path = "/api/admin/nodes", tag = TAG, operation_id = "admin_add_node",
+    request_body = NodeChangeDocument,
+    security(("bearer" = []), ("session_cookie" = [])),
+    responses(
+        (status = OK, body = PublicEnvelope<AdminNode>),
+        (status = BAD_REQUEST, body = PublicRefusal),
+        (status = UNAUTHORIZED, body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`, or the request comes from a page of another site.", body = PublicRefusal),
+        (status = CONFLICT, description = "A node with this address and network exists, or this instance is a dependent.", body = PublicRefusal),
+        (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn add(
+    _: Permitted<EditPeers>,
+    State(admin): State<Admin>,
+    State(store): State<Store>,
+    Body(document): Body<serde_json::Map<String, serde_json::Value>>,
+) -> Answer<PublicEnvelope<AdminNode>> {
+    let id = admin.create_node(change_of(document)?).await?;
+    shown(&admin, &store, NodeId::Peer(id)).await
+}
+
+/// The body is read twice, because serde does not report which field of a flattened struct is wrong.
+fn change_of(document: serde_json::Map<String, serde_json::Value>) -> Result<NodeChange, Refusal> {
+    let document = serde_json::Value::from(document).to_string();
+    let (node, operator): (NodeFields, OperatorFields) = (input::parse(&document)?, input::parse(&document)?);
+    Ok(NodeChange { node, operator, seen: None })
+}
+
 /// Changes a node.
 #[utoipa::path(
     put, path = "/api/admin/nodes/{id}", tag = TAG, operation_id = "admin_change_node",
@@ -159,23 +191,20 @@ impl PartialSchema for NodeChangeDocument {
         (status = OK, body = PublicEnvelope<AdminNode>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`, or the request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
         (status = CONFLICT, description = "Another node has this address and network, or this instance is a dependent.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
     ),
 )]
 pub(super) async fn change(
-    _: AdminSession,
+    _: Permitted<EditPeers>,
     State(admin): State<Admin>,
     State(store): State<Store>,
     Path(EntryPath { id }): Path<EntryPath>,
     Body(document): Body<serde_json::Map<String, serde_json::Value>>,
 ) -> Answer<PublicEnvelope<AdminNode>> {
-    // The body is read twice, because serde does not report which field of a flattened struct is wrong.
-    let document = serde_json::Value::from(document).to_string();
-    let (node, operator): (NodeFields, OperatorFields) = (input::parse(&document)?, input::parse(&document)?);
-    admin.change_node(id, NodeChange { node, operator, seen: None }).await?;
+    admin.change_node(id, change_of(document)?).await?;
     shown(&admin, &store, id).await
 }
 
@@ -188,13 +217,13 @@ pub(super) async fn change(
         (status = OK, body = PublicEnvelope<AdminNode>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`, or the request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
         (status = CONFLICT, description = "A node with this address and network exists, or this instance is a dependent.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn approve(
-    _: AdminSession,
+    _: Permitted<EditPeers>,
     State(admin): State<Admin>,
     State(store): State<Store>,
     Path(EntryPath { id }): Path<EntryPath>,
@@ -212,13 +241,13 @@ pub(super) async fn approve(
         (status = OK, body = PublicEnvelope<AdminNode>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`, or the request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
         (status = CONFLICT, description = "This instance is a dependent.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn revoke(
-    _: AdminSession,
+    _: Permitted<EditPeers>,
     State(admin): State<Admin>,
     State(store): State<Store>,
     Path(EntryPath { id }): Path<EntryPath>,
@@ -236,13 +265,13 @@ pub(super) async fn revoke(
         (status = OK, body = PublicDone),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`, or the request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
         (status = CONFLICT, description = "This instance is a dependent.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn remove(
-    _: AdminSession,
+    _: Permitted<EditPeers>,
     State(admin): State<Admin>,
     Path(EntryPath { id }): Path<EntryPath>,
 ) -> Answer<PublicEnvelope<()>> {

@@ -7,7 +7,11 @@ use easytier_uptime_monitor::{
 };
 
 use super::TAG;
-use crate::{server_id::ServerId, service::Admin, web::AdminSession};
+use crate::{
+    server_id::ServerId,
+    service::Admin,
+    web::{ManageProbes, Permitted},
+};
 
 /// Deletes a probe that is offline. Its tokens are revoked, its `server_id` may be registered again, and its results stay.
 #[utoipa::path(
@@ -17,13 +21,13 @@ use crate::{server_id::ServerId, service::Admin, web::AdminSession};
     responses(
         (status = OK, body = PublicDone),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `nodes`, or the request comes from a page of another site.", body = PublicRefusal),
         (status = NOT_FOUND, body = PublicRefusal),
         (status = CONFLICT, description = "The probe is not offline.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn remove(
-    _: AdminSession,
+    _: Permitted<ManageProbes>,
     State(admin): State<Admin>,
     Path(server_id): Path<String>,
 ) -> Answer<PublicEnvelope<()>> {

@@ -18,7 +18,7 @@ use utoipa::{
 use super::TAG;
 use crate::{
     service::{Admin, Decided, Decision, MAX_DECIDED, NodeId},
-    web::AdminSession,
+    web::{EditPeers, Permitted},
 };
 
 /// A decision on submissions.
@@ -96,12 +96,12 @@ impl From<Decided> for DecidedSubmissions {
         (status = OK, body = PublicEnvelope<DecidedSubmissions>),
         (status = BAD_REQUEST, description = "There are none or too many ids, or ids of nodes.", body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
-        (status = FORBIDDEN, description = "The request comes from a page of another site.", body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`, or the request comes from a page of another site.", body = PublicRefusal),
         (status = PAYLOAD_TOO_LARGE, body = PublicRefusal),
     ),
 )]
 pub(super) async fn decide(
-    _: AdminSession,
+    _: Permitted<EditPeers>,
     State(admin): State<Admin>,
     Body(SubmissionDecision { decision, ids }): Body<SubmissionDecision>,
 ) -> Answer<PublicEnvelope<DecidedSubmissions>> {

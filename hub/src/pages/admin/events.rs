@@ -1,4 +1,4 @@
-//! `/admin/events`: all changes of status and relaying, including those of nodes that are not listed, and of probes by name.
+//! `/admin/status-changes`: all changes of status and relaying, including those of nodes that are not listed, and of probes by name.
 
 use axum::{extract::State, response::Response};
 use easytier_uptime_store::domain::{EventKind, Timestamp};
@@ -35,6 +35,7 @@ pub async fn page(
         events.iter().filter(|event| event.kind != EventKind::Probe).map(|event| event.subject_id).collect();
     let names = site.store.peer_names(&peers).await?;
     let content = html! {
+        p { a href="/admin/events" { (view.language.audit().title) } }
         section.panel {
             @if events.is_empty() { p.empty { (texts.no_changes) } }
             ol.changes {
@@ -56,5 +57,5 @@ pub async fn page(
             }
         }
     };
-    Ok(frame::page(&view, texts.events, &content))
+    Ok(frame::page(&view, texts.changes, &content))
 }

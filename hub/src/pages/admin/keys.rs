@@ -1,7 +1,7 @@
 //! `/admin/keys`: tokens and keys, with their limits, their last use and why they are no longer accepted. A new token is shown
 //! only once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -46,11 +46,17 @@ struct CreateForm {
     any_region: String,
     days: String,
     uses: String,
-    changes_instances: String,
-    asks_for_checks: String,
+    #[serde(rename = "scope")]
+    scopes: Vec<String>,
 }
 
 impl CreateForm {
+    /// What an API key may do: read, unless something is ticked.
+    fn scopes(&self) -> BTreeSet<Scope> {
+        let ticked: BTreeSet<Scope> = self.scopes.iter().filter_map(|name| Scope::from_name(name)).collect();
+        if ticked.is_empty() { [Scope::Read].into() } else { ticked }
+    }
+
     fn request(&self) -> Result<CredentialRequest, FieldError> {
         let kind = kind_of(&self.kind)?;
         let region = Some(self.region.trim()).filter(|region| !region.is_empty());
@@ -65,15 +71,7 @@ impl CreateForm {
             any_region: !self.any_region.is_empty(),
             lifetime,
             uses: limit("uses", &self.uses, MAX_USES)?,
-            scopes: Scope::ALL
-                .into_iter()
-                .filter(|scope| match scope {
-                    Scope::Read => true,
-                    Scope::Instances => !self.changes_instances.is_empty(),
-                    Scope::Checks => !self.asks_for_checks.is_empty(),
-                    _ => false,
-                })
-                .collect(),
+            scopes: self.scopes(),
             ..CredentialRequest::new(kind, &self.name)
         })
     }
@@ -159,6 +157,7 @@ async fn shown(
     let region = Input::text("region", texts.region, &create.region, 64);
     let days = Input::number("days", texts.valid_for, &create.days, 0, MAX_DAYS).hint(texts.valid_for_hint);
     let uses = Input::number("uses", texts.max_probes, &create.uses, 0, MAX_USES).hint(texts.max_probes_hint);
+    let scopes = create.scopes();
     let form = html! {
         form.sheet method="post" action="/admin/keys" {
             fieldset {
@@ -168,8 +167,15 @@ async fn shown(
                     (fields.input(&Input::text("name", texts.name, &create.name, MAX_NAME).required()))
                     (fields.input(&Input { class: "", placeholder: Some(default_region.as_str()), ..region }))
                     (fields.check("any_region", texts.any_region, !create.any_region.is_empty()))
-                    (fields.check("changes_instances", texts.changes_instances, !create.changes_instances.is_empty()))
-                    (fields.check("asks_for_checks", texts.asks_for_checks, !create.asks_for_checks.is_empty()))
+                }
+                div.row {
+                    span.muted { (texts.scopes_hint) }
+                    @for scope in Scope::ALL {
+                        label.check {
+                            input type="checkbox" name="scope" value=(scope.as_str()) checked[scopes.contains(&scope)];
+                            span { (view.language.scope(scope)) }
+                        }
+                    }
                 }
                 div.row {
                     (fields.input(&Input { class: "grow", ..days }))

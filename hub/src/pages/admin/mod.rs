@@ -5,6 +5,7 @@
 
 mod alerts;
 mod announcements;
+mod audit;
 mod channels;
 mod checks;
 mod delete;
@@ -75,7 +76,8 @@ pub fn routes() -> Router<Site> {
         .route("/admin/maintenance/{id}", get(maintenance::edit).post(maintenance::save))
         .route("/admin/maintenance/{id}/end", act(maintenance::end))
         .route("/admin/maintenance/{id}/remove", get(maintenance::removal).post(maintenance::remove))
-        .route("/admin/events", get(events::page))
+        .route("/admin/events", get(audit::page))
+        .route("/admin/status-changes", get(events::page))
         .route("/admin/settings", get(settings::page).post(settings::save))
         .route("/admin/sources", get(sources::page).post(sources::add))
         .route("/admin/sources/{id}/fetch", act(sources::fetch))

@@ -15,6 +15,7 @@ macro_rules! texts {
 }
 
 mod alerts;
+mod audit;
 mod channels;
 mod checks;
 mod imports;
@@ -33,7 +34,7 @@ mod times;
 
 use axum::http::{HeaderMap, header};
 use easytier_probe::Relay;
-use easytier_uptime_store::domain::{Doubt, ImportCounts, Presence, Verdict};
+use easytier_uptime_store::domain::{Doubt, ImportCounts, Presence, Scope, Verdict};
 
 pub use self::texts::Texts;
 use crate::{board::Sight, web::cookie};
@@ -244,6 +245,19 @@ impl Language {
             ),
             format!("暂不采信：{nodes} 个节点中有 {turned} 个同时离线，而其他地区仍可访问。等待下一次检测确认。"),
         )
+    }
+
+    /// What an API key with a scope may do.
+    pub fn scope(self, scope: Scope) -> &'static str {
+        match scope {
+            Scope::Read => self.pick("read nodes and probes", "读取节点和探针"),
+            Scope::Instances => self.pick("change who leads", "切换主实例"),
+            Scope::Checks => self.pick("have nodes checked", "发起检测"),
+            Scope::Nodes => self.pick("manage probes", "管理探针"),
+            Scope::Peers => self.pick("manage nodes", "管理节点"),
+            Scope::Metrics => self.pick("read the metrics", "读取指标"),
+            _ => scope.as_str(),
+        }
     }
 
     fn pick<T>(self, english: T, chinese: T) -> T {

@@ -290,8 +290,7 @@ texts! {
     max_probes: "Probes it may enroll", "可注册探针数";
     max_probes_hint: "For enrollment keys. Empty: 10. 0: any number.", "仅用于注册密钥。留空为 10，0 为不限。";
     any_region: "Any region (enrollment keys)", "任意地区（注册密钥）";
-    asks_for_checks: "May have probes check nodes now (API keys)", "可请求立即检测（API 密钥）";
-    changes_instances: "May change who leads (API keys)", "可切换主实例（API 密钥）";
+    scopes_hint: "An API key may:", "API 密钥的权限：";
     scopes: "Scopes", "权限";
     issued: "Token created", "创建成功";
     issued_hint: "It is shown only once. Store it in a safe place.", "仅显示这一次，请妥善保存。";

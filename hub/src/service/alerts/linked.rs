@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use easytier_uptime_alerts::{Message, policy::Key};
-use easytier_uptime_store::domain::Timestamp;
+use easytier_uptime_store::{
+    acting,
+    domain::{ActorKind, AuthFailure, Timestamp},
+};
 
 use super::{
     Alerts,
@@ -109,10 +112,15 @@ impl Alerts {
     }
 
     async fn check_link(&self, token: &str) -> Result<Checked, ServiceError> {
-        let id = links::read(&self.store, token, Timestamp::now())?;
+        let id = links::read(&self.store, token, Timestamp::now()).inspect_err(|error| {
+            if matches!(error, LinkError::Wrong) {
+                acting::fails(AuthFailure::Link);
+            }
+        })?;
         let delivery = self.store.delivery(id).await?.ok_or(LinkError::Wrong)?;
         let about = About::read(&delivery.message).ok_or(LinkError::Wrong)?;
         let message = serde_json::from_str(&delivery.message).map_err(|_| LinkError::Wrong)?;
+        acting::acts_as(ActorKind::Link, delivery.channel_name.as_deref().unwrap_or_default());
         Ok(Checked { message, about, channel: delivery.channel_name })
     }
 }

@@ -5,9 +5,9 @@ use uuid::Uuid;
 use crate::{
     crypto::HubKey,
     db::{Tx, args, sql, work},
-    domain::{AlertChannel, ChannelId, ChannelSpec, SyncedChannel, Timestamp},
+    domain::{AlertChannel, AuditObject, AuditVerb, ChannelId, ChannelSpec, SyncedChannel, Timestamp},
     error::{Conflict, StoreError},
-    store::{Store, edits, rows::without_nul},
+    store::{Store, audit::Change, edits, rows::without_nul},
 };
 
 /// The place to which an encrypted configuration is bound, see [`HubKey::seal`].
@@ -77,11 +77,13 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     let parameters =
                         args![uid.as_str(), name.as_str(), kind.as_str(), spec.enabled, config.clone(), now];
                     refuse_taken(tx, name, None).await?;
-                    tx.one::<(ChannelId,)>(insert, parameters).await.map(|(id,)| id)
+                    let (id,): (ChannelId,) = tx.one(insert, parameters).await?;
+                    edit.note(tx, change(AuditVerb::Add, id, name)).await?;
+                    Ok(id)
                 })
             })
             .await
@@ -102,7 +104,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let allowed = edits::allow(tx).await?;
                     let mut spec = load(tx, key, id).await?.spec;
                     edit(&mut spec);
                     let name = without_nul(&spec.name);
@@ -114,9 +116,9 @@ impl Store {
                         "(updated_at + 1, $6) WHERE id = $1"
                     );
                     let config = key.seal(CONFIG_PLACE, &spec.config);
-                    tx.execute(update, args![id, name, without_nul(&spec.kind), spec.enabled, config, now])
-                        .await
-                        .map(drop)
+                    let noted = change(AuditVerb::Change, id, &name);
+                    tx.execute(update, args![id, name, without_nul(&spec.kind), spec.enabled, config, now]).await?;
+                    allowed.note(tx, noted).await
                 })
             })
             .await
@@ -131,17 +133,22 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
-                    if tx.execute("DELETE FROM channels WHERE id = $1", args![id]).await? == 0 {
-                        return Err(StoreError::NotFound("channel"));
-                    }
+                    let edit = edits::allow(tx).await?;
+                    let delete = "DELETE FROM channels WHERE id = $1 RETURNING name";
+                    let row: Option<(String,)> = tx.optional(delete, args![id]).await?;
+                    let (name,) = row.ok_or(StoreError::NotFound("channel"))?;
                     let drop_waiting = "UPDATE alert_deliveries SET state = 'dropped', done_at = $2, leased_by = NULL \
                                         WHERE channel_id = $1 AND state = 'waiting'";
-                    tx.execute(drop_waiting, args![id, now]).await.map(drop)
+                    tx.execute(drop_waiting, args![id, now]).await?;
+                    edit.note(tx, change(AuditVerb::Remove, id, &name)).await
                 })
             })
             .await
     }
+}
+
+fn change(verb: AuditVerb, id: ChannelId, name: &str) -> Change {
+    Change::of(AuditObject::Channel, verb).id(id).named(name)
 }
 
 /// What is shared of each channel, with its uid as it is stored.

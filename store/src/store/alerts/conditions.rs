@@ -1,10 +1,14 @@
 //! What people say about conditions: who acknowledged one, and what is muted.
 
 use crate::{
-    db::{args, sql},
-    domain::{AlertCondition, AlertMute, Timestamp},
+    db::{args, sql, work},
+    domain::{AlertCondition, AlertMute, AuditObject, AuditVerb, Timestamp},
     error::StoreError,
-    store::{Store, rows::without_nul},
+    store::{
+        Store,
+        audit::{self, Change},
+        rows::without_nul,
+    },
 };
 
 #[derive(sqlx::FromRow)]
@@ -48,10 +52,8 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none; otherwise when the database fails.
     pub async fn acknowledge_condition(&self, key: &str, by: &str, now: Timestamp) -> Result<(), StoreError> {
         let update = "UPDATE alert_conditions SET acknowledged_at = $2, acknowledged_by = $3 WHERE key = $1";
-        match self.db().execute(update, args![key, now, without_nul(by)]).await? {
-            0 => Err(StoreError::NotFound("condition")),
-            _ => Ok(()),
-        }
+        let change = Change::of(AuditObject::Alert, AuditVerb::Acknowledge).named(key);
+        audit::change_one(self.db(), update, args![key, now, without_nul(by)], "condition", change).await
     }
 
     /// Acknowledges those of these conditions that nobody has acknowledged; the others stay as they are.
@@ -64,7 +66,20 @@ impl Store {
             "UPDATE alert_conditions SET acknowledged_at = $2, acknowledged_by = $3 WHERE acknowledged_at IS NULL AND key ",
             (in 1)
         );
-        self.db().execute(update, args![keys.to_vec(), now, without_nul(by)]).await.map(drop)
+        let parameters = &args![keys.to_vec(), now, without_nul(by)];
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    match tx.execute(update, parameters.clone()).await? {
+                        0 => Ok(()),
+                        _ => {
+                            let change = Change::of(AuditObject::Alert, AuditVerb::Acknowledge).named(keys.join(", "));
+                            audit::note(tx, change).await
+                        }
+                    }
+                })
+            })
+            .await
     }
 
     /// What is muted at `now`.
@@ -88,11 +103,16 @@ impl Store {
     pub async fn mute(&self, scope: &str, until: Timestamp, by: &str, now: Timestamp) -> Result<i64, StoreError> {
         let insert = "INSERT INTO alert_mutes (scope, until, muted_by, muted_at) VALUES ($1, $2, $3, $4) RETURNING id";
         let parameters = &args![without_nul(scope), until, without_nul(by), now];
-        let (id,): (i64,) = self
-            .db()
-            .transaction(|tx| crate::db::work(async move { tx.one(insert, parameters.clone()).await }))
-            .await?;
-        Ok(id)
+        self.db()
+            .transaction(|tx| {
+                work(async move {
+                    let (id,): (i64,) = tx.one(insert, parameters.clone()).await?;
+                    let muted = Change::of(AuditObject::Mute, AuditVerb::Add).id(id).named(scope);
+                    audit::note(tx, muted.detail(format!("until {until}"))).await?;
+                    Ok(id)
+                })
+            })
+            .await
     }
 
     /// Ends a mute before its time.
@@ -101,9 +121,7 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when there is none; otherwise when the database fails.
     pub async fn unmute(&self, id: i64) -> Result<(), StoreError> {
-        match self.db().execute("DELETE FROM alert_mutes WHERE id = $1", args![id]).await? {
-            0 => Err(StoreError::NotFound("mute")),
-            _ => Ok(()),
-        }
+        let change = Change::of(AuditObject::Mute, AuditVerb::End).id(id);
+        audit::change_one(self.db(), "DELETE FROM alert_mutes WHERE id = $1", args![id], "mute", change).await
     }
 }

@@ -11,9 +11,13 @@ use uuid::Uuid;
 use super::channels::{ChannelRow, channel_columns};
 use crate::{
     db::{args, sql, work},
-    domain::{ClaimedDelivery, DeliveryEnd, Timestamp},
+    domain::{AuditObject, AuditVerb, ClaimedDelivery, DeliveryEnd, Timestamp},
     error::StoreError,
-    store::{Store, rows},
+    store::{
+        Store,
+        audit::{self, Change},
+        rows,
+    },
 };
 
 /// How many attempts at a message hold up the messages behind it.
@@ -108,10 +112,8 @@ impl Store {
     pub async fn repeat_delivery(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
         let update = "UPDATE alert_deliveries SET state = 'waiting', due_at = $2, created_at = $2, attempts = 0, done_at = NULL \
                       WHERE id = $1 AND state = 'failed'";
-        match self.db().execute(update, args![id.to_string(), now]).await? {
-            0 => Err(StoreError::NotFound("failed message")),
-            _ => Ok(()),
-        }
+        let change = Change::of(AuditObject::Message, AuditVerb::Repeat).id(id);
+        audit::change_one(self.db(), update, args![id.to_string(), now], "failed message", change).await
     }
 
     /// Deletes messages that ended long ago, and mutes that are over.

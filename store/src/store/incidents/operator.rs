@@ -2,9 +2,12 @@
 
 use crate::{
     db::{Tx, args, work},
-    domain::{IncidentId, Timestamp},
+    domain::{AuditObject, AuditVerb, IncidentId, Timestamp},
     error::{Conflict, StoreError},
-    store::Store,
+    store::{
+        Store,
+        audit::{self, Change},
+    },
 };
 
 /// How many texts an incident has at most.
@@ -50,7 +53,8 @@ impl Store {
                                   VALUES ($1, $2, 'posted', '{}', $3, $4)";
                     let texts = [english, chinese].map(|text| text.map(str::to_owned));
                     let [english, chinese] = texts;
-                    tx.execute(insert, args![id, now, english, chinese]).await.map(drop)
+                    tx.execute(insert, args![id, now, english, chinese]).await?;
+                    audit::note(tx, Change::of(AuditObject::Incident, AuditVerb::Change).id(id).detail("post")).await
                 })
             })
             .await
@@ -74,7 +78,10 @@ impl Store {
                 work(async move {
                     touch(tx, id, false, now).await?;
                     let [english, chinese] = [english, chinese].map(|text| text.map(str::to_owned));
-                    tx.execute(update, args![id, english, chinese]).await.map(drop)
+                    let named = english.clone().or(chinese.clone()).unwrap_or_default();
+                    tx.execute(update, args![id, english, chinese]).await?;
+                    let change = Change::of(AuditObject::Incident, AuditVerb::Change).id(id).named(named);
+                    audit::note(tx, change.detail("name")).await
                 })
             })
             .await
@@ -95,7 +102,8 @@ impl Store {
                     tx.execute("UPDATE incidents SET closed_at = $2 WHERE id = $1", args![id, now]).await?;
                     let insert =
                         "INSERT INTO incident_entries (incident_id, at, kind, detail) VALUES ($1, $2, 'ended', '{}')";
-                    tx.execute(insert, args![id, now]).await.map(drop)
+                    tx.execute(insert, args![id, now]).await?;
+                    audit::note(tx, Change::of(AuditObject::Incident, AuditVerb::End).id(id)).await
                 })
             })
             .await

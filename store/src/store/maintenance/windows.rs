@@ -7,9 +7,12 @@ use uuid::Uuid;
 use super::{bump, version};
 use crate::{
     db::{self, Tx, Value, args, work},
-    domain::{ActiveWindow, DAY, MaintenanceSpec, MaintenanceWindow, Schedule, ScheduleText, Timestamp, WindowId},
+    domain::{
+        ActiveWindow, AuditObject, AuditVerb, DAY, MaintenanceSpec, MaintenanceWindow, Schedule, ScheduleText,
+        Timestamp, WindowId,
+    },
     error::{Conflict, StoreError},
-    store::{Store, edits, rows},
+    store::{Store, audit::Change, edits, rows},
 };
 
 /// The maximum number of windows.
@@ -142,7 +145,7 @@ impl Store {
         let columns = &columns(spec)?;
         let added = self.db().transaction(|tx| {
             work(async move {
-                edits::allow(tx).await?;
+                let edit = edits::allow(tx).await?;
                 bump(tx).await?;
                 let (count,): (i64,) = tx.one("SELECT count(*) FROM maintenance_windows", vec![]).await?;
                 if count >= MAX_WINDOWS {
@@ -153,10 +156,12 @@ impl Store {
                               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) RETURNING id";
                 let mut values = columns.clone();
                 values.extend(args![now, Uuid::new_v4().to_string()]);
-                tx.one::<(WindowId,)>(insert, values).await
+                let (id,): (WindowId,) = tx.one(insert, values).await?;
+                edit.note(tx, change(AuditVerb::Add, id, &spec.title)).await?;
+                Ok(id)
             })
         });
-        let (id,) = added.await?;
+        let id = added.await?;
         self.keep_maintenance(now).await?;
         Ok(id)
     }
@@ -178,7 +183,7 @@ impl Store {
         let columns = &columns(spec)?;
         let change = self.db().transaction(|tx| {
             work(async move {
-                edits::allow(tx).await?;
+                let edit = edits::allow(tx).await?;
                 bump(tx).await?;
                 let known = read(tx, id).await?;
                 if seen.is_some_and(|seen| seen != known.updated_at) {
@@ -190,7 +195,8 @@ impl Store {
                               ended_at = CASE WHEN $10 THEN ended_at END WHERE id = $11";
                 let mut values = columns.clone();
                 values.extend(args![now.max(known.updated_at + ONE), known.spec.schedule == spec.schedule, id]);
-                tx.execute(update, values).await.map(drop)
+                tx.execute(update, values).await?;
+                edit.note(tx, change(AuditVerb::Change, id, &spec.title)).await
             })
         });
         change.await?;
@@ -206,14 +212,15 @@ impl Store {
     pub async fn end_maintenance(&self, id: WindowId, now: Timestamp) -> Result<(), StoreError> {
         let end = self.db().transaction(|tx| {
             work(async move {
-                edits::allow(tx).await?;
+                let edit = edits::allow(tx).await?;
                 bump(tx).await?;
                 let known = read(tx, id).await?;
                 if known.active(now).is_none() {
                     return Err(Conflict::NotInMaintenance.into());
                 }
                 let update = "UPDATE maintenance_windows SET ended_at = $2, updated_at = $3 WHERE id = $1";
-                tx.execute(update, args![id, now, now.max(known.updated_at + ONE)]).await.map(drop)
+                tx.execute(update, args![id, now, now.max(known.updated_at + ONE)]).await?;
+                edit.note(tx, change(AuditVerb::End, id, &known.spec.title)).await
             })
         });
         end.await?;
@@ -229,12 +236,11 @@ impl Store {
     pub async fn remove_maintenance(&self, id: WindowId, now: Timestamp) -> Result<(), StoreError> {
         let remove = self.db().transaction(|tx| {
             work(async move {
-                edits::allow(tx).await?;
+                let edit = edits::allow(tx).await?;
                 bump(tx).await?;
-                match tx.execute("DELETE FROM maintenance_windows WHERE id = $1", args![id]).await? {
-                    0 => Err(NOT_FOUND),
-                    _ => Ok(()),
-                }
+                let delete = "DELETE FROM maintenance_windows WHERE id = $1 RETURNING title";
+                let (title,) = tx.optional::<(String,)>(delete, args![id]).await?.ok_or(NOT_FOUND)?;
+                edit.note(tx, change(AuditVerb::Remove, id, &title)).await
             })
         });
         remove.await?;
@@ -248,6 +254,10 @@ impl Store {
             |window: &MaintenanceWindow| window.updated_at < before && window.occurrences(before, 1).is_empty();
         Ok(self.maintenance_windows().await?.iter().filter(|one| is_old(one)).map(|one| one.id.0).collect())
     }
+}
+
+fn change(verb: AuditVerb, id: WindowId, title: &str) -> Change {
+    Change::of(AuditObject::Maintenance, verb).id(id).named(title)
 }
 
 /// The smallest difference between two times.

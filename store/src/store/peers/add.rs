@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::{identity::Identity, write};
 use crate::{
     db::{args, sql, work},
-    domain::{ImportCounts, NewPeer, PeerId, PeerSpec, Timestamp},
+    domain::{AuditObject, AuditVerb, ImportCounts, NewPeer, PeerId, PeerSpec, Timestamp},
     error::StoreError,
-    store::{Store, edits, metadata},
+    store::{Store, audit::Change, edits, metadata},
 };
 
 /// The URLs and networks of the peers with one of the URLs `$1`, without those set aside.
@@ -29,9 +29,12 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
-                    write::insert_new(tx, key, peer, now).await
+                    let id = write::insert_new(tx, key, peer, now).await?;
+                    let added = Change::of(AuditObject::Peer, AuditVerb::Add).id(id).named(&peer.spec.name);
+                    edit.note(tx, added).await?;
+                    Ok(id)
                 })
             })
             .await
@@ -58,12 +61,22 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     let listed = tx.all(listed_identities!(), args![urls(peers)]).await?;
                     let added = peers.iter().zip(are_new(peers, listed));
                     let added: Vec<&NewPeer> = added.filter_map(|(peer, is_new)| is_new.then_some(peer)).collect();
                     write::insert(tx, key, &added, now).await?;
+                    match added[..] {
+                        [] => edit.skip(),
+                        [one] => {
+                            edit.note(tx, Change::of(AuditObject::Peer, AuditVerb::Add).named(&one.spec.name)).await?
+                        }
+                        [first, ..] => {
+                            let many = Change::of(AuditObject::Peer, AuditVerb::Add).named(&first.spec.name);
+                            edit.note(tx, many.detail(format!("{} peers", added.len()))).await?;
+                        }
+                    }
                     let unlisted = added.iter().filter(|peer| !peer.approved).count();
                     Ok(ImportCounts { added: added.len(), unlisted, known: peers.len() - added.len() })
                 })

@@ -10,10 +10,12 @@ use super::{
 };
 use crate::{
     db::{Sql, Tx, Value, args, sql, work},
-    domain::{Page, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Slice, Timestamp},
+    domain::{AuditObject, AuditVerb, Page, PeerFilter, PeerId, PeerOrder, PeerRecord, PeerSpec, Slice, Timestamp},
     error::{Conflict, StoreError},
     store::{
-        Store, edits, metadata, rows,
+        Store,
+        audit::{self, Change},
+        edits, metadata, rows,
         selected::{is_selected, wanted},
         shared::Shared,
     },
@@ -110,7 +112,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let allowed = edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
                     let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
                     let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
@@ -129,6 +131,9 @@ impl Store {
                     if Identity::of(&record.spec) != Identity::of(&known) {
                         settle(tx, &[&record.spec]).await?;
                     }
+                    let fields = changed_fields(&known, &record.spec);
+                    let changed = Change::of(AuditObject::Peer, AuditVerb::Change).id(id).named(&record.spec.name);
+                    allowed.note(tx, changed.detail(fields)).await?;
                     record.updated_at = now;
                     Ok(record)
                 })
@@ -145,13 +150,13 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     metadata::bump_config_version(tx).await?;
-                    let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1";
-                    match tx.execute(update, args![id, approved, now]).await? {
-                        0 => Err(StoreError::NotFound("peer")),
-                        _ => Ok(()),
-                    }
+                    let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1 RETURNING name";
+                    let row: Option<(String,)> = tx.optional(update, args![id, approved, now]).await?;
+                    let (name,) = row.ok_or(StoreError::NotFound("peer"))?;
+                    let verb = if approved { AuditVerb::Approve } else { AuditVerb::Revoke };
+                    edit.note(tx, Change::of(AuditObject::Peer, verb).id(id).named(name)).await
                 })
             })
             .await
@@ -168,13 +173,15 @@ impl Store {
             .transaction(|tx| {
                 work(async move {
                     if !is_set_aside(tx, id).await? {
-                        edits::allow(tx).await?;
+                        edits::allow(tx).await?.skip();
                     }
                     metadata::bump_config_version(tx).await?;
-                    match write::delete(tx, vec![id.0], now).await? {
-                        0 => Err(StoreError::NotFound("peer")),
-                        _ => Ok(()),
+                    let row: Option<(String,)> = tx.optional("SELECT name FROM peers WHERE id = $1", args![id]).await?;
+                    let (name,) = row.ok_or(StoreError::NotFound("peer"))?;
+                    if write::delete(tx, vec![id.0], now).await? == 0 {
+                        return Err(StoreError::NotFound("peer"));
                     }
+                    audit::note(tx, Change::of(AuditObject::Peer, AuditVerb::Remove).id(id).named(name)).await
                 })
             })
             .await
@@ -189,6 +196,26 @@ impl Store {
         let select = sql!("SELECT id, name FROM peers WHERE id ", (in 1));
         Ok(self.db().all::<(i64, String)>(select, args![ids.to_vec()]).await?.into_iter().collect())
     }
+}
+
+/// The names of the fields that differ, which are those of the API; not what they say.
+fn changed_fields(was: &PeerSpec, is: &PeerSpec) -> String {
+    let fields = [
+        ("name", was.name != is.name),
+        ("url", was.url != is.url),
+        ("description", was.description != is.description),
+        ("network_name", was.network_name != is.network_name),
+        ("network_secret", was.network_secret != is.network_secret),
+        ("check", was.mode != is.mode),
+        ("timeout_ms", was.timeout != is.timeout),
+        ("allow_relay", was.allow_relay != is.allow_relay),
+        ("max_connections", was.max_connections != is.max_connections),
+        ("contacts", was.contacts != is.contacts),
+        ("tags", was.tags != is.tags),
+        ("regions", was.regions != is.regions),
+    ];
+    let changed: Vec<&str> = fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
+    changed.join(", ")
 }
 
 /// Changes a peer, of which this is the last change then. The transaction has bumped the config version.

@@ -5,9 +5,9 @@ use easytier_probe::remote_list::ListVersion;
 use super::{apply, facts, plan::plan};
 use crate::{
     db::{self, Tx, Value, args, work},
-    domain::{NewPeer, Source, SourceChanges, SourceProblem, SourceReading, Timestamp},
+    domain::{AuditObject, AuditVerb, NewPeer, Source, SourceChanges, SourceProblem, SourceReading, Timestamp},
     error::StoreError,
-    store::{Store, edits, metadata, rows::without_nul},
+    store::{Store, audit::Change, edits, metadata, rows::without_nul},
 };
 
 impl Store {
@@ -48,7 +48,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     if changes_peers {
                         metadata::bump_config_version(tx).await?;
                     }
@@ -60,6 +60,10 @@ impl Store {
                     let (changes, new) = apply::write_peers(tx, &self.shared, &plan, now).await?;
                     note_reading(tx, source, reading, changes.waiting, due_at, now).await?;
                     apply::remember(tx, id, &plan, new).await?;
+                    match changes.is_none() {
+                        true => edit.skip(),
+                        false => edit.note(tx, followed(source, &changes)).await?,
+                    }
                     Ok(changes)
                 })
             })
@@ -81,6 +85,13 @@ impl Store {
             _ => Ok(SourceChanges::default()),
         }
     }
+}
+
+/// What followed from a list, for the audit log.
+fn followed(source: &Source, changes: &SourceChanges) -> Change {
+    let SourceChanges { added, proposed, changed, dropped, restored, .. } = changes;
+    let what = format!("{added} added, {proposed} proposed, {changed} changed, {dropped} dropped, {restored} restored");
+    Change::of(AuditObject::Source, AuditVerb::Change).id(source.id).named(&source.spec.name).detail(what)
 }
 
 async fn note_reading(

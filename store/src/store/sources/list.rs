@@ -5,9 +5,14 @@ use easytier_probe::remote_list::ListVersion;
 use crate::{
     crypto::HubKey,
     db::{args, work},
-    domain::{Source, SourceId, SourceProblem, SourceSpec, Timestamp, millis},
+    domain::{AuditObject, AuditVerb, Source, SourceId, SourceProblem, SourceSpec, Timestamp, millis},
     error::{Conflict, StoreError},
-    store::{Store, duties::Duty, edits, rows},
+    store::{
+        Store,
+        audit::{self, Change},
+        duties::Duty,
+        edits, rows,
+    },
 };
 
 /// The maximum number of sources.
@@ -96,7 +101,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    let edit = edits::allow(tx).await?;
                     let urls: Vec<(Vec<u8>,)> = tx.all("SELECT url FROM sources", vec![]).await?;
                     if urls.len() >= MAX_SOURCES {
                         return Err(Conflict::TooManySources.into());
@@ -110,6 +115,7 @@ impl Store {
                     let name = rows::without_nul(&spec.name);
                     let (id,): (SourceId,) =
                         tx.one(insert, args![name, sealed, millis(spec.every), spec.trusted, now]).await?;
+                    edit.note(tx, Change::of(AuditObject::Source, AuditVerb::Add).id(id).named(&spec.name)).await?;
                     Ok(id)
                 })
             })
@@ -166,11 +172,12 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
-                    match tx.execute(update, args![id, now, takes_short]).await? {
-                        0 => Err(NOT_FOUND),
-                        _ => Ok(()),
+                    let edit = edits::allow(tx).await?;
+                    if tx.execute(update, args![id, now, takes_short]).await? == 0 {
+                        return Err(NOT_FOUND);
                     }
+                    let what = if takes_short { "takes a shorter list" } else { "" };
+                    edit.note(tx, Change::of(AuditObject::Source, AuditVerb::Repeat).id(id).detail(what)).await
                 })
             })
             .await
@@ -182,10 +189,9 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when there is none with this id; otherwise when the database fails.
     pub async fn remove_source(&self, id: SourceId) -> Result<(), StoreError> {
-        match self.db().execute("DELETE FROM sources WHERE id = $1", args![id]).await? {
-            0 => Err(NOT_FOUND),
-            _ => Ok(()),
-        }
+        let delete = "DELETE FROM sources WHERE id = $1";
+        let change = Change::of(AuditObject::Source, AuditVerb::Remove).id(id);
+        audit::change_one(self.db(), delete, args![id], "source", change).await
     }
 
     /// When each source was last read, with its name.

@@ -7,9 +7,14 @@ use uuid::Uuid;
 use super::{ADDRESS_PLACE, LOCK, UNCONFIRMED};
 use crate::{
     db::{Tx, args, sql, work},
-    domain::{PeerId, SubscribedNode, Subscriber, SubscriberId, SubscriptionCounts, Timestamp},
+    domain::{AuditObject, AuditVerb, PeerId, SubscribedNode, Subscriber, SubscriberId, SubscriptionCounts, Timestamp},
     error::StoreError,
-    store::{Store, edits, rows, watched::is_watched},
+    store::{
+        Store,
+        audit::{self, Change},
+        edits, rows,
+        watched::is_watched,
+    },
 };
 
 impl Store {
@@ -53,7 +58,7 @@ impl Store {
         self.db()
             .transaction(|tx| {
                 work(async move {
-                    edits::allow(tx).await?;
+                    edits::allow(tx).await?.skip();
                     tx.execute(update, parameters.clone()).await.map(drop)
                 })
             })
@@ -91,6 +96,8 @@ impl Store {
                     let known: Option<(SubscriberId,)> = tx.optional(select, parameters.clone()).await?;
                     if let Some((id,)) = known {
                         remove(tx, id).await?;
+                        // Not the mailbox itself, which belongs to a visitor.
+                        audit::note(tx, Change::of(AuditObject::Subscriber, AuditVerb::Remove).id(id)).await?;
                     }
                     Ok(known.is_some())
                 })

@@ -11,12 +11,12 @@ use super::{
 use crate::{
     db::{Tx, args, work},
     domain::{
-        Adopted, ConfigVersion, Content, InstanceId, MergePartner, ObjectKey, ObjectKind, ObjectState, ObjectVersion,
-        Role, SharedConfig, SyncedObject, Timestamp,
+        Actor, ActorKind, Adopted, AuditObject, AuditVerb, ConfigVersion, Content, InstanceId, MergePartner, ObjectKey,
+        ObjectKind, ObjectState, ObjectVersion, Role, SharedConfig, SyncedObject, Timestamp,
     },
     error::{Conflict, StoreError},
     merge,
-    store::{Store, metadata, shared::Shared},
+    store::{Store, audit, metadata, shared::Shared},
 };
 
 /// How many times results that wait for the fold are folded, before peers get other ids.
@@ -183,6 +183,12 @@ async fn finish(
     }
     if what.from == MergePartner::Primary {
         note_primary(tx, version, now).await?;
+    }
+    if !changes.is_empty() {
+        let instance = what.theirs.instance.map(|instance| instance.to_string()).unwrap_or_default();
+        let adopted = audit::Change::of(AuditObject::Configuration, AuditVerb::Change).id(version.version);
+        let adopted = adopted.detail(format!("{} objects", changes.len()));
+        audit::note_by(tx, &Actor::new(ActorKind::Instance, instance), adopted).await?;
     }
     Ok(Adopted { changed: changes.len(), lost: lost.len(), ahead: ahead(merged, what.objects), version })
 }
