@@ -4,108 +4,26 @@
 
 #[path = "../../tests/support/closed_port.rs"]
 mod closed_port;
+#[path = "../../tests/support/collector.rs"]
+mod collector;
 mod support {
     pub mod hub;
 }
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    process::Output,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeSet, path::Path, process::Output};
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Uri},
-    routing::post,
-};
-use opentelemetry_proto::tonic::{
-    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
-    common::v1::{KeyValue, any_value::Value},
-    resource::v1::Resource,
-    trace::v1::{Span, span::SpanKind},
-};
-use prost::Message;
-use tokio::net::TcpListener;
+use axum::body::Bytes;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use self::{
     closed_port::ClosedPort,
-    support::hub::{Hub, printed, run_with, text},
+    collector::attribute,
+    support::hub::{Hub, command, eventually, printed, run_with, text},
 };
 
 const COLLECTOR_KEY: &str = "key-of-the-collector";
 const METRICS_TOKEN: &str = "token-of-the-scraper";
 const NETWORK_SECRET: &str = "secret-of-the-network";
-
-/// What a collector got.
-#[derive(Default)]
-struct Got {
-    /// With the names of their services.
-    spans: Vec<(String, Span)>,
-    /// The names of the metrics of the last export, and the services that sent any.
-    metrics: BTreeSet<String>,
-    services: BTreeSet<String>,
-    bodies: Vec<Bytes>,
-    keys: BTreeSet<String>,
-}
-
-type Collector = Arc<Mutex<Got>>;
-
-async fn receive(State(collector): State<Collector>, uri: Uri, headers: HeaderMap, body: Bytes) {
-    let mut got = collector.lock().unwrap();
-    assert_eq!(headers["content-type"], "application/x-protobuf");
-    got.keys.insert(headers["x-key"].to_str().unwrap().to_owned());
-    match uri.path() {
-        "/v1/traces" => {
-            let request = ExportTraceServiceRequest::decode(body.clone()).unwrap();
-            for of_resource in request.resource_spans {
-                let service = service(of_resource.resource);
-                let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-                got.spans.extend(spans.map(|span| (service.clone(), span)));
-            }
-        }
-        _ => {
-            let request = ExportMetricsServiceRequest::decode(body.clone()).unwrap();
-            for of_resource in request.resource_metrics {
-                got.services.insert(service(of_resource.resource));
-                let metrics = of_resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics);
-                got.metrics = metrics.map(|metric| metric.name).collect();
-            }
-        }
-    }
-    got.bodies.push(body);
-}
-
-fn service(resource: Option<Resource>) -> String {
-    attribute(&resource.unwrap().attributes, "service.name").unwrap()
-}
-
-fn attribute(attributes: &[KeyValue], key: &str) -> Option<String> {
-    let found = attributes.iter().find(|attribute| attribute.key == key)?;
-    match found.value.clone()?.value? {
-        Value::StringValue(text) => Some(text),
-        Value::IntValue(number) => Some(number.to_string()),
-        other => panic!("{other:?}"),
-    }
-}
-
-impl Got {
-    /// The spans of a service with this name.
-    fn named(&self, service: &str, name: &str) -> Vec<&Span> {
-        self.spans.iter().filter(|(of, span)| of == service && span.name == name).map(|(_, span)| span).collect()
-    }
-
-    #[track_caller]
-    fn one(&self, service: &str, name: &str) -> &Span {
-        let found = self.named(service, name);
-        let names: Vec<_> = self.spans.iter().map(|(service, span)| (service, &span.name)).collect();
-        assert_eq!(found.len(), 1, "{service} {name}: {names:?}");
-        found[0]
-    }
-}
 
 /// The families of a text of metrics that have values.
 fn families(text: &str) -> BTreeSet<String> {
@@ -115,22 +33,31 @@ fn families(text: &str) -> BTreeSet<String> {
     names.filter(has_value).map(str::to_owned).collect()
 }
 
+/// The variables of a probe of a hub.
+fn probe<'a>(hub: &'a str, token: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&[("BACKEND_BASE_URL", hub), ("NODE_TOKEN", token), ("ALLOW_LOCAL_PEERS", "true")], more].concat()
+}
+
 /// Runs a cycle at a hub.
 fn once(folder: &Path, hub: &str, token: &str, more: &[(&str, &str)]) -> Output {
-    let variables = [("BACKEND_BASE_URL", hub), ("NODE_TOKEN", token), ("ALLOW_LOCAL_PEERS", "true")];
-    let variables: Vec<_> = variables.iter().chain(more).copied().collect();
-    run_with(folder, &["once"], &variables, "")
+    run_with(folder, &["once"], &probe(hub, token, more), "")
+}
+
+/// Runs a daemon at a hub until it has made and delivered a check, and returns its metrics.
+fn daemon(folder: &Path, hub: &str, token: &str, more: &[(&str, &str)]) -> String {
+    let own = [("DATABASE_PATH", "daemon.db"), ("SERVER_PORT", "0")];
+    let variables = probe(hub, token, &[&own, more].concat());
+    let daemon = Hub::of(&mut command(folder, &["daemon"], &variables));
+    let delivered = "easytier_uptime_probe_results_delivered_total 1";
+    let metrics = eventually(|| daemon.text("/metrics", &[]).1, |metrics| metrics.contains(delivered));
+    assert!(metrics.contains(delivered), "{metrics}");
+    daemon.stop();
+    metrics
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spans_and_metrics_of_a_hub_and_a_cycle_arrive_at_a_collector_without_secrets() {
-    let collector = Collector::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let routes = Router::new().route("/v1/traces", post(receive)).route("/v1/metrics", post(receive));
-    let served = Arc::clone(&collector);
-    tokio::spawn(async move { axum::serve(listener, routes.with_state(served)).await });
-
+async fn spans_and_metrics_of_a_hub_a_cycle_and_a_daemon_arrive_at_a_collector_without_secrets() {
+    let (collector, endpoint) = collector::start().await;
     let folder = tempfile::tempdir().unwrap();
     let key = format!("x-key={COLLECTOR_KEY}");
     let path = folder.path().to_owned();
@@ -150,12 +77,13 @@ async fn spans_and_metrics_of_a_hub_and_a_cycle_arrive_at_a_collector_without_se
         let away = closed.url("http");
         let unreachable = once(&path, &hub.url, &token, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &away)]);
         let misspelt = once(&path, &hub.url, &token, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")]);
+        let of_daemon = daemon(&path, &hub.url, &token, &otel);
         let bearer = format!("Bearer {METRICS_TOKEN}");
         let (_, metrics) = hub.text("/metrics", &[("authorization", &bearer)]);
         hub.stop();
-        (token, [exported, plain, unreachable, misspelt], metrics)
+        (token, [exported, plain, unreachable, misspelt], metrics, of_daemon)
     });
-    let (token, runs, metrics) = done.await.unwrap();
+    let (token, runs, metrics, of_daemon) = done.await.unwrap();
 
     // A collector changes nothing else.
     for run in &runs {
@@ -191,9 +119,18 @@ async fn spans_and_metrics_of_a_hub_and_a_cycle_arrive_at_a_collector_without_se
     assert!(!got.named("hub-1", "fold").is_empty());
     assert!(got.one("hub-1", "GET /metrics").parent_span_id.is_empty());
 
-    assert_eq!(got.services, ["hub-1".to_owned()].into());
-    assert_eq!(got.metrics, families(&metrics));
-    assert!(got.metrics.len() > 15, "{:?}", got.metrics);
+    // The daemon's checks and requests are traces of their own, which the hub continues too.
+    let of_probe = "easytier-uptime-probe";
+    let check = got.named(of_probe, "check")[0];
+    assert_eq!(attribute(&check.attributes, "check.failure").as_deref(), Some("connect_refused"));
+    let sent = got.named(of_probe, "POST /results")[0];
+    assert!(got.named("hub-1", "POST /results").iter().any(|received| received.parent_span_id == sent.span_id));
+
+    let of_daemon = families(&of_daemon);
+    assert!(of_daemon.len() > 15 && got.metrics[of_probe].is_superset(&of_daemon), "{of_daemon:?} {:?}", got.metrics);
+    assert_eq!(got.metrics["hub-1"], families(&metrics));
+    assert_eq!(got.metrics.len(), 2, "{:?}", got.metrics);
+    assert!(got.metrics["hub-1"].len() > 15, "{:?}", got.metrics);
     assert_eq!(got.keys, [COLLECTOR_KEY.to_owned()].into());
     let has = |body: &Bytes, secret: &str| body.windows(secret.len()).any(|part| part == secret.as_bytes());
     for secret in [COLLECTOR_KEY, METRICS_TOKEN, NETWORK_SECRET, &token] {
