@@ -3,9 +3,10 @@
 // tests/browser/run calls it: node run.mjs PROGRAM OUTPUT, with PROGRAM the path of easytier-uptime and OUTPUT the folder for
 // screenshots.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -38,6 +39,34 @@ async function start(args, environment = {}, cwd = folder) {
   const address = /^listening on (\S+)/.exec(line)?.[1];
   assert.ok(address, `unexpected first line: ${line}`);
   return { child, address };
+}
+
+// Takes mails as an SMTP server does. Returns its port and the mails.
+async function mailServer() {
+  const mails = [];
+  const server = createServer((socket) => {
+    const say = (line) => socket.write(`${line}\r\n`);
+    let [text, isMail] = ["", false];
+    say("220 mail.example.net");
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => {
+      text += chunk;
+      for (;;) {
+        const end = isMail ? "\r\n.\r\n" : "\r\n";
+        const at = text.indexOf(end);
+        if (at < 0) return;
+        const part = text.slice(0, at);
+        text = text.slice(at + end.length);
+        // Quoted-printable.
+        if (isMail) mails.push(part.replaceAll("=\r\n", "").replaceAll("=3D", "="));
+        isMail = !isMail && part === "DATA";
+        say(isMail ? "354 go on" : part === "QUIT" ? "221 bye" : "250 OK");
+      }
+    });
+  }).listen(0, "127.0.0.1");
+  server.unref();
+  await once(server, "listening");
+  return { port: server.address().port, mails };
 }
 
 async function stop({ child }, signal = "SIGTERM") {
@@ -88,7 +117,7 @@ async function accessible(page, name) {
 const PAGES = [
   ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/map", "map"], ["/reports", "reports"], ["/incidents", "incidents"], ["/submit", "submit"], ["/admin/login", "login"],
   ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
-  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/status-changes", "admin-status-changes"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/channels", "admin-channels"], ["/admin/channels/1", "admin-channel"], ["/admin/channels/new?kind=mail", "admin-channel-new"], ["/admin/channels/1/rules", "admin-rule"], ["/admin/channels/1/remove", "admin-channel-remove"], ["/admin/alerts", "admin-alerts"], ["/admin/incidents", "admin-incidents"], ["/admin/import", "admin-import"], ["/admin/sources", "admin-sources"], ["/admin/sources", "admin-sources"], ["/admin/settings", "admin-settings"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/status-changes", "admin-status-changes"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/channels", "admin-channels"], ["/admin/channels/1", "admin-channel"], ["/admin/channels/new?kind=mail", "admin-channel-new"], ["/admin/channels/1/rules", "admin-rule"], ["/admin/channels/1/remove", "admin-channel-remove"], ["/admin/alerts", "admin-alerts"], ["/admin/incidents", "admin-incidents"], ["/admin/import", "admin-import"], ["/admin/sources", "admin-sources"], ["/admin/settings", "admin-settings"],
 ];
 
 // Submits the node at an address, after a test of the connection.
@@ -145,8 +174,10 @@ async function reloadUntil(page, wanted) {
 async function main() {
   const nodes = [await node(), await node()];
   const [first, second] = nodes;
+  // The test has a network namespace of its own, so the port is free.
   const hub = await start([], {
-    SERVER_PORT: "0",
+    SERVER_PORT: "8080",
+    PUBLIC_URL: "http://127.0.0.1:8080",
     ADMIN_PASSWORD: PASSWORD,
     STATUS_REPORT_INTERVAL: "2s",
   });
@@ -350,6 +381,46 @@ async function main() {
       await page.getByText("Mute something").click();
       await page.getByRole("button", { name: "Mute" }).click();
       await page.getByText("Muted.").waitFor();
+    });
+
+    await step("a list is followed, and the page says why it cannot be read", async () => {
+      await page.getByRole("navigation", { name: "Admin" }).getByRole("link", { name: "Sources" }).click();
+      await page.getByLabel("Address of the list *").fill("http://127.0.0.1:9/nodes.txt");
+      await page.getByRole("button", { name: "Follow" }).click();
+      await page.getByText("The source is added").waitFor();
+      await page.goto(`${base}/admin/sources`);
+      await reloadUntil(page, page.getByText("cannot be reached"));
+    });
+
+    await step("a visitor subscribes by mail, confirms and unsubscribes", async () => {
+      const { port, mails } = await mailServer();
+      const channel = ["--name", "post", "--server", `127.0.0.1:${port}`, "--security", "none", "--from", "uptime@example.net", "--to", "ops@example.net"];
+      execFileSync(program, ["hub", "channel", "add", "mail", ...channel, "--subscriptions", "yes"], { cwd: folder, env: {}, stdio: "ignore" });
+      await page.goto(`${base}/nodes/1`);
+      await reloadUntil(page, page.getByText("Subscribe by mail"));
+      await page.getByText("Subscribe by mail").click();
+      await page.getByLabel("Mail address *").fill("reader@example.net");
+      await both(page, "node-subscribe");
+      await page.getByRole("button", { name: "Subscribe" }).click();
+      await page.getByText("a mail with a link is on its way").waitFor();
+      await both(page, "subscriptions-asked");
+      for (const end = Date.now() + TIMEOUT_MS; mails.length === 0;) {
+        assert.ok(Date.now() < end, "no mail comes");
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      const [link] = /http:\S+\/subscriptions\?token=\S+/.exec(mails[0]);
+      for (const language of ["zh", "en"]) {
+        await page.goto(`${link}&lang=${language}`);
+        await both(page, `subscriptions-waiting-${language}`);
+      }
+      await page.getByRole("button", { name: "Confirm all" }).click();
+      await page.getByText("Confirmed: you get a mail when something changes.").waitFor();
+      await both(page, "subscriptions-confirmed");
+      await page.getByRole("button", { name: "Unsubscribe from all" }).click();
+      await page.getByText("Unsubscribed: no more mails are sent about it.").waitFor();
+      await page.getByText("Nothing is subscribed with this mailbox.").waitFor();
+      await both(page, "subscriptions-ended");
+      await page.goto(`${base}/admin`);
     });
 
     await step("a setting is changed, and a wrong one refused", async () => {

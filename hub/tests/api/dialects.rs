@@ -91,7 +91,8 @@ async fn each_program_finds_the_nodes_in_its_own_form(store: TestStore) {
     assert_eq!(consumers::worker(&public), [CHINA, ABROAD, "http://lists.example.net:80"]);
     let first = &public["nodes"][0];
     assert_eq!((&first["id"], &first["region_type"]), (&json!(peers[0]), &json!("domestic")));
-    assert!(first["recent_status"].as_str().unwrap().ends_with('2'));
+    // A quarter of an hour without a check may have begun since.
+    assert!(first["recent_status"].as_str().unwrap().trim_end_matches('0').ends_with('2'));
     assert_eq!(document(&hub, "/api/public?show_offline=true").await["nodes"].as_array().unwrap().len(), 4);
     let query = async |wish: Value| {
         let response = hub.post("/api/query", &wish).send().await.unwrap();

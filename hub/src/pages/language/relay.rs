@@ -23,7 +23,7 @@ impl Language {
         }
     }
 
-    /// The state of a node after tests found something else than before.
+    /// What tests found, as a state of the node.
     pub fn relay_state(self, verdict: Relay) -> &'static str {
         match verdict {
             Relay::Ok => self.pick("Relays data", "中继可用"),

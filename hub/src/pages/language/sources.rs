@@ -32,7 +32,7 @@ texts! {
     removed: "The source is removed.", "来源已删除。";
     fetch: "Fetch now", "立即获取";
     take_short: "Take the short list", "接受缩短后的列表";
-    failed: "nothing changed", "未作更改";
+    failed: "not read; nothing changed", "读取失败，未作更改";
     is_read: "read", "已读取";
     not_tried: "not fetched yet", "尚未获取";
     last_read: "Last read", "上次读取：";

@@ -102,9 +102,7 @@ fn table(language: Language, reports: &[RegionReport], names: &Names, now: Times
                             td data-label=(texts.last_result) {
                                 (result(language, report))
                                 @if let Some(relay) = &report.relay {
-                                    div.muted title=[relay.reason.as_deref()] {
-                                        (language.labelled(texts.relay, language.relay_measured(Some(relay.verdict))))
-                                    }
+                                    div.muted title=[relay.reason.as_deref()] { (language.relay_state(relay.verdict)) }
                                 }
                             }
                             td data-label=(texts.checked_at) { (widgets::ago(language, report.latest.checked_at, now)) }
