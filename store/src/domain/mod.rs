@@ -11,6 +11,7 @@ mod clock;
 mod content;
 mod count;
 mod credential;
+mod edit;
 mod event;
 mod exchange;
 mod history;
@@ -56,6 +57,7 @@ pub use self::{
         Caller, Credential, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed, NewProbe, NodeToken,
         NodeTokenError, ProbeIdentity,
     },
+    edit::ObjectEdit,
     event::{Event, EventKind},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},

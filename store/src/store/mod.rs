@@ -13,6 +13,7 @@
 mod admin;
 mod alerts;
 mod announcements;
+mod apply;
 mod audit;
 mod backup;
 mod calendar;
