@@ -2,6 +2,7 @@
 
 mod alerts;
 mod announcement;
+mod apply;
 mod backup;
 mod channel;
 mod channel_add;
@@ -21,6 +22,7 @@ mod rule;
 pub mod serve;
 mod settings;
 mod source;
+mod status;
 mod subscriptions;
 
 use anyhow::bail;
@@ -30,6 +32,7 @@ use easytier_uptime_config::Setting;
 use self::{
     alerts::AlertsArgs,
     announcement::AnnouncementCommand,
+    apply::ApplyArgs,
     backup::BackupArgs,
     channel::ChannelCommand,
     config::{DatabaseSettings, HubConfig, ServerSettings},
@@ -46,6 +49,7 @@ use self::{
     serve::Hub,
     settings::SettingsArgs,
     source::SourceCommand,
+    status::StatusArgs,
     subscriptions::SubscriptionsArgs,
 };
 use crate::{exit::Exit, service, settings::SettingFlags};
@@ -114,6 +118,8 @@ enum HubCommand {
     #[command(subcommand)]
     Source(SourceCommand),
     Settings(SettingsArgs),
+    Status(StatusArgs),
+    Apply(ApplyArgs),
     Events(EventsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -149,6 +155,8 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
         HubCommand::Maintenance(command) => maintenance::run(command, &config),
         HubCommand::Source(command) => source::run(command, &config),
         HubCommand::Settings(args) => settings::run(args, &config),
+        HubCommand::Status(args) => status::run(&args, &config),
+        HubCommand::Apply(args) => apply::run(&args, &config),
         HubCommand::Events(args) => events::run(args, &config),
         HubCommand::Backup(args) => backup::run(args, &config),
         HubCommand::Restore(args) => restore::run(&args, &config),

@@ -24,6 +24,12 @@ pub struct NetworkArgs {
 }
 
 impl NetworkArgs {
+    /// Whether an option says something, and not only the environment.
+    pub fn is_given(&self) -> bool {
+        let secret = self.network_secret.as_ref().filter(|secret| !is_from_environment(secret));
+        self.network_name.is_some() || self.network_secret_file.is_some() || secret.is_some()
+    }
+
     /// The network that the options name, if any.
     pub fn membership(self) -> anyhow::Result<Option<Membership>> {
         let secret = match (self.network_secret, self.network_secret_file) {

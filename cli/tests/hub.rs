@@ -15,6 +15,8 @@ mod support;
 
 #[path = "hub/alerts.rs"]
 mod alerts;
+#[path = "hub/apply.rs"]
+mod apply;
 #[path = "hub/database.rs"]
 mod database;
 #[path = "hub/events.rs"]
@@ -23,6 +25,8 @@ mod events;
 mod incident;
 #[path = "hub/maintenance.rs"]
 mod maintenance;
+#[path = "hub/peer_edit.rs"]
+mod peer_edit;
 #[path = "hub/proxy.rs"]
 mod proxy;
 #[path = "hub/role.rs"]

@@ -125,6 +125,9 @@ pub enum Conflict {
     /// Another channel for alerts has the name.
     #[error("another channel has this name")]
     ChannelNamed,
+    /// The channel was changed since the caller read it.
+    #[error("somebody changed this channel meanwhile; read it again")]
+    ChannelChanged,
     /// The maintenance window was changed since the caller read it.
     #[error("somebody changed this maintenance window meanwhile; read it again")]
     MaintenanceChanged,

@@ -1,6 +1,7 @@
 //! `hub peer`: the nodes that the hub has checked.
 
 mod decide;
+mod edit;
 mod export;
 mod import;
 mod list;
@@ -17,7 +18,13 @@ use easytier_uptime_store::{
     domain::{PeerSpec, Region, Tag},
 };
 
-use self::{decide::DecideArgs, export::ExportArgs, import::ImportArgs, list::ListArgs};
+use self::{
+    decide::DecideArgs,
+    edit::{EditArgs, ShowArgs},
+    export::ExportArgs,
+    import::ImportArgs,
+    list::ListArgs,
+};
 use super::{config::HubConfig, database};
 use crate::{exit::Exit, network::NetworkArgs, print, text::printable};
 
@@ -26,6 +33,9 @@ use crate::{exit::Exit, network::NetworkArgs, print, text::printable};
 pub enum PeerCommand {
     Add(Box<AddArgs>),
     List(ListArgs),
+    /// Shows a peer or a submission, without the secret of its network
+    Show(ShowArgs),
+    Edit(Box<EditArgs>),
     Import(ImportArgs),
     Export(ExportArgs),
     /// Removes peers and all their results, or rejects submissions
@@ -34,6 +44,8 @@ pub enum PeerCommand {
     Watch(IdArgs),
     /// Approves submissions, and peers that are not listed, so that they are checked and listed publicly
     Approve(DecideArgs),
+    /// Takes peers off the list, so that they are neither checked nor shown; their history stays
+    Revoke(IdArgs),
     /// Rejects submissions, and removes no peer
     Reject(DecideArgs),
 }
@@ -96,6 +108,17 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
     match command {
         PeerCommand::Add(args) => add(*args, config),
         PeerCommand::List(args) => list::run(&args, config),
+        PeerCommand::Show(args) => edit::show(&args, config),
+        PeerCommand::Edit(args) => edit::edit(*args, config),
+        PeerCommand::Revoke(args) => for_each(&args.ids, config, "revoked", async |admin, entry| match entry.id() {
+            NodeId::Pending(_) => {
+                bail!("{} is a submission, which is not on the list; see 'hub peer reject'", entry.id())
+            }
+            NodeId::Peer(id) => {
+                admin.revoke_node(entry.id()).await?;
+                Ok(format!("revoked peer {id}"))
+            }
+        }),
         PeerCommand::Import(args) => import::run(args, config),
         PeerCommand::Export(args) => export::run(&args, config),
         PeerCommand::Remove(args) => for_each(&args.ids, config, "removed", async |admin, entry| {

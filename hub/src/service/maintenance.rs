@@ -94,7 +94,7 @@ fn start_schema() -> Schema {
 
 impl WindowFields {
     /// `now`: the time at which a window begins that names no start.
-    fn validate(self, now: Timestamp) -> Result<MaintenanceSpec, FieldError> {
+    pub(super) fn validate(self, now: Timestamp) -> Result<MaintenanceSpec, FieldError> {
         let title = a_title("title", self.title)?.ok_or_else(|| FieldError::new("title", FieldProblem::Missing))?;
         let title_zh = a_title("title_zh", self.title_zh)?;
         let nodes = self.nodes.unwrap_or_default();

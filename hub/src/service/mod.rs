@@ -7,6 +7,7 @@
 mod admin;
 pub mod alerts;
 mod announcements;
+pub mod apply;
 mod audit;
 mod checks;
 mod connection_test;

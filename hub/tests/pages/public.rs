@@ -334,7 +334,10 @@ async fn a_change_of_relaying_is_on_the_page_of_the_node_in_the_feeds_and_in_the
             ("/events.atom", format!("Tokyo: {was} → {became}<")),
             (&feed_of_node, format!("Tokyo: {was} → {became}<")),
             (&node, format!("<span title=\"it drops data\">{became}</span>")),
-            ("/admin/status-changes", format!("<a href=\"/admin/nodes/{peer}\">Tokyo</a><span>{was} → <b>{became}</b></span>")),
+            (
+                "/admin/status-changes",
+                format!("<a href=\"/admin/nodes/{peer}\">Tokyo</a><span>{was} → <b>{became}</b></span>"),
+            ),
         ] {
             let request = Request::get(path).header("accept-language", language).header("cookie", &cookie);
             let reply = hub.send(request, "").await;

@@ -11,6 +11,7 @@ mod clock;
 mod content;
 mod count;
 mod credential;
+mod edit;
 mod event;
 mod exchange;
 mod history;
@@ -57,6 +58,7 @@ pub use self::{
         Caller, Credential, CredentialKind, EnrollmentKey, EnrollmentLimits, IssuedToken, Lapsed, NewProbe, NodeToken,
         NodeTokenError, ProbeIdentity,
     },
+    edit::ObjectEdit,
     event::{Event, EventKind, EventSubject},
     exchange::{ForeignBatch, ForeignResult, PeerVerdict, ProbeEvidence, ProbeSigns, RegionWord, Verdicts},
     history::{CheckStats, Grain, HealthRecord, LatestResult, NodeStats, RecordFilter, RegionReport, RollupPoint},

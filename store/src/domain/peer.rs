@@ -47,6 +47,25 @@ pub struct PeerSpec {
 }
 
 impl PeerSpec {
+    /// The names of the fields in which another description differs, which are those of the API; not what they say.
+    pub fn changed_fields(&self, other: &Self) -> Vec<&'static str> {
+        let fields = [
+            ("name", self.name != other.name),
+            ("url", self.url != other.url),
+            ("description", self.description != other.description),
+            ("network_name", self.network_name != other.network_name),
+            ("network_secret", self.network_secret != other.network_secret),
+            ("check", self.mode != other.mode),
+            ("timeout_ms", self.timeout != other.timeout),
+            ("allow_relay", self.allow_relay != other.allow_relay),
+            ("max_connections", self.max_connections != other.max_connections),
+            ("contacts", self.contacts != other.contacts),
+            ("tags", self.tags != other.tags),
+            ("regions", self.regions != other.regions),
+        ];
+        fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+    }
+
     /// A peer of which only the URL is known.
     pub fn new(url: PeerUrl) -> Self {
         Self {

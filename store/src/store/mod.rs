@@ -14,6 +14,7 @@
 mod admin;
 mod alerts;
 mod announcements;
+mod apply;
 mod audit;
 mod backup;
 mod calendar;

@@ -34,7 +34,7 @@ pub struct ListArgs {
 
 /// A node in the JSON array: the fields of an export, and its status and times.
 #[derive(Serialize)]
-struct Listed {
+pub(super) struct Listed {
     #[serde(flatten)]
     document: Document,
     status: &'static str,
@@ -43,7 +43,7 @@ struct Listed {
 }
 
 impl Listed {
-    fn of(entry: &Entry) -> Self {
+    pub(super) fn of(entry: &Entry) -> Self {
         let (document, updated_at) = match entry {
             Entry::Peer(record) => (Document::of(record, false), record.updated_at),
             Entry::Pending(submission) => {

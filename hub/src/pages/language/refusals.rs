@@ -252,6 +252,10 @@ impl Language {
                 "同一设置刚刚已被他人修改。请重新打开页面后再改。",
             ),
             Conflict::ChannelNamed => self.pick("Another channel has this name.", "已有同名的通知渠道。"),
+            Conflict::ChannelChanged => self.pick(
+                "Somebody changed this channel meanwhile. Open it again, and repeat your change.",
+                "该通知渠道刚刚已被他人修改。请重新打开后再改。",
+            ),
             Conflict::MaintenanceChanged => self.pick(
                 "Somebody changed this maintenance window meanwhile. Open it again, and repeat your change.",
                 "该维护计划刚刚已被他人修改。请重新打开后再改。",
@@ -372,6 +376,7 @@ mod tests {
             Conflict::SettingsChanged,
             Conflict::TokenTaken,
             Conflict::ChannelNamed,
+            Conflict::ChannelChanged,
             Conflict::MaintenanceChanged,
             Conflict::TooManyWindows,
             Conflict::NotInMaintenance,

@@ -198,7 +198,12 @@ impl Alerts {
         }
     }
 
-    fn check_settings(&self, kind: &str, settings: &Settings) -> Result<(), ServiceError> {
+    /// Refuses settings that a kind cannot have.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such kind, or a setting is not valid.
+    pub fn check_settings(&self, kind: &str, settings: &Settings) -> Result<(), ServiceError> {
         Ok(self.messenger.check(kind, settings).map_err(|problem| FieldError::new("settings", problem))?)
     }
 }

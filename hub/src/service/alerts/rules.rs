@@ -54,6 +54,18 @@ impl Alerts {
         Ok(rule)
     }
 
+    /// Refuses more rules than a channel may have.
+    ///
+    /// # Errors
+    ///
+    /// When they are too many.
+    pub fn check_count(&self, rules: usize) -> Result<(), ServiceError> {
+        match rules > MAX_RULES {
+            true => Err(FieldError::new("rules", FieldProblem::TooMany { max: MAX_RULES }).into()),
+            false => Ok(()),
+        }
+    }
+
     /// Adds a rule to a channel, or changes the one with its id there.
     ///
     /// # Errors

@@ -69,24 +69,8 @@ impl Store {
     /// [`Conflict::ChannelNamed`] when another one has the name; otherwise when this instance takes no edits or the database
     /// fails.
     pub async fn add_channel(&self, spec: &ChannelSpec, now: Timestamp) -> Result<ChannelId, StoreError> {
-        let (name, kind) = &(without_nul(&spec.name), without_nul(&spec.kind));
-        let config = &self.shared.key.seal(CONFIG_PLACE, &spec.config);
-        let uid = &Uuid::new_v4().to_string();
-        let insert = "INSERT INTO channels (uid, name, kind, enabled, config, created_at, updated_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id";
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    let edit = edits::allow(tx).await?;
-                    let parameters =
-                        args![uid.as_str(), name.as_str(), kind.as_str(), spec.enabled, config.clone(), now];
-                    refuse_taken(tx, name, None).await?;
-                    let (id,): (ChannelId,) = tx.one(insert, parameters).await?;
-                    edit.note(tx, change(AuditVerb::Add, id, name)).await?;
-                    Ok(id)
-                })
-            })
-            .await
+        let key = &self.shared.key;
+        self.db().transaction(|tx| work(add(tx, key, spec, now))).await
     }
 
     /// Changes a channel. `edit` runs again when the transaction conflicted with another one.
@@ -101,27 +85,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (edit, key) = (&edit, &self.shared.key);
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    let allowed = edits::allow(tx).await?;
-                    let mut spec = load(tx, key, id).await?.spec;
-                    edit(&mut spec);
-                    let name = without_nul(&spec.name);
-                    refuse_taken(tx, &name, Some(id)).await?;
-                    // Later than before, so that who looks at the newest change notices this one.
-                    let update = sql!(
-                        "UPDATE channels SET name = $2, kind = $3, enabled = $4, config = $5, updated_at = ",
-                        ["max" | "greatest"],
-                        "(updated_at + 1, $6) WHERE id = $1"
-                    );
-                    let config = key.seal(CONFIG_PLACE, &spec.config);
-                    let noted = change(AuditVerb::Change, id, &name);
-                    tx.execute(update, args![id, name, without_nul(&spec.kind), spec.enabled, config, now]).await?;
-                    allowed.note(tx, noted).await
-                })
-            })
-            .await
+        self.db().transaction(|tx| work(edit_seen(tx, key, id, None, edit, now))).await
     }
 
     /// Removes a channel; its messages that wait are dropped.
@@ -130,21 +94,68 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when there is none; otherwise when this instance takes no edits or the database fails.
     pub async fn remove_channel(&self, id: ChannelId, now: Timestamp) -> Result<(), StoreError> {
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    let edit = edits::allow(tx).await?;
-                    let delete = "DELETE FROM channels WHERE id = $1 RETURNING name";
-                    let row: Option<(String,)> = tx.optional(delete, args![id]).await?;
-                    let (name,) = row.ok_or(StoreError::NotFound("channel"))?;
-                    let drop_waiting = "UPDATE alert_deliveries SET state = 'dropped', done_at = $2, leased_by = NULL \
-                                        WHERE channel_id = $1 AND state = 'waiting'";
-                    tx.execute(drop_waiting, args![id, now]).await?;
-                    edit.note(tx, change(AuditVerb::Remove, id, &name)).await
-                })
-            })
-            .await
+        self.db().transaction(|tx| work(remove(tx, id, now))).await
     }
+}
+
+/// Adds a channel, and notes it.
+pub(in crate::store) async fn add(
+    tx: &mut Tx,
+    key: &HubKey,
+    spec: &ChannelSpec,
+    now: Timestamp,
+) -> Result<ChannelId, StoreError> {
+    let edit = edits::allow(tx).await?;
+    let (name, kind) = (without_nul(&spec.name), without_nul(&spec.kind));
+    refuse_taken(tx, &name, None).await?;
+    let insert = "INSERT INTO channels (uid, name, kind, enabled, config, created_at, updated_at) \
+                                  VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id";
+    let config = key.seal(CONFIG_PLACE, &spec.config);
+    let parameters = args![Uuid::new_v4().to_string(), name.as_str(), kind, spec.enabled, config, now];
+    let (id,): (ChannelId,) = tx.one(insert, parameters).await?;
+    edit.note(tx, change(AuditVerb::Add, id, &name)).await?;
+    Ok(id)
+}
+
+/// Changes a channel, if nobody changed it since `seen`, and notes it.
+pub(in crate::store) async fn edit_seen(
+    tx: &mut Tx,
+    key: &HubKey,
+    id: ChannelId,
+    seen: Option<Timestamp>,
+    edit: &(impl Fn(&mut ChannelSpec) + Send + Sync),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let allowed = edits::allow(tx).await?;
+    let AlertChannel { mut spec, updated_at, .. } = load(tx, key, id).await?;
+    if seen.is_some_and(|seen| seen != updated_at) {
+        return Err(Conflict::ChannelChanged.into());
+    }
+    edit(&mut spec);
+    let name = without_nul(&spec.name);
+    refuse_taken(tx, &name, Some(id)).await?;
+    // Later than before, so that who looks at the newest change notices this one.
+    let update = sql!(
+        "UPDATE channels SET name = $2, kind = $3, enabled = $4, config = $5, updated_at = ",
+        ["max" | "greatest"],
+        "(updated_at + 1, $6) WHERE id = $1"
+    );
+    let config = key.seal(CONFIG_PLACE, &spec.config);
+    let noted = change(AuditVerb::Change, id, &name);
+    tx.execute(update, args![id, name, without_nul(&spec.kind), spec.enabled, config, now]).await?;
+    allowed.note(tx, noted).await
+}
+
+/// Removes a channel, and notes it.
+pub(in crate::store) async fn remove(tx: &mut Tx, id: ChannelId, now: Timestamp) -> Result<(), StoreError> {
+    let edit = edits::allow(tx).await?;
+    let delete = "DELETE FROM channels WHERE id = $1 RETURNING name";
+    let row: Option<(String,)> = tx.optional(delete, args![id]).await?;
+    let (name,) = row.ok_or(StoreError::NotFound("channel"))?;
+    let drop_waiting = "UPDATE alert_deliveries SET state = 'dropped', done_at = $2, leased_by = NULL \
+                                        WHERE channel_id = $1 AND state = 'waiting'";
+    tx.execute(drop_waiting, args![id, now]).await?;
+    edit.note(tx, change(AuditVerb::Remove, id, &name)).await
 }
 
 fn change(verb: AuditVerb, id: ChannelId, name: &str) -> Change {

@@ -8,4 +8,6 @@ mod mirror;
 mod outbox;
 mod plan;
 
-pub(super) use self::channels::{CONFIG_PLACE, shared};
+pub(super) use self::channels::{
+    CONFIG_PLACE, add as add_channel, edit_seen as edit_channel, remove as remove_channel, shared,
+};

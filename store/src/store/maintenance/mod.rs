@@ -4,7 +4,10 @@ mod keep;
 mod share;
 mod windows;
 
-pub(super) use self::share::{adopt, clear, shared};
+pub(super) use self::{
+    share::{adopt, clear, shared},
+    windows::{add, change, remove},
+};
 
 use crate::{
     db::{Db, Tx, args},
@@ -20,7 +23,7 @@ pub(super) async fn version(db: &Db) -> Result<i64, StoreError> {
 }
 
 /// To be called first in every transaction that changes windows: it locks the version, so that they run one after another.
-async fn bump(tx: &mut Tx) -> Result<(), StoreError> {
+pub(super) async fn bump(tx: &mut Tx) -> Result<(), StoreError> {
     let bump = "UPDATE settings SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'maintenance_version'";
     tx.execute(bump, vec![]).await.map(drop)
 }

@@ -142,25 +142,7 @@ impl Store {
     ///
     /// [`Conflict::TooManyWindows`] when there are 200; [`StoreError::NotPrimary`] at a dependent; otherwise when the database fails.
     pub async fn add_maintenance(&self, spec: &MaintenanceSpec, now: Timestamp) -> Result<WindowId, StoreError> {
-        let columns = &columns(spec)?;
-        let added = self.db().transaction(|tx| {
-            work(async move {
-                let edit = edits::allow(tx).await?;
-                bump(tx).await?;
-                let (count,): (i64,) = tx.one("SELECT count(*) FROM maintenance_windows", vec![]).await?;
-                if count >= MAX_WINDOWS {
-                    return Err(Conflict::TooManyWindows.into());
-                }
-                let insert = "INSERT INTO maintenance_windows \
-                              (title, title_zh, coverage, starts, zone, minutes, rule, until, created_at, updated_at, uid) \
-                              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) RETURNING id";
-                let mut values = columns.clone();
-                values.extend(args![now, Uuid::new_v4().to_string()]);
-                let (id,): (WindowId,) = tx.one(insert, values).await?;
-                edit.note(tx, change(AuditVerb::Add, id, &spec.title)).await?;
-                Ok(id)
-            })
-        });
+        let added = self.db().transaction(|tx| work(add(tx, spec, now)));
         let id = added.await?;
         self.keep_maintenance(now).await?;
         Ok(id)
@@ -180,25 +162,7 @@ impl Store {
         spec: &MaintenanceSpec,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let columns = &columns(spec)?;
-        let change = self.db().transaction(|tx| {
-            work(async move {
-                let edit = edits::allow(tx).await?;
-                bump(tx).await?;
-                let known = read(tx, id).await?;
-                if seen.is_some_and(|seen| seen != known.updated_at) {
-                    return Err(Conflict::MaintenanceChanged.into());
-                }
-                // The end of an occurrence belongs to the schedule that it had.
-                let update = "UPDATE maintenance_windows SET title = $1, title_zh = $2, coverage = $3, starts = $4, \
-                              zone = $5, minutes = $6, rule = $7, until = $8, updated_at = $9, \
-                              ended_at = CASE WHEN $10 THEN ended_at END WHERE id = $11";
-                let mut values = columns.clone();
-                values.extend(args![now.max(known.updated_at + ONE), known.spec.schedule == spec.schedule, id]);
-                tx.execute(update, values).await?;
-                edit.note(tx, change(AuditVerb::Change, id, &spec.title)).await
-            })
-        });
+        let change = self.db().transaction(|tx| work(change(tx, id, seen, spec, now)));
         change.await?;
         self.keep_maintenance(now).await.map(drop)
     }
@@ -220,7 +184,7 @@ impl Store {
                 }
                 let update = "UPDATE maintenance_windows SET ended_at = $2, updated_at = $3 WHERE id = $1";
                 tx.execute(update, args![id, now, now.max(known.updated_at + ONE)]).await?;
-                edit.note(tx, change(AuditVerb::End, id, &known.spec.title)).await
+                edit.note(tx, noted(AuditVerb::End, id, &known.spec.title)).await
             })
         });
         end.await?;
@@ -234,15 +198,7 @@ impl Store {
     /// [`StoreError::NotFound`] when there is none with this id; [`StoreError::NotPrimary`] at a dependent; otherwise when the
     /// database fails.
     pub async fn remove_maintenance(&self, id: WindowId, now: Timestamp) -> Result<(), StoreError> {
-        let remove = self.db().transaction(|tx| {
-            work(async move {
-                let edit = edits::allow(tx).await?;
-                bump(tx).await?;
-                let delete = "DELETE FROM maintenance_windows WHERE id = $1 RETURNING title";
-                let (title,) = tx.optional::<(String,)>(delete, args![id]).await?.ok_or(NOT_FOUND)?;
-                edit.note(tx, change(AuditVerb::Remove, id, &title)).await
-            })
-        });
+        let remove = self.db().transaction(|tx| work(remove(tx, id)));
         remove.await?;
         self.keep_maintenance(now).await.map(drop)
     }
@@ -256,7 +212,58 @@ impl Store {
     }
 }
 
-fn change(verb: AuditVerb, id: WindowId, title: &str) -> Change {
+/// Makes a maintenance window, and notes it.
+pub(in crate::store) async fn add(tx: &mut Tx, spec: &MaintenanceSpec, now: Timestamp) -> Result<WindowId, StoreError> {
+    let edit = edits::allow(tx).await?;
+    bump(tx).await?;
+    let (count,): (i64,) = tx.one("SELECT count(*) FROM maintenance_windows", vec![]).await?;
+    if count >= MAX_WINDOWS {
+        return Err(Conflict::TooManyWindows.into());
+    }
+    let insert = "INSERT INTO maintenance_windows \
+                              (title, title_zh, coverage, starts, zone, minutes, rule, until, created_at, updated_at, uid) \
+                              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) RETURNING id";
+    let mut values = columns(spec)?;
+    values.extend(args![now, Uuid::new_v4().to_string()]);
+    let (id,): (WindowId,) = tx.one(insert, values).await?;
+    edit.note(tx, noted(AuditVerb::Add, id, &spec.title)).await?;
+    Ok(id)
+}
+
+/// Changes a maintenance window, if nobody changed it since `seen`, and notes it.
+pub(in crate::store) async fn change(
+    tx: &mut Tx,
+    id: WindowId,
+    seen: Option<Timestamp>,
+    spec: &MaintenanceSpec,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let edit = edits::allow(tx).await?;
+    bump(tx).await?;
+    let known = read(tx, id).await?;
+    if seen.is_some_and(|seen| seen != known.updated_at) {
+        return Err(Conflict::MaintenanceChanged.into());
+    }
+    // The end of an occurrence belongs to the schedule that it had.
+    let update = "UPDATE maintenance_windows SET title = $1, title_zh = $2, coverage = $3, starts = $4, \
+                              zone = $5, minutes = $6, rule = $7, until = $8, updated_at = $9, \
+                              ended_at = CASE WHEN $10 THEN ended_at END WHERE id = $11";
+    let mut values = columns(spec)?;
+    values.extend(args![now.max(known.updated_at + ONE), known.spec.schedule == spec.schedule, id]);
+    tx.execute(update, values).await?;
+    edit.note(tx, noted(AuditVerb::Change, id, &spec.title)).await
+}
+
+/// Removes a maintenance window, and notes it.
+pub(in crate::store) async fn remove(tx: &mut Tx, id: WindowId) -> Result<(), StoreError> {
+    let edit = edits::allow(tx).await?;
+    bump(tx).await?;
+    let delete = "DELETE FROM maintenance_windows WHERE id = $1 RETURNING title";
+    let (title,) = tx.optional::<(String,)>(delete, args![id]).await?.ok_or(NOT_FOUND)?;
+    edit.note(tx, noted(AuditVerb::Remove, id, &title)).await
+}
+
+fn noted(verb: AuditVerb, id: WindowId, title: &str) -> Change {
     Change::of(AuditObject::Maintenance, verb).id(id).named(title)
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::{identity::Identity, write};
 use crate::{
-    db::{args, sql, work},
+    crypto::HubKey,
+    db::{Tx, args, sql, work},
     domain::{AuditObject, AuditVerb, ImportCounts, NewPeer, PeerId, PeerSpec, Timestamp},
     error::StoreError,
     store::{Store, audit::Change, edits, metadata},
@@ -26,18 +27,7 @@ impl Store {
     /// otherwise when the database fails.
     pub async fn add_peer(&self, spec: &PeerSpec, now: Timestamp) -> Result<PeerId, StoreError> {
         let (peer, key) = (&NewPeer::of_operator(spec.clone()), &self.shared.key);
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    let edit = edits::allow(tx).await?;
-                    metadata::bump_config_version(tx).await?;
-                    let id = write::insert_new(tx, key, peer, now).await?;
-                    let added = Change::of(AuditObject::Peer, AuditVerb::Add).id(id).named(&peer.spec.name);
-                    edit.note(tx, added).await?;
-                    Ok(id)
-                })
-            })
-            .await
+        self.db().transaction(|tx| work(add(tx, key, peer, now))).await
     }
 
     /// Adds peers of the operator, see [`Self::import`].
@@ -93,6 +83,21 @@ impl Store {
         let listed = self.db().all(listed_identities!(), args![urls(peers)]).await?;
         Ok(are_new(peers, listed))
     }
+}
+
+/// Adds a peer, and notes it.
+pub(in crate::store) async fn add(
+    tx: &mut Tx,
+    key: &HubKey,
+    peer: &NewPeer,
+    now: Timestamp,
+) -> Result<PeerId, StoreError> {
+    let edit = edits::allow(tx).await?;
+    metadata::bump_config_version(tx).await?;
+    let id = write::insert_new(tx, key, peer, now).await?;
+    let added = Change::of(AuditObject::Peer, AuditVerb::Add).id(id).named(&peer.spec.name);
+    edit.note(tx, added).await?;
+    Ok(id)
 }
 
 fn urls(peers: &[NewPeer]) -> Vec<String> {

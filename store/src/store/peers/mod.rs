@@ -10,10 +10,11 @@ mod settle;
 mod write;
 
 pub(super) use self::{
+    add::add,
     change::{Change, apply_to_states},
     identity::Identity,
     listing::checked_from_region,
-    operator::{edit, is_set_aside},
+    operator::{delete_one, edit, edit_seen, is_set_aside, set_approved},
     row::{SpecRow, spec_columns},
     settle::settle,
     write::{columns_of, delete, insert, insert_new, insert_states, is_listed, replace_labels, update},

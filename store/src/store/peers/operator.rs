@@ -109,36 +109,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<PeerRecord, StoreError> {
         let edit = &edit;
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    let allowed = edits::allow(tx).await?;
-                    metadata::bump_config_version(tx).await?;
-                    let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
-                    let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
-                    let mut record = row.ok_or(StoreError::NotFound("peer"))?.into_record(&self.shared.key)?;
-                    if seen.is_some_and(|seen| seen != record.updated_at) {
-                        return Err(Conflict::PeerChanged.into());
-                    }
-                    let known = record.spec.clone();
-                    edit(&mut record.spec);
-                    if write::is_listed(tx, &record.spec, Some(id)).await? {
-                        return Err(Conflict::PeerListed.into());
-                    }
-                    // Each change has a time of its own, also within one millisecond or when a clock goes back.
-                    let now = now.max(record.updated_at + Duration::from_millis(1));
-                    write::update(tx, &self.shared, id, &known, &record.spec, now).await?;
-                    if Identity::of(&record.spec) != Identity::of(&known) {
-                        settle(tx, &[&record.spec]).await?;
-                    }
-                    let fields = changed_fields(&known, &record.spec);
-                    let changed = Change::of(AuditObject::Peer, AuditVerb::Change).id(id).named(&record.spec.name);
-                    allowed.note(tx, changed.detail(fields)).await?;
-                    record.updated_at = now;
-                    Ok(record)
-                })
-            })
-            .await
+        self.db().transaction(|tx| work(edit_seen(tx, &self.shared, id, seen, edit, now))).await
     }
 
     /// Approves a peer, or takes it off the list while keeping its history.
@@ -147,19 +118,7 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
     pub async fn set_approved(&self, id: PeerId, approved: bool, now: Timestamp) -> Result<(), StoreError> {
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    let edit = edits::allow(tx).await?;
-                    metadata::bump_config_version(tx).await?;
-                    let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1 RETURNING name";
-                    let row: Option<(String,)> = tx.optional(update, args![id, approved, now]).await?;
-                    let (name,) = row.ok_or(StoreError::NotFound("peer"))?;
-                    let verb = if approved { AuditVerb::Approve } else { AuditVerb::Revoke };
-                    edit.note(tx, Change::of(AuditObject::Peer, verb).id(id).named(name)).await
-                })
-            })
-            .await
+        self.db().transaction(|tx| work(set_approved(tx, id, approved, now))).await
     }
 
     /// Deletes a peer. Its raw results and rollups are deleted when they expire, the rollups of days when its last result has
@@ -169,22 +128,7 @@ impl Store {
     ///
     /// [`StoreError::NotFound`] when the peer does not exist; otherwise when the database fails.
     pub async fn delete_peer(&self, id: PeerId, now: Timestamp) -> Result<(), StoreError> {
-        self.db()
-            .transaction(|tx| {
-                work(async move {
-                    if !is_set_aside(tx, id).await? {
-                        edits::allow(tx).await?.skip();
-                    }
-                    metadata::bump_config_version(tx).await?;
-                    let row: Option<(String,)> = tx.optional("SELECT name FROM peers WHERE id = $1", args![id]).await?;
-                    let (name,) = row.ok_or(StoreError::NotFound("peer"))?;
-                    if write::delete(tx, vec![id.0], now).await? == 0 {
-                        return Err(StoreError::NotFound("peer"));
-                    }
-                    audit::note(tx, Change::of(AuditObject::Peer, AuditVerb::Remove).id(id).named(name)).await
-                })
-            })
-            .await
+        self.db().transaction(|tx| work(delete_one(tx, id, now))).await
     }
 
     /// The names of peers by id, whether they are approved or not.
@@ -198,24 +142,69 @@ impl Store {
     }
 }
 
-/// The names of the fields that differ, which are those of the API; not what they say.
-fn changed_fields(was: &PeerSpec, is: &PeerSpec) -> String {
-    let fields = [
-        ("name", was.name != is.name),
-        ("url", was.url != is.url),
-        ("description", was.description != is.description),
-        ("network_name", was.network_name != is.network_name),
-        ("network_secret", was.network_secret != is.network_secret),
-        ("check", was.mode != is.mode),
-        ("timeout_ms", was.timeout != is.timeout),
-        ("allow_relay", was.allow_relay != is.allow_relay),
-        ("max_connections", was.max_connections != is.max_connections),
-        ("contacts", was.contacts != is.contacts),
-        ("tags", was.tags != is.tags),
-        ("regions", was.regions != is.regions),
-    ];
-    let changed: Vec<&str> = fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect();
-    changed.join(", ")
+/// Changes a peer, if nobody changed it since `seen`, and notes it.
+pub(in crate::store) async fn edit_seen(
+    tx: &mut Tx,
+    shared: &Shared,
+    id: PeerId,
+    seen: Option<Timestamp>,
+    edit: &(impl Fn(&mut PeerSpec) + Send + Sync),
+    now: Timestamp,
+) -> Result<PeerRecord, StoreError> {
+    let allowed = edits::allow(tx).await?;
+    metadata::bump_config_version(tx).await?;
+    let select = sql!("SELECT ", (peer_columns), " WHERE p.id = $1");
+    let row: Option<PeerRow> = tx.optional(select, args![id]).await?;
+    let mut record = row.ok_or(StoreError::NotFound("peer"))?.into_record(&shared.key)?;
+    if seen.is_some_and(|seen| seen != record.updated_at) {
+        return Err(Conflict::PeerChanged.into());
+    }
+    let known = record.spec.clone();
+    edit(&mut record.spec);
+    if write::is_listed(tx, &record.spec, Some(id)).await? {
+        return Err(Conflict::PeerListed.into());
+    }
+    // Each change has a time of its own, also within one millisecond or when a clock goes back.
+    let now = now.max(record.updated_at + Duration::from_millis(1));
+    write::update(tx, shared, id, &known, &record.spec, now).await?;
+    if Identity::of(&record.spec) != Identity::of(&known) {
+        settle(tx, &[&record.spec]).await?;
+    }
+    let fields = known.changed_fields(&record.spec).join(", ");
+    let changed = Change::of(AuditObject::Peer, AuditVerb::Change).id(id).named(&record.spec.name);
+    allowed.note(tx, changed.detail(fields)).await?;
+    record.updated_at = now;
+    Ok(record)
+}
+
+/// Approves a peer or takes it off the list, and notes it.
+pub(in crate::store) async fn set_approved(
+    tx: &mut Tx,
+    id: PeerId,
+    approved: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let edit = edits::allow(tx).await?;
+    metadata::bump_config_version(tx).await?;
+    let update = "UPDATE peers SET approved = $2, updated_at = $3 WHERE id = $1 RETURNING name";
+    let row: Option<(String,)> = tx.optional(update, args![id, approved, now]).await?;
+    let (name,) = row.ok_or(StoreError::NotFound("peer"))?;
+    let verb = if approved { AuditVerb::Approve } else { AuditVerb::Revoke };
+    edit.note(tx, Change::of(AuditObject::Peer, verb).id(id).named(name)).await
+}
+
+/// Deletes a peer, and notes it.
+pub(in crate::store) async fn delete_one(tx: &mut Tx, id: PeerId, now: Timestamp) -> Result<(), StoreError> {
+    if !is_set_aside(tx, id).await? {
+        edits::allow(tx).await?.skip();
+    }
+    metadata::bump_config_version(tx).await?;
+    let row: Option<(String,)> = tx.optional("SELECT name FROM peers WHERE id = $1", args![id]).await?;
+    let (name,) = row.ok_or(StoreError::NotFound("peer"))?;
+    if write::delete(tx, vec![id.0], now).await? == 0 {
+        return Err(StoreError::NotFound("peer"));
+    }
+    audit::note(tx, Change::of(AuditObject::Peer, AuditVerb::Remove).id(id).named(name)).await
 }
 
 /// Changes a peer, of which this is the last change then. The transaction has bumped the config version.
