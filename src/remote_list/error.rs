@@ -1,6 +1,6 @@
 //! Why a list cannot be fetched.
 
-use std::io;
+use std::{error::Error, io};
 
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -117,15 +117,21 @@ impl Obstacle {
     fn of(error: &reqwest::Error) -> Self {
         let io_error = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
         match io_error {
+            _ if causes(error).any(is_of_tls) => Self::Tls,
             _ if error.is_timeout() => Self::Timeout,
             _ if error.is_redirect() => Self::Redirect,
             // The web client has no type for it.
             _ if causes(error).any(|cause| cause.to_string() == "dns error") => Self::Name,
-            Some(io_error) if io_error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Self::Tls,
             Some(io_error) if io_error.kind() == io::ErrorKind::ConnectionRefused => Self::Refused,
             _ => Self::Other,
         }
     }
+}
+
+/// Whether an error, or one that it wraps without naming it as its source, is one of TLS.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_of_tls(inner))
 }
 
 /// A URL as messages show it.
