@@ -176,7 +176,7 @@ impl NodeFields {
                 scheme: self.protocol,
                 host: self.host.map(|host| parse_host(&host)).transpose()?,
                 port: self.port,
-                path: text("path", self.path, MAX_PATH)?.map(parse_path).transpose()?,
+                path: self.path.as_deref().map(parse_path).transpose()?,
             },
             description: text("description", self.description, MAX_DESCRIPTION)?,
             max_connections: self.max_connections,
@@ -347,11 +347,15 @@ fn is_host_name(host: &str) -> bool {
 }
 
 /// Reads a path for a [`PeerUrl`], with its query. It cannot become another part of the URL.
-fn parse_path(text: String) -> Result<String, FieldError> {
+fn parse_path(text: &str) -> Result<String, FieldError> {
+    if text.chars().count() > MAX_PATH {
+        return Err(FieldError::new("path", FieldProblem::TooLong { max: MAX_PATH }));
+    }
+    let text = text.trim_matches([' ', '\t']);
     if !text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '#' | '\\')) {
         return Err(FieldError::new("path", FieldProblem::NoPath));
     }
-    Ok(if text.is_empty() || text.starts_with('/') { text } else { format!("/{text}") })
+    Ok(if text.is_empty() || text.starts_with('/') { text.to_owned() } else { format!("/{text}") })
 }
 
 /// Whether nodes of a scheme may be behind a path.
@@ -448,6 +452,7 @@ mod tests {
             ("path", serde_json::json!("/a#b")),
             ("path", serde_json::json!("\\a")),
             ("path", serde_json::json!("/节点")),
+            ("path", serde_json::json!("\u{84}")),
             ("path", serde_json::json!("x".repeat(1001))),
             ("max_connections", serde_json::json!(0)),
             ("mail", serde_json::json!("nobody")),

@@ -8,7 +8,7 @@ use easytier_uptime_monitor::{
     envelope::{Answer, PublicDone, PublicEnvelope, PublicRefusal},
     input::{self, Body, Path, Query},
     paging::{LongPaging, Paged},
-    parameter,
+    parameter::{self, string},
     public::{
         item::NodeItem,
         nodes::{Filter, label},
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
-    openapi::{Ref, RefOr, Schema, schema::AllOfBuilder},
+    openapi::{ObjectBuilder, Ref, RefOr, Schema, schema::AllOfBuilder},
 };
 
 use super::TAG;
@@ -151,10 +151,31 @@ impl PartialSchema for NodeChangeDocument {
     }
 }
 
-/// Adds a node; it is listed at once. Submissions of the same node leave the queue. `host` is required.
+/// A node that is added: the fields of a change, with a host.
+struct NewNodeDocument;
+
+impl ToSchema for NewNodeDocument {
+    fn name() -> Cow<'static, str> {
+        "NewNode".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        NodeChangeDocument::schemas(schemas);
+    }
+}
+
+impl PartialSchema for NewNodeDocument {
+    fn schema() -> RefOr<Schema> {
+        let of = |name| Ref::from_schema_name(name);
+        let needed = ObjectBuilder::new().property("host", string()).required("host");
+        AllOfBuilder::new().item(of(NodeFields::name())).item(of(OperatorFields::name())).item(needed).into()
+    }
+}
+
+/// Adds a node; it is listed at once. Submissions of the same node leave the queue.
 #[utoipa::path(
     post, path = "/api/admin/nodes", tag = TAG, operation_id = "admin_add_node",
-    request_body = NodeChangeDocument,
+    request_body = NewNodeDocument,
     security(("bearer" = []), ("session_cookie" = [])),
     responses(
         (status = OK, body = PublicEnvelope<AdminNode>),
