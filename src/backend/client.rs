@@ -15,7 +15,7 @@ use super::{
     config::BackendConfig,
     credentials::Bearer,
     documents::{Envelope, PeersData},
-    endpoint::{BackendKind, Endpoint, Endpoints},
+    endpoint::{BackendKind, Endpoint, Endpoints, OptionalRoute},
     error::BackendError,
     http::{Http, Request, Response},
     retry::RetryLoop,
@@ -164,6 +164,37 @@ impl Backend {
 
     pub(super) fn region_query(&self) -> Vec<(&'static str, String)> {
         self.config().region.iter().map(|region| ("region", region.clone())).collect()
+    }
+
+    /// Sends a request to a route that some backends lack; `None` if this one does: `lacking` is what follows, for the log.
+    /// `explained` makes an error say more.
+    pub(super) async fn send_to_optional(
+        &self,
+        route: fn(&Endpoint) -> &OptionalRoute,
+        lacking: &str,
+        request: &Request<'_>,
+        deadline: Instant,
+        explained: fn(BackendError) -> BackendError,
+    ) -> Result<Option<Response>, BackendError> {
+        let mut retry = self.retry_loop(deadline);
+        loop {
+            let endpoint = retry.endpoint();
+            if route(endpoint).is_missing() {
+                return Ok(None);
+            }
+            match self.send_report(endpoint, request, retry.attempt_deadline()).await {
+                Ok(response) => {
+                    route(endpoint).set_working();
+                    retry.succeeded();
+                    return Ok(Some(response));
+                }
+                Err(BackendError::NoSuchRoute { answer, .. }) => {
+                    route(endpoint).set_missing(&request.describe(endpoint), &answer, lacking);
+                    return Ok(None);
+                }
+                Err(error) => retry.failed(explained(error)).await?,
+            }
+        }
     }
 
     /// Sends a request whose successful response has an empty body or a JSON object.

@@ -1,6 +1,6 @@
 //! Orders of our hub to a probe, over a connection that the probe makes: `/v1/reverse`.
 
-use std::time::Duration;
+use std::{convert, time::Duration};
 
 use reqwest::Method;
 use serde::Serialize;
@@ -52,7 +52,10 @@ impl Backend {
         };
         // The time is shared among the base URLs.
         let urls = u32::try_from(self.config().base_urls.len()).unwrap_or(u32::MAX);
-        let response = self.send_about_orders(&request, Instant::now() + LONGEST_POLL.saturating_mul(urls)).await?;
+        let deadline = Instant::now() + LONGEST_POLL.saturating_mul(urls);
+        let lacking = "it cannot have this probe check a node at once, and it is asked again later";
+        let response =
+            self.send_to_optional(|endpoint| &endpoint.orders, lacking, &request, deadline, convert::identity).await?;
         Ok(response.map(|response| read(&response)))
     }
 
@@ -76,33 +79,6 @@ impl Backend {
                     return Ok(Reported::Accepted);
                 }
                 Err(BackendError::NoSuchRoute { .. }) => return Ok(Reported::Unsupported),
-                Err(error) => retry.failed(error).await?,
-            }
-        }
-    }
-
-    async fn send_about_orders(
-        &self,
-        request: &Request<'_>,
-        deadline: Instant,
-    ) -> Result<Option<Response>, BackendError> {
-        let mut retry = self.retry_loop(deadline);
-        loop {
-            let endpoint = retry.endpoint();
-            if endpoint.orders.is_missing() {
-                return Ok(None);
-            }
-            match self.send_report(endpoint, request, retry.attempt_deadline()).await {
-                Ok(response) => {
-                    endpoint.orders.set_working();
-                    retry.succeeded();
-                    return Ok(Some(response));
-                }
-                Err(BackendError::NoSuchRoute { answer, .. }) => {
-                    let consequence = "it cannot have this probe check a node at once, and it is asked again later";
-                    endpoint.orders.set_missing(&request.describe(endpoint), &answer, consequence);
-                    return Ok(None);
-                }
                 Err(error) => retry.failed(error).await?,
             }
         }

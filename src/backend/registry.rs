@@ -116,26 +116,9 @@ impl Backend {
         request: &Request<'_>,
         deadline: Instant,
     ) -> Result<Option<Response>, BackendError> {
-        let mut retry = self.retry_loop(deadline);
-        loop {
-            let endpoint = retry.endpoint();
-            if endpoint.registry.is_missing() {
-                return Ok(None);
-            }
-            match self.send_report(endpoint, request, retry.attempt_deadline()).await {
-                Ok(response) => {
-                    endpoint.registry.set_working();
-                    retry.succeeded();
-                    return Ok(Some(response));
-                }
-                Err(BackendError::NoSuchRoute { answer, .. }) => {
-                    let consequence = "the probe is not in its list of probes, and it is asked again later";
-                    endpoint.registry.set_missing(&request.describe(endpoint), &answer, consequence);
-                    return Ok(None);
-                }
-                Err(error) => retry.failed(error.with_conflict_as_server_id_taken()).await?,
-            }
-        }
+        let lacking = "the probe is not in its list of probes, and it is asked again later";
+        let taken = BackendError::with_conflict_as_server_id_taken;
+        self.send_to_optional(|endpoint| &endpoint.registry, lacking, request, deadline, taken).await
     }
 }
 

@@ -13,7 +13,7 @@ use easytier_uptime_store::{
 };
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use super::ServiceError;
@@ -30,7 +30,7 @@ struct Shared {
     /// The last order of each probe that has not answered it.
     newest: watch::Sender<BTreeMap<ProbeId, i64>>,
     look: Notify,
-    /// The connection over which each probe waits.
+    /// The last connection over which each probe waited.
     channels: Mutex<HashMap<ProbeId, Weak<Notify>>>,
 }
 
@@ -71,7 +71,6 @@ impl Orders {
         self.0.store.note_channel(probe, Timestamp::now()).await?;
         let replaced = Arc::new(Notify::new());
         let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        channels.retain(|_, channel| channel.strong_count() > 0);
         if let Some(before) = channels.insert(probe, Arc::downgrade(&replaced)).and_then(|before| before.upgrade()) {
             before.notify_one();
         }
@@ -133,10 +132,7 @@ async fn look_for_orders(shared: Weak<Shared>) {
                 Err(error) => tracing::debug!(%error, "the orders to probes cannot be read"),
             }
         }
-        let wait = async { orders.look.notified().await };
-        if timeout(POLL_INTERVAL, wait).await.is_err() && orders.newest.receiver_count() == 0 {
-            drop(orders);
-            sleep(POLL_INTERVAL).await;
-        }
+        // Asked or not, it looks again.
+        let _ = timeout(POLL_INTERVAL, orders.look.notified()).await;
     }
 }

@@ -166,9 +166,8 @@ impl ToSchema for NewNodeDocument {
 
 impl PartialSchema for NewNodeDocument {
     fn schema() -> RefOr<Schema> {
-        let of = |name| Ref::from_schema_name(name);
         let needed = ObjectBuilder::new().property("host", string()).required("host");
-        AllOfBuilder::new().item(of(NodeFields::name())).item(of(OperatorFields::name())).item(needed).into()
+        AllOfBuilder::new().item(NodeChangeDocument::schema()).item(needed).into()
     }
 }
 
