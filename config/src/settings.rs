@@ -198,6 +198,11 @@ pub static HUB_SETTINGS: &[Setting] = &[
         "URL",
         "URL at which others reach this hub, for links in the feed; without it the links are relative",
     ),
+    secret(
+        "CONTROL_PROXY",
+        "URL",
+        "Proxy for managed probes that cannot be reached directly: http://HOST:PORT (HTTP CONNECT), socks5:// or socks5h://",
+    ),
     with_default(
         "FLAP_DAMPING",
         "N",

@@ -13,6 +13,8 @@ mod connect;
 pub mod incidents;
 pub mod instance;
 mod jitter;
+mod listed_peer;
+pub mod manager;
 pub mod notify;
 mod pages;
 pub mod peer_file;

@@ -283,6 +283,7 @@ impl Metrics {
             ("instance", held.instance),
             ("alerts", held.alerts),
             ("sources", held.sources),
+            ("manager", held.manager),
         ];
         for (duty, count) in duties {
             self.held_duties.get_or_create(&Duty { duty }).set(i64::try_from(count).unwrap_or(i64::MAX));

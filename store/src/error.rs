@@ -143,6 +143,17 @@ pub enum Conflict {
     /// Another source has the URL.
     #[error("this list is followed already")]
     SourceListed,
+    /// There are as many managed probes as there may be.
+    #[error("there are too many managed probes; remove some")]
+    TooManyManaged,
+    /// The probe is managed already.
+    #[error("this probe is managed already")]
+    ProbeManaged,
+    /// The probe has a backend, which is not this hub.
+    #[error(
+        "this probe reports to another hub; remove BACKEND_BASE_URL from its configuration, or let it report to this one"
+    )]
+    ProbeElsewhere,
     /// An address was checked by request a moment ago.
     #[error("an address of this node was checked by request in the last ten seconds; try again in ten seconds")]
     CheckedJustNow,

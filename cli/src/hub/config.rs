@@ -10,7 +10,11 @@ use std::{
 
 use easytier_probe::{AddressPolicy, CheckOptions, Secret, backend::BaseUrl};
 use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
-use easytier_uptime_hub::{Network, service::settings};
+use easytier_uptime_hub::{
+    Network,
+    manager::{ControlProxy, ControlProxyError},
+    service::settings,
+};
 use easytier_uptime_store::{
     HubKey,
     domain::{Intervals, LiveSetting, Policy, Retention},
@@ -39,7 +43,18 @@ pub struct ServerSettings;
 
 impl Selection for ServerSettings {
     const SETTINGS: &'static [(&'static str, &'static [&'static str])] = &[
-        ("Server", &["SERVER_HOST", "SERVER_PORT", "TRUSTED_PROXIES", "PUBLIC_URL", "METRICS_TOKEN", "ADMIN_PASSWORD"]),
+        (
+            "Server",
+            &[
+                "SERVER_HOST",
+                "SERVER_PORT",
+                "TRUSTED_PROXIES",
+                "PUBLIC_URL",
+                "METRICS_TOKEN",
+                "ADMIN_PASSWORD",
+                "CONTROL_PROXY",
+            ],
+        ),
         ("Connection tests before a peer is submitted", &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS"]),
         RESULT_SETTINGS,
         INSTANCE_SETTINGS,
@@ -65,6 +80,8 @@ pub struct HubConfig {
     pub trusted_proxies: Vec<Network>,
     pub metrics_token: Option<Secret>,
     pub public_url: Option<BaseUrl>,
+    /// The proxy for managed probes that cannot be reached directly.
+    pub control_proxy: Option<ControlProxy>,
     /// The options of connection tests.
     pub checks: CheckOptions,
     pub policy: Policy,
@@ -122,6 +139,8 @@ impl HubConfig {
         let trusted_proxies = reader.optional("TRUSTED_PROXIES", networks).unwrap_or_default();
         let metrics_token = reader.optional("METRICS_TOKEN", values::long_token);
         let public_url = reader.optional("PUBLIC_URL", values::base_url);
+        let control_proxy =
+            reader.optional("CONTROL_PROXY", |text| text.parse().map_err(|error: ControlProxyError| error.to_string()));
         let timeout = reader.value("HEALTH_CHECK_TIMEOUT", values::interval);
         let checks = CheckOptions {
             timeout: timeout.min(MAX_TEST_TIMEOUT),
@@ -154,6 +173,7 @@ impl HubConfig {
             trusted_proxies,
             metrics_token,
             public_url,
+            control_proxy,
             checks,
             policy,
             retention,

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use easytier_probe::{Checker, Secret};
+use easytier_probe::{Checker, Secret, backend::BaseUrl};
 use easytier_uptime_config::ConfigErrors;
 use easytier_uptime_hub::{
     ProbeStatus, Router, WebOptions, incidents,
+    manager::{self, ControlClient},
     notify::{messenger, notify},
     serve,
-    service::password,
+    service::{OwnInstance, password},
     sources,
 };
 use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
@@ -20,6 +21,7 @@ use easytier_uptime_store::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{
     config::{Database, HubConfig},
@@ -93,13 +95,16 @@ impl Service for Hub {
         tracing::info!(%address, database = %database::name(&config.database), "the hub listens");
 
         let own = config.instance.own(address).await;
+        let control = ControlClient::new(config.control_proxy.as_ref());
         let options = WebOptions {
             instance: own.clone(),
             trusted_proxies: config.trusted_proxies,
             metrics_token: config.metrics_token,
             public_url: config.public_url.clone(),
+            control: control.clone(),
             ..WebOptions::default()
         };
+        let own_url = own_url(config.public_url.as_ref(), &own, address)?;
         let checker = Checker::new(config.checks);
         let status = local.as_ref().map(|probe| probe.monitor() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();
@@ -115,7 +120,9 @@ impl Service for Hub {
             let alerts = notify(&store, messenger(), config.public_url, stop.clone());
             let incidents = incidents::record(&store, &stop);
             let sources = sources::follow(&store, &stop);
-            let (served, (), (), (), (), ()) = tokio::join!(serving, checks, cluster, alerts, incidents, sources);
+            let managed = manager::manage(&store, control, &own_url, &stop);
+            let (served, (), (), (), (), (), ()) =
+                tokio::join!(serving, checks, cluster, alerts, incidents, sources, managed);
             served?;
             store.close().await;
             anyhow::Ok(())
@@ -173,6 +180,13 @@ impl Local {
             .await
             .context("cannot start the built-in probe")
     }
+}
+
+/// Where probes that are to report to this hub find it: at `PUBLIC_URL`, or else at its own address.
+fn own_url(public: Option<&BaseUrl>, own: &OwnInstance, address: SocketAddr) -> anyhow::Result<Url> {
+    let host = own.options.public_endpoint.as_ref().and_then(|url| url.host_str().map(str::to_owned));
+    let here = host.map_or_else(|| format!("http://{address}"), |host| format!("http://{host}:{}", address.port()));
+    public.map_or(here, ToString::to_string).parse().context("cannot tell the URL of this hub")
 }
 
 /// Sets the configured password, or generates one at the first start. Returns a generated password, to be printed.

@@ -11,6 +11,7 @@ mod dialects;
 mod incidents;
 mod lines;
 mod node_metrics;
+mod nodes;
 mod pending;
 mod public;
 mod registry;
@@ -33,6 +34,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
         .nest("/api", backend::routes())
         .merge(backend::reverse_routes())
         .merge(checks::routes())
+        .merge(nodes::routes())
         .merge(registry::routes())
         .merge(admin::routes())
         .merge(sync::routes())

@@ -11,7 +11,8 @@ use super::{histories::Histories, list::Fragments, live::Live};
 use crate::{
     board::{Board, Chronicle},
     service::{
-        Admin, Checks, ConnectionTests, Instances, Sessions, Sources, Submissions, Subscriptions, alerts::Alerts,
+        Admin, Checks, ConnectionTests, Instances, ManagedProbes, Sessions, Sources, Submissions, Subscriptions,
+        alerts::Alerts,
     },
     web::{App, Posts, Reports, WebOptions},
 };
@@ -30,6 +31,7 @@ pub(crate) struct Parts {
     pub submissions: Submissions,
     pub subscriptions: Subscriptions,
     pub sources: Sources,
+    pub managed_probes: ManagedProbes,
     pub checks: Checks,
     pub instances: Instances,
     pub connection_tests: ConnectionTests,
@@ -94,6 +96,7 @@ impl Site {
             submissions: Submissions::from_ref(app),
             subscriptions: Subscriptions::from_ref(app),
             sources: Sources::from_ref(app),
+            managed_probes: ManagedProbes::from_ref(app),
             checks: Checks::from_ref(app),
             instances: Instances::from_ref(app),
             connection_tests: ConnectionTests::from_ref(app),

@@ -7,7 +7,7 @@ use easytier_probe::PeerUrlError;
 use easytier_uptime_alerts::{ChannelError, QuietHoursError, RuleError};
 use easytier_uptime_store::{
     StoreError,
-    domain::{LabelError, LiveSetting, Region, ScheduleError},
+    domain::{LabelError, LiveSetting, ManageProblem, Region, ScheduleError},
 };
 
 /// A refusal or failure of a use case.
@@ -47,6 +47,9 @@ pub enum ServiceError {
     /// The link of a message cannot be used.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// A probe cannot be managed, or not at this address.
+    #[error("the probe cannot be managed: {0}")]
+    Probe(#[from] ManageProblem),
     /// The store found no such row, found a conflict, or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,6 +117,9 @@ pub enum FieldProblem {
     /// The text is not a mail address.
     #[error("must be an email address")]
     NoMailAddress,
+    /// The text is no token of a probe's control API.
+    #[error("must be the CONTROL_TOKEN of the probe: at least 32 visible characters")]
+    NoControlToken,
     /// The text is neither a host name nor an IP address.
     #[error("must be a host name or an IP address, without the port; write an international name in its xn-- form")]
     NoHost,

@@ -20,6 +20,7 @@ mod instances;
 mod limit;
 mod line;
 mod maintenance;
+mod managed_probes;
 mod node_change;
 mod node_fields;
 mod orders;
@@ -48,9 +49,10 @@ pub use self::{
     limit::Limit,
     line::MAX_NAME,
     maintenance::{MAX_TITLE, WindowFields},
+    managed_probes::{ManageChange, ManageRequest, ManagedProbes, ManagedView, PUSHED_SETTINGS},
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, check_lengths, labels_schema},
-    orders::{Channel, Orders},
+    orders::{Channel, Orders, Waiting},
     queue::{Decided, Decision, MAX_DECIDED},
     registry::{Registered, Registrant, Registry, check_region, check_server_id},
     report::{DEFAULT_TARGET, Group, Line, Report, Target, exact},

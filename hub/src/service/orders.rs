@@ -9,8 +9,9 @@ use std::{
 use easytier_probe::CheckResult;
 use easytier_uptime_store::{
     Store,
-    domain::{Order, ProbeId, Timestamp},
+    domain::{MessageKind, Order, ProbeId, Timestamp},
 };
+use serde_json::Value as Json;
 use tokio::{
     sync::{Notify, watch},
     time::timeout,
@@ -32,6 +33,22 @@ struct Shared {
     look: Notify,
     /// The last connection over which each probe waited.
     channels: Mutex<HashMap<ProbeId, Weak<Notify>>>,
+}
+
+/// What waits for a probe.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// Checks to be made now.
+    pub orders: Vec<Order>,
+    /// What else is asked of it, by number.
+    pub messages: Vec<(i64, MessageKind)>,
+}
+
+impl Waiting {
+    /// Whether nothing does.
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty() && self.messages.is_empty()
+    }
 }
 
 /// A connection over which a probe waits for orders.
@@ -87,28 +104,46 @@ impl Orders {
     pub async fn answer(&self, probe: ProbeId, number: i64, result: &CheckResult) -> Result<(), ServiceError> {
         Ok(self.0.store.answer_order(probe, number, result, Timestamp::now()).await?)
     }
+
+    /// Takes the answer to a message that is no check.
+    ///
+    /// # Errors
+    ///
+    /// When the probe has no such message, nobody waits for the answer any more, or the database fails.
+    pub async fn answer_message(&self, probe: ProbeId, number: i64, answer: &Json) -> Result<(), ServiceError> {
+        Ok(self.0.store.answer_message(probe, number, answer, Timestamp::now()).await?)
+    }
 }
 
 impl Channel {
-    /// Waits for orders. None when the probe made another connection.
+    /// The probe that waits.
+    pub fn probe(&self) -> ProbeId {
+        self.probe
+    }
+
+    /// Waits for orders and messages. None when the probe made another connection.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn orders(&mut self) -> Result<Vec<Order>, ServiceError> {
+    pub async fn next(&mut self) -> Result<Waiting, ServiceError> {
         loop {
             let (probe, since) = (self.probe, self.since);
             tokio::select! {
-                () = self.replaced.notified() => return Ok(Vec::new()),
+                () = self.replaced.notified() => return Ok(Waiting::default()),
                 there_are = self.newest.wait_for(|newest| newest.get(&probe).is_some_and(|last| *last > since)) => {
                     if there_are.is_err() {
-                        return Ok(Vec::new());
+                        return Ok(Waiting::default());
                     }
                 }
             }
-            let orders = self.orders.0.store.orders(probe, since, Timestamp::now()).await?;
-            if !orders.is_empty() {
-                return Ok(orders);
+            let (store, now) = (&self.orders.0.store, Timestamp::now());
+            let waiting = Waiting {
+                orders: store.orders(probe, since, now).await?,
+                messages: store.messages(probe, since, now).await?,
+            };
+            if !waiting.is_empty() {
+                return Ok(waiting);
             }
             // The orders are of nodes that are gone meanwhile.
             self.since = self.newest.borrow().get(&probe).copied().unwrap_or(since);

@@ -26,6 +26,7 @@ impl From<&ServiceError> for Refusal {
             ServiceError::Forbidden(_) => Self::forbidden(error.to_string()),
             ServiceError::Link(LinkError::Wrong) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             ServiceError::Link(LinkError::Expired) => Self::new(StatusCode::GONE, error.to_string()),
+            ServiceError::Probe(_) => Self::new(StatusCode::BAD_GATEWAY, error.to_string()),
             ServiceError::Store(error) => Self::from(error),
         }
     }

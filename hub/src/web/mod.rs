@@ -47,9 +47,10 @@ pub(crate) use self::{
 use crate::{
     board::{Board, Chronicle},
     connect::Connector,
+    manager::configuration::Renderer,
     service::{
-        Admin, Checks, ConnectionTests, Instances, Limit, Orders, Registry, Sessions, Sources, Submissions,
-        Subscriptions,
+        Admin, Checks, ConnectionTests, Instances, Limit, ManagedProbes, Orders, Registry, Sessions, Sources,
+        Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };
@@ -64,6 +65,8 @@ pub(crate) struct App {
     pub submissions: Submissions,
     pub subscriptions: Subscriptions,
     pub sources: Sources,
+    pub managed_probes: ManagedProbes,
+    renderer: Renderer,
     pub connection_tests: ConnectionTests,
     pub checks: Checks,
     orders: Orders,
@@ -104,6 +107,8 @@ impl App {
             submissions: Submissions::new(store.clone()),
             subscriptions: Subscriptions::new(store.clone(), options.public_url.clone()),
             sources: Sources::new(store.clone(), own_urls(&options)),
+            managed_probes: ManagedProbes::new(store.clone(), options.control.clone()),
+            renderer: Renderer::new(store.clone()),
             connection_tests: ConnectionTests::new(checker),
             checks: Checks::new(store.clone(), orders.clone()),
             orders,

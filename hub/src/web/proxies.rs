@@ -5,7 +5,7 @@ use std::{net::IpAddr, str::FromStr};
 use easytier_probe::{Secret, backend::BaseUrl};
 use ipnet::IpNet;
 
-use crate::{board::Freshness, service::OwnInstance};
+use crate::{board::Freshness, manager::ControlClient, service::OwnInstance};
 
 /// Options of serving the hub.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct WebOptions {
     pub public_url: Option<BaseUrl>,
     /// This instance among others.
     pub instance: OwnInstance,
+    /// Reaches managed probes.
+    pub control: ControlClient,
     /// How current the nodes are that visitors see.
     pub freshness: Freshness,
 }

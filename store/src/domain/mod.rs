@@ -22,6 +22,7 @@ mod instance;
 mod label;
 mod live_settings;
 mod maintenance;
+mod managed_probe;
 mod month;
 mod node;
 mod node_filter;
@@ -78,6 +79,10 @@ pub use self::{
     label::{LabelError, Region, Tag},
     live_settings::{Intervals, InvalidSetting, LiveSetting, LiveSettings, SettingValue},
     maintenance::{ActiveWindow, Coverage, MaintenanceSpec, MaintenanceWindow, NodeMaintenance},
+    managed_probe::{
+        Contact, ControlAddress, ManageProblem, Managed, ManagedProbe, ManagedProbeChange, MessageKind, NewContact,
+        NewManagedProbe, ProbePath, ProbeSettings, PullState, PushState,
+    },
     month::{Month, MonthFigures, Outages},
     node::Node,
     node_filter::NodeFilter,

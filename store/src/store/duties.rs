@@ -46,6 +46,8 @@ pub(super) enum Duty {
     Alerts,
     /// Following lists of nodes.
     Sources,
+    /// Configuring probes and asking them for statistics.
+    Manager,
 }
 
 impl Duty {
@@ -68,6 +70,7 @@ impl Duty {
             Self::Instance => "instance".to_owned(),
             Self::Alerts => "alerts".to_owned(),
             Self::Sources => "sources".to_owned(),
+            Self::Manager => "manager".to_owned(),
         }
     }
 }
@@ -94,6 +97,8 @@ pub struct HeldDuties {
     pub alerts: usize,
     /// Following lists of nodes: one or none.
     pub sources: usize,
+    /// Configuring probes and asking them for statistics: one or none.
+    pub manager: usize,
 }
 
 impl Store {
@@ -109,6 +114,7 @@ impl Store {
                 Duty::Instance => held.instance += 1,
                 Duty::Alerts => held.alerts += 1,
                 Duty::Sources => held.sources += 1,
+                Duty::Manager => held.manager += 1,
             }
         }
         held

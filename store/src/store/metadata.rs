@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Store;
 use crate::{
     db::{self, Db, Tx, args, sql},
-    domain::{ConfigVersion, Role},
+    domain::{ClusterId, ConfigVersion, Role},
     error::StoreError,
 };
 
@@ -16,6 +16,9 @@ const DATABASE_ID: &str = "database_id";
 
 const UPSERT: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) \
                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+/// The id of the cluster that this instance would found: until then, probes that it configures are bound to it.
+const OWN_CLUSTER: &str = "own_cluster";
 
 /// The epoch of the configuration that this instance holds, and its version. A dependent may have seen a later epoch than that of
 /// the configuration that it holds.
@@ -84,6 +87,19 @@ pub(super) async fn held_config_in(tx: &mut Tx) -> Result<ConfigVersion, StoreEr
 pub(super) async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> = db.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
     Ok(row.map(|(value,)| value))
+}
+
+/// The id of the cluster that this instance would found. It is made once, and again after the instance has left a cluster.
+pub(super) async fn own_cluster(tx: &mut Tx) -> Result<ClusterId, StoreError> {
+    let insert = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+    tx.execute(insert, args![OWN_CLUSTER, Uuid::new_v4().to_string()]).await?;
+    let (id,): (String,) = tx.one("SELECT value FROM settings WHERE key = $1", args![OWN_CLUSTER]).await?;
+    id.parse().map_err(|_| StoreError::Corrupt(format!("settings.{OWN_CLUSTER}")))
+}
+
+/// The cluster that this instance founded or joined goes on without it, with the id.
+pub(super) async fn forget_own_cluster(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM settings WHERE key = $1", args![OWN_CLUSTER]).await.map(drop)
 }
 
 /// Sets the id of the database, unless an earlier hub has set it.

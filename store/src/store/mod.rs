@@ -8,7 +8,7 @@
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
 //! rings, `maintained_peers`, `verdict_times`, outages, certificates, those of relaying, `latest`, rollups, regions, leases, channels,
 //! the tables of alerts, those of subscriptions, those of incidents (the plan first), events, submissions, sources,
-//! `source_peers`, `probe_channels`, those of requested checks, duties. To the audit log rows are only added, so that it has no place in
+//! `source_peers`, `managed_probes`, `probe_channels`, `probe_messages`, those of requested checks, duties. To the audit log rows are only added, so that it has no place in
 //! this order.
 
 mod admin;
@@ -44,6 +44,7 @@ mod leases;
 mod live_settings;
 mod liveness;
 mod maintenance;
+mod managed_probes;
 mod members;
 mod metadata;
 mod mirror;
@@ -57,6 +58,7 @@ mod overview;
 mod own_order;
 mod partitions;
 mod peers;
+mod probe_messages;
 mod probes;
 mod records;
 mod regions;

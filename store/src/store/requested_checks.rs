@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A probe that last asked for orders so long ago is not available: it asks every minute.
-const AVAILABLE_FOR: Duration = Duration::from_secs(75);
+pub(super) const AVAILABLE_FOR: Duration = Duration::from_secs(75);
 
 /// The time for an order and its answer on their way.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
@@ -81,14 +81,17 @@ impl Store {
         self.db().execute(note, args![probe, now]).await.map(drop)
     }
 
-    /// The probes with orders that they have not answered, each with the number of the last one.
+    /// The probes with orders and messages that they have not answered, each with the number of the last one.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn probes_with_orders(&self, now: Timestamp) -> Result<BTreeMap<ProbeId, i64>, StoreError> {
-        let select = "SELECT r.probe_id, max(r.number) FROM requested_runs r JOIN requested_checks c ON c.id = r.check_id \
-                      WHERE r.result IS NULL AND r.probe_id IS NOT NULL AND c.ends_at > $1 GROUP BY r.probe_id";
+        let select = "SELECT o.probe_id, max(o.number) FROM (SELECT r.probe_id, r.number FROM requested_runs r \
+                      JOIN requested_checks c ON c.id = r.check_id \
+                      WHERE r.result IS NULL AND r.probe_id IS NOT NULL AND c.ends_at > $1 \
+                      UNION ALL SELECT probe_id, number FROM probe_messages WHERE answer IS NULL AND ends_at > $1) o \
+                      GROUP BY o.probe_id";
         let found: Vec<(ProbeId, i64)> = self.db().all(select, args![now]).await?;
         Ok(found.into_iter().collect())
     }

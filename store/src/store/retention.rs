@@ -4,7 +4,7 @@ use super::{
     Store, audit,
     duties::{Duty, Lease},
     partitions::{self, oldest_kept},
-    requested_checks, submissions, subscriptions,
+    probe_messages, requested_checks, submissions, subscriptions,
 };
 use crate::{
     db::{Sql, Value, args, sql, work},
@@ -99,7 +99,9 @@ impl Store {
         self.delete(&mut swept, leases, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
         let forget = self.db().transaction(|tx| {
             work(async move {
-                let rows = subscriptions::sweep(tx, now).await? + requested_checks::sweep(tx, now).await?;
+                let rows = subscriptions::sweep(tx, now).await?
+                    + probe_messages::sweep(tx, now).await?
+                    + requested_checks::sweep(tx, now).await?;
                 self.shared.duties.fence(tx, leases).await?;
                 Ok(rows)
             })

@@ -1,13 +1,12 @@
 //! How an instance changes its role. Each change is one transaction, which is durable before anybody acts on it.
 
 use easytier_probe::Secret;
-use uuid::Uuid;
 
 use super::{
     Store,
     audit::{self, Change},
     instance::{self, InstanceRow},
-    maintenance,
+    maintenance, metadata,
     rows::without_nul,
     set_aside, sync,
 };
@@ -156,7 +155,10 @@ async fn become_primary(tx: &mut Tx, name: &str, url: Option<&str>) -> Result<In
     if row.role()? == Role::Dependent {
         return Err(RoleConflict::WrongRole(Role::Dependent).into());
     }
-    let cluster = row.cluster()?.unwrap_or_else(|| ClusterId(Uuid::new_v4()));
+    let cluster = match row.cluster()? {
+        Some(cluster) => cluster,
+        None => metadata::own_cluster(tx).await?,
+    };
     lead(tx, &row, cluster, row.epoch.max(1), name, url).await
 }
 
@@ -247,6 +249,7 @@ async fn leave(tx: &mut Tx) -> Result<Instance, StoreError> {
         note(tx, "standalone".to_owned()).await?;
         set_aside::none(tx).await?;
         sync::forget(tx).await?;
+        metadata::forget_own_cluster(tx).await?;
         for forget in ["DELETE FROM instances", "DELETE FROM instance_tokens"] {
             tx.execute(forget, vec![]).await?;
         }

@@ -1,9 +1,8 @@
 //! `GET /peers`: the list of peers, and claims of peers that are due.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use axum::extract::State;
-use easytier_probe::{CheckMode, Secret};
 use easytier_uptime_monitor::{
     Party, Readers, Refusal,
     envelope::{Answer, BackendEnvelope, BackendRefusal},
@@ -12,9 +11,7 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::{
     Store,
-    domain::{
-        Claim, ConfigVersion, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Role, Tag, Timestamp, Verdict,
-    },
+    domain::{Claim, ConfigVersion, PeerId, PeerScope, ProbeIdentity, ProbePeer, Region, Role, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
@@ -25,6 +22,7 @@ use super::{
     version::{named_version, refuse_if_behind},
 };
 use crate::{
+    listed_peer::ListedPeer,
     service::{ServiceError, check_region},
     web::{Client, Lister, NO_TOKEN},
 };
@@ -96,7 +94,7 @@ fn lease() -> Schema {
 /// One page, or one claimed batch.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Peers {
-    peers: Vec<Peer>,
+    peers: Vec<ListedPeer>,
     /// The number of peers on all pages; for a claim, the number of peers that were due.
     total_available: u64,
     /// Whether there is another page; for a claim, whether more peers are due now.
@@ -112,58 +110,6 @@ pub(super) struct Peers {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     lease_expires_at: Option<Timestamp>,
-}
-
-/// A peer to check.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Peer {
-    #[schema(value_type = i64)]
-    id: PeerId,
-    name: String,
-    host: String,
-    /// 0 for a protocol that has no port (`txt`, `srv`).
-    port: u16,
-    #[schema(example = "tcp")]
-    protocol: String,
-    /// Protocol, host and port as a URL, with the path of an `http` or `https` URL.
-    url: String,
-    network_name: Option<String>,
-    /// With a secret, even an empty one, the peer is checked as a member of its network. Only for node tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    network_secret: Option<Secret>,
-    status: ListedStatus,
-    /// The median round trip in milliseconds.
-    response_time: Option<i64>,
-    #[schema(value_type = Vec<String>)]
-    tags: BTreeSet<Tag>,
-    allow_relay: bool,
-    /// The deadline of one check, if it differs from the probe's.
-    timeout_ms: Option<u64>,
-    /// `handshake` when the check ends with a valid handshake response.
-    check: Option<Check>,
-    /// Whether a stranger submitted the peer: then its checks may reach public addresses only.
-    submitted: bool,
-    /// Whether the caller is asked to test also whether the node relays. Only in claims.
-    #[serde(skip_serializing_if = "is_false")]
-    #[schema(required = false)]
-    test_relay: bool,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-enum ListedStatus {
-    Online,
-    Offline,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Check {
-    Handshake,
 }
 
 /// The peers to check, page by page; or, for stateless callers, the next batch of peers that are due.
@@ -256,7 +202,10 @@ async fn claimed(store: &Store, probe: &ProbeIdentity, claim: &Claim, tests_rela
         true => relay_tests(store, &claimed.peers.iter().map(|peer| peer.id).collect::<Vec<_>>(), now).await,
         false => Vec::new(),
     };
-    let marked = |peer: ProbePeer| Peer { test_relay: to_test.contains(&peer.id), ..peer.into() };
+    let marked = |peer: ProbePeer| {
+        let test_relay = to_test.contains(&peer.id);
+        ListedPeer::from(peer).with_relay_test(test_relay)
+    };
     Ok(Peers {
         total_available: claimed.peers.len() as u64 + claimed.more_due,
         next_batch_available: claimed.more_due > 0,
@@ -292,32 +241,6 @@ async fn listed(
         config_version: page.config.version,
         epoch: page.config.epoch,
         lease_expires_at: None,
-        peers: page.peers.into_iter().map(Peer::from).collect(),
+        peers: page.peers.into_iter().map(ListedPeer::from).collect(),
     })
-}
-
-impl From<ProbePeer> for Peer {
-    fn from(peer: ProbePeer) -> Self {
-        Self {
-            id: peer.id,
-            name: peer.name,
-            host: peer.url.host_text(),
-            port: peer.url.port().unwrap_or(0),
-            protocol: peer.url.protocol().to_owned(),
-            url: peer.url.full(),
-            network_name: peer.network_name,
-            network_secret: peer.network_secret,
-            status: match peer.verdict {
-                Verdict::Up | Verdict::Partial => ListedStatus::Online,
-                Verdict::Down | Verdict::Unknown => ListedStatus::Offline,
-            },
-            response_time: peer.response_us.map(|micros| (micros + 500) / 1000),
-            tags: peer.tags,
-            allow_relay: peer.allow_relay,
-            timeout_ms: peer.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
-            check: (peer.mode == CheckMode::Handshake).then_some(Check::Handshake),
-            submitted: peer.submitted,
-            test_relay: false,
-        }
-    }
 }

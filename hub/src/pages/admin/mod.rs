@@ -19,6 +19,7 @@ mod instances;
 mod keys;
 mod login;
 mod maintenance;
+mod managed;
 mod nodes;
 mod operator;
 mod probes;
@@ -82,6 +83,9 @@ pub fn routes() -> Router<Site> {
         .route("/admin/sources", get(sources::page).post(sources::add))
         .route("/admin/sources/{id}/fetch", act(sources::fetch))
         .route("/admin/sources/{id}/remove", get(sources::removal).post(sources::remove))
+        .route("/admin/probes/managed", get(managed::page).post(managed::add))
+        .route("/admin/probes/managed/{id}/push", act(managed::push))
+        .route("/admin/probes/managed/{id}/remove", get(managed::removal).post(managed::remove))
         .route("/admin/import", get(import::page).post(import::import))
         .route("/admin/export.json", get(export::export))
 }

@@ -42,6 +42,7 @@ pub async fn page(
     let mut probes = site.store.probes(now).await?;
     probes.sort_by_key(|probe| probe.presence == Presence::Offline);
     let content = html! {
+        p { a.button href="/admin/probes/managed" { (view.language.managed().title) } }
         @if query.done.is_some() { (form::done(texts.removed_done)) }
         @if probes.is_empty() { p.empty { (texts.no_probes) } }
         @for probe in &probes { (panel(&view, probe, now)) }

@@ -22,6 +22,7 @@ mod imports;
 mod incidents;
 mod instances;
 mod maintenance;
+mod managed;
 mod queue;
 mod refusals;
 mod relay;

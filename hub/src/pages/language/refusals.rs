@@ -33,6 +33,7 @@ impl Language {
             ServiceError::Forbidden(forbidden) => self.forbidden(forbidden).to_owned(),
             ServiceError::PasswordHash(_) => self.problem(&FieldProblem::Malformed(String::new())),
             ServiceError::Link(error) => self.link(*error).to_owned(),
+            ServiceError::Probe(problem) => self.manage_problem(problem),
             ServiceError::Store(StoreError::NotPrimary(leader)) => self.not_primary(leader),
             ServiceError::Store(error) => self.store(error).to_owned(),
         }
@@ -62,6 +63,10 @@ impl Language {
             "kind" => texts.kind,
             "days" => texts.valid_for,
             "uses" => texts.max_probes,
+            "http_port" => texts.port,
+            "http_token" => self.managed().token,
+            "settings" => self.managed().settings,
+            "server_id" => self.managed().server_id,
             "password" => texts.password,
             "severity" => texts.severity,
             "english" => texts.text_english,
@@ -115,6 +120,10 @@ impl Language {
             FieldProblem::NoMailAddress => {
                 fixed("Enter an email address such as name@example.net.", "请填写邮箱地址，例如 name@example.net。")
             }
+            FieldProblem::NoControlToken => fixed(
+                "must be the CONTROL_TOKEN of the probe: at least 32 visible characters",
+                "应为该探针的 CONTROL_TOKEN：至少 32 个可见字符",
+            ),
             FieldProblem::NoHost => fixed(
                 "Enter a host name or an IP address, without the port. Write an international name in its xn-- form.",
                 "请填写域名或 IP 地址，端口另填；国际化域名请使用 xn-- 形式。",
@@ -271,6 +280,14 @@ impl Language {
                 self.pick("There are too many sources. Remove some.", "来源过多，请先删除一些。")
             }
             Conflict::SourceListed => self.pick("This list is followed already.", "已在跟踪此列表。"),
+            Conflict::TooManyManaged => {
+                self.pick("There are too many managed probes. Remove some.", "受管理的探针过多，请先移除一些。")
+            }
+            Conflict::ProbeManaged => self.pick("This probe is managed already.", "该探针已在管理中。"),
+            Conflict::ProbeElsewhere => self.pick(
+                "This probe reports to another hub. Remove BACKEND_BASE_URL from its configuration, or let it report to this one.",
+                "该探针正在向其他服务上报。请从其配置中删除 BACKEND_BASE_URL，或改为向本服务上报。",
+            ),
             Conflict::CheckedJustNow => self.pick(
                 "An address of this node was checked by request a moment ago. Try again in ten seconds.",
                 "刚刚已按请求检测过此地址，请十秒后再试。",

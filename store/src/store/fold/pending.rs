@@ -93,7 +93,7 @@ pub(in crate::store) async fn oldest(db: &Db, leases: &[Lease]) -> Result<Option
 pub(in crate::store) fn shards(leases: &[Lease]) -> Vec<i64> {
     let shard = |lease: &Lease| match lease.duty {
         Duty::Fold(shard) => i64::try_from(shard).ok(),
-        Duty::Presence | Duty::Retention | Duty::Instance | Duty::Alerts | Duty::Sources => None,
+        Duty::Presence | Duty::Retention | Duty::Instance | Duty::Alerts | Duty::Sources | Duty::Manager => None,
     };
     leases.iter().filter_map(shard).collect()
 }
