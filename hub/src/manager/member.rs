@@ -179,3 +179,163 @@ impl Member {
         &mut self.managed.probe.contact
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use easytier_uptime_store::domain::{ManagedProbe, ProbeId};
+    use proptest::{collection::vec, prelude::*, prop_oneof};
+
+    use super::*;
+
+    const VERSION: ConfigVersion = ConfigVersion { epoch: 1, version: 5 };
+    const AT: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn member(now: Instant) -> Member {
+        let contact = Contact {
+            pushed: ConfigVersion::default(),
+            pushed_revision: 0,
+            push_state: PushState::Untried,
+            pull_state: PullState::Untried,
+            path: None,
+            round_trip_us: None,
+            problem: None,
+            pushed_at: None,
+            pulled_at: None,
+            usage_bytes: 0,
+            counted_bytes: 0,
+        };
+        let probe = ManagedProbe {
+            id: ProbeId(500),
+            server_id: "p".to_owned(),
+            region: "eu".parse().unwrap(),
+            address: None,
+            settings: Default::default(),
+            revision: 1,
+            contact,
+            added_at: AT,
+        };
+        Member::new(Managed { probe, token: None, enrollment: Some("node token".into()) }, now)
+    }
+
+    fn reached(path: ProbePath, has_backend: Option<bool>) -> Reached {
+        Reached { path, round_trip: Duration::from_millis(3), has_backend }
+    }
+
+    fn taken(path: ProbePath, version: ConfigVersion) -> Result<Pushed, ManageProblem> {
+        Ok(Pushed { version, revision: 1, reached: reached(path, None) })
+    }
+
+    fn told(bytes: i64, holds: Option<ConfigVersion>) -> Result<(Reached, Statistics), ManageProblem> {
+        Ok((reached(ProbePath::Direct, Some(true)), Statistics { bytes, holds }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_push_that_failed_is_repeated_after_ten_seconds_or_at_once_for_a_newer_configuration() {
+        let now = Instant::now();
+        let mut member = member(now);
+        assert_eq!(member.due(VERSION, now), Some(Work::Push));
+        member.pushed(Err(ManageProblem::WrongToken), now, AT);
+        let contact = &member.managed.probe.contact;
+        assert_eq!((contact.push_state, &contact.problem), (PushState::Unavailable, &Some(ManageProblem::WrongToken)));
+        let seconds = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(member.due(VERSION, seconds(1)), None);
+        assert_eq!(member.due(VERSION, seconds(10)), Some(Work::Push));
+        member.push_now(seconds(1));
+        assert_eq!(member.due(VERSION, seconds(1)), Some(Work::Push));
+        member.is_busy = true;
+        assert_eq!(member.due(VERSION, seconds(99)), None, "one question at a time");
+        member.is_busy = false;
+
+        member.pushed(taken(ProbePath::Proxy, VERSION), seconds(1), AT);
+        let contact = &member.managed.probe.contact;
+        assert_eq!(
+            (contact.push_state, &contact.problem, contact.path),
+            (PushState::Dirty, &None, Some(ProbePath::Proxy))
+        );
+        assert_eq!(member.due(VERSION, seconds(20)), Some(Work::Pull), "it has the configuration");
+        let newer = ConfigVersion { version: 6, ..VERSION };
+        assert_eq!(member.due(newer, seconds(20)), Some(Work::Push));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn statistics_are_unavailable_after_a_minute_without_an_answer() {
+        let now = Instant::now();
+        let mut member = member(now);
+        member.pushed(taken(ProbePath::Direct, VERSION), now, AT);
+        assert_eq!(member.due(VERSION, now + INTERVAL / 2), Some(Work::Pull), "half of the interval, by its id");
+        member.pulled(told(10, None), now, AT);
+        assert!(member.managed.enrollment.is_none(), "it has a backend");
+        for (seconds, state) in [(59, PullState::Available), (60, PullState::Unavailable)] {
+            let later = AT + Duration::from_secs(seconds);
+            member.pulled(Err(ManageProblem::Slow { seconds: 10 }), now, later);
+            assert_eq!(member.managed.probe.contact.pull_state, state, "{seconds}");
+        }
+        assert_eq!(member.due(VERSION, now + INTERVAL), Some(Work::Pull));
+        member.pulled(told(12, None), now, AT);
+        assert_eq!(member.managed.probe.contact.pull_state, PullState::Available);
+        assert_eq!(member.managed.probe.contact.usage_bytes, 12);
+        // After a restart the probe counts from 0.
+        member.pulled(told(5, None), now, AT);
+        assert_eq!(member.managed.probe.contact.usage_bytes, 17);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(Option<i64>),
+        Pull(Option<(i64, Option<i64>)>),
+        Edit,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            proptest::option::of(0..10_i64).prop_map(Step::Push),
+            proptest::option::of((0..1000_i64, proptest::option::of(0..10_i64))).prop_map(Step::Pull),
+            Just(Step::Edit),
+        ];
+        vec(step, 0..40)
+    }
+
+    proptest! {
+        /// Whatever happens: a probe that may lack the configuration is due for it, one that told that it has it is not, news are told
+        /// once, and the bytes never become fewer.
+        #[test]
+        fn nothing_that_a_probe_lacks_is_forgotten(steps in steps()) {
+            let now = Instant::now();
+            let mut member = member(now);
+            let mut usage = 0;
+            for step in steps {
+                let version = |version| ConfigVersion { epoch: 1, version };
+                match step {
+                    Step::Push(taken_version) => {
+                        let revision = member.managed.probe.revision;
+                        let reached = reached(ProbePath::Direct, None);
+                        let outcome = taken_version.map(|number| Pushed { version: version(number), revision, reached });
+                        member.pushed(outcome.ok_or(ManageProblem::WrongToken), now, AT);
+                        if let Some(number) = taken_version {
+                            prop_assert!(!member.managed.probe.is_outdated(version(number)));
+                        }
+                    }
+                    Step::Pull(answer) => {
+                        let holds = answer.and_then(|(_, holds)| holds).map(version);
+                        let outcome = answer.map(|(bytes, _)| (reached(ProbePath::Direct, None), Statistics { bytes, holds }));
+                        member.pulled(outcome.ok_or(ManageProblem::NoConnection), now, AT);
+                        if let Some(holds) = holds {
+                            prop_assert!(member.managed.probe.contact.pushed <= holds);
+                        }
+                    }
+                    Step::Edit => {
+                        let mut managed = member.managed.clone();
+                        managed.probe.revision += 1;
+                        member.renew(managed, now);
+                        prop_assert_eq!(member.due(member.managed.probe.contact.pushed, now), Some(Work::Push));
+                    }
+                }
+                let contact = &member.managed.probe.contact;
+                prop_assert!(contact.usage_bytes >= usage);
+                usage = contact.usage_bytes;
+                prop_assert!(member.news().is_none_or(|news| news.contact == member.managed.probe.contact));
+                prop_assert!(member.news().is_none());
+            }
+        }
+    }
+}

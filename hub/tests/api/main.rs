@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+#[path = "../../../tests/support/closed_port.rs"]
+mod closed_port;
 #[path = "../support/http.rs"]
 mod http;
 #[path = "../support/hub.rs"]
@@ -22,6 +24,7 @@ mod dialects;
 mod document_examples;
 mod incidents;
 mod maintenance;
+mod managed;
 mod node_metrics;
 mod nodes;
 mod operations;

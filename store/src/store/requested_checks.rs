@@ -41,6 +41,8 @@ struct AvailableRow {
     server_id: String,
     region: String,
     orders: i64,
+    /// Whether its configuration does not reach it, though the hub manages it.
+    is_lost: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -255,24 +257,29 @@ async fn available(tx: &mut Tx, now: Timestamp) -> Result<Vec<AvailableRow>, Sto
     let select = sql!(
         "SELECT b.id, b.server_id, r.name AS region, (SELECT count(*) FROM requested_runs o \
          JOIN requested_checks k ON k.id = o.check_id WHERE o.probe_id = b.id AND o.result IS NULL AND k.ends_at > $2) \
-         AS orders FROM probe_channels c JOIN probes b ON b.id = c.probe_id JOIN regions r ON r.id = b.region_id \
+         AS orders, coalesce(m.push_state = 'unavailable', FALSE) AS is_lost FROM probe_channels c \
+         JOIN probes b ON b.id = c.probe_id JOIN regions r ON r.id = b.region_id \
+         LEFT JOIN managed_probes m ON m.probe_id = b.id \
          WHERE c.asked_at > $1 AND b.unregistered_at IS NULL ORDER BY b.server_id"
     );
     let found: Vec<AvailableRow> = tx.all(select, args![now - AVAILABLE_FOR, now]).await?;
     Ok(found.into_iter().filter(|probe| probe.orders < MAX_ORDERS as i64).collect())
 }
 
-/// The probe for each name in `from`, of a region any of its probes; without names, one of each region.
+/// The probe for each name in `from`; of a region any of its probes, one that configurations reach if there is one. Without names, one of
+/// each region.
 fn chosen(from: &[String], mut available: Vec<AvailableRow>) -> Vec<(String, Option<AvailableRow>)> {
     let names: BTreeSet<String> = match from {
         [] => available.iter().map(|probe| probe.region.clone()).collect(),
         names => names.iter().cloned().collect(),
     };
     let mut take = |name: String| {
+        let fits = |probe: &AvailableRow| probe.region == name || probe.server_id == name;
+        let best = available.iter().filter(|probe| fits(probe)).map(|probe| probe.is_lost).min();
         let fit: Vec<usize> = available
             .iter()
             .enumerate()
-            .filter(|(_, probe)| probe.region == name || probe.server_id == name)
+            .filter(|(_, probe)| fits(probe) && Some(probe.is_lost) == best)
             .map(|(nth, _)| nth)
             .collect();
         let drawn = usize::from_le_bytes(random()).checked_rem(fit.len()).map(|nth| available.remove(fit[nth]));

@@ -27,6 +27,7 @@ mod leases;
 mod live_settings;
 mod lock_order;
 mod maintenance;
+mod managed_probes;
 mod members;
 mod mirror;
 mod month;
