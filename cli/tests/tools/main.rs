@@ -9,5 +9,6 @@ mod hub;
 mod browser;
 mod demo;
 mod fuzz_api;
+mod manager;
 mod setup;
 mod strangers;

@@ -150,7 +150,9 @@ impl ControlClient {
 impl Clients {
     fn new(proxy: Option<&ControlProxy>) -> Result<Self, String> {
         // A machine without CA certificates can still reach probes over plain HTTP.
-        let tls = tls::for_web_servers().or_else(|_| tls::without_trust()).map_err(|error| error.to_string())?;
+        let mut tls = tls::for_web_servers().or_else(|_| tls::without_trust()).map_err(|error| error.to_string())?;
+        // The connector offers the protocols that the client speaks.
+        tls.alpn_protocols.clear();
         let mut connector = HttpConnector::new_with_resolver(tower::service_fn(look_up as fn(Name) -> Lookup));
         connector.enforce_http(false);
         connector.set_nodelay(true);

@@ -110,6 +110,7 @@ impl Member {
                 };
                 (contact.pushed, contact.pushed_revision) = (version, revision);
                 contact.pushed_at = Some(at);
+                contact.problem = None;
             }
             Err(problem) => {
                 let contact = self.contact();
@@ -129,6 +130,10 @@ impl Member {
                 let contact = self.contact();
                 contact.pull_state = PullState::Available;
                 contact.pulled_at = Some(at);
+                // What keeps the configuration from a probe that answers is still so.
+                if contact.push_state != PushState::Unavailable {
+                    contact.problem = None;
+                }
                 contact.count(statistics.bytes);
                 // It forgot what it held, such as after 'daemon --reset-control'.
                 if statistics.holds.is_some_and(|holds| holds < contact.pushed) {
@@ -169,7 +174,6 @@ impl Member {
             self.managed.enrollment = None;
         }
         let contact = self.contact();
-        contact.problem = None;
         contact.path = Some(path);
         contact.round_trip_us = Some(i64::try_from(round_trip.as_micros()).unwrap_or(i64::MAX));
     }

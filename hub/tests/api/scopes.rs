@@ -14,7 +14,7 @@ on_both_engines! {
 }
 
 /// The routes that need a credential, and the scopes of a key that open them. The admin may do all.
-const ROUTES: [(&str, &str, &[Scope]); 22] = [
+const ROUTES: [(&str, &str, &[Scope]); 27] = [
     ("GET", "/api/discovery/servers", &[Scope::Read]),
     ("GET", "/peers", &[Scope::Read]),
     ("GET", "/metrics", &[Scope::Metrics]),
@@ -27,6 +27,11 @@ const ROUTES: [(&str, &str, &[Scope]); 22] = [
     ("DELETE", "/api/admin/nodes/77", &[Scope::Peers]),
     ("POST", "/api/admin/submissions", &[Scope::Peers]),
     ("DELETE", "/api/admin/probes/nobody", &[Scope::Nodes]),
+    ("GET", "/v1/nodes", &[Scope::Nodes]),
+    ("POST", "/v1/nodes", &[Scope::Nodes]),
+    ("PUT", "/v1/nodes/77", &[Scope::Nodes]),
+    ("DELETE", "/v1/nodes/77", &[Scope::Nodes]),
+    ("POST", "/v1/nodes/77/push", &[Scope::Nodes]),
     ("GET", "/api/admin/events", &[]),
     ("GET", "/api/admin/channels", &[]),
     ("POST", "/api/admin/channels", &[]),

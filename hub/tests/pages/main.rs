@@ -25,6 +25,7 @@ mod incidents;
 mod instances;
 mod live;
 mod maintenance;
+mod managed;
 mod map;
 mod public;
 mod reports;

@@ -35,7 +35,7 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(55);
 
 /// The time between two blanks that show that the connection works. They may precede a JSON document.
-const BLANK_INTERVAL: Duration = Duration::from_secs(5);
+const BLANK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How much of the reason for refusing a configuration is kept, in characters.
 const MAX_ERROR: usize = 1000;
@@ -92,7 +92,7 @@ pub(super) struct OrderAnswer {
 }
 
 /// Orders to the calling probe. The answer begins at once and ends when there is an order, or after a minute; meanwhile it has a blank
-/// every five seconds. Another request of the probe ends the one before.
+/// every ten seconds. Another request of the probe ends the one before.
 #[utoipa::path(
     get, path = "/v1/reverse", tag = "backend", operation_id = "await_orders",
     params(Since),
