@@ -225,7 +225,7 @@ impl Store {
                         return Err(NOT_FOUND);
                     }
                     changed(tx).await?;
-                    audit::note(tx, Change::of(AuditObject::Probe, AuditVerb::Change).id(id).detail("managed")).await
+                    audit::note(tx, Change::of(AuditObject::Probe, AuditVerb::Change).id(id).detail("how it is managed")).await
                 })
             })
             .await
@@ -253,7 +253,7 @@ impl Store {
                         return Err(NOT_FOUND);
                     }
                     changed(tx).await?;
-                    audit::note(tx, Change::of(AuditObject::Probe, AuditVerb::End).id(id).detail("managed")).await
+                    audit::note(tx, Change::of(AuditObject::Probe, AuditVerb::Change).id(id).detail("not managed any more")).await
                 })
             })
             .await
@@ -307,7 +307,7 @@ async fn manage(tx: &mut Tx, key: &HubKey, new: &NewManagedProbe, now: Timestamp
         return Err(Conflict::ProbeManaged.into());
     }
     changed(tx).await?;
-    let change = Change::of(AuditObject::Probe, AuditVerb::Start).id(probe).named(server_id).detail("managed");
+    let change = Change::of(AuditObject::Probe, AuditVerb::Change).id(probe).named(server_id).detail("managed");
     edit.note(tx, change).await?;
     Ok(probe)
 }

@@ -168,8 +168,8 @@ async fn shown(
                     (fields.input(&Input { class: "", placeholder: Some(default_region.as_str()), ..region }))
                     (fields.check("any_region", texts.any_region, !create.any_region.is_empty()))
                 }
+                p.muted { (texts.scopes_hint) }
                 div.row {
-                    span.muted { (texts.scopes_hint) }
                     @for scope in Scope::ALL {
                         label.check {
                             input type="checkbox" name="scope" value=(scope.as_str()) checked[scopes.contains(&scope)];

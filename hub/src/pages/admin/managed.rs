@@ -210,7 +210,7 @@ fn row(view: &View, probe: &ManagedProbe, now: Timestamp) -> Markup {
                 @if !host.is_empty() { div.muted { code { (host) ":" (http_port) } } }
             }
             td data-label=(texts.path) {
-                (contact.path.map_or(NOTHING, |path| language.probe_path(path)))
+                div { (contact.path.map_or(NOTHING, |path| language.probe_path(path))) }
                 @if let Some(micros) = contact.round_trip_us { div.muted { (latency(micros)) } }
             }
             td data-label=(texts.configuration) {
