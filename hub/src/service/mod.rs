@@ -17,7 +17,6 @@ mod error;
 mod familiar;
 pub mod incidents;
 mod instances;
-mod limit;
 mod line;
 mod maintenance;
 mod node_change;
@@ -45,7 +44,6 @@ pub use self::{
     error::{FieldError, FieldProblem, Forbidden, LinkError, ServiceError},
     incidents::{MAX_INCIDENT_NAME, MAX_POST, Wording},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
-    limit::Limit,
     line::MAX_NAME,
     maintenance::{MAX_TITLE, WindowFields},
     node_change::{NodeChange, OperatorFields},

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use easytier_probe::Checker;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
-use easytier_uptime_monitor::{Metrics, Monitor, Readers};
+use easytier_uptime_monitor::{Metrics, Monitor, Readers, limit::Limit};
 use easytier_uptime_store::Store;
 use url::Url;
 
@@ -48,8 +48,7 @@ use crate::{
     board::{Board, Chronicle},
     connect::Connector,
     service::{
-        Admin, Checks, ConnectionTests, Instances, Limit, Orders, Registry, Sessions, Sources, Submissions,
-        Subscriptions,
+        Admin, Checks, ConnectionTests, Instances, Orders, Registry, Sessions, Sources, Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };

@@ -86,6 +86,22 @@ pub(super) async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreEr
     Ok(row.map(|(value,)| value))
 }
 
+/// A value, as the transaction sees it.
+pub(super) async fn value_in(tx: &mut Tx, name: &str) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = tx.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
+    Ok(row.map(|(value,)| value))
+}
+
+/// Stores a value.
+pub(super) async fn put(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+    tx.execute(UPSERT, args![name, value]).await.map(drop)
+}
+
+/// Removes a value. Returns whether there was one.
+pub(super) async fn remove(tx: &mut Tx, name: &str) -> Result<bool, StoreError> {
+    tx.execute("DELETE FROM settings WHERE key = $1", args![name]).await.map(|rows| rows > 0)
+}
+
 /// Sets the id of the database, unless an earlier hub has set it.
 pub(super) async fn ensure_database_id(db: &Db) -> Result<(), StoreError> {
     let insert = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
@@ -137,12 +153,11 @@ pub(super) async fn count_adoption(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// A value that is JSON, as the transaction sees it; the default when there is none.
 pub(super) async fn json<T: DeserializeOwned + Default>(tx: &mut Tx, name: &str) -> Result<T, StoreError> {
-    let row: Option<(String,)> = tx.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
-    let Some((text,)) = row else { return Ok(T::default()) };
+    let Some(text) = value_in(tx, name).await? else { return Ok(T::default()) };
     serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("settings.{name}: {error}")))
 }
 
 /// Stores a value as JSON.
 pub(super) async fn put_json(tx: &mut Tx, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
-    tx.execute(UPSERT, args![name, db::json(value)?]).await.map(drop)
+    put(tx, name, &db::json(value)?).await
 }

@@ -58,6 +58,7 @@ mod own_order;
 mod partitions;
 mod peers;
 mod probes;
+mod pushed;
 mod records;
 mod regions;
 mod registry;
@@ -96,6 +97,7 @@ pub use self::{
     mirror::PeerListing,
     options::{Access, DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
     outbox::{Outgoing, OutgoingFilter},
+    pushed::{HeldPushed, PushedKey, TakenPush},
     restore::{RestoreError, Restored},
     retention::Swept,
 };
