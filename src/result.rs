@@ -1,6 +1,6 @@
 //! The result of a check.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::AddAssign, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -271,6 +271,25 @@ pub struct CheckReport {
     /// Whether the check repeats an earlier answer of a peer whose answer does not change soon, without asking the peer.
     #[serde(skip)]
     pub is_repeated: bool,
+    /// The packets of the check, and those since the last one on a session that stays open.
+    #[serde(skip)]
+    pub traffic: Traffic,
+}
+
+/// Bytes of EasyTier packets, without what transports put around them. Tests of relaying are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// To the peer.
+    pub sent: u64,
+    /// From the peer.
+    pub received: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+    }
 }
 
 impl CheckResult {

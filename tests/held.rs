@@ -68,6 +68,8 @@ async fn checks_on_an_open_session_report_the_same_as_one_shot_checks() {
             assert_eq!(report.result.version.as_deref(), Some(easytier_probe::EASYTIER_VERSION));
             assert_eq!(report.result.hostname.as_deref(), Some("test-node"));
             assert!(report.latency.is_some_and(|latency| latency.loss == 0.0), "{report:?}");
+            // At least a ping and its pong.
+            assert!(report.traffic.sent >= 16 && report.traffic.received >= 16, "{report:?}");
         }
     }
 }

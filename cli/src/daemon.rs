@@ -1,11 +1,15 @@
 //! `daemon`: a long-running probe that reports to a backend.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+mod reset;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use clap::Args;
 use easytier_uptime_config::{ConfigErrors, ProbeConfig, Reader, Sources};
-use easytier_uptime_scheduler::{DaemonOptions, Ending, ProbeMonitor, Scheduler, SpoolLimits, run_daemon};
+use easytier_uptime_scheduler::{
+    ControlOptions, DaemonOptions, Ending, ProbeMonitor, Scheduler, SpoolLimits, run_daemon,
+};
 use easytier_uptime_store::domain::Region;
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -18,7 +22,7 @@ use crate::{
     },
     logging::LogSettings,
     memory, print,
-    service::{self, EndRequest, Service},
+    service::{self, EndRequest, Restart, Service},
     settings::{Selection, SettingFlags},
     systemd, telemetry,
 };
@@ -30,6 +34,8 @@ const EXAMPLES: &str = "\
 Examples:
   BACKEND_BASE_URL=https://hub.example.com NODE_TOKEN=... easytier-uptime daemon
       checks every peer every 5 seconds, on sessions that stay open
+  CONTROL_TOKEN=... easytier-uptime daemon --server-host 0.0.0.0
+      waits until a hub pushes its first configuration, with the backend to report to
   easytier-uptime daemon --probe-schedule '30 8-18 * * MON-FRI' --probe-timezone Asia/Shanghai
       checks all peers at the start and at half past these hours, each on a new session
 
@@ -54,6 +60,9 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DaemonArgs {
+    /// Forget what a hub pushed (cluster, version, settings, enrollment), and exit; peers and results stay
+    #[arg(long)]
+    reset_control: bool,
     #[command(flatten)]
     settings: SettingFlags<DaemonSettings>,
 }
@@ -74,6 +83,7 @@ impl Selection for DaemonSettings {
                 "REGION",
                 "SERVER_ID",
                 "ENROLLMENT_KEY",
+                "CONTROL_TOKEN",
                 "ADVERTISE_ADDR",
                 "REPORT_STYLE",
             ],
@@ -123,10 +133,15 @@ impl Selection for DaemonSettings {
 }
 
 pub fn run(args: DaemonArgs) -> anyhow::Result<Exit> {
-    service::run::<Daemon>(args.settings.into_map())
+    let flags = args.settings.into_map();
+    match args.reset_control {
+        true => reset::run(flags),
+        false => service::run::<Daemon>(flags),
+    }
 }
 
 /// A daemon with a validated configuration.
+#[derive(Clone)]
 pub struct Daemon {
     /// The local history is kept in a database like that of a hub.
     history: HubConfig,
@@ -149,6 +164,10 @@ impl Service for Daemon {
 
     fn name(&self) -> &'static str {
         "easytier-uptime-probe"
+    }
+
+    fn restart(&self) -> Option<Restart<Self>> {
+        Some(Restart { wanted: Arc::clone(&self.options.control.restart), service: self.clone() })
     }
 
     async fn try_database(&self) -> anyhow::Result<()> {
@@ -174,7 +193,7 @@ impl Service for Daemon {
         tracing::info!(%address, "the probe listens");
         // After a restart with another configuration no cycle is needed: the last one is at most one pause old.
         self.options.plan.cycle_at_start = is_first;
-        let (ready, is_ready) = oneshot::channel::<std::sync::Arc<ProbeMonitor>>();
+        let (ready, is_ready) = oneshot::channel::<Arc<ProbeMonitor>>();
         let on_ready = |monitor| drop(ready.send(monitor));
         let ending = async { end_request.await.unwrap_or(Ending::Stop) };
         let notify = async {
@@ -209,7 +228,7 @@ impl Daemon {
         Ok(Self {
             history: reader.finish_option(history)?,
             options: DaemonOptions {
-                backend: telemetry::traced(probe.backend()?),
+                backend: telemetry::traced(probe.backend_or_control()?),
                 server_id: probe.server_id,
                 region: region.unwrap_or_default(),
                 advertise: probe.advertise_addr,
@@ -218,6 +237,7 @@ impl Daemon {
                 forget_after: probe.peer_forget_after,
                 spool: SpoolLimits { max_age: probe.spool_max_age, max_results: probe.spool_max_results },
                 metrics_token: probe.metrics_token,
+                control: ControlOptions { token: probe.control_token, ..ControlOptions::default() },
             },
         })
     }

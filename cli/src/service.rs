@@ -2,12 +2,14 @@
 //!
 //! SIGTERM and Ctrl-C stop a service when its running work has ended; a second signal stops it at once. SIGHUP reloads the
 //! configuration: if it is valid, and its database and address can be used, the service restarts with it in the same process.
-//! The socket stays open if the address is the same. Otherwise the service continues unchanged.
+//! The socket stays open if the address is the same. Otherwise the service continues unchanged. A service may ask to be started
+//! again in the same way.
 
 use std::{
     collections::BTreeMap,
     net::{self, SocketAddr},
     pin::{Pin, pin},
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -17,7 +19,7 @@ use tokio::{
     net::TcpListener,
     runtime,
     signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
+    sync::{Notify, oneshot},
 };
 
 use crate::{
@@ -47,6 +49,11 @@ pub trait Service: Sized {
         false
     }
 
+    /// How the service itself asks to be started again with the same configuration, if it does.
+    fn restart(&self) -> Option<Restart<Self>> {
+        None
+    }
+
     /// Serves on `listener` until `end_request`. `is_first` is false after a restart in the same process.
     /// Jobs run on `scheduler`, which outlives the restarts.
     async fn serve(
@@ -56,6 +63,14 @@ pub trait Service: Sized {
         is_first: bool,
         end_request: EndRequest,
     ) -> anyhow::Result<()>;
+}
+
+/// A service that asks to be started again, because what it has stored says more than its configuration.
+pub struct Restart<S> {
+    /// Notified when it asks.
+    pub wanted: Arc<Notify>,
+    /// The service to start.
+    pub service: S,
 }
 
 /// Receives how the service has to end.
@@ -97,12 +112,14 @@ async fn run_until_stopped<S: Service>(
     loop {
         let listener = socket.listener()?;
         let (end_sender, end_request) = oneshot::channel();
+        let restart = service.restart();
         let mut serving = pin!(service.serve(listener, &scheduler, is_first, end_request));
-        let next: Option<Next<S>> = match until_signalled(serving.as_mut(), &flags, &socket, &mut signals).await? {
-            SignalOutcome::Ended => return Ok(Exit::Success),
-            SignalOutcome::Stop => None,
-            SignalOutcome::Restart(next) => Some(next),
-        };
+        let next: Option<Next<S>> =
+            match until_signalled(serving.as_mut(), &flags, &socket, &mut signals, restart).await? {
+                SignalOutcome::Ended => return Ok(Exit::Success),
+                SignalOutcome::Stop => None,
+                SignalOutcome::Restart(next) => Some(next),
+            };
         let ending = match &next {
             None => {
                 announce_stop();
@@ -152,11 +169,15 @@ async fn until_signalled<S: Service>(
     flags: &BTreeMap<String, String>,
     socket: &Socket,
     signals: &mut Signals,
+    mut restart: Option<Restart<S>>,
 ) -> anyhow::Result<SignalOutcome<S>> {
     loop {
         let request = tokio::select! {
             ended = &mut serving => return ended.map(|()| SignalOutcome::Ended),
             request = signals.next() => request,
+            service = wanted(&mut restart) => {
+                return Ok(SignalOutcome::Restart(Next { service, socket: Some(socket.again()?) }));
+            }
         };
         match request {
             Request::Stop => return Ok(SignalOutcome::Stop),
@@ -172,6 +193,17 @@ async fn until_signalled<S: Service>(
             }
         }
     }
+}
+
+/// Waits until the service asks to be started again.
+async fn wanted<S>(restart: &mut Option<Restart<S>>) -> S {
+    if let Some(asking) = restart {
+        asking.wanted.notified().await;
+        if let Some(Restart { service, .. }) = restart.take() {
+            return service;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Waits until the service has ended. A signal cancels the restart, if there is one. Without a restart, a signal stops the
@@ -228,12 +260,17 @@ impl Socket {
     /// same port.
     fn at(&self, address: SocketAddr) -> anyhow::Result<Option<Self>> {
         if self.address == address {
-            return Ok(Some(Self { address, socket: self.socket.try_clone()? }));
+            return self.again().map(Some);
         }
         match Self::bind(address) {
             Err(_) if self.address.port() == address.port() => Ok(None),
             bound => bound.map(Some),
         }
+    }
+
+    /// The same socket, which stays open when this one is dropped.
+    fn again(&self) -> anyhow::Result<Self> {
+        Ok(Self { address: self.address, socket: self.socket.try_clone()? })
     }
 
     fn listener(&self) -> anyhow::Result<TcpListener> {

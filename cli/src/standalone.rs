@@ -24,7 +24,7 @@ use crate::{
     },
     logging::LogSettings,
     peer_list::{self, InvalidPeers},
-    service::{self, EndRequest, Service},
+    service::{self, EndRequest, Restart, Service},
     settings::{RESULT_SETTINGS, Selection, SettingFlags},
 };
 
@@ -93,6 +93,7 @@ impl Selection for StandaloneSettings {
                 "NODE_TOKEN",
                 "API_KEY",
                 "ENROLLMENT_KEY",
+                "CONTROL_TOKEN",
                 "ADVERTISE_ADDR",
                 "REPORT_STYLE",
                 "PEER_FETCH_INTERVAL",
@@ -178,6 +179,16 @@ impl Service for Standalone {
         match self {
             Self::Hub(hub) => hub.name(),
             Self::Daemon(daemon) => daemon.name(),
+        }
+    }
+
+    fn restart(&self) -> Option<Restart<Self>> {
+        match self {
+            Self::Hub(_) => None,
+            Self::Daemon(daemon) => {
+                let Restart { wanted, service } = daemon.restart()?;
+                Some(Restart { wanted, service: Self::Daemon(Box::new(service)) })
+            }
         }
     }
 

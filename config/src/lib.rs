@@ -17,6 +17,7 @@ mod error;
 mod layers;
 mod log;
 mod probe;
+mod pushed;
 mod reader;
 mod settings;
 pub mod values;
@@ -26,6 +27,7 @@ pub use self::{
     layers::Sources,
     log::{LogFormat, log_filter},
     probe::{ProbeConfig, QUIC_PORT},
+    pushed::PushedSettings,
     reader::Reader,
     settings::{FUNCTION_SETTINGS, HUB_SETTINGS, PROBE_SETTINGS, Setting},
     values::AdvertisedAddress,

@@ -38,6 +38,8 @@ pub struct ProbeConfig {
     pub server_id: String,
     /// The key with which this probe registers at the hub.
     pub enrollment_key: Option<Secret>,
+    /// The token with which a hub controls this probe: at least 32 characters.
+    pub control_token: Option<Secret>,
     /// The address to register, if other machines reach this probe at another address than the detected one.
     pub advertise_addr: Option<AdvertisedAddress>,
     /// How results are reported to the backend.
@@ -117,6 +119,7 @@ impl ProbeConfig {
                 .optional("SERVER_ID", values::server_id)
                 .unwrap_or_else(|| values::host_name_as_id(reader.host_name())),
             enrollment_key: reader.optional("ENROLLMENT_KEY", values::token),
+            control_token: reader.optional("CONTROL_TOKEN", values::control_token),
             advertise_addr: reader.optional("ADVERTISE_ADDR", values::advertised_address),
             report_style: reader.value("REPORT_STYLE", values::report_style),
             peer_fetch_interval: reader.value("PEER_FETCH_INTERVAL", values::whole_seconds),
@@ -131,8 +134,8 @@ impl ProbeConfig {
             peers_file: reader.optional("PEERS_FILE", values::path),
             skip_invalid_peers: reader.value("SKIP_INVALID_PEERS", values::boolean),
             health_check_timeout: reader.value("HEALTH_CHECK_TIMEOUT", values::interval),
-            health_check_pings: reader.value("HEALTH_CHECK_PINGS", |text| number(text, 1..=100)),
-            check_concurrency: reader.value("CHECK_CONCURRENCY", |text| number(text, 1..=65535)) as usize,
+            health_check_pings: reader.value("HEALTH_CHECK_PINGS", values::pings),
+            check_concurrency: reader.value("CHECK_CONCURRENCY", values::concurrency),
             self_check_targets: reader
                 .optional("SELF_CHECK_TARGETS", values::self_check_targets)
                 .unwrap_or_else(backend),
@@ -168,10 +171,29 @@ impl ProbeConfig {
             api_key: self.api_key.clone(),
             node_token: self.node_token.clone(),
             enrollment_key: self.enrollment_key.clone(),
+            ..self.backend_to_come()
+        })
+    }
+
+    /// How to talk to the backend, if there is one. Without base URLs it comes with the first configuration that a hub pushes, with
+    /// credentials of its own.
+    ///
+    /// # Errors
+    ///
+    /// If no backend is configured, and no hub can push one.
+    pub fn backend_or_control(&self) -> Result<BackendConfig, ConfigErrors> {
+        match self.backend_base_url.is_empty() && self.control_token.is_some() {
+            true => Ok(self.backend_to_come()),
+            false => self.backend(),
+        }
+    }
+
+    fn backend_to_come(&self) -> BackendConfig {
+        BackendConfig {
             region: self.region.clone(),
             report_style: self.report_style,
             ..BackendConfig::new(self.backend_base_url.clone())
-        })
+        }
     }
 
     /// How to check peers.
@@ -187,6 +209,10 @@ impl ProbeConfig {
 }
 
 fn require_access_to_hub(reader: &mut Reader<'_>) {
+    // The backend comes with the first configuration that is pushed.
+    if reader.is_missing("BACKEND_BASE_URL") && !reader.is_missing("CONTROL_TOKEN") {
+        return;
+    }
     reader.require("BACKEND_BASE_URL", "a probe needs the URL of its hub");
     if reader.is_missing("ENROLLMENT_KEY") {
         reader.require(

@@ -78,6 +78,12 @@ pub static PROBE_SETTINGS: &[Setting] = &[
     optional("REGION", "NAME", "Region of this probe; the backend returns the peers of that region"),
     optional("SERVER_ID", "ID", "ID of this probe [default: the host name; for 'once', the ID of its token]"),
     secret("ENROLLMENT_KEY", "KEY", "Key that registers this probe at the hub, which issues a node token"),
+    secret(
+        "CONTROL_TOKEN",
+        "TOKEN",
+        "Token with which a hub pushes configuration to this probe and pulls figures from it, at least 32 characters; \
+         BACKEND_BASE_URL may be left out then, and comes with the first push [default: no hub can]",
+    ),
     optional(
         "ADVERTISE_ADDR",
         "HOST[:PORT]",

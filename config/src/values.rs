@@ -277,10 +277,41 @@ pub fn sync_secret(text: &str) -> Result<Secret, String> {
 ///
 /// As [`token`]; also if the text is shorter than 16 characters.
 pub fn long_token(text: &str) -> Result<Secret, String> {
-    match text.len() {
-        ..16 => Err("write at least 16 characters; 'openssl rand -hex 24' makes a token".to_owned()),
-        _ => token(text),
+    token_of(16, text)
+}
+
+/// A [`token`] from which a key is derived.
+///
+/// # Errors
+///
+/// As [`token`]; also if the text is shorter than 32 characters.
+pub fn control_token(text: &str) -> Result<Secret, String> {
+    token_of(32, text)
+}
+
+fn token_of(min: usize, text: &str) -> Result<Secret, String> {
+    match text.len() < min {
+        true => Err(format!("write at least {min} characters; 'openssl rand -hex 24' makes a token")),
+        false => token(text),
     }
+}
+
+/// The number of pings in one check: 1 to 100.
+///
+/// # Errors
+///
+/// For any other text.
+pub fn pings(text: &str) -> Result<u32, String> {
+    number(text, 1..=100)
+}
+
+/// The maximum number of concurrent checks: 1 to 65,535.
+///
+/// # Errors
+///
+/// For any other text.
+pub fn concurrency(text: &str) -> Result<usize, String> {
+    number(text, 1..=65535).map(|number| number as usize)
 }
 
 /// The [`BaseUrl`] at which others reach this program.

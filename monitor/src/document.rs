@@ -28,6 +28,7 @@ use crate::{
         (name = "public", description = "For launchers and dashboards."),
         (name = "admin", description = "For the operator of the hub."),
         (name = "operations", description = "For monitoring of the hub itself."),
+        (name = "control", description = "For the hub that controls this probe."),
     ),
 )]
 struct Base;

@@ -9,10 +9,12 @@
 
 mod bearer;
 pub mod cluster;
+pub mod control;
 pub mod document;
 mod drain;
 pub mod envelope;
 pub mod input;
+pub mod limit;
 mod metrics;
 mod observe;
 mod operations;
@@ -60,6 +62,7 @@ pub use self::{
 };
 use self::{
     cluster::{Cluster, ClusterMetrics},
+    control::Control,
     paced::Paced,
     public::source::Nodes,
 };
@@ -199,10 +202,21 @@ impl FromRef<Monitor> for InstanceName {
     }
 }
 
-/// The routes of a daemon: its local history, and its own health and metrics. `metrics_token`: as in [`Monitor::new`].
-pub fn router(store: Store, probe: Arc<dyn ProbeStatus>, metrics_token: Option<Secret>) -> Router {
+/// The routes of a daemon: its local history, its own health and metrics, and those with which a hub controls it, if one can.
+/// `metrics_token`: as in [`Monitor::new`].
+pub fn router(
+    store: Store,
+    probe: Arc<dyn ProbeStatus>,
+    metrics_token: Option<Secret>,
+    control: Option<Control>,
+) -> Router {
     let monitor = Monitor::new(store.clone(), Arc::new(store), Some(probe), metrics_token);
-    let (router, document) = OpenApiRouter::with_openapi(document::base()).merge(monitor.routes()).split_for_parts();
+    let routes = OpenApiRouter::with_openapi(document::base()).merge(monitor.routes());
+    let routes = match control {
+        Some(control) => routes.merge(control.routes(&monitor)),
+        None => routes,
+    };
+    let (router, document) = routes.split_for_parts();
     monitor.publish(&document);
     monitor.observe(router)
 }

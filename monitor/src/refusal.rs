@@ -8,6 +8,8 @@ use axum::{
 use easytier_uptime_store::StoreError;
 use serde_json::{Value, json};
 
+use crate::limit::LimitExceeded;
+
 /// Seconds after which a caller may retry a request that got a 503.
 const RETRY_AFTER: u64 = 5;
 
@@ -53,6 +55,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, format!("no such {thing}"))
     }
 
+    /// 409: what is asked contradicts what is there.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
     /// 429; the caller may retry after some seconds.
     pub fn too_many_requests(message: impl Into<String>, retry_after: u64) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
@@ -66,6 +73,12 @@ impl Refusal {
     /// 500: the log has the cause.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the hub failed; its log says why")
+    }
+}
+
+impl From<LimitExceeded> for Refusal {
+    fn from(LimitExceeded { retry_after }: LimitExceeded) -> Self {
+        Self::too_many_requests("too many requests; try again later", retry_after.as_secs() + 1)
     }
 }
 

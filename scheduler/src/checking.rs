@@ -13,6 +13,7 @@ use easytier_probe::{
     run_cycle,
     self_check::SelfCheckTarget,
 };
+use easytier_uptime_config::PushedSettings;
 use easytier_uptime_store::domain::Intervals;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,24 @@ impl CheckPlan {
     /// The same plan with other intervals.
     pub fn with_intervals(self, Intervals { check, report }: Intervals) -> Self {
         Self { interval: check, report_interval: report, ..self }
+    }
+
+    /// The same plan with settings that a hub pushed. A schedule stays.
+    pub fn with_settings(mut self, pushed: &PushedSettings) -> Self {
+        let PushedSettings {
+            health_check_interval,
+            status_report_interval,
+            health_check_timeout,
+            health_check_pings,
+            check_concurrency,
+        } = *pushed;
+        let checks = &mut self.checks;
+        checks.timeout = health_check_timeout.unwrap_or(checks.timeout);
+        checks.pings = health_check_pings.unwrap_or(checks.pings);
+        checks.max_checks = check_concurrency.unwrap_or(checks.max_checks);
+        self.interval = health_check_interval.unwrap_or(self.interval);
+        self.report_interval = status_report_interval.unwrap_or(self.report_interval);
+        self
     }
 
     /// The longest time from one result of a peer to the next.

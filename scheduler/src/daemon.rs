@@ -6,55 +6,33 @@ use easytier_probe::{
     Backend, BackendConfig, BackendError, Secret,
     backend::{Availability, BackendCall},
 };
-use easytier_uptime_config::AdvertisedAddress;
-use easytier_uptime_store::{Store, StoreError, domain::Region, upkeep};
+use easytier_uptime_store::{Store, StoreError, upkeep};
 use tokio::{
     net::TcpListener,
+    sync::Mutex as AsyncMutex,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     backend_handle::BackendHandle,
-    checking::CheckPlan,
+    control::{RemoteControl, Watching},
     enrollment::{ClientError, Enrollment},
     expiry::Expiry,
     heartbeat::Heartbeat,
     jobs::{Job, Scheduler},
-    listing::PeerList,
+    listing::{PeerList, backend_name},
     monitoring::ProbeMonitor,
-    orders::{self, BackendDesk},
+    options::DaemonOptions,
+    orders::{self, BackendDesk, Worker},
     probe::{Probe, ProbeState},
+    pushed::Pushed,
     schedule::Schedule,
+    serving::serve,
     spool::Spool,
-    upload::{SpoolLimits, Uploader},
+    upload::Uploader,
+    waiting::wait,
 };
-
-/// How long HTTP requests in flight may take when the daemon ends.
-const SERVE_GRACE: Duration = Duration::from_secs(2);
-
-/// The configuration of a daemon.
-#[derive(Debug, Clone)]
-pub struct DaemonOptions {
-    /// The backend, with the credentials.
-    pub backend: BackendConfig,
-    /// The id of the probe, unique at the backend.
-    pub server_id: String,
-    /// The region of the probe in its local history.
-    pub region: Region,
-    /// The address to register, instead of that of the outbound route.
-    pub advertise: Option<AdvertisedAddress>,
-    /// How and when peers are checked.
-    pub plan: CheckPlan,
-    /// The time between two fetches of the listing.
-    pub fetch_interval: Duration,
-    /// How long a peer is watched that an incomplete listing no longer contains.
-    pub forget_after: Duration,
-    /// How many results may wait for the backend, and how long.
-    pub spool: SpoolLimits,
-    /// Who reads `/metrics` needs this token; anybody may read them when it is `None`.
-    pub metrics_token: Option<Secret>,
-}
 
 /// Why a daemon ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +68,7 @@ impl From<ClientError> for DaemonError {
 }
 
 /// Runs a daemon until `ending`, with its jobs on `scheduler` and its monitoring API on `listener`. Calls `on_ready` when
-/// it is about to check peers.
+/// it is about to check peers, or to wait for a backend.
 ///
 /// # Errors
 /// A [`DaemonError`] if it cannot start, or if the monitoring API fails later. A backend that is away is not an error.
@@ -102,7 +80,16 @@ pub async fn run_daemon(
     on_ready: impl FnOnce(Arc<ProbeMonitor>),
     ending: impl Future<Output = Ending>,
 ) -> Result<(), DaemonError> {
-    let daemon = Daemon::new(store, listener.local_addr()?.port(), options).await?;
+    let (options, pushed) = Pushed::load(&store, options).await?;
+    if !options.has_backend() {
+        let control = pushed.control(&store, &options, None);
+        let monitor = Arc::new(ProbeMonitor::waiting());
+        on_ready(Arc::clone(&monitor));
+        wait(store.clone(), listener, options, (monitor, control.routes()), ending).await?;
+        store.close().await;
+        return Ok(());
+    }
+    let daemon = Daemon::new(store, listener.local_addr()?.port(), options, pushed).await?;
     daemon.peers.watch_stored().await?;
     on_ready(Arc::clone(&daemon.monitor));
     daemon.run(listener, scheduler, ending).await
@@ -123,33 +110,35 @@ struct Daemon {
     uploader: Uploader,
     spool: Spool,
     metrics_token: Option<Secret>,
+    control: Arc<RemoteControl>,
     stop: CancellationToken,
 }
 
 impl Daemon {
     /// `port` is the port of the monitoring API.
-    async fn new(store: Store, port: u16, options: DaemonOptions) -> Result<Self, DaemonError> {
-        let urls: Vec<String> = options.backend.base_urls.iter().map(ToString::to_string).collect();
-        let known = store.known_backend(&urls).await?;
-        let backend_name = known.or_else(|| urls.first().cloned()).unwrap_or_default();
-        let probe = Probe::new(store.clone(), &options.server_id, &options.region, options.plan).await?;
+    async fn new(store: Store, port: u16, options: DaemonOptions, pushed: Pushed) -> Result<Self, DaemonError> {
+        let backend_name = backend_name(&store, &options.backend.base_urls).await?;
+        let mut plan = options.plan.clone();
+        // One that has waited for its backend until now has not checked anything yet.
+        plan.cycle_at_start |= store.newest_result().await? == 0;
+        let probe = Probe::new(store.clone(), &options.server_id, &options.region, plan).await?;
         let ProbeState { identity, metrics, health, overview } = probe.state.clone();
         let availability = Arc::<Availability>::default();
         let backend = BackendHandle::new(Arc::clone(&availability), metrics.clone());
         let mut enrollment = Enrollment {
             store: store.clone(),
-            config: BackendConfig { tests_relay: true, ..options.backend },
+            config: BackendConfig { tests_relay: true, ..options.backend.clone() },
             backend_name: backend_name.clone(),
             backend: backend.clone(),
             server_id: options.server_id.clone(),
-            advertise: options.advertise,
+            advertise: options.advertise.clone(),
             port,
         };
         let first_client = enrollment.client().await?;
         let heartbeat = Heartbeat {
             backend: backend.clone(),
-            server_id: options.server_id,
-            overview,
+            server_id: options.server_id.clone(),
+            overview: Arc::clone(&overview),
             health,
             metrics: metrics.clone(),
         };
@@ -160,7 +149,7 @@ impl Daemon {
             backend: backend.clone(),
             limits: options.spool,
             expiry: Expiry::new(options.spool.max_age),
-            metrics,
+            metrics: metrics.clone(),
             stored: Arc::clone(&probe.stored),
             checking: Arc::clone(&probe.checking),
         };
@@ -172,8 +161,12 @@ impl Daemon {
             forget_after: options.forget_after,
             checking: Arc::clone(&probe.checking),
             version: Default::default(),
+            pushed: AsyncMutex::new(pushed.listing()),
         };
+        let peers = Arc::new(peers);
+        let watching = Watching { backend: backend.clone(), peers: Arc::clone(&peers), overview, metrics };
         Ok(Self {
+            control: pushed.control(&store, &options, Some(watching)),
             store,
             backend,
             monitor: probe.monitor(availability),
@@ -181,7 +174,7 @@ impl Daemon {
             enrollment,
             first_client,
             heartbeat,
-            peers: Arc::new(peers),
+            peers,
             fetch_interval: options.fetch_interval,
             uploader,
             spool,
@@ -198,10 +191,9 @@ impl Daemon {
     ) -> Result<(), DaemonError> {
         let (fetch, report) = (self.fetch_job(), self.report_job());
         let Self { store, backend, probe, monitor, enrollment, first_client, heartbeat, .. } = self;
-        let Self { uploader, spool, metrics_token, stop, .. } = self;
+        let Self { uploader, spool, metrics_token, control, stop, .. } = self;
         let jobs = vec![fetch.clone(), report.clone()];
         let start = first_fetch(&backend, fetch, report, self.fetch_interval);
-        let router = easytier_uptime_monitor::router(store.clone(), monitor as _, metrics_token);
         let stop_when_ended = async {
             let ending = ending.await;
             stop.cancel();
@@ -219,9 +211,10 @@ impl Daemon {
                 heartbeat.unregister().await;
             }
         };
-        let orders = orders::follow(BackendDesk(backend.clone()), Arc::clone(&probe.checking), stop.clone());
+        let worker = Worker { checking: Arc::clone(&probe.checking), control: Some(Arc::clone(&control)) };
+        let orders = orders::follow(BackendDesk(backend.clone()), worker, stop.clone());
         let (served, ..) = tokio::join!(
-            easytier_uptime_monitor::serve(listener, router, stop.clone().cancelled_owned(), SERVE_GRACE),
+            serve(&store, listener, monitor, metrics_token, control.routes(), &stop),
             end_presence,
             probe.run(scheduler, jobs, stop.clone()),
             uploader.run(spool, stop.clone()),

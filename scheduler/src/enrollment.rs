@@ -44,7 +44,7 @@ impl Enrollment {
     /// one.
     pub async fn client(&mut self) -> Result<Backend, ClientError> {
         if self.config.node_token.is_none() {
-            self.config.node_token = self.store.secret(&self.token_name()).await?;
+            self.config.node_token = self.store.secret(&token_name(&self.backend_name)).await?;
         }
         Ok(Backend::new(self.config.clone())?)
     }
@@ -111,7 +111,7 @@ impl Enrollment {
     /// Stores the token, and makes a client that uses it.
     async fn enrolled(&self, token: Secret, client: Backend) -> Backend {
         tracing::info!(server_id = self.server_id, "enrolled at the backend");
-        if let Err(error) = self.store.put_secret(&self.token_name(), &token).await {
+        if let Err(error) = self.store.put_secret(&token_name(&self.backend_name), &token).await {
             tracing::error!(%error, "the node token of the enrollment cannot be stored: after a restart this probe enrolls \
                                      again, which needs the same ENROLLMENT_KEY");
         }
@@ -141,11 +141,11 @@ impl Enrollment {
             node_token: None,
         }
     }
+}
 
-    /// The name of the node token in the store.
-    fn token_name(&self) -> String {
-        format!("node_token of {}", self.backend_name)
-    }
+/// The name in the store of the node token of an enrollment at this backend.
+pub fn token_name(backend_name: &str) -> String {
+    format!("node_token of {backend_name}")
 }
 
 fn this_machine() -> System {

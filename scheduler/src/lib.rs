@@ -14,6 +14,7 @@
 mod backend_handle;
 mod checking;
 mod condense;
+mod control;
 mod daemon;
 mod enrollment;
 mod expiry;
@@ -26,25 +27,31 @@ mod local;
 mod metrics;
 mod monitoring;
 mod observer;
+mod options;
 mod orders;
 mod outbound_address;
 mod overview;
 mod panic_message;
 mod probe;
+mod pushed;
 mod relay_tests;
 mod rounds;
 pub mod schedule;
+mod serving;
 mod spool;
 mod status;
 mod upload;
+mod waiting;
 mod watch;
 
 pub use self::{
     checking::CheckPlan,
-    daemon::{DaemonError, DaemonOptions, Ending, run_daemon},
+    control::ControlOptions,
+    daemon::{DaemonError, Ending, run_daemon},
     jobs::Scheduler,
     local::LocalProbe,
     monitoring::ProbeMonitor,
+    options::DaemonOptions,
     outbound_address::outbound_address,
     schedule::Schedule,
     upload::SpoolLimits,

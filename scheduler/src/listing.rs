@@ -1,18 +1,31 @@
 //! The peers to watch: fetched from the backend, and stored in the local database for times when the backend is away.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use easytier_probe::{Backend, BackendError, ListingVersion, Origin, Peer, backend::BackendCall};
-use easytier_uptime_store::{PeerListing, Store, StoreError, domain::Timestamp};
-use tokio::time::Instant;
+use easytier_probe::{
+    Backend, BackendError, ListingVersion, Origin, Peer,
+    backend::{BackendCall, BaseUrl},
+};
+use easytier_uptime_store::{
+    PeerListing, PushedKey, Store, StoreError, TakenPush,
+    domain::{PushConflict, PushedConfig, Timestamp},
+};
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use crate::{backend_handle::BackendHandle, checking::Checking};
 
 /// How long it may take to fetch a whole listing.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The name in the store of the backend with these base URLs.
+pub async fn backend_name(store: &Store, urls: &[BaseUrl]) -> Result<String, StoreError> {
+    let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
+    let known = store.known_backend(&urls).await?;
+    Ok(known.or_else(|| urls.first().cloned()).unwrap_or_default())
+}
 
 /// Fetches peers.
 pub struct PeerList {
@@ -25,6 +38,33 @@ pub struct PeerList {
     pub checking: Arc<Checking>,
     /// The version of the listing that is watched, if the backend sends one.
     pub version: Mutex<Option<ListingVersion>>,
+    /// The version of the list that a hub pushed last. While lists are changed it is locked.
+    pub pushed: AsyncMutex<Option<ListingVersion>>,
+}
+
+/// A list of peers that a hub pushed, with what came with it.
+pub struct Push<'a> {
+    pub key: &'a PushedKey,
+    pub config: &'a PushedConfig,
+    pub peers: &'a [Peer],
+}
+
+impl Push<'_> {
+    fn version(&self) -> ListingVersion {
+        self.config.version.config.into()
+    }
+
+    /// Takes it, with the peers as those of this backend, if the probe may.
+    pub async fn store(
+        &self,
+        store: &Store,
+        backend: &str,
+        forget_after: Duration,
+    ) -> Result<Result<TakenPush, PushConflict>, StoreError> {
+        let version = Some(self.version());
+        let listing = PeerListing { backend, peers: self.peers, complete: true, forget_after, version };
+        store.take_pushed(self.key, self.config, listing, Timestamp::now()).await
+    }
 }
 
 /// All pages of a listing.
@@ -41,7 +81,7 @@ struct Fetched {
 impl PeerList {
     /// Fetches the listing and watches its peers. If that fails, the peers stay the same.
     pub async fn fetch(&self) {
-        let watched = *self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = *self.watched();
         let fetch = async |backend: Backend| fetch(&backend, watched).await;
         let Some(Some(fetched)) = self.backend.scheduled(BackendCall::Peers, fetch).await else { return };
         if let Err(error) = self.mirror(&fetched).await {
@@ -58,7 +98,30 @@ impl PeerList {
         Ok(())
     }
 
+    /// Takes what a hub pushed, and watches its peers, unless a newer list was fetched.
+    pub async fn take(&self, push: &Push<'_>) -> Result<Result<TakenPush, PushConflict>, StoreError> {
+        let mut pushed = self.pushed.lock().await;
+        let taken = push.store(&self.store, &self.backend_name, self.forget_after).await?;
+        if let Ok(TakenPush { has_new_peers, .. }) = &taken {
+            *pushed = Some(push.version());
+            // Also those of a push that could be stored, but not watched.
+            if *self.watched() < *pushed {
+                self.watch_stored().await?;
+            }
+            if *has_new_peers {
+                *self.watched() = *pushed;
+            }
+        }
+        Ok(taken)
+    }
+
     async fn mirror(&self, Fetched { peers, complete, version, oldest }: &Fetched) -> Result<(), StoreError> {
+        let pushed = self.pushed.lock().await;
+        // Of two lists the newer one counts, however each came.
+        if *oldest < *pushed {
+            tracing::debug!(?oldest, ?pushed, "the fetched list of peers is older than the one that a hub pushed");
+            return Ok(());
+        }
         let listing = PeerListing {
             backend: &self.backend_name,
             peers,
@@ -68,8 +131,12 @@ impl PeerList {
         };
         self.store.mirror_peers(listing, Timestamp::now()).await?;
         self.watch_stored().await?;
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = *version;
+        *self.watched() = *version;
         Ok(())
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Option<ListingVersion>> {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

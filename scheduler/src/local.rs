@@ -14,7 +14,7 @@ use crate::{
     checking::CheckPlan,
     jobs::{Job, Scheduler},
     monitoring::ProbeMonitor,
-    orders::{self, StoreDesk},
+    orders::{self, StoreDesk, Worker},
     probe::Probe,
     schedule::Schedule,
 };
@@ -107,7 +107,8 @@ impl HubPeers {
             }
         };
         let desk = StoreDesk { store: self.store.clone(), probe: probe.state.identity.clone(), signed_at: None };
-        let orders = orders::follow(desk, Arc::clone(&probe.checking), stop.clone());
+        let orders =
+            orders::follow(desk, Worker { checking: Arc::clone(&probe.checking), control: None }, stop.clone());
         tokio::join!(probe.run(scheduler, vec![store_status], stop.clone()), follow, orders);
     }
 

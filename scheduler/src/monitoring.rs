@@ -1,12 +1,18 @@
 //! The health and the metrics of a probe, which its monitoring API serves at `/health` and `/metrics`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use easytier_probe::backend::{Availability, Outage};
 use easytier_uptime_monitor::ProbeStatus;
 use prometheus_client::registry::Registry;
 
-use crate::{health::Health, metrics::Metrics, observer::Summary, overview::Overview};
+use crate::{
+    health::Health,
+    metrics::Metrics,
+    observer::{Observer, Summary},
+    overview::Overview,
+    schedule::Schedule,
+};
 
 /// The health and the metrics of a probe.
 pub struct ProbeMonitor {
@@ -15,21 +21,32 @@ pub struct ProbeMonitor {
     availability: Arc<Availability>,
     metrics: Metrics,
     registry: Registry,
+    /// Whether there is nothing to check, because there is no backend yet.
+    waits: bool,
 }
 
 impl ProbeMonitor {
+    /// That of a daemon which waits for its first configuration.
+    pub(crate) fn waiting() -> Self {
+        let metrics = Metrics::default();
+        let overview = Overview::new(Arc::new(Observer::new(metrics.clone())));
+        let health = Health::new(Schedule::Every(Duration::from_secs(60)), Duration::ZERO);
+        let parts = (Arc::new(health), Arc::new(overview));
+        Self { waits: true, ..Self::new(parts.0, parts.1, Arc::default(), metrics) }
+    }
+
     pub(crate) fn new(
         health: Arc<Health>,
         overview: Arc<Overview>,
         availability: Arc<Availability>,
         metrics: Metrics,
     ) -> Self {
-        Self { registry: metrics.registry(), health, overview, availability, metrics }
+        Self { registry: metrics.registry(), health, overview, availability, metrics, waits: false }
     }
 
     /// Whether peers are checked in time, whether or not their results can be stored or delivered.
     pub fn is_alive(&self) -> bool {
-        self.health.is_alive()
+        self.waits || self.health.is_alive()
     }
 }
 
@@ -37,6 +54,11 @@ impl ProbeStatus for ProbeMonitor {
     /// A backend that is away, or a network that is, does not make the probe unhealthy: the checks go on, and a restart
     /// would not help.
     fn health(&self) -> Result<String, String> {
+        if self.waits {
+            return Ok(
+                "waits for its first configuration, which a hub pushes to /v1/configs; nothing is checked".to_owned()
+            );
+        }
         if let Some(problem) = self.health.storage_error() {
             return Err(format!("results cannot be stored: {problem}"));
         }

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use easytier_probe::{CheckReport, CheckResult, FailureCode, Peer, RelayTest, Status, result::median};
+use easytier_probe::{
+    CheckReport, CheckResult, FailureCode, Peer, RelayTest, Status,
+    result::{Traffic, median},
+};
 
 use crate::{condense::Condenser, metrics::Metrics};
 
@@ -27,11 +30,39 @@ struct State {
     pending: Vec<CheckResult>,
     /// How many checks began or ended since the last call of [`Observer::checks_since`].
     checks: u64,
+    /// That of all peers, also of those that were removed.
+    traffic: Traffic,
+}
+
+/// How the checks of a peer ended since it was added, and what they took. A check that lasts several intervals counts for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    pub healthy: u64,
+    pub unhealthy: u64,
+    pub unknown: u64,
+    pub traffic: Traffic,
+}
+
+impl Tally {
+    fn add(&mut self, CheckReport { result, traffic, .. }: &CheckReport) {
+        self.traffic += *traffic;
+        let checks = u64::from(result.checks);
+        match result.status {
+            Status::Online => {
+                let healthy = result.healthy.map_or(checks, u64::from).min(checks);
+                self.healthy += healthy;
+                self.unhealthy += checks - healthy;
+            }
+            Status::Offline => self.unhealthy += checks,
+            _ => self.unknown += checks,
+        }
+    }
 }
 
 #[derive(Default)]
 struct Observed {
     condenser: Condenser,
+    tally: Tally,
     error: Option<FailureCode>,
     /// The round trip of the last successful check, in milliseconds.
     round_trip: Option<f32>,
@@ -78,7 +109,8 @@ impl Observer {
         self.metrics.add_watch_panic();
         let mut state = self.state();
         if let Some(observed) = state.peers.get_mut(&id) {
-            let pending = std::mem::take(observed).condenser.flush();
+            let next = Observed { tally: observed.tally, ..Observed::default() };
+            let pending = std::mem::replace(observed, next).condenser.flush();
             state.pending.extend(pending);
         }
     }
@@ -96,10 +128,12 @@ impl Observer {
     pub fn observe(&self, peer: &Peer, report: &CheckReport, since_due: Duration) {
         let result = &report.result;
         let mut state = self.state();
-        let State { peers, pending, checks } = &mut *state;
+        let State { peers, pending, checks, traffic } = &mut *state;
         // The peer was removed while it was checked.
         let Some(observed) = peers.get_mut(&peer.id) else { return };
         self.metrics.record_check(report, since_due);
+        observed.tally.add(report);
+        *traffic += report.traffic;
         *checks += 1;
         let before = observed.condenser.status();
         if before != Some(result.status) || observed.error != result.error {
@@ -155,6 +189,12 @@ impl Observer {
     /// How many checks began or ended since the last call.
     pub fn checks_since(&self) -> u64 {
         std::mem::take(&mut self.state().checks)
+    }
+
+    /// How the checks of each peer ended, by its id, and the traffic of all, also of those that were removed.
+    pub fn tallies(&self) -> (Vec<(i64, Tally)>, Traffic) {
+        let state = self.state();
+        (state.peers.iter().map(|(id, observed)| (*id, observed.tally)).collect(), state.traffic)
     }
 
     /// Counts the peers by the status of their last checks.
@@ -230,6 +270,7 @@ mod tests {
                 timings: Timings::default(),
                 is_public_server: None,
                 is_repeated: false,
+                traffic: Traffic::default(),
             };
             observer.expect(id);
             observer.observe(&peer, &report, Duration::ZERO);

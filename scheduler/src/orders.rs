@@ -1,11 +1,13 @@
-//! Checks that the hub orders now: somebody waits for their results. They are no part of the rounds, and are not stored here.
+//! What a hub orders over the connection on which the probe waits: checks now, configuration, figures. Somebody waits for the results
+//! of such checks; they are no part of the rounds, and are not stored here.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use easytier_probe::{
-    CheckResult, Checker, Origin, Peer,
-    backend::{BackendCall, Reported},
+    Origin,
+    backend::{BackendCall, Order, OrderAnswer, Reported, Task},
 };
+use easytier_uptime_monitor::Refusal;
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{ProbeIdentity, ProbePeer, Timestamp},
@@ -17,12 +19,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{backend_handle::BackendHandle, checking::Checking};
+use crate::{
+    backend_handle::BackendHandle,
+    checking::Checking,
+    control::{RemoteControl, Via},
+};
 
 /// How many ordered checks run at the same time.
 const AT_ONCE: usize = 4;
 
-/// How long it may take to send a result, with all retries. Nobody waits longer.
+/// How long it may take to send an answer, with all retries. Nobody waits longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often the store of a hub is asked for orders to the probe in its process.
@@ -34,20 +40,25 @@ const SIGN_INTERVAL: Duration = Duration::from_secs(30);
 /// The pause before a backend is asked again that gives no orders.
 const NO_ORDERS_PAUSE: Duration = Duration::from_secs(60);
 
-/// An order: its number, and the peer to check.
-pub type Order = (i64, Peer);
-
-/// Where a probe gets its orders, and brings their results.
+/// Where a probe gets its orders, and brings its answers.
 pub trait Desk {
     /// Waits for orders with numbers greater than `since`. None when the wait was long or failed.
     fn orders(&mut self, since: i64) -> impl Future<Output = Vec<Order>>;
 
-    /// Brings the result of an order. It is given up when that fails for some seconds.
-    fn answer(&self, number: i64, result: CheckResult) -> impl Future<Output = ()>;
+    /// Brings the answer to an order. It is given up when that fails for some seconds.
+    fn answer(&self, number: i64, answer: OrderAnswer) -> impl Future<Output = ()>;
 }
 
-/// Follows the orders of `desk` with the checker of `checking`, until `stop`. Checks in flight are given up then.
-pub async fn follow(mut desk: impl Desk + Clone, checking: Arc<Checking>, stop: CancellationToken) {
+/// What follows orders.
+pub struct Worker {
+    /// Its checker makes the checks.
+    pub checking: Arc<Checking>,
+    /// `None` in the process of a hub, which has its configuration from itself.
+    pub control: Option<Arc<RemoteControl>>,
+}
+
+/// Follows the orders of `desk` until `stop`. Checks in flight are given up then.
+pub async fn follow(mut desk: impl Desk + Clone, worker: Worker, stop: CancellationToken) {
     let (places, answers) = (Semaphore::new(AT_ONCE), desk.clone());
     let mut running = FuturesUnordered::new();
     let mut since = 0;
@@ -62,21 +73,49 @@ pub async fn follow(mut desk: impl Desk + Clone, checking: Arc<Checking>, stop: 
                     }
                 }
             };
-            for (number, peer) in orders {
-                since = since.max(number);
-                running.push(carry_out(&answers, checking.checker(), &places, number, peer));
+            for order in orders {
+                since = since.max(order.number);
+                running.push(worker.carry_out(&answers, &places, order));
             }
         }
     };
     stop.run_until_cancelled(work).await;
 }
 
-async fn carry_out(desk: &impl Desk, checker: &Checker, places: &Semaphore, number: i64, peer: Peer) {
-    // The semaphore is never closed.
-    let _place = places.acquire().await;
-    tracing::info!(number, url = %peer.url, "checking a node because somebody asked for it");
-    let report = checker.check(&peer).await;
-    desk.answer(number, report.result).await;
+impl Worker {
+    async fn carry_out(&self, desk: &impl Desk, places: &Semaphore, Order { number, task }: Order) {
+        let answer = match (task, &self.control) {
+            (Task::Check(peer), _) => {
+                // The semaphore is never closed.
+                let _place = places.acquire().await;
+                tracing::info!(number, url = %peer.url, "checking a node because somebody asked for it");
+                self.checking.checker().check(&peer).await.result.into()
+            }
+            (Task::Configure(config), Some(control)) => {
+                let taken = control.take(config.expose().as_bytes(), Via::Reverse).await;
+                desk.answer(number, configured(taken.as_ref().err())).await;
+                // Not before: the next run would take it again.
+                if taken.unwrap_or_default() {
+                    control.restart();
+                }
+                return;
+            }
+            (Task::CountUp, Some(control)) => match control.figures().await {
+                Ok(stats) => OrderAnswer::Counted { stats },
+                Err(error) => return tracing::warn!(%error, "the figures for the hub cannot be read"),
+            },
+            (Task::Configure(_) | Task::CountUp, None) => return,
+        };
+        desk.answer(number, answer).await;
+    }
+}
+
+/// The answer to a configuration.
+fn configured(refused: Option<&Refusal>) -> OrderAnswer {
+    OrderAnswer::Configured {
+        status: refused.map_or(200, |refusal| refusal.status.as_u16()),
+        error: refused.map(|refusal| refusal.message.clone()),
+    }
 }
 
 /// The desk of a hub elsewhere.
@@ -88,7 +127,7 @@ impl Desk for BackendDesk {
         let backend = self.0.ready().await;
         let outcome = backend.orders(since).await;
         match self.0.record(BackendCall::Orders, outcome) {
-            Some(Some(orders)) => orders.into_iter().map(|order| (order.number, order.peer)).collect(),
+            Some(Some(orders)) => orders,
             Some(None) => {
                 sleep(NO_ORDERS_PAUSE).await;
                 Vec::new()
@@ -101,12 +140,12 @@ impl Desk for BackendDesk {
         }
     }
 
-    async fn answer(&self, number: i64, result: CheckResult) {
+    async fn answer(&self, number: i64, answer: OrderAnswer) {
         let Some(backend) = self.0.client() else { return };
-        match backend.answer_order(number, &result, Instant::now() + ANSWER_TIMEOUT).await {
+        match backend.answer_order(number, &answer, Instant::now() + ANSWER_TIMEOUT).await {
             Ok(Reported::Accepted) => {}
-            Ok(_) => tracing::debug!(number, "nobody waits for the result of an ordered check any more"),
-            Err(error) => tracing::warn!(%error, number, "the result of an ordered check is lost"),
+            Ok(_) => tracing::debug!(number, "nobody waits for the answer to an order any more"),
+            Err(error) => tracing::warn!(%error, number, "the answer to an order is lost"),
         }
     }
 }
@@ -134,7 +173,8 @@ impl Desk for StoreDesk {
         }
     }
 
-    async fn answer(&self, number: i64, result: CheckResult) {
+    async fn answer(&self, number: i64, answer: OrderAnswer) {
+        let OrderAnswer::Checked { result } = answer else { return };
         if let Err(error) = self.store.answer_order(self.probe.probe, number, &result, Timestamp::now()).await {
             tracing::warn!(%error, number, "the result of an ordered check is lost");
         }
@@ -151,7 +191,7 @@ impl StoreDesk {
         // The probe's own peers are the operator's.
         let orders = self.store.orders(self.probe.probe, since, now).await?;
         let version = self.store.held_config().await?;
-        let local = |peer: ProbePeer| peer.to_check(Origin::Local, version);
-        Ok(orders.into_iter().map(|order| (order.number, local(order.peer))).collect())
+        let task = |peer: ProbePeer| Task::Check(peer.to_check(Origin::Local, version).into());
+        Ok(orders.into_iter().map(|order| Order { number: order.number, task: task(order.peer) }).collect())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::observer::{Observer, Summary};
+use easytier_probe::result::Traffic;
+
+use crate::observer::{Observer, Summary, Tally};
 
 /// Summarizes the peers of the observer in use. When the plan of a probe changes it gets a new observer.
 pub struct Overview {
@@ -20,7 +22,15 @@ impl Overview {
     }
 
     pub fn summary(&self) -> Summary {
-        let observer = Arc::clone(&self.observer.lock().unwrap_or_else(PoisonError::into_inner));
-        observer.summary()
+        self.observer().summary()
+    }
+
+    /// How the checks of each peer ended, by its id, and the traffic of all, also of those that were removed.
+    pub fn tallies(&self) -> (Vec<(i64, Tally)>, Traffic) {
+        self.observer().tallies()
+    }
+
+    fn observer(&self) -> Arc<Observer> {
+        Arc::clone(&self.observer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -20,7 +20,7 @@ use super::{
     http::{Http, Request, Response},
     retry::RetryLoop,
 };
-use crate::ListingVersion;
+use crate::{ListingVersion, Secret};
 
 /// The maximum length of a page of peers, in bytes.
 const MAX_PAGE: usize = 32 << 20;
@@ -78,6 +78,11 @@ impl Backend {
         let http = Http::new(&config)?;
         let endpoints = Endpoints::new(config.base_urls.clone(), config.return_after, config.missing_retry_after);
         Ok(Self { shared: Arc::new(Shared { config, http, endpoints, listings: Mutex::default() }) })
+    }
+
+    /// The token that identifies the probe to the backend, if it has one.
+    pub fn node_token(&self) -> Option<Secret> {
+        self.config().node_token.clone()
     }
 
     pub(super) fn config(&self) -> &BackendConfig {

@@ -85,7 +85,16 @@ fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(deserializ
 
 /// Parses one peer of a page. The error says why it cannot be watched, and holds no secret.
 pub(super) fn parse_peer(raw: &RawValue) -> Result<Peer, String> {
-    let listed: ListedPeer = serde_json::from_str(raw.get()).map_err(|_| describe_violation(raw))?;
+    into_peer(parse_entry(raw)?)
+}
+
+/// Parses one entry of a list. The error names the field in which it violates the contract, and holds no secret.
+pub(super) fn parse_entry(raw: &RawValue) -> Result<ListedPeer, String> {
+    serde_json::from_str(raw.get()).map_err(|_| describe_violation(raw))
+}
+
+/// The peer of an entry. The error says why it cannot be watched.
+pub(super) fn into_peer(listed: ListedPeer) -> Result<Peer, String> {
     let id = listed.id;
     listed.into_peer(Origin::Remote, None).map_err(|error| match id {
         Some(id) => format!("peer {id}: {error}"),
@@ -142,6 +151,8 @@ pub(super) struct Message<'a> {
     pub(super) kind: String,
     #[serde(borrow, default)]
     pub(super) peer: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) config: Option<&'a RawValue>,
 }
 
 /// `data` of the answer to `POST /results`.

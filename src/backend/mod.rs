@@ -19,6 +19,7 @@ mod http;
 mod listing;
 mod neo;
 mod orders;
+mod pushed;
 mod registry;
 mod results;
 mod retry;
@@ -34,7 +35,8 @@ pub use self::{
     error::BackendError,
     http::HUB_HEADER,
     listing::{Claim, ClaimRequest, Cursor, PeerPage},
-    orders::Order,
+    orders::{Order, OrderAnswer, Statistic, Task},
+    pushed::{PushedPeers, pushed_peers},
     registry::{Registered, Registration, System},
     results::{Delivery, IncompleteDelivery, MAX_BATCH, MAX_CONCURRENT_NODE_REPORTS, Rejected},
     retry_after::retry_after,

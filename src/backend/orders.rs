@@ -4,17 +4,16 @@ use std::{convert, time::Duration};
 
 use reqwest::Method;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{
     client::{Backend, Reported, report_request},
     credentials::Bearer,
-    documents::{Envelope, OrdersData, parse_peer},
+    documents::{Envelope, Message, OrdersData, parse_peer},
     error::BackendError,
     http::{Request, Response},
 };
-use crate::{CheckResult, Peer};
+use crate::{CheckResult, Peer, Secret};
 
 /// The path of a hub's orders.
 const PATH: &str = "/v1/reverse";
@@ -22,19 +21,66 @@ const PATH: &str = "/v1/reverse";
 /// How long a hub may take for an answer: it waits up to a minute for an order, and sends a blank every few seconds meanwhile.
 const LONGEST_POLL: Duration = Duration::from_secs(75);
 
+/// The maximum length of the orders of one answer, in bytes: one may be a whole configuration.
+const MAX_ORDERS: usize = 36 << 20;
+
 /// What a hub asks a probe to do.
 #[derive(Debug, Clone)]
 pub struct Order {
     /// Its number; those of a probe grow.
     pub number: i64,
-    /// The peer to check once, now. Its timeout is the deadline.
-    pub peer: Peer,
+    /// What to do.
+    pub task: Task,
+}
+
+/// What an [`Order`] is about.
+#[derive(Debug, Clone)]
+pub enum Task {
+    /// Check this peer once, now. Its timeout is the deadline.
+    Check(Box<Peer>),
+    /// Take this configuration, which is JSON as of `POST /v1/configs`. It may hold secrets.
+    Configure(Secret),
+    /// Say what `GET /v1/stats` says.
+    CountUp,
 }
 
 /// The answer to an [`Order`].
-#[derive(Serialize)]
-struct AnswerBody<'a> {
-    result: &'a CheckResult,
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum OrderAnswer {
+    /// To [`Task::Check`].
+    Checked {
+        /// What the check found.
+        result: Box<CheckResult>,
+    },
+    /// To [`Task::Configure`].
+    Configured {
+        /// As `POST /v1/configs` answers.
+        status: u16,
+        /// Why it was refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// To [`Task::CountUp`].
+    Counted {
+        /// The figures.
+        stats: Vec<Statistic>,
+    },
+}
+
+impl From<CheckResult> for OrderAnswer {
+    fn from(result: CheckResult) -> Self {
+        Self::Checked { result: result.into() }
+    }
+}
+
+/// A figure of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Statistic {
+    /// Its name, such as `peer>>>7>>>checks>>>healthy`.
+    pub name: String,
+    /// Its value.
+    pub value: u64,
 }
 
 impl Backend {
@@ -48,6 +94,7 @@ impl Backend {
         let request = Request {
             body: None,
             query: vec![("since", since.to_string())],
+            max_response: MAX_ORDERS,
             ..report_request(Method::GET, PATH, &(), Bearer::NodeToken)?
         };
         // The time is shared among the base URLs.
@@ -59,18 +106,18 @@ impl Backend {
         Ok(response.map(|response| read(&response)))
     }
 
-    /// Sends the result of an order. [`Reported::Unsupported`] if nobody waits for it any more.
+    /// Sends the answer to an order. [`Reported::Unsupported`] if nobody waits for it any more.
     ///
     /// # Errors
     /// As [`orders`](Self::orders).
     pub async fn answer_order(
         &self,
         number: i64,
-        result: &CheckResult,
+        answer: &OrderAnswer,
         deadline: Instant,
     ) -> Result<Reported, BackendError> {
         let path = format!("{PATH}/{number}");
-        let request = report_request(Method::POST, &path, &AnswerBody { result }, Bearer::NodeToken)?;
+        let request = report_request(Method::POST, &path, answer, Bearer::NodeToken)?;
         let mut retry = self.retry_loop(deadline);
         loop {
             match self.send_report(retry.endpoint(), &request, retry.attempt_deadline()).await {
@@ -89,16 +136,21 @@ impl Backend {
 fn read(response: &Response) -> Vec<Order> {
     let data = Envelope::parse(&response.body).and_then(|envelope| envelope.data::<OrdersData>());
     let messages = data.map(|data| data.messages).unwrap_or_default();
-    let checks = messages.into_iter().filter(|message| message.kind == "check");
-    let orders = checks.filter_map(|message| {
-        let peer: &RawValue = message.peer?;
-        match parse_peer(peer) {
-            Ok(peer) => Some(Order { number: message.number, peer }),
+    messages.into_iter().filter_map(order).collect()
+}
+
+fn order(message: Message<'_>) -> Option<Order> {
+    let task = match message.kind.as_str() {
+        "check" => match parse_peer(message.peer?) {
+            Ok(peer) => Task::Check(peer.into()),
             Err(reason) => {
                 tracing::warn!("an order of the backend cannot be followed: {reason}");
-                None
+                return None;
             }
-        }
-    });
-    orders.collect()
+        },
+        "config" => Task::Configure(message.config?.get().into()),
+        "stats" => Task::CountUp,
+        _ => return None,
+    };
+    Some(Order { number: message.number, task })
 }

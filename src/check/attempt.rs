@@ -225,7 +225,7 @@ impl Attempt {
         stopwatch: &mut Stopwatch,
     ) -> Result<Dialed, StageFailure> {
         // Boxed, because this future is larger than the state of a held session that waits.
-        let dialed = Box::pin(plan.dialer.dial(target, plan.access, plan.deadline)).await;
+        let dialed = Box::pin(plan.dialer.dial(target, plan.access, plan.meter, plan.deadline)).await;
         let stage = dialed.as_ref().map_or_else(|error| error.stage, |_| Stage::Connect);
         stopwatch.lap(&mut self.outcome.timings, stage);
         let dialed = dialed?;

@@ -17,6 +17,7 @@ use super::{
     diagnosis::CachedDiagnosis,
     dial::Dialer,
     limiter::{HeldPermit, Limiter, NoTurn, Turn},
+    meter::Meter,
     options::CheckOptions,
     outcome::Outcome,
     plan::Plan,
@@ -80,8 +81,10 @@ impl Checker {
     /// it waits as long again at most while other checks connect to the same address or use all sockets. It leaves no
     /// connection open.
     pub async fn check(&self, peer: &Peer) -> CheckReport {
-        let check = async { self.attempt(peer, self.timeout_of(peer), &mut None).await.outcome };
-        span::traced(peer, check, |outcome| Some(outcome)).await.into_report(peer)
+        let meter = Meter::default();
+        let check = async { self.attempt(peer, self.timeout_of(peer), &meter, &mut None).await.outcome };
+        let report = span::traced(peer, check, |outcome| Some(outcome)).await.into_report(peer);
+        CheckReport { traffic: meter.take(), ..report }
     }
 
     pub(crate) fn resolver(&self) -> &Resolver {
@@ -109,21 +112,28 @@ impl Checker {
         &self,
         peer: &Peer,
         timeout: Duration,
+        meter: &Meter,
         diagnosis: &mut Option<CachedDiagnosis>,
     ) -> Attempt {
         let known = diagnosis.take();
         let span = tracing::debug_span!("check", peer = %peer.url);
         // Some parsers of other crates panic on bad input. A panic fails this check, and not the probe.
-        let attempting = AssertUnwindSafe(self.resolve_and_attempt(peer, timeout, known.as_ref()));
+        let attempting = AssertUnwindSafe(self.resolve_and_attempt(peer, timeout, meter, known.as_ref()));
         let attempted = attempting.catch_unwind().instrument(span).await;
         let mut attempt = attempted.unwrap_or_else(|_panic| Outcome::panicked().into());
         *diagnosis = attempt.diagnosis.take();
         attempt
     }
 
-    async fn resolve_and_attempt(&self, peer: &Peer, timeout: Duration, known: Option<&CachedDiagnosis>) -> Attempt {
+    async fn resolve_and_attempt(
+        &self,
+        peer: &Peer,
+        timeout: Duration,
+        meter: &Meter,
+        known: Option<&CachedDiagnosis>,
+    ) -> Attempt {
         match self.resolve(peer, timeout).await {
-            Ok(found) => self.attempt_at(peer, found, timeout, known).await,
+            Ok(found) => self.attempt_at(peer, found, timeout, meter, known).await,
             Err(unresolved) => unresolved.into(),
         }
     }
@@ -148,9 +158,11 @@ impl Checker {
         peer: &Peer,
         Found { targets, answers, took }: Found,
         timeout: Duration,
+        meter: &Meter,
         known: Option<&CachedDiagnosis>,
     ) -> Attempt {
-        let attempts = Attempts { shared: &self.shared, peer, known, timeout, clock: CheckClock::new(timeout, took) };
+        let clock = CheckClock::new(timeout, took);
+        let attempts = Attempts { shared: &self.shared, peer, meter, known, timeout, clock };
         let mut attempt = attempts.first_online(targets).await;
         attempt.outcome.timings.set(Stage::Resolve, took);
         if attempt.outcome.status() != Status::Online {
@@ -196,6 +208,7 @@ impl Found {
 struct Attempts<'a> {
     shared: &'a Shared,
     peer: &'a Peer,
+    meter: &'a Meter,
     known: Option<&'a CachedDiagnosis>,
     timeout: Duration,
     clock: CheckClock,
@@ -249,6 +262,7 @@ impl Attempts<'_> {
         let Some(share) = self.clock.start_attempt(asked_at) else { return missed(&target, NoTurn::Address) };
         let plan = Plan {
             dialer: &self.shared.dialer,
+            meter: self.meter,
             access: &self.peer.access,
             mode: self.peer.mode,
             pings: self.shared.pings(),

@@ -85,7 +85,7 @@ pub(super) async fn diagnose(
 
     tracing::debug!(%target.address, ?cause, "no answer as a member; trying as a guest to find out why");
     let as_guest = async {
-        let dialed = plan.dialer.dial(target, &Access::Guest, plan.deadline).await.ok()?;
+        let dialed = plan.dialer.dial(target, &Access::Guest, plan.meter, plan.deadline).await.ok()?;
         let mut opened = Session::open(dialed.link, &Access::Guest).await;
         if let Ok(session) = &mut opened {
             if session.node_network() != network.network_name {

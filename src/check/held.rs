@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     attempt::OpenSession, checker::Checker, diagnosis::CachedDiagnosis, dial::LinkError, limiter::HeldPermit,
-    options::CheckOptions, outcome::Outcome, rejoin::LastingAnswer, session::PingPlan, span, upkeep::Upkeep,
+    meter::Meter, options::CheckOptions, outcome::Outcome, rejoin::LastingAnswer, session::PingPlan, span,
+    upkeep::Upkeep,
 };
 use crate::{CheckReport, Failure, FailureCode, Peer, Stage, Status, io_failure::without_route};
 
@@ -27,6 +28,7 @@ pub struct HeldPeer {
     diagnosis: Option<CachedDiagnosis>,
     /// What the peer answered, if that is not asked for at every check.
     known: Option<Box<LastingAnswer>>,
+    meter: Meter,
 }
 
 /// A session that stays open.
@@ -39,7 +41,7 @@ struct HeldSession {
 impl Checker {
     /// Checks `peer` on a session that stays open. Nothing is opened before the first check.
     pub fn hold(&self, peer: Peer) -> HeldPeer {
-        HeldPeer { checker: self.clone(), peer, held: None, diagnosis: None, known: None }
+        HeldPeer { checker: self.clone(), peer, held: None, diagnosis: None, known: None, meter: Meter::default() }
     }
 }
 
@@ -82,7 +84,7 @@ impl HeldPeer {
                 Outcome::panicked()
             }
         };
-        outcome.into_report(&self.peer)
+        CheckReport { traffic: self.meter.take(), ..outcome.into_report(&self.peer) }
     }
 
     async fn check(&mut self, due: Instant) -> Result<Outcome, Join> {
@@ -111,7 +113,7 @@ impl HeldPeer {
     /// Checks the peer by opening a session within `timeout`, and keeps the session when the peer is Online.
     async fn join(&mut self, timeout: Duration) -> Outcome {
         self.held = None;
-        let attempting = self.checker.attempt(&self.peer, timeout, &mut self.diagnosis);
+        let attempting = self.checker.attempt(&self.peer, timeout, &self.meter, &mut self.diagnosis);
         let attempt = span::traced(&self.peer, attempting, |attempt| Some(&attempt.outcome)).await;
         self.known = LastingAnswer::after(&attempt.outcome, self.peer.mode, self.known.take());
         if let Some(open) = attempt.session
@@ -150,7 +152,7 @@ impl HeldPeer {
             return None;
         }
 
-        let joining = self.checker.attempt_at(&self.peer, resolved, timeout, self.diagnosis.as_ref());
+        let joining = self.checker.attempt_at(&self.peer, resolved, timeout, &self.meter, self.diagnosis.as_ref());
         let mut attempt = match held.open.serve_during(joining).await {
             Err(error) => return Some(session_ended(held.open.address, &error)),
             Ok(attempt) => attempt,

@@ -5,7 +5,7 @@
 //!
 //! - `limiter` gives every attempt its turn, and `clock` counts the time from then on.
 //! - `checker` resolves a peer and tries its addresses, each by an `attempt`, which runs the other stages.
-//! - `dial` connects, one file for each transport.
+//! - `dial` connects, one file for each transport; `meter` counts the bytes of the packets.
 //! - `session` does the handshake, plain or in secure mode, and the pings, and reads route information.
 //! - `diagnosis` finds out why a node did not answer the handshake.
 //! - `relay` tests whether the node relays data, with two sessions of its own.
@@ -20,6 +20,7 @@ mod dial;
 mod held;
 mod identity;
 mod limiter;
+mod meter;
 mod options;
 mod outcome;
 mod plan;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::session::{PingRound, Session};
 use crate::{
     CheckReport, CheckResult, Failure, FailureCode, Latency, Peer, Stage, Status,
-    result::{MAX_MESSAGE_CHARS, NodeInfo, RelayTest, Timings},
+    result::{MAX_MESSAGE_CHARS, NodeInfo, RelayTest, Timings, Traffic},
 };
 
 /// The findings of a check.
@@ -105,7 +105,7 @@ impl Outcome {
         }
     }
 
-    /// The report of this check of `peer`, which has just ended.
+    /// The report of this check of `peer`, which has just ended. Its traffic is for the caller to add.
     #[expect(clippy::disallowed_methods, reason = "the report is stamped with the time at which the check ends")]
     pub fn into_report(self, peer: &Peer) -> CheckReport {
         let status = self.status();
@@ -143,6 +143,7 @@ impl Outcome {
             timings: self.timings,
             is_public_server: self.info.is_public_server,
             is_repeated: self.is_repeated,
+            traffic: Traffic::default(),
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use tokio::time::Instant;
 
-use super::{dial::Dialer, session::PingPlan};
+use super::{dial::Dialer, meter::Meter, session::PingPlan};
 use crate::{Access, CheckMode};
 
 /// How a peer is checked at one of its addresses.
 #[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
     pub dialer: &'a Dialer,
+    pub meter: &'a Meter,
     pub access: &'a Access,
     pub mode: CheckMode,
     pub pings: PingPlan,

@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use easytier_probe::Secret;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hmac,
+    hkdf, hmac,
     rand::{SecureRandom, SystemRandom},
 };
 
@@ -46,6 +46,16 @@ impl HubKey {
     /// A new random key.
     pub fn generate() -> Self {
         Self(random())
+    }
+
+    /// The key that follows from a long random secret (HKDF-SHA256). For another purpose it is another one.
+    #[expect(clippy::expect_used, reason = "the key has the length that SHA-256 gives")]
+    pub fn derived(secret: &Secret, purpose: &str) -> Self {
+        let mut key = [0; KEY_LEN];
+        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"easytier-uptime").extract(secret.expose().as_bytes());
+        let expanded = extracted.expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key));
+        expanded.expect("32 bytes");
+        Self(key)
     }
 
     /// The key from its 64 hexadecimal digits (`HUB_KEY`).
@@ -170,6 +180,15 @@ mod tests {
         assert_eq!(HubKey::generate().open("here", &sealed), Err(Unsealable));
         assert_eq!(key.open("here", b"short"), Err(Unsealable));
         assert_ne!(key.seal("here", &"s3cret".into()), sealed);
+    }
+
+    #[test]
+    fn a_derived_key_depends_on_the_secret_and_the_purpose() {
+        let sealed = HubKey::derived(&"a token".into(), "this").seal("here", &"s3cret".into());
+        let opened = |secret: &str, purpose: &str| HubKey::derived(&secret.into(), purpose).open("here", &sealed);
+        assert_eq!(opened("a token", "this"), Ok("s3cret".into()));
+        assert_eq!(opened("another", "this"), Err(Unsealable));
+        assert_eq!(opened("a token", "that"), Err(Unsealable));
     }
 
     #[test]

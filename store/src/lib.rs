@@ -34,8 +34,9 @@ pub use self::{
     refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
     sealing::{SealError, open_sealed, seal_for},
     store::{
-        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, HeldDuties, Location, Outgoing, OutgoingFilter, PeerListing,
-        RestoreError, Restored, Session, SessionId, Store, StoreOptions, Swept, backup, key_file,
+        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, HeldDuties, HeldPushed, Location, Outgoing, OutgoingFilter,
+        PeerListing, PushedKey, RestoreError, Restored, Session, SessionId, Store, StoreOptions, Swept, TakenPush,
+        backup, key_file,
     },
     upkeep::upkeep,
 };

@@ -1,6 +1,9 @@
 //! Collects results until the end of the cycle.
 
-use easytier_probe::{CheckReport, Latency, Peer, result::Timings};
+use easytier_probe::{
+    CheckReport, Latency, Peer,
+    result::{Timings, Traffic},
+};
 
 use crate::results::Checked;
 
@@ -18,7 +21,7 @@ pub struct Collected {
 
 impl Collected {
     pub fn add(&mut self, peer: &Peer, report: &CheckReport) {
-        let CheckReport { result, url, latency, timings, is_public_server, is_repeated: _ } = report;
+        let CheckReport { result, url, latency, timings, is_public_server, is_repeated: _, traffic: _ } = report;
         let line = (&peer.name, result, url, is_public_server);
         if let Err(error) = serde_json::to_writer(&mut self.lines, &line) {
             self.error = Some(error);
@@ -36,7 +39,15 @@ impl Collected {
         for (line, (latency, timings)) in self.lines.split(|byte| *byte == b'\n').zip(self.measured) {
             let (name, result, url, is_public_server) = serde_json::from_slice(line)?;
             // Each peer is checked once, so no answer is repeated.
-            let report = CheckReport { result, url, latency, timings, is_public_server, is_repeated: false };
+            let report = CheckReport {
+                result,
+                url,
+                latency,
+                timings,
+                is_public_server,
+                is_repeated: false,
+                traffic: Traffic::default(),
+            };
             checked.push(Checked { name, report });
         }
         checked.sort_by_key(|peer| peer.report.result.peer_id);

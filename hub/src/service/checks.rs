@@ -3,6 +3,7 @@
 use std::{net::IpAddr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use easytier_probe::{Access, AddressPolicy, CheckMode, Origin, Peer, PeerUrl, Resolver};
+use easytier_uptime_monitor::limit::Limit;
 use easytier_uptime_store::{
     Conflict, Store, StoreError,
     domain::{CheckTarget, MAX_VANTAGES, NewCheck, PeerId, REQUEST_INTERVAL, RequestedCheck, Timestamp},
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{FieldError, FieldProblem, ServiceError, limit::Limit, orders::Orders};
+use super::{FieldError, FieldProblem, ServiceError, orders::Orders};
 
 /// The deadline of a check without one.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,9 +3,10 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use easytier_probe::{Access, CheckReport, Checker, Membership, Origin, Peer, peer::DEFAULT_NETWORK_NAME};
+use easytier_uptime_monitor::limit::Limit;
 use easytier_uptime_store::domain::PeerSpec;
 
-use super::{NodeFields, ServiceError, limit::Limit};
+use super::{NodeFields, ServiceError};
 
 /// The deadline of the check.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@ use std::{borrow::Cow, time::Duration};
 
 use easytier_probe::PeerUrlError;
 use easytier_uptime_alerts::{ChannelError, QuietHoursError, RuleError};
+use easytier_uptime_monitor::limit::LimitExceeded;
 use easytier_uptime_store::{
     StoreError,
     domain::{LabelError, LiveSetting, ManageProblem, Region, ScheduleError},
@@ -53,6 +54,12 @@ pub enum ServiceError {
     /// The store found no such row, found a conflict, or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<LimitExceeded> for ServiceError {
+    fn from(LimitExceeded { retry_after }: LimitExceeded) -> Self {
+        Self::RateLimited { retry_after }
+    }
 }
 
 /// A field of a request that is missing or not valid.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use easytier_probe::Secret;
+use easytier_uptime_config::PushedSettings;
 use easytier_uptime_monitor::input;
 use easytier_uptime_store::{
     Store,
@@ -12,6 +13,7 @@ use easytier_uptime_store::{
     },
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use url::{Host, Url};
 use utoipa::ToSchema;
 
@@ -20,15 +22,6 @@ use crate::{
     manager::client::{ControlClient, is_forbidden},
     server_id::ServerId,
 };
-
-/// The settings that a hub may push.
-pub const PUSHED_SETTINGS: [&str; 5] = [
-    "health_check_interval",
-    "status_report_interval",
-    "health_check_timeout",
-    "health_check_pings",
-    "check_concurrency",
-];
 
 /// The maximum length of a host, in characters.
 const MAX_HOST: usize = 255;
@@ -324,19 +317,16 @@ fn server_id(field: &'static str, text: &str) -> Result<String, FieldError> {
     id.map(String::from).map_err(|error| FieldError::new(field, FieldProblem::Malformed(error.to_string())))
 }
 
+/// The probe applies the same rules, but would tell of a mistake only when the settings are pushed.
 fn check_settings(settings: &ProbeSettings) -> Result<(), FieldError> {
-    for (name, value) in settings {
-        if !PUSHED_SETTINGS.contains(&name.as_str()) {
-            return Err(FieldError::new("settings", FieldProblem::Malformed(format!("{name} cannot be pushed"))));
-        }
-        if !(value.is_string() || value.is_u64()) {
-            return Err(FieldError::new(
-                "settings",
-                FieldProblem::Malformed(format!("{name}: write a text or a number")),
-            ));
-        }
-    }
-    Ok(())
+    let refused = |problem: String| FieldError::new("settings", FieldProblem::Malformed(problem));
+    let text = |(name, value): (&String, &Json)| match value {
+        Json::String(text) => Ok((name.clone(), text.clone())),
+        Json::Number(number) => Ok((name.clone(), number.to_string())),
+        _ => Err(refused(format!("{name}: write a text or a number"))),
+    };
+    let texts = settings.iter().map(text).collect::<Result<_, _>>()?;
+    PushedSettings::parse(&texts).map(drop).map_err(refused)
 }
 
 #[cfg(test)]
@@ -370,7 +360,12 @@ mod tests {
     fn only_known_settings_are_pushed() {
         let settings = |text: &str| check_settings(&serde_json::from_str(text).unwrap());
         assert_eq!(settings(r#"{"health_check_interval":"5s","health_check_pings":3}"#), Ok(()));
-        for wrong in [r#"{"node_token":"x"}"#, r#"{"HEALTH_CHECK_PINGS":3}"#, r#"{"health_check_pings":[3]}"#] {
+        for wrong in [
+            r#"{"node_token":"x"}"#,
+            r#"{"HEALTH_CHECK_PINGS":3}"#,
+            r#"{"health_check_pings":[3]}"#,
+            r#"{"health_check_pings":999}"#,
+        ] {
             assert!(settings(wrong).is_err(), "{wrong}");
         }
     }

@@ -17,7 +17,6 @@ mod error;
 mod familiar;
 pub mod incidents;
 mod instances;
-mod limit;
 mod line;
 mod maintenance;
 mod managed_probes;
@@ -46,10 +45,9 @@ pub use self::{
     error::{FieldError, FieldProblem, Forbidden, LinkError, ServiceError},
     incidents::{MAX_INCIDENT_NAME, MAX_POST, Wording},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
-    limit::Limit,
     line::MAX_NAME,
     maintenance::{MAX_TITLE, WindowFields},
-    managed_probes::{ManageChange, ManageRequest, ManagedProbes, ManagedView, PUSHED_SETTINGS},
+    managed_probes::{ManageChange, ManageRequest, ManagedProbes, ManagedView},
     node_change::{NodeChange, OperatorFields},
     node_fields::{NodeFields, VISIBLE, check_lengths, labels_schema},
     orders::{Channel, Orders, Waiting},

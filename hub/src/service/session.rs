@@ -4,18 +4,14 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use data_encoding::BASE64URL_NOPAD;
 use easytier_probe::Secret;
+use easytier_uptime_monitor::limit::{Address, Limit};
 use easytier_uptime_store::{
     Session, SessionId, Store, StoreError, acting,
     domain::{ActorKind, AuthFailure, DAY, Timestamp},
     random,
 };
 
-use super::{
-    ServiceError,
-    familiar::Familiar,
-    limit::{Address, Limit},
-    password,
-};
+use super::{ServiceError, familiar::Familiar, password};
 
 /// How long a session lasts.
 const LIFETIME: Duration = DAY;
@@ -67,7 +63,7 @@ impl Sessions {
     pub fn admit(&self, from: IpAddr) -> Result<LoginAttempt, ServiceError> {
         let is_familiar = self.familiar.contains(Address::of(from));
         let limit = if is_familiar { &self.familiar_ones } else { &self.strangers };
-        limit.check(from).map(|()| LoginAttempt { from })
+        limit.check(from).map(|()| LoginAttempt { from }).map_err(ServiceError::from)
     }
 
     /// Begins a session of 24 hours.

@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use easytier_uptime_monitor::limit::Limit;
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{Contacts, Leader, PeerSpec, Submission, Timestamp},
 };
 
-use super::{FieldError, FieldProblem, NodeFields, ServiceError, limit::Limit};
+use super::{FieldError, FieldProblem, NodeFields, ServiceError};
 
 const PER_HOUR: Duration = Duration::from_secs(3600);
 

@@ -7,7 +7,7 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use easytier_uptime_monitor::{Caller, Refusal, bearer};
+use easytier_uptime_monitor::{Caller, Refusal, bearer, limit::Limit};
 use easytier_uptime_store::{
     StoreError, acting,
     domain::{ActorKind, Caller as Owner, InstanceId, Scope, Timestamp},
@@ -16,7 +16,7 @@ use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
 use super::{App, SyncError, credentials::no_scope, recognise::recognise, session};
-use crate::service::{Limit, SyncRefusal};
+use crate::service::SyncRefusal;
 
 /// How many wrong secrets and tokens one address may present in a minute, and all together. Right ones are always accepted:
 /// behind a proxy, somebody else's wrong ones must not keep an instance away.

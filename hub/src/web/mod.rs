@@ -22,7 +22,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use easytier_probe::Checker;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
-use easytier_uptime_monitor::{Metrics, Monitor, Readers};
+use easytier_uptime_monitor::{Metrics, Monitor, Readers, limit::Limit};
 use easytier_uptime_store::Store;
 use url::Url;
 
@@ -49,8 +49,8 @@ use crate::{
     connect::Connector,
     manager::configuration::Renderer,
     service::{
-        Admin, Checks, ConnectionTests, Instances, Limit, ManagedProbes, Orders, Registry, Sessions, Sources,
-        Submissions, Subscriptions,
+        Admin, Checks, ConnectionTests, Instances, ManagedProbes, Orders, Registry, Sessions, Sources, Submissions,
+        Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };

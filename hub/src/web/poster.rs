@@ -6,10 +6,9 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use easytier_uptime_monitor::Refusal;
+use easytier_uptime_monitor::{Refusal, limit::Limit};
 
 use super::client::Client;
-use crate::service::Limit;
 
 const PER_MINUTE: Duration = Duration::from_secs(60);
 

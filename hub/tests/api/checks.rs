@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use easytier_probe::{
     Backend, BackendConfig, Origin,
-    backend::{BackendError, Order, Reported, WantedCheck},
+    backend::{BackendError, Order, Reported, Task, WantedCheck},
 };
 use easytier_uptime_store::domain::{Scope, Timestamp};
 use serde_json::{Value, json};
@@ -93,12 +93,13 @@ async fn who_has_a_key_for_checks_gets_what_the_probes_find(store: TestStore) {
     assert_eq!(states.collect::<Vec<_>>(), ["waiting", "unavailable"]);
 
     let orders = waiting.await.unwrap();
-    let [Order { number, peer: ordered }] = &orders[..] else { panic!("{orders:?}") };
+    let [Order { number, task: Task::Check(ordered) }] = &orders[..] else { panic!("{orders:?}") };
     assert_eq!((ordered.id, ordered.origin, ordered.timeout), (peer.0, Origin::Remote, Some(Duration::from_secs(5))));
     let mut result = online(peer, Timestamp::now());
     (result.message, result.hostname) = (Some("what the node said".to_owned()), Some("its name".to_owned()));
-    assert_eq!(eu.answer_order(*number, &result, soon()).await.unwrap(), Reported::Accepted);
-    assert_eq!(eu.answer_order(number + 1, &result, soon()).await.unwrap(), Reported::Unsupported);
+    let answer = result.into();
+    assert_eq!(eu.answer_order(*number, &answer, soon()).await.unwrap(), Reported::Accepted);
+    assert_eq!(eu.answer_order(number + 1, &answer, soon()).await.unwrap(), Reported::Unsupported);
 
     let check = answers(&hub, &checks, &asked).await;
     assert_eq!(check["is_running"], false);
@@ -143,8 +144,8 @@ async fn a_stream_has_each_answer_until_the_last(store: TestStore) {
         while events.matches("event: check").count() == seen {
             events += std::str::from_utf8(&stream.chunk().await.unwrap().expect("the stream goes on")).unwrap();
         }
-        let result = online(peer, Timestamp::now());
-        probes.next().unwrap().answer_order(orders[0].number, &result, soon()).await.unwrap();
+        let answer = online(peer, Timestamp::now()).into();
+        probes.next().unwrap().answer_order(orders[0].number, &answer, soon()).await.unwrap();
     }
     while let Some(chunk) = stream.chunk().await.unwrap() {
         events += std::str::from_utf8(&chunk).unwrap();
@@ -229,10 +230,11 @@ async fn only_the_newest_connection_of_a_probe_waits(store: TestStore) {
     // Who has the order already waits for the next one, and a probe that starts again gets it again.
     assert_eq!(eu.orders(0).await.unwrap().unwrap()[0].number, orders[0].number);
     let later = waits(&eu, orders[0].number);
-    eu.answer_order(orders[0].number, &online(peer, Timestamp::now()), soon()).await.unwrap();
+    eu.answer_order(orders[0].number, &online(peer, Timestamp::now()).into(), soon()).await.unwrap();
     ask(&hub, &checks, &json!({"url": "tcp://8.8.8.8:11010", "from": ["p"]})).await;
-    let next = &later.await.unwrap()[0];
-    assert_eq!((next.peer.id, next.peer.origin), (0, Origin::Submitted));
+    let next = later.await.unwrap();
+    let Task::Check(peer) = &next[0].task else { panic!("{next:?}") };
+    assert_eq!((peer.id, peer.origin), (0, Origin::Submitted));
 
     let wrong = client(&hub, |config| config.node_token = Some("etn_0000000000000000_wrong".into()));
     assert!(matches!(wrong.orders(0).await, Err(BackendError::Unauthorized { .. })));
@@ -249,7 +251,7 @@ async fn orders_are_handed_out_by_whichever_hub_the_probe_asks(store: TestStore)
     available(&asked, 1).await;
     let check = ask(&asked, &checks, &json!({"peer_id": peer})).await;
     let orders = waiting.await.unwrap();
-    eu.answer_order(orders[0].number, &online(peer, Timestamp::now()), soon()).await.unwrap();
+    eu.answer_order(orders[0].number, &online(peer, Timestamp::now()).into(), soon()).await.unwrap();
     let found = answers(&asked, &checks, &check).await;
     assert_eq!((&found["is_running"], &found["results"][0]["state"]), (&json!(false), &json!("done")));
 }

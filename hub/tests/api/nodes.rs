@@ -55,7 +55,8 @@ async fn a_hub_lists_from_memory_what_a_daemon_reads_from_its_database(store: Te
     let hub = TestHub::on(&store).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let daemon = format!("http://{}", listener.local_addr().unwrap());
-    let router = easytier_uptime_monitor::router(store.store.clone(), Arc::new(Working(Registry::default())), None);
+    let router =
+        easytier_uptime_monitor::router(store.store.clone(), Arc::new(Working(Registry::default())), None, None);
     let server = tokio::spawn(serve(listener, router, std::future::pending(), Duration::ZERO));
     let read = async |base: &str, path: &str| {
         let reply = hub.client.get(format!("{base}{path}")).send().await.unwrap();

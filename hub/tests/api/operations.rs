@@ -453,7 +453,8 @@ async fn the_monitoring_api_of_a_probe_is_read_only_and_not_a_hub() {
     let peer = store.add("tcp://192.0.2.1:11010").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = easytier_uptime_monitor::router(store.store.clone(), Arc::new(Ailing(Registry::default())), None);
+    let router =
+        easytier_uptime_monitor::router(store.store.clone(), Arc::new(Ailing(Registry::default())), None, None);
     let server = tokio::spawn(serve(listener, router, std::future::pending(), Duration::ZERO));
     let hub = TestHub::on(&store).await;
     let ask = |method: Method, path: &str| hub.client.request(method, format!("{url}{path}")).send();

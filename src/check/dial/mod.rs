@@ -27,11 +27,14 @@ use self::{
     web_socket::WebSocketLink,
     wire_guard::WireGuardLink,
 };
-use super::stage_failure::StageFailure;
+use super::{meter::Meter, stage_failure::StageFailure};
 use crate::{Access, FailureCode, Target, Transport, tls, wire::Packet};
 
 /// Carries packets to a node and back. Dropping it closes it.
-pub(super) struct Link(Connection);
+pub(super) struct Link {
+    connection: Connection,
+    meter: Meter,
+}
 
 enum Connection {
     Tcp(PacketStream<Paced<TcpStream>>),
@@ -44,29 +47,31 @@ enum Connection {
 impl Link {
     /// Whether it uses datagrams: packets may be lost, and the node can drop the session without notice.
     pub fn is_datagram(&self) -> bool {
-        matches!(self.0, Connection::Udp(_) | Connection::WireGuard(_))
+        matches!(self.connection, Connection::Udp(_) | Connection::WireGuard(_))
     }
 
     /// Whether the node has closed the link, and what it had sent before may be lost: so it is over QUIC, where a node of 2.6
     /// or later always answers the handshake, even if it closes right after.
     pub fn may_have_lost_the_answer(&self) -> bool {
-        matches!(&self.0, Connection::Quic(link) if link.stream().get_ref().is_closed_by_current_node())
+        matches!(&self.connection, Connection::Quic(link) if link.stream().get_ref().is_closed_by_current_node())
     }
 
     /// Receives the next packet. Cancelling this loses no packet.
     pub async fn receive(&mut self) -> Result<Packet, LinkError> {
-        match &mut self.0 {
+        let received = match &mut self.connection {
             Connection::Tcp(link) => link.receive().await,
             Connection::Quic(link) => link.receive().await,
             Connection::WebSocket(link) => link.receive().await,
             Connection::Udp(link) => link.receive().await,
             Connection::WireGuard(link) => link.receive().await,
-        }
+        };
+        received.inspect(|packet| self.meter.received(packet.encoded_len()))
     }
 
     /// Sends the packets, in one write where the transport allows it.
     pub async fn send(&mut self, packets: &[Packet]) -> Result<(), LinkError> {
-        match &mut self.0 {
+        self.meter.sent(packets.iter().map(Packet::encoded_len).sum());
+        match &mut self.connection {
             Connection::Tcp(link) => link.send(packets).await,
             Connection::Quic(link) => link.send(packets).await,
             Connection::WebSocket(link) => link.send(packets).await,
@@ -100,8 +105,14 @@ impl Dialer {
         self.quic.wait_closed().await;
     }
 
-    /// Opens a link to the address of `target` before `deadline`.
-    pub async fn dial(&self, target: &Target, access: &Access, deadline: Instant) -> Result<Dialed, StageFailure> {
+    /// Opens a link to the address of `target` before `deadline`. `meter` counts its packets.
+    pub async fn dial(
+        &self,
+        target: &Target,
+        access: &Access,
+        meter: &Meter,
+        deadline: Instant,
+    ) -> Result<Dialed, StageFailure> {
         let address = target.address;
         let mut certificate_expires_at = None;
         let connection = match target.transport {
@@ -119,7 +130,7 @@ impl Dialer {
                 Connection::Quic(PacketStream::new(Paced::new(stream), address))
             }
         };
-        Ok(Dialed { link: Link(connection), certificate_expires_at })
+        Ok(Dialed { link: Link { connection, meter: meter.clone() }, certificate_expires_at })
     }
 
     fn tls(&self) -> Result<Arc<rustls::ClientConfig>, StageFailure> {

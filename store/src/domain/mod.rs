@@ -31,6 +31,7 @@ mod page;
 mod peer;
 mod probe;
 mod probe_peer;
+mod pushed;
 mod recurrence;
 mod relay;
 mod requested_check;
@@ -91,6 +92,7 @@ pub use self::{
     peer::{Contacts, ImportCounts, NewPeer, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
     probe::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, Probe, Registration, StatusReport},
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
+    pushed::{PushConflict, PushedConfig, PushedEnrollment, PushedVersion},
     recurrence::RuleError,
     relay::{MeasuredRelay, RegionRelay},
     requested_check::{

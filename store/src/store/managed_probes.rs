@@ -225,7 +225,11 @@ impl Store {
                         return Err(NOT_FOUND);
                     }
                     changed(tx).await?;
-                    audit::note(tx, Change::of(AuditObject::Probe, AuditVerb::Change).id(id).detail("how it is managed")).await
+                    audit::note(
+                        tx,
+                        Change::of(AuditObject::Probe, AuditVerb::Change).id(id).detail("how it is managed"),
+                    )
+                    .await
                 })
             })
             .await
@@ -253,7 +257,11 @@ impl Store {
                         return Err(NOT_FOUND);
                     }
                     changed(tx).await?;
-                    audit::note(tx, Change::of(AuditObject::Probe, AuditVerb::Change).id(id).detail("not managed any more")).await
+                    audit::note(
+                        tx,
+                        Change::of(AuditObject::Probe, AuditVerb::Change).id(id).detail("not managed any more"),
+                    )
+                    .await
                 })
             })
             .await

@@ -18,7 +18,7 @@ const UPSERT: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) \
                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 /// The id of the cluster that this instance would found: until then, probes that it configures are bound to it.
-const OWN_CLUSTER: &str = "own_cluster";
+pub(super) const OWN_CLUSTER: &str = "own_cluster";
 
 /// The epoch of the configuration that this instance holds, and its version. A dependent may have seen a later epoch than that of
 /// the configuration that it holds.
@@ -93,13 +93,24 @@ pub(super) async fn value(db: &Db, name: &str) -> Result<Option<String>, StoreEr
 pub(super) async fn own_cluster(tx: &mut Tx) -> Result<ClusterId, StoreError> {
     let insert = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
     tx.execute(insert, args![OWN_CLUSTER, Uuid::new_v4().to_string()]).await?;
-    let (id,): (String,) = tx.one("SELECT value FROM settings WHERE key = $1", args![OWN_CLUSTER]).await?;
-    id.parse().map_err(|_| StoreError::Corrupt(format!("settings.{OWN_CLUSTER}")))
+    let id = value_in(tx, OWN_CLUSTER).await?.and_then(|id| id.parse().ok());
+    id.ok_or_else(|| StoreError::Corrupt(format!("settings.{OWN_CLUSTER}")))
 }
 
-/// The cluster that this instance founded or joined goes on without it, with the id.
-pub(super) async fn forget_own_cluster(tx: &mut Tx) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM settings WHERE key = $1", args![OWN_CLUSTER]).await.map(drop)
+/// A value, as the transaction sees it.
+pub(super) async fn value_in(tx: &mut Tx, name: &str) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = tx.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
+    Ok(row.map(|(value,)| value))
+}
+
+/// Stores a value.
+pub(super) async fn put(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+    tx.execute(UPSERT, args![name, value]).await.map(drop)
+}
+
+/// Removes a value. Returns whether there was one.
+pub(super) async fn remove(tx: &mut Tx, name: &str) -> Result<bool, StoreError> {
+    tx.execute("DELETE FROM settings WHERE key = $1", args![name]).await.map(|rows| rows > 0)
 }
 
 /// Sets the id of the database, unless an earlier hub has set it.
@@ -153,12 +164,11 @@ pub(super) async fn count_adoption(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// A value that is JSON, as the transaction sees it; the default when there is none.
 pub(super) async fn json<T: DeserializeOwned + Default>(tx: &mut Tx, name: &str) -> Result<T, StoreError> {
-    let row: Option<(String,)> = tx.optional("SELECT value FROM settings WHERE key = $1", args![name]).await?;
-    let Some((text,)) = row else { return Ok(T::default()) };
+    let Some(text) = value_in(tx, name).await? else { return Ok(T::default()) };
     serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("settings.{name}: {error}")))
 }
 
 /// Stores a value as JSON.
 pub(super) async fn put_json(tx: &mut Tx, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
-    tx.execute(UPSERT, args![name, db::json(value)?]).await.map(drop)
+    put(tx, name, &db::json(value)?).await
 }

@@ -67,8 +67,7 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn mirrored_version(&self, backend: &str) -> Result<Option<ListingVersion>, StoreError> {
-        let name = &version_name(backend);
-        self.db().transaction(|tx| work(metadata::json(tx, name))).await
+        self.db().transaction(|tx| work(version_in(tx, backend))).await
     }
 
     /// The first of a backend's URLs under which it is stored. A backend that moves keeps its peers and its spool as long
@@ -80,6 +79,18 @@ impl Store {
     pub async fn known_backend(&self, urls: &[String]) -> Result<Option<String>, StoreError> {
         let known: Vec<(String,)> = self.db().all("SELECT url FROM backends", vec![]).await?;
         Ok(urls.iter().find(|url| known.iter().any(|(known,)| known == *url)).cloned())
+    }
+
+    /// The ids at the backend of the peers that it lists or listed, by their local ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn remote_ids(&self, backend: &str) -> Result<HashMap<PeerId, i64>, StoreError> {
+        let select = "SELECT o.peer_id, o.remote_id FROM peer_origins o JOIN backends b ON b.id = o.backend_id \
+                      WHERE b.url = $1";
+        let ids: Vec<(PeerId, i64)> = self.db().all(select, args![backend]).await?;
+        Ok(ids.into_iter().collect())
     }
 
     /// The approved peers of a backend, with their secrets and local ids.
@@ -95,8 +106,19 @@ impl Store {
     }
 }
 
+/// The version of the list of a backend that was applied last.
+pub(super) async fn version_in(tx: &mut Tx, backend: &str) -> Result<Option<ListingVersion>, StoreError> {
+    metadata::json(tx, &version_name(backend)).await
+}
+
+/// Forgets the versions of the lists of all backends.
+pub(super) async fn forget_versions(tx: &mut Tx) -> Result<(), StoreError> {
+    let delete = "DELETE FROM settings WHERE key LIKE $1";
+    tx.execute(delete, args![version_name("%")]).await.map(drop)
+}
+
 /// Applies a listing to the local peers.
-async fn apply(
+pub(super) async fn apply(
     tx: &mut Tx,
     shared: &Shared,
     listing: PeerListing<'_>,

@@ -60,6 +60,7 @@ mod partitions;
 mod peers;
 mod probe_messages;
 mod probes;
+mod pushed;
 mod records;
 mod regions;
 mod registry;
@@ -98,6 +99,7 @@ pub use self::{
     mirror::PeerListing,
     options::{Access, DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
     outbox::{Outgoing, OutgoingFilter},
+    pushed::{HeldPushed, PushedKey, TakenPush},
     restore::{RestoreError, Restored},
     retention::Swept,
 };

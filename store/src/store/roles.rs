@@ -249,7 +249,8 @@ async fn leave(tx: &mut Tx) -> Result<Instance, StoreError> {
         note(tx, "standalone".to_owned()).await?;
         set_aside::none(tx).await?;
         sync::forget(tx).await?;
-        metadata::forget_own_cluster(tx).await?;
+        // The cluster goes on without it, with the id.
+        metadata::remove(tx, metadata::OWN_CLUSTER).await?;
         for forget in ["DELETE FROM instances", "DELETE FROM instance_tokens"] {
             tx.execute(forget, vec![]).await?;
         }

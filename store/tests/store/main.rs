@@ -38,6 +38,7 @@ mod panics;
 mod peers;
 mod pooler;
 mod probes;
+mod pushed;
 mod relays;
 mod requested_checks;
 mod restore;

@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 
 use easytier_uptime_alerts::Mailbox;
+use easytier_uptime_monitor::limit;
 use easytier_uptime_store::Store;
 use uuid::Uuid;
-
-use crate::service::limit;
 
 /// The hash of a mailbox.
 pub(super) fn mailbox(store: &Store, mailbox: &Mailbox) -> Uuid {

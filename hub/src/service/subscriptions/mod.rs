@@ -14,6 +14,7 @@ mod sender;
 use std::{sync::Arc, time::Duration};
 
 use easytier_probe::backend::BaseUrl;
+use easytier_uptime_monitor::limit::Limit;
 use easytier_uptime_store::{Store, StoreError};
 
 pub use self::{
@@ -24,7 +25,6 @@ pub(crate) use self::{
     links::unsubscribe_url,
     sender::{Sender, sender},
 };
-use super::limit::Limit;
 
 const PER_HOUR: Duration = Duration::from_secs(3600);
 

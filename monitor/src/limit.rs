@@ -13,7 +13,12 @@ use governor::{
     clock::{Clock, DefaultClock, QuantaInstant},
 };
 
-use super::ServiceError;
+/// The caller, or all callers together, called too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitExceeded {
+    /// When the next call is allowed.
+    pub retry_after: Duration,
+}
 
 /// A rate limit.
 pub struct Limit {
@@ -56,7 +61,7 @@ impl Limit {
     /// # Errors
     ///
     /// When the call exceeds a limit.
-    pub fn check(&self, address: IpAddr) -> Result<(), ServiceError> {
+    pub fn check(&self, address: IpAddr) -> Result<(), LimitExceeded> {
         if self.calls.fetch_add(1, Relaxed) % CLEAN_UP_INTERVAL == CLEAN_UP_INTERVAL - 1 {
             self.clean_up();
         }
@@ -83,8 +88,8 @@ fn quota(period: Duration, calls: u32) -> Quota {
     Quota::with_period(period / calls.get()).unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(calls)
 }
 
-fn refusal(until: &NotUntil<QuantaInstant>) -> ServiceError {
-    ServiceError::RateLimited { retry_after: until.wait_time_from(DefaultClock::default().now()) }
+fn refusal(until: &NotUntil<QuantaInstant>) -> LimitExceeded {
+    LimitExceeded { retry_after: until.wait_time_from(DefaultClock::default().now()) }
 }
 
 /// The key by which calls are counted. For IPv6 it is the /64 network, because a caller usually has all its addresses.
@@ -117,7 +122,7 @@ enum Site {
 }
 
 /// The name of the network that one stranger may well have, in which an address is.
-pub(super) fn site_name(address: IpAddr) -> String {
+pub fn site_name(address: IpAddr) -> String {
     match Site::of(address) {
         Site::V4(network) => format!("v4/{network:06x}"),
         Site::V6(network) => format!("v6/{network:012x}"),
@@ -152,8 +157,7 @@ mod tests {
         for _ in 0..2 {
             limit.check(address("192.0.2.1")).unwrap();
         }
-        let refusal = limit.check(address("192.0.2.1")).unwrap_err();
-        let ServiceError::RateLimited { retry_after } = refusal else { panic!("{refusal:?}") };
+        let LimitExceeded { retry_after } = limit.check(address("192.0.2.1")).unwrap_err();
         assert!(retry_after > Duration::ZERO && retry_after <= HOUR / 2, "{retry_after:?}");
         limit.check(address("192.0.2.2")).unwrap();
     }
