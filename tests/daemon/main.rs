@@ -11,6 +11,7 @@ mod http;
 #[path = "../support/daemon/hub.rs"]
 mod hub;
 mod life;
+mod managed;
 mod monitoring;
 mod orders;
 mod peers;
