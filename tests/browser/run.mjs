@@ -117,7 +117,7 @@ async function accessible(page, name) {
 const PAGES = [
   ["/", "nodes"], ["/nodes/1", "node"], ["/probes", "probes"], ["/map", "map"], ["/reports", "reports"], ["/incidents", "incidents"], ["/submit", "submit"], ["/admin/login", "login"],
   ["/admin", "admin"], ["/admin/nodes/1", "admin-node"], ["/admin/nodes/1/delete", "admin-delete"], ["/admin/keys", "admin-keys"],
-  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/status-changes", "admin-status-changes"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/channels", "admin-channels"], ["/admin/channels/1", "admin-channel"], ["/admin/channels/new?kind=mail", "admin-channel-new"], ["/admin/channels/1/rules", "admin-rule"], ["/admin/channels/1/remove", "admin-channel-remove"], ["/admin/alerts", "admin-alerts"], ["/admin/incidents", "admin-incidents"], ["/admin/import", "admin-import"], ["/admin/sources", "admin-sources"], ["/admin/settings", "admin-settings"],
+  ["/admin/probes", "admin-probes"], ["/admin/events", "admin-events"], ["/admin/status-changes", "admin-status-changes"], ["/admin/instances", "admin-instances"], ["/admin/maintenance", "admin-maintenance"], ["/admin/maintenance/1", "admin-window"], ["/admin/maintenance/1/remove", "admin-window-remove"], ["/admin/channels", "admin-channels"], ["/admin/channels/1", "admin-channel"], ["/admin/channels/new?kind=mail", "admin-channel-new"], ["/admin/channels/1/rules", "admin-rule"], ["/admin/channels/1/remove", "admin-channel-remove"], ["/admin/alerts", "admin-alerts"], ["/admin/incidents", "admin-incidents"], ["/admin/import", "admin-import"], ["/admin/sources", "admin-sources"], ["/admin/probes/managed", "admin-managed"], ["/admin/settings", "admin-settings"],
 ];
 
 // Submits the node at an address, after a test of the connection.
@@ -633,6 +633,35 @@ async function main() {
       await page.waitForURL(`${base}/`);
       await page.goto(`${base}/admin`);
       await page.waitForURL("**/admin/login");
+    });
+
+    await step("a probe without a backend is managed, and a wrong token is told", async () => {
+      const own = join(folder, "managed");
+      mkdirSync(own);
+      const probe = await start(["daemon"], { SERVER_PORT: "0", CONTROL_TOKEN: "the-control-token-of-the-managed-probe", SERVER_ID: "managed-1", REGION: "mars" }, own);
+      await page.goto(`${base}/admin/probes`);
+      await page.getByRole("link", { name: "Managed probes" }).click();
+      const add = async token => {
+        await page.getByLabel("Host").fill("127.0.0.1");
+        await page.getByLabel("Port").fill(new URL(probe.address).port);
+        await page.getByLabel("CONTROL_TOKEN").fill(token);
+        await page.getByRole("button", { name: "Add", exact: true }).click();
+      };
+      watch.expected.add("/admin/probes/managed");
+      await add("another-token-than-that-of-the-probe-0123");
+      await page.getByText("does not accept the token").waitFor();
+      watch.expected.delete("/admin/probes/managed");
+      await add("the-control-token-of-the-managed-probe");
+      await page.getByText("The probe is added.").waitFor();
+      const row = page.locator("tr", { hasText: "managed-1" });
+      await reloadUntil(page, row.getByText("direct"));
+      await row.getByRole("button", { name: "Push now" }).click();
+      await page.getByText("The configuration is being pushed.").waitFor();
+      await both(page, "admin-managed-one");
+      await row.getByRole("link", { name: "Stop managing" }).click();
+      await page.getByRole("button", { name: "Stop managing" }).click();
+      await page.getByText("The probe is not managed any more.").waitFor();
+      await stop(probe);
     });
 
     await step("without the script an instance is promoted, and the former primary is a dependent", async () => {
