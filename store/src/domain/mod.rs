@@ -31,6 +31,7 @@ mod peer;
 mod probe;
 mod probe_peer;
 mod recurrence;
+mod region;
 mod relay;
 mod requested_check;
 mod retention;
@@ -87,9 +88,11 @@ pub use self::{
     probe::{LifeSigns, PROBE_EXPIRES_AFTER, Presence, Probe, Registration, StatusReport},
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     recurrence::RuleError,
+    region::RegionOverview,
     relay::{MeasuredRelay, RegionRelay},
     requested_check::{
-        CheckRun, CheckTarget, MAX_VANTAGES, NewCheck, Order, REQUEST_INTERVAL, RequestedCheck, RunOutcome,
+        CheckRun, CheckTarget, MAX_VANTAGES, NewCheck, Order, REQUEST_INTERVAL, RequestedAnswer, RequestedCheck,
+        RunOutcome,
     },
     retention::Retention,
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},

@@ -37,6 +37,7 @@ mod panics;
 mod peers;
 mod pooler;
 mod probes;
+mod regions;
 mod relays;
 mod requested_checks;
 mod restore;
