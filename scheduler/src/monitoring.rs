@@ -10,6 +10,7 @@ use crate::{health::Health, metrics::Metrics, observer::Summary, overview::Overv
 
 /// The health and the metrics of a probe.
 pub struct ProbeMonitor {
+    server_id: String,
     health: Arc<Health>,
     overview: Arc<Overview>,
     availability: Arc<Availability>,
@@ -19,12 +20,13 @@ pub struct ProbeMonitor {
 
 impl ProbeMonitor {
     pub(crate) fn new(
+        server_id: String,
         health: Arc<Health>,
         overview: Arc<Overview>,
         availability: Arc<Availability>,
         metrics: Metrics,
     ) -> Self {
-        Self { registry: metrics.registry(), health, overview, availability, metrics }
+        Self { server_id, registry: metrics.registry(), health, overview, availability, metrics }
     }
 
     /// Whether peers are checked in time, whether or not their results can be stored or delivered.
@@ -34,6 +36,10 @@ impl ProbeMonitor {
 }
 
 impl ProbeStatus for ProbeMonitor {
+    fn server_id(&self) -> &str {
+        &self.server_id
+    }
+
     /// A backend that is away, or a network that is, does not make the probe unhealthy: the checks go on, and a restart
     /// would not help.
     fn health(&self) -> Result<String, String> {

@@ -14,7 +14,7 @@ on_both_engines! {
 }
 
 /// The routes that need a credential, and the scopes of a key that open them. The admin may do all.
-const ROUTES: [(&str, &str, &[Scope]); 22] = [
+const ROUTES: [(&str, &str, &[Scope]); 28] = [
     ("GET", "/api/discovery/servers", &[Scope::Read]),
     ("GET", "/peers", &[Scope::Read]),
     ("GET", "/metrics", &[Scope::Metrics]),
@@ -27,7 +27,13 @@ const ROUTES: [(&str, &str, &[Scope]); 22] = [
     ("DELETE", "/api/admin/nodes/77", &[Scope::Peers]),
     ("POST", "/api/admin/submissions", &[Scope::Peers]),
     ("DELETE", "/api/admin/probes/nobody", &[Scope::Nodes]),
-    ("GET", "/api/admin/events", &[]),
+    ("GET", "/api/admin/regions", &[Scope::Nodes]),
+    ("PUT", "/api/admin/regions/nowhere", &[Scope::Nodes]),
+    ("DELETE", "/api/admin/regions/nowhere", &[Scope::Nodes]),
+    ("GET", "/api/admin/nodes/77", &[Scope::Peers]),
+    ("POST", "/api/admin/apply", &[Scope::Peers]),
+    ("GET", "/api/admin/status", &[Scope::Read]),
+    ("GET", "/api/admin/events", &[Scope::Audit]),
     ("GET", "/api/admin/channels", &[]),
     ("POST", "/api/admin/channels", &[]),
     ("GET", "/api/admin/alerts", &[]),

@@ -22,6 +22,7 @@ mod imports;
 mod incidents;
 mod instances;
 mod maintenance;
+mod modes;
 mod queue;
 mod refusals;
 mod relay;
@@ -256,6 +257,7 @@ impl Language {
             Scope::Nodes => self.pick("manage probes", "管理探针"),
             Scope::Peers => self.pick("manage nodes", "管理节点"),
             Scope::Metrics => self.pick("read the metrics", "读取指标"),
+            Scope::Audit => self.pick("read the audit log", "读取审计日志"),
             _ => scope.as_str(),
         }
     }
