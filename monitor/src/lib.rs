@@ -140,6 +140,11 @@ impl Monitor {
         Arc::clone(&self.metrics)
     }
 
+    /// The name of the probe in this process.
+    pub fn own_probe(&self) -> OwnProbe {
+        OwnProbe(self.probe.as_ref().map(|probe| probe.server_id().into()))
+    }
+
     /// The reads that strangers request, which share a few turns.
     pub fn readers(&self) -> Readers {
         self.readers.clone()
@@ -199,6 +204,23 @@ pub(crate) struct InstanceName(Option<Arc<str>>);
 impl FromRef<Monitor> for InstanceName {
     fn from_ref(monitor: &Monitor) -> Self {
         monitor.name.clone()
+    }
+}
+
+/// The name of the probe in this process, if there is one.
+#[derive(Debug, Clone, Default)]
+pub struct OwnProbe(Option<Arc<str>>);
+
+impl OwnProbe {
+    /// The name.
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl FromRef<Monitor> for OwnProbe {
+    fn from_ref(monitor: &Monitor) -> Self {
+        monitor.own_probe()
     }
 }
 

@@ -5,6 +5,9 @@ use prometheus_client::registry::Registry;
 /// The status of the probe in this process. It is read at every request of `/health` and `/metrics`, so it must come from
 /// memory.
 pub trait ProbeStatus: Send + Sync {
+    /// The name under which its results are stored.
+    fn server_id(&self) -> &str;
+
     /// One line for people that describes the state of a probe that works.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ pub async fn run_daemon(
     let (options, pushed) = Pushed::load(&store, options).await?;
     if !options.has_backend() {
         let control = pushed.control(&store, &options, None);
-        let monitor = Arc::new(ProbeMonitor::waiting());
+        let monitor = Arc::new(ProbeMonitor::waiting(options.server_id.clone()));
         on_ready(Arc::clone(&monitor));
         wait(store.clone(), listener, options, (monitor, control.routes()), ending).await?;
         store.close().await;

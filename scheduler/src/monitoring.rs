@@ -16,6 +16,7 @@ use crate::{
 
 /// The health and the metrics of a probe.
 pub struct ProbeMonitor {
+    server_id: String,
     health: Arc<Health>,
     overview: Arc<Overview>,
     availability: Arc<Availability>,
@@ -27,21 +28,22 @@ pub struct ProbeMonitor {
 
 impl ProbeMonitor {
     /// That of a daemon which waits for its first configuration.
-    pub(crate) fn waiting() -> Self {
+    pub(crate) fn waiting(server_id: String) -> Self {
         let metrics = Metrics::default();
         let overview = Overview::new(Arc::new(Observer::new(metrics.clone())));
         let health = Health::new(Schedule::Every(Duration::from_secs(60)), Duration::ZERO);
-        let parts = (Arc::new(health), Arc::new(overview));
-        Self { waits: true, ..Self::new(parts.0, parts.1, Arc::default(), metrics) }
+        let (health, overview) = (Arc::new(health), Arc::new(overview));
+        Self { waits: true, ..Self::new(server_id, health, overview, Arc::default(), metrics) }
     }
 
     pub(crate) fn new(
+        server_id: String,
         health: Arc<Health>,
         overview: Arc<Overview>,
         availability: Arc<Availability>,
         metrics: Metrics,
     ) -> Self {
-        Self { registry: metrics.registry(), health, overview, availability, metrics, waits: false }
+        Self { server_id, registry: metrics.registry(), health, overview, availability, metrics, waits: false }
     }
 
     /// Whether peers are checked in time, whether or not their results can be stored or delivered.
@@ -51,6 +53,10 @@ impl ProbeMonitor {
 }
 
 impl ProbeStatus for ProbeMonitor {
+    fn server_id(&self) -> &str {
+        &self.server_id
+    }
+
     /// A backend that is away, or a network that is, does not make the probe unhealthy: the checks go on, and a restart
     /// would not help.
     fn health(&self) -> Result<String, String> {

@@ -107,8 +107,8 @@ impl Probe {
 
     /// The probe as its monitoring API shows it, with the state of its backend.
     pub fn monitor(&self, availability: Arc<Availability>) -> Arc<ProbeMonitor> {
-        let ProbeState { metrics, health, overview, .. } = self.state.clone();
-        Arc::new(ProbeMonitor::new(health, overview, availability, metrics))
+        let ProbeState { identity, metrics, health, overview } = self.state.clone();
+        Arc::new(ProbeMonitor::new(identity.server_id, health, overview, availability, metrics))
     }
 
     /// Checks the peers that [`Checking::set_peers`] gets, and runs `jobs` beside its own on `scheduler`, until `stop`.

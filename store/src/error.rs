@@ -157,6 +157,21 @@ pub enum Conflict {
     /// An address was checked by request a moment ago.
     #[error("an address of this node was checked by request in the last ten seconds; try again in ten seconds")]
     CheckedJustNow,
+    /// Another region has the name.
+    #[error("another region has this name; move its probes instead, or remove it first")]
+    RegionNamed,
+    /// Instances of a cluster know regions by their names.
+    #[error("the instances of a cluster know a region by its name, so that it can be neither renamed nor removed")]
+    RegionShared,
+    /// A probe of the region is not offline.
+    #[error("a probe of this region is not offline; stop it first")]
+    RegionHasProbes,
+    /// A node token or an enrollment key of the region is valid.
+    #[error("node tokens or enrollment keys of this region are valid; revoke them first")]
+    RegionHasTokens,
+    /// Peers name the region among those that check them.
+    #[error("nodes name this region among those that check them; change them first")]
+    RegionHasPeers,
     /// The timeline of the incident has as many texts of the operator as it may have.
     #[error("this incident has too many texts")]
     IncidentFull,

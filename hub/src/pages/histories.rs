@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use easytier_uptime_monitor::{Party, Readers, public::locations::Names};
+use easytier_uptime_monitor::{
+    OwnProbe, Party, Readers,
+    public::{locations::Names, modes::Modes},
+};
 use easytier_uptime_store::{
     Store,
     domain::{
@@ -46,6 +49,8 @@ pub struct History {
     pub regions: Vec<RegionReport>,
     /// Of the instances whose own probes are in the regions.
     pub names: Names,
+    /// What each mode of checking last said.
+    pub modes: Modes,
     pub events: Vec<Event>,
     pub incidents: Vec<Incident>,
     /// Of a day, a week and a month.
@@ -58,10 +63,16 @@ pub struct History {
 pub struct Histories {
     store: Store,
     subscriptions: Subscriptions,
-    /// The name of this instance.
-    own_name: String,
+    own: Own,
     histories: SharedReads<(PeerId, Duration, Grain), History>,
     uptimes: SharedReads<(PeerId, Duration), Uptime>,
+}
+
+/// This instance.
+pub struct Own {
+    pub name: String,
+    /// The probe in its process.
+    pub probe: OwnProbe,
 }
 
 fn of_node(id: PeerId) -> IncidentFilter {
@@ -69,18 +80,11 @@ fn of_node(id: PeerId) -> IncidentFilter {
 }
 
 impl Histories {
-    /// `own_name`: the name of this instance.
-    pub fn new(
-        store: Store,
-        readers: &Readers,
-        subscriptions: Subscriptions,
-        freshness: Freshness,
-        own_name: &str,
-    ) -> Self {
+    pub fn new(store: Store, readers: &Readers, subscriptions: Subscriptions, freshness: Freshness, own: Own) -> Self {
         Self {
             store,
             subscriptions,
-            own_name: own_name.to_owned(),
+            own,
             histories: SharedReads::new(readers, freshness, HISTORIES, LIFETIME),
             uptimes: SharedReads::new(readers, freshness, UPTIMES, UPTIME_LIFETIME),
         }
@@ -97,12 +101,15 @@ impl Histories {
         for window in WINDOWS {
             uptimes.push(store.node_stats(id, window, at).await?);
         }
+        let regions = store.node_regions(id, at).await?;
+        let (node, requested) = (store.node(id, at).await?, store.requested_answers(id).await?);
         Ok(History {
             at,
+            modes: Modes::of(self.own.probe.name(), &regions, node.relay.as_ref(), &requested),
             lines: chart::lines(&store.series(&[id], grain, at - length, at).await?),
             failures: store.node_failures(id, at - length, at).await?,
-            regions: store.node_regions(id, at).await?,
-            names: Names::read(store, Some(&self.own_name)).await?,
+            regions,
+            names: Names::read(store, Some(&self.own.name)).await?,
             incidents: store.incidents(of_node(id), PageRequest { page: 1, per_page: MAX_INCIDENTS }).await?.items,
             events: store.events(Some(EventSubject::Peer(id)), None, MAX_CHANGES, false).await?,
             can_subscribe: self.subscriptions.are_offered().await?,

@@ -3,11 +3,15 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
-use easytier_uptime_monitor::Readers;
+use easytier_uptime_monitor::{OwnProbe, Readers};
 use easytier_uptime_store::{Store, StoreError};
 use tokio::sync::OnceCell;
 
-use super::{histories::Histories, list::Fragments, live::Live};
+use super::{
+    histories::{Histories, Own},
+    list::Fragments,
+    live::Live,
+};
 use crate::{
     board::{Board, Chronicle},
     service::{
@@ -82,8 +86,8 @@ impl Site {
         let options = Arc::<WebOptions>::from_ref(app);
         let (store, readers) = (Store::from_ref(app), Readers::from_ref(app));
         let subscriptions = Subscriptions::from_ref(app);
-        let name = &options.instance.options.name;
-        let histories = Histories::new(store, &readers, subscriptions, board.freshness(), name);
+        let own = Own { name: options.instance.options.name.clone(), probe: OwnProbe::from_ref(app) };
+        let histories = Histories::new(store, &readers, subscriptions, board.freshness(), own);
         let histories = Arc::new(histories);
         let live = Arc::new(Live::new(Arc::clone(&board)));
         Self(Arc::new(Parts {

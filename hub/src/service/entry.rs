@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use easytier_probe::{Origin, Peer};
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{
-        Duplicate, Page, PageRequest, PeerFilter, PeerId, PeerRecord, PeerSpec, Slice, Submission, SubmissionId,
-        Timestamp,
+        ConfigVersion, Duplicate, Page, PageRequest, PeerFilter, PeerId, PeerRecord, PeerSpec, ProbePeer, Slice,
+        Submission, SubmissionId, Timestamp, Verdict,
     },
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -106,6 +107,29 @@ impl Entry {
             Self::Pending(submission) => submission.updated_at,
             Self::Peer(record) => record.updated_at,
         }
+    }
+
+    /// The node as the probe of this hub would check it once. `origin` applies unless a stranger submitted the node.
+    pub fn to_check(&self, origin: Origin) -> Peer {
+        let (spec, submitted) = match self {
+            Self::Pending(submission) => (submission.spec.clone(), true),
+            Self::Peer(record) => (record.spec.clone(), record.submitted),
+        };
+        let peer = ProbePeer {
+            id: PeerId(self.id().into()),
+            name: spec.name,
+            url: spec.url,
+            network_name: spec.network_name,
+            network_secret: spec.network_secret,
+            mode: spec.mode,
+            timeout: spec.timeout,
+            allow_relay: spec.allow_relay,
+            tags: spec.tags,
+            submitted,
+            verdict: Verdict::Unknown,
+            response_us: None,
+        };
+        Peer { listing: None, ..peer.to_check(origin, ConfigVersion::default()) }
     }
 
     pub(super) async fn read(store: &Store, id: NodeId) -> Result<Self, StoreError> {

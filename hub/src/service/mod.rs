@@ -25,12 +25,14 @@ mod node_fields;
 mod orders;
 pub mod password;
 mod queue;
+mod regions;
 mod registry;
 mod report;
 mod session;
 pub mod settings;
 mod signed;
 mod sources;
+mod status;
 mod submission;
 pub mod subscriptions;
 
@@ -57,6 +59,7 @@ pub use self::{
     session::{LoginAttempt, NewSession, Sessions},
     settings::SharedSetting,
     sources::{DEFAULT_EVERY, EVERY, MAX_LIST_URL, NewSource, SourceView, Sources},
+    status::{AlertCounts, FailedAuthentications, HubStatus, PendingResults},
     submission::Submissions,
     subscriptions::Subscriptions,
 };

@@ -58,9 +58,13 @@ impl Registry {
         token: Option<&NodeToken>,
     ) -> Result<Registered, ServiceError> {
         let now = Timestamp::now();
+        let region = match region {
+            Some(region) => Some(self.store.present_name(&region).await?),
+            None => None,
+        };
         match registrant {
             Registrant::Probe(probe) => {
-                check_region(&probe, region.as_ref())?;
+                check_region(&self.store, &probe, region.as_ref()).await?;
                 self.store.register_probe(&probe, &server_id, registration, now).await?;
                 Ok(Registered { server_id, region: probe.region, node_token: None })
             }
@@ -99,7 +103,7 @@ impl Registry {
         region: Option<&Region>,
         report: &StatusReport,
     ) -> Result<(), ServiceError> {
-        check_region(probe, region)?;
+        check_region(&self.store, probe, region).await?;
         Ok(self.store.report_status(probe, report, Timestamp::now()).await?)
     }
 
@@ -113,14 +117,16 @@ impl Registry {
     }
 }
 
-/// Checks that a request names the region of the probe's token, or no region.
+/// Checks that a request names the region of the probe's token, by its name or one that it had until lately, or no region.
 ///
 /// # Errors
 ///
-/// When the request names another region.
-pub fn check_region(probe: &ProbeIdentity, named: Option<&Region>) -> Result<(), Forbidden> {
+/// When the request names another region, or the database fails.
+pub async fn check_region(store: &Store, probe: &ProbeIdentity, named: Option<&Region>) -> Result<(), ServiceError> {
     match named {
-        Some(named) if *named != probe.region => Err(Forbidden::TokenRegion(probe.region.clone())),
+        Some(named) if *named != probe.region && store.present_name(named).await? != probe.region => {
+            Err(Forbidden::TokenRegion(probe.region.clone()).into())
+        }
         _ => Ok(()),
     }
 }

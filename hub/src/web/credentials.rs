@@ -103,22 +103,47 @@ impl Permission for ManageProbes {
     const SCOPE: Scope = Scope::Nodes;
 }
 
+/// The permission to read the audit log.
+#[derive(Debug)]
+pub(crate) struct ReadAudit;
+
+impl Permission for ReadAudit {
+    const SCOPE: Scope = Scope::Audit;
+}
+
+/// The permission to read how much there is of everything.
+#[derive(Debug)]
+pub(crate) struct ReadStatus;
+
+impl Permission for ReadStatus {
+    const SCOPE: Scope = Scope::Read;
+}
+
 /// A caller that has a permission: the admin, or a program by an API key with its scope.
 #[derive(Debug)]
-pub(crate) struct Permitted<P>(PhantomData<P>);
+pub(crate) struct Permitted<P> {
+    pub is_admin: bool,
+    permission: PhantomData<P>,
+}
+
+impl<P> Permitted<P> {
+    fn new(is_admin: bool) -> Self {
+        Self { is_admin, permission: PhantomData }
+    }
+}
 
 impl<P: Permission> FromRequestParts<App> for Permitted<P> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         if session::find(parts, &app.sessions).await?.is_some() {
-            return Ok(Self(PhantomData));
+            return Ok(Self::new(true));
         }
         // Who presents anything else wanted to be the admin.
         if presented(&parts.headers)?.and_then(CredentialKind::of_token) == Some(CredentialKind::Api)
             && let Some(Caller::Api { scopes, .. }) = caller(parts, app).await?
         {
-            return permits(&scopes, &[P::SCOPE]).map(|()| Self(PhantomData));
+            return permits(&scopes, &[P::SCOPE]).map(|()| Self::new(false));
         }
         let scope = P::SCOPE.as_str();
         Err(Refusal::unauthorized(format!("log in as the admin first, or send an API key with the scope '{scope}'")))

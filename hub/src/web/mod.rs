@@ -22,7 +22,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use easytier_probe::Checker;
 pub(crate) use easytier_uptime_monitor::{Closing, Refusal, input, parameter};
-use easytier_uptime_monitor::{Metrics, Monitor, Readers, limit::Limit};
+use easytier_uptime_monitor::{Metrics, Monitor, OwnProbe, Readers, limit::Limit};
 use easytier_uptime_store::Store;
 use url::Url;
 
@@ -34,7 +34,7 @@ pub(crate) use self::{
     cookie::cookie,
     credentials::{
         CheckCaller, EditPeers, Insider, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller,
-        RegistrantCaller,
+        ReadAudit, ReadStatus, RegistrantCaller,
     },
     entry_path::EntryPath,
     instance_caller::{CallerOfPrimary, SyncCaller},
@@ -83,6 +83,7 @@ pub(crate) struct App {
     unknown_tokens: UnknownTokens,
     reports: Reports,
     connector: Connector,
+    own_probe: OwnProbe,
 }
 
 impl App {
@@ -123,6 +124,7 @@ impl App {
             posts: Posts::default(),
             unknown_tokens: UnknownTokens::default(),
             connector: Connector::default(),
+            own_probe: monitor.own_probe(),
         }
     }
 }

@@ -173,11 +173,14 @@ async fn a_flood_of_wrong_tokens_is_few_rows() {
 }
 
 #[tokio::test]
-async fn the_log_is_for_the_admin_alone() {
+async fn the_log_is_for_the_admin_and_for_keys_that_were_made_for_it() {
     let hub = start(TestStore::new(Engine::Sqlite).await).await;
-    let key = hub.create_scoped_api_key("robot", &Scope::ALL.into(), None, Timestamp::now()).await.unwrap();
-    for bearer in ["", key.token.expose()] {
-        let reply = from(&hub, "192.0.2.1", "GET", "/api/admin/events", bearer, &Json::Null).await;
-        reply.refusal(StatusCode::UNAUTHORIZED);
-    }
+    let others = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Audit).collect();
+    let key = hub.create_scoped_api_key("robot", &others, None, Timestamp::now()).await.unwrap();
+    let auditor = hub.create_scoped_api_key("auditor", &[Scope::Audit].into(), None, Timestamp::now()).await.unwrap();
+    let status =
+        async |bearer: &str| from(&hub, "192.0.2.1", "GET", "/api/admin/events", bearer, &Json::Null).await.status;
+    assert_eq!(status("").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(key.token.expose()).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(auditor.token.expose()).await, StatusCode::OK);
 }

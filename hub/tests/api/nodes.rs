@@ -21,6 +21,10 @@ on_both_engines! {
 struct Working(Registry);
 
 impl ProbeStatus for Working {
+    fn server_id(&self) -> &str {
+        "own"
+    }
+
     fn health(&self) -> Result<String, String> {
         Ok("it works".to_owned())
     }

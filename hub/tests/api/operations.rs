@@ -438,6 +438,10 @@ fn references(value: &Value) -> Vec<&str> {
 struct Ailing(Registry);
 
 impl ProbeStatus for Ailing {
+    fn server_id(&self) -> &str {
+        "own"
+    }
+
     fn health(&self) -> Result<String, String> {
         Err("no peer was checked".to_owned())
     }

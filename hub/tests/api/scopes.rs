@@ -14,7 +14,7 @@ on_both_engines! {
 }
 
 /// The routes that need a credential, and the scopes of a key that open them. The admin may do all.
-const ROUTES: [(&str, &str, &[Scope]); 27] = [
+const ROUTES: [(&str, &str, &[Scope]); 33] = [
     ("GET", "/api/discovery/servers", &[Scope::Read]),
     ("GET", "/peers", &[Scope::Read]),
     ("GET", "/metrics", &[Scope::Metrics]),
@@ -32,7 +32,13 @@ const ROUTES: [(&str, &str, &[Scope]); 27] = [
     ("PUT", "/v1/nodes/77", &[Scope::Nodes]),
     ("DELETE", "/v1/nodes/77", &[Scope::Nodes]),
     ("POST", "/v1/nodes/77/push", &[Scope::Nodes]),
-    ("GET", "/api/admin/events", &[]),
+    ("GET", "/api/admin/regions", &[Scope::Nodes]),
+    ("PUT", "/api/admin/regions/nowhere", &[Scope::Nodes]),
+    ("DELETE", "/api/admin/regions/nowhere", &[Scope::Nodes]),
+    ("GET", "/api/admin/nodes/77", &[Scope::Peers]),
+    ("POST", "/api/admin/apply", &[Scope::Peers]),
+    ("GET", "/api/admin/status", &[Scope::Read]),
+    ("GET", "/api/admin/events", &[Scope::Audit]),
     ("GET", "/api/admin/channels", &[]),
     ("POST", "/api/admin/channels", &[]),
     ("GET", "/api/admin/alerts", &[]),

@@ -163,8 +163,16 @@ async fn the_page_of_a_node_shows_results_of_all_regions(store: TestStore) {
         assert!(page.contains("data-label=\"Times\">12<") && !page.contains("missed_window"), "{page}");
         assert!(page.contains("class=\"chart\"") && !page.contains("secret-host-name"));
     }
+    let page = page(&hub, &format!("/nodes/{peer}")).await;
+    let modes = page.split("id=\"modes\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    for name in ["direct", "remote", "relay", "reverse"] {
+        assert!(modes.contains(&format!("<code>{name}</code>")), "{name} in {modes}");
+    }
+    for words in ["1/2 regions online", "<code>not_easytier</code>", "Nobody asked for a check."] {
+        assert_eq!(modes.matches(words).count(), 1, "{words} in {modes}");
+    }
     let chinese = read(&hub, &format!("/nodes/{peer}"), "zh-CN").await;
-    assert!(chinese.text().contains("端口有响应，但不是 EasyTier"));
+    assert!(chinese.text().contains("端口有响应，但不是 EasyTier") && chinese.text().contains("一小时内的按需检测"));
     for wrong in ["/nodes/1000000", "/nodes/x", "/nodes/1?range=year"] {
         let reply = read(&hub, wrong, "en").await;
         assert!(reply.status.is_client_error() && reply.text().starts_with("<!DOCTYPE html>"), "{wrong}: {reply:?}");

@@ -2,10 +2,10 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use easytier_probe::{AddressPolicy, CheckOptions, CheckResult, Checker};
-use easytier_uptime_hub::{Freshness, WebOptions, serve};
+use easytier_uptime_hub::{Freshness, ProbeStatus, WebOptions, serve};
 use easytier_uptime_store::{
     Store,
     domain::{CredentialKind, EnrollmentLimits, NodeFilter, PageRequest, PeerId, PeerOrder, RecordFilter, Timestamp},
@@ -45,6 +45,15 @@ impl TestHub {
 
     /// Starts a hub with other options.
     pub async fn with(test: &TestStore, change: impl FnOnce(&mut WebOptions)) -> Self {
+        Self::with_probe(test, change, None).await
+    }
+
+    /// Starts a hub with other options, and a probe in its process.
+    pub async fn with_probe(
+        test: &TestStore,
+        change: impl FnOnce(&mut WebOptions),
+        probe: Option<Arc<dyn ProbeStatus>>,
+    ) -> Self {
         // It fails when another test has installed the provider already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let store = Store::open(test.options_of_second(), Timestamp::now()).await.unwrap();
@@ -52,7 +61,7 @@ impl TestHub {
         let checker = Checker::new(CheckOptions { addresses: AddressPolicy::ANY, ..CheckOptions::default() });
         let mut options = WebOptions { freshness: Freshness::Exact, ..WebOptions::default() };
         change(&mut options);
-        let router = easytier_uptime_hub::router(store.clone(), checker, options, None);
+        let router = easytier_uptime_hub::router(store.clone(), checker, options, probe);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();

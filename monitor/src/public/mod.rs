@@ -8,6 +8,7 @@ mod events;
 mod health;
 pub mod item;
 pub mod locations;
+pub mod modes;
 pub mod nodes;
 mod regions;
 pub mod source;

@@ -13,9 +13,10 @@ use super::{
     TAG,
     item::{HealthStatus, hundredths},
     locations::{LocationFigures, Locations, Names},
+    modes::Modes,
 };
 use crate::{
-    InstanceName,
+    InstanceName, OwnProbe,
     envelope::{Answer, PublicEnvelope, PublicRefusal},
     input::Path,
     parameter::NodePath,
@@ -28,6 +29,7 @@ pub(super) struct NodeRegions {
     consensus: Consensus,
     /// In the order of their names.
     regions: Vec<RegionView>,
+    modes: Modes,
     #[serde(flatten)]
     locations: Locations,
 }
@@ -203,7 +205,7 @@ impl From<LatestResult> for Latest {
     }
 }
 
-/// The last result and the last day of each region, and the consensus of all.
+/// The last result and the last day of each region, the consensus of all, and what each mode of checking last said.
 #[utoipa::path(
     get, path = "/api/nodes/{id}/regions", tag = TAG, operation_id = "node_regions",
     params(NodePath),
@@ -216,13 +218,16 @@ impl From<LatestResult> for Latest {
 pub(super) async fn regions(
     State(store): State<Store>,
     State(InstanceName(own)): State<InstanceName>,
+    State(own_probe): State<OwnProbe>,
     Path(NodePath { id }): Path<NodePath>,
 ) -> Answer<PublicEnvelope<NodeRegions>> {
     let now = Timestamp::now();
     let node = store.node(id, now).await?;
     let reports = store.node_regions(id, now).await?;
     let names = Names::read(&store, own.as_deref()).await?;
+    let requested = store.requested_answers(id).await?;
     Ok(PublicEnvelope::of(NodeRegions {
+        modes: Modes::of(own_probe.name(), &reports, node.relay.as_ref(), &requested),
         consensus: Consensus::of(&node, &reports),
         locations: Locations::of(node.verdict, &reports, &names),
         regions: reports.into_iter().map(RegionView::from).collect(),

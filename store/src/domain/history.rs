@@ -118,6 +118,8 @@ pub struct RegionReport {
     pub stats: CheckStats,
     /// The newest result.
     pub latest: LatestResult,
+    /// The newest result of each other probe of the region, the newest first.
+    pub others: Vec<LatestResult>,
     /// Whether the region found that the node relays; `None` when it was never tested there.
     pub relay: Option<RegionRelay>,
 }

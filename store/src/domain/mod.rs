@@ -33,6 +33,7 @@ mod probe;
 mod probe_peer;
 mod pushed;
 mod recurrence;
+mod region;
 mod relay;
 mod requested_check;
 mod retention;
@@ -94,9 +95,11 @@ pub use self::{
     probe_peer::{Claim, ClaimedPeers, PeerScope, ProbePeer, ProbePeers},
     pushed::{PushConflict, PushedConfig, PushedEnrollment, PushedVersion},
     recurrence::RuleError,
+    region::RegionOverview,
     relay::{MeasuredRelay, RegionRelay},
     requested_check::{
-        CheckRun, CheckTarget, MAX_VANTAGES, NewCheck, Order, REQUEST_INTERVAL, RequestedCheck, RunOutcome,
+        CheckRun, CheckTarget, MAX_VANTAGES, NewCheck, Order, REQUEST_INTERVAL, RequestedAnswer, RequestedCheck,
+        RunOutcome,
     },
     retention::Retention,
     schedule::{MAX_MINUTES, Occurrence, Schedule, ScheduleError, ScheduleText},

@@ -89,6 +89,19 @@ pub struct CheckRun {
     pub outcome: RunOutcome,
 }
 
+/// What a probe answered when a check of a peer was requested.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestedAnswer {
+    /// The probe.
+    pub server_id: String,
+    /// Its region.
+    pub region: Region,
+    /// When the check was requested, by the hub's clock.
+    pub requested_at: Timestamp,
+    /// What it found.
+    pub result: CheckResult,
+}
+
 /// What a probe says of a requested check.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunOutcome {

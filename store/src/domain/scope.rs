@@ -18,20 +18,24 @@ pub enum Scope {
     Peers,
     /// Read the metrics.
     Metrics,
+    /// Read the audit log.
+    Audit,
 }
 
 impl Scope {
-    const NAMES: [(Self, &'static str); 6] = [
+    const NAMES: [(Self, &'static str); 7] = [
         (Self::Read, "read"),
         (Self::Instances, "instances"),
         (Self::Checks, "checks"),
         (Self::Nodes, "nodes"),
         (Self::Peers, "peers"),
         (Self::Metrics, "metrics"),
+        (Self::Audit, "audit"),
     ];
 
     /// All scopes.
-    pub const ALL: [Self; 6] = [Self::Read, Self::Instances, Self::Checks, Self::Nodes, Self::Peers, Self::Metrics];
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Instances, Self::Checks, Self::Nodes, Self::Peers, Self::Metrics, Self::Audit];
 
     /// The name, in the database, on the command line and on the pages.
     pub fn as_str(self) -> &'static str {

@@ -46,7 +46,7 @@ impl Verdict {
     }
 
     /// The verdict when so many fresh regions see the peer online and offline.
-    pub(crate) fn of(online: usize, offline: usize) -> Self {
+    pub fn of(online: usize, offline: usize) -> Self {
         match (online, offline) {
             (0, 0) => Self::Unknown,
             (0, _) => Self::Down,

@@ -87,7 +87,7 @@ impl Store {
     pub async fn node_regions(&self, id: PeerId, now: Timestamp) -> Result<Vec<RegionReport>, StoreError> {
         let state = self.consensus_of(id).await?;
         let since = self.target_since(id).await?;
-        let newest = self.newest_by_region(id, since).await?;
+        let newest = self.newest_by_probe(id, since).await?;
         let mut relays = self.relays_of(id).await?;
         let select =
             sql!("SELECT c.region_id AS key, ", (tally_columns), " FROM ", (counted peer), " GROUP BY c.region_id");
@@ -97,30 +97,34 @@ impl Store {
 
         let is_in_doubt = state.regions.values().any(RegionState::is_in_doubt);
         let doubts = if is_in_doubt { self.doubts().await? } else { BTreeMap::new() };
-        let mut reports = Vec::new();
-        for (id, row) in newest {
+        let mut reports: BTreeMap<RegionId, RegionReport> = BTreeMap::new();
+        for row in newest {
+            let id = row.region_id;
+            if let Some(report) = reports.get_mut(&id) {
+                report.others.push(row.into_latest());
+                continue;
+            }
             let region: Region =
                 row.region.parse().map_err(|_| StoreError::Corrupt(format!("regions.name of {id}")))?;
             let known = state.regions.get(&id);
-            reports.push(RegionReport {
+            let report = RegionReport {
                 status: known.and_then(RegionState::word),
                 doubt: known.filter(|known| known.is_in_doubt()).and_then(|_| doubts.get(&region).copied()),
                 stats: stats.get(&id.0).copied().unwrap_or_default(),
                 latest: row.into_latest(),
+                others: Vec::new(),
                 relay: relays.remove(&id),
                 region,
-            });
+            };
+            reports.insert(id, report);
         }
+        let mut reports: Vec<RegionReport> = reports.into_values().collect();
         reports.sort_by(|a, b| a.region.cmp(&b.region));
         Ok(reports)
     }
 
-    /// The newest result of each region that checks a peer, of those since a time.
-    async fn newest_by_region(
-        &self,
-        id: PeerId,
-        since: Timestamp,
-    ) -> Result<BTreeMap<RegionId, LatestRow>, StoreError> {
+    /// The newest result of each probe in the regions that check a peer, of those since a time; the newest first.
+    async fn newest_by_probe(&self, id: PeerId, since: Timestamp) -> Result<Vec<LatestRow>, StoreError> {
         // Probes first: there are few, and `latest` is sorted by probe.
         let select = concat!(
             "SELECT l.region_id, r.name AS region, b.server_id, l.checked_at, ",
@@ -129,10 +133,9 @@ impl Store {
              JOIN results d ON d.day = l.day AND d.result_id = l.result_id \
              WHERE l.probe_id = b.id AND l.peer_id = $1 AND l.checked_at >= $2 \
              AND (l.region_id IN (SELECT region_id FROM peer_regions WHERE peer_id = $1) \
-             OR NOT EXISTS (SELECT 1 FROM peer_regions WHERE peer_id = $1)) ORDER BY l.checked_at"
+             OR NOT EXISTS (SELECT 1 FROM peer_regions WHERE peer_id = $1)) ORDER BY l.checked_at DESC"
         );
-        let rows: Vec<LatestRow> = self.db().all(select, args![id, since]).await?;
-        Ok(rows.into_iter().map(|row| (row.region_id, row)).collect())
+        self.db().all(select, args![id, since]).await
     }
 
     /// The history of a peer over all regions from `from` to `to`, the oldest bucket first. Buckets without checks are left

@@ -66,6 +66,7 @@ mod regions;
 mod registry;
 mod relay_tests;
 mod relays;
+mod requested_answers;
 mod requested_checks;
 mod restore;
 mod retention;

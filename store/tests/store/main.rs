@@ -39,6 +39,7 @@ mod peers;
 mod pooler;
 mod probes;
 mod pushed;
+mod regions;
 mod relays;
 mod requested_checks;
 mod restore;

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema, openapi::Schema};
 use super::TAG;
 use crate::{
     service::{AUDIT_LIMIT, Admin, AuditPage},
-    web::AdminSession,
+    web::{Permitted, ReadAudit},
 };
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -137,10 +137,11 @@ impl From<AuditEvent> for AuditItem {
         (status = OK, body = PublicEnvelope<AuditEvents>),
         (status = BAD_REQUEST, body = PublicRefusal),
         (status = UNAUTHORIZED, body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `audit`.", body = PublicRefusal),
     ),
 )]
 pub(super) async fn list(
-    _: AdminSession,
+    _: Permitted<ReadAudit>,
     State(admin): State<Admin>,
     Query(filter): Query<Filter>,
 ) -> Answer<PublicEnvelope<AuditEvents>> {

@@ -1,6 +1,7 @@
 //! The API for the operator: login, approval, changes.
 
 mod alerts;
+mod apply;
 mod audit;
 mod channels;
 mod login;
@@ -8,7 +9,9 @@ mod maintenance;
 mod nodes;
 mod probes;
 mod queue;
+mod regions;
 mod sources;
+mod status;
 mod subscriptions;
 
 use utoipa::{
@@ -32,11 +35,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(login::verify))
         .routes(routes!(login::logout))
         .routes(routes!(nodes::list, nodes::add))
-        .routes(routes!(nodes::change, nodes::remove))
+        .routes(routes!(nodes::one, nodes::change, nodes::remove))
         .routes(routes!(nodes::approve))
         .routes(routes!(nodes::revoke))
         .routes(routes!(queue::decide))
+        .routes(routes!(apply::apply))
+        .routes(routes!(status::status))
         .routes(routes!(probes::remove))
+        .routes(routes!(regions::list))
+        .routes(routes!(regions::rename, regions::remove))
         .routes(routes!(announcements::all, announcements::announce))
         .routes(routes!(announcements::end))
         .routes(routes!(incidents::post))

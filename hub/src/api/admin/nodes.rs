@@ -16,7 +16,7 @@ use easytier_uptime_monitor::{
 };
 use easytier_uptime_store::{
     Store,
-    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, PeerSpec, Submission, Tag, Timestamp, UsualUsage},
+    domain::{Node, Page, PeerFilter, PeerId, PeerRecord, PeerSpec, Submission, Tag, Timestamp, UsualUsage, Verdict},
 };
 use serde::{Deserialize, Serialize};
 use serde_html_form::de::empty_as_none;
@@ -41,6 +41,11 @@ pub(super) struct AdminNode {
     /// Whether it was submitted and waits for approval. Its `id` is then a negative number, by which it is approved, changed
     /// and deleted; it gets its own id when it is approved.
     is_pending: bool,
+    /// By the vote of the regions.
+    #[schema(value_type = String, example = "up")]
+    verdict: Verdict,
+    /// Whether it was set aside when this instance joined a cluster: it is neither checked nor shown to anybody else.
+    is_set_aside: bool,
     /// For a node that waits: the ids of other nodes with its address and network, at most ten. While one of them is
     /// positive, the node cannot be approved.
     duplicates: Vec<i64>,
@@ -58,8 +63,10 @@ pub(super) struct AdminNode {
 impl AdminNode {
     /// A peer and its state.
     fn listed(node: Node, record: &PeerRecord, usual: UsualUsage) -> Self {
+        let verdict = node.verdict;
         let item = NodeItem::full(node, &record.spec, record.approved, usual);
-        Self { submitted: record.submitted, ..Self::described(item, &record.spec) }
+        let (submitted, is_set_aside) = (record.submitted, record.set_aside);
+        Self { submitted, is_set_aside, verdict, ..Self::described(item, &record.spec) }
     }
 
     fn pending(submission: &Submission, usual: UsualUsage) -> Self {
@@ -76,6 +83,8 @@ impl AdminNode {
         Self {
             item,
             is_pending: false,
+            verdict: Verdict::Unknown,
+            is_set_aside: false,
             duplicates: Vec::new(),
             has_secret: spec.network_secret.is_some(),
             submitted: false,
@@ -200,6 +209,28 @@ fn change_of(document: serde_json::Map<String, serde_json::Value>) -> Result<Nod
     let document = serde_json::Value::from(document).to_string();
     let (node, operator): (NodeFields, OperatorFields) = (input::parse(&document)?, input::parse(&document)?);
     Ok(NodeChange { node, operator, seen: None })
+}
+
+/// A node with every field but the secret.
+#[utoipa::path(
+    get, path = "/api/admin/nodes/{id}", tag = TAG, operation_id = "admin_node",
+    params(EntryPath),
+    security(("bearer" = []), ("session_cookie" = [])),
+    responses(
+        (status = OK, body = PublicEnvelope<AdminNode>),
+        (status = BAD_REQUEST, body = PublicRefusal),
+        (status = UNAUTHORIZED, body = PublicRefusal),
+        (status = FORBIDDEN, description = "The API key lacks the scope `peers`.", body = PublicRefusal),
+        (status = NOT_FOUND, body = PublicRefusal),
+    ),
+)]
+pub(super) async fn one(
+    _: Permitted<EditPeers>,
+    State(admin): State<Admin>,
+    State(store): State<Store>,
+    Path(EntryPath { id }): Path<EntryPath>,
+) -> Answer<PublicEnvelope<AdminNode>> {
+    shown(&admin, &store, id).await
 }
 
 /// Changes a node.

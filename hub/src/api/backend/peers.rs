@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     listed_peer::ListedPeer,
-    service::{ServiceError, check_region},
+    service::check_region,
     web::{Client, Lister, NO_TOKEN},
 };
 
@@ -142,7 +142,7 @@ pub(super) async fn list(
     refuse_if_behind(&store, request.known).await?;
     let peers = match (lister, request.claim) {
         (Lister::Probe(probe), claim) => {
-            check_region(&probe, request.region.as_ref()).map_err(ServiceError::from)?;
+            check_region(&store, &probe, request.region.as_ref()).await?;
             match claim {
                 Some(claim) => claimed(&store, &probe, &claim, request.tests_relay).await?,
                 None => listed_to_probe(&store, &probe, &request).await?,

@@ -23,6 +23,7 @@ mod incidents;
 mod instances;
 mod maintenance;
 mod managed;
+mod modes;
 mod queue;
 mod refusals;
 mod relay;
@@ -257,6 +258,7 @@ impl Language {
             Scope::Nodes => self.pick("manage probes", "管理探针"),
             Scope::Peers => self.pick("manage nodes", "管理节点"),
             Scope::Metrics => self.pick("read the metrics", "读取指标"),
+            Scope::Audit => self.pick("read the audit log", "读取审计日志"),
             _ => scope.as_str(),
         }
     }

@@ -295,6 +295,21 @@ impl Language {
             Conflict::IncidentFull => {
                 self.pick("The timeline of this incident has too many texts.", "此次故障的说明过多，无法继续添加。")
             }
+            Conflict::RegionNamed => self.pick("Another region has this name.", "已有同名地区。"),
+            Conflict::RegionShared => self.pick(
+                "The instances of a cluster know a region by its name, so that it can be neither renamed nor removed.",
+                "集群中的各实例以名称识别地区，因此不能重命名或删除地区。",
+            ),
+            Conflict::RegionHasProbes => self
+                .pick("A probe of this region is not offline. Stop it first.", "该地区仍有探针未离线，请先停止探针。"),
+            Conflict::RegionHasTokens => self.pick(
+                "Node tokens or enrollment keys of this region are valid. Revoke them first.",
+                "该地区仍有有效的探针令牌或注册密钥，请先吊销。",
+            ),
+            Conflict::RegionHasPeers => self.pick(
+                "Nodes name this region among those that check them. Change them first.",
+                "仍有节点指定由该地区检测，请先修改这些节点。",
+            ),
             Conflict::TokenTaken => self.pick("Another token begins alike.", "令牌前缀已被占用。"),
             // A conflict of a newer store.
             _ => self.status(StatusCode::CONFLICT).1,
@@ -398,6 +413,11 @@ mod tests {
             Conflict::TooManyWindows,
             Conflict::NotInMaintenance,
             Conflict::IncidentFull,
+            Conflict::RegionNamed,
+            Conflict::RegionShared,
+            Conflict::RegionHasProbes,
+            Conflict::RegionHasTokens,
+            Conflict::RegionHasPeers,
         ];
         let texts = statuses.iter().flat_map(|status| <[&str; 2]>::from(Language::Chinese.status(*status)));
         for text in texts.chain(conflicts.map(|conflict| Language::Chinese.conflict(conflict))) {

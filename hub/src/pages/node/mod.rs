@@ -1,6 +1,7 @@
 //! `/nodes/{id}`: the page of one node, with its public data.
 
 mod locations;
+mod modes;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -112,7 +113,7 @@ pub async fn page(
         }
         Err(refusal) => return Err(refusal),
     };
-    let History { at, lines, failures, regions, names, events, incidents, uptimes, can_subscribe } = &*history;
+    let History { at, lines, failures, regions, names, modes, events, incidents, uptimes, can_subscribe } = &*history;
     let from = *at - range.length();
     let content = html! {
         (head)
@@ -121,6 +122,7 @@ pub async fn page(
             section.panel { h2 { (texts.uptime) } (uptime_figures(language, node, uptimes, snapshot.at)) }
         }
         (locations::panel(language, node.verdict, regions, names, &snapshot.probes, now))
+        (modes::panel(language, modes, now))
         section.panel #latency {
             div.heading { h2 { (texts.latency_by_region) } (range_tabs(&view, range)) }
             @if lines.is_empty() { p.empty { (texts.no_latency) } } @else {

@@ -1,5 +1,6 @@
 //! The channels. Their settings and rules are sealed with the hub's key, because settings have secrets.
 
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
@@ -134,16 +135,8 @@ pub(in crate::store) async fn edit_seen(
     edit(&mut spec);
     let name = without_nul(&spec.name);
     refuse_taken(tx, &name, Some(id)).await?;
-    // Later than before, so that who looks at the newest change notices this one.
-    let update = sql!(
-        "UPDATE channels SET name = $2, kind = $3, enabled = $4, config = $5, updated_at = ",
-        ["max" | "greatest"],
-        "(updated_at + 1, $6) WHERE id = $1"
-    );
-    let config = key.seal(CONFIG_PLACE, &spec.config);
-    let noted = change(AuditVerb::Change, id, &name);
-    tx.execute(update, args![id, name, without_nul(&spec.kind), spec.enabled, config, now]).await?;
-    allowed.note(tx, noted).await
+    write(tx, key, id, &spec, now).await?;
+    allowed.note(tx, change(AuditVerb::Change, id, &name)).await
 }
 
 /// Removes a channel, and notes it.
@@ -156,6 +149,36 @@ pub(in crate::store) async fn remove(tx: &mut Tx, id: ChannelId, now: Timestamp)
                                         WHERE channel_id = $1 AND state = 'waiting'";
     tx.execute(drop_waiting, args![id, now]).await?;
     edit.note(tx, change(AuditVerb::Remove, id, &name)).await
+}
+
+/// Changes the configurations of all channels as JSON, where `edit` says that it did. One that cannot be read stays.
+pub(in crate::store) async fn edit_configs(
+    tx: &mut Tx,
+    key: &HubKey,
+    now: Timestamp,
+    edit: impl Fn(&mut Json) -> bool + Send + Sync,
+) -> Result<(), StoreError> {
+    let select = sql!("SELECT ", (channel_columns), " FROM channels c ORDER BY c.id", ["" | " FOR UPDATE"]);
+    for row in tx.all::<ChannelRow>(select, vec![]).await? {
+        let channel = row.into_channel(key)?;
+        let Ok(mut config) = serde_json::from_str(channel.spec.config.expose()) else { continue };
+        if edit(&mut config) {
+            write(tx, key, channel.id, &ChannelSpec { config: config.to_string().into(), ..channel.spec }, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a channel. It is later than before, so that who looks at the newest change notices this one.
+async fn write(tx: &mut Tx, key: &HubKey, id: ChannelId, spec: &ChannelSpec, now: Timestamp) -> Result<(), StoreError> {
+    let update = sql!(
+        "UPDATE channels SET name = $2, kind = $3, enabled = $4, config = $5, updated_at = ",
+        ["max" | "greatest"],
+        "(updated_at + 1, $6) WHERE id = $1"
+    );
+    let config = key.seal(CONFIG_PLACE, &spec.config);
+    let values = args![id, without_nul(&spec.name), without_nul(&spec.kind), spec.enabled, config, now];
+    tx.execute(update, values).await.map(drop)
 }
 
 fn change(verb: AuditVerb, id: ChannelId, name: &str) -> Change {

@@ -9,5 +9,5 @@ mod outbox;
 mod plan;
 
 pub(super) use self::channels::{
-    CONFIG_PLACE, add as add_channel, edit_seen as edit_channel, remove as remove_channel, shared,
+    CONFIG_PLACE, add as add_channel, edit_configs, edit_seen as edit_channel, remove as remove_channel, shared,
 };

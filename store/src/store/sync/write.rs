@@ -130,7 +130,7 @@ pub(super) async fn apply(
     for Change { object, was } in changes {
         let ObjectState::Present(content) = &object.state else { continue };
         match content {
-            Content::Region => drop(regions::ensure(tx, &region(&object.key.uid)?).await?),
+            Content::Region => drop(regions::ensure_present(tx, &region(&object.key.uid)?).await?),
             Content::Setting(value) => put_setting(tx, &object.key.uid, *value, adoption.now).await?,
             Content::Probe(probe) => of_probes.push((object.key.uid.as_str(), probe)),
             Content::Peer(peer) => of_peers.push((&**peer, was.and_then(|was| present_peer(&was.object)))),
@@ -218,7 +218,7 @@ async fn put_setting(tx: &mut Tx, name: &str, value: i64, now: Timestamp) -> Res
 async fn put_probes(tx: &mut Tx, probes: &[(&str, &SyncedProbe)]) -> Result<(), StoreError> {
     let mut values = Vec::new();
     for (server_id, probe) in probes {
-        let region = regions::ensure(tx, &region(&probe.region)?).await?;
+        let region = regions::ensure_present(tx, &region(&probe.region)?).await?;
         values.extend(args![*server_id, probe.named, region, probe.created_at, false, false, false]);
     }
     PROBES.execute(tx, values).await.map(drop)
@@ -276,7 +276,7 @@ async fn put_credentials(tx: &mut Tx, credentials: &[(&str, &SyncedCredential)])
         // Its probe was deleted: then it is deleted too.
         let Some(probe) = probe.map_or(Some(None), |probe| probe.map(Some)) else { continue };
         let region: Option<RegionId> = match &credential.region {
-            Some(name) => Some(regions::ensure(tx, &region(name)?).await?),
+            Some(name) => Some(regions::ensure_present(tx, &region(name)?).await?),
             None => None,
         };
         let hash = HEXLOWER.decode(credential.hash.expose().as_bytes());

@@ -2,16 +2,20 @@
 //!
 //! The plan is made of what is stored, and then carried out in one transaction, unless somebody changed one of its objects meanwhile.
 
+mod document;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use easytier_uptime_alerts::Rule;
 use easytier_uptime_store::domain::{
     AlertChannel, ChannelSpec, MaintenanceSpec, MaintenanceWindow, NewPeer, ObjectEdit, PeerRecord, PeerSpec, Timestamp,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use self::document::{KINDS, Mistakes};
 use super::{
     Admin, FieldError, FieldProblem, ServiceError, WindowFields,
     alerts::{Alerts, ChannelConfig, Settings},
@@ -63,11 +67,12 @@ pub struct Plan {
 }
 
 /// One step of a [`Plan`], without secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Step {
     /// What is done.
     pub action: Action,
-    /// The kind of the object.
+    /// The kind of the object: `peer`, `channel` or `maintenance`.
+    #[schema(example = "peer")]
     pub kind: &'static str,
     /// The object.
     pub name: String,
@@ -76,7 +81,8 @@ pub struct Step {
 }
 
 /// What is done to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It is new.
     Add,
