@@ -23,6 +23,7 @@ on_both_engines! {
     an_id_that_was_given_out_twice_stays_with_one_peer_and_the_history_follows_the_other,
     a_peer_that_both_sides_of_a_split_add_is_one_peer_with_the_history_of_both,
     a_peer_that_is_deleted_and_added_again_on_both_sides_is_one,
+    results_of_a_peer_that_was_deleted_and_comes_back_are_passed_on,
     of_two_peers_that_got_one_address_the_one_with_the_higher_version_stays,
     a_peer_that_is_set_aside_makes_way_for_those_of_the_primary,
     maintenance_windows_are_shared_and_each_instance_follows_them,
@@ -337,6 +338,39 @@ async fn a_peer_that_is_deleted_and_added_again_on_both_sides_is_one(old: TestSt
     assert_same(&old, &new, NOW).await;
     assert_eq!(peers(&new).await.into_keys().collect::<Vec<_>>(), ["again"]);
     assert_eq!(new.export_peers().await.unwrap().len(), 1);
+}
+
+/// One side of a split deletes a peer, the other side edits it and wins: what the losing side took for it is not lost.
+async fn results_of_a_peer_that_was_deleted_and_comes_back_are_passed_on(old: TestStore) {
+    let (kept, peer) =
+        (add(&old, "kept", "tcp://192.0.2.1:1", NOW).await, add(&old, "p", "tcp://192.0.2.2:1", NOW).await);
+    let (new, third) = (cluster(&old).await, instance(&old).await);
+    join(&third, &old).await;
+    follow(&third, &old, NOW).await;
+    let probe = third.probe("p1", "eu").await;
+    third.report(&probe, vec![online(kept, NOW)], NOW).await;
+    let forwarded = third.newest_result().await.unwrap();
+    third.report(&probe, vec![online(peer, NOW), online(kept, NOW)], NOW).await;
+
+    let later = NOW + DAY;
+    promote(&new, 0).await;
+    old.delete_peer(peer, later).await.unwrap();
+    new.edit_peer(peer, |spec| spec.description = "kept".into(), later).await.unwrap();
+    follow(&third, &old, later).await;
+    let (passed_on, next) = third.results_after(forwarded, 10, false).await.unwrap();
+    assert_eq!(passed_on.len(), 1, "that of the deleted peer is nobody's");
+    third.put_forwarded_row(next).await.unwrap();
+
+    third.follow(&leadership(&new).await).await.unwrap();
+    follow(&third, &new, later).await;
+    let from = third.forwarded_row().await.unwrap();
+    let (passed_on, _) = third.results_after(from, 10, false).await.unwrap();
+    let peers: Vec<i64> = passed_on.iter().map(|one| one.result.peer_id).collect();
+    assert!(peers.contains(&peer.0) && from >= forwarded, "{peers:?}");
+    // Once.
+    third.put_forwarded_row(next).await.unwrap();
+    follow(&third, &new, later).await;
+    assert_eq!(third.forwarded_row().await.unwrap(), next);
 }
 
 async fn of_two_peers_that_got_one_address_the_one_with_the_higher_version_stays(old: TestStore) {

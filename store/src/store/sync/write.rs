@@ -251,8 +251,9 @@ async fn put_peers(
     let new: Vec<&SyncedPeer> = peers.iter().filter(|(_, was)| was.is_none()).map(|(peer, _)| *peer).collect();
     let ids: Vec<i64> = new.iter().map(|peer| peer.id).collect();
     peers::insert_states(tx, ids.clone()).await?;
-    // One that was deleted here, and comes back.
-    tx.execute(sql!("DELETE FROM deleted_peers WHERE peer_id ", (in 1)), args![ids]).await?;
+    let back: Vec<(i64,)> =
+        tx.all(sql!("DELETE FROM deleted_peers WHERE peer_id ", (in 1), " RETURNING peer_id"), args![ids]).await?;
+    pass_on_again(tx, back.into_iter().map(|(id,)| id).collect()).await?;
     peers::settle(tx, &new.iter().map(|peer| &peer.spec).collect::<Vec<_>>()).await?;
 
     let changes: Vec<peers::Change<'_>> = peers
@@ -262,6 +263,19 @@ async fn put_peers(
         })
         .collect();
     peers::apply_to_states(tx, &changes, &shared.policy(), adoption.now).await
+}
+
+/// Has the results of peers passed on again that were deleted here, and come back: while they were deleted, their results were nobody's.
+/// Two sides of a split disagreed about them, so that this is rare, and may read much.
+async fn pass_on_again(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
+    if peers.is_empty() {
+        return Ok(());
+    }
+    let first = sql!("SELECT min(id) FROM results WHERE peer_id ", (in 1));
+    let (first,): (Option<i64>,) = tx.one(first, args![peers]).await?;
+    let Some(first) = first else { return Ok(()) };
+    let rewind = "UPDATE instance SET forwarded_row = $1 WHERE forwarded_row > $1";
+    tx.execute(rewind, args![first - 1]).await.map(drop)
 }
 
 async fn put_credentials(tx: &mut Tx, credentials: &[(&str, &SyncedCredential)]) -> Result<(), StoreError> {
