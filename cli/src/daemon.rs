@@ -44,6 +44,7 @@ outage of the backend: the daemon keeps checking the peers that it fetched last,
 results when the backend is reachable again.
 
 GET /health, /metrics and the public API of the local history are served at SERVER_HOST:SERVER_PORT.
+With CONTROL_TOKEN a hub pushes configuration to /v1/configs there, and pulls figures from /v1/stats.
 The first line on standard output is this address.
 
 SIGHUP reloads the configuration. SIGTERM and Ctrl-C stop the daemon when the running checks have ended;

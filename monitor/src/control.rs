@@ -205,7 +205,8 @@ async fn configure(State(desk): State<Desk>, _: Controller, request: Request) ->
 }
 
 /// What the probe counts since it was started or its configuration changed: `peer>>>ID>>>checks>>>healthy`, `unhealthy` and
-/// `unknown`, `peer>>>ID>>>traffic>>>downlink` and `uplink` (bytes of packets), `probe>>>spool>>>depth`, `probe>>>config>>>epoch` and `version` (0 while no configuration was pushed). The headers
+/// `unknown`, `peer>>>ID>>>traffic>>>downlink` and `uplink` (bytes of packets; `inbound>>>remote>>>traffic` has the sums),
+/// `probe>>>spool>>>depth`, `probe>>>config>>>epoch` and `version` (0 while no configuration was pushed). The headers
 /// `x-uptime-server-id`, `x-uptime-region` and `x-uptime-enrolled` say who it is, and whether it has a backend.
 #[utoipa::path(
     get, path = "/v1/stats", tag = "control", operation_id = "pull_stats",

@@ -289,19 +289,40 @@ mod tests {
 
     use super::*;
 
-    /// Checks in cycles, without a target of the self-check.
-    fn in_cycles() -> (Checking, Arc<Health>) {
-        let every = Schedule::Every(Duration::from_secs(5));
-        let plan = CheckPlan {
+    /// A plan of cycles, without a target of the self-check.
+    fn plan() -> CheckPlan {
+        CheckPlan {
             checks: CheckOptions::default(),
             interval: Duration::from_secs(5),
             report_interval: Duration::from_secs(30),
-            schedule: Some(every.clone()),
+            schedule: Some(Schedule::Every(Duration::from_secs(5))),
             delay: Duration::ZERO,
             cycle_at_start: false,
             self_check_targets: Vec::new(),
-        };
-        let health = Arc::new(Health::new(every, Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn pushed_settings_replace_those_of_the_plan_and_its_schedule_stays() {
+        let plan = plan();
+        let unchanged = plan.clone().with_settings(&PushedSettings::default());
+        assert_eq!((unchanged.interval, unchanged.checks.pings), (plan.interval, plan.checks.pings));
+        let minute = Duration::from_secs(60);
+        let changed = plan.with_settings(&PushedSettings {
+            health_check_interval: Some(minute),
+            status_report_interval: Some(2 * minute),
+            health_check_timeout: Some(minute / 2),
+            health_check_pings: Some(7),
+            check_concurrency: Some(9),
+        });
+        assert_eq!((changed.interval, changed.report_interval), (minute, 2 * minute));
+        assert_eq!((changed.checks.timeout, changed.checks.pings, changed.checks.max_checks), (minute / 2, 7, 9));
+        assert!(changed.schedule.is_some());
+    }
+
+    fn in_cycles() -> (Checking, Arc<Health>) {
+        let plan = plan();
+        let health = Arc::new(Health::new(Schedule::Every(plan.interval), Duration::ZERO));
         let checking = Checking::new(&plan, Arc::new(Observer::new(Metrics::default())), Arc::clone(&health));
         (checking, health)
     }

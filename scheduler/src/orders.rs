@@ -37,6 +37,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How often the probe in the process of a hub says that it is there.
 const SIGN_INTERVAL: Duration = Duration::from_secs(30);
 
+/// The least time between two requests for orders when there are none: some servers answer everything at once.
+const LEAST_POLL: Duration = Duration::from_secs(1);
+
 /// The pause before a backend is asked again that gives no orders.
 const NO_ORDERS_PAUSE: Duration = Duration::from_secs(60);
 
@@ -125,9 +128,15 @@ pub struct BackendDesk(pub BackendHandle);
 impl Desk for BackendDesk {
     async fn orders(&mut self, since: i64) -> Vec<Order> {
         let backend = self.0.ready().await;
+        let asked_at = Instant::now();
         let outcome = backend.orders(since).await;
         match self.0.record(BackendCall::Orders, outcome) {
-            Some(Some(orders)) => orders,
+            Some(Some(orders)) => {
+                if orders.is_empty() {
+                    sleep_until(asked_at + LEAST_POLL).await;
+                }
+                orders
+            }
             Some(None) => {
                 sleep(NO_ORDERS_PAUSE).await;
                 Vec::new()
