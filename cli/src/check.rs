@@ -1,5 +1,6 @@
 //! `check`: checks peers named on the command line, once or repeatedly.
 
+mod addresses;
 mod from_hub;
 mod peers;
 mod progress;
@@ -8,10 +9,8 @@ mod rounds;
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use clap::{ArgAction, Args, builder::BoolishValueParser};
-use easytier_probe::{
-    AddressPolicy, CheckOptions, CheckReport, Checker, Peer, backend::BaseUrl, peer_url::without_secrets,
-};
+use clap::Args;
+use easytier_probe::{CheckOptions, CheckReport, Checker, Peer, backend::BaseUrl, peer_url::without_secrets};
 use easytier_uptime_config::{QUIC_PORT, duration};
 use futures::{
     StreamExt,
@@ -19,6 +18,7 @@ use futures::{
 };
 use tokio::time::Instant;
 
+pub use self::addresses::AddressArgs;
 use crate::{
     descriptors,
     exit::{Exit, FailOn},
@@ -120,33 +120,22 @@ struct ProbingArgs {
     /// Maximum number of concurrent checks
     #[arg(long, value_name = "N", default_value = "512", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Allow http, https, txt and srv peers, and peers of a list at a URL, to lead to this machine, its link or a cloud's
-    /// metadata service. Addresses that you name yourself are always allowed
-    #[arg(
-        long, env = "ALLOW_LOCAL_PEERS", value_name = "BOOL", default_value = "false", default_missing_value = "true",
-        num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(),
-    )]
-    allow_local_peers: bool,
-    /// Allow http, https, txt and srv peers, and peers of a list at a URL, to lead to private networks
-    #[arg(
-        long, env = "ALLOW_PRIVATE_PEERS", value_name = "BOOL", default_value = "true", default_missing_value = "true",
-        num_args = 0..=1, require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(),
-    )]
-    allow_private_peers: bool,
+    #[command(flatten)]
+    addresses: AddressArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-struct OutputArgs {
+pub struct OutputArgs {
     /// Print a JSON array with an object for each peer; with --interval one object per line
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// Log on stderr what each check sends and receives, without secrets
     #[arg(long)]
-    debug: bool,
+    pub debug: bool,
     /// Which results make the exit code 1
     #[arg(long, value_name = "WHICH", value_enum, default_value = "any")]
-    fail_on: FailOn,
+    pub fail_on: FailOn,
 }
 
 pub fn run(args: CheckArgs) -> anyhow::Result<Exit> {
@@ -180,14 +169,15 @@ impl ProbingArgs {
             pings: self.count,
             max_checks: self.concurrency.into(),
             max_sockets: descriptors::for_checks(),
-            addresses: AddressPolicy { allow_private: self.allow_private_peers, allow_local: self.allow_local_peers },
+            addresses: self.addresses.policy(),
             quic_port: Some(QUIC_PORT),
             ..CheckOptions::default()
         }
     }
 }
 
-async fn check_once(checker: &Checker, peers: &[Peer], relay: bool, output: &OutputArgs) -> anyhow::Result<Exit> {
+/// Checks all peers, and prints what was found.
+pub async fn check_once(checker: &Checker, peers: &[Peer], relay: bool, output: &OutputArgs) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let progress = progress::bar(peers.len(), output.debug);
     let mut checked: Vec<Option<Checked>> = vec![None; peers.len()];

@@ -9,6 +9,7 @@ mod channel_add;
 pub mod config;
 mod credential;
 pub mod database;
+mod desk;
 mod events;
 mod incident;
 pub mod instance;
@@ -16,6 +17,8 @@ mod maintenance;
 mod password;
 mod peer;
 mod probe;
+mod region;
+mod remote;
 mod restore;
 mod role;
 mod rule;
@@ -43,6 +46,7 @@ use self::{
     password::PasswordArgs,
     peer::PeerCommand,
     probe::ProbeCommand,
+    region::RegionCommand,
     restore::RestoreArgs,
     role::{DemoteArgs, JoinArgs, PromoteArgs, RoleArgs},
     rule::RuleCommand,
@@ -64,6 +68,9 @@ Examples:
 The subcommands work on the hub's database, whether the hub is running or not. Run them in its folder, or
 name the database with DATABASE_PATH, or with DATABASE_URL and HUB_KEY. The first line that 'hub'
 prints is its address; the first start prints the admin's password too.
+
+Those that have the option --hub also work on a hub elsewhere, with a key of that hub in API_KEY: most of
+'peer', 'probe', 'region', 'events', 'status' and 'apply'. All others need the database.
 
 Settings are read from flags, the environment, a .env file in the working directory, and the file
 of --config, in this order.
@@ -97,6 +104,8 @@ enum HubCommand {
     Peer(PeerCommand),
     #[command(subcommand)]
     Probe(ProbeCommand),
+    #[command(subcommand)]
+    Region(RegionCommand),
     #[command(subcommand)]
     Token(TokenCommand),
     #[command(subcommand)]
@@ -143,6 +152,7 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
     match command {
         HubCommand::Peer(command) => peer::run(command, &config),
         HubCommand::Probe(command) => probe::run(command, &config),
+        HubCommand::Region(command) => region::run(command, &config),
         HubCommand::Token(command) => credential::run_token(command, &config),
         HubCommand::Key(command) => credential::run_key(command, &config),
         HubCommand::Enroll(command) => credential::run_enroll(command, &config),

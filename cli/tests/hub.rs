@@ -27,8 +27,14 @@ mod incident;
 mod maintenance;
 #[path = "hub/peer_edit.rs"]
 mod peer_edit;
+#[path = "hub/peer_test.rs"]
+mod peer_test;
 #[path = "hub/proxy.rs"]
 mod proxy;
+#[path = "hub/region.rs"]
+mod region;
+#[path = "hub/remote.rs"]
+mod remote;
 #[path = "hub/role.rs"]
 mod role;
 #[path = "hub/source.rs"]

@@ -7,20 +7,15 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use easytier_probe::peer_list;
 use easytier_uptime_alerts::ChannelKind;
-use easytier_uptime_hub::{
-    peer_file::imported,
-    service::{
-        Admin, ServiceError, WindowFields,
-        apply::{Action, Plan, Wanted, WantedChannel},
-    },
-};
-use easytier_uptime_store::{Access, Conflict, StoreError, domain::NewPeer};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use easytier_uptime_hub::service::{ServiceError, apply::Action};
+use easytier_uptime_store::{Access, Conflict, StoreError};
+use serde_json::{Map, Value};
 
-use super::{channel::alerts, config::HubConfig, database};
+use super::{
+    config::HubConfig,
+    desk::{Application, AppliedStep, DeskError, WhichHub},
+};
 use crate::{exit::Exit, peer_list::indent, print, text::printable};
 
 const EXAMPLES: &str = "\
@@ -60,7 +55,8 @@ Exit codes:
 /// Makes peers, channels with their rules, and maintenance windows what a TOML or YAML file says, all or nothing
 ///
 /// It prints what it adds, changes and removes. A second run does nothing. What the file does not name stays, unless --prune
-/// is given; of a kind that the file does not have (peers, channels, maintenance) nothing is ever removed.
+/// is given; of a kind that the file does not have (peers, channels, maintenance) nothing is ever removed. With --hub the key
+/// needs the scope peers, and the file may have peers alone; its secrets are read here.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ApplyArgs {
@@ -73,49 +69,56 @@ pub struct ApplyArgs {
     /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 pub fn run(args: &ApplyArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let unchanged = || format!("nothing was changed: '{}'", args.file.display());
-    let wanted = Wanted { prune: args.prune, ..read(&args.file).with_context(unchanged)? };
-    let access = if args.dry_run { Access::Read } else { Access::Change };
-    database::with(access, config, async |store| {
-        let admin = Admin::new(store.clone());
-        let plan = admin.plan(&alerts(store), wanted).await.with_context(unchanged)?;
-        if !args.dry_run {
-            admin.carry_out(&plan).await.map_err(explained)?;
-        }
-        show(&plan, args.dry_run)
+    let document = read(&args.file).with_context(unchanged)?;
+    let ApplyArgs { prune, dry_run, .. } = *args;
+    let access = if dry_run { Access::Read } else { Access::Change };
+    let steps = args.which.run(access, config, async |desk| {
+        desk.apply(Application { document, prune, dry_run })
+            .await
+            .map_err(|error| explained(error).context(unchanged()))
     })?;
+    show(&steps, dry_run)?;
     Ok(Exit::Success)
 }
 
-fn explained(error: ServiceError) -> anyhow::Error {
+fn explained(error: DeskError) -> anyhow::Error {
     match error {
-        ServiceError::Store(StoreError::Conflict(
+        DeskError::Here(ServiceError::Store(StoreError::Conflict(
             Conflict::PeerChanged
             | Conflict::PeerListed
             | Conflict::ChannelChanged
             | Conflict::ChannelNamed
             | Conflict::MaintenanceChanged,
-        )) => anyhow!("nothing was changed: somebody else made changes at the same time; run it again"),
-        error => anyhow::Error::new(error).context("nothing was changed"),
+        ))) => anyhow!("somebody else made changes at the same time; run it again"),
+        DeskError::Mistakes(mistakes) => anyhow!("\n{}", indent(&printable_lines(&mistakes.0))),
+        error => error.into(),
     }
 }
 
-fn show(plan: &Plan, is_dry: bool) -> anyhow::Result<()> {
-    for step in &plan.steps {
+fn printable_lines(lines: &[String]) -> String {
+    lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn show(steps: &[AppliedStep], is_dry: bool) -> anyhow::Result<()> {
+    for step in steps {
         let sign = match step.action {
             Action::Add => '+',
             Action::Change => '~',
             Action::Remove => '-',
         };
         let fields = if step.fields.is_empty() { String::new() } else { format!(": {}", step.fields.join(", ")) };
-        print::line(format!("{sign} {} {}{fields}", step.kind, printable(&step.name)))?;
+        print::line(format!("{sign} {} {}", step.kind, printable(&format!("{}{fields}", step.name))))?;
     }
-    let number = |action| plan.steps.iter().filter(|step| step.action == action).count();
+    let number = |action| steps.iter().filter(|step| step.action == action).count();
     let [added, changed, removed] = [Action::Add, Action::Change, Action::Remove].map(number);
-    match (plan.steps.is_empty(), is_dry) {
+    match (steps.is_empty(), is_dry) {
         (true, _) => print::note("there is nothing to do"),
         (false, true) => print::note(format_args!(
             "nothing was changed; without --dry-run: {added} to add, {changed} to change, {removed} to remove"
@@ -125,38 +128,8 @@ fn show(plan: &Plan, is_dry: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The kinds of objects that a file may have.
-const KINDS: [&str; 3] = ["peers", "channels", "maintenance"];
-
-/// The fields of a peer. Lists of others may have more, but here a field that is not known is a mistake.
-const PEER_FIELDS: [&str; 20] = [
-    "url",
-    "host",
-    "port",
-    "protocol",
-    "name",
-    "description",
-    "access",
-    "network_name",
-    "network_secret",
-    "check",
-    "timeout_ms",
-    "allow_relay",
-    "max_connections",
-    "tags",
-    "regions",
-    "qq_number",
-    "wechat",
-    "mail",
-    "is_approved",
-    "submitted",
-];
-
-/// The fields of a window.
-const WINDOW_FIELDS: [&str; 11] =
-    ["title", "title_zh", "all", "nodes", "tags", "regions", "start", "time_zone", "minutes", "rrule", "until"];
-
-fn read(file: &Path) -> anyhow::Result<Wanted> {
+/// The document in a file, with its secrets in place.
+fn read(file: &Path) -> anyhow::Result<Map<String, Value>> {
     let text = fs::read_to_string(file).context("it cannot be read")?;
     let mut document = match file.extension().and_then(|end| end.to_str()) {
         Some("toml") => toml::from_str::<Map<String, Value>>(&text).map_err(|error| anyhow!("{}", error.message()))?,
@@ -165,16 +138,12 @@ fn read(file: &Path) -> anyhow::Result<Wanted> {
         }
         _ => bail!("its name must end in .toml, .yaml, .yml or .json"),
     };
-    if let Some(other) = document.keys().find(|key| !KINDS.contains(&key.as_str())) {
-        bail!("it has '{}'; it may have {}", printable(other), KINDS.join(", "));
+    let mut mistakes = take_secrets(&mut document, "peers", |peer| take_secret(peer, "network_secret"));
+    mistakes.extend(take_secrets(&mut document, "channels", take_secrets_of_channel));
+    match mistakes.is_empty() {
+        true => Ok(document),
+        false => bail!("\n{}", indent(&printable_lines(&mistakes))),
     }
-    let mut objects = |kind| document.remove(kind).map(|list| objects_of(kind, list)).transpose();
-    Ok(Wanted {
-        peers: objects("peers")?.map(peers).transpose()?,
-        channels: objects("channels")?.map(channels).transpose()?,
-        windows: objects("maintenance")?.map(|list| all("maintenance", list, window)).transpose()?,
-        prune: false,
-    })
 }
 
 /// What is wrong, without the part of the file in which it is: that may hold a secret.
@@ -182,72 +151,26 @@ fn first_line(error: &impl std::fmt::Display) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn objects_of(kind: &str, list: Value) -> anyhow::Result<Vec<Map<String, Value>>> {
-    let Value::Array(list) = list else { bail!("'{kind}' is no list") };
-    let object = |(number, item)| match item {
-        Value::Object(object) => Ok(object),
-        _ => Err(anyhow!("{kind} {number} has no fields")),
-    };
-    (1..).zip(list).map(object).collect()
-}
-
-/// All of them, or every mistake.
-fn all<T>(
+/// Puts the secrets of the objects of a kind in their place, and returns every mistake.
+fn take_secrets(
+    document: &mut Map<String, Value>,
     kind: &str,
-    list: Vec<Map<String, Value>>,
-    read: impl Fn(Map<String, Value>) -> anyhow::Result<T>,
-) -> anyhow::Result<Vec<T>> {
-    let (mut read_ones, mut mistakes) = (Vec::with_capacity(list.len()), Vec::new());
-    for (number, object) in (1..).zip(list) {
-        match read(object) {
-            Ok(one) => read_ones.push(one),
-            Err(error) => mistakes.push(printable(&format!("{kind} {number}: {error:#}"))),
+    take: impl Fn(&mut Map<String, Value>) -> anyhow::Result<()>,
+) -> Vec<String> {
+    let objects = document.get_mut(kind).and_then(Value::as_array_mut).into_iter().flatten();
+    let with_number = (1..).zip(objects).filter_map(|(number, object)| Some((number, object.as_object_mut()?)));
+    let mistake = |(number, object)| take(object).err().map(|error| format!("{kind} {number}: {error:#}"));
+    with_number.filter_map(mistake).collect()
+}
+
+fn take_secrets_of_channel(channel: &mut Map<String, Value>) -> anyhow::Result<()> {
+    let kind = channel.get("kind").and_then(Value::as_str).and_then(ChannelKind::from_name);
+    if let (Some(kind), Some(Value::Object(settings))) = (kind, channel.get_mut("settings")) {
+        for field in kind.fields() {
+            take_secret(settings, field.name)?;
         }
     }
-    if mistakes.is_empty() { Ok(read_ones) } else { bail!("\n{}", indent(&mistakes.join("\n"))) }
-}
-
-fn parsed<T: DeserializeOwned>(object: Map<String, Value>) -> anyhow::Result<T> {
-    Ok(serde_json::from_value(Value::Object(object))?)
-}
-
-fn peers(list: Vec<Map<String, Value>>) -> anyhow::Result<Vec<NewPeer>> {
-    all("peers", list, |mut object| {
-        take_secret(&mut object, "network_secret")?;
-        only("a peer", &object, &PEER_FIELDS)?;
-        let read = peer_list::parse(&json!([object]).to_string()).map_err(|problem| anyhow!("it is {problem}"))?;
-        let Some((_, peer)) = imported(read).pop() else { bail!("it is no peer") };
-        peer.map_err(|problems| anyhow!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-    })
-}
-
-fn window(object: Map<String, Value>) -> anyhow::Result<WindowFields> {
-    only("a window", &object, &WINDOW_FIELDS)?;
-    parsed(object)
-}
-
-/// Refuses a field that is not known: it would be a mistake that nobody notices.
-fn only(what: &str, object: &Map<String, Value>, fields: &[&str]) -> anyhow::Result<()> {
-    match object.keys().find(|key| !fields.contains(&key.as_str())) {
-        Some(other) => bail!("{what} has no field '{other}'"),
-        None => Ok(()),
-    }
-}
-
-fn channels(list: Vec<Map<String, Value>>) -> anyhow::Result<Vec<WantedChannel>> {
-    all("channels", list, |mut object| {
-        let kind = object.get("kind").and_then(Value::as_str).and_then(ChannelKind::from_name);
-        if let (Some(kind), Some(Value::Object(settings))) = (kind, object.get_mut("settings")) {
-            for field in kind.fields() {
-                take_secret(settings, field.name)?;
-            }
-            // A port is a number in the file, and a text among the settings.
-            for value in settings.values_mut().filter(|value| value.is_number() || value.is_boolean()) {
-                *value = value.to_string().into();
-            }
-        }
-        parsed(object)
-    })
+    Ok(())
 }
 
 /// Replaces `NAME_file` or `NAME_env` by `NAME`, with what the file or the variable holds.

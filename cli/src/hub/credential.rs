@@ -89,8 +89,8 @@ pub struct KeyArgs {
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: String,
     /// What the key may do (repeatable): read lists peers and probes; peers adds, changes, approves and deletes peers; nodes
-    /// manages probes; checks has peers checked; instances promotes, demotes and removes instances of a cluster; metrics
-    /// reads the metrics
+    /// manages probes and regions; checks has peers checked; instances promotes, demotes and removes instances of a cluster;
+    /// metrics reads the metrics; audit reads the audit log
     #[arg(long = "scope", value_name = "SCOPE", default_value = Scope::Read.as_str(), value_parser = scope)]
     scopes: Vec<Scope>,
     /// Time after which the key ends by itself, such as 24h, or never

@@ -1,20 +1,23 @@
 //! `hub events`: who changed what, and which authentications failed.
 
 use clap::Args;
-use easytier_uptime_hub::service::{AUDIT_LIMIT, Admin, AuditPage};
+use easytier_uptime_hub::service::AUDIT_LIMIT;
 use easytier_uptime_store::{
     Access,
-    domain::{ActorKind, AuditEvent, AuditFilter, AuditKind, AuditObject},
+    domain::{ActorKind, AuditFilter, AuditKind, AuditObject},
 };
-use serde_json::json;
 
-use super::{config::HubConfig, database};
+use super::{
+    config::HubConfig,
+    desk::{Desk, Event, Events, WhichHub},
+};
 use crate::{exit::Exit, print, text::printable};
 
 /// Lists who changed what and from where, and which authentications failed, the newest first
 ///
 /// Failures of one kind and address within a minute are one line with their number. A running hub stores failures every few
 /// seconds. The log is kept as long as events are (EVENT_RETENTION), and has the newest 50,000 lines of failures.
+/// With --hub the key needs the scope audit.
 #[derive(Debug, Args)]
 pub struct EventsArgs {
     /// Only changes, or only failures
@@ -38,6 +41,9 @@ pub struct EventsArgs {
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 fn named<T: Copy>(name: &str, all: &[T], name_of: impl Fn(T) -> &'static str) -> Result<T, String> {
@@ -46,13 +52,12 @@ fn named<T: Copy>(name: &str, all: &[T], name_of: impl Fn(T) -> &'static str) ->
 }
 
 pub fn run(args: EventsArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let EventsArgs { kind, by, of, search, before, limit, json } = args;
+    let EventsArgs { kind, by, of, search, before, limit, json, which } = args;
     let filter = AuditFilter { kind, actor: by, object: of, search, before };
-    let AuditPage { events, next_before } = database::with(Access::Read, config, async |store| {
-        Ok(Admin::new(store.clone()).audit(&filter, limit).await?)
-    })?;
+    let read = async |desk: &Desk| Ok(desk.events(&filter, limit).await?);
+    let Events { events, next_before } = which.run(Access::Read, config, read)?;
     if json {
-        print::json(&events.iter().map(document).collect::<Vec<_>>())?;
+        print::json(&events)?;
         return Ok(Exit::Success);
     }
     if events.is_empty() {
@@ -67,18 +72,10 @@ pub fn run(args: EventsArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn document(event: &AuditEvent) -> serde_json::Value {
-    let AuditEvent { id, at, kind, action, object_id, object_name, detail, actor, source, count } = event;
-    json!({
-        "id": id, "at": at, "kind": kind.as_str(), "action": action, "object_id": object_id, "object_name": object_name,
-        "detail": detail, "actor": { "kind": actor.kind.as_str(), "name": actor.name }, "source": source, "count": count,
-    })
-}
-
-fn row(event: &AuditEvent) -> [String; 7] {
-    let AuditEvent { id, at, kind, action, object_id, object_name, detail, actor, source, count } = event;
-    let what = match kind {
-        AuditKind::Failure => format!("wrong {action} × {count}"),
+fn row(event: &Event) -> [String; 7] {
+    let Event { id, at, kind, action, object_id, object_name, detail, actor, source, count } = event;
+    let what = match AuditKind::from_name(kind) {
+        Some(AuditKind::Failure) => format!("wrong {action} × {count}"),
         _ => action.clone(),
     };
     let both = |one: &str, other: &str| printable(format!("{one} {other}").trim());
@@ -88,7 +85,7 @@ fn row(event: &AuditEvent) -> [String; 7] {
         printable(&what),
         both(object_name, object_id),
         printable(detail),
-        both(actor.kind.as_str(), &actor.name),
+        both(&actor.kind, &actor.name),
         printable(source),
     ]
 }

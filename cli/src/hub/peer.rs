@@ -5,6 +5,8 @@ mod edit;
 mod export;
 mod import;
 mod list;
+mod test;
+mod watch;
 
 use std::{collections::BTreeSet, fmt::Display, time::Duration};
 
@@ -12,7 +14,7 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use easytier_probe::{CheckMode, PeerUrl, PeerUrlError};
 use easytier_uptime_config::duration;
-use easytier_uptime_hub::service::{Admin, Entry, NodeId, ServiceError};
+use easytier_uptime_hub::service::{NodeId, ServiceError};
 use easytier_uptime_store::{
     Access, Conflict, StoreError,
     domain::{PeerSpec, Region, Tag},
@@ -24,11 +26,19 @@ use self::{
     export::ExportArgs,
     import::ImportArgs,
     list::ListArgs,
+    test::TestArgs,
+    watch::WatchArgs,
 };
-use super::{config::HubConfig, database};
-use crate::{exit::Exit, network::NetworkArgs, print, text::printable};
+use super::{
+    config::HubConfig,
+    desk::{Desk, DeskError, Listed, WhichHub, url_and_name},
+};
+use crate::{exit::Exit, network::NetworkArgs, print};
 
 /// Manages the nodes that probes check
+///
+/// With --hub the key needs the scope peers. 'test', 'import', 'export' and 'watch', and decisions on all submissions, need the
+/// database.
 #[derive(Debug, Subcommand)]
 pub enum PeerCommand {
     Add(Box<AddArgs>),
@@ -36,12 +46,12 @@ pub enum PeerCommand {
     /// Shows a peer or a submission, without the secret of its network
     Show(ShowArgs),
     Edit(Box<EditArgs>),
+    Test(TestArgs),
     Import(ImportArgs),
     Export(ExportArgs),
     /// Removes peers and all their results, or rejects submissions
     Remove(IdArgs),
-    /// Checks peers again that were set aside when this instance joined a cluster ("local, not watched")
-    Watch(IdArgs),
+    Watch(WatchArgs),
     /// Approves submissions, and peers that are not listed, so that they are checked and listed publicly
     Approve(DecideArgs),
     /// Takes peers off the list, so that they are neither checked nor shown; their history stays
@@ -95,6 +105,9 @@ pub struct AddArgs {
 
     #[command(flatten)]
     network: NetworkArgs,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +115,9 @@ pub struct IdArgs {
     /// IDs (first column of 'hub peer list'); those of submissions are negative
     #[arg(value_name = "ID", required = true, allow_negative_numbers = true)]
     ids: Vec<i64>,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
@@ -110,34 +126,26 @@ pub fn run(command: PeerCommand, config: &HubConfig) -> anyhow::Result<Exit> {
         PeerCommand::List(args) => list::run(&args, config),
         PeerCommand::Show(args) => edit::show(&args, config),
         PeerCommand::Edit(args) => edit::edit(*args, config),
-        PeerCommand::Revoke(args) => for_each(&args.ids, config, "revoked", async |admin, entry| match entry.id() {
-            NodeId::Pending(_) => {
-                bail!("{} is a submission, which is not on the list; see 'hub peer reject'", entry.id())
+        PeerCommand::Test(args) => test::run(&args, config),
+        PeerCommand::Revoke(args) => for_each(&args.ids, &args.which, config, "revoked", async |desk, peer| {
+            let id = peer.id();
+            if let NodeId::Pending(_) = id {
+                bail!("{id} is a submission, which is not on the list; see 'hub peer reject'")
             }
-            NodeId::Peer(id) => {
-                admin.revoke_node(entry.id()).await?;
-                Ok(format!("revoked peer {id}"))
-            }
+            desk.revoke_peer(id).await?;
+            Ok(format!("revoked peer {id}"))
         }),
         PeerCommand::Import(args) => import::run(args, config),
         PeerCommand::Export(args) => export::run(&args, config),
-        PeerCommand::Remove(args) => for_each(&args.ids, config, "removed", async |admin, entry| {
-            let what = match entry.id() {
+        PeerCommand::Remove(args) => for_each(&args.ids, &args.which, config, "removed", async |desk, peer| {
+            let what = match peer.id() {
                 NodeId::Pending(_) => "rejected submission",
                 NodeId::Peer(_) => "removed peer",
             };
-            admin.remove_node(entry.id()).await?;
-            Ok(format!("{what} {}", entry.id()))
+            desk.remove_peer(peer.id()).await?;
+            Ok(format!("{what} {}", peer.id()))
         }),
-        PeerCommand::Watch(args) => for_each(&args.ids, config, "watched", async |admin, entry| {
-            admin.watch_node(entry.id()).await.map_err(|error| match error {
-                ServiceError::Store(StoreError::NotFound(_)) => {
-                    anyhow!("peer {} is not set aside; see 'hub peer list'", entry.id())
-                }
-                error => error.into(),
-            })?;
-            Ok(format!("watched peer {}", entry.id()))
-        }),
+        PeerCommand::Watch(args) => watch::run(&args, config),
         PeerCommand::Approve(args) => decide::approve(&args, config),
         PeerCommand::Reject(args) => decide::reject(&args, config),
     }
@@ -165,60 +173,53 @@ fn add(args: AddArgs, config: &HubConfig) -> anyhow::Result<Exit> {
         regions: BTreeSet::from_iter(args.regions),
         ..PeerSpec::named(args.url, args.name)
     };
-    database::with(Access::Change, config, async |store| {
-        let id = Admin::new(store.clone()).add_node(&spec).await.map_err(|error| match error {
-            ServiceError::Store(StoreError::Conflict(Conflict::PeerListed)) => {
+    args.which.run(Access::Change, config, async |desk| {
+        let id = desk.add_peer(&spec).await.map_err(|error| match error {
+            DeskError::Here(ServiceError::Store(StoreError::Conflict(Conflict::PeerListed))) => {
                 anyhow!("{} is listed already, with the same network; see 'hub peer list'", spec.url)
             }
             error => error.into(),
         })?;
-        Ok(print::line(format!("added peer {id}: {}", url_and_name(&spec)))?)
+        Ok(print::line(format!("added peer {id}: {}", url_and_name(&spec.url.full(), &spec.name)))?)
     })?;
     Ok(Exit::Success)
 }
 
 /// Applies `action` to all nodes, or to none if one does not exist. `action` returns what was done.
 async fn apply(
-    admin: &Admin,
+    desk: &Desk,
     ids: &[i64],
     done: &str,
-    action: impl AsyncFn(&Admin, &Entry) -> anyhow::Result<String>,
+    action: impl AsyncFn(&Desk, &Listed) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
-    let mut entries: Vec<Entry> = Vec::with_capacity(ids.len());
+    let mut peers: Vec<Listed> = Vec::with_capacity(ids.len());
     let mut missing = Vec::new();
     for id in BTreeSet::from_iter(ids.iter().copied().map(NodeId::from)) {
-        match admin.node(id).await {
-            Ok(entry) => entries.push(entry),
-            Err(ServiceError::Store(StoreError::NotFound(_))) => missing.push(id),
+        match desk.peer(id).await {
+            Ok(peer) => peers.push(peer),
+            Err(error) if error.is_not_found() => missing.push(id),
             Err(error) => return Err(error.into()),
         }
     }
     if !missing.is_empty() {
         bail!("there is no peer {}; no peer was {done}, see 'hub peer list'", joined(&missing));
     }
-    for entry in entries {
-        let done = action(admin, &entry).await?;
-        print::line(format!("{done}: {}", url_and_name(entry.spec())))?;
+    for peer in peers {
+        let done = action(desk, &peer).await?;
+        print::line(format!("{done}: {}", peer.url_and_name()))?;
     }
     Ok(())
 }
 
 fn for_each(
     ids: &[i64],
+    which: &WhichHub,
     config: &HubConfig,
     done: &str,
-    action: impl AsyncFn(&Admin, &Entry) -> anyhow::Result<String>,
+    action: impl AsyncFn(&Desk, &Listed) -> anyhow::Result<String>,
 ) -> anyhow::Result<Exit> {
-    database::with(Access::Change, config, async |store| apply(&Admin::new(store.clone()), ids, done, action).await)?;
+    which.run(Access::Change, config, async |desk| apply(desk, ids, done, action).await)?;
     Ok(Exit::Success)
-}
-
-/// The URL, and the name if it differs.
-fn url_and_name(spec: &PeerSpec) -> String {
-    match spec.url.is_written_as(&spec.name) {
-        true => spec.url.to_string(),
-        false => format!("{} ({})", spec.url, printable(&spec.name)),
-    }
 }
 
 /// `3, 5, 8`.

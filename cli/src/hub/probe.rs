@@ -2,22 +2,21 @@
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use easytier_uptime_hub::service::{Admin, ServiceError};
-use easytier_uptime_store::{
-    Access, Conflict, Store, StoreError,
-    domain::{Probe, Timestamp},
-};
-use serde_json::json;
+use easytier_uptime_hub::service::ServiceError;
+use easytier_uptime_store::{Access, Conflict, StoreError};
 
-use super::{config::HubConfig, database};
+use super::{
+    config::HubConfig,
+    desk::{Desk, DeskError, ListedProbe, WhichHub},
+};
 use crate::{exit::Exit, print, text::printable};
 
 /// Manages the probes that have reported to the hub
 #[derive(Debug, Subcommand)]
 pub enum ProbeCommand {
-    /// Lists the probes and whether they are online
+    /// Lists the probes and whether they are online; with --hub the key needs the scope read
     List(ListArgs),
-    /// Removes a probe that is offline and revokes its tokens; its results are kept
+    /// Removes a probe that is offline and revokes its tokens; its results are kept. With --hub the key needs the scope nodes
     Remove(RemoveArgs),
 }
 
@@ -26,6 +25,9 @@ pub struct ListArgs {
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 #[derive(Debug, Args)]
@@ -33,61 +35,53 @@ pub struct RemoveArgs {
     /// ID of the probe (first column of 'hub probe list')
     #[arg(value_name = "SERVER_ID")]
     server_id: String,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 pub fn run(command: ProbeCommand, config: &HubConfig) -> anyhow::Result<Exit> {
-    let access = match command {
-        ProbeCommand::List(_) => Access::Read,
-        ProbeCommand::Remove(_) => Access::Change,
-    };
-    database::with(access, config, async |store| match command {
-        ProbeCommand::List(args) => list(store, &args).await,
-        ProbeCommand::Remove(args) => remove(store, &args.server_id).await,
-    })
-}
-
-async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<Exit> {
-    let probes = store.probes(Timestamp::now()).await?;
-    if args.json {
-        let documents = probes.iter().map(|probe| {
-            json!({
-                "server_id": probe.server_id,
-                "region": probe.region,
-                "status": probe.presence,
-                "version": probe.version,
-                "last_seen": probe.last_seen_at,
-            })
-        });
-        print::json(&documents.collect::<Vec<_>>())?;
-    } else if probes.is_empty() {
-        print::note("no probe has reported yet");
-    } else {
-        let row = |probe: &Probe| {
-            [
-                printable(&probe.server_id),
-                probe.presence.as_str().to_owned(),
-                printable(&probe.region.to_string()),
-                probe.version.as_deref().map(printable).unwrap_or_default(),
-                probe.last_seen_at.to_string(),
-            ]
-        };
-        let rows: Vec<_> = probes.iter().map(row).collect();
-        print::table(["PROBE", "STATUS", "REGION", "VERSION", "LAST SEEN"], &rows)?;
+    match command {
+        ProbeCommand::List(args) => {
+            let probes = args.which.run(Access::Read, config, async |desk| Ok(desk.probes().await?))?;
+            list(&probes, args.json)?;
+        }
+        ProbeCommand::Remove(args) => {
+            args.which.run(Access::Change, config, async |desk| remove(desk, &args.server_id).await)?;
+        }
     }
     Ok(Exit::Success)
 }
 
-async fn remove(store: &Store, server_id: &str) -> anyhow::Result<Exit> {
+fn list(probes: &[ListedProbe], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return print::json(&probes);
+    }
+    if probes.is_empty() {
+        print::note("no probe has reported yet");
+        return Ok(());
+    }
+    let row = |probe: &ListedProbe| {
+        [
+            printable(&probe.server_id),
+            printable(&probe.status),
+            printable(&probe.region),
+            probe.version.as_deref().map(printable).unwrap_or_default(),
+            probe.last_seen.to_string(),
+        ]
+    };
+    let rows: Vec<_> = probes.iter().map(row).collect();
+    Ok(print::table(["PROBE", "STATUS", "REGION", "VERSION", "LAST SEEN"], &rows)?)
+}
+
+async fn remove(desk: &Desk, server_id: &str) -> anyhow::Result<()> {
     let name = printable(server_id);
-    Admin::new(store.clone()).remove_probe(server_id).await.map_err(|error| match error {
-        ServiceError::Store(StoreError::NotFound(_)) => {
-            anyhow!("there is no probe '{name}'; see 'hub probe list'")
-        }
-        ServiceError::Store(StoreError::Conflict(Conflict::ProbeNotOffline)) => {
+    desk.remove_probe(server_id).await.map_err(|error| match error {
+        DeskError::Here(ServiceError::Store(StoreError::Conflict(Conflict::ProbeNotOffline))) => {
             anyhow!("the probe '{name}' is still online; stop it first, and wait until it is offline")
         }
+        error if error.is_not_found() => anyhow!("there is no probe '{name}'; see 'hub probe list'"),
         error => error.into(),
     })?;
-    print::line(format!("removed probe '{name}'"))?;
-    Ok(Exit::Success)
+    Ok(print::line(format!("removed probe '{name}'"))?)
 }

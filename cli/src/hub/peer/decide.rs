@@ -8,10 +8,14 @@ use easytier_uptime_store::{
     domain::{NodeFilter, PageRequest, PeerOrder, Submission},
 };
 
-use super::{for_each, url_and_name};
+use super::for_each;
 use crate::{
     exit::Exit,
-    hub::{config::HubConfig, database},
+    hub::{
+        config::HubConfig,
+        database,
+        desk::{DeskError, WhichHub, url_and_name},
+    },
     print::{self, count},
 };
 
@@ -20,12 +24,15 @@ pub struct DecideArgs {
     /// IDs (first column of 'hub peer list'); those of submissions are negative
     #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all", allow_negative_numbers = true)]
     ids: Vec<i64>,
-    /// All submissions that wait, with --yes ('hub peer list --pending' shows them)
-    #[arg(long)]
+    /// All submissions that wait, with --yes ('hub peer list --pending' shows them); it needs the database
+    #[arg(long, conflicts_with = "hub")]
     all: bool,
     /// Confirm --all
     #[arg(long, requires = "all")]
     yes: bool,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 /// Approves submissions, and peers that are not listed.
@@ -33,14 +40,14 @@ pub fn approve(args: &DecideArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     if args.all {
         return all(Decision::Approve, args.yes, config);
     }
-    for_each(&args.ids, config, "approved", async |admin, entry| {
-        let id = admin.approve_node(entry.id()).await.map_err(|error| match error {
-            ServiceError::Store(StoreError::Conflict(Conflict::PeerListed)) => {
-                anyhow!("{} is a peer already, with the same network; see 'hub peer list'", entry.spec().url)
+    for_each(&args.ids, &args.which, config, "approved", async |desk, peer| {
+        let id = desk.approve_peer(peer.id()).await.map_err(|error| match error {
+            DeskError::Here(ServiceError::Store(StoreError::Conflict(Conflict::PeerListed))) => {
+                anyhow!("{} is a peer already, with the same network; see 'hub peer list'", peer.url_and_name())
             }
             error => error.into(),
         })?;
-        Ok(match entry.id() {
+        Ok(match peer.id() {
             NodeId::Pending(submission) => format!("approved submission -{submission}: it is peer {id}"),
             NodeId::Peer(_) => format!("approved peer {id}"),
         })
@@ -55,9 +62,9 @@ pub fn reject(args: &DecideArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     if let Some(id) = args.ids.iter().find(|id| **id >= 0) {
         bail!("{id} is no submission, whose ID is negative; nothing was rejected, and 'hub peer remove' removes peers");
     }
-    for_each(&args.ids, config, "rejected", async |admin, entry| {
-        admin.remove_node(entry.id()).await?;
-        Ok(format!("rejected submission {}", entry.id()))
+    for_each(&args.ids, &args.which, config, "rejected", async |desk, peer| {
+        desk.remove_peer(peer.id()).await?;
+        Ok(format!("rejected submission {}", peer.id()))
     })
 }
 
@@ -88,7 +95,10 @@ fn all(decision: Decision, is_confirmed: bool, config: &HubConfig) -> anyhow::Re
             let decided = admin.decide(decision, part.iter().map(|one| NodeId::Pending(one.id))).await?;
             let named = |id: NodeId| {
                 let is_it = |one: &&Submission| NodeId::Pending(one.id) == id;
-                part.iter().find(is_it).map(|one| url_and_name(&one.spec)).unwrap_or_default()
+                part.iter()
+                    .find(is_it)
+                    .map(|one| url_and_name(&one.spec.url.full(), &one.spec.name))
+                    .unwrap_or_default()
             };
             for (id, peer) in decided.done {
                 let became = peer.map(|peer| format!(": it is peer {peer}")).unwrap_or_default();

@@ -7,18 +7,20 @@ use clap::Args;
 use easytier_uptime_config::duration;
 use easytier_uptime_hub::{
     CheckDepth,
-    service::{Admin, NodeChange, NodeFields, NodeId, OperatorFields, ServiceError},
+    service::{NodeChange, NodeFields, OperatorFields},
 };
 use easytier_uptime_store::{
-    Access, StoreError,
+    Access,
     domain::{Region, Tag},
 };
 use serde_json::Value;
 
-use super::{list::Listed, url_and_name};
 use crate::{
     exit::Exit,
-    hub::{config::HubConfig, database},
+    hub::{
+        config::HubConfig,
+        desk::{Desk, DeskError, WhichHub},
+    },
     network::NetworkArgs,
     print,
     text::printable,
@@ -32,6 +34,9 @@ pub struct ShowArgs {
     /// Print a JSON object instead of lines
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 const EXAMPLES: &str = "\
@@ -85,6 +90,9 @@ pub struct EditArgs {
 
     #[command(flatten)]
     network: NetworkArgs,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 fn depth(name: &str) -> Result<CheckDepth, String> {
@@ -96,18 +104,16 @@ fn depth(name: &str) -> Result<CheckDepth, String> {
 }
 
 /// What to say when there is no such node, or a field is not valid.
-fn explained(error: ServiceError, id: i64) -> anyhow::Error {
-    match error {
-        ServiceError::Store(StoreError::NotFound(_)) => anyhow!("there is no peer {id}; see 'hub peer list'"),
-        error => error.into(),
+fn explained(error: DeskError, id: i64) -> anyhow::Error {
+    match error.is_not_found() {
+        true => anyhow!("there is no peer {id}; see 'hub peer list'"),
+        false => error.into(),
     }
 }
 
 pub fn show(args: &ShowArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let entry = database::with(Access::Read, config, async |store| {
-        Admin::new(store.clone()).node(NodeId::from(args.id)).await.map_err(|error| explained(error, args.id))
-    })?;
-    let document = serde_json::to_value(Listed::of(&entry))?;
+    let read = async |desk: &Desk| desk.peer(args.id.into()).await.map_err(|error| explained(error, args.id));
+    let document = serde_json::to_value(args.which.run(Access::Read, config, read)?)?;
     if args.json {
         print::json(&document)?;
         return Ok(Exit::Success);
@@ -128,17 +134,17 @@ pub fn show(args: &ShowArgs, config: &HubConfig) -> anyhow::Result<Exit> {
 
 pub fn edit(args: EditArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let id = args.id;
-    let change = change(args)?;
-    database::with(Access::Change, config, async |store| {
-        let admin = Admin::new(store.clone());
-        admin.change_node(NodeId::from(id), change).await.map_err(|error| explained(error, id))?;
-        let entry = admin.node(NodeId::from(id)).await?;
-        Ok(print::line(format!("changed peer {id}: {}", url_and_name(entry.spec())))?)
+    let (which, change) = change(args)?;
+    which.run(Access::Change, config, async |desk| {
+        desk.change_peer(id.into(), change).await.map_err(|error| explained(error, id))?;
+        let peer = desk.peer(id.into()).await?;
+        Ok(print::line(format!("changed peer {id}: {}", peer.url_and_name()))?)
     })?;
     Ok(Exit::Success)
 }
 
-fn change(args: EditArgs) -> anyhow::Result<NodeChange> {
+/// The change, and where it is made.
+fn change(args: EditArgs) -> anyhow::Result<(WhichHub, NodeChange)> {
     // A variable alone must not change the network of a peer whose name is edited.
     let network = if args.network.is_given() { args.network.membership()? } else { None };
     if network.is_some() && args.guest {
@@ -163,5 +169,5 @@ fn change(args: EditArgs) -> anyhow::Result<NodeChange> {
         timeout_ms: timeout,
         has_secret: args.guest.then_some(false),
     };
-    Ok(NodeChange { node, operator, seen: None })
+    Ok((args.which, NodeChange { node, operator, seen: None }))
 }
