@@ -25,6 +25,7 @@ mod maintenance;
 mod month;
 mod node;
 mod node_filter;
+mod open_server;
 mod overview;
 mod page;
 mod peer;
@@ -81,6 +82,7 @@ pub use self::{
     month::{Month, MonthFigures, Outages},
     node::Node,
     node_filter::NodeFilter,
+    open_server::{Announced, MAX_OPEN_SERVERS, MAX_OPEN_SERVERS_OF_ADDRESS, OpenServer, Ownership},
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
     page::{Page, PageRequest, Slice},
     peer::{Contacts, ImportCounts, NewPeer, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
@@ -109,4 +111,7 @@ pub use self::{
     usage::UsualUsage,
     verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},
 };
-pub(crate) use self::{audit::network_of, content::Fields, timestamp::millis, usage::usage_percentage};
+pub(crate) use self::{
+    audit::network_of, content::Fields, open_server::OPEN_SERVER_EXPIRES_AFTER, timestamp::millis,
+    usage::usage_percentage,
+};

@@ -3,6 +3,7 @@
 use super::{
     Store, audit,
     duties::{Duty, Lease},
+    open_servers,
     partitions::{self, oldest_kept},
     requested_checks, submissions, subscriptions,
 };
@@ -99,7 +100,8 @@ impl Store {
         self.delete(&mut swept, leases, submissions.into(), args![now - submissions::KEPT_FOR, CHUNK]).await?;
         let forget = self.db().transaction(|tx| {
             work(async move {
-                let rows = subscriptions::sweep(tx, now).await? + requested_checks::sweep(tx, now).await?;
+                let mut rows = subscriptions::sweep(tx, now).await? + requested_checks::sweep(tx, now).await?;
+                rows += open_servers::sweep(tx, now).await?;
                 self.shared.duties.fence(tx, leases).await?;
                 Ok(rows)
             })

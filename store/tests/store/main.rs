@@ -31,6 +31,7 @@ mod members;
 mod mirror;
 mod month;
 mod nodes;
+mod open_servers;
 mod opening;
 mod outbox;
 mod panics;
