@@ -1,4 +1,4 @@
-//! The API of the hub, except the routes that a daemon has too (`easytier_uptime_monitor`): `backend` and `registry` are for
+//! The API of the hub, except the routes that a daemon has too (`easytier_uptime_monitor`): `backend`, `registry` and `servers` are for
 //! probes, `public` is for anybody, `dialects` for programs that read
 //! lists in another form, `admin` for the operator. Handlers translate between HTTP and `crate::service`.
 
@@ -14,6 +14,7 @@ mod node_metrics;
 mod pending;
 mod public;
 mod registry;
+mod servers;
 mod sync;
 
 use axum::{
@@ -34,6 +35,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
         .merge(backend::reverse_routes())
         .merge(checks::routes())
         .merge(registry::routes())
+        .merge(servers::routes())
         .merge(admin::routes())
         .merge(sync::routes())
         .merge(node_metrics::routes())

@@ -8,6 +8,7 @@ mod credentials;
 mod entry_path;
 mod error;
 mod instance_caller;
+mod open_server;
 mod poster;
 mod proxies;
 mod reception;
@@ -32,12 +33,10 @@ pub(crate) use self::{
     acting::ActingLayer,
     client::{Client, Identification, identify},
     cookie::cookie,
-    credentials::{
-        CheckCaller, EditPeers, Insider, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller,
-        RegistrantCaller,
-    },
+    credentials::{CheckCaller, EditPeers, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller},
     entry_path::EntryPath,
     instance_caller::{CallerOfPrimary, SyncCaller},
+    open_server::{Announcer, ServerCaller, ServerLister},
     poster::{Poster, Posts},
     reception::Reception,
     reports::{MonthPath, Reported, Reports, Selection},
@@ -48,7 +47,7 @@ use crate::{
     board::{Board, Chronicle},
     connect::Connector,
     service::{
-        Admin, Checks, ConnectionTests, Instances, Limit, Orders, Registry, Sessions, Sources, Submissions,
+        Admin, Checks, ConnectionTests, Discovery, Instances, Limit, Orders, Registry, Sessions, Sources, Submissions,
         Subscriptions,
         alerts::{Alerts, Messenger},
     },
@@ -68,6 +67,7 @@ pub(crate) struct App {
     pub checks: Checks,
     orders: Orders,
     registry: Registry,
+    discovery: Discovery,
     pub instances: Instances,
     wrong_secrets: Arc<Limit>,
     metrics: Arc<Metrics>,
@@ -108,6 +108,7 @@ impl App {
             checks: Checks::new(store.clone(), orders.clone()),
             orders,
             registry: Registry::new(store.clone()),
+            discovery: Discovery::new(store.clone(), options.discovery.clone()),
             instances: Instances::new(store.clone(), options.instance.clone()),
             wrong_secrets: Arc::new(instance_caller::limit_of_wrong_secrets()),
             store,

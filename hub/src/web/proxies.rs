@@ -5,7 +5,10 @@ use std::{net::IpAddr, str::FromStr};
 use easytier_probe::{Secret, backend::BaseUrl};
 use ipnet::IpNet;
 
-use crate::{board::Freshness, service::OwnInstance};
+use crate::{
+    board::Freshness,
+    service::{DiscoveryOptions, OwnInstance},
+};
 
 /// Options of serving the hub.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +21,8 @@ pub struct WebOptions {
     pub public_url: Option<BaseUrl>,
     /// This instance among others.
     pub instance: OwnInstance,
+    /// How the hub appears in the list of servers, and whom it takes into it.
+    pub discovery: DiscoveryOptions,
     /// How current the nodes are that visitors see.
     pub freshness: Freshness,
 }
