@@ -30,6 +30,7 @@ mod orders;
 mod outbound_address;
 mod overview;
 mod panic_message;
+mod presence;
 mod probe;
 mod relay_tests;
 mod rounds;
@@ -42,10 +43,12 @@ mod watch;
 pub use self::{
     checking::CheckPlan,
     daemon::{DaemonError, DaemonOptions, Ending, run_daemon},
+    enrollment::ClientError,
     jobs::Scheduler,
     local::LocalProbe,
     monitoring::ProbeMonitor,
     outbound_address::outbound_address,
+    presence::HubRegistration,
     schedule::Schedule,
     upload::SpoolLimits,
 };

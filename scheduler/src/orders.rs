@@ -13,7 +13,7 @@ use easytier_uptime_store::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::Semaphore,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -95,7 +95,7 @@ impl Desk for BackendDesk {
             }
             None => {
                 let retry_at = self.0.availability().retry_at(BackendCall::Orders);
-                sleep_until(retry_at.unwrap_or_else(|| Instant::now() + NO_ORDERS_PAUSE)).await;
+                self.0.rest_until(retry_at.unwrap_or_else(|| Instant::now() + NO_ORDERS_PAUSE)).await;
                 Vec::new()
             }
         }
