@@ -214,7 +214,7 @@ closed() {
 }
 all_closed=true
 closed POST /results 'anybody may report results' || all_closed=false
-closed GET /api/discovery/servers 'anybody may list the probes' || all_closed=false
+closed GET /api/discovery/servers 'anybody may list the probes; set OPEN_DISCOVERY to false unless that is intended' || all_closed=false
 closed GET /api/admin/nodes "anybody may see the admin's data" || all_closed=false
 if $all_closed; then
     ok "reporting results, listing probes and the admin's data need a token"
@@ -317,7 +317,9 @@ TEXT
     elif [ "$status" != 200 ] || ! read_answer '.data.servers | type == "array"' >/dev/null; then
         wrong "/api/discovery/servers answers $(said), and no list of probes"
     else
-        probes() { read_answer "$@" || true; }
+        # Hubs are in the list too, and servers that nobody vouches for.
+        jq '.data.servers |= map(select((.role // "probe") == "probe" and (.open | not)))' "$folder/body" >"$folder/probes"
+        probes() { jq --raw-output "$@" "$folder/probes"; }
         total=$(probes '.data.servers | length')
         alive=$(probes '[.data.servers[] | select(.status != "offline")] | length')
         if [ "$total" -eq 0 ]; then

@@ -26,7 +26,7 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     layers::Sources,
     log::{LogFormat, log_filter},
-    probe::{ProbeConfig, QUIC_PORT},
+    probe::{ProbeConfig, QUIC_PORT, refuse_two_backends},
     pushed::PushedSettings,
     reader::Reader,
     settings::{FUNCTION_SETTINGS, HUB_SETTINGS, PROBE_SETTINGS, Setting},

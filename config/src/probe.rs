@@ -26,7 +26,8 @@ pub const QUIC_PORT: u16 = 11044;
 pub struct ProbeConfig {
     /// Whether this is a probe of a remote hub.
     pub distributed_mode_enabled: bool,
-    /// The base URLs of one backend, in the order in which they are tried. Empty without a backend.
+    /// The base URLs of one backend, in the order in which they are tried. Empty without a backend. In distributed mode they may
+    /// be those of `DISCOVERY_SERVER_URL`.
     pub backend_base_url: Vec<BaseUrl>,
     /// The token that identifies this probe to the backend.
     pub node_token: Option<Secret>,
@@ -108,7 +109,13 @@ impl ProbeConfig {
     /// together. The result is valid only if [`Reader::finish`] succeeds.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let distributed_mode_enabled = reader.value("DISTRIBUTED_MODE_ENABLED", values::boolean);
-        let backend_base_url = reader.optional("BACKEND_BASE_URL", values::base_urls).unwrap_or_default();
+        let discovery = reader.optional("DISCOVERY_SERVER_URL", values::base_urls);
+        let mut backend_base_url = reader.optional("BACKEND_BASE_URL", values::base_urls);
+        if distributed_mode_enabled {
+            refuse_two_backends(reader);
+            backend_base_url = backend_base_url.or(discovery);
+        }
+        let backend_base_url = backend_base_url.unwrap_or_default();
         let backend = || backend_base_url.iter().flat_map(SelfCheckTarget::try_from).collect();
         let config = Self {
             distributed_mode_enabled,
@@ -208,12 +215,24 @@ impl ProbeConfig {
     }
 }
 
-fn require_access_to_hub(reader: &mut Reader<'_>) {
-    // The backend comes with the first configuration that is pushed.
-    if reader.is_missing("BACKEND_BASE_URL") && !reader.is_missing("CONTROL_TOKEN") {
-        return;
+/// Records a mistake if `DISCOVERY_SERVER_URL` and `BACKEND_BASE_URL` are set and name different backends.
+pub fn refuse_two_backends(reader: &mut Reader<'_>) {
+    let discovery = reader.optional("DISCOVERY_SERVER_URL", values::base_urls);
+    let backend = reader.optional("BACKEND_BASE_URL", values::base_urls);
+    if discovery.zip(backend).is_some_and(|(discovery, backend)| discovery != backend) {
+        let why = "names another URL than BACKEND_BASE_URL; set one of them, or both to the same";
+        reader.reject("DISCOVERY_SERVER_URL", why.to_owned());
     }
-    reader.require("BACKEND_BASE_URL", "a probe needs the URL of its hub");
+}
+
+fn require_access_to_hub(reader: &mut Reader<'_>) {
+    if reader.is_missing("DISCOVERY_SERVER_URL") {
+        // The backend comes with the first configuration that is pushed.
+        if reader.is_missing("BACKEND_BASE_URL") && !reader.is_missing("CONTROL_TOKEN") {
+            return;
+        }
+        reader.require("BACKEND_BASE_URL", "a probe needs the URL of its hub");
+    }
     if reader.is_missing("ENROLLMENT_KEY") {
         reader.require(
             "NODE_TOKEN",

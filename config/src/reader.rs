@@ -121,7 +121,7 @@ fn without_secrets(name: &str, value: &str) -> Option<String> {
     if Setting::named(name).is_none_or(|setting| setting.is_secret) {
         return None;
     }
-    if name != "BACKEND_BASE_URL" {
+    if !["BACKEND_BASE_URL", "DISCOVERY_SERVER_URL"].contains(&name) {
         return Some(value.to_owned());
     }
     let urls = value.split(',').map(|url| {

@@ -73,6 +73,11 @@ pub static PROBE_SETTINGS: &[Setting] = &[
         "URL",
         "Base URL of the backend, or several separated by commas, of which the first that works is used",
     ),
+    optional(
+        "DISCOVERY_SERVER_URL",
+        "URL",
+        "For a daemon the same as BACKEND_BASE_URL. A hub registers at the hub with this URL, which lists it then",
+    ),
     secret("NODE_TOKEN", "TOKEN", "Token that identifies this probe to the backend"),
     secret("API_KEY", "KEY", "Key for reading the backend's peers, if it requires one"),
     optional("REGION", "NAME", "Region of this probe; the backend returns the peers of that region"),
@@ -208,6 +213,12 @@ pub static HUB_SETTINGS: &[Setting] = &[
         "CONTROL_PROXY",
         "URL",
         "Proxy for managed probes that cannot be reached directly: http://HOST:PORT (HTTP CONNECT), socks5:// or socks5h://",
+    ),
+    with_default(
+        "OPEN_DISCOVERY",
+        "BOOL",
+        "false",
+        "Take servers without a credential into the list of servers, and let anybody read it. They are listed, and nothing else",
     ),
     with_default(
         "FLAP_DAMPING",

@@ -245,6 +245,25 @@ fn a_distributed_probe_needs_a_hub_and_a_token_or_an_enrollment_key() {
 }
 
 #[test]
+fn a_daemon_takes_the_url_of_discovery_for_its_backend() {
+    let daemon = [("DISTRIBUTED_MODE_ENABLED", "true"), ("NODE_TOKEN", "t"), ("DISCOVERY_SERVER_URL", "http://h")];
+    let urls = |more: &[(&str, &str)]| {
+        let config = environment(&[&daemon[..], more].concat())?;
+        Ok(config.backend().unwrap().base_urls.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(urls(&[]).unwrap(), ["http://h"]);
+    assert_eq!(urls(&[("BACKEND_BASE_URL", "http://h/")]).unwrap(), ["http://h"]);
+    let different: ConfigErrors = urls(&[("BACKEND_BASE_URL", "http://other")]).unwrap_err();
+    let shown = different.to_string();
+    assert!(shown.contains("DISCOVERY_SERVER_URL (environment): names another URL than BACKEND_BASE_URL"), "{shown}");
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    // Others than a daemon fetch nothing from there.
+    assert!(environment(&daemon[2..]).unwrap().backend_base_url.is_empty());
+    let secret = environment(&[("DISCOVERY_SERVER_URL", "https://u:s3cr3t@h/")]).unwrap_err().to_string();
+    assert!(!secret.contains("s3cr3t"), "{secret}");
+}
+
+#[test]
 fn unknown_and_repeated_keys_in_a_toml_file_are_errors() {
     let shown = lines(toml(
         "colour = 'red'\nregion = 'a'\nserver-id = 'a'\nserver_id = 'b'\nSERVER_PORT = 1\nconfig_file = 'x'\n\

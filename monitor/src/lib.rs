@@ -54,7 +54,7 @@ pub use self::{
     places::{Hold, Place, Places},
     probe_status::ProbeStatus,
     public::cors::readable_from_anywhere,
-    readers::{Readers, in_turn},
+    readers::{Readers, Turn, in_turn},
     refusal::Refusal,
     serve::{Closing, serve},
     shared::ShareLayer,

@@ -6,7 +6,10 @@ use easytier_probe::{
     Backend, BackendError,
     backend::{Availability, BackendCall, FailedCall},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until},
+};
 
 use crate::metrics::Metrics;
 
@@ -16,18 +19,41 @@ pub struct BackendHandle {
     /// `None` until the probe may use the backend, which an enrollment delays.
     client: watch::Sender<Option<Backend>>,
     availability: Arc<Availability>,
+    /// Notified when the backend does not know the credentials of a request.
+    refused: Arc<Notify>,
     metrics: Metrics,
 }
 
 impl BackendHandle {
     /// A handle without a client.
     pub fn new(availability: Arc<Availability>, metrics: Metrics) -> Self {
-        Self { client: watch::Sender::new(None), availability, metrics }
+        Self { client: watch::Sender::new(None), availability, refused: Arc::default(), metrics }
     }
 
-    /// Sets or replaces the client.
+    /// Sets or replaces the client. What the backend refused before may succeed with it.
     pub fn set_client(&self, client: Backend) {
+        self.availability.forget_refusals();
         self.client.send_replace(Some(client));
+    }
+
+    /// A receiver that is notified when the client is replaced.
+    pub fn replacements(&self) -> watch::Receiver<Option<Backend>> {
+        self.client.subscribe()
+    }
+
+    /// Waits until the backend answers a request that it does not know the credentials.
+    pub async fn refused(&self) {
+        self.refused.notified().await;
+    }
+
+    /// Waits until `time`, or until the client is replaced.
+    pub async fn rest_until(&self, time: Instant) {
+        let mut replacements = self.replacements();
+        tokio::select! {
+            () = sleep_until(time) => {}
+            // It cannot fail: this handle holds a sender.
+            _ = replacements.changed() => {}
+        }
     }
 
     /// The client, if it is set.
@@ -93,6 +119,9 @@ impl BackendHandle {
     pub fn failed(&self, call: BackendCall, error: &BackendError) -> Instant {
         self.metrics.add_backend_error(call.as_str());
         let FailedCall { is_news, retry_at } = self.availability.failed(call, error);
+        if error.is_unauthenticated() {
+            self.refused.notify_waiters();
+        }
         match error {
             error if error.is_unauthorized() => tracing::error!("{error}"),
             error if !is_news => tracing::debug!("{error}"),
@@ -123,7 +152,13 @@ mod tests {
     }
 
     fn unauthorized() -> BackendError {
-        BackendError::Unauthorized { request: "".into(), credentials: "NODE_TOKEN", answer: "".into(), advice: "" }
+        BackendError::Unauthorized {
+            request: "".into(),
+            status: 401,
+            credentials: "NODE_TOKEN",
+            answer: "".into(),
+            advice: "",
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -139,6 +174,22 @@ mod tests {
         advance(Duration::from_secs(30)).await;
         assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(4))).await, Some(4));
         assert!(handle.availability().outage().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_client_ends_the_pause_after_a_refusal() {
+        let handle = handle();
+        handle.set_client(client());
+        let refused: Option<()> = handle.scheduled(BackendCall::Peers, |_| ready(Err(unauthorized()))).await;
+        assert_eq!(refused, None);
+        let retry_at = handle.availability().retry_at(BackendCall::Peers).unwrap();
+        let resting = handle.clone();
+        let rest = tokio::spawn(async move { resting.rest_until(retry_at).await });
+        tokio::task::yield_now().await;
+        handle.set_client(client());
+        rest.await.unwrap();
+        assert!(Instant::now() < retry_at);
+        assert_eq!(handle.scheduled(BackendCall::Peers, |_| ready(Ok(1))).await, Some(1));
     }
 
     #[tokio::test(start_paused = true)]

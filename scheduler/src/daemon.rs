@@ -3,28 +3,25 @@
 use std::{io, sync::Arc, time::Duration};
 
 use easytier_probe::{
-    Backend, BackendConfig, BackendError, Secret,
+    BackendConfig, BackendError, Secret,
     backend::{Availability, BackendCall},
 };
 use easytier_uptime_store::{Store, StoreError, upkeep};
-use tokio::{
-    net::TcpListener,
-    sync::Mutex as AsyncMutex,
-    time::{Instant, sleep_until},
-};
+use tokio::{net::TcpListener, sync::Mutex as AsyncMutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     backend_handle::BackendHandle,
     control::{RemoteControl, Watching},
-    enrollment::{ClientError, Enrollment},
+    enrollment::{ClientError, Enrollment, OF_PROBE, Registrant},
     expiry::Expiry,
-    heartbeat::Heartbeat,
+    heartbeat::{Figures, Heartbeat},
     jobs::{Job, Scheduler},
     listing::{PeerList, backend_name},
     monitoring::ProbeMonitor,
     options::DaemonOptions,
     orders::{self, BackendDesk, Worker},
+    presence::Presence,
     probe::{Probe, ProbeState},
     pushed::Pushed,
     schedule::Schedule,
@@ -101,10 +98,7 @@ struct Daemon {
     backend: BackendHandle,
     probe: Probe,
     monitor: Arc<ProbeMonitor>,
-    enrollment: Enrollment,
-    /// The client with which the probe registers.
-    first_client: Backend,
-    heartbeat: Heartbeat,
+    presence: Presence<Figures>,
     peers: Arc<PeerList>,
     fetch_interval: Duration,
     uploader: Uploader,
@@ -125,7 +119,7 @@ impl Daemon {
         let ProbeState { identity, metrics, health, overview } = probe.state.clone();
         let availability = Arc::<Availability>::default();
         let backend = BackendHandle::new(Arc::clone(&availability), metrics.clone());
-        let mut enrollment = Enrollment {
+        let registrant = Registrant {
             store: store.clone(),
             config: BackendConfig { tests_relay: true, ..options.backend.clone() },
             backend_name: backend_name.clone(),
@@ -133,15 +127,11 @@ impl Daemon {
             server_id: options.server_id.clone(),
             advertise: options.advertise.clone(),
             port,
+            capabilities: OF_PROBE,
         };
-        let first_client = enrollment.client().await?;
-        let heartbeat = Heartbeat {
-            backend: backend.clone(),
-            server_id: options.server_id.clone(),
-            overview: Arc::clone(&overview),
-            health,
-            metrics: metrics.clone(),
-        };
+        let enrollment = Enrollment::new(registrant).await?;
+        let content = Figures { overview: Arc::clone(&overview), health, metrics: metrics.clone() };
+        let heartbeat = Heartbeat { backend: backend.clone(), server_id: options.server_id.clone(), content };
         let uploader = Uploader {
             store: store.clone(),
             probe: identity.probe,
@@ -171,9 +161,7 @@ impl Daemon {
             backend,
             monitor: probe.monitor(availability),
             probe,
-            enrollment,
-            first_client,
-            heartbeat,
+            presence: Presence { enrollment, heartbeat },
             peers,
             fetch_interval: options.fetch_interval,
             uploader,
@@ -190,37 +178,31 @@ impl Daemon {
         ending: impl Future<Output = Ending>,
     ) -> Result<(), DaemonError> {
         let (fetch, report) = (self.fetch_job(), self.report_job());
-        let Self { store, backend, probe, monitor, enrollment, first_client, heartbeat, .. } = self;
+        let Self { store, backend, probe, monitor, mut presence, .. } = self;
         let Self { uploader, spool, metrics_token, control, stop, .. } = self;
         let jobs = vec![fetch.clone(), report.clone()];
-        let start = first_fetch(&backend, fetch, report, self.fetch_interval);
+        let fetches = fetch_with_each_client(&backend, fetch, report, self.fetch_interval);
         let stop_when_ended = async {
             let ending = ending.await;
             stop.cancel();
             ending
         };
         let presence = async {
-            // Registering may take for ever; it must not delay the end.
-            stop.run_until_cancelled(enrollment.register(first_client)).await?;
-            heartbeat.run(stop.clone()).await;
-            Some(heartbeat)
-        };
-        let end_presence = async {
-            let (ending, heartbeat) = tokio::join!(stop_when_ended, presence);
-            if let (Ending::Stop, Some(heartbeat)) = (ending, heartbeat) {
-                heartbeat.unregister().await;
+            let (ending, registered) = tokio::join!(stop_when_ended, presence.keep(&stop));
+            if registered && ending == Ending::Stop {
+                presence.heartbeat.unregister().await;
             }
         };
         let worker = Worker { checking: Arc::clone(&probe.checking), control: Some(Arc::clone(&control)) };
         let orders = orders::follow(BackendDesk(backend.clone()), worker, stop.clone());
         let (served, ..) = tokio::join!(
             serve(&store, listener, monitor, metrics_token, control.routes(), &stop),
-            end_presence,
+            presence,
             probe.run(scheduler, jobs, stop.clone()),
             uploader.run(spool, stop.clone()),
             upkeep(store.clone(), stop.clone().cancelled_owned()),
             orders,
-            stop.run_until_cancelled(start),
+            stop.run_until_cancelled(fetches),
         );
         store.close().await;
         Ok(served?)
@@ -248,17 +230,25 @@ impl Daemon {
     }
 }
 
-/// Fetches the listing and reports the status as soon as there is a client. A failed fetch is repeated with backoff, as
-/// there may be nothing to watch without it, and the next scheduled one may be an hour away.
-async fn first_fetch(backend: &BackendHandle, fetch: Job, report: Job, fetch_interval: Duration) {
-    backend.ready().await;
-    fetch.run().await;
-    report.run().await;
-    while let Some(retry_at) = backend.availability().retry_at(BackendCall::Peers) {
-        if retry_at >= Instant::now() + fetch_interval {
+/// Fetches the listing and reports the status as soon as there is a client, and again when it is replaced: with another token the
+/// probe may be in another region. A failed fetch is repeated with backoff, as there may be nothing to watch without it, and the
+/// next scheduled one may be an hour away.
+async fn fetch_with_each_client(backend: &BackendHandle, fetch: Job, report: Job, fetch_interval: Duration) {
+    let mut replacements = backend.replacements();
+    loop {
+        backend.ready().await;
+        replacements.mark_unchanged();
+        fetch.run().await;
+        report.run().await;
+        while let Some(retry_at) = backend.availability().retry_at(BackendCall::Peers) {
+            if retry_at >= Instant::now() + fetch_interval {
+                break;
+            }
+            backend.rest_until(retry_at).await;
+            fetch.run().await;
+        }
+        if replacements.changed().await.is_err() {
             return;
         }
-        sleep_until(retry_at).await;
-        fetch.run().await;
     }
 }

@@ -1,10 +1,10 @@
-//! The probe in the backend's registry: it enrolls if it has no node token, and registers.
+//! The probe in the backend's registry: it enrolls if it has no node token, or one that is refused, and registers.
 
 use std::{num::NonZero, thread::available_parallelism, time::Duration};
 
 use easytier_probe::{
     Backend, BackendConfig, BackendError, Secret,
-    backend::{BackendCall, Registered, Registration, System},
+    backend::{BackendCall, Registration, System},
 };
 use easytier_uptime_config::AdvertisedAddress;
 use easytier_uptime_store::{Store, StoreError, domain::NodeToken};
@@ -15,8 +15,8 @@ use crate::{backend_handle::BackendHandle, outbound_address::outbound_address};
 /// How long one call may take, with all its retries.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Registers the probe, and gets its node token.
-pub struct Enrollment {
+/// Who registers, where, and as what.
+pub struct Registrant {
     pub store: Store,
     pub config: BackendConfig,
     /// The name of the backend in the store.
@@ -25,79 +25,151 @@ pub struct Enrollment {
     pub server_id: String,
     /// The address to register, instead of that of the outbound route.
     pub advertise: Option<AdvertisedAddress>,
-    /// The port of the monitoring API.
+    /// The port at which this process serves.
     pub port: u16,
+    /// What the backend is told that this process can do.
+    pub capabilities: &'static [&'static str],
+}
+
+/// What a probe can do.
+pub const OF_PROBE: &[&str] = &["tcp", "udp", "ws", "wss", "wg", "quic", "monitoring"];
+
+/// Registers the probe, and gets its node token. Each client is made once, because it learns what the backend can do.
+pub struct Enrollment {
+    registrant: Registrant,
+    /// The client with the configured credentials alone.
+    configured: Backend,
+    /// The token of an enrollment, and the client with it.
+    enrolled: Option<(Secret, Backend)>,
 }
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
+    /// No request can be made with this configuration.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// The token of an earlier enrollment cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Enrollment {
-    /// Makes the first client. Without a configured node token it uses the token of an earlier enrollment, if there was
+    /// Makes the first clients. Without a configured node token the probe uses the token of an earlier enrollment, if there was
     /// one.
-    pub async fn client(&mut self) -> Result<Backend, ClientError> {
-        if self.config.node_token.is_none() {
-            self.config.node_token = self.store.secret(&token_name(&self.backend_name)).await?;
-        }
-        Ok(Backend::new(self.config.clone())?)
+    pub async fn new(registrant: Registrant) -> Result<Self, ClientError> {
+        let enrolled = match registrant.config.node_token {
+            None => registrant.store.secret(&token_name(&registrant.backend_name)).await?,
+            Some(_) => None,
+        };
+        let enrolled = match enrolled {
+            Some(token) => Some((token.clone(), registrant.client_with(token)?)),
+            None => None,
+        };
+        Ok(Self { configured: Backend::new(registrant.config.clone())?, enrolled, registrant })
+    }
+
+    /// Whether the probe may enroll: it has a key, and no token was configured.
+    fn has_key(&self) -> bool {
+        self.may_change() && self.registrant.config.enrollment_key.is_some()
+    }
+
+    /// Whether registering again may help when the backend does not know the probe any more.
+    pub fn may_change(&self) -> bool {
+        self.registrant.config.node_token.is_none()
     }
 
     /// Registers the probe, however long that takes. The handle gets its client when the probe may use the backend: at
     /// once if it has a token, else when it is enrolled, or when the backend turns out to be a third-party one without
     /// a registry.
-    pub async fn register(&self, client: Backend) {
-        let enrolls = self.config.node_token.is_none() && self.config.enrollment_key.is_some();
-        if !enrolls {
-            self.backend.set_client(client.clone());
-        }
-        let own_token = if enrolls { self.own_token().await } else { None };
-        loop {
-            let registration = Registration { node_token: own_token.clone(), ..self.registration().await };
-            let retry_at = match client.register(&registration, Instant::now() + CALL_TIMEOUT).await {
-                Ok(registered) => {
-                    self.backend.answered(BackendCall::Register);
-                    match registered {
-                        Some(Registered { node_token: Some(token), .. }) => {
-                            return self.backend.set_client(self.enrolled(token, client).await);
-                        }
-                        Some(_) if !enrolls => return,
-                        // Perhaps a reverse proxy has answered, while the hub restarts.
-                        _ => {}
-                    }
-                    if self.backend.client().is_none() && self.is_third_party(&client).await {
-                        self.backend.set_client(client.clone());
-                    }
-                    self.backend.availability().postpone(BackendCall::Register)
-                }
-                Err(error) => self.backend.failed(BackendCall::Register, &error),
-            };
+    pub async fn register(&mut self) {
+        while let Some(retry_at) = self.attempt().await {
             sleep_until(retry_at).await;
         }
     }
 
-    /// Whether the backend lists peers and is not a hub.
-    async fn is_third_party(&self, client: &Backend) -> bool {
-        let outcome = client.peers_page(None, Instant::now() + CALL_TIMEOUT).await;
-        self.backend.record(BackendCall::Peers, outcome).is_some_and(|page| !page.complete_listing)
+    /// Tries to register. Returns when to try again; `None` when the probe is registered.
+    async fn attempt(&mut self) -> Option<Instant> {
+        let (client, is_enrolled) = match &self.enrolled {
+            Some((_, client)) => (client.clone(), true),
+            None if self.has_key() => return self.enroll().await,
+            None => (self.configured.clone(), false),
+        };
+        let backend = &self.registrant.backend;
+        if backend.client().is_none() {
+            backend.set_client(client.clone());
+        }
+        let registration = self.registrant.registration().await;
+        match client.register(&registration, Instant::now() + CALL_TIMEOUT).await {
+            Ok(registered) => {
+                backend.answered(BackendCall::Register);
+                // Without an answer of the registry, perhaps a reverse proxy has answered, while the hub restarts.
+                registered.is_none().then(|| backend.availability().postpone(BackendCall::Register))
+            }
+            Err(error) if is_enrolled && error.is_unauthenticated() => self.refused(&error).await,
+            Err(error) => Some(backend.failed(BackendCall::Register, &error)),
+        }
     }
 
-    /// The token with which the probe enrolls, made once: so an enrollment whose answer is lost can be repeated, also after a
-    /// restart. `None` if it cannot be stored: then the backend makes one.
+    /// The backend does not accept the token of the enrollment any more: it was revoked, or the backend's database is another
+    /// one. With a key the probe enrolls again. The token is kept until that has succeeded, because the backend may know it again.
+    async fn refused(&mut self, error: &BackendError) -> Option<Instant> {
+        let Registrant { backend, server_id, .. } = &self.registrant;
+        if self.has_key() {
+            tracing::warn!(server_id, "the backend refuses the node token of the enrollment: enrolling again");
+            return self.enroll().await;
+        }
+        let retry_at = backend.failed(BackendCall::Register, error);
+        tracing::error!(
+            server_id,
+            "the backend refuses the node token of the enrollment, and there is no ENROLLMENT_KEY to enroll again: set it to a key \
+             that 'easytier-uptime hub enroll create' makes at the hub"
+        );
+        Some(retry_at)
+    }
+
+    /// Tries to enroll. Returns when to try again; `None` when the probe is enrolled.
+    async fn enroll(&mut self) -> Option<Instant> {
+        let node_token = self.own_token().await;
+        let Registrant { backend, .. } = &self.registrant;
+        let registration = Registration { node_token, ..self.registrant.registration().await };
+        let token = match self.configured.register(&registration, Instant::now() + CALL_TIMEOUT).await {
+            Ok(registered) => {
+                backend.answered(BackendCall::Register);
+                registered.and_then(|registered| registered.node_token)
+            }
+            Err(error) => return Some(backend.failed(BackendCall::Register, &error)),
+        };
+        if let Some(token) = token {
+            self.keep(token).await;
+            return None;
+        }
+        // Perhaps a reverse proxy has answered, while the hub restarts.
+        if backend.client().is_none() && self.is_third_party().await {
+            backend.set_client(self.configured.clone());
+        }
+        Some(backend.availability().postpone(BackendCall::Register))
+    }
+
+    /// Whether the backend lists peers and is not a hub.
+    async fn is_third_party(&self) -> bool {
+        let outcome = self.configured.peers_page(None, Instant::now() + CALL_TIMEOUT).await;
+        self.registrant.backend.record(BackendCall::Peers, outcome).is_some_and(|page| !page.complete_listing)
+    }
+
+    /// The token with which the probe enrolls, made once for each enrollment: so one whose answer is lost can be repeated, also
+    /// after a restart. `None` if it cannot be stored: then the backend makes one.
     async fn own_token(&self) -> Option<Secret> {
-        let name = format!("token to enroll {} at {}", self.server_id, self.backend_name);
+        let Registrant { store, server_id, backend_name, .. } = &self.registrant;
+        let name = format!("token to enroll {server_id} at {backend_name}");
+        let refused = self.enrolled.as_ref().map(|(token, _)| token);
         let stored = async {
-            if let Some(token) = self.store.secret(&name).await? {
+            if let Some(token) = store.secret(&name).await?.filter(|token| Some(token) != refused) {
                 return Ok::<_, StoreError>(token);
             }
             let token = NodeToken::generate().secret().clone();
-            self.store.put_secret(&name, &token).await?;
+            store.put_secret(&name, &token).await?;
             Ok(token)
         };
         stored
@@ -108,15 +180,23 @@ impl Enrollment {
             .ok()
     }
 
-    /// Stores the token, and makes a client that uses it.
-    async fn enrolled(&self, token: Secret, client: Backend) -> Backend {
-        tracing::info!(server_id = self.server_id, "enrolled at the backend");
-        if let Err(error) = self.store.put_secret(&token_name(&self.backend_name), &token).await {
+    /// Stores the token of an enrollment, and uses it from now on.
+    async fn keep(&mut self, token: Secret) {
+        let Registrant { store, server_id, backend, .. } = &self.registrant;
+        tracing::info!(server_id, "enrolled at the backend");
+        if let Err(error) = store.put_secret(&token_name(&self.registrant.backend_name), &token).await {
             tracing::error!(%error, "the node token of the enrollment cannot be stored: after a restart this probe enrolls \
                                      again, which needs the same ENROLLMENT_KEY");
         }
-        let config = BackendConfig { node_token: Some(token), ..self.config.clone() };
-        Backend::new(config).unwrap_or(client)
+        let client = self.registrant.client_with(token.clone()).unwrap_or_else(|_| self.configured.clone());
+        backend.set_client(client.clone());
+        self.enrolled = Some((token, client));
+    }
+}
+
+impl Registrant {
+    fn client_with(&self, token: Secret) -> Result<Backend, BackendError> {
+        Backend::new(BackendConfig { node_token: Some(token), ..self.config.clone() })
     }
 
     async fn registration(&self) -> Registration {
@@ -136,7 +216,7 @@ impl Enrollment {
             port: Some(port.unwrap_or(self.port)),
             region: self.config.region.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: ["tcp", "udp", "ws", "wss", "wg", "quic", "monitoring"].map(str::to_owned).into(),
+            capabilities: self.capabilities.iter().map(|name| (*name).to_owned()).collect(),
             system: this_machine(),
             node_token: None,
         }

@@ -19,15 +19,36 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends heartbeats.
-pub struct Heartbeat {
+pub struct Heartbeat<C> {
     pub backend: BackendHandle,
     pub server_id: String,
+    /// What each of them says.
+    pub content: C,
+}
+
+/// What heartbeats say.
+pub trait Content {
+    /// A value that serializes to a JSON object.
+    fn content(&self) -> impl Serialize + Send + Sync;
+}
+
+/// A hub at another hub says nothing but that it is there.
+pub struct Nothing;
+
+impl Content for Nothing {
+    fn content(&self) -> impl Serialize + Send + Sync {
+        serde_json::Map::new()
+    }
+}
+
+/// What a probe counts.
+pub struct Figures {
     pub overview: Arc<Overview>,
     pub health: Arc<Health>,
     pub metrics: Metrics,
 }
 
-/// The body of a heartbeat.
+/// The body of a probe's heartbeat.
 #[derive(Debug, Serialize)]
 struct Counters {
     peers: u64,
@@ -43,7 +64,7 @@ struct Counters {
     last_cycle_age: Option<u64>,
 }
 
-impl Heartbeat {
+impl<C: Content> Heartbeat<C> {
     /// Sends heartbeats until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         let mut beats = interval(INTERVAL);
@@ -57,21 +78,23 @@ impl Heartbeat {
     }
 
     async fn beat(&self) {
-        let counters = self.counters();
+        let content = self.content.content();
         let deadline = Instant::now() + CALL_TIMEOUT;
-        let send = async |backend: Backend| backend.heartbeat(&self.server_id, &counters, deadline).await;
+        let send = async |backend: Backend| backend.heartbeat(&self.server_id, &content, deadline).await;
         self.backend.scheduled(BackendCall::Heartbeat, send).await;
     }
 
-    /// Reports that the probe stops.
+    /// Reports that the process stops.
     pub async fn unregister(&self) {
         let Some(backend) = self.backend.client() else { return };
         if let Err(error) = backend.unregister(&self.server_id, Instant::now() + UNREGISTER_TIMEOUT).await {
             tracing::warn!("{error}; the backend will notice that the heartbeats end");
         }
     }
+}
 
-    fn counters(&self) -> Counters {
+impl Content for Figures {
+    fn content(&self) -> impl Serialize + Send + Sync {
         let summary = self.overview.summary();
         let Summary { online, offline, unknown, .. } = summary;
         Counters {

@@ -32,6 +32,7 @@ mod orders;
 mod outbound_address;
 mod overview;
 mod panic_message;
+mod presence;
 mod probe;
 mod pushed;
 mod relay_tests;
@@ -48,11 +49,13 @@ pub use self::{
     checking::CheckPlan,
     control::ControlOptions,
     daemon::{DaemonError, Ending, run_daemon},
+    enrollment::ClientError,
     jobs::Scheduler,
     local::LocalProbe,
     monitoring::ProbeMonitor,
     options::DaemonOptions,
     outbound_address::outbound_address,
+    presence::HubRegistration,
     schedule::Schedule,
     upload::SpoolLimits,
 };

@@ -143,7 +143,7 @@ impl Desk for BackendDesk {
             }
             None => {
                 let retry_at = self.0.availability().retry_at(BackendCall::Orders);
-                sleep_until(retry_at.unwrap_or_else(|| Instant::now() + NO_ORDERS_PAUSE)).await;
+                self.0.rest_until(retry_at.unwrap_or_else(|| Instant::now() + NO_ORDERS_PAUSE)).await;
                 Vec::new()
             }
         }

@@ -136,9 +136,10 @@ impl Uploader {
         }
     }
 
-    /// Waits, while the limits of the spool are applied.
+    /// Waits, while the limits of the spool are applied, but not beyond the moment when the client is replaced.
     async fn wait_until(&mut self, wake_at: Instant, spool: &mut Spool) {
-        while Instant::now() < wake_at {
+        let client = self.backend.replacements();
+        while Instant::now() < wake_at && !client.has_changed().unwrap_or_default() {
             sleep_until(wake_at.min(Instant::now() + MEASURE_INTERVAL)).await;
             if let Err(error) = self.limit_and_measure(spool).await {
                 tracing::debug!(%error, "the results that wait cannot be counted");

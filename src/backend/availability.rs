@@ -8,6 +8,7 @@
 //! | 404, 405 or 501 for a route that some backends lack | after an hour, or at once when the backend turns out to be a hub | `Cooldown` |
 //! | a failed call that has a schedule | when it is due next, but not before `Retry-After` has passed, nor within 30 s of 401 or 403 | [`Availability::may_call`] |
 //! | a failed call that is repeated until it succeeds | after a pause that doubles from 1 s to 60 s; after 401, 403 or a final refusal 30 s to 60 s; not before `Retry-After` has passed | [`Availability::retry_at`] |
+//! | 401 or 403, when there are other credentials | at once | [`Availability::forget_refusals`] |
 //!
 //! All pauses that double are drawn at random from the upper half of their range, so that probes which failed
 //! together do not retry together.
@@ -241,6 +242,13 @@ impl Availability {
         FailedCall { is_news, retry_at }
     }
 
+    /// The backend is called with other credentials from now on: what it refused before is not known to fail any more, and no
+    /// pause is due because of it.
+    pub fn forget_refusals(&self) {
+        let is_refused = |state: &CallState| state.outage.as_ref().is_some_and(|outage| outage.error.is_unauthorized());
+        lock(&self.calls).retain(|_, state| !is_refused(state));
+    }
+
     /// An outage, if any call fails; the first in the order of [`BackendCall`].
     pub fn outage(&self) -> Option<Outage> {
         lock(&self.calls).values().find_map(|state| state.outage.clone())
@@ -263,7 +271,13 @@ mod tests {
     }
 
     fn unauthorized() -> BackendError {
-        BackendError::Unauthorized { request: "".into(), credentials: "NODE_TOKEN", answer: "".into(), advice: "" }
+        BackendError::Unauthorized {
+            request: "".into(),
+            status: 401,
+            credentials: "NODE_TOKEN",
+            answer: "".into(),
+            advice: "",
+        }
     }
 
     /// The pause until a repeated call is made again.
@@ -357,6 +371,19 @@ mod tests {
         assert!(!availability.may_call(Peers));
         advance(Duration::from_secs(1)).await;
         assert!(availability.may_call(Peers));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_credentials_are_tried_at_once() {
+        let availability = Availability::default();
+        availability.failed(Heartbeat, &unauthorized());
+        availability.failed(Peers, &failed(Some(Duration::from_secs(120))));
+        availability.forget_refusals();
+        assert!(availability.may_call(Heartbeat) && availability.retry_at(Heartbeat).is_none());
+        assert!(
+            !availability.may_call(Peers) && availability.outage().is_some(),
+            "other failures are none of refusals"
+        );
     }
 
     #[tokio::test(start_paused = true)]

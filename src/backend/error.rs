@@ -23,7 +23,7 @@ pub enum BackendError {
     ConnectionLost { request: String, cause: String },
     /// 401 or 403.
     #[error("{request}: the backend refused {credentials} ({answer}); {advice}")]
-    Unauthorized { request: String, credentials: &'static str, answer: String, advice: &'static str },
+    Unauthorized { request: String, status: u16, credentials: &'static str, answer: String, advice: &'static str },
     /// 429.
     #[error("{request}: the backend asks to slow down ({answer}); ask less often, or raise its limit")]
     RateLimited { request: String, answer: String, retry_after: Option<Duration> },
@@ -96,7 +96,12 @@ impl BackendError {
         }
     }
 
-    /// Whether the backend refused the credentials.
+    /// Whether the backend does not know the credentials, or accepts them no longer: 401. A 403 does not say so.
+    pub fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Unauthorized { status: 401, .. })
+    }
+
+    /// Whether the backend refused the credentials, or what they are used for.
     pub fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Unauthorized { .. })
     }

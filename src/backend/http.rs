@@ -229,7 +229,7 @@ impl Http {
             }
             401 | 403 => {
                 let (credentials, advice) = self.credentials.describe_refusal(request.bearer, request.needs_token);
-                BackendError::Unauthorized { request: description, credentials, answer, advice }
+                BackendError::Unauthorized { request: description, status: code, credentials, answer, advice }
             }
             429 => BackendError::RateLimited { request: description, answer, retry_after },
             // While a hub restarts, the reverse proxy in front of it answers in its place. Only its limit to the size of

@@ -1,4 +1,4 @@
-//! The API of the hub, except the routes that a daemon has too (`easytier_uptime_monitor`): `backend` and `registry` are for
+//! The API of the hub, except the routes that a daemon has too (`easytier_uptime_monitor`): `backend`, `registry` and `servers` are for
 //! probes, `public` is for anybody, `dialects` for programs that read
 //! lists in another form, `admin` for the operator. Handlers translate between HTTP and `crate::service`.
 
@@ -15,6 +15,7 @@ mod nodes;
 mod pending;
 mod public;
 mod registry;
+mod servers;
 mod sync;
 
 use axum::{
@@ -36,6 +37,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter {
         .merge(checks::routes())
         .merge(nodes::routes())
         .merge(registry::routes())
+        .merge(servers::routes())
         .merge(admin::routes())
         .merge(sync::routes())
         .merge(node_metrics::routes())

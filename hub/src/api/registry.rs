@@ -5,12 +5,9 @@ use easytier_probe::Secret;
 use easytier_uptime_monitor::{
     Refusal,
     envelope::{Answer, BackendDone, BackendEnvelope, BackendRefusal},
-    input::{self, Body, Path},
+    input::{self, Path},
 };
-use easytier_uptime_store::{
-    Store,
-    domain::{self, NodeToken, Presence, Timestamp},
-};
+use easytier_uptime_store::domain::{self, NodeToken};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -18,21 +15,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     server_id::ServerId,
-    service::{self, Registry, ServiceError, check_server_id},
-    web::{App, Insider, ProbeCaller, RegistrantCaller},
+    service::{self, Discovery, Registry, ServiceError, check_server_id},
+    web::{Announcer, App, ServerCaller},
 };
 
 /// The maximum length of an address, in characters.
 const MAX_HOST: usize = 255;
 /// The maximum length of a version, in characters.
 const MAX_VERSION: usize = 64;
+/// The maximum length of a JSON value of a server without a credential, in bytes: a thousand of them are listed.
+const MAX_OPEN_JSON: usize = 1024;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
-        .routes(routes!(register))
-        .routes(routes!(heartbeat))
-        .routes(routes!(list))
-        .routes(routes!(unregister))
+    OpenApiRouter::default().routes(routes!(register)).routes(routes!(heartbeat)).routes(routes!(unregister))
 }
 
 /// The registration of a probe, which it sends when it starts.
@@ -72,15 +67,16 @@ struct Registered {
 
 /// Registers a probe when it starts.
 ///
-/// An enrollment key gets a node token for a `server_id` that is not registered yet; a probe registers itself again with
-/// its own token and keeps its history. The same key, `server_id` and `node_token` again is no second enrollment.
+/// An enrollment key gets a node token for a `server_id` that is not registered yet, or of which all tokens have ended; a probe
+/// registers itself again with its own token and keeps its history. The same key, `server_id` and `node_token` again is no second
+/// enrollment. With `OPEN_DISCOVERY` a server without a credential is listed, and nothing else.
 #[utoipa::path(
     post,
     path = "/api/discovery/register",
     tag = "registry",
     operation_id = "register_probe",
     request_body = Registration,
-    security(("node_token" = []), ("bearer" = [])),
+    security((), ("node_token" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Registered", body = BackendEnvelope<Registered>),
         (status = 400, description = "The body is not a valid document", body = BackendRefusal),
@@ -89,20 +85,47 @@ struct Registered {
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
         (status = 409, description = "The server_id or the node_token is registered already, or the token is for another server_id", body = BackendRefusal),
         (status = 413, description = "The body is too long", body = BackendRefusal),
-        (status = 503, description = "This instance is a dependent, or hands over: try again later, or at the primary", body = BackendRefusal),
+        (status = 429, description = "Without a credential: too many requests, or too many servers of this address", body = BackendRefusal),
+        (status = 503, description = "This instance is a dependent, or hands over: try again later, or at the primary; or the list of servers without a credential is full", body = BackendRefusal),
     ),
 )]
 async fn register(
     State(registry): State<Registry>,
-    RegistrantCaller(registrant): RegistrantCaller,
-    Body(sent): Body<Registration>,
+    State(discovery): State<Discovery>,
+    announcer: Announcer,
+    request: Request,
 ) -> Answer<BackendEnvelope<Registered>> {
+    let max = match announcer {
+        Announcer::Known(_) => input::MAX_BODY,
+        Announcer::Stranger(_) => input::MAX_STRANGERS_BODY,
+    };
+    let sent: Registration = input::parse(input::read_json(request, max).await?)?;
     let server_id = sent.server_id.as_str().to_owned();
     let region = input::region("region", sent.region.as_deref())?;
     let token = sent.node_token.as_ref().map(|token| NodeToken::parse(token.expose())).transpose();
     let token = token.map_err(|error| Refusal::bad_request(format!("node_token: {error}")))?;
-    let registered = registry.register(registrant, server_id, region, &parse(sent)?, token.as_ref()).await?;
-    Ok(BackendEnvelope::of(registered.into()))
+    let registration = parse(sent)?;
+    let registered = match announcer {
+        Announcer::Known(known) => {
+            registry.register(known, server_id, region, &registration, token.as_ref()).await?.into()
+        }
+        Announcer::Stranger(from) => {
+            check_open_size("capabilities", registration.capabilities.as_ref())?;
+            check_open_size("system", registration.system.as_ref())?;
+            let region = region.unwrap_or_default();
+            discovery.announce(from, &server_id, &region, &registration).await?;
+            Registered { server_id, region: region.into(), node_token: None }
+        }
+    };
+    Ok(BackendEnvelope::of(registered))
+}
+
+/// Refuses a JSON value that is too long to be stored for a server without a credential.
+fn check_open_size(place: &str, value: Option<&Value>) -> Result<(), Refusal> {
+    match value.is_some_and(|value| value.to_string().len() > MAX_OPEN_JSON) {
+        true => Err(Refusal::bad_request(format!("{place}: longer than 1 KiB, which needs a credential"))),
+        false => Ok(()),
+    }
 }
 
 impl From<service::Registered> for Registered {
@@ -134,139 +157,74 @@ fn parse(sent: Registration) -> Result<domain::Registration, Refusal> {
     operation_id = "probe_heartbeat",
     params(("server_id" = ServerId, Path, description = "The probe's own id")),
     request_body(content = Option<Value>, description = "Counters"),
-    security(("node_token" = []), ("bearer" = [])),
+    security((), ("node_token" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Noted", body = BackendDone),
         (status = 400, description = "The body is not a JSON document", body = BackendRefusal),
-        (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
-        (status = 403, description = "The node token is for another server_id", body = BackendRefusal),
+        (status = 401, description = "The node token is wrong or missing; or no server without a credential is registered under this server_id", body = BackendRefusal),
+        (status = 403, description = "The node token is for another server_id; or the server was registered from another address", body = BackendRefusal),
         (status = 408, description = "The body took too long to arrive", body = BackendRefusal),
         (status = 413, description = "The body is too long", body = BackendRefusal),
+        (status = 429, description = "Too many requests without a credential", body = BackendRefusal),
     ),
 )]
 async fn heartbeat(
     State(registry): State<Registry>,
-    ProbeCaller(probe): ProbeCaller,
+    State(discovery): State<Discovery>,
+    caller: ServerCaller,
     Path(server_id): Path<String>,
     request: Request,
 ) -> Answer<BackendEnvelope<()>> {
-    check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
-    let body = input::read_json(request, input::MAX_BODY).await?;
+    let max = match &caller {
+        ServerCaller::Probe(probe) => {
+            check_server_id(probe, &server_id).map_err(ServiceError::from)?;
+            input::MAX_BODY
+        }
+        ServerCaller::Stranger(_) => input::MAX_STRANGERS_BODY,
+    };
+    let body = input::read_json(request, max).await?;
     let counters: Option<Value> = match input::text(&body)?.trim() {
         "" => None,
         text => input::parse_any(text)?,
     };
     counters.as_ref().map_or(Ok(()), |counters| input::check_size("the body", counters))?;
-    registry.heartbeat(&probe, counters.as_ref()).await?;
+    match caller {
+        ServerCaller::Probe(probe) => registry.heartbeat(&probe, counters.as_ref()).await?,
+        ServerCaller::Stranger(from) => {
+            check_open_size("the body", counters.as_ref())?;
+            discovery.heartbeat(from, &server_id, counters.as_ref()).await?;
+        }
+    }
     Ok(BackendEnvelope::done())
 }
 
-/// Marks a probe as offline when it stops. Its history stays.
+/// Marks a probe as offline when it stops. Its history stays. A server without a credential is not listed any more.
 #[utoipa::path(
     delete,
     path = "/api/discovery/unregister/{server_id}",
     tag = "registry",
     operation_id = "unregister_probe",
     params(("server_id" = ServerId, Path, description = "The probe's own id")),
-    security(("node_token" = []), ("bearer" = [])),
+    security((), ("node_token" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Noted", body = BackendDone),
-        (status = 401, description = "The node token is wrong or missing", body = BackendRefusal),
-        (status = 403, description = "The node token is for another server_id", body = BackendRefusal),
+        (status = 401, description = "The node token is wrong or missing; or no server without a credential is registered under this server_id", body = BackendRefusal),
+        (status = 403, description = "The node token is for another server_id; or the server was registered from another address", body = BackendRefusal),
+        (status = 429, description = "Too many requests without a credential", body = BackendRefusal),
     ),
 )]
 async fn unregister(
     State(registry): State<Registry>,
-    ProbeCaller(probe): ProbeCaller,
+    State(discovery): State<Discovery>,
+    caller: ServerCaller,
     Path(server_id): Path<String>,
 ) -> Answer<BackendEnvelope<()>> {
-    check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
-    registry.unregister(&probe).await?;
-    Ok(BackendEnvelope::done())
-}
-
-/// All probes that ever reported.
-#[derive(Debug, Serialize, ToSchema)]
-struct Servers {
-    servers: Vec<Server>,
-    count: usize,
-}
-
-/// A probe.
-#[derive(Debug, Serialize, ToSchema)]
-struct Server {
-    server_id: String,
-    region: String,
-    #[schema(value_type = PresenceDoc)]
-    status: Presence,
-    host: Option<String>,
-    port: Option<u16>,
-    version: Option<String>,
-    capabilities: Option<Value>,
-    system: Option<Value>,
-    /// The metadata of its last status report.
-    metadata: Option<Value>,
-    /// The counters of its last heartbeat.
-    counters: Option<Value>,
-    /// The median round trip to its healthy peers, in milliseconds.
-    response_time: Option<f64>,
-    /// The time between two checks of a peer, in seconds.
-    check_interval: Option<u64>,
-    /// The version of the list of peers that it fetched last.
-    config_version: Option<i64>,
-    #[schema(value_type = String, format = DateTime)]
-    registered_at: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
-    last_seen: Timestamp,
-}
-
-#[derive(ToSchema)]
-#[schema(as = Presence, rename_all = "lowercase")]
-#[expect(dead_code, reason = "for the document alone")]
-enum PresenceDoc {
-    Online,
-    /// The probe is overdue, or says that it is cut off.
-    Degraded,
-    Offline,
-}
-
-/// The probes.
-#[utoipa::path(
-    get,
-    path = "/api/discovery/servers",
-    tag = "registry",
-    operation_id = "list_probes",
-    security(("node_token" = []), ("bearer" = []), ("api_key" = [])),
-    responses(
-        (status = 200, description = "All probes, in the order of their server_ids", body = BackendEnvelope<Servers>),
-        (status = 401, description = "No token, key or session, or a wrong one", body = BackendRefusal),
-        (status = 403, description = "An enrollment key cannot list probes", body = BackendRefusal),
-    ),
-)]
-async fn list(State(store): State<Store>, _: Insider) -> Answer<BackendEnvelope<Servers>> {
-    let probes = store.probes(Timestamp::now()).await?;
-    let servers: Vec<Server> = probes.into_iter().map(Server::from).collect();
-    Ok(BackendEnvelope::of(Servers { count: servers.len(), servers }))
-}
-
-impl From<domain::Probe> for Server {
-    fn from(probe: domain::Probe) -> Self {
-        Self {
-            server_id: probe.server_id,
-            region: probe.region.into(),
-            status: probe.presence,
-            host: probe.host,
-            port: probe.port,
-            version: probe.version,
-            capabilities: probe.capabilities,
-            system: probe.system,
-            metadata: probe.metadata,
-            counters: probe.counters,
-            response_time: probe.response_us.map(|micros| micros as f64 / 1000.0),
-            check_interval: probe.check_interval.map(|interval| interval.as_secs()),
-            config_version: probe.config_version,
-            registered_at: probe.created_at,
-            last_seen: probe.last_seen_at,
+    match caller {
+        ServerCaller::Probe(probe) => {
+            check_server_id(&probe, &server_id).map_err(ServiceError::from)?;
+            registry.unregister(&probe).await?;
         }
+        ServerCaller::Stranger(from) => discovery.withdraw(from, &server_id).await?,
     }
+    Ok(BackendEnvelope::done())
 }

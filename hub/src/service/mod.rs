@@ -1,8 +1,8 @@
 //! The use cases of the hub, with their limits. Each is implemented once here; the API, the pages and the command line
 //! are its front ends. This module does not depend on HTTP.
 //!
-//! [`Admin`] is for the operator, [`Registry`] for probes, [`Sessions`] for the admin's login; [`Submissions`] and
-//! [`ConnectionTests`] are for anybody. Reads that need no rules go to the store directly.
+//! [`Admin`] is for the operator, [`Registry`] and [`Discovery`] for probes, [`Sessions`] for the admin's login; [`Submissions`]
+//! and [`ConnectionTests`] are for anybody. Reads that need no rules go to the store directly.
 
 mod admin;
 pub mod alerts;
@@ -12,6 +12,7 @@ mod audit;
 mod checks;
 mod connection_test;
 mod credentials;
+mod discovery;
 mod entry;
 mod error;
 mod familiar;
@@ -43,6 +44,7 @@ pub use self::{
     checks::{Asker, CHECK_TIMEOUTS, CheckWish, Checks},
     connection_test::ConnectionTests,
     credentials::{CredentialRequest, ENROLLMENT_LIFETIME, ENROLLMENT_USES, KeyLimit, MAX_DAYS, MAX_USES},
+    discovery::{Discovery, DiscoveryOptions, OpenRefusal, OwnServer, Servers},
     entry::{Entry, NodeId},
     error::{FieldError, FieldProblem, Forbidden, LinkError, ServiceError},
     incidents::{MAX_INCIDENT_NAME, MAX_POST, Wording},

@@ -246,7 +246,8 @@ async fn unknown(token: &str, app: &App) -> Result<Refusal, Refusal> {
     })
 }
 
-fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+/// The token or key of a request; `None` without one.
+pub(super) fn presented(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let text = |name: HeaderName| match headers.get(name).map(|value| value.to_str()) {
         None => Ok(None),
         Some(Ok(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),

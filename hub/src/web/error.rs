@@ -8,7 +8,7 @@ use axum::{
 };
 use easytier_uptime_monitor::Refusal;
 
-use crate::service::{LinkError, ServiceError};
+use crate::service::{LinkError, OpenRefusal, ServiceError};
 
 impl From<&ServiceError> for Refusal {
     fn from(error: &ServiceError) -> Self {
@@ -35,6 +35,19 @@ impl From<&ServiceError> for Refusal {
 impl From<ServiceError> for Refusal {
     fn from(error: ServiceError) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<OpenRefusal> for Refusal {
+    fn from(error: OpenRefusal) -> Self {
+        let status = match &error {
+            OpenRefusal::NotListed => StatusCode::UNAUTHORIZED,
+            OpenRefusal::OtherAddress => StatusCode::FORBIDDEN,
+            OpenRefusal::AddressFull => StatusCode::TOO_MANY_REQUESTS,
+            OpenRefusal::ListFull => StatusCode::SERVICE_UNAVAILABLE,
+            OpenRefusal::Store(error) => return Self::from(error),
+        };
+        Self { retry_after: error.retry_after().map(|after| after.as_secs()), ..Self::new(status, error.to_string()) }
     }
 }
 

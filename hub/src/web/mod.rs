@@ -8,6 +8,7 @@ mod credentials;
 mod entry_path;
 mod error;
 mod instance_caller;
+mod open_server;
 mod poster;
 mod proxies;
 mod reception;
@@ -33,11 +34,12 @@ pub(crate) use self::{
     client::{Client, Identification, identify},
     cookie::cookie,
     credentials::{
-        CheckCaller, EditPeers, Insider, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller,
-        ReadAudit, ReadStatus, RegistrantCaller,
+        CheckCaller, EditPeers, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller,
+        ReadAudit, ReadStatus,
     },
     entry_path::EntryPath,
     instance_caller::{CallerOfPrimary, SyncCaller},
+    open_server::{Announcer, ServerCaller, ServerLister},
     poster::{Poster, Posts},
     reception::Reception,
     reports::{MonthPath, Reported, Reports, Selection},
@@ -49,8 +51,8 @@ use crate::{
     connect::Connector,
     manager::configuration::Renderer,
     service::{
-        Admin, Checks, ConnectionTests, Instances, ManagedProbes, Orders, Registry, Sessions, Sources, Submissions,
-        Subscriptions,
+        Admin, Checks, ConnectionTests, Discovery, Instances, ManagedProbes, Orders, Registry, Sessions, Sources,
+        Submissions, Subscriptions,
         alerts::{Alerts, Messenger},
     },
 };
@@ -71,6 +73,7 @@ pub(crate) struct App {
     pub checks: Checks,
     orders: Orders,
     registry: Registry,
+    discovery: Discovery,
     pub instances: Instances,
     wrong_secrets: Arc<Limit>,
     metrics: Arc<Metrics>,
@@ -114,6 +117,7 @@ impl App {
             checks: Checks::new(store.clone(), orders.clone()),
             orders,
             registry: Registry::new(store.clone()),
+            discovery: Discovery::new(store.clone(), options.discovery.clone()),
             instances: Instances::new(store.clone(), options.instance.clone()),
             wrong_secrets: Arc::new(instance_caller::limit_of_wrong_secrets()),
             store,

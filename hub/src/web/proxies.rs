@@ -5,7 +5,11 @@ use std::{net::IpAddr, str::FromStr};
 use easytier_probe::{Secret, backend::BaseUrl};
 use ipnet::IpNet;
 
-use crate::{board::Freshness, manager::ControlClient, service::OwnInstance};
+use crate::{
+    board::Freshness,
+    manager::ControlClient,
+    service::{DiscoveryOptions, OwnInstance},
+};
 
 /// Options of serving the hub.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +24,8 @@ pub struct WebOptions {
     pub instance: OwnInstance,
     /// Reaches managed probes.
     pub control: ControlClient,
+    /// How the hub appears in the list of servers, and whom it takes into it.
+    pub discovery: DiscoveryOptions,
     /// How current the nodes are that visitors see.
     pub freshness: Freshness,
 }

@@ -93,7 +93,7 @@ async fn the_probes_client_fetches_claims_and_reports(store: TestStore) {
         assert_eq!(backend.report_status(&report, soon()).await.unwrap(), Reported::Accepted);
     }
     let servers = send(hub.get("/api/discovery/servers").header("x-api-key", &key)).await;
-    let server = &servers.data()["servers"][0];
+    let server = servers.server("probe-1");
     assert_eq!((&server["metadata"]["healthy_nodes"], &server["check_interval"]), (&1.into(), &60.into()));
 }
 

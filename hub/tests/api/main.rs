@@ -22,6 +22,7 @@ mod client;
 mod connect;
 mod consumers;
 mod dialects;
+mod discovery;
 mod document_examples;
 mod incidents;
 mod maintenance;

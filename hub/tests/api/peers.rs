@@ -219,7 +219,7 @@ async fn the_version_of_the_last_fetched_listing_is_stored(store: TestStore) {
         hub.peer(&format!("tcp://192.0.2.{nth}:11010")).await;
         let listing = send(hub.get("/peers").header("x-node-token", &token)).await;
         let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
-        assert_eq!(servers.data()["servers"][0]["config_version"], listing.data()["config_version"]);
+        assert_eq!(servers.server("probe-1")["config_version"], listing.data()["config_version"]);
         assert!(listing.data()["config_version"].is_i64());
     }
 }

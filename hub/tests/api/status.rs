@@ -32,7 +32,7 @@ async fn a_report_is_stored_and_counts_as_a_sign_of_life(store: TestStore) {
         assert_eq!(done.body, json!({ "code": 200, "message": "ok", "data": null }));
     }
     let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
-    let server = &servers.data()["servers"][0];
+    let server = servers.server("probe-1");
     assert_eq!(
         json!([server["server_id"], server["region"], server["status"], server["version"], server["response_time"]]),
         json!(["probe-1", "us-west", "online", "0.1.0", 50.0])
@@ -58,7 +58,7 @@ async fn a_probe_that_says_it_is_degraded_is_listed_as_degraded(store: TestStore
         let report = json!({ "status": said, "response_time": null });
         send(hub.put("/nodes/status", &report).header("x-node-token", &token)).await.data();
         let servers = send(hub.get("/api/discovery/servers").header("x-node-token", &token)).await;
-        assert_eq!(servers.data()["servers"][0]["status"], listed, "{said}");
+        assert_eq!(servers.server("probe-1")["status"], listed, "{said}");
     }
 }
 

@@ -183,6 +183,14 @@ impl ApiReply {
         &self.body["data"]
     }
 
+    /// The server with this id in a list of servers.
+    #[track_caller]
+    pub fn server(&self, server_id: &str) -> &Value {
+        let servers = self.data()["servers"].as_array().expect("a list");
+        let found = servers.iter().find(|server| server["server_id"] == server_id);
+        found.unwrap_or_else(|| panic!("no {server_id} in {servers:?}"))
+    }
+
     /// The message of a refusal in the backend contract, which must have this status.
     pub fn refusal(&self, status: u16) -> &str {
         assert_eq!(self.status, status, "{self:?}");

@@ -26,6 +26,7 @@ mod managed_probe;
 mod month;
 mod node;
 mod node_filter;
+mod open_server;
 mod overview;
 mod page;
 mod peer;
@@ -88,6 +89,7 @@ pub use self::{
     month::{Month, MonthFigures, Outages},
     node::Node,
     node_filter::NodeFilter,
+    open_server::{Announced, MAX_OPEN_SERVERS, MAX_OPEN_SERVERS_OF_ADDRESS, OpenServer, Ownership},
     overview::{FailureCount, NodeView, Pulse, RegionView, SeriesPoint},
     page::{Page, PageRequest, Slice},
     peer::{Contacts, ImportCounts, NewPeer, PeerFilter, PeerOrder, PeerRecord, PeerSpec},
@@ -119,4 +121,7 @@ pub use self::{
     usage::UsualUsage,
     verdict::{Doubt, MAX_EVIDENCE_AGE, Policy, RegionStatus, Verdict},
 };
-pub(crate) use self::{audit::network_of, content::Fields, timestamp::millis, usage::usage_percentage};
+pub(crate) use self::{
+    audit::network_of, content::Fields, open_server::OPEN_SERVER_EXPIRES_AFTER, timestamp::millis,
+    usage::usage_percentage,
+};

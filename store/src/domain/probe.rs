@@ -28,11 +28,14 @@ pub enum Presence {
 }
 
 impl Presence {
+    /// Heartbeats come every 30 seconds, so one may be lost.
     const OVERDUE_AFTER: Duration = Duration::from_secs(60);
+    /// Three were due.
     const OFFLINE_AFTER: Duration = Duration::from_secs(90);
 
-    /// The presence at `now`. A probe that sends heartbeats is expected every minute; a probe that only reports is expected
-    /// once per check interval, when that is longer, but at least once a week.
+    /// The presence at `now`. It is judged whenever it is read, so that no interval adds to these times. A probe that sends
+    /// heartbeats is expected every minute, however rarely it checks; a probe that only reports is expected once per check
+    /// interval, when that is longer, but at least once a week.
     pub fn of(signs: &LifeSigns, now: Timestamp) -> Self {
         let interval = if signs.sends_heartbeats() { Duration::ZERO } else { signs.check_interval.unwrap_or_default() };
         let silence = now.since(signs.last_seen_at);

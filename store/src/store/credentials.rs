@@ -338,3 +338,11 @@ pub(super) async fn enrolled_token(
     let row: Option<(CredentialId, Vec<u8>)> = tx.optional(select, args![lookup, probe, key]).await?;
     Ok(row.filter(|(_, stored)| token::equal(hash.as_ref(), stored)).map(|(id, _)| id))
 }
+
+/// Whether the probe had tokens, and all of them were revoked or have expired.
+pub(super) async fn have_ended(tx: &mut Tx, probe: ProbeId, now: Timestamp) -> Result<bool, StoreError> {
+    let select = "SELECT count(*), count(CASE WHEN revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2) THEN 1 END) \
+                  FROM credentials WHERE probe_id = $1";
+    let (issued, valid): (i64, i64) = tx.one(select, args![probe, now]).await?;
+    Ok(issued > 0 && valid == 0)
+}

@@ -8,7 +8,7 @@
 //! `instance`, the version of the list of peers and that of maintenance (in `settings`), probes, results, `peer_states`, peers,
 //! rings, `maintained_peers`, `verdict_times`, outages, certificates, those of relaying, `latest`, rollups, regions, leases, channels,
 //! the tables of alerts, those of subscriptions, those of incidents (the plan first), events, submissions, sources,
-//! `source_peers`, `managed_probes`, `probe_channels`, `probe_messages`, those of requested checks, duties. To the audit log rows are only added, so that it has no place in
+//! `source_peers`, `managed_probes`, `probe_channels`, `probe_messages`, those of requested checks, `open_servers`, duties. To the audit log rows are only added, so that it has no place in
 //! this order.
 
 mod admin;
@@ -50,6 +50,7 @@ mod metadata;
 mod mirror;
 mod month;
 mod nodes;
+mod open_servers;
 mod opening;
 mod options;
 mod outages;

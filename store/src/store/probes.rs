@@ -250,6 +250,6 @@ pub(super) async fn write_registration(
 }
 
 /// JSON escapes NUL characters, so PostgreSQL can store its text.
-fn json_text(json: &Json) -> String {
+pub(super) fn json_text(json: &Json) -> String {
     json.to_string()
 }

@@ -69,13 +69,14 @@ impl Store {
     }
 
     /// Enrolls a new probe with an enrollment key, and returns its node token: its own, or a new one. The same key,
-    /// `server_id` and token again change nothing and do not count as a use of the key.
+    /// `server_id` and token again change nothing and do not count as a use of the key. A probe of which all tokens have ended
+    /// may enroll again: nobody could register it otherwise.
     ///
     /// # Errors
     ///
-    /// [`Conflict::OtherRegion`] when the key is for another region, [`Conflict::ServerIdTaken`] when the probe exists,
-    /// [`Conflict::TokenTaken`] when its token cannot be told from another one, [`StoreError::Lapsed`] when the key is used up
-    /// or no longer valid; otherwise when the database fails.
+    /// [`Conflict::OtherRegion`] when the key is for another region, [`Conflict::ServerIdTaken`] when the probe exists and has a
+    /// valid token, never had one, or is in another region, [`Conflict::TokenTaken`] when its token cannot be told from another
+    /// one, [`StoreError::Lapsed`] when the key is used up or no longer valid; otherwise when the database fails.
     pub async fn enroll_probe(
         &self,
         key: &EnrollmentKey,
@@ -161,7 +162,8 @@ impl Store {
     }
 }
 
-/// Enrolls a probe, or finds that this key has enrolled it with this token before.
+/// Enrolls a probe, or finds that this key has enrolled it with this token before. A probe whose tokens have ended keeps its row, so
+/// that it continues as the same one.
 async fn enroll(
     tx: &mut Tx,
     key: CredentialId,
@@ -173,7 +175,7 @@ async fn enroll(
     let stored_key = credentials::lock_enrollment_key(tx, key).await?;
     let region_id = regions::ensure(tx, region).await?;
     let known = probes::find(tx, server_id).await?;
-    let mut repeated = None;
+    let (mut repeated, mut continued) = (None, None);
     if let Some((probe, its_region)) = known {
         if let Some(own) = token.filter(|_| its_region == region_id) {
             let id = credentials::enrolled_token(tx, probe, key, own).await?;
@@ -181,10 +183,13 @@ async fn enroll(
         }
         if repeated.is_none() {
             probes::lock(tx, server_id).await?;
-            if !probes::is_expired(tx, probe, now).await? {
+            if probes::is_expired(tx, probe, now).await? {
+                probes::remove(tx, probe).await?;
+            } else if its_region == region_id && credentials::have_ended(tx, probe, now).await? {
+                continued = Some(probe);
+            } else {
                 return Err(Conflict::ServerIdTaken.into());
             }
-            probes::remove(tx, probe).await?;
         }
     }
     let (probe, issued) = match repeated {
@@ -197,7 +202,10 @@ async fn enroll(
                 return Err(lapsed.into());
             }
             credentials::count_use(tx, key, now).await?;
-            let probe = probes::insert(tx, server_id, true, region_id, now).await?;
+            let probe = match continued {
+                Some(probe) => probe,
+                None => probes::insert(tx, server_id, true, region_id, now).await?,
+            };
             let of_kind = NewCredential::of(CredentialKind::Node, server_id);
             let new = NewCredential { probe: Some(probe), enrolled_by: Some(key), ..of_kind };
             edit.note(tx, Change::of(AuditObject::Probe, AuditVerb::Add).named(server_id).detail(region)).await?;

@@ -3,6 +3,7 @@
 use super::{
     Store, audit,
     duties::{Duty, Lease},
+    open_servers,
     partitions::{self, oldest_kept},
     probe_messages, requested_checks, submissions, subscriptions,
 };
@@ -101,7 +102,8 @@ impl Store {
             work(async move {
                 let rows = subscriptions::sweep(tx, now).await?
                     + probe_messages::sweep(tx, now).await?
-                    + requested_checks::sweep(tx, now).await?;
+                    + requested_checks::sweep(tx, now).await?
+                    + open_servers::sweep(tx, now).await?;
                 self.shared.duties.fence(tx, leases).await?;
                 Ok(rows)
             })

@@ -22,6 +22,7 @@ on_both_engines! {
     an_enrollment_key_is_used_up_after_its_number_of_probes,
     two_probes_cannot_share_the_last_use_of_a_key,
     a_probe_that_repeats_its_enrollment_uses_nothing_up,
+    a_probe_whose_tokens_have_ended_may_enroll_again,
     the_last_use_is_stored_once_in_some_minutes,
 }
 
@@ -224,8 +225,38 @@ async fn a_probe_that_repeats_its_enrollment_uses_nothing_up(hub: TestStore) {
     let stolen = hub.enroll_probe(&other_key, &NewProbe { server_id: "p2", ..new }, NOW).await;
     assert!(matches!(stolen, Err(StoreError::Conflict(Conflict::TokenTaken))), "{stolen:?}");
     hub.revoke_credential(CredentialKind::Node, issued.id, NOW).await.unwrap();
-    taken(hub.enroll_probe(&key, &new, NOW).await);
+    let used_up = hub.enroll_probe(&key, &new, NOW).await;
+    assert!(matches!(used_up, Err(StoreError::Lapsed(Lapsed::UsedUp { max: 1 }))), "{used_up:?}");
+    let revived = hub.enroll_probe(&other_key, &new, NOW).await;
+    assert!(
+        matches!(revived, Err(StoreError::Conflict(Conflict::TokenTaken))),
+        "a revoked token stays revoked: {revived:?}"
+    );
     assert_eq!(hub.credentials(CredentialKind::Node).await.unwrap().len(), 1);
+}
+
+async fn a_probe_whose_tokens_have_ended_may_enroll_again(hub: TestStore) {
+    let key = hub.enrollment_key(&EnrollmentLimits::default()).await;
+    let (eu, us) = (region("eu"), region("us"));
+    let (first, issued) = hub.enroll_probe(&key, &probe("p1", &eu), NOW).await.unwrap();
+    let second = hub.create_temporary_node_token("guest", Some("p1"), &eu, Some(NOW + seconds(60)), NOW).await.unwrap();
+    hub.revoke_credential(CredentialKind::Node, issued.id, NOW).await.unwrap();
+    let taken = |outcome: Result<_, StoreError>| {
+        assert!(matches!(outcome, Err(StoreError::Conflict(Conflict::ServerIdTaken))), "{outcome:?}");
+    };
+    taken(hub.enroll_probe(&key, &probe("p1", &eu), NOW + seconds(59)).await);
+    let later = NOW + seconds(60);
+    taken(hub.enroll_probe(&key, &probe("p1", &us), later).await);
+    let (again, new) = hub.enroll_probe(&key, &probe("p1", &eu), later).await.unwrap();
+    assert_eq!(again, first, "it continues as the same probe");
+    assert_eq!(probe_of(&hub, new.token.expose()).await, first);
+    for ended in [issued, second] {
+        assert!(matches!(hub.authenticate(ended.token.expose(), later).await, Err(StoreError::Lapsed(_))));
+    }
+    taken(hub.enroll_probe(&key, &probe("p1", &eu), later).await);
+    // The probe in the process of a hub has no token, and nobody takes its place.
+    hub.probe("local", "eu").await;
+    taken(hub.enroll_probe(&key, &probe("local", &eu), later).await);
 }
 
 async fn the_last_use_is_stored_once_in_some_minutes(hub: TestStore) {

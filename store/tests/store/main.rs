@@ -32,6 +32,7 @@ mod members;
 mod mirror;
 mod month;
 mod nodes;
+mod open_servers;
 mod opening;
 mod outbox;
 mod panics;
