@@ -9,6 +9,7 @@ mod channel_add;
 pub mod config;
 mod credential;
 pub mod database;
+mod discovery;
 mod events;
 mod incident;
 pub mod instance;

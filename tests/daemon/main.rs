@@ -6,6 +6,7 @@ mod away;
 #[path = "../support/backend.rs"]
 mod backend;
 mod connect;
+mod discovery;
 #[path = "../support/daemon/http.rs"]
 mod http;
 #[path = "../support/daemon/hub.rs"]

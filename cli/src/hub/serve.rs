@@ -12,13 +12,13 @@ use easytier_uptime_hub::{
     service::password,
     sources,
 };
-use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
+use easytier_uptime_scheduler::{CheckPlan, Ending, LocalProbe, Scheduler};
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{PeerSpec, Region, Timestamp},
     upkeep,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -98,11 +98,13 @@ impl Service for Hub {
             trusted_proxies: config.trusted_proxies,
             metrics_token: config.metrics_token,
             public_url: config.public_url.clone(),
+            discovery: config.discovery.options(address).await,
             ..WebOptions::default()
         };
         let checker = Checker::new(config.checks);
         let status = local.as_ref().map(|probe| probe.monitor() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();
+        let (tell_ending, ending) = oneshot::channel();
         let work = async {
             let checks = async {
                 if let Some(probe) = local {
@@ -115,14 +117,15 @@ impl Service for Hub {
             let alerts = notify(&store, messenger(), config.public_url, stop.clone());
             let incidents = incidents::record(&store, &stop);
             let sources = sources::follow(&store, &stop);
-            let (served, (), (), (), (), ()) = tokio::join!(serving, checks, cluster, alerts, incidents, sources);
+            let registered = config.discovery.register(store.clone(), address, stop.clone(), ending);
+            let (served, ..) = tokio::join!(serving, checks, cluster, alerts, incidents, sources, registered);
             served?;
             store.close().await;
             anyhow::Ok(())
         };
         let stop_on_request = async {
             // The sender is dropped only when the process ends.
-            let _ = end_request.await;
+            let _ = tell_ending.send(end_request.await.unwrap_or(Ending::Stop));
             stop.cancel();
         };
         tokio::select! {
