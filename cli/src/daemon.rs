@@ -79,6 +79,7 @@ impl Selection for DaemonSettings {
             &[
                 "CONFIG_FILE",
                 "BACKEND_BASE_URL",
+                "DISCOVERY_SERVER_URL",
                 "NODE_TOKEN",
                 "API_KEY",
                 "REGION",

@@ -10,6 +10,7 @@ pub mod config;
 mod credential;
 pub mod database;
 mod desk;
+mod discovery;
 mod events;
 mod incident;
 pub mod instance;

@@ -85,6 +85,7 @@ impl Selection for StandaloneSettings {
         ("Database", &["DATABASE_PATH", "DATABASE_URL", "HUB_KEY", "HUB_KEY_FILE"]),
         RESULT_SETTINGS,
         INSTANCE_SETTINGS,
+        ("Discovery", &["OPEN_DISCOVERY", "DISCOVERY_SERVER_URL"]),
         (
             "Distributed mode, like 'easytier-uptime daemon'",
             &[

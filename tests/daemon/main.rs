@@ -7,6 +7,7 @@ mod away;
 mod backend;
 mod connect;
 mod control;
+mod discovery;
 #[path = "../support/daemon/http.rs"]
 mod http;
 #[path = "../support/daemon/hub.rs"]

@@ -118,6 +118,56 @@ async fn an_enrollment_whose_answer_was_lost_is_repeated_after_a_restart() {
     assert_eq!(hub.store.credentials(CredentialKind::Enrollment).await.unwrap()[0].uses, 1);
 }
 
+/// The ways in which a hub comes not to know a token any more: the operator revokes it, or restores a backup that is older.
+#[tokio::test]
+async fn a_refused_token_leads_to_a_new_enrollment() {
+    for forget in [false, true] {
+        let (hub, node) = (Hub::start().await, node());
+        let peer = hub.add(node.url(Scheme::Tcp).to_string()).await;
+        let folder = Folder::of_probe(&hub.url(), "");
+        folder.set(&[("ENROLLMENT_KEY", &hub.enrollment_key().await)]);
+        let daemon = folder.daemon().await;
+        until("checks at the hub", async || hub.checks(peer).await > 0).await;
+
+        match forget {
+            true => hub.forget_probes().await,
+            false => hub.revoke_all(CredentialKind::Node).await,
+        }
+        daemon.await_log("enrolling again").await;
+        daemon.await_log_times("enrolled at the backend", 2).await;
+        let before = hub.checks(peer).await;
+        until("more checks at the hub", async || hub.checks(peer).await > before).await;
+        let log = daemon.stop().await;
+        assert!(!log.contains("etn_"), "{log}");
+        // The new token outlives the daemon.
+        let daemon = folder.daemon().await;
+        let before = hub.checks(peer).await;
+        until("still more checks at the hub", async || hub.checks(peer).await > before).await;
+        let log = daemon.stop().await;
+        assert!(!log.contains("enrolled at the backend") && !log.contains("refused"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_without_a_valid_key_is_an_error_that_says_what_to_do() {
+    let hub = Hub::start().await;
+    let enrolled = Folder::of_probe(&hub.url(), "");
+    enrolled.set(&[("ENROLLMENT_KEY", &hub.enrollment_key().await)]);
+    let daemon = enrolled.daemon().await;
+    daemon.await_log("enrolled at the backend").await;
+    daemon.stop().await;
+    for kind in [CredentialKind::Node, CredentialKind::Enrollment] {
+        hub.revoke_all(kind).await;
+    }
+    let configured = Folder::of_probe(&hub.url(), "etn_0123456789abcdef_of-another-hub");
+    for (folder, advice) in [(configured, "set NODE_TOKEN to it"), (enrolled, "set ENROLLMENT_KEY to it")] {
+        let daemon = folder.daemon().await;
+        let line = daemon.await_log(advice).await;
+        assert!(line.contains("ERROR") && line.contains("401"), "{line}");
+        daemon.stop().await;
+    }
+}
+
 /// While a hub restarts, the reverse proxy in front of it may answer like this.
 #[tokio::test]
 async fn an_enrollment_is_repeated_while_a_reverse_proxy_answers_for_the_hub() {

@@ -12,6 +12,7 @@ use easytier_probe::{AddressPolicy, CheckOptions, Secret, backend::BaseUrl};
 use easytier_uptime_config::{ConfigErrors, Reader, Sources, values};
 use easytier_uptime_hub::{
     Network,
+    instance::InstanceOptions,
     manager::{ControlProxy, ControlProxyError},
     service::settings,
 };
@@ -21,7 +22,10 @@ use easytier_uptime_store::{
 };
 use url::Url;
 
-use super::instance::{INSTANCE_SETTINGS, InstanceConfig};
+use super::{
+    discovery::{DISCOVERY_SETTINGS, DiscoveryConfig},
+    instance::{INSTANCE_SETTINGS, InstanceConfig},
+};
 use crate::{
     logging::LogSettings,
     settings::{RESULT_SETTINGS, Selection},
@@ -58,6 +62,7 @@ impl Selection for ServerSettings {
         ("Connection tests before a peer is submitted", &["HEALTH_CHECK_TIMEOUT", "HEALTH_CHECK_PINGS"]),
         RESULT_SETTINGS,
         INSTANCE_SETTINGS,
+        DISCOVERY_SETTINGS,
         ("Log", &["RUST_LOG", "LOG_FORMAT"]),
     ];
 }
@@ -94,6 +99,8 @@ pub struct HubConfig {
     pub fixed: BTreeMap<LiveSetting, String>,
     /// How this instance takes part in a cluster.
     pub instance: InstanceConfig,
+    /// How this hub appears in its list of servers, and at which other hub it registers.
+    pub discovery: DiscoveryConfig,
     pub log: LogSettings,
 }
 
@@ -164,10 +171,13 @@ impl HubConfig {
         let place = |knob: LiveSetting| Some((knob, reader.place(knob.name())?.to_owned()));
         let fixed = LiveSetting::ALL.into_iter().filter_map(place).collect();
         let instance = InstanceConfig::read(reader, public_url.as_ref());
+        let InstanceOptions { name, location, .. } = &instance.options;
+        let discovery = DiscoveryConfig::read(reader, public_url.as_ref(), name, location.as_deref());
         let log = LogSettings::read(reader);
         Some(Self {
             listen,
             instance,
+            discovery,
             database: database(reader)?,
             admin_password,
             trusted_proxies,

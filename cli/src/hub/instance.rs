@@ -49,7 +49,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the default route leads to: an address reserved for documentation. Nothing is sent there.
-const DEFAULT_ROUTE: &str = "http://192.0.2.1";
+pub const DEFAULT_ROUTE: &str = "http://192.0.2.1";
 
 /// The place of an instance in the order of failover.
 const ORDERS: RangeInclusive<u32> = 0..=1_000_000;

@@ -13,13 +13,13 @@ use easytier_uptime_hub::{
     service::{OwnInstance, password},
     sources,
 };
-use easytier_uptime_scheduler::{CheckPlan, LocalProbe, Scheduler};
+use easytier_uptime_scheduler::{CheckPlan, Ending, LocalProbe, Scheduler};
 use easytier_uptime_store::{
     Store, StoreError,
     domain::{PeerSpec, Region, Timestamp},
     upkeep,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -102,12 +102,14 @@ impl Service for Hub {
             metrics_token: config.metrics_token,
             public_url: config.public_url.clone(),
             control: control.clone(),
+            discovery: config.discovery.options(address).await,
             ..WebOptions::default()
         };
         let own_url = own_url(config.public_url.as_ref(), &own, address)?;
         let checker = Checker::new(config.checks);
         let status = local.as_ref().map(|probe| probe.monitor() as Arc<dyn ProbeStatus>);
         let stop = CancellationToken::new();
+        let (tell_ending, ending) = oneshot::channel();
         let work = async {
             let checks = async {
                 if let Some(probe) = local {
@@ -121,15 +123,15 @@ impl Service for Hub {
             let incidents = incidents::record(&store, &stop);
             let sources = sources::follow(&store, &stop);
             let managed = manager::manage(&store, control, &own_url, &stop);
-            let (served, (), (), (), (), (), ()) =
-                tokio::join!(serving, checks, cluster, alerts, incidents, sources, managed);
+            let registered = config.discovery.register(store.clone(), address, stop.clone(), ending);
+            let (served, ..) = tokio::join!(serving, checks, cluster, alerts, incidents, sources, managed, registered);
             served?;
             store.close().await;
             anyhow::Ok(())
         };
         let stop_on_request = async {
             // The sender is dropped only when the process ends.
-            let _ = end_request.await;
+            let _ = tell_ending.send(end_request.await.unwrap_or(Ending::Stop));
             stop.cancel();
         };
         tokio::select! {

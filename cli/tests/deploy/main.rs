@@ -7,6 +7,7 @@ mod ci;
 #[path = "../../../tests/support/closed_port.rs"]
 mod closed_port;
 mod compose;
+mod discovery;
 mod docs;
 mod image;
 mod kubernetes;

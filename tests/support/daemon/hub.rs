@@ -8,10 +8,11 @@ use easytier_probe::{AddressPolicy, CheckOptions, Checker, PeerUrl};
 use easytier_uptime_hub::{WebOptions, serve};
 use easytier_uptime_store::{
     HubKey, Location, Store, StoreOptions,
-    domain::{EnrollmentLimits, PeerId, PeerSpec, Policy, Probe, Timestamp},
+    domain::{CredentialKind, EnrollmentLimits, PeerId, PeerSpec, Policy, Probe, Timestamp},
     upkeep,
 };
 use serde_json::Value;
+use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,7 +24,7 @@ pub struct Hub {
     pub store: Store,
     pub address: SocketAddr,
     _stop: DropGuard,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Hub {
@@ -46,7 +47,7 @@ impl Hub {
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, router, stop.clone().cancelled_owned(), Duration::ZERO));
         tokio::spawn(upkeep(store.clone(), stop.clone().cancelled_owned()));
-        Self { store, address, _stop: stop.drop_guard(), _folder: folder }
+        Self { store, address, _stop: stop.drop_guard(), folder }
     }
 
     pub fn url(&self) -> String {
@@ -64,6 +65,22 @@ impl Hub {
         let issued =
             self.store.create_enrollment_key("new ones", &EnrollmentLimits::default(), Timestamp::now()).await.unwrap();
         issued.token.expose().to_owned()
+    }
+
+    /// Revokes all tokens or keys of a kind.
+    pub async fn revoke_all(&self, kind: CredentialKind) {
+        for credential in self.store.credentials(kind).await.unwrap() {
+            self.store.revoke_credential(kind, credential.id, Timestamp::now()).await.unwrap();
+        }
+    }
+
+    /// Makes the hub one that knows its keys and peers, but none of its probes: as if an older backup was restored.
+    pub async fn forget_probes(&self) {
+        let file = SqliteConnectOptions::new().filename(self.folder.path().join("hub.db")).foreign_keys(false);
+        let mut database = file.connect().await.unwrap();
+        let forget = "DELETE FROM latest; DELETE FROM credentials WHERE kind = 'node'; DELETE FROM probes";
+        sqlx::raw_sql(forget).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
     }
 
     /// Adds the node at `url`.
