@@ -19,7 +19,7 @@ const PASSWORD: &str = "correct horse battery staple";
 const ONE_CLICK: &str = "/subscriptions/unsubscribe";
 
 /// Pages and their assets, which `/openapi.json` leaves out. A new route is either documented or listed here.
-const PAGES: [&str; 73] = [
+const PAGES: [&str; 76] = [
     "/",
     "/admin",
     "/admin/alerts",
@@ -67,6 +67,9 @@ const PAGES: [&str; 73] = [
     "/admin/nodes/{id}/revoke",
     "/admin/nodes/{id}/watch",
     "/admin/probes",
+    "/admin/probes/managed",
+    "/admin/probes/managed/{id}/push",
+    "/admin/probes/managed/{id}/remove",
     "/admin/probes/remove",
     "/admin/queue",
     "/admin/settings",

@@ -30,7 +30,19 @@ impl From<Probe> for ListedProbe {
 
 #[derive(Deserialize)]
 struct Servers {
-    servers: Vec<ListedProbe>,
+    servers: Vec<Server>,
+}
+
+/// A server in the list of a hub: a probe, unless it is the hub itself or has no credential.
+#[derive(Deserialize)]
+struct Server {
+    #[serde(flatten)]
+    probe: ListedProbe,
+    /// The id of the instance, of the hub that answers.
+    #[serde(default)]
+    instance: Option<String>,
+    #[serde(default)]
+    open: bool,
 }
 
 impl Desk {
@@ -38,7 +50,11 @@ impl Desk {
     pub async fn probes(&self) -> Result<Vec<ListedProbe>, DeskError> {
         Ok(match self {
             Self::Here(store) => store.probes(Timestamp::now()).await?.into_iter().map(ListedProbe::from).collect(),
-            Self::There(hub) => hub.get::<Servers>(&["discovery", "servers"], &[]).await?.servers,
+            Self::There(hub) => {
+                let Servers { servers } = hub.get(&["discovery", "servers"], &[]).await?;
+                let probes = servers.into_iter().filter(|server| server.instance.is_none() && !server.open);
+                probes.map(|server| server.probe).collect()
+            }
         })
     }
 
