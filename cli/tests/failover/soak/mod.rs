@@ -77,8 +77,12 @@ impl Soak {
         let taken = results(last).await;
         await_that(Duration::from_secs(60), &format!("{leader} has what {last} took"), async || {
             let at_the_primary = results(leader).await;
-            let missing = taken.iter().filter(|(id, stored)| at_the_primary.get(*id) != Some(*stored)).count();
-            if missing == 0 { Ok(()) } else { Err(format!("{missing} of {} are missing", taken.len())) }
+            let missing = taken.iter().filter(|(id, stored)| at_the_primary.get(*id) != Some(*stored));
+            let missing: Vec<_> = missing.map(|(id, stored)| (stored, at_the_primary.get(id))).collect();
+            match missing.len() {
+                0 => Ok(()),
+                count => Err(format!("{count} of {} are missing, such as {:?}", taken.len(), &missing[..count.min(8)])),
+            }
         })
         .await;
         union
