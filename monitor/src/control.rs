@@ -29,9 +29,12 @@ const CONFIGS_AT_ONCE: usize = 2;
 
 const PER_MINUTE: Duration = Duration::from_secs(60);
 
-const SERVER_ID: HeaderName = HeaderName::from_static("x-uptime-server-id");
-const REGION: HeaderName = HeaderName::from_static("x-uptime-region");
-const ENROLLED: HeaderName = HeaderName::from_static("x-uptime-enrolled");
+/// The header of a probe with its `server_id`, in UTF-8.
+pub const SERVER_ID: HeaderName = HeaderName::from_static("x-uptime-server-id");
+/// The header of a probe with its region, in UTF-8.
+pub const REGION: HeaderName = HeaderName::from_static("x-uptime-region");
+/// The header of a probe that says whether it has a backend: `true` or `false`.
+pub const ENROLLED: HeaderName = HeaderName::from_static("x-uptime-enrolled");
 
 /// Work of a daemon that a request starts.
 pub type Controlling<T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;

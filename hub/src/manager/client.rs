@@ -14,13 +14,14 @@ use std::{
 use bytes::Bytes;
 use data_encoding::BASE64;
 use easytier_probe::{AddressPolicy, tls};
+use easytier_uptime_monitor::control::{ENROLLED, REGION, SERVER_ID};
 use easytier_uptime_store::domain::{ControlAddress, ManageProblem, ProbePath};
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{self, HeaderMap, HeaderValue},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -57,13 +58,6 @@ const MAX_TEXT: usize = 200;
 
 /// How long a connection without requests is kept: some time longer than to the next question for statistics.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(25);
-
-/// The header of a probe with its `server_id`.
-const SERVER_ID: &str = "x-uptime-server-id";
-/// The header of a probe with its region.
-const REGION: &str = "x-uptime-region";
-/// The header of a probe that says whether it has a backend.
-const ENROLLED: &str = "x-uptime-enrolled";
 
 /// A request to a probe.
 #[derive(Debug, Clone)]
@@ -218,7 +212,10 @@ where
         StatusCode::CONFLICT => return Err(ManageProblem::Conflict { cause: said() }),
         status => return Err(ManageProblem::Answered { status: status.as_u16(), cause: said() }),
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(|text| text.trim().to_owned());
+    let text = |name: HeaderName| {
+        let text = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?;
+        Some(text.trim().to_owned())
+    };
     Ok(Answered {
         is_cut,
         server_id: text(SERVER_ID),

@@ -268,7 +268,9 @@ async fn two_hubs_on_one_database_push_once(store: TestStore) {
 async fn what_a_probe_refuses_is_told_and_tried_again(store: TestStore) {
     let (hub, _manager) = managing(&store, ControlClient::default()).await;
     let (key, stub) = (key(&hub).await, Stub::start(Mood::Foreign).await);
+    stub.set_region("亚洲");
     let added = add(&hub, &key, &stub.request()).await;
+    assert_eq!(added.body["region"], "亚洲");
     let probe = once(&hub, &key, "refused", |probe| probe["push_status"] == "unavailable").await;
     let problem = probe["problem"].as_str().unwrap();
     assert!(problem.contains("bound to another cluster") && problem.contains("--reset-control"), "{problem}");

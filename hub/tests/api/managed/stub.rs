@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -45,6 +45,7 @@ pub struct Stub {
 
 struct Shared {
     mood: Mood,
+    region: &'static str,
     pushed: Vec<Value>,
     statistics: Value,
 }
@@ -53,7 +54,7 @@ impl Stub {
     pub async fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Mutex::new(Shared { mood, pushed: Vec::new(), statistics: json!([]) }));
+        let shared = Arc::new(Mutex::new(Shared { mood, region: "eu", pushed: Vec::new(), statistics: json!([]) }));
         let router = Router::new()
             .route("/v1/configs", post(configs))
             .route("/v1/stats", get(stats))
@@ -69,6 +70,11 @@ impl Stub {
 
     pub fn set_mood(&self, mood: Mood) {
         self.shared.lock().unwrap().mood = mood;
+    }
+
+    /// The region that it says it is in.
+    pub fn set_region(&self, region: &'static str) {
+        self.shared.lock().unwrap().region = region;
     }
 
     pub fn set_statistics(&self, statistics: Value) {
@@ -104,8 +110,9 @@ async fn stats(State(shared): State<Arc<Mutex<Shared>>>, headers: HeaderMap) -> 
         return refusal;
     }
     let has_backend = (shared.mood == Mood::Enrolled).to_string();
-    let names = [("x-uptime-server-id", "stub-1"), ("x-uptime-enrolled", &has_backend), ("x-uptime-region", "eu")];
-    (names, shared.statistics.to_string()).into_response()
+    let region = HeaderValue::from_bytes(shared.region.as_bytes()).unwrap();
+    let names = [("x-uptime-server-id", "stub-1"), ("x-uptime-enrolled", &has_backend)];
+    (names, [("x-uptime-region", region)], shared.statistics.to_string()).into_response()
 }
 
 fn refusal(mood: Mood, headers: &HeaderMap) -> Option<Response> {
