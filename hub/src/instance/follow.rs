@@ -1,5 +1,7 @@
 //! What a dependent takes from its primary, and gives to it: configuration, results and heartbeats.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use easytier_probe::Status;
 use easytier_uptime_store::domain::{ForeignResult, Instance, InstanceHealth, MergePartner, Timestamp};
@@ -21,21 +23,7 @@ pub struct Follower<'a> {
     /// Whether this instance has taken the primary's configuration since it began to follow.
     synchronised: bool,
     sync_errors: u64,
-    refused: Refused,
 }
-
-/// The results that the primary refused because it does not know their peers. It may know them soon: when this instance followed
-/// another primary before, that one hands in its configuration.
-#[derive(Default)]
-struct Refused {
-    /// The row after which they are.
-    from: Option<i64>,
-    /// How often they were sent again since the configuration changed.
-    repeats: u32,
-}
-
-/// How often refused results are sent again, each after a synchronisation.
-const MAX_REPEATS: u32 = 5;
 
 /// What is left to do, and need not wait.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +37,7 @@ pub struct Left {
 impl<'a> Follower<'a> {
     /// Begins to follow.
     pub fn new(link: &'a Link<'a>) -> Self {
-        Self { link, tag: None, synchronised: false, sync_errors: 0, refused: Refused::default() }
+        Self { link, tag: None, synchronised: false, sync_errors: 0 }
     }
 
     /// Takes the primary's configuration if it changed, and what the primary knows about the others; mirrors its results when
@@ -61,10 +49,7 @@ impl<'a> Follower<'a> {
     pub async fn synchronise(&mut self) -> Result<(), StepError> {
         let outcome = self.fetch().await;
         match &outcome {
-            Ok(()) => {
-                (self.synchronised, self.sync_errors) = (true, 0);
-                self.repeat_refused().await?;
-            }
+            Ok(()) => (self.synchronised, self.sync_errors) = (true, 0),
             Err(error) => {
                 self.sync_errors += 1;
                 self.link.tools.store.note_sync_error(&error.to_string()).await?;
@@ -92,7 +77,6 @@ impl<'a> Follower<'a> {
                     tracing::warn!(changes = adopted.lost, "changes that were made here lost to the primary's");
                 }
                 self.tag = tag;
-                self.refused.repeats = 0;
             }
         }
         let instances = self.link.with_token(async |url, token| client.instances(url, token).await).await?;
@@ -135,10 +119,13 @@ impl<'a> Follower<'a> {
         let receipt = self.link.with_token(async |url, token| client.heartbeat(url, token, beat).await).await?;
         let HeartbeatReceipt { rejected, .. } = receipt;
         if let Some(first) = rejected.first() {
-            tracing::warn!(results = rejected.len(), reason = %first.reason, "the primary refuses results for good");
+            tracing::warn!(results = rejected.len(), reason = %first.reason, "the primary refuses results");
         }
-        if rejected.iter().any(|one| one.is_of_unknown_peer()) {
-            self.refused.from = Some(self.refused.from.map_or(from, |earlier| earlier.min(from)));
+        // The primary may know their peers later: when this instance followed another one before, that one hands in its configuration.
+        let unknown = rejected.iter().filter(|one| one.is_of_unknown_peer()).filter_map(|one| results.get(one.index));
+        let unknown: BTreeSet<String> = unknown.map(|one| one.peer_uid.clone()).collect();
+        if !unknown.is_empty() {
+            store.note_refused(unknown, from).await?;
         }
         if next > from {
             // Within the request this instance may have registered again, and begun anew.
@@ -146,16 +133,6 @@ impl<'a> Follower<'a> {
         }
         // Rows without a name for others are left out, so a short page may have more behind it.
         Ok(next > from && next < store.newest_result().await?)
-    }
-
-    /// Sends refused results again with the next beats, if the primary may know their peers by now.
-    async fn repeat_refused(&mut self) -> Result<(), StepError> {
-        let Some(from) = self.refused.from.take() else { return Ok(()) };
-        if self.refused.repeats < MAX_REPEATS {
-            self.refused.repeats += 1;
-            self.link.tools.store.rewind_forwarded_row(from).await?;
-        }
-        Ok(())
     }
 
     /// Does a part of everything when the primary is handing over to this instance; otherwise sends results that the primary does not

@@ -1,6 +1,9 @@
 //! Instances that exchange what they share.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use easytier_probe::{CheckResult, Relay};
 use easytier_uptime_store::{
@@ -24,6 +27,8 @@ on_both_engines! {
     a_peer_that_both_sides_of_a_split_add_is_one_peer_with_the_history_of_both,
     a_peer_that_is_deleted_and_added_again_on_both_sides_is_one,
     results_of_a_peer_that_was_deleted_and_comes_back_are_passed_on,
+    a_peer_that_comes_back_under_another_id_finds_its_results,
+    results_that_the_primary_refused_are_passed_on_when_it_has_their_peer,
     of_two_peers_that_got_one_address_the_one_with_the_higher_version_stays,
     a_peer_that_is_set_aside_makes_way_for_those_of_the_primary,
     maintenance_windows_are_shared_and_each_instance_follows_them,
@@ -371,6 +376,83 @@ async fn results_of_a_peer_that_was_deleted_and_comes_back_are_passed_on(old: Te
     third.put_forwarded_row(next).await.unwrap();
     follow(&third, &new, later).await;
     assert_eq!(third.forwarded_row().await.unwrap(), next);
+}
+
+/// Its id went to another peer meanwhile.
+async fn a_peer_that_comes_back_under_another_id_finds_its_results(old: TestStore) {
+    let (new, between, third) = (cluster(&old).await, instance(&old).await, instance(&old).await);
+    let peer = add(&old, "p", "tcp://192.0.2.2:1", NOW).await;
+    for dependent in [&between, &third] {
+        join(dependent, &old).await;
+        follow(dependent, &old, NOW).await;
+    }
+    let probe = third.probe("p1", "eu").await;
+    third.report(&probe, vec![online(peer, NOW)], NOW).await;
+    old.delete_peer(peer, NOW).await.unwrap();
+    follow(&third, &old, NOW).await;
+
+    promote(&between, 0).await;
+    between.edit_peer(peer, |spec| spec.description = "kept".into(), NOW).await.unwrap();
+    promote(&new, 2).await;
+    assert_eq!(add(&new, "another", "tcp://192.0.2.3:1", NOW).await, peer);
+    third.follow(&leadership(&new).await).await.unwrap();
+    follow(&third, &new, NOW).await;
+    let (_, next) = third.results_after(0, 10, false).await.unwrap();
+    third.put_forwarded_row(next).await.unwrap();
+
+    step_down(&between, &new).await;
+    merge(&new, &between, NOW).await;
+    follow(&third, &new, NOW).await;
+    assert_eq!(peers(&third).await, peers(&new).await);
+    let back = peers(&third).await["p"].id;
+    assert_ne!(back, peer);
+    let from = third.forwarded_row().await.unwrap();
+    let (passed_on, _) = third.results_after(from, 10, false).await.unwrap();
+    assert_eq!(passed_on.iter().map(|one| one.result.peer_id).collect::<Vec<_>>(), [back.0]);
+}
+
+/// The primary hears of the peer later, when its predecessor hands in what it changed.
+async fn results_that_the_primary_refused_are_passed_on_when_it_has_their_peer(old: TestStore) {
+    let (new, third) = (cluster(&old).await, instance(&old).await);
+    let known = add(&old, "known", "tcp://192.0.2.1:1", NOW).await;
+    let peer = add(&old, "p", "tcp://192.0.2.2:1", NOW).await;
+    follow(&new, &old, NOW).await;
+    join(&third, &old).await;
+    let added = add(&old, "added", "tcp://192.0.2.3:1", NOW).await;
+    follow(&third, &old, NOW).await;
+    let probe = third.probe("p1", "eu").await;
+    third.report(&probe, vec![online(known, NOW), online(peer, NOW)], NOW).await;
+    let refused_after = third.newest_result().await.unwrap();
+    third.report(&probe, vec![online(added, NOW)], NOW).await;
+
+    promote(&new, 0).await;
+    third.follow(&leadership(&new).await).await.unwrap();
+    let (passed_on, end) = third.results_after(refused_after, 10, false).await.unwrap();
+    let uids: BTreeSet<String> = passed_on.iter().map(|one| one.peer_uid.clone()).collect();
+    assert_eq!(uids.len(), 1);
+    for row in [refused_after, refused_after + 1] {
+        third.note_refused(uids.clone(), row).await.unwrap();
+    }
+    third.put_forwarded_row(end).await.unwrap();
+    for _ in 0..9 {
+        add(&new, "of the new one", "tcp://192.0.2.4:1", NOW).await;
+        follow(&third, &new, NOW).await;
+        assert_eq!(third.forwarded_row().await.unwrap(), end, "the primary does not have the peer");
+        let listed = peers(&new).await["of the new one"].id;
+        new.delete_peer(listed, NOW).await.unwrap();
+    }
+
+    step_down(&old, &new).await;
+    merge(&new, &old, NOW).await;
+    follow(&third, &new, NOW).await;
+    assert_eq!(third.forwarded_row().await.unwrap(), refused_after);
+    let (passed_on, _) = third.results_after(refused_after, 10, false).await.unwrap();
+    assert_eq!(passed_on.iter().map(|one| one.peer_uid.clone()).collect::<BTreeSet<_>>(), uids);
+    // Once.
+    third.put_forwarded_row(end).await.unwrap();
+    new.edit_peer(known, |spec| spec.description = "edited".into(), NOW).await.unwrap();
+    follow(&third, &new, NOW).await;
+    assert_eq!(third.forwarded_row().await.unwrap(), end);
 }
 
 async fn of_two_peers_that_got_one_address_the_one_with_the_higher_version_stays(old: TestStore) {

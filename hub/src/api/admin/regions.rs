@@ -59,7 +59,7 @@ pub(super) struct RegionPath {
 /// Another name for a region.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct RegionName {
-    #[schema(max_length = 64, example = "eu-west")]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^,\x00-\x1f\x7f-\x9f]+$", example = "eu-west")]
     name: String,
 }
 

@@ -8,10 +8,28 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Store, metadata};
 use crate::{
-    db::{args, sql},
+    db::{Tx, args, sql},
     domain::{ConfigVersion, PeerId, Role},
     error::StoreError,
 };
+
+/// Notes that results after `row` are to be passed on again.
+pub(super) async fn pass_on_again(tx: &mut Tx, row: i64) -> Result<(), StoreError> {
+    let update = "UPDATE instance SET forwarded_row = $1 WHERE forwarded_row > $1";
+    tx.execute(update, args![row]).await.map(drop)
+}
+
+/// Has the results passed on again that the primary refused because it did not know their peers, as far as it has the peers now.
+pub(super) async fn pass_on_refused(tx: &mut Tx, present: &BTreeSet<&str>) -> Result<(), StoreError> {
+    let select = "SELECT uid, refused_row FROM synced_objects WHERE kind = 'peer' AND refused_row IS NOT NULL";
+    let refused: Vec<(String, i64)> = tx.all(select, vec![]).await?;
+    let known: Vec<(String, i64)> = refused.into_iter().filter(|(uid, _)| present.contains(uid.as_str())).collect();
+    let Some(first) = known.iter().map(|(_, row)| *row).min() else { return Ok(()) };
+    pass_on_again(tx, first).await?;
+    let forget = sql!("UPDATE synced_objects SET refused_row = NULL WHERE kind = 'peer' AND uid ", (in 1));
+    let uids: Vec<String> = known.into_iter().map(|(uid, _)| uid).collect();
+    tx.execute(forget, args![uids]).await.map(drop)
+}
 
 impl Store {
     /// The row up to which results are at the primary; 0 when none are. A row that no result of this database has had is one of the
@@ -34,14 +52,18 @@ impl Store {
         self.db().execute("UPDATE instance SET forwarded_row = $1", args![row]).await.map(drop)
     }
 
-    /// Notes that results after `row` are to be passed on again.
+    /// Notes that the primary does not know the peers with these uids, and refused results of theirs that are after `row`. They are
+    /// passed on again once the primary's configuration, as this instance adopts it, has the peers.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn rewind_forwarded_row(&self, row: i64) -> Result<(), StoreError> {
-        let update = "UPDATE instance SET forwarded_row = $1 WHERE forwarded_row > $1";
-        self.db().execute(update, args![row]).await.map(drop)
+    pub async fn note_refused(&self, uids: BTreeSet<String>, row: i64) -> Result<(), StoreError> {
+        let update = sql!(
+            "UPDATE synced_objects SET refused_row = $1 WHERE kind = 'peer' AND (refused_row IS NULL OR refused_row > $1) AND uid ",
+            (in 2)
+        );
+        self.db().execute(update, args![row, Vec::from_iter(uids)]).await.map(drop)
     }
 
     /// Notes that results up to `to` are at the primary, unless they are passed on from another row than `from` meanwhile.

@@ -16,7 +16,7 @@ use crate::{
     },
     error::{Conflict, StoreError},
     merge,
-    store::{Store, audit, metadata, shared::Shared},
+    store::{Store, audit, exchange, metadata, shared::Shared},
 };
 
 /// How many times results that wait for the fold are folded, before peers get other ids.
@@ -183,6 +183,8 @@ async fn finish(
     }
     if what.from == MergePartner::Primary {
         note_primary(tx, version, now).await?;
+        let present = what.objects.iter().filter(|object| write::present_peer(object).is_some());
+        exchange::pass_on_refused(tx, &present.map(|object| object.key.uid.as_str()).collect()).await?;
     }
     if !changes.is_empty() {
         let instance = what.theirs.instance.map(|instance| instance.to_string()).unwrap_or_default();

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{capture::Captured, ids};
+use super::{
+    capture::{Captured, Held},
+    ids,
+};
 use crate::{
     db::{self, Sql, Tx, args, sql, work},
     domain::{Content, Grain, ObjectKey, ObjectKind, ObjectState, QUARTER, SyncedObject, Timestamp},
@@ -96,36 +99,29 @@ pub(super) async fn plan(
     merged: &BTreeMap<ObjectKey, SyncedObject>,
     highest: i64,
 ) -> Result<Vec<Stage>, StoreError> {
-    let mut wanted: BTreeMap<i64, &ObjectKey> = BTreeMap::new();
-    for object in merged.values() {
-        if let Some(id) = id_of(object) {
-            wanted.insert(id, &object.key);
-        }
-    }
-    let mut fresh = highest.max(wanted.last_key_value().map_or(0, |(id, _)| *id)) + 1..;
+    let wanted: BTreeSet<i64> = merged.values().filter_map(id_of).collect();
+    let mut fresh = highest.max(wanted.last().copied().unwrap_or(0)) + 1..;
     let mut moves: BTreeMap<i64, i64> = BTreeMap::new();
     let mut used: BTreeSet<i64> = BTreeSet::new();
+    let deleted: Vec<(i64,)> = tx.all("SELECT peer_id FROM deleted_peers", vec![]).await?;
+    let deleted: BTreeSet<i64> = deleted.into_iter().map(|(id,)| id).collect();
+    // A peer that comes back finds its history, whatever id it has now.
+    let id_of_deleted = |held: &Held| held.local_key.as_ref()?.parse().ok().filter(|id| deleted.contains(id));
     for (key, held) in captured.held.iter().filter(|(key, _)| key.kind == ObjectKind::Peer) {
-        let Some(id) = id_of(&held.object) else { continue };
+        let Some(id) = id_of(&held.object).or_else(|| id_of_deleted(held)) else { continue };
         used.insert(id);
         match merged.get(key).and_then(id_of) {
             Some(new) if new == id => {}
             Some(new) => drop(moves.insert(id, new)),
-            None if wanted.contains_key(&id) => moves.extend(Some(id).zip(fresh.next())),
+            None if wanted.contains(&id) => moves.extend(Some(id).zip(fresh.next())),
             None => {}
         }
     }
     let set_aside: Vec<(i64,)> = tx.all("SELECT id FROM peers WHERE set_aside", vec![]).await?;
-    let deleted: Vec<(i64,)> = tx.all("SELECT peer_id FROM deleted_peers", vec![]).await?;
-    // A peer that comes back finds its history under its id.
-    let returns = |id: i64| {
-        let key = wanted.get(&id);
-        key.and_then(|key| captured.held.get(*key)).is_some_and(|held| held.local_key == Some(id.to_string()))
-    };
-    let others = set_aside.into_iter().chain(deleted.into_iter().filter(|(id,)| !returns(*id)));
-    for (id,) in others {
-        used.insert(id);
-        if wanted.contains_key(&id) {
+    let others = set_aside.into_iter().map(|(id,)| id).chain(deleted);
+    for id in others {
+        // The peers of `captured` are planned already.
+        if used.insert(id) && wanted.contains(&id) {
             moves.extend(Some(id).zip(fresh.next()));
         }
     }
@@ -194,18 +190,28 @@ pub(super) async fn begin(tx: &mut Tx, mut stages: Vec<Stage>, now: Timestamp) -
         tx.execute(MOVE_RESULTS, args![pairs.as_str(), now.bucket(QUARTER), i64::MAX]).await?;
         let leases = sql!((moved), "DELETE FROM leases WHERE peer_id IN (SELECT old_id FROM moved)");
         tx.execute(leases, args![pairs.as_str()]).await?;
-        // The objects that still exist get their keys with their contents; the deleted ones lose them.
-        let records = sql!(
-            (moved),
-            "UPDATE synced_objects SET local_key = CASE WHEN deleted_at IS NULL THEN CAST(moved.new_id AS TEXT) END \
-             FROM moved WHERE synced_objects.kind = 'peer' AND synced_objects.local_key = CAST(moved.old_id AS TEXT)"
-        );
-        tx.execute(records, args![pairs.as_str()]).await?;
+        for records in [RELEASE_KEYS, MOVE_KEYS] {
+            tx.execute(records, args![pairs.as_str()]).await?;
+        }
         highest = stage.pairs.iter().fold(highest, |highest, (_, new)| highest.max(*new));
     }
     ids::reserve(tx, highest).await?;
     metadata::put_json(tx, PENDING, &stages).await
 }
+
+/// Takes the new ids from peers that were deleted so long ago that nothing is left of them but the deletion.
+const RELEASE_KEYS: Sql = sql!(
+    (moved),
+    "UPDATE synced_objects SET local_key = NULL WHERE kind = 'peer' AND deleted_at IS NOT NULL \
+     AND local_key IN (SELECT CAST(new_id AS TEXT) FROM moved)"
+);
+
+/// Moves the keys of peers, also of deleted ones: they may come back.
+const MOVE_KEYS: Sql = sql!(
+    (moved),
+    "UPDATE synced_objects SET local_key = CAST(moved.new_id AS TEXT) \
+     FROM moved WHERE synced_objects.kind = 'peer' AND synced_objects.local_key = CAST(moved.old_id AS TEXT)"
+);
 
 /// Moves the results of some quarters of an hour.
 const MOVE_RESULTS: Sql = move_in!("results", "peer_id", " AND results.quarter >= $2 AND results.quarter < $3");

@@ -12,7 +12,7 @@ use crate::{
         SyncedChannel, SyncedCredential, SyncedMaintenance, SyncedObject, SyncedPeer, SyncedProbe, Timestamp,
     },
     error::{Conflict, StoreError},
-    store::{alerts, live_settings, maintenance, peers, probes, regions, rows::without_nul, shared::Shared},
+    store::{alerts, exchange, live_settings, maintenance, peers, probes, regions, rows::without_nul, shared::Shared},
 };
 
 /// The columns from `name` to `mail` are those of [`peers::columns_of`].
@@ -253,7 +253,7 @@ async fn put_peers(
     peers::insert_states(tx, ids.clone()).await?;
     let back: Vec<(i64,)> =
         tx.all(sql!("DELETE FROM deleted_peers WHERE peer_id ", (in 1), " RETURNING peer_id"), args![ids]).await?;
-    pass_on_again(tx, back.into_iter().map(|(id,)| id).collect()).await?;
+    pass_on_results(tx, back.into_iter().map(|(id,)| id).collect()).await?;
     peers::settle(tx, &new.iter().map(|peer| &peer.spec).collect::<Vec<_>>()).await?;
 
     let changes: Vec<peers::Change<'_>> = peers
@@ -267,15 +267,14 @@ async fn put_peers(
 
 /// Has the results of peers passed on again that were deleted here, and come back: while they were deleted, their results were nobody's.
 /// Two sides of a split disagreed about them, so that this is rare, and may read much.
-async fn pass_on_again(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
+async fn pass_on_results(tx: &mut Tx, peers: Vec<i64>) -> Result<(), StoreError> {
     if peers.is_empty() {
         return Ok(());
     }
     let first = sql!("SELECT min(id) FROM results WHERE peer_id ", (in 1));
     let (first,): (Option<i64>,) = tx.one(first, args![peers]).await?;
     let Some(first) = first else { return Ok(()) };
-    let rewind = "UPDATE instance SET forwarded_row = $1 WHERE forwarded_row > $1";
-    tx.execute(rewind, args![first - 1]).await.map(drop)
+    exchange::pass_on_again(tx, first - 1).await
 }
 
 async fn put_credentials(tx: &mut Tx, credentials: &[(&str, &SyncedCredential)]) -> Result<(), StoreError> {
