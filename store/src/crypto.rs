@@ -17,7 +17,7 @@ use ring::{
 const KEY_LEN: usize = 32;
 
 /// The key that encrypts the secrets in the database; the same for all hubs on one database.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HubKey([u8; KEY_LEN]);
 
 /// Why a hub key cannot be read.
@@ -98,16 +98,19 @@ impl HubKey {
 
     fn create(&self, path: &Path) -> io::Result<()> {
         let draft = path.with_extension(format!("new-{}", std::process::id()));
-        let written = create_private(&draft).and_then(|mut file| {
-            writeln!(file, "{}", HEXLOWER_PERMISSIVE.encode(&self.0))?;
-            file.sync_all()
-        });
-        let linked = written.and_then(|()| fs::hard_link(&draft, path));
+        let linked = self.write(&draft).and_then(|()| fs::hard_link(&draft, path));
         fs::remove_file(&draft)?;
         match linked {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }
+    }
+
+    /// Writes a file that only its owner can read, and that does not exist.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let mut file = create_private(path)?;
+        writeln!(file, "{}", HEXLOWER_PERMISSIVE.encode(&self.0))?;
+        file.sync_all()
     }
 
     /// Encrypts with AES-256-GCM; the result begins with the random nonce. It can be decrypted only with the same `place`,
@@ -133,7 +136,7 @@ impl HubKey {
     }
 
     /// A hash of `data` that says nothing without the key; of another `place` it is another one.
-    pub(crate) fn keyed_hash(&self, place: &str, data: &[u8]) -> Vec<u8> {
+    pub fn keyed_hash(&self, place: &str, data: &[u8]) -> Vec<u8> {
         let of_place = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), place.as_bytes());
         hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, of_place.as_ref()), data).as_ref().to_vec()
     }

@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The secrets in the database were encrypted with another key.
     #[error("the database has another hub's key: {0}")]
     WrongHubKey(#[from] Unsealable),
+    /// A value that is encrypted with another key than the others, or damaged. Names its column and its row.
+    #[error("{0} cannot be decrypted: it is damaged")]
+    Undecryptable(String),
     /// The hub's key cannot be read.
     #[error(transparent)]
     HubKey(#[from] HubKeyError),

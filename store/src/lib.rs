@@ -34,9 +34,9 @@ pub use self::{
     refusal::{Foreign, InUse, OtherHub, Refusal, VersionMismatch},
     sealing::{SealError, open_sealed, seal_for},
     store::{
-        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, Folded, HeldDuties, HeldPushed, Location, Outgoing, OutgoingFilter,
-        PeerListing, PushedKey, RestoreError, Restored, Session, SessionId, Store, StoreOptions, Swept, TakenPush,
-        backup, key_file,
+        Access, Backlog, DEFAULT_CACHE_MEBIBYTES, DiskSpace, Folded, HeldDuties, HeldPushed, KeyedTexts, Location,
+        MailboxHashes, Outgoing, OutgoingFilter, PeerListing, PushedKey, RestoreError, Restored, Session, SessionId,
+        Store, StoreOptions, Swept, TakenPush, backup, damage, disk_space, key_file, new_key_of, rotate_key,
     },
     upkeep::upkeep,
 };

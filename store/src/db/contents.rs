@@ -47,17 +47,37 @@ pub(crate) async fn of_sqlite(path: &Path) -> Result<Vec<Applied>, StoreError> {
         Ok(file) if file.len() == 0 => return Ok(Vec::new()),
         Ok(_) => {}
     }
-    // With a write-ahead log, new tables may be in the log alone. Without one, a connection would make it, unless it is told
-    // that nothing changes the file.
-    let has_log = log_of(path).metadata().is_ok_and(|log| log.len() > 0);
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(!has_log);
-    match sqlite_tables(&options).await {
+    match sqlite_tables(&options_to_look(path)).await {
         Ok((tables, applied)) => ours(Engine::Sqlite, tables, applied),
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_A_DATABASE) => {
             Err(Refusal::Foreign(Foreign::of_file(path).map_err(failed)?).into())
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A value of the table `settings` in a SQLite file. `None` if there is none.
+pub(crate) async fn setting_of_sqlite(path: &Path, name: &str) -> Result<Option<String>, sqlx::Error> {
+    let mut connection = options_to_look(path).connect().await?;
+    let select = sqlx::query_scalar("SELECT value FROM settings WHERE key = $1").bind(name);
+    let value = select.fetch_optional(&mut connection).await?;
+    connection.close().await?;
+    Ok(value)
+}
+
+/// What SQLite finds wrong with the pages of a file: `ok`, or at most three problems.
+pub(crate) async fn quick_check(path: &Path) -> Result<Vec<String>, sqlx::Error> {
+    let mut connection = options_to_look(path).connect().await?;
+    let problems = sqlx::query_scalar("PRAGMA quick_check(3)").fetch_all(&mut connection).await?;
+    connection.close().await?;
+    Ok(problems)
+}
+
+/// With a write-ahead log, new rows may be in the log alone. Without one, a connection would make it, unless it is told that
+/// nothing changes the file.
+fn options_to_look(path: &Path) -> SqliteConnectOptions {
+    let has_log = log_of(path).metadata().is_ok_and(|log| log.len() > 0);
+    SqliteConnectOptions::new().filename(path).read_only(true).immutable(!has_log)
 }
 
 /// SQLite's log is beside the file itself, not beside a link to it.

@@ -10,6 +10,12 @@ pub(crate) fn usage(path: &Path) -> Option<f64> {
     (usable > 0).then(|| used as f64 * 100.0 / usable as f64)
 }
 
+/// The bytes of the file system of a path that may still be written by who has no special rights, and all of them.
+pub(crate) fn space(path: &Path) -> Option<(u64, u64)> {
+    let system = rustix::fs::statvfs(path).ok()?;
+    Some((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +26,7 @@ mod tests {
         let used = usage(folder.path()).unwrap();
         assert!((0.0..=100.0).contains(&used), "{used}");
         assert_eq!(usage(&folder.path().join("missing")), None);
+        let (free, total) = space(folder.path()).unwrap();
+        assert!(free <= total && total > 0, "{free} of {total}");
     }
 }

@@ -106,6 +106,8 @@ named! {
         Password = "password",
         /// A visitor who subscribed.
         Subscriber = "subscriber",
+        /// The database as a whole.
+        Database = "database",
     }
 }
 

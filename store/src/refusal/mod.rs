@@ -25,6 +25,9 @@ pub enum Refusal {
     /// Hubs run on the database that its upgrade to the version of this program would break.
     #[error("hubs of older versions use the database, and cannot run beside easytier-uptime {PROGRAM}: {}", list(.0))]
     OlderHubs(Vec<OtherHub>),
+    /// Hubs run on the database, which has to be nobody's for what is to be done.
+    #[error("hubs use the database: {}", list(.0))]
+    HubsRun(Vec<OtherHub>),
 }
 
 /// Another process serves the SQLite file.
@@ -60,6 +63,13 @@ pub struct VersionMismatch {
     pub upgraded_by: Option<String>,
 }
 
+impl VersionMismatch {
+    /// A database of a schema, and a program of another one.
+    pub fn of(database: i64, program: i64, is_newer: bool) -> Self {
+        Self { database, program, is_newer, upgraded_by: None }
+    }
+}
+
 impl fmt::Display for VersionMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { database, program, .. } = self;
@@ -84,13 +94,21 @@ impl fmt::Display for VersionMismatch {
 pub struct OtherHub {
     /// The version of its program; `None` if it is too old to register.
     pub version: Option<String>,
-    /// The newest migration that it knows.
+    /// The newest migration that it knows; 0 if it is connected and has not told it for a while.
     pub schema: i64,
+}
+
+impl OtherHub {
+    /// Whether it is connected, and has not told for a while that it runs.
+    pub fn is_silent(&self) -> bool {
+        self.schema == 0
+    }
 }
 
 impl fmt::Display for OtherHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.version {
+            Some(version) if self.is_silent() => write!(f, "easytier-uptime {version}, which does not respond"),
             Some(version) => write!(f, "easytier-uptime {version} (schema {})", self.schema),
             None => write!(f, "a hub of schema {} at most", self.schema),
         }

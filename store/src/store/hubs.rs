@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Store;
 use crate::{
-    db::{Applied, Db, args},
+    db::{Applied, Db, Tx, args},
     domain::millis,
     error::StoreError,
     refusal::{OtherHub, PROGRAM, Refusal},
@@ -45,6 +45,11 @@ impl Store {
         }
     }
 
+    /// The schema of this program, which an opened database has.
+    pub fn newest_schema(&self) -> i64 {
+        self.db().engine().newest()
+    }
+
     /// The hubs that run on this database and register themselves, the oldest first; none on SQLite.
     ///
     /// # Errors
@@ -76,10 +81,37 @@ pub(super) async fn look_for_older(db: &Db, applied: &[Applied]) -> Result<(), S
     }
 }
 
+const REGISTERED: &str =
+    concat!("SELECT version, schema FROM hubs WHERE seen_at > ", now!(), " - $1 ORDER BY started_at, id");
+
 async fn registered(db: &Db) -> Result<Vec<OtherHub>, StoreError> {
-    let select = concat!("SELECT version, schema FROM hubs WHERE seen_at > ", now!(), " - $1 ORDER BY started_at, id");
-    let rows: Vec<(String, i64)> = db.all(select, args![millis(ALIVE)]).await?;
-    Ok(rows.into_iter().map(|(version, schema)| OtherHub { version: Some(version), schema }).collect())
+    db.all(REGISTERED, args![millis(ALIVE)]).await.map(named)
+}
+
+fn named(rows: Vec<(String, i64)>) -> Vec<OtherHub> {
+    rows.into_iter().map(|(version, schema)| OtherHub { version: Some(version), schema }).collect()
+}
+
+/// Refuses while a hub runs on the database. No hub registers until the end of the transaction, and one that does so afterwards
+/// then compares its key. On SQLite the lock of the file does this.
+pub(super) async fn keep_out(tx: &mut Tx) -> Result<(), StoreError> {
+    if matches!(tx, Tx::Sqlite(_)) {
+        return Ok(());
+    }
+    tx.execute("LOCK TABLE hubs IN SHARE ROW EXCLUSIVE MODE", vec![]).await?;
+    let mut hubs = named(tx.all(REGISTERED, args![millis(ALIVE)]).await?);
+    if hubs.is_empty() {
+        // One that hangs does not refresh its row, and goes on later with the key that it has.
+        let connected = "SELECT DISTINCT coalesce(substring(application_name FROM '^easytier-uptime (.+) hub$'), '?') \
+                         FROM pg_stat_activity WHERE datname = current_database() \
+                         AND application_name LIKE 'easytier-uptime%hub'";
+        let versions: Vec<(String,)> = tx.all(connected, vec![]).await?;
+        hubs = versions.into_iter().map(|(version,)| OtherHub { version: Some(version), schema: 0 }).collect();
+    }
+    match hubs.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::HubsRun(hubs).into()),
+    }
 }
 
 /// One for each client address, because a hub has several connections.

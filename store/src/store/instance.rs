@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// The places to which the encrypted key and token are bound, see [`HubKey::seal`].
-const KEY_PLACE: &str = "instance.private_key";
-const TOKEN_PLACE: &str = "instance.token";
+pub(super) const KEY_PLACE: &str = "instance.private_key";
+pub(super) const TOKEN_PLACE: &str = "instance.token";
 
 #[derive(sqlx::FromRow)]
 pub(super) struct InstanceRow {

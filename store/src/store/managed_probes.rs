@@ -23,8 +23,8 @@ use crate::{
 const MAX_MANAGED: i64 = 10_000;
 
 /// The places to which encrypted values are bound, see [`HubKey::seal`].
-const TOKEN_PLACE: &str = "managed_probes.token";
-const ENROLLMENT_PLACE: &str = "managed_probes.enrollment";
+pub(super) const TOKEN_PLACE: &str = "managed_probes.token";
+pub(super) const ENROLLMENT_PLACE: &str = "managed_probes.enrollment";
 
 const NOT_FOUND: StoreError = StoreError::NotFound("managed probe");
 

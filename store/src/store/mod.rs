@@ -26,9 +26,11 @@ mod duties;
 mod edits;
 mod events;
 mod evidence;
+mod examination;
 mod exchange;
 mod expiry;
 mod figures;
+mod files;
 mod fold;
 mod hand_over;
 mod history;
@@ -37,6 +39,7 @@ mod incidents;
 mod ingest;
 mod instance;
 mod instance_tokens;
+mod key_check;
 mod known_peers;
 mod last_capture;
 mod last_uses;
@@ -75,6 +78,7 @@ mod review;
 mod rings;
 mod roles;
 mod rollups;
+mod rotation;
 mod row_order;
 mod rows;
 mod selected;
@@ -97,6 +101,7 @@ pub use self::{
     admin::{Session, SessionId},
     backup::backup,
     duties::HeldDuties,
+    examination::{DiskSpace, damage, disk_space},
     fold::{Backlog, Folded},
     mirror::PeerListing,
     options::{Access, DEFAULT_CACHE_MEBIBYTES, Location, StoreOptions, key_file},
@@ -104,6 +109,7 @@ pub use self::{
     pushed::{HeldPushed, PushedKey, TakenPush},
     restore::{RestoreError, Restored},
     retention::Swept,
+    rotation::{KeyedTexts, MailboxHashes, new_key_of, rotate_key},
 };
 use self::{ingest::Queue, shared::Shared};
 use crate::{

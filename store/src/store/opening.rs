@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use easytier_probe::Secret;
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use super::{
     Store,
@@ -12,6 +13,7 @@ use super::{
     duties::Duties,
     hubs,
     ingest::Queue,
+    key_check,
     known_peers::KnownPeers,
     last_capture::LastCapture,
     last_uses::LastUses,
@@ -19,11 +21,12 @@ use super::{
     options::{Access, Location, StoreOptions},
     partitions,
     relay_tests::RelayTests,
+    rotation,
     shared::Shared,
 };
 use crate::{
     crypto::HubKey,
-    db::{Applied, Db, FileLock, Standing, args, contents, network_file_system},
+    db::{Applied, Db, FileLock, Standing, contents, network_file_system},
     domain::{LiveSettings, Timestamp},
     error::StoreError,
     pulse::Pulses,
@@ -72,9 +75,12 @@ impl Store {
         }
         let hub = match access {
             Access::Serve => {
-                ensure_key_check(&db, &key).await?;
+                key_check::ensure(&db, &key).await?;
                 metadata::ensure_database_id(&db).await?;
-                hubs::register(&db).await?
+                if let Location::Sqlite(path) = &location {
+                    rotation::settle(path, &key, now)?;
+                }
+                register(&db, &key).await?
             }
             Access::Change | Access::Read => None,
         };
@@ -181,6 +187,16 @@ async fn open_postgres(url: &Secret, access: Access) -> Result<Opened, StoreErro
     Ok(Opened { db, applied, lock: None })
 }
 
+/// Registers a hub; returns its id. The key may have been changed until then: afterwards nobody changes it any more.
+async fn register(db: &Db, key: &HubKey) -> Result<Option<Uuid>, StoreError> {
+    let Some(id) = hubs::register(db).await? else { return Ok(None) };
+    if let Err(error) = key_check::compare(db, key).await {
+        hubs::remove(db, id).await?;
+        return Err(error);
+    }
+    Ok(Some(id))
+}
+
 /// Migrates the database, if no hub uses it that this would break.
 async fn upgrade(db: &Db, applied: &[Applied]) -> Result<(), StoreError> {
     hubs::look_for_older(db, applied).await?;
@@ -191,34 +207,10 @@ async fn upgrade(db: &Db, applied: &[Applied]) -> Result<(), StoreError> {
     db.migrate().await
 }
 
-/// The place of the text by which a key is checked.
-const KEY_CHECK: &str = "settings.key_check";
-
-/// Stores a known text encrypted with `key`. If another hub was faster, checks that it has the same key.
-async fn ensure_key_check(db: &Db, key: &HubKey) -> Result<(), StoreError> {
-    let sealed = data_encoding::HEXLOWER.encode(&key.seal(KEY_CHECK, &Secret::from("easytier-uptime")));
-    let insert = "INSERT INTO settings (key, value) VALUES ('key_check', $1) ON CONFLICT (key) DO NOTHING";
-    match db.execute(insert, args![sealed]).await? {
-        0 => compare_key(db, key).await,
-        _ => Ok(()),
-    }
-}
-
 /// Checks that `key` is the key with which the secrets in the database are encrypted, before anything is changed.
 async fn check_key(db: &Db, key: &HubKey, applied: &[Applied]) -> Result<(), StoreError> {
     match applied.is_empty() {
         true => Ok(()),
-        false => compare_key(db, key).await,
+        false => key_check::compare(db, key).await,
     }
-}
-
-/// Compares `key` with that of the first hub, which may not have stored its text yet.
-async fn compare_key(db: &Db, key: &HubKey) -> Result<(), StoreError> {
-    let select = "SELECT value FROM settings WHERE key = 'key_check'";
-    let Some((stored,)) = db.optional::<(String,)>(select, vec![]).await? else { return Ok(()) };
-    let stored = data_encoding::HEXLOWER
-        .decode(stored.as_bytes())
-        .map_err(|error| StoreError::Corrupt(format!("settings.key_check: {error}")))?;
-    key.open(KEY_CHECK, &stored)?;
-    Ok(())
 }

@@ -46,6 +46,7 @@ mod requested_checks;
 mod restore;
 mod retention;
 mod roles;
+mod rotation;
 mod set_aside;
 mod sources;
 mod submissions;

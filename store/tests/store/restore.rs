@@ -7,8 +7,11 @@ use std::{
 };
 
 use easytier_uptime_store::{
-    Location, Refusal, RestoreError, Restored, Store, StoreError, StoreOptions, backup,
-    domain::{ChannelSpec, DeliveryState, InstanceId, Member, NewDelivery, PlanStep, Role},
+    Location, Refusal, RestoreError, Restored, Store, StoreError, StoreOptions, backup, damage,
+    domain::{
+        ChannelSpec, DeliveryState, InstanceId, Member, NewDelivery, PlanStep, Role, SubscriptionLimits,
+        SubscriptionRequest,
+    },
 };
 use uuid::Uuid;
 
@@ -88,7 +91,22 @@ async fn messages_that_waited_when_the_backup_was_made_are_not_sent(hub: TestSto
         visitors: Default::default(),
     };
     hub.store_plan_step(0, &step, NOW).await.unwrap();
+    let peer = hub.add("tcp://192.0.2.1:11010").await;
+    let request = SubscriptionRequest {
+        mailbox: Uuid::from_u128(2),
+        owner: Uuid::from_u128(3),
+        network: Uuid::from_u128(4),
+        address: "reader@example.net".into(),
+        language: "en".to_owned(),
+        peer,
+        mail: Uuid::from_u128(5),
+        message: "{}".to_owned(),
+    };
+    let limits =
+        SubscriptionLimits { owners_per_network: 3, mailboxes: 6, nodes: 2, quiet: Duration::from_secs(86_400) };
+    assert!(hub.ask_for_subscription(&request, &limits, NOW).await.unwrap());
     hub.make_ready_after_restore(Some(0)).await.unwrap();
+    assert_eq!(hub.subscription_counts().await.unwrap().waiting, 0);
     assert!(hub.claim_deliveries(Duration::from_secs(60), NOW).await.unwrap().is_empty());
     assert_eq!(hub.deliveries(None, None, 1).await.unwrap()[0].state, DeliveryState::Dropped);
 }
@@ -137,7 +155,17 @@ async fn a_backup_takes_the_place_of_the_database_which_is_kept() {
 
     fs::rename(log, beside(&database, "-wal")).unwrap();
     let restored = Restored::stage(&file, &database).await.unwrap();
+    let root = rustix::process::geteuid().is_root();
+    if root {
+        std::os::unix::fs::chown(&database, Some(65_534), Some(65_534)).unwrap();
+    }
     let aside = restored.put_in_place(NOW).unwrap().expect("there was one");
+    if root {
+        for end in ["", ".lock"] {
+            let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(beside(&database, end)).unwrap());
+            assert_eq!(owner, 65_534, "what root restores belongs to the hub: {end}");
+        }
+    }
     assert!(beside(&aside, "-wal").exists() && !beside(&database, "-wal").exists());
     assert_eq!(peers_in(&database, &hub).await, 1);
     assert_eq!(peers_in(&aside, &hub).await, 2);
@@ -169,6 +197,8 @@ async fn what_is_no_backup_is_refused_and_changes_nothing() {
     assert!(matches!(refused(&foreign).await, RestoreError::Store(StoreError::Refused(Refusal::Foreign(_)))));
     let words = refused(&damaged).await;
     assert!(matches!(words, RestoreError::Damaged { .. }), "{words:?}");
+    assert_eq!(damage(&good).await.unwrap(), Vec::<String>::new());
+    assert!(!damage(&damaged).await.unwrap_or_else(|error| vec![error.to_string()]).is_empty());
     assert_eq!(names(&folder), before);
     assert_eq!(fs::read(&database).unwrap(), content);
 }

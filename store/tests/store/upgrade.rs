@@ -25,15 +25,15 @@ const LATER: Timestamp = Timestamp(NOW.0 + 300_000);
 const SUBMITTED: &str = "tcp://192.0.2.101:11010";
 
 /// Columns of tables and their values, as text.
-type Rows = BTreeMap<String, Vec<String>>;
+pub(crate) type Rows = BTreeMap<String, Vec<String>>;
 
-enum Connected {
+pub(crate) enum Connected {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Connected {
-    async fn to(location: &Location) -> Self {
+    pub(crate) async fn to(location: &Location) -> Self {
         match location {
             Location::Sqlite(path) => {
                 let url = format!("sqlite://{}?mode=rwc", path.display());
@@ -43,14 +43,14 @@ impl Connected {
         }
     }
 
-    async fn run(&mut self, statements: &'static str) {
+    pub(crate) async fn run(&mut self, statements: &'static str) {
         match self {
             Self::Sqlite(connection) => drop(raw_sql(statements).execute(connection).await.unwrap()),
             Self::Postgres(connection) => drop(raw_sql(statements).execute(connection).await.unwrap()),
         }
     }
 
-    async fn texts(&mut self, select: String) -> Vec<String> {
+    pub(crate) async fn texts(&mut self, select: String) -> Vec<String> {
         let select = sqlx::AssertSqlSafe(select);
         match self {
             Self::Sqlite(connection) => sqlx::query_scalar(select).fetch_all(connection).await.unwrap(),
@@ -59,7 +59,7 @@ impl Connected {
     }
 
     /// The columns of each table.
-    async fn columns(&mut self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) async fn columns(&mut self) -> BTreeMap<String, Vec<String>> {
         let select = match self {
             Self::Sqlite(_) => {
                 "SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
@@ -80,8 +80,30 @@ impl Connected {
         columns
     }
 
+    /// The columns of bytes, each with its table.
+    pub(crate) async fn columns_of_bytes(&mut self) -> Vec<String> {
+        let select = match self {
+            Self::Sqlite(_) => {
+                "SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
+                 WHERE t.type = 'table' AND c.type = 'BLOB'"
+            }
+            Self::Postgres(_) => {
+                "SELECT table_name || '.' || column_name FROM information_schema.columns \
+                 WHERE table_schema = 'public' AND data_type = 'bytea'"
+            }
+        };
+        self.texts(select.to_owned()).await
+    }
+
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
+    }
+
     /// All rows of these columns, sorted.
-    async fn rows(&mut self, columns: &BTreeMap<String, Vec<String>>) -> Rows {
+    pub(crate) async fn rows(&mut self, columns: &BTreeMap<String, Vec<String>>) -> Rows {
         let mut rows = Rows::new();
         for (table, columns) in columns {
             let text = |column: &String| match self {

@@ -70,6 +70,7 @@ impl Language {
             AuditObject::Session => self.pick("Session", "会话"),
             AuditObject::Password => self.pick("Password", "密码"),
             AuditObject::Subscriber => self.pick("Subscriber", "订阅者"),
+            AuditObject::Database => self.pick("Database", "数据库"),
             _ => object.as_str(),
         }
     }

@@ -15,7 +15,7 @@ pub(super) use self::{
     identity::Identity,
     listing::checked_from_region,
     operator::{delete_one, edit, edit_seen, is_set_aside, set_approved},
-    row::{SpecRow, spec_columns},
+    row::{SECRET_PLACE, SpecRow, spec_columns},
     settle::settle,
     write::{columns_of, delete, insert, insert_new, insert_states, is_listed, replace_labels, update},
 };

@@ -11,7 +11,7 @@ use crate::{
 
 /// The place to which encrypted network secrets are bound, see [`HubKey::seal`]. It is the same for submissions, so that a
 /// secret can move from one table to the other.
-pub(super) const SECRET_PLACE: &str = "peers.network_secret";
+pub(in crate::store) const SECRET_PLACE: &str = "peers.network_secret";
 
 /// The columns of a [`SpecRow`] that a table `p` of peers or of submissions has itself.
 macro_rules! spec_columns {

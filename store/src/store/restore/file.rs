@@ -13,7 +13,10 @@ use crate::{
     db::{FileLock, contents},
     domain::Timestamp,
     error::StoreError,
-    store::backup,
+    store::{
+        backup,
+        files::{beside, give_to_owner_of, sync_folder},
+    },
 };
 
 /// What SQLite makes beside a database.
@@ -98,6 +101,10 @@ impl Restored {
     pub fn put_in_place(self, now: Timestamp) -> Result<Option<PathBuf>, StoreError> {
         let failed = |source| StoreError::File { path: self.database.display().to_string(), source };
         fs::File::open(&self.copy).and_then(|copy| copy.sync_all()).map_err(failed)?;
+        // A hub that is not root has to open what root restored.
+        for file in [&self.copy, &beside(&self.database, ".lock")] {
+            give_to_owner_of(&self.database, file).map_err(failed)?;
+        }
         let aside = self.database.exists().then(|| beside(&self.database, &format!(".replaced-{}", now.0)));
         if let Some(aside) = &aside {
             fs::hard_link(&self.database, aside).map_err(failed)?;
@@ -131,23 +138,4 @@ async fn problems(file: &Path) -> Result<Vec<String>, sqlx::Error> {
     let problems = sqlx::query_scalar("PRAGMA integrity_check(3)").fetch_all(&mut connection).await?;
     connection.close().await?;
     Ok(problems)
-}
-
-fn beside(file: &Path, end: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(end);
-    name.into()
-}
-
-/// Makes the names of the files in a folder durable.
-#[cfg(unix)]
-fn sync_folder(file: &Path) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder)?.sync_all()
-}
-
-/// Makes the names of the files in a folder durable, which this system does by itself.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> std::io::Result<()> {
-    Ok(())
 }

@@ -3,10 +3,14 @@
 mod file;
 
 pub use self::file::{RestoreError, Restored};
-use super::{Store, instance, roles};
+use super::{
+    Store,
+    audit::{self, Change},
+    instance, roles,
+};
 use crate::{
     db::{Tx, args, sql, work},
-    domain::{Instance, Role},
+    domain::{AuditObject, AuditVerb, Instance, Role},
     error::StoreError,
 };
 
@@ -15,7 +19,7 @@ use crate::{
 const ROWS_LEFT_OUT: i64 = 1_000_000_000;
 
 impl Store {
-    /// Makes a restored database ready to be served. Messages that wait to be sent are dropped. Its rows of results get numbers that none had before. At a primary, with
+    /// Makes a restored database ready to be served. Messages and mails that wait to be sent are dropped. Its rows of results get numbers that none had before. At a primary, with
     /// `seen`, the highest epoch that another instance named or 0, a new epoch begins, which is greater than all of them;
     /// and the other instances have to register again, and hand in what they have that the backup does not have. Without
     /// `seen`, because another instance leads, the epoch stays, and the hub follows that one when it starts.
@@ -35,6 +39,7 @@ async fn make_ready(tx: &mut Tx, seen: Option<i64>) -> Result<Instance, StoreErr
     // Whatever waited when the backup was made was sent since.
     let told = "UPDATE alert_deliveries SET state = 'dropped', done_at = created_at WHERE state = 'waiting'";
     tx.execute(told, vec![]).await?;
+    tx.execute("DELETE FROM subscription_mails", vec![]).await?;
     if let (Role::Primary, Some(seen)) = (row.role()?, seen) {
         let leader = row.leader()?;
         let (name, url) = leader.map(|leader| (leader.name, leader.url)).unwrap_or_default();
@@ -43,6 +48,8 @@ async fn make_ready(tx: &mut Tx, seen: Option<i64>) -> Result<Instance, StoreErr
         tx.execute("UPDATE instances SET role = 'primary', mirrored_row = 0", vec![]).await?;
         tx.execute("DELETE FROM instance_tokens", vec![]).await?;
     }
+    let change = Change::of(AuditObject::Database, AuditVerb::Change).detail("restored from a backup");
+    audit::note(tx, change).await?;
     instance::lock(tx).await?.instance()
 }
 

@@ -19,7 +19,7 @@ use crate::{
 const MAX_SOURCES: usize = 100;
 
 /// The place to which an encrypted URL is bound, see [`HubKey::seal`].
-const URL_PLACE: &str = "sources.url";
+pub(in crate::store) const URL_PLACE: &str = "sources.url";
 
 const NOT_FOUND: StoreError = StoreError::NotFound("source");
 

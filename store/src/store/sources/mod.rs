@@ -6,3 +6,5 @@ mod facts;
 mod follow;
 mod list;
 mod plan;
+
+pub(super) use self::list::URL_PLACE;

@@ -21,7 +21,8 @@ use crate::{
 const UNCONFIRMED: std::time::Duration = DAY.saturating_mul(3);
 
 /// The place to which an encrypted address is bound, see [`HubKey::seal`](crate::crypto::HubKey::seal).
-const ADDRESS_PLACE: &str = "subscribers.address";
+pub(super) const ADDRESS_PLACE: &str = "subscribers.address";
 
 /// Keeps others from adding and removing mailboxes until the end of the transaction. On SQLite it is the only one.
-const LOCK: Sql = sql!(["DELETE FROM subscribers WHERE FALSE" | "LOCK TABLE subscribers IN SHARE ROW EXCLUSIVE MODE"]);
+pub(super) const LOCK: Sql =
+    sql!(["DELETE FROM subscribers WHERE FALSE" | "LOCK TABLE subscribers IN SHARE ROW EXCLUSIVE MODE"]);

@@ -7,6 +7,7 @@ mod adopt;
 mod capture;
 mod check;
 mod conflicts;
+mod hash_again;
 mod ids;
 mod moves;
 mod read;
@@ -17,7 +18,7 @@ mod write;
 use std::sync::Arc;
 
 use self::capture::Captured;
-pub(super) use self::capture::capture;
+pub(super) use self::{capture::capture, hash_again::hash_again};
 use super::Store;
 use crate::{
     db::{Tx, sql, work},
