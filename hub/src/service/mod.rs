@@ -18,6 +18,7 @@ mod error;
 mod familiar;
 pub mod incidents;
 mod instances;
+mod key_rotation;
 mod line;
 mod maintenance;
 mod managed_probes;
@@ -49,6 +50,7 @@ pub use self::{
     error::{FieldError, FieldProblem, Forbidden, LinkError, ServiceError},
     incidents::{MAX_INCIDENT_NAME, MAX_POST, Wording},
     instances::{Instances, Overview, OwnInstance, Step, SyncRefusal},
+    key_rotation::rotate_key,
     line::MAX_NAME,
     maintenance::{MAX_TITLE, WindowFields},
     managed_probes::{ManageChange, ManageRequest, ManagedProbes, ManagedView},

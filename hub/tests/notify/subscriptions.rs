@@ -13,10 +13,11 @@ use easytier_uptime_hub::{
     service::{
         FieldProblem,
         alerts::{ChannelChange, Messenger, NewChannel, Settings},
+        rotate_key,
     },
 };
 use easytier_uptime_store::{
-    Store,
+    HubKey, Store,
     domain::{PeerId, Timestamp},
 };
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -33,6 +34,7 @@ on_both_engines! {
     who_reads_the_mailbox_confirms_and_is_told_of_an_outage_and_its_end,
     only_who_was_told_of_an_outage_is_told_of_its_end,
     two_hundred_nodes_that_go_down_are_one_mail,
+    a_hub_with_a_new_key_knows_its_visitors_and_sends_links_that_work,
 }
 
 const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
@@ -379,4 +381,38 @@ async fn mails_are_sent_by_the_server_of_the_channel_and_again_when_it_is_busy()
     deliverer.look(now + Duration::from_secs(60)).await.unwrap();
     deliverer.ended().await;
     assert_eq!(*taken.lock().unwrap(), ["busy@example.net"]);
+}
+
+async fn a_hub_with_a_new_key_knows_its_visitors_and_sends_links_that_work(test: TestStore) {
+    let scene = Scene::new(test, 2).await;
+    let (a, b) = (scene.nodes[0], scene.nodes[1]);
+    let sent = scene.subscribe(&[a], "reader@example.net", 1).await;
+    scene.ask(b, "other@example.net", 2).await;
+    let TestStore { store, mut options, folder } = scene.hub.test.clone();
+    store.close().await;
+    let new = HubKey::generate();
+    rotate_key(options.clone(), &new, false, Timestamp::now()).await.unwrap();
+    options.key = new;
+    let store = Store::open(options.clone(), Timestamp::now()).await.unwrap();
+    let test = TestStore { store, options, folder };
+    let site = site(test.clone()).await;
+
+    // The mail that waited goes to the same mailbox, with links that the new key has signed.
+    let mail = test.claim_mails(Duration::from_secs(60), 9, Timestamp::now()).await.unwrap().remove(0);
+    assert_eq!(mail.address.expose(), "other@example.net");
+    let message: Message = serde_json::from_str(&mail.message).unwrap();
+    let mailbox = mailbox_in(&token(message.url.as_ref().unwrap()));
+    assert_eq!(message.subject, format!("subscription/{mailbox}"));
+    for link in [&message.url, &message.unsubscribe] {
+        let page = read(&site, &path(link.as_ref().unwrap()), "en").await;
+        assert!(page.status == StatusCode::OK && page.text().contains("o…@example.net"), "{page:?}");
+    }
+    // Links in mails that were sent say nothing any more, and a visitor is known when they ask again.
+    assert_ne!(read(&site, &path(&sent), "en").await.status, StatusCode::OK);
+    let before = test.subscription_counts().await.unwrap();
+    let scene = Scene { hub: Hub { test, ..scene.hub }, site, nodes: scene.nodes };
+    assert_eq!(scene.ask(b, "Reader@example.net", 1).await.status, StatusCode::OK);
+    let after = scene.hub.test.subscription_counts().await.unwrap();
+    assert_eq!((before.mailboxes, after.mailboxes), (1, 1));
+    assert_eq!(after.unconfirmed, before.unconfirmed, "a node more of a mailbox that is known");
 }

@@ -15,7 +15,7 @@ use crate::service::{LinkError, signed};
 pub const LINK_LIFETIME: Duration = Duration::from_secs(14 * DAY.as_secs());
 
 /// The purpose of the signature.
-const PURPOSE: &str = "alerts.link";
+pub(crate) const PURPOSE: &str = "alerts.link";
 
 /// The lengths of what a token names: the id of the message, and the end in seconds since 1970.
 const ID: usize = 16;

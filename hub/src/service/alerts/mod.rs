@@ -22,7 +22,7 @@ pub(crate) use self::{
     about::About,
     facts::{check_interval, counts, fresh, millis, node_facts, probe_facts, seen, staleness},
     levels::levels,
-    links::token as link_token,
+    links::{PURPOSE as LINK_PURPOSE, token as link_token},
 };
 pub use self::{
     channels::{ChannelChange, ChannelView, NewChannel},

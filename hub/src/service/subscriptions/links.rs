@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::service::{LinkError, signed};
 
 /// The purpose of the signature.
-const PURPOSE: &str = "subscriptions.link";
+pub(in crate::service) const PURPOSE: &str = "subscriptions.link";
 
 /// The page that shows what a mailbox subscribed to.
 pub(crate) fn manage_url(store: &Store, public_url: &BaseUrl, mailbox: Uuid) -> Url {

@@ -7,14 +7,16 @@ use easytier_uptime_monitor::limit;
 use easytier_uptime_store::Store;
 use uuid::Uuid;
 
+use crate::service::signed::Signer;
+
 /// The hash of a mailbox.
-pub(super) fn mailbox(store: &Store, mailbox: &Mailbox) -> Uuid {
-    hash(store, "subscriptions.mailbox", &mailbox.folded())
+pub(in crate::service) fn mailbox(signer: &impl Signer, mailbox: &Mailbox) -> Uuid {
+    hash(signer, "subscriptions.mailbox", &mailbox.folded())
 }
 
 /// The hash of what the mailboxes of one owner have in common.
-pub(super) fn owner(store: &Store, mailbox: &Mailbox) -> Uuid {
-    hash(store, "subscriptions.owner", &mailbox.owner())
+pub(in crate::service) fn owner(signer: &impl Signer, mailbox: &Mailbox) -> Uuid {
+    hash(signer, "subscriptions.owner", &mailbox.owner())
 }
 
 /// The hash of the network that an address is in, as limits count strangers.
@@ -22,7 +24,7 @@ pub(super) fn network(store: &Store, from: IpAddr) -> Uuid {
     hash(store, "subscriptions.network", &limit::site_name(from))
 }
 
-fn hash(store: &Store, purpose: &str, text: &str) -> Uuid {
-    let hash = store.signature(purpose, text.as_bytes());
+fn hash(signer: &impl Signer, purpose: &str, text: &str) -> Uuid {
+    let hash = signer.sign(purpose, text.as_bytes());
     Uuid::from_bytes(hash.first_chunk().copied().unwrap_or_default())
 }

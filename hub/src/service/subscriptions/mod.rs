@@ -5,8 +5,8 @@
 
 mod ask;
 mod linked;
-mod links;
-mod mailboxes;
+pub(super) mod links;
+pub(super) mod mailboxes;
 mod message;
 mod operator;
 mod sender;
