@@ -88,7 +88,7 @@ fn own_url(sources: &Sources) -> anyhow::Result<BaseUrl> {
 }
 
 /// The base URL at which this machine reaches a service that listens at `host`.
-fn url_of(host: IpAddr, port: u16) -> Result<BaseUrl, BaseUrlError> {
+pub fn url_of(host: IpAddr, port: u16) -> Result<BaseUrl, BaseUrlError> {
     let host = match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -97,9 +97,9 @@ fn url_of(host: IpAddr, port: u16) -> Result<BaseUrl, BaseUrlError> {
     format!("http://{}", SocketAddr::new(host, port)).parse()
 }
 
-/// Whether the service works, and its message or what is wrong with it.
-async fn request(base: &BaseUrl, timeout: Duration) -> anyhow::Result<(bool, String)> {
-    let mut client = Client::builder().timeout(timeout);
+/// A client that asks a service about its health.
+pub fn client(base: &BaseUrl, timeout: Duration) -> anyhow::Result<Client> {
+    let mut client = Client::builder().timeout(timeout).tls_info(true);
     if base.is_loopback() {
         client = client.no_proxy();
     }
@@ -107,7 +107,12 @@ async fn request(base: &BaseUrl, timeout: Duration) -> anyhow::Result<(bool, Str
         // A machine without CA certificates can use this client too.
         client = client.tls_certs_only([]);
     }
-    let client = client.build().context("cannot make an HTTP client")?;
+    client.build().context("cannot make an HTTP client")
+}
+
+/// Whether the service works, and its message or what is wrong with it.
+async fn request(base: &BaseUrl, timeout: Duration) -> anyhow::Result<(bool, String)> {
+    let client = client(base, timeout)?;
     let response = match client.get(base.join("/health")).send().await {
         Ok(response) => response,
         Err(error) if error.is_timeout() => return Ok((false, format!("no response within {timeout:?}"))),

@@ -11,6 +11,7 @@ mod credential;
 pub mod database;
 mod desk;
 mod discovery;
+mod doctor;
 mod events;
 mod incident;
 pub mod instance;
@@ -22,6 +23,7 @@ mod region;
 mod remote;
 mod restore;
 mod role;
+mod rotate;
 mod rule;
 pub mod serve;
 mod settings;
@@ -41,6 +43,7 @@ use self::{
     channel::ChannelCommand,
     config::{DatabaseSettings, HubConfig, ServerSettings},
     credential::{EnrollCommand, KeyCommand, TokenCommand},
+    doctor::DoctorArgs,
     events::EventsArgs,
     incident::IncidentCommand,
     maintenance::MaintenanceCommand,
@@ -129,6 +132,7 @@ enum HubCommand {
     Source(SourceCommand),
     Settings(SettingsArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
     Apply(ApplyArgs),
     Events(EventsArgs),
     Backup(BackupArgs),
@@ -149,8 +153,13 @@ pub fn run(args: HubArgs) -> anyhow::Result<Exit> {
     if let Some(setting) = server.keys().next().and_then(|name| Setting::named(name)) {
         bail!("--{} applies only when running the hub; remove it", setting.flag());
     }
-    let config = HubConfig::load(database)?;
+    let config = HubConfig::load(database);
+    if let HubCommand::Doctor(args) = &command {
+        return doctor::run(args, config);
+    }
+    let config = config?;
     match command {
+        HubCommand::Doctor(_) => unreachable!("it also runs when the configuration is not valid"),
         HubCommand::Peer(command) => peer::run(command, &config),
         HubCommand::Probe(command) => probe::run(command, &config),
         HubCommand::Region(command) => region::run(command, &config),

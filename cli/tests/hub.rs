@@ -19,6 +19,8 @@ mod alerts;
 mod apply;
 #[path = "hub/database.rs"]
 mod database;
+#[path = "hub/doctor.rs"]
+mod doctor;
 #[path = "hub/events.rs"]
 mod events;
 #[path = "hub/incident.rs"]

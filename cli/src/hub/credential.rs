@@ -15,7 +15,12 @@ use easytier_uptime_store::{
 };
 use serde_json::json;
 
-use super::{config::HubConfig, database, peer::joined};
+use super::{
+    config::HubConfig,
+    database,
+    peer::joined,
+    rotate::{self, RotateArgs},
+};
 use crate::{exit::Exit, print, text::printable};
 
 const NEVER: &str = "never";
@@ -39,7 +44,8 @@ pub enum TokenCommand {
     Revoke(RevokeArgs),
 }
 
-/// Manages API keys, for programs: to list peers without their secrets, or to change who leads a cluster
+/// Manages API keys, for programs: to list peers without their secrets, or to change who leads a cluster; and replaces the key
+/// of the hub itself
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Creates a key and prints only the key on standard output; it is never shown again
@@ -50,6 +56,7 @@ pub enum KeyCommand {
     List(ListArgs),
     /// Revokes keys permanently and immediately
     Revoke(RevokeArgs),
+    RotateSecrets(RotateArgs),
 }
 
 /// Manages enrollment keys, with which new probes request their own token from the hub
@@ -163,7 +170,11 @@ pub fn run_token(command: TokenCommand, config: &HubConfig) -> anyhow::Result<Ex
 pub fn run_key(command: KeyCommand, config: &HubConfig) -> anyhow::Result<Exit> {
     const KIND: CredentialKind = CredentialKind::Api;
     let access = access(matches!(command, KeyCommand::List(_)));
+    if let KeyCommand::RotateSecrets(args) = command {
+        return rotate::run(&args, config);
+    }
     database::with(access, config, async |store| match command {
+        KeyCommand::RotateSecrets(_) => unreachable!("it runs without a hub"),
         KeyCommand::Create(KeyArgs { name, scopes, expires }) => {
             let scopes = scopes.into_iter().collect();
             let request = CredentialRequest { scopes, lifetime: expires, ..CredentialRequest::new(KIND, &name) };

@@ -1,6 +1,9 @@
 //! Opens the hub's database, for the hub and for its commands.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, anyhow, bail};
 use easytier_uptime_store::{
@@ -8,7 +11,7 @@ use easytier_uptime_store::{
     VersionMismatch,
     acting::Call,
     domain::{Actor, ActorKind, Timestamp},
-    key_file,
+    key_file, new_key_of,
 };
 
 use super::config::{Database, HubConfig};
@@ -22,6 +25,22 @@ pub async fn open(config: &HubConfig) -> anyhow::Result<Store> {
 /// As [`open`], with another size of the cache.
 pub async fn open_with_cache(config: &HubConfig, cache_mebibytes: u32) -> anyhow::Result<Store> {
     open_for(Access::Serve, config, cache_mebibytes).await.map_err(|error| explain(error, &config.database))
+}
+
+/// Opens the database only to look at it, beside its hub.
+pub async fn open_to_look(config: &HubConfig) -> Result<Store, OpenError> {
+    open_for(Access::Read, config, DEFAULT_CACHE_MEBIBYTES).await
+}
+
+/// As [`open`], a copy that is restored.
+pub async fn open_copy(config: &HubConfig) -> anyhow::Result<Store> {
+    let opened = open_for(Access::Serve, config, DEFAULT_CACHE_MEBIBYTES).await;
+    opened.map_err(|error| match error {
+        OpenError::Store(StoreError::WrongHubKey(_)) => {
+            anyhow!("it was made with another hub key than the present one; name the key of that time with --backup-key-file")
+        }
+        error => explain(error, &config.database),
+    })
 }
 
 /// Checks that the database can be served, also by this process that serves it already.
@@ -49,7 +68,7 @@ pub fn with<T>(
     runtime.block_on(async {
         let opened = open_for(access, config, DEFAULT_CACHE_MEBIBYTES).await;
         let store = opened.map_err(|error| explain(error, &config.database))?;
-        let outcome = Call::of(Actor::new(ActorKind::Command, user())).run(command(&store)).await;
+        let outcome = call().run(command(&store)).await;
         store.close().await;
         outcome
     })
@@ -77,13 +96,18 @@ pub fn must_exist(path: &Path) -> anyhow::Result<()> {
 
 /// Why a database cannot be opened.
 #[derive(Debug)]
-enum OpenError {
+pub enum OpenError {
     Store(StoreError),
     /// The key beside it is not there, or cannot be read.
     Key(anyhow::Error),
 }
 
 async fn open_for(access: Access, config: &HubConfig, cache_mebibytes: u32) -> Result<Store, OpenError> {
+    let options = options(access, config, cache_mebibytes).await?;
+    Store::open(options, Timestamp::now()).await.map_err(OpenError::Store)
+}
+
+async fn options(access: Access, config: &HubConfig, cache_mebibytes: u32) -> Result<StoreOptions, OpenError> {
     let location = match &config.database {
         Database::Sqlite { path, .. } => Location::Sqlite(path.clone()),
         Database::Postgres { url, .. } => Location::Postgres(url.clone()),
@@ -91,39 +115,69 @@ async fn open_for(access: Access, config: &HubConfig, cache_mebibytes: u32) -> R
     // The key of a file of another program is neither missed nor made.
     location.refuse_foreign_file().await.map_err(OpenError::Store)?;
     let key = match &config.database {
-        Database::Sqlite { path, key } => sqlite_key(path, key.as_ref()).map_err(OpenError::Key)?,
+        Database::Sqlite { path, key } => sqlite_key(path, key.as_ref()).await.map_err(OpenError::Key)?,
         Database::Postgres { key, .. } => key.clone(),
     };
     let HubConfig { policy, retention, relay_interval, intervals, .. } = *config;
     let fixed = config.fixed.clone();
-    let options =
-        StoreOptions { location, access, key, policy, retention, relay_interval, intervals, fixed, cache_mebibytes };
-    Store::open(options, Timestamp::now()).await.map_err(OpenError::Store)
+    Ok(StoreOptions { location, access, key, policy, retention, relay_interval, intervals, fixed, cache_mebibytes })
+}
+
+/// The options with which a command opens the database.
+pub async fn options_of_command(config: &HubConfig) -> anyhow::Result<StoreOptions> {
+    let options = options(Access::Change, config, DEFAULT_CACHE_MEBIBYTES).await;
+    options.map_err(|error| explain(error, &config.database))
+}
+
+/// The error of the store in words for the operator.
+pub fn explained(error: StoreError, database: &Database) -> anyhow::Error {
+    explain(OpenError::Store(error), database)
+}
+
+/// Whether the database was made with this key.
+pub async fn opens_with(options: &StoreOptions, key: &HubKey) -> bool {
+    let options = StoreOptions { access: Access::Read, key: key.clone(), ..options.clone() };
+    match Store::open(options, Timestamp::now()).await {
+        Ok(store) => {
+            store.close().await;
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// On whose behalf a command works.
+pub fn call() -> Arc<Call> {
+    Call::of(Actor::new(ActorKind::Command, user()))
 }
 
 /// The key that is configured, or the one in the file beside the database, which is created together with the database.
-fn sqlite_key(database: &Path, given: Option<&HubKey>) -> anyhow::Result<HubKey> {
+async fn sqlite_key(database: &Path, given: Option<&HubKey>) -> anyhow::Result<HubKey> {
     if let Some(key) = given {
         return Ok(key.clone());
     }
     // The order matters: a hub that starts at this moment creates the key before the database.
     let has_content = std::fs::metadata(database).is_ok_and(|file| file.len() > 0);
     if has_content {
-        return existing_key_of(database);
+        return existing_key_of(database).await;
     }
     HubKey::load_or_create(&key_file(database))
         .with_context(|| format!("no key for the database '{}'", database.display()))
 }
 
 /// The key that is configured, or the one in the file beside a SQLite database, which must exist.
-pub fn existing_key(database: &Database) -> anyhow::Result<HubKey> {
+pub async fn existing_key(database: &Database) -> anyhow::Result<HubKey> {
     match database {
-        Database::Sqlite { path, key: None } => existing_key_of(path),
+        Database::Sqlite { path, key: None } => existing_key_of(path).await,
         Database::Sqlite { key: Some(key), .. } | Database::Postgres { key, .. } => Ok(key.clone()),
     }
 }
 
-fn existing_key_of(database: &Path) -> anyhow::Result<HubKey> {
+async fn existing_key_of(database: &Path) -> anyhow::Result<HubKey> {
+    // The database has a new key whose file has not taken the place of the old one yet.
+    if let Some(key) = new_key_of(database).await {
+        return Ok(key);
+    }
     let file = key_file(database);
     if !file.exists() {
         bail!(
@@ -194,6 +248,10 @@ fn advice(refusal: &Refusal, database: &Database) -> &'static str {
         (Refusal::Version(_), _) => {
             "Only the start of a hub upgrades a database: start this version's hub once ('easytier-uptime hub'), or use the \
              program of the hub that runs"
+        }
+        (Refusal::HubsRun(_), _) => {
+            "Stop all hubs, and wait a minute if one was killed: a hub that runs goes on with the key that it has. Nothing was \
+             changed"
         }
         _ => "Stop them, and start this hub again; it upgrades the database",
     }

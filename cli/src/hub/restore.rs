@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use easytier_uptime_hub::instance::{self, Asked};
+use easytier_uptime_hub::{
+    instance::{self, Asked},
+    service::rotate_key,
+};
 use easytier_uptime_store::{
-    Restored, Store,
+    HubKey, Restored, Store,
     domain::{Role, Timestamp},
 };
 
@@ -18,9 +21,11 @@ use crate::{exit::Exit, print, runtime, text::printable};
 
 /// Puts a backup in the place of the database, while no hub runs
 ///
-/// The backup is checked, upgraded if it is older, and put in place at once; the old database is kept beside it. The key
-/// of the hub must be that of the time of the backup. With PostgreSQL, restore the dump first, and run this command
-/// without a file.
+/// The backup is checked, upgraded if it is older, and put in place at once; the old database is kept beside it. With
+/// PostgreSQL, restore the dump first, and run this command without a file.
+///
+/// If the key of the hub was replaced since the backup was made, name the old one with --backup-key-file: what is restored gets
+/// the present key.
 ///
 /// A primary begins a new epoch, which is greater than those of all instances that answer. When another instance leads
 /// meanwhile, this one follows it after its start.
@@ -28,6 +33,9 @@ use crate::{exit::Exit, print, runtime, text::printable};
 pub struct RestoreArgs {
     /// The backup, a SQLite file of 'hub backup'; without it, the database itself was restored by other means
     file: Option<PathBuf>,
+    /// File with the key of the time of the backup, if the hub has another one now
+    #[arg(long, value_name = "PATH", requires = "file")]
+    backup_key_file: Option<PathBuf>,
     /// Do not ask the other instances of the cluster who leads
     #[arg(long)]
     offline: bool,
@@ -36,7 +44,10 @@ pub struct RestoreArgs {
 pub fn run(args: &RestoreArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     let runtime = runtime::single_threaded()?;
     match (&config.database, &args.file) {
-        (Database::Sqlite { path, .. }, Some(file)) => runtime.block_on(from_file(file, path, config, args.offline)),
+        (Database::Sqlite { path, .. }, Some(file)) => {
+            let of_backup = args.backup_key_file.as_deref().map(HubKey::from_file).transpose()?;
+            runtime.block_on(from_file(file, of_backup, path, config, args.offline))
+        }
         (Database::Postgres { .. }, Some(_)) => bail!(
             "'hub restore FILE' restores SQLite databases only, and DATABASE_URL names PostgreSQL: use pg_restore, then \
              'hub restore' without a file"
@@ -45,15 +56,27 @@ pub fn run(args: &RestoreArgs, config: &HubConfig) -> anyhow::Result<Exit> {
     }
 }
 
-async fn from_file(file: &Path, path: &Path, config: &HubConfig, offline: bool) -> anyhow::Result<Exit> {
+async fn from_file(
+    file: &Path,
+    of_backup: Option<HubKey>,
+    path: &Path,
+    config: &HubConfig,
+    offline: bool,
+) -> anyhow::Result<Exit> {
     let failed = || format!("cannot restore '{}'", file.display());
-    let key = database::existing_key(&config.database)?;
+    let key = database::existing_key(&config.database).await?;
     let restored = Restored::stage(file, path).await.with_context(failed)?;
-    let copy = Database::Sqlite { path: restored.copy().to_owned(), key: Some(key) };
-    let store = database::open(&HubConfig { database: copy, ..config.clone() }).await.with_context(failed)?;
-    let ready = make_ready(&store, config, offline).await;
+    let its_key = of_backup.unwrap_or_else(|| key.clone());
+    let copy = Database::Sqlite { path: restored.copy().to_owned(), key: Some(its_key.clone()) };
+    let of_copy = HubConfig { database: copy, ..config.clone() };
+    let store = database::open_copy(&of_copy).await.with_context(failed)?;
+    let ready = database::call().run(make_ready(&store, config, offline)).await;
     store.close().await;
     let told = ready.with_context(failed)?;
+    if its_key != key {
+        let options = database::options_of_command(&of_copy).await?;
+        database::call().run(rotate_key(options, &key, false, Timestamp::now())).await.with_context(failed)?;
+    }
     let aside = restored.put_in_place(Timestamp::now()).with_context(failed)?;
     let kept = aside.map(|aside| format!("; what was there is '{}' now", aside.display())).unwrap_or_default();
     print::line(format!("'{}' is in the place of '{}'{kept}", file.display(), path.display()))?;
@@ -73,7 +96,7 @@ async fn in_place(config: &HubConfig, offline: bool) -> anyhow::Result<Exit> {
         }
         make_ready(&store, config, offline).await
     };
-    let ready = preparation.await;
+    let ready = database::call().run(preparation).await;
     store.close().await;
     let told = ready?;
     print::line(format!("the database {} is ready", database::name(&config.database)))?;

@@ -20,11 +20,17 @@ use crate::{
 const PAGES: [&str; 4] = ["README.md", "docs/database.md", "docs/distributed.md", "docs/high-availability.md"];
 
 /// Pages with commands and without settings.
-const OF_COMMANDS: [&str; 5] =
-    ["docs/alerts.md", "docs/lists.md", "docs/maintenance.md", "docs/manager.md", "docs/subscriptions.md"];
+const OF_COMMANDS: [&str; 6] = [
+    "docs/alerts.md",
+    "docs/lists.md",
+    "docs/maintenance.md",
+    "docs/manager.md",
+    "docs/subscriptions.md",
+    "docs/upgrading.md",
+];
 
 /// Variables that are not settings.
-const OTHERS: [&str; 1] = ["NETWORK_SECRET"];
+const OTHERS: [&str; 2] = ["NETWORK_SECRET", "NEW_HUB_KEY"];
 
 /// The lines of fenced blocks, with continued lines joined.
 fn commands(page: &str) -> Vec<String> {

@@ -137,3 +137,66 @@ fn a_hub_whose_machine_was_lost_is_restored_from_a_backup_and_the_key() {
     assert_eq!(status, 200, "{answer}");
     assert_eq!(hub.stop(), "", "the password of the admin is the old one");
 }
+
+#[test]
+fn a_hub_gets_a_new_key_and_a_backup_of_the_time_before_can_still_be_restored() {
+    let folder = folder_of_hub();
+    let run = |args: &[&str], variables: &[(&str, &str)]| run_with(folder.path(), args, variables, "");
+    let key = || fs::read_to_string(folder.path().join("uptime.db.key")).unwrap();
+    let member = ["hub", "peer", "add", "tcp://192.0.2.7:11010", "--name", "member", "--network-name", "home"];
+    printed(&run(&member, &[("NETWORK_SECRET", "s3cr3t")]));
+    printed(&run(&["hub", "backup", "before.db"], &[]));
+    let before = key();
+
+    let hub = Hub::start(folder.path());
+    let refused = refusal(&run(&["hub", "key", "rotate-secrets"], &[]));
+    assert_contains(&refused, &["process ", "uptime.db.lock'", "stop that process"]);
+    hub.stop();
+    let told = run(&["hub", "key", "rotate-secrets"], &[]);
+    let shown = printed(&told) + &text(&told.stderr);
+    assert_contains(&shown, &["'uptime.db'", "'uptime.db.key'", "uptime.db.key.replaced-"]);
+    let after = key();
+    assert!(before != after && !shown.contains(before.trim()) && !shown.contains(after.trim()));
+    let old = names(folder.path()).into_iter().find(|name| name.starts_with("uptime.db.key.replaced-")).unwrap();
+    assert_eq!(fs::read_to_string(folder.path().join(&old)).unwrap(), before);
+    let export = ["hub", "peer", "export", "--with-secrets"];
+    assert_contains(&printed(&run(&export, &[])), &["s3cr3t"]);
+    Hub::start(folder.path()).stop();
+    let audited = printed(&run(&["hub", "peer", "remove", "1"], &[]));
+    assert_contains(&audited, &["member"]);
+
+    let refused = refusal(&run(&["hub", "restore", "before.db"], &[]));
+    assert_contains(&refused, &["made with another hub key", "--backup-key-file"]);
+    printed(&run(&["hub", "restore", "before.db", "--backup-key-file", &old], &[]));
+    assert_eq!(key(), after);
+    assert_contains(&printed(&run(&export, &[])), &["s3cr3t"]);
+    Hub::start(folder.path()).stop();
+}
+
+#[tokio::test]
+async fn hubs_on_postgres_get_a_new_key_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, old) = (crate::postgres::fresh_database().await, "5e".repeat(32));
+    let with_old = [("DATABASE_URL", url.as_str()), ("HUB_KEY", old.as_str())];
+    let rotate = ["hub", "key", "rotate-secrets", "--new-key-file", "new.key"];
+    let run = |args: &[&str], variables: &[(&str, &str)]| run_with(folder.path(), args, variables, "");
+    let hub = Hub::start_with(folder.path(), &with_old);
+    let token = printed(&run(&["hub", "token", "create", "--name", "probe-1"], &with_old));
+    assert_contains(&refusal(&run(&rotate, &with_old)), &["hubs use the database", "Stop all hubs"]);
+    hub.stop();
+    assert_contains(&refusal(&run(&rotate[..3], &with_old)), &["--new-key-file", "NEW_HUB_KEY"]);
+    let told = run(&rotate, &with_old);
+    let shown = printed(&told) + &text(&told.stderr);
+    assert_contains(&shown, &["of DATABASE_URL", "HUB_KEY_FILE=new.key"]);
+    let new = fs::read_to_string(folder.path().join("new.key")).unwrap();
+    assert!(!shown.contains(new.trim()) && !shown.contains(&old));
+    assert_eq!(crate::mode(&folder.path().join("new.key")), 0o600);
+
+    let refused = refusal(&run(&["hub"], &[with_old[0], with_old[1], ("SERVER_PORT", "0")]));
+    assert_contains(&refused, &["made with another hub key"]);
+    assert_contains(&refusal(&run(&rotate, &with_old)), &["has the new key already"]);
+    let hub = Hub::start_with(folder.path(), &[with_old[0], ("HUB_KEY_FILE", "new.key")]);
+    let (status, answer) = hub.get("/peers", &[("x-node-token", token.trim())]);
+    assert_eq!(status, 200, "{answer}");
+    hub.stop();
+}
