@@ -389,6 +389,8 @@ async fn a_hub_with_a_new_key_knows_its_visitors_and_sends_links_that_work(test:
     let sent = scene.subscribe(&[a], "reader@example.net", 1).await;
     scene.ask(b, "other@example.net", 2).await;
     let TestStore { store, mut options, folder } = scene.hub.test.clone();
+    // The site is a hub of its own on PostgreSQL.
+    scene.site.serving().store.close().await;
     store.close().await;
     let new = HubKey::generate();
     rotate_key(options.clone(), &new, false, Timestamp::now()).await.unwrap();
