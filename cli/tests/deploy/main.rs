@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+mod chart;
 mod ci;
 #[path = "../../../tests/support/closed_port.rs"]
 mod closed_port;
