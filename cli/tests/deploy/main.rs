@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+mod action;
 mod chart;
 mod ci;
 #[path = "../../../tests/support/closed_port.rs"]
@@ -17,6 +18,7 @@ mod notify;
 mod program;
 mod prometheus;
 mod releases;
+mod runner;
 mod services;
 mod systemd;
 mod tool;
