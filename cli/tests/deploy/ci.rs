@@ -145,6 +145,7 @@ fn the_jobs_of_a_release_have_the_permissions_that_they_need() {
         ("image", "attestations id-token packages"),
         ("image", "packages"),
         ("plan", ""),
+        ("verify", ""),
     ];
     assert_eq!(found, expected.map(|(name, scopes)| (name.to_owned(), scopes.to_owned())));
 }
