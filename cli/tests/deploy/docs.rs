@@ -120,7 +120,15 @@ fn every_variable_is_a_setting() {
 
 #[test]
 fn every_link_has_a_target() {
-    let others = ["docs/backend.md", "docs/checks.md", "docs/lambda.md", "docs/security.md", "docs/telemetry.md"];
+    let others = [
+        "docs/backend.md",
+        "docs/checks.md",
+        "docs/github-actions.md",
+        "docs/lambda.md",
+        "docs/releases.md",
+        "docs/security.md",
+        "docs/telemetry.md",
+    ];
     for page in PAGES.into_iter().chain(OF_COMMANDS).chain(others) {
         let text = read(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
