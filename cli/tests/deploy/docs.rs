@@ -20,8 +20,14 @@ use crate::{
 const PAGES: [&str; 4] = ["README.md", "docs/database.md", "docs/distributed.md", "docs/high-availability.md"];
 
 /// Pages with commands and without settings.
-const OF_COMMANDS: [&str; 5] =
-    ["docs/alerts.md", "docs/lists.md", "docs/maintenance.md", "docs/manager.md", "docs/subscriptions.md"];
+const OF_COMMANDS: [&str; 6] = [
+    "docs/alerts.md",
+    "docs/kubernetes.md",
+    "docs/lists.md",
+    "docs/maintenance.md",
+    "docs/manager.md",
+    "docs/subscriptions.md",
+];
 
 /// Variables that are not settings.
 const OTHERS: [&str; 1] = ["NETWORK_SECRET"];
@@ -47,11 +53,11 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
         word == "easytier-uptime" || word.starts_with("easytier-uptime:")
     };
     let starts = words.iter().enumerate().filter(|(at, word)| {
-        // Not the name of an image or a package to build, nor a message with a version.
+        // Not the name of an image, a package to build or a release of helm, nor a message with a version.
         let is_command = words.get(at + 1).is_none_or(|next| !next.starts_with('…'));
         is_command
             && is_program(word)
-            && at.checked_sub(1).is_none_or(|before| !["--tag", "-p"].contains(&words[before]))
+            && at.checked_sub(1).is_none_or(|before| !["--tag", "-p", "install", "upgrade"].contains(&words[before]))
     });
     let ends = |word: &&&str| !(["|", "#", ">", "&&", "&"].contains(word) || word.starts_with('#'));
     starts
