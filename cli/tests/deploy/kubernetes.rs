@@ -246,14 +246,13 @@ fn the_example_has_the_secrets_of_the_manifests_and_its_placeholders_are_refused
     assert!(secrets.objects.is_empty(), "no manifest uses {:?}", secrets.objects);
 }
 
-/// The commands in its comments.
+/// In the comments of the example, and in what helm prints.
 #[test]
-fn the_example_names_existing_commands() {
-    let text = read(&format!("{FOLDER}/{SECRETS}"));
-    let commands =
-        text.lines().filter_map(|line| line.split_once(" exec deployment/easytier-uptime-hub -- easytier-uptime "));
+fn the_commands_that_users_are_told_exist() {
+    let text = read(&format!("{FOLDER}/{SECRETS}")) + &read("deploy/helm/easytier-uptime/templates/NOTES.txt");
+    let commands = text.lines().filter_map(|line| line.split_once(" -- easytier-uptime "));
     let found = commands.map(|(_, command)| assert_command(&command.split_whitespace().collect::<Vec<_>>()));
-    assert_eq!(found.count(), 3);
+    assert_eq!(found.count(), 4);
 }
 
 fn port_of(container: &Container, port: &IntOrString) -> i32 {
