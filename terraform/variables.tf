@@ -24,7 +24,8 @@ variable "regions" {
     schedule: when to check, a rate() or cron() expression of EventBridge Scheduler.
     interval: seconds from one invocation to the next. Derived from a rate(); required with a cron().
     timezone: of a cron(), such as Europe/Berlin.
-    flexible_window: the minutes within which Scheduler may choose the time of each invocation; exactly on time if null.
+    flexible_window: the minutes within which Scheduler may choose the time of each invocation, at most a quarter of the
+      interval; exactly on time if null.
     enabled: false pauses the schedule and keeps everything else.
     function_version: the published version that the schedule invokes, to roll back; the newest if null.
     memory, timeout: of the function, in MB and seconds.
@@ -129,7 +130,7 @@ variable "regions" {
     condition = alltrue([
       for about in values(var.regions) : about.flexible_window == null || try(
         about.flexible_window >= 1 && floor(about.flexible_window) == about.flexible_window
-        && 60 * about.flexible_window <= coalesce(about.interval, try(
+        && 4 * 60 * about.flexible_window <= coalesce(about.interval, try(
           60 * tonumber(regex("^rate\\((\\d+) minutes?\\)$", about.schedule)[0]),
           3600 * tonumber(regex("^rate\\((\\d+) hours?\\)$", about.schedule)[0]),
           0,
@@ -137,7 +138,7 @@ variable "regions" {
         false,
       )
     ])
-    error_message = "A flexible_window is a whole number of minutes, at least 1, and at most the interval: the next invocation must not come first."
+    error_message = "A flexible_window is a whole number of minutes, at least 1, and at most a quarter of the interval: after three quarters a peer is due again."
   }
 
   validation {

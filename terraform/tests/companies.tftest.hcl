@@ -23,7 +23,7 @@ variables {
       schedule         = "cron(0/10 8-18 ? * MON-FRI *)"
       interval         = 600
       timezone         = "Europe/Berlin"
-      flexible_window  = 5
+      flexible_window  = 2
       function_version = 7
       vpc              = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"], ipv6 = true }
       node_token_arn   = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:uptime-AbCdEf"
@@ -187,7 +187,7 @@ run "the_schedule_invokes_an_older_version" {
     condition = (
       aws_scheduler_schedule.this["eu-central-1"].schedule_expression_timezone == "Europe/Berlin"
       && aws_scheduler_schedule.this["eu-central-1"].flexible_time_window[0].mode == "FLEXIBLE"
-      && aws_scheduler_schedule.this["eu-central-1"].flexible_time_window[0].maximum_window_in_minutes == 5
+      && aws_scheduler_schedule.this["eu-central-1"].flexible_time_window[0].maximum_window_in_minutes == 2
     )
     error_message = "The schedule has other times."
   }

@@ -395,11 +395,11 @@ run "a_time_zone_is_a_place" {
   expect_failures = [var.regions]
 }
 
-run "a_flexible_window_is_no_longer_than_the_interval" {
+run "a_flexible_window_is_a_quarter_of_the_interval_at_most" {
   command = plan
 
   variables {
-    regions = { eu-central-1 = { schedule = "rate(5 minutes)", flexible_window = 6 } }
+    regions = { eu-central-1 = { schedule = "rate(7 minutes)", flexible_window = 2 } }
   }
 
   expect_failures = [var.regions]
@@ -409,7 +409,7 @@ run "a_flexible_window_is_whole" {
   command = plan
 
   variables {
-    regions = { eu-central-1 = { schedule = "rate(5 minutes)", flexible_window = 1.5 } }
+    regions = { eu-central-1 = { schedule = "rate(1 hour)", flexible_window = 1.5 } }
   }
 
   expect_failures = [var.regions]
