@@ -9,7 +9,7 @@ use crate::{
     assert_contains,
     program::{assert_command, assert_setting, flags_of},
     read,
-    releases::TARGETS,
+    releases::{Releases, TARGETS},
     root,
     runner::{Ended, Job},
     tool,
@@ -204,6 +204,43 @@ fn a_release_is_drafted_with_its_files_and_notes() {
         assert_eq!(calls, expected);
         assert_eq!(fs::read_to_string(notes).unwrap(), "### Added\n- b\n");
     }
+}
+
+#[test]
+fn the_image_has_the_programs_of_the_release() {
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("version = ")).unwrap().trim_matches('"');
+    let releases = Releases::serve();
+    releases.publish(version);
+    let (ended, calls) = run_job(RELEASE, "image", version, |workspace| {
+        fs::write(workspace.join("Cargo.toml"), &manifest).unwrap();
+        fs::create_dir_all(workspace.join("target/release-files")).unwrap();
+        fs::create_dir_all(workspace.join("tools")).unwrap();
+        fs::copy(root().join("tools/image"), workspace.join("tools/image")).unwrap();
+        for target in TARGETS.iter().filter(|target| target.ends_with("-linux-musl")) {
+            let name = format!("easytier-uptime-{version}-{target}.tar.gz");
+            fs::copy(releases.folder_of(version).join(&name), workspace.join("target/release-files").join(name))
+                .unwrap();
+        }
+    });
+    assert!(ended.succeeded, "{}", ended.log);
+    for (architecture, target) in [("amd64", TARGETS[3]), ("arm64", TARGETS[1])] {
+        let program = format!("workspace/target/image/linux/{architecture}/easytier-uptime");
+        assert_contains(
+            &fs::read_to_string(ended.folder.path().join(program)).unwrap(),
+            &[&format!("# {version} {target}\n")],
+        );
+    }
+    assert_contains(
+        &calls,
+        &[
+            "buildah build --platform linux/amd64,linux/arm64 --format docker --target release --file deploy/Dockerfile ",
+            "buildah login --username someone --password-stdin ghcr.io\n",
+            &format!(" docker://ghcr.io/some/repository:{version}\n"),
+        ],
+    );
+    assert!(!calls.contains("of-the-run"), "{calls}");
+    assert!(ended.used.iter().any(|action| action.starts_with("actions/attest@")), "{:?}", ended.used);
 }
 
 /// `uses: …@v0` is a commit on top of the release's, with the checksums.
