@@ -186,15 +186,15 @@ fn a_failure_says_why_and_changes_nothing() {
         assert_ends(&curl.install(&releases, args), 2, &["error: "]);
     }
 
-    // By Ctrl-C during the download.
+    // Stopped during the download.
     releases.publish("0.5.0");
     releases.answer(&archive("0.5.0"), Answer::Stalled);
     let mut command = curl.command(&releases);
     command.arg(root().join("install.sh")).process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     wait_until("half of the archive arrived", || releases.has_answered());
-    kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    kill_process_group(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(curl.contents(), before);
 
     // On other machines.
