@@ -98,10 +98,8 @@ impl HubKey {
 
     fn create(&self, path: &Path) -> io::Result<()> {
         let draft = path.with_extension(format!("new-{}", std::process::id()));
-        let written = create_private(&draft).and_then(|mut file| {
-            writeln!(file, "{}", HEXLOWER_PERMISSIVE.encode(&self.0))?;
-            file.sync_all()
-        });
+        let mut file = create_private(&draft)?;
+        let written = writeln!(file, "{}", HEXLOWER_PERMISSIVE.encode(&self.0)).and_then(|()| file.sync_all());
         let linked = written.and_then(|()| fs::hard_link(&draft, path));
         fs::remove_file(&draft)?;
         match linked {

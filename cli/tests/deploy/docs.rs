@@ -29,10 +29,11 @@ const PAGES: [&str; 7] = [
 ];
 
 /// Pages with commands and without settings.
-const OF_COMMANDS: [&str; 8] = [
+const OF_COMMANDS: [&str; 9] = [
     "README.md",
     "README.zh.md",
     "docs/alerts.md",
+    "docs/kubernetes.md",
     "docs/lists.md",
     "docs/maintenance.md",
     "docs/manager.md",
@@ -67,11 +68,11 @@ fn invocations(line: &str) -> Vec<Vec<&str>> {
         word == "easytier-uptime" || word.starts_with("easytier-uptime:")
     };
     let starts = words.iter().enumerate().filter(|(at, word)| {
-        // Not the name of an image or a package to build, nor a message with a version.
+        // Not the name of an image, a package to build or a release of helm, nor a message with a version.
         let is_command = words.get(at + 1).is_none_or(|next| !next.starts_with('…'));
         is_command
             && is_program(word)
-            && at.checked_sub(1).is_none_or(|before| !["--tag", "-p"].contains(&words[before]))
+            && at.checked_sub(1).is_none_or(|before| !["--tag", "-p", "install", "upgrade"].contains(&words[before]))
     });
     let ends = |word: &&&str| !(["|", "#", ">", "2>>", "&&", "&"].contains(word) || word.starts_with('#'));
     starts
