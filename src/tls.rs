@@ -26,15 +26,23 @@ pub(crate) fn for_nodes() -> Result<ClientConfig, Error> {
     Ok(builder(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
-/// A configuration for web servers, whose certificates the system must trust. It offers HTTP/2 and HTTP/1.1.
+/// A configuration for web servers, whose certificates the system must trust. On a system without trusted certificates it is
+/// Mozilla's list, as it was when this was built. It offers HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
 ///
-/// When the system has no trusted certificates.
+/// When the environment names trusted certificates and there are none.
 pub fn for_web_servers() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = rustls_platform_verifier::Verifier::new(provider.clone())?;
-    let builder = builder(provider)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let builder = builder(provider.clone())?;
+    let builder = match rustls_platform_verifier::Verifier::new(provider) {
+        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        // Who names some trusts no others.
+        Err(error) if ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some()) => {
+            return Err(error);
+        }
+        Err(_) => builder.with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+    };
     Ok(web_client(builder))
 }
 

@@ -1,10 +1,11 @@
 locals {
+  # Those of one metric. 'of' names the entry of local.dimensions.
   alarm_kinds = {
     errors = {
       advice    = "invocations fail: see the logs; their results are lost unless they are in the spool"
       namespace = "AWS/Lambda"
       metric    = "Errors"
-      queue     = null
+      of        = "function"
       statistic = "Sum"
       compare   = "GreaterThanOrEqualToThreshold"
       threshold = 1
@@ -13,16 +14,25 @@ locals {
       advice    = "Lambda throttles invocations: the concurrency limit of the account or the function is reached"
       namespace = "AWS/Lambda"
       metric    = "Throttles"
-      queue     = null
+      of        = "function"
       statistic = "Sum"
       compare   = "GreaterThanOrEqualToThreshold"
+      threshold = 1
+    }
+    nothing-checked = {
+      advice    = "the function runs and checks nothing: the hub has no peers that are due in this region, or is away, or refuses the token"
+      namespace = local.metric_namespace
+      metric    = "checked"
+      of        = "probe"
+      statistic = "Sum"
+      compare   = "LessThanThreshold"
       threshold = 1
     }
     spool-dead-letters = {
       advice    = "results could not be delivered for days: move them back to the spool when the hub accepts them again"
       namespace = "AWS/SQS"
       metric    = "ApproximateNumberOfMessagesVisible"
-      queue     = "spool-dead-letters"
+      of        = "spool-dead-letters"
       statistic = "Maximum"
       compare   = "GreaterThanOrEqualToThreshold"
       threshold = 1
@@ -31,7 +41,7 @@ locals {
       advice    = "results wait for the hub: it is unreachable, or refuses this probe's token"
       namespace = "AWS/SQS"
       metric    = "ApproximateAgeOfOldestMessage"
-      queue     = "spool"
+      of        = "spool"
       statistic = "Maximum"
       compare   = "GreaterThanThreshold"
       threshold = var.spool_age_alarm
@@ -39,14 +49,29 @@ locals {
   }
 
   alarm_list = flatten([
-    for region in keys(var.regions) : [
+    for region in keys(local.regions) : [
       for kind, alarm in local.alarm_kinds : merge(alarm, {
         key    = "${region}/${kind}"
         kind   = kind
         region = region
-      })
+      }) if contains(var.alarms, kind)
     ]
   ])
+
+  # The function writes its own metrics into its log, one line for each invocation.
+  metric_namespace = "EasyTierUptime"
+
+  dimensions = {
+    for region in keys(local.regions) : region => {
+      function           = { FunctionName = aws_lambda_function.this[region].function_name }
+      probe              = { region = local.environment[region].REGION }
+      spool              = { QueueName = aws_sqs_queue.spool[region].name }
+      spool-dead-letters = { QueueName = aws_sqs_queue.spool_dead_letters[region].name }
+    }
+  }
+
+  # Three invocations, and at least five minutes.
+  periods_of_three = { for region, interval in local.intervals : region => 60 * ceil(max(300, 3 * interval) / 60) }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
@@ -58,26 +83,60 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   namespace   = each.value.namespace
   metric_name = each.value.metric
-  dimensions = (
-    each.value.queue == null
-    ? { FunctionName = aws_lambda_function.this[each.value.region].function_name }
-    : {
-      QueueName = {
-        spool              = aws_sqs_queue.spool
-        spool-dead-letters = aws_sqs_queue.spool_dead_letters
-      }[each.value.queue][each.value.region].name
-    }
-  )
+  dimensions  = local.dimensions[each.value.region][each.value.of]
 
   statistic           = each.value.statistic
   comparison_operator = each.value.compare
   threshold           = each.value.threshold
-  period              = 300
+  period              = each.value.of == "probe" ? local.periods_of_three[each.value.region] : 300
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
 
-  alarm_actions = compact([var.regions[each.value.region].alarm_topic_arn])
-  ok_actions    = compact([var.regions[each.value.region].alarm_topic_arn])
+  alarm_actions = compact([local.regions[each.value.region].alarm_topic_arn])
+  ok_actions    = compact([local.regions[each.value.region].alarm_topic_arn])
+
+  tags = var.tags
+}
+
+# Either all peers are offline, or the function has no network: then they are unknown, because it examines its own network
+# before it reports nearly all of its peers as offline.
+resource "aws_cloudwatch_metric_alarm" "none_online" {
+  for_each = { for region, about in local.regions : region => about if contains(var.alarms, "none-online") }
+  region   = each.key
+
+  alarm_name        = "${local.names[each.key]}-none-online"
+  alarm_description = "${local.names[each.key]}: peers are checked and none is online: all are offline, or the function's own network is cut off"
+
+  metric_query {
+    id          = "none"
+    expression  = "IF(checked > 0 AND online < 1, 1, 0)"
+    label       = "No peer is online"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = toset(["checked", "online"])
+    content {
+      id          = metric_query.key
+      return_data = false
+
+      metric {
+        namespace   = local.metric_namespace
+        metric_name = metric_query.key
+        dimensions  = local.dimensions[each.key].probe
+        stat        = "Sum"
+        period      = local.periods_of_three[each.key]
+      }
+    }
+  }
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = compact([each.value.alarm_topic_arn])
+  ok_actions    = compact([each.value.alarm_topic_arn])
 
   tags = var.tags
 }
@@ -85,7 +144,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 # For a metric without data CloudWatch evaluates older data first, so the alarm would fire three periods late. FILL turns
 # missing data into zeros. The period also covers the delay of Lambda's metrics, a minute or two.
 resource "aws_cloudwatch_metric_alarm" "silence" {
-  for_each = var.regions
+  for_each = { for region, about in local.regions : region => about if contains(var.alarms, "silence") }
   region   = each.key
 
   alarm_name        = "${local.names[each.key]}-silence"
@@ -107,10 +166,9 @@ resource "aws_cloudwatch_metric_alarm" "silence" {
     metric {
       namespace   = "AWS/Lambda"
       metric_name = "Invocations"
-      dimensions  = { FunctionName = aws_lambda_function.this[each.key].function_name }
+      dimensions  = local.dimensions[each.key].function
       stat        = "Sum"
-      # Three missing invocations, and at least five minutes.
-      period = 60 * ceil(max(300, 3 * local.intervals[each.key]) / 60)
+      period      = local.periods_of_three[each.key]
     }
   }
 

@@ -2,7 +2,7 @@
 # function reads.
 locals {
   environment = {
-    for region, about in var.regions : region => merge({
+    for region, about in local.regions : region => merge({
       BACKEND_BASE_URL = var.backend_base_url
       # References to the secrets, which the function reads itself.
       NODE_TOKEN   = local.node_token_references[region]

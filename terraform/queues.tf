@@ -4,12 +4,13 @@ locals {
 
 # Results for the hub while it is unreachable.
 resource "aws_sqs_queue" "spool" {
-  for_each = var.regions
+  for_each = local.regions
   region   = each.key
 
   name                      = "${local.names[each.key]}-spool"
   message_retention_seconds = var.spool_retention_days * local.days
-  sqs_managed_sse_enabled   = true
+  kms_master_key_id         = each.value.kms_keys.queues
+  sqs_managed_sse_enabled   = each.value.kms_keys.queues == null ? true : null
   # Longer than an invocation, so that no other one receives a message that is being delivered.
   visibility_timeout_seconds = max(300, 2 * each.value.timeout)
 
@@ -25,17 +26,18 @@ resource "aws_sqs_queue" "spool" {
 
 # Results that could not be delivered for days; they can be moved back to the spool.
 resource "aws_sqs_queue" "spool_dead_letters" {
-  for_each = var.regions
+  for_each = local.regions
   region   = each.key
 
   name                      = "${local.names[each.key]}-spool-dead-letters"
   message_retention_seconds = 14 * local.days
-  sqs_managed_sse_enabled   = true
+  kms_master_key_id         = each.value.kms_keys.queues
+  sqs_managed_sse_enabled   = each.value.kms_keys.queues == null ? true : null
   tags                      = var.tags
 }
 
 resource "aws_sqs_queue_redrive_allow_policy" "spool_dead_letters" {
-  for_each = var.regions
+  for_each = local.regions
   region   = each.key
 
   queue_url = aws_sqs_queue.spool_dead_letters[each.key].url

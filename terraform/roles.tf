@@ -1,104 +1,46 @@
 resource "aws_iam_role" "function" {
-  for_each = var.regions
+  for_each = { for region, about in local.regions : region => about if about.function_role_arn == null }
 
-  name        = local.names[each.key]
-  description = "Permissions of the function of ${var.name} in ${each.key}"
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "lambda.amazonaws.com" }
-    }]
-  })
-  tags = var.tags
+  name                 = local.names[each.key]
+  path                 = var.role_path
+  description          = "Permissions of the function of ${var.name} in ${each.key}"
+  assume_role_policy   = local.policies[each.key].function_trust
+  permissions_boundary = var.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy" "function" {
-  for_each = var.regions
+  for_each = aws_iam_role.function
 
-  name = "function"
-  role = aws_iam_role.function[each.key].name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat(
-      [
-        {
-          Sid      = "Log"
-          Effect   = "Allow"
-          Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-          Resource = "${aws_cloudwatch_log_group.function[each.key].arn}:*"
-        },
-        {
-          Sid      = "Spool"
-          Effect   = "Allow"
-          Action   = ["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"]
-          Resource = aws_sqs_queue.spool[each.key].arn
-        },
-      ],
-      [
-        for service, action in { ssm = "ssm:GetParameter", secretsmanager = "secretsmanager:GetSecretValue" } : {
-          Sid                        = service == "ssm" ? "ReadParameters" : "ReadSecrets"
-          Effect                     = "Allow"
-          Action                     = action
-          Resource                   = [for arn in local.secret_arns[each.key] : arn if split(":", arn)[2] == service]
-        } if anytrue([for arn in local.secret_arns[each.key] : split(":", arn)[2] == service])
-      ],
-      # AWS managed keys need no permission besides reading the secret.
-      each.value.kms_key_arn == null ? [] : [
-        {
-          Sid      = "DecryptSecrets"
-          Effect   = "Allow"
-          Action   = "kms:Decrypt"
-          Resource = each.value.kms_key_arn
-          Condition = {
-            StringLike = {
-              "kms:ViaService" = ["ssm.${each.key}.*", "secretsmanager.${each.key}.*"]
-            }
-          }
-        },
-      ],
-    )
-  })
+  name   = "function"
+  role   = each.value.name
+  policy = local.policies[each.key].function
 }
 
 resource "aws_iam_role" "schedule" {
-  for_each = var.regions
+  for_each = { for region, about in local.regions : region => about if about.schedule_role_arn == null }
 
-  name        = "${local.names[each.key]}-schedule"
-  description = "Permissions of the schedule of ${var.name} in ${each.key}"
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "scheduler.amazonaws.com" }
-      # Only this schedule group may assume the role.
-      Condition = {
-        StringEquals = {
-          "aws:SourceAccount" = data.aws_caller_identity.this.account_id
-          "aws:SourceArn"     = aws_scheduler_schedule_group.this[each.key].arn
-        }
-      }
-    }]
-  })
-  tags = var.tags
+  name                 = "${local.names[each.key]}-schedule"
+  path                 = var.role_path
+  description          = "Permissions of the schedule of ${var.name} in ${each.key}"
+  assume_role_policy   = local.policies[each.key].schedule_trust
+  permissions_boundary = var.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy" "schedule" {
-  for_each = var.regions
+  for_each = aws_iam_role.schedule
 
-  name = "schedule"
-  role = aws_iam_role.schedule[each.key].name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "Invoke"
-        Effect   = "Allow"
-        Action   = "lambda:InvokeFunction"
-        Resource = aws_lambda_function.this[each.key].arn
-      },
-    ]
-  })
+  name   = "schedule"
+  role   = each.value.name
+  policy = local.policies[each.key].schedule
+}
+
+locals {
+  function_role_arns = {
+    for region, about in local.regions : region => about.function_role_arn == null ? aws_iam_role.function[region].arn : about.function_role_arn
+  }
+  schedule_role_arns = {
+    for region, about in local.regions : region => about.schedule_role_arn == null ? aws_iam_role.schedule[region].arn : about.schedule_role_arn
+  }
 }

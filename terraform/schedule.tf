@@ -1,5 +1,5 @@
 resource "aws_scheduler_schedule_group" "this" {
-  for_each = var.regions
+  for_each = local.regions
   region   = each.key
 
   name = local.names[each.key]
@@ -7,7 +7,7 @@ resource "aws_scheduler_schedule_group" "this" {
 }
 
 resource "aws_scheduler_schedule" "this" {
-  for_each = var.regions
+  for_each = local.regions
   region   = each.key
 
   name                = local.names[each.key]
@@ -16,13 +16,16 @@ resource "aws_scheduler_schedule" "this" {
   schedule_expression = each.value.schedule
   state               = each.value.enabled ? "ENABLED" : "DISABLED"
 
+  schedule_expression_timezone = each.value.timezone
+
   flexible_time_window {
-    mode = "OFF"
+    mode                      = each.value.flexible_window == null ? "OFF" : "FLEXIBLE"
+    maximum_window_in_minutes = each.value.flexible_window
   }
 
   target {
-    arn      = aws_lambda_function.this[each.key].arn
-    role_arn = aws_iam_role.schedule[each.key].arn
+    arn      = aws_lambda_alias.live[each.key].arn
+    role_arn = local.schedule_role_arns[each.key]
     # By default the scheduler sends its own event.
     input = jsonencode({})
 

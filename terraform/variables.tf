@@ -1,3 +1,10 @@
+variable "create" {
+  description = "Whether to create anything."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "name" {
   description = "The name of all resources, or the prefix of their names."
   type        = string
@@ -7,156 +14,6 @@ variable "name" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.name))
     error_message = "The name is at most 32 lower-case letters, digits and hyphens, and begins with a letter: the names of roles end at 64."
-  }
-}
-
-variable "regions" {
-  description = <<-EOT
-    The regions to check from. The key is the AWS region, such as eu-central-1.
-
-    schedule: when to check, a rate() or cron() expression of EventBridge Scheduler.
-    interval: seconds from one invocation to the next. Derived from a rate(); required with a cron().
-    enabled: false pauses the schedule and keeps everything else.
-    memory, timeout: of the function, in MB and seconds.
-    concurrency: the maximum number of concurrent invocations; -1 sets no limit.
-    probe_region: the region's name at the hub; the AWS region if null.
-    server_id: the probe's name at the hub; 'name' and the AWS region if null.
-    node_token_arn: an existing SSM parameter or Secrets Manager secret in the same region that holds the node token.
-      If null, the module creates a parameter from 'node_tokens'.
-    api_key_arn: the same for the API key, for backends that require one.
-    kms_key_arn: your key that encrypts these secrets; the AWS managed key if null.
-    alarm_topic_arn: the SNS topic in the same region that is notified of alarms.
-    environment: further environment variables, or other values for those that the module sets.
-  EOT
-  type = map(object({
-    schedule        = optional(string, "rate(1 minute)")
-    interval        = optional(number)
-    enabled         = optional(bool, true)
-    memory          = optional(number, 256)
-    timeout         = optional(number, 50)
-    concurrency     = optional(number, -1)
-    probe_region    = optional(string)
-    server_id       = optional(string)
-    node_token_arn  = optional(string)
-    api_key_arn     = optional(string)
-    kms_key_arn     = optional(string)
-    alarm_topic_arn = optional(string)
-    environment     = optional(map(string), {})
-  }))
-  nullable = false
-
-  validation {
-    condition     = length(var.regions) > 0
-    error_message = "At least one region is needed."
-  }
-
-  validation {
-    condition     = alltrue([for region in keys(var.regions) : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
-    error_message = "A key of 'regions' is an AWS region, such as eu-central-1."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) :
-      can(regex("^(rate\\((1 (minute|hour)|([2-9]|[1-9][0-9]+) (minutes|hours))\\)|cron\\([^ ]+( [^ ]+){5}\\))$", about.schedule))
-    ])
-    error_message = "A schedule is rate(1 minute), rate(5 minutes), rate(1 hour), rate(2 hours) and so on, or a cron() with six fields."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : !startswith(about.schedule, "cron(") || about.interval != null
-    ])
-    error_message = "A region with a cron() schedule needs an 'interval': the seconds from one invocation to the next."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : about.interval == null || try(about.interval >= 60 && about.interval <= 28800, false)
-    ])
-    error_message = "An interval is 60 to 28800 seconds: a schedule cannot be finer than a minute, and an alarm looks back at most a day."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : try(
-        tonumber(regex("^rate\\((\\d+) minutes?\\)$", about.schedule)[0]) <= 480,
-        tonumber(regex("^rate\\((\\d+) hours?\\)$", about.schedule)[0]) <= 8,
-        true,
-      )
-    ])
-    error_message = "A rate is at most 8 hours: the alarm for missing invocations looks back at most a day."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : about.memory >= 128 && about.memory <= 10240 && floor(about.memory) == about.memory
-    ])
-    error_message = "Memory is 128 to 10240 MB."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : about.timeout >= 15 && about.timeout <= 900 && floor(about.timeout) == about.timeout
-    ])
-    error_message = "A timeout is 15 to 900 seconds: a shorter one leaves no time for a check and its report."
-  }
-
-  validation {
-    condition     = alltrue([for about in values(var.regions) : about.concurrency == -1 || about.concurrency >= 1])
-    error_message = "Concurrency is 1 or more, or -1 for no limit; pause a region with 'enabled'."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : alltrue([
-        for text in [about.probe_region, about.server_id] :
-        text == null || can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", text))
-      ])
-    ])
-    error_message = "A probe_region and a server_id are at most 64 letters, digits, dots, underscores and hyphens."
-  }
-
-  validation {
-    condition = alltrue([
-      for region, about in var.regions : alltrue([
-        for arn in [about.node_token_arn, about.api_key_arn] :
-        arn == null || can(regex("^arn:[^:]+:(ssm:${region}:[0-9]{12}:parameter/.+|secretsmanager:${region}:[0-9]{12}:secret:.+)$", arn))
-      ])
-    ])
-    error_message = "A secret is the ARN of an SSM parameter or of a Secrets Manager secret in the region that uses it."
-  }
-
-  validation {
-    condition = alltrue([
-      for region, about in var.regions :
-      about.kms_key_arn == null || can(regex("^arn:[^:]+:kms:${region}:[0-9]{12}:key/.+$", about.kms_key_arn))
-    ])
-    error_message = "A kms_key_arn is the ARN of a key (not of an alias) in the region that uses it."
-  }
-
-  validation {
-    condition = alltrue([
-      for region, about in var.regions :
-      about.alarm_topic_arn == null || can(regex("^arn:[^:]+:sns:${region}:[0-9]{12}:[^:]+$", about.alarm_topic_arn))
-    ])
-    error_message = "An alarm_topic_arn is the ARN of an SNS topic in the region of its alarms."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : alltrue([
-        for name in keys(about.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !startswith(name, "AWS_")
-      ])
-    ])
-    error_message = "Names of environment variables are upper-case letters, digits and underscores; the prefix AWS_ is reserved."
-  }
-
-  validation {
-    condition = alltrue([
-      for about in values(var.regions) : length(setintersection(keys(about.environment), ["NODE_TOKEN", "API_KEY", "SPOOL_QUEUE_URL"])) == 0
-    ])
-    error_message = "Give secrets by 'node_tokens', 'node_token_arn' and the like, never in plain text; the module sets the spool queue."
   }
 }
 
@@ -172,13 +29,60 @@ variable "backend_base_url" {
 }
 
 variable "package_path" {
-  description = "The function's zip file for all regions, built by 'cargo lambda build --output-format zip'."
+  description = "The function's zip file for all regions, built by 'cargo lambda build --output-format zip' or from a release. Or give 'package_s3'."
   type        = string
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = fileexists(var.package_path)
-    error_message = "The file does not exist; build it first."
+    condition     = var.package_path == null || try(fileexists(var.package_path), false)
+    error_message = "The file does not exist; build or download it first."
+  }
+
+  validation {
+    condition     = !var.create || (var.package_path == null) != (var.package_s3 == null)
+    error_message = "The function needs its zip file, either as 'package_path' or as 'package_s3'."
+  }
+}
+
+variable "package_s3" {
+  description = <<-EOT
+    The function's zip file in S3, with 'package_sha256'.
+
+    buckets: AWS region → the bucket in that region. Lambda reads no bucket of another region.
+    key: of the object in each bucket.
+    version: of the object, for versioned buckets; replicas have the same version.
+  EOT
+  type = object({
+    buckets = map(string)
+    key     = string
+    version = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.package_s3 == null || try(alltrue([for region in keys(var.regions) : length(var.package_s3.buckets[region]) > 0]), false)
+    error_message = "Each region needs a bucket in 'package_s3.buckets'."
+  }
+}
+
+variable "package_sha256" {
+  description = "The SHA-256 of the zip file in hex, as SHA256SUMS of a release has it. A zip file that differs is refused when planning. Required with 'package_s3'; the object must have been uploaded with --checksum-algorithm SHA256."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_sha256 == null || can(regex("^[0-9a-f]{64}$", var.package_sha256))
+    error_message = "A SHA-256 is 64 hex digits in lower case."
+  }
+
+  validation {
+    condition     = var.package_s3 == null || var.package_sha256 != null
+    error_message = "'package_s3' needs 'package_sha256'."
+  }
+
+  validation {
+    condition     = var.package_path == null || var.package_sha256 == null || try(filesha256(var.package_path) == var.package_sha256, false)
+    error_message = "The zip file has another SHA-256."
   }
 }
 
@@ -204,7 +108,7 @@ variable "node_tokens" {
 
   validation {
     condition = alltrue([
-      for region, about in var.regions : about.node_token_arn != null || try(length(var.node_tokens[region]) > 0, false)
+      for region, about in local.regions : about.node_token_arn != null || try(length(var.node_tokens[region]) > 0, false)
     ])
     error_message = "Each region needs a node token, in 'node_tokens' or as 'node_token_arn'."
   }
@@ -246,6 +150,41 @@ variable "secrets_version" {
   validation {
     condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
     error_message = "The version of the secrets is 1, 2, 3 and so on."
+  }
+}
+
+variable "permissions_boundary" {
+  description = "The ARN of the policy that limits the roles that the module creates."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null || can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary))
+    error_message = "A permissions boundary is the ARN of a policy."
+  }
+}
+
+variable "role_path" {
+  description = "The path of the roles that the module creates."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.role_path))
+    error_message = "A path of roles begins and ends with a slash."
+  }
+}
+
+variable "tracing_mode" {
+  description = "Active records invocations in X-Ray; PassThrough only those that somebody else traces."
+  type        = string
+  default     = "PassThrough"
+  nullable    = false
+
+  validation {
+    condition     = contains(["Active", "PassThrough"], var.tracing_mode)
+    error_message = "The tracing mode is Active or PassThrough."
   }
 }
 
@@ -386,8 +325,67 @@ variable "spool_age_alarm" {
   }
 }
 
+variable "alarms" {
+  description = "The alarms to create in each region."
+  type        = set(string)
+  default     = ["errors", "throttles", "silence", "nothing-checked", "none-online", "spool-age", "spool-dead-letters"]
+  nullable    = false
+
+  validation {
+    condition = length(setsubtract(var.alarms, [
+      "errors", "throttles", "silence", "nothing-checked", "none-online", "spool-age", "spool-dead-letters",
+    ])) == 0
+    error_message = "The alarms are errors, throttles, silence, nothing-checked, none-online, spool-age and spool-dead-letters."
+  }
+}
+
+variable "dashboard" {
+  description = "Whether to create a CloudWatch dashboard with a row of graphs for each region."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "budget" {
+  description = <<-EOT
+    A monthly budget for what has one of the 'tags', if not null.
+
+    monthly_usd: its limit in US dollars.
+    tag: the key of that tag. Activate it as a cost allocation tag in the account that pays.
+    emails: who is notified at 80 % of the limit, and when AWS forecasts that it will be exceeded.
+  EOT
+  type = object({
+    monthly_usd = number
+    tag         = string
+    emails      = set(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.budget == null || try(var.budget.monthly_usd > 0, false)
+    error_message = "The limit of a budget is more than 0."
+  }
+
+  validation {
+    condition     = var.budget == null || try(contains(keys(var.tags), var.budget.tag), false)
+    error_message = "The tag of a budget is one of 'tags'."
+  }
+
+  validation {
+    condition     = var.budget == null || try(length(var.budget.emails) >= 1 && length(var.budget.emails) <= 10, false)
+    error_message = "A budget notifies 1 to 10 email addresses."
+  }
+}
+
 variable "tags" {
   description = "Tags for everything that can have tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "function_tags" {
+  description = "Further tags for the functions."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,4 +1,4 @@
-//! Measures one cycle with its backend, for the figures in README.
+//! Measures one cycle with its backend, for the figures in docs/performance.md.
 //!
 //! `cargo bench -p easytier-uptime --bench cycle`. The nodes, the backend and the client run in separate processes,
 //! so that the client's memory is measured alone. Needs Linux.

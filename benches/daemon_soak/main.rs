@@ -1,4 +1,4 @@
-//! Measures the daemon for the figures in README.
+//! Measures the daemon for the figures in docs/performance.md.
 //!
 //! `cargo bench -p easytier-uptime --bench daemon-soak [-- --minutes N] [NAME…]` measures all scenes, or the named
 //! ones, for N minutes each (default: 2). The daemon is the real program: it keeps its history in a file, and the bench

@@ -1,4 +1,4 @@
-//! Measures the check engine for the figures in README.
+//! Measures the check engine for the figures in docs/performance.md.
 //!
 //! `cargo bench -p easytier-uptime --bench engine [-- NAME…]` measures all figures, or the named ones. Nodes run in
 //! separate processes, so that the CPU time of the client is measured alone. A figure and its baseline are measured in

@@ -1,4 +1,4 @@
-//! Measures the function for the figures in README: its cold start, and 1,000 peers in one invocation.
+//! Measures the function for the figures in docs/performance.md: its cold start, and 1,000 peers in one invocation.
 //!
 //! `cargo bench -p easytier-uptime-lambda`. The function and the nodes run in separate processes, so that
 //! the function's memory is measured alone. Needs Linux, and permission to create a network namespace, where traffic is counted.

@@ -1,4 +1,4 @@
-//! Measures the pages in a browser for the figures in README.
+//! Measures the pages in a browser for the figures in docs/performance.md.
 //!
 //! `cargo bench -p easytier-uptime --bench pages`. A hub in this process serves a list of 100 nodes and one of 1,000,
 //! each with a day of history from three regions. tests/browser/measure loads the lists in Chromium. Needs the packages

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     check::CheckArgs, completions::CompletionsArgs, daemon::DaemonArgs, demo::DemoArgs, exit::Exit, health::HealthArgs,
-    hub::HubArgs, node::NodeArgs, once::OnceArgs, standalone::StandaloneArgs,
+    hub::HubArgs, man::ManArgs, node::NodeArgs, once::OnceArgs, standalone::StandaloneArgs,
 };
 
 static VERSION: LazyLock<String> =
@@ -62,6 +62,7 @@ enum Command {
     Demo(DemoArgs),
     Node(NodeArgs),
     Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 impl Command {
@@ -75,6 +76,7 @@ impl Command {
             Self::Demo(args) => crate::demo::run(args),
             Self::Node(args) => crate::node::run(args),
             Self::Completions(args) => crate::completions::run(args, Cli::command()),
+            Self::Man(args) => crate::man::run(&args, Cli::command()),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! `demo`: nodes, a hub and probes on this machine, and a node that goes down and comes back.
+//! `demo`: nodes, a hub and probes on this machine, and a node that goes down and comes back. The hub also has a history that is
+//! made up.
 
 mod hub;
 mod node;
 mod probe;
 mod show;
+mod simulation;
 mod stage;
 
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::{exit::Exit, logging, runtime, stop};
 const EXAMPLES: &str = "\
 Examples:
   easytier-uptime demo
-  easytier-uptime demo --cycles 300      15 minutes, to explore the pages
+  easytier-uptime demo --stay            goes on until Ctrl-C, to explore the pages
 
 Exit codes:
   0  all results were as expected
@@ -30,8 +32,9 @@ Exit codes:
 ///
 /// The nodes are real EasyTier nodes, in processes of this program. Every few seconds the probes fetch them from the hub over
 /// HTTP, check them, and report. The hub's view is printed, and shown on its pages, whose address is printed first. Two of
-/// the probes simulate remote regions: they check from this machine and add latency. Everything listens at 127.0.0.1 and is
-/// removed at the end.
+/// the probes simulate remote regions: they check from this machine and add latency. The pages also show nodes that do not
+/// exist, with a history of 30 days that is made up; the pages say so. Everything listens at 127.0.0.1 and is removed at the
+/// end.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
@@ -41,6 +44,9 @@ pub struct DemoArgs {
     /// Time from one cycle to the next. A node is joined at most once a second, so a cycle takes two seconds
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration::parse_positive)]
     interval: Duration,
+    /// Goes on after the last cycle, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
 }
 
 pub fn run(args: DemoArgs) -> anyhow::Result<Exit> {
@@ -76,7 +82,14 @@ async fn run_cycles(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyh
     let (goes_down, comes_back) = (args.cycles / 3 + 1, args.cycles / 3 * 2 + 1);
     let mut rounds = time::interval(args.interval);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for number in 1..=args.cycles {
+    for number in 1.. {
+        if number == args.cycles + 1 {
+            show.finished();
+            if !args.stay {
+                return Ok(());
+            }
+            show.staying(&stage.hub)?;
+        }
         rounds.tick().await;
         if number == goes_down {
             stage.stop_carol().await?;
@@ -92,6 +105,5 @@ async fn run_cycles(args: &DemoArgs, stage: &mut Stage, show: &mut Show) -> anyh
         }
         show.cycle(number, &reports, stage).await?;
     }
-    show.finished();
     Ok(())
 }

@@ -74,7 +74,7 @@ name the database with DATABASE_PATH, or with DATABASE_URL and HUB_KEY. The firs
 prints is its address; the first start prints the admin's password too.
 
 Those that have the option --hub also work on a hub elsewhere, with a key of that hub in API_KEY: most of
-'peer', 'probe', 'region', 'events', 'status' and 'apply'. All others need the database.
+'peer', 'probe', 'region', 'events', 'status', 'settings' and 'apply'. All others need the database.
 
 Settings are read from flags, the environment, a .env file in the working directory, and the file
 of --config, in this order.

@@ -11,6 +11,7 @@ mod exit;
 mod health;
 mod hub;
 mod logging;
+mod man;
 mod memory;
 mod network;
 mod node;

@@ -37,7 +37,8 @@ Examples:
     easytier-uptime once --backend-base-url https://hub.example.com --dry-run --format json
 
 Settings are read from flags, the environment, a .env file in the working directory, and the file
-of --config, in this order. On GitHub Actions the results are also appended to the job summary.
+of --config, in this order. On GitHub Actions the results are also appended to the job summary,
+and the step gets the outputs online, offline and unknown: the numbers of peers.
 
 Exit codes:
   0  all peers online
@@ -160,8 +161,10 @@ pub fn run(args: OnceArgs) -> anyhow::Result<Exit> {
 
     // If the output cannot be written, the command fails after all other messages.
     let written = output.write(&outcome, format);
-    if let Err(error) = output::append_to_step_summary(&outcome) {
-        print::note(format_args!("warning: {error:#}"));
+    for append in [output::append_to_step_summary, output::append_to_step_output] {
+        if let Err(error) = append(&outcome) {
+            print::note(format_args!("warning: {error:#}"));
+        }
     }
     if output.is_file() || format != Format::Text {
         summary::lines(&outcome).iter().for_each(print::note);

@@ -729,10 +729,10 @@ fn shared_settings_are_listed_changed_and_reset_while_a_hub_runs() {
     assert_eq!(printed(&settings(&["reset", "FLAP_DAMPING"])), "FLAP_DAMPING: 2 (was 7)\n");
     shown("2");
     for (args, why) in [
-        (["set", "RESULT_RETENTION", "1h"], "'1h' is not a value of RESULT_RETENTION: write "),
-        (["set", "FLAP_DAMPING", "0"], "'0' is not a value of FLAP_DAMPING: write "),
-        (["set", "FLAP_DAMPING", ""], "'' is not a value of FLAP_DAMPING: write "),
-        (["set", "REGION_DOUBT_NODES", "-1"], "'-1' is not a value of REGION_DOUBT_NODES: write "),
+        (["set", "RESULT_RETENTION", "1h"], "RESULT_RETENTION was not changed to '1h': value: write "),
+        (["set", "FLAP_DAMPING", "0"], "FLAP_DAMPING was not changed to '0': value: write "),
+        (["set", "FLAP_DAMPING", ""], "FLAP_DAMPING was not changed to '': value: write "),
+        (["set", "REGION_DOUBT_NODES", "-1"], "REGION_DOUBT_NODES was not changed to '-1': value: write "),
         (["set", "HEALTH_CHECK_INTERVAL", "5s"], "it belongs to the built-in probe"),
         (["set", "SERVER_PORT", "80"], "the shared settings are FLAP_DAMPING, REGION_DOUBT_NODES, "),
     ] {

@@ -401,11 +401,13 @@ async fn the_output_can_go_to_a_file() {
 }
 
 #[tokio::test]
-async fn on_github_actions_the_results_are_appended_to_the_summary() {
+async fn on_github_actions_the_results_are_appended_to_the_summary_and_their_numbers_to_the_outputs() {
     let hub = hub_with(&[]).await;
     let run = Run::at(&hub.http.url, &[]).env("GITHUB_STEP_SUMMARY", "summary.md").file("summary.md", "# before\n");
+    let run = run.env("GITHUB_OUTPUT", "output").file("output", "a=b\n");
     let (outcome, folder) = run.ended_with_files().await;
     outcome.assert_code(0);
+    assert_eq!(read(&folder, "output"), "a=b\nonline=1\noffline=0\nunknown=0\n");
     let summary = read(&folder, "summary.md");
     assert!(summary.starts_with("# before\n### EasyTier nodes\n"), "{summary}");
     assert!(summary.contains(&format!("| 🟢 online | `{}` |", up())), "{summary}");

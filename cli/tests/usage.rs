@@ -76,6 +76,7 @@ fn help_lists_the_commands_with_examples() {
             "demo",
             "node",
             "completions",
+            "man",
             "Examples:",
             "easytier-uptime check tcp://",
         ],
@@ -155,6 +156,18 @@ fn completions_print_a_script_for_each_shell() {
         assert!(output.status.success(), "{shell}");
         assert_contains(&stdout(&output), &["easytier-uptime", "handshake-only"]);
     }
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert!(run(&["man", path]).status.success());
+    let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_contains(&page("easytier-uptime.1"), &["easytier\\-uptime\\-check(1)"]);
+    assert_contains(&page("easytier-uptime-hub-peer-add.1"), &["network\\-name"]);
+    let refused = run(&["man", &format!("{path}/nowhere")]);
+    assert_contains(&String::from_utf8(refused.stderr).unwrap(), &["nowhere", "cannot be written"]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Enrollment {
     /// one.
     pub async fn new(registrant: Registrant) -> Result<Self, ClientError> {
         let enrolled = match registrant.config.node_token {
-            None => registrant.store.secret(&token_name(&registrant.backend_name)).await?,
+            None => registrant.earlier_token().await?,
             Some(_) => None,
         };
         let enrolled = match enrolled {
@@ -161,8 +161,8 @@ impl Enrollment {
     /// The token with which the probe enrolls, made once for each enrollment: so one whose answer is lost can be repeated, also
     /// after a restart. `None` if it cannot be stored: then the backend makes one.
     async fn own_token(&self) -> Option<Secret> {
-        let Registrant { store, server_id, backend_name, .. } = &self.registrant;
-        let name = format!("token to enroll {server_id} at {backend_name}");
+        let Registrant { store, .. } = &self.registrant;
+        let name = self.registrant.own_token_name();
         let refused = self.enrolled.as_ref().map(|(token, _)| token);
         let stored = async {
             if let Some(token) = store.secret(&name).await?.filter(|token| Some(token) != refused) {
@@ -183,11 +183,11 @@ impl Enrollment {
     /// Stores the token of an enrollment, and uses it from now on.
     async fn keep(&mut self, token: Secret) {
         let Registrant { store, server_id, backend, .. } = &self.registrant;
-        tracing::info!(server_id, "enrolled at the backend");
         if let Err(error) = store.put_secret(&token_name(&self.registrant.backend_name), &token).await {
             tracing::error!(%error, "the node token of the enrollment cannot be stored: after a restart this probe enrolls \
                                      again, which needs the same ENROLLMENT_KEY");
         }
+        tracing::info!(server_id, "enrolled at the backend");
         let client = self.registrant.client_with(token.clone()).unwrap_or_else(|_| self.configured.clone());
         backend.set_client(client.clone());
         self.enrolled = Some((token, client));
@@ -195,6 +195,20 @@ impl Enrollment {
 }
 
 impl Registrant {
+    /// The node token of an earlier enrollment. One that was interrupted may have succeeded: without a key to repeat it, the token
+    /// that was made for it is tried.
+    async fn earlier_token(&self) -> Result<Option<Secret>, StoreError> {
+        let enrolled = self.store.secret(&token_name(&self.backend_name)).await?;
+        match enrolled {
+            None if self.config.enrollment_key.is_none() => self.store.secret(&self.own_token_name()).await,
+            enrolled => Ok(enrolled),
+        }
+    }
+
+    fn own_token_name(&self) -> String {
+        format!("token to enroll {} at {}", self.server_id, self.backend_name)
+    }
+
     fn client_with(&self, token: Secret) -> Result<Backend, BackendError> {
         Backend::new(BackendConfig { node_token: Some(token), ..self.config.clone() })
     }

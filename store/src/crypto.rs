@@ -98,7 +98,8 @@ impl HubKey {
 
     fn create(&self, path: &Path) -> io::Result<()> {
         let draft = path.with_extension(format!("new-{}", std::process::id()));
-        let linked = self.write(&draft).and_then(|()| fs::hard_link(&draft, path));
+        let mut file = create_private(&draft)?;
+        let linked = self.fill(&mut file).and_then(|()| fs::hard_link(&draft, path));
         fs::remove_file(&draft)?;
         match linked {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -108,7 +109,10 @@ impl HubKey {
 
     /// Writes a file that only its owner can read, and that does not exist.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let mut file = create_private(path)?;
+        self.fill(&mut create_private(path)?)
+    }
+
+    fn fill(&self, file: &mut fs::File) -> io::Result<()> {
         writeln!(file, "{}", HEXLOWER_PERMISSIVE.encode(&self.0))?;
         file.sync_all()
     }

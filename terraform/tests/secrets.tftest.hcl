@@ -16,7 +16,7 @@ variables {
   api_key          = "key-of-all"
   store_api_key    = true
   regions = {
-    eu-central-1 = { kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234" }
+    eu-central-1 = { kms_keys = { secrets = "arn:aws:kms:eu-central-1:123456789012:key/1234" } }
     us-east-1 = {
       node_token_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:uptime-AbCdEf"
       api_key_arn    = "arn:aws:ssm:us-east-1:123456789012:parameter/uptime/key"
@@ -121,19 +121,23 @@ run "outputs" {
     condition = (
       output.functions["eu-central-1"].function_name == "easytier-uptime-eu-central-1"
       && output.functions["eu-central-1"].function_arn == aws_lambda_function.this["eu-central-1"].arn
+      && output.functions["eu-central-1"].alias_arn == aws_lambda_alias.live["eu-central-1"].arn
+      && output.functions["eu-central-1"].function_version == aws_lambda_function.this["eu-central-1"].version
+      && output.functions["eu-central-1"].newest_version == aws_lambda_function.this["eu-central-1"].version
       && output.functions["eu-central-1"].role_arn == aws_iam_role.function["eu-central-1"].arn
+      && output.functions["eu-central-1"].schedule_role_arn == aws_iam_role.schedule["eu-central-1"].arn
       && output.functions["eu-central-1"].schedule_arn == aws_scheduler_schedule.this["eu-central-1"].arn
       && output.functions["eu-central-1"].log_group == "/aws/lambda/easytier-uptime-eu-central-1"
       && output.functions["eu-central-1"].spool_queue == aws_sqs_queue.spool["eu-central-1"].url
       && output.functions["eu-central-1"].spool_dead_letters == aws_sqs_queue.spool_dead_letters["eu-central-1"].url
-      && length(output.functions["eu-central-1"].alarms) == 5
+      && length(output.functions["eu-central-1"].alarms) == 7
       && alltrue([for name in output.functions["eu-central-1"].alarms : startswith(name, "easytier-uptime-eu-central-1-")])
     )
     error_message = "An output does not match the resources."
   }
 
   assert {
-    condition     = startswith(output.invoke["us-east-1"], "aws lambda invoke --region us-east-1 --function-name easytier-uptime-us-east-1 ")
+    condition     = startswith(output.invoke["us-east-1"], "aws lambda invoke --region us-east-1 --function-name easytier-uptime-us-east-1 --qualifier live ")
     error_message = "The command to invoke a function names another function."
   }
 }

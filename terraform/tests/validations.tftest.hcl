@@ -299,7 +299,7 @@ run "an_encryption_key_is_in_its_own_region" {
   command = plan
 
   variables {
-    regions = { eu-central-1 = { kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1234" } }
+    regions = { eu-central-1 = { kms_keys = { logs = "arn:aws:kms:us-east-1:123456789012:key/1234" } } }
   }
 
   expect_failures = [var.regions]
@@ -309,7 +309,7 @@ run "an_encryption_key_is_not_an_alias" {
   command = plan
 
   variables {
-    regions = { eu-central-1 = { kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/uptime" } }
+    regions = { eu-central-1 = { kms_keys = { queues = "arn:aws:kms:eu-central-1:123456789012:alias/uptime" } } }
   }
 
   expect_failures = [var.regions]
@@ -375,6 +375,86 @@ run "spool_queue_url_is_not_given_in_plain" {
   expect_failures = [var.regions]
 }
 
+run "a_rate_has_no_time_zone" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { timezone = "Europe/Berlin" } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "a_time_zone_is_a_place" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { schedule = "cron(0 8 * * ? *)", interval = 28800, timezone = "CET+1" } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "a_flexible_window_is_a_quarter_of_the_interval_at_most" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { schedule = "rate(7 minutes)", flexible_window = 2 } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "a_flexible_window_is_whole" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { schedule = "rate(1 hour)", flexible_window = 1.5 } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "a_version_is_a_published_one" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { function_version = 0 } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "a_vpc_has_subnets" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { vpc = { subnet_ids = [], security_group_ids = ["sg-1"] } } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "a_security_group_has_an_id" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { vpc = { subnet_ids = ["subnet-1"], security_group_ids = ["default"] } } }
+  }
+
+  expect_failures = [var.regions]
+}
+
+run "an_existing_role_is_a_role" {
+  command = plan
+
+  variables {
+    regions = { eu-central-1 = { schedule_role_arn = "arn:aws:iam::123456789012:policy/uptime" } }
+  }
+
+  expect_failures = [var.regions]
+}
+
 run "the_hub_is_asked_by_https" {
   command = plan
 
@@ -403,6 +483,69 @@ run "there_is_a_package" {
   }
 
   expect_failures = [var.package_path]
+}
+
+run "a_package_is_given_once" {
+  command = plan
+
+  variables {
+    package_s3     = { buckets = { eu-central-1 = "artifacts" }, key = "function.zip" }
+    package_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+  }
+
+  expect_failures = [var.package_path]
+}
+
+run "some_package_is_given" {
+  command = plan
+
+  variables {
+    package_path = null
+  }
+
+  expect_failures = [var.package_path]
+}
+
+run "a_package_in_s3_has_a_bucket_in_each_region" {
+  command = plan
+
+  variables {
+    package_path = null
+    package_s3   = { buckets = { us-east-1 = "artifacts" }, key = "function.zip" }
+  }
+
+  expect_failures = [var.package_s3]
+}
+
+run "a_package_in_s3_has_a_hash" {
+  command = plan
+
+  variables {
+    package_path = null
+    package_s3   = { buckets = { eu-central-1 = "artifacts" }, key = "function.zip" }
+  }
+
+  expect_failures = [var.package_sha256]
+}
+
+run "a_hash_is_in_hex" {
+  command = plan
+
+  variables {
+    package_sha256 = "4JwM8h6tqS1f0sZ6jzB6mW8oG6g8cK8b2m9dJx8l0pI="
+  }
+
+  expect_failures = [var.package_sha256]
+}
+
+run "a_package_has_its_hash" {
+  command = plan
+
+  variables {
+    package_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+  }
+
+  expect_failures = [var.package_sha256]
 }
 
 run "the_architecture_is_known" {
@@ -633,4 +776,49 @@ run "a_spool_is_a_minute_old_at_least" {
   }
 
   expect_failures = [var.spool_age_alarm]
+}
+
+run "what_companies_set_is_valid" {
+  command = plan
+
+  variables {
+    permissions_boundary = "arn:aws:iam::123456789012:role/boundary"
+    role_path            = "services"
+    tracing_mode         = "On"
+    alarms               = ["error"]
+  }
+
+  expect_failures = [var.permissions_boundary, var.role_path, var.tracing_mode, var.alarms]
+}
+
+run "a_budget_has_a_limit" {
+  command = plan
+
+  variables {
+    tags   = { service = "nodes" }
+    budget = { monthly_usd = 0, tag = "service", emails = ["operator@example.net"] }
+  }
+
+  expect_failures = [var.budget]
+}
+
+run "a_budget_is_for_a_tag" {
+  command = plan
+
+  variables {
+    budget = { monthly_usd = 20, tag = "service", emails = ["operator@example.net"] }
+  }
+
+  expect_failures = [var.budget]
+}
+
+run "a_budget_notifies_somebody" {
+  command = plan
+
+  variables {
+    tags   = { service = "nodes" }
+    budget = { monthly_usd = 20, tag = "service", emails = [] }
+  }
+
+  expect_failures = [var.budget]
 }

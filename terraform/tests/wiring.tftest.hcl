@@ -30,7 +30,7 @@ variables {
       server_id      = "probe-7"
       node_token_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:uptime-AbCdEf"
       api_key_arn    = "arn:aws:ssm:us-east-1:123456789012:parameter/uptime/key"
-      kms_key_arn    = "arn:aws:kms:us-east-1:123456789012:key/1234"
+      kms_keys       = { secrets = "arn:aws:kms:us-east-1:123456789012:key/1234" }
       environment    = { HEALTH_CHECK_TIMEOUT = "8s", RUST_BACKTRACE = "1" }
     }
     ap-southeast-1 = {
@@ -45,7 +45,7 @@ run "everything_is_in_its_region" {
   assert {
     condition = alltrue([
       for made in [
-        aws_lambda_function.this, aws_lambda_function_event_invoke_config.this, aws_cloudwatch_log_group.function,
+        aws_lambda_function.this, aws_lambda_alias.live, aws_lambda_function_event_invoke_config.this, aws_cloudwatch_log_group.function,
         aws_scheduler_schedule.this, aws_scheduler_schedule_group.this, aws_sqs_queue.spool,
         aws_sqs_queue.spool_dead_letters, aws_sqs_queue_redrive_allow_policy.spool_dead_letters,
       ] :
@@ -68,10 +68,13 @@ run "everything_is_in_its_region" {
 
   assert {
     condition = (
-      length(aws_cloudwatch_metric_alarm.this) == 12 && length(aws_cloudwatch_metric_alarm.silence) == 3
-      && alltrue([for key, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.silence) : alarm.region == split("/", key)[0]])
+      length(aws_cloudwatch_metric_alarm.this) == 15
+      && alltrue([
+        for alarms in [aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.none_online, aws_cloudwatch_metric_alarm.silence] :
+        length(alarms) >= 3 && alltrue([for key, alarm in alarms : alarm.region == split("/", key)[0]])
+      ])
     )
-    error_message = "A region does not have five alarms of its own."
+    error_message = "A region does not have seven alarms of its own."
   }
 
   assert {
@@ -95,9 +98,22 @@ run "function" {
       && aws_lambda_function.this["eu-central-1"].source_code_hash == filebase64sha256("tests/package")
       && aws_lambda_function.this["eu-central-1"].memory_size == 256
       && aws_lambda_function.this["eu-central-1"].timeout == 50
+      && aws_lambda_function.this["eu-central-1"].filename == "tests/package"
+      && aws_lambda_function.this["eu-central-1"].tracing_config[0].mode == "PassThrough"
+      && length(aws_lambda_function.this["eu-central-1"].vpc_config) == 0
       && aws_lambda_function.this["eu-central-1"].reserved_concurrent_executions == -1
     )
     error_message = "The function does not have the default settings."
+  }
+
+  assert {
+    condition = alltrue([
+      for given in [
+        aws_lambda_function.this["eu-central-1"].s3_bucket, aws_lambda_function.this["eu-central-1"].kms_key_arn,
+        aws_cloudwatch_log_group.function["eu-central-1"].kms_key_id, aws_iam_role.function["eu-central-1"].permissions_boundary,
+      ] : given == null
+    ])
+    error_message = "Something is set that nobody asked for."
   }
 
   assert {
@@ -123,6 +139,18 @@ run "function" {
   assert {
     condition     = alltrue([for region, group in aws_cloudwatch_log_group.function : group.retention_in_days == 30 && group.name == "/aws/lambda/easytier-uptime-${region}"])
     error_message = "Logs are not kept for 30 days where Lambda's console looks for them."
+  }
+
+  assert {
+    condition = alltrue([
+      for region, alias in aws_lambda_alias.live :
+      aws_lambda_function.this[region].publish
+      && alias.name == "live"
+      && alias.function_name == aws_lambda_function.this[region].function_name
+      && alias.function_version == aws_lambda_function.this[region].version
+      && aws_lambda_function_event_invoke_config.this[region].qualifier == "live"
+    ])
+    error_message = "The alias does not lead to the newest version, or events of the alias have other rules."
   }
 
   assert {
@@ -248,6 +276,7 @@ run "schedule" {
       aws_scheduler_schedule.this["eu-central-1"].schedule_expression == "rate(1 minute)"
       && aws_scheduler_schedule.this["eu-central-1"].state == "ENABLED"
       && aws_scheduler_schedule.this["eu-central-1"].flexible_time_window[0].mode == "OFF"
+      && aws_scheduler_schedule.this["eu-central-1"].schedule_expression_timezone == "UTC"
       && aws_scheduler_schedule.this["us-east-1"].schedule_expression == "rate(2 hours)"
       && aws_scheduler_schedule.this["us-east-1"].state == "DISABLED"
       && aws_scheduler_schedule.this["ap-southeast-1"].schedule_expression == "cron(0/10 * * * ? *)"
@@ -259,7 +288,7 @@ run "schedule" {
     condition = alltrue([
       for region, schedule in aws_scheduler_schedule.this :
       schedule.group_name == aws_scheduler_schedule_group.this[region].name
-      && schedule.target[0].arn == aws_lambda_function.this[region].arn
+      && schedule.target[0].arn == aws_lambda_alias.live[region].arn
       && schedule.target[0].role_arn == aws_iam_role.schedule[region].arn
       && schedule.target[0].input == "{}"
       && length(schedule.target[0].dead_letter_config) == 0
@@ -304,7 +333,7 @@ run "queues" {
   assert {
     condition = alltrue([
       for queue in concat(values(aws_sqs_queue.spool), values(aws_sqs_queue.spool_dead_letters)) :
-      queue.sqs_managed_sse_enabled
+      queue.sqs_managed_sse_enabled && queue.kms_master_key_id == null
     ])
     error_message = "A queue is not encrypted."
   }
@@ -329,11 +358,11 @@ run "the_function_may_do_no_more_than_it_needs" {
       } == {
       Log = {
         Sid      = "Log", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"],
-        Resource = "${aws_cloudwatch_log_group.function["eu-central-1"].arn}:*"
+        Resource = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/easytier-uptime-eu-central-1:*"
       }
       Spool = {
         Sid      = "Spool", Effect = "Allow", Action = ["sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"],
-        Resource = aws_sqs_queue.spool["eu-central-1"].arn
+        Resource = "arn:aws:sqs:eu-central-1:123456789012:easytier-uptime-eu-central-1-spool"
       }
       ReadParameters = {
         Sid      = "ReadParameters", Effect = "Allow", Action = "ssm:GetParameter",
@@ -369,16 +398,22 @@ run "the_function_may_do_no_more_than_it_needs" {
 run "the_schedule_may_do_no_more_than_it_needs" {
   assert {
     condition = jsondecode(aws_iam_role.schedule["eu-central-1"].assume_role_policy).Statement == [{
-      Action    = "sts:AssumeRole", Effect = "Allow", Principal = { Service = "scheduler.amazonaws.com" },
-      Condition = { StringEquals = { "aws:SourceAccount" = "123456789012", "aws:SourceArn" = aws_scheduler_schedule_group.this["eu-central-1"].arn } }
+      Action = "sts:AssumeRole", Effect = "Allow", Principal = { Service = "scheduler.amazonaws.com" },
+      Condition = {
+        StringEquals = {
+          "aws:SourceAccount" = "123456789012"
+          "aws:SourceArn"     = "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/easytier-uptime-eu-central-1"
+        }
+      }
     }]
     error_message = "Another schedule may take the schedule's role."
   }
 
   assert {
-    condition = jsondecode(aws_iam_role_policy.schedule["eu-central-1"].policy).Statement == [
-      { Sid = "Invoke", Effect = "Allow", Action = "lambda:InvokeFunction", Resource = aws_lambda_function.this["eu-central-1"].arn },
-    ]
+    condition = jsondecode(aws_iam_role_policy.schedule["eu-central-1"].policy).Statement == [{
+      Sid      = "Invoke", Effect = "Allow", Action = "lambda:InvokeFunction",
+      Resource = "arn:aws:lambda:eu-central-1:123456789012:function:easytier-uptime-eu-central-1:live"
+    }]
     error_message = "The schedule does not have exactly the permissions that it needs."
   }
 
@@ -391,7 +426,7 @@ run "the_schedule_may_do_no_more_than_it_needs" {
 run "alarms" {
   assert {
     condition = {
-      for kind in ["errors", "throttles", "spool-dead-letters", "spool-age"] : kind => join(" ", [
+      for kind in ["errors", "throttles", "nothing-checked", "spool-dead-letters", "spool-age"] : kind => join(" ", [
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].statistic,
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].namespace,
         aws_cloudwatch_metric_alarm.this["eu-central-1/${kind}"].metric_name,
@@ -405,6 +440,7 @@ run "alarms" {
       } == {
       errors             = "Sum AWS/Lambda Errors GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
       throttles          = "Sum AWS/Lambda Throttles GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1"
+      nothing-checked    = "Sum EasyTierUptime checked LessThanThreshold 1 300 1 notBreaching eu"
       spool-dead-letters = "Maximum AWS/SQS ApproximateNumberOfMessagesVisible GreaterThanOrEqualToThreshold 1 300 1 notBreaching easytier-uptime-eu-central-1-spool-dead-letters"
       spool-age          = "Maximum AWS/SQS ApproximateAgeOfOldestMessage GreaterThanThreshold 900 300 1 notBreaching easytier-uptime-eu-central-1-spool"
     }
@@ -416,8 +452,17 @@ run "alarms" {
       for key, alarm in aws_cloudwatch_metric_alarm.this :
       keys(alarm.dimensions) == tolist([alarm.namespace == "AWS/Lambda" ? "FunctionName" : "QueueName"])
       && alltrue([for value in values(alarm.dimensions) : startswith(value, "easytier-uptime-${alarm.region}")])
+      if alarm.namespace != "EasyTierUptime"
     ])
     error_message = "An alarm watches a resource of another region."
+  }
+
+  assert {
+    condition = alltrue([
+      for region, function in aws_lambda_function.this :
+      aws_cloudwatch_metric_alarm.this["${region}/nothing-checked"].dimensions == tomap({ region = function.environment[0].variables["REGION"] })
+    ])
+    error_message = "An alarm watches another probe's metric."
   }
 
   assert {
@@ -435,6 +480,34 @@ run "alarms" {
   }
 
   assert {
+    condition = alltrue([
+      for region, alarm in aws_cloudwatch_metric_alarm.none_online :
+      one([for query in alarm.metric_query : query.expression if query.return_data]) == "IF(checked > 0 AND online < 1, 1, 0)"
+      && alarm.comparison_operator == "GreaterThanOrEqualToThreshold" && alarm.threshold == 1
+      && alarm.evaluation_periods == 1 && alarm.treat_missing_data == "notBreaching"
+      && {
+        for query in alarm.metric_query : query.id => [
+          query.metric[0].namespace, query.metric[0].metric_name, query.metric[0].stat, query.metric[0].dimensions["region"],
+        ] if query.id != "none"
+        } == {
+        for name in ["checked", "online"] :
+        name => ["EasyTierUptime", name, "Sum", aws_lambda_function.this[region].environment[0].variables["REGION"]]
+      }
+      && toset([for query in alarm.metric_query : query.metric[0].period if query.id != "none"]) == toset([
+        aws_cloudwatch_metric_alarm.this["${region}/nothing-checked"].period
+      ])
+    ])
+    error_message = "The alarm for no online peer has other settings."
+  }
+
+  assert {
+    condition = {
+      for region in keys(var.regions) : region => aws_cloudwatch_metric_alarm.this["${region}/nothing-checked"].period
+    } == { ap-southeast-1 = 1800, eu-central-1 = 300, us-east-1 = 21600 }
+    error_message = "The period of an alarm for nothing checked does not follow from the region's schedule."
+  }
+
+  assert {
     condition = {
       for region, alarm in aws_cloudwatch_metric_alarm.silence :
       region => one([for query in alarm.metric_query : query.metric[0].period if query.id == "invocations"])
@@ -449,7 +522,11 @@ run "alarms" {
 
   assert {
     condition = alltrue([
-      for key, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.silence) :
+      for key, alarm in merge(
+        aws_cloudwatch_metric_alarm.this,
+        { for region, alarm in aws_cloudwatch_metric_alarm.none_online : "${region}/none-online" => alarm },
+        aws_cloudwatch_metric_alarm.silence,
+      ) :
       alarm.alarm_actions == toset(startswith(key, "eu-") ? ["arn:aws:sns:eu-central-1:123456789012:alarms"] : [])
       && alarm.ok_actions == alarm.alarm_actions
     ])

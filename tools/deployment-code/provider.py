@@ -1,11 +1,20 @@
-"""A provider that knows the AWS provider's schema and nothing else: enough for validate, and for tests that mock it."""
+"""A provider that knows the AWS provider's schema and nothing else: enough for validate, and for tests that mock it.
+
+    provider.py SCHEMA SOCKET
+
+serves it until it is killed, and prints the value of TF_REATTACH_PROVIDERS by which Terraform finds it. Terraform starts
+providers that it does not find that way anew for each run of a test.
+"""
 
 import json
+import os
 import sys
+from concurrent import futures
 
+import grpc
 import tf.provider
-import tf.runner
 from tf.gen import tfplugin_pb2 as pb
+from tf.gen import tfplugin_pb2_grpc as rpc
 
 NESTING = pb.Schema.NestedBlock.NestingMode
 # Field 11 of an attribute, which the package `tf` does not know yet.
@@ -69,6 +78,19 @@ def servicer(schema):
     return Servicer
 
 
-with open(sys.argv[1]) as file:
-    tf.provider.ProviderServicer = servicer(json.load(file))
-tf.runner.run_provider(None, argv=sys.argv[:1])
+def main():
+    schema, socket = sys.argv[1:]
+    with open(schema) as file:
+        provider = servicer(json.load(file))(None)
+    server = grpc.server(futures.ThreadPoolExecutor())
+    rpc.add_ProviderServicer_to_server(provider, server)
+    server.add_insecure_port(f"unix:{socket}")
+    server.start()
+    address = {"Network": "unix", "String": socket}
+    about = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True, "Addr": address}
+    print(json.dumps({"hashicorp/aws": about}), flush=True)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()

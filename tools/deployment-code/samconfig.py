@@ -1,4 +1,7 @@
-"""Checks samconfig.toml: an unknown key in it, or an unknown parameter of the template, passes sam silently."""
+"""Checks samconfig.toml, and the rules and intervals of the template.
+
+An unknown key in samconfig.toml, or an unknown parameter of the template, passes sam silently.
+"""
 
 import re
 import sys
@@ -30,12 +33,53 @@ def options():
     return found
 
 
-def parameters(template):
-    return yaml.load(Path(template).read_text(), Template)["Parameters"]
+def read(template):
+    return yaml.load(Path(template).read_text(), Template)
 
 
-def overrides(lines, known, where):
+def holds(condition, given):
+    """Whether a condition of a rule is true for these parameters."""
+    if not isinstance(condition, dict):
+        return condition
+    [(name, of)] = condition.items()
+    if name == "Ref":
+        return given[of]
+    values = [holds(one, given) for one in of]
+    return {"Fn::Equals": lambda: values[0] == values[1], "Fn::Not": lambda: not values[0], "Fn::Or": lambda: any(values)}[name]()
+
+
+def broken(rules, given):
+    """What rules say of parameters that break them."""
+    for rule in rules.values():
+        for assertion in rule["Assertions"]:
+            if not holds(assertion["Assert"], given):
+                yield assertion["AssertDescription"]
+
+
+# Parameters that each break one rule; proves that the rules can refuse something.
+WRONG = [
+    {},
+    {"NodeTokenParameter": "/token", "NodeTokenSecretArn": "arn"},
+    {"NodeTokenParameter": "/token", "ApiKeyParameter": "/key", "ApiKeySecretArn": "arn"},
+    {"NodeTokenSecretArn": "arn", "Timezone": "Europe/Berlin"},
+]
+
+
+def intervals(template):
+    """The mistakes in the template's table of intervals."""
+    table = template["Mappings"]["Intervals"]
+    if list(table) != template["Parameters"]["Interval"]["AllowedValues"]:
+        yield "Mappings.Intervals has not exactly the values of Interval"
+    for interval, about in table.items():
+        number, unit = int(interval[:-1]), {"m": ("minute", 60), "h": ("hour", 3600)}[interval[-1]]
+        rate = f"rate({number} {unit[0]}{'s' if number > 1 else ''})"
+        if about != {"Rate": rate, "Silence": max(300, 3 * number * unit[1])}:
+            yield f"Mappings.Intervals.{interval} is {about}"
+
+
+def overrides(lines, template, where):
     """The mistakes in parameter_overrides; each is NAME=VALUE."""
+    known = template["Parameters"]
     given = {}
     for line in lines:
         name, equals, value = line.partition("=")
@@ -52,10 +96,17 @@ def overrides(lines, known, where):
     for name in sorted(known):
         if "Default" not in known[name] and name not in given:
             yield f"{where}: {name} has no value"
+    defaults = {name: about.get("Default") for name, about in known.items()}
+    yield from (f"{where}: {problem}" for problem in broken(template["Rules"], defaults | given))
 
 
 def check(config, template):
-    known, commands = parameters(template), options()
+    template, commands = read(template), options()
+    yield from intervals(template)
+    defaults = {name: about.get("Default") for name, about in template["Parameters"].items()}
+    for given in WRONG:
+        if len(list(broken(template["Rules"], defaults | given))) != 1:
+            yield f"no rule refuses {given}, or several do"
     everywhere = set().union(*commands.values())
     if config.pop("version", None) != 0.1:
         yield "version is not 0.1"
@@ -74,7 +125,7 @@ def check(config, template):
                     yield f"{where}: no option '{key}'"
             if command == "deploy":
                 deployed += 1
-                yield from overrides(tables["parameters"].get("parameter_overrides", []), known, where)
+                yield from overrides(tables["parameters"].get("parameter_overrides", []), template, where)
     if deployed != 2:
         yield f"{deployed} environments can be deployed instead of two"
 
@@ -82,7 +133,7 @@ def check(config, template):
 def main():
     file, template = sys.argv[1:]
     wrong = list(check(tomllib.loads(Path(file).read_text()), template))
-    print("\n".join(wrong) or "sam knows every key")
+    print("\n".join(wrong) or "sam knows every key, and the template's rules hold")
     return 1 if wrong else 0
 
 

@@ -1,10 +1,10 @@
 //! The hub of the demo, in a temporary folder.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use anyhow::Context;
 use easytier_probe::{CheckOptions, Checker, PeerUrl, Secret, backend::BaseUrl};
-use easytier_uptime_hub::{WebOptions, service::password};
+use easytier_uptime_hub::{WebOptions, incidents, service::password};
 use easytier_uptime_store::{
     HubKey, Location, Store, StoreOptions,
     domain::{PeerId, PeerSpec, Region, RegionReport, Timestamp},
@@ -13,6 +13,10 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::AbortHandle, time};
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    probe::REGIONS,
+    simulation::{SIMULATED_NODES, Simulation},
+};
 use crate::hub::serve;
 
 /// The maximum time in which the hub applies results. It takes well below a second, unless the machine is very busy.
@@ -39,13 +43,15 @@ pub struct View {
 }
 
 impl DemoHub {
-    /// Starts a hub without peers.
+    /// Starts a hub with nodes that do not exist, and their history.
     pub async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot create a folder for the demo's hub")?;
         let location = Location::Sqlite(folder.path().join("demo.db"));
         let options = StoreOptions::new(location, HubKey::generate());
         let now = Timestamp::now();
-        let store = Store::open(options, now).await.context("cannot create the database of the demo's hub")?;
+        let opened = Store::open(options, Simulation::beginning(now)).await;
+        let store = opened.context("cannot create the database of the demo's hub")?;
+        let simulation = Simulation::of_the_past(store.clone(), now).await?;
         let admin_password = password::first(&store, now).await?.context("a new database has a password")?;
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen at 127.0.0.1")?;
@@ -53,13 +59,19 @@ impl DemoHub {
         let checker = Checker::new(CheckOptions::default());
         let options = WebOptions::default();
         let router = easytier_uptime_hub::router(store.clone(), checker, options, None);
-        let serving = serve::run(listener, router, store.clone(), CancellationToken::new(), Duration::ZERO);
+        let (served, never) = (store.clone(), CancellationToken::new());
+        let serving = async move {
+            let serving = serve::run(listener, router, served.clone(), never.clone(), Duration::ZERO);
+            tokio::join!(serving, incidents::record(&served, &never), simulation.go_on())
+        };
         let server = tokio::spawn(serving).abort_handle();
         Ok(Self { base_url, admin_password, peers: Vec::new(), store, server, _folder: folder })
     }
 
+    /// Adds a peer that the probes of the demo check.
     pub async fn add_peer(&mut self, name: &str, url: &str) -> anyhow::Result<()> {
-        let spec = PeerSpec { name: name.to_owned(), ..PeerSpec::new(url.parse::<PeerUrl>()?) };
+        let regions: BTreeSet<Region> = REGIONS.iter().map(|region| region.name.parse()).collect::<Result<_, _>>()?;
+        let spec = PeerSpec { name: name.to_owned(), regions, ..PeerSpec::new(url.parse::<PeerUrl>()?) };
         self.peers.push(self.store.add_peer(&spec, Timestamp::now()).await?);
         Ok(())
     }
@@ -74,11 +86,16 @@ impl DemoHub {
         self.base_url.clone()
     }
 
+    /// How many of its nodes do not exist.
+    pub fn simulated_nodes(&self) -> usize {
+        SIMULATED_NODES.len()
+    }
+
     pub fn admin_password(&self) -> &Secret {
         &self.admin_password
     }
 
-    /// The results that probes have reported until now.
+    /// The results about its peers that probes have reported until now.
     pub async fn view(&self) -> anyhow::Result<View> {
         time::timeout(MAX_FOLD, self.folded()).await.context("the demo's hub does not apply the results")??;
         let now = Timestamp::now();

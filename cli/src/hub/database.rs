@@ -1,6 +1,7 @@
 //! Opens the hub's database, for the hub and for its commands.
 
 use std::{
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -208,9 +209,27 @@ pub fn name(database: &Database) -> String {
 
 fn explain(error: OpenError, database: &Database) -> anyhow::Error {
     let error = match error {
-        OpenError::Store(error) => error,
-        OpenError::Key(error) => return error,
+        OpenError::Store(error) => explain_store(error, database),
+        OpenError::Key(error) => error,
     };
+    let of_system = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    match (database, of_system) {
+        // Most often a volume of a container that belongs to another user.
+        (Database::Sqlite { path, .. }, Some(why))
+            if matches!(why.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+        {
+            anyhow!(
+                "cannot use the database '{}': {why}. The user of this process (number {}) must be able to write to \
+                 the database and its folder",
+                path.display(),
+                rustix::process::geteuid()
+            )
+        }
+        _ => error,
+    }
+}
+
+fn explain_store(error: StoreError, database: &Database) -> anyhow::Error {
     let name = name(database);
     match error {
         StoreError::WrongHubKey(_) => {

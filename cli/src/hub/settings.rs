@@ -1,13 +1,15 @@
 //! `hub settings`: the settings that all hubs on one database share.
 
-use anyhow::anyhow;
+use anyhow::Context;
 use clap::{Args, Subcommand};
-use easytier_uptime_hub::service::{Admin, SharedSetting, settings};
-use easytier_uptime_store::{Access, Store, domain::LiveSetting};
+use easytier_uptime_store::{Access, domain::LiveSetting};
 use serde_json::json;
 
-use super::{config::HubConfig, database};
-use crate::{exit::Exit, print};
+use super::{
+    config::HubConfig,
+    desk::{Desk, ListedSetting, WhichHub},
+};
+use crate::{exit::Exit, print, text::printable};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +24,8 @@ built-in value. The intervals of a built-in probe belong to its process: the set
 changes them.";
 
 /// Lists and changes the settings that all hubs on the database share
+///
+/// With --hub the key needs the scope settings.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct SettingsArgs {
@@ -30,6 +34,9 @@ pub struct SettingsArgs {
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    which: WhichHub,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,12 +49,18 @@ enum SettingsCommand {
         /// Its new value: a number, or a duration such as 720h
         #[arg(allow_hyphen_values = true)]
         value: String,
+
+        #[command(flatten)]
+        which: WhichHub,
     },
     /// Gives a setting its default again
     Reset {
         /// Name of the setting, such as RESULT_RETENTION
         #[arg(value_parser = shared)]
         name: LiveSetting,
+
+        #[command(flatten)]
+        which: WhichHub,
     },
 }
 
@@ -65,22 +78,20 @@ fn shared(name: &str) -> Result<LiveSetting, String> {
 }
 
 pub fn run(args: SettingsArgs, config: &HubConfig) -> anyhow::Result<Exit> {
-    let access = if args.command.is_some() { Access::Change } else { Access::Read };
-    database::with(access, config, async |store| match args.command {
-        None => list(store, config, args.json).await,
-        Some(SettingsCommand::Set { name, value }) => {
-            settings::set(name, &mut store.live_settings(), &value)
-                .map_err(|valid| anyhow!("'{value}' is not a value of {}: {valid}", name.name()))?;
-            change(store, name, &value).await
-        }
-        Some(SettingsCommand::Reset { name }) => change(store, name, "").await,
-    })?;
+    match args.command {
+        None => args.which.run(Access::Read, config, async |desk| list(desk, config, args.json).await)?,
+        Some(SettingsCommand::Set { name, value, which }) => change(&which, config, name, Some(&value))?,
+        Some(SettingsCommand::Reset { name, which }) => change(&which, config, name, None)?,
+    }
     Ok(Exit::Success)
 }
 
-async fn list(store: &Store, config: &HubConfig, as_json: bool) -> anyhow::Result<()> {
-    let all = Admin::new(store.clone()).shared_settings().await?;
-    let source = |one: &SharedSetting| match (one.changed_at, config.fixed.get(&one.setting)) {
+async fn list(desk: &Desk, config: &HubConfig, as_json: bool) -> anyhow::Result<()> {
+    let all = desk.settings().await?;
+    // What a hub elsewhere is configured with is not known here.
+    let is_here = matches!(desk, Desk::Here(_));
+    let place = |one: &ListedSetting| config.fixed.get(&LiveSetting::from_name(&one.name)?).filter(|_| is_here);
+    let source = |one: &ListedSetting| match (one.changed_at, place(one)) {
         (Some(_), _) => "database".to_owned(),
         (None, Some(place)) => place.clone(),
         (None, None) => "default".to_owned(),
@@ -88,7 +99,7 @@ async fn list(store: &Store, config: &HubConfig, as_json: bool) -> anyhow::Resul
     if as_json {
         let documents = all.iter().map(|one| {
             json!({
-                "name": one.setting.name(),
+                "name": one.name,
                 "value": one.value,
                 "default": one.default,
                 "source": source(one),
@@ -97,19 +108,23 @@ async fn list(store: &Store, config: &HubConfig, as_json: bool) -> anyhow::Resul
         });
         return print::json(&documents.collect::<Vec<_>>());
     }
-    let row = |one: &SharedSetting| {
+    let row = |one: &ListedSetting| {
         let changed_at = one.changed_at.map(|at| at.to_string()).unwrap_or_default();
-        [one.setting.name().to_owned(), one.value.clone(), one.default.clone(), source(one), changed_at]
+        [printable(&one.name), printable(&one.value), printable(&one.default), source(one), changed_at]
     };
     let rows: Vec<_> = all.iter().map(row).collect();
     Ok(print::table(["NAME", "VALUE", "DEFAULT", "SOURCE", "CHANGED"], &rows)?)
 }
 
-/// Changes a setting to the value of `text`, or to its default if `text` is empty.
-async fn change(store: &Store, setting: LiveSetting, text: &str) -> anyhow::Result<()> {
-    let value = || settings::format(setting, &store.live_settings()).unwrap_or_default();
-    let before = value();
-    let text_of = |one: LiveSetting| (one == setting).then_some(text);
-    Admin::new(store.clone()).change_settings(text_of, |_| None).await?;
-    Ok(print::line(format!("{}: {} (was {before})", setting.name(), value()))?)
+/// Changes a setting to a value, or to its default.
+fn change(which: &WhichHub, config: &HubConfig, setting: LiveSetting, value: Option<&str>) -> anyhow::Result<()> {
+    let name = setting.name();
+    let refused = || match value {
+        Some(value) => format!("{name} was not changed to '{value}'"),
+        None => format!("{name} was not reset"),
+    };
+    let changed = which
+        .run(Access::Change, config, async |desk| desk.change_setting(setting, value).await.with_context(refused))?;
+    let (value, before) = (printable(&changed.value), printable(&changed.before));
+    Ok(print::line(format!("{name}: {value} (was {before})"))?)
 }

@@ -1,4 +1,4 @@
-//! Writes the results to standard output, a file, and the summary of GitHub Actions.
+//! Writes the results to standard output, a file, and the files of GitHub Actions.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,11 +8,15 @@ use std::{
 
 use anstream::AutoStream;
 use anyhow::Context;
+use easytier_probe::CycleReport;
 
 use super::{Format, Outcome, json, junit, markdown, text};
 
 /// On GitHub Actions this variable names a file for Markdown that is shown on the page of the run.
 const STEP_SUMMARY_VARIABLE: &str = "GITHUB_STEP_SUMMARY";
+
+/// On GitHub Actions this variable names a file for `name=value` lines that later steps can read.
+const STEP_OUTPUT_VARIABLE: &str = "GITHUB_OUTPUT";
 
 pub enum Output {
     Stdout,
@@ -55,11 +59,24 @@ fn write(out: &mut impl Write, outcome: &Outcome, format: Format) -> anyhow::Res
 
 /// On GitHub Actions, appends the results to the page of the run.
 pub fn append_to_step_summary(outcome: &Outcome) -> anyhow::Result<()> {
-    let Some(path) = std::env::var_os(STEP_SUMMARY_VARIABLE).filter(|path| !path.is_empty()) else { return Ok(()) };
+    append(STEP_SUMMARY_VARIABLE, |file| markdown::write(file, outcome))
+}
+
+/// On GitHub Actions, tells later steps how many peers are online, offline and unknown.
+pub fn append_to_step_output(outcome: &Outcome) -> anyhow::Result<()> {
+    let CycleReport { online, offline, unknown, skipped, .. } = &outcome.cycle;
+    // Nothing is known of peers that were not checked.
+    let unknown = unknown + skipped;
+    append(STEP_OUTPUT_VARIABLE, |file| write!(file, "online={online}\noffline={offline}\nunknown={unknown}\n"))
+}
+
+/// Appends to the file that the variable names, if it does.
+fn append(variable: &str, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> anyhow::Result<()> {
+    let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else { return Ok(()) };
     let append = || -> io::Result<()> {
         let mut file = BufWriter::new(OpenOptions::new().append(true).create(true).open(&path)?);
-        markdown::write(&mut file, outcome)?;
+        write(&mut file)?;
         file.flush()
     };
-    append().with_context(|| format!("cannot append to '{}' ({STEP_SUMMARY_VARIABLE})", path.display()))
+    append().with_context(|| format!("cannot append to '{}' ({variable})", path.display()))
 }

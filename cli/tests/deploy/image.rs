@@ -1,14 +1,16 @@
-//! The Dockerfile and the files that are sent to its build.
+//! The image: the Dockerfile, the files that are sent to its build, and a hub that runs in it.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use serde_json::Value;
 
 use crate::{
+    assert_contains,
     program::{PROGRAM, assert_command, assert_setting, default_port},
     read, root,
     services::Service,
-    tool::{assert_silent, linter},
+    tool::{assert_silent, linter, output},
+    verify::with_tls,
 };
 
 /// The folder of the image for persistent data.
@@ -24,9 +26,12 @@ fn instructions() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The arguments of the last instruction with this name.
+/// The arguments of the last instruction with this name in the first stage, on which the images are based.
 fn last(name: &str) -> String {
-    instructions().into_iter().rfind(|(other, _)| other == name).unwrap_or_else(|| panic!("no {name}")).1
+    let all = instructions();
+    let stages = all.iter().enumerate().filter(|(_, (name, _))| name == "FROM").map(|(at, _)| at).collect::<Vec<_>>();
+    let of_base = &all[..stages[1]];
+    of_base.iter().rfind(|(other, _)| other == name).unwrap_or_else(|| panic!("no {name}")).1.clone()
 }
 
 /// The variables of the image.
@@ -54,9 +59,51 @@ fn the_image_runs_existing_commands_and_not_as_root() {
     assert_eq!(check[0], "easytier-uptime");
     assert_command(&check[1..].iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(last("EXPOSE"), default_port().to_string());
-    let user: u32 = last("USER").split(':').next().unwrap().parse().unwrap();
-    assert_ne!(user, 0);
-    assert!(read("deploy/Dockerfile").contains(&format!("--chown={user}:{user} ")));
+    let version = env!("CARGO_PKG_VERSION");
+    assert_contains(&last("LABEL"), &[&format!("org.opencontainers.image.version=\"{version}\"")]);
+}
+
+/// The program of this build is not static. So it and its libraries are mounted into the image, which is otherwise the one that
+/// the Dockerfile makes.
+#[test]
+fn a_hub_in_the_image_runs_as_its_user_and_writes_only_to_its_volume() {
+    let output = output(Command::new(root().join("tools/image")).args(["--check", PROGRAM]));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let (config, rest) = said.split_once('\n').unwrap();
+    let config: Value = serde_json::from_str(config).unwrap();
+    assert_eq!((&config["User"], &config["Entrypoint"][0]), (&"65532:65532".into(), &"easytier-uptime".into()));
+    assert_eq!(config["Healthcheck"], serde_json::json!(["CMD", "easytier-uptime", "health"]));
+    assert_eq!(
+        rest,
+        "in a folder of another user:\n\
+         error: cannot use the database '/var/lib/easytier-uptime/uptime.db': Permission denied (os error 13). The user of \
+         this process (number 65532) must be able to write to the database and its folder\n\
+         in its own folder:\n\
+         the hub works\n\
+         uptime.db of 65532\n\
+         uptime.db.key of 65532\n\
+         uptime.db.lock of 65532\n\
+         nothing else was written\n"
+    );
+}
+
+/// Containers of other images, and small systems.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_certificates_of_the_system_those_of_the_program_are_used() {
+    let hub = Service::start(&["hub"], &[]);
+    let url = with_tls(&hub, Duration::from_secs(3600), &hub.folder.path().join("certificate.pem")).await;
+    let said_with = |variables: &[(&str, &str)]| {
+        let mut program = Command::new("unshare");
+        program.args(["--mount", "--", "sh", "-c", "mount -t tmpfs none /etc/ssl && exec \"$@\"", "sh", PROGRAM]);
+        program.args(["once", "--peers", &url]).env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+        String::from_utf8(output(program.envs(variables.iter().copied())).stderr).unwrap()
+    };
+    let (without, named) =
+        tokio::task::block_in_place(|| (said_with(&[]), said_with(&[("SSL_CERT_FILE", "/nonexistent")])));
+    assert_contains(&without, &["invalid peer certificate"]);
+    // Who names some trusts no others.
+    assert_contains(&named, &["No CA certificates were loaded"]);
 }
 
 #[test]
@@ -71,15 +118,14 @@ fn the_image_keeps_its_database_in_its_volume() {
     }
 }
 
-/// A program needs the C library that it was linked with, or a newer one.
 #[test]
-fn the_image_is_built_by_the_compiler_of_the_workspace_on_the_same_debian() {
+fn the_image_is_built_by_the_compiler_of_the_workspace_and_contains_no_system() {
     let bases: Vec<String> =
         instructions().into_iter().filter(|(name, _)| name == "FROM").map(|(_, base)| base).collect();
     let manifest = read("Cargo.toml");
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
-    assert_eq!(bases[0], format!("rust:{version}-slim-bookworm AS build"));
-    assert!(bases[1].contains("-debian12:"), "{bases:?}");
+    let build = format!("rust:{version}-slim-bookworm AS build");
+    assert_eq!(bases, ["scratch AS base", "base AS release", &build, "base"]);
 }
 
 /// Other files stay out, above all databases and keys.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::restriction, reason = "a test fails by a panic")]
 
+mod action;
+mod chart;
 mod ci;
 #[path = "../../../tests/support/closed_port.rs"]
 mod closed_port;
@@ -10,10 +12,13 @@ mod compose;
 mod discovery;
 mod docs;
 mod image;
+mod install;
 mod kubernetes;
 mod notify;
 mod program;
 mod prometheus;
+mod releases;
+mod runner;
 mod services;
 mod systemd;
 mod tool;

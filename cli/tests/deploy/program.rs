@@ -1,8 +1,9 @@
 //! The commands, flags and settings of the program, from its help texts.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     process::{Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use easytier_uptime_config::Setting;
@@ -26,9 +27,7 @@ pub struct Usage {
 impl Usage {
     /// Parses the output of `--help`.
     pub fn of(command: &[&str]) -> Self {
-        let output = Command::new(PROGRAM).args(command).arg("--help").env_clear().output().expect("it runs");
-        assert!(output.status.success(), "there is no command {command:?}");
-        let help = String::from_utf8(output.stdout).expect("help is text");
+        let help = help(command);
         let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
         let commands =
             listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| !name.is_empty());
@@ -54,6 +53,18 @@ impl Usage {
     pub fn reads(&self, setting: &Setting) -> bool {
         self.has_flag(&format!("--{}", setting.flag()))
     }
+}
+
+/// The help of a command. Each is asked for once, because many files name the same commands.
+fn help(command: &[&str]) -> String {
+    static HELPS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut helps = HELPS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = helps.entry(command.join(" ")).or_insert_with(|| {
+        let output = Command::new(PROGRAM).args(command).arg("--help").env_clear().output().expect("it runs");
+        assert!(output.status.success(), "there is no command {command:?}");
+        String::from_utf8(output.stdout).expect("help is text")
+    });
+    known.clone()
 }
 
 /// The words in a line that begin with two dashes.

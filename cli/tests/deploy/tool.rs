@@ -33,7 +33,9 @@ fn every_script_is_clean() {
     let root = crate::root();
     let mut shellcheck = linter("shellcheck");
     shellcheck.current_dir(root);
-    let scripts = ["protoc", "setup", "test", "check-deployment-code"].map(|name| format!("tools/{name}"));
-    shellcheck.args(["scripts/verify-deployment.sh", "scripts/verify-discovery.sh", ".ci/run"]).args(scripts);
+    let scripts = ["protoc", "setup", "test", "check-deployment-code", "image"].map(|name| format!("tools/{name}"));
+    shellcheck
+        .args(["install.sh", "scripts/verify-deployment.sh", "scripts/verify-discovery.sh", ".ci/run"])
+        .args(scripts);
     assert_silent(&mut shellcheck);
 }

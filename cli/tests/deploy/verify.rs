@@ -138,7 +138,7 @@ fn a_probe_is_not_accepted_as_a_hub() {
 }
 
 /// Starts a TLS proxy in front of `hub`. Its certificate for `localhost` is valid for `lasts` and written to `file`.
-async fn with_tls(hub: &Service, lasts: Duration, file: &Path) -> String {
+pub async fn with_tls(hub: &Service, lasts: Duration, file: &Path) -> String {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let now = rcgen::date_time_ymd(1970, 1, 1) + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]);

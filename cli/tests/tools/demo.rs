@@ -1,12 +1,11 @@
 //! The `demo` command: its output and its exit code, and that it stops its nodes.
 
 use std::{
-    io::{BufRead, BufReader},
     net::TcpListener,
     process::{Child, Command, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::hub::{self, Hub};
 
@@ -58,26 +57,19 @@ fn a_node_is_seen_to_go_down_and_to_come_back() {
 }
 
 #[test]
-fn ctrl_c_stops_the_nodes() {
-    let mut demo = start(&["--cycles", "1000", "--interval", "1h"]);
-    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("cycle 1: ")).collect();
-    kill_process(Pid::from_child(&demo), Signal::INT).unwrap();
-    seen.extend(lines);
-    let output = demo.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{seen:?} {output:?}");
-    assert!(seen.last().unwrap().ends_with("stopped"), "{seen:?}");
-    assert_no_node_is_left(&seen);
-}
-
-#[test]
-fn the_pages_show_three_regions_after_the_first_cycle() {
-    let mut demo = Hub::of(&mut command(&["--cycles", "1000", "--interval", "1h"]));
-    let lines = demo.await_printed("carol  online");
+fn a_demo_stays_until_ctrl_c_and_shows_real_nodes_in_three_regions_and_a_history_that_is_marked_as_simulated() {
+    let mut demo = Hub::of(&mut command(&["--cycles", "3", "--interval", "1s", "--stay"]));
+    let lines = demo.await_printed("until Ctrl-C");
     for simulated in ["simulated-near", "simulated-far"] {
         assert!(lines.iter().any(|line| line.contains(&format!("{simulated} "))), "{lines:?}");
     }
-    for id in 1..=3 {
+    let id_of = |name: &str| {
+        let (_, answer) = demo.get("/api/nodes?per_page=100", &[]);
+        let node = answer["data"]["items"].as_array().unwrap().iter().find(|node| node["name"] == name).cloned();
+        node.and_then(|node| node["id"].as_i64()).unwrap_or_else(|| panic!("no {name} in {answer}"))
+    };
+    for name in ["alice", "bob", "carol"] {
+        let id = id_of(name);
         let (status, answer) = demo.get(&format!("/api/nodes/{id}/regions"), &[]);
         assert_eq!(status, 200, "{answer}");
         let regions = answer["data"]["regions"].as_array().unwrap();
@@ -93,9 +85,23 @@ fn the_pages_show_three_regions_after_the_first_cycle() {
         let node = hub::eventually(node, |node| node["data"]["current_health_status"] == "healthy");
         assert_eq!(node["data"]["current_health_status"], "healthy", "{node}");
     }
-    let page = hub::eventually(|| demo.text("/", &[]).1, |page| page.contains("simulated-far"));
-    for name in ["alice", "bob", "carol", "simulated-far"] {
-        assert!(page.contains(name), "{name} is not on the page");
+
+    let (_, stats) = demo.get(&format!("/api/nodes/{}/health/stats?hours=720", id_of("Helsinki")), &[]);
+    let (checks, uptime) = (stats["data"]["total_checks"].as_i64(), stats["data"]["uptime_percentage"].as_f64());
+    assert!(checks.is_some_and(|checks| checks > 3 * 29 * 24 * 60), "a check a minute in three regions: {stats}");
+    assert!(uptime.is_some_and(|uptime| (98.0..99.5).contains(&uptime)), "five hours of 30 days: {stats}");
+    let page = demo.text("/", &[]).1;
+    for marked in ["This is a demonstration. Nodes with the tag", "tcp://fra.simulated.example:11010"] {
+        assert!(page.contains(marked), "{marked} is not on the page");
     }
-    demo.stop();
+    let incidents = demo.text("/incidents", &[]).1;
+    for node in ["Sydney", "Amsterdam"] {
+        assert!(incidents.contains(node), "{node} has no incident: {incidents}");
+    }
+
+    demo.signal(Signal::INT);
+    let (status, rest, log) = demo.ended();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(rest.contains("stopped"), "{rest}");
+    assert_no_node_is_left(&lines);
 }

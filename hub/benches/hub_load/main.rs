@@ -1,4 +1,4 @@
-//! Measures the figures in the README about the hub under load.
+//! Measures the figures in docs/performance.md about the hub under load.
 //!
 //! `cargo bench -p easytier-uptime-hub --bench hub-load [-- [--quick] [NAME…]]` measures all figures or only the named
 //! ones, on both engines or only the named one (`sqlite`, `postgres`). `--minutes N` is how long pages are open, and how long

@@ -6,7 +6,7 @@ use easytier_uptime_store::{
 };
 
 use super::{
-    NodeChange, ServiceError,
+    FieldError, FieldProblem, NodeChange, ServiceError,
     entry::{Entry, NodeId},
     settings::{self, SharedSetting},
 };
@@ -180,15 +180,43 @@ impl Admin {
     /// When the database fails.
     pub async fn shared_settings(&self) -> Result<Vec<SharedSetting>, ServiceError> {
         let stored = self.store.stored_settings().await?;
-        let (live, configured) = (self.store.live_settings(), self.store.configured_live_settings());
         let shared = LiveSetting::ALL.into_iter().filter(|setting| setting.is_shared());
-        let shown = |setting| SharedSetting {
+        Ok(shared.map(|setting| self.shown(setting, &stored)).collect())
+    }
+
+    /// Changes a shared setting to the value of `text`, or to what is configured. Returns what it was, and what it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Field`] when the text is not valid; otherwise like [`Admin::change_settings`].
+    pub async fn change_shared_setting(
+        &self,
+        setting: LiveSetting,
+        text: Option<&str>,
+    ) -> Result<(SharedSetting, SharedSetting), ServiceError> {
+        if let Some(text) = text {
+            settings::set(setting, &mut self.store.live_settings(), text)
+                .map_err(|valid| FieldError::new("value", FieldProblem::Malformed(valid)))?;
+        }
+        let before = self.shared_setting(setting).await?;
+        let text_of = |one: LiveSetting| (one == setting).then_some(text.unwrap_or_default());
+        self.change_settings(text_of, |_| None).await?;
+        Ok((before, self.shared_setting(setting).await?))
+    }
+
+    async fn shared_setting(&self, setting: LiveSetting) -> Result<SharedSetting, ServiceError> {
+        Ok(self.shown(setting, &self.store.stored_settings().await?))
+    }
+
+    /// A setting. `stored`: those of which the database has a value, and since when.
+    fn shown(&self, setting: LiveSetting, stored: &[(LiveSetting, Timestamp)]) -> SharedSetting {
+        let text = |settings| settings::format(setting, &settings).unwrap_or_default();
+        SharedSetting {
             setting,
-            value: settings::format(setting, &live).unwrap_or_default(),
-            default: settings::format(setting, &configured).unwrap_or_default(),
+            value: text(self.store.live_settings()),
+            default: text(self.store.configured_live_settings()),
             changed_at: stored.iter().find(|(one, _)| *one == setting).map(|(_, at)| *at),
-        };
-        Ok(shared.map(shown).collect())
+        }
     }
 
     /// Changes the settings for which `text_of` returns a text; an empty text restores the configured value. `seen_of`: the

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -12,10 +12,7 @@ use easytier_uptime_store::{
     domain::{MessageKind, Order, ProbeId, Timestamp},
 };
 use serde_json::Value as Json;
-use tokio::{
-    sync::{Notify, watch},
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 
 use super::ServiceError;
 
@@ -28,11 +25,25 @@ pub struct Orders(Arc<Shared>);
 
 struct Shared {
     store: Store,
-    /// The last order of each probe that has not answered it.
-    newest: watch::Sender<BTreeMap<ProbeId, i64>>,
     look: Notify,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The last order of each probe that has not answered it.
+    newest: BTreeMap<ProbeId, i64>,
     /// The last connection over which each probe waited.
-    channels: Mutex<HashMap<ProbeId, Weak<Notify>>>,
+    lines: HashMap<ProbeId, Weak<Line>>,
+}
+
+/// What a waiting connection is told.
+#[derive(Default)]
+struct Line {
+    /// There may be something for the probe.
+    woken: Notify,
+    /// The probe made another connection.
+    replaced: Notify,
 }
 
 /// What waits for a probe.
@@ -56,20 +67,13 @@ pub struct Channel {
     orders: Orders,
     probe: ProbeId,
     since: i64,
-    newest: watch::Receiver<BTreeMap<ProbeId, i64>>,
-    /// Notified when the probe makes another connection.
-    replaced: Arc<Notify>,
+    line: Arc<Line>,
 }
 
 impl Orders {
     /// The orders in `store`. It must be called on a tokio runtime.
     pub fn start(store: Store) -> Self {
-        let shared = Arc::new(Shared {
-            store,
-            newest: watch::Sender::default(),
-            look: Notify::new(),
-            channels: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { store, look: Notify::new(), known: Mutex::default() });
         tokio::spawn(look_for_orders(Arc::downgrade(&shared)));
         Self(shared)
     }
@@ -86,14 +90,13 @@ impl Orders {
     /// When the database fails.
     pub async fn channel(&self, probe: ProbeId, since: i64) -> Result<Channel, ServiceError> {
         self.0.store.note_channel(probe, Timestamp::now()).await?;
-        let replaced = Arc::new(Notify::new());
-        let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = channels.insert(probe, Arc::downgrade(&replaced)).and_then(|before| before.upgrade()) {
-            before.notify_one();
+        let line = Arc::new(Line::default());
+        let before = self.0.known().lines.insert(probe, Arc::downgrade(&line));
+        if let Some(before) = before.and_then(|before| before.upgrade()) {
+            before.replaced.notify_one();
         }
-        drop(channels);
         self.look_now();
-        Ok(Channel { orders: self.clone(), probe, since, newest: self.0.newest.subscribe(), replaced })
+        Ok(Channel { orders: self.clone(), probe, since, line })
     }
 
     /// Takes the result of an order.
@@ -129,14 +132,12 @@ impl Channel {
     pub async fn next(&mut self) -> Result<Waiting, ServiceError> {
         loop {
             let (probe, since) = (self.probe, self.since);
-            tokio::select! {
-                () = self.replaced.notified() => return Ok(Waiting::default()),
-                there_are = self.newest.wait_for(|newest| newest.get(&probe).is_some_and(|last| *last > since)) => {
-                    if there_are.is_err() {
-                        return Ok(Waiting::default());
-                    }
+            let Some(last) = self.orders.0.last_after(probe, since) else {
+                tokio::select! {
+                    () = self.line.replaced.notified() => return Ok(Waiting::default()),
+                    () = self.line.woken.notified() => continue,
                 }
-            }
+            };
             let (store, now) = (&self.orders.0.store, Timestamp::now());
             let waiting = Waiting {
                 orders: store.orders(probe, since, now).await?,
@@ -146,8 +147,39 @@ impl Channel {
                 return Ok(waiting);
             }
             // The orders are of nodes that are gone meanwhile.
-            self.since = self.newest.borrow().get(&probe).copied().unwrap_or(since);
+            self.since = last;
         }
+    }
+}
+
+impl Shared {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last order of a probe that has not answered it, if it is after `since`.
+    fn last_after(&self, probe: ProbeId, since: i64) -> Option<i64> {
+        self.known().newest.get(&probe).copied().filter(|last| *last > since)
+    }
+
+    /// Whether a probe waits.
+    fn is_awaited(&self) -> bool {
+        let lines = &mut self.known().lines;
+        lines.retain(|_, line| line.strong_count() > 0);
+        !lines.is_empty()
+    }
+
+    /// Takes in what was found, and wakes the probes for which there is something new, and no others: they may be thousands.
+    fn take(&self, found: BTreeMap<ProbeId, i64>) {
+        let known = &mut *self.known();
+        for (probe, last) in &found {
+            if known.newest.get(probe) != Some(last)
+                && let Some(line) = known.lines.get(probe).and_then(Weak::upgrade)
+            {
+                line.woken.notify_one();
+            }
+        }
+        known.newest = found;
     }
 }
 
@@ -155,15 +187,9 @@ impl Channel {
 async fn look_for_orders(shared: Weak<Shared>) {
     loop {
         let Some(orders) = shared.upgrade() else { return };
-        if orders.newest.receiver_count() > 0 {
+        if orders.is_awaited() {
             match orders.store.probes_with_orders(Timestamp::now()).await {
-                Ok(found) => {
-                    orders.newest.send_if_modified(|newest| {
-                        let is_news = *newest != found;
-                        *newest = found;
-                        is_news
-                    });
-                }
+                Ok(found) => orders.take(found),
                 Err(error) => tracing::debug!(%error, "the orders to probes cannot be read"),
             }
         }

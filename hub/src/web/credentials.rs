@@ -111,6 +111,14 @@ impl Permission for ReadAudit {
     const SCOPE: Scope = Scope::Audit;
 }
 
+/// The permission to read and change the settings that hubs share.
+#[derive(Debug)]
+pub(crate) struct ChangeSettings;
+
+impl Permission for ChangeSettings {
+    const SCOPE: Scope = Scope::Settings;
+}
+
 /// The permission to read how much there is of everything.
 #[derive(Debug)]
 pub(crate) struct ReadStatus;

@@ -34,8 +34,8 @@ pub(crate) use self::{
     client::{Client, Identification, identify},
     cookie::cookie,
     credentials::{
-        CheckCaller, EditPeers, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller, ReadAudit,
-        ReadStatus,
+        ChangeSettings, CheckCaller, EditPeers, Lister, ManageProbes, MetricsReader, NO_TOKEN, Permitted, ProbeCaller,
+        ReadAudit, ReadStatus,
     },
     entry_path::EntryPath,
     instance_caller::{CallerOfPrimary, SyncCaller},

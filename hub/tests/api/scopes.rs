@@ -14,7 +14,7 @@ on_both_engines! {
 }
 
 /// The routes that need a credential, and the scopes of a key that open them. The admin may do all.
-const ROUTES: [(&str, &str, &[Scope]); 33] = [
+const ROUTES: [(&str, &str, &[Scope]); 35] = [
     ("GET", "/api/discovery/servers", &[Scope::Read]),
     ("GET", "/peers", &[Scope::Read]),
     ("GET", "/metrics", &[Scope::Metrics]),
@@ -39,6 +39,8 @@ const ROUTES: [(&str, &str, &[Scope]); 33] = [
     ("POST", "/api/admin/apply", &[Scope::Peers]),
     ("GET", "/api/admin/status", &[Scope::Read]),
     ("GET", "/api/admin/events", &[Scope::Audit]),
+    ("GET", "/api/admin/settings", &[Scope::Settings]),
+    ("PUT", "/api/admin/settings/FLAP_DAMPING", &[Scope::Settings]),
     ("GET", "/api/admin/channels", &[]),
     ("POST", "/api/admin/channels", &[]),
     ("GET", "/api/admin/alerts", &[]),

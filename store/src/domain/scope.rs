@@ -20,10 +20,12 @@ pub enum Scope {
     Metrics,
     /// Read the audit log.
     Audit,
+    /// Read and change the settings that hubs share.
+    Settings,
 }
 
 impl Scope {
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::Read, "read"),
         (Self::Instances, "instances"),
         (Self::Checks, "checks"),
@@ -31,11 +33,20 @@ impl Scope {
         (Self::Peers, "peers"),
         (Self::Metrics, "metrics"),
         (Self::Audit, "audit"),
+        (Self::Settings, "settings"),
     ];
 
     /// All scopes.
-    pub const ALL: [Self; 7] =
-        [Self::Read, Self::Instances, Self::Checks, Self::Nodes, Self::Peers, Self::Metrics, Self::Audit];
+    pub const ALL: [Self; 8] = [
+        Self::Read,
+        Self::Instances,
+        Self::Checks,
+        Self::Nodes,
+        Self::Peers,
+        Self::Metrics,
+        Self::Audit,
+        Self::Settings,
+    ];
 
     /// The name, in the database, on the command line and on the pages.
     pub fn as_str(self) -> &'static str {

@@ -6,6 +6,7 @@ mod listed;
 mod peers;
 mod probes;
 mod regions;
+mod settings;
 mod status;
 
 use clap::Args;
@@ -19,6 +20,7 @@ pub use self::{
     listed::{Listed, url_and_name},
     probes::ListedProbe,
     regions::ListedRegion,
+    settings::ListedSetting,
 };
 use super::{
     config::HubConfig,

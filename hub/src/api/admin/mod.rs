@@ -10,6 +10,7 @@ mod nodes;
 mod probes;
 mod queue;
 mod regions;
+mod settings;
 mod sources;
 mod status;
 mod subscriptions;
@@ -44,6 +45,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(probes::remove))
         .routes(routes!(regions::list))
         .routes(routes!(regions::rename, regions::remove))
+        .routes(routes!(settings::list))
+        .routes(routes!(settings::change))
         .routes(routes!(announcements::all, announcements::announce))
         .routes(routes!(announcements::end))
         .routes(routes!(incidents::post))

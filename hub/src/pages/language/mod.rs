@@ -259,6 +259,7 @@ impl Language {
             Scope::Peers => self.pick("manage nodes", "管理节点"),
             Scope::Metrics => self.pick("read the metrics", "读取指标"),
             Scope::Audit => self.pick("read the audit log", "读取审计日志"),
+            Scope::Settings => self.pick("change the settings", "修改设置"),
             _ => scope.as_str(),
         }
     }
