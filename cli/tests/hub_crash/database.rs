@@ -111,7 +111,8 @@ impl Database {
     pub async fn stop_a_transaction(&self) -> Stopped {
         let Self::Postgres(url) = self else { panic!("transactions of SQLite cannot be stopped") };
         let mut lock = PgConnection::connect(url).await.unwrap();
-        sqlx::raw_sql("BEGIN; SELECT id FROM probes FOR UPDATE").execute(&mut lock).await.unwrap();
+        // Locking row after row could deadlock with a transaction that has locked some in another order.
+        sqlx::raw_sql("BEGIN; LOCK TABLE probes IN EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
         let mut look = PgConnection::connect(url).await.unwrap();
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                        AND wait_event_type = 'Lock' AND query LIKE 'UPDATE probes%'";
