@@ -195,12 +195,11 @@ impl Enrollment {
 }
 
 impl Registrant {
-    /// The node token of an earlier enrollment. One that was interrupted may have succeeded: without a key to repeat it, the token
-    /// that was made for it is tried.
+    /// The node token of an earlier enrollment. One that was interrupted may have succeeded, so the token that was made for it is
+    /// tried too: the key may not be valid any more.
     async fn earlier_token(&self) -> Result<Option<Secret>, StoreError> {
-        let enrolled = self.store.secret(&token_name(&self.backend_name)).await?;
-        match enrolled {
-            None if self.config.enrollment_key.is_none() => self.store.secret(&self.own_token_name()).await,
+        match self.store.secret(&token_name(&self.backend_name)).await? {
+            None => self.store.secret(&self.own_token_name()).await,
             enrolled => Ok(enrolled),
         }
     }
